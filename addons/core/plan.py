@@ -1,0 +1,44 @@
+"""The decision as a value: an ordered list of candidates, and the trace that says why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from switchman.addons.core.ruleset import Server
+
+Outcome = Literal["hit", "miss", "skip", "error"]
+
+
+@dataclass(frozen=True, slots=True)
+class TraceLine:
+    """One layer's answer, for a person to read. `layer` is one of LAYERS in decide.py; `detail` is one sentence."""
+
+    layer: str
+    outcome: Outcome
+    detail: str
+    score: float | None = None
+    elapsed_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One place that may answer: a server, and the model's name there ("" leaves the client's as it is)."""
+
+    server: Server
+    model: str
+
+    @property
+    def target(self) -> str:
+        """`server/model`, the name that records, headers and the breaker use; only `server` where no model is named."""
+        return f"{self.server.name}/{self.model}" if self.model else self.server.name
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Candidates in the order they are tried; never empty. `layer` answered, `route` is the name of what matched."""
+
+    candidates: tuple[Candidate, ...]
+    layer: str
+    route: str
+    trace: tuple[TraceLine, ...] = ()

@@ -1,0 +1,74 @@
+"""What is kept of a request: the contract between the proxy, the store and the dashboard.
+
+Durations are milliseconds, times are epoch seconds UTC (float), sizes are bytes, counts are tokens. None means
+"not known", and is shown as such: never an estimate, never zero.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Outcome = Literal[
+    "ok",  # the client got a complete answer with a status below 400
+    "upstream_error",  # an upstream's own error status was handed on
+    "failed",  # no upstream answered: the router's own 502 or 504
+    "refused",  # the router refused the request itself: 4xx
+    "cancelled",  # the client left: 499
+    "stream_error",  # the upstream died after the answer had begun
+    "cached",  # answered from a cache
+    "answered",  # the router answered itself: model lists, health
+]
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRecord:
+    """One try at one candidate. `outcome` is "ok" or the failure's kind: connect, tls, dns, timeout, status, reset, stream, cancelled."""
+
+    number: int  # from 1
+    server: str
+    model: str
+    url: str
+    started_at: float
+    duration_ms: float
+    status: int | None
+    outcome: str
+    error: str | None = None
+    first_byte_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One request, whole. Header pairs are masked before they come here; bodies are as the client sent and got them."""
+
+    id: str
+    started_at: float
+    duration_ms: float
+    method: str
+    path: str
+    client: str  # address of the caller
+    dialect: str | None
+    operation: str | None
+    requested_model: str
+    layer: str | None
+    route: str | None
+    server: str | None
+    model: str | None
+    status: int
+    outcome: Outcome
+    streamed: bool
+    error: str | None = None
+    overhead_ms: float | None = None  # the router's own time before the first attempt went out
+    ttft_ms: float | None = None  # time to the first token, from the request's start
+    tokens_per_second: float | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    finish_reason: str | None = None
+    request_headers: tuple[tuple[str, str], ...] = ()
+    response_headers: tuple[tuple[str, str], ...] = ()
+    request_body: bytes | None = None
+    response_body: bytes | None = None
+    attempts: tuple[AttemptRecord, ...] = ()
+    trace: tuple[dict[str, Any], ...] = field(default=())  # TraceLine as plain dicts

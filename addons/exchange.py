@@ -1,0 +1,94 @@
+"""Exchange: the one record that travels with a flow through all addons.
+
+It lives in a WeakKeyDictionary keyed by the flow, so it goes when the flow goes. Only plain values are put into
+`flow.metadata` (mitmproxy saves that with the flow, and a dataclass there breaks saving).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from mitmproxy import http
+
+from switchman.addons.core.call import Call, DialectName
+from switchman.addons.core.pipe import Pipe
+from switchman.addons.core.plan import Candidate, Plan, TraceLine
+from switchman.addons.core.record import Outcome
+from switchman.addons.core.reply import ReplyCollector
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One try at one candidate. Times are `time.monotonic()` seconds unless the name says otherwise."""
+
+    number: int
+    candidate: Candidate
+    url: str
+    started_at: float  # epoch seconds
+    started: float
+    first_byte: float | None = None
+    ended: float | None = None
+    status: int | None = None
+    outcome: str | None = None  # as in core.record.AttemptRecord; None while it runs
+    error: str | None = None
+    edited: bool = False  # the body was changed beyond the model's name, so a 400 may be our own doing
+
+
+@dataclass(slots=True)
+class Exchange:
+    """All that is known of one request, filled in from top to bottom as it goes through the pipeline."""
+
+    id: str
+    started_at: float  # epoch seconds
+    started: float  # monotonic seconds
+    client: str  # the caller's address, through trusted proxies only
+    dialect: DialectName | None = None  # the dialect errors are written in
+    original: http.Request | None = None  # as the client sent it; every attempt starts from a copy of this
+    call: Call | None = None
+    plan: Plan | None = None
+    trace: list[TraceLine] = field(default_factory=list)
+    attempts: list[Attempt] = field(default_factory=list)
+    next_candidate: int = 0  # index into plan.candidates of the next one to try
+    last_answer: http.Response | None = None  # the last upstream error that was swallowed
+    routed: float | None = None  # when the first attempt was handed to the proxy: monotonic seconds
+    pipe: Pipe | None = None
+    reply: ReplyCollector | None = None
+    outcome: Outcome | None = None
+    error: str | None = None
+    recorded: bool = False
+
+    @property
+    def attempt(self) -> Attempt | None:
+        """The attempt that runs now, or ran last."""
+        return self.attempts[-1] if self.attempts else None
+
+    @property
+    def candidate(self) -> Candidate | None:
+        return self.attempts[-1].candidate if self.attempts else None
+
+    def summary(self) -> dict[str, Any]:
+        """Plain values for `flow.metadata`, so mitmweb shows why a flow went where it went."""
+        plan, candidate = self.plan, self.candidate
+        return {
+            "switchman_id": self.id,
+            "switchman_layer": plan.layer if plan else None,
+            "switchman_route": plan.route if plan else None,
+            "switchman_target": candidate.target if candidate else None,
+            "switchman_attempts": len(self.attempts),
+            "switchman_outcome": self.outcome,
+        }
+
+
+_exchanges: WeakKeyDictionary[http.HTTPFlow, Exchange] = WeakKeyDictionary()
+
+
+def exchange(flow: http.HTTPFlow) -> Exchange | None:
+    """The Exchange of a flow, or None for a flow that is not ours to touch."""
+    return _exchanges.get(flow)
+
+
+def begin(flow: http.HTTPFlow, x: Exchange) -> None:
+    """Make the flow ours."""
+    _exchanges[flow] = x
