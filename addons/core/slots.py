@@ -1,23 +1,31 @@
-"""Where model text sits in an event or in a whole reply: what the text stages read and write."""
+"""Slot: where one event, or one whole reply, keeps the text of one choice.
+
+The dialects know where text lives (`text_slots`); the stages of this package only read and write it there. So a stage takes a
+function `slots: Callable[[dict], Iterable[Slot]]` and knows no wire format.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Slot:
-    """One place for text. `holder[field]` is the text; the field may be absent (nothing was said in this event).
+    """The place of one choice's text: `holder[field]`, a string; absent or None counts as no text.
 
-    `key` tells apart what must not be mixed: one choice, or one content block, each with a text machine of its own.
-    `reasoning_field` is the member of `holder` where the dialect puts reasoning, None where it has no such place.
-    `finished` is true for the last text of this key: what a stage still holds has to come out here.
+    `key` tells choices (or content blocks) of one reply apart, the same in every event.
+    `field` is "" where this event can carry no text of that choice, and only says that it ends (Anthropic's content_block_stop).
+    `reasoning_field` is the name beside `field`, in the same holder, that takes thoughts (`reasoning_content`, `thinking`); None if
+    the format has none. `finished`: this event ends the choice, so what a filter holds back must be released with it.
     """
 
     key: Hashable
     holder: dict[str, Any]
     field: str
-    reasoning_field: str | None
-    finished: bool
+    reasoning_field: str | None = None
+    finished: bool = False
+
+
+type SlotFinder = Callable[[dict[str, Any]], Iterable[Slot]]
