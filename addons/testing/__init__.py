@@ -7,7 +7,14 @@ It needs no test framework, so users can try their own routes with it:
 from switchman.addons.testing.behaviour import Behaviour, ToolCall, Usage
 from switchman.addons.testing.demo import DEMOS, demo_upstream
 from switchman.addons.testing.samples import (
-    CHAT, ID, STARTED_AT, every_split, make_attempt, make_call, make_id, make_record,
+    CHAT,
+    ID,
+    STARTED_AT,
+    every_split,
+    make_attempt,
+    make_call,
+    make_id,
+    make_record,
 )  # fmt: skip
 from switchman.addons.testing.upstream import FakeUpstream
 from switchman.addons.testing.wire import Received

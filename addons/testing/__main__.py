@@ -14,11 +14,17 @@ from switchman.addons.testing.behaviour import Behaviour
 from switchman.addons.testing.demo import DEMOS, demo_upstream
 from switchman.addons.testing.upstream import SIDES, FakeUpstream
 
+# Options that are called as the fields of Behaviour are.
+SAME_NAME = (
+    "text", "think", "reasoning", "huge", "status", "latency", "delay", "write_size", "gzip", "cut_after",
+    "cut", "stall_after", "never_answer", "reset", "malformed", "close_after_reply", "close_idle_after",
+)  # fmt: skip
+
 
 def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(prog="fake_upstream", description="A fake LLM server that misbehaves as it is told to.")
     p.add_argument("--dialect", choices=list(SIDES), default="openai")
-    p.add_argument("--demo", choices=DEMOS, help="one of the demo servers; of the other options only --host and --port count")
+    p.add_argument("--demo", choices=DEMOS, help="one of the demo servers; it takes only --host and --port")
     p.add_argument("--host", default="127.0.0.1")
     p.add_argument("--port", type=int, default=0, help="0 (default) takes a free one")
     p.add_argument("--name", default="fake", help="it says hello by this name")
@@ -53,9 +59,7 @@ def upstream_of(options: argparse.Namespace) -> FakeUpstream:
     if options.demo:
         return demo_upstream(options.demo, options.port, options.host)
     headers = [(name.strip(), value.strip()) for name, _, value in (h.partition(":") for h in options.header)]
-    same = ("text think reasoning huge status latency delay write_size gzip cut_after cut stall_after never_answer reset"
-            " malformed close_after_reply close_idle_after").split()  # fmt: skip
-    knobs = {name: getattr(options, name) for name in same}
+    knobs = {name: getattr(options, name) for name in SAME_NAME}
     how = Behaviour(**knobs, headers=headers, line_ending="\r\n" if options.crlf else "\n")
     return FakeUpstream(
         options.dialect,
@@ -80,9 +84,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         upstream.start()
     except OSError as error:
-        print(f"cannot listen on {upstream.host}:{upstream.port}: {error.strerror}", file=sys.stderr)
+        sys.stderr.write(f"cannot listen on {upstream.host}:{upstream.port}: {error.strerror}\n")
         return 1
-    print(upstream.url, flush=True)
+    sys.stdout.write(f"{upstream.url}\n")
+    sys.stdout.flush()
     signal.sigwait(signals)
     upstream.stop()
     return 0

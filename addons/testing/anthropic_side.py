@@ -1,4 +1,9 @@
-"""Anthropic's Messages API as its server speaks it (docs.anthropic.com/en/api), errors included."""
+"""Anthropic's Messages API as its server speaks it (platform.claude.com/docs/en/api), errors included.
+
+Both API versions: 2023-06-01, and 2026-10-21, which took away the sampling parameters, documents in assistant messages
+and citations in user messages. SDKs of the newer version send the key as `Authorization: Bearer`; where a request has
+both headers, x-api-key counts.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +20,13 @@ TYPES = {400: "invalid_request_error", 401: "authentication_error", 403: "permis
          405: "invalid_request_error", 413: "request_too_large", 422: "invalid_request_error", 429: "rate_limit_error",
          500: "api_error", 529: "overloaded_error"}  # fmt: skip
 BLOCKS = {"text", "image", "document", "tool_use", "tool_result", "thinking", "redacted_thinking", "search_result"}
-FIELDS = frozenset(
-    "model messages max_tokens system metadata stop_sequences stream temperature top_k top_p tools tool_choice thinking"
-    " service_tier container context_management mcp_servers output_config".split()
-)
+FIELDS = frozenset({
+    "model", "messages", "max_tokens", "system", "metadata", "stop_sequences", "stream", "temperature", "top_k",
+    "top_p", "tools", "tool_choice", "thinking", "service_tier", "container", "context_management",
+    "mcp_servers", "output_config", "cache_control", "diagnostics", "inference_geo", "speed",
+})  # fmt: skip
+SAMPLING = ("temperature", "top_p", "top_k")  # removed by API version 2026-10-21, even at their default values
+FIRST_WITHOUT_SAMPLING = "2026-10-21"
 
 
 def error_body(status: int, message: str, *, type: str = "", **_: Any) -> bytes:
@@ -33,9 +41,9 @@ def stream_error(message: str, ending: str) -> bytes:
 
 def speak(asked: Asked, how: Behaviour, who: Identity) -> Answer:
     """The reply to one request; raises Rejected for what the real server rejects."""
-    if who.api_key is not None and asked.headers.get("x-api-key") != who.api_key:
-        known = "x-api-key" in asked.headers
-        raise Rejected(401, "invalid x-api-key" if known else "x-api-key header is required")
+    key = asked.headers.get("x-api-key") or asked.headers.get("authorization", "").removeprefix("Bearer ")
+    if who.api_key is not None and key != who.api_key:
+        raise Rejected(401, "invalid x-api-key" if key else "x-api-key header is required")
     listing = asked.path == "/v1/models" or asked.path.startswith("/v1/models/")
     if not listing and asked.path not in POST_PATHS:
         raise Rejected(404, "Not Found")
@@ -82,16 +90,20 @@ def _parsed(asked: Asked, who: Identity, counting: bool) -> dict[str, Any]:
     unknown = sorted(set(body) - FIELDS)
     if who.reject_unknown and unknown:
         raise Rejected(400, f"{unknown[0]}: Extra inputs are not permitted")
-    _check(body)
+    modern = asked.headers["anthropic-version"] >= FIRST_WITHOUT_SAMPLING
+    for name in SAMPLING:
+        if modern and name in body:
+            raise Rejected(400, f"{name}: Extra inputs are not permitted")
+    _check(body, modern)
     if not who.has(body["model"]):
         raise Rejected(404, f"model: {body['model']}")
     return body
 
 
-def _check(body: Mapping[str, Any]) -> None:
+def _check(body: Mapping[str, Any], modern: bool) -> None:
     limit = body.get("max_tokens", 1)
-    if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
-        raise Rejected(400, "max_tokens: Input should be an integer greater than or equal to 1")
+    if not isinstance(limit, int) or isinstance(limit, bool) or limit < 0:  # 0 only fills the prompt cache
+        raise Rejected(400, "max_tokens: Input should be an integer greater than or equal to 0")
     if not isinstance(body.get("temperature") or 0, int | float) or not 0 <= (body.get("temperature") or 0) <= 1:
         raise Rejected(400, "temperature: range: 0..1")
     thinking = body.get("thinking") or {}
@@ -109,32 +121,40 @@ def _check(body: Mapping[str, Any]) -> None:
         raise Rejected(400, "messages: at least one message is required")
     called: set[str] = set()
     for i, message in enumerate(messages):
-        called = _check_message(i, message, called)
+        called = _check_message(i, message, called, modern)
 
 
-def _check_message(i: int, message: Any, called: set[str]) -> set[str]:
+def _check_message(i: int, message: Any, called: set[str], modern: bool) -> set[str]:
     """Checks one message; `called` and the result are the tool_use ids that the next message must answer."""
-    if not isinstance(message, dict) or message.get("role") not in ("user", "assistant"):
-        role = message.get("role") if isinstance(message, dict) else None
-        raise Rejected(400, f'messages: Unexpected role "{role}". Allowed roles are "user" or "assistant".')
+    role = message.get("role") if isinstance(message, dict) else None
+    # The SDK's types allow a system message further down; a conversation cannot begin with one.
+    if role not in ("user", "assistant") and not (role == "system" and i > 0):
+        raise Rejected(400, f'messages: Unexpected role "{role}". Use the top-level `system` parameter instead.')
     content = message.get("content")
     if not isinstance(content, str | list):
         raise Rejected(400, f"messages.{i}.content: Input should be a valid string or list")
     blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
     for j, block in enumerate(blocks):
-        kind = block.get("type") if isinstance(block, dict) else None
-        if kind not in BLOCKS:
-            raise Rejected(400, f"messages.{i}.content.{j}: Input tag '{kind}' does not match any of the expected tags")
-        if kind == "text" and not block.get("text"):
-            raise Rejected(400, "messages: text content blocks must be non-empty")
-        if kind == "tool_result" and block.get("tool_use_id") not in called:
-            raise Rejected(
-                400, f"messages.{i}.content.{j}: unexpected `tool_use_id` found in `tool_result` blocks: {block.get('tool_use_id')}"
-            )
+        _check_block(f"messages.{i}.content.{j}", block, role, called, modern)
     missing = called - {b.get("tool_use_id") for b in blocks if b.get("type") == "tool_result"}
     if missing:
-        raise Rejected(400, f"messages.{i}: `tool_use` ids were found without `tool_result` blocks: {sorted(missing)[0]}")
+        raise Rejected(400, f"messages.{i}: `tool_use` ids without `tool_result` blocks: {sorted(missing)[0]}")
     return {b["id"] for b in blocks if b.get("type") == "tool_use"}
+
+
+def _check_block(where: str, block: Any, role: str, called: set[str], modern: bool) -> None:
+    kind = block.get("type") if isinstance(block, dict) else None
+    if kind not in BLOCKS:
+        raise Rejected(400, f"{where}: Input tag '{kind}' does not match any of the expected tags")
+    if kind == "text" and not block.get("text"):
+        raise Rejected(400, "messages: text content blocks must be non-empty")
+    if kind == "tool_result" and block.get("tool_use_id") not in called:
+        name = block.get("tool_use_id")
+        raise Rejected(400, f"{where}: unexpected `tool_use_id` found in `tool_result` blocks: {name}")
+    if modern and kind == "document" and role == "assistant":
+        raise Rejected(400, f"{where}: document blocks are not allowed in assistant messages")
+    if modern and kind == "text" and block.get("citations") and role == "user":
+        raise Rejected(400, f"{where}.citations: Extra inputs are not permitted")
 
 
 def _usage(how: Behaviour) -> dict[str, Any]:
@@ -142,8 +162,11 @@ def _usage(how: Behaviour) -> dict[str, Any]:
         return {}
     cached = how.usage.cached or 0
     # Anthropic's input_tokens do not contain the cached ones, unlike OpenAI's prompt_tokens.
-    return {"input_tokens": how.usage.input - cached, "cache_creation_input_tokens": 0,
-            "cache_read_input_tokens": cached, "output_tokens": how.usage.output}  # fmt: skip
+    out: dict[str, Any] = {"input_tokens": how.usage.input - cached, "cache_creation_input_tokens": 0,
+                           "cache_read_input_tokens": cached, "output_tokens": how.usage.output}  # fmt: skip
+    if how.usage.reasoning is not None:
+        out["output_tokens_details"] = {"thinking_tokens": how.usage.reasoning}
+    return out
 
 
 def _stop_reason(how: Behaviour) -> str:
@@ -182,7 +205,11 @@ def _deltas(block: Mapping[str, Any], how: Behaviour, who: Identity) -> Iterator
             yield {"type": "input_json_delta", "partial_json": arguments[at : at + 5]}
 
 
-EMPTY: dict[str, dict[str, Any]] = {"text": {"text": ""}, "thinking": {"thinking": "", "signature": ""}, "tool_use": {"input": {}}}
+EMPTY: dict[str, dict[str, Any]] = {
+    "text": {"text": ""},
+    "thinking": {"thinking": "", "signature": ""},
+    "tool_use": {"input": {}},
+}
 
 
 def _stream(head: dict[str, Any], how: Behaviour, who: Identity) -> Iterator[bytes]:

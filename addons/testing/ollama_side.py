@@ -1,4 +1,7 @@
-"""Ollama's wire format as its server speaks it (github.com/ollama/ollama, docs/api.md): streams are NDJSON, and the default."""
+"""Ollama's wire format as its server speaks it (github.com/ollama/ollama, docs/api.md).
+
+Streams are NDJSON, and the default.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,16 @@ from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from typing import Any
 
-from switchman.addons.testing.behaviour import Answer, Asked, Behaviour, Identity, Rejected, cut_words, json_bytes, ndjson
+from switchman.addons.testing.behaviour import (
+    Answer,
+    Asked,
+    Behaviour,
+    Identity,
+    Rejected,
+    cut_words,
+    json_bytes,
+    ndjson,
+)
 from switchman.addons.testing.openai_side import vector
 
 TIME = "2023-11-14T22:13:20.000000Z"

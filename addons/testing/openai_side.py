@@ -17,15 +17,18 @@ ROLES = {"system", "developer", "user", "assistant", "tool", "function"}
 POST_PATHS = {"/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/responses"}
 TYPES = {400: "invalid_request_error", 401: "invalid_request_error", 404: "invalid_request_error",
          422: "invalid_request_error", 429: "requests"}  # fmt: skip
-CHAT_FIELDS = frozenset(
-    "model messages audio frequency_penalty function_call functions logit_bias logprobs max_completion_tokens max_tokens"
-    " metadata modalities n parallel_tool_calls prediction presence_penalty prompt_cache_key reasoning_effort"
-    " response_format safety_identifier seed service_tier stop store stream stream_options temperature tool_choice tools"
-    " top_logprobs top_p user verbosity web_search_options".split()
-)
+CHAT_FIELDS = frozenset({
+    "model", "messages", "audio", "frequency_penalty", "function_call", "functions", "logit_bias", "logprobs",
+    "max_completion_tokens", "max_tokens", "metadata", "modalities", "n", "parallel_tool_calls", "prediction",
+    "presence_penalty", "prompt_cache_key", "reasoning_effort", "response_format", "safety_identifier", "seed",
+    "service_tier", "stop", "store", "stream", "stream_options", "temperature", "tool_choice", "tools",
+    "top_logprobs", "top_p", "user", "verbosity", "web_search_options",
+})  # fmt: skip
 
 
-def error_body(status: int, message: str, *, type: str = "", param: str | None = None, code: str | None = None) -> bytes:
+def error_body(
+    status: int, message: str, *, type: str = "", param: str | None = None, code: str | None = None
+) -> bytes:
     """{"error": {"message", "type", "param", "code"}}"""
     kind = type or TYPES.get(status, "server_error" if status >= 500 else "invalid_request_error")
     return json_bytes({"error": {"message": message, "type": kind, "param": param, "code": code}})
@@ -129,7 +132,7 @@ def _check_chat(body: Mapping[str, Any], who: Identity) -> None:
         if tool["type"] == "function" and not (tool.get("function") or {}).get("name"):
             raise Rejected(400, f"Missing required parameter: 'tools[{i}].function'.", param=f"tools[{i}].function")
     if body.get("tool_choice") is not None and not body.get("tools"):
-        raise Rejected(400, "Invalid value for 'tool_choice': 'tool_choice' is only allowed when 'tools' are specified.")
+        raise Rejected(400, "Invalid value for 'tool_choice': 'tool_choice' needs 'tools'.")
 
 
 def _check_message(where: str, message: Any) -> None:
@@ -139,7 +142,7 @@ def _check_message(where: str, message: Any) -> None:
     if role not in ROLES:
         raise Rejected(400, f"Invalid value: '{role}'.", param=f"{where}.role", code="invalid_value")
     if content is None and not (role == "assistant" and (message.get("tool_calls") or message.get("function_call"))):
-        raise Rejected(400, f"Invalid value for 'content': expected a string, got null. ({where})", param=f"{where}.content")
+        raise Rejected(400, f"Invalid value for '{where}.content': it is null.", param=f"{where}.content")
     if content is not None and not isinstance(content, str | list):
         raise Rejected(400, f"Invalid type for '{where}.content'.", param=f"{where}.content", code="invalid_type")
     if role == "tool" and not message.get("tool_call_id"):
@@ -189,7 +192,9 @@ def _chat(asked: Asked, body: Mapping[str, Any], how: Behaviour, who: Identity) 
     if how.tool_calls:
         message["tool_calls"] = _wire_calls(how)
         message["content"] = how.content(who.name) if how.text or how.pieces else None
-    choices = [{"index": i, "message": message, "logprobs": None, "finish_reason": _finish(how)} for i in _choices(body)]
+    choices = [
+        {"index": i, "message": message, "logprobs": None, "finish_reason": _finish(how)} for i in _choices(body)
+    ]
     whole: dict[str, Any] = {**head, "object": "chat.completion", "choices": choices}
     if how.usage is not None:
         whole["usage"] = _usage(how)
@@ -281,11 +286,18 @@ def _embeddings(body: Mapping[str, Any]) -> Answer:
 def _responses(asked: Asked, body: Mapping[str, Any], how: Behaviour, who: Identity) -> Answer:
     text = how.content(who.name)
     part = {"type": "output_text", "text": text, "annotations": []}
-    item = {"id": f"msg_{asked.number}", "type": "message", "role": "assistant", "status": "completed", "content": [part]}
+    item = {
+        "id": f"msg_{asked.number}",
+        "type": "message",
+        "role": "assistant",
+        "status": "completed",
+        "content": [part],
+    }
     whole: dict[str, Any] = {
         "id": f"resp_{asked.number}", "object": "response", "created_at": CREATED, "status": "completed",
         "model": body["model"], "output": [item], "error": None, "incomplete_details": None, "instructions": None,
-        "metadata": {}, "parallel_tool_calls": True, "temperature": 1.0, "tool_choice": "auto", "tools": [], "top_p": 1.0,
+        "metadata": {}, "parallel_tool_calls": True, "temperature": 1.0, "tool_choice": "auto", "tools": [],
+        "top_p": 1.0,
     }  # fmt: skip
     if how.usage:
         whole["usage"] = {
@@ -310,7 +322,11 @@ def _responses_stream(whole: dict[str, Any], how: Behaviour, who: Identity) -> I
             "output_index": 0,
             "item": {**item, "status": "in_progress", "content": []},
         },
-        {"type": "response.content_part.added", **where, "part": {"type": "output_text", "text": "", "annotations": []}},
+        {
+            "type": "response.content_part.added",
+            **where,
+            "part": {"type": "output_text", "text": "", "annotations": []},
+        },
         *(
             {"type": "response.output_text.delta", **where, "delta": piece, "logprobs": []}
             for piece in how.content_pieces(who.name)

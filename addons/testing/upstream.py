@@ -1,9 +1,9 @@
 """FakeUpstream: a real HTTP/1.1 server on a real socket, that speaks a dialect strictly and fails on request.
 
-    with FakeUpstream("ollama", models=["llama3"]) as up:
-        up.script([Behaviour(status=503), Behaviour(cut_after=2)])  # the next two inference requests, then `up.default`
-        ... up.url ...
-        assert up.requests[0].json()["model"] == "llama3"
+with FakeUpstream("ollama", models=["llama3"]) as up:
+    up.script([Behaviour(status=503), Behaviour(cut_after=2)])  # the next two inference requests, then `up.default`
+    ... up.url ...
+    assert up.requests[0].json()["model"] == "llama3"
 """
 
 from __future__ import annotations
@@ -22,7 +22,16 @@ from typing import Any, Self
 from switchman.addons.testing import anthropic_side, ollama_side, openai_side
 from switchman.addons.testing.behaviour import Answer, Asked, Behaviour, Dialect, Identity, Rejected, json_bytes
 from switchman.addons.testing.wire import (
-    HEAD_LIMIT, Connection, HungUp, Received, Reply, note_departure, parse_head, read_body, read_head, reset,
+    HEAD_LIMIT,
+    Connection,
+    HungUp,
+    Received,
+    Reply,
+    note_departure,
+    parse_head,
+    read_body,
+    read_head,
+    reset,
 )  # fmt: skip
 
 SIDES: dict[Dialect, Any] = {"openai": openai_side, "ollama": ollama_side, "anthropic": anthropic_side}
@@ -84,7 +93,7 @@ class FakeUpstream:
         return f"{'https' if self.tls else 'http'}://{host}:{self.port}"
 
     def start(self) -> Self:
-        """Returns when the port is open; OSError if it cannot be. After stop() it may be started again, on the same port."""
+        """Returns when the port is open; OSError if it cannot be. After stop() it starts again on the same port."""
         ready: list[OSError] = []
         self._thread = Thread(target=self._run, args=(ready,), name=f"upstream-{self.name}", daemon=True)
         with self._changed:
@@ -117,7 +126,7 @@ class FakeUpstream:
             self._scripts.setdefault(path, deque()).extend(behaviours)
 
     def wait_for(self, condition: Callable[[], bool], timeout: float = 10.0) -> None:
-        """Waits until the condition holds; it is looked at when a request has come or gone. TimeoutError says what came."""
+        """Waits until the condition holds, which is looked at when a request comes or goes. TimeoutError if it never does."""
         with self._changed:
             if not self._changed.wait_for(condition, timeout):
                 seen = [f"{r.method} {r.target}" for r in self.requests]
@@ -171,7 +180,9 @@ class FakeUpstream:
             task.cancel()
         await asyncio.gather(*handlers, return_exceptions=True)
 
-    async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, protocol: Connection) -> None:
+    async def _connection(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, protocol: Connection
+    ) -> None:
         self.connections += 1
         number, idle = self.connections, None
         hard = True
@@ -281,7 +292,9 @@ def _spoilt(answer: Answer, how: Behaviour, stream_error: Callable[[str, str], b
     if answer.status >= 400:
         return answer
     if answer.events is None:
-        return replace(answer, status=how.status, body=answer.body[: len(answer.body) // 2] if how.malformed else answer.body)
+        return replace(
+            answer, status=how.status, body=answer.body[: len(answer.body) // 2] if how.malformed else answer.body
+        )
     events: Iterable[bytes] = how.events if how.events is not None else answer.events
     if how.error_after is not None:
         message = how.message or "the model has stopped, as it was told to"

@@ -123,7 +123,9 @@ async def read_body(reader: asyncio.StreamReader, headers: list[tuple[bytes, byt
 class Reply:
     """Writes one Answer, as the Behaviour says. HungUp ends the connection, ConnectionError says the client left."""
 
-    def __init__(self, writer: asyncio.StreamWriter, gone: asyncio.Event, how: Behaviour, answer: Answer, head_only: bool):
+    def __init__(
+        self, writer: asyncio.StreamWriter, gone: asyncio.Event, how: Behaviour, answer: Answer, head_only: bool
+    ):
         self._writer, self._gone, self._how, self._answer = writer, gone, how, answer
         self._head_only = head_only
         framing = how.framing
@@ -133,7 +135,7 @@ class Reply:
         self._zip = zlib.compressobj(wbits=31) if how.gzip and answer.events is not None else None
 
     async def send(self) -> None:
-        if self._answer.events is not None and not self._how.framing == "length":
+        if self._answer.events is not None and self._how.framing != "length":
             await self._send_stream()
         else:
             await self._send_whole()
