@@ -70,5 +70,7 @@ class Record:
     response_headers: tuple[tuple[str, str], ...] = ()
     request_body: bytes | None = None
     response_body: bytes | None = None
+    request_size: int | None = None  # the whole body's size where request_body holds only its beginning
+    response_size: int | None = None  # likewise
     attempts: tuple[AttemptRecord, ...] = ()
     trace: tuple[dict[str, Any], ...] = field(default=())  # TraceLine as plain dicts

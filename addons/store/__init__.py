@@ -1,0 +1,18 @@
+"""The log: what was asked, decided, tried and answered, for as long as it is kept.
+
+tables      what is stored                      migrations  how it came to be so
+database    engines, the write lock, the schema at start
+writer      the one thread of a process that writes; rows makes a Record into rows
+blobs       bodies, by the hash of their content
+retention   what leaves again
+queries     lists, details, menus; filters and summaries belong to them
+opening     open_store(), where all this comes together
+"""
+
+from __future__ import annotations
+
+from switchman.addons.store.database import StoreError
+from switchman.addons.store.filters import Filters
+from switchman.addons.store.opening import Store, open_store
+
+__all__ = ["Filters", "Store", "StoreError", "open_store"]

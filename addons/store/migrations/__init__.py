@@ -1,0 +1,1 @@
+"""Alembic migrations, applied by `database.upgrade()` when a store is opened."""

@@ -1,0 +1,95 @@
+"""Secrets leave headers and URLs before anything is stored or shown.
+
+What stays is what tells two keys apart: the scheme, and the last four characters of a secret that is long enough
+(16 or more) that four give nothing away. Masking what is masked already changes nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+from urllib.parse import unquote_plus
+
+MASK = "..."
+KEEP = 4
+LONG_ENOUGH = 16
+
+# Names are matched in lower case. `tokens` is a count (x-ratelimit-remaining-tokens), `token` is a credential.
+_SECRET_NAME = re.compile(
+    r"(?:^|[-_.])(?:key|auth|pwd|jwt|sig|signature)(?:$|[-_.])"
+    r"|apikey|accesskey|secret|passw|passphrase|credential|authorization|cookie"
+    r"|token(?!s|[-_](?:count|limit|usage|budget|type))"
+)
+_HARMLESS_NAMES = frozenset(
+    {"idempotency-key", "x-idempotency-key", "sec-websocket-key", "x-cache-key", "surrogate-key"}
+)
+_SCHEME = re.compile(r"([A-Za-z][\w-]*)\s+(\S.*)\Z", re.DOTALL)
+_MASKED = re.compile(r"\.\.\.\S{0,4}\Z")
+# A credential is one under any name: an authorization scheme, a provider's key prefix, a JWT.
+_SECRET_VALUE = re.compile(
+    r"(?:bearer|basic)\s+\S|(?:sk|pk|rk)-[\w-]{12}|gsk_|xai-|hf_\w{12}|gh[pousr]_|AIza[\w-]{12}|eyJ[\w-]+\.[\w-]+\.",
+    re.IGNORECASE,
+)
+_USERINFO = re.compile(r"://[^/?#\s]*@")
+_PARAMETER = re.compile(r"([?&;#])([^=?&;#\s]+)=([^&;#\s]*)")
+_URL_HEADERS = frozenset(
+    {"referer", "location", "content-location", "x-original-url", "x-forwarded-uri", "x-rewrite-url"}
+)
+
+
+@lru_cache(maxsize=4096)
+def is_secret_name(name: str) -> bool:
+    """Whether a header or query parameter of this name carries a credential."""
+    name = name.strip().lower()
+    return name not in _HARMLESS_NAMES and _SECRET_NAME.search(name) is not None
+
+
+def mask_secret(secret: str) -> str:
+    """`...` and, of a secret of 16 characters or more, its last four."""
+    if _MASKED.match(secret):
+        return secret
+    return MASK + secret[-KEEP:] if len(secret) >= LONG_ENOUGH else MASK
+
+
+def mask_headers(pairs: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """The same pairs in the same order, names as they were, with every credential masked."""
+    return tuple((name, _mask_header(name.strip().lower(), value)) for name, value in pairs)
+
+
+def mask_url(text: str) -> str:
+    """A URL, a path with a query, or a sentence that holds one: without user info and without key parameters."""
+    return _PARAMETER.sub(_mask_parameter, _USERINFO.sub(f"://{MASK}@", text))
+
+
+def _mask_header(name: str, value: str) -> str:
+    if name in ("cookie", "set-cookie"):
+        return _mask_cookie(value, attributes=name == "set-cookie")
+    if is_secret_name(name) or _SECRET_VALUE.match(value.lstrip()):
+        return _mask_credential(value.strip())
+    return mask_url(value) if "://" in value or name in _URL_HEADERS else value
+
+
+def _mask_credential(value: str) -> str:
+    if not (match := _SCHEME.match(value)):
+        return mask_secret(value)
+    scheme, secret = match.groups()
+    # The end of a Basic credential is the end of a password.
+    return f"{scheme} {MASK if scheme.lower() == 'basic' else mask_secret(secret)}"
+
+
+def _mask_cookie(value: str, attributes: bool) -> str:
+    """Names stay, values go. In Set-Cookie only the first pair is the cookie; Path, Expires and so on stay."""
+    parts = value.split(";")
+    secrets = 1 if attributes else len(parts)
+    return ";".join([*map(_mask_pair, parts[:secrets]), *parts[secrets:]])
+
+
+def _mask_pair(pair: str) -> str:
+    name, equals, secret = pair.partition("=")
+    return f"{name}={mask_secret(secret)}" if equals else mask_secret(pair)
+
+
+def _mask_parameter(match: re.Match[str]) -> str:
+    separator, name, value = match.groups()
+    return f"{separator}{name}={mask_secret(value)}" if is_secret_name(unquote_plus(name)) else match[0]

@@ -1,0 +1,162 @@
+"""The database's edge: engines that behave the same on SQLite and PostgreSQL, one write lock, the schema at start.
+
+There is one writer at a time per database (SQLite's own rule; on PostgreSQL an advisory lock held to the end of the
+transaction). Batches make that cheap, and it buys three things: `requests.seq` grows in the order of commits, two batches
+never deadlock over a shared blob, and a blob is never deleted while someone is about to use it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import URL, Connection, Engine, create_engine, event, func, make_url, select
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+BUSY_SECONDS = 10.0  # how long SQLite waits for another process's lock before it says "database is locked"
+WRITE_LOCK = 0x5357_4D4E  # "SWMN": the key of PostgreSQL's advisory lock
+
+# Primary SQLite result codes that pass with time: busy, locked, no memory, read-only, I/O error, full, cannot open, protocol.
+_SQLITE_PASSING = frozenset({5, 6, 7, 8, 10, 13, 14, 15})
+# PostgreSQL error classes that do: connection, rollback (deadlock), resources (disk full), not ready, operator, system.
+_POSTGRES_PASSING = frozenset({"08", "40", "53", "55", "57", "58"})
+
+
+class StoreError(Exception):
+    """The log cannot be used as configured; the message says what to do."""
+
+
+def database_url(url: str | None, db_path: str | Path) -> URL:
+    """DATABASE_URL where it is set, else the SQLite file DB_PATH (relative: to the working directory)."""
+    if not url:
+        return URL.create("sqlite", database=str(Path(db_path).absolute()))
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise StoreError(
+            "DATABASE_URL is not an SQLAlchemy URL; expected e.g. postgresql://user:password@host/name"
+        ) from None
+    if parsed.drivername in ("postgres", "postgresql"):
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    return parsed
+
+
+def make_engine(url: URL) -> Engine:
+    """An engine for reading; `writing(engine)` is the only way to write. Raises StoreError for a database it cannot use."""
+    if url.get_backend_name() == "sqlite":
+        return _sqlite_engine(url)
+    try:
+        return create_engine(url, pool_pre_ping=True)
+    except NoSuchModuleError:
+        raise StoreError(f"DATABASE_URL names a kind of database that is not known: {url.drivername}") from None
+    except ModuleNotFoundError as exc:
+        raise StoreError(f"DATABASE_URL needs the Python package {exc.name!r}; install it next to switchman") from None
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """A transaction that holds the database's write lock from its first moment; commits at the end."""
+    with engine.execution_options(sqlite_begin="IMMEDIATE").begin() as conn:
+        if conn.dialect.name == "postgresql":
+            conn.execute(select(func.pg_advisory_xact_lock(WRITE_LOCK)))
+        yield conn
+
+
+def is_passing(exc: DBAPIError) -> bool:
+    """Whether the same statement may succeed later: a lock, a lost connection, a full disk; not bad data."""
+    if exc.connection_invalidated:
+        return True
+    if not isinstance(exc, OperationalError):
+        return False
+    if isinstance(exc.orig, sqlite3.Error):
+        return getattr(exc.orig, "sqlite_errorcode", 0) & 0xFF in _SQLITE_PASSING
+    state = getattr(exc.orig, "sqlstate", None)
+    return state is None or state[:2] in _POSTGRES_PASSING  # no state: it never reached a server
+
+
+def upgrade(engine: Engine) -> None:
+    """Bring the schema to this version's. Safe when many processes start at once: the first one does it, the others wait.
+
+    Raises StoreError for a database that a newer version has written.
+    """
+    config = _alembic_config()
+    scripts = ScriptDirectory.from_config(config)
+    with engine.connect() as conn:
+        if _is_current(conn, scripts):
+            return
+    with writing(engine) as conn:
+        if not _is_current(conn, scripts):
+            config.attributes["connection"] = conn
+            command.upgrade(config, "head")
+
+
+def _is_current(conn: Connection, scripts: ScriptDirectory) -> bool:
+    revision = MigrationContext.configure(conn).get_current_revision()
+    known = {script.revision for script in scripts.walk_revisions()}
+    if revision is not None and revision not in known:
+        where = conn.engine.url.render_as_string(hide_password=True)
+        raise StoreError(
+            f"the database {where} was written by a newer version of Switchman (schema {revision}, this one knows up to "
+            f"{scripts.get_current_head()}): upgrade Switchman, or use another DB_PATH or DATABASE_URL"
+        )
+    return revision == scripts.get_current_head()
+
+
+def _alembic_config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+def _sqlite_engine(url: URL) -> Engine:
+    if url.database in (None, "", ":memory:"):
+        raise StoreError(
+            "the log cannot live in an in-memory SQLite database: set DB_PATH to a file, or ENABLE_LOGGING=false"
+        )
+    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: DBAPIConnection, entry: ConnectionPoolEntry) -> None:
+        # sqlite3 would begin transactions by itself, late and never before DDL; `begin` below does it instead.
+        connection.isolation_level = None
+        for pragma in ("synchronous=NORMAL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(conn: Connection) -> None:
+        conn.exec_driver_sql(f"BEGIN {conn.get_execution_options().get('sqlite_begin', 'DEFERRED')}")
+
+    _use_wal(engine)
+    return engine
+
+
+def _use_wal(engine: Engine) -> None:
+    """Write-ahead logging, kept in the file: readers and the writer do not block each other.
+
+    The switch needs the file alone and does not always wait for it, so processes that start together try again.
+    """
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection = engine.raw_connection()
+            try:
+                connection.driver_connection.execute("PRAGMA journal_mode=WAL")  # type: ignore[union-attr]
+                return
+            finally:
+                connection.close()
+        except (sqlite3.Error, DBAPIError) as exc:
+            cause = exc.orig if isinstance(exc, DBAPIError) else exc
+            locked = getattr(cause, "sqlite_errorcode", 0) & 0xFF in (5, 6)
+            if not locked or time.monotonic() > deadline:
+                raise StoreError(f"cannot open the database {engine.url.database}: {cause}") from exc
+            time.sleep(0.05)

@@ -1,0 +1,94 @@
+"""Opening the log: the database, its schema, the blob store, and the threads that write and age out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from sqlalchemy import Engine, select
+from sqlalchemy.exc import DBAPIError
+
+from switchman.addons.store.blobs import BlobStorageType, BlobStore, open_blobs
+from switchman.addons.store.database import StoreError, database_url, make_engine, upgrade
+from switchman.addons.store.queries import Queries
+from switchman.addons.store.retention import Retention
+from switchman.addons.store.tables import totals
+from switchman.addons.store.writer import Writer
+
+
+class Store:
+    """The log of one process. The dashboard only asks `queries`; a proxy worker also takes `writer()`."""
+
+    def __init__(
+        self, engine: Engine, blobs: BlobStore, *, max_body: int, max_total: int, max_age_days: float | None
+    ) -> None:
+        self.engine = engine
+        self.blobs = blobs
+        self.queries = Queries(engine, blobs)
+        self.retention = Retention(engine, blobs, max_age_days)
+        self._max_body = max_body
+        self._max_total = max_total
+        self._writer: Writer | None = None
+
+    def writer(self) -> Writer:
+        """The writer of this process; the first call starts its thread, and the one that ages out."""
+        if self._writer is None:
+            self._writer = Writer(self.engine, self.blobs, max_body=self._max_body, max_total=self._max_total)
+            self.retention.start()
+        return self._writer
+
+    def check(self) -> str | None:
+        """None when the log works, else one sentence for /readyz. It asks the database: not for the event loop's thread."""
+        if self._writer is not None and not self._writer.alive:
+            return "the log's writer has stopped"
+        try:
+            with self.engine.connect() as conn:
+                conn.execute(select(totals.c.name).limit(1)).all()
+        except DBAPIError as exc:
+            return f"the log's database does not answer: {exc.orig!s:.200}"
+        return None
+
+    def close(self, timeout: float = 10.0) -> bool:
+        """Write what is queued, end the threads, let go of the database; False when records were lost."""
+        self.retention.stop()
+        complete = self._writer.close(timeout) if self._writer is not None else True
+        self.engine.dispose()
+        return complete
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def open_store(
+    *,
+    url: str | None = None,
+    db_path: str | Path = "requests.db",
+    blob_type: BlobStorageType = "filesystem",
+    blob_path: str | Path = "blob_storage",
+    max_blob_size: int = 10_485_760,
+    max_total_size: int = 1_073_741_824,
+    max_age_days: float | None = 7,
+) -> Store:
+    """Connect, bring the schema up to date, and be ready. Starts no thread.
+
+    `url` is DATABASE_URL; without it the SQLite file `db_path`. `max_blob_size` is per body before, `max_total_size` of all
+    bodies after compression, in bytes. `max_age_days` None: kept for ever. Raises StoreError with what to do.
+    """
+    engine = make_engine(database_url(url, db_path))
+    try:
+        upgrade(engine)
+    except DBAPIError as exc:
+        where = engine.url.render_as_string(hide_password=True)
+        engine.dispose()
+        raise StoreError(f"cannot use the database {where}: {exc.orig!s:.300}") from exc
+    except StoreError:
+        engine.dispose()
+        raise
+    blobs = open_blobs(blob_type, blob_path, max_total_size)
+    return Store(engine, blobs, max_body=max_blob_size, max_total=max_total_size, max_age_days=max_age_days)

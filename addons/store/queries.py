@@ -1,0 +1,278 @@
+"""What the dashboard and the command line ask of the log. Every answer is bounded; no list ever loads a body.
+
+Times are epoch seconds UTC, durations milliseconds, sizes bytes; None is "not known".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+from sqlalchemy import Column, Engine, RowMapping, func, literal, select, tuple_
+
+from switchman.addons.store.blobs import BlobStore, unpack
+from switchman.addons.store.filters import Filters
+from switchman.addons.store.retention import stored_bytes
+from switchman.addons.store.summaries import Scatter, Summaries, Summary
+from switchman.addons.store.tables import attempts, blobs, requests
+
+MAX_ROWS = 500  # of one page
+MAX_VALUES = 500  # of one filter menu
+RECENT_ROWS = 5_000  # looked through for the menus of columns that have no index
+
+Which = Literal["request", "response"]
+BodyState = Literal[
+    "kept",
+    "none",  # there was none
+    "gone",  # no longer kept: too old, too much, or lost; or it was kept in another process's memory
+]
+MENUS = ("model", "server", "outcome", "status", "client", "route", "layer")
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRow:
+    """One line of the list; the fields of core.record.Record without headers, bodies, attempts and trace."""
+
+    seq: int
+    id: str
+    started_at: float
+    duration_ms: float
+    method: str
+    path: str
+    client: str
+    dialect: str | None
+    operation: str | None
+    requested_model: str
+    layer: str | None
+    route: str | None
+    server: str | None
+    model: str | None
+    status: int
+    outcome: str
+    streamed: bool
+    error: str | None
+    overhead_ms: float | None
+    ttft_ms: float | None
+    tokens_per_second: float | None
+    input_tokens: int | None
+    output_tokens: int | None
+    cached_tokens: int | None
+    reasoning_tokens: int | None
+    finish_reason: str | None
+    request_size: int | None
+    response_size: int | None
+
+    @property
+    def cursor(self) -> str:
+        """Pages `before` this row start with the next older one."""
+        return f"{self.started_at!r}~{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Newest first. `next`: the cursor of the following page, None on the last. `live`: where `newer_than` goes on from."""
+
+    rows: tuple[RequestRow, ...]
+    next: str | None
+    live: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """Rows written since a live cursor, newest first. `more`: there were more than the limit; ask again at once."""
+
+    rows: tuple[RequestRow, ...]
+    live: str
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRow:
+    """As core.record.AttemptRecord."""
+
+    number: int
+    server: str
+    model: str
+    url: str
+    started_at: float
+    duration_ms: float
+    status: int | None
+    outcome: str
+    error: str | None
+    first_byte_ms: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class BodyInfo:
+    """`size` is the whole body's, of which only the beginning is kept where `truncated`."""
+
+    state: BodyState
+    size: int | None
+    truncated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """All of one request but the bytes of its bodies. `trace`: core.plan.TraceLine as mappings."""
+
+    row: RequestRow
+    request_headers: tuple[tuple[str, str], ...]
+    response_headers: tuple[tuple[str, str], ...]
+    trace: tuple[dict[str, Any], ...]
+    attempts: tuple[AttemptRow, ...]
+    request_body: BodyInfo
+    response_body: BodyInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A body's bytes; `data` is None unless `info.state` is "kept"."""
+
+    data: bytes | None
+    info: BodyInfo
+
+
+class Queries:
+    """Safe to share between threads. Every method raises sqlalchemy.exc.DBAPIError when the database is away."""
+
+    def __init__(self, engine: Engine, store: BlobStore) -> None:
+        self._engine = engine
+        self._blobs = store
+        self._summaries = Summaries(engine)
+
+    def list_requests(self, filters: Filters = Filters(), before: str | None = None, limit: int = 50) -> Page:
+        """Newest first. `before`: `Page.next` or a row's cursor. Raises ValueError for a bad cursor or status."""
+        limit = max(1, min(limit, MAX_ROWS))
+        query = select(*_LISTED).where(*filters.conditions())
+        if before is not None:
+            query = query.where(tuple_(requests.c.started_at, requests.c.id) < tuple_(*_parse_cursor(before)))
+        query = query.order_by(requests.c.started_at.desc(), requests.c.id.desc()).limit(limit + 1)
+        with self._engine.connect() as conn:
+            # First the live cursor, then the rows: what is written between the two is seen twice, not missed.
+            live = conn.scalar(select(func.max(requests.c.seq))) or 0
+            rows = tuple(_row(found) for found in conn.execute(query).mappings())
+        more = len(rows) > limit
+        return Page(rows[:limit], rows[limit - 1].cursor if more else None, str(live))
+
+    def newer_than(self, live: str, filters: Filters = Filters(), limit: int = 100) -> Fresh:
+        """Rows written after `live` (a Page's or Fresh's), also those of requests that began long before they ended.
+
+        Raises ValueError for a bad cursor or status.
+        """
+        if not (live.isascii() and live.isdecimal() and len(live) < 19):
+            raise ValueError(f"{live[:40]!r} is not a live cursor")
+        limit = max(1, min(limit, MAX_ROWS))
+        query = select(*_LISTED).where(requests.c.seq > int(live), *filters.conditions())
+        with self._engine.connect() as conn:
+            newest = conn.scalar(select(func.max(requests.c.seq))) or 0
+            rows = [_row(found) for found in conn.execute(query.order_by(requests.c.seq).limit(limit + 1)).mappings()]
+        more, rows = len(rows) > limit, rows[:limit]
+        seen = rows[-1].seq if rows else 0
+        return Fresh(tuple(reversed(rows)), str(seen if more else max(int(live), newest, seen)), more)
+
+    def get_request(self, request_id: str) -> Detail | None:
+        """None where there is no such request (any more)."""
+        with self._engine.connect() as conn:
+            found = conn.execute(select(requests).where(requests.c.id == request_id)).mappings().one_or_none()
+            if found is None:
+                return None
+            tried = select(*_TRIED).where(attempts.c.request_id == request_id).order_by(attempts.c.number)
+            tries = tuple(AttemptRow(**row) for row in conn.execute(tried).mappings())
+            hashes = [found[f"{which}_hash"] for which in ("request", "response") if found[f"{which}_hash"]]
+            listed = set(conn.scalars(select(blobs.c.hash).where(blobs.c.hash.in_(hashes))))
+        return Detail(
+            row=_row(found),
+            request_headers=_pairs(found["request_headers"]),
+            response_headers=_pairs(found["response_headers"]),
+            trace=tuple(found["trace"]),
+            attempts=tries,
+            request_body=self._info(found, "request", listed),
+            response_body=self._info(found, "response", listed),
+        )
+
+    def body(self, request_id: str, which: Which) -> Content | None:
+        """One body, decompressed: at most MAX_BLOB_SIZE bytes. None where there is no such request (any more)."""
+        columns = [requests.c[f"{which}_{part}"] for part in ("hash", "size", "truncated")]
+        with self._engine.connect() as conn:
+            found = conn.execute(select(*columns).where(requests.c.id == request_id)).mappings().one_or_none()
+        if found is None:
+            return None
+        digest = found[f"{which}_hash"]
+        packed = self._blobs.get(digest) if digest else None
+        data = unpack(digest, packed) if packed is not None else None
+        state: BodyState = "kept" if data is not None else _absent(found, which)
+        return Content(data, BodyInfo(state, found[f"{which}_size"], found[f"{which}_truncated"]))
+
+    def values(self, column: str) -> tuple[Any, ...]:
+        """The distinct values of a column of MENUS, sorted, at most MAX_VALUES; for filter menus.
+
+        `route` and `layer` are looked for only in the newest RECENT_ROWS rows.
+        """
+        if column not in MENUS:
+            raise ValueError(f"{column!r} has no menu; expected one of {', '.join(MENUS)}")
+        field = requests.c[column]
+        if column in ("route", "layer"):
+            recent = select(field).order_by(requests.c.started_at.desc()).limit(RECENT_ROWS).subquery()
+            query = select(recent.c[column]).where(recent.c[column].is_not(None)).distinct()
+        else:
+            query = _hop(field)
+        with self._engine.connect() as conn:
+            return tuple(sorted(conn.scalars(query.limit(MAX_VALUES))))
+
+    def latency_summary(self, filters: Filters = Filters()) -> Summary:
+        """Counts and percentiles, in all and per model; see summaries.py."""
+        return self._summaries.latency_summary(filters)
+
+    def scatter(self, filters: Filters = Filters(), limit: int = 2_000) -> Scatter:
+        """Response time against tokens, one point per request; see summaries.py."""
+        return self._summaries.scatter(filters, limit)
+
+    def stored_bytes(self) -> int:
+        """What all bodies in the blob store take, compressed (0 for bodies in memory)."""
+        with self._engine.connect() as conn:
+            return stored_bytes(conn)
+
+    def _info(self, found: RowMapping, which: Which, listed: set[str]) -> BodyInfo:
+        digest = found[f"{which}_hash"]
+        kept = digest is not None and (
+            digest in listed or not self._blobs.accounted and self._blobs.get(digest) is not None
+        )
+        state: BodyState = "kept" if kept else _absent(found, which)
+        return BodyInfo(state, found[f"{which}_size"], found[f"{which}_truncated"])
+
+
+def _absent(found: RowMapping, which: Which) -> BodyState:
+    return "gone" if found[f"{which}_hash"] or found[f"{which}_size"] else "none"
+
+
+def _hop(field: Column[Any]) -> Any:
+    """Distinct values by hopping through the column's index: one look-up per value, however many rows there are."""
+    first = select(func.min(field).label("value"), literal(1).label("n"))
+    hops = first.cte("hops", recursive=True)
+    following = select(func.min(field)).where(field > hops.c.value).scalar_subquery()
+    hops = hops.union_all(select(following, hops.c.n + 1).where(hops.c.value.is_not(None), hops.c.n < MAX_VALUES))
+    return select(hops.c.value).where(hops.c.value.is_not(None))
+
+
+def _parse_cursor(cursor: str) -> tuple[float, str]:
+    started, tilde, request_id = cursor.partition("~")
+    try:
+        if tilde:
+            return float(started), request_id
+    except ValueError:
+        pass  # the sentence below says it
+    raise ValueError(f"{cursor[:40]!r} is not a page cursor")
+
+
+def _row(found: RowMapping) -> RequestRow:
+    return RequestRow(**{name: found[name] for name in _ROW_FIELDS})
+
+
+def _pairs(stored: Sequence[Sequence[str]]) -> tuple[tuple[str, str], ...]:
+    return tuple((name, value) for name, value in stored)
+
+
+_ROW_FIELDS = tuple(field.name for field in fields(RequestRow))
+_LISTED = tuple(requests.c[name] for name in _ROW_FIELDS)
+_TRIED = tuple(attempts.c[field.name] for field in fields(AttemptRow))

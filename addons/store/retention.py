@@ -1,0 +1,178 @@
+"""What leaves the log: rows and bodies older than MAX_LOG_AGE_DAYS, and the oldest bodies beyond MAX_TOTAL_STORAGE_SIZE.
+
+Everything goes in small transactions with pauses between, so writers are never held up for long. A body is removed by its
+`last_used`, which no request that is still here is newer than: a body that a newer row shares stays.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, Engine, Select, delete, insert, select, update
+from sqlalchemy.exc import DBAPIError
+
+from switchman.addons.store.blobs import BlobStore
+from switchman.addons.store.database import writing
+from switchman.addons.store.tables import blobs, leases, requests, totals
+
+log = logging.getLogger(__name__)
+
+LEASE = "retention"
+BLOB_BYTES = "blob_bytes"
+EVERY_SECONDS = 3600.0
+LEASE_SECONDS = 300.0  # renewed with every step; after a crash, others take over this much later
+ROWS_AT_ONCE = 500
+PAUSE_SECONDS = 0.02
+DAY = 86400.0
+SWEEP_MARGIN = DAY  # files are swept this much later than rows, for file times are renewed only now and then
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    rows: int = 0
+    bodies: int = 0
+
+
+class Retention:
+    """Ages out at start and then hourly, in a thread of its own. `max_age_days` None: nothing is ever too old."""
+
+    def __init__(self, engine: Engine, store: BlobStore, max_age_days: float | None) -> None:
+        self._engine = engine
+        self._blobs = store
+        self._max_age = max_age_days * DAY if max_age_days is not None else None
+        self._holder = f"{socket.gethostname()[:60]}:{os.getpid()}:{secrets.token_hex(4)}"
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        self._thread = threading.Thread(target=self._run, name="switchman-retention", daemon=True)
+        self._thread.start()
+
+    def stop(self, timeout: float = 5.0) -> None:
+        self._stop.set()
+        if self._thread:
+            self._thread.join(timeout)
+
+    def run_once(self, now: float) -> Removed | None:
+        """Remove what is too old at `now`; None when another process is at it. Raises DBAPIError or OSError."""
+        if self._max_age is None:
+            return Removed()
+        if not self._claim(now):
+            return None
+        before = now - self._max_age
+        try:
+            rows = self._repeat(lambda conn: _delete_rows(conn, before), now)
+            bodies = self._repeat(lambda conn: self._delete_bodies(conn, before), now)
+            self._blobs.sweep(before - SWEEP_MARGIN if self._blobs.accounted else before)
+        finally:
+            self._release()
+        return Removed(rows, bodies)
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                removed = self.run_once(time.time())
+                if removed and (removed.rows or removed.bodies):
+                    log.info(
+                        "removed %d requests and %d bodies older than MAX_LOG_AGE_DAYS", removed.rows, removed.bodies
+                    )
+            except (DBAPIError, OSError) as exc:
+                log.warning("old requests could not be removed, next try in an hour: %.300s", exc)
+            self._stop.wait(EVERY_SECONDS)
+
+    def _repeat(self, step: Callable[[Connection], int], now: float) -> int:
+        """Run a step, each time in a transaction of its own, until it finds less than a full portion; how many went."""
+        began, removed = time.monotonic(), 0
+        while not self._stop.is_set():
+            with writing(self._engine) as conn:
+                self._renew(conn, now + time.monotonic() - began)
+                found = step(conn)
+            removed += found
+            if found < ROWS_AT_ONCE:
+                break
+            self._stop.wait(PAUSE_SECONDS)
+        return removed
+
+    def _delete_bodies(self, conn: Connection, before: float) -> int:
+        old = _oldest_bodies().where(blobs.c.last_used < before)
+        found = [(row.hash, row.stored_size) for row in conn.execute(old)]
+        _delete_blobs(conn, self._blobs, found)
+        return len(found)
+
+    def _claim(self, now: float) -> bool:
+        with writing(self._engine) as conn:
+            held = conn.execute(select(leases).where(leases.c.name == LEASE)).one_or_none()
+            if held is None:
+                conn.execute(insert(leases).values(name=LEASE, holder=self._holder, expires_at=now + LEASE_SECONDS))
+            elif held.holder == self._holder or held.expires_at <= now:
+                self._renew(conn, now)
+            else:
+                return False
+        return True
+
+    def _renew(self, conn: Connection, now: float) -> None:
+        mine = {"holder": self._holder, "expires_at": now + LEASE_SECONDS}
+        conn.execute(update(leases).where(leases.c.name == LEASE).values(mine))
+
+    def _release(self) -> None:
+        with writing(self._engine) as conn:
+            conn.execute(delete(leases).where(leases.c.name == LEASE, leases.c.holder == self._holder))
+
+
+def stored_bytes(conn: Connection) -> int:
+    """What all bodies take, compressed, in bytes."""
+    return conn.scalar(select(totals.c.value).where(totals.c.name == BLOB_BYTES)) or 0
+
+
+def add_stored_bytes(conn: Connection, size: int) -> None:
+    conn.execute(update(totals).where(totals.c.name == BLOB_BYTES).values(value=totals.c.value + size))
+
+
+def prune_to_size(engine: Engine, store: BlobStore, max_total: int) -> int:
+    """Remove the longest unused bodies until all together take `max_total` bytes or less; how many went."""
+    with engine.connect() as conn:
+        if stored_bytes(conn) <= max_total:
+            return 0
+    removed = 0
+    while True:
+        with writing(engine) as conn:
+            excess = stored_bytes(conn) - max_total
+            going = []
+            for row in conn.execute(_oldest_bodies()) if excess > 0 else ():
+                if excess <= 0:
+                    break
+                going.append((row.hash, row.stored_size))
+                excess -= row.stored_size
+            _delete_blobs(conn, store, going)
+        removed += len(going)
+        if excess <= 0 or not going:
+            return removed
+
+
+def _oldest_bodies() -> Select[tuple[str, int]]:
+    return select(blobs.c.hash, blobs.c.stored_size).order_by(blobs.c.last_used).limit(ROWS_AT_ONCE)
+
+
+def _delete_blobs(conn: Connection, store: BlobStore, found: list[tuple[str, int]]) -> None:
+    """Rows and files go under the write lock, so nobody decides meanwhile that a file need not be written again."""
+    if not found:
+        return
+    digests = [digest for digest, _ in found]
+    conn.execute(delete(blobs).where(blobs.c.hash.in_(digests)))
+    add_stored_bytes(conn, -sum(size for _, size in found))
+    store.delete(digests)
+
+
+def _delete_rows(conn: Connection, before: float) -> int:
+    """The oldest rows; their attempts go with them (ON DELETE CASCADE)."""
+    old = (
+        select(requests.c.seq).where(requests.c.started_at < before).order_by(requests.c.started_at).limit(ROWS_AT_ONCE)
+    )
+    return conn.execute(delete(requests).where(requests.c.seq.in_(old.scalar_subquery()))).rowcount

@@ -1,0 +1,125 @@
+"""The tables of the log. Times are epoch seconds UTC (double), durations milliseconds, sizes bytes, counts tokens.
+
+requests   one row per request; `seq` grows in the order of commits (live lists follow it), `id` is the public name.
+attempts   what was tried for a request, in order.
+blobs      one row per stored body, by the SHA-256 of its content. `last_used` is the start of the newest request that has
+           this body, so a blob older than a moment is used by no request newer than it: that is the whole reference check.
+           A request whose hash is not here (any more) has a body that is no longer kept.
+totals     `blob_bytes`: the sum of blobs.stored_size, kept in the same transaction that changes it.
+leases     who does a periodic job now, and until when the others leave it to them.
+
+A change here needs a migration; tests/addons/store/test_migrations.py compares the two.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+)
+
+metadata = MetaData()
+
+# SQLite counts rows by itself only in a column that is exactly INTEGER PRIMARY KEY.
+RowNumber = BigInteger().with_variant(Integer, "sqlite")
+
+requests = Table(
+    "requests",
+    metadata,
+    Column("seq", RowNumber, primary_key=True, autoincrement=True),
+    Column("id", String(200), nullable=False, unique=True),
+    Column("started_at", Double, nullable=False),
+    Column("duration_ms", Double, nullable=False),
+    Column("method", String(32), nullable=False),
+    Column("path", String(2000), nullable=False),
+    Column("client", String(100), nullable=False),
+    Column("dialect", String(32)),
+    Column("operation", String(32)),
+    Column("requested_model", String(300), nullable=False),
+    Column("layer", String(64)),
+    Column("route", String(300)),
+    Column("server", String(300)),
+    Column("model", String(300)),
+    Column("status", Integer, nullable=False),
+    Column("outcome", String(32), nullable=False),
+    Column("streamed", Boolean, nullable=False),
+    Column("error", Text),
+    Column("overhead_ms", Double),
+    Column("ttft_ms", Double),
+    Column("tokens_per_second", Double),
+    Column("input_tokens", BigInteger),
+    Column("output_tokens", BigInteger),
+    Column("cached_tokens", BigInteger),
+    Column("reasoning_tokens", BigInteger),
+    Column("finish_reason", String(100)),
+    Column("request_headers", JSON, nullable=False),
+    Column("response_headers", JSON, nullable=False),
+    Column("trace", JSON, nullable=False),
+    Column("request_hash", String(64)),
+    Column("request_size", BigInteger),
+    Column("request_truncated", Boolean, nullable=False),
+    Column("response_hash", String(64)),
+    Column("response_size", BigInteger),
+    Column("response_truncated", Boolean, nullable=False),
+    # Each filter of the list is answered in the list's own order, newest first, from one index.
+    Index("requests_by_time", "started_at", "id"),
+    Index("requests_by_model", "model", "started_at", "id"),
+    Index("requests_by_server", "server", "started_at", "id"),
+    Index("requests_by_outcome", "outcome", "started_at", "id"),
+    Index("requests_by_status", "status", "started_at", "id"),
+    Index("requests_by_client", "client", "started_at", "id"),
+    sqlite_autoincrement=True,  # never reuse a number: a live list that has seen 7 must not miss a second 7
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("request_id", String(200), ForeignKey("requests.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", SmallInteger, primary_key=True, autoincrement=False),
+    Column("server", String(300), nullable=False),
+    Column("model", String(300), nullable=False),
+    Column("url", String(2000), nullable=False),
+    Column("started_at", Double, nullable=False),
+    Column("duration_ms", Double, nullable=False),
+    Column("status", Integer),
+    Column("outcome", String(32), nullable=False),
+    Column("error", Text),
+    Column("first_byte_ms", Double),
+)
+
+blobs = Table(
+    "blobs",
+    metadata,
+    Column("hash", String(64), primary_key=True),
+    Column("size", BigInteger, nullable=False),
+    Column("stored_size", BigInteger, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("last_used", Double, nullable=False),
+    Index("blobs_by_use", "last_used"),
+)
+
+totals = Table(
+    "totals",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("value", BigInteger, nullable=False),
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("holder", String(100), nullable=False),
+    Column("expires_at", Double, nullable=False),
+)

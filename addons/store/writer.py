@@ -1,0 +1,322 @@
+"""The one thread of a process that writes to the log.
+
+    put(record)  on the event loop: appends to a bounded queue; never waits, never raises
+    the thread   takes what has gathered, hashes and compresses the bodies, writes one transaction
+    close()      writes what is still queued
+
+Trouble, in order of likelihood: the database is locked or away -> the batch is tried again, with growing pauses, while the
+queue fills and then drops (counted, told once a minute); one record cannot be stored -> it alone is left out, with a line
+in the log; a body cannot be written -> the row is, without it.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import threading
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import zstandard
+from sqlalchemy import Connection, Engine, bindparam, insert, select, update
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
+from switchman.addons.core.record import Record
+from switchman.addons.store.blobs import LEVEL, BlobStore, Body
+from switchman.addons.store.database import is_passing, writing
+from switchman.addons.store.retention import add_stored_bytes, prune_to_size
+from switchman.addons.store.rows import Prepared, prepare
+from switchman.addons.store.tables import attempts, blobs, requests
+
+log = logging.getLogger(__name__)
+
+BATCH = 200  # records in one transaction at most
+GATHER_SECONDS = 0.08  # how long the first record of a batch waits for others
+QUEUE_RECORDS = 10_000
+QUEUE_BYTES = 256 * 1024 * 1024  # of bodies waiting; beyond that, rows are queued without theirs
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 5.0  # seconds between tries of a batch
+TELL_SECONDS = 60.0  # the same trouble is logged at most this often
+RECENT = 4096  # hashes remembered as stored, so their content is not compressed again
+
+
+@dataclass(slots=True)
+class Counts:
+    """What became of the records so far. `bodiless` were written without a body that should have been kept."""
+
+    written: int = 0
+    dropped: int = 0  # the queue was full, or the database stayed away until the end
+    failed: int = 0  # could not be stored
+    bodiless: int = 0
+
+
+class Writer:
+    """Starts its thread at once. Threads do not survive a fork: make one per process, after forking."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        store: BlobStore,
+        *,
+        max_body: int,
+        max_total: int,
+        queue_records: int = QUEUE_RECORDS,
+        queue_bytes: int = QUEUE_BYTES,
+        gather_seconds: float = GATHER_SECONDS,
+    ) -> None:
+        self.counts = Counts()
+        self._engine = engine
+        self._blobs = store
+        self._max_body = max_body
+        self._max_total = max_total
+        self._queue_records = queue_records
+        self._queue_bytes = queue_bytes
+        self._gather = gather_seconds
+        self._queue: deque[Record] = deque()
+        self._waiting_bytes = 0
+        self._lock = threading.Lock()  # guards _waiting_bytes and _closed against put() from several threads
+        self._some = threading.Event()
+        self._stop = threading.Event()
+        self._closed = False
+        self._deadline: float | None = None
+        self._told: dict[str, float] = {}
+        self._recent: OrderedDict[str, None] = OrderedDict()
+        self._compressor = zstandard.ZstdCompressor(level=LEVEL)
+        self._thread = threading.Thread(target=self._run, name="switchman-writer", daemon=True)
+        self._thread.start()
+
+    def put(self, record: Record) -> bool:
+        """Queue a record; False when it was dropped because the queue is full or closed. Never blocks, never raises."""
+        size = len(record.request_body or b"") + len(record.response_body or b"")
+        with self._lock:
+            if self._closed or len(self._queue) >= self._queue_records:
+                self.counts.dropped += 1
+                return False
+            if size and self._waiting_bytes + size > self._queue_bytes:
+                record, size = _without_bodies(record), 0
+                self.counts.bodiless += 1
+            self._waiting_bytes += size
+            self._queue.append(record)
+        if not self._some.is_set():
+            self._some.set()
+        return True
+
+    def close(self, timeout: float = 10.0) -> bool:
+        """Write what is queued and end the thread; False when that took longer than `timeout` seconds and records were lost."""
+        with self._lock:
+            self._closed = True
+        self._deadline = time.monotonic() + timeout
+        self._stop.set()
+        self._some.set()
+        self._thread.join(timeout + 1.0)
+        self._tell_drops(at_once=True)
+        return not self._thread.is_alive() and not self._queue
+
+    @property
+    def alive(self) -> bool:
+        return self._thread.is_alive()
+
+    @property
+    def waiting(self) -> int:
+        """Records in the queue."""
+        return len(self._queue)
+
+    def _run(self) -> None:
+        while True:
+            self._some.wait()
+            self._stop.wait(self._gather)
+            self._some.clear()
+            while batch := self._take():
+                self._write(batch)
+            self._tell_drops()
+            if self._stop.is_set() and not self._queue:
+                return
+
+    def _take(self) -> list[Record]:
+        if self._late():
+            self._drop_all()
+            return []
+        with self._lock:
+            batch = [self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))]
+            self._waiting_bytes -= sum(len(r.request_body or b"") + len(r.response_body or b"") for r in batch)
+        return batch
+
+    def _write(self, batch: Sequence[Record]) -> None:
+        """One transaction for all; where that is refused for a reason that stays, one for each."""
+        prepared = []
+        for record in batch:
+            self._guarded(record, lambda record=record: prepared.append(prepare(record, self._max_body)))
+        if not prepared:
+            return
+        try:
+            self._commit(prepared)
+        except Exception:  # a boundary: whatever one record's fault is, the others are written
+            if len(prepared) > 1:
+                log.debug("a batch of %d was refused; writing one by one", len(prepared), exc_info=True)
+            for item in prepared:
+                self._guarded(item.row["id"], lambda item=item: self._commit_one(item))
+        self._keep_within_size()
+
+    def _guarded(self, record: object, step: Callable[[], None]) -> None:
+        """Run a step for one record; its failure costs this record only, never the thread."""
+        try:
+            step()
+        except Exception as exc:  # the boundary between one bad record and all others
+            self.counts.failed += 1
+            name = record.id if isinstance(record, Record) else record
+            self._tell(
+                "failed",
+                f"request {name!s:.100} could not be logged and is left out: {type(exc).__name__}: {exc!s:.300}",
+            )
+
+    def _commit_one(self, item: Prepared) -> None:
+        try:
+            self._commit([item])
+        except IntegrityError:
+            if self._is_written(item):  # the connection broke just after a commit, and the batch came again
+                self.counts.written += 1
+                return
+            # Callers may choose ids (x-request-id) and choose one twice; the second request leaves a row too.
+            fresh = f"{item.row['id'][:180]}~{secrets.token_hex(4)}"
+            item.row["id"] = fresh
+            for attempt in item.attempts:
+                attempt["request_id"] = fresh
+            self._commit([item])
+
+    def _is_written(self, item: Prepared) -> bool:
+        with self._engine.connect() as conn:
+            known = conn.scalar(select(requests.c.started_at).where(requests.c.id == item.row["id"]))
+        return known is not None and known == item.row["started_at"]
+
+    def _commit(self, prepared: Sequence[Prepared]) -> None:
+        """Write these rows, trying again for as long as what is in the way may pass."""
+        bodies = {body.digest: body for item in prepared for body in item.bodies}
+        for digest, body in bodies.items():
+            if digest not in self._recent:
+                body.packed = self._compressor.compress(body.data)
+        pause = FIRST_PAUSE
+        while True:
+            try:
+                with writing(self._engine) as conn:
+                    self._keep_bodies(conn, prepared, bodies)
+                    conn.execute(insert(requests), [item.row for item in prepared])
+                    if tries := [attempt for item in prepared for attempt in item.attempts]:
+                        conn.execute(insert(attempts), tries)
+            except DBAPIError as exc:
+                if not is_passing(exc):
+                    raise
+                if self._late():
+                    self.counts.dropped += len(prepared)
+                    return
+                self._tell("database", f"the log's database does not answer, trying again: {exc.orig!s:.300}")
+                self._stop.wait(pause) if not self._stop.is_set() else time.sleep(FIRST_PAUSE)
+                pause = min(2 * pause, LONGEST_PAUSE)
+            else:
+                self.counts.written += len(prepared)
+                self._remember(bodies)
+                return
+
+    def _keep_bodies(self, conn: Connection, prepared: Sequence[Prepared], bodies: dict[str, Body]) -> None:
+        """Put bodies that are new into the blob store and its table, and renew the others' last use."""
+        used: dict[str, float] = {}
+        for item in prepared:
+            for body in item.bodies:
+                used[body.digest] = max(used.get(body.digest, 0.0), item.row["started_at"])
+        lost = {digest for digest, body in bodies.items() if not self._keep(body)}
+        if lost:
+            _forget_bodies(prepared, lost)
+        if not self._blobs.accounted or not (kept := [digest for digest in bodies if digest not in lost]):
+            return
+        known = set(conn.scalars(select(blobs.c.hash).where(blobs.c.hash.in_(kept))))
+        if again := [{"digest": digest, "used": used[digest]} for digest in kept if digest in known]:
+            conn.execute(_RENEW, again)
+        if fresh := [_blob_row(self._pack(bodies[digest]), used[digest]) for digest in kept if digest not in known]:
+            conn.execute(insert(blobs), fresh)
+            add_stored_bytes(conn, sum(row["stored_size"] for row in fresh))
+
+    def _keep(self, body: Body) -> bool:
+        try:
+            if not self._blobs.refresh(body.digest):
+                self._blobs.put(body.digest, self._pack(body).packed or b"")
+            return True
+        except OSError as exc:
+            self.counts.bodiless += 1
+            self._tell("blobs", f"a body cannot be stored, its request is logged without it: {exc}")
+            return False
+
+    def _pack(self, body: Body) -> Body:
+        if body.packed is None:
+            body.packed = self._compressor.compress(body.data)
+        return body
+
+    def _remember(self, bodies: dict[str, Body]) -> None:
+        for digest in bodies:
+            self._recent[digest] = None
+            self._recent.move_to_end(digest)
+        while len(self._recent) > RECENT:
+            self._recent.popitem(last=False)
+
+    def _keep_within_size(self) -> None:
+        if not self._blobs.accounted:
+            return
+        try:
+            prune_to_size(self._engine, self._blobs, self._max_total)
+        except (DBAPIError, OSError) as exc:
+            self._tell("size", f"bodies beyond MAX_TOTAL_STORAGE_SIZE could not be removed yet: {exc!s:.300}")
+
+    def _late(self) -> bool:
+        return self._deadline is not None and time.monotonic() > self._deadline
+
+    def _drop_all(self) -> None:
+        with self._lock:
+            self.counts.dropped += len(self._queue)
+            self._queue.clear()
+            self._waiting_bytes = 0
+
+    def _tell_drops(self, at_once: bool = False) -> None:
+        if self.counts.dropped:
+            self._tell(
+                "dropped", f"{self.counts.dropped} requests were not logged so far: the log's queue was full", at_once
+            )
+
+    def _tell(self, trouble: str, sentence: str, at_once: bool = False) -> None:
+        now = time.monotonic()
+        if at_once or now - self._told.get(trouble, -TELL_SECONDS) >= TELL_SECONDS:
+            self._told[trouble] = now
+            log.warning(sentence)
+
+
+_RENEW = (
+    update(blobs)
+    .where(blobs.c.hash == bindparam("digest"), blobs.c.last_used < bindparam("used"))
+    .values(last_used=bindparam("used"))
+)
+
+
+def _blob_row(body: Body, used: float) -> dict[str, object]:
+    return {
+        "hash": body.digest,
+        "size": len(body.data),
+        "stored_size": len(body.packed or b""),
+        "created_at": time.time(),
+        "last_used": used,
+    }
+
+
+def _forget_bodies(prepared: Sequence[Prepared], lost: set[str]) -> None:
+    for item in prepared:
+        for which in ("request", "response"):
+            if item.row[f"{which}_hash"] in lost:
+                item.row[f"{which}_hash"] = None
+
+
+def _without_bodies(record: Record) -> Record:
+    """The same record; the bodies' sizes stay, so the row still says what is missing."""
+    return replace(
+        record,
+        request_body=None,
+        response_body=None,
+        request_size=record.request_size or len(record.request_body or b""),
+        response_size=record.response_size or len(record.response_body or b""),
+    )
