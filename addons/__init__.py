@@ -1,1 +1,23 @@
-"""The proxy side of Switchman."""
+"""Everything that runs in the proxy. mitmproxy asks the addons in list order, in every hook:
+
+| hook             | addon      | does                                                                       |
+|------------------|------------|----------------------------------------------------------------------------|
+| load             | Runtime    | settings, rules, breakers, log; a bad one stops the start                  |
+| next_layer       | Failover   | our HTTP layer in the place of mitmproxy's                                 |
+| requestheaders   | Gate       | which flows are ours; starts the Exchange                                  |
+| request          | Intake     | path + body -> Call; refuses what cannot be read                           |
+|                  | Answers    | what the router answers itself: model lists, health                        |
+|                  | Routing    | decide() -> Plan: ordered candidates and the trace                         |
+|                  | Rewriting  | the first candidate's request                                              |
+| upstream_failed  | Failover   | next candidate, or the final answer, or a stream's tail; breakers          |
+| responseheaders  | Failover   | breakers                                                                   |
+|                  | Streaming  | the Pipe for streams; x-switchman-* headers                                |
+| each chunk       | (Pipe)     | bytes -> events -> stages -> bytes                                         |
+| response         | Processing | the same stages over a whole reply                                         |
+|                  | Recording  | Exchange -> Record -> writer's queue                                       |
+| error            | Failover   | the client left: no verdict on the server                                  |
+|                  | Recording  | status 499, or what was refused                                            |
+
+A hook opens with its guard, `if (x := exchange(flow)) is None: return`, and answers that are already set
+(`flow.response`) are left alone. `core/` and `dialects/` are pure; effects are in the addons only.
+"""

@@ -7,6 +7,7 @@ It lives in a WeakKeyDictionary keyed by the flow, so it goes when the flow goes
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -33,7 +34,18 @@ class Attempt:
     status: int | None = None
     outcome: str | None = None  # as in core.record.AttemptRecord; None while it runs
     error: str | None = None
-    edited: bool = False  # the body was changed beyond the model's name, so a 400 may be our own doing
+    swallow: frozenset[int] = frozenset()  # statuses that are worth another attempt
+    injected: bool = False  # stream_options was put in by us, so a 400 may be our own doing
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The request as it came in, to the byte."""
+
+    method: str
+    path: str  # with the query string
+    fields: tuple[tuple[bytes, bytes], ...]
+    content: bytes
 
 
 @dataclass(slots=True)
@@ -44,8 +56,9 @@ class Exchange:
     started_at: float  # epoch seconds
     started: float  # monotonic seconds
     client: str  # the caller's address, through trusted proxies only
+    deadline: float = inf  # monotonic seconds: when the request as a whole must be answered
     dialect: DialectName | None = None  # the dialect errors are written in
-    original: http.Request | None = None  # as the client sent it; every attempt starts from a copy of this
+    sent: Sent | None = None  # as the client sent it; every attempt starts from this
     call: Call | None = None
     plan: Plan | None = None
     trace: list[TraceLine] = field(default_factory=list)
@@ -56,6 +69,7 @@ class Exchange:
     pipe: Pipe | None = None
     reply: ReplyCollector | None = None
     outcome: Outcome | None = None
+    status: int | None = None  # where the client was answered without a response object
     error: str | None = None
     recorded: bool = False
 

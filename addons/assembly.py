@@ -1,0 +1,32 @@
+"""The pipeline: which addons there are, and in which order they are asked in every hook."""
+
+from __future__ import annotations
+
+from switchman.addons.answers import Answers
+from switchman.addons.failover import Failover
+from switchman.addons.gate import Gate
+from switchman.addons.intake import Intake
+from switchman.addons.processing import Processing
+from switchman.addons.recording import Recording
+from switchman.addons.rewriting import Rewriting
+from switchman.addons.routing import Routing
+from switchman.addons.runtime import Runtime
+from switchman.addons.streaming import Streaming
+
+
+def assemble() -> list[object]:
+    """The addons, wired to one Runtime. Nothing is opened before mitmproxy loads them."""
+    runtime = Runtime()
+    rewriting = Rewriting(runtime)
+    return [
+        runtime,
+        Gate(runtime),
+        Intake(runtime),
+        Answers(lambda: runtime.rules.current, lambda: runtime.rules.error, runtime.store_problem),
+        Routing(runtime),
+        rewriting,
+        Failover(runtime, rewriting),
+        Streaming(runtime),
+        Processing(runtime),
+        Recording(runtime),
+    ]

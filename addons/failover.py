@@ -1,0 +1,134 @@
+"""Failover: puts our HTTP layer into mitmproxy's stack, and says what follows a failed attempt.
+
+How it decides, in this order:
+1. The stream had begun: end it with an error event in the client's dialect. No switch, so no text is doubled.
+2. The connection was an old one, closed by the server as the request went out: once more, on a fresh connection.
+3. The server rejected what we had put in ourselves (stream_options): once more, without it.
+4. There is another candidate, and time: that one.
+5. Give up: the last upstream's own answer, status, headers and body; if none answered, 504 (time) or 502.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from mitmproxy import ctx, http
+from mitmproxy.proxy.layer import Layer, NextLayer
+from mitmproxy.proxy.layers.http import HttpLayer
+
+from switchman.addons.core.retry import RETRIABLE_STATUSES, parse_retry_after
+from switchman.addons.dialects import stream_error
+from switchman.addons.exchange import Attempt, Exchange, exchange
+from switchman.addons.failover_layer import RoutedHttpLayer, UpstreamFailure
+from switchman.addons.refusal import refusal
+from switchman.addons.rewriting import REJECTED, Rewriting
+from switchman.addons.runtime import Runtime
+
+logger = logging.getLogger(__name__)
+
+
+class Failover:
+    """Owner of the breakers' book-keeping: every attempt ends here, in `responseheaders` or in `error`."""
+
+    def __init__(self, runtime: Runtime, rewriting: Rewriting) -> None:
+        self.runtime = runtime
+        self.rewriting = rewriting
+
+    def next_layer(self, nextlayer: NextLayer) -> None:
+        """Let the built-in addon choose; where it chose an HttpLayer, ours takes its place with the same mode."""
+        builtin = ctx.master.addons.get("nextlayer")
+        if builtin is None or nextlayer.layer is not None:
+            return
+        builtin.next_layer(nextlayer)
+        outer: Layer | None = None
+        chosen = nextlayer.layer
+        while chosen is not None and type(chosen) is not HttpLayer:
+            outer, chosen = chosen, getattr(chosen, "child_layer", None)
+        if chosen is None:
+            return
+        # A layer enters this list when it is made, and finds its neighbours by its place there.
+        layers = chosen.context.layers
+        place = layers.index(chosen)
+        ours = RoutedHttpLayer(chosen.context, chosen.mode)
+        layers.remove(ours)
+        layers[place] = ours
+        if outer is None:
+            nextlayer.layer = ours
+        else:
+            outer.child_layer = ours  # type: ignore[attr-defined]
+
+    def responseheaders(self, flow: http.HTTPFlow) -> None:
+        if (x := exchange(flow)) is None or (attempt := x.attempt) is None or attempt.ended is not None:
+            return
+        assert flow.response is not None
+        target, now = attempt.candidate.target, time.monotonic()
+        if flow.response.status_code in RETRIABLE_STATUSES:
+            retry_after = parse_retry_after(flow.response.headers, time.time())
+            self.runtime.breakers.failure(target, now, retry_after)
+        else:
+            self.runtime.breakers.success(target, now)
+
+    def upstream_failed(self, failure: UpstreamFailure) -> None:
+        flow = failure.flow
+        if (x := exchange(flow)) is None or (attempt := x.attempt) is None:
+            return
+        attempt.ended = time.monotonic()
+        attempt.outcome, attempt.error = failure.kind, failure.message
+        if failure.kind == "stream":  # 1
+            self._count(attempt, failure)
+            self._end_stream(x, failure)
+        elif failure.reused and failure.kind == "reset":  # 2
+            attempt.error = "the server had closed the idle connection; sent again on a fresh one"
+            self._again(flow, x, failure)
+            failure.fresh = True
+        elif attempt.injected and attempt.status in REJECTED and failure.kind == "status":  # 3
+            attempt.error = "the server rejected stream_options, which the router had added; sent again without"
+            self.rewriting.without_usage.add(attempt.candidate.server.name)
+            self._again(flow, x, failure)
+        else:
+            self._count(attempt, failure)
+            if failure.response is not None:
+                x.last_answer = failure.response
+            self._next_or_last(flow, x, failure)  # 4, 5
+
+    def error(self, flow: http.HTTPFlow) -> None:
+        if (x := exchange(flow)) is not None and (attempt := x.attempt) is not None and attempt.ended is None:
+            # The client left: no verdict on the server.
+            attempt.ended, attempt.outcome = time.monotonic(), "cancelled"
+            self.runtime.breakers.release(attempt.candidate.target)
+
+    def _count(self, attempt: Attempt, failure: UpstreamFailure) -> None:
+        retry_after = parse_retry_after(failure.response.headers, time.time()) if failure.response is not None else None
+        self.runtime.breakers.failure(attempt.candidate.target, time.monotonic(), retry_after)
+        logger.warning("%s failed: %s", attempt.candidate.target, failure.message)
+
+    def _again(self, flow: http.HTTPFlow, x: Exchange, failure: UpstreamFailure) -> None:
+        x.next_candidate -= 1
+        self.rewriting.apply(flow, x)
+        failure.retry = True
+
+    def _next_or_last(self, flow: http.HTTPFlow, x: Exchange, failure: UpstreamFailure) -> None:
+        assert x.plan is not None
+        in_time = time.monotonic() < x.deadline
+        if x.next_candidate < len(x.plan.candidates) and in_time:
+            self.rewriting.apply(flow, x)
+            failure.retry = True
+        elif x.last_answer is not None:
+            flow.response = x.last_answer
+            x.outcome, x.error = "upstream_error", f"status {x.last_answer.status_code} from the last server that answered"
+        else:
+            flow.response = refusal(x, 504 if failure.kind == "timeout" else 502, _story(x))
+
+    def _end_stream(self, x: Exchange, failure: UpstreamFailure) -> None:
+        x.outcome, x.error = "stream_error", failure.message
+        if x.pipe is None or x.call is None or x.pipe.framing == "raw":
+            return  # bytes of no known form: only a broken connection tells that they are not all
+        message = f"The server {x.attempts[-1].candidate.server.name} failed during its answer: {failure.message}"
+        failure.tail = [*x.pipe.abort(), stream_error(x.call.endpoint, 502, message)]
+
+
+def _story(x: Exchange) -> str:
+    """What happened, attempt by attempt, for the person who reads the error."""
+    tried = "; ".join(f"{a.candidate.target}: {a.error}" for a in x.attempts)
+    return f"No server could answer. Tried {tried}."

@@ -1,0 +1,41 @@
+"""Gate: decides which flows are ours, and starts their Exchange."""
+
+from __future__ import annotations
+
+import secrets
+import time
+
+from mitmproxy import http
+from mitmproxy.proxy.mode_specs import ReverseMode
+
+from switchman.addons.core.clients import client_address
+from switchman.addons.dialects import endpoint_of
+from switchman.addons.exchange import Exchange, begin
+from switchman.addons.refusal import dialect_of
+from switchman.addons.runtime import Runtime
+
+
+class Gate:
+    """In reverse mode everything is ours; in the other modes (regular, local, ...) only what is an LLM call by its path."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+
+    def requestheaders(self, flow: http.HTTPFlow) -> None:
+        request = flow.request
+        if not isinstance(flow.client_conn.proxy_mode, ReverseMode):
+            if endpoint_of(request.method, request.path.partition("?")[0]) is None:
+                return
+        settings, now = self.runtime.settings, time.monotonic()
+        peer = flow.client_conn.peername
+        x = Exchange(
+            id=secrets.token_hex(10),
+            started_at=time.time(),
+            started=now,
+            client=client_address(
+                peer[0] if peer else "", request.headers.get_all("x-forwarded-for"), settings.trusted_proxies
+            ),
+            deadline=now + settings.request_timeout,
+            dialect=dialect_of(request),
+        )
+        begin(flow, x)

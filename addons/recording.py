@@ -1,0 +1,124 @@
+"""Recording: every request leaves a record, however it ended."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+
+from mitmproxy import http
+
+from switchman.addons.core.masking import mask_headers, mask_url
+from switchman.addons.core.record import AttemptRecord, Outcome, Record
+from switchman.addons.exchange import Attempt, Exchange, exchange
+from switchman.addons.runtime import Runtime
+
+# nginx's status for "client closed request"; there is no registered one.
+CLIENT_CLOSED_REQUEST = 499
+
+
+class Recording:
+    """The last addon: Exchange -> Record -> writer's queue. The hook itself touches no file and no database."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+
+    def response(self, flow: http.HTTPFlow) -> None:
+        if (x := exchange(flow)) is None or flow.response is None:
+            return
+        if (attempt := x.attempt) is not None and attempt.ended is None:
+            attempt.ended = time.monotonic()
+            attempt.outcome = "ok" if flow.response.status_code < 400 else "status"
+        if x.outcome is None:
+            x.outcome = "ok" if flow.response.status_code < 400 else "upstream_error"
+        self._write(flow, x, flow.response.status_code)
+
+    def error(self, flow: http.HTTPFlow) -> None:
+        if (x := exchange(flow)) is None:
+            return
+        if x.outcome is None:
+            x.outcome = "cancelled"
+            x.error = flow.error.msg if flow.error else None
+        if x.outcome == "cancelled":
+            status = CLIENT_CLOSED_REQUEST
+        else:
+            status = x.status or (flow.response.status_code if flow.response else 502)
+        self._write(flow, x, status)
+
+    def done(self) -> None:
+        self.runtime.close()
+
+    def _write(self, flow: http.HTTPFlow, x: Exchange, status: int) -> None:
+        if x.recorded:
+            return
+        x.recorded = True
+        flow.metadata.update(x.summary())
+        if self.runtime.writer is not None:
+            self.runtime.put(_record(flow, x, status, x.outcome or "ok"))
+
+
+def _record(flow: http.HTTPFlow, x: Exchange, status: int, outcome: Outcome) -> Record:
+    call, plan, candidate, reply = x.call, x.plan, x.candidate, x.reply
+    fields = x.sent.fields if x.sent else flow.request.headers.fields
+    return Record(
+        id=x.id,
+        started_at=x.started_at,
+        duration_ms=_ms(x.started, time.monotonic()),
+        method=flow.request.method if x.sent is None else x.sent.method,
+        path=mask_url(x.sent.path if x.sent else flow.request.path),
+        client=x.client,
+        dialect=call.dialect if call else None,
+        operation=call.endpoint.operation if call else None,
+        requested_model=call.model if call else "",
+        layer=plan.layer if plan else None,
+        route=plan.route if plan else None,
+        server=candidate.server.name if candidate else None,
+        model=(candidate.model or (call.model if call else "") or None) if candidate else None,
+        status=status,
+        outcome=outcome,
+        streamed=x.pipe is not None and x.pipe.framing != "raw",
+        error=x.error,
+        overhead_ms=_ms(x.started, x.routed) if x.routed is not None else None,
+        ttft_ms=_ms(x.started, reply.first_token_at) if reply and reply.first_token_at is not None else None,
+        tokens_per_second=reply.tokens_per_second if reply else None,
+        input_tokens=reply.input_tokens if reply else None,
+        output_tokens=reply.output_tokens if reply else None,
+        cached_tokens=reply.cached_tokens if reply else None,
+        reasoning_tokens=reply.reasoning_tokens if reply else None,
+        finish_reason=reply.finish_reason if reply else None,
+        request_headers=_masked(fields),
+        response_headers=_masked(flow.response.headers.fields) if flow.response else (),
+        request_body=x.sent.content if x.sent else None,
+        response_body=_reply_body(flow, x),
+        attempts=tuple(_attempt(a) for a in x.attempts),
+        trace=tuple(dataclasses.asdict(line) for line in x.trace),
+    )
+
+
+def _reply_body(flow: http.HTTPFlow, x: Exchange) -> bytes | None:
+    if x.pipe is not None:
+        return x.pipe.kept
+    return flow.response.raw_content if flow.response else None
+
+
+def _attempt(a: Attempt) -> AttemptRecord:
+    ended = a.ended if a.ended is not None else time.monotonic()
+    return AttemptRecord(
+        number=a.number,
+        server=a.candidate.server.name,
+        model=a.candidate.model,
+        url=mask_url(a.url),
+        started_at=a.started_at,
+        duration_ms=_ms(a.started, ended),
+        status=a.status,
+        outcome=a.outcome or "cancelled",
+        error=a.error,
+        first_byte_ms=_ms(a.started, a.first_byte) if a.first_byte is not None else None,
+    )
+
+
+def _masked(fields: tuple[tuple[bytes, bytes], ...]) -> tuple[tuple[str, str], ...]:
+    return tuple(mask_headers([(n.decode("utf-8", "replace"), v.decode("utf-8", "replace")) for n, v in fields]))
+
+
+def _ms(start: float, end: float) -> float:
+    return (end - start) * 1000

@@ -1,0 +1,48 @@
+"""Answers the router gives on its own account: errors, in the dialect of the client that gets them."""
+
+from __future__ import annotations
+
+import time
+
+from mitmproxy import http
+from mitmproxy.net.http import http1, status_codes
+
+from switchman.addons.core.call import DialectName
+from switchman.addons.dialects import endpoint_of, error_body
+from switchman.addons.exchange import Exchange
+
+
+def dialect_of(request: http.Request) -> DialectName:
+    """The dialect a request is written in, from its path, else its headers; OpenAI's where nothing tells."""
+    path = request.path.partition("?")[0]
+    endpoint = endpoint_of(request.method, path) or endpoint_of("POST", path)
+    if endpoint is not None:
+        return endpoint.dialect
+    if "anthropic-version" in request.headers:
+        return "anthropic"
+    return "ollama" if path.startswith("/api/") else "openai"
+
+
+def refusal(
+    x: Exchange, status: int, message: str, *, param: str | None = None, headers: dict[str, str] | None = None
+) -> http.Response:
+    """An error response for this exchange, which from now on counts as refused (4xx) or failed (5xx)."""
+    x.outcome = "refused" if status < 500 else "failed"
+    x.error = message
+    fields = http.Headers(content_type="application/json")
+    for name, value in (headers or {}).items():
+        fields[name] = value
+    return _response(status, error_body(x.dialect or "openai", status, message, param=param), fields)
+
+
+def raw_refusal(request: http.Request, status: int, message: str) -> bytes:
+    """The same as bytes on the wire, for a request that never became a flow; the connection closes after it."""
+    fields = http.Headers(content_type="application/json", connection="close")
+    return http1.assemble_response(_response(status, error_body(dialect_of(request), status, message), fields))
+
+
+def _response(status: int, body: bytes, fields: http.Headers) -> http.Response:
+    fields["content-length"] = str(len(body))
+    reason = status_codes.RESPONSES.get(status, "")
+    now = time.time()
+    return http.Response(b"HTTP/1.1", status, reason.encode(), fields, body, None, now, now)

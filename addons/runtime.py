@@ -1,0 +1,89 @@
+"""Runtime: what the addons share (settings, rules, breakers, the log), opened when the proxy starts.
+
+It is itself the first addon, so that it is open before any other is asked, and closed when the last is done.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from mitmproxy import ctx
+from mitmproxy.addonmanager import Loader
+from mitmproxy.proxy.mode_specs import ProxyMode, ReverseMode
+
+from switchman.addons.configuration import RulesFile, load_settings
+from switchman.addons.core.breaker import Breakers
+from switchman.addons.core.record import Record
+from switchman.addons.settings import Settings
+
+if TYPE_CHECKING:
+    from switchman.addons.store import Store
+    from switchman.addons.store.writer import Writer
+
+logger = logging.getLogger(__name__)
+
+# The client's connection is closed by mitmproxy after this much silence; it must outlast the longest request.
+TIMEOUT_MARGIN = 60
+
+
+class Runtime:
+    """Opened by `load`: a bad setting or rules file raises there, and stops the start."""
+
+    settings: Settings
+    rules: RulesFile
+    breakers: Breakers
+    store: Store | None = None
+    writer: Writer | None = None
+
+    def load(self, loader: Loader) -> None:
+        settings = load_settings()
+        if not settings.default_upstream_set and (target := _reverse_target()):
+            # `mitmdump --mode reverse:http://host:port` names the default upstream on its own command line.
+            settings = settings.model_copy(update={"default_upstream": target})
+        self.settings = settings
+        self.rules = RulesFile(settings)
+        self.breakers = Breakers()
+        loader.add_option("switchman_max_body_bytes", int, settings.max_body_bytes, "Largest request body, in bytes.")
+        loader.add_option("switchman_max_header_bytes", int, settings.max_header_bytes, "Largest request head, in bytes.")
+        ctx.options.update(
+            connection_strategy="lazy",  # the upstream is chosen after the request was read
+            upstream_cert=False,  # do not connect to the original server to copy its certificate
+            http2=False,  # one request, one connection: a broken upstream breaks one request only
+            tcp_timeout=int(settings.request_timeout) + TIMEOUT_MARGIN,
+        )
+        if settings.enable_logging:
+            self._open_store(settings)
+
+    def _open_store(self, settings: Settings) -> None:
+        # Imported here: with ENABLE_LOGGING=false no database code is loaded at all.
+        from switchman.addons.store import open_store
+
+        self.store = open_store(settings)
+        self.writer = self.store.writer()
+
+    def put(self, record: Record) -> None:
+        """Hand a finished request to the log, if there is one. Never blocks."""
+        if self.writer is not None:
+            self.writer.put(record)
+
+    def store_problem(self) -> str | None:
+        """What is wrong with the log's database, or None."""
+        return self.store.check() if self.store is not None else None
+
+    def close(self) -> None:
+        """Flush the log. Called by Recording, the last addon to have something to write."""
+        if self.writer is not None:
+            self.writer.close(timeout=10)
+        if self.store is not None:
+            self.store.close()
+        self.writer = self.store = None
+
+
+def _reverse_target() -> str | None:
+    for spec in ctx.options.mode:
+        mode = ProxyMode.parse(spec)
+        if isinstance(mode, ReverseMode) and mode.scheme in ("http", "https"):
+            host, port = mode.address
+            return f"{mode.scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+    return None

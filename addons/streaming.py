@@ -1,0 +1,120 @@
+"""Streaming: the only owner of `flow.response.stream`. Puts a Pipe between a streaming upstream and the client.
+
+An answer takes one of three ways:
+- SSE or NDJSON of a known operation: event by event through the stages, first byte out before the last is in.
+- JSON of a known operation: held back whole, for Processing.
+- Everything else (audio, images, errors of pass-through calls, files): through as it comes, untouched.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from mitmproxy import http
+
+from switchman.addons.core.call import Call
+from switchman.addons.core.fences import FenceStage
+from switchman.addons.core.pipe import Framing, Pipe, Stage
+from switchman.addons.core.plan import Candidate
+from switchman.addons.core.reply import HideUsage, ReplyCollector
+from switchman.addons.core.think import ThinkStage
+from switchman.addons.dialects import framing_of, text_slots
+from switchman.addons.exchange import Exchange, exchange
+from switchman.addons.runtime import Runtime
+
+logger = logging.getLogger(__name__)
+
+
+class Streaming:
+    """Chooses the way, writes the x-switchman-* headers."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+
+    def responseheaders(self, flow: http.HTTPFlow) -> None:
+        if (x := exchange(flow)) is None or flow.response is None:
+            return
+        response = flow.response
+        label(response, x, flow.request)
+        if (attempt := x.attempt) is None or attempt.ended is not None:
+            return  # the router's own answer
+        framing = framing_of(response.headers.get("content-type", ""))
+        encoded = response.headers.get("content-encoding", "identity").lower() != "identity"
+        if x.call is not None and framing is not None and not encoded:
+            x.reply = ReplyCollector(x.call.endpoint)
+            stages = stages_for(x.call, attempt.candidate, self.runtime, attempt.injected)
+            self._pipe(x, flow, framing, stages)
+            _make_open_ended(response, flow.request)
+        elif x.call is None or not _is_json(response):
+            self._pipe(x, flow, "raw", [])
+
+    def _pipe(self, x: Exchange, flow: http.HTTPFlow, framing: Framing, stages: list[Stage]) -> None:
+        assert flow.response is not None
+        keep = self.runtime.settings.max_blob_size if self.runtime.settings.enable_logging else 0
+        x.pipe = Pipe(framing, stages, x.reply, keep=keep, on_error=_stage_failed, clock=time.monotonic)
+        flow.response.stream = x.pipe
+
+
+def stages_for(call: Call, candidate: Candidate, runtime: Runtime, hide_usage: bool) -> list[Stage]:
+    """The stages of a streamed reply, in the order they work: thinking goes before a fence is looked for."""
+    rules = runtime.rules.current
+    stages: list[Stage] = []
+
+    def slots(obj: dict[str, object]):  # type: ignore[no-untyped-def]
+        return text_slots(call.endpoint, obj, True)
+
+    mode = rules.thinking_output_for(candidate)
+    if mode != "keep":
+        stages.append(ThinkStage(slots, mode))
+    if rules.strip_json_markdown_for(candidate):
+        stages.append(FenceStage(slots))
+    if hide_usage:
+        stages.append(HideUsage())
+    return stages
+
+
+def label(response: http.Response, x: Exchange, request: http.Request) -> None:
+    """Say on the answer itself why it came from where it came."""
+    headers, plan, candidate = response.headers, x.plan, x.candidate
+    headers["x-switchman-request-id"] = x.id
+    headers.setdefault("x-request-id", _request_id(request) or x.id)
+    if plan is not None:
+        headers["x-switchman-layer"] = plan.layer
+        headers["x-switchman-route"] = _printable(plan.route)
+        headers["x-switchman-attempts"] = str(len(x.attempts))
+    if candidate is not None:
+        headers["x-switchman-target"] = _printable(candidate.target)
+    if x.routed is not None:
+        headers["x-switchman-overhead-ms"] = f"{(x.routed - x.started) * 1000:.2f}"
+
+
+def _request_id(request: http.Request) -> str | None:
+    given = request.headers.get("x-request-id", "")
+    return given if 0 < len(given) <= 200 and given.isascii() and given.isprintable() else None
+
+
+def _printable(text: str) -> str:
+    """A header's value: names may hold anything, a header may not."""
+    return "".join(c if " " <= c <= "~" else "?" for c in text)[:300]
+
+
+def _make_open_ended(response: http.Response, request: http.Request) -> None:
+    """The length of a processed stream is not known beforehand."""
+    headers = response.headers
+    headers.pop("content-length", None)
+    if request.http_version == "HTTP/1.0":
+        headers.pop("transfer-encoding", None)
+        headers["connection"] = "close"
+    else:
+        headers["transfer-encoding"] = "chunked"
+    headers["cache-control"] = "no-cache"
+    headers["x-accel-buffering"] = "no"
+
+
+def _is_json(response: http.Response) -> bool:
+    return "json" in response.headers.get("content-type", "").lower()
+
+
+def _stage_failed(error: Exception, stage: Stage) -> None:
+    logger.error("%s failed, and is left out for the rest of this stream: %r", type(stage).__name__, error)
