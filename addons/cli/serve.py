@@ -1,0 +1,96 @@
+"""`switchman serve`: check the configuration once, then let the supervisor start the processes."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+
+from switchman.addons.cli.messages import refuse, say
+from switchman.addons.configuration import load_ruleset, load_settings
+from switchman.addons.core.ruleset import RulesError
+from switchman.addons.serving.launch import Launch
+from switchman.addons.serving.ports import PortInUse, reserve
+from switchman.addons.serving.supervisor import Supervisor
+from switchman.addons.settings import Settings, SettingsError
+
+DEMO_DATA = Path(".demo")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Exit code 0 after a stop by signal, 1 where a process could not be kept running, 2 for a bad configuration."""
+    if args.demo and args.config:
+        return refuse("--demo brings its own routes file: leave out --demo or --config")
+    data = data_dir(args)
+    try:
+        if data is not None:
+            data.mkdir(parents=True, exist_ok=True)
+        # For load_settings() here and in the children: so no secret ever stands on a command line.
+        os.environ.update(overrides(args, data, os.environ))
+        settings = load_settings()
+        if not args.demo:
+            for warning in load_ruleset(settings, args.config).warnings:
+                say(f"warning: {warning}")
+    except (SettingsError, RulesError) as e:
+        return refuse(str(e))
+    except OSError as e:
+        return refuse(f"cannot use {e.filename or data}: {e.strerror or e}")
+    with ExitStack() as held:
+        try:
+            launch = _launch(args, settings, data, held)
+        except PortInUse as e:
+            return refuse(str(e))
+        supervisor = Supervisor(say)
+        return asyncio.run(supervisor.run(launch.start(supervisor)))
+
+
+def data_dir(args: argparse.Namespace) -> Path | None:
+    """Where everything that is written goes; None: each by its own setting."""
+    if args.data_dir is None:
+        return DEMO_DATA.absolute() if args.demo else None
+    given: Path = args.data_dir
+    return given.absolute()
+
+
+def overrides(args: argparse.Namespace, data: Path | None, environment: Mapping[str, str]) -> dict[str, str]:
+    """The options as environment variables: they stand above what the environment says already."""
+    found: dict[str, str] = {}
+    if args.config is not None:
+        found["ROUTES_CONFIG"] = str(args.config)
+    if args.host is not None:
+        found["LISTEN_HOST"] = args.host
+    if args.port is not None:
+        found["LISTEN_PORT"] = str(args.port)
+    if args.ui_port is not None:
+        found["UI_PORT"] = str(args.ui_port)
+    if data is not None:
+        found["DB_PATH"] = str(data / "requests.db")
+        found["BLOB_STORAGE_PATH"] = str(data / "blob_storage")
+        if args.config is None and "ROUTES_CONFIG" not in environment:
+            found["ROUTES_CONFIG"] = str(data / "routes.yaml")
+    if args.demo and data is not None:
+        found["ROUTES_CONFIG"] = str(data / "routes.yaml")
+        found["MODEL_MAP"] = "{}"  # the demo shows its own aliases, whatever this machine maps
+    return found
+
+
+def _launch(args: argparse.Namespace, settings: Settings, data: Path | None, held: ExitStack) -> Launch:
+    """Raises PortInUse. The ports stay ours until `held` is closed."""
+    port, keeping = _reserve(settings.listen_host, settings.listen_port, "--port")
+    held.enter_context(keeping)
+    ui_port = None
+    if settings.enable_logging and not args.no_ui:
+        ui_port, probe = _reserve(settings.listen_host, settings.ui_port, "--ui-port")
+        probe.close()  # the dashboard is one process: it listens by itself, and shares with nobody
+    os.environ["LISTEN_PORT"] = str(port)
+    return Launch(settings, port, ui_port, args.workers, data, args.demo, say)
+
+
+def _reserve(host: str, port: int, option: str) -> tuple[int, ExitStack]:
+    try:
+        return reserve(host, port)
+    except PortInUse as e:
+        raise PortInUse(f"{e}. Stop what runs there, or choose another one with {option}") from e

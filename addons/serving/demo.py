@@ -1,0 +1,73 @@
+"""The demo's own parts: two upstreams (a process of its own), the routes to them, and what to try."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import threading
+from collections.abc import Sequence
+
+from switchman.addons.serving.child import log_to_stderr, obey_supervisor, say_ready
+
+QUESTION = "Why is the sky blue?"
+
+
+def command(last: Sequence[str]) -> Sequence[str]:
+    """The arguments of the demo's process; restarted, it takes the ports it had."""
+    return ["switchman.addons.serving.demo", "--ports", *(last or ("0", "0"))]
+
+
+def routes(steady: str, flaky: str) -> str:
+    """The demo's routes.yaml. `steady` thinks aloud, `flaky` fails every third request."""
+    return f"""\
+# Written by `switchman serve --demo` at each start. Edit it while it runs: it is reloaded within a second.
+servers:
+  thinker: "{steady}"    # thinks aloud in <think> blocks, which Switchman takes out
+  flaky: "{flaky}"       # every third request fails, and the next server answers
+
+aliases:
+  demo:
+    instances: ["flaky/llama3", "thinker/qwen3"]   # tried in this order
+
+routes:
+  - name: names that end in -think
+    match: {{model: "/-think$/"}}
+    route: {{upstream: thinker}}
+"""
+
+
+def what_to_try(url: str) -> str:
+    """What a person can paste into a terminal, and into Python."""
+    return f"""
+Ask the alias `demo`: every third request fails on its first server, and the second one answers.
+
+  curl {url}/v1/chat/completions -H 'content-type: application/json' \\
+    -d '{{"model": "demo", "messages": [{{"role": "user", "content": "{QUESTION}"}}]}}'
+
+With openai-python (pip install openai):
+
+  from openai import OpenAI
+  client = OpenAI(base_url="{url}/v1", api_key="any")
+  print(client.chat.completions.create(model="demo", messages=[{{"role": "user", "content": "{QUESTION}"}}]))
+
+`thinker/qwen3` reaches the server that thinks aloud, `"stream": true` streams.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    from switchman.addons.testing import FakeUpstream
+
+    arguments = argparse.ArgumentParser(prog="switchman demo")
+    arguments.add_argument("--ports", nargs=2, type=int, required=True)
+    args = arguments.parse_args(argv)
+    obey_supervisor()
+    log_to_stderr("demo")
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    with FakeUpstream(port=args.ports[0]) as steady, FakeUpstream(port=args.ports[1]) as flaky:
+        say_ready([str(steady.port), str(flaky.port)])
+        stop.wait()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+"""Which processes `switchman serve` runs, in which order, and what it tells the person who started it."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from switchman.addons.serving import demo
+from switchman.addons.serving.health import healthy
+from switchman.addons.serving.ports import url_host
+from switchman.addons.serving.supervisor import Command, Say, Supervisor
+from switchman.addons.settings import Settings
+
+HEALTH_PATIENCE = 20.0  # seconds from all processes being ready to /healthz answering
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """One start. `ui_port` None: no dashboard; 0: it picks one. `data` None: each file where its own setting says."""
+
+    settings: Settings
+    port: int
+    ui_port: int | None
+    workers: int
+    data: Path | None
+    demo: bool
+    say: Say
+
+    async def start(self, supervisor: Supervisor) -> None:
+        """Start everything; raises supervisor.StartFailed."""
+        if self.demo:
+            await self._start_demo(supervisor)
+        # The first worker alone: it migrates the database and makes the certificates, and a mistake shows up once.
+        await supervisor.start("worker-1", self._worker(1))
+        for number in range(2, self.workers + 1):
+            await supervisor.start(f"worker-{number}", self._worker(number))
+        ui_port = None
+        if self.ui_port is not None:
+            ui_port = int((await supervisor.start("dashboard", _dashboard(self.ui_port), essential=False))[0])
+        if not await healthy(self.settings.listen_host, self.port, HEALTH_PATIENCE):
+            self.say(f"warning: {self._url}/healthz does not answer")
+        self._tell(ui_port)
+
+    async def _start_demo(self, supervisor: Supervisor) -> None:
+        assert self.data is not None
+        ports = await supervisor.start("demo", demo.command, essential=False)
+        steady, flaky = (f"http://127.0.0.1:{port}" for port in ports)
+        routes = self.data / "routes.yaml"
+        routes.write_text(demo.routes(steady, flaky), encoding="utf-8")
+        os.environ["DEFAULT_UPSTREAM"] = steady
+
+    def _worker(self, number: int) -> Command:
+        arguments = ["switchman.addons.serving.worker", "--number", str(number)]
+        if self.data is not None:
+            arguments += ["--confdir", str(self.data / "mitmproxy")]
+        return lambda _: arguments
+
+    @property
+    def _url(self) -> str:
+        return f"http://{url_host(self.settings.listen_host)}:{self.port}"
+
+    def _tell(self, ui_port: int | None) -> None:
+        workers = f"{self.workers} workers" if self.workers > 1 else "1 worker"
+        self.say(f"proxy      {self._url}  ({workers}; Ctrl-C stops everything)")
+        if ui_port is not None:
+            self.say(f"dashboard  http://{url_host(self.settings.listen_host)}:{ui_port}")
+            if not is_loopback(self.settings.listen_host) and self.settings.webui_security != "ALWAYS_AUTH":
+                self.say("warning: other machines can read the dashboard; WEBUI_SECURITY=ALWAYS_AUTH asks for a token")
+        if self.demo:
+            print(demo.what_to_try(self._url), flush=True)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches a listener on `host`."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _dashboard(port: int) -> Command:
+    def command(last: Sequence[str]) -> Sequence[str]:
+        return ["switchman.addons.serving.dashboard", "--port", last[0] if last else str(port)]
+
+    return command

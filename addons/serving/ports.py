@@ -1,0 +1,79 @@
+"""One port for several processes (SO_REUSEPORT), without sharing it with a stranger by accident."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any
+
+
+class PortInUse(Exception):
+    """Another program listens there already, or the address cannot be bound. The message says which and why."""
+
+
+class SharedPortLoop(asyncio.SelectorEventLoop):
+    """An event loop whose servers share their port with the other workers: the kernel spreads the connections."""
+
+    async def create_server(  # type: ignore[override]  # asyncio's own overloads cannot be repeated here
+        self, protocol_factory: Callable[[], asyncio.BaseProtocol], host: Any = None, port: Any = None, **options: Any
+    ) -> asyncio.Server:
+        options.setdefault("reuse_port", True)
+        return await super().create_server(protocol_factory, host, port, **options)
+
+
+def reserve(host: str, port: int) -> tuple[int, ExitStack]:
+    """Make sure that nobody else has the port, and keep it for processes of ours; 0 picks a free one.
+
+    Returns the port, and a stack whose closing gives it up. The sockets kept are bound but never listen, so they get
+    no connection; they keep the port ours while workers come and go. `host` "" means all interfaces.
+    Raises PortInUse. SO_REUSEPORT alone would not notice: it lets us share the port with whoever also set it.
+    """
+    held = ExitStack()
+    try:
+        for family, address in _addresses(host, port):
+            with _bound(family, address, shared=False) as probe:
+                number = probe.getsockname()[1]
+            held.enter_context(_bound(family, (address[0], number, *address[2:]), shared=True))
+            port = number  # with port 0, the first address picks and the others follow
+    except OSError as e:
+        held.close()
+        raise PortInUse(f"cannot listen on {host or '*'}:{port}: {e.strerror or e}") from e
+    return port, held
+
+
+def reachable(host: str) -> str:
+    """An address at which a listener on `host` answers from this machine."""
+    return {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+
+
+def url_host(host: str) -> str:
+    """`host` as a URL for a client on this machine names it: reachable, and IPv6 in brackets."""
+    name = reachable(host)
+    return f"[{name}]" if ":" in name else name
+
+
+def _addresses(host: str, port: int) -> list[tuple[socket.AddressFamily, tuple[Any, ...]]]:
+    found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    unique = list(dict.fromkeys((family, address) for family, _, _, _, address in found))
+    if port == 0:  # IPv4 and IPv6 would each pick their own
+        return unique[:1]
+    return unique
+
+
+def _bound(family: socket.AddressFamily, address: tuple[Any, ...], shared: bool) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port in TIME_WAIT is free
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        if shared:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        sock.bind(address)
+        if not shared:
+            sock.listen(1)  # with SO_REUSEADDR, some systems only say here that the port is taken
+    except OSError:
+        sock.close()
+        raise
+    return sock

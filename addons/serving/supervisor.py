@@ -1,0 +1,201 @@
+"""The supervisor: starts processes, waits until each serves, restarts what dies, and leaves nothing behind.
+
+A process is ready when it says so (child.py). One that cannot start for the first time stops everything: a mistake
+is to be seen at once. Later deaths are restarted with a line that says so, slower and slower, and given up after
+several quick ones; what is essential then stops everything, what is not is left out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sys
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+from switchman.addons.serving.child import READY
+from switchman.addons.serving.restarts import Restarts
+
+START_PATIENCE = 120.0  # seconds a process may take until it is ready
+STOP_PATIENCE = 10.0  # seconds it may take to flush and end before it is killed
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+Command = Callable[[Sequence[str]], Sequence[str]]  # details of the last start (or none) -> arguments of the next
+Say = Callable[[str], None]
+
+
+class StartFailed(Exception):
+    """A process ended, or took too long, before it was ready. The message names it and says how it ended."""
+
+
+class Child:
+    """One process: started again and again by the same `command`, a Python module's arguments."""
+
+    def __init__(self, name: str, command: Command) -> None:
+        self.name = name
+        self.details: Sequence[str] = ()
+        self.started = 0.0
+        self._command = command
+        self._process: asyncio.subprocess.Process | None = None
+        self._relay: asyncio.Task[None] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process else None
+
+    async def start(self) -> Sequence[str]:
+        """Returns the words the process said with its `ready`; raises StartFailed."""
+        self.started = time.monotonic()
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-P",  # no module of the current folder may stand in for one of ours
+            "-m",
+            *self._command(self.details),
+            stdin=asyncio.subprocess.PIPE,  # its end tells the child that we are gone
+            stdout=asyncio.subprocess.PIPE,
+            start_new_session=True,  # Ctrl-C reaches the supervisor only, which then stops its children in order
+        )
+        try:
+            async with asyncio.timeout(START_PATIENCE):
+                self.details = await self._read_until_ready(self._process)
+        except TimeoutError:
+            self.kill()
+            raise StartFailed(f"{self.name} was not ready after {START_PATIENCE:.0f} seconds") from None
+        self._relay = asyncio.create_task(self._pass_on(self._process))
+        return self.details
+
+    async def _read_until_ready(self, process: asyncio.subprocess.Process) -> Sequence[str]:
+        assert process.stdout
+        while line := (await process.stdout.readline()).decode(errors="replace"):
+            word, *details = line.split() or [""]
+            if word == READY:
+                return details
+            sys.stderr.write(line)
+        raise StartFailed(f"{self.name} could not start: it {how_it_ended(await process.wait())}")
+
+    async def _pass_on(self, process: asyncio.subprocess.Process) -> None:
+        assert process.stdout
+        while line := await process.stdout.readline():
+            sys.stderr.write(line.decode(errors="replace"))
+
+    async def ended(self) -> int:
+        """The exit code, negative for a signal."""
+        assert self._process
+        return await self._process.wait()
+
+    def kill(self) -> None:
+        self._signal(signal.SIGKILL)
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process and self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.send_signal(number)
+
+    async def stop(self) -> bool:
+        """Ask it to end, then make it. False where it had to be killed."""
+        if self._process is None:
+            return True
+        self._signal(signal.SIGTERM)
+        try:
+            async with asyncio.timeout(STOP_PATIENCE):
+                await self._process.wait()
+        except TimeoutError:
+            self.kill()
+            await self._process.wait()
+            return False
+        return True
+
+
+class Supervisor:
+    """Runs children until a signal, or until one that is essential is lost."""
+
+    def __init__(self, say: Say) -> None:
+        self._say = say
+        self._children: list[Child] = []
+        self._keepers: set[asyncio.Task[None]] = set()
+        self._stop = asyncio.Event()
+        self._exit_code = 0
+
+    async def run(self, launch: Coroutine[Any, Any, None]) -> int:
+        """Await `launch`, which starts children by `start`, then wait for the end. Returns the exit code."""
+        loop = asyncio.get_running_loop()
+        for number in STOP_SIGNALS:
+            loop.add_signal_handler(number, self._on_signal)
+        launching = asyncio.create_task(launch)
+        stopping = asyncio.create_task(self._stop.wait())
+        try:
+            await asyncio.wait([launching, stopping], return_when=asyncio.FIRST_COMPLETED)
+            if launching.done():
+                launching.result()
+                await stopping
+        except StartFailed as e:
+            self._say(f"{e}. Its own message is above.")
+            self._exit_code = 1
+        finally:
+            self._stop.set()
+            stopping.cancel()
+            launching.cancel()
+            await asyncio.gather(launching, return_exceptions=True)
+            await self._stop_all()
+        return self._exit_code
+
+    async def start(self, name: str, command: Command, *, essential: bool = True) -> Sequence[str]:
+        """Start a process and keep it running. Returns what it said with its `ready`; raises StartFailed."""
+        child = Child(name, command)
+        self._children.append(child)
+        details = await child.start()
+        keeper = asyncio.create_task(self._keep(child, essential))
+        self._keepers.add(keeper)
+        keeper.add_done_callback(self._keepers.discard)
+        return details
+
+    async def _keep(self, child: Child, essential: bool) -> None:
+        restarts = Restarts()
+        while True:
+            how = how_it_ended(await child.ended())
+            if self._stop.is_set():
+                return
+            pause = restarts.pause(time.monotonic() - child.started)
+            if pause is None:
+                self._give_up(child, how, essential)
+                return
+            self._say(f"{child.name} {how}; restarting it" + (f" in {pause:g} s" if pause else ""))
+            await asyncio.sleep(pause)
+            try:
+                await child.start()
+                self._say(f"{child.name} is back (pid {child.pid})")
+            except StartFailed:
+                pass  # its end is met at the top of the loop
+
+    def _give_up(self, child: Child, how: str, essential: bool) -> None:
+        self._say(f"{child.name} {how}, again and again; giving it up. Its own message is above.")
+        if essential:
+            self._exit_code = 1
+            self._stop.set()
+
+    def _on_signal(self) -> None:
+        if self._stop.is_set():  # asked twice: at once
+            for child in self._children:
+                child.kill()
+        self._stop.set()
+
+    async def _stop_all(self) -> None:
+        for keeper in self._keepers:
+            keeper.cancel()
+        await asyncio.gather(*self._keepers, return_exceptions=True)
+        results = await asyncio.gather(*(child.stop() for child in self._children))
+        for child, gently in zip(self._children, results, strict=True):
+            if not gently:
+                self._say(f"{child.name} did not stop within {STOP_PATIENCE:.0f} s and was killed")
+
+
+def how_it_ended(code: int) -> str:
+    """`exited with code 3`, or `died by signal 9 (SIGKILL)`."""
+    if code >= 0:
+        return f"exited with code {code}"
+    try:
+        return f"died by signal {-code} ({signal.Signals(-code).name})"
+    except ValueError:
+        return f"died by signal {-code}"

@@ -1,0 +1,71 @@
+"""One proxy process: `python -m switchman.addons.serving.worker --number 1`, started by the supervisor.
+
+All settings come by environment, so that no secret stands on a command line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import logging
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from switchman.addons.configuration import load_settings
+from switchman.addons.serving.child import log_to_stderr, obey_supervisor, say_ready
+from switchman.addons.serving.master import LeanMaster
+from switchman.addons.serving.ports import SharedPortLoop
+from switchman.addons.settings import Settings
+
+HANG_UP_PATIENCE = 2.0  # seconds for the last hooks of the connections that are cut at the end
+YOUNG_OBJECTS = 20_000  # allocations between two young collections; at the default 2,000 they cost 5 % of a request
+
+logger = logging.getLogger(__name__)
+
+
+class SayReady:
+    """The last addon: when its `running` is called, the port is open and everybody else has started."""
+
+    def running(self) -> None:
+        say_ready()
+
+
+async def serve(settings: Settings, addons: Sequence[Any], confdir: Path | None) -> None:
+    """Run the proxy until SIGTERM. Raises SystemExit(1) where mitmproxy or an addon logs an error during the start."""
+    master = LeanMaster([*addons])
+    master.addons.add(SayReady())
+    master.listen(settings.listen_host, settings.listen_port, settings.default_upstream, confdir)
+    asked = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, asked.set)
+    running = asyncio.create_task(master.run())
+    stop = asyncio.create_task(asked.wait())
+    await asyncio.wait([running, stop], return_when=asyncio.FIRST_COMPLETED)
+    stop.cancel()
+    if not running.done():
+        await master.hang_up(HANG_UP_PATIENCE)
+        master.shutdown()
+    await running
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    arguments = argparse.ArgumentParser(prog="switchman worker")
+    arguments.add_argument("--number", type=int, default=1)
+    arguments.add_argument("--confdir", type=Path)
+    args = arguments.parse_args(argv)
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    obey_supervisor()
+    log_to_stderr(f"worker-{args.number}")
+    settings = load_settings()
+    from switchman.addons.pipeline import addons  # builds the addons, so after the settings were found good
+
+    gc.freeze()
+    gc.set_threshold(YOUNG_OBJECTS, 20, 20)
+    asyncio.run(serve(settings, addons, args.confdir), loop_factory=SharedPortLoop)
+
+
+if __name__ == "__main__":
+    main()

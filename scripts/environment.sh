@@ -1,0 +1,77 @@
+# Sourced by serve, test and check: makes .venv with a Python that will do, and installs what the lock files say.
+# Needs a Python >= 3.12 or uv, nothing else. Says what it does on stderr, and only when it does something.
+#
+#   need requirements.lock        what the router runs on
+#   need requirements-dev.lock    that, and what tests and checks need
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+venv=$root/.venv
+
+tell() { printf 'switchman: %s\n' "$*" >&2; }
+
+new_enough='import sys; sys.exit(sys.version_info < (3, 12))'
+
+# Every place on PATH is tried, and really run: a pyenv shim may stand first and yet have nothing behind it.
+working_uv() {
+    local path
+    while read -r path; do
+        "$path" --version >/dev/null 2>&1 && { printf '%s' "$path"; return 0; }
+    done < <(type -ap uv)
+    return 1
+}
+
+# Debian splits the venv module off; a Python without it serves only where uv is.
+working_python() {
+    local uv=$1 name path
+    for name in python3.13 python3.12 python3.14 python3 python; do
+        while read -r path; do
+            "$path" -c "$new_enough" >/dev/null 2>&1 || continue
+            [ -n "$uv" ] || "$path" -c 'import ensurepip, venv' >/dev/null 2>&1 || continue
+            printf '%s' "$path"
+            return 0
+        done < <(type -ap "$name")
+    done
+    return 1
+}
+
+make_venv() { # uv or "", folder
+    local uv=$1 folder=$2 python
+    if python=$(working_python "$uv"); then
+        :
+    elif [ -n "$uv" ]; then
+        python=3.13 # uv fetches it
+    else
+        tell "needs Python 3.12 or newer with its venv module, or uv (https://docs.astral.sh/uv/); found $(python3 --version 2>/dev/null || echo no Python)"
+        return 1
+    fi
+    rm -rf "$folder"
+    if [ -n "$uv" ]; then
+        "$uv" venv --quiet --no-config --python "$python" "$folder"
+    else
+        "$python" -m venv "$folder"
+    fi
+}
+
+install() { # uv or "", folder, lock file, what of ours: -e PATH, or a wheel
+    local uv=$1 folder=$2 lock=$3 pip
+    shift 3
+    pip=("$folder/bin/python" -m pip --quiet --disable-pip-version-check)
+    [ -n "$uv" ] && pip=(env VIRTUAL_ENV="$folder" "$uv" --quiet --no-config pip)
+    "${pip[@]}" install --require-hashes -r "$root/$lock" && "${pip[@]}" install --no-deps "$@" && "${pip[@]}" check
+}
+
+fingerprint() { cat "$root/$1" "$root/pyproject.toml" | cksum; }
+
+need() { # lock file
+    local lock=$1 stamp=$venv/$1.installed uv
+    uv=$(working_uv) || uv=
+    if ! "$venv/bin/python" -c "$new_enough" >/dev/null 2>&1 ||
+        { [ -z "$uv" ] && ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; }; then
+        tell "making .venv"
+        make_venv "$uv" "$venv" || exit 1
+    fi
+    [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$(fingerprint "$lock")" ] && return
+    tell "installing what $lock names"
+    install "$uv" "$venv" "$lock" -e "$root" || { tell "could not install it; the reason is above"; exit 1; }
+    fingerprint "$lock" >"$stamp"
+}
