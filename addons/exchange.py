@@ -12,7 +12,6 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from mitmproxy import http
-
 from switchman.addons.core.call import Call, DialectName
 from switchman.addons.core.pipe import Pipe
 from switchman.addons.core.plan import Candidate, Plan, TraceLine
@@ -26,6 +25,7 @@ class Attempt:
 
     number: int
     candidate: Candidate
+    target: str  # `server/model` as it is asked for there: the breaker's key
     url: str
     started_at: float  # epoch seconds
     started: float
@@ -84,12 +84,12 @@ class Exchange:
 
     def summary(self) -> dict[str, Any]:
         """Plain values for `flow.metadata`, so mitmweb shows why a flow went where it went."""
-        plan, candidate = self.plan, self.candidate
+        plan = self.plan
         return {
             "switchman_id": self.id,
             "switchman_layer": plan.layer if plan else None,
             "switchman_route": plan.route if plan else None,
-            "switchman_target": candidate.target if candidate else None,
+            "switchman_target": self.attempts[-1].target if self.attempts else None,
             "switchman_attempts": len(self.attempts),
             "switchman_outcome": self.outcome,
         }

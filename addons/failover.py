@@ -16,13 +16,13 @@ import time
 from mitmproxy import ctx, http
 from mitmproxy.proxy.layer import Layer, NextLayer
 from mitmproxy.proxy.layers.http import HttpLayer
-
 from switchman.addons.core.retry import RETRIABLE_STATUSES, parse_retry_after
 from switchman.addons.dialects import stream_error
 from switchman.addons.exchange import Attempt, Exchange, exchange
-from switchman.addons.failover_layer import RoutedHttpLayer, UpstreamFailure
+from switchman.addons.failover_layer import RoutedHttpLayer
 from switchman.addons.refusal import refusal
 from switchman.addons.rewriting import REJECTED, Rewriting
+from switchman.addons.routed_stream import UpstreamFailure
 from switchman.addons.runtime import Runtime
 
 logger = logging.getLogger(__name__)
@@ -62,7 +62,7 @@ class Failover:
         if (x := exchange(flow)) is None or (attempt := x.attempt) is None or attempt.ended is not None:
             return
         assert flow.response is not None
-        target, now = attempt.candidate.target, time.monotonic()
+        target, now = attempt.target, time.monotonic()
         if flow.response.status_code in RETRIABLE_STATUSES:
             retry_after = parse_retry_after(flow.response.headers, time.time())
             self.runtime.breakers.failure(target, now, retry_after)
@@ -96,12 +96,12 @@ class Failover:
         if (x := exchange(flow)) is not None and (attempt := x.attempt) is not None and attempt.ended is None:
             # The client left: no verdict on the server.
             attempt.ended, attempt.outcome = time.monotonic(), "cancelled"
-            self.runtime.breakers.release(attempt.candidate.target)
+            self.runtime.breakers.release(attempt.target)
 
     def _count(self, attempt: Attempt, failure: UpstreamFailure) -> None:
         retry_after = parse_retry_after(failure.response.headers, time.time()) if failure.response is not None else None
-        self.runtime.breakers.failure(attempt.candidate.target, time.monotonic(), retry_after)
-        logger.warning("%s failed: %s", attempt.candidate.target, failure.message)
+        self.runtime.breakers.failure(attempt.target, time.monotonic(), retry_after)
+        logger.warning("%s failed: %s", attempt.target, failure.message)
 
     def _again(self, flow: http.HTTPFlow, x: Exchange, failure: UpstreamFailure) -> None:
         x.next_candidate -= 1
@@ -116,7 +116,10 @@ class Failover:
             failure.retry = True
         elif x.last_answer is not None:
             flow.response = x.last_answer
-            x.outcome, x.error = "upstream_error", f"status {x.last_answer.status_code} from the last server that answered"
+            x.outcome, x.error = (
+                "upstream_error",
+                f"status {x.last_answer.status_code} from the last server that answered",
+            )
         else:
             flow.response = refusal(x, 504 if failure.kind == "timeout" else 502, _story(x))
 
@@ -130,5 +133,5 @@ class Failover:
 
 def _story(x: Exchange) -> str:
     """What happened, attempt by attempt, for the person who reads the error."""
-    tried = "; ".join(f"{a.candidate.target}: {a.error}" for a in x.attempts)
+    tried = "; ".join(f"{a.target}: {a.error}" for a in x.attempts)
     return f"No server could answer. Tried {tried}."

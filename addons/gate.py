@@ -7,7 +7,6 @@ import time
 
 from mitmproxy import http
 from mitmproxy.proxy.mode_specs import ReverseMode
-
 from switchman.addons.core.clients import client_address
 from switchman.addons.dialects import endpoint_of
 from switchman.addons.exchange import Exchange, begin
@@ -16,16 +15,16 @@ from switchman.addons.runtime import Runtime
 
 
 class Gate:
-    """In reverse mode everything is ours; in the other modes (regular, local, ...) only what is an LLM call by its path."""
+    """In reverse mode everything is ours; in other modes (regular, local, ...) only what is an LLM call by its path."""
 
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         request = flow.request
-        if not isinstance(flow.client_conn.proxy_mode, ReverseMode):
-            if endpoint_of(request.method, request.path.partition("?")[0]) is None:
-                return
+        known = endpoint_of(request.method, request.path.partition("?")[0]) is not None
+        if not known and not isinstance(flow.client_conn.proxy_mode, ReverseMode):
+            return
         settings, now = self.runtime.settings, time.monotonic()
         peer = flow.client_conn.peername
         x = Exchange(

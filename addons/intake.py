@@ -6,7 +6,6 @@ import zlib
 from typing import Any
 
 from mitmproxy import http
-
 from switchman.addons.core import jsonedit
 from switchman.addons.core.call import Call, Endpoint
 from switchman.addons.dialects import endpoint_of, stream_default
@@ -46,7 +45,9 @@ class Intake:
 
     def _read(self, endpoint: Endpoint, query: str, x: Exchange, request: http.Request) -> Call:
         assert x.sent is not None
-        content = _decoded(x.sent.content, request.headers.get("content-encoding", ""), self.runtime.settings.max_body_bytes)
+        content = _decoded(
+            x.sent.content, request.headers.get("content-encoding", ""), self.runtime.settings.max_body_bytes
+        )
         try:
             text = content.decode("utf-8")
         except UnicodeDecodeError as e:

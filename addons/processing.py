@@ -7,7 +7,6 @@ import logging
 import time
 
 from mitmproxy import http
-
 from switchman.addons.core.reply import ReplyCollector
 from switchman.addons.core.whole import apply_whole
 from switchman.addons.dialects import text_slots
@@ -38,7 +37,7 @@ class Processing:
             content = response.get_content(strict=True)
             obj = json.loads(content) if content else None
         except ValueError as e:
-            logger.warning("%s sent a reply that is not JSON, handed on as it is: %s", x.candidate.target, e)
+            logger.warning("%s sent a reply that is not JSON, handed on as it is: %s", x.attempts[-1].target, e)
             return
         if not isinstance(obj, dict):
             return
@@ -48,4 +47,6 @@ class Processing:
         stages = stages_for(call, x.candidate, self.runtime, hide_usage=False)
         if stages and apply_whole(stages, obj, lambda o: text_slots(call.endpoint, o, False)):
             response.headers.pop("content-encoding", None)
-            response.content = json.dumps(obj, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+            response.content = json.dumps(obj, ensure_ascii=False, separators=(",", ":")).encode(
+                "utf-8", "surrogatepass"
+            )

@@ -6,7 +6,6 @@ import dataclasses
 import time
 
 from mitmproxy import http
-
 from switchman.addons.core.masking import mask_headers, mask_url
 from switchman.addons.core.record import AttemptRecord, Outcome, Record
 from switchman.addons.exchange import Attempt, Exchange, exchange

@@ -2,7 +2,7 @@
 
 Each attempt starts from what the client sent. Only what a decision names is changed: scheme, host, port and path;
 `model`, where it is renamed; the credentials of a server that has its own; `stream_options.include_usage`, where a
-stream would otherwise not tell its usage; `/no_think`, where asked for; `accept-encoding`, because the answer must be read.
+stream would otherwise not tell its usage; `/no_think`, where asked for; `accept-encoding`, as the answer must be read.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from typing import Any
 
 import jwt
 from mitmproxy import http
-
 from switchman.addons.core import jsonedit
 from switchman.addons.core.call import Call
 from switchman.addons.core.plan import Candidate
@@ -48,7 +47,8 @@ class Rewriting:
         assert x.sent is not None and x.plan is not None
         candidate = x.plan.candidates[x.next_candidate]
         x.next_candidate += 1
-        self.runtime.breakers.claim(candidate.target, time.monotonic())
+        called = candidate.named(x.call.model if x.call else "")
+        self.runtime.breakers.claim(called, time.monotonic())
         server, request = candidate.server, flow.request
         path, _, query = x.sent.path.partition("?")
         target = join(server.url, x.call.endpoint.path if x.call else path)
@@ -69,10 +69,12 @@ class Rewriting:
             Attempt(
                 number=len(x.attempts) + 1,
                 candidate=candidate,
+                target=called,
                 url=f"{server.url.scheme}://{server.url.host}:{server.url.port}{target}",
                 started_at=time.time(),
                 started=time.monotonic(),
-                swallow=(RETRIABLE_STATUSES | server.retry_on if more else frozenset()) | (REJECTED if injected else frozenset()),
+                swallow=(RETRIABLE_STATUSES | server.retry_on if more else frozenset())
+                | (REJECTED if injected else frozenset()),
                 injected=injected,
             )
         )
@@ -85,7 +87,7 @@ class Rewriting:
         injected = self._wants_usage_injected(call, candidate.server)
         if injected:
             edits[("stream_options", "include_usage")] = True
-        if self.runtime.rules.current.disable_thinking_for(candidate):
+        if self.runtime.rules.current.disables_thinking_for(candidate, call.model):
             edits.update(_no_think(call))
         return edits, injected
 
@@ -103,7 +105,9 @@ class Rewriting:
             return False
         return not (lower in CREDENTIALS and (server.api_key is not None or not server.forward_auth))
 
-    def _headers(self, fields: list[tuple[bytes, bytes]], server: Server, x: Exchange, length: int | None) -> http.Headers:
+    def _headers(
+        self, fields: list[tuple[bytes, bytes]], server: Server, x: Exchange, length: int | None
+    ) -> http.Headers:
         headers = http.Headers(fields)
         default_port = {"http": 80, "https": 443}[server.url.scheme]
         host = f"[{server.url.host}]" if ":" in server.url.host else server.url.host
@@ -129,7 +133,12 @@ class Rewriting:
         if secret is None or scheme.lower() != "bearer" or token.count(".") != 2:
             return
         try:
-            jwt.decode(token, secret.get_secret_value(), algorithms=["HS256"], options={"verify_exp": False, "verify_aud": False})
+            jwt.decode(
+                token,
+                secret.get_secret_value(),
+                algorithms=["HS256"],
+                options={"verify_exp": False, "verify_aud": False},
+            )
         except jwt.PyJWTError:
             return
         del request.headers["authorization"]
@@ -141,7 +150,9 @@ def _no_think(call: Call) -> Edits:
     `/no_think` is the soft switch of Qwen3's chat template; a model that does not know it reads two harmless words.
     """
     if call.dialect == "ollama":
-        return {("think",): False}  # Ollama's API: "think (for thinking models) should the model think before responding"
+        return {
+            ("think",): False
+        }  # Ollama's API: "think (for thinking models) should the model think before responding"
     if call.dialect == "anthropic":
         return {("thinking",): {"type": "disabled"}} if "thinking" in call.body else {}
     if isinstance(prompt := call.body.get("prompt"), str):

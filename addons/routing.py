@@ -6,7 +6,6 @@ import asyncio
 import time
 
 from mitmproxy import http
-
 from switchman.addons.core.decide import Ask, decide
 from switchman.addons.core.plan import Candidate, Plan, TraceLine
 from switchman.addons.exchange import exchange
@@ -40,12 +39,15 @@ class Routing:
             return
         rules = self.runtime.rules.current
         if x.call is None:
-            line = TraceLine("default", "hit", "Not a request that names a model: passed through to the default upstream.")
+            line = TraceLine(
+                "default", "hit", "Not a request that names a model: passed through to the default upstream."
+            )
             x.plan = Plan((Candidate(rules.default, ""),), "default", "default", (line,))
         else:
             ask = Ask(model=x.call.model, source=x.client, dialect=x.call.dialect, operation=x.call.endpoint.operation)
-            x.plan = decide(ask, rules, self._is_open)
+            asked = x.call.model
+            x.plan = decide(ask, rules, lambda candidate: self._is_open(candidate, asked))
         x.trace.extend(x.plan.trace)
 
-    def _is_open(self, candidate: Candidate) -> bool:
-        return self.runtime.breakers.is_open(candidate.target, time.monotonic())
+    def _is_open(self, candidate: Candidate, asked: str) -> bool:
+        return self.runtime.breakers.is_open(candidate.named(asked), time.monotonic())

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from mitmproxy import ctx
 from mitmproxy.addonmanager import Loader
 from mitmproxy.proxy.mode_specs import ProxyMode, ReverseMode
-
 from switchman.addons.configuration import RulesFile, load_settings
 from switchman.addons.core.breaker import Breakers
 from switchman.addons.core.record import Record
@@ -45,7 +44,9 @@ class Runtime:
         self.rules = RulesFile(settings)
         self.breakers = Breakers()
         loader.add_option("switchman_max_body_bytes", int, settings.max_body_bytes, "Largest request body, in bytes.")
-        loader.add_option("switchman_max_header_bytes", int, settings.max_header_bytes, "Largest request head, in bytes.")
+        loader.add_option(
+            "switchman_max_header_bytes", int, settings.max_header_bytes, "Largest request head, in bytes."
+        )
         ctx.options.update(
             connection_strategy="lazy",  # the upstream is chosen after the request was read
             upstream_cert=False,  # do not connect to the original server to copy its certificate
@@ -59,7 +60,15 @@ class Runtime:
         # Imported here: with ENABLE_LOGGING=false no database code is loaded at all.
         from switchman.addons.store import open_store
 
-        self.store = open_store(settings)
+        self.store = open_store(
+            url=settings.database_url.get_secret_value() if settings.database_url else None,
+            db_path=settings.db_path,
+            blob_type=settings.blob_storage_type,
+            blob_path=settings.blob_storage_path,
+            max_blob_size=settings.max_blob_size,
+            max_total_size=settings.max_total_storage_size,
+            max_age_days=settings.max_log_age_days,
+        )
         self.writer = self.store.writer()
 
     def put(self, record: Record) -> None:

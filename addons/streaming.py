@@ -12,7 +12,6 @@ import logging
 import time
 
 from mitmproxy import http
-
 from switchman.addons.core.call import Call
 from switchman.addons.core.fences import FenceStage
 from switchman.addons.core.pipe import Framing, Pipe, Stage
@@ -64,10 +63,10 @@ def stages_for(call: Call, candidate: Candidate, runtime: Runtime, hide_usage: b
     def slots(obj: dict[str, object]):  # type: ignore[no-untyped-def]
         return text_slots(call.endpoint, obj, True)
 
-    mode = rules.thinking_output_for(candidate)
+    mode = rules.thinking_for(candidate, call.model)
     if mode != "keep":
         stages.append(ThinkStage(slots, mode))
-    if rules.strip_json_markdown_for(candidate):
+    if rules.strips_json_for(candidate, call.model):
         stages.append(FenceStage(slots))
     if hide_usage:
         stages.append(HideUsage())
@@ -76,15 +75,15 @@ def stages_for(call: Call, candidate: Candidate, runtime: Runtime, hide_usage: b
 
 def label(response: http.Response, x: Exchange, request: http.Request) -> None:
     """Say on the answer itself why it came from where it came."""
-    headers, plan, candidate = response.headers, x.plan, x.candidate
+    headers, plan = response.headers, x.plan
     headers["x-switchman-request-id"] = x.id
     headers.setdefault("x-request-id", _request_id(request) or x.id)
     if plan is not None:
         headers["x-switchman-layer"] = plan.layer
         headers["x-switchman-route"] = _printable(plan.route)
         headers["x-switchman-attempts"] = str(len(x.attempts))
-    if candidate is not None:
-        headers["x-switchman-target"] = _printable(candidate.target)
+    if x.attempt is not None:
+        headers["x-switchman-target"] = _printable(x.attempt.target)
     if x.routed is not None:
         headers["x-switchman-overhead-ms"] = f"{(x.routed - x.started) * 1000:.2f}"
 

@@ -31,7 +31,12 @@ class Candidate:
     @property
     def target(self) -> str:
         """`server/model`, the name that records, headers and the breaker use; only `server` where no model is named."""
-        return f"{self.server.name}/{self.model}" if self.model else self.server.name
+        return self.named("")
+
+    def named(self, asked: str) -> str:
+        """The same where the client's own name is kept: `asked` is the model that the client named."""
+        model = self.model or asked
+        return f"{self.server.name}/{model}" if model else self.server.name
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,140 @@
+"""The client's side of an HTTP/1 connection: limits on the head, and refusals in the client's own dialect.
+
+mitmproxy reads a head of any size into memory and answers what it cannot read with a page of HTML. Here a head has a
+limit, every refusal is the error object that the client's SDK knows, and the request becomes a flow as far as it was
+read, so that it leaves a record.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from mitmproxy import http
+from mitmproxy.connection import ConnectionState
+from mitmproxy.net.http import http1
+from mitmproxy.proxy import commands, events, layer
+from mitmproxy.proxy.layers.http._base import ReceiveHttp
+from mitmproxy.proxy.layers.http._events import (
+    ErrorCode,
+    HttpEvent,
+    RequestHeaders,
+    RequestProtocolError,
+    ResponseProtocolError,
+)
+from mitmproxy.proxy.layers.http._http1 import Http1Server, make_body_reader
+from switchman.addons.refusal import raw_refusal
+
+# After a refusal for a malformed head the rest of what the client sends is thrown away for this long (seconds).
+LINGER = 5.0
+
+
+@dataclass
+class MalformedRequest(RequestProtocolError):
+    """The client sent what cannot be read; it has been told so with `status`."""
+
+    status: int = 400
+
+
+@dataclass
+class Refusal(ResponseProtocolError):
+    """Answer with `status` in the middle of the request, and close."""
+
+    status: int = 400
+
+
+class RoutedServer(Http1Server):
+    """The client's HTTP/1 connection, with a limit on the head and refusals in the client's dialect."""
+
+    def _refuse(self, status: int, message: str, head: list[bytes]) -> layer.CommandGenerator[None]:
+        """Answer, let the flow (if there is enough of one) be recorded, and close after a while of deaf listening."""
+        request = self.request or _request_from(head)
+        self.request = request
+        yield commands.SendData(self.conn, raw_refusal(request, status, message))
+        yield ReceiveHttp(RequestHeaders(self.stream_id, request, False))
+        yield ReceiveHttp(MalformedRequest(self.stream_id, message, ErrorCode.GENERIC_CLIENT_ERROR, status))
+        yield from self._linger()
+
+    def _linger(self) -> layer.CommandGenerator[None]:
+        # Closing at once, with unread data in the socket, makes the kernel send a reset, which can wipe the answer
+        # out before the client has read it. So only our side is closed, and what still comes is thrown away.
+        self.state = self.deaf
+        yield commands.CloseTcpConnection(self.conn, half_close=True)
+        yield commands.RequestWakeup(LINGER)
+
+    def deaf(self, event: events.Event) -> layer.CommandGenerator[None]:
+        if isinstance(event, events.DataReceived):
+            self.buf.maybe_extract_at_most(len(self.buf))
+        elif isinstance(event, (events.ConnectionClosed, events.Wakeup)):
+            yield commands.CloseConnection(self.conn)
+            self.state = self.done
+
+    def done(self, event: events.Event) -> layer.CommandGenerator[None]:
+        yield from ()
+
+    def send(self, event: HttpEvent) -> layer.CommandGenerator[None]:
+        if self.state in (self.deaf, self.done):
+            return
+        if isinstance(event, ResponseProtocolError) and not self.response and self.request:
+            status = event.status if isinstance(event, Refusal) else event.code.http_status_code()
+            if status is not None and self.conn.state & ConnectionState.CAN_WRITE:
+                yield commands.SendData(self.conn, raw_refusal(self.request, status, event.message))
+                yield from self._linger()
+                return
+        yield from super().send(event)
+
+    def read_headers(self, event: events.ConnectionEvent) -> layer.CommandGenerator[None]:
+        if not isinstance(event, events.DataReceived):
+            yield from super().read_headers(event)
+            return
+        limit = self.context.options.switchman_max_header_bytes
+        if len(self.buf) > limit and not _ends_within(bytes(self.buf), limit):
+            head = bytes(self.buf)[:2048].split(b"\r\n")
+            yield from self._refuse(431, f"The request's headers are larger than {limit} bytes.", head[:1])
+            return
+        lines = self.buf.maybe_extract_lines()
+        if not lines:
+            return
+        head = [bytes(line) for line in lines]
+        try:
+            self.request = http1.read_request_head(head)
+            expected = http1.expected_http_body_size(self.request)
+        except ValueError as e:
+            yield from self._refuse(400, f"The request cannot be read: {e}.", head)
+            return
+        yield ReceiveHttp(RequestHeaders(self.stream_id, self.request, expected == 0))
+        self.body_reader = make_body_reader(expected)
+        self.state = self.read_body
+        yield from self.state(event)
+
+    def read_body(self, event: events.Event) -> layer.CommandGenerator[None]:
+        if isinstance(event, events.ConnectionClosed) and self.conn.state & ConnectionState.CAN_WRITE:
+            # Half-closed: this client may still read. A full close looks the same here, and then nobody reads it.
+            message = "The request's body ended before the length that its headers announced."
+            yield commands.SendData(self.conn, raw_refusal(self.request, 400, message))
+            yield ReceiveHttp(RequestProtocolError(self.stream_id, message, ErrorCode.CLIENT_DISCONNECTED))
+            yield commands.CloseConnection(self.conn)
+            self.state = self.done
+            return
+        if isinstance(event, events.Wakeup):
+            return
+        for command in super().read_body(event):
+            if isinstance(command, commands.CloseConnection) and not self.request_done and self.request:
+                yield commands.SendData(
+                    self.conn, raw_refusal(self.request, 400, "The request's body is not well framed.")
+                )
+            yield command
+
+
+def _ends_within(buffer: bytes, limit: int) -> bool:
+    window = buffer[: limit + 4]
+    return b"\n\r\n" in window or b"\n\n" in window
+
+
+def _request_from(head: list[bytes]) -> http.Request:
+    """Enough of a request for the record, from a head that could not be parsed."""
+    words = (head[0] if head else b"").split(b" ")
+    method = words[0][:16] if words[0].isalpha() else b"?"
+    path = words[1][:2048] if len(words) > 1 else b"/"
+    now = time.time()
+    return http.Request("", 0, method, b"http", b"", path, b"HTTP/1.1", http.Headers(), b"", None, now, now)

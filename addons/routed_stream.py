@@ -1,0 +1,487 @@
+"""One request and its attempts: the stream of our HTTP layer.
+
+Sans-io, like the stream it extends: events in, commands out. It decides nothing. What to try next is asked of the
+addons by the `upstream_failed` hook; what this file knows is how to send one request several times:
+
+1. Each attempt goes out under its own attempt id, registered in the layer's `streams`. A late event of an attempt
+   that was given up carries an id nobody listens to, and is dropped.
+2. Until the first byte has gone to the client, an attempt that fails (no connection, no answer in time, a retriable
+   status, a broken body) is closed and `upstream_failed` names the next one, or the final answer.
+3. After the first byte there is no silent switch: `upstream_failed` gives the tail that ends the stream cleanly.
+
+A flow without an Exchange is none of our business and takes the stock path.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from math import inf
+from typing import TYPE_CHECKING
+
+from mitmproxy import flow, http
+from mitmproxy.net.http.validate import validate_headers
+from mitmproxy.proxy import commands, events, layer
+from mitmproxy.proxy.context import Context
+from mitmproxy.proxy.layers.http import (
+    DropStream,
+    GetHttpConnection,
+    HttpStream,
+    SendHttp,
+)
+from mitmproxy.proxy.layers.http._events import (
+    ErrorCode,
+    HttpEvent,
+    RequestData,
+    RequestEndOfMessage,
+    RequestHeaders,
+    RequestProtocolError,
+    RequestTrailers,
+    ResponseData,
+    ResponseEndOfMessage,
+    ResponseHeaders,
+    ResponseProtocolError,
+    ResponseTrailers,
+)
+from mitmproxy.proxy.layers.http._hooks import (
+    HttpErrorHook,
+    HttpRequestHook,
+    HttpResponseHeadersHook,
+)
+from switchman.addons.client_connection import MalformedRequest, Refusal
+from switchman.addons.core.retry import FailureKind
+from switchman.addons.exchange import Exchange, exchange
+from switchman.addons.refusal import refusal
+
+# A swallowed error body is kept up to this size, to be handed on verbatim if nothing better comes.
+MAX_SWALLOWED = 1024 * 1024
+# A whole reply above this size is no longer held back for the stages, but streamed on as it is.
+MAX_WHOLE_REPLY = 64 * 1024 * 1024
+# A request body over the limit is read and thrown away up to this many times the limit, so the client, which
+# writes before it reads, gets to see the 413; past that the connection is closed.
+DISCARD_FACTOR = 8
+# A client that promised more body than it sends is answered with 408 after this many seconds of silence.
+BODY_IDLE = 60.0
+
+if TYPE_CHECKING:
+    from switchman.addons.failover_layer import RoutedHttpLayer
+
+
+@dataclass(eq=False)
+class UpstreamFailure:
+    """What the `upstream_failed` hook is given, and what it answers.
+
+    In: `flow`, `kind`, `message` (for a person), and `response` for kind "status" (None where its body was too large
+    to keep). Out: `retry` (the flow's request is the next attempt; `fresh` asks for a new connection), or
+    `flow.response` set to the final answer; for kind "stream" `tail` is what still goes to the client, None if a
+    clean end is impossible.
+    """
+
+    flow: http.HTTPFlow
+    kind: FailureKind
+    message: str
+    response: http.Response | None = None
+    reused: bool = False  # the connection had served before, and closed before any byte of this answer
+    retry: bool = False
+    fresh: bool = False
+    tail: list[bytes] | None = None
+
+
+@dataclass
+class UpstreamFailedHook(commands.StartHook):
+    """An attempt failed. The addon says what comes next by filling in the UpstreamFailure."""
+
+    failure: UpstreamFailure
+
+
+@dataclass
+class DeadlineExpired(HttpEvent):
+    """The stream's `due` has passed."""
+
+
+@dataclass(eq=False)
+class Connect(GetHttpConnection):
+    """GetHttpConnection with a deadline in seconds, and the wish for a connection that was not used before."""
+
+    timeout: float = inf
+    fresh: bool = False
+
+    def __hash__(self) -> int:
+        return id(self)
+
+
+def classify_connect_error(message: str) -> FailureKind:
+    """Which kind of failure mitmproxy's (that is: the operating system's or OpenSSL's) message tells of."""
+    text = message.lower()
+    if "timed out" in text and "no connection within" in text:
+        return "timeout"
+    if any(sign in text for sign in ("tls", "ssl", "certificate", "handshake")):
+        return "tls"
+    if any(
+        sign in text
+        for sign in ("name or service", "nodename nor", "getaddrinfo", "name resolution", "no address associated")
+    ):
+        return "dns"
+    return "connect"
+
+
+class RoutedStream(HttpStream):
+    """One request and its attempts."""
+
+    parent: RoutedHttpLayer
+    attempt_id: int = 0  # 0: no attempt is under way
+    due: float = inf  # monotonic seconds
+    reused: bool = False
+    swallowed: http.Response | None = None
+    discarded: int = 0  # bytes of a body over the limit that were thrown away
+
+    def __init__(self, context: Context, stream_id: int, parent: RoutedHttpLayer) -> None:
+        super().__init__(context, stream_id)
+        self.parent = parent
+
+    def _handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
+        if isinstance(
+            event, (ResponseHeaders, ResponseData, ResponseTrailers, ResponseEndOfMessage, ResponseProtocolError)
+        ):
+            if self.attempt_id and event.stream_id != self.attempt_id:
+                return  # an attempt that was given up
+            if self.due != inf:
+                self._await_more()
+        elif isinstance(event, DeadlineExpired):
+            yield from self.deadline_expired()
+            return
+        yield from super()._handle_event(event)
+
+    # --- the request comes in
+
+    def state_wait_for_request_headers(self, event: RequestHeaders) -> layer.CommandGenerator[None]:
+        if not event.end_stream:
+            self._wake_in(BODY_IDLE)
+        yield from super().state_wait_for_request_headers(event)
+
+    def state_consume_request_body(self, event: events.Event) -> layer.CommandGenerator[None]:
+        x = exchange(self.flow)
+        if x is None:
+            yield from super().state_consume_request_body(event)
+        elif isinstance(event, RequestData):
+            self._wake_in(BODY_IDLE)
+            yield from self._take_body(event.data)
+        elif isinstance(event, RequestEndOfMessage):
+            self.due = inf
+            self.flow.request.timestamp_end = time.time()
+            self.flow.request.data.content = bytes(self.request_body_buf)
+            self.request_body_buf.clear()
+            self.client_state = self.state_done
+            if self.discarded:
+                limit = self.context.options.switchman_max_body_bytes
+                self.flow.response = refusal(x, 413, f"The request's body is larger than {limit} bytes.")
+            else:
+                yield HttpRequestHook(self.flow)
+            if (yield from self.check_killed(True)):
+                return
+            if self.flow.response:
+                yield from self.answer_locally()
+            else:
+                yield from self.send_attempt(x)
+        elif isinstance(event, RequestTrailers):
+            self.flow.request.trailers = event.trailers
+
+    def _take_body(self, data: bytes) -> layer.CommandGenerator[None]:
+        limit: int = self.context.options.switchman_max_body_bytes
+        if not self.discarded and len(self.request_body_buf) + len(data) <= limit:
+            self.request_body_buf += data
+            return
+        self.discarded += len(self.request_body_buf) + len(data)
+        self.request_body_buf.clear()
+        if self.discarded > limit * DISCARD_FACTOR:
+            message = f"The request's body is larger than {limit} bytes."
+            yield from self._refuse_connection(message, 413)
+
+    def _refuse_connection(self, message: str, status: int) -> layer.CommandGenerator[None]:
+        """Answer in the middle of the request's body: the connection cannot be used any further."""
+        self.due = inf
+        self.flow.error = flow.Error(message)
+        x = exchange(self.flow)
+        if x is not None:
+            x.outcome, x.error, x.status = "refused", message, status
+        yield HttpErrorHook(self.flow)
+        refused = Refusal(self.stream_id, message, ErrorCode.GENERIC_CLIENT_ERROR, status)
+        yield SendHttp(refused, self.context.client)
+        self.flow.live = False
+        self.client_state = self.server_state = self.state_errored
+        yield DropStream(self.stream_id)
+
+    # --- an attempt goes out
+
+    def send_attempt(self, x: Exchange, fresh: bool = False) -> layer.CommandGenerator[None]:
+        """Send `flow.request`, as the addons made it for the current attempt."""
+        request, attempt = self.flow.request, x.attempt
+        assert attempt is not None
+        limits = attempt.candidate.server.timeout
+        self.response_body_buf.clear()
+        self.swallowed = None
+        self.server_state = self.state_wait_for_response_headers
+        connection, err = yield Connect(
+            (request.host, request.port),
+            request.scheme == "https",
+            self.flow.server_conn.via,
+            "tcp",
+            timeout=max(0.0, min(limits.connect, x.deadline - time.monotonic())),
+            fresh=fresh,
+        )
+        if (yield from self.check_killed(True)):
+            return
+        if err:
+            yield from self.fail(classify_connect_error(err), err)
+            return
+        self.context.server = self.flow.server_conn = connection
+        self.reused = connection in self.parent.used
+        # An upgraded connection (WebSocket) addresses its stream by the client's id, and has no second attempt.
+        self.attempt_id = self.stream_id if "upgrade" in request.headers else next(self.parent.attempt_ids)
+        self.parent.streams[self.attempt_id] = self
+        content = request.raw_content
+        yield SendHttp(RequestHeaders(self.attempt_id, request, not (content or request.trailers)), connection)
+        if content:
+            yield SendHttp(RequestData(self.attempt_id, content), connection)
+        if request.trailers:
+            yield SendHttp(RequestTrailers(self.attempt_id, request.trailers), connection)
+        yield SendHttp(RequestEndOfMessage(self.attempt_id), connection)
+        if self.attempt_id:  # else sending failed at once, and that has been dealt with
+            self._wake_in(limits.first_byte)
+
+    def _wake_in(self, seconds: float) -> None:
+        """Set this stream's deadline; never past what the request as a whole, or the attempt, has left."""
+        now = time.monotonic()
+        due = now + seconds
+        x = self._exchange_or_none()
+        if x is not None:
+            due = min(due, x.deadline)
+            if (attempt := x.attempt) is not None:
+                due = min(due, attempt.started + attempt.candidate.server.timeout.total)
+        self.due = due
+        self.parent.watch(due)
+
+    def _exchange_or_none(self) -> Exchange | None:
+        return exchange(self.flow) if hasattr(self, "flow") else None
+
+    def _await_more(self) -> None:
+        x = self._exchange_or_none()
+        if x is not None and (attempt := x.attempt) is not None:
+            self._wake_in(attempt.candidate.server.timeout.idle)
+
+    # --- the answer comes in
+
+    def state_wait_for_response_headers(self, event: ResponseHeaders) -> layer.CommandGenerator[None]:
+        x = exchange(self.flow)
+        if x is None:
+            yield from super().state_wait_for_response_headers(event)
+            return
+        self.parent.used.add(self.context.server)
+        response = event.response
+        if problem := _invalid(response):
+            yield from self.abandon()
+            yield from self.fail("reset", problem)
+            return
+        attempt = x.attempt
+        assert attempt is not None
+        attempt.first_byte = time.monotonic()
+        attempt.status = response.status_code
+        if response.status_code in attempt.swallow:
+            self.swallowed = response
+            self.server_state = self.state_swallow_answer
+            return
+        yield from super().state_wait_for_response_headers(event)
+
+    def state_swallow_answer(self, event: HttpEvent) -> layer.CommandGenerator[None]:
+        """An answer that is worth another attempt: keep it, bounded, in case it is the best there is."""
+        answer = self.swallowed
+        assert answer is not None
+        if isinstance(event, ResponseData):
+            self.response_body_buf += event.data
+            if len(self.response_body_buf) > MAX_SWALLOWED:
+                yield from self.abandon()
+                yield from self.fail("status", f"status {answer.status_code} with an endless body")
+        elif isinstance(event, ResponseEndOfMessage):
+            self._attempt_over()
+            answer.data.content = bytes(self.response_body_buf)
+            yield from self.fail("status", f"status {answer.status_code}", answer)
+
+    def state_consume_response_body(self, event: events.Event) -> layer.CommandGenerator[None]:
+        yield from super().state_consume_response_body(event)
+        if len(self.response_body_buf) > MAX_WHOLE_REPLY and self.flow.response is not None:
+            self.flow.response.stream = True
+            body = bytes(self.response_body_buf)
+            self.response_body_buf.clear()
+            yield from self.start_response_stream()
+            yield SendHttp(ResponseData(self.stream_id, body), self.context.client)
+
+    def start_response_stream(self) -> layer.CommandGenerator[None]:
+        # As stock, less one log record per stream.
+        assert self.flow.response
+        yield SendHttp(ResponseHeaders(self.stream_id, self.flow.response, False), self.context.client)
+        self.server_state = self.state_stream_response_body
+
+    def answer_locally(self) -> layer.CommandGenerator[None]:
+        """Send the answer that an addon has set."""
+        self.due = inf
+        assert self.flow.response
+        now = time.time()
+        self.flow.response.timestamp_start = self.flow.response.timestamp_start or now
+        yield HttpResponseHeadersHook(self.flow)
+        if (yield from self.check_killed(True)):
+            return
+        self.flow.response.stream = False
+        yield from self.send_response()
+
+    def flow_done(self) -> layer.CommandGenerator[None]:
+        self.due = inf
+        if self.flow.response is None or self.flow.response.status_code != 101:
+            self._attempt_over()
+        yield from super().flow_done()
+
+    # --- something went wrong
+
+    def _attempt_over(self) -> None:
+        """Later events of this attempt are nobody's."""
+        if self.attempt_id and self.attempt_id != self.stream_id:
+            self.parent.streams.pop(self.attempt_id, None)
+            self.attempt_id = -1
+        self.due = inf
+
+    def abandon(self) -> layer.CommandGenerator[None]:
+        """Give the running attempt up: its connection is closed, its events are dropped."""
+        attempt_id = self.attempt_id
+        self._attempt_over()
+        if attempt_id > 0 and self.context.server in self.parent.connections:
+            error = RequestProtocolError(attempt_id, "attempt given up", ErrorCode.CANCEL)
+            yield SendHttp(error, self.context.server)
+
+    def fail(
+        self, kind: FailureKind, message: str, response: http.Response | None = None, reused: bool = False
+    ) -> layer.CommandGenerator[None]:
+        """Nothing has gone to the client yet: ask for the next attempt, or the final answer."""
+        self.due = inf
+        self.flow.response = None
+        failure = UpstreamFailure(self.flow, kind, message, response, reused)
+        yield UpstreamFailedHook(failure)
+        if (yield from self.check_killed(True)):
+            return
+        x = exchange(self.flow)
+        assert x is not None
+        if failure.retry:
+            yield from self.send_attempt(x, failure.fresh)
+            return
+        if self.flow.response is None:  # the addon crashed; the client must not be left waiting
+            self.flow.response = refusal(x, 502, message)
+        yield from self.answer_locally()
+
+    def break_off(self, message: str) -> layer.CommandGenerator[None]:
+        """The upstream died after bytes had gone to the client: say so in the stream, and end it cleanly."""
+        self.due = inf
+        failure = UpstreamFailure(self.flow, "stream", message)
+        yield UpstreamFailedHook(failure)
+        if (yield from self.check_killed(True)):
+            return
+        if failure.tail is None:
+            self.flow.error = flow.Error(message)
+            yield HttpErrorHook(self.flow)
+            yield SendHttp(
+                ResponseProtocolError(self.stream_id, message, ErrorCode.GENERIC_SERVER_ERROR), self.context.client
+            )
+            self.server_state = self.state_errored
+            self.flow.live = False
+            yield DropStream(self.stream_id)
+            return
+        for chunk in failure.tail:
+            yield SendHttp(ResponseData(self.stream_id, chunk), self.context.client)
+        yield from self.send_response(already_streamed=True)
+
+    def deadline_expired(self) -> layer.CommandGenerator[None]:
+        if time.monotonic() < self.due:
+            return
+        if self.client_state == self.state_consume_request_body:
+            message = f"The request's body did not arrive: nothing came for {BODY_IDLE:g} s."
+            yield from self._refuse_connection(message, 408)
+            return
+        message = self._what_took_too_long()
+        streaming = self.server_state == self.state_stream_response_body
+        yield from self.abandon()
+        if streaming:
+            yield from self.break_off(message)
+        elif self.server_state in (
+            self.state_wait_for_response_headers,
+            self.state_swallow_answer,
+            self.state_consume_response_body,
+        ):
+            yield from self.fail("timeout", message)
+
+    def _what_took_too_long(self) -> str:
+        x = exchange(self.flow)
+        if x is None or (attempt := x.attempt) is None:
+            return "the deadline has passed"
+        limits, now = attempt.candidate.server.timeout, time.monotonic()
+        if now >= x.deadline or now >= attempt.started + limits.total:
+            return f"no complete answer within the total deadline of {min(limits.total, x.deadline - x.started):g} s"
+        if self.server_state == self.state_wait_for_response_headers:
+            return f"no answer within the first-byte deadline of {limits.first_byte:g} s"
+        return f"nothing came for {limits.idle:g} s, the idle deadline"
+
+    def handle_protocol_error(
+        self, event: RequestProtocolError | ResponseProtocolError
+    ) -> layer.CommandGenerator[None]:
+        x = self._exchange_or_none()
+        if x is None:
+            yield from super().handle_protocol_error(event)
+        elif isinstance(event, RequestProtocolError):
+            yield from self._client_failed(x, event)
+        elif self.server_state == self.state_stream_response_body:
+            self._attempt_over()
+            yield from self.break_off(event.message)
+        elif self.server_state == self.state_wait_for_response_headers:
+            reused, self.reused = self.reused and not _answer_begun(event.message), False
+            self._attempt_over()
+            yield from self.fail("reset", event.message, reused=reused)
+        elif self.server_state in (self.state_swallow_answer, self.state_consume_response_body):
+            self._attempt_over()
+            yield from self.fail("reset", event.message)
+        else:
+            yield from super().handle_protocol_error(event)
+
+    def _note_refusal(self, event: events.Event) -> None:
+        """Tell a request that was refused for its form from a client that left."""
+        x = self._exchange_or_none()
+        if x is not None and isinstance(event, MalformedRequest):
+            x.outcome, x.error, x.status = "refused", event.message, event.status
+
+    def check_killed(self, emit_error_hook: bool) -> layer.CommandGenerator[bool]:
+        for event in self._paused_event_queue:
+            self._note_refusal(event)
+        return (yield from super().check_killed(emit_error_hook))
+
+    def _client_failed(self, x: Exchange, event: RequestProtocolError) -> layer.CommandGenerator[None]:
+        """The client left, or sent what cannot be read. An upstream at work for it is stopped."""
+        self._note_refusal(event)
+        unfinished = self.server_state not in (self.state_done, self.state_errored)
+        if self.client_state == self.state_done and unfinished:
+            yield from self.abandon()
+        if unfinished and self.client_state != self.state_errored:
+            self.flow.error = flow.Error(event.message)
+            yield HttpErrorHook(self.flow)
+        self.due = inf
+        self.client_state = self.server_state = self.state_errored
+        self.flow.live = False
+        yield DropStream(self.stream_id)
+
+
+def _answer_begun(message: str) -> bool:
+    # mitmproxy tells "server closed connection" (no byte) from "unexpected server response: ..." (some bytes).
+    return "unexpected server response" in message
+
+
+def _invalid(response: http.Response) -> str | None:
+    """Why a response's headers cannot be relayed safely (they would allow response smuggling), or None."""
+    try:
+        validate_headers(response)
+    except ValueError as e:
+        return f"the server's headers are invalid: {e}"
+    return None
