@@ -18,7 +18,7 @@ LONG_ENOUGH = 16
 # Names are matched in lower case. `tokens` is a count (x-ratelimit-remaining-tokens), `token` is a credential.
 _SECRET_NAME = re.compile(
     r"(?:^|[-_.])(?:key|auth|pwd|jwt|sig|signature)(?:$|[-_.])"
-    r"|apikey|accesskey|secret|passw|passphrase|credential|authorization|cookie"
+    r"|apikey|accesskey|secret|passw|passphrase|credential|authorization|authentication$|assertion|cookie"
     r"|token(?!s|[-_](?:count|limit|usage|budget|type))"
 )
 _HARMLESS_NAMES = frozenset(

@@ -2,8 +2,8 @@
 
     <root>/ab/cd/abcd...64 hex digits
 
-A file appears whole or not at all (written aside, then renamed). It is not synced to disk one by one: after a power cut a
-body may be missing or broken, which is told apart on reading (the hash does not fit) and shown as "no longer kept".
+A file appears whole or not at all (written aside, then renamed). It is not synced to disk one by one: after a power
+cut a body may be missing or broken; reading notices (the hash does not fit) and says "no longer kept".
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ TOUCH_SECONDS = 6 * 3600.0  # a body that is used again has its file's time rene
 
 
 class BlobStore(Protocol):
-    """Content by hash. `packed` is what `pack()` returned; a hash that is not there is None or False, never an error."""
+    """Content by hash. `packed` is zstd-compressed; a hash that is not there is None or False, never an error."""
 
     accounted: bool  # whether the blobs table lists what is here (else it keeps within its size by itself)
 
@@ -139,7 +139,7 @@ class FileBlobs:
 
 
 class MemoryBlobs:
-    """Bodies of this process only, gone when it ends; the least recently used go first when `max_total` bytes are reached."""
+    """Bodies of this process only, gone when it ends; beyond `max_total` bytes the least recently used go first."""
 
     accounted = False
 

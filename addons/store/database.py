@@ -1,12 +1,13 @@
 """The database's edge: engines that behave the same on SQLite and PostgreSQL, one write lock, the schema at start.
 
 There is one writer at a time per database (SQLite's own rule; on PostgreSQL an advisory lock held to the end of the
-transaction). Batches make that cheap, and it buys three things: `requests.seq` grows in the order of commits, two batches
-never deadlock over a shared blob, and a blob is never deleted while someone is about to use it.
+transaction). Batches make that cheap, and it buys three things: `requests.seq` grows in the order of commits, two
+batches never deadlock over a shared blob, and a blob is never deleted while someone is about to use it.
 """
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -25,7 +26,8 @@ from sqlalchemy.pool import ConnectionPoolEntry
 BUSY_SECONDS = 10.0  # how long SQLite waits for another process's lock before it says "database is locked"
 WRITE_LOCK = 0x5357_4D4E  # "SWMN": the key of PostgreSQL's advisory lock
 
-# Primary SQLite result codes that pass with time: busy, locked, no memory, read-only, I/O error, full, cannot open, protocol.
+# SQLite's primary result codes that pass with time: busy, locked, no memory, read-only, I/O error, full, cannot open,
+# locking protocol.
 _SQLITE_PASSING = frozenset({5, 6, 7, 8, 10, 13, 14, 15})
 # PostgreSQL error classes that do: connection, rollback (deadlock), resources (disk full), not ready, operator, system.
 _POSTGRES_PASSING = frozenset({"08", "40", "53", "55", "57", "58"})
@@ -51,11 +53,11 @@ def database_url(url: str | None, db_path: str | Path) -> URL:
 
 
 def make_engine(url: URL) -> Engine:
-    """An engine for reading; `writing(engine)` is the only way to write. Raises StoreError for a database it cannot use."""
+    """An engine for reading; `writing(engine)` is the only way to write. Raises StoreError for what it cannot use."""
     if url.get_backend_name() == "sqlite":
         return _sqlite_engine(url)
     try:
-        return create_engine(url, pool_pre_ping=True)
+        return create_engine(url, pool_pre_ping=True, hide_parameters=True)
     except NoSuchModuleError:
         raise StoreError(f"DATABASE_URL names a kind of database that is not known: {url.drivername}") from None
     except ModuleNotFoundError as exc:
@@ -84,7 +86,7 @@ def is_passing(exc: DBAPIError) -> bool:
 
 
 def upgrade(engine: Engine) -> None:
-    """Bring the schema to this version's. Safe when many processes start at once: the first one does it, the others wait.
+    """Bring the schema to this version's. When many processes start at once, the first one does it, the others wait.
 
     Raises StoreError for a database that a newer version has written.
     """
@@ -105,8 +107,8 @@ def _is_current(conn: Connection, scripts: ScriptDirectory) -> bool:
     if revision is not None and revision not in known:
         where = conn.engine.url.render_as_string(hide_password=True)
         raise StoreError(
-            f"the database {where} was written by a newer version of Switchman (schema {revision}, this one knows up to "
-            f"{scripts.get_current_head()}): upgrade Switchman, or use another DB_PATH or DATABASE_URL"
+            f"the database {where} was written by a newer version of Switchman (schema {revision}, this one knows up "
+            f"to {scripts.get_current_head()}): upgrade Switchman, or use another DB_PATH or DATABASE_URL"
         )
     return revision == scripts.get_current_head()
 
@@ -119,11 +121,10 @@ def _alembic_config() -> Config:
 
 
 def _sqlite_engine(url: URL) -> Engine:
-    if url.database in (None, "", ":memory:"):
-        raise StoreError(
-            "the log cannot live in an in-memory SQLite database: set DB_PATH to a file, or ENABLE_LOGGING=false"
-        )
-    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
+    if not url.database or url.database == ":memory:":
+        raise StoreError("the log cannot be an in-memory database: set DB_PATH to a file, or ENABLE_LOGGING=false")
+    _create_private(Path(url.database))
+    engine = create_engine(url, hide_parameters=True, connect_args={"timeout": BUSY_SECONDS})
 
     @event.listens_for(engine, "connect")
     def prepare(connection: DBAPIConnection, entry: ConnectionPoolEntry) -> None:
@@ -138,6 +139,14 @@ def _sqlite_engine(url: URL) -> Engine:
 
     _use_wal(engine)
     return engine
+
+
+def _create_private(path: Path) -> None:
+    """Prompts are in there: a file we make is its owner's only. One that exists keeps its mode."""
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    except OSError as exc:
+        raise StoreError(f"cannot open the database {path}: {exc.strerror}") from exc
 
 
 def _use_wal(engine: Engine) -> None:

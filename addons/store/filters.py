@@ -86,8 +86,8 @@ def status_range(text: str) -> tuple[int, int]:
 
 
 def parse_time(text: str, day_end: bool = False) -> float:
-    """Epoch seconds of an ISO 8601 time (UTC unless it says otherwise) or of a number. With `day_end`, a bare date is the
-    moment after its last one. Raises ValueError."""
+    """Epoch seconds of an ISO 8601 time (UTC unless it says otherwise) or of a number. With `day_end`, a bare date is
+    the moment after its last one. Raises ValueError."""
     try:
         return _number_or_iso(text, day_end)
     except (ValueError, OverflowError):

@@ -39,7 +39,7 @@ class Store:
         return self._writer
 
     def check(self) -> str | None:
-        """None when the log works, else one sentence for /readyz. It asks the database: not for the event loop's thread."""
+        """None when the log works, else one sentence for /readyz. It asks the database: not on the event loop."""
         if self._writer is not None and not self._writer.alive:
             return "the log's writer has stopped"
         try:
@@ -77,8 +77,9 @@ def open_store(
 ) -> Store:
     """Connect, bring the schema up to date, and be ready. Starts no thread.
 
-    `url` is DATABASE_URL; without it the SQLite file `db_path`. `max_blob_size` is per body before, `max_total_size` of all
-    bodies after compression, in bytes. `max_age_days` None: kept for ever. Raises StoreError with what to do.
+    `url` is DATABASE_URL; without it the SQLite file `db_path`. In bytes: `max_blob_size` of one body before, and
+    `max_total_size` of all bodies after compression. `max_age_days` None: kept for ever. Raises StoreError with what
+    to do.
     """
     engine = make_engine(database_url(url, db_path))
     try:

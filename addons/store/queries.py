@@ -22,6 +22,7 @@ MAX_VALUES = 500  # of one filter menu
 RECENT_ROWS = 5_000  # looked through for the menus of columns that have no index
 
 Which = Literal["request", "response"]
+ALL = Filters()
 BodyState = Literal[
     "kept",
     "none",  # there was none
@@ -71,7 +72,7 @@ class RequestRow:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Newest first. `next`: the cursor of the following page, None on the last. `live`: where `newer_than` goes on from."""
+    """Newest first. `next`: the cursor of the following page, None on the last. `live`: where `newer_than` goes on."""
 
     rows: tuple[RequestRow, ...]
     next: str | None
@@ -141,7 +142,7 @@ class Queries:
         self._blobs = store
         self._summaries = Summaries(engine)
 
-    def list_requests(self, filters: Filters = Filters(), before: str | None = None, limit: int = 50) -> Page:
+    def list_requests(self, filters: Filters = ALL, before: str | None = None, limit: int = 50) -> Page:
         """Newest first. `before`: `Page.next` or a row's cursor. Raises ValueError for a bad cursor or status."""
         limit = max(1, min(limit, MAX_ROWS))
         query = select(*_LISTED).where(*filters.conditions())
@@ -155,7 +156,7 @@ class Queries:
         more = len(rows) > limit
         return Page(rows[:limit], rows[limit - 1].cursor if more else None, str(live))
 
-    def newer_than(self, live: str, filters: Filters = Filters(), limit: int = 100) -> Fresh:
+    def newer_than(self, live: str, filters: Filters = ALL, limit: int = 100) -> Fresh:
         """Rows written after `live` (a Page's or Fresh's), also those of requests that began long before they ended.
 
         Raises ValueError for a bad cursor or status.
@@ -220,11 +221,11 @@ class Queries:
         with self._engine.connect() as conn:
             return tuple(sorted(conn.scalars(query.limit(MAX_VALUES))))
 
-    def latency_summary(self, filters: Filters = Filters()) -> Summary:
+    def latency_summary(self, filters: Filters = ALL) -> Summary:
         """Counts and percentiles, in all and per model; see summaries.py."""
         return self._summaries.latency_summary(filters)
 
-    def scatter(self, filters: Filters = Filters(), limit: int = 2_000) -> Scatter:
+    def scatter(self, filters: Filters = ALL, limit: int = 2_000) -> Scatter:
         """Response time against tokens, one point per request; see summaries.py."""
         return self._summaries.scatter(filters, limit)
 
@@ -236,7 +237,7 @@ class Queries:
     def _info(self, found: RowMapping, which: Which, listed: set[str]) -> BodyInfo:
         digest = found[f"{which}_hash"]
         kept = digest is not None and (
-            digest in listed or not self._blobs.accounted and self._blobs.get(digest) is not None
+            digest in listed or (not self._blobs.accounted and self._blobs.get(digest) is not None)
         )
         state: BodyState = "kept" if kept else _absent(found, which)
         return BodyInfo(state, found[f"{which}_size"], found[f"{which}_truncated"])

@@ -1,7 +1,7 @@
-"""What leaves the log: rows and bodies older than MAX_LOG_AGE_DAYS, and the oldest bodies beyond MAX_TOTAL_STORAGE_SIZE.
+"""What leaves the log: what is older than MAX_LOG_AGE_DAYS, and the oldest bodies beyond MAX_TOTAL_STORAGE_SIZE.
 
-Everything goes in small transactions with pauses between, so writers are never held up for long. A body is removed by its
-`last_used`, which no request that is still here is newer than: a body that a newer row shares stays.
+Everything goes in small transactions with pauses between, so writers are never held up for long. A body is removed by
+its `last_used`, which no request that is still here is newer than: a body that a newer row shares stays.
 """
 
 from __future__ import annotations
@@ -64,13 +64,16 @@ class Retention:
         """Remove what is too old at `now`; None when another process is at it. Raises DBAPIError or OSError."""
         if self._max_age is None:
             return Removed()
+        before = now - self._max_age
+        if not self._blobs.accounted:  # each process has its own, and nobody else can clear it
+            self._blobs.sweep(before)
         if not self._claim(now):
             return None
-        before = now - self._max_age
         try:
             rows = self._repeat(lambda conn: _delete_rows(conn, before), now)
             bodies = self._repeat(lambda conn: self._delete_bodies(conn, before), now)
-            self._blobs.sweep(before - SWEEP_MARGIN if self._blobs.accounted else before)
+            if self._blobs.accounted:
+                self._blobs.sweep(before - SWEEP_MARGIN)
         finally:
             self._release()
         return Removed(rows, bodies)
@@ -172,7 +175,5 @@ def _delete_blobs(conn: Connection, store: BlobStore, found: list[tuple[str, int
 
 def _delete_rows(conn: Connection, before: float) -> int:
     """The oldest rows; their attempts go with them (ON DELETE CASCADE)."""
-    old = (
-        select(requests.c.seq).where(requests.c.started_at < before).order_by(requests.c.started_at).limit(ROWS_AT_ONCE)
-    )
-    return conn.execute(delete(requests).where(requests.c.seq.in_(old.scalar_subquery()))).rowcount
+    old = select(requests.c.seq).where(requests.c.started_at < before).order_by(requests.c.started_at)
+    return conn.execute(delete(requests).where(requests.c.seq.in_(old.limit(ROWS_AT_ONCE)))).rowcount

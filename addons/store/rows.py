@@ -52,14 +52,15 @@ def prepare(record: Record, max_body: int) -> Prepared:
         row[f"{which}_truncated"] = body.truncated if body else False
         if body:
             bodies.append(body)
-    return Prepared(row, [_attempt(row["id"], attempt) for attempt in record.attempts[:MAX_ATTEMPTS]], bodies)
+    tried = [_attempt(row["id"], n, attempt) for n, attempt in enumerate(record.attempts[:MAX_ATTEMPTS], 1)]
+    return Prepared(row, tried, bodies)
 
 
-def _attempt(request_id: str, attempt: AttemptRecord) -> dict[str, Any]:
+def _attempt(request_id: str, number: int, attempt: AttemptRecord) -> dict[str, Any]:
     values = {name: getattr(attempt, name) for name in _ATTEMPT}
     values["url"] = mask_url(attempt.url)
     values["error"] = None if attempt.error is None else mask_url(attempt.error)
-    return {"request_id": request_id, **_fit(tables.attempts, values)}
+    return {"request_id": request_id, "number": number, **_fit(tables.attempts, values)}
 
 
 def _fit(table: Table, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -80,8 +81,10 @@ def _fit_one(kind: Any, value: Any) -> Any:
     return value
 
 
-def _text(value: str, most: int) -> str:
+def _text(value: object, most: int) -> str:
     """Short enough, and without what PostgreSQL (NUL) or UTF-8 (a lone surrogate) cannot hold."""
+    if not isinstance(value, str):  # from a client's or an upstream's JSON: a model name that is a number
+        value = str(value)
     if len(value) > most:
         value = value[: most - 3] + "..."
     if "\0" in value:
@@ -111,4 +114,4 @@ def _clean(value: Any) -> Any:
 _OWN = {"seq", "path", "error", "request_headers", "response_headers", "trace"}
 _BODY = {f"{which}_{part}" for which in ("request", "response") for part in ("hash", "size", "truncated")}
 _PLAIN = tuple(column.name for column in tables.requests.columns if column.name not in _OWN | _BODY)
-_ATTEMPT = tuple(column.name for column in tables.attempts.columns if column.name != "request_id")
+_ATTEMPT = tuple(column.name for column in tables.attempts.columns if column.name not in ("request_id", "number"))

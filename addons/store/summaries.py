@@ -7,7 +7,7 @@ over requests that got a complete answer (outcome ok or cached): a refusal in 1 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Column, ColumnElement, Connection, Engine, Select, Subquery, case, func, select
 
@@ -72,12 +72,18 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Scatter:
-    """Oldest first. `total`: how many requests there were; `sampled`: the points are evenly spread ones among the newest
-    MAX_RANKED of those, not all."""
+    """Oldest first. `total`: how many requests there were; `sampled`: the points are not all of those, but evenly
+    spread ones among the newest MAX_RANKED."""
 
     points: tuple[Point, ...]
     total: int
     sampled: bool
+
+
+class Counts(NamedTuple):
+    count: int
+    errors: int
+    cancelled: int
 
 
 class Summaries:
@@ -93,15 +99,15 @@ class Summaries:
             figures = {
                 name: _percentiles(conn, newest, newest.c[name], complete) for name in ("duration_ms", "ttft_ms")
             }
-        total = [sum(column) for column in zip(*counts.values(), strict=True)] if counts else [0, 0, 0]
+        overall = Counts(*map(sum, zip(*counts.values(), strict=True))) if counts else Counts(0, 0, 0)
 
-        def latency(key: tuple[str | None] | None, numbers: Any) -> Latency:
+        def latency(key: tuple[str | None] | None, counted: Counts) -> Latency:
             duration, ttft = (figures[name].get(key, Percentiles()) for name in ("duration_ms", "ttft_ms"))
-            return Latency(*numbers, duration=duration, ttft=ttft)
+            return Latency(counted.count, counted.errors, counted.cancelled, duration, ttft)
 
-        busiest = sorted(counts.items(), key=lambda item: -item[1][0])[:MAX_MODELS]
-        models = tuple(ModelLatency(model, latency((model,), numbers)) for model, numbers in busiest)
-        return Summary(latency(None, total), models, total[0] > MAX_RANKED)
+        busiest = sorted(counts.items(), key=lambda item: -item[1].count)[:MAX_MODELS]
+        models = tuple(ModelLatency(model, latency((model,), counted)) for model, counted in busiest)
+        return Summary(latency(None, overall), models, overall.count > MAX_RANKED)
 
     def scatter(self, filters: Filters, limit: int) -> Scatter:
         """Raises ValueError for a bad status filter."""
@@ -129,12 +135,12 @@ def _newest(filters: Filters, limit: int) -> Subquery:
     return query.order_by(requests.c.started_at.desc(), requests.c.id.desc()).limit(limit).subquery("newest")
 
 
-def _counts(conn: Connection, newest: Subquery) -> dict[str | None, tuple[int, int, int]]:
-    """Per model: requests, errors, cancelled."""
+def _counts(conn: Connection, newest: Subquery) -> dict[str | None, Counts]:
+    """Per model."""
     errors = func.sum(case((newest.c.outcome.in_(ERROR_OUTCOMES), 1), else_=0))
     cancelled = func.sum(case((newest.c.outcome == "cancelled", 1), else_=0))
     query = select(newest.c.model, func.count(), errors, cancelled).group_by(newest.c.model)
-    return {model: (count, failed, left) for model, count, failed, left in conn.execute(query)}
+    return {model: Counts(count, failed, left) for model, count, failed, left in conn.execute(query)}
 
 
 def _percentiles(

@@ -2,9 +2,9 @@
 
 requests   one row per request; `seq` grows in the order of commits (live lists follow it), `id` is the public name.
 attempts   what was tried for a request, in order.
-blobs      one row per stored body, by the SHA-256 of its content. `last_used` is the start of the newest request that has
-           this body, so a blob older than a moment is used by no request newer than it: that is the whole reference check.
-           A request whose hash is not here (any more) has a body that is no longer kept.
+blobs      one row per stored body, by the SHA-256 of its content. `last_used` is the start of the newest request
+           that has this body, so a blob older than a moment is used by no request newer than it: that is the whole
+           reference check. A request whose hash is not here (any more) has a body that is no longer kept.
 totals     `blob_bytes`: the sum of blobs.stored_size, kept in the same transaction that changes it.
 leases     who does a periodic job now, and until when the others leave it to them.
 

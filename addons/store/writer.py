@@ -4,24 +4,26 @@
     the thread   takes what has gathered, hashes and compresses the bodies, writes one transaction
     close()      writes what is still queued
 
-Trouble, in order of likelihood: the database is locked or away -> the batch is tried again, with growing pauses, while the
-queue fills and then drops (counted, told once a minute); one record cannot be stored -> it alone is left out, with a line
-in the log; a body cannot be written -> the row is, without it.
+Trouble, in order of likelihood: the database is locked or away -> the batch is tried again, with growing pauses, while
+the queue fills and then drops (counted, told once a minute); one record cannot be stored -> it alone is left out, with
+a line in the log; a body cannot be written -> the row is, without it.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import secrets
 import threading
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import zstandard
 from sqlalchemy import Connection, Engine, bindparam, insert, select, update
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
 from switchman.addons.core.record import Record
 from switchman.addons.store.blobs import LEVEL, BlobStore, Body
@@ -33,6 +35,7 @@ from switchman.addons.store.tables import attempts, blobs, requests
 log = logging.getLogger(__name__)
 
 BATCH = 200  # records in one transaction at most
+BATCH_BYTES = 32 * 1024 * 1024  # of bodies, likewise: their files are written under the write lock
 GATHER_SECONDS = 0.08  # how long the first record of a batch waits for others
 QUEUE_RECORDS = 10_000
 QUEUE_BYTES = 256 * 1024 * 1024  # of bodies waiting; beyond that, rows are queued without theirs
@@ -80,6 +83,7 @@ class Writer:
         self._stop = threading.Event()
         self._closed = False
         self._deadline: float | None = None
+        self._dropped_told = 0
         self._told: dict[str, float] = {}
         self._recent: OrderedDict[str, None] = OrderedDict()
         self._compressor = zstandard.ZstdCompressor(level=LEVEL)
@@ -88,7 +92,7 @@ class Writer:
 
     def put(self, record: Record) -> bool:
         """Queue a record; False when it was dropped because the queue is full or closed. Never blocks, never raises."""
-        size = len(record.request_body or b"") + len(record.response_body or b"")
+        size = _body_bytes(record)
         with self._lock:
             if self._closed or len(self._queue) >= self._queue_records:
                 self.counts.dropped += 1
@@ -103,7 +107,7 @@ class Writer:
         return True
 
     def close(self, timeout: float = 10.0) -> bool:
-        """Write what is queued and end the thread; False when that took longer than `timeout` seconds and records were lost."""
+        """Write what is queued and end the thread; False when `timeout` seconds were too few and records were lost."""
         with self._lock:
             self._closed = True
         self._deadline = time.monotonic() + timeout
@@ -137,38 +141,43 @@ class Writer:
         if self._late():
             self._drop_all()
             return []
+        batch: list[Record] = []
+        size = 0
         with self._lock:
-            batch = [self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))]
-            self._waiting_bytes -= sum(len(r.request_body or b"") + len(r.response_body or b"") for r in batch)
+            while self._queue and len(batch) < BATCH and size < BATCH_BYTES:
+                batch.append(self._queue.popleft())
+                size += _body_bytes(batch[-1])
+            self._waiting_bytes -= size
         return batch
 
     def _write(self, batch: Sequence[Record]) -> None:
         """One transaction for all; where that is refused for a reason that stays, one for each."""
-        prepared = []
-        for record in batch:
-            self._guarded(record, lambda record=record: prepared.append(prepare(record, self._max_body)))
+        prepared = [item for record in batch if (item := self._prepare(record)) is not None]
         if not prepared:
             return
         try:
             self._commit(prepared)
-        except Exception:  # a boundary: whatever one record's fault is, the others are written
+        except Exception:
             if len(prepared) > 1:
                 log.debug("a batch of %d was refused; writing one by one", len(prepared), exc_info=True)
             for item in prepared:
-                self._guarded(item.row["id"], lambda item=item: self._commit_one(item))
+                try:
+                    self._commit_one(item)
+                except Exception as exc:  # noqa: BLE001 - the same boundary: this one is left out
+                    self._leave_out(item.row["id"], exc)
         self._keep_within_size()
 
-    def _guarded(self, record: object, step: Callable[[], None]) -> None:
-        """Run a step for one record; its failure costs this record only, never the thread."""
+    def _prepare(self, record: Record) -> Prepared | None:
         try:
-            step()
-        except Exception as exc:  # the boundary between one bad record and all others
-            self.counts.failed += 1
-            name = record.id if isinstance(record, Record) else record
-            self._tell(
-                "failed",
-                f"request {name!s:.100} could not be logged and is left out: {type(exc).__name__}: {exc!s:.300}",
-            )
+            return prepare(record, self._max_body)
+        except Exception as exc:  # noqa: BLE001 - the same boundary, for a record that cannot even become rows
+            self._leave_out(getattr(record, "id", "?"), exc)
+            return None
+
+    def _leave_out(self, name: object, exc: Exception) -> None:
+        self.counts.failed += 1
+        reason = f"{type(exc).__name__}: {getattr(exc, 'orig', None) or exc!s:.300}"
+        self._tell("failed", f"request {name!s:.100} is left out of the log ({self.counts.failed} so far): {reason}")
 
     def _commit_one(self, item: Prepared) -> None:
         try:
@@ -210,7 +219,11 @@ class Writer:
                     self.counts.dropped += len(prepared)
                     return
                 self._tell("database", f"the log's database does not answer, trying again: {exc.orig!s:.300}")
-                self._stop.wait(pause) if not self._stop.is_set() else time.sleep(FIRST_PAUSE)
+                self._tell_drops()
+                if self._stop.is_set():
+                    time.sleep(FIRST_PAUSE)
+                else:
+                    self._stop.wait(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
             else:
                 self.counts.written += len(prepared)
@@ -233,7 +246,7 @@ class Writer:
             conn.execute(_RENEW, again)
         if fresh := [_blob_row(self._pack(bodies[digest]), used[digest]) for digest in kept if digest not in known]:
             conn.execute(insert(blobs), fresh)
-            add_stored_bytes(conn, sum(row["stored_size"] for row in fresh))
+            add_stored_bytes(conn, sum(len(bodies[row["hash"]].packed or b"") for row in fresh))
 
     def _keep(self, body: Body) -> bool:
         try:
@@ -262,7 +275,7 @@ class Writer:
             return
         try:
             prune_to_size(self._engine, self._blobs, self._max_total)
-        except (DBAPIError, OSError) as exc:
+        except (SQLAlchemyError, OSError) as exc:
             self._tell("size", f"bodies beyond MAX_TOTAL_STORAGE_SIZE could not be removed yet: {exc!s:.300}")
 
     def _late(self) -> bool:
@@ -275,16 +288,19 @@ class Writer:
             self._waiting_bytes = 0
 
     def _tell_drops(self, at_once: bool = False) -> None:
-        if self.counts.dropped:
-            self._tell(
-                "dropped", f"{self.counts.dropped} requests were not logged so far: the log's queue was full", at_once
-            )
+        if (dropped := self.counts.dropped) > self._dropped_told:
+            sentence = f"{dropped} requests were not logged so far: the log's queue was full or closed"
+            if self._tell("dropped", sentence, at_once):
+                self._dropped_told = dropped
 
-    def _tell(self, trouble: str, sentence: str, at_once: bool = False) -> None:
+    def _tell(self, trouble: str, sentence: str, at_once: bool = False) -> bool:
+        """Log it, unless the same trouble was logged within the last minute."""
         now = time.monotonic()
-        if at_once or now - self._told.get(trouble, -TELL_SECONDS) >= TELL_SECONDS:
-            self._told[trouble] = now
-            log.warning(sentence)
+        if not at_once and now - self._told.get(trouble, -math.inf) < TELL_SECONDS:
+            return False
+        self._told[trouble] = now
+        log.warning(sentence)
+        return True
 
 
 _RENEW = (
@@ -294,7 +310,7 @@ _RENEW = (
 )
 
 
-def _blob_row(body: Body, used: float) -> dict[str, object]:
+def _blob_row(body: Body, used: float) -> dict[str, Any]:
     return {
         "hash": body.digest,
         "size": len(body.data),
@@ -309,6 +325,10 @@ def _forget_bodies(prepared: Sequence[Prepared], lost: set[str]) -> None:
         for which in ("request", "response"):
             if item.row[f"{which}_hash"] in lost:
                 item.row[f"{which}_hash"] = None
+
+
+def _body_bytes(record: Record) -> int:
+    return len(record.request_body or b"") + len(record.response_body or b"")
 
 
 def _without_bodies(record: Record) -> Record:
