@@ -126,7 +126,7 @@ class FakeUpstream:
             self._scripts.setdefault(path, deque()).extend(behaviours)
 
     def wait_for(self, condition: Callable[[], bool], timeout: float = 10.0) -> None:
-        """Waits until the condition holds, which is looked at when a request comes or goes. TimeoutError if it never does."""
+        """Waits until the condition holds; looks whenever a request comes or goes. TimeoutError if it never does."""
         with self._changed:
             if not self._changed.wait_for(condition, timeout):
                 seen = [f"{r.method} {r.target}" for r in self.requests]

@@ -1,0 +1,175 @@
+"""What the upstreams list: fetched in parallel, kept for a while, never waited for twice.
+
+1. An upstream's list is fetched when it is asked for and none is kept, or the kept one is old.
+2. Only the very first answer is waited for, and that no longer than TIMEOUT; after that, what is kept is handed out at
+   once and fetched anew in the background, one fetch at a time.
+3. A fetch that fails keeps the last good list.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from hashlib import sha256
+from math import inf
+from typing import Any
+
+import httpx
+
+from switchman.addons.core.call import DialectName
+from switchman.addons.core.catalogue import Model, read_models
+from switchman.addons.core.servers import Server
+from switchman.addons.core.urls import join
+
+TIMEOUT = 2.0  # seconds for one upstream, all of it: connection, answer, and the second dialect tried
+FRESH = 30.0  # seconds that a good list is not asked for again
+RETRY = 5.0  # the same after a failure
+MAX_BYTES = 8 * 1024 * 1024  # the largest known list, OpenRouter's, has under 1 MB
+MAX_KEPT = 256  # lists; one per upstream, and for the default one also per client key
+
+PATHS: dict[DialectName, str] = {
+    "openai": "/v1/models",
+    "ollama": "/api/tags",
+    "anthropic": "/v1/models?limit=1000",  # its page has 20 entries if not asked for more, and 1000 at most
+}
+ANTHROPIC_VERSION = "2023-06-01"
+
+Credentials = tuple[tuple[str, str], ...]  # header names in lower case, and values
+
+
+@dataclass(slots=True, eq=False)
+class Kept:
+    """What is known of one upstream. `models` None: it never listed any. `reached` None: not tried yet.
+
+    `reached` says that it gave an HTTP answer, be it an error; `problem` is why the last fetch gave no list.
+    """
+
+    models: tuple[Model, ...] | None = None
+    reached: bool | None = None
+    problem: str | None = None
+    ended: float = -inf  # when the last fetch ended: monotonic seconds
+    fetch: asyncio.Task[None] | None = None
+
+
+class Refused(ValueError):
+    """The upstream answered, but not with a list."""
+
+
+class Listings:
+    """All upstreams' lists. Bound to the event loop that first uses it; `close()` ends what still runs."""
+
+    def __init__(self, timeout: float = TIMEOUT, fresh: float = FRESH, retry: float = RETRY) -> None:
+        self._timeout, self._fresh, self._retry = timeout, fresh, retry
+        self._kept: OrderedDict[tuple[Server, bytes], Kept] = OrderedDict()
+        self._client: httpx.AsyncClient | None = None
+        self._opening = asyncio.Lock()
+
+    async def of(self, servers: Iterable[Server], credentials: dict[Server, Credentials]) -> dict[str, Kept]:
+        """What is known of each server, by name. Waits for those never tried, and no longer than the timeout.
+
+        `credentials` are the client's own, for servers that are to get them.
+        """
+        kept = {server.name: self.ask(server, credentials.get(server, ())) for server in servers}
+        first = [k.fetch for k in kept.values() if k.reached is None and k.fetch is not None]
+        if first:
+            await asyncio.wait(first)  # each ends by itself, and is not cancelled with the request that waits for it
+        return kept
+
+    def ask(self, server: Server, credentials: Credentials = (), max_age: float | None = None) -> Kept:
+        """What is known of one server now; starts a fetch if that is older than `max_age` seconds, or due by itself."""
+        key = (server, _digest(credentials))
+        kept = self._kept.setdefault(key, Kept())
+        self._kept.move_to_end(key)
+        limit = min(self._retry if kept.problem else self._fresh, inf if max_age is None else max_age)
+        if kept.fetch is None and time.monotonic() - kept.ended >= limit:
+            kept.fetch = asyncio.create_task(self._refresh(kept, server, credentials), name=f"list {server.name}")
+        while len(self._kept) > MAX_KEPT:
+            self._kept.popitem(last=False)
+        return kept
+
+    async def close(self) -> None:
+        """Ends the fetches that run, and the connections."""
+        running = [kept.fetch for kept in self._kept.values() if kept.fetch is not None]
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        if self._client is not None:
+            await self._client.aclose()
+            self._client = None
+
+    async def _refresh(self, kept: Kept, server: Server, credentials: Credentials) -> None:
+        try:
+            async with asyncio.timeout(self._timeout):
+                kept.models = await self._fetch(server, credentials)
+            kept.reached, kept.problem = True, None
+        except Refused as error:
+            kept.reached, kept.problem = True, str(error)
+        except TimeoutError:
+            kept.reached, kept.problem = False, f"no answer within {self._timeout:g} s"
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+            kept.reached, kept.problem = False, str(error) or type(error).__name__
+        finally:
+            kept.ended, kept.fetch = time.monotonic(), None
+
+    async def _fetch(self, server: Server, credentials: Credentials) -> tuple[Model, ...]:
+        if server.dialect is not None:
+            return await self._fetch_as(server.dialect, server, credentials)
+        try:
+            return await self._fetch_as("openai", server, credentials)
+        except Refused as refused:
+            try:
+                return await self._fetch_as("ollama", server, credentials)
+            except Refused:
+                raise refused from None
+
+    async def _fetch_as(self, dialect: DialectName, server: Server, credentials: Credentials) -> tuple[Model, ...]:
+        client = await self._open()
+        url = f"{server.url.scheme}://{server.url.authority}{join(server.url, PATHS[dialect])}"
+        async with client.stream("GET", url, headers=_headers(dialect, server, credentials)) as response:
+            if response.status_code != 200:
+                raise Refused(f"{response.status_code} for {response.request.url.path}")
+            body = bytearray()
+            async for piece in response.aiter_bytes():
+                body += piece
+                if len(body) > MAX_BYTES:
+                    raise Refused(f"a list of more than {MAX_BYTES} bytes")
+        return _parse(bytes(body))
+
+    async def _open(self) -> httpx.AsyncClient:
+        async with self._opening:
+            if self._client is None:
+                # Reading the certificates takes tens of milliseconds, which the event loop does not have. No
+                # environment: HTTPS_PROXY may well name this very router.
+                tls = await asyncio.to_thread(httpx.create_ssl_context, trust_env=False)
+                self._client = httpx.AsyncClient(verify=tls, trust_env=False, timeout=self._timeout)
+        return self._client
+
+
+def _parse(body: bytes) -> tuple[Model, ...]:
+    try:
+        answer: Any = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise Refused(f"the list is not JSON: {error}") from None
+    try:
+        return read_models(answer)
+    except ValueError as error:
+        raise Refused(str(error)) from None
+
+
+def _headers(dialect: DialectName, server: Server, credentials: Credentials) -> dict[str, str]:
+    headers = {"accept": "application/json", **dict(credentials)}
+    if dialect == "anthropic":
+        headers["anthropic-version"] = ANTHROPIC_VERSION
+    if server.api_key is not None:
+        key = server.api_key.get_secret_value()
+        headers |= {"x-api-key": key} if dialect == "anthropic" else {"authorization": f"Bearer {key}"}
+    return headers | {name.lower(): value for name, value in server.headers.items()}
+
+
+def _digest(credentials: Credentials) -> bytes:
+    """Tells clients' keys apart without keeping them."""
+    return sha256(repr(credentials).encode()).digest() if credentials else b""
