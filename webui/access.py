@@ -1,0 +1,146 @@
+"""Who may see a page. Runs before every view:
+
+1. a Host name that is not ours, on a request that needs no token -> 421: otherwise a foreign page could point its
+   own name at our address and read everything (DNS rebinding). Where a token is needed, it protects by itself:
+   the cookie belongs to the name it was set for.
+2. a request that changes something and comes from another site -> 403.
+3. no token needed, or a public file -> go on.
+4. a token needed and no JWT_SECRET to check one with -> 403 that says what to do: fail closed.
+5. no valid token -> 401: the sign-in page, or JSON for programs.
+"""
+
+from __future__ import annotations
+
+from ipaddress import ip_address, ip_network
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, current_app, jsonify, make_response, render_template, request
+
+from switchman.webui.auth import TokenError, auth_required, token_expiry
+from switchman.webui.config import WebConfig
+
+COOKIE = "switchman_session"
+PUBLIC_ENDPOINTS = frozenset({"static", "signin.sign_in", "signin.sign_out"})
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+def web_config() -> WebConfig:
+    """The configuration of the app that serves this request."""
+    config: WebConfig = current_app.config["SWITCHMAN"]
+    return config
+
+
+def install(app: Flask) -> None:
+    """Let every request of `app` pass through `check_access` first."""
+    app.before_request(check_access)
+
+
+def check_access() -> Response | None:
+    config = web_config()
+    needed = auth_required(config.webui_security, request.headers.keys())
+    if not needed and not is_our_name(request.host, config):
+        return refusal(
+            421,
+            "This is not a name of the dashboard",
+            f"The dashboard was asked for as {request.host!r}, which is not one of its names. Open it by its address, "
+            "or add the name to WEBUI_HOSTS and start it again.",
+        )
+    if request.method not in SAFE_METHODS and not is_same_origin(config):
+        return refusal(403, "This came from another site", "Reload the page in the dashboard and try again.")
+    if not needed:
+        return None
+    if not config.jwt_secret:
+        return missing_secret(config)
+    if request.endpoint in PUBLIC_ENDPOINTS or signed_in(config.jwt_secret):
+        return None
+    return sign_in_needed()
+
+
+def is_our_name(host: str, config: WebConfig) -> bool:
+    """Whether a Host header names us: loopback, any address, the name we listen on, or one of WEBUI_HOSTS."""
+    name = host_name(host)
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        ip_address(name)
+    except ValueError:
+        return name in {host_name(known) for known in (config.listen_host, *config.hosts) if known}
+    return True
+
+
+def host_name(host: str) -> str:
+    """The name of `name:port`, `[v6]:port` or a bare address, in lower case, without the root dot; "" if it is none."""
+    if host.count(":") > 1 and not host.startswith("["):
+        return host.lower()  # a bare IPv6 address
+    try:
+        return (urlsplit(f"//{host}").hostname or "").rstrip(".")
+    except ValueError:
+        return ""
+
+
+def is_same_origin(config: WebConfig) -> bool:
+    """Whether a POST was sent by our own page. Programs send neither header: they have no cookie to steal."""
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        return site in {"same-origin", "none"}
+    origin = request.headers.get("Origin")
+    if origin is None:
+        return True
+    hosts = {request.host}
+    if forwarded := request.headers.get("X-Forwarded-Host"):
+        if is_trusted_peer(config):
+            hosts.add(forwarded)
+    return urlsplit(origin).netloc in hosts
+
+
+def is_trusted_peer(config: WebConfig) -> bool:
+    try:
+        peer = ip_address(request.remote_addr or "")
+    except ValueError:
+        return False
+    return any(peer in ip_network(str(network)) for network in config.trusted_proxies)
+
+
+def signed_in(secret: str) -> bool:
+    """Whether the request carries a valid token, as a bearer or in the cookie."""
+    scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
+    token = bearer.strip() if scheme.lower() == "bearer" else request.cookies.get(COOKIE, "")
+    if not token:
+        return False
+    try:
+        token_expiry(token, secret)
+    except TokenError:
+        return False
+    return True
+
+
+def wants_json() -> bool:
+    """Whether the answer goes to a program: a data endpoint, or someone who does not ask for HTML."""
+    return request.path.startswith("/api/") or "text/html" not in request.headers.get("Accept", "")
+
+
+def sign_in_needed() -> Response:
+    if wants_json():
+        answer = jsonify(error="Sign in first: send `Authorization: Bearer <token>`, made with `switchman token`.")
+    else:
+        here = request.full_path if request.query_string else request.path
+        answer = make_response(render_template("sign_in.html", next=here, problem=None))
+    answer.status_code = 401
+    answer.headers["WWW-Authenticate"] = 'Bearer realm="switchman"'
+    return answer
+
+
+def missing_secret(config: WebConfig) -> Response:
+    if wants_json():
+        answer = jsonify(error="The dashboard is locked: set JWT_SECRET (32 characters or more) and start it again.")
+    else:
+        answer = make_response(render_template("locked.html", security=config.webui_security))
+    answer.status_code = 403
+    return answer
+
+
+def refusal(status: int, title: str, text: str) -> Response:
+    """An error as JSON or as a page, by who asks."""
+    answer = jsonify(error=text) if wants_json() else make_response(render_template("notice.html", title=title, text=text))
+    answer.status_code = status
+    return answer

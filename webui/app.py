@@ -1,0 +1,134 @@
+"""The app: its blueprints, the headers every answer carries, and the names that templates may use."""
+
+from __future__ import annotations
+
+import time
+from threading import Lock
+from typing import Any
+
+from flask import Flask, Response, current_app, request
+from sqlalchemy.exc import DBAPIError
+from werkzeug.exceptions import HTTPException
+
+from switchman.webui import access, assets, detail, formats, live, outcomes, palette, performance, signin
+from switchman.webui.config import RulesStatus, WebConfig
+
+THEMES = ("light", "dark")
+MOST_FORM_BYTES = 64 * 1024  # the largest form is a pasted token
+
+# Scripts only from our own files: a value that slipped through as markup still could not run. Plotly puts its rules
+# into a <style> element of its own, so only the page with charts allows that (performance.py).
+POLICY = {
+    "default-src": "'none'",
+    "script-src": "'self'",
+    "style-src": "'self'",
+    "img-src": "'self' data:",
+    "connect-src": "'self'",
+    "form-action": "'self'",
+    "base-uri": "'none'",
+    "frame-ancestors": "'none'",
+}
+
+
+def create_app(config: WebConfig) -> Flask:
+    """The dashboard over `config.queries`. Nothing is opened, started or read from the environment here."""
+    app = Flask(__name__, static_url_path=f"/static/{assets.static_digest()}")
+    app.config.update(SWITCHMAN=config, MAX_CONTENT_LENGTH=MOST_FORM_BYTES)
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    access.install(app)
+    for module in (live, detail, performance, signin, assets):
+        app.register_blueprint(module.blueprint)
+    install_template_names(app, config)
+    app.after_request(add_headers)
+    app.register_error_handler(HTTPException, show_error)
+    app.register_error_handler(ValueError, show_bad_address)
+    app.register_error_handler(DBAPIError, show_database_away)
+    return app
+
+
+def install_template_names(app: Flask, config: WebConfig) -> None:
+    """Filters, and what every page shows."""
+    app.jinja_env.filters.update(
+        duration=formats.duration,
+        count=formats.count,
+        rate=formats.rate,
+        share=formats.share,
+        size=formats.size,
+        utc=formats.utc,
+        iso=formats.iso,
+        ago=lambda epoch: formats.ago(epoch, time.time()),
+        short_id=formats.short_id,
+        mark=palette.mark,
+        outcome_look=outcomes.outcome_look,
+        answered_by=outcomes.answered_by,
+        model_title=outcomes.model_title,
+    )
+    app.jinja_env.globals["unknown"] = formats.UNKNOWN
+    app.jinja_env.globals["parts"] = app.jinja_env.get_template("parts.html").module
+    rules = RulesWatch(config.rules)
+
+    @app.context_processor
+    def frame() -> dict[str, Any]:
+        theme = request.cookies.get("switchman_theme", "")
+        chosen = theme if theme in THEMES else ""
+        return {
+            "theme": chosen,
+            "theme_label": f"Colours: {chosen or 'system'}",
+            "has_session": access.COOKIE in request.cookies,
+            "rules_error": rules.error(),
+        }
+
+
+class RulesWatch:
+    """The rules file's last problem. Polled here, one thread at a time, as this process has no proxy that does."""
+
+    def __init__(self, rules: RulesStatus | None) -> None:
+        self._rules = rules
+        self._lock = Lock()
+
+    def error(self) -> str | None:
+        if self._rules is None:
+            return None
+        with self._lock:
+            self._rules.poll()
+            return self._rules.error
+
+
+def add_headers(answer: Response) -> Response:
+    """What every answer carries; a page's own directives (performance.py) are kept."""
+    headers = answer.headers
+    headers.setdefault("Content-Security-Policy", policy())
+    headers.setdefault("X-Content-Type-Options", "nosniff")
+    headers.setdefault("Referrer-Policy", "same-origin")
+    headers.setdefault("X-Frame-Options", "DENY")
+    headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
+    headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+    if request.endpoint == "static" and answer.status_code in (200, 206, 304):
+        headers["Cache-Control"] = assets.FOR_EVER
+    else:
+        headers.setdefault("Cache-Control", "no-store")
+    return answer
+
+
+def policy(**changed: str) -> str:
+    """The Content-Security-Policy, with directives changed by name (`style_src="..."`)."""
+    directives = POLICY | {name.replace("_", "-"): value for name, value in changed.items()}
+    return "; ".join(f"{name} {value}" for name, value in directives.items())
+
+
+def show_error(error: HTTPException) -> Response:
+    """An error as a page of ours, or as JSON for programs."""
+    if error.response is not None:
+        return Response(error.response.get_data(), error.response.status_code, dict(error.response.headers))
+    return access.refusal(error.code or 500, error.name, error.description or error.name)
+
+
+def show_bad_address(error: ValueError) -> Response:
+    """A filter, a time or a cursor in the address that cannot be read."""
+    return access.refusal(400, "The address cannot be read", f"{error}.")
+
+
+def show_database_away(error: DBAPIError) -> Response:
+    """The log's database does not answer; the router goes on without it."""
+    current_app.logger.warning("the log's database does not answer: %s", error.orig)
+    return access.refusal(503, "The log cannot be read now", "Its database does not answer. Try again in a moment.")

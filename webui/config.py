@@ -1,0 +1,50 @@
+"""What the dashboard is told at its start."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from switchman.webui.auth import SHORTEST_SECRET
+
+if TYPE_CHECKING:
+    from switchman.addons.store.queries import Queries
+
+Security = Literal["NONE", "AUTH_WHEN_PROXIED", "ALWAYS_AUTH"]
+SECURITY_MODES: tuple[Security, ...] = ("NONE", "AUTH_WHEN_PROXIED", "ALWAYS_AUTH")
+
+
+class RulesStatus(Protocol):
+    """The part of configuration.RulesFile that the banner shows. `error` is the last problem, with file and line."""
+
+    @property
+    def error(self) -> str | None: ...
+
+    def poll(self) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class WebConfig:
+    """ValueError for a mode that does not exist and for a secret too short to protect anything.
+
+    `proxy_url` is where clients reach the router (for the commands in empty lists), `listen_host` the address the
+    dashboard itself listens on, `hosts` further names it may be called by (WEBUI_HOSTS). `trusted_proxies` are the
+    peers whose X-Forwarded-Host is believed. `rules` drives the banner that says the rules file is broken.
+    """
+
+    queries: Queries
+    webui_security: Security = "AUTH_WHEN_PROXIED"
+    jwt_secret: str | None = None
+    trusted_proxies: Sequence[IPv4Network | IPv6Network | str] = ()
+    proxy_url: str = "http://127.0.0.1:1234"
+    listen_host: str = "127.0.0.1"
+    hosts: Sequence[str] = ()
+    rules: RulesStatus | None = None
+
+    def __post_init__(self) -> None:
+        if self.webui_security not in SECURITY_MODES:
+            raise ValueError(f"WEBUI_SECURITY is {self.webui_security!r}: expected one of {', '.join(SECURITY_MODES)}")
+        if self.jwt_secret is not None and len(self.jwt_secret.encode()) < SHORTEST_SECRET:
+            raise ValueError(f"JWT_SECRET is too short: at least {SHORTEST_SECRET} bytes are needed")

@@ -1,0 +1,94 @@
+"""Numbers, durations, sizes and times as the pages show them. What is not known is an en dash, never a zero."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from markupsafe import Markup
+
+UNKNOWN = Markup('<span class="unknown" title="unknown">–</span>')
+SHORT_ID = 8  # characters
+
+
+def duration(milliseconds: float | None) -> str | Markup:
+    """`0.4 ms`, `12 ms`, `1.3 s`, `2 min 5 s`, `1 h 2 min`."""
+    if milliseconds is None:
+        return UNKNOWN
+    if milliseconds < 9.95:
+        return f"{milliseconds:.1f} ms"
+    if milliseconds < 999.5:
+        return f"{milliseconds:.0f} ms"
+    seconds = milliseconds / 1000
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+
+
+def count(number: int | None) -> str | Markup:
+    """`842`, `12.4k`, `3.1M`: tokens and requests."""
+    if number is None:
+        return UNKNOWN
+    if number < 1000:
+        return str(number)
+    if number < 999_950:
+        return f"{number / 1000:.1f}k"
+    return f"{number / 1_000_000:.1f}M"
+
+
+def rate(per_second: float | None) -> str | Markup:
+    """Tokens a second: `7.4`, `118`."""
+    if per_second is None:
+        return UNKNOWN
+    return f"{per_second:.1f}" if per_second < 99.95 else f"{per_second:.0f}"
+
+
+def share(part: float | None) -> str | Markup:
+    """A share of one as a percentage: `0 %`, `0.4 %`, `12 %`."""
+    if part is None:
+        return UNKNOWN
+    percent = part * 100
+    return f"{percent:.1f} %" if 0 < percent < 9.95 else f"{percent:.0f} %"
+
+
+def size(number: int | None) -> str | Markup:
+    """`512 B`, `1.2 kB`, `3.4 MB`: powers of ten."""
+    if number is None:
+        return UNKNOWN
+    if number < 1000:
+        return f"{number} B"
+    if number < 999_950:
+        return f"{number / 1000:.1f} kB"
+    return f"{number / 1_000_000:.1f} MB"
+
+
+def utc(epoch: float) -> str:
+    """`2026-01-31 12:00:00.123 UTC`."""
+    return datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3] + " UTC"
+
+
+def iso(epoch: float) -> str:
+    """`2026-01-31T12:00:00.123Z`, for `<time datetime>`."""
+    return datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+
+
+def ago(epoch: float, now: float) -> str:
+    """`now`, `12 s ago`, `4 min ago`, `3 h ago`, `5 d ago`. static/format.js says the same, as time goes on."""
+    seconds = int(now - epoch)
+    if seconds < 2:
+        return "now"
+    if seconds < 60:
+        return f"{seconds} s ago"
+    if seconds < 3600:
+        return f"{seconds // 60} min ago"
+    if seconds < 86400:
+        return f"{seconds // 3600} h ago"
+    return f"{seconds // 86400} d ago"
+
+
+def short_id(identifier: str) -> str:
+    """The first characters of an id: enough to tell rows apart; the whole one is copied."""
+    return identifier[:SHORT_ID]

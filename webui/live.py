@@ -1,0 +1,110 @@
+"""The list of requests: `/`, and what keeps it live."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any, NamedTuple
+
+from flask import Blueprint, Response, jsonify, render_template, request
+from switchman.addons.store.queries import RequestRow
+from switchman.webui.access import web_config
+from switchman.webui.examples import example_request
+from switchman.webui.outcomes import LOOKS
+from switchman.webui.view import View, parse_view
+
+PAGE_ROWS = 100
+
+blueprint = Blueprint("live", __name__)
+
+OUTCOMES = [("error", "any error"), *((outcome, look.word) for outcome, look in LOOKS.items())]
+# Quick actions: a word, and the filters it sets.
+QUICK = (
+    ("All", {"outcome": None, "status": None}),
+    ("Errors", {"outcome": "error", "status": None}),
+    ("Rate limited", {"outcome": None, "status": "429"}),
+    ("Server errors", {"outcome": None, "status": "5xx"}),
+    ("Cancelled", {"outcome": "cancelled", "status": None}),
+)
+
+
+class Chip(NamedTuple):
+    word: str
+    url: str
+    current: bool
+
+
+@blueprint.get("/")
+def index() -> str:
+    """The list, newest first; `before` is the cursor of an older page."""
+    view = parse_view(request.args)
+    before = request.args.get("before") or None
+    queries = web_config().queries
+    page = queries.list_requests(view.filters, before=before, limit=PAGE_ROWS)
+    return render_template(
+        "requests.html",
+        page="requests",
+        view=view,
+        rows=page.rows,
+        live=page.live,
+        page_rows=PAGE_ROWS,
+        first_page=before is None,
+        older_url=page.next and view.url("live.index", before=page.next),
+        summary=queries.latency_summary(view.filters),
+        chips=quick_chips(view),
+        any_at_all=bool(page.rows) or bool(queries.list_requests(limit=1).rows),
+        **bar_choices(view),
+        example=example_request(web_config().proxy_url),
+    )
+
+
+@blueprint.get("/api/requests")
+def api_requests() -> Response:
+    """A page of rows as JSON. `before`: an older page; `after`: what was written since a live cursor.
+
+    `html=1` adds each row as the list shows it, so that rows are written in one place only.
+    """
+    view = parse_view(request.args)
+    queries = web_config().queries
+    limit = request.args.get("limit", PAGE_ROWS, type=int)
+    if after := request.args.get("after"):
+        fresh = queries.newer_than(after, view.filters, limit=limit)
+        return jsonify(rows=row_values(fresh.rows), live=fresh.live, more=fresh.more)
+    page = queries.list_requests(view.filters, before=request.args.get("before") or None, limit=limit)
+    return jsonify(rows=row_values(page.rows), live=page.live, next=page.next)
+
+
+@blueprint.get("/api/summary")
+def api_summary() -> Response:
+    """The figures over the list as JSON; `html=1` adds them as the page shows them."""
+    summary = web_config().queries.latency_summary(parse_view(request.args).filters)
+    values: dict[str, Any] = asdict(summary)
+    if request.args.get("html"):
+        values["html"] = render_template("summary.html", summary=summary)
+    return jsonify(values)
+
+
+def row_values(rows: Iterable[RequestRow]) -> list[dict[str, Any]]:
+    with_html = bool(request.args.get("html"))
+    return [asdict(row) | ({"html": render_template("row.html", row=row)} if with_html else {}) for row in rows]
+
+
+def quick_chips(view: View) -> list[Chip]:
+    return [
+        Chip(
+            word,
+            view.url("live.index", **changes),
+            all(view.chosen(name) == (value or "") for name, value in changes.items()),
+        )
+        for word, changes in QUICK
+    ]
+
+
+def bar_choices(view: View) -> dict[str, Any]:
+    """The menus of the filter bar; a value that is set is in its menu whether or not the log still has it."""
+    queries = web_config().queries
+    menus = {}
+    for name in ("model", "server"):
+        values = dict.fromkeys(value for value in (*queries.values(name), view.chosen(name)) if value)
+        menus[f"{name}s"] = [(value, value) for value in values]
+    return {**menus, "outcomes": OUTCOMES}
