@@ -1,0 +1,62 @@
+"""`switchman check [FILE]`: is this rules file good, and is it likely to be what was meant?"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+
+from switchman.addons.configuration import SettingsError, load_ruleset, load_settings, summary
+from switchman.addons.core.problems import RulesError
+from switchman.addons.core.ruleset import Ruleset
+from switchman.addons.core.rulesfile import json_schema
+
+
+def run(args: list[str]) -> int:
+    """Check the file, or ROUTES_CONFIG. Prints OK and a summary, or every fault; returns 0, or 1 for errors."""
+    parser = argparse.ArgumentParser(prog="switchman check", description=__doc__)
+    parser.add_argument("file", nargs="?", help="rules file, YAML or JSON (default: ROUTES_CONFIG, routes.yaml)")
+    parser.add_argument("--schema", action="store_true", help="print the JSON schema of rules files, and do no more")
+    options = parser.parse_args(args)
+    if options.schema:
+        print(json.dumps(json_schema(), indent=2))
+        return 0
+    try:
+        settings = load_settings()
+        rules = load_ruleset(settings, options.file or settings.routes_config)
+    except SettingsError as error:
+        return _failed(list(error.problems))
+    except RulesError as error:
+        return _failed([str(problem) for problem in error.problems])
+    for warning in rules.warnings:
+        print(f"{warning} (warning)")
+    _print_summary(rules)
+    return 0
+
+
+def _failed(problems: list[str]) -> int:
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    print(f"{len(problems)} error{'s' if len(problems) > 1 else ''}", file=sys.stderr)
+    return 1
+
+
+def _print_summary(rules: Ruleset) -> None:
+    print(f"OK {rules.file}: {summary(rules)}")
+    for server in rules.upstreams:
+        key = (
+            "with an api_key"
+            if server.api_key
+            else "with the client's credentials"
+            if server.forward_auth
+            else "no key"
+        )
+        print(f"  server {server.name}: {server.url}, {server.dialect or 'any dialect'}, {key}")
+    for alias in rules.aliases.values():
+        places = [f"{i.server.name}/{i.model}" if i.model else i.server.name for i in alias.instances]
+        print(f"  alias {alias.name}: {', then '.join(places)}")
+    for route in rules.routes:
+        target = route.upstream.name if route.upstream else "by its name"
+        model = f" as {route.model}" if route.model else ""
+        print(f"  {route.name} (priority {route.priority}): {route.match} -> {target}{model}")
+    print(f"  everything else: {rules.default.url}")

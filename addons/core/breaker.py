@@ -1,0 +1,183 @@
+"""Circuit breakers, one per target: which upstreams are left alone for a while, and when one request may try again.
+
+    closed     answers are counted over a window; too many failures open the breaker
+    open       the target is left alone until its cooldown ends (it may still be asked as a last resort)
+    half open  the cooldown is over: one request, the probe, may try; its verdict closes or opens the breaker again
+
+1. `is_open` asks; `claim` asks and takes the probe's place; `success` and `failure` report; `release` gives it back.
+2. Times are seconds on any clock that does not go back; `now` is always an argument.
+3. What is not the upstream's fault (a client that left) is no failure: `release` says that there was no verdict.
+4. Memory is bounded: at most MAX_TARGETS targets, and a second-by-second count of one window for each.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Literal
+
+State = Literal["closed", "open", "half_open"]
+
+MAX_TARGETS = 4096  # model names come from clients: without a bound they would fill the memory
+MAX_RETRY_AFTER = 3600.0  # seconds; an upstream that asks for a day is asked again after an hour
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """When a breaker opens and for how long. Durations are seconds."""
+
+    failures: int = 5  # at least so many in the window ...
+    share: float = 0.5  # ... and at least this share of all answers in it
+    window: float = 60.0
+    cooldown: float = 30.0  # doubles each time a probe fails
+    max_cooldown: float = 300.0
+    probe_lifetime: float = 3600.0  # a probe that never reported no longer counts after so long
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerState:
+    """What a person may want to see of one breaker. `retry_in` is seconds, 0 unless the state is open."""
+
+    target: str
+    state: State
+    failures: int
+    requests: int
+    retry_in: float
+
+
+@dataclass(slots=True)
+class _Breaker:
+    counts: deque[tuple[int, int, int]] = field(default_factory=deque)  # (second, successes, failures), oldest first
+    opened: bool = False
+    open_until: float = 0.0
+    cooldown: float = 0.0  # the last one of our own; 0 when only Retry-After opened it
+    probe_since: float | None = None
+    touched: float = 0.0
+
+
+class Breakers:
+    """All breakers of one process. Not thread-safe: it belongs to the event loop's thread."""
+
+    def __init__(self, thresholds: Thresholds | None = None) -> None:
+        self._thresholds = thresholds or Thresholds()
+        self._breakers: dict[str, _Breaker] = {}
+
+    def state(self, target: str, now: float) -> State:
+        breaker = self._breakers.get(target)
+        if breaker is None or not breaker.opened:
+            return "closed"
+        return "open" if now < breaker.open_until else "half_open"
+
+    def is_open(self, target: str, now: float) -> bool:
+        """Whether others should be tried first: the target cools down, or a probe is already finding out."""
+        match self.state(target, now):
+            case "closed":
+                return False
+            case "open":
+                return True
+            case "half_open":
+                return self._probing(self._breakers[target], now)
+
+    def claim(self, target: str, now: float) -> bool:
+        """Whether a request may go to the target in good faith. Half open: True for one caller, now the probe."""
+        match self.state(target, now):
+            case "closed":
+                return True
+            case "open":
+                return False
+            case "half_open":
+                breaker = self._breakers[target]
+                if self._probing(breaker, now):
+                    return False
+                breaker.probe_since = now
+                return True
+
+    def release(self, target: str) -> None:
+        """The probe ended without a verdict (its client left, or the fault was the client's): another may probe."""
+        if breaker := self._breakers.get(target):
+            breaker.probe_since = None
+
+    def success(self, target: str, now: float) -> None:
+        """The target answered. In any state but closed this closes the breaker and forgets what was before."""
+        breaker = self._breaker(target, now)
+        if breaker.opened:
+            self._breakers[target] = breaker = _Breaker(touched=now)
+        self._count(breaker, now, failed=False)
+
+    def failure(self, target: str, now: float, retry_after: float | None = None) -> None:
+        """The target failed. `retry_after` (seconds): what it asked for; it opens the breaker at once for that long.
+
+        Retry-After is a floor: where the breaker opens for longer on its own account, the longer time holds.
+        """
+        breaker = self._breaker(target, now)
+        self._count(breaker, now, failed=True)
+        asked = min(retry_after or 0.0, MAX_RETRY_AFTER)
+        if not breaker.opened:
+            if self._tripped(breaker):
+                self._open(breaker, now, self._thresholds.cooldown, asked)
+            elif asked > 0:
+                self._open(breaker, now, 0.0, asked)
+        elif now < breaker.open_until:
+            # A last resort, or a request sent before it opened: no news, except that it may ask for longer.
+            breaker.open_until = max(breaker.open_until, now + asked)
+        else:
+            doubled = min(max(2 * breaker.cooldown, self._thresholds.cooldown), self._thresholds.max_cooldown)
+            self._open(breaker, now, doubled, asked)
+
+    def snapshot(self, now: float) -> list[BreakerState]:
+        """Every breaker that has something to tell, the ones that are not closed first, then by name."""
+        states = []
+        for target, breaker in self._breakers.items():
+            self._forget_old(breaker, now)
+            failures, requests = _totals(breaker)
+            state = self.state(target, now)
+            if requests or state != "closed":
+                retry_in = max(0.0, breaker.open_until - now) if state == "open" else 0.0
+                states.append(BreakerState(target, state, failures, requests, retry_in))
+        return sorted(states, key=lambda shown: (shown.state == "closed", shown.target))
+
+    def _probing(self, breaker: _Breaker, now: float) -> bool:
+        return breaker.probe_since is not None and now - breaker.probe_since < self._thresholds.probe_lifetime
+
+    def _open(self, breaker: _Breaker, now: float, cooldown: float, asked: float) -> None:
+        breaker.opened = True
+        breaker.open_until = now + max(cooldown, asked)
+        # Only our own cooldown is doubled from: Retry-After is the upstream's wish for this once.
+        breaker.cooldown = cooldown
+        breaker.probe_since = None
+
+    def _tripped(self, breaker: _Breaker) -> bool:
+        failures, requests = _totals(breaker)
+        return failures >= self._thresholds.failures and failures >= self._thresholds.share * requests
+
+    def _count(self, breaker: _Breaker, now: float, *, failed: bool) -> None:
+        breaker.touched = now
+        self._forget_old(breaker, now)
+        second, successes, failures = int(now), 0, 0
+        if breaker.counts and breaker.counts[-1][0] == second:
+            _, successes, failures = breaker.counts.pop()
+        breaker.counts.append((second, successes + (not failed), failures + failed))
+
+    def _forget_old(self, breaker: _Breaker, now: float) -> None:
+        while breaker.counts and breaker.counts[0][0] <= now - self._thresholds.window:
+            breaker.counts.popleft()
+
+    def _breaker(self, target: str, now: float) -> _Breaker:
+        breaker = self._breakers.get(target)
+        if breaker is None:
+            if len(self._breakers) >= MAX_TARGETS:
+                self._make_room()
+            breaker = self._breakers[target] = _Breaker(touched=now)
+        return breaker
+
+    def _make_room(self) -> None:
+        """Drop the quarter that was heard of longest ago, closed ones before open ones."""
+        oldest = sorted(self._breakers, key=lambda name: (self._breakers[name].opened, self._breakers[name].touched))
+        for target in oldest[: MAX_TARGETS // 4]:
+            del self._breakers[target]
+
+
+def _totals(breaker: _Breaker) -> tuple[int, int]:
+    """(failures, all answers) that the window holds."""
+    failures = sum(count[2] for count in breaker.counts)
+    return failures, failures + sum(count[1] for count in breaker.counts)

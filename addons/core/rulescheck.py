@@ -1,0 +1,128 @@
+"""What is allowed in a rules file but can hardly be meant: rules that never match, targets that do not exist."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from switchman.addons.core.clients import Network
+from switchman.addons.core.problems import Problem, hint
+from switchman.addons.core.routes import Alias, Match, ModelMap, Route
+from switchman.addons.core.servers import Server
+from switchman.addons.core.yamltext import Document
+
+# Patterns that every name matches, as people write them; whether two patterns overlap in general is not decided here.
+_EVERYTHING = frozenset({"", ".*", "^.*", ".*$", "^.*$", ".*?", "^", "$", "()", "(.*)", "^(.*)$"})
+
+# Pairs of rules that are compared for shadowing; a file of ten thousand rules must not hold up a reload.
+_MAX_COMPARED = 500_000
+
+
+def routing_warnings(
+    document: Document,
+    routes: Sequence[Route],
+    aliases: Mapping[str, Alias],
+    servers: Mapping[str, Server],
+    model_map: ModelMap,
+) -> list[Problem]:
+    """Every warning about aliases and routes. `routes` are in the order they are tried."""
+    return [
+        *_never_matching(document, routes, aliases, model_map),
+        *_missing_targets(document, routes, aliases, servers),
+        *_unreachable_aliases(document, aliases, model_map),
+    ]
+
+
+def _never_matching(
+    document: Document, routes: Sequence[Route], aliases: Mapping[str, Alias], model_map: ModelMap
+) -> Iterator[Problem]:
+    shadows = _Shadows(routes)
+    for index, route in enumerate(routes):
+        if reason := _taken_before(route.match, aliases, model_map) or shadows.of(index):
+            yield document.problem(("routes", route.position), f"this route can never match: {reason}", warning=True)
+
+
+def _taken_before(match: Match, aliases: Mapping[str, Alias], model_map: ModelMap) -> str | None:
+    """Why a request for exactly this model never reaches the routes."""
+    if match.model is None or match.pattern is not None:
+        return None
+    if (rewrite := model_map.rewrite(match.model)) and rewrite.model != match.model:
+        return f"MODEL_MAP turns {match.model} into {rewrite.model} before"
+    if match.model in aliases:
+        return f"the alias {match.model} answers before"
+    return None
+
+
+class _Shadows:
+    """Finds, for a route, an earlier one that takes all it could match."""
+
+    def __init__(self, routes: Sequence[Route]) -> None:
+        self._routes = routes
+        self._left = _MAX_COMPARED
+        self._exact: dict[str, list[int]] = {}
+        self._others: list[int] = []
+        for index, route in enumerate(routes):
+            match = route.match
+            if match.model is not None and match.pattern is None:
+                self._exact.setdefault(match.model, []).append(index)
+            else:
+                self._others.append(index)
+
+    def of(self, index: int) -> str | None:
+        match = self._routes[index].match
+        same = self._exact.get(match.model, []) if match.model is not None else []
+        for earlier in sorted([*same, *self._others]):
+            if earlier >= index or self._left <= 0:
+                return None
+            self._left -= 1
+            other = self._routes[earlier]
+            if _covers_model(other.match, match) and _covers_source(other.match.source, match.source):
+                return f"{other.name} (line {other.line}), which is tried before, takes all that it could"
+        return None
+
+
+def _covers_model(wide: Match, narrow: Match) -> bool:
+    if wide.model is None or (wide.pattern is not None and wide.pattern.pattern in _EVERYTHING):
+        return True
+    if narrow.model is None:
+        return False
+    if narrow.pattern is not None:
+        return wide.model == narrow.model
+    return wide.accepts_model(narrow.model)
+
+
+def _covers_source(wide: Sequence[Network] | None, narrow: Sequence[Network] | None) -> bool:
+    if wide is None:
+        return True
+    if narrow is None:
+        return False
+    return all(any(_contains(outer, inner) for outer in wide) for inner in narrow)
+
+
+def _contains(outer: Network, inner: Network) -> bool:
+    return outer.version == inner.version and outer.prefixlen <= inner.prefixlen and inner.network_address in outer
+
+
+def _missing_targets(
+    document: Document, routes: Sequence[Route], aliases: Mapping[str, Alias], servers: Mapping[str, Server]
+) -> Iterator[Problem]:
+    for route in routes:
+        if route.model is None:
+            continue
+        path = ("routes", route.position, "route", "model")
+        if route.upstream is not None:
+            if route.model in aliases:
+                message = f"{route.model!r} is an alias, but as upstream is given too, the name is sent as it stands"
+                yield document.problem(path, message, warning=True)
+        elif route.model not in aliases and route.model.partition("/")[0] not in servers:
+            close = hint(route.model.partition("/")[0], [*servers, *aliases])
+            message = (
+                f"{route.model!r} names no server and no alias{close}; it goes to DEFAULT_UPSTREAM under this name"
+            )
+            yield document.problem(path, message, warning=True)
+
+
+def _unreachable_aliases(document: Document, aliases: Mapping[str, Alias], model_map: ModelMap) -> Iterator[Problem]:
+    for name in aliases:
+        if (rewrite := model_map.rewrite(name)) and rewrite.model != name:
+            message = f"MODEL_MAP turns {name} into {rewrite.model} before this alias is looked at"
+            yield document.problem(("aliases", name), message, at_key=True, warning=True)

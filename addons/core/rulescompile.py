@@ -1,0 +1,233 @@
+"""From the file as written to values that decide: names are looked up, secrets read, patterns compiled.
+
+Every fault becomes a Problem and compilation goes on, so that a person sees all of them at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pydantic import SecretStr
+
+from switchman.addons.core import urls
+from switchman.addons.core.problems import Problem, hint
+from switchman.addons.core.routes import Alias, Instance, Match, Route, compile_pattern, is_pattern, may_backtrack
+from switchman.addons.core.rulesfile import (
+    InstanceFile,
+    ModelFile,
+    RouteFile,
+    RulesFileModel,
+    ServerFile,
+    source_networks,
+)
+from switchman.addons.core.servers import Deadlines, ModelFacts, Server
+from switchman.addons.core.yamltext import Document, Path
+
+DEFAULT_NAME = "default"
+
+
+@dataclass
+class Compiler:
+    """One compilation. `servers` are the file's by name, `unnamed` those that are given by a URL only."""
+
+    document: Document
+    env: Mapping[str, str]
+    request_timeout: float
+    problems: list[Problem] = field(default_factory=list)
+    servers: dict[str, Server] = field(default_factory=dict)
+    unnamed: dict[urls.BaseURL, Server] = field(default_factory=dict)
+
+    def compile_servers(self, model: RulesFileModel) -> None:
+        for name, written in model.servers.items():
+            self.servers[name] = self._server(name, written)
+
+    def _server(self, name: str, written: ServerFile) -> Server:
+        path: Path = ("servers", name)
+        headers = {key: self._secret((*path, "headers", key), value) or "" for key, value in written.headers.items()}
+        timeout = written.timeout
+        return Server(
+            name=name,
+            url=urls.parse(written.url),
+            dialect=written.dialect,
+            api_key=self._api_key((*path, "api_key"), written.api_key),
+            headers=headers,
+            timeout=Deadlines(timeout.connect, timeout.first_byte, timeout.idle, timeout.total or self.request_timeout),
+            retry_on=frozenset(written.retry_on),
+            thinking_output=written.thinking_output,
+            strip_json_markdown=written.strip_json_markdown,
+            disable_thinking=written.disable_thinking,
+            forward_auth=written.forward_auth,
+        )
+
+    def _api_key(self, path: Path, text: str | None) -> SecretStr | None:
+        if text is None:
+            return None
+        if not text.startswith(("env:", "vault:")):
+            self._warn(path, "a key written into the file: better is env:NAME, so that the file holds no secret")
+        value = self._secret(path, text)
+        return SecretStr(value) if value else None
+
+    def _secret(self, path: Path, text: str) -> str | None:
+        """What `env:NAME` stands for. A variable that is not there is an error: never ask without the key."""
+        kind, _, name = text.partition(":")
+        if kind == "vault":
+            self._error(path, "vault: is not available yet; use env:NAME")
+            return None
+        if kind != "env":
+            return text
+        value = self.env.get(name, "").strip()
+        if not value:
+            self._error(path, f"the environment variable {name or '(no name)'} is not set, or empty")
+            return None
+        return value
+
+    def compile_models(self, model: RulesFileModel) -> dict[str, ModelFacts]:
+        facts = {}
+        for target, written in model.models.items():
+            server, slash, _ = target.partition("/")
+            if not slash or server not in self.servers:
+                known = (
+                    f"no server is named {server!r}{hint(server, list(self.servers))}"
+                    if slash
+                    else "expected server/model"
+                )
+                self._warn(("models", target), f"{known}; these facts apply to nothing", at_key=True)
+            facts[target] = _facts(written)
+        return facts
+
+    def compile_aliases(self, model: RulesFileModel) -> dict[str, Alias]:
+        aliases = {}
+        for name in model.aliases:
+            aliases[name] = Alias(name, tuple(self._spread(model, name, (name,))))
+        return aliases
+
+    def _spread(self, model: RulesFileModel, name: str, trail: tuple[str, ...]) -> list[Instance]:
+        """The instances of an alias, with those of the aliases it names in their place. `trail` led here."""
+        found: list[Instance] = []
+        for index, written in enumerate(model.aliases[name].instances):
+            path: Path = ("aliases", name, "instances", index)
+            nested = self._nested_alias(model, written)
+            if nested is None:
+                # Reported once, where it stands, not again for each alias that names this one.
+                found += self._instance(path, written, model, silent=len(trail) > 1)
+            elif nested in trail:
+                if len(trail) == 1 or nested == trail[0]:
+                    self._error(path, f"an alias that leads back to itself: {' -> '.join((*trail, nested))}")
+            else:
+                found += self._spread(model, nested, (*trail, nested))
+        unique = list(dict.fromkeys(found))
+        if len(unique) < len(found) and len(trail) == 1:
+            self._warn(("aliases", name), "an instance is listed twice: it is tried once", at_key=True)
+        return unique
+
+    def _nested_alias(self, model: RulesFileModel, written: str | InstanceFile) -> str | None:
+        if not isinstance(written, str) or written not in model.aliases:
+            return None
+        return None if written.partition("/")[0] in self.servers else written
+
+    def _instance(
+        self, path: Path, written: str | InstanceFile, model: RulesFileModel, *, silent: bool = False
+    ) -> list[Instance]:
+        if isinstance(written, InstanceFile):
+            if written.url is not None:
+                return [Instance(self._by_url(written.url), written.model or "")]
+            name, new_model, path = written.server or "", written.model or "", (*path, "server")
+        else:
+            name, _, new_model = written.partition("/")
+        if name in self.servers:
+            return [Instance(self.servers[name], new_model)]
+        if not silent:
+            self._unknown_server(path, name, also=list(model.aliases) if isinstance(written, str) else [])
+        return []
+
+    def _unknown_server(self, path: Path, name: str, also: Sequence[str] = ()) -> None:
+        known = ", ".join(self.servers) or "none"
+        url = "; a URL starts with http:// or https://" if ":" in name or "." in name else ""
+        close = hint(name, [*self.servers, *also])
+        self._error(path, f"no server is named {name!r}{close}{url}; the servers are: {known}")
+
+    def _by_url(self, text: str) -> Server:
+        """The server with this URL: a named one where there is one, so that its key and its breaker are used."""
+        url = urls.parse(text)
+        for server in self.servers.values():
+            if server.url == url:
+                return server
+        if url not in self.unnamed:
+            self.unnamed[url] = Server(self._free_name(url), url, timeout=Deadlines(total=self.request_timeout))
+        return self.unnamed[url]
+
+    def _free_name(self, url: urls.BaseURL) -> str:
+        """Host and port, as people call a server without a name; the whole URL where two would share that."""
+        name = url.authority + url.path
+        taken = {*self.servers, *(server.name for server in self.unnamed.values())}
+        return name if name not in taken else str(url)
+
+    def compile_routes(self, model: RulesFileModel) -> list[Route]:
+        """The routes in the order they are tried: by priority, then as written."""
+        routes = [self._route(index, written, model) for index, written in enumerate(model.routes)]
+        return sorted(routes, key=lambda route: -route.priority)
+
+    def _route(self, index: int, written: RouteFile, model: RulesFileModel) -> Route:
+        path: Path = ("routes", index)
+        fallbacks: list[Instance] = []
+        for number, fallback in enumerate(written.route.fallbacks):
+            fallbacks += self._instance((*path, "route", "fallbacks", number), fallback, model)
+        return Route(
+            name=written.name or f"route {index + 1}",
+            match=self._match(path, written),
+            upstream=self._upstream((*path, "route", "upstream"), written.route.upstream),
+            model=written.route.model,
+            fallbacks=tuple(fallbacks),
+            priority=written.priority,
+            position=index,
+            line=self.document.values[path][0],
+        )
+
+    def _match(self, path: Path, written: RouteFile) -> Match:
+        text, host = written.match.model, written.match.source_host
+        pattern = compile_pattern(text) if text is not None and is_pattern(text) else None
+        if pattern is not None and may_backtrack(pattern.pattern):
+            self._warn((*path, "match", "model"), "a repeat within a repeat may take very long on some model names")
+        return Match(text, pattern, source_networks(host) if host is not None else None, host)
+
+    def _upstream(self, path: Path, text: str | None) -> Server | None:
+        if text is None:
+            return None
+        if text in self.servers:
+            return self.servers[text]
+        if "://" not in text:
+            self._unknown_server(path, text)
+            return None
+        try:
+            return self._by_url(text)
+        except ValueError as error:
+            self._error(path, str(error))
+            return None
+
+    def default_server(self, text: str) -> Server:
+        """DEFAULT_UPSTREAM as a server: the named one with its URL, or one named `default`. Raises ValueError."""
+        url = urls.parse(text)
+        for server in self.servers.values():
+            if server.url == url:
+                return server
+        name = DEFAULT_NAME if DEFAULT_NAME not in self.servers else "DEFAULT_UPSTREAM"
+        return Server(name, url, timeout=Deadlines(total=self.request_timeout))
+
+    def _error(self, path: Path, message: str) -> None:
+        self.problems.append(self.document.problem(path, message))
+
+    def _warn(self, path: Path, message: str, *, at_key: bool = False) -> None:
+        self.problems.append(self.document.problem(path, message, at_key=at_key, warning=True))
+
+
+def _facts(written: ModelFile) -> ModelFacts:
+    return ModelFacts(
+        thinking_output=written.thinking_output,
+        strip_json_markdown=written.strip_json_markdown,
+        disable_thinking=written.disable_thinking,
+        input_cost=written.input_cost,
+        output_cost=written.output_cost,
+        context=written.context,
+        modalities=frozenset(written.modalities),
+    )

@@ -1,0 +1,170 @@
+"""The rules that are in force: routes.yaml and the environment's defaults, compiled into one frozen value.
+
+1. `parse_ruleset` consumes the text of a rules file, and returns a Ruleset, with its warnings.
+2. It raises RulesError holding every error of the file, each with file, line, column, key and what was expected.
+3. An empty text is an empty Ruleset: everything goes to DEFAULT_UPSTREAM.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from heapq import merge
+from typing import TYPE_CHECKING, Protocol
+
+from switchman.addons.core.problems import Problem, RulesError
+from switchman.addons.core.routes import Alias, Instance, Match, ModelMap, Route, compile_model_map
+from switchman.addons.core.rulescheck import routing_warnings
+from switchman.addons.core.rulescompile import Compiler
+from switchman.addons.core.rulesshape import check_shape, later_keys
+from switchman.addons.core.servers import UNKNOWN_MODEL, Deadlines, ModelFacts, Server, ThinkingOutput
+from switchman.addons.core.yamltext import load
+
+if TYPE_CHECKING:
+    from switchman.addons.core.plan import Candidate
+
+__all__ = [
+    "Alias", "Deadlines", "Defaults", "Instance", "Match", "ModelFacts", "ModelMap", "Problem", "Route", "RulesError",
+    "Ruleset", "Server", "ThinkingOutput", "parse_ruleset",
+]  # fmt: skip
+
+
+class Defaults(Protocol):
+    """What the rules take from the environment; `switchman.addons.settings.Settings` has it all."""
+
+    @property
+    def default_upstream(self) -> str: ...
+    @property
+    def default_upstream_set(self) -> bool: ...
+    @property
+    def model_map(self) -> Mapping[str, str]: ...
+    @property
+    def request_timeout(self) -> float: ...
+    @property
+    def strip_thinking(self) -> bool: ...
+    @property
+    def strip_json_markdown(self) -> bool: ...
+    @property
+    def disable_thinking(self) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ruleset:
+    """All rules. `routes` are in the order they are tried. `servers` are the named ones; `upstreams` all there are.
+
+    `digest` names the file's content (hex); "" for no file. `default_set`: DEFAULT_UPSTREAM was given, not assumed.
+    """
+
+    servers: Mapping[str, Server]
+    aliases: Mapping[str, Alias]
+    routes: tuple[Route, ...]
+    models: Mapping[str, ModelFacts]
+    default: Server
+    default_set: bool
+    model_map: ModelMap
+    upstreams: tuple[Server, ...]
+    strip_thinking: bool
+    strip_json_markdown: bool
+    disable_thinking: bool
+    file: str
+    digest: str
+    warnings: tuple[Problem, ...] = ()
+    _exact: Mapping[str, tuple[int, ...]] = field(default_factory=dict, repr=False)  # model -> indexes into routes
+    _others: tuple[int, ...] = field(default=(), repr=False)  # indexes of routes with a pattern, or without a model
+
+    def routes_for(self, model: str) -> Iterator[Route]:
+        """The routes whose `match.model` accepts a name, in the order they are tried; `source_host` is left aside."""
+        for index in merge(self._exact.get(model, ()), self._others):
+            route = self.routes[index]
+            if route.match.accepts_model(model):
+                yield route
+
+    def facts(self, server: Server, model: str) -> ModelFacts:
+        """What `models:` says of a model on a server; nothing known where it says nothing."""
+        return self.models.get(f"{server.name}/{model}", UNKNOWN_MODEL)
+
+    def thinking_for(self, candidate: Candidate, asked: str = "") -> ThinkingOutput:
+        """What becomes of <think> blocks: as the model, else the server, else STRIP_THINKING says.
+
+        `asked` is the model that the client named, for candidates that leave it as it is.
+        """
+        facts = self.facts(candidate.server, candidate.model or asked)
+        return facts.thinking_output or candidate.server.thinking_output or ("strip" if self.strip_thinking else "keep")
+
+    def strips_json_for(self, candidate: Candidate, asked: str = "") -> bool:
+        """Whether a reply that is one fence of JSON becomes the JSON. Arguments as for `thinking_for`."""
+        facts = self.facts(candidate.server, candidate.model or asked)
+        return _first(facts.strip_json_markdown, candidate.server.strip_json_markdown, self.strip_json_markdown)
+
+    def disables_thinking_for(self, candidate: Candidate, asked: str = "") -> bool:
+        """Whether the model is asked not to think. Arguments as for `thinking_for`."""
+        facts = self.facts(candidate.server, candidate.model or asked)
+        return _first(facts.disable_thinking, candidate.server.disable_thinking, self.disable_thinking)
+
+
+def _first(*answers: bool | None) -> bool:
+    return next(answer for answer in answers if answer is not None)
+
+
+def parse_ruleset(text: str, filename: str, settings: Defaults, env: Mapping[str, str] | None = None) -> Ruleset:
+    """Compile the YAML or JSON `text` of a rules file. `env` is where `env:NAME` is looked up. Raises RulesError."""
+    document = load(text, filename)
+    model, problems = check_shape(document)
+    problems += document.problems
+    if model is None:
+        raise RulesError(problems)
+    compiler = Compiler(document, env or {}, settings.request_timeout)
+    compiler.compile_servers(model)
+    facts = compiler.compile_models(model)
+    aliases = compiler.compile_aliases(model)
+    routes = tuple(compiler.compile_routes(model))
+    default = compiler.default_server(settings.default_upstream)
+    model_map = compile_model_map(settings.model_map)
+    problems += compiler.problems
+    if errors := [problem for problem in problems if problem.severity == "error"]:
+        raise RulesError(errors)
+    warnings = [
+        *problems,
+        *later_keys(document),
+        *routing_warnings(document, routes, aliases, compiler.servers, model_map),
+    ]
+    exact, others = _index(routes)
+    return Ruleset(
+        servers=compiler.servers,
+        aliases=aliases,
+        routes=routes,
+        models=facts,
+        default=default,
+        default_set=settings.default_upstream_set,
+        model_map=model_map,
+        upstreams=_upstreams(compiler, default, settings.default_upstream_set),
+        strip_thinking=settings.strip_thinking,
+        strip_json_markdown=settings.strip_json_markdown,
+        disable_thinking=settings.disable_thinking,
+        file=filename,
+        digest=hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest() if text else "",
+        warnings=tuple(sorted(warnings, key=lambda problem: (problem.line, problem.column))),
+        _exact=exact,
+        _others=others,
+    )
+
+
+def _upstreams(compiler: Compiler, default: Server, default_set: bool) -> tuple[Server, ...]:
+    """Every server once; the default one only where it was asked for, or is all there is."""
+    servers = [*compiler.servers.values(), *compiler.unnamed.values()]
+    if (default_set or not servers) and default not in servers:
+        servers.append(default)
+    return tuple(servers)
+
+
+def _index(routes: tuple[Route, ...]) -> tuple[dict[str, tuple[int, ...]], tuple[int, ...]]:
+    """Thousands of exact names cost one lookup; what is left must be asked one by one."""
+    exact: dict[str, list[int]] = {}
+    others = []
+    for index, route in enumerate(routes):
+        if route.match.model is None or route.match.pattern is not None:
+            others.append(index)
+        else:
+            exact.setdefault(route.match.model, []).append(index)
+    return {model: tuple(indexes) for model, indexes in exact.items()}, tuple(others)

@@ -1,0 +1,244 @@
+"""The rules file as it is written: pydantic models, from which rules/routes.schema.json is made.
+
+These only check the shape of what is there. What a name refers to is looked up in rulescompile.py.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    GetJsonSchemaHandler,
+    StringConstraints,
+    Tag,
+    field_validator,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+from switchman.addons.core import urls
+from switchman.addons.core.clients import Network, parse_network
+from switchman.addons.core.retry import OPT_IN_STATUSES
+from switchman.addons.core.routes import compile_pattern, is_pattern
+
+SERVER_NAME = r"^[A-Za-z0-9._-]+$"
+
+NOT_YET = "not available yet"
+
+Text = Annotated[str, StringConstraints(min_length=1)]
+Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
+Cost = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Thinking = Literal["strip", "reasoning", "keep"]
+
+
+def _later(effect: str) -> Any:
+    """A key of a later version: reported as a warning today, and without effect. `effect` says what it will do."""
+    return Field(default=None, description=f"{effect} ({NOT_YET})", json_schema_extra={NOT_YET: True})
+
+
+class _Written(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
+
+
+def _checked_url(text: str) -> str:
+    urls.parse(text)
+    return text
+
+
+class TimeoutFile(_Written):
+    """Deadlines in seconds."""
+
+    connect: Seconds = Field(default=10.0, description="until a connection stands")
+    first_byte: Seconds = Field(default=600.0, description="until the first byte of the answer")
+    idle: Seconds = Field(default=300.0, description="between two bytes of the answer")
+    total: Seconds | None = Field(default=None, description="everything; without it REQUEST_TIMEOUT (3000)")
+
+
+class ServerFile(_Written):
+    """An upstream: its base URL, or a mapping."""
+
+    url: Text = Field(description="base URL; may carry a path such as /openai/v1")
+    dialect: Literal["openai", "ollama", "anthropic"] | None = Field(
+        default=None, description="what it speaks; without it, whatever the client speaks"
+    )
+    api_key: Text | None = Field(default=None, description="env:NAME, read from the environment at load")
+    headers: dict[str, str] = Field(default_factory=dict, description="set on every request; env:NAME works here too")
+    timeout: TimeoutFile = Field(default_factory=TimeoutFile, description="deadlines in seconds")
+    retry_on: list[int] = Field(default_factory=list, description="further statuses that fail over: of 401, 403, 404")
+    thinking_output: Thinking | None = Field(default=None, description="<think> blocks: removed, moved, or left")
+    strip_json_markdown: bool | None = Field(
+        default=None, description="a reply that is one JSON fence becomes the JSON"
+    )
+    disable_thinking: bool | None = Field(default=None, description="ask the models not to think")
+    forward_auth: bool = Field(default=True, description="pass the client's own credentials on where no api_key is set")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, written: Any) -> Any:
+        return {"url": written} if isinstance(written, str) else written
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        schema = handler.resolve_ref_schema(handler(core_schema))
+        return {"anyOf": [{"type": "string", "minLength": 1}, dict(schema)]}
+
+    @field_validator("url")
+    @classmethod
+    def _url(cls, text: str) -> str:
+        return _checked_url(text)
+
+    @field_validator("retry_on")
+    @classmethod
+    def _opt_in_only(cls, statuses: list[int]) -> list[int]:
+        if wrong := sorted(set(statuses) - OPT_IN_STATUSES):
+            raise ValueError(f"only 401, 403 and 404 can be added, not {', '.join(map(str, wrong))}")
+        return statuses
+
+
+class ModelFile(_Written):
+    """Facts about one `server/model`."""
+
+    thinking_output: Thinking | None = Field(default=None, description="as for servers, and stronger")
+    strip_json_markdown: bool | None = Field(default=None, description="as for servers, and stronger")
+    disable_thinking: bool | None = Field(default=None, description="as for servers, and stronger")
+    input_cost: Cost | None = Field(default=None, description="$ per million input tokens")
+    output_cost: Cost | None = Field(default=None, description="$ per million output tokens")
+    context: Annotated[int, Field(gt=0)] | None = Field(default=None, description="context length in tokens")
+    modalities: list[Literal["text", "vision", "audio", "video", "tools", "image"]] = Field(
+        default_factory=list, description="what it can do"
+    )
+
+
+class InstanceFile(_Written):
+    """One instance of an alias, or a fallback, as a mapping."""
+
+    server: Text | None = Field(default=None, description="name of a server")
+    url: Text | None = Field(default=None, description="in place of server: a base URL")
+    model: Text | None = Field(default=None, description="the model's name there; without it the client's stays")
+
+    @model_validator(mode="after")
+    def _one_place(self) -> InstanceFile:
+        if (self.server is None) == (self.url is None):
+            raise ValueError("expected either server or url")
+        return self
+
+    @field_validator("url")
+    @classmethod
+    def _url(cls, text: str | None) -> str | None:
+        return text if text is None else _checked_url(text)
+
+
+def _form(written: Any) -> str:
+    return "<text>" if isinstance(written, str) else "<mapping>"
+
+
+# `server/model`, or a mapping. The tags are part of an error's path; being in angle brackets they are told from keys.
+InstanceText = Annotated[
+    Annotated[Text, Tag("<text>")] | Annotated[InstanceFile, Tag("<mapping>")],
+    Discriminator(_form),
+]
+
+
+class AliasFile(_Written):
+    """A name for several instances, tried in order until one answers."""
+
+    instances: Annotated[list[InstanceText], Field(min_length=1)] = Field(
+        description="server/model, or {server, model}"
+    )
+
+
+class MatchFile(_Written):
+    """What a route asks of a request. All that is written must hold; nothing written matches everything."""
+
+    model: Text | None = Field(default=None, description="exact name, or /regex/ (searched, not anchored)")
+    source_host: Text | None = Field(default=None, description="the client's address, or a range such as 10.0.1.0/24")
+
+    @field_validator("model")
+    @classmethod
+    def _compiles(cls, text: str | None) -> str | None:
+        if text is not None and is_pattern(text):
+            compile_pattern(text)
+        return text
+
+    @field_validator("source_host")
+    @classmethod
+    def _is_network(cls, text: str | None) -> str | None:
+        if text is not None:
+            source_networks(text)
+        return text
+
+
+class TargetFile(_Written):
+    """Where a route leads. At least one of upstream and model."""
+
+    upstream: Text | None = Field(default=None, description="name of a server, or a base URL")
+    model: Text | None = Field(default=None, description="new name; without upstream: server/model or an alias")
+    fallbacks: list[InstanceText] = Field(default_factory=list, description="server/model, tried after the route's own")
+    thinking: Literal["auto", "enabled", "disabled"] | None = _later("thinking strategy of this route")
+
+    @model_validator(mode="after")
+    def _leads_somewhere(self) -> TargetFile:
+        if self.upstream is None and self.model is None:
+            raise ValueError("a route needs upstream, model, or both")
+        return self
+
+
+class RouteFile(_Written):
+    """A rule. The first that matches wins: by priority, then from top to bottom."""
+
+    name: Text | None = Field(default=None, description="shown in traces and records; without it `route N`")
+    priority: Annotated[int, Field(ge=0, le=1000)] = Field(default=500, description="0 to 1000, higher first")
+    match: MatchFile = Field(default_factory=MatchFile, description="what the request must be")
+    route: TargetFile = Field(description="where it goes")
+
+
+class RulesFileModel(_Written):
+    """routes.yaml, whole."""
+
+    servers: dict[Annotated[str, StringConstraints(pattern=SERVER_NAME)], ServerFile] = Field(
+        default_factory=dict, description="the upstreams by name: letters, digits, dot, underscore, hyphen"
+    )
+    models: dict[Text, ModelFile] = Field(default_factory=dict, description="optional facts by server/model")
+    aliases: dict[Text, AliasFile] = Field(default_factory=dict, description="names that stand for several instances")
+    routes: list[RouteFile] = Field(default_factory=list, description="rules for what no alias answers")
+    default: Any = _later("where `auto` goes when every layer misses")
+    fallbacks: Any = _later("targets to try after any rule's own")
+    cache: Any = _later("exact and semantic cache")
+    semantic_routes: Any = _later("routing by meaning")
+    arbiter: Any = _later("routing by a small local model")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_sections(cls, written: Any) -> Any:
+        """`routes:` with nothing under it is an empty section, not a wrong one. Keys in x- are the user's own."""
+        if not isinstance(written, dict):
+            return written
+        sections = ("servers", "models", "aliases", "routes")
+        return {
+            key: value
+            for key, value in written.items()
+            if not key.startswith("x-") and not (value is None and key in sections)
+        }
+
+
+def source_networks(text: str) -> tuple[Network, ...]:
+    """The networks of a `source_host`. Of names only localhost is known. Raises ValueError."""
+    if text == "localhost":
+        return parse_network("127.0.0.0/8"), parse_network("::1")
+    return (parse_network(text),)
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON schema of the rules file, as rules/routes.schema.json holds it."""
+    schema = RulesFileModel.model_json_schema()
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **schema,
+        "title": "Switchman rules file",
+        "patternProperties": {"^x-": True},
+    }

@@ -1,0 +1,184 @@
+"""The shape of a rules file, checked: a Document becomes a RulesFileModel, or a list of Problems in plain words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from switchman.addons.core.problems import Problem, hint
+from switchman.addons.core.rulesfile import (
+    NOT_YET,
+    AliasFile,
+    InstanceFile,
+    MatchFile,
+    ModelFile,
+    RouteFile,
+    RulesFileModel,
+    ServerFile,
+    TargetFile,
+    TimeoutFile,
+)
+from switchman.addons.core.yamltext import Document, Path
+
+# Conditions of later versions. They cannot be passed over: a rule without its condition would match too much.
+LATER_CONDITIONS = (
+    "any", "all", "not", "task", "keywords", "tokens", "max_cost", "max_latency", "health", "modality",
+)  # fmt: skip
+
+_SECRET_KEYS = ("api_key", "headers")
+
+# pydantic's error types -> what was expected; {name} is filled from the error's own context.
+_EXPECTED = {
+    "string_type": "expected text",
+    "string_too_short": "expected text, not nothing",
+    "int_type": "expected a whole number",
+    "int_from_float": "expected a whole number",
+    "float_type": "expected a number",
+    "finite_number": "expected a finite number",
+    "bool_type": "expected true or false",
+    "list_type": "expected a list",
+    "dict_type": "expected a mapping of names to values",
+    "model_type": "expected a mapping of keys to values",
+    "model_attributes_type": "expected a mapping of keys to values",
+    "literal_error": "expected {expected}",
+    "greater_than": "expected more than {gt}",
+    "greater_than_equal": "expected {ge} or more",
+    "less_than": "expected less than {lt}",
+    "less_than_equal": "expected {le} or less",
+    "too_short": "expected at least {min_length} entry",
+    "missing": "this key is missing",
+    "string_pattern_mismatch": "expected a name of letters, digits, dot, underscore and hyphen",
+}
+
+# Which model stands at which place of the file; None stands for any name or index.
+_PLACES: dict[tuple[str | None, ...], type[BaseModel]] = {
+    (): RulesFileModel,
+    ("servers", None): ServerFile,
+    ("servers", None, "timeout"): TimeoutFile,
+    ("models", None): ModelFile,
+    ("aliases", None): AliasFile,
+    ("aliases", None, "instances", None): InstanceFile,
+    ("routes", None): RouteFile,
+    ("routes", None, "match"): MatchFile,
+    ("routes", None, "route"): TargetFile,
+    ("routes", None, "route", "fallbacks", None): InstanceFile,
+}
+
+_SHORT_FORMS: dict[type[BaseModel] | None, str] = {
+    ServerFile: "expected a URL, or a mapping with url",
+    InstanceFile: "expected server/model, or a mapping with server and model",
+}
+
+# What stands in for an entry with faults while the rest is looked at, so that names keep their meaning.
+_STAND_INS: dict[str, Any] = {
+    "servers": "http://unreadable.invalid",
+    "models": {},
+    "aliases": {"instances": [{"url": "http://unreadable.invalid"}]},
+    "routes": {"route": {"model": "unreadable"}},
+}
+
+
+def check_shape(document: Document) -> tuple[RulesFileModel | None, list[Problem]]:
+    """Validate. With problems, the model is what can be read of the rest, to look for more; or None."""
+    data = {} if document.data is None else document.data
+    if not isinstance(data, dict):
+        return None, [document.problem((), "expected a mapping with servers, aliases and routes")]
+    try:
+        return RulesFileModel.model_validate(data), []
+    except ValidationError as error:
+        found = [dict(one) for one in error.errors(include_url=False)]
+    return _readable(data, found), [_problem(document, one) for one in found]
+
+
+def _readable(data: dict[str, Any], errors: list[dict[str, Any]]) -> RulesFileModel | None:
+    """The file with a stand-in for each faulty entry; None where a whole section is at fault."""
+    rest = {key: value.copy() if isinstance(value, (dict, list)) else value for key, value in data.items()}
+    for error in errors:
+        section, *inside = error["loc"]
+        if error["type"] == "extra_forbidden" and not inside:
+            rest.pop(section, None)
+        elif inside and "[key]" in inside:
+            rest[section].pop(inside[0], None)
+        elif inside and section in _STAND_INS and (inside[0] in rest[section] or isinstance(inside[0], int)):
+            rest[section][inside[0]] = _STAND_INS[section]
+    try:
+        return RulesFileModel.model_validate(rest)
+    except ValidationError:
+        return None
+
+
+def later_keys(document: Document) -> list[Problem]:
+    """A warning for every key that a later version will understand."""
+    warnings = []
+    for path in document.keys:
+        if (model := _model_at(path[:-1])) and (field := model.model_fields.get(str(path[-1]))):
+            extra = field.json_schema_extra
+            if isinstance(extra, Mapping) and extra.get(NOT_YET):
+                message = f"{NOT_YET}: this key is passed over"
+                warnings.append(document.problem(path, message, at_key=True, warning=True))
+    return warnings
+
+
+def _problem(document: Document, error: dict[str, Any]) -> Problem:
+    # "[key]" follows the name of a mapping's entry whose key, not value, is at fault.
+    path: Path = tuple(part for part in error["loc"] if not _is_tag(part))
+    if error["type"] == "extra_forbidden":
+        return document.problem(path, _unknown_key(path), at_key=True)
+    message = _message(error, path)
+    at_key = "[key]" in error["loc"]
+    return document.problem(path, message, at_key=at_key)
+
+
+def _is_tag(part: str | int) -> bool:
+    return part in ("<text>", "<mapping>", "[key]")
+
+
+def _message(error: dict[str, Any], path: Path) -> str:
+    context = error.get("ctx", {})
+    if error["type"] == "value_error":
+        return str(context["error"])
+    expected = _EXPECTED.get(error["type"])
+    if error["type"] in ("model_type", "model_attributes_type") and (short := _SHORT_FORMS.get(_model_at(path))):
+        expected = short
+    if expected is None:  # a type that no model here can produce today; pydantic's own words do not hold the input
+        return str(error["msg"])
+    return expected.format(**context) + _got(error, path)
+
+
+def _got(error: dict[str, Any], path: Path) -> str:
+    """`, not 'x'`, where that helps and the value can be no secret."""
+    if error["type"] == "missing" or any(key in path for key in _SECRET_KEYS):
+        return ""
+    got = error.get("input")
+    if got is None:
+        return ", not nothing" if error["type"] != "string_too_short" else ""
+    if isinstance(got, bool):
+        return f", not {str(got).lower()}"
+    if isinstance(got, (int, float)):
+        quoted = " (in quotes it would be text)" if error["type"] == "string_type" else ""
+        return f", not {got}{quoted}"
+    if isinstance(got, str):
+        return f", not {got[:80]!r}" if got and "://" not in got else ""
+    if error["type"] == "too_short":
+        return ""
+    return ", not a list" if isinstance(got, list) else ", not a mapping" if isinstance(got, dict) else ""
+
+
+def _unknown_key(path: Path) -> str:
+    key = str(path[-1])
+    if path[:1] == ("routes",) and path[2:3] == ("match",) and key in LATER_CONDITIONS:
+        return (
+            f"this condition is {NOT_YET}; leave the route out until then, as without it the route would match too much"
+        )
+    model = _model_at(path[:-1])
+    known = list(model.model_fields) if model else []
+    return f"unknown key{hint(key, known) or '.'} Known here: {', '.join(known)}"
+
+
+def _model_at(path: Path) -> type[BaseModel] | None:
+    for place, model in _PLACES.items():
+        if len(place) == len(path) and all(a is None or a == b for a, b in zip(place, path, strict=True)):
+            return model
+    return None

@@ -1,0 +1,58 @@
+"""Upstream servers and what is known of their models, as values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from pydantic import SecretStr
+
+from switchman.addons.core.call import DialectName
+from switchman.addons.core.urls import BaseURL
+
+ThinkingOutput = Literal["strip", "reasoning", "keep"]
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """How long a server may take, in seconds. Each deadline has one owner: the failover layer."""
+
+    connect: float = 10.0  # until a connection stands, TLS included
+    first_byte: float = 600.0  # from the request to the first byte of the answer: slow local models load for minutes
+    idle: float = 300.0  # between two bytes of an answer
+    total: float = 3000.0  # everything; REQUEST_TIMEOUT where the file does not say
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """One upstream. None in `dialect` means: it speaks whatever the client speaks. Secrets stay out of repr."""
+
+    name: str
+    url: BaseURL
+    dialect: DialectName | None = None
+    api_key: SecretStr | None = None
+    headers: dict[str, str] = field(
+        default_factory=dict, repr=False, hash=False
+    )  # set on every request; may hold secrets
+    timeout: Deadlines = Deadlines()
+    retry_on: frozenset[int] = frozenset()  # of retry.OPT_IN_STATUSES
+    thinking_output: ThinkingOutput | None = None  # None: as STRIP_THINKING says
+    strip_json_markdown: bool | None = None  # None: as STRIP_JSON_MARKDOWN says
+    disable_thinking: bool | None = None  # None: as DISABLE_THINKING says
+    forward_auth: bool = True  # the client's own credentials go upstream where no api_key is set
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """What the file says of one `server/model`. None: not known. Costs are $ per million tokens, context is tokens."""
+
+    thinking_output: ThinkingOutput | None = None
+    strip_json_markdown: bool | None = None
+    disable_thinking: bool | None = None
+    input_cost: float | None = None
+    output_cost: float | None = None
+    context: int | None = None
+    modalities: frozenset[str] = frozenset()
+
+
+UNKNOWN_MODEL = ModelFacts()
