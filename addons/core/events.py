@@ -1,6 +1,7 @@
 """Event: one event of a streamed reply, and Splitter: bytes in, events out.
 
-1. A splitter takes bytes cut anywhere and returns the events that are complete; every split of the input gives the same events.
+1. A splitter takes bytes cut anywhere and returns the events that are complete; every split of the input gives the
+   same events.
 2. The raw bytes of all events, joined, are the bytes that came in: nothing is lost, added or normalised.
 3. Nothing here raises on bad input. What cannot be read has `data` None and passes through.
 4. Memory is bounded: an event above `limit` bytes is passed on in raw pieces, unread.
@@ -25,7 +26,8 @@ _UNREAD: Final = object()
 
 
 class Event:
-    """One event. `raw`: its exact bytes, with the blank line or line end that closes it. `name`: SSE's `event:`, else "".
+    """One event. `raw`: its exact bytes, with the blank line or line end that closes it. `name`: SSE's `event:`, else
+    "".
 
     `payload`: the bytes of its data (SSE: lines joined by a newline), None if it has none (a comment, a blank line).
     `at`: where the payload stands in `raw`; -1 if it is not there in one piece.
@@ -73,7 +75,9 @@ class Event:
         return value if end == len(text) or not text[end:].strip(" \t\r\n") else None
 
     def encode(self) -> bytes:
-        """The bytes to send: `raw` unless `dirty`; else with the data as JSON, in the same framing and with the same line ends."""
+        """The bytes to send: `raw` unless `dirty`; else with the data as JSON, in the same framing and with the
+        same line ends.
+        """
         return self.rewrite(dumps(self._data).encode()) if self.dirty else self.raw
 
     def rewrite(self, payload: bytes) -> bytes:

@@ -1,14 +1,16 @@
 """JSON fences: a reply that is one fenced JSON block becomes the JSON.
 
-The whole reply counts: white space, a line of three or more backticks with `json`, `jsonc`, `json5` or nothing behind them, the content, a
-line of at least as many backticks, white space. Without a word behind the opening backticks the content must begin with `{` or `[`.
-The content is given verbatim, without the line break before the closing line. Anything else is left alone to the byte: text before or after,
-a second block, an unclosed one, an empty one, another language.
+The whole reply counts: white space, a line of three or more backticks with `json`, `jsonc`, `json5` or nothing behind
+them, the content, a line of at least as many backticks, white space. Without a word behind the opening backticks the
+content must begin with `{` or `[`. The content is given verbatim, without the line break before the closing line.
+Anything else is left alone to the byte: text before or after, a second block, an unclosed one, an empty one, another
+language.
 
-In a stream nobody can know that the reply is one fence before it has ended. So text is held while it may still be one, and
+In a stream nobody can know that the reply is one fence before it has ended. So text is held while it may still be
+one, and
 
-- given back as it came as soon as it cannot be any more: a first word that is no fence, another language, text after the closing line,
-  or more than `limit` characters;
+- given back as it came as soon as it cannot be any more: a first word that is no fence, another language, text after
+  the closing line, or more than `limit` characters;
 - released as the bare content when the choice ends. A stream that breaks off gives back what was held, as it came.
 """
 

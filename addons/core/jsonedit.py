@@ -1,8 +1,8 @@
 """Surgical edits of JSON text: what is not named stays the same to the byte.
 
-Parsing a request and writing it anew would drop duplicate keys, and reformat numbers and whitespace: harmless to most, but not to a
-proxy that promises to pass on what it was given. So the text is parsed once, the places of the top-level values are
-remembered, and an edit replaces exactly those characters.
+Parsing a request and writing it anew would drop duplicate keys, and reformat numbers and whitespace: harmless to
+most, but not to a proxy that promises to pass on what it was given. So the text is parsed once, the places of the
+top-level values are remembered, and an edit replaces exactly those characters.
 
 1. parse() returns the object and the span of each top-level value; it raises ValueError for a person to read.
 2. edit() returns new text. It raises ValueError for a path that cannot exist in that text.
@@ -50,7 +50,9 @@ _space = re.compile(r"[ \t\n\r]*").match
 
 
 def parse(text: str) -> tuple[dict[str, Any], TopSpans]:
-    """The object `text` holds and the spans of its top-level values. ValueError (with line and column) if it is not one object."""
+    """The object `text` holds and the spans of its top-level values. ValueError (with line and column) if it is
+    not one object.
+    """
     start = _skip(text, 0)
     if text[start : start + 1] != "{":
         # Let the decoder tell broken JSON from a value of another kind.
@@ -74,10 +76,11 @@ def parse(text: str) -> tuple[dict[str, Any], TopSpans]:
 def edit(text: str, edits: Mapping[Path, Any], spans: Spans | None = None) -> str:
     """`text` with the value at each path replaced, added or (REMOVE) deleted; all else stays as it is.
 
-    A path is object keys and array indices from the top: ("messages", 3, "content"). A missing key is added at the end of its object,
-    missing parents are made as objects (a parent that is null or a scalar is replaced by one). Every occurrence of a repeated
-    key is edited. Deleting what is not there changes nothing. `spans`, from parse() of this very text, saves scanning it again.
-    ValueError: an array index out of range or in an object, a key in an array, or one edit's path lying inside another's.
+    A path is object keys and array indices from the top: ("messages", 3, "content"). A missing key is added at the
+    end of its object, missing parents are made as objects (a parent that is null or a scalar is replaced by one).
+    Every occurrence of a repeated key is edited. Deleting what is not there changes nothing. `spans`, from parse() of
+    this very text, saves scanning it again. ValueError: an array index out of range or in an object, a key in an
+    array, or one edit's path lying inside another's.
     """
     tree = _tree(edits)
     if not tree:
@@ -101,7 +104,7 @@ def dumps(value: Any) -> str:
     return text
 
 
-# --- reading -----------------------------------------------------------------------------------------------------------------------
+# --- reading --------------------------------------------------------------------------------------------------------
 
 
 @dataclass(slots=True)
@@ -189,11 +192,13 @@ def _members(text: str, at: int) -> tuple[list[_Member], int]:
         at = _skip(text, at + 1)
 
 
-# --- editing -----------------------------------------------------------------------------------------------------------------------
+# --- editing --------------------------------------------------------------------------------------------------------
 
 
 class _Branch(dict[str | int, Any]):
-    """Edits below one container: key -> value, REMOVE, or another _Branch (never confused with a value that is a dict)."""
+    """Edits below one container: key -> value, REMOVE, or another _Branch (never confused with a value that is a
+    dict).
+    """
 
 
 def _tree(edits: Mapping[Path, Any]) -> _Branch:

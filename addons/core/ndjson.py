@@ -8,7 +8,9 @@ from switchman.addons.core.events import Event, Splitter
 
 
 class NDJSONSplitter(Splitter):
-    """feed() bytes, get one event per line; end() gives a last line without its line end. Blank lines are events without a payload."""
+    """feed() bytes, get one event per line; end() gives a last line without its line end. Blank lines are events
+    without a payload.
+    """
 
     overlap = 0
 

@@ -1,10 +1,12 @@
 """Pipe: the bytes of a streamed reply in, the bytes for the client out.
 
-1. Consumes bytes cut anywhere; returns a list of bytes to send on, empty for nothing yet. The order of events never changes.
-2. Never raises. A stage that does is taken out: what it held is released, the event it failed on goes on as it was before that stage, and
-   `on_error` is called once. A collector that raises is taken out as well.
+1. Consumes bytes cut anywhere; returns a list of bytes to send on, empty for nothing yet. The order of events never
+   changes.
+2. Never raises. A stage that does is taken out: what it held is released, the event it failed on goes on as it was
+   before that stage, and `on_error` is called once. A collector that raises is taken out as well.
 3. An event that no stage changes leaves byte for byte.
-4. Memory is bounded: one incomplete event (see events.py), what the stages hold, and `keep` bytes of output for the record.
+4. Memory is bounded: one incomplete event (see events.py), what the stages hold, and `keep` bytes of output for the
+   record.
 """
 
 from __future__ import annotations
@@ -22,7 +24,9 @@ Framing = Literal["sse", "ndjson", "raw"]
 
 
 class Stage(Protocol):
-    """One step of a stream. A stage may have abort(), which releases what it holds as it came; without one end() is called."""
+    """One step of a stream. A stage may have abort(), which releases what it holds as it came; without one end()
+    is called.
+    """
 
     def feed(self, event: Event) -> Iterable[Event]:
         """The events that go on in its place: usually itself."""
@@ -36,9 +40,11 @@ _TERMINATORS: Final[dict[str, tuple[bytes, ...]]] = {"sse": (b"\n\n", b"\r\r", b
 
 
 class Pipe:
-    """Callable with the bytes of a reply as they come; b"" is its end. "raw" framing passes bytes on, and only keeps a copy.
+    """Callable with the bytes of a reply as they come; b"" is its end. "raw" framing passes bytes on, and only keeps
+    a copy.
 
-    `keep`: bytes of output in `kept`. `clock`: seconds, any origin. `on_error(error, what)`: `what` is the stage or collector.
+    `keep`: bytes of output in `kept`. `clock`: seconds, any origin. `on_error(error, what)`: `what` is the stage or
+    collector.
     """
 
     def __init__(
@@ -50,7 +56,7 @@ class Pipe:
         on_error: Callable[[Exception, Stage | ReplyCollector], None],
         clock: Callable[[], float],
     ) -> None:
-        self._framing = framing
+        self.framing = framing
         self._splitter = _SPLITTERS[framing]() if framing in _SPLITTERS else None
         self._stages: list[Stage | None] = list(stages)  # None where one was taken out
         self._reply = reply
@@ -85,7 +91,9 @@ class Pipe:
         return self._output(b"".join([event.encode() for event in self._run(events)]))
 
     def abort(self) -> list[bytes]:
-        """The upstream broke off: what the stages hold, as it came. An event cut in half is dropped, so that one may be appended."""
+        """The upstream broke off: what the stages hold, as it came. An event cut in half is dropped, so that one
+        may be appended.
+        """
         if self._over or self._splitter is None:
             self._over = True
             return []
@@ -132,8 +140,8 @@ class Pipe:
         try:
             # One by one: what a generator gave before it raised counts.
             for made in stage.feed(event):
-                out.append(made)  # noqa: PERF402
-        except Exception as error:  # a stated boundary: no stage, however broken, may cost the client its answer
+                out.append(made)
+        except Exception as error:  # noqa: BLE001 - a stated boundary: no stage, however broken, may cost the client its answer
             out += self._broken(index, stage, error)
             if not any(made is event for made in out[before:]):
                 event.restore()
@@ -143,8 +151,8 @@ class Pipe:
         out: list[Event] = []
         try:
             for made in stage.end():
-                out.append(made)  # noqa: PERF402
-        except Exception as error:  # the same boundary
+                out.append(made)
+        except Exception as error:  # noqa: BLE001 - the same boundary
             out += self._broken(index, stage, error)
         return out
 
@@ -160,7 +168,7 @@ class Pipe:
         # A stage that is broken and cannot even release has been reported, or the stream is dead anyway.
         with suppress(Exception):
             for made in getattr(stage, "abort", stage.end)():
-                out.append(made)  # noqa: PERF402
+                out.append(made)
         return out
 
     def _collect(self, events: Sequence[Event]) -> None:
@@ -170,7 +178,7 @@ class Pipe:
         try:
             for event in events:
                 self._reply.feed(event, now)
-        except Exception as error:  # the same boundary: figures for the record are worth less than the answer
+        except Exception as error:  # noqa: BLE001 - the same boundary: figures for the record are worth less than the answer
             reply, self._reply = self._reply, None
             self._report(error, reply)
 
@@ -179,9 +187,11 @@ class Pipe:
             self._on_error(error, what)
 
     def _join(self, events: Iterable[Event], *, closed: bool) -> bytes:
-        """The bytes of the last events: one that came without its end gets one before another follows, or if `closed`."""
+        """The bytes of the last events: one that came without its end gets one before another follows, or if
+        `closed`.
+        """
         parts: list[bytes] = []
-        terminators = _TERMINATORS[self._framing]
+        terminators = _TERMINATORS[self.framing]
         for event in events:
             if parts and not parts[-1].endswith(terminators):
                 parts.append(terminators[0])

@@ -1,10 +1,12 @@
 """ReplyCollector: what the record needs to know of a reply, read from the events as the upstream sent them.
 
-It knows the replies of OpenAI (chat completions, legacy completions, responses), Ollama (chat, generate) and Anthropic (messages), streamed
-and whole, by their shape. What it does not find stays None: nothing is estimated. Until the first token every event is parsed; from then
-on only those that may say something new, told by a search for quoted member names: inside a JSON string the quotes would be escaped.
+It knows the replies of OpenAI (chat completions, legacy completions, responses), Ollama (chat, generate) and
+Anthropic (messages), streamed and whole, by their shape. What it does not find stays None: nothing is estimated.
+Until the first token every event is parsed; from then on only those that may say something new, told by a search for
+quoted member names: inside a JSON string the quotes would be escaped.
 
-Sources: the API references of the three; `x_groq.usage` is Groq's, `choices[].usage` Moonshot's, `prompt_cache_hit_tokens` DeepSeek's.
+Sources: the API references of the three; `x_groq.usage` is Groq's, `choices[].usage` Moonshot's,
+`prompt_cache_hit_tokens` DeepSeek's.
 """
 
 from __future__ import annotations
@@ -51,8 +53,9 @@ _MAX_TOOLS: Final = 4096  # tool calls told apart in one reply: bounds memory
 class ReplyCollector:
     """feed() every event of a stream before any stage, or feed_whole() a whole reply; then read the attributes.
 
-    `model`, `finish_reason`: as the upstream names them (`stop_reason`, `done_reason` and Responses' status count). `error`: the text
-    of an error inside the reply. `finished`: the reply came to its own end. `first_token_at`, `last_event_at`: clock times, of streams.
+    `model`, `finish_reason`: as the upstream names them (`stop_reason`, `done_reason` and Responses' status count).
+    `error`: the text of an error inside the reply. `finished`: the reply came to its own end. `first_token_at`,
+    `last_event_at`: clock times, of streams.
     """
 
     def __init__(self) -> None:
@@ -77,7 +80,9 @@ class ReplyCollector:
 
     @property
     def output_tokens(self) -> int | None:
-        """Tokens the model made, thoughts included. xAI counts those apart, which its total shows; then they are added."""
+        """Tokens the model made, thoughts included. xAI counts those apart, which its total shows; then they are
+        added.
+        """
         count = self._count("completion_tokens", "output_tokens", "eval_count")
         reasoning, prompt, total = self.reasoning_tokens, self._count("prompt_tokens"), self._count("total_tokens")
         if count is not None and reasoning and prompt is not None and total == prompt + count + reasoning:
@@ -106,9 +111,11 @@ class ReplyCollector:
 
     @property
     def tokens_per_second(self) -> float | None:
-        """Speed of generation: as Ollama measured it; else tokens after the first one, from the first token to the last event.
+        """Speed of generation: as Ollama measured it; else tokens after the first one, from the first token to the
+        last event.
 
-        Thoughts that were not sent came before the first token that was, so they do not count. None where that is not known.
+        Thoughts that were not sent came before the first token that was, so they do not count. None where that is not
+        known.
         """
         duration = self._count("eval_duration")  # nanoseconds
         output = self.output_tokens
@@ -222,8 +229,9 @@ class ReplyCollector:
             for index, block in enumerate(_dicts(data.get("content"))):
                 if block.get("type") == "tool_use":
                     self._add_tool(str(index))
-        elif kind == "content_block_start" and isinstance(block := data.get("content_block"), dict):
-            if block.get("type") == "tool_use":
+        elif kind == "content_block_start":
+            block = data.get("content_block")
+            if isinstance(block, dict) and block.get("type") == "tool_use":
                 self._add_tool(str(data.get("index")))
 
     def _stopped(self, reason: Any) -> None:
@@ -260,8 +268,8 @@ class ReplyCollector:
 class HideUsage:
     """Stage for a client that did not ask for usage, while Switchman did (`stream_options.include_usage`).
 
-    It drops the extra chunk (`"choices": []` with usage), and cuts out the `"usage": null` that the option adds to all others. A usage that a
-    server sends unasked, with its last choice, stays.
+    It drops the extra chunk (`"choices": []` with usage), and cuts out the `"usage": null` that the option adds to
+    all others. A usage that a server sends unasked, with its last choice, stays.
     """
 
     def feed(self, event: Event) -> Sequence[Event]:

@@ -4,8 +4,9 @@ What a stage does with an event:
 
 1. Text that its filter passes on unchanged leaves the event untouched: it goes on byte for byte.
 2. Text that is held back or taken out leaves its field "": the event stays, as clients count on its role, id and order.
-3. When a choice ends, what its filter still holds goes into the ending event's own text field. Where that event has no place for text, and at
-   the end of a stream that never said so (`[DONE]`, an error, nothing), it goes into an event made like the choice's last one.
+3. When a choice ends, what its filter still holds goes into the ending event's own text field. Where that event has
+   no place for text, and at the end of a stream that never said so (`[DONE]`, an error, nothing), it goes into an
+   event made like the choice's last one.
 4. Once the filters of the choices an event speaks of are idle, such events are passed on without being parsed.
 """
 
@@ -20,7 +21,9 @@ from switchman.addons.core.events import Event
 from switchman.addons.core.slots import Slot, SlotFinder
 
 MAX_CHOICES: Final = 1024
-"""Choices (or blocks) of one reply that get a filter; beyond that they pass through. Bounds memory; no server allows as many."""
+"""Choices (or blocks) of one reply that get a filter; beyond that they pass through. Bounds memory; no server
+allows as many.
+"""
 
 # Members that belong to one event alone: an event made like it must not say them again.
 _NOT_REPEATED: Final = (
@@ -67,7 +70,9 @@ class SlotStage(ABC):
 
     @abstractmethod
     def new_filter(self, slot: Slot, *, whole: bool) -> TextFilter | None:
-        """The filter of a new choice; None to leave it alone. `whole`: of a whole reply, where holding text delays nobody."""
+        """The filter of a new choice; None to leave it alone. `whole`: of a whole reply, where holding text delays
+        nobody.
+        """
 
     # --- streams ---
 
@@ -209,15 +214,18 @@ def _text(slot: Slot) -> str:
     return text if isinstance(text, str) else ""
 
 
-# --- idle marks --------------------------------------------------------------------------------------------------------------------
-# Choices are told apart by "index", in every dialect that has them. The quoted word cannot occur inside a JSON string, as its quotes
-# would be escaped there. So an event with one "index" and the same digits behind it speaks of the same choice as the one that was parsed.
+# --- idle marks -----------------------------------------------------------------------------------------------------
+# Choices are told apart by "index", in every dialect that has them. The quoted word cannot occur inside a JSON
+# string, as its quotes would be escaped there. So an event with one "index" and the same digits behind it speaks of
+# the same choice as the one that was parsed.
 
 _WHOLE_MARK: Final = re.compile(rb":\s?\d+[,}]")
 
 
 def _mark(payload: bytes) -> bytes | None:
-    """Which choice an event speaks of, by its bytes: what follows its only "index"; b"" if it has none, None if it has several."""
+    """Which choice an event speaks of, by its bytes: what follows its only "index"; b"" if it has none, None if it
+    has several.
+    """
     at = payload.find(b'"index"')
     if at < 0:
         return b""

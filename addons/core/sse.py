@@ -1,7 +1,8 @@
 """Server-sent events: bytes in, events out. Format: https://html.spec.whatwg.org/multipage/server-sent-events.html
 
-Lines end with LF, CRLF or a lone CR; an event ends with a blank line. After `CR CR` the event is over: a LF behind it is the
-next event's first (blank) line. After `LF CR` one more byte is waited for, as the LF of a CRLF would belong to the same blank line.
+Lines end with LF, CRLF or a lone CR; an event ends with a blank line. After `CR CR` the event is over: a LF behind it
+is the next event's first (blank) line. After `LF CR` one more byte is waited for, as the LF of a CRLF would belong to
+the same blank line.
 """
 
 from __future__ import annotations

@@ -1,16 +1,20 @@
 """Thinking blocks in model text: taken out, or moved to where the dialect keeps thoughts.
 
-ThinkFilter is the state machine of one choice; ThinkStage applies it to the events of a stream, and to whole replies. What counts:
+ThinkFilter is the state machine of one choice; ThinkStage applies it to the events of a stream, and to whole replies.
+What counts:
 
-- The tags are <think>, <thinking>, <thought> and <reasoning>, in any case, exactly so. A block ends at the first closer of its own name.
-- Only at the start of the reply, with white space before it (which stays), and several blocks in a row. Not in the middle:
-  an answer may well speak about such tags. `anywhere` lifts that.
+- The tags are <think>, <thinking>, <thought> and <reasoning>, in any case, exactly so. A block ends at the first
+  closer of its own name.
+- Only at the start of the reply, with white space before it (which stays), and several blocks in a row. Not in the
+  middle: an answer may well speak about such tags. `anywhere` lifts that.
 - The line breaks directly after the closing tag go with the block. No other character is changed.
-- Unclosed at the end of the reply: "keep" gives the text back as it was, tag included; "drop" lets it vanish. To keep it, a stream that
-  strips must hold the block until it is closed: up to `limit` characters; a longer block is given back, and the reply left alone.
-- Orphan closer (`...</think>answer`: the opening tag was in the prompt's template): all before the closer is the thought. In a stream that
-  means to hold back the reply's first `orphan` characters until a closer turns up, which would delay models that do not think: so it
-  is 0, off, unless asked for. In a whole reply nothing waits, and it is always on. A reply that holds an opener before is no orphan.
+- Unclosed at the end of the reply: "keep" gives the text back as it was, tag included; "drop" lets it vanish. To keep
+  it, a stream that strips must hold the block until it is closed: up to `limit` characters; a longer block is given
+  back, and the reply left alone.
+- Orphan closer (`...</think>answer`: the opening tag was in the prompt's template): all before the closer is the
+  thought. In a stream that means to hold back the reply's first `orphan` characters until a closer turns up, which
+  would delay models that do not think: so it is 0, off, unless asked for. In a whole reply nothing waits, and it is
+  always on. A reply that holds an opener before is no orphan.
 
 All scans are linear: literal patterns only.
 """
@@ -50,7 +54,8 @@ _PAST: Final = "past"  # in the answer
 class ThinkFilter:
     """Text of one choice in, (visible text, thought) out. What may be part of a tag is held until it is clear.
 
-    `reveal`: give thoughts out as they come; else a block comes as a whole when it is closed. The rest is explained above.
+    `reveal`: give thoughts out as they come; else a block comes as a whole when it is closed. The rest is explained
+    above.
     """
 
     __slots__ = (
@@ -235,7 +240,9 @@ def _tag_at(text: str, tags: tuple[str, ...]) -> int:
 
 
 class ThinkStage(SlotStage):
-    """Stage that strips thoughts, or moves them to the slot's `reasoning_field` ("reasoning"; stripped where there is none)."""
+    """Stage that strips thoughts, or moves them to the slot's `reasoning_field` ("reasoning"; stripped where there
+    is none).
+    """
 
     def __init__(
         self,
