@@ -22,7 +22,12 @@ def assemble() -> list[object]:
         runtime,
         Gate(runtime),
         Intake(runtime),
-        Answers(lambda: runtime.rules.current, lambda: runtime.rules.error, runtime.store_problem),
+        Answers(
+            lambda: runtime.rules.current,
+            lambda: runtime.rules.error,
+            runtime.store_problem,
+            own_token=runtime.is_own_token,
+        ),
         Routing(runtime),
         rewriting,
         Failover(runtime, rewriting),

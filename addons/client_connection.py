@@ -23,6 +23,7 @@ from mitmproxy.proxy.layers.http._events import (
     ResponseProtocolError,
 )
 from mitmproxy.proxy.layers.http._http1 import Http1Server, make_body_reader
+
 from switchman.addons.refusal import raw_refusal
 
 # After a refusal for a malformed head the rest of what the client sends is thrown away for this long (seconds).

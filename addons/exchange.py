@@ -12,6 +12,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from mitmproxy import http
+
 from switchman.addons.core.call import Call, DialectName
 from switchman.addons.core.pipe import Pipe
 from switchman.addons.core.plan import Candidate, Plan, TraceLine

@@ -16,6 +16,7 @@ import time
 from mitmproxy import ctx, http
 from mitmproxy.proxy.layer import Layer, NextLayer
 from mitmproxy.proxy.layers.http import HttpLayer
+
 from switchman.addons.core.retry import RETRIABLE_STATUSES, parse_retry_after
 from switchman.addons.dialects import stream_error
 from switchman.addons.exchange import Attempt, Exchange, exchange

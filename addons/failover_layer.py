@@ -22,6 +22,7 @@ from mitmproxy.proxy.layers.http import (
     HTTPMode,
     RegisterHttpConnection,
 )
+
 from switchman.addons.client_connection import RoutedServer
 from switchman.addons.routed_stream import Connect, DeadlineExpired, RoutedStream
 

@@ -7,6 +7,7 @@ import time
 
 from mitmproxy import http
 from mitmproxy.proxy.mode_specs import ReverseMode
+
 from switchman.addons.core.clients import client_address
 from switchman.addons.dialects import endpoint_of
 from switchman.addons.exchange import Exchange, begin

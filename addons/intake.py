@@ -6,6 +6,7 @@ import zlib
 from typing import Any
 
 from mitmproxy import http
+
 from switchman.addons.core import jsonedit
 from switchman.addons.core.call import Call, Endpoint
 from switchman.addons.dialects import endpoint_of, stream_default

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
-import time
 
 from mitmproxy import http
+
 from switchman.addons.core.reply import ReplyCollector
-from switchman.addons.core.whole import apply_whole
-from switchman.addons.dialects import text_slots
+from switchman.addons.core.slotstage import apply_whole
 from switchman.addons.exchange import Exchange, exchange
 from switchman.addons.runtime import Runtime
-from switchman.addons.streaming import stages_for
+from switchman.addons.streaming import text_stages
 
 logger = logging.getLogger(__name__)
 
@@ -42,10 +41,10 @@ class Processing:
         if not isinstance(obj, dict):
             return
         call = x.call
-        x.reply = ReplyCollector(call.endpoint)
-        x.reply.whole(obj, time.monotonic())
-        stages = stages_for(call, x.candidate, self.runtime, hide_usage=False)
-        if stages and apply_whole(stages, obj, lambda o: text_slots(call.endpoint, o, False)):
+        x.reply = ReplyCollector()
+        x.reply.feed_whole(obj)
+        stages = text_stages(call, x.candidate, self.runtime, streamed=False)
+        if stages and apply_whole(stages, obj):
             response.headers.pop("content-encoding", None)
             response.content = json.dumps(obj, ensure_ascii=False, separators=(",", ":")).encode(
                 "utf-8", "surrogatepass"

@@ -6,6 +6,7 @@ import dataclasses
 import time
 
 from mitmproxy import http
+
 from switchman.addons.core.masking import mask_headers, mask_url
 from switchman.addons.core.record import AttemptRecord, Outcome, Record
 from switchman.addons.exchange import Attempt, Exchange, exchange
@@ -13,6 +14,9 @@ from switchman.addons.runtime import Runtime
 
 # nginx's status for "client closed request"; there is no registered one.
 CLIENT_CLOSED_REQUEST = 499
+
+# Asked every few seconds by whoever watches over the process: rows of them would bury the requests.
+PROBES = frozenset({"/healthz", "/readyz"})
 
 
 class Recording:
@@ -50,6 +54,8 @@ class Recording:
         if x.recorded:
             return
         x.recorded = True
+        if x.outcome == "answered" and flow.request.path in PROBES:
+            return
         flow.metadata.update(x.summary())
         if self.runtime.writer is not None:
             self.runtime.put(_record(flow, x, status, x.outcome or "ok"))

@@ -6,6 +6,7 @@ import time
 
 from mitmproxy import http
 from mitmproxy.net.http import http1, status_codes
+
 from switchman.addons.core.call import DialectName
 from switchman.addons.dialects import endpoint_of, error_body
 from switchman.addons.exchange import Exchange

@@ -48,6 +48,7 @@ from mitmproxy.proxy.layers.http._hooks import (
     HttpRequestHook,
     HttpResponseHeadersHook,
 )
+
 from switchman.addons.client_connection import MalformedRequest, Refusal
 from switchman.addons.core.retry import FailureKind
 from switchman.addons.exchange import Exchange, exchange

@@ -6,6 +6,7 @@ import asyncio
 import time
 
 from mitmproxy import http
+
 from switchman.addons.core.decide import Ask, decide
 from switchman.addons.core.plan import Candidate, Plan, TraceLine
 from switchman.addons.exchange import exchange

@@ -8,9 +8,11 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+import jwt
 from mitmproxy import ctx
 from mitmproxy.addonmanager import Loader
 from mitmproxy.proxy.mode_specs import ProxyMode, ReverseMode
+
 from switchman.addons.configuration import RulesFile, load_settings
 from switchman.addons.core.breaker import Breakers
 from switchman.addons.core.record import Record
@@ -70,6 +72,18 @@ class Runtime:
             max_age_days=settings.max_log_age_days,
         )
         self.writer = self.store.writer()
+
+    def is_own_token(self, authorization: str) -> bool:
+        """Whether a header's value holds a token of our own dashboard, which is no upstream's business."""
+        scheme, _, token = authorization.partition(" ")
+        if self.settings.jwt_secret is None or scheme.lower() != "bearer" or token.count(".") != 2:
+            return False
+        secret = self.settings.jwt_secret.get_secret_value()
+        try:
+            jwt.decode(token, secret, algorithms=["HS256"], options={"verify_exp": False, "verify_aud": False})
+        except jwt.PyJWTError:
+            return False
+        return True
 
     def put(self, record: Record) -> None:
         """Hand a finished request to the log, if there is one. Never blocks."""

@@ -10,13 +10,18 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Iterable
+from typing import Any
 
 from mitmproxy import http
+
 from switchman.addons.core.call import Call
 from switchman.addons.core.fences import FenceStage
 from switchman.addons.core.pipe import Framing, Pipe, Stage
 from switchman.addons.core.plan import Candidate
 from switchman.addons.core.reply import HideUsage, ReplyCollector
+from switchman.addons.core.slots import Slot
+from switchman.addons.core.slotstage import SlotStage
 from switchman.addons.core.think import ThinkStage
 from switchman.addons.dialects import framing_of, text_slots
 from switchman.addons.exchange import Exchange, exchange
@@ -41,8 +46,10 @@ class Streaming:
         framing = framing_of(response.headers.get("content-type", ""))
         encoded = response.headers.get("content-encoding", "identity").lower() != "identity"
         if x.call is not None and framing is not None and not encoded:
-            x.reply = ReplyCollector(x.call.endpoint)
-            stages = stages_for(x.call, attempt.candidate, self.runtime, attempt.injected)
+            x.reply = ReplyCollector()
+            stages: list[Stage] = [*text_stages(x.call, attempt.candidate, self.runtime, streamed=True)]
+            if attempt.injected:
+                stages.append(HideUsage())
             self._pipe(x, flow, framing, stages)
             _make_open_ended(response, flow.request)
         elif x.call is None or not _is_json(response):
@@ -55,21 +62,19 @@ class Streaming:
         flow.response.stream = x.pipe
 
 
-def stages_for(call: Call, candidate: Candidate, runtime: Runtime, hide_usage: bool) -> list[Stage]:
-    """The stages of a streamed reply, in the order they work: thinking goes before a fence is looked for."""
+def text_stages(call: Call, candidate: Candidate, runtime: Runtime, streamed: bool) -> list[SlotStage]:
+    """What changes a reply's text, in the order it works: thinking goes before a fence is looked for."""
     rules = runtime.rules.current
-    stages: list[Stage] = []
+    stages: list[SlotStage] = []
 
-    def slots(obj: dict[str, object]):  # type: ignore[no-untyped-def]
-        return text_slots(call.endpoint, obj, True)
+    def slots(obj: dict[str, Any]) -> Iterable[Slot]:
+        return text_slots(call.endpoint, obj, streamed)
 
     mode = rules.thinking_for(candidate, call.model)
     if mode != "keep":
         stages.append(ThinkStage(slots, mode))
     if rules.strips_json_for(candidate, call.model):
         stages.append(FenceStage(slots))
-    if hide_usage:
-        stages.append(HideUsage())
     return stages
 
 
@@ -115,5 +120,5 @@ def _is_json(response: http.Response) -> bool:
     return "json" in response.headers.get("content-type", "").lower()
 
 
-def _stage_failed(error: Exception, stage: Stage) -> None:
+def _stage_failed(error: Exception, stage: Stage | ReplyCollector) -> None:
     logger.error("%s failed, and is left out for the rest of this stream: %r", type(stage).__name__, error)
