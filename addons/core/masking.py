@@ -59,7 +59,9 @@ def mask_headers(pairs: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...
 
 def mask_url(text: str) -> str:
     """A URL, a path with a query, or a sentence that holds one: without user info and without key parameters."""
-    return _PARAMETER.sub(_mask_parameter, _USERINFO.sub(f"://{MASK}@", text))
+    if "@" in text:
+        text = _USERINFO.sub(f"://{MASK}@", text)
+    return _PARAMETER.sub(_mask_parameter, text) if "=" in text else text
 
 
 def _mask_header(name: str, value: str) -> str:

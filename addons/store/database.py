@@ -10,21 +10,28 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
+from itertools import chain
+from operator import itemgetter
 from pathlib import Path
+from typing import Any
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Connection, Engine, create_engine, event, func, make_url, select
+from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, func, make_url, select
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 BUSY_SECONDS = 10.0  # how long SQLite waits for another process's lock before it says "database is locked"
 WRITE_LOCK = 0x5357_4D4E  # "SWMN": the key of PostgreSQL's advisory lock
+
+LARGEST_INSERT = 64  # rows of one statement; 64 x 35 values is far below any database's limit
+_MARKS = {"qmark": "?", "format": "%s", "pyformat": "%s"}
 
 # SQLite's primary result codes that pass with time: busy, locked, no memory, read-only, I/O error, full, cannot open,
 # locking protocol.
@@ -57,7 +64,10 @@ def make_engine(url: URL) -> Engine:
     if url.get_backend_name() == "sqlite":
         return _sqlite_engine(url)
     try:
-        return create_engine(url, pool_pre_ping=True, hide_parameters=True)
+        engine = create_engine(url, pool_pre_ping=True, hide_parameters=True)
+        if engine.dialect.paramstyle not in _MARKS:
+            raise StoreError(f"DATABASE_URL names a kind of database that is not supported: {url.drivername}")
+        return engine
     except NoSuchModuleError:
         raise StoreError(f"DATABASE_URL names a kind of database that is not known: {url.drivername}") from None
     except ModuleNotFoundError as exc:
@@ -71,6 +81,28 @@ def writing(engine: Engine) -> Iterator[Connection]:
         if conn.dialect.name == "postgresql":
             conn.execute(select(func.pg_advisory_xact_lock(WRITE_LOCK)))
         yield conn
+
+
+def insert_rows(conn: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert many rows in few statements: all of the same columns, values as the driver takes them (JSON as text).
+
+    executemany() gives the interpreter away and waits to get it back once per row, which is what a writer beside a busy
+    event loop cannot afford.
+    """
+    names = tuple(rows[0])
+    values = itemgetter(*names)
+    at = 0
+    while at < len(rows):
+        size = min(LARGEST_INSERT, 1 << (len(rows) - at).bit_length() - 1)  # few sizes, so few statements to prepare
+        flat = tuple(chain.from_iterable(map(values, rows[at : at + size])))
+        conn.exec_driver_sql(_insert_statement(table.name, names, size, _MARKS[conn.dialect.paramstyle]), flat)
+        at += size
+
+
+@lru_cache(maxsize=128)
+def _insert_statement(table: str, columns: tuple[str, ...], rows: int, mark: str) -> str:
+    row = f"({', '.join([mark] * len(columns))})"
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join([row] * rows)}"  # noqa: S608 - our own names
 
 
 def is_passing(exc: DBAPIError) -> bool:

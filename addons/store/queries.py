@@ -197,10 +197,12 @@ class Queries:
         columns = [requests.c[f"{which}_{part}"] for part in ("hash", "size", "truncated")]
         with self._engine.connect() as conn:
             found = conn.execute(select(*columns).where(requests.c.id == request_id)).mappings().one_or_none()
-        if found is None:
-            return None
-        digest = found[f"{which}_hash"]
-        packed = self._blobs.get(digest) if digest else None
+            if found is None:
+                return None
+            digest = found[f"{which}_hash"]
+            packed = conn.scalar(select(blobs.c.data).where(blobs.c.hash == digest)) if digest else None
+        if digest and packed is None:
+            packed = self._blobs.get(digest)
         data = unpack(digest, packed) if packed is not None else None
         state: BodyState = "kept" if data is not None else _absent(found, which)
         return Content(data, BodyInfo(state, found[f"{which}_size"], found[f"{which}_truncated"]))

@@ -12,10 +12,11 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, Engine, Select, delete, insert, select, update
+from sqlalchemy import Connection, Engine, Row, Select, delete, insert, select, update
 from sqlalchemy.exc import DBAPIError
 
 from switchman.addons.store.blobs import BlobStore
@@ -105,7 +106,7 @@ class Retention:
 
     def _delete_bodies(self, conn: Connection, before: float) -> int:
         old = _oldest_bodies().where(blobs.c.last_used < before)
-        found = [(row.hash, row.stored_size) for row in conn.execute(old)]
+        found = conn.execute(old).all()
         _delete_blobs(conn, self._blobs, found)
         return len(found)
 
@@ -151,7 +152,7 @@ def prune_to_size(engine: Engine, store: BlobStore, max_total: int) -> int:
             for row in conn.execute(_oldest_bodies()) if excess > 0 else ():
                 if excess <= 0:
                     break
-                going.append((row.hash, row.stored_size))
+                going.append(row)
                 excess -= row.stored_size
             _delete_blobs(conn, store, going)
         removed += len(going)
@@ -159,18 +160,21 @@ def prune_to_size(engine: Engine, store: BlobStore, max_total: int) -> int:
             return removed
 
 
-def _oldest_bodies() -> Select[tuple[str, int]]:
-    return select(blobs.c.hash, blobs.c.stored_size).order_by(blobs.c.last_used).limit(ROWS_AT_ONCE)
+def _oldest_bodies() -> Select[Any]:
+    return (
+        select(blobs.c.hash, blobs.c.stored_size, blobs.c.data.is_(None).label("is_file"))
+        .order_by(blobs.c.last_used)
+        .limit(ROWS_AT_ONCE)
+    )
 
 
-def _delete_blobs(conn: Connection, store: BlobStore, found: list[tuple[str, int]]) -> None:
+def _delete_blobs(conn: Connection, store: BlobStore, found: Sequence[Row[Any]]) -> None:
     """Rows and files go under the write lock, so nobody decides meanwhile that a file need not be written again."""
     if not found:
         return
-    digests = [digest for digest, _ in found]
-    conn.execute(delete(blobs).where(blobs.c.hash.in_(digests)))
-    add_stored_bytes(conn, -sum(size for _, size in found))
-    store.delete(digests)
+    conn.execute(delete(blobs).where(blobs.c.hash.in_([row.hash for row in found])))
+    add_stored_bytes(conn, -sum(row.stored_size for row in found))
+    store.delete(row.hash for row in found if row.is_file)
 
 
 def _delete_rows(conn: Connection, before: float) -> int:

@@ -7,12 +7,14 @@ the store whatever the caller forgot.
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, Double, Integer, SmallInteger, String, Table, Text
+from sqlalchemy import BigInteger, Double, Integer, SmallInteger, String
+from sqlalchemy.types import TypeEngine
 
 from switchman.addons.core.masking import mask_headers, mask_url
 from switchman.addons.core.record import AttemptRecord, Record
@@ -20,6 +22,7 @@ from switchman.addons.store import tables
 from switchman.addons.store.blobs import Body, make_body
 
 MAX_TEXT = 10_000  # characters of an error message
+MAX_JSON = 200_000  # characters of headers or trace before long values in them are cut
 MAX_ATTEMPTS = 1_000
 _MAX_INTEGER = {BigInteger: 2**63 - 1, Integer: 2**31 - 1, SmallInteger: 2**15 - 1}
 
@@ -35,12 +38,12 @@ class Prepared:
 
 def prepare(record: Record, max_body: int) -> Prepared:
     """Raises TypeError or ValueError for a record that is none (a string where bytes belong, and the like)."""
-    row = _fit(tables.requests, {name: getattr(record, name) for name in _PLAIN})
+    row = {name: fit(getattr(record, name)) for name, fit in _REQUEST_FIT.items()}
     row["path"] = _text(mask_url(record.path), 2000)
     row["error"] = None if record.error is None else _text(mask_url(record.error), MAX_TEXT)
-    row["request_headers"] = _headers(record.request_headers)
-    row["response_headers"] = _headers(record.response_headers)
-    row["trace"] = _clean(list(record.trace))
+    row["request_headers"] = _json(mask_headers(record.request_headers))
+    row["response_headers"] = _json(mask_headers(record.response_headers))
+    row["trace"] = _json(record.trace)
     bodies = []
     for which, data, size in (
         ("request", record.request_body, record.request_size),
@@ -57,49 +60,21 @@ def prepare(record: Record, max_body: int) -> Prepared:
 
 
 def _attempt(request_id: str, number: int, attempt: AttemptRecord) -> dict[str, Any]:
-    values = {name: getattr(attempt, name) for name in _ATTEMPT}
-    values["url"] = mask_url(attempt.url)
-    values["error"] = None if attempt.error is None else mask_url(attempt.error)
-    return {"request_id": request_id, "number": number, **_fit(tables.attempts, values)}
+    row = {name: fit(getattr(attempt, name)) for name, fit in _ATTEMPT_FIT.items()}
+    row["url"] = _text(mask_url(attempt.url), 2000)
+    row["error"] = None if attempt.error is None else _text(mask_url(attempt.error), MAX_TEXT)
+    return {"request_id": request_id, "number": number, **row}
 
 
-def _fit(table: Table, values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _fit_one(table.c[name].type, value) for name, value in values.items()}
-
-
-def _fit_one(kind: Any, value: Any) -> Any:
-    if value is None:
-        return None
-    if isinstance(kind, String):
-        return _text(value, MAX_TEXT if isinstance(kind, Text) else kind.length or MAX_TEXT)
-    if isinstance(kind, Integer):
-        most = _MAX_INTEGER.get(type(kind), 2**31 - 1)
-        return max(-most, min(most, int(value)))
-    if isinstance(kind, Double):
-        number = float(value)
-        return number if math.isfinite(number) else None
-    return value
-
-
-def _text(value: object, most: int) -> str:
-    """Short enough, and without what PostgreSQL (NUL) or UTF-8 (a lone surrogate) cannot hold."""
-    if not isinstance(value, str):  # from a client's or an upstream's JSON: a model name that is a number
-        value = str(value)
-    if len(value) > most:
-        value = value[: most - 3] + "..."
-    if "\0" in value:
-        value = value.replace("\0", "\ufffd")
-    if not value.isascii():
-        value = value.encode("utf-8", "replace").decode("utf-8")
-    return value
-
-
-def _headers(pairs: Iterable[tuple[str, str]]) -> list[list[str]]:
-    return [[_text(name, MAX_TEXT), _text(value, MAX_TEXT)] for name, value in mask_headers(pairs)]
+def _json(value: Any) -> str:
+    """JSON text. Strings that not every database can store are made so, after a look whether there are any."""
+    text = json.dumps(value)
+    if len(text) > MAX_JSON or "\\u0000" in text or "\\ud" in text or "NaN" in text or "Infinity" in text:
+        text = json.dumps(_clean(value))
+    return text
 
 
 def _clean(value: Any) -> Any:
-    """JSON values with every string made storable."""
     if isinstance(value, str):
         return _text(value, MAX_TEXT)
     if isinstance(value, Mapping):
@@ -111,7 +86,32 @@ def _clean(value: Any) -> Any:
     return value
 
 
-_OWN = {"seq", "path", "error", "request_headers", "response_headers", "trace"}
+def _text(value: object, most: int) -> str:
+    """Short enough, and without what PostgreSQL (NUL) or UTF-8 (a lone surrogate) cannot hold."""
+    text = value if isinstance(value, str) else str(value)  # from somebody's JSON: a model name that is a number
+    if len(text) > most:
+        text = text[: most - 3] + "..."
+    if "\0" in text:
+        text = text.replace("\0", "\ufffd")
+    if not text.isascii():
+        text = text.encode("utf-8", "replace").decode("utf-8")
+    return text
+
+
+def _fit_for(kind: TypeEngine[Any]) -> Callable[[Any], Any]:
+    """What makes a value fit a column of this type; None stays None."""
+    if isinstance(kind, String):
+        length = kind.length or MAX_TEXT
+        return lambda value: None if value is None else _text(value, length)
+    if isinstance(kind, Integer):
+        most = _MAX_INTEGER.get(type(kind), 2**31 - 1)
+        return lambda value: None if value is None else max(-most, min(most, int(value)))
+    if isinstance(kind, Double):
+        return lambda value: None if value is None or not math.isfinite(value) else float(value)
+    return lambda value: value
+
+
+_OWN = {"seq", "path", "error", "request_headers", "response_headers", "trace", "request_id", "number", "url"}
 _BODY = {f"{which}_{part}" for which in ("request", "response") for part in ("hash", "size", "truncated")}
-_PLAIN = tuple(column.name for column in tables.requests.columns if column.name not in _OWN | _BODY)
-_ATTEMPT = tuple(column.name for column in tables.attempts.columns if column.name not in ("request_id", "number"))
+_REQUEST_FIT = {c.name: _fit_for(c.type) for c in tables.requests.columns if c.name not in _OWN | _BODY}
+_ATTEMPT_FIT = {c.name: _fit_for(c.type) for c in tables.attempts.columns if c.name not in _OWN}

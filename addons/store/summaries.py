@@ -81,7 +81,7 @@ class Scatter:
 
 
 class Counts(NamedTuple):
-    count: int
+    requests: int
     errors: int
     cancelled: int
 
@@ -103,11 +103,11 @@ class Summaries:
 
         def latency(key: tuple[str | None] | None, counted: Counts) -> Latency:
             duration, ttft = (figures[name].get(key, Percentiles()) for name in ("duration_ms", "ttft_ms"))
-            return Latency(counted.count, counted.errors, counted.cancelled, duration, ttft)
+            return Latency(counted.requests, counted.errors, counted.cancelled, duration, ttft)
 
-        busiest = sorted(counts.items(), key=lambda item: -item[1].count)[:MAX_MODELS]
+        busiest = sorted(counts.items(), key=lambda item: -item[1].requests)[:MAX_MODELS]
         models = tuple(ModelLatency(model, latency((model,), counted)) for model, counted in busiest)
-        return Summary(latency(None, overall), models, overall.count > MAX_RANKED)
+        return Summary(latency(None, overall), models, overall.requests > MAX_RANKED)
 
     def scatter(self, filters: Filters, limit: int) -> Scatter:
         """Raises ValueError for a bad status filter."""

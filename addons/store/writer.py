@@ -21,13 +21,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import zstandard
-from sqlalchemy import Connection, Engine, bindparam, insert, select, update
+from sqlalchemy import Connection, Engine, select, update
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
 from switchman.addons.core.record import Record
-from switchman.addons.store.blobs import LEVEL, BlobStore, Body
-from switchman.addons.store.database import is_passing, writing
+from switchman.addons.store.blobs import BlobStore, Body, pack
+from switchman.addons.store.database import insert_rows, is_passing, writing
 from switchman.addons.store.retention import add_stored_bytes, prune_to_size
 from switchman.addons.store.rows import Prepared, prepare
 from switchman.addons.store.tables import attempts, blobs, requests
@@ -41,6 +40,10 @@ QUEUE_RECORDS = 10_000
 QUEUE_BYTES = 256 * 1024 * 1024  # of bodies waiting; beyond that, rows are queued without theirs
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 5.0  # seconds between tries of a batch
 TELL_SECONDS = 60.0  # the same trouble is logged at most this often
+INLINE_BYTES = 16_384  # bodies that are no larger when compressed live in the blobs table
+RENEW_SECONDS = (
+    600.0  # a body's last use is noted this far ahead, so one that comes all the time is not noted all the time
+)
 RECENT = 4096  # hashes remembered as stored, so their content is not compressed again
 
 
@@ -86,7 +89,6 @@ class Writer:
         self._dropped_told = 0
         self._told: dict[str, float] = {}
         self._recent: OrderedDict[str, None] = OrderedDict()
-        self._compressor = zstandard.ZstdCompressor(level=LEVEL)
         self._thread = threading.Thread(target=self._run, name="switchman-writer", daemon=True)
         self._thread.start()
 
@@ -201,17 +203,15 @@ class Writer:
     def _commit(self, prepared: Sequence[Prepared]) -> None:
         """Write these rows, trying again for as long as what is in the way may pass."""
         bodies = {body.digest: body for item in prepared for body in item.bodies}
-        for digest, body in bodies.items():
-            if digest not in self._recent:
-                body.packed = self._compressor.compress(body.data)
+        pack([body for body in bodies.values() if body.digest not in self._recent])
         pause = FIRST_PAUSE
         while True:
             try:
                 with writing(self._engine) as conn:
                     self._keep_bodies(conn, prepared, bodies)
-                    conn.execute(insert(requests), [item.row for item in prepared])
+                    insert_rows(conn, requests, [item.row for item in prepared])
                     if tries := [attempt for item in prepared for attempt in item.attempts]:
-                        conn.execute(insert(attempts), tries)
+                        insert_rows(conn, attempts, tries)
             except DBAPIError as exc:
                 if not is_passing(exc):
                     raise
@@ -231,37 +231,50 @@ class Writer:
                 return
 
     def _keep_bodies(self, conn: Connection, prepared: Sequence[Prepared], bodies: dict[str, Body]) -> None:
-        """Put bodies that are new into the blob store and its table, and renew the others' last use."""
-        used: dict[str, float] = {}
-        for item in prepared:
-            for body in item.bodies:
-                used[body.digest] = max(used.get(body.digest, 0.0), item.row["started_at"])
-        lost = {digest for digest, body in bodies.items() if not self._keep(body)}
-        if lost:
-            _forget_bodies(prepared, lost)
-        if not self._blobs.accounted or not (kept := [digest for digest in bodies if digest not in lost]):
+        """Keep the bodies that are new, and note that the others are used again."""
+        if not bodies:
             return
-        known = set(conn.scalars(select(blobs.c.hash).where(blobs.c.hash.in_(kept))))
-        if again := [{"digest": digest, "used": used[digest]} for digest in kept if digest in known]:
-            conn.execute(_RENEW, again)
-        if fresh := [_blob_row(self._pack(bodies[digest]), used[digest]) for digest in kept if digest not in known]:
-            conn.execute(insert(blobs), fresh)
-            add_stored_bytes(conn, sum(len(bodies[row["hash"]].packed or b"") for row in fresh))
+        if self._blobs.accounted:
+            newest = max(item.row["started_at"] for item in prepared)
+            lost = self._keep_listed(conn, bodies, newest)
+        else:
+            lost = {digest for digest, body in bodies.items() if not self._keep_file(body)}
+        for item in prepared if lost else ():
+            for which in ("request", "response"):
+                if item.row[f"{which}_hash"] in lost:
+                    item.row[f"{which}_hash"] = None
 
-    def _keep(self, body: Body) -> bool:
+    def _keep_listed(self, conn: Connection, bodies: dict[str, Body], newest: float) -> set[str]:
+        """By the blobs table: small ones in it, larger ones as files; returns those that could not be kept.
+
+        `last_used` may be later than the newest request with that body, never earlier.
+        """
+        listed = select(blobs.c.hash, blobs.c.last_used, blobs.c.data.is_(None).label("is_file"))
+        known = {row.hash: row for row in conn.execute(listed.where(blobs.c.hash.in_(list(bodies))))}
+        if stale := [row.hash for row in known.values() if row.last_used < newest]:
+            conn.execute(update(blobs).where(blobs.c.hash.in_(stale)).values(last_used=newest + RENEW_SECONDS))
+        fresh = [body for digest, body in bodies.items() if digest not in known]
+        pack(fresh)
+        lost = set()
+        for body in bodies.values():
+            is_file = known[body.digest].is_file if body.digest in known else len(body.packed or b"") > INLINE_BYTES
+            if is_file and not self._keep_file(body):
+                lost.add(body.digest)
+        if rows := [_blob_row(body, newest) for body in fresh if body.digest not in lost]:
+            insert_rows(conn, blobs, rows)
+            add_stored_bytes(conn, sum(row["stored_size"] for row in rows))
+        return lost
+
+    def _keep_file(self, body: Body) -> bool:
         try:
             if not self._blobs.refresh(body.digest):
-                self._blobs.put(body.digest, self._pack(body).packed or b"")
+                pack([body])
+                self._blobs.put(body.digest, body.packed or b"")
             return True
         except OSError as exc:
             self.counts.bodiless += 1
             self._tell("blobs", f"a body cannot be stored, its request is logged without it: {exc}")
             return False
-
-    def _pack(self, body: Body) -> Body:
-        if body.packed is None:
-            body.packed = self._compressor.compress(body.data)
-        return body
 
     def _remember(self, bodies: dict[str, Body]) -> None:
         for digest in bodies:
@@ -303,28 +316,16 @@ class Writer:
         return True
 
 
-_RENEW = (
-    update(blobs)
-    .where(blobs.c.hash == bindparam("digest"), blobs.c.last_used < bindparam("used"))
-    .values(last_used=bindparam("used"))
-)
-
-
 def _blob_row(body: Body, used: float) -> dict[str, Any]:
+    packed = body.packed or b""
     return {
         "hash": body.digest,
         "size": len(body.data),
-        "stored_size": len(body.packed or b""),
+        "stored_size": len(packed),
         "created_at": time.time(),
         "last_used": used,
+        "data": packed if len(packed) <= INLINE_BYTES else None,
     }
-
-
-def _forget_bodies(prepared: Sequence[Prepared], lost: set[str]) -> None:
-    for item in prepared:
-        for which in ("request", "response"):
-            if item.row[f"{which}_hash"] in lost:
-                item.row[f"{which}_hash"] = None
 
 
 def _body_bytes(record: Record) -> int:

@@ -98,6 +98,7 @@ def _create_blobs() -> None:
         sa.Column("stored_size", sa.BigInteger, nullable=False),
         sa.Column("created_at", sa.Double, nullable=False),
         sa.Column("last_used", sa.Double, nullable=False),
+        sa.Column("data", sa.LargeBinary),
     )
     op.create_index("blobs_by_use", "blobs", ["last_used"])
     totals = op.create_table(
