@@ -1,6 +1,6 @@
 """Whether an installed wheel is whole: every file of the packages is in it, every module can be imported.
 
-    check_wheel.py switchman.whl files.txt      files.txt: paths in the repository, one per line
+check_wheel.py switchman.whl files.txt      files.txt: paths in the repository, one per line
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How the command talks: one line each on stderr, so that what a command prints on stdout can be piped."""
+"""How the command talks: its own lines go to stderr, so that what is asked for can be piped from stdout."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ import sys
 
 def say(message: str) -> None:
     print(f"switchman: {message}", file=sys.stderr, flush=True)
+
+
+def show(text: str) -> None:
+    print(text, flush=True)
 
 
 def refuse(message: str) -> int:

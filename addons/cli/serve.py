@@ -9,19 +9,21 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
-from switchman.addons.cli.messages import refuse, say
-from switchman.addons.configuration import load_ruleset, load_settings
-from switchman.addons.core.ruleset import RulesError
+from switchman.addons.cli.messages import refuse, say, show
+from switchman.addons.configuration import SettingsError, load_ruleset, load_settings
+from switchman.addons.core.problems import RulesError
 from switchman.addons.serving.launch import Launch
 from switchman.addons.serving.ports import PortInUse, reserve
 from switchman.addons.serving.supervisor import Supervisor
-from switchman.addons.settings import Settings, SettingsError
+from switchman.addons.settings import Settings
 
 DEMO_DATA = Path(".demo")
+MOST_WORKERS = 256
 
 
-def run(args: argparse.Namespace) -> int:
+def run(arguments: list[str]) -> int:
     """Exit code 0 after a stop by signal, 1 where a process could not be kept running, 2 for a bad configuration."""
+    args = _parser().parse_args(arguments)
     if args.demo and args.config:
         return refuse("--demo brings its own routes file: leave out --demo or --config")
     data = data_dir(args)
@@ -45,6 +47,42 @@ def run(args: argparse.Namespace) -> int:
             return refuse(str(e))
         supervisor = Supervisor(say)
         return asyncio.run(supervisor.run(launch.start(supervisor)))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="switchman serve",
+        description="Run the proxy workers and the dashboard. Options stand above environment variables.",
+    )
+    parser.add_argument("--config", metavar="F", type=Path, help="routes file (ROUTES_CONFIG, default routes.yaml)")
+    parser.add_argument("--host", metavar="H", help="address to listen on (LISTEN_HOST, default 127.0.0.1)")
+    parser.add_argument(
+        "--port", metavar="N", type=_port, help="the proxy's (LISTEN_PORT, default 1234); 0: any free one"
+    )
+    parser.add_argument(
+        "--ui-port", metavar="N", type=_port, help="the dashboard's (UI_PORT, default 1235); 0: any free one"
+    )
+    parser.add_argument(
+        "--workers", metavar="N", type=_workers, default=1, help="proxy processes (default %(default)s)"
+    )
+    parser.add_argument(
+        "--data-dir", metavar="D", type=Path, help="folder of the log, bodies, certificates, routes.yaml"
+    )
+    parser.add_argument("--demo", action="store_true", help="with two demo upstreams and routes to try")
+    parser.add_argument("--no-ui", action="store_true", help="without the dashboard")
+    return parser
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"expected a port from 0 to 65535, got {text!r}")
+    return int(text)
+
+
+def _workers(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= MOST_WORKERS:
+        raise argparse.ArgumentTypeError(f"expected a number from 1 to {MOST_WORKERS}, got {text!r}")
+    return int(text)
 
 
 def data_dir(args: argparse.Namespace) -> Path | None:
@@ -86,7 +124,7 @@ def _launch(args: argparse.Namespace, settings: Settings, data: Path | None, hel
         ui_port, probe = _reserve(settings.listen_host, settings.ui_port, "--ui-port")
         probe.close()  # the dashboard is one process: it listens by itself, and shares with nobody
     os.environ["LISTEN_PORT"] = str(port)
-    return Launch(settings, port, ui_port, args.workers, data, args.demo, say)
+    return Launch(settings, port, ui_port, args.workers, data, args.demo, say, show)
 
 
 def _reserve(host: str, port: int, option: str) -> tuple[int, ExitStack]:

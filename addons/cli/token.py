@@ -5,13 +5,17 @@ from __future__ import annotations
 import argparse
 
 from switchman.addons.cli.messages import refuse
-from switchman.addons.configuration import load_settings
-from switchman.addons.settings import SettingsError
+from switchman.addons.configuration import SettingsError, load_settings
 from switchman.webui.auth import make_token
 
 
-def run(args: argparse.Namespace) -> int:
+def run(arguments: list[str]) -> int:
     """Prints the token alone, so that it can be piped. Exit code 2 where JWT_SECRET is missing or bad."""
+    parser = argparse.ArgumentParser(
+        prog="switchman token", description="Print a token that opens the dashboard, signed with JWT_SECRET."
+    )
+    parser.add_argument("--hours", type=float, default=24.0, help="how long it is valid (default: %(default)g)")
+    args = parser.parse_args(arguments)
     try:
         settings = load_settings()
         if settings.jwt_secret is None:

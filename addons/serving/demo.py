@@ -8,8 +8,9 @@ import threading
 from collections.abc import Sequence
 
 from switchman.addons.serving.child import log_to_stderr, obey_supervisor, say_ready
+from switchman.addons.testing.demo import demo_upstream
 
-QUESTION = "Why is the sky blue?"
+QUESTION = "Hello!"
 
 
 def command(last: Sequence[str]) -> Sequence[str]:
@@ -17,17 +18,17 @@ def command(last: Sequence[str]) -> Sequence[str]:
     return ["switchman.addons.serving.demo", "--ports", *(last or ("0", "0"))]
 
 
-def routes(steady: str, flaky: str) -> str:
-    """The demo's routes.yaml. `steady` thinks aloud, `flaky` fails every third request."""
+def routes(thinker: str, flaky: str) -> str:
+    """The demo's routes.yaml. `thinker` thinks aloud, `flaky` fails every third request."""
     return f"""\
 # Written by `switchman serve --demo` at each start. Edit it while it runs: it is reloaded within a second.
 servers:
-  thinker: "{steady}"    # thinks aloud in <think> blocks, which Switchman takes out
+  thinker: "{thinker}"    # thinks aloud in <think> blocks, which Switchman takes out
   flaky: "{flaky}"       # every third request fails, and the next server answers
 
 aliases:
   demo:
-    instances: ["flaky/llama3", "thinker/qwen3"]   # tried in this order
+    instances: ["flaky/demo-flaky", "thinker/demo-think"]   # tried in this order
 
 routes:
   - name: names that end in -think
@@ -50,13 +51,11 @@ With openai-python (pip install openai):
   client = OpenAI(base_url="{url}/v1", api_key="any")
   print(client.chat.completions.create(model="demo", messages=[{{"role": "user", "content": "{QUESTION}"}}]))
 
-`thinker/qwen3` reaches the server that thinks aloud, `"stream": true` streams.
+`thinker/demo-think` reaches the server that thinks aloud, `"stream": true` streams.
 """
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    from switchman.addons.testing import FakeUpstream
-
     arguments = argparse.ArgumentParser(prog="switchman demo")
     arguments.add_argument("--ports", nargs=2, type=int, required=True)
     args = arguments.parse_args(argv)
@@ -64,8 +63,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     log_to_stderr("demo")
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    with FakeUpstream(port=args.ports[0]) as steady, FakeUpstream(port=args.ports[1]) as flaky:
-        say_ready([str(steady.port), str(flaky.port)])
+    with demo_upstream("think", args.ports[0]) as thinker, demo_upstream("flaky", args.ports[1]) as flaky:
+        say_ready([str(thinker.port), str(flaky.port)])
         stop.wait()
 
 

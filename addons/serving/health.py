@@ -36,4 +36,3 @@ async def _answers(host: str, port: int) -> bool:
         with contextlib.suppress(OSError):
             await writer.wait_closed()
     return status.split(b" ")[1:2] == [b"200"]
-

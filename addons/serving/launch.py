@@ -27,7 +27,8 @@ class Launch:
     workers: int
     data: Path | None
     demo: bool
-    say: Say
+    say: Say  # one line for whoever watches
+    show: Say  # text to copy from
 
     async def start(self, supervisor: Supervisor) -> None:
         """Start everything; raises supervisor.StartFailed."""
@@ -47,10 +48,10 @@ class Launch:
     async def _start_demo(self, supervisor: Supervisor) -> None:
         assert self.data is not None
         ports = await supervisor.start("demo", demo.command, essential=False)
-        steady, flaky = (f"http://127.0.0.1:{port}" for port in ports)
+        thinker, flaky = (f"http://127.0.0.1:{port}" for port in ports)
         routes = self.data / "routes.yaml"
-        routes.write_text(demo.routes(steady, flaky), encoding="utf-8")
-        os.environ["DEFAULT_UPSTREAM"] = steady
+        routes.write_text(demo.routes(thinker, flaky), encoding="utf-8")
+        os.environ["DEFAULT_UPSTREAM"] = thinker
 
     def _worker(self, number: int) -> Command:
         arguments = ["switchman.addons.serving.worker", "--number", str(number)]
@@ -70,7 +71,7 @@ class Launch:
             if not is_loopback(self.settings.listen_host) and self.settings.webui_security != "ALWAYS_AUTH":
                 self.say("warning: other machines can read the dashboard; WEBUI_SECURITY=ALWAYS_AUTH asks for a token")
         if self.demo:
-            print(demo.what_to_try(self._url), flush=True)
+            self.show(demo.what_to_try(self._url))
 
 
 def is_loopback(host: str) -> bool:

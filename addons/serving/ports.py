@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import Any
 
@@ -16,7 +16,7 @@ class PortInUse(Exception):
 class SharedPortLoop(asyncio.SelectorEventLoop):
     """An event loop whose servers share their port with the other workers: the kernel spreads the connections."""
 
-    async def create_server(  # type: ignore[override]  # asyncio's own overloads cannot be repeated here
+    async def create_server(
         self, protocol_factory: Callable[[], asyncio.BaseProtocol], host: Any = None, port: Any = None, **options: Any
     ) -> asyncio.Server:
         options.setdefault("reuse_port", True)
@@ -33,10 +33,10 @@ def reserve(host: str, port: int) -> tuple[int, ExitStack]:
     held = ExitStack()
     try:
         for family, address in _addresses(host, port):
-            with _bound(family, address, shared=False) as probe:
-                number = probe.getsockname()[1]
-            held.enter_context(_bound(family, (address[0], number, *address[2:]), shared=True))
-            port = number  # with port 0, the first address picks and the others follow
+            with _bound(family, address, reuse_address=True) as probe:
+                probe.listen(1)  # some systems only say here that the port is taken
+                port = probe.getsockname()[1]  # with port 0, the first address picks and the others follow
+            held.enter_context(_shared(family, (address[0], port, *address[2:])))
     except OSError as e:
         held.close()
         raise PortInUse(f"cannot listen on {host or '*'}:{port}: {e.strerror or e}") from e
@@ -54,7 +54,7 @@ def url_host(host: str) -> str:
     return f"[{name}]" if ":" in name else name
 
 
-def _addresses(host: str, port: int) -> list[tuple[socket.AddressFamily, tuple[Any, ...]]]:
+def _addresses(host: str, port: int) -> Sequence[tuple[socket.AddressFamily, tuple[Any, ...]]]:
     found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     unique = list(dict.fromkeys((family, address) for family, _, _, _, address in found))
     if port == 0:  # IPv4 and IPv6 would each pick their own
@@ -62,17 +62,25 @@ def _addresses(host: str, port: int) -> list[tuple[socket.AddressFamily, tuple[A
     return unique
 
 
-def _bound(family: socket.AddressFamily, address: tuple[Any, ...], shared: bool) -> socket.socket:
+def _shared(family: socket.AddressFamily, address: tuple[Any, ...]) -> socket.socket:
+    try:
+        return _bound(family, address, reuse_port=True)
+    except OSError:
+        # Old connections in TIME_WAIT. A port kept this way can be taken while no worker listens, but not unnoticed:
+        # the workers' own listening then fails.
+        return _bound(family, address, reuse_port=True, reuse_address=True)
+
+
+def _bound(
+    family: socket.AddressFamily, address: tuple[Any, ...], reuse_port: bool = False, reuse_address: bool = False
+) -> socket.socket:
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port in TIME_WAIT is free
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, reuse_address)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, reuse_port)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        if shared:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         sock.bind(address)
-        if not shared:
-            sock.listen(1)  # with SO_REUSEADDR, some systems only say here that the port is taken
     except OSError:
         sock.close()
         raise

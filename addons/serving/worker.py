@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from switchman.addons.assembly import assemble
 from switchman.addons.configuration import load_settings
 from switchman.addons.serving.child import log_to_stderr, obey_supervisor, say_ready
 from switchman.addons.serving.master import LeanMaster
@@ -60,11 +61,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     obey_supervisor()
     log_to_stderr(f"worker-{args.number}")
     settings = load_settings()
-    from switchman.addons.pipeline import addons  # builds the addons, so after the settings were found good
-
     gc.freeze()
     gc.set_threshold(YOUNG_OBJECTS, 20, 20)
-    asyncio.run(serve(settings, addons, args.confdir), loop_factory=SharedPortLoop)
+    asyncio.run(serve(settings, assemble(), args.confdir), loop_factory=SharedPortLoop)
 
 
 if __name__ == "__main__":
