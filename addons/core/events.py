@@ -21,7 +21,8 @@ EVENT_LIMIT: Final = 16 * 1024 * 1024
 """Bytes. No provider sends larger events; images in a stream come near 10 MB."""
 
 _decode = json.JSONDecoder().raw_decode
-_LINE_END: Final = re.compile(rb"\r\n|\n|\r")
+_LINE: Final = re.compile(rb"([^\r\n]*)(\r\n|\n|\r|\Z)")
+BOM: Final = b"\xef\xbb\xbf"
 _UNREAD: Final = object()
 
 
@@ -115,18 +116,16 @@ class Event:
 
 
 def _with_data_line(raw: bytes, payload: bytes) -> bytes:
-    """SSE whose data stood on several lines: the first takes the new payload, the others go."""
-    out, at, placed = [], 0, False
-    for match in _LINE_END.finditer(raw):
-        line = raw[at : match.end()]
-        if not line.startswith(b"data"):
-            out.append(line)
+    """SSE whose data stands on several lines: the first takes the new payload, the others go."""
+    out: list[bytes] = []
+    placed = False
+    for match in _LINE.finditer(raw):
+        line, line_end = match.groups()
+        if line.removeprefix(BOM).partition(b":")[0] != b"data":
+            out.append(match.group())
         elif not placed:
-            out.append(b"data: " + payload + match.group())
             placed = True
-        at = match.end()
-    tail = raw[at:]
-    out.append(tail if placed or not tail.startswith(b"data") else b"data: " + payload)
+            out.append((BOM if line.startswith(BOM) else b"") + b"data: " + payload + line_end)
     return b"".join(out)
 
 

@@ -99,13 +99,13 @@ class FenceFilter:
         if self._state is _CONTENT and not self._blank:
             return
         line = "".join(self._line).lstrip()
+        # White space before a line's text never counts; leaving it out makes a flood of blanks cost no repeated scans.
+        self._line[:] = [line] if line else []
         if self._state is _BEFORE:
-            # Only what is left after the white space is kept, so that a flood of blanks costs no repeated scans.
-            self._line[:] = [line] if line else []
             if not _may_open(line):
                 self._state = _PAST
         elif line:
-            self._state = self._state if self._state is _CONTENT and line[0] in "{[" else _PAST
+            self._state = _CONTENT if self._state is _CONTENT and line[0] in "{[" else _PAST
             self._blank = False
 
     def _line_ends(self) -> None:

@@ -11,12 +11,11 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from switchman.addons.core.events import Event, Splitter
+from switchman.addons.core.events import BOM, Event, Splitter
 
 # A lookahead of one byte; nothing here can backtrack.
 _BLANK_LINE: Final = re.compile(rb"\n(?:\n|\r\n|\r(?=[^\n]))|\r\r")
 _LINE_END: Final = re.compile(rb"\r\n|\n|\r")
-_BOM: Final = b"\xef\xbb\xbf"
 
 
 class SSESplitter(Splitter):
@@ -44,7 +43,7 @@ class SSESplitter(Splitter):
 def _read_lines(raw: bytes) -> Event:
     """An event of any shape, by the rules of the specification. `id` and `retry` are not looked at."""
     name, values, at = "", [], -1
-    start = len(_BOM) if raw.startswith(_BOM) else 0
+    start = len(BOM) if raw.startswith(BOM) else 0
     while start < len(raw):
         match = _LINE_END.search(raw, start)
         stop = match.start() if match else len(raw)

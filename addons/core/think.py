@@ -41,6 +41,8 @@ _TAGS: Final = _OPENERS + tuple(f"</{name}>" for name in _NAMES)
 _LONGEST: Final = max(map(len, _TAGS))
 _OPENER: Final = re.compile("|".join(_OPENERS), re.IGNORECASE | re.ASCII)
 _TAG: Final = re.compile("|".join(_TAGS), re.IGNORECASE | re.ASCII)
+_SPACE: Final = re.compile(r"\s*")
+_LINE_BREAKS: Final = re.compile(r"[\r\n]*")
 _CLOSER: Final = {name: re.compile(f"</{name}>", re.IGNORECASE | re.ASCII) for name in _NAMES}
 
 # The states of a filter.
@@ -103,8 +105,11 @@ class ThinkFilter:
     def feed(self, text: str) -> tuple[str, str]:
         visible: list[str] = []
         thought: list[str] = []
-        while text:
-            text = _STEPS[self._state](self, text, visible, thought)
+        if self._held:
+            text, self._held = self._held + text, ""
+        at = 0
+        while at < len(text):
+            at = _STEPS[self._state](self, text, at, visible, thought)
         return "".join(visible), "".join(thought)
 
     def end(self) -> tuple[str, str]:
@@ -125,27 +130,24 @@ class ThinkFilter:
         self._held = ""
         self._size = 0
 
-    def _give_up(self, rest: str, visible: list[str]) -> str:
+    def _give_up(self, rest: str, visible: list[str]) -> None:
         """What was held is text after all."""
         visible += (*self._block, rest)
         self._clear()
         self._state = _PAST
-        return ""
 
-    def _start(self, text: str, visible: list[str], thought: list[str]) -> str:
-        text = self._held + text
-        self._held = ""
-        rest = text.lstrip()
-        visible.append(text[: len(text) - len(rest)])
-        if match := _OPENER.match(rest):
+    def _start(self, text: str, at: int, visible: list[str], thought: list[str]) -> int:
+        begin = _end_of(_SPACE, text, at)
+        visible.append(text[at:begin])
+        if match := _OPENER.match(text, begin):
             self._enter(match)
-            return rest[match.end() :]
-        if _is_beginning(rest, _OPENERS):
-            self._held = rest
-            return ""
-        if rest:
+            return match.end()
+        if _is_beginning(text, begin, _OPENERS):
+            self._held = text[begin:]
+            return len(text)
+        if begin < len(text):
             self._state = _WAITING if self._orphan else _PAST
-        return rest
+        return begin
 
     def _enter(self, match: re.Match[str]) -> None:
         self._opener = match.group()
@@ -154,65 +156,62 @@ class ThinkFilter:
         self._orphan = 0
         self._state = _INSIDE
 
-    def _inside(self, text: str, visible: list[str], thought: list[str]) -> str:
-        text = self._held + text
-        match = self._closer.search(text)
-        cut = match.start() if match else _tag_at(text, (f"</{self._name}>",))
-        self._held = "" if match else text[cut:]
+    def _inside(self, text: str, at: int, visible: list[str], thought: list[str]) -> int:
+        match = self._closer.search(text, at)
+        cut = match.start() if match else _tag_at(text, at, (f"</{self._name}>",))
         if self._reveal:
-            thought.append(text[:cut])
-        elif self._size + cut > self._limit:
+            thought.append(text[at:cut])
+        elif self._size + cut - at > self._limit:
             visible.append(self._opener)
-            self._held = ""
-            return self._give_up(text, visible)
+            self._give_up(text[at:], visible)
+            return len(text)
         else:
-            self._block.append(text[:cut])
-            self._size += cut
-        if not match:
-            return ""
-        thought += self._block
-        self._clear()
-        self._state = _AFTER
-        return text[match.end() :]
+            self._block.append(text[at:cut])
+            self._size += cut - at
+        if match:
+            return self._close(match, thought)
+        self._held = text[cut:]
+        return len(text)
 
-    def _after(self, text: str, visible: list[str], thought: list[str]) -> str:
-        text = text.lstrip("\r\n")
-        if text:
-            self._state = _START
-        return text
-
-    def _waiting(self, text: str, visible: list[str], thought: list[str]) -> str:
-        text = self._held + text
-        self._held = ""
-        match = _TAG.search(text)
-        cut = match.start() if match else _tag_at(text, _TAGS)
-        if self._size + cut > self._orphan or (match and text[cut + 1] != "/"):
-            self._orphan = 0
-            return self._give_up(text, visible)
-        self._block.append(text[:cut])
-        self._size += cut
-        if not match:
-            self._held = text[cut:]
-            return ""
+    def _close(self, match: re.Match[str], thought: list[str]) -> int:
         thought += self._block
         self._clear()
         self._orphan = 0
         self._state = _AFTER
-        return text[match.end() :]
+        return match.end()
 
-    def _past(self, text: str, visible: list[str], thought: list[str]) -> str:
+    def _after(self, text: str, at: int, visible: list[str], thought: list[str]) -> int:
+        at = _end_of(_LINE_BREAKS, text, at)
+        if at < len(text):
+            self._state = _START
+        return at
+
+    def _waiting(self, text: str, at: int, visible: list[str], thought: list[str]) -> int:
+        match = _TAG.search(text, at)
+        cut = match.start() if match else _tag_at(text, at, _TAGS)
+        if self._size + cut - at > self._orphan or (match and text[cut + 1] != "/"):
+            self._orphan = 0
+            self._give_up(text[at:] if not self._anywhere else text[at:cut], visible)
+            return cut if self._anywhere else len(text)
+        self._block.append(text[at:cut])
+        self._size += cut - at
+        if match:
+            return self._close(match, thought)
+        self._held = text[cut:]
+        return len(text)
+
+    def _past(self, text: str, at: int, visible: list[str], thought: list[str]) -> int:
         if not self._anywhere:
-            visible.append(text)
-            return ""
-        text = self._held + text
-        match = _OPENER.search(text)
-        cut = match.start() if match else _tag_at(text, _OPENERS)
-        visible.append(text[:cut])
-        self._held = "" if match else text[cut:]
-        if not match:
-            return ""
-        self._enter(match)
-        return text[match.end() :]
+            visible.append(text[at:])
+            return len(text)
+        match = _OPENER.search(text, at)
+        cut = match.start() if match else _tag_at(text, at, _OPENERS)
+        visible.append(text[at:cut])
+        if match:
+            self._enter(match)
+            return match.end()
+        self._held = text[cut:]
+        return len(text)
 
 
 _STEPS: Final = {
@@ -222,21 +221,27 @@ _STEPS: Final = {
     _WAITING: ThinkFilter._waiting,
     _PAST: ThinkFilter._past,
 }
-"""Each step takes text and returns what is left of it for the next state."""
+"""Each step takes text from `at` on, and returns where the next one goes on."""
 
 
-def _is_beginning(text: str, tags: tuple[str, ...]) -> bool:
-    """Could `text` be the beginning of one of `tags`?"""
-    if not text.startswith("<") or len(text) >= _LONGEST:
+def _end_of(pattern: re.Pattern[str], text: str, at: int) -> int:
+    match = pattern.match(text, at)
+    assert match is not None  # these patterns match the empty string
+    return match.end()
+
+
+def _is_beginning(text: str, at: int, tags: tuple[str, ...]) -> bool:
+    """Could `text` from `at` on be the beginning of one of `tags`?"""
+    if not text.startswith("<", at) or len(text) - at >= _LONGEST:
         return False
-    lower = text.lower()
+    lower = text[at:].lower()
     return any(tag.startswith(lower) for tag in tags)
 
 
-def _tag_at(text: str, tags: tuple[str, ...]) -> int:
-    """Where in `text` a tag begins whose end has not come yet; len(text) if there is none."""
-    at = text.rfind("<", max(0, len(text) - _LONGEST + 1))
-    return at if at >= 0 and _is_beginning(text[at:], tags) else len(text)
+def _tag_at(text: str, at: int, tags: tuple[str, ...]) -> int:
+    """Where in `text`, from `at` on, a tag begins whose end has not come yet; len(text) if there is none."""
+    begin = text.rfind("<", max(at, len(text) - _LONGEST + 1))
+    return begin if begin >= 0 and _is_beginning(text, begin, tags) else len(text)
 
 
 class ThinkStage(SlotStage):
