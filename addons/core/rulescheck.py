@@ -14,7 +14,7 @@ from switchman.addons.core.yamltext import Document
 _EVERYTHING = frozenset({"", ".*", "^.*", ".*$", "^.*$", ".*?", "^", "$", "()", "(.*)", "^(.*)$"})
 
 # Pairs of rules that are compared for shadowing; a file of ten thousand rules must not hold up a reload.
-_MAX_COMPARED = 500_000
+_MAX_COMPARED = 200_000
 
 
 def routing_warnings(
