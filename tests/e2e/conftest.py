@@ -1,0 +1,247 @@
+"""Real proxies, real sockets. A proxy is one worker process; a module's tests share it and steer the fake upstreams.
+
+After every test the proxy's own output is looked at: a traceback there fails the test, whatever the client saw.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+import openai
+import pytest
+import sqlalchemy
+import trustme
+
+from switchman.addons.serving.ports import reserve
+from switchman.addons.store import tables
+from switchman.addons.store.blobs import FileBlobs
+from switchman.addons.store.queries import Queries
+from switchman.addons.testing import FakeUpstream
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 30.0  # seconds for what should take milliseconds: these tests share two cores with others
+TROUBLE = ("Traceback", "has crashed", "Addon error", "Task exception", "never retrieved", "Logging error")
+
+# Nothing of the machine's own settings may reach the proxy.
+SETTINGS = {
+    "DEFAULT_UPSTREAM", "LISTEN_HOST", "LISTEN_PORT", "MODEL_MAP", "ROUTES_CONFIG", "ENABLE_LOGGING", "REQUEST_TIMEOUT",
+    "DB_PATH", "DATABASE_URL", "STRIP_THINKING", "STRIP_JSON_MARKDOWN", "DISABLE_THINKING", "JWT_SECRET",
+    "TRUSTED_PROXIES", "MAX_BODY_BYTES", "MAX_HEADER_BYTES", "BLOB_STORAGE_TYPE", "BLOB_STORAGE_PATH",
+    "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY",
+}  # fmt: skip
+
+
+def wait_until[T](what: Callable[[], T], why: str = "") -> T:
+    """The first true value of `what()`; fails when there is none for long."""
+    end = time.monotonic() + PATIENCE
+    while not (found := what()):
+        if time.monotonic() > end:
+            pytest.fail(f"waited {PATIENCE:g} s in vain: {why or what}")
+        time.sleep(0.01)
+    return found
+
+
+class Proxy:
+    """A running proxy process, its output, and its log."""
+
+    def __init__(self, folder: Path, port: int, routes: str, env: Mapping[str, str]) -> None:
+        self.folder, self.port = folder, port
+        self.routes_file = folder / "routes.yaml"
+        self.output_file = folder / "output.txt"
+        self.blobs = FileBlobs(folder / "blobs")
+        self.process: subprocess.Popen[bytes] | None = None
+        self._engine: sqlalchemy.Engine | None = None
+        self._seen = 0
+        self.routes_file.write_text(routes)
+        clean = {name: value for name, value in os.environ.items() if name.upper() not in SETTINGS}
+        self.env = clean | {
+            "LISTEN_PORT": str(port),
+            "ROUTES_CONFIG": str(self.routes_file),
+            "DB_PATH": str(folder / "requests.db"),
+            "BLOB_STORAGE_PATH": str(folder / "blobs"),
+            "DEFAULT_UPSTREAM": "http://127.0.0.1:9",  # discard: nothing listens there
+            "PYTHONUNBUFFERED": "1",
+            **env,
+        }
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self, *command: str) -> None:
+        arguments = command or ("-m", "switchman.addons.serving.worker", "--confdir", str(self.folder / "mitmproxy"))
+        with self.output_file.open("ab") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, *arguments], stdin=subprocess.PIPE, stdout=output, stderr=output, env=self.env, cwd=ROOT
+            )
+
+    def wait_healthy(self) -> None:
+        assert self.process
+        wait_until(lambda: self.process.poll() is not None or self._healthy(), f"no /healthz:\n{self.output}")
+        assert self.process.poll() is None, self.output
+
+    def _healthy(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/healthz", trust_env=False).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def stop(self) -> None:
+        """SIGTERM, and a clean exit."""
+        if self.process is None:
+            return
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            code = self.process.wait(PATIENCE)
+        finally:
+            self.kill()
+        assert code == 0, f"exit code {code}:\n{self.output}"
+        self.check_output()
+
+    def kill(self) -> None:
+        """Leave nothing behind, whatever happened."""
+        if self.process is not None:
+            assert self.process.stdin
+            self.process.kill()
+            self.process.wait()
+            self.process.stdin.close()
+            self.process = None
+        if self._engine is not None:
+            self._engine.dispose()
+
+    @property
+    def output(self) -> str:
+        return self.output_file.read_text(errors="replace")
+
+    def check_output(self) -> None:
+        """Nothing that looks like a defect has been written since the last look."""
+        text = self.output
+        new, self._seen = text[self._seen :], len(text)
+        assert not any(sign in new for sign in TROUBLE), new
+
+    def wait_output(self, text: str) -> None:
+        wait_until(lambda: text in self.output, f"{text!r} in the output:\n{self.output}")
+
+    # The log
+
+    def rows(self, **where: Any) -> list[dict[str, Any]]:
+        """All rows with these values, oldest first, each with its `attempts`, without waiting."""
+        if not (self.folder / "requests.db").exists():
+            return []
+        if self._engine is None:
+            self._engine = sqlalchemy.create_engine(f"sqlite:///{self.folder / 'requests.db'}")
+        columns, tries = tables.requests.c, tables.attempts.c
+        wanted = sqlalchemy.select(tables.requests).where(*(columns[name] == value for name, value in where.items()))
+        with self._engine.connect() as connection:
+            found = [dict(row) for row in connection.execute(wanted.order_by(columns.seq)).mappings()]
+            for row in found:
+                of_row = sqlalchemy.select(tables.attempts).where(tries.request_id == row["id"]).order_by(tries.number)
+                row["attempts"] = [dict(a) for a in connection.execute(of_row).mappings()]
+        return found
+
+    def row(self, **where: Any) -> dict[str, Any]:
+        """The one row with these values, as soon as it is written, with `request` and `response`: the stored bodies."""
+        (found,) = wait_until(lambda: self.rows(**where), f"a row with {where}; there are {self.rows()}")
+        for which in ("request", "response"):
+            stored = Queries(self._engine, self.blobs).body(found["id"], which)
+            found[which] = stored.data if stored else b""
+        return found
+
+    def row_of(self, response: Any) -> dict[str, Any]:
+        """The row of this answer (anything with `headers`)."""
+        return self.row(id=response.headers["x-switchman-request-id"])
+
+    # Clients
+
+    def openai(self, **more: Any) -> openai.OpenAI:
+        more = {"base_url": f"{self.url}/v1", "api_key": "client-key", "max_retries": 0, "timeout": PATIENCE} | more
+        return openai.OpenAI(**more)
+
+    def post(self, path: str, body: Any = None, **more: Any) -> httpx.Response:
+        if body is not None:
+            more["json"] = body
+        return httpx.post(self.url + path, trust_env=False, timeout=PATIENCE, **more)
+
+    def chat(self, model: str, stream: bool = False, **more: Any) -> httpx.Response:
+        body = {"model": model, "messages": [{"role": "user", "content": "hi"}], "stream": stream}
+        return self.post("/v1/chat/completions", body, **more)
+
+
+Start = Callable[..., Proxy]
+
+
+def _starter(factory: pytest.TempPathFactory) -> Iterator[Start]:
+    """Proxy.start with a port kept free for it; all are stopped at the end, each cleanly."""
+    running: list[Proxy] = []
+    held = []
+
+    def start(routes: str = "", env: Mapping[str, str] | None = None, command: Callable[[Proxy], list[str]] | None = None) -> Proxy:
+        port, stack = reserve("127.0.0.1", 0)
+        proxy = Proxy(factory.mktemp("proxy"), port, routes, env or {})
+        if command is None:
+            held.append(stack)
+        else:
+            stack.close()  # only our own worker shares a port
+        running.append(proxy)
+        proxy.start(*(command(proxy) if command else ()))
+        proxy.wait_healthy()
+        return proxy
+
+    try:
+        yield start
+        for proxy in running:
+            proxy.check_output()
+            proxy.stop()
+    finally:
+        for proxy in running:
+            proxy.kill()
+        for stack in held:
+            stack.close()
+
+
+@pytest.fixture(scope="module")
+def start_shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
+    """Starts proxies that live as long as the module."""
+    yield from _starter(tmp_path_factory)
+
+
+@pytest.fixture
+def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
+    """Starts proxies that live as long as the test."""
+    yield from _starter(tmp_path_factory)
+
+
+@pytest.fixture
+def proxy(shared_proxy: Proxy) -> Iterator[Proxy]:
+    """The module's `shared_proxy`, whose output is looked at after each test."""
+    yield shared_proxy
+    shared_proxy.check_output()
+    assert shared_proxy.process is not None and shared_proxy.process.poll() is None, "the proxy has ended"
+
+
+@pytest.fixture(scope="module")
+def upstream_factory() -> Iterator[Callable[..., FakeUpstream]]:
+    """Starts fake upstreams that live as long as the module."""
+    started: list[FakeUpstream] = []
+
+    def make(*args: Any, **named: Any) -> FakeUpstream:
+        started.append(FakeUpstream(*args, **named).start())
+        return started[-1]
+
+    yield make
+    for upstream in started:
+        upstream.stop()
+
+
+@pytest.fixture(scope="session")
+def authority() -> trustme.CA:
+    """A certificate authority that no machine trusts."""
+    return trustme.CA()
