@@ -86,9 +86,15 @@ class Connection(asyncio.StreamReaderProtocol):
 
 
 async def read_head(reader: asyncio.StreamReader) -> bytes | None:
-    """The bytes up to and including the empty line; None when the client closed instead."""
+    """The bytes up to and including the empty line; None when the client closed instead.
+
+    ValueError at the first byte if it cannot begin a request: a TLS client waits for an answer, not for its own rest.
+    """
     try:
-        return await reader.readuntil(b"\r\n\r\n")
+        first = await reader.readexactly(1)
+        if not first.isalpha():
+            raise ValueError(f"a request does not begin with {first!r}")
+        return first + await reader.readuntil(b"\r\n\r\n")
     except (asyncio.IncompleteReadError, ConnectionError):
         return None
 
@@ -175,7 +181,12 @@ class Reply:
         body = self._answer.body if self._answer.events is None else b"".join(self._answer.events)
         if self._how.gzip:
             body = gzip.compress(body)
-        await self._write(self._head(len(body)))
+        head = self._head(len(body))
+        spoilt = self._how.write_size or self._how.cut_after is not None or self._how.stall_after is not None
+        if not (spoilt or self._chunked):
+            await self._write(head if self._head_only else head + body)  # in one packet, as most servers do
+            return
+        await self._write(head)
         if self._head_only:
             return
         if self._how.cut_after is not None:
