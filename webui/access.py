@@ -20,7 +20,7 @@ from switchman.webui.auth import TokenError, auth_required, token_expiry
 from switchman.webui.config import WebConfig
 
 COOKIE = "switchman_session"
-PUBLIC_ENDPOINTS = frozenset({"static", "signin.sign_in", "signin.sign_out"})
+PUBLIC_ENDPOINTS = frozenset({"static", "signin.sign_in", "signin.accept_token", "signin.sign_out"})
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 

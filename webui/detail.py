@@ -15,6 +15,7 @@ from switchman.webui.story import answered, asked
 
 MOST_READ = 2_000_000  # bytes of a body that the story is read from
 MOST_SHOWN = 256_000  # bytes of a body that its tab shows; all of them can be downloaded
+NOT_ANSWERED_BY_A_SERVER = frozenset({"failed", "refused", "answered"})
 Side = Literal["request", "response"]
 SIDES: tuple[Side, ...] = ("request", "response")
 
@@ -117,7 +118,7 @@ def story_page(detail: Detail) -> str:
         rungs=rungs(detail),
         bars=bars(detail),
         look=outcome_look(row.outcome),
-        by=answered_by(row),
+        by=None if row.outcome in NOT_ANSWERED_BY_A_SERVER else answered_by(row),
         client_url=url_for("live.index", client=row.client, range="all"),
         route_url=row.route and url_for("live.index", route=row.route, range="all"),
     )

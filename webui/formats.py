@@ -11,9 +11,11 @@ SHORT_ID = 8  # characters
 
 
 def duration(milliseconds: float | None) -> str | Markup:
-    """`0.4 ms`, `12 ms`, `1.3 s`, `2 min 5 s`, `1 h 2 min`."""
+    """`0 ms`, `<0.1 ms`, `0.4 ms`, `12 ms`, `1.3 s`, `2 min 5 s`, `1 h 2 min`."""
     if milliseconds is None:
         return UNKNOWN
+    if milliseconds < 0.05:
+        return "<0.1 ms" if milliseconds > 0 else "0 ms"
     if milliseconds < 9.95:
         return f"{milliseconds:.1f} ms"
     if milliseconds < 999.5:

@@ -11,7 +11,7 @@ from switchman.addons.store.queries import RequestRow
 from switchman.webui.access import web_config
 from switchman.webui.examples import example_request
 from switchman.webui.outcomes import LOOKS
-from switchman.webui.view import View, parse_view
+from switchman.webui.view import View, parse_view, reading_address
 
 PAGE_ROWS = 100
 
@@ -37,10 +37,11 @@ class Chip(NamedTuple):
 @blueprint.get("/")
 def index() -> str:
     """The list, newest first; `before` is the cursor of an older page."""
-    view = parse_view(request.args)
     before = request.args.get("before") or None
     queries = web_config().queries
-    page = queries.list_requests(view.filters, before=before, limit=PAGE_ROWS)
+    with reading_address():
+        view = parse_view(request.args)
+        page = queries.list_requests(view.filters, before=before, limit=PAGE_ROWS)
     return render_template(
         "requests.html",
         page="requests",
@@ -64,20 +65,24 @@ def api_requests() -> Response:
 
     `html=1` adds each row as the list shows it, so that rows are written in one place only.
     """
-    view = parse_view(request.args)
     queries = web_config().queries
     limit = request.args.get("limit", PAGE_ROWS, type=int)
-    if after := request.args.get("after"):
-        fresh = queries.newer_than(after, view.filters, limit=limit)
-        return jsonify(rows=row_values(fresh.rows), live=fresh.live, more=fresh.more)
-    page = queries.list_requests(view.filters, before=request.args.get("before") or None, limit=limit)
+    after, before = request.args.get("after"), request.args.get("before") or None
+    with reading_address():
+        view = parse_view(request.args)
+        if after:
+            fresh = queries.newer_than(after, view.filters, limit=limit)
+            return jsonify(rows=row_values(fresh.rows), live=fresh.live, more=fresh.more)
+        page = queries.list_requests(view.filters, before=before, limit=limit)
     return jsonify(rows=row_values(page.rows), live=page.live, next=page.next)
 
 
 @blueprint.get("/api/summary")
 def api_summary() -> Response:
     """The figures over the list as JSON; `html=1` adds them as the page shows them."""
-    summary = web_config().queries.latency_summary(parse_view(request.args).filters)
+    with reading_address():
+        view = parse_view(request.args)
+    summary = web_config().queries.latency_summary(view.filters)
     values: dict[str, Any] = asdict(summary)
     if request.args.get("html"):
         values["html"] = render_template("summary.html", summary=summary)

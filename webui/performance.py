@@ -15,10 +15,10 @@ from switchman.webui.examples import example_request
 from switchman.webui.live import bar_choices
 from switchman.webui.outcomes import outcome_look
 from switchman.webui.palette import mark
-from switchman.webui.view import View, parse_view
+from switchman.webui.view import View, parse_view, reading_address
 
 MOST_POINTS = 2_000  # an SVG of more is slow to hover over
-ACROSS = {"output": "Tokens out", "input": "Tokens in", "total": "Tokens in and out"}
+ACROSS = {"output": "Output tokens", "input": "Input tokens", "total": "All tokens"}
 SCALES = {"linear": "linear", "log": "logarithmic"}
 
 blueprint = Blueprint("performance", __name__)
@@ -27,8 +27,9 @@ blueprint = Blueprint("performance", __name__)
 @blueprint.get("/performance")
 def index() -> Response:
     """The page. The chart asks for its points itself (`/api/performance`)."""
-    view = parse_view(request.args)
-    across, scale = axes(request.args)
+    with reading_address():
+        view = parse_view(request.args)
+        across, scale = axes(request.args)
     queries = web_config().queries
     summary = queries.latency_summary(view.filters)
     page = render_template(
@@ -53,9 +54,10 @@ def index() -> Response:
 @blueprint.get("/api/performance")
 def api_performance() -> Response:
     """The chart's points and series as JSON: `y` in seconds, `x` in tokens."""
-    view = parse_view(request.args)
-    across, scale = axes(request.args)
-    return jsonify(chart(web_config().queries, view, across) | {"scale": scale})
+    with reading_address():
+        view = parse_view(request.args)
+        across, scale = axes(request.args)
+    return jsonify(chart(web_config().queries, view, across, scale))
 
 
 def axes(values: Mapping[str, str]) -> tuple[str, str]:
@@ -66,17 +68,19 @@ def axes(values: Mapping[str, str]) -> tuple[str, str]:
     return across, scale
 
 
-def chart(queries: Queries, view: View, across: str) -> dict[str, Any]:
+def chart(queries: Queries, view: View, across: str, scale: str) -> dict[str, Any]:
+    """What /api/performance answers; points without a place on the chart are counted in its note."""
     scatter = queries.scatter(view.filters, limit=MOST_POINTS)
-    points = [values for point in scatter.points if (values := point_values(point, across)) is not None]
+    known = [values for point in scatter.points if (values := point_values(point, across)) is not None]
+    points = [point for point in known if scale == "linear" or (point["x"] > 0 and point["y"] > 0)]
     models = dict.fromkeys(point["model"] for point in points)
     return {
         "points": points,
         "models": [{"model": model, **mark(model)._asdict()} for model in sorted(models, key=lambda name: name or "")],
-        "x_axis": f"{ACROSS[across]} (tokens)",
+        "x_axis": ACROSS[across],
         "y_axis": "Duration (s)",
-        "x_word": ACROSS[across],
-        "note": note(scatter, len(points)),
+        "scale": scale,
+        "note": note(scatter, unknown=len(scatter.points) - len(known), zero=len(known) - len(points)),
     }
 
 
@@ -107,13 +111,13 @@ def point_values(point: Point, across: str) -> dict[str, Any] | None:
     }
 
 
-def note(scatter: Scatter, shown: int) -> str:
+def note(scatter: Scatter, unknown: int, zero: int) -> str:
     """What the chart leaves out, in a sentence."""
-    requests = "request" if scatter.total == 1 else "requests"
-    unknown = len(scatter.points) - shown
-    parts = [f"{scatter.total} {requests}"]
+    parts = [f"{scatter.total} {'request' if scatter.total == 1 else 'requests'}"]
     if scatter.sampled:
         parts.append(f"{len(scatter.points)} of them, evenly spread, are taken")
     if unknown:
         parts.append(f"{unknown} without a known number of tokens {'is' if unknown == 1 else 'are'} not shown")
+    if zero:
+        parts.append(f"{zero} at zero {'has' if zero == 1 else 'have'} no place on a logarithmic scale")
     return "; ".join(parts) + ". A point opens its request; hollow points are errors."

@@ -20,7 +20,7 @@ def sign_in() -> str:
     return render_template("sign_in.html", next=local_target(request.args.get("next", "")), problem=None)
 
 
-@blueprint.post("/sign-in", endpoint="sign_in")
+@blueprint.post("/sign-in")
 def accept_token() -> BaseResponse:
     """Check the pasted token; a good one becomes the cookie, for as long as it is valid."""
     target = local_target(request.form.get("next", ""))

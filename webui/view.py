@@ -7,11 +7,13 @@ time back from now. An address with neither means the last day.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from flask import url_for
+from flask import abort, url_for
+
 from switchman.addons.store.filters import Filters
 
 RANGES: dict[str, tuple[str, float | None]] = {
@@ -68,9 +70,19 @@ class View:
         return url_for(endpoint, **{name: value for name, value in values.items() if value not in (None, "")})
 
 
+@contextmanager
+def reading_address() -> Iterator[None]:
+    """Turns the ValueError of a filter, a time or a cursor that is none into a 400 that says so."""
+    try:
+        yield
+    except ValueError as error:
+        abort(400, f"The address cannot be read: {error}.")
+
+
 def parse_view(values: Mapping[str, str], now: float | None = None) -> View:
     """The view that an address asks for. ValueError, with a sentence, for a time, status or range that is none."""
-    args = {name: values[name].strip() for name in NAMES if values.get(name, "").strip()}
+    given = {name: values.get(name, "").replace("\0", "").strip() for name in NAMES}
+    args = {name: value for name, value in given.items() if value}
     filters = Filters.parse(args)
     wanted = values.get("range", "").strip()
     if wanted in ("", CUSTOM) and ("from" in args or "to" in args):

@@ -19,7 +19,8 @@ let wait = QUICK;
 let timer = 0;
 let paused = false;
 let waiting = []; // rows that came while one was scrolling or had paused
-let figuresAt = 0; // when the figures were last asked for
+let figuresAt = Date.now(); // when the figures were last asked for
+let figuresOld = false; // rows have come since
 
 function say(state, text) {
   badge.dataset.state = state;
@@ -61,8 +62,9 @@ async function ask(url) {
 }
 
 async function refreshFigures() {
-  if (Date.now() - figuresAt < FIGURES) return;
+  if (!figuresOld || isHeld() || Date.now() - figuresAt < FIGURES) return;
   figuresAt = Date.now();
+  figuresOld = false;
   document.getElementById("summary").innerHTML = (await ask(table.dataset.summary)).html;
 }
 
@@ -91,7 +93,8 @@ async function take() {
   cursor = data.live;
   waiting = [...data.rows, ...waiting].slice(0, pageRows);
   settle();
-  if (data.rows.length) await refreshFigures();
+  figuresOld ||= data.rows.length > 0;
+  await refreshFigures();
 }
 
 async function poll() {

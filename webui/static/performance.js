@@ -19,7 +19,7 @@ function hover(point, data) {
     `<b>${plotlyText(point.model ?? "no model")}</b>`,
     plotlyText(point.outcome),
     `Duration: ${duration(point.y * 1000)}`,
-    `${plotlyText(data.x_word)}: ${point.x}`,
+    `${plotlyText(data.x_axis)}: ${point.x}`,
     plotlyText(new Date(point.started_at * 1000).toISOString().replace("T", " ").slice(0, 19) + " UTC"),
     "Click to open",
   ].join("<br>");
@@ -39,7 +39,7 @@ function series(data) {
       customdata: points.map((point) => point.url),
       text: points.map((point) => hover(point, data)),
       hoverinfo: "text",
-      marker: { color: colour(`series-${model.colour}`), symbol: points.map(shape), size: 8, opacity: 0.8, line: { width: 1, color: colour("bg") } },
+      marker: { color: colour(`series-${model.colour}`), symbol: points.map(shape), size: 9, opacity: 0.85 },
     };
   });
 }
@@ -54,7 +54,7 @@ function axis(title, scale) {
     zerolinecolor: colour("line-strong"),
     automargin: true,
     exponentformat: "none",
-    ...(scale === "log" ? { dtick: 1 } : {}),
+    ...(scale === "log" ? { dtick: "D2" } : {}),
   };
 }
 
