@@ -109,12 +109,12 @@ class FenceFilter:
             self._blank = False
 
     def _line_ends(self) -> None:
-        line = "".join(self._line).strip()
+        line = "".join(self._line).lstrip()
         if self._state is _BEFORE:
             if line:
                 self._opening(line)
         elif self._state is _CONTENT:
-            self._content_line(line)
+            self._content_line(line.rstrip())
         elif line:
             self._state = _PAST
 
