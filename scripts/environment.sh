@@ -56,7 +56,8 @@ install() { # uv or "", folder, lock file, what of ours: -e PATH, or a wheel
     local uv=$1 folder=$2 lock=$3 pip
     shift 3
     pip=("$folder/bin/python" -m pip --quiet --disable-pip-version-check)
-    [ -n "$uv" ] && pip=(env VIRTUAL_ENV="$folder" "$uv" --quiet --no-config pip)
+    # As pip does: without bytecode each start would compile what it imports, where it may not write it.
+    [ -n "$uv" ] && pip=(env VIRTUAL_ENV="$folder" UV_COMPILE_BYTECODE=1 "$uv" --quiet --no-config pip)
     "${pip[@]}" install --require-hashes -r "$root/$lock" && "${pip[@]}" install --no-deps "$@" && "${pip[@]}" check
 }
 

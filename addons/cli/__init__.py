@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from importlib import import_module
 
@@ -29,7 +28,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parsed = parser.parse_args(arguments)
     exit_code: int = import_module(f"switchman.addons.cli.{parsed.command}").run(parsed.arguments)
     return exit_code
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,260 @@
+"""`switchman serve` as a person runs it: real processes, real ports, real signals."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from switchman.addons.cli.serve import overrides
+from switchman.addons.testing import Behaviour, FakeUpstream
+
+PATIENCE = 90.0
+STRONG = "kV9qRz3mT7wXc2Lp8sYd4Hf6Jn1Bg5Qa0EuItOx"
+
+Start = Callable[..., "Serve"]
+
+
+class Serve:
+    """One `switchman serve`, in a folder of its own."""
+
+    def __init__(self, folder: Path, arguments: list[str], environment: dict[str, str]) -> None:
+        self.log = folder / "serve.log"
+        inherited = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "switchman.addons.cli", "serve", *arguments],
+                cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=inherited | environment,
+            )  # fmt: skip
+
+    def text(self) -> str:
+        return self.log.read_text()
+
+    def wait_for(self, text: str) -> str:
+        deadline = time.monotonic() + PATIENCE
+        while text not in (log := self.text()):
+            assert self.process.poll() is None, f"ended before {text!r}:\n{log}"
+            assert time.monotonic() < deadline, f"no {text!r} in:\n{log}"
+            time.sleep(0.05)
+        return log
+
+    def url(self, what: str) -> str:
+        """The address printed after `proxy` or `dashboard`."""
+        for line in self.wait_for(f"switchman: {what} ").splitlines():
+            words = line.split()
+            if words[:2] == ["switchman:", what]:
+                return words[2]
+        raise AssertionError("unreachable")
+
+    def children(self) -> dict[int, str]:
+        """The processes under the supervisor: id and command line."""
+        pids = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        return {int(pid): Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ") for pid in pids}
+
+    def stop(self, number: signal.Signals = signal.SIGINT) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(PATIENCE)
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Start]:
+    """Starts `switchman serve` on free ports, with its data in a folder of its own."""
+    started: list[Serve] = []
+
+    def start(*arguments: str, ports: tuple[str, ...] = ("--port", "0", "--ui-port", "0"), **settings: str) -> Serve:
+        started.append(Serve(tmp_path, [*ports, *arguments], settings))
+        return started[-1]
+
+    yield start
+    for one in started:
+        if one.process.poll() is None:
+            one.process.kill()
+            one.process.wait()
+
+
+def wait_gone(pids: list[int]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while running := [pid for pid in pids if _runs(pid)]:
+        assert time.monotonic() < deadline, f"still running: {running}"
+        time.sleep(0.05)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def chat(url: str, **fields: Any) -> httpx.Response:
+    body = {"model": "m", "messages": [{"role": "user", "content": "Hi"}], **fields}
+    return httpx.post(f"{url}/v1/chat/completions", json=body, timeout=PATIENCE)
+
+
+def rows(database: Path) -> int:
+    with closing(sqlite3.connect(database)) as connection:
+        count: int = connection.execute("SELECT count(*) FROM requests").fetchone()[0]
+        return count
+
+
+def test_demo_answers_and_leaves_nothing_running(serve: Start, tmp_path: Path) -> None:
+    """The demo answers, strips thoughts, hides the failing third request; Ctrl-C ends all, and the log is on disk."""
+    demo = serve("--demo", "--workers", "2")
+    text = demo.wait_for("openai import OpenAI")
+    proxy = demo.url("proxy")
+    assert f"curl {proxy}/v1/chat/completions" in text
+    answers = [chat(proxy, model="demo") for _ in range(4)]
+    assert [answer.status_code for answer in answers] == [200] * 4
+    assert "2" in {answer.headers["x-switchman-attempts"] for answer in answers}
+    assert "think>" not in chat(proxy, model="thinker/demo-think").text
+    assert httpx.get(demo.url("dashboard"), timeout=PATIENCE).status_code == 200
+    pids = list(demo.children())
+    assert len(pids) == 4  # two workers, the dashboard, the demo's upstreams
+    assert demo.stop() == 0
+    wait_gone(pids)
+    assert rows(tmp_path / ".demo" / "requests.db") == 5
+    assert "Traceback" not in demo.text()
+
+
+def test_workers_share_the_port_and_are_restarted(serve: Start) -> None:
+    """A killed worker comes back with a line that says so; the others answer meanwhile."""
+    with FakeUpstream() as upstream:
+        running = serve("--workers", "2", "--no-ui", DEFAULT_UPSTREAM=upstream.url)
+        proxy = running.url("proxy")
+        workers = list(running.children())
+        os.kill(workers[0], signal.SIGKILL)
+        running.wait_for("worker-1 died by signal 9 (SIGKILL); restarting it")
+        running.wait_for("worker-1 is back")
+        assert len(running.children()) == 2 and workers[0] not in running.children()
+        assert chat(proxy).status_code == 200
+        assert running.stop(signal.SIGTERM) == 0
+
+
+def test_nothing_outlives_a_killed_supervisor(serve: Start) -> None:
+    """After SIGKILL of the supervisor, workers and dashboard end by themselves."""
+    running = serve()
+    running.url("dashboard")
+    pids = list(running.children())
+    assert len(pids) == 2
+    running.process.kill()
+    running.process.wait()
+    wait_gone(pids)
+
+
+def test_running_requests_are_logged_when_it_stops(serve: Start, tmp_path: Path) -> None:
+    """A request that is being answered when the router stops leaves its row too, and does not hold the stop up."""
+    with FakeUpstream(default=Behaviour(never_answer=True)) as upstream:
+        running = serve("--no-ui", "--data-dir", str(tmp_path / "data"), DEFAULT_UPSTREAM=upstream.url)
+        host, port = running.url("proxy").removeprefix("http://").split(":")
+        body = json.dumps({"model": "m", "messages": []}).encode()
+        with socket.create_connection((host, int(port))) as client:
+            client.sendall(
+                b"POST /v1/chat/completions HTTP/1.1\r\nhost: h\r\ncontent-type: application/json\r\n"
+                b"content-length: %d\r\n\r\n%s" % (len(body), body)
+            )
+            upstream.wait_requests(1)
+            assert running.stop() == 0
+        assert rows(tmp_path / "data" / "requests.db") == 1
+
+
+def test_a_port_in_use_is_one_clear_line(serve: Start) -> None:
+    """Exit code 2, which port, and what to do; no worker is started for it."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        running = serve(ports=("--port", str(port), "--ui-port", "0"))
+        assert running.process.wait(PATIENCE) == 2
+        assert running.text() == (
+            f"switchman: cannot listen on 127.0.0.1:{port}: Address already in use. "
+            "Stop what runs there, or choose another one with --port\n"
+        )
+        running = serve(ports=("--port", "0", "--ui-port", str(port)))
+        assert running.process.wait(PATIENCE) == 2
+        assert "--ui-port" in running.text()
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"JWT_SECRET": "secret"}, "JWT_SECRET"),
+        ({"LISTEN_PORT": "many"}, "LISTEN_PORT"),
+        ({"MODEL_MAP": "{"}, "MODEL_MAP"),
+    ],
+)
+def test_bad_settings_are_refused_once(serve: Start, settings: dict[str, str], said: str) -> None:
+    """The supervisor itself refuses: exit code 2, the variable's name, one message whatever the number of workers."""
+    running = serve("--workers", "3", ports=("--ui-port", "0"), **settings)
+    assert running.process.wait(PATIENCE) == 2
+    assert running.text().count(said) == 1
+    assert "Traceback" not in running.text()
+
+
+def test_a_bad_rules_file_is_refused_with_its_line(serve: Start, tmp_path: Path) -> None:
+    """Exit code 2 and file:line; a file that is not there is refused too where --config names it."""
+    rules = tmp_path / "mine.yaml"
+    rules.write_text("servers:\n  a: 'http://127.0.0.1:1'\naliasses: {}\n")
+    running = serve("--config", str(rules))
+    assert running.process.wait(PATIENCE) == 2
+    assert f"{rules}:3" in running.text() and "Traceback" not in running.text()
+    running = serve("--config", str(tmp_path / "absent.yaml"))
+    assert running.process.wait(PATIENCE) == 2
+    assert "absent.yaml" in running.text()
+
+
+def test_secrets_stand_on_no_command_line(serve: Start) -> None:
+    """Settings go to the children by environment: `ps` shows none of them to other users."""
+    running = serve(JWT_SECRET=STRONG, DATABASE_URL="sqlite:///hidden-name.db")
+    running.url("dashboard")
+    for command in running.children().values():
+        assert STRONG not in command and "hidden-name" not in command
+    assert running.stop() == 0
+
+
+def test_without_logging_there_is_no_dashboard_and_no_file(serve: Start, tmp_path: Path) -> None:
+    """ENABLE_LOGGING=false: requests are served, and nothing is written."""
+    with FakeUpstream() as upstream:
+        running = serve("--data-dir", str(tmp_path / "data"), ENABLE_LOGGING="false", DEFAULT_UPSTREAM=upstream.url)
+        assert chat(running.url("proxy")).status_code == 200
+        assert len(running.children()) == 1
+        assert running.stop() == 0
+    assert "dashboard" not in running.text()
+    assert {path.name for path in (tmp_path / "data").iterdir()} == {"mitmproxy"}
+
+
+def test_a_default_upstream_with_a_path(serve: Start) -> None:
+    """mitmproxy's own mode takes no path; the router adds the base URL's."""
+    with FakeUpstream() as upstream:
+        running = serve("--no-ui", DEFAULT_UPSTREAM=f"{upstream.url}/openai/v1")
+        chat(running.url("proxy"))
+        assert upstream.requests[-1].path == "/openai/v1/chat/completions"
+        assert running.stop() == 0
+
+
+def arguments(**given: Any) -> argparse.Namespace:
+    nothing = {"config": None, "host": None, "port": None, "ui_port": None, "data_dir": None, "demo": False}
+    return argparse.Namespace(**(nothing | given))
+
+
+def test_options_become_environment_variables() -> None:
+    """Only what was given is set; the data folder holds the log, the bodies, and the rules unless they are named."""
+    assert overrides(arguments(), None, {}) == {}
+    assert overrides(arguments(host="::1", port=0, config=Path("r.yaml")), None, {}) == {
+        "LISTEN_HOST": "::1", "LISTEN_PORT": "0", "ROUTES_CONFIG": "r.yaml",
+    }  # fmt: skip
+    data = Path("/data")
+    files = {"DB_PATH": "/data/requests.db", "BLOB_STORAGE_PATH": "/data/blob_storage"}
+    assert overrides(arguments(), data, {}) == files | {"ROUTES_CONFIG": "/data/routes.yaml"}
+    assert overrides(arguments(), data, {"ROUTES_CONFIG": "/etc/routes.yaml"}) == files
+    assert overrides(arguments(config=Path("r.yaml")), data, {}) == files | {"ROUTES_CONFIG": "r.yaml"}
