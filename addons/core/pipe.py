@@ -115,7 +115,7 @@ class Pipe:
         for index, stage in enumerate(self._stages):
             if stage is not None:
                 out += self._run(self._end(index, stage), index + 1)
-        return self._output(self._join(out, closed=False))
+        return self._output(self._join(out, closed=len(out) > len(tail)))
 
     def _run(self, events: Iterable[Event], first: int = 0) -> list[Event]:
         """`events` through the stages from number `first` on."""
