@@ -33,13 +33,16 @@ ERROR_TYPES: Final[dict[int, str]] = {
 def message_slots(obj: dict[str, Any], streamed: bool) -> Iterator[Slot]:
     """Text of one block: `delta.text` of a stream's event, `content[].text` of a whole message.
 
-    A stream's block ends with an event that has no place for text, so no slot of a stream is ever `finished`.
+    A stream's block ends with an event that has no place for text: a finished slot without a field.
     """
     if not streamed:
         blocks = obj.get("content")
         for index, block in enumerate(blocks if isinstance(blocks, list) else ()):
             if isinstance(block, dict) and block.get("type") == "text":
                 yield Slot(index, block, "text", None, True)
+        return
+    if obj.get("type") == "content_block_stop":
+        yield Slot(obj.get("index", 0), obj, "", None, True)
         return
     holder = obj.get(STREAMED_TEXT.get(str(obj.get("type")), ""))
     if isinstance(holder, dict) and holder.get("type") in ("text", "text_delta"):

@@ -153,6 +153,7 @@ def test_parts_without_text_get_one_at_the_end() -> None:
             True,
             [(1, "", None, False)],
         ),
+        (ANTHROPIC_CHAT, {"type": "content_block_stop", "index": 1}, True, [(1, None, None, True)]),
         (
             ANTHROPIC_CHAT,
             {"content": [{"type": "thinking", "thinking": "x"}, {"type": "text", "text": "t"}]},

@@ -1,0 +1,82 @@
+"""Careful reading of JSON objects: what has the expected type is taken, all else stays where it was."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+# The key that carries a tool call's arguments where the model wrote no JSON object and the format demands one.
+RAW_ARGUMENTS: Final = "raw_arguments"
+
+
+def text_of(obj: Mapping[str, Any], key: str) -> str:
+    """A string member, "" if it is absent or of another type."""
+    value = obj.get(key)
+    return value if isinstance(value, str) else ""
+
+
+def object_of(obj: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """An object member, {} if it is absent or of another type."""
+    value = obj.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def objects_of(obj: Mapping[str, Any], key: str) -> Iterator[dict[str, Any]]:
+    """The objects of a list member; other things in it are passed over."""
+    value = obj.get(key)
+    return (item for item in value if isinstance(item, dict)) if isinstance(value, list) else iter(())
+
+
+def count_of(obj: Mapping[str, Any], key: str) -> int | None:
+    """A whole number, None if it is absent or of another type (true is no number)."""
+    value = obj.get(key)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def is_text_list(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+def without(obj: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    """The members that are not named."""
+    return {key: value for key, value in obj.items() if key not in names}
+
+
+def present(**members: Any) -> dict[str, Any]:
+    """The members that are not None."""
+    return {key: value for key, value in members.items() if value is not None}
+
+
+def arguments_object(arguments: str) -> dict[str, Any]:
+    """A tool call's arguments as an object: {} for none, `{"raw_arguments": text}` for what is no JSON object."""
+    if not arguments.strip():
+        return {}
+    try:
+        value = json.loads(arguments)
+    except ValueError:
+        return {RAW_ARGUMENTS: arguments}
+    return value if isinstance(value, dict) else {RAW_ARGUMENTS: arguments}
+
+
+def arguments_text(arguments: Any) -> str:
+    """An object as compact JSON text; text stays as it is."""
+    if isinstance(arguments, str):
+        return arguments
+    return json.dumps(arguments if arguments is not None else {}, ensure_ascii=False, separators=(",", ":"))
+
+
+def is_complete_object(arguments: str) -> bool:
+    """Whether these arguments are a whole JSON object, so that no more of them can follow."""
+    try:
+        return isinstance(json.loads(arguments), dict)
+    except ValueError:
+        return False

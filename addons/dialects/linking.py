@@ -1,0 +1,63 @@
+"""Tool calls and their results: which result answers which call.
+
+OpenAI and Anthropic tie them by id, Ollama by the tool's name. A conversation that goes from one to the other gets
+what is missing, the same for the same conversation, so that a provider's prompt cache still fits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from switchman.addons.dialects.form import Message, Part, Request, ToolCall, ToolResult
+
+
+def link(messages: tuple[Message, ...]) -> tuple[Message, ...]:
+    """The messages, with an id for each call, and both id and name for each result.
+
+    A result without an id answers the oldest open call of its name, or just the oldest open call.
+    """
+    linker = _Linker()
+    return tuple(replace(message, parts=tuple(linker.part(part) for part in message.parts)) for message in messages)
+
+
+class _Linker:
+    def __init__(self) -> None:
+        self.count = 0
+        self.names: dict[str, str] = {}  # call id -> tool name
+        self.open: list[ToolCall] = []
+
+    def part(self, part: Part) -> Part:
+        if isinstance(part, ToolCall):
+            return self.call(part)
+        if isinstance(part, ToolResult):
+            return self.result(part)
+        return part
+
+    def call(self, call: ToolCall) -> ToolCall:
+        self.count += 1
+        call = call if call.id else replace(call, id=f"call_{self.count}")
+        self.names[call.id] = call.name
+        self.open.append(call)
+        return call
+
+    def result(self, result: ToolResult) -> ToolResult:
+        call = self._answered(result)
+        if call in self.open:
+            self.open.remove(call)
+        call_id = result.id or (call.id if call else f"call_{self.count}")
+        return replace(result, id=call_id, name=result.name or self.names.get(call_id, ""))
+
+    def _answered(self, result: ToolResult) -> ToolCall | None:
+        if result.id:
+            return next((call for call in self.open if call.id == result.id), None)
+        named = (call for call in self.open if call.name == result.name)
+        return next(named, self.open[0] if self.open else None)
+
+
+def place(request: Request, index: int) -> str:
+    """The name of message number `index` of the internal form, as the client knows it."""
+    if request.origin == "anthropic.messages" and request.messages[0].role == "system":
+        return "system" if index == 0 else f"messages[{index - 1}]"
+    if request.origin in ("ollama.generate", "openai.completion"):
+        return "system" if request.messages[index].role == "system" else "prompt"
+    return f"input[{index}]" if request.origin == "openai.responses" else f"messages[{index}]"

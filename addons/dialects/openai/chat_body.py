@@ -1,0 +1,249 @@
+"""The internal form -> chat completions bodies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from switchman.addons.dialects.fields import present, without
+from switchman.addons.dialects.form import (
+    Image,
+    Message,
+    Opaque,
+    Part,
+    Reasoning,
+    Request,
+    ResponseFormat,
+    Shape,
+    Text,
+    Thinking,
+    Tool,
+    ToolCall,
+    ToolChoice,
+    ToolResult,
+)
+from switchman.addons.dialects.images import to_url
+from switchman.addons.dialects.limits import Notes
+from switchman.addons.dialects.linking import link, place
+from switchman.addons.dialects.openai.chat_request import EXTENSIONS, SAMPLING
+from switchman.addons.dialects.sampling import STANDARD, Quirks, said
+
+# Tokens of thinking -> effort: the largest row that fits. 1024, 4096 and 8192 are low, medium and high.
+EFFORTS: Final = ((8192, "high"), (4096, "medium"), (0, "low"))
+
+# Fields that are dealt with elsewhere, or that say nothing to another server.
+SILENT: Final = ("stream_options",)
+
+
+def encode_request(request: Request, notes: Notes, quirks: Quirks = STANDARD) -> dict[str, Any]:
+    """A chat completions body. Raises Untranslatable; what is only dropped goes to `notes`."""
+    native = request.origin == "openai.chat"
+    body: dict[str, Any] = {"model": request.model}
+    body["messages"] = encode_messages(request, notes)
+    body |= encode_tools(request, notes)
+    body |= encode_sampling(request, notes, quirks)
+    if request.format is not None:
+        body["response_format"] = encode_format(request.format)
+    if request.reasoning is not None:
+        body |= _reasoning(request.reasoning, request, notes, quirks)
+    body |= present(stream=request.stream, user=request.user)
+    if native:
+        return {**body, **request.extras}
+    if request.stream:
+        body["stream_options"] = {"include_usage": True}
+    notes.lose_all(without(request.extras, *SILENT))
+    return body
+
+
+def encode_sampling(request: Request, notes: Notes, quirks: Quirks = STANDARD) -> dict[str, Any]:
+    """Sampling options and stop sequences; extensions only from an OpenAI client, or to a server known to take them."""
+    body: dict[str, Any] = {}
+    extended = quirks.sampling_extensions or request.origin in ("openai.chat", "openai.completion")
+    for member, value in said(request.sampling).items():
+        if member in EXTENSIONS and not extended:
+            notes.lose(member)
+        else:
+            body[SAMPLING[member]] = value
+    if request.sampling.counts_reasoning or (quirks.max_completion_tokens and request.origin != "openai.chat"):
+        body |= present(max_completion_tokens=body.pop("max_tokens", None))
+    if request.sampling.stop is not None:
+        body["stop"] = request.sampling.stop[0] if request.sampling.stop_plain else list(request.sampling.stop)
+    return body
+
+
+def encode_format(wanted: ResponseFormat) -> dict[str, Any]:
+    if wanted.kind == "schema":
+        inner = present(name=wanted.name or "response", schema=wanted.schema, strict=wanted.strict)
+        return {"type": "json_schema", "json_schema": {**inner, **wanted.extra}}
+    return {"type": "text" if wanted.kind == "text" else "json_object"}
+
+
+def _reasoning(reasoning: Reasoning, request: Request, notes: Notes, quirks: Quirks) -> dict[str, Any]:
+    if not reasoning.enabled:
+        return {"reasoning_effort": "none"} if quirks.effort_none or request.origin == "openai.chat" else {}
+    if request.origin == "anthropic.messages":
+        notes.lose("thinking")
+    return {"reasoning_effort": effort_of(reasoning)}
+
+
+def effort_of(reasoning: Reasoning) -> str:
+    """The effort in words; thinking that is only switched on is medium."""
+    if reasoning.effort is not None:
+        return reasoning.effort
+    if reasoning.budget is None:
+        return "medium"
+    return next(word for least, word in EFFORTS if reasoning.budget >= least)
+
+
+# ---- tools -------------------------------------------------------------------------------------------------------
+
+
+def encode_tools(request: Request, notes: Notes) -> dict[str, Any]:
+    body: dict[str, Any] = {}
+    if request.tools is not None:
+        body["tools"] = [encode_tool(tool, request, notes) for tool in request.tools]
+    if request.tool_choice is not None:
+        body["tool_choice"] = encode_tool_choice(request.tool_choice)
+    return body | present(parallel_tool_calls=request.parallel_tools)
+
+
+def encode_tool(tool: Tool, request: Request, notes: Notes) -> dict[str, Any]:
+    native = request.origin == "openai.chat"
+    if tool.opaque is not None:
+        if not native:
+            notes.lose("tools", f"tools ({tool.name})")
+        return dict(tool.opaque)
+    function = {
+        "name": tool.name,
+        **present(description=tool.description, parameters=tool.parameters, strict=tool.strict),
+    }
+    if not native:
+        notes.lose_all(tool.extra, "tools.")
+        return {"type": "function", "function": function}
+    inner, outer = split_prefixed(tool.extra, "function.")
+    return {"type": "function", "function": {**function, **inner}, **outer}
+
+
+def split_prefixed(extra: Mapping[str, Any], prefix: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Members with the prefix (without it now), and the others."""
+    inner = {key.removeprefix(prefix): value for key, value in extra.items() if key.startswith(prefix)}
+    return inner, {key: value for key, value in extra.items() if not key.startswith(prefix)}
+
+
+def encode_tool_choice(choice: ToolChoice) -> Any:
+    return {"type": "function", "function": {"name": choice.name}} if choice.mode == "named" else choice.mode
+
+
+# ---- messages ----------------------------------------------------------------------------------------------------
+
+
+def encode_messages(request: Request, notes: Notes) -> list[dict[str, Any]]:
+    encoder = _MessageEncoder(request, notes)
+    messages = request.messages if encoder.native else link(request.messages)
+    return [item for index, message in enumerate(messages) for item in encoder.message(message, place(request, index))]
+
+
+class _MessageEncoder:
+    """One message of the internal form may become several: each tool result is a message of its own."""
+
+    def __init__(self, request: Request, notes: Notes) -> None:
+        self.native = request.origin == "openai.chat"
+        self.notes = notes
+
+    def message(self, message: Message, place: str) -> list[dict[str, Any]]:
+        results = [part for part in message.parts if isinstance(part, ToolResult)]
+        if not self.native:
+            self.notes.lose_all(message.extra, "messages.", f"{place}.")
+        encoded = [self.result(result, message, place) for result in results]
+        pictures = [] if self.native else [part for result in results for part in _pictures(result)]
+        if pictures:
+            self.notes.lose("messages.image", f"{place} (image in a tool result)")
+        others = (*(part for part in message.parts if not isinstance(part, ToolResult)), *pictures)
+        if others or not results:
+            shape: Shape = "parts" if pictures else message.shape
+            encoded.append(self.spoken(Message(message.role, others, shape, message.extra), place))
+        return encoded
+
+    def result(self, result: ToolResult, message: Message, place: str) -> dict[str, Any]:
+        body: dict[str, Any] = {"role": "tool", "tool_call_id": result.id}
+        if self.native:
+            body |= message.extra
+        elif result.is_error is not None:
+            self.notes.lose("messages.is_error", f"{place}.is_error")
+        parts = result.content if self.native else tuple(p for p in result.content if not isinstance(p, Image))
+        if not self.native:
+            self.notes.lose_all(result.extra, "messages.", f"{place}.")
+            # an OpenAI tool message must have content
+            return {**body, "content": self.content(parts, "text", place) or ""}
+        return self.put_content(body, parts, result.shape, place)
+
+    def spoken(self, message: Message, place: str) -> dict[str, Any]:
+        body: dict[str, Any] = {"role": message.role}
+        calls = message.calls()
+        odd_calls = [part for part in message.parts if isinstance(part, Opaque) and part.kind == "tool_calls"]
+        content = tuple(p for p in message.parts if isinstance(p, Text | Image | Opaque) and p not in odd_calls)
+        self.put_content(body, content, message.shape, place, nothing=None if calls else "")
+        if odd_calls and not self.native:
+            self.notes.lose("messages.tool_calls", f"{place}.tool_calls")
+        if calls or odd_calls:
+            body["tool_calls"] = [
+                self.call(part) if isinstance(part, ToolCall) else dict(part.value)
+                for part in message.parts
+                if isinstance(part, ToolCall) or (isinstance(part, Opaque) and part in odd_calls)
+            ]
+        body |= self.thoughts(message.parts, place)
+        return {**body, **message.extra} if self.native else body
+
+    def call(self, call: ToolCall) -> dict[str, Any]:
+        arguments = call.arguments if self.native else call.arguments or "{}"
+        body = {**present(id=call.id or None), "type": "function"}
+        body["function"] = {"name": call.name, "arguments": arguments}
+        return {**body, **call.extra} if self.native else body
+
+    def thoughts(self, parts: tuple[Part, ...], place: str) -> dict[str, Any]:
+        thoughts = [part for part in parts if isinstance(part, Thinking)]
+        if not thoughts:
+            return {}
+        if self.native:
+            return {"reasoning_content": "".join(part.text for part in thoughts)}
+        self.notes.lose("messages.thinking", f"{place}.thinking")
+        return {}
+
+    def put_content(
+        self, body: dict[str, Any], parts: tuple[Part, ...], shape: Shape, place: str, nothing: str | None = ""
+    ) -> dict[str, Any]:
+        """Sets `content`. In another format's message, no parts are `nothing`: null beside tool calls, else ""."""
+        if self.native and shape in ("null", "absent"):
+            if shape == "null":
+                body["content"] = None
+            return body
+        body["content"] = self.content(parts, shape, place) if parts or self.native else nothing
+        return body
+
+    def content(self, parts: tuple[Part, ...], shape: Shape, place: str) -> Any:
+        """One text as a string; everything else as a list of parts."""
+        if shape != "parts" or not self.native:
+            texts = [part.text for part in parts if isinstance(part, Text)]
+            if len(texts) == len(parts) and (shape != "parts" or len(texts) == 1):
+                return "".join(texts)
+        return [self.part(part, f"{place}.content[{index}]") for index, part in enumerate(parts)]
+
+    def part(self, part: Part, place: str) -> dict[str, Any]:
+        if isinstance(part, Opaque):
+            if not self.native:
+                self.notes.lose("messages.content", f"{place} ({part.kind})")
+            return dict(part.value)
+        extra = part.extra if isinstance(part, Text | Image) else {}
+        if not self.native:
+            self.notes.lose_all(extra, "messages.", f"{place}.")
+            extra = {}
+        if isinstance(part, Image):
+            inner, outer = split_prefixed(extra, "image_url.")
+            return {"type": "image_url", "image_url": {"url": to_url(part), **inner}, **outer}
+        assert isinstance(part, Text)
+        kind = "refusal" if part.refusal and self.native else "text"
+        return {"type": kind, kind: part.text, **extra}
+
+
+def _pictures(result: ToolResult) -> list[Image]:
+    return [part for part in result.content if isinstance(part, Image)]

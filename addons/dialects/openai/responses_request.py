@@ -1,0 +1,172 @@
+"""Responses requests -> the internal form, for servers that have no Responses endpoint.
+
+Shapes: openai-python types/responses/response_create_params.py and response_input_param.py. Items follow each other
+flat here; calls and thoughts are gathered into the assistant's message they belong to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, cast
+
+from switchman.addons.dialects.fields import object_of, objects_of, text_of, without
+from switchman.addons.dialects.form import (
+    Image,
+    Message,
+    Opaque,
+    Part,
+    Reasoning,
+    Request,
+    ResponseFormat,
+    Role,
+    Sampling,
+    Shape,
+    Text,
+    Thinking,
+    Tool,
+    ToolCall,
+    ToolChoice,
+    ToolResult,
+)
+from switchman.addons.dialects.images import from_url
+from switchman.addons.dialects.limits import Malformed
+from switchman.addons.dialects.openai.chat_request import function_tool, reasoning_of, schema_format
+from switchman.addons.dialects.sampling import take, take_sampling
+
+SAMPLING: Final = {
+    "max_tokens": "max_output_tokens",
+    "temperature": "temperature",
+    "top_p": "top_p",
+}
+ROLES: Final = ("system", "developer", "user", "assistant")
+# Members that only say how to store or show the answer; they change nothing in it.
+SILENT: Final = ("include", "stream_options", "truncation", "prompt_cache_key", "prompt_cache_retention")
+
+
+def decode_request(body: Mapping[str, Any]) -> Request:
+    """A Responses body as a Request. Raises Malformed where `input` has another shape."""
+    rest = without(body, *SILENT)
+    messages = _messages(rest.pop("input", None))
+    instructions = take(rest, "instructions", lambda value: isinstance(value, str))
+    if instructions:
+        messages = [Message("system", (Text(instructions),)), *messages]
+    rest = without(rest, *(name for name in ("store", "background") if rest.get(name) is False))
+    return Request(
+        origin="openai.responses",
+        model=take(rest, "model", lambda value: isinstance(value, str)) or "",
+        messages=tuple(messages),
+        tools=_take_tools(rest),
+        tool_choice=_take_choice(rest),
+        parallel_tools=take(rest, "parallel_tool_calls", lambda value: isinstance(value, bool)),
+        sampling=Sampling(**take_sampling(rest, SAMPLING)),
+        format=_take_format(rest),
+        reasoning=_take_reasoning(rest),
+        stream=take(rest, "stream", lambda value: isinstance(value, bool)),
+        user=take(rest, "user", lambda value: isinstance(value, str)),
+        extras=rest,
+    )
+
+
+def _take_format(rest: dict[str, Any]) -> ResponseFormat | None:
+    """`text.format`; `text.verbosity` stays."""
+    config = object_of(rest, "text")
+    wanted = object_of(config, "format")
+    kind = wanted.get("type")
+    if kind not in ("text", "json_object", "json_schema"):
+        return None
+    rest["text"] = without(config, "format") or None
+    if kind == "json_schema":
+        return schema_format(without(wanted, "type"))
+    return ResponseFormat("text" if kind == "text" else "json")
+
+
+def _take_reasoning(rest: dict[str, Any]) -> Reasoning | None:
+    """`reasoning.effort`; a wish for summaries says nothing to servers that show their thoughts anyway."""
+    effort = text_of(object_of(rest, "reasoning"), "effort")
+    rest.pop("reasoning", None)
+    return reasoning_of(effort) if effort else None
+
+
+def _take_tools(rest: dict[str, Any]) -> tuple[Tool, ...] | None:
+    tools = take(rest, "tools", lambda value: isinstance(value, list) and all(isinstance(x, dict) for x in value))
+    return None if tools is None else tuple(_tool(tool) for tool in tools)
+
+
+def _tool(tool: dict[str, Any]) -> Tool:
+    if tool.get("type") != "function":
+        return Tool(name=text_of(tool, "type"), opaque=tool)
+    return function_tool({key: value for key, value in tool.items() if key != "type" and value is not None}, {})
+
+
+def _take_choice(rest: dict[str, Any]) -> ToolChoice | None:
+    value = rest.get("tool_choice")
+    if value in ("auto", "none", "required"):
+        del rest["tool_choice"]
+        return ToolChoice(value)
+    if isinstance(value, dict) and value.get("type") == "function":
+        del rest["tool_choice"]
+        return ToolChoice("named", text_of(value, "name"))
+    return None
+
+
+# ---- input items -------------------------------------------------------------------------------------------------
+
+
+def _messages(items: Any) -> list[Message]:
+    if isinstance(items, str):
+        return [Message("user", (Text(items),))]
+    if not isinstance(items, list):
+        raise Malformed("input", "a text or a list of items")
+    messages: list[Message] = []
+    for index, item in enumerate(items):
+        if not isinstance(item, dict):
+            raise Malformed(f"input[{index}]", "an object")
+        message = _item(item, f"input[{index}]")
+        before = messages[-1] if messages else None
+        if before and before.role == message.role == "assistant" and not _is_answered(before, message):
+            messages[-1] = Message("assistant", (*before.parts, *message.parts), "text")
+        else:
+            messages.append(message)
+    return messages
+
+
+def _is_answered(before: Message, message: Message) -> bool:
+    """Whether text follows calls: then another message begins, as chat formats put text before calls."""
+    return bool(before.calls()) and any(isinstance(part, Text) for part in message.parts)
+
+
+def _item(item: dict[str, Any], place: str) -> Message:
+    kind = item.get("type", "message")
+    if kind == "message":
+        if item.get("role") not in ROLES:
+            raise Malformed(f"{place}.role", "one of " + ", ".join(ROLES))
+        content = item.get("content")
+        shape: Shape = "text" if isinstance(content, str) else "parts"
+        return Message(cast(Role, item["role"]), _content(content), shape)
+    if kind == "function_call":
+        call = ToolCall(text_of(item, "call_id"), text_of(item, "name"), text_of(item, "arguments"))
+        return Message("assistant", (call,))
+    if kind == "function_call_output":
+        parts = tuple(p for p in _content(item.get("output")) if isinstance(p, Text | Image | Opaque))
+        return Message("tool", (ToolResult(text_of(item, "call_id"), "", parts),))
+    if kind == "reasoning":
+        pieces = (*objects_of(item, "content"), *objects_of(item, "summary"))
+        return Message("assistant", (Thinking("".join(text_of(piece, "text") for piece in pieces)),))
+    return Message("user", (Opaque(f"{place}: {kind}", item),), "parts")
+
+
+def _content(content: Any) -> tuple[Part, ...]:
+    if isinstance(content, str):
+        return (Text(content),)
+    return tuple(_part(part) for part in content if isinstance(part, dict)) if isinstance(content, list) else ()
+
+
+def _part(part: dict[str, Any]) -> Part:
+    kind = text_of(part, "type")
+    if kind in ("input_text", "output_text", "text"):
+        return Text(text_of(part, "text"))
+    if kind == "refusal":
+        return Text(text_of(part, "refusal"), refusal=True)
+    if kind == "input_image" and text_of(part, "image_url"):
+        return from_url(text_of(part, "image_url"))
+    return Opaque(kind, part)
