@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -75,6 +76,7 @@ _SHORT_FORMS: dict[type[BaseModel] | None, str] = {
 _STAND_INS: dict[str, Any] = {
     "servers": "http://unreadable.invalid",
     "models": {},
+    "instances": {"url": "http://unreadable.invalid"},
     "aliases": {"instances": [{"url": "http://unreadable.invalid"}]},
     "routes": {"route": {"model": "unreadable"}},
 }
@@ -93,20 +95,35 @@ def check_shape(document: Document) -> tuple[RulesFileModel | None, list[Problem
 
 
 def _readable(data: dict[str, Any], errors: list[dict[str, Any]]) -> RulesFileModel | None:
-    """The file with a stand-in for each faulty entry; None where a whole section is at fault."""
-    rest = {key: value.copy() if isinstance(value, (dict, list)) else value for key, value in data.items()}
-    for error in errors:
-        section, *inside = error["loc"]
-        if error["type"] == "extra_forbidden" and not inside:
-            rest.pop(section, None)
-        elif inside and "[key]" in inside:
-            rest[section].pop(inside[0], None)
-        elif inside and section in _STAND_INS and (inside[0] in rest[section] or isinstance(inside[0], int)):
-            rest[section][inside[0]] = _STAND_INS[section]
-    try:
-        return RulesFileModel.model_validate(rest)
-    except ValidationError:
-        return None
+    """The file without what is at fault: first only the keys themselves, then, if that leaves holes, whole entries."""
+    rest = deepcopy(data)
+    for repair in (_leave_out, _stand_in):
+        for error in errors:
+            repair(rest, error["loc"])
+        try:
+            return RulesFileModel.model_validate(rest)
+        except ValidationError as error_again:
+            errors = [dict(one) for one in error_again.errors(include_url=False)]
+    return None
+
+
+def _leave_out(rest: dict[str, Any], location: Path) -> None:
+    *inside, last = (part for part in location if not _is_tag(part))
+    parent: Any = rest
+    for part in inside:
+        if isinstance(parent, dict) and part not in parent:
+            return
+        parent = parent[part]
+    if isinstance(parent, dict):
+        parent.pop(last, None)
+    elif isinstance(parent, list) and inside[-1] in ("instances", "fallbacks"):
+        parent[int(last)] = _STAND_INS["instances"]
+
+
+def _stand_in(rest: dict[str, Any], location: Path) -> None:
+    section, *inside = location
+    if inside and section in _STAND_INS:
+        rest[section][inside[0]] = _STAND_INS[str(section)]
 
 
 def later_keys(document: Document) -> list[Problem]:
