@@ -108,13 +108,14 @@ def story_page(detail: Detail) -> str:
     row = detail.row
     bodies = {side: body_of(row.id, side) for side in SIDES}
     readable = {side: readable_part(content) for side, content in bodies.items()}
+    notes = {side: body_note(content.info, side) if content else "" for side, content in bodies.items()}
     return render_template(
         "story.html",
         **frame(detail, "story"),
         asked=asked(readable["request"]),
         answered=answered(readable["response"]),
-        request_note=body_note(detail.request_body, "request") or "This page cannot read the body; see the Request tab.",
-        response_note=body_note(detail.response_body, "response") or "This page finds no text in the body; see the Response tab.",
+        request_note=notes["request"] or "This page finds no message in the body; see the Request tab.",
+        response_note=notes["response"] or "This page finds no text in the body; see the Response tab.",
         rungs=rungs(detail),
         bars=bars(detail),
         look=outcome_look(row.outcome),
@@ -151,7 +152,7 @@ def bytes_page(detail: Detail, side: Side) -> str:
     indented = indent(data)
     pretty = bool(request.args.get("indent")) and indented is not None
     shown = indented if pretty else data and data[:MOST_SHOWN].decode("utf-8", "replace")
-    info = detail.request_body if side == "request" else detail.response_body
+    info = content.info if content else BodyInfo("gone", None, False)
     return render_template(
         "bytes.html",
         **frame(detail, side),

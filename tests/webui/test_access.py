@@ -1,0 +1,218 @@
+"""Who may see a page: modes, tokens, names and origins, on every address the app has."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from switchman.addons.store.opening import Store
+from switchman.webui import WebConfig, create_app
+from switchman.webui.access import COOKIE, PUBLIC_ENDPOINTS
+from switchman.webui.auth import make_token
+
+SECRET = "a test's secret, 32 bytes and longer"
+HTML = {"Accept": "text/html"}
+FORWARDED = {"X-Forwarded-For": "203.0.113.9"}
+
+
+@pytest.fixture
+def client_of(store: Store) -> Callable[..., FlaskClient]:
+    """A client of an app over an empty store, configured as the test says."""
+
+    def make(**settings) -> FlaskClient:
+        return create_app(WebConfig(queries=store.queries, **settings)).test_client()
+
+    return make
+
+
+def addresses(app: Flask) -> list[str]:
+    """Every GET address of the app that is not public, with its variables filled in."""
+    with app.test_request_context():
+        rules = [rule for rule in app.url_map.iter_rules() if rule.endpoint not in PUBLIC_ENDPOINTS]
+        fill = {"request_id": "x", "side": "request", "wanted": "1"}
+        return [app.url_for(rule.endpoint, **{name: fill[name] for name in rule.arguments}) for rule in rules if "GET" in rule.methods]
+
+
+def test_every_page_and_every_data_endpoint_asks_for_the_token(client_of) -> None:
+    """Nothing but the sign-in page and our own static files is open when a token is needed."""
+    client = client_of(webui_security="ALWAYS_AUTH", jwt_secret=SECRET)
+    found = addresses(client.application)
+    assert len(found) >= 9
+    for address in found:
+        assert client.get(address).status_code == 401, address
+        assert client.get(address, headers=HTML).status_code == 401, address
+
+
+def test_every_address_is_locked_when_no_token_can_be_checked(client_of) -> None:
+    """Fail closed: without JWT_SECRET a proxied request gets a 403 that says what to do."""
+    client = client_of()
+    for address in [*addresses(client.application), "/sign-in"]:
+        assert client.get(address, headers=FORWARDED).status_code == 403, address
+    page = client.get("/", headers=FORWARDED | HTML).text
+    assert "JWT_SECRET" in page and "openssl rand" in page and "switchman token" in page
+    assert client.post("/sign-in", headers=FORWARDED, data={"token": "x"}).status_code == 403
+
+
+def test_a_local_request_needs_no_token_by_default(client_of) -> None:
+    """AUTH_WHEN_PROXIED asks only those who come through a proxy."""
+    client = client_of(jwt_secret=SECRET)
+    assert client.get("/").status_code == 200
+    assert client.get("/", headers=FORWARDED).status_code == 401
+
+
+def test_none_asks_nobody(client_of) -> None:
+    """WEBUI_SECURITY=NONE is open, also through a proxy."""
+    assert client_of(webui_security="NONE").get("/", headers=FORWARDED).status_code == 200
+
+
+def test_a_bearer_token_opens_the_data(client_of) -> None:
+    """Programs send the token as a header; a wrong or expired one is refused."""
+    client = client_of(webui_security="ALWAYS_AUTH", jwt_secret=SECRET)
+    for token, status in [
+        (make_token(SECRET, 1), 200),
+        (make_token(SECRET, 1, time.time() - 7200), 401),
+        (make_token(SECRET[::-1], 1), 401),
+        ("", 401),
+    ]:
+        assert client.get("/api/requests", headers={"Authorization": f"Bearer {token}"}).status_code == status
+
+
+def test_a_bad_bearer_is_not_saved_by_a_good_cookie(client_of) -> None:
+    """What is said openly counts."""
+    client = client_of(webui_security="ALWAYS_AUTH", jwt_secret=SECRET)
+    client.set_cookie(COOKIE, make_token(SECRET, 1))
+    assert client.get("/").status_code == 200
+    assert client.get("/", headers={"Authorization": "Bearer x"}).status_code == 401
+
+
+def test_signing_in_keeps_the_token_where_scripts_cannot_read_it(client_of) -> None:
+    """HttpOnly, SameSite=Strict, as long as the token; back to the page that was asked for."""
+    client = client_of(webui_security="ALWAYS_AUTH", jwt_secret=SECRET)
+    asked = client.get("/?model=a&status=5xx", headers=HTML)
+    assert 'name="next" value="/?model=a&amp;status=5xx"' in asked.text
+    answer = client.post("/sign-in", data={"token": f" {make_token(SECRET, 1)}\n", "next": "/?model=a"})
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/?model=a")
+    cookie = answer.headers["Set-Cookie"]
+    assert "HttpOnly" in cookie and "SameSite=Strict" in cookie and "Secure" not in cookie
+    assert 3590 <= int(cookie.split("Max-Age=")[1].split(";")[0]) <= 3600
+    assert client.get("/").status_code == 200
+    client.post("/sign-out")
+    assert client.get("/").status_code == 401
+
+
+def test_the_cookie_is_secure_where_the_browser_came_by_https(client_of) -> None:
+    """Also behind a proxy that ends TLS: the browser's Origin tells."""
+    client = client_of(webui_security="ALWAYS_AUTH", jwt_secret=SECRET)
+    answer = client.post("/sign-in", data={"token": make_token(SECRET, 1)}, headers={"Origin": "https://localhost"})
+    assert "Secure" in answer.headers["Set-Cookie"]
+
+
+def test_a_bad_token_is_refused_at_the_field(client_of) -> None:
+    """The reason stands by the form, and no cookie is set."""
+    client = client_of(webui_security="ALWAYS_AUTH", jwt_secret=SECRET)
+    answer = client.post("/sign-in", data={"token": make_token(SECRET, 1, 1000.0)})
+    assert answer.status_code == 401 and "has expired" in answer.text and "Set-Cookie" not in answer.headers
+
+
+@pytest.mark.parametrize("target", ["//evil.example", "https://evil.example", "/\\evil.example", "\\\\evil", "evil", "/a\r\nX: y", "http:evil", ""])
+def test_signing_in_never_leads_to_another_site(client_of, target: str) -> None:
+    """`next` is a path of ours or nothing."""
+    client = client_of(webui_security="ALWAYS_AUTH", jwt_secret=SECRET)
+    answer = client.post("/sign-in", data={"token": make_token(SECRET, 1), "next": target})
+    assert answer.headers["Location"] == "/"
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 303),
+        ({"Sec-Fetch-Site": "same-origin"}, 303),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Origin": "http://localhost"}, 303),
+        ({"Origin": "http://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Origin": "http://dash.example", "X-Forwarded-Host": "dash.example"}, 303),
+    ],
+)
+def test_only_our_own_page_may_post(client_of, headers, status) -> None:
+    """Another site's form is refused by Sec-Fetch-Site, or by Origin in older browsers."""
+    client = client_of(webui_security="ALWAYS_AUTH", jwt_secret=SECRET, trusted_proxies=["127.0.0.0/8"])
+    assert client.post("/sign-out", headers=headers).status_code == status
+
+
+def test_a_forwarded_host_is_believed_only_from_a_trusted_proxy(client_of) -> None:
+    """Anyone can write that header."""
+    client = client_of(webui_security="ALWAYS_AUTH", jwt_secret=SECRET, trusted_proxies=["10.0.0.0/8"])
+    headers = {"Origin": "http://dash.example", "X-Forwarded-Host": "dash.example"}
+    assert client.post("/sign-out", headers=headers).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost:1235", 200),
+        ("LOCALHOST.", 200),
+        ("dash.localhost", 200),
+        ("127.0.0.1:1235", 200),
+        ("192.168.1.5", 200),
+        ("[::1]:1235", 200),
+        ("box.lan:1235", 200),
+        ("dash.example", 200),
+        ("evil.example", 421),
+        ("localhost.evil.example", 421),
+        ("127.0.0.1.evil.example", 421),
+        ("1234.evil:80", 421),
+    ],
+)
+def test_a_foreign_name_is_not_served(client_of, host: str, status: int) -> None:
+    """DNS rebinding: loopback, addresses, the name listened on and WEBUI_HOSTS are ours, no other name is."""
+    client = client_of(listen_host="box.lan", hosts=["dash.example:1235"])
+    assert client.get("/", headers={"Host": host}).status_code == status
+    assert client.get("/api/requests", headers={"Host": host}).status_code == status
+
+
+def test_inventing_a_proxy_header_does_not_get_around_the_name(client_of) -> None:
+    """A rebound page can add the header; then it needs a token."""
+    client = client_of(jwt_secret=SECRET)
+    assert client.get("/api/requests", headers={"Host": "evil.example"} | FORWARDED).status_code == 401
+
+
+def test_every_answer_carries_the_headers_that_contain_a_mistake(client_of) -> None:
+    """Pages, data, errors and files: no inline script, no framing, no sniffing, no address leaked."""
+    client = client_of()
+    static = client.application.static_url_path
+    for address in ["/", "/performance", "/api/requests", "/nothing-here", "/request/none", "/api/requests?status=x", f"{static}/app.css"]:
+        headers = client.get(address, buffered=True).headers
+        policy = headers["Content-Security-Policy"]
+        assert "script-src 'self';" in policy and "unsafe" not in policy and "frame-ancestors 'none'" in policy
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["Referrer-Policy"] == "same-origin"
+
+
+def test_files_are_kept_for_ever_and_data_never(client_of) -> None:
+    """Static addresses hold a digest of their content, Plotly's its version."""
+    client = client_of()
+    page = client.get("/")
+    assert page.headers["Cache-Control"] == "no-store"
+    style = next(part for part in page.text.split('"') if part.endswith("app.css"))
+    assert "immutable" in client.get(style, buffered=True).headers["Cache-Control"]
+    assert client.get("/static/0123456789abcdef/app.css").status_code == 404
+    assert client.get("/assets/plotly-0.0.1.min.js", buffered=True).headers["Cache-Control"] == "no-cache"
+
+
+@pytest.mark.parametrize("settings", [{"webui_security": "always"}, {"jwt_secret": "short"}])
+def test_a_configuration_that_protects_nothing_is_refused(store: Store, settings) -> None:
+    """An unknown mode and a short secret stop the start."""
+    with pytest.raises(ValueError):
+        WebConfig(queries=store.queries, **settings)
+
+
+def test_an_id_that_is_markup_stays_text(client_of) -> None:
+    """An error page repeats what was asked for, escaped."""
+    answer = client_of().get("/request/<img src=x onerror=alert(1)>", headers=HTML)
+    assert answer.status_code == 404 and "<img" not in answer.text and "&lt;img" in answer.text
