@@ -143,6 +143,9 @@ class ReplyCollector:
         payload = event.payload
         if payload is None:
             return
+        if payload.startswith(b"[DONE]"):
+            self.finished = True
+            return
         if self.first_token_at is not None and not _may_tell(payload):
             self.last_event_at = now
             return
@@ -153,8 +156,6 @@ class ReplyCollector:
             if self.first_token_at is None and _has_output(data):
                 self.first_token_at = now
                 self._hidden_reasoning = not _has_thought(data)
-        elif event.is_done:
-            self.finished = True
 
     def feed_whole(self, obj: dict[str, Any]) -> None:
         """A whole reply."""
@@ -356,7 +357,7 @@ def _filled(value: Any) -> bool:
     """Is there text, a call, or a part that is not empty?"""
     if isinstance(value, list):
         return any(not isinstance(part, dict) or part.get("type") != "text" or part.get("text") for part in value)
-    return bool(value)
+    return isinstance(value, str | dict) and bool(value)
 
 
 def _dicts(value: Any) -> Iterator[dict[str, Any]]:

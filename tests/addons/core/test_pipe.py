@@ -2,6 +2,7 @@ import json
 import tracemalloc
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,7 @@ def test_any_chunking_gives_the_same_output(data: st.DataObject) -> None:
     stream = b"".join(path.read_bytes() for path in sorted(FIXTURES.glob("*.sse.in")) if "open-end" not in path.name)
     cuts = sorted(data.draw(st.sets(st.integers(1, len(stream) - 1), max_size=40)))
     bounds = [0, *cuts, len(stream)]
-    parts = [stream[a:b] for a, b in zip(bounds, bounds[1:], strict=False)]
+    parts = [stream[a:b] for a, b in pairwise(bounds)]
     whole = run(make([ThinkStage(CHAT), FenceStage(CHAT), HideUsage()]), [stream])
     assert run(make([ThinkStage(CHAT), FenceStage(CHAT), HideUsage()]), parts) == whole
 
@@ -178,7 +179,7 @@ class Breaks:
 @pytest.mark.parametrize("place", [0, 1, 2])
 @pytest.mark.parametrize("aborted", [False, True])
 def test_a_broken_stage_loses_and_doubles_nothing(at: int, options: dict[str, bool], place: int, aborted: bool) -> None:
-    """It is taken out: what it held comes, then the event it failed on as it was before, in order; on_error hears it once."""
+    """What it held comes, then the event it failed on, as it was; on_error hears of it once."""
     errors: list[tuple[Exception, object]] = []
     broken = Breaks(at, **options)
     stages: list[Stage] = [ThinkStage(CHAT), FenceStage(CHAT)]
@@ -212,7 +213,7 @@ def test_a_failing_log_or_collector_costs_nothing() -> None:
 
 
 def test_what_is_kept_is_what_was_sent() -> None:
-    """`kept` has the first `keep` bytes of the output; `truncated` says that there was more; the clock is read at the first."""
+    """`kept` has the first `keep` bytes of the output, `truncated` says that there was more."""
     for keep, truncated in ((1000, False), (len(chunk("a")), False), (10, True), (0, True)):
         pipe = make([ThinkStage(CHAT)], keep=keep)
         assert (pipe(b"d"), pipe.first_output_at) == ([], None)

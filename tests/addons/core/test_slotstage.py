@@ -163,7 +163,7 @@ def test_stages_work_one_behind_the_other() -> None:
     ],
 )
 def test_whole_replies(content: str | None, expected: dict[str, Any]) -> None:
-    """A whole reply goes through the same filters; an orphan closer counts, and the answer says whether anything changed."""
+    """The same filters, and an orphan closer counts; the answer says whether anything changed."""
     obj = {"choices": [{"index": 0, "message": {"content": content}}]}
     assert apply_whole([ThinkStage(chat, "reasoning")], obj) == (expected != {"content": content})
     assert obj["choices"][0]["message"] == expected

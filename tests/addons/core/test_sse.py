@@ -1,4 +1,5 @@
 import tracemalloc
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -55,7 +56,7 @@ def test_mixed_line_ends_in_any_chunks(lines: list[bytes], ends: list[bytes], cu
     """Line ends may change from line to line."""
     stream = b"".join(line + end for line, end in zip(lines, ends, strict=False))
     marks = sorted({0, len(stream), *(cut for cut in cuts if cut < len(stream))})
-    parts = [stream[a:b] for a, b in zip(marks, marks[1:], strict=False)]
+    parts = [stream[a:b] for a, b in pairwise(marks)]
     assert seen(split(parts)) == seen(split([stream]))
     assert seen(split([stream[i : i + 1] for i in range(len(stream))])) == seen(split([stream]))
 
