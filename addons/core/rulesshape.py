@@ -141,6 +141,8 @@ def later_keys(document: Document) -> list[Problem]:
 def _problem(document: Document, error: dict[str, Any]) -> Problem:
     # "[key]" follows the name of a mapping's entry whose key, not value, is at fault.
     path: Path = tuple(part for part in error["loc"] if not _is_tag(part))
+    if path[:1] == ("servers",) and path[2:] == ("url",) and isinstance(document.data["servers"][path[1]], str):
+        path = path[:2]  # the short form: the URL stands where the mapping would
     if error["type"] == "extra_forbidden":
         return document.problem(path, _unknown_key(path), at_key=True)
     message = _message(error, path)

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
 from switchman.addons.core.breaker import MAX_RETRY_AFTER, MAX_TARGETS, Breakers
 
 T = "fast-box/llama3"

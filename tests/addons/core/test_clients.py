@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from switchman.addons.core.clients import client_address, in_networks, parse_address, parse_network, parse_networks
 
 TRUSTED = parse_networks("127.0.0.1, 10.0.0.0/8, fd00::/8")

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from switchman.addons.core.decide import LAYERS, Ask, decide
 from switchman.addons.core.plan import Candidate, Plan
 from switchman.addons.core.ruleset import Ruleset, parse_ruleset
@@ -13,8 +14,8 @@ from switchman.addons.core.ruleset import Ruleset, parse_ruleset
 
 def rules(text: str, **given_: object) -> Ruleset:
     environment: dict[str, object] = {
-        "default_upstream": "http://localhost:8000", "default_upstream_set": True, "model_map": {}, "request_timeout": 1.0,
-        "strip_thinking": True, "strip_json_markdown": False, "disable_thinking": False,
+        "default_upstream": "http://localhost:8000", "default_upstream_set": True, "model_map": {},
+        "request_timeout": 1.0, "strip_thinking": True, "strip_json_markdown": False, "disable_thinking": False,
     }  # fmt: skip
     return parse_ruleset(text, "routes.yaml", SimpleNamespace(**(environment | given_)))
 
@@ -51,7 +52,12 @@ def targets(plan: Plan) -> list[str]:
         ("coder", "alias", "coder", ["fast-box/llama3-8b", "laptop/llama3:3b"]),
         ("same", "alias", "same", ["fast-box"]),
         ("qwen-1.5b", "route", "route 1", ["gpu:8000"]),
-        ("renamed", "route", "route 2", ["laptop/qwen", "fast-box/big"]),  # a fallback that is there already is not doubled
+        (
+            "renamed",
+            "route",
+            "route 2",
+            ["laptop/qwen", "fast-box/big"],
+        ),  # a fallback that is there already is not doubled
         ("to-alias", "route", "route 3", ["fast-box/llama3-8b", "laptop/llama3:3b"]),
         ("to-server", "route", "route 4", ["laptop/a/b:c"]),
         ("to-default", "route", "route 5", ["default/org/unknown"]),

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from switchman.addons.core.retry import is_retriable, parse_retry_after
 
 NOW = 1_767_225_600.0  # 2026-01-01T00:00:00Z

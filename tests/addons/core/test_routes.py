@@ -5,6 +5,7 @@ import time
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from switchman.addons.core.routes import Match, Rewrite, compile_model_map, compile_pattern, is_pattern, may_backtrack
 
 
@@ -82,7 +83,7 @@ def test_model_map_replacements_use_groups() -> None:
 @pytest.mark.parametrize("entries", [{"/(/": "x"}, {"/gpt/": r"\1"}, {"/gpt/": r"\g<size>"}])
 def test_faulty_entries_of_model_map_are_refused(entries: dict[str, str]) -> None:
     """A pattern that does not compile, or a group that is not there, is found at the start, not on a request."""
-    with pytest.raises(ValueError, match="does not compile|faulty"):
+    with pytest.raises(ValueError, match=r"does not compile|faulty"):
         compile_model_map(entries)
 
 

@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import pytest
+
 from switchman.addons.core.ruleset import parse_ruleset
 
 
@@ -131,5 +132,7 @@ routes: [{match: {model: "/(a+)+$/"}, route: {upstream: s}}]
 def test_ten_thousand_rules_do_not_hold_up_a_reload() -> None:
     """Comparing is bounded: the warning is found among the first, and the check ends."""
     lines = "".join(f"  - {{match: {{model: /{n}$/}}, route: {{upstream: s}}}}\n" for n in range(1500))
-    found = warnings(f"servers: {{s: 'http://h'}}\nroutes:\n  - {{match: {{model: /0$/}}, route: {{upstream: s}}}}\n{lines}")
+    found = warnings(
+        f"servers: {{s: 'http://h'}}\nroutes:\n  - {{match: {{model: /0$/}}, route: {{upstream: s}}}}\n{lines}"
+    )
     assert len(found) == 1

@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from switchman.addons.core.urls import BaseURL, join, parse
 
 
@@ -49,7 +50,7 @@ def test_reads_a_base_url(text: str, expected: BaseURL) -> None:
 )
 def test_explains_what_is_no_base_url(text: str, words: str) -> None:
     """Each way to get a URL wrong has its own sentence."""
-    with pytest.raises(ValueError, match="^.") as caught:
+    with pytest.raises(ValueError, match=r"^.") as caught:
         parse(text)
     assert words in str(caught.value)
 
@@ -60,7 +61,7 @@ def test_explains_what_is_no_base_url(text: str, words: str) -> None:
 )
 def test_errors_never_repeat_what_may_be_a_secret(text: str) -> None:
     """A password, a key in a query, or what stands in a port's place is not in the message."""
-    with pytest.raises(ValueError, match="^.") as caught:
+    with pytest.raises(ValueError, match=r"^.") as caught:
         parse(text)
     assert "hunter2" not in str(caught.value)
 

@@ -5,6 +5,7 @@ import json
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from switchman.addons.core.problems import RulesError
 from switchman.addons.core.yamltext import MAX_VALUES, dotted, load
 

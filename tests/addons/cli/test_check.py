@@ -1,0 +1,82 @@
+"""`switchman check`: OK with a summary, or every fault as file:line:column: key: message."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from switchman.addons.cli.check import run
+from switchman.addons.settings import Settings
+
+Captured = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+def test_a_good_file_is_ok_and_summed_up(tmp_path: Path, capsys: Captured) -> None:
+    """Servers with their dialects, aliases, routes in the order they are tried, and where the rest goes."""
+    file = tmp_path / "r.yaml"
+    file.write_text("""\
+servers: {fast: "http://h:8000", laptop: {url: "http://l:11434", dialect: ollama}}
+aliases: {a: {instances: [fast/x, laptop/y]}}
+routes: [{match: {model: m}, route: {upstream: fast, model: z}}]
+""")
+    assert run([str(file)]) == 0
+    out = capsys.readouterr()
+    assert out.out.splitlines() == [
+        f"OK {file}: 2 servers, 1 alias, 1 route",
+        "  server fast: http://h:8000, any dialect, with the client's credentials",
+        "  server laptop: http://l:11434, ollama, with the client's credentials",
+        "  alias a: fast/x, then laptop/y",
+        "  route 1 (priority 500): model m -> fast as z",
+        "  everything else: http://localhost:8000",
+    ]
+    assert out.err == ""
+
+
+def test_a_bad_file_lists_every_fault(tmp_path: Path, capsys: Captured) -> None:
+    """On standard error, exit status 1."""
+    file = tmp_path / "r.yaml"
+    file.write_text("servers: {a: 3}\nroutse: []\n")
+    assert run([str(file)]) == 1
+    out = capsys.readouterr()
+    lines = out.err.splitlines()
+    assert lines[0] == f"{file}:1:14: servers.a: expected a URL, or a mapping with url, not 3"
+    assert lines[1].startswith(f"{file}:2:1: routse: unknown key; did you mean 'routes'?")
+    assert (lines[2], out.out) == ("2 errors", "")
+
+
+def test_warnings_are_shown_and_pass(tmp_path: Path, capsys: Captured) -> None:
+    """A file that loads is OK, however odd."""
+    file = tmp_path / "r.yaml"
+    file.write_text("cache: {}\n")
+    assert run([str(file)]) == 0
+    assert capsys.readouterr().out.startswith(
+        f"{file}:1:1: cache: not available yet: this key is passed over (warning)\nOK "
+    )
+
+
+def test_without_a_file_it_is_routes_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    """And that must then be there: someone asked about it."""
+    monkeypatch.setenv("ROUTES_CONFIG", str(tmp_path / "mine.yaml"))
+    assert run([]) == 1
+    assert "mine.yaml: there is no such file" in capsys.readouterr().err
+    (tmp_path / "mine.yaml").write_text("servers: {}")
+    assert run([]) == 0
+
+
+def test_bad_variables_are_faults_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    """The file is judged with the environment it will run in."""
+    monkeypatch.setenv("MODEL_MAP", "{")
+    assert run([str(tmp_path / "r.yaml")]) == 1
+    assert capsys.readouterr().err.startswith("MODEL_MAP")
+
+
+def test_the_schema_is_printed_on_request(capsys: Captured) -> None:
+    """For editors, and for rules/routes.schema.json."""
+    assert run(["--schema"]) == 0
+    assert json.loads(capsys.readouterr().out)["title"] == "Switchman rules file"
