@@ -129,7 +129,7 @@ class Failover:
         if x.pipe is None or x.call is None or x.pipe.framing == "raw":
             return  # bytes of no known form: only a broken connection tells that they are not all
         message = f"The server {x.attempts[-1].candidate.server.name} failed during its answer: {failure.message}"
-        failure.tail = [*x.pipe.abort(), stream_error(x.call.endpoint, 502, message)]
+        failure.tail = x.pipe.abort(stream_error(x.call.endpoint, 502, message))
 
 
 def _story(x: Exchange) -> str:

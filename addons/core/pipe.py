@@ -90,13 +90,13 @@ class Pipe:
         self._collect(events)
         return self._output(b"".join([event.encode() for event in self._run(events)]))
 
-    def abort(self) -> list[bytes]:
-        """The upstream broke off: what the stages hold, as it came. An event cut in half is dropped, so that one
-        may be appended.
+    def abort(self, last: bytes = b"") -> list[bytes]:
+        """The upstream broke off: what the stages hold, as it came, then `last`, the error event for the client. An
+        event cut in half is dropped, so that one may follow.
         """
         if self._over or self._splitter is None:
             self._over = True
-            return []
+            return self._output(last)
         self._over = True
         in_pieces = self._splitter.in_pieces
         tail = [event for event in self._splitter.end() if event.data is not None or event.is_done]
@@ -105,7 +105,7 @@ class Pipe:
         for index, stage in enumerate(self._stages):
             if stage is not None:
                 out += self._run(self._release(stage), index + 1)
-        return self._output((b"\n\n" if in_pieces else b"") + self._join(out, closed=True))
+        return self._output((b"\n\n" if in_pieces else b"") + self._join(out, closed=True) + last)
 
     def _finish(self, splitter: Splitter) -> list[bytes]:
         self._over = True
