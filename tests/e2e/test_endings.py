@@ -21,6 +21,7 @@ DEATHS = {
     "rst": Behaviour(cut_after=3, cut="rst"),
     "stall": Behaviour(stall_after=3),
 }
+HEADERS = [("content-type", "application/json"), ("anthropic-version", "2023-06-01")]
 STREAMS = {
     "openai chat": ("openai", "/v1/chat/completions", {"messages": [{"role": "user", "content": "hi"}]}),
     "openai completions": ("openai", "/v1/completions", {"prompt": "hi"}),
@@ -75,7 +76,7 @@ def test_a_stream_that_dies_ends_with_an_error_event(
     dialect, path, body = STREAMS[stream]
     servers[dialect].script([DEATHS[way]])
     with RawClient(proxy.port) as client:
-        reply = client.ask(path, {**body, "model": f"{dialect}-{way}/{stream}", "stream": True})
+        reply = client.ask(path, {**body, "model": f"{dialect}-{way}/{stream}", "stream": True}, headers=HEADERS)
         assert reply.status == 200
         assert reply.complete, "the chunked body must end properly"
         assert error_in(dialect, reply.body)
@@ -86,7 +87,7 @@ def test_a_stream_that_dies_ends_with_an_error_event(
         assert (attempt["outcome"], attempt["status"]) == ("stream", 200)
         assert row["response"] == reply.body
         # The connection has come to no harm.
-        assert client.ask(path, {**body, "model": f"{dialect}/m", "stream": False}).status == 200
+        assert client.ask(path, {**body, "model": f"{dialect}/m", "stream": False}, headers=HEADERS).status == 200
 
 
 def test_the_openai_client_raises_the_error_of_a_dying_stream(proxy: Any, servers: dict[str, FakeUpstream]) -> None:
@@ -139,7 +140,8 @@ def test_a_client_that_leaves_stops_its_upstream(
     model = f"{stream} left by {how}"
     servers[dialect].script([TALE])
     client = RawClient(proxy.port)
-    client.send(request_bytes(path, json.dumps({**body, "model": f"{dialect}/{model}", "stream": True}).encode()))
+    content = json.dumps({**body, "model": f"{dialect}/{model}", "stream": True}).encode()
+    client.send(request_bytes(path, content, headers=HEADERS))
     assert client.chunk(client.head())
     asked = servers[dialect].requests[-1]
     left = time.monotonic()
