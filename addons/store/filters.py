@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import ColumnElement, or_
 
+from switchman.addons.store.rows import MAX_TEXT, fit_text
 from switchman.addons.store.tables import requests
 
 # Outcomes that a person looking for "errors" looks for. `cancelled` is the client's choice and not among them.
@@ -59,21 +61,26 @@ class Filters:
             found.append(requests.c.started_at < self.end)
         for name in ("model", "server", "client", "route", "layer"):
             if (value := getattr(self, name)) is not None:
-                found.append(requests.c[name] == value)
+                found.append(requests.c[name] == as_stored(value))
         if self.outcome == "error":
             found.append(requests.c.outcome.in_(ERROR_OUTCOMES))
         elif self.outcome is not None:
-            found.append(requests.c.outcome == self.outcome)
+            found.append(requests.c.outcome == as_stored(self.outcome))
         if self.status is not None:
             first, last = status_range(self.status)
             found.append(requests.c.status == first if first == last else requests.c.status.between(first, last))
         if self.text:
             columns = (requests.c.id, requests.c.model, requests.c.requested_model)
-            found.append(or_(*(column.icontains(self.text, autoescape=True) for column in columns)))
+            found.append(or_(*(column.icontains(as_stored(self.text), autoescape=True) for column in columns)))
         return found
 
 
 _TEXT = ("model", "server", "outcome", "status", "client", "route", "layer", "text")
+
+
+def as_stored(text: str) -> str:
+    """The form a text from outside has in the tables, so that looking for what no table can hold finds nothing."""
+    return fit_text(text, MAX_TEXT)
 
 
 def status_range(text: str) -> tuple[int, int]:
@@ -89,9 +96,11 @@ def parse_time(text: str, day_end: bool = False) -> float:
     """Epoch seconds of an ISO 8601 time (UTC unless it says otherwise) or of a number. With `day_end`, a bare date is
     the moment after its last one. Raises ValueError."""
     try:
-        return _number_or_iso(text, day_end)
+        if math.isfinite(moment := _number_or_iso(text, day_end)):
+            return moment
     except (ValueError, OverflowError):
-        raise ValueError(f"{text!r} is not a time; expected 2026-01-31, 2026-01-31T12:00 or epoch seconds") from None
+        pass  # the sentence below says it
+    raise ValueError(f"{text[:40]!r} is not a time; expected 2026-01-31, 2026-01-31T12:00 or epoch seconds")
 
 
 def _number_or_iso(text: str, day_end: bool) -> float:

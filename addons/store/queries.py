@@ -12,7 +12,7 @@ from typing import Any, Literal
 from sqlalchemy import Column, Engine, RowMapping, func, literal, select, tuple_
 
 from switchman.addons.store.blobs import BlobStore, unpack
-from switchman.addons.store.filters import Filters
+from switchman.addons.store.filters import Filters, as_stored
 from switchman.addons.store.retention import stored_bytes
 from switchman.addons.store.summaries import Scatter, Summaries, Summary
 from switchman.addons.store.tables import attempts, blobs, requests
@@ -175,10 +175,12 @@ class Queries:
     def get_request(self, request_id: str) -> Detail | None:
         """None where there is no such request (any more)."""
         with self._engine.connect() as conn:
-            found = conn.execute(select(requests).where(requests.c.id == request_id)).mappings().one_or_none()
+            found = (
+                conn.execute(select(requests).where(requests.c.id == as_stored(request_id))).mappings().one_or_none()
+            )
             if found is None:
                 return None
-            tried = select(*_TRIED).where(attempts.c.request_id == request_id).order_by(attempts.c.number)
+            tried = select(*_TRIED).where(attempts.c.request_id == found["id"]).order_by(attempts.c.number)
             tries = tuple(AttemptRow(**row) for row in conn.execute(tried).mappings())
             hashes = [found[f"{which}_hash"] for which in ("request", "response") if found[f"{which}_hash"]]
             listed = set(conn.scalars(select(blobs.c.hash).where(blobs.c.hash.in_(hashes))))
@@ -196,7 +198,9 @@ class Queries:
         """One body, decompressed: at most MAX_BLOB_SIZE bytes. None where there is no such request (any more)."""
         columns = [requests.c[f"{which}_{part}"] for part in ("hash", "size", "truncated")]
         with self._engine.connect() as conn:
-            found = conn.execute(select(*columns).where(requests.c.id == request_id)).mappings().one_or_none()
+            found = (
+                conn.execute(select(*columns).where(requests.c.id == as_stored(request_id))).mappings().one_or_none()
+            )
             if found is None:
                 return None
             digest = found[f"{which}_hash"]
@@ -262,7 +266,7 @@ def _parse_cursor(cursor: str) -> tuple[float, str]:
     started, tilde, request_id = cursor.partition("~")
     try:
         if tilde:
-            return float(started), request_id
+            return float(started), as_stored(request_id)
     except ValueError:
         pass  # the sentence below says it
     raise ValueError(f"{cursor[:40]!r} is not a page cursor")

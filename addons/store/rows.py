@@ -39,8 +39,8 @@ class Prepared:
 def prepare(record: Record, max_body: int) -> Prepared:
     """Raises TypeError or ValueError for a record that is none (a string where bytes belong, and the like)."""
     row = {name: fit(getattr(record, name)) for name, fit in _REQUEST_FIT.items()}
-    row["path"] = _text(mask_url(record.path), 2000)
-    row["error"] = None if record.error is None else _text(mask_url(record.error), MAX_TEXT)
+    row["path"] = fit_text(mask_url(record.path), 2000)
+    row["error"] = None if record.error is None else fit_text(mask_url(record.error), MAX_TEXT)
     row["request_headers"] = _json(mask_headers(record.request_headers))
     row["response_headers"] = _json(mask_headers(record.response_headers))
     row["trace"] = _json(record.trace)
@@ -61,8 +61,8 @@ def prepare(record: Record, max_body: int) -> Prepared:
 
 def _attempt(request_id: str, number: int, attempt: AttemptRecord) -> dict[str, Any]:
     row = {name: fit(getattr(attempt, name)) for name, fit in _ATTEMPT_FIT.items()}
-    row["url"] = _text(mask_url(attempt.url), 2000)
-    row["error"] = None if attempt.error is None else _text(mask_url(attempt.error), MAX_TEXT)
+    row["url"] = fit_text(mask_url(attempt.url), 2000)
+    row["error"] = None if attempt.error is None else fit_text(mask_url(attempt.error), MAX_TEXT)
     return {"request_id": request_id, "number": number, **row}
 
 
@@ -76,9 +76,9 @@ def _json(value: Any) -> str:
 
 def _clean(value: Any) -> Any:
     if isinstance(value, str):
-        return _text(value, MAX_TEXT)
+        return fit_text(value, MAX_TEXT)
     if isinstance(value, Mapping):
-        return {_text(str(key), 200): _clean(item) for key, item in value.items()}
+        return {fit_text(str(key), 200): _clean(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_clean(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
@@ -86,7 +86,7 @@ def _clean(value: Any) -> Any:
     return value
 
 
-def _text(value: object, most: int) -> str:
+def fit_text(value: object, most: int) -> str:
     """Short enough, and without what PostgreSQL (NUL) or UTF-8 (a lone surrogate) cannot hold."""
     text = value if isinstance(value, str) else str(value)  # from somebody's JSON: a model name that is a number
     if len(text) > most:
@@ -102,7 +102,7 @@ def _fit_for(kind: TypeEngine[Any]) -> Callable[[Any], Any]:
     """What makes a value fit a column of this type; None stays None."""
     if isinstance(kind, String):
         length = kind.length or MAX_TEXT
-        return lambda value: None if value is None else _text(value, length)
+        return lambda value: None if value is None else fit_text(value, length)
     if isinstance(kind, Integer):
         most = _MAX_INTEGER.get(type(kind), 2**31 - 1)
         return lambda value: None if value is None else max(-most, min(most, int(value)))

@@ -1,0 +1,103 @@
+"""Secrets leave headers and URLs; everything else stays as it was."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from switchman.addons.core.masking import mask_headers, mask_url
+
+LONG = "sk-proj-0123456789abcdWXYZ"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "masked"),
+    [
+        ("Authorization", f"Bearer {LONG}", "Bearer ...WXYZ"),
+        ("authorization", "Bearer short", "Bearer ..."),
+        ("AUTHORIZATION", LONG, "...WXYZ"),
+        ("Authorization", "Basic dXNlcjpwYXNzd29yZDEyMzQ=", "Basic ..."),
+        ("Proxy-Authorization", f"Bearer {LONG}", "Bearer ...WXYZ"),
+        ("api-key", LONG, "...WXYZ"),
+        ("x-api-key", LONG, "...WXYZ"),
+        ("X-Goog-Api-Key", LONG, "...WXYZ"),
+        ("api_key", "x" * 15, "..."),
+        ("api_key", "x" * 16, "...xxxx"),
+        ("x-auth-token", LONG, "...WXYZ"),
+        ("X-Amz-Security-Token", LONG, "...WXYZ"),
+        ("Ocp-Apim-Subscription-Key", LONG, "...WXYZ"),
+        ("cf-access-client-secret", LONG, "...WXYZ"),
+        ("x-db-password", "hunter2", "..."),
+        ("x-unheard-of", LONG, "...WXYZ"),
+        ("x-unheard-of", f"bearer {LONG}", "bearer ...WXYZ"),
+        ("Cookie", f"session={LONG}; theme=dark", "session=...WXYZ; theme=..."),
+        ("Cookie", "opaque", "..."),
+        ("Set-Cookie", f"sid={LONG}; Path=/; HttpOnly", "sid=...WXYZ; Path=/; HttpOnly"),
+        ("Referer", f"https://u:p@host/a?key={LONG}&b=1", "https://...@host/a?key=...WXYZ&b=1"),
+    ],
+)
+def test_credentials(name: str, value: str, masked: str) -> None:
+    """A credential keeps its scheme, and its last four characters if it has 16 or more; the name stays as written."""
+    assert mask_headers([(name, value)]) == ((name, masked),)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("Content-Type", "application/json"),
+        ("x-ratelimit-remaining-tokens", "149984"),
+        ("anthropic-ratelimit-input-tokens-limit", "50000"),
+        ("x-token-count", "12"),
+        ("Idempotency-Key", "a-uuid-that-is-long-enough"),
+        ("x-request-id", "req_0123456789abcdef"),
+        ("openai-organization", "org-0123456789"),
+        ("User-Agent", "OpenAI/Python 2.0"),
+        ("www-authenticate", 'Bearer realm="x"'.replace("Bearer ", "Digest ")),
+        ("x-author", "me"),
+        ("x-monkey", "banana"),
+    ],
+)
+def test_what_is_no_secret_stays(name: str, value: str) -> None:
+    """Counts of tokens, ids and words that merely contain "key" or "auth" are left alone."""
+    assert mask_headers([(name, value)]) == ((name, value),)
+
+
+def test_pairs_keep_their_order_and_their_doubles() -> None:
+    """Two headers of one name stay two, in place."""
+    pairs = [("b", "1"), ("Cookie", "x=1"), ("b", "2"), ("cookie", "y=2")]
+    assert mask_headers(pairs) == (("b", "1"), ("Cookie", "x=..."), ("b", "2"), ("cookie", "y=..."))
+
+
+@pytest.mark.parametrize(
+    ("url", "masked"),
+    [
+        (f"/v1beta/models/g:generate?key={LONG}", "/v1beta/models/g:generate?key=...WXYZ"),
+        (f"/x?a=1&api_key={LONG}&b=2", "/x?a=1&api_key=...WXYZ&b=2"),
+        (f"/x?api%5Fkey={LONG}", "/x?api%5Fkey=...WXYZ"),
+        ("/x?key=", "/x?key=..."),
+        ("/x?max_tokens=5&model=key", "/x?max_tokens=5&model=key"),
+        ("https://user:pa@ss@host:1/p", "https://...@host:1/p"),
+        ("http://host/p?q=a@b", "http://host/p?q=a@b"),
+        (f"https://h/#access_token={LONG}", "https://h/#access_token=...WXYZ"),
+        (f"cannot reach http://u:p@h/v1?key={LONG} : refused", "cannot reach http://...@h/v1?key=...WXYZ : refused"),
+        ("/v1/chat/completions", "/v1/chat/completions"),
+    ],
+)
+def test_urls(url: str, masked: str) -> None:
+    """User info and key parameters go, in a URL, a path or a sentence; every other character stays."""
+    assert mask_url(url) == masked
+
+
+NAMES = st.sampled_from(["authorization", "x-api-key", "cookie", "set-cookie", "x-secret-thing", "proxy-authorization"])
+
+
+@settings(max_examples=100)
+@given(NAMES, st.text(st.characters(min_codepoint=33, max_codepoint=126, exclude_characters=";="), min_size=5))
+def test_no_secret_survives(name: str, secret: str) -> None:
+    """Whatever a secret looks like, no more than four of its characters are left, and masking twice changes nothing."""
+    value = f"a={secret}" if "cookie" in name else f"Bearer {secret}"
+    once = mask_headers([(name, value)])
+    kept = once[0][1].removeprefix("a=").removeprefix("Bearer ")
+    assert kept == "..." or (len(secret) >= 16 and kept == "..." + secret[-4:]) or kept == secret[:7] == secret
+    assert mask_headers(once) == once

@@ -1,0 +1,126 @@
+"""Every test of the store runs on SQLite and on a PostgreSQL server of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from switchman.addons.core.record import Record
+from switchman.addons.store import Store, open_store
+
+BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+
+
+def _as_postgres(*command: str) -> list[str]:
+    """PostgreSQL refuses to run as root."""
+    return ["runuser", "-u", "postgres", "--", *command] if os.geteuid() == 0 else list(command)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The URL, without a database's name, of a PostgreSQL server of our own on a Unix socket in a temporary folder."""
+    if not BINARIES:
+        reason = "no PostgreSQL binaries in /usr/lib/postgresql (Debian: apt-get install postgresql)"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    folder = Path(tempfile.mkdtemp(prefix="switchman-pg-", dir="/tmp"))
+    if os.geteuid() == 0:
+        shutil.chown(folder, "postgres")
+    data = folder / "data"
+    initdb = _as_postgres(str(BINARIES[-1] / "initdb"), "-D", str(data), "-A", "trust", "-U", "postgres", "-E", "UTF8")
+    subprocess.run([*initdb, "--no-sync"], check=True, capture_output=True, cwd="/")
+    server = subprocess.Popen(
+        _as_postgres(
+            str(BINARIES[-1] / "postgres"),
+            "-D",
+            str(data),
+            "-k",
+            str(folder),
+            "-c",
+            "listen_addresses=",
+            "-c",
+            "fsync=off",
+        ),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd="/",
+    )
+    url = f"postgresql+psycopg://postgres@/%s?host={folder}"
+    try:
+        _wait_for(url % "postgres", server)
+        yield url
+    finally:
+        server.terminate()
+        server.wait(60)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _wait_for(url: str, server: subprocess.Popen[bytes]) -> None:
+    engine = create_engine(url)
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            engine.connect().close()
+            break
+        except Exception:
+            if server.poll() is not None or time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+    engine.dispose()
+
+
+@pytest.fixture
+def new_postgres_url(request: pytest.FixtureRequest) -> Callable[[], str]:
+    """Makes an empty database and gives its URL."""
+
+    def make() -> str:
+        server: str = request.getfixturevalue("postgres")
+        name = f"t{uuid4().hex}"
+        engine = create_engine(server % "postgres", isolation_level="AUTOCOMMIT")
+        with engine.connect() as conn:
+            conn.execute(text(f"CREATE DATABASE {name}"))
+        engine.dispose()
+        return server % name
+
+    return make
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path, new_postgres_url: Callable[[], str]) -> str:
+    """The URL of an empty database, of either kind."""
+    return f"sqlite:///{tmp_path / 'log.db'}" if request.param == "sqlite" else new_postgres_url()
+
+
+@pytest.fixture
+def store(url: str, tmp_path: Path) -> Iterator[Store]:
+    """An empty store that keeps bodies of up to 100,000 bytes for ever."""
+    with open_store(url=url, blob_path=tmp_path / "blobs", max_blob_size=100_000, max_age_days=None) as opened:
+        yield opened
+
+
+@pytest.fixture
+def write() -> Callable[..., None]:
+    """write(store, record, ...) returns when the records are in the database (or were found to be bad)."""
+
+    def write(store: Store, *records: Record) -> None:
+        writer = store.writer()
+        counts = writer.counts
+        due = counts.written + counts.failed + len(records)
+        for record in records:
+            assert writer.put(record)
+        deadline = time.monotonic() + 60
+        while counts.written + counts.failed < due:
+            assert time.monotonic() < deadline, counts
+            time.sleep(0.005)
+
+    return write

@@ -1,0 +1,257 @@
+"""Lists, details, menus and figures, the same on both databases."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+
+from switchman.addons.core.record import Record
+from switchman.addons.store import Filters, Store
+from switchman.addons.store.summaries import Percentiles
+from switchman.addons.testing.samples import make_record
+
+Write = Callable[..., None]
+
+
+def records(count: int, **changes: Any) -> list[Record]:
+    return [make_record(id=f"r{n:04}", started_at=1000.0 + n, **changes) for n in range(count)]
+
+
+def test_pages_meet_without_gap_or_overlap(store: Store, write: Write) -> None:
+    """Following `next` from page to page shows every row once, newest first, also where times are equal."""
+    shuffled = [make_record(id=f"r{n:02}", started_at=1000.0 + n // 5) for n in range(23)]
+    random.Random(1).shuffle(shuffled)
+    write(store, *shuffled)
+    seen, cursor, pages = [], None, 0
+    while True:
+        page = store.queries.list_requests(before=cursor, limit=4)
+        seen += [row.id for row in page.rows]
+        pages += 1
+        if (cursor := page.next) is None:
+            break
+    assert (seen, pages) == ([f"r{n:02}" for n in reversed(range(23))], 6)
+
+
+def test_a_page_that_ends_exactly_has_no_next(store: Store, write: Write) -> None:
+    """`next` is None where nothing follows."""
+    write(store, *records(4))
+    assert store.queries.list_requests(limit=4).next is None
+    assert store.queries.list_requests(limit=3).next is not None
+
+
+def test_new_rows_do_not_shift_pages(store: Store, write: Write) -> None:
+    """A row that comes between two pages is on neither."""
+    write(store, *records(6))
+    first = store.queries.list_requests(limit=3)
+    write(store, make_record(id="late", started_at=9999.0))
+    second = store.queries.list_requests(before=first.next, limit=3)
+    assert [row.id for row in (*first.rows, *second.rows)] == [f"r{n:04}" for n in reversed(range(6))]
+
+
+def test_lists_are_bounded(store: Store, write: Write) -> None:
+    """A limit beyond 500 is 500, one below 1 is 1."""
+    write(store, *records(520))
+    assert len(store.queries.list_requests(limit=10**9).rows) == 500
+    assert len(store.queries.list_requests(limit=-1).rows) == 1
+    assert len(store.queries.newer_than("0", limit=10**9).rows) == 500
+
+
+def test_lists_touch_no_body_and_no_header(store: Store, write: Write) -> None:
+    """The list's statements name neither blobs nor headers nor trace."""
+    write(store, *records(3))
+    statements: list[str] = []
+    event.listen(store.engine, "before_cursor_execute", lambda c, cu, statement, *rest: statements.append(statement))
+    store.queries.list_requests()
+    store.queries.newer_than("0")
+    assert len(statements) >= 4
+    assert not [s for s in statements if any(word in s for word in ("blobs", "headers", "trace", "attempts"))]
+
+
+@pytest.mark.parametrize("cursor", ["", "x", "1.5", "abc~r1", "5~" * 1000 + "x~"])
+def test_bad_cursors(store: Store, cursor: str) -> None:
+    """A cursor from a broken link is a ValueError with a sentence (or an empty page), not a crash."""
+    try:
+        assert store.queries.list_requests(before=cursor).rows == ()
+    except ValueError as exc:
+        assert "cursor" in str(exc)
+    with pytest.raises(ValueError, match="live cursor"):
+        store.queries.newer_than(cursor)
+
+
+def test_live_rows(store: Store, write: Write) -> None:
+    """From a page's live cursor on, each new row comes once, also one that began before all that is shown."""
+    write(store, *records(3))
+    page = store.queries.list_requests()
+    assert store.queries.newer_than(page.live).rows == ()
+    write(store, make_record(id="began-long-ago", started_at=1.0), make_record(id="new", started_at=5000.0))
+    fresh = store.queries.newer_than(page.live)
+    assert {row.id for row in fresh.rows} == {"began-long-ago", "new"}
+    assert not fresh.more
+    assert store.queries.newer_than(fresh.live).rows == ()
+
+
+def test_live_rows_in_portions(store: Store, write: Write) -> None:
+    """More rows than the limit come in several answers, oldest portion first; a filter does not stall it."""
+    page = store.queries.list_requests()
+    write(store, *records(7))
+    seen, live, more = [], page.live, True
+    while more:
+        fresh = store.queries.newer_than(live, limit=3)
+        seen += [row.id for row in reversed(fresh.rows)]
+        live, more = fresh.live, fresh.more
+    assert seen == [f"r{n:04}" for n in range(7)]
+    assert store.queries.newer_than("0", Filters(model="none of these")).live == live
+
+
+FILTERED = {
+    "a": {"model": "gpt", "server": "one", "status": 200, "outcome": "ok", "client": "10.0.0.1", "started_at": 100.0},
+    "b": {
+        "model": "gpt",
+        "server": "two",
+        "status": 404,
+        "outcome": "upstream_error",
+        "client": "::1",
+        "started_at": 200.0,
+    },
+    "c": {"model": "100%_x", "server": "two", "status": 502, "outcome": "failed", "route": "r2", "started_at": 300.0},
+    "d": {"model": None, "server": None, "status": 499, "outcome": "cancelled", "layer": "route", "started_at": 400.0},
+}
+
+
+@pytest.mark.parametrize(
+    ("filters", "expected"),
+    [
+        (Filters(), "dcba"),
+        (Filters(start=200.0), "dcb"),
+        (Filters(end=200.0), "a"),
+        (Filters(start=200.0, end=300.0), "b"),
+        (Filters(model="gpt"), "ba"),
+        (Filters(server="two"), "cb"),
+        (Filters(server="two", model="gpt"), "b"),
+        (Filters(status="404"), "b"),
+        (Filters(status="4xx"), "db"),
+        (Filters(status="5xx"), "c"),
+        (Filters(outcome="ok"), "a"),
+        (Filters(outcome="error"), "cb"),
+        (Filters(client="::1"), "b"),
+        (Filters(route="r2"), "c"),
+        (Filters(layer="route"), "d"),
+        (Filters(text="GPT"), "ba"),
+        (Filters(text="0%_"), "c"),
+        (Filters(text="_"), "c"),
+        (Filters(text="' OR 1=1 --"), ""),
+        (Filters(model="gpt\0"), ""),
+    ],
+)
+def test_filters(store: Store, write: Write, filters: Filters, expected: str) -> None:
+    """Each filter, alone and with another; wildcards in the search text are ordinary characters."""
+    write(store, *(make_record(id=f"id-{name}", requested_model="auto", **f) for name, f in FILTERED.items()))  # type: ignore[arg-type]
+    assert [row.id for row in store.queries.list_requests(filters).rows] == [f"id-{name}" for name in expected]
+
+
+def test_odd_ids_are_not_found(store: Store) -> None:
+    """An id no database can hold is one that is not there."""
+    for odd in ("a\0b", "\ud800", "x" * 100_000):
+        assert store.queries.get_request(odd) is None
+        assert store.queries.body(odd, "request") is None
+        assert store.queries.list_requests(before=f"1.0~{odd}").rows == ()
+
+
+def test_what_is_not_there(store: Store) -> None:
+    """An empty log answers everything: no rows, no request, no figures."""
+    queries = store.queries
+    assert queries.list_requests().rows == ()
+    assert queries.get_request("nothing") is None
+    assert queries.body("nothing", "request") is None
+    assert queries.latency_summary().overall.duration == Percentiles()
+    assert queries.latency_summary().models == ()
+    assert (queries.scatter().points, queries.scatter().sampled) == ((), False)
+    assert queries.values("model") == ()
+    assert queries.stored_bytes() == 0
+
+
+def test_menus(store: Store, write: Write) -> None:
+    """The distinct values of a column, sorted, without null."""
+    write(store, *(make_record(id=name, **changes) for name, changes in FILTERED.items()))  # type: ignore[arg-type]
+    assert set(store.queries.values("model")) == {"100%_x", "gpt"}
+    assert store.queries.values("server") == ("one", "two")
+    assert store.queries.values("status") == (200, 404, 499, 502)
+    assert store.queries.values("route") == ("git-commit-model", "r2")
+    assert store.queries.values("layer") == ("alias", "route")
+    with pytest.raises(ValueError, match="has no menu"):
+        store.queries.values("request_headers")
+
+
+def nearest_rank(values: list[float], percent: int) -> float:
+    return sorted(values)[math.ceil(len(values) * percent / 100) - 1]
+
+
+@pytest.mark.parametrize("count", [1, 2, 19, 20, 21, 100, 137])
+def test_percentiles(store: Store, write: Write, count: int) -> None:
+    """p50, p95 and p99 by nearest rank are those of the plain definition, over all and per model."""
+    numbers = random.Random(count)
+    made = [
+        make_record(
+            id=f"r{n}", model=numbers.choice("ab"), duration_ms=numbers.uniform(1, 900),
+            ttft_ms=numbers.choice([None, 5.0, 7.5]),
+        )
+        for n in range(count)
+    ]  # fmt: skip
+    write(store, *made)
+    summary = store.queries.latency_summary()
+    groups = [(summary.overall, made)]
+    groups += [(m.latency, [r for r in made if r.model == m.model]) for m in summary.models]
+    for latency, group in groups:
+        assert latency.count == len(group)
+        for figures, values in (
+            (latency.duration, [r.duration_ms for r in group]),
+            (latency.ttft, [r.ttft_ms for r in group if r.ttft_ms is not None]),
+        ):
+            expected = [nearest_rank(values, p) if values else None for p in (50, 95, 99)]
+            assert (figures.count, figures.p50, figures.p95, figures.p99) == (len(values), *expected)
+
+
+def test_what_counts_in_a_summary(store: Store, write: Write) -> None:
+    """Errors and cancelled requests are counted but are not in the percentiles; the router's own answers are in
+    nothing."""
+    outcomes = ["ok", "ok", "cached", "failed", "refused", "upstream_error", "stream_error", "cancelled", "answered"]
+    write(
+        store,
+        *(make_record(id=f"r{n}", outcome=outcome, duration_ms=float(n)) for n, outcome in enumerate(outcomes)),
+    )
+    overall = store.queries.latency_summary().overall
+    assert (overall.count, overall.errors, overall.cancelled) == (8, 4, 1)
+    assert (overall.duration.count, overall.duration.p99) == (3, 2.0)
+    assert store.queries.scatter().total == 8
+
+
+def test_models_by_traffic(store: Store, write: Write) -> None:
+    """The busiest model first; requests no model answered are a group of their own."""
+    write(store, *(make_record(id=f"r{n}", model=model) for n, model in enumerate(["b", "a", "a", None])))
+    models = store.queries.latency_summary().models
+    assert models[0].model == "a"
+    assert {m.model: m.latency.count for m in models} == {"a": 2, "b": 1, None: 1}
+
+
+def test_scatter_shows_all_or_says_so(store: Store, write: Write) -> None:
+    """Up to the limit every request is a point; beyond it, points are evenly spread, oldest first, and it says so."""
+    write(store, *records(50))
+    every = store.queries.scatter(limit=50)
+    assert ([p.id for p in every.points], every.total, every.sampled) == ([f"r{n:04}" for n in range(50)], 50, False)
+    some = store.queries.scatter(limit=10)
+    assert ([p.id for p in some.points], some.sampled) == ([f"r{n:04}" for n in range(4, 50, 5)], True)
+    assert store.queries.scatter(Filters(start=1040.0)).total == 10
+    point = every.points[0]
+    assert (point.model, point.duration_ms, point.input_tokens, point.outcome) == ("llama3", 824.5, 11, "ok")
+
+
+def test_summary_of_a_range(store: Store, write: Write) -> None:
+    """Filters narrow the figures too."""
+    write(store, *records(10), make_record(id="slow", model="slow", duration_ms=9e6, started_at=1.0))
+    assert store.queries.latency_summary(Filters(start=1000.0)).overall.count == 10
+    assert store.queries.latency_summary(Filters(model="slow")).overall.duration.p50 == 9e6
