@@ -1,0 +1,20 @@
+# docker build -t switchman . && docker run -p 1234:1234 -p 1235:1235 -v switchman:/data -e DEFAULT_UPSTREAM=http://... switchman
+FROM python:3.13-slim AS build
+COPY requirements.lock /src/
+RUN python -m venv /opt/switchman && /opt/switchman/bin/pip install --no-cache-dir --require-hashes -r /src/requirements.lock
+COPY pyproject.toml README.md LICENSE /src/
+COPY addons /src/addons
+COPY webui /src/webui
+COPY rules /src/rules
+RUN /opt/switchman/bin/pip install --no-cache-dir --no-deps /src
+
+FROM python:3.13-slim
+RUN useradd --create-home switchman && install -d -o switchman /data
+COPY --from=build /opt/switchman /opt/switchman
+USER switchman
+# In a container every client comes through its network: the dashboard asks for a token (`switchman token`, JWT_SECRET).
+ENV LISTEN_HOST=0.0.0.0 WEBUI_SECURITY=ALWAYS_AUTH
+VOLUME /data
+EXPOSE 1234 1235
+HEALTHCHECK CMD ["/opt/switchman/bin/python", "-c", "import httpx; httpx.get('http://127.0.0.1:1234/healthz').raise_for_status()"]
+ENTRYPOINT ["/opt/switchman/bin/switchman", "serve", "--data-dir", "/data"]
