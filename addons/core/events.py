@@ -15,7 +15,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any, Final
 
-from switchman.addons.core.jsonedit import dumps
+from switchman.addons.core.jsonedit import dump
 
 EVENT_LIMIT: Final = 16 * 1024 * 1024
 """Bytes. No provider sends larger events; images in a stream come near 10 MB."""
@@ -79,7 +79,7 @@ class Event:
         """The bytes to send: `raw` unless `dirty`; else with the data as JSON, in the same framing and with the
         same line ends.
         """
-        return self.rewrite(dumps(self._data).encode()) if self.dirty else self.raw
+        return self.rewrite(dump(self._data)) if self.dirty else self.raw
 
     def rewrite(self, payload: bytes) -> bytes:
         """`raw` with another payload (without line breaks). All other lines stay."""
@@ -91,7 +91,7 @@ class Event:
         """Write the changes into `raw`, so that restore() comes back to here."""
         if self.dirty:
             data = self._data
-            self.set_payload(dumps(data).encode())
+            self.set_payload(dump(data))
             self._data = data
 
     def set_payload(self, payload: bytes) -> None:
@@ -111,7 +111,7 @@ class Event:
     def like(self, data: Any) -> Event:
         """A new event of the same name and framing with other data."""
         event = Event(self.raw, self.name, self.payload, self.at)
-        event.set_payload(dumps(data).encode())
+        event.set_payload(dump(data))
         return event
 
 

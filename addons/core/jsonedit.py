@@ -96,12 +96,19 @@ def edit(text: str, edits: Mapping[Path, Any], spans: Spans | None = None) -> st
 
 def dumps(value: Any) -> str:
     """Compact JSON text, non-ASCII characters as they are, except where a lone surrogate could not be encoded."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return dump(value).decode()
+
+
+def dump(value: Any) -> bytes:
+    """dumps() in UTF-8."""
     try:
-        text.encode()
+        return _encode(value).encode()
     except UnicodeEncodeError:
-        return json.dumps(value, separators=(",", ":"))
-    return text
+        return _encode_ascii(value).encode()
+
+
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_encode_ascii = json.JSONEncoder(separators=(",", ":")).encode
 
 
 # --- reading --------------------------------------------------------------------------------------------------------
