@@ -20,6 +20,8 @@ from mitmproxy.proxy.layers.http._events import (
     HttpEvent,
     RequestHeaders,
     RequestProtocolError,
+    ResponseData,
+    ResponseHeaders,
     ResponseProtocolError,
 )
 from mitmproxy.proxy.layers.http._http1 import Http1Server, make_body_reader
@@ -46,6 +48,8 @@ class Refusal(ResponseProtocolError):
 
 class RoutedServer(Http1Server):
     """The client's HTTP/1 connection, with a limit on the head and refusals in the client's dialect."""
+
+    chunked: bool = False  # the answer that is being sent
 
     def _refuse(self, status: int, message: str, head: list[bytes]) -> layer.CommandGenerator[None]:
         """Answer, let the flow (if there is enough of one) be recorded, and close after a while of deaf listening."""
@@ -74,8 +78,14 @@ class RoutedServer(Http1Server):
         yield from ()
 
     def send(self, event: HttpEvent) -> layer.CommandGenerator[None]:
+        if type(event) is ResponseData and self.chunked:
+            yield commands.SendData(self.conn, b"%x\r\n%s\r\n" % (len(event.data), event.data))
+            return
         if self.state in (self.deaf, self.done):
             return
+        if isinstance(event, ResponseHeaders):
+            # Looked up once: stock does so for every chunk.
+            self.chunked = "chunked" in event.response.headers.get("transfer-encoding", "").lower()
         if isinstance(event, ResponseProtocolError) and not self.response and self.request:
             status = event.status if isinstance(event, Refusal) else event.code.http_status_code()
             if status is not None and self.conn.state & ConnectionState.CAN_WRITE:

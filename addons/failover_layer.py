@@ -53,7 +53,10 @@ class RoutedHttpLayer(HttpLayer):
         self.wanted = min(self.wanted, due)
 
     def _handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
-        if isinstance(event, events.Start):
+        if type(event) is events.DataReceived:
+            if event.connection not in self.connections and self._is_forgotten(event.connection):
+                return
+        elif isinstance(event, events.Start):
             if not (self.context.client.alpn == b"h2" or (self.context.client.alpn or b"").startswith(b"h3")):
                 self.connections.setdefault(self.context.client, RoutedServer(self.context.fork()))
         elif isinstance(event, events.Wakeup) and event.command in self.watches:

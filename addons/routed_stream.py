@@ -17,7 +17,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from mitmproxy import flow, http
 from mitmproxy.net.http.validate import validate_headers
@@ -131,7 +131,9 @@ class RoutedStream(HttpStream):
 
     parent: RoutedHttpLayer
     attempt_id: int = 0  # 0: no attempt is under way
-    due: float = inf  # monotonic seconds
+    due: float = inf  # monotonic seconds: when the next event must be here
+    last: float = inf  # monotonic seconds: the end of the request as a whole, and of this attempt
+    idle: float = inf  # seconds between two events of the answer
     reused: bool = False
     swallowed: http.Response | None = None
     discarded: int = 0  # bytes of a body over the limit that were thrown away
@@ -141,13 +143,17 @@ class RoutedStream(HttpStream):
         self.parent = parent
 
     def _handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
-        if isinstance(
-            event, (ResponseHeaders, ResponseData, ResponseTrailers, ResponseEndOfMessage, ResponseProtocolError)
-        ):
+        if type(event) is ResponseData:  # by far the most frequent event, so it takes the shortest way
+            if event.stream_id == self.attempt_id or not self.attempt_id:
+                if self.due != inf:
+                    self.due = min(time.monotonic() + self.idle, self.last)
+                yield from self.server_state(event)
+            return
+        if isinstance(event, (ResponseHeaders, ResponseTrailers, ResponseEndOfMessage, ResponseProtocolError)):
             if self.attempt_id and event.stream_id != self.attempt_id:
                 return  # an attempt that was given up
             if self.due != inf:
-                self._await_more()
+                self._wake_in(self.idle)
         elif isinstance(event, DeadlineExpired):
             yield from self.deadline_expired()
             return
@@ -219,6 +225,8 @@ class RoutedStream(HttpStream):
         request, attempt = self.flow.request, x.attempt
         assert attempt is not None
         limits = attempt.candidate.server.timeout
+        self.idle = limits.idle
+        self.last = min(x.deadline, attempt.started + limits.total)
         self.response_body_buf.clear()
         self.swallowed = None
         self.server_state = self.state_wait_for_response_headers
@@ -252,23 +260,11 @@ class RoutedStream(HttpStream):
 
     def _wake_in(self, seconds: float) -> None:
         """Set this stream's deadline; never past what the request as a whole, or the attempt, has left."""
-        now = time.monotonic()
-        due = now + seconds
-        x = self._exchange_or_none()
-        if x is not None:
-            due = min(due, x.deadline)
-            if (attempt := x.attempt) is not None:
-                due = min(due, attempt.started + attempt.candidate.server.timeout.total)
-        self.due = due
-        self.parent.watch(due)
+        self.due = min(time.monotonic() + seconds, self.last)
+        self.parent.watch(self.due)
 
     def _exchange_or_none(self) -> Exchange | None:
         return exchange(self.flow) if hasattr(self, "flow") else None
-
-    def _await_more(self) -> None:
-        x = self._exchange_or_none()
-        if x is not None and (attempt := x.attempt) is not None:
-            self._wake_in(attempt.candidate.server.timeout.idle)
 
     # --- the answer comes in
 
@@ -321,6 +317,15 @@ class RoutedStream(HttpStream):
         assert self.flow.response
         yield SendHttp(ResponseHeaders(self.stream_id, self.flow.response, False), self.context.client)
         self.server_state = self.state_stream_response_body
+
+    def state_stream_response_body(self, event: events.Event) -> layer.CommandGenerator[None]:
+        # As stock for data, but without looking up an option (which copies its value) for each event of a stream.
+        pipe = self.flow.response.stream if self.flow.response else None
+        if type(event) is ResponseData and callable(pipe):
+            for chunk in cast(list[bytes], pipe(event.data)):
+                yield SendHttp(ResponseData(self.stream_id, chunk), self.context.client)
+        else:
+            yield from super().state_stream_response_body(event)
 
     def answer_locally(self) -> layer.CommandGenerator[None]:
         """Send the answer that an addon has set."""
@@ -398,7 +403,7 @@ class RoutedStream(HttpStream):
         yield from self.send_response(already_streamed=True)
 
     def deadline_expired(self) -> layer.CommandGenerator[None]:
-        if time.monotonic() < self.due:
+        if time.monotonic() < self.due or self._exchange_or_none() is None:
             return
         if self.client_state == self.state_consume_request_body:
             message = f"The request's body did not arrive: nothing came for {BODY_IDLE:g} s."

@@ -55,6 +55,8 @@ def mitmdump(upstream_port: int) -> Iterator[tuple[int, int]]:
     """Bare mitmdump in reverse mode; gives its port and process id."""
     port = free_port()
     command = [str(BIN / "mitmdump"), "-q", "--mode", f"reverse:http://127.0.0.1:{upstream_port}", "-p", str(port)]
+    # Without this option mitmdump holds a stream back to its end, and an event costs it no write to the client.
+    command += ["--set", "stream_large_bodies=4k"]
     with _running([*command, "--listen-host", "127.0.0.1"], {}) as process:
         _wait_for(port, process)
         pin(process.pid, 1)
