@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from functools import lru_cache
+from typing import Literal
 from urllib.parse import unquote_plus
 
 MASK = "..."
@@ -28,7 +29,7 @@ _SCHEME = re.compile(r"([A-Za-z][\w-]*)\s+(\S.*)\Z", re.DOTALL)
 _MASKED = re.compile(r"\.\.\.\S{0,4}\Z")
 # A credential is one under any name: an authorization scheme, a provider's key prefix, a JWT.
 _SECRET_VALUE = re.compile(
-    r"(?:bearer|basic)\s+\S|(?:sk|pk|rk)-[\w-]{12}|gsk_|xai-|hf_\w{12}|gh[pousr]_|AIza[\w-]{12}|eyJ[\w-]+\.[\w-]+\.",
+    r"\s*(?:(?:bearer|basic)\s+\S|(?:sk|pk|rk)-[\w-]{12}|gsk_|xai-|hf_\w{12}|gh[pousr]_|AIza[\w-]{12}|eyJ[\w-]+\.[\w-]+\.)",
     re.IGNORECASE,
 )
 _USERINFO = re.compile(r"://[^/?#\s]*@")
@@ -54,7 +55,7 @@ def mask_secret(secret: str) -> str:
 
 def mask_headers(pairs: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
     """The same pairs in the same order, names as they were, with every credential masked."""
-    return tuple((name, _mask_header(name.strip().lower(), value)) for name, value in pairs)
+    return tuple((name, _mask_header(name, value)) for name, value in pairs)
 
 
 def mask_url(text: str) -> str:
@@ -64,12 +65,23 @@ def mask_url(text: str) -> str:
     return _PARAMETER.sub(_mask_parameter, text) if "=" in text else text
 
 
-def _mask_header(name: str, value: str) -> str:
+@lru_cache(maxsize=4096)
+def _kind(name: str) -> Literal["cookie", "secret", "url", "plain"]:
+    name = name.strip().lower()
     if name in ("cookie", "set-cookie"):
-        return _mask_cookie(value, attributes=name == "set-cookie")
-    if is_secret_name(name) or _SECRET_VALUE.match(value.lstrip()):
+        return "cookie"
+    if is_secret_name(name):
+        return "secret"
+    return "url" if name in _URL_HEADERS else "plain"
+
+
+def _mask_header(name: str, value: str) -> str:
+    kind = _kind(name)
+    if kind == "cookie":
+        return _mask_cookie(value, attributes=name.strip().lower() == "set-cookie")
+    if kind == "secret" or _SECRET_VALUE.match(value):
         return _mask_credential(value.strip())
-    return mask_url(value) if "://" in value or name in _URL_HEADERS else value
+    return mask_url(value) if kind == "url" or "://" in value else value
 
 
 def _mask_credential(value: str) -> str:

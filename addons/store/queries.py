@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
-from sqlalchemy import Column, Engine, RowMapping, func, literal, select, tuple_
+from sqlalchemy import Column, ColumnElement, Engine, RowMapping, func, literal, select, tuple_
 
 from switchman.addons.store.blobs import BlobStore, unpack
 from switchman.addons.store.filters import Filters, as_stored
@@ -175,9 +175,7 @@ class Queries:
     def get_request(self, request_id: str) -> Detail | None:
         """None where there is no such request (any more)."""
         with self._engine.connect() as conn:
-            found = (
-                conn.execute(select(requests).where(requests.c.id == as_stored(request_id))).mappings().one_or_none()
-            )
+            found = conn.execute(select(requests).where(_is(request_id))).mappings().one_or_none()
             if found is None:
                 return None
             tried = select(*_TRIED).where(attempts.c.request_id == found["id"]).order_by(attempts.c.number)
@@ -198,9 +196,7 @@ class Queries:
         """One body, decompressed: at most MAX_BLOB_SIZE bytes. None where there is no such request (any more)."""
         columns = [requests.c[f"{which}_{part}"] for part in ("hash", "size", "truncated")]
         with self._engine.connect() as conn:
-            found = (
-                conn.execute(select(*columns).where(requests.c.id == as_stored(request_id))).mappings().one_or_none()
-            )
+            found = conn.execute(select(*columns).where(_is(request_id))).mappings().one_or_none()
             if found is None:
                 return None
             digest = found[f"{which}_hash"]
@@ -247,6 +243,10 @@ class Queries:
         )
         state: BodyState = "kept" if kept else _absent(found, which)
         return BodyInfo(state, found[f"{which}_size"], found[f"{which}_truncated"])
+
+
+def _is(request_id: str) -> ColumnElement[bool]:
+    return requests.c.id == as_stored(request_id)
 
 
 def _absent(found: RowMapping, which: Which) -> BodyState:

@@ -14,7 +14,7 @@ from sqlalchemy import Column, ColumnElement, Connection, Engine, Select, Subque
 from switchman.addons.store.filters import ERROR_OUTCOMES, Filters
 from switchman.addons.store.tables import requests
 
-MAX_RANKED = 200_000  # the newest rows of the range that percentiles and points are taken from
+MAX_RANKED = 50_000  # the newest rows of the range that percentiles and points are taken from
 MAX_MODELS = 100
 MAX_POINTS = 20_000
 COMPLETE = ("ok", "cached")
