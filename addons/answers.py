@@ -25,7 +25,7 @@ from switchman.addons.core.catalogue import Entry
 from switchman.addons.core.ruleset import Ruleset, Server
 from switchman.addons.dialects import error_body
 from switchman.addons.exchange import Exchange, exchange
-from switchman.addons.listings import RETRY, TIMEOUT, Credentials, Kept, Listings
+from switchman.addons.listings import TIMEOUT, Credentials, Kept, Listings
 
 # The version of Ollama whose API is spoken here: clients look whether it is new enough for what they want.
 OLLAMA_VERSION = "0.12.6"
@@ -167,7 +167,9 @@ class Answers:
 
     async def _upstreams(self) -> dict[str, Kept]:
         """What is known of each upstream; waits until one is known to be reachable, or all have been tried."""
-        kept = {server.name: self._listings.ask(server, max_age=RETRY) for server in self._rules().upstreams}
+        kept = {
+            server.name: self._listings.ask(server, max_age=self._listings.retry) for server in self._rules().upstreams
+        }
         while not any(known.reached for known in kept.values()):
             running = [known.fetch for known in kept.values() if known.fetch is not None]
             if not running:

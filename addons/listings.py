@@ -56,14 +56,18 @@ class Kept:
 
 
 class Refused(ValueError):
-    """The upstream answered, but not with a list."""
+    """The upstream answered, but not with a list. `unknown`: as one that does not have this path at all."""
+
+    def __init__(self, message: str, unknown: bool = True) -> None:
+        super().__init__(message)
+        self.unknown = unknown
 
 
 class Listings:
     """All upstreams' lists. Bound to the event loop that first uses it; `close()` ends what still runs."""
 
     def __init__(self, timeout: float = TIMEOUT, fresh: float = FRESH, retry: float = RETRY) -> None:
-        self._timeout, self._fresh, self._retry = timeout, fresh, retry
+        self._timeout, self._fresh, self.retry = timeout, fresh, retry
         self._kept: OrderedDict[tuple[Server, bytes], Kept] = OrderedDict()
         self._client: httpx.AsyncClient | None = None
         self._opening = asyncio.Lock()
@@ -84,7 +88,7 @@ class Listings:
         key = (server, _digest(credentials))
         kept = self._kept.setdefault(key, Kept())
         self._kept.move_to_end(key)
-        limit = min(self._retry if kept.problem else self._fresh, inf if max_age is None else max_age)
+        limit = min(self.retry if kept.problem else self._fresh, inf if max_age is None else max_age)
         if kept.fetch is None and time.monotonic() - kept.ended >= limit:
             kept.fetch = asyncio.create_task(self._refresh(kept, server, credentials), name=f"list {server.name}")
         while len(self._kept) > MAX_KEPT:
@@ -103,8 +107,9 @@ class Listings:
 
     async def _refresh(self, kept: Kept, server: Server, credentials: Credentials) -> None:
         try:
+            client = await self._open()
             async with asyncio.timeout(self._timeout):
-                kept.models = await self._fetch(server, credentials)
+                kept.models = await _fetch(client, server, credentials)
             kept.reached, kept.problem = True, None
         except Refused as error:
             kept.reached, kept.problem = True, str(error)
@@ -115,30 +120,6 @@ class Listings:
         finally:
             kept.ended, kept.fetch = time.monotonic(), None
 
-    async def _fetch(self, server: Server, credentials: Credentials) -> tuple[Model, ...]:
-        if server.dialect is not None:
-            return await self._fetch_as(server.dialect, server, credentials)
-        try:
-            return await self._fetch_as("openai", server, credentials)
-        except Refused as refused:
-            try:
-                return await self._fetch_as("ollama", server, credentials)
-            except Refused:
-                raise refused from None
-
-    async def _fetch_as(self, dialect: DialectName, server: Server, credentials: Credentials) -> tuple[Model, ...]:
-        client = await self._open()
-        url = f"{server.url.scheme}://{server.url.authority}{join(server.url, PATHS[dialect])}"
-        async with client.stream("GET", url, headers=_headers(dialect, server, credentials)) as response:
-            if response.status_code != 200:
-                raise Refused(f"{response.status_code} for {response.request.url.path}")
-            body = bytearray()
-            async for piece in response.aiter_bytes():
-                body += piece
-                if len(body) > MAX_BYTES:
-                    raise Refused(f"a list of more than {MAX_BYTES} bytes")
-        return _parse(bytes(body))
-
     async def _open(self) -> httpx.AsyncClient:
         async with self._opening:
             if self._client is None:
@@ -147,6 +128,37 @@ class Listings:
                 tls = await asyncio.to_thread(httpx.create_ssl_context, trust_env=False)
                 self._client = httpx.AsyncClient(verify=tls, trust_env=False, timeout=self._timeout)
         return self._client
+
+
+async def _fetch(client: httpx.AsyncClient, server: Server, credentials: Credentials) -> tuple[Model, ...]:
+    """The list in the server's dialect; of an unknown one, OpenAI's is tried first, then Ollama's."""
+    if server.dialect is not None:
+        return await _fetch_as(server.dialect, client, server, credentials)
+    try:
+        return await _fetch_as("openai", client, server, credentials)
+    except Refused as refused:
+        if not refused.unknown:
+            raise
+        try:
+            return await _fetch_as("ollama", client, server, credentials)
+        except Refused:
+            raise refused from None
+
+
+async def _fetch_as(
+    dialect: DialectName, client: httpx.AsyncClient, server: Server, credentials: Credentials
+) -> tuple[Model, ...]:
+    url = f"{server.url.scheme}://{server.url.authority}{join(server.url, PATHS[dialect])}"
+    async with client.stream("GET", url, headers=_headers(dialect, server, credentials)) as response:
+        if response.status_code != 200:
+            status = response.status_code
+            raise Refused(f"{status} for {response.request.url.path}", unknown=status in (404, 405))
+        body = bytearray()
+        async for piece in response.aiter_bytes():
+            body += piece
+            if len(body) > MAX_BYTES:
+                raise Refused(f"a list of more than {MAX_BYTES} bytes")
+    return _parse(bytes(body))
 
 
 def _parse(body: bytes) -> tuple[Model, ...]:

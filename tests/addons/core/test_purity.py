@@ -33,7 +33,7 @@ def modules(package: str, folder: Path) -> list[str]:
 
 def loaded_after(names: list[str]) -> set[str]:
     """The top-level modules a fresh interpreter has after importing the names."""
-    code = "import importlib, json, sys; [importlib.import_module(n) for n in sys.argv[1:]]; print(json.dumps([*sys.modules]))"
+    code = "import json, sys; [__import__(name) for name in sys.argv[1:]]; print(json.dumps([*sys.modules]))"
     run = subprocess.run([sys.executable, "-c", code, *names], capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
     return {name.partition(".")[0] for name in json.loads(run.stdout)}
