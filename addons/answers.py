@@ -21,6 +21,7 @@ from urllib.parse import unquote
 from mitmproxy import http
 
 from switchman.addons.core import catalogue
+from switchman.addons.core.call import DialectName
 from switchman.addons.core.catalogue import Entry
 from switchman.addons.core.ruleset import Ruleset, Server
 from switchman.addons.dialects import error_body
@@ -109,7 +110,7 @@ class Answers:
             if entry.id == wanted:
                 return _json(200, catalogue.anthropic_entry(entry) if anthropic else catalogue.openai_entry(entry))
         x.outcome, x.error = "refused", f"The model {wanted!r} is not in the list of /v1/models."
-        dialect = "anthropic" if anthropic else "openai"
+        dialect: DialectName = "anthropic" if anthropic else "openai"
         return _response(404, error_body(dialect, 404, x.error, param="model", code="model_not_found"))
 
     async def _tags(self, request: http.Request, x: Exchange) -> http.Response:
