@@ -164,6 +164,7 @@ class ThinkFilter:
         elif self._size + cut - at > self._limit:
             visible.append(self._opener)
             self._give_up(text[at:], visible)
+            self._anywhere = False  # the reply is left alone from here on, wherever the text was cut
             return len(text)
         else:
             self._block.append(text[at:cut])

@@ -3,7 +3,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from switchman.addons.core.think import ThinkFilter
@@ -146,6 +146,7 @@ def test_a_block_above_the_limit_is_given_back() -> None:
             assert run(parts, limit=20)[0] == ("answer" if stripped else text)
 
 
+@example(pieces=["<think>"] * 3 + ["</think>"], cuts=[], options={"limit": 0, "anywhere": True})
 @given(
     pieces=st.lists(
         st.sampled_from(["<think>", "</think>", "<Thought>", "</thought>", "<", "/", "think", ">", " ", "\n", "a🚀"])
