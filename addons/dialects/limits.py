@@ -114,6 +114,7 @@ LIMITS: Final[tuple[Limit, ...]] = (
     Limit("reasoning", RESPONSES, ("anthropic",), "change", "a budget of tokens; too small a max_tokens leaves none"),
     Limit("think", OLLAMA, ("anthropic",), "change", "a budget of tokens; too small a max_tokens leaves none"),
     Limit("thinking", ANTHROPIC, ("openai", "ollama"), "change", "an effort in words"),
+    Limit("output_config", ANTHROPIC, ("openai", "ollama"), "change", "an effort in words, if thinking is adaptive"),
     # sampling
     Limit("max_tokens", (*OPENAI, *OLLAMA), ("anthropic",), "change", "must be given; the default is 4096"),
     Limit("temperature", (*OPENAI, *OLLAMA), ("anthropic",), "change", "at most 1, and not beside thinking"),

@@ -105,6 +105,7 @@ class MessageEncoder(StreamEncoder):
         self.index = -1
         self.arguments = ""  # of the open call
         self.held: list[TextDelta | ThinkingDelta | ToolDelta] = []
+        self.whole: set[BlockKey] = set()  # calls whose block is over; only empty pieces can still come
 
     def on_start(self, start: Start) -> bytes:
         message: dict[str, Any] = {
@@ -126,7 +127,7 @@ class MessageEncoder(StreamEncoder):
         return self._place(event) if event.text or event.signature or event.redacted is not None else b""
 
     def on_tool(self, event: ToolDelta) -> bytes:
-        return self._place(event)
+        return b"" if _key(event) in self.whole else self._place(event)
 
     def on_finish(self, event: Finish) -> bytes:
         return b""  # stop reason and usage go out together, at the end
@@ -207,6 +208,8 @@ class MessageEncoder(StreamEncoder):
     def _close(self) -> bytes:
         if self.open is None:
             return b""
+        if self.open[0] == "tool":
+            self.whole.add(self.open)
         self.open = None
         return _event({"type": "content_block_stop", "index": self.index})
 

@@ -104,6 +104,7 @@ class ChatEncoder(StreamEncoder):
         self.head: dict[str, Any] = {}
         self.roles: set[int] = set()
         self.named: set[tuple[int, int]] = set()
+        self.argued: set[tuple[int, int]] = set()  # calls that have got arguments
 
     def on_start(self, start: Start) -> bytes:
         self.head = {
@@ -123,6 +124,8 @@ class ChatEncoder(StreamEncoder):
     def on_tool(self, event: ToolDelta) -> bytes:
         piece: dict[str, Any] = {"index": event.index}
         key = (event.choice, event.index)
+        if event.arguments:
+            self.argued.add(key)
         if key not in self.named:
             self.named.add(key)
             piece |= {"id": call_id(event.id, self.stamp, *key), "type": "function"}
@@ -132,7 +135,11 @@ class ChatEncoder(StreamEncoder):
         return self._delta(event.choice, {"tool_calls": [piece]})
 
     def on_finish(self, event: Finish) -> bytes:
-        return self._delta(event.choice, {}, FINISH_WORDS[event.reason])
+        """A call without arguments is given an empty object, as clients parse what they got."""
+        bare = sorted(key for key in self.named - self.argued if key[0] == event.choice)
+        empty = [{"index": index, "function": {"arguments": "{}"}} for _, index in bare]
+        out = self._delta(event.choice, {"tool_calls": empty}) if empty else b""
+        return out + self._delta(event.choice, {}, FINISH_WORDS[event.reason])
 
     def on_end(self) -> bytes:
         usage = encode_usage(self.tally.usage)

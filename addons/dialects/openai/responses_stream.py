@@ -204,6 +204,6 @@ class ResponsesEncoder(StreamEncoder):
         content = {} if item.kind == "call" else {"content_index": 0}
         return {"item_id": item.id, "output_index": item.place, **content}
 
-    def _event(self, name: str, **members: Any) -> bytes:
+    def _event(self, kind: str, /, **members: Any) -> bytes:
         self.number += 1
-        return sse({"type": name, "sequence_number": self.number, **members}, name)
+        return sse({"type": kind, "sequence_number": self.number, **members}, kind)

@@ -1,0 +1,123 @@
+"""Rendering: a client's request as one server gets it. Pure: the call and the candidate in, bytes out.
+
+Each attempt is rendered afresh from the original request. Where the server speaks the client's dialect, only what the
+decision names is edited in the original text; where it does not, the request is translated, and the answer will be.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from switchman.addons.core import jsonedit
+from switchman.addons.core.call import Call, DialectName, Endpoint
+from switchman.addons.core.plan import Candidate
+from switchman.addons.dialects import endpoint_of
+from switchman.addons.dialects.form import Stamp
+from switchman.addons.dialects.sampling import STANDARD, Quirks
+from switchman.addons.dialects.translate import Translation, needs_translation, translate_request
+
+Edits = dict[tuple[str | int, ...], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """How a server is spoken to. `dialect` None: in the client's own, whatever that is.
+
+    `no_think`: ask the model not to think. `usage`: a stream may be asked to tell its usage. `responses`: an OpenAI
+    server that has /v1/responses.
+    """
+
+    dialect: DialectName | None
+    no_think: bool = False
+    usage: bool = True
+    responses: bool = True
+    quirks: Quirks = STANDARD
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A request as it goes out. `edited`: `content` is not the client's own text.
+
+    `endpoint` is the operation in the server's dialect; `answer` translates its answer, None where there is nothing to
+    translate. `injected`: a usage report was asked for on the router's own account, so it has to be hidden again.
+    """
+
+    path: str
+    content: str
+    edited: bool
+    endpoint: Endpoint
+    answer: Translation | None = None
+    injected: bool = False
+    warnings: tuple[str, ...] = ()
+
+
+def render(call: Call, candidate: Candidate, spoken: Spoken, stamp: Stamp) -> Rendered:
+    """The request for one candidate. Raises Untranslatable or Malformed (ValueErrors with `field`)."""
+    if spoken.dialect is not None and needs_translation(call.endpoint, spoken.dialect, spoken.responses):
+        return _translated(call, candidate, spoken, spoken.dialect, stamp)
+    edits: Edits = {}
+    if candidate.model and candidate.model != call.model:
+        edits[("model",)] = candidate.model
+    injected = spoken.usage and _lacks_usage(call)
+    if injected:
+        edits[("stream_options", "include_usage")] = True
+    if spoken.no_think:
+        edits |= no_think(call.endpoint, call.body)
+    text = jsonedit.edit(call.text, edits, call.spans) if edits else call.text
+    path = f"{call.endpoint.path}?{call.query}" if call.query else call.endpoint.path
+    return Rendered(path, text, bool(edits), call.endpoint, injected=injected)
+
+
+def _translated(call: Call, candidate: Candidate, spoken: Spoken, dialect: DialectName, stamp: Stamp) -> Rendered:
+    out = translate_request(call.endpoint, call.body, dialect, stamp, candidate.model, spoken.quirks)
+    endpoint = endpoint_of("POST", out.path)
+    assert endpoint is not None  # every format that can be written has its path in the tables
+    text = json.dumps(out.body, ensure_ascii=False, separators=(",", ":"))
+    if spoken.no_think:
+        text = jsonedit.edit(text, no_think(endpoint, out.body))
+    return Rendered(out.path, text, True, endpoint, out.answer, warnings=out.warnings)
+
+
+def _lacks_usage(call: Call) -> bool:
+    """Whether this is a stream of OpenAI's that would end without telling its usage."""
+    if call.dialect != "openai" or call.endpoint.operation not in ("chat", "completion") or not call.stream:
+        return False
+    options = call.body.get("stream_options")
+    return options is None or (isinstance(options, dict) and options.get("include_usage") is None)
+
+
+def no_think(endpoint: Endpoint, body: Mapping[str, Any]) -> Edits:
+    """Ask the model not to think: the switch that the dialect has, else `/no_think` after the last user message.
+
+    `/no_think` is the soft switch of Qwen3's chat template; a model that does not know it reads two harmless words.
+    """
+    if endpoint.operation not in ("chat", "completion"):
+        return {}
+    if endpoint.dialect == "ollama":
+        return {("think",): False}  # Ollama's API: "should the model think before responding"
+    if endpoint.dialect == "anthropic":
+        return {("thinking",): {"type": "disabled"}} if "thinking" in body else {}
+    if isinstance(prompt := body.get("prompt"), str):
+        return {("prompt",): f"{prompt} /no_think"}
+    messages = body.get("messages")
+    if not isinstance(messages, list):
+        return {}
+    for index in range(len(messages) - 1, -1, -1):
+        message = messages[index]
+        if isinstance(message, dict) and message.get("role") == "user":
+            return _appended(index, message.get("content"))
+    return {}
+
+
+def _appended(index: int, content: object) -> Edits:
+    if isinstance(content, str):
+        return {("messages", index, "content"): f"{content} /no_think"}
+    if isinstance(content, list):
+        for part in range(len(content) - 1, -1, -1):
+            piece = content[part]
+            if isinstance(piece, dict) and isinstance(piece.get("text"), str):
+                return {("messages", index, "content", part, "text"): f"{piece['text']} /no_think"}
+    return {}
