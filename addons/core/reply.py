@@ -231,8 +231,8 @@ class ReplyCollector:
                 if block.get("type") == "tool_use":
                     self._add_tool(str(index))
         elif kind == "content_block_start":
-            block = data.get("content_block")
-            if isinstance(block, dict) and block.get("type") == "tool_use":
+            started = data.get("content_block")
+            if isinstance(started, dict) and started.get("type") == "tool_use":
                 self._add_tool(str(data.get("index")))
 
     def _stopped(self, reason: Any) -> None:

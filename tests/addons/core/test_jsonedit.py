@@ -131,7 +131,7 @@ def test_edit_means_what_a_dict_does(
     text = json.dumps(obj, indent=indent, ensure_ascii=ascii_only)
     expected = {**obj, **{key: value for key, value in changes.items() if value is not REMOVE}}
     expected = {key: value for key, value in expected.items() if changes.get(key) is not REMOVE}
-    edits = {(key,): value for key, value in changes.items()}
+    edits: dict[tuple[str | int, ...], Any] = {(key,): value for key, value in changes.items()}
     for spans in (None, parse(text)[1]):
         edited = edit(text, edits, spans)
         assert json.loads(edited) == expected

@@ -52,12 +52,13 @@ def run(pipe: Pipe, parts: Iterable[bytes]) -> bytes:
 
 def stages_of(path: Path) -> list[Stage]:
     slots = SLOTS[Path(path.stem).suffix]
-    return {
+    made: dict[str, Callable[[], list[Stage]]] = {
         "strip": lambda: [ThinkStage(slots)],
         "reasoning": lambda: [ThinkStage(slots, "reasoning")],
         "fence": lambda: [ThinkStage(slots), FenceStage(slots)],
         "hide": lambda: [HideUsage()],
-    }[path.name.partition("-")[0]]()
+    }
+    return made[path.name.partition("-")[0]]()
 
 
 @pytest.mark.parametrize("path", sorted(FIXTURES.glob("*.in")), ids=lambda path: path.stem)
@@ -87,7 +88,7 @@ def test_any_chunking_gives_the_same_output(data: st.DataObject) -> None:
 def test_bytes_that_make_no_sense_pass_unchanged(framing: Framing, stream: bytes, cut: int) -> None:
     """Whatever an upstream sends comes out as it is."""
     parts = [part for part in (stream[:cut], stream[cut:]) if part]
-    stages = [ThinkStage(CHAT), FenceStage(CHAT), HideUsage()]
+    stages: list[Stage] = [ThinkStage(CHAT), FenceStage(CHAT), HideUsage()]
     assert run(make(stages, framing, ReplyCollector()), parts) == stream
 
 
@@ -108,7 +109,7 @@ def test_the_end_is_the_end() -> None:
     """After the end, or an abort, nothing more comes out."""
     for end in (lambda pipe: pipe(b""), lambda pipe: pipe.abort()):
         for framing in ("sse", "raw"):
-            pipe = make([], framing)  # type: ignore[arg-type]
+            pipe = make([], framing)
             end(pipe)
             assert (pipe(b"data: {}\n\n"), pipe(b""), pipe.abort()) == ([], [], [])
 
