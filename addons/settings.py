@@ -78,6 +78,9 @@ class Settings(BaseSettings):
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = Field(
         (), description="addresses and ranges whose X-Forwarded-For is believed, with commas between"
     )
+    webui_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="further names the dashboard may be opened by, with commas between"
+    )
     max_body_bytes: Bytes = Field(33_554_432, description="largest request body")
     max_header_bytes: Bytes = Field(65_536, description="largest request head")
 
@@ -107,6 +110,11 @@ class Settings(BaseSettings):
     @classmethod
     def _read_networks(cls, given: Any) -> Any:
         return parse_networks(given) if isinstance(given, str) else given
+
+    @field_validator("webui_hosts", mode="before")
+    @classmethod
+    def _read_names(cls, given: Any) -> Any:
+        return tuple(name.strip() for name in given.split(",") if name.strip()) if isinstance(given, str) else given
 
     @field_validator("webui_security", mode="before")
     @classmethod

@@ -1,15 +1,16 @@
 """The dashboard: a Flask app over the store's queries. What it may not import: mitmproxy, and nothing that does.
 
-    config    WebConfig: everything the app is told
-    app       create_app(config): the blueprints, the headers every answer carries, the names templates may use
-    access    who may see a page: Host and Origin checks, then the token
-    auth      the token itself (pure), and what counts as "proxied"
-    live, detail, performance, signin, assets    one blueprint per page family
-    filters   the address bar as a query
-    story     what was asked and answered, read out of stored bodies (pure)
-    formats   numbers, durations and times as text (pure)
-    palette   one colour and shape per model (pure)
-    server    waitress, with a clean stop
+config    WebConfig: everything the app is told
+app       create_app(config): the blueprints, the headers every answer carries, the names templates may use
+access    who may see a page: Host and Origin checks, then the token
+auth      the token itself (pure), and what counts as "proxied"
+live, detail, performance, signin, assets    one blueprint per page family
+view      the address bar as a query
+outcomes  how each outcome of a request looks (pure)
+story     what was asked and answered, read out of stored bodies (pure)
+formats   numbers, durations and times as text (pure)
+palette   one colour and shape per model (pure)
+server    waitress, with a clean stop
 """
 
 from switchman.webui.app import create_app

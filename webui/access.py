@@ -87,9 +87,8 @@ def is_same_origin(config: WebConfig) -> bool:
     if origin is None:
         return True
     hosts = {request.host}
-    if forwarded := request.headers.get("X-Forwarded-Host"):
-        if is_trusted_peer(config):
-            hosts.add(forwarded)
+    if (forwarded := request.headers.get("X-Forwarded-Host")) and is_trusted_peer(config):
+        hosts.add(forwarded)
     return urlsplit(origin).netloc in hosts
 
 
@@ -141,6 +140,8 @@ def missing_secret(config: WebConfig) -> Response:
 
 def refusal(status: int, title: str, text: str) -> Response:
     """An error as JSON or as a page, by who asks."""
-    answer = jsonify(error=text) if wants_json() else make_response(render_template("notice.html", title=title, text=text))
+    answer = (
+        jsonify(error=text) if wants_json() else make_response(render_template("notice.html", title=title, text=text))
+    )
     answer.status_code = status
     return answer

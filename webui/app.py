@@ -111,8 +111,6 @@ def add_headers(answer: Response) -> Response:
 
 def show_error(error: HTTPException) -> Response:
     """An error as a page of ours, or as JSON for programs."""
-    if error.response is not None:
-        return Response(error.response.get_data(), error.response.status_code, dict(error.response.headers))
     return access.refusal(error.code or 500, error.name, error.description or error.name)
 
 

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any, Literal, NamedTuple
 
 from flask import Blueprint, Response, abort, jsonify, make_response, render_template, request, url_for
+
 from switchman.addons.store.queries import AttemptRow, BodyInfo, Content, Detail
 from switchman.webui.access import web_config
 from switchman.webui.outcomes import answered_by, outcome_look
@@ -142,7 +143,7 @@ def frame(detail: Detail, view: str) -> dict[str, Any]:
     return {"page": "requests", "detail": detail, "row": detail.row, "tabs": tabs}
 
 
-def view_url(detail: Detail, **arguments: str) -> str:
+def view_url(detail: Detail, **arguments: Any) -> str:
     return url_for("detail.story", request_id=detail.row.id, **arguments)
 
 

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any, NamedTuple
 
 from flask import Blueprint, Response, jsonify, render_template, request
+
 from switchman.addons.store.queries import RequestRow
 from switchman.webui.access import web_config
 from switchman.webui.examples import example_request

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, make_response, render_template, request, url_for
+
 from switchman.addons.store.filters import ERROR_OUTCOMES
 from switchman.addons.store.queries import Queries
 from switchman.addons.store.summaries import Point, Scatter

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 THREADS = 8
 NOTICE_SECONDS = 0.25  # how late, at most, a stop is noticed
-FINISH_SECONDS = 5.0  # how long requests that are being answered may still take then
+FINISH_SECONDS = 5  # how long requests that are being answered may still take then
 # A list kept open by a browser tab polls every few seconds: keep its connection.
 IDLE_SECONDS = 60
 
@@ -37,7 +37,7 @@ class DashboardServer:
         self._channels: dict[int, Any] = {}
         self._dispatcher = ThreadedTaskDispatcher()
         self._dispatcher.set_thread_count(THREADS)
-        self._server = create_server(
+        create_server(
             app,
             map=self._channels,
             _dispatcher=self._dispatcher,
@@ -52,7 +52,6 @@ class DashboardServer:
         """Serve until `stop` is called, by any thread or signal handler; then finish what was begun and close."""
         while not self._stopping.is_set():
             wasyncore.loop(timeout=NOTICE_SECONDS, map=self._channels, count=1)
-        self._server.accepting = False
         self._dispatcher.shutdown(timeout=FINISH_SECONDS)
         self._send_what_is_left()
         wasyncore.close_all(self._channels)

@@ -29,6 +29,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             trusted_proxies=settings.trusted_proxies,
             proxy_url=f"http://{url_host(settings.listen_host)}:{settings.listen_port}",
             listen_host=settings.listen_host,
+            hosts=settings.webui_hosts,
             rules=RulesFile(settings),
         )
         server = DashboardServer(create_app(config), settings.listen_host, args.port)

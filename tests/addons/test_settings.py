@@ -55,6 +55,7 @@ def test_defaults_are_those_that_users_know() -> None:
         "max_blob_size": 10485760,
         "max_total_storage_size": 1073741824,
         "trusted_proxies": (),
+        "webui_hosts": (),
         "max_body_bytes": 33554432,
         "max_header_bytes": 65536,
     }
@@ -73,6 +74,7 @@ def test_variables_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch
         "REQUEST_TIMEOUT": "12.5",
         "WEBUI_SECURITY": "always_auth",
         "BLOB_STORAGE_TYPE": "Memory",
+        "WEBUI_HOSTS": "dash.example.com, box.lan,",
         "TRUSTED_PROXIES": "127.0.0.1, 10.0.0.0/8,fd00::/8",
         "JWT_SECRET": STRONG,
     }.items():
@@ -86,6 +88,7 @@ def test_variables_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch
     assert settings.request_timeout == 12.5
     assert (settings.webui_security, settings.blob_storage_type) == ("ALWAYS_AUTH", "memory")
     assert settings.trusted_proxies == tuple(map(ip_network, ["127.0.0.1", "10.0.0.0/8", "fd00::/8"]))
+    assert settings.webui_hosts == ("dash.example.com", "box.lan")
     assert settings.jwt_secret is not None
     assert settings.jwt_secret.get_secret_value() == STRONG
 

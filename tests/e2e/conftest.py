@@ -34,7 +34,7 @@ TROUBLE = ("Traceback", "has crashed", "Addon error", "Task exception", "never r
 SETTINGS = {
     "DEFAULT_UPSTREAM", "LISTEN_HOST", "LISTEN_PORT", "MODEL_MAP", "ROUTES_CONFIG", "ENABLE_LOGGING", "REQUEST_TIMEOUT",
     "DB_PATH", "DATABASE_URL", "STRIP_THINKING", "STRIP_JSON_MARKDOWN", "DISABLE_THINKING", "JWT_SECRET",
-    "TRUSTED_PROXIES", "MAX_BODY_BYTES", "MAX_HEADER_BYTES", "BLOB_STORAGE_TYPE", "BLOB_STORAGE_PATH",
+    "TRUSTED_PROXIES", "WEBUI_HOSTS", "MAX_BODY_BYTES", "MAX_HEADER_BYTES", "BLOB_STORAGE_TYPE", "BLOB_STORAGE_PATH",
     "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY",
 }  # fmt: skip
 
@@ -152,7 +152,7 @@ class Proxy:
         (found,) = wait_until(lambda: self.rows(**where), f"a row with {where}; there are {self.rows()}")
         for which in ("request", "response"):
             stored = Queries(self._engine, self.blobs).body(found["id"], which)
-            found[which] = stored.data if stored else b""
+            found[which] = (stored and stored.data) or b""
         return found
 
     def row_of(self, response: Any) -> dict[str, Any]:

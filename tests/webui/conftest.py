@@ -47,7 +47,7 @@ def stream_body(text: str) -> bytes:
     return b"".join(b"data: " + json.dumps(event).encode() + b"\n\n" for event in events) + b"data: [DONE]\n\n"
 
 
-def make_request(number: int, started_at: float, **changes: Any) -> Record:
+def build_request(number: int, started_at: float, **changes: Any) -> Record:
     """A request whose figures follow from its number, so that a run of them looks like traffic."""
     model = MODELS[number * 7 % len(MODELS)]
     output = (number * 37 % 90 + 3) * 12
@@ -80,9 +80,27 @@ def make_request(number: int, started_at: float, **changes: Any) -> Record:
         "request_body": chat_body(f"Write function number {number}", model),
         "response_body": stream_body(f"Here is function number {number} as you asked."),
         "trace": (
-            {"layer": "model_map", "outcome": "miss", "detail": "no entry for this model", "score": None, "elapsed_ms": 0.01},
-            {"layer": "alias", "outcome": "hit" if number % 3 == 0 else "miss", "detail": "alias coder has two instances", "score": None, "elapsed_ms": 0.02},
-            {"layer": "route", "outcome": "skip" if number % 3 == 0 else "hit", "detail": "route small models matches", "score": 0.875, "elapsed_ms": 0.3},
+            {
+                "layer": "model_map",
+                "outcome": "miss",
+                "detail": "no entry for this model",
+                "score": None,
+                "elapsed_ms": 0.01,
+            },
+            {
+                "layer": "alias",
+                "outcome": "hit" if number % 3 == 0 else "miss",
+                "detail": "alias coder has two instances",
+                "score": None,
+                "elapsed_ms": 0.02,
+            },
+            {
+                "layer": "route",
+                "outcome": "skip" if number % 3 == 0 else "hit",
+                "detail": "route small models matches",
+                "score": 0.875,
+                "elapsed_ms": 0.3,
+            },
         ),
     }
     values |= changes
@@ -126,13 +144,21 @@ def unanswered(outcome: str, status: int, number: int, started_at: float, **chan
         "duration_ms": 40.0 + number,
     }
     if outcome in ("refused", "answered"):
-        values |= {"layer": None, "route": None, "server": None, "model": None, "attempts": (), "trace": (), "overhead_ms": None}
-    return make_request(number, started_at, **(values | changes))
+        values |= {
+            "layer": None,
+            "route": None,
+            "server": None,
+            "model": None,
+            "attempts": (),
+            "trace": (),
+            "overhead_ms": None,
+        }
+    return build_request(number, started_at, **(values | changes))
 
 
-def seed_records(now: float, count: int = 60) -> list[Record]:
+def build_records(now: float, count: int = 60) -> list[Record]:
     """`count` good requests over the last hours, then one of every other outcome."""
-    records = [make_request(number, now - 30 - (count - number) * 97) for number in range(count)]
+    records = [build_request(number, now - 30 - (count - number) * 97) for number in range(count)]
     others = [outcome for outcome in OUTCOMES if outcome != "ok"]
     records += [unanswered(outcome, OUTCOMES[outcome], 100 + at, now - 3 * at - 3) for at, outcome in enumerate(others)]
     return records
@@ -177,3 +203,13 @@ def serving(config: WebConfig) -> Iterator[str]:
 @pytest.fixture
 def serve_dashboard() -> Callable[[WebConfig], Any]:
     return serving
+
+
+@pytest.fixture
+def make_request() -> Callable[..., Record]:
+    return build_request
+
+
+@pytest.fixture
+def seed_records() -> Callable[..., list[Record]]:
+    return build_records

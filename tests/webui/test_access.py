@@ -34,7 +34,11 @@ def addresses(app: Flask) -> list[str]:
     with app.test_request_context():
         rules = [rule for rule in app.url_map.iter_rules() if rule.endpoint not in PUBLIC_ENDPOINTS]
         fill = {"request_id": "x", "side": "request", "wanted": "1"}
-        return [app.url_for(rule.endpoint, **{name: fill[name] for name in rule.arguments}) for rule in rules if "GET" in rule.methods]
+        return [
+            app.url_for(rule.endpoint, **{name: fill[name] for name in rule.arguments})
+            for rule in rules
+            if "GET" in rule.methods
+        ]
 
 
 def test_every_page_and_every_data_endpoint_asks_for_the_token(client_of) -> None:
@@ -118,7 +122,10 @@ def test_a_bad_token_is_refused_at_the_field(client_of) -> None:
     assert answer.status_code == 401 and "has expired" in answer.text and "Set-Cookie" not in answer.headers
 
 
-@pytest.mark.parametrize("target", ["//evil.example", "https://evil.example", "/\\evil.example", "\\\\evil", "evil", "/a\r\nX: y", "http:evil", ""])
+@pytest.mark.parametrize(
+    "target",
+    ["//evil.example", "https://evil.example", "/\\evil.example", "\\\\evil", "evil", "/a\r\nX: y", "http:evil", ""],
+)
 def test_signing_in_never_leads_to_another_site(client_of, target: str) -> None:
     """`next` is a path of ours or nothing."""
     client = client_of(webui_security="ALWAYS_AUTH", jwt_secret=SECRET)
@@ -186,7 +193,15 @@ def test_every_answer_carries_the_headers_that_contain_a_mistake(client_of) -> N
     """Pages, data, errors and files: no inline script, no framing, no sniffing, no address leaked."""
     client = client_of()
     static = client.application.static_url_path
-    for address in ["/", "/performance", "/api/requests", "/nothing-here", "/request/none", "/api/requests?status=x", f"{static}/app.css"]:
+    for address in [
+        "/",
+        "/performance",
+        "/api/requests",
+        "/nothing-here",
+        "/request/none",
+        "/api/requests?status=x",
+        f"{static}/app.css",
+    ]:
         headers = client.get(address, buffered=True).headers
         policy = headers["Content-Security-Policy"]
         assert "script-src 'self';" in policy and "unsafe" not in policy and "frame-ancestors 'none'" in policy

@@ -7,7 +7,15 @@ import time
 import jwt
 import pytest
 
-from switchman.webui.auth import AUDIENCE, PROXY_HEADERS, TokenError, auth_required, is_proxied, make_token, token_expiry
+from switchman.webui.auth import (
+    AUDIENCE,
+    PROXY_HEADERS,
+    TokenError,
+    auth_required,
+    is_proxied,
+    make_token,
+    token_expiry,
+)
 
 SECRET = "a test's secret, 32 bytes and longer"
 

@@ -11,17 +11,28 @@ from switchman.webui.palette import COLOURS, SHAPES, mark
 @pytest.mark.parametrize(
     ("milliseconds", "text"),
     [
-        (0, "0 ms"), (0.01, "<0.1 ms"), (0.4, "0.4 ms"), (12.3, "12 ms"), (999.4, "999 ms"), (999.6, "1.0 s"), (1310, "1.3 s"),
-        (59_940, "59.9 s"), (59_960, "1 min"), (125_000, "2 min 5 s"), (3_720_000, "1 h 2 min"), (7_200_000, "2 h"),
+        (0, "0 ms"),
+        (0.01, "<0.1 ms"),
+        (0.4, "0.4 ms"),
+        (12.3, "12 ms"),
+        (999.4, "999 ms"),
+        (999.6, "1.0 s"),
+        (1310, "1.3 s"),
+        (59_940, "59.9 s"),
+        (59_960, "1 min"),
+        (125_000, "2 min 5 s"),
+        (3_720_000, "1 h 2 min"),
+        (7_200_000, "2 h"),
     ],
-)  # fmt: skip
+)
 def test_durations(milliseconds: float, text: str) -> None:
     """The unit fits the length, also at the borders between two."""
     assert formats.duration(milliseconds) == text
 
 
 @pytest.mark.parametrize(
-    ("number", "text"), [(0, "0"), (999, "999"), (1000, "1.0k"), (12_400, "12.4k"), (999_949, "999.9k"), (999_950, "1.0M")]
+    ("number", "text"),
+    [(0, "0"), (999, "999"), (1000, "1.0k"), (12_400, "12.4k"), (999_949, "999.9k"), (999_950, "1.0M")],
 )
 def test_counts(number: int, text: str) -> None:
     """Zero is shown as zero, thousands with a k."""
@@ -35,7 +46,8 @@ def test_what_is_not_known_is_a_dash_that_says_so(form) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(-5, "now"), (1.9, "now"), (12, "12 s ago"), (3599, "59 min ago"), (7200, "2 h ago"), (200_000, "2 d ago")]
+    ("seconds", "text"),
+    [(-5, "now"), (1.9, "now"), (12, "12 s ago"), (3599, "59 min ago"), (7200, "2 h ago"), (200_000, "2 d ago")],
 )
 def test_times_ago(seconds: float, text: str) -> None:
     """A clock that runs ahead is now, not the future."""

@@ -50,7 +50,12 @@ def wait_for(address: str) -> httpx.Response:
 def test_a_signal_stops_it_cleanly(tmp_path: Path, number: int) -> None:
     """The process ends by itself, with status 0 and what comes after `serve` done."""
     port = free_port()
-    process = subprocess.Popen([sys.executable, "-c", SCRIPT, str(tmp_path), str(port)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, str(tmp_path), str(port)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     try:
         assert wait_for(f"http://127.0.0.1:{port}/").status_code == 200
         process.send_signal(number)
@@ -63,13 +68,31 @@ def test_a_signal_stops_it_cleanly(tmp_path: Path, number: int) -> None:
 
 def test_the_pages_never_import_the_proxy() -> None:
     """A fresh interpreter with all of the dashboard has no mitmproxy, and no plotly: only its file is served."""
-    modules = [f"switchman.webui.{path.stem}" for path in (Path(__file__).parents[2] / "webui").glob("*.py") if path.stem != "__init__"]
-    code = f"import sys, importlib; [importlib.import_module(name) for name in {modules!r}]; print([n for n in sys.modules if n.split('.')[0] in ('mitmproxy', 'plotly')])"
+    modules = [
+        f"switchman.webui.{path.stem}"
+        for path in (Path(__file__).parents[2] / "webui").glob("*.py")
+        if path.stem != "__init__"
+    ]
+    code = (
+        f"import sys, importlib; [importlib.import_module(name) for name in {modules!r}]; "
+        "print([name for name in sys.modules if name.split('.')[0] in ('mitmproxy', 'plotly')])"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert len(modules) > 10 and done.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("header", ["X-Forwarded-For", "x-real-ip", "CF-Connecting-IP", "X-FORWARDED-PROTO", "X-Forwarded-Host", "x-original-forwarded-for", "Forwarded"])
+@pytest.mark.parametrize(
+    "header",
+    [
+        "X-Forwarded-For",
+        "x-real-ip",
+        "CF-Connecting-IP",
+        "X-FORWARDED-PROTO",
+        "X-Forwarded-Host",
+        "x-original-forwarded-for",
+        "Forwarded",
+    ],
+)
 def test_proxy_headers_reach_the_app_through_waitress(store: Store, serve_dashboard, header: str) -> None:
     """waitress drops some of them by default; then a proxied request would look local."""
     with serve_dashboard(WebConfig(queries=store.queries)) as address:

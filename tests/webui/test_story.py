@@ -26,17 +26,31 @@ def ndjson(*events) -> bytes:
 @pytest.mark.parametrize(
     ("request_body", "said"),
     [
-        ({"messages": [{"role": "developer", "content": "d"}, {"role": "user", "content": "u"}]}, [("developer", "d"), ("user", "u")]),
-        ({"messages": [{"role": "user", "content": [{"type": "text", "text": "look"}, {"type": "image_url"}]}]}, [("user", "look\n[image_url]")]),
-        ({"messages": [{"role": "assistant", "content": None, "tool_calls": [{"function": {"name": "f"}}]}]}, [("assistant", "[calls f]")]),
-        ({"system": [{"type": "text", "text": "s"}], "messages": [{"role": "user", "content": [{"type": "tool_result", "content": "42"}]}]},
-         [("system", "s"), ("user", "[tool_result] 42")]),
+        (
+            {"messages": [{"role": "developer", "content": "d"}, {"role": "user", "content": "u"}]},
+            [("developer", "d"), ("user", "u")],
+        ),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "text", "text": "look"}, {"type": "image_url"}]}]},
+            [("user", "look\n[image_url]")],
+        ),
+        (
+            {"messages": [{"role": "assistant", "content": None, "tool_calls": [{"function": {"name": "f"}}]}]},
+            [("assistant", "[calls f]")],
+        ),
+        (
+            {
+                "system": [{"type": "text", "text": "s"}],
+                "messages": [{"role": "user", "content": [{"type": "tool_result", "content": "42"}]}],
+            },
+            [("system", "s"), ("user", "[tool_result] 42")],
+        ),
         ({"prompt": "once", "system": "s"}, [("system", "s"), ("user", "once")]),
         ({"input": ["a", "b"]}, [("user", "a\nb")]),
         ({"instructions": "i", "input": [{"role": "user", "content": "u"}]}, [("system", "i"), ("user", "u")]),
         ({"messages": [{"role": "user", "content": "see", "images": ["aa"]}]}, [("user", "see\n[1 image]")]),
     ],
-)  # fmt: skip
+)
 def test_messages_of_every_dialect(request_body, said) -> None:
     """Chat, completions, responses, embeddings, Ollama and Anthropic, with content as text, parts or nothing."""
     found = asked(body(request_body))
@@ -46,7 +60,11 @@ def test_messages_of_every_dialect(request_body, said) -> None:
 
 def test_parameters_and_tools_are_named() -> None:
     """Whatever else the request sets, known or not, is shown; tools by their names."""
-    found = asked(body({"model": "m", "temperature": 0.5, "x_new": {"a": 1}, "tools": [{"function": {"name": "f"}}, {"name": "g"}]}))
+    found = asked(
+        body(
+            {"model": "m", "temperature": 0.5, "x_new": {"a": 1}, "tools": [{"function": {"name": "f"}}, {"name": "g"}]}
+        )
+    )
     assert found is not None
     assert found.parameters == (("temperature", "0.5"), ("x_new", '{"a": 1}'))
     assert found.tools == ("f", "g")
@@ -56,16 +74,41 @@ def test_parameters_and_tools_are_named() -> None:
     ("reply", "text", "reasoning"),
     [
         (body({"choices": [{"message": {"content": "hi", "reasoning_content": "hm"}}]}), "hi", "hm"),
-        (sse({"choices": [{"index": 0, "delta": {"content": "h"}}]}, {"choices": [{"index": 0, "delta": {"content": "i"}}]}), "hi", None),
+        (
+            sse(
+                {"choices": [{"index": 0, "delta": {"content": "h"}}]},
+                {"choices": [{"index": 0, "delta": {"content": "i"}}]},
+            ),
+            "hi",
+            None,
+        ),
         (sse({"choices": [{"index": 0, "text": "hi"}]}), "hi", None),
-        (ndjson({"message": {"content": "h", "thinking": "hm"}}, {"message": {"content": "i"}, "done": True}), "hi", "hm"),
+        (
+            ndjson({"message": {"content": "h", "thinking": "hm"}}, {"message": {"content": "i"}, "done": True}),
+            "hi",
+            "hm",
+        ),
         (ndjson({"response": "h"}, {"response": "i", "done": True}), "hi", None),
         (body({"content": [{"type": "thinking", "thinking": "hm"}, {"type": "text", "text": "hi"}]}), "hi", "hm"),
-        (sse({"type": "message_start", "message": {"content": []}}, {"type": "content_block_delta", "delta": {"text": "hi"}}), "hi", None),
+        (
+            sse(
+                {"type": "message_start", "message": {"content": []}},
+                {"type": "content_block_delta", "delta": {"text": "hi"}},
+            ),
+            "hi",
+            None,
+        ),
         (body({"output": [{"content": [{"type": "output_text", "text": "hi"}]}]}), "hi", None),
-        (sse({"type": "response.output_text.delta", "delta": "hi"}, {"type": "response.completed", "response": {"output": []}}), "hi", None),
+        (
+            sse(
+                {"type": "response.output_text.delta", "delta": "hi"},
+                {"type": "response.completed", "response": {"output": []}},
+            ),
+            "hi",
+            None,
+        ),
     ],
-)  # fmt: skip
+)
 def test_answers_of_every_dialect(reply: bytes, text: str, reasoning: str | None) -> None:
     """Whole and streamed, the text and what was thought come out the same."""
     found = answered(reply)
@@ -84,12 +127,16 @@ def test_tool_calls_are_put_together_from_their_pieces() -> None:
 
 def test_only_the_first_choice_is_told_and_all_are_counted() -> None:
     """Interleaved choices would be a salad."""
-    found = answered(sse(*({"choices": [{"index": index, "delta": {"content": str(index)}}]} for index in (0, 1, 0, 2))))
+    found = answered(
+        sse(*({"choices": [{"index": index, "delta": {"content": str(index)}}]} for index in (0, 1, 0, 2)))
+    )
     assert found is not None and found.text is not None
     assert (found.text.text, found.choices) == ("00", 3)
 
 
-@pytest.mark.parametrize("error", [{"error": {"message": "no"}}, {"error": "no"}, {"type": "error", "error": {"message": "no"}}])
+@pytest.mark.parametrize(
+    "error", [{"error": {"message": "no"}}, {"error": "no"}, {"type": "error", "error": {"message": "no"}}]
+)
 def test_the_servers_own_error_is_told(error) -> None:
     """In each dialect's shape."""
     found = answered(body(error))
@@ -104,17 +151,47 @@ def test_long_text_is_cut_and_says_by_how_much() -> None:
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(
-        st.sampled_from(["messages", "content", "role", "choices", "delta", "message", "index", "tool_calls", "function", "name",
-                         "arguments", "error", "output", "type", "tools", "images", "input", "system", "text", "content_block"]),
-        inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                [
+                    "messages",
+                    "content",
+                    "role",
+                    "choices",
+                    "delta",
+                    "message",
+                    "index",
+                    "tool_calls",
+                    "function",
+                    "name",
+                    "arguments",
+                    "error",
+                    "output",
+                    "type",
+                    "tools",
+                    "images",
+                    "input",
+                    "system",
+                    "text",
+                    "content_block",
+                ]
+            ),
+            inner,
+            max_size=4,
+        )
+    ),
     max_leaves=12,
-)  # fmt: skip
+)
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.binary(max_size=60) | JSON.map(lambda value: json.dumps(value).encode()) | JSON.map(lambda value: sse(value, value)))
+@given(
+    st.binary(max_size=60)
+    | JSON.map(lambda value: json.dumps(value).encode())
+    | JSON.map(lambda value: sse(value, value))
+)
 def test_no_body_breaks_the_page(data: bytes) -> None:
     """Whatever a client or a server sends, reading it raises nothing."""
     asked(data)

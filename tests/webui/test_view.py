@@ -41,5 +41,5 @@ def test_the_address_of_a_neighbouring_view_keeps_the_filters() -> None:
 @pytest.mark.parametrize("values", [{"range": "3y"}, {"status": "abc"}, {"from": "yesterday"}])
 def test_what_cannot_be_read_is_said(values) -> None:
     """A ValueError that names the value."""
-    with pytest.raises(ValueError, match="3y|abc|yesterday"):
+    with pytest.raises(ValueError, match=r"3y|abc|yesterday"):
         parse_view(values, NOW)

@@ -16,7 +16,7 @@ function colour(name) {
 
 function hover(point, data) {
   return [
-    `<b>${plotlyText(point.model ?? "no model")}</b>`,
+    plotlyText(point.model ?? "no model"),
     plotlyText(point.outcome),
     `Duration: ${duration(point.y * 1000)}`,
     `${plotlyText(data.x_axis)}: ${point.x}`,
