@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from mitmproxy import http
 from mitmproxy.connection import ConnectionState
 from mitmproxy.net.http import http1
+from mitmproxy.net.http.validate import validate_headers
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.layers.http._base import ReceiveHttp
 from mitmproxy.proxy.layers.http._events import (
@@ -40,6 +41,14 @@ class MalformedRequest(RequestProtocolError):
 
 
 @dataclass
+class RefusedRequest(RequestHeaders):
+    """The head of a request that was refused with `status` for its form: there is nothing to do but to record it."""
+
+    message: str = ""
+    status: int = 400
+
+
+@dataclass
 class Refusal(ResponseProtocolError):
     """Answer with `status` in the middle of the request, and close."""
 
@@ -56,8 +65,7 @@ class RoutedServer(Http1Server):
         request = self.request or _request_from(head)
         self.request = request
         yield commands.SendData(self.conn, raw_refusal(request, status, message))
-        yield ReceiveHttp(RequestHeaders(self.stream_id, request, False))
-        yield ReceiveHttp(MalformedRequest(self.stream_id, message, ErrorCode.GENERIC_CLIENT_ERROR, status))
+        yield ReceiveHttp(RefusedRequest(self.stream_id, request, False, message=message, status=status))
         yield from self._linger()
 
     def _linger(self) -> layer.CommandGenerator[None]:
@@ -109,6 +117,8 @@ class RoutedServer(Http1Server):
         head = [bytes(line) for line in lines]
         try:
             self.request = http1.read_request_head(head)
+            if self.context.options.validate_inbound_headers:
+                validate_headers(self.request)
             expected = http1.expected_http_body_size(self.request)
         except ValueError as e:
             yield from self._refuse(400, f"The request cannot be read: {e}.", head)
@@ -129,11 +139,14 @@ class RoutedServer(Http1Server):
             return
         if isinstance(event, events.Wakeup):
             return
+        listening = self.conn.state & ConnectionState.CAN_WRITE
         for command in super().read_body(event):
-            if isinstance(command, commands.CloseConnection) and not self.request_done and self.request:
-                yield commands.SendData(
-                    self.conn, raw_refusal(self.request, 400, "The request's body is not well framed.")
-                )
+            if isinstance(command, commands.CloseConnection) and listening and not self.request_done and self.request:
+                message = "The request's body is not well framed."
+                yield commands.SendData(self.conn, raw_refusal(self.request, 400, message))
+                yield ReceiveHttp(MalformedRequest(self.stream_id, message, ErrorCode.GENERIC_CLIENT_ERROR))
+                yield from self._linger()
+                return
             yield command
 
 

@@ -45,11 +45,12 @@ from mitmproxy.proxy.layers.http._events import (
 )
 from mitmproxy.proxy.layers.http._hooks import (
     HttpErrorHook,
+    HttpRequestHeadersHook,
     HttpRequestHook,
     HttpResponseHeadersHook,
 )
 
-from switchman.addons.client_connection import MalformedRequest, Refusal
+from switchman.addons.client_connection import MalformedRequest, Refusal, RefusedRequest
 from switchman.addons.core.retry import FailureKind
 from switchman.addons.exchange import Exchange, exchange
 from switchman.addons.refusal import refusal
@@ -162,9 +163,24 @@ class RoutedStream(HttpStream):
     # --- the request comes in
 
     def state_wait_for_request_headers(self, event: RequestHeaders) -> layer.CommandGenerator[None]:
+        if isinstance(event, RefusedRequest):
+            yield from self._record_refused(event)
+            return
         if not event.end_stream:
             self._wake_in(BODY_IDLE)
         yield from super().state_wait_for_request_headers(event)
+
+    def _record_refused(self, event: RefusedRequest) -> layer.CommandGenerator[None]:
+        """The client has its answer; the flow is made only so that the addons hear of it."""
+        self.flow = http.HTTPFlow(self.context.client, self.context.server)
+        self.flow.request = event.request
+        yield HttpRequestHeadersHook(self.flow)
+        if (x := exchange(self.flow)) is not None:
+            x.outcome, x.error, x.status = "refused", event.message, event.status
+        self.flow.error = flow.Error(event.message)
+        yield HttpErrorHook(self.flow)
+        self.client_state = self.server_state = self.state_errored
+        yield DropStream(self.stream_id)
 
     def state_consume_request_body(self, event: events.Event) -> layer.CommandGenerator[None]:
         x = exchange(self.flow)
