@@ -51,6 +51,7 @@ class Rendered:
     endpoint: Endpoint
     answer: Translation | None = None
     injected: bool = False
+    streams: bool = False  # translated, and a stream was asked for
     warnings: tuple[str, ...] = ()
 
 
@@ -78,7 +79,7 @@ def _translated(call: Call, candidate: Candidate, spoken: Spoken, dialect: Diale
     text = json.dumps(out.body, ensure_ascii=False, separators=(",", ":"))
     if spoken.no_think:
         text = jsonedit.edit(text, no_think(endpoint, out.body))
-    return Rendered(out.path, text, True, endpoint, out.answer, warnings=out.warnings)
+    return Rendered(out.path, text, True, endpoint, out.answer, streams=out.stream, warnings=out.warnings)
 
 
 def _lacks_usage(call: Call) -> bool:

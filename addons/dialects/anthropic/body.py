@@ -212,10 +212,11 @@ def _system(messages: list[tuple[Message, str]], writer: _Writer) -> dict[str, A
     if not messages:
         return {}
     first, _ = messages[0]
-    if len(messages) == 1 and (first.shape == "text" or (len(first.parts) == 1 and not writer.native)):
+    if len(messages) == 1 and first.shape == "text":
         return {"system": first.text()} if first.text() or writer.native else {}
     blocks = [block for message, where in messages for block in writer.blocks(message.parts, where)]
-    return {"system": [block for block in blocks if block.get("text") or writer.native]}
+    said = [block for block in blocks if block.get("text") or writer.native]
+    return {"system": said} if said or writer.native else {}
 
 
 class _Writer:

@@ -225,8 +225,14 @@ class _MessageEncoder:
         if shape != "parts" or not self.native:
             texts = [part.text for part in parts if isinstance(part, Text)]
             if len(texts) == len(parts) and (shape != "parts" or len(texts) == 1):
+                self.lose_extras(parts, place)
                 return "".join(texts)
         return [self.part(part, f"{place}.content[{index}]") for index, part in enumerate(parts)]
+
+    def lose_extras(self, parts: tuple[Part, ...], place: str) -> None:
+        for index, part in enumerate(parts):
+            if isinstance(part, Text) and not self.native:
+                self.notes.lose_all(part.extra, "messages.", f"{place}.content[{index}].")
 
     def part(self, part: Part, place: str) -> dict[str, Any]:
         if isinstance(part, Opaque):
