@@ -1,0 +1,234 @@
+"""What a request body says, walked once: the person's last ask, the system text, the sizes, the modalities.
+
+    asked(body) -> Asked        of a request in any of the three dialects; never raises on valid JSON
+
+The shapes are told apart by their own keys, so one walk serves all: `messages` (OpenAI, Anthropic, Ollama: strings,
+parts, blocks, `images`), `prompt` (completions, Ollama's generate), `input` (responses: a string or items) and
+`system` or `instructions`. What is not of the expected type is passed over: the upstream will say what it thinks of it.
+
+Person: the last message of role user with words of a person in it. Tool results, documents and pictures are not words,
+and what harnesses put around them is taken off (boilerplate.py).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+from switchman.addons.core.boilerplate import own_words
+from switchman.addons.core.tokens import PER_IMAGE, PER_MESSAGE, estimated_tokens
+
+Modality = Literal["text", "vision", "audio"]
+
+# A person's ask longer than this is read by its head and tail; more would cost time and tell nothing more.
+LONGEST: Final = 65_536
+# Tokens of a text longer than this are estimated from its head and tail too, and scaled.
+_COUNTED: Final = 262_144
+
+_SYSTEM_ROLES: Final = frozenset({"system", "developer"})
+_IMAGE_PARTS: Final = frozenset({"image", "image_url", "input_image"})
+_AUDIO_PARTS: Final = frozenset({"audio", "input_audio", "audio_url"})
+_SIZES: Final = ("max_completion_tokens", "max_tokens", "max_output_tokens")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """`turns`: messages of a person with words in them. `depth`: messages without system texts. `tokens`: estimated.
+
+    `truncated`: `ask` is the head and the tail of a very long one. `single_turn`: one message, by a person.
+    """
+
+    ask: str
+    system: str
+    turns: int
+    depth: int
+    tokens: int
+    single_turn: bool
+    truncated: bool
+    modalities: frozenset[Modality]
+    tools: bool
+    tool_turn: bool  # the conversation ends with a tool's result: it is in the middle of a tool loop
+    max_tokens: int | None
+
+
+@dataclass(slots=True)
+class _Seen:
+    ask: str = ""
+    system: list[str] = field(default_factory=list)
+    turns: int = 0
+    depth: int = 0
+    tokens: int = 0
+    others: int = 0  # messages that are neither system texts nor a person's
+    truncated: bool = False
+    tool_last: bool = False
+    modalities: set[Modality] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class _Content:
+    texts: list[str] = field(default_factory=list)  # of the message's own author
+    tokens: int = 0
+    tool_result: bool = False
+    modalities: set[Modality] = field(default_factory=set)
+
+
+def asked(body: Mapping[str, Any]) -> Asked:
+    """All of the above. Time is bounded by the size of the texts; pictures and sound are not looked into."""
+    seen = _Seen()
+    for key in ("system", "instructions"):
+        _system(seen, body.get(key))
+    for message in _messages(body):
+        _message(seen, message)
+    tools = [tool for key in ("tools", "functions") if isinstance(tool := body.get(key), list) and tool]
+    for listed in tools:
+        seen.tokens += _estimate(_as_json(listed))
+    if seen.ask or not seen.modalities:
+        seen.modalities.add("text")
+    return Asked(
+        ask=seen.ask,
+        system="\n".join(seen.system),
+        turns=seen.turns,
+        depth=seen.depth,
+        tokens=seen.tokens,
+        single_turn=seen.turns == 1 and seen.depth == 1,
+        truncated=seen.truncated,
+        modalities=frozenset(seen.modalities),
+        tools=bool(tools),
+        tool_turn=seen.tool_last,
+        max_tokens=_max_tokens(body),
+    )
+
+
+def _messages(body: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    for key in ("messages", "input"):
+        listed = body.get(key)
+        if isinstance(listed, str):
+            yield {"role": "user", "content": listed}
+        elif isinstance(listed, list):
+            for item in listed:
+                if isinstance(item, Mapping):
+                    yield item
+                elif isinstance(item, str):
+                    yield {"role": "user", "content": item}
+    prompt = body.get("prompt")
+    if isinstance(prompt, list):
+        prompt = "\n".join(part for part in prompt if isinstance(part, str))
+    if isinstance(prompt, str) and prompt:
+        yield {"role": "user", "content": prompt, "images": body.get("images")}
+
+
+def _message(seen: _Seen, message: Mapping[str, Any]) -> None:
+    role = message.get("role")
+    if role in _SYSTEM_ROLES if isinstance(role, str) else False:
+        _system(seen, message.get("content"))
+        return
+    seen.depth += 1
+    found = _content(message.get("content"))
+    if isinstance(images := message.get("images"), list) and images:
+        found.modalities.add("vision")
+        found.tokens += PER_IMAGE * len(images)
+    if isinstance(calls := message.get("tool_calls"), list) and calls:
+        found.tokens += _estimate(_as_json(calls))
+    if message.get("type") in ("function_call", "function_call_output"):
+        found.tokens += _estimate(_as_json([message.get("arguments"), message.get("output")]))
+    seen.tokens += found.tokens + PER_MESSAGE
+    seen.modalities |= found.modalities
+    seen.tool_last = found.tool_result or role in ("tool", "function") or message.get("type") == "function_call_output"
+    if role != "user":
+        return
+    _person(seen, found)
+
+
+def _person(seen: _Seen, found: _Content) -> None:
+    """A user message: the person's, if any words are left when the harness's are taken off."""
+    parts: list[str] = []
+    cut = False
+    for text in found.texts:
+        shorter = _head_and_tail(text)
+        cut = cut or shorter is not text
+        if words := own_words(shorter):
+            parts.append(words)
+    if not parts:
+        return
+    seen.turns += 1
+    seen.tool_last = False
+    seen.ask, seen.truncated = "\n".join(parts), cut
+
+
+def _system(seen: _Seen, content: Any) -> None:
+    found = _content(content)
+    if found.texts:
+        seen.system.append("\n".join(found.texts))
+        seen.tokens += found.tokens + PER_MESSAGE
+
+
+def _content(content: Any) -> _Content:
+    found = _Content()
+    _walk(found, content, own=True)
+    return found
+
+
+def _walk(found: _Content, content: Any, own: bool, depth: int = 0) -> None:
+    """Texts that the message's author wrote (`own`) and sizes of everything."""
+    if isinstance(content, str):
+        if own:
+            found.texts.append(content)
+        found.tokens += _estimate(content)
+        return
+    parts: Iterable[Any] = content if isinstance(content, list) else [content]
+    for part in parts:
+        if isinstance(part, str):
+            _walk(found, part, own, depth)
+        elif isinstance(part, Mapping):
+            _part(found, part, own, depth)
+
+
+def _part(found: _Content, part: Mapping[str, Any], own: bool, depth: int) -> None:
+    kind = part.get("type")
+    text = part.get("text")
+    if isinstance(text, str) and kind in ("text", "input_text", "output_text", None):
+        _walk(found, text, own, depth)
+    elif kind == "tool_result":
+        found.tool_result = True
+        if depth < 4:
+            _walk(found, part.get("content"), False, depth + 1)
+    elif kind in _IMAGE_PARTS:
+        found.modalities.add("vision")
+        found.tokens += PER_IMAGE
+    elif kind in _AUDIO_PARTS:
+        found.modalities.add("audio")
+    elif kind == "tool_use":
+        found.tokens += _estimate(_as_json(part.get("input")))
+    elif kind == "document" and isinstance(source := part.get("source"), Mapping) and source.get("type") == "text":
+        found.tokens += _estimate(data) if isinstance(data := source.get("data"), str) else 0
+
+
+def _as_json(value: Any) -> str:
+    """The text that a template would make of it; "" for what is nested too deep to write."""
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except (ValueError, TypeError, RecursionError):
+        return ""
+
+
+def _head_and_tail(text: str, longest: int = LONGEST) -> str:
+    return text if len(text) <= longest else text[: longest // 2] + "\n" + text[-(longest // 2) :]
+
+
+def _estimate(text: str) -> int:
+    if len(text) <= _COUNTED:
+        return estimated_tokens(text)
+    return round(estimated_tokens(_head_and_tail(text, _COUNTED)) * len(text) / _COUNTED)
+
+
+def _max_tokens(body: Mapping[str, Any]) -> int | None:
+    options = body.get("options")
+    sizes = [body.get(key) for key in _SIZES]
+    if isinstance(options, Mapping):
+        sizes.append(options.get("num_predict"))
+    for size in sizes:
+        if isinstance(size, int) and not isinstance(size, bool) and size > 0:
+            return size
+    return None
