@@ -2,7 +2,8 @@
 
 The three take turns in every round, and each figure is the median of the rounds, so a noisy moment hits them alike.
 The proxy that is measured has one core, the upstream and the load generator share another. Switchman routes through
-an alias, strips a <think> block from every reply, and logs; bare mitmdump does none of that.
+an alias, strips a <think> block from every reply, and logs; bare mitmdump does none of that, but is told to stream
+(stream_large_bodies), for by default it holds a stream back to its end.
 """
 
 from __future__ import annotations
