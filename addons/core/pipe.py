@@ -43,6 +43,7 @@ class Pipe:
     """Callable with the bytes of a reply as they come; b"" is its end. "raw" framing passes bytes on, and only keeps
     a copy.
 
+    `output`: the framing for the client, where the last stage translates; else it is that of the upstream.
     `keep`: bytes of output in `kept`. `clock`: seconds, any origin. `on_error(error, what)`: `what` is the stage or
     collector.
     """
@@ -55,8 +56,10 @@ class Pipe:
         keep: int,
         on_error: Callable[[Exception, Stage | ReplyCollector], None],
         clock: Callable[[], float],
+        output: Framing | None = None,
     ) -> None:
         self.framing = framing
+        self._output_framing = output or framing
         self._splitter = _SPLITTERS[framing]() if framing in _SPLITTERS else None
         self._stages: list[Stage | None] = list(stages)  # None where one was taken out
         self._reply = reply
@@ -98,14 +101,14 @@ class Pipe:
             self._over = True
             return self._output(last)
         self._over = True
-        in_pieces = self._splitter.in_pieces
+        unclosed = self._splitter.in_pieces and self._output_framing == self.framing
         tail = [event for event in self._splitter.end() if event.data is not None or event.is_done]
         self._collect(tail)
         out = self._run(tail)
         for index, stage in enumerate(self._stages):
             if stage is not None:
                 out += self._run(self._release(stage), index + 1)
-        return self._output((b"\n\n" if in_pieces else b"") + self._join(out, closed=True) + last)
+        return self._output((b"\n\n" if unclosed else b"") + self._join(out, closed=True) + last)
 
     def _finish(self, splitter: Splitter) -> list[bytes]:
         self._over = True
@@ -191,7 +194,7 @@ class Pipe:
         `closed`.
         """
         parts: list[bytes] = []
-        terminators = _TERMINATORS[self.framing]
+        terminators = _TERMINATORS[self._output_framing]
         for event in events:
             if parts and not parts[-1].endswith(terminators):
                 parts.append(terminators[0])

@@ -13,7 +13,16 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from switchman.addons.core.call import DialectName
-from switchman.addons.dialects.fields import count_of, is_text_list, object_of, objects_of, present, text_of, without
+from switchman.addons.dialects.fields import (
+    count_of,
+    is_number,
+    is_text_list,
+    object_of,
+    objects_of,
+    present,
+    text_of,
+    without,
+)
 from switchman.addons.dialects.limits import Malformed, Untranslatable
 
 EmbeddingFormat = Literal["openai.embedding", "ollama.embed", "ollama.embeddings"]
@@ -80,11 +89,14 @@ def decode_ollama(obj: Mapping[str, Any]) -> Vectors:
 
 
 def unpack(value: Any) -> tuple[float, ...]:
-    """A vector from a list of numbers, or from base64 of little-endian 32-bit floats."""
+    """A vector from a list of numbers, or from base64 of little-endian 32-bit floats; () from anything else."""
     if isinstance(value, str):
-        data = base64.b64decode(value)
+        try:
+            data = base64.b64decode(value)
+        except ValueError:
+            return ()
         return struct.unpack(f"<{len(data) // 4}f", data[: len(data) // 4 * 4])
-    return tuple(value) if isinstance(value, list) else ()
+    return tuple(item for item in value if is_number(item)) if isinstance(value, list) else ()
 
 
 def encode_openai(reply: Vectors, model: str, as_base64: bool) -> dict[str, Any]:

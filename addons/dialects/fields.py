@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 # The key that carries a tool call's arguments where the model wrote no JSON object and the format demands one.
 RAW_ARGUMENTS: Final = "raw_arguments"
@@ -34,7 +34,13 @@ def count_of(obj: Mapping[str, Any], key: str) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def is_number(value: Any) -> bool:
+def epoch_of(obj: Mapping[str, Any], key: str) -> float | None:
+    """Epoch seconds; None if absent, of another type, or past the year 9999 (some servers say milliseconds)."""
+    value = obj.get(key)
+    return value if is_number(value) and 0 <= value < 253_402_300_800 else None
+
+
+def is_number(value: Any) -> TypeGuard[int | float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 

@@ -7,7 +7,7 @@ format loses it by the table in `limits.py`, never silently.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final, Literal
@@ -317,10 +317,13 @@ class Stamp:
     """What a reply needs and the upstream may not have said: values from outside, as this code has no clock.
 
     `id` is unique (letters and digits); `created` is epoch seconds; `model` is the name the client asked for.
-    `include_usage`: the OpenAI client wants the usage chunk.
+    `include_usage`: the OpenAI client wants the usage chunk. `elapsed`: seconds since the request came in, for the
+    durations that an Ollama client looks at when the server measured none; they are then the router's own figures,
+    the network's time included.
     """
 
     id: str
     created: float
     model: str
     include_usage: bool = False
+    elapsed: Callable[[], float] | None = None

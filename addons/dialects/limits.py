@@ -143,8 +143,8 @@ LIMITS: Final[tuple[Limit, ...]] = (
     Limit("conversation", RESPONSES, ALL, "refuse", "conversations are not stored; send the messages"),
     Limit("background", RESPONSES, ALL, "refuse", "answers are given at once"),
     Limit("prompt", RESPONSES, ALL, "refuse", "stored prompts are one provider's own"),
-    Limit("container", ANTHROPIC, ("openai", "ollama"), "refuse", "containers are one provider's own"),
     Limit("mcp_servers", ANTHROPIC, ("openai", "ollama"), "refuse", "tools that the provider runs"),
+    Limit("container", ANTHROPIC, ("openai", "ollama"), "refuse", "containers are one provider's own"),
 )
 
 

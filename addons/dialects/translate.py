@@ -24,6 +24,7 @@ from switchman.addons.dialects.form import FormatName, Stamp
 from switchman.addons.dialects.limits import Malformed, Notes, Untranslatable
 from switchman.addons.dialects.sampling import STANDARD, Quirks
 from switchman.addons.dialects.streams import StreamDecoder, StreamEncoder
+from switchman.addons.dialects.wire import Framing
 
 __all__ = [
     "Malformed",
@@ -56,6 +57,11 @@ class Translation(ABC):
     @abstractmethod
     def content_type(self) -> str:
         """Of a streamed answer to the client; a whole one is application/json in every dialect."""
+
+    @property
+    def framing(self) -> Framing:
+        """Of a streamed answer to the client: the `output` of its Pipe."""
+        return WIRES[self.client].framing
 
     @abstractmethod
     def whole(self, obj: Mapping[str, Any]) -> dict[str, Any]:
@@ -152,7 +158,8 @@ class ChatTranslation(Translation):
 
 
 class TranslationStage:
-    """A Stage: the server's events in, events whose `raw` is the client's bytes out. It comes last in its Pipe.
+    """A Stage: the server's events in, events whose `raw` is the client's bytes out. It comes last in its Pipe, which
+    has to be told the client's framing (`output`).
 
     Comments and blank lines of the server's framing are left out. At the end of a body that did not end its reply
     comes the client's error event; `abort` gives nothing, as the caller then writes that event itself.

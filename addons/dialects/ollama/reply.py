@@ -73,7 +73,7 @@ def created_of(obj: Mapping[str, Any]) -> float | None:
     text = text_of(obj, "created_at")
     try:
         return datetime.fromisoformat(text).timestamp()
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 
@@ -87,7 +87,7 @@ def encode_chat_reply(reply: Reply, stamp: Stamp) -> dict[str, Any]:
     message: dict[str, Any] = {"role": "assistant", "content": _text(choice)}
     message |= present(thinking=_thoughts(choice), tool_calls=[encode_call(call) for call in calls] or None)
     head = head_of(reply.model or stamp.model, reply.created if reply.created is not None else stamp.created)
-    return {**head, "message": message, **end_of(choice.finish, reply.usage, reply.timings)}
+    return {**head, "message": message, **end_of(choice.finish, reply.usage, reply.timings or measured(stamp))}
 
 
 def encode_generate_reply(reply: Reply, stamp: Stamp) -> dict[str, Any]:
@@ -95,7 +95,21 @@ def encode_generate_reply(reply: Reply, stamp: Stamp) -> dict[str, Any]:
     choice = _first(reply)
     head = head_of(reply.model or stamp.model, reply.created if reply.created is not None else stamp.created)
     said = {"response": _text(choice), **present(thinking=_thoughts(choice))}
-    return {**head, **said, **end_of(choice.finish, reply.usage, reply.timings)}
+    return {**head, **said, **end_of(choice.finish, reply.usage, reply.timings or measured(stamp))}
+
+
+def measured(stamp: Stamp, first: float | None = None) -> Timings | None:
+    """The router's own durations. `first`: when the first output came, None where the reply came in one piece."""
+    if stamp.elapsed is None:
+        return None
+    total = stamp.elapsed()
+    if first is None:
+        return Timings(total=_nanoseconds(total))
+    return Timings(_nanoseconds(total), None, _nanoseconds(first), _nanoseconds(total - first))
+
+
+def _nanoseconds(seconds: float) -> int:
+    return round(seconds * 1_000_000_000)
 
 
 def _first(reply: Reply) -> Choice:

@@ -28,6 +28,7 @@ from switchman.addons.dialects.ollama.reply import (
     encode_call,
     end_of,
     head_of,
+    measured,
     said,
     timings_of,
     usage_of,
@@ -78,6 +79,7 @@ class LineEncoder(StreamEncoder):
         super().__init__(stamp)
         self.head: dict[str, Any] = {}
         self.calls: dict[int, list[ToolDelta]] = {}
+        self.first: float | None = None  # seconds until the first output
 
     def on_start(self, start: Start) -> bytes:
         created = start.created if start.created is not None else self.stamp.created
@@ -91,6 +93,7 @@ class LineEncoder(StreamEncoder):
         return self._line({"content": "", "thinking": event.text}) if event.text and event.choice == 0 else b""
 
     def on_tool(self, event: ToolDelta) -> bytes:
+        self._note_first()
         if event.choice == 0:
             self.calls.setdefault(event.index, []).append(event)
         return b""
@@ -105,12 +108,18 @@ class LineEncoder(StreamEncoder):
 
     def on_end(self) -> bytes:
         finish = self.finishes[min(self.finishes)]
-        return self._line({"content": ""}, end_of(finish.reason, self.tally.usage, self.tally.timings))
+        timings = self.tally.timings or measured(self.stamp, self.first)
+        return self._line({"content": ""}, end_of(finish.reason, self.tally.usage, timings))
 
     def on_failed(self, event: Failed) -> bytes:
         return error_event("chat", ErrorInfo(event.message, ""))
 
+    def _note_first(self) -> None:
+        if self.first is None and self.stamp.elapsed is not None:
+            self.first = self.stamp.elapsed()
+
     def _line(self, said: dict[str, Any], end: dict[str, Any] | None = None) -> bytes:
+        self._note_first()
         return line({**self.head, "message": {"role": "assistant", **said}, **(end or {"done": False})})
 
 
@@ -121,5 +130,6 @@ class GenerateEncoder(LineEncoder):
         return b""
 
     def _line(self, said: dict[str, Any], end: dict[str, Any] | None = None) -> bytes:
+        self._note_first()
         thought = {"thinking": said["thinking"]} if "thinking" in said else {}
         return line({**self.head, "response": said["content"], **thought, **(end or {"done": False})})

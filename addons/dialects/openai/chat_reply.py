@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from switchman.addons.dialects.fields import arguments_text, count_of, object_of, objects_of, present, text_of
+from switchman.addons.dialects.fields import arguments_text, count_of, epoch_of, object_of, objects_of, present, text_of
 from switchman.addons.dialects.form import (
     Choice,
     FinishReason,
@@ -46,7 +46,7 @@ def decode_reply(obj: Mapping[str, Any]) -> Reply:
         model=text_of(obj, "model"),
         choices=tuple(_choice(choice, position) for position, choice in enumerate(objects_of(obj, "choices"))),
         usage=usage_of(obj),
-        created=count_of(obj, "created"),
+        created=epoch_of(obj, "created"),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from switchman.addons.dialects.errors import decode_failure
-from switchman.addons.dialects.fields import arguments_text, count_of, object_of, objects_of, text_of
+from switchman.addons.dialects.fields import arguments_text, count_of, epoch_of, object_of, objects_of, text_of
 from switchman.addons.dialects.form import (
     Failed,
     Finish,
@@ -44,7 +44,7 @@ class ChatDecoder(StreamDecoder):
             events += self._choice(choice, position if index is None else index)
         if events and not self.started:
             self.started = True
-            events.insert(0, Start(text_of(data, "id"), text_of(data, "model"), count_of(data, "created")))
+            events.insert(0, Start(text_of(data, "id"), text_of(data, "model"), epoch_of(data, "created")))
         if usage := usage_of(data):
             events.append(UsageSeen(usage))
         return events

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from switchman.addons.dialects.errors import decode_failure
-from switchman.addons.dialects.fields import count_of, object_of, objects_of, present, text_of
+from switchman.addons.dialects.fields import count_of, epoch_of, object_of, objects_of, present, text_of
 from switchman.addons.dialects.form import (
     Choice,
     Failed,
@@ -85,7 +85,7 @@ def decode_reply(obj: Mapping[str, Any]) -> Reply:
         )
         for choice in objects_of(obj, "choices")
     )
-    return Reply(text_of(obj, "id"), text_of(obj, "model"), choices, usage_of(obj), count_of(obj, "created"))
+    return Reply(text_of(obj, "id"), text_of(obj, "model"), choices, usage_of(obj), epoch_of(obj, "created"))
 
 
 def encode_reply(reply: Reply, stamp: Stamp) -> dict[str, Any]:
@@ -121,7 +121,7 @@ class CompletionDecoder(StreamDecoder):
                 events.append(Finish(index, FINISH.get(reason, "stop")))
         if events and not self.started:
             self.started = True
-            events.insert(0, Start(text_of(data, "id"), text_of(data, "model"), count_of(data, "created")))
+            events.insert(0, Start(text_of(data, "id"), text_of(data, "model"), epoch_of(data, "created")))
         if usage := usage_of(data):
             events.append(UsageSeen(usage))
         return events

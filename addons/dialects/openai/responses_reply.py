@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from switchman.addons.dialects.fields import count_of, object_of, objects_of, text_of
+from switchman.addons.dialects.fields import count_of, epoch_of, object_of, objects_of, text_of
 from switchman.addons.dialects.form import (
     Choice,
     FinishReason,
@@ -30,7 +30,7 @@ def decode_reply(obj: Mapping[str, Any]) -> Reply:
         text_of(obj, "model"),
         (Choice(0, parts, reason),),
         usage_of(object_of(obj, "usage")),
-        obj.get("created_at"),
+        epoch_of(obj, "created_at"),
     )
 
 

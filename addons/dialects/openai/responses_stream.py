@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from switchman.addons.dialects.errors import decode_failure
-from switchman.addons.dialects.fields import count_of, object_of, text_of
+from switchman.addons.dialects.fields import count_of, epoch_of, object_of, text_of
 from switchman.addons.dialects.form import (
     End,
     Failed,
@@ -46,7 +46,7 @@ class ResponsesDecoder(StreamDecoder):
     def feed(self, data: dict[str, Any]) -> list[StreamEvent]:
         kind, response = text_of(data, "type"), object_of(data, "response")
         if kind == "response.created":
-            return [Start(text_of(response, "id"), text_of(response, "model"), count_of(response, "created_at"))]
+            return [Start(text_of(response, "id"), text_of(response, "model"), epoch_of(response, "created_at"))]
         if kind == "response.output_text.delta":
             return [TextDelta(0, text_of(data, "delta"))]
         if kind == "response.refusal.delta":

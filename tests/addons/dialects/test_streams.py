@@ -168,11 +168,58 @@ def test_a_stream_that_breaks_off_is_no_complete_reply(name: FormatName) -> None
     assert not any(isinstance(event, Failed) for event in decode(name, unmarked))
 
 
+names = st.sampled_from(
+    [
+        *("id", "model", "created", "created_at", "choices", "index", "delta", "message", "content", "text", "usage"),
+        *(
+            "tool_calls",
+            "function",
+            "name",
+            "arguments",
+            "finish_reason",
+            "error",
+            "type",
+            "code",
+            "response",
+            "output",
+        ),
+        *("item", "output_index", "content_block", "partial_json", "thinking", "signature", "stop_reason", "done"),
+        *(
+            "prompt_tokens",
+            "completion_tokens",
+            "prompt_tokens_details",
+            "input_tokens",
+            "eval_count",
+            "total_duration",
+        ),
+        *("reasoning_content", "done_reason", "input", "data", "role", "part", "incomplete_details", "x_groq"),
+    ]
+)
+kinds = st.sampled_from(
+    [
+        *("message_start", "content_block_start", "content_block_delta", "message_delta", "tool_use", "text_delta"),
+        *("input_json_delta", "thinking_delta", "response.created", "response.output_item.added", "function_call"),
+        *("response.output_text.delta", "response.completed", "response.failed", "error", "text", "thinking"),
+        *("function_call_arguments.delta", "stop", "2025-01-01T00:00:00.123456789Z", "{", "reasoning", "message"),
+    ]
+)
+leaf = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | kinds
+junk = st.recursive(leaf, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=5))
+junk_object = st.dictionaries(names, junk, max_size=6)
+
+
 @pytest.mark.parametrize("name", FORMATS)
-@pytest.mark.parametrize("junk", [{}, {"choices": 3}, {"type": 7}, {"message": []}, {"choices": [{"delta": []}]}])
-def test_a_decoder_passes_over_what_it_does_not_know(name: FormatName, junk: dict[str, Any]) -> None:
-    """Events of another shape never raise."""
-    CODECS[name].decoder().feed(junk)
+@settings(max_examples=50, deadline=None)
+@given(data=st.lists(junk_object, min_size=1, max_size=4))
+def test_no_answer_makes_a_translation_raise(name: FormatName, data: list[dict[str, Any]]) -> None:
+    """Whatever a server sends, whole or streamed: every client gets something of its own format."""
+    for client in FORMATS:
+        decoder, encoder = CODECS[name].decoder(), CODECS[client].encoder(STAMP)
+        for obj in data:
+            for event in decoder.feed(obj):
+                encoder.feed(event)
+        encoder.end()
+        json.dumps(CODECS[client].encode_reply(CODECS[name].decode_reply(data[0]), STAMP))
 
 
 def test_mixed_parallel_calls_are_one_block_after_the_other_for_anthropic() -> None:
@@ -224,6 +271,16 @@ def test_ollamas_timings_and_counts_are_in_the_last_line() -> None:
         "eval_count": 7,
         "eval_duration": 70,
     }
+
+
+def test_durations_that_no_server_measured_are_the_routers_own() -> None:
+    """Time to the first output counts as reading the prompt, the rest as generation."""
+    clock = iter([2.0, 5.0])
+    encoder = CODECS["ollama.chat"].encoder(Stamp("i", 0, "m", elapsed=lambda: next(clock)))
+    events: list[StreamEvent] = [TextDelta(0, "a"), TextDelta(0, "b"), Finish(0, "stop"), End()]
+    last = json.loads(b"".join(encoder.feed(event) for event in events).splitlines()[-1])
+    durations = [last[name] for name in ("total_duration", "prompt_eval_duration", "eval_duration")]
+    assert durations == [5_000_000_000, 2_000_000_000, 3_000_000_000]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from ollama._types import ChatRequest, GenerateRequest
 
 from switchman.addons.core.call import DialectName, Endpoint
-from switchman.addons.core.pipe import Pipe, Stage
+from switchman.addons.core.pipe import Framing, Pipe, Stage
 from switchman.addons.dialects import endpoint_of
 from switchman.addons.dialects.limits import LIMITS, Malformed, Untranslatable, as_markdown
 from switchman.addons.dialects.translate import Outbound, Quirks, Stamp, needs_translation, translate_request
@@ -546,6 +546,14 @@ def test_quirks_say_how_a_server_differs() -> None:
 # ---- answers -----------------------------------------------------------------------------------------------------
 
 
+def pipe_for(framing: Framing, out: Outbound) -> Pipe:
+    def fail(error: Exception, stage: Any) -> None:
+        raise AssertionError(f"{stage} raised") from error
+
+    stages: list[Stage] = [out.answer.stage()]
+    return Pipe(framing, stages, None, 10_000, fail, time.monotonic, output=out.answer.framing)
+
+
 def test_which_pairs_need_translation() -> None:
     """The same dialect passes through; Responses needs it where the server has no such endpoint."""
     assert not needs_translation(at(OPENAI_CHAT), "openai") and needs_translation(at(OPENAI_CHAT), "ollama")
@@ -569,16 +577,39 @@ def test_a_streamed_answer_goes_through_a_pipe() -> None:
         },
     ]
     body = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
-    errors: list[Exception] = []
-    stages: list[Stage] = [out.answer.stage()]
-    pipe = Pipe("ndjson", stages, None, 10_000, lambda error, stage: errors.append(error), time.monotonic)
+    pipe = pipe_for("ndjson", out)
     sent = b"".join(piece for byte in body for piece in pipe(bytes([byte]))) + b"".join(pipe(b""))
-    assert errors == [] and out.answer.content_type == "text/event-stream"
+    assert out.answer.content_type == "text/event-stream"
     *chunks, done = [event.removeprefix(b"data: ") for event in sent.split(b"\n\n")[:-1]]
     parsed = [json.loads(chunk) for chunk in chunks]
     assert done == b"[DONE]"
     assert "".join(c["choices"][0]["delta"].get("content", "") for c in parsed if c["choices"]) == "Hello"
     assert parsed[-1]["usage"] == {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
+
+
+@pytest.mark.parametrize("ending", [b"", b"\n", b"\n\n"])
+@pytest.mark.parametrize("done", [False, True])
+def test_an_answer_without_its_last_line_end(ending: bytes, done: bool) -> None:
+    """Ollama's client parses every line, so no blank one may come between the last pieces."""
+    out = translate("/api/chat", {"model": "m", "messages": []}, "openai")
+    chunks = [
+        {"choices": [{"index": 0, "delta": {"content": "Hi"}}]},
+        {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]},
+    ]
+    body = b"\n\n".join(b"data: " + json.dumps(chunk).encode() for chunk in chunks)
+    body += (b"\n\ndata: [DONE]" if done else b"") + ending
+    pipe = pipe_for("sse", out)
+    sent = b"".join([*pipe(body), *pipe(b"")])
+    lines = [json.loads(line) for line in sent.removesuffix(b"\n").split(b"\n")]
+    assert [(line["message"]["content"], line["done"]) for line in lines] == [("Hi", False), ("", True)]
+
+
+def test_an_upstream_that_dies_leaves_whole_events() -> None:
+    """What went out before ends with a whole event, so the caller can append the client's error event."""
+    out = translate("/api/chat", {"model": "m", "messages": []}, "openai")
+    pipe = pipe_for("sse", out)
+    sent = b"".join([*pipe(b'data: {"choices":[{"index":0,"delta":{"content":"Hi"}}]}\n\ndata: {"choi'), *pipe.abort()])
+    assert [json.loads(line)["message"]["content"] for line in sent.removesuffix(b"\n").split(b"\n")] == ["Hi"]
 
 
 def test_a_whole_answer() -> None:
