@@ -104,7 +104,7 @@ def test_the_ollama_client_raises_the_error_of_a_dying_stream(proxy: Any, server
     """The error line is what ollama-python raises ResponseError for."""
     servers["ollama"].script([Behaviour(cut_after=2)])
     with pytest.raises(ollama.ResponseError, match="ollama-fin"):
-        for _ in ollama.Client(proxy.url).chat("ollama-fin/sdk", [{"role": "user", "content": "hi"}], stream=True):
+        for _ in proxy.ollama().chat("ollama-fin/sdk", [{"role": "user", "content": "hi"}], stream=True):
             pass
 
 

@@ -82,7 +82,7 @@ def test_a_request_id_is_made_where_there_is_none(proxy: Any) -> None:
 def test_usage_is_asked_for_and_hidden(proxy: Any, upstream: FakeUpstream) -> None:
     """A stream without include_usage gets it for our figures; the client sees the stream it asked for."""
     upstream.script([Behaviour(usage=Usage(input=21, output=34, cached=8, reasoning=13))])
-    response = proxy.chat("up/usage", stream=True)
+    response = proxy.chat("up/counted", stream=True)
     assert upstream.requests[-1].json()["stream_options"] == {"include_usage": True}
     assert "usage" not in response.text
     assert response.text.endswith("data: [DONE]\n\n")

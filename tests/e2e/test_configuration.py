@@ -1,0 +1,115 @@
+"""Configuration while it runs: hot reload, the last good rules, and no log at all."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import httpx
+import pytest
+
+from switchman.addons.testing import FakeUpstream
+
+
+def routes(upstream: FakeUpstream, model: str) -> str:
+    return f"servers:\n  up: '{upstream.url}'\naliases:\n  here: {{instances: [up/{model}]}}\n"
+
+
+def asked_model(proxy: Any, upstream: FakeUpstream) -> str:
+    assert proxy.chat("here").status_code == 200
+    return upstream.inferences[-1].json()["model"]
+
+
+def test_an_edited_file_is_in_force_within_a_second(start: Any) -> None:
+    """Hot reload, also of a file that replaces the old one; while it is broken the last good rules stay."""
+    with FakeUpstream() as upstream:
+        proxy = start(routes(upstream, "one"))
+        assert asked_model(proxy, upstream) == "one"
+        proxy.routes_file.write_text(routes(upstream, "two"))
+        written = time.monotonic()
+        while asked_model(proxy, upstream) != "two":
+            assert time.monotonic() - written < 10
+        taken = time.monotonic() - written
+        # Twice a second; a loaded machine may be late, so what is held to a second is what it says it does.
+        assert taken < 3, f"{taken:.2f} s"
+
+        proxy.routes_file.write_text(routes(upstream, "three") + "aliases: [\n")
+        proxy.wait_output("routes.yaml:5:")  # the second `aliases`, which never closes its bracket
+        assert asked_model(proxy, upstream) == "two"
+        ready = httpx.get(f"{proxy.url}/readyz", trust_env=False)
+        assert "routes.yaml:5:" in ready.text
+
+        aside = proxy.folder / "new.yaml"
+        aside.write_text(routes(upstream, "four"))
+        aside.replace(proxy.routes_file)
+        end = time.monotonic() + 10
+        while asked_model(proxy, upstream) != "four":
+            assert time.monotonic() < end
+        assert "routes.yaml:" not in httpx.get(f"{proxy.url}/readyz", trust_env=False).text
+
+
+def test_a_request_in_flight_keeps_the_rules_it_began_with(start: Any) -> None:
+    """A reload changes no running request, and needs none to end."""
+    from switchman.addons.testing import Behaviour
+    from switchman.addons.testing.rawclient import RawClient, request_bytes
+
+    with FakeUpstream() as upstream:
+        proxy = start(routes(upstream, "one"))
+        upstream.script([Behaviour(pieces=["x "] * 400, delay=0.01)])
+        with RawClient(proxy.port) as client:
+            client.send(request_bytes("/v1/chat/completions", b'{"model":"here","stream":true,"messages":[{"role":"user","content":"hi"}]}'))
+            reply = client.head()
+            proxy.routes_file.write_text(routes(upstream, "two"))
+            end = time.monotonic() + 10
+            while asked_model(proxy, upstream) != "two":
+                assert time.monotonic() < end
+            while chunk := client.chunk(reply):
+                pass
+            assert chunk == b"" and reply.body.endswith(b"data: [DONE]\n\n")
+
+
+def test_without_logging_nothing_is_written(start: Any) -> None:
+    """ENABLE_LOGGING=false: requests are served, and no file appears."""
+    with FakeUpstream() as upstream:
+        proxy = start(routes(upstream, "m"), {"ENABLE_LOGGING": "false"})
+        assert proxy.chat("here").status_code == 200
+        assert "[DONE]" in proxy.chat("here", stream=True).text
+        proxy.stop()
+        left = {file.name for file in proxy.folder.iterdir()}
+        assert left <= {"routes.yaml", "output.txt", "mitmproxy"}
+
+
+@pytest.mark.parametrize(
+    ("env", "said"),
+    [({"JWT_SECRET": "weak"}, "JWT_SECRET"), ({"REQUEST_TIMEOUT": "long"}, "REQUEST_TIMEOUT"), ({"MODEL_MAP": "{"}, "MODEL_MAP")],
+)
+def test_a_bad_setting_stops_the_start(env: dict[str, str], said: str, tmp_path: Any) -> None:
+    """The start is refused with one message that names the variable, and what was expected."""
+    import os
+    import subprocess
+    import sys
+
+    clean = {**os.environ, "DB_PATH": str(tmp_path / "r.db"), "BLOB_STORAGE_PATH": str(tmp_path / "b"), **env}
+    ended = subprocess.run(
+        [sys.executable, "-m", "switchman.addons.cli", "serve", "--no-ui", "--port", "0"],
+        env=clean, capture_output=True, text=True, timeout=60, cwd=tmp_path,
+    )  # fmt: skip
+    assert ended.returncode == 2
+    assert said in ended.stderr + ended.stdout
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_bad_routes_file_stops_the_start(tmp_path: Any) -> None:
+    """With file, line, key, and what was expected."""
+    import subprocess
+    import sys
+
+    file = tmp_path / "routes.yaml"
+    file.write_text("servers:\n  up: http://localhost:1\naliasses: {}\n")
+    ended = subprocess.run(
+        [sys.executable, "-m", "switchman.addons.cli", "serve", "--no-ui", "--port", "0", "--config", str(file), "--data-dir", str(tmp_path)],
+        capture_output=True, text=True, timeout=60, cwd=tmp_path,
+    )  # fmt: skip
+    assert ended.returncode == 2
+    assert "routes.yaml:3" in ended.stderr and "aliases" in ended.stderr
+    assert "Traceback" not in ended.stderr
