@@ -18,6 +18,8 @@ from switchman.addons.core.pipe import Pipe
 from switchman.addons.core.plan import Candidate, Plan, TraceLine
 from switchman.addons.core.record import Outcome
 from switchman.addons.core.reply import ReplyCollector
+from switchman.addons.dialects.rendering import Rendered
+from switchman.addons.dialects.translate import Malformed, Translation, Untranslatable
 
 
 @dataclass(slots=True)
@@ -35,8 +37,13 @@ class Attempt:
     status: int | None = None
     outcome: str | None = None  # as in core.record.AttemptRecord; None while it runs
     error: str | None = None
+    rendered: Rendered | None = None  # how the server is spoken to; None for what is no LLM call
     swallow: frozenset[int] = frozenset()  # statuses that are worth another attempt
-    injected: bool = False  # stream_options was put in by us, so a 400 may be our own doing
+
+    @property
+    def answer(self) -> Translation | None:
+        """What makes the server's answer the client's, where they speak different dialects."""
+        return self.rendered.answer if self.rendered else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +72,7 @@ class Exchange:
     trace: list[TraceLine] = field(default_factory=list)
     attempts: list[Attempt] = field(default_factory=list)
     next_candidate: int = 0  # index into plan.candidates of the next one to try
+    untold: Untranslatable | Malformed | None = None  # why the last candidate passed over cannot be asked
     last_answer: http.Response | None = None  # the last upstream error that was swallowed
     routed: float | None = None  # when the first attempt was handed to the proxy: monotonic seconds
     pipe: Pipe | None = None

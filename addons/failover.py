@@ -3,7 +3,7 @@
 How it decides, in this order:
 1. The stream had begun: end it with an error event in the client's dialect. No switch, so no text is doubled.
 2. The connection was an old one, closed by the server as the request went out: once more, on a fresh connection.
-3. The server rejected what we had put in ourselves (stream_options): once more, without it.
+3. The server lacks what we assumed (stream_options, the Responses API): once more, without it.
 4. There is another candidate, and time: that one.
 5. Give up: the last upstream's own answer, status, headers and body; if none answered, 504 (time) or 502.
 """
@@ -21,8 +21,8 @@ from switchman.addons.core.retry import RETRIABLE_STATUSES, parse_retry_after
 from switchman.addons.dialects import stream_error
 from switchman.addons.exchange import Attempt, Exchange, exchange
 from switchman.addons.failover_layer import RoutedHttpLayer
-from switchman.addons.refusal import refusal
-from switchman.addons.rewriting import REJECTED, Rewriting
+from switchman.addons.refusal import refusal, translate_error
+from switchman.addons.rewriting import NO_SUCH_PATH, REJECTED, Rewriting
 from switchman.addons.routed_stream import UpstreamFailure
 from switchman.addons.runtime import Runtime
 
@@ -83,14 +83,15 @@ class Failover:
             attempt.error = "the server had closed the idle connection; sent again on a fresh one"
             self._again(flow, x, failure)
             failure.fresh = True
-        elif attempt.injected and attempt.status in REJECTED and failure.kind == "status":  # 3
-            attempt.error = "the server rejected stream_options, which the router had added; sent again without"
-            self.rewriting.without_usage.add(attempt.candidate.server.name)
+        elif failure.kind == "status" and (lack := self._lack(x, attempt)):  # 3
+            attempt.error = lack
             self._again(flow, x, failure)
         else:
             self._count(attempt, failure)
             if failure.response is not None:
                 x.last_answer = failure.response
+                if attempt.answer is not None:
+                    translate_error(x.last_answer, attempt.answer)
             self._next_or_last(flow, x, failure)  # 4, 5
 
     def error(self, flow: http.HTTPFlow) -> None:
@@ -105,15 +106,25 @@ class Failover:
         logger.warning("%s failed: %s", attempt.target, failure.message)
 
     def _again(self, flow: http.HTTPFlow, x: Exchange, failure: UpstreamFailure) -> None:
-        x.next_candidate -= 1
-        self.rewriting.apply(flow, x)
+        self.rewriting.again(flow, x)
         failure.retry = True
 
+    def _lack(self, x: Exchange, attempt: Attempt) -> str | None:
+        """What the server turned out not to have, and is not asked for again; None where its answer is no such news."""
+        server, rendered = attempt.candidate.server, attempt.rendered
+        if rendered is None or x.call is None:
+            return None
+        if rendered.injected and attempt.status in REJECTED:
+            self.rewriting.without_usage.add(server.name)
+            return "the server rejected stream_options, which the router had added; sent again without"
+        if x.call.endpoint.operation == "responses" and rendered.answer is None and attempt.status in NO_SUCH_PATH:
+            self.rewriting.without_responses.add(server.name)
+            return "the server has no Responses API; sent again as a chat completion"
+        return None
+
     def _next_or_last(self, flow: http.HTTPFlow, x: Exchange, failure: UpstreamFailure) -> None:
-        assert x.plan is not None
         in_time = time.monotonic() < x.deadline
-        if x.next_candidate < len(x.plan.candidates) and in_time:
-            self.rewriting.apply(flow, x)
+        if in_time and self.rewriting.prepare(flow, x):
             failure.retry = True
         elif x.last_answer is not None:
             flow.response = x.last_answer

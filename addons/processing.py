@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
+from typing import Any
 
 from mitmproxy import http
 
 from switchman.addons.core.reply import ReplyCollector
 from switchman.addons.core.slotstage import apply_whole
-from switchman.addons.exchange import Exchange, exchange
+from switchman.addons.dialects.framing import dump
+from switchman.addons.exchange import Attempt, Exchange, exchange
+from switchman.addons.refusal import refusal, translate_error
 from switchman.addons.runtime import Runtime
 from switchman.addons.streaming import text_stages
 
@@ -17,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 
 class Processing:
-    """Reads usage from, and strips thinking and fences in, what Streaming held back."""
+    """Reads usage from, strips thinking and fences in, and translates what Streaming held back."""
 
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
@@ -28,24 +31,48 @@ class Processing:
         if (attempt := x.attempt) is None or attempt.ended is not None or flow.response is None:
             return
         if flow.response.status_code < 400:
-            self._process(x, flow.response)
+            self._process(x, attempt, flow)
+        elif attempt.answer is not None:
+            translate_error(flow.response, attempt.answer)
 
-    def _process(self, x: Exchange, response: http.Response) -> None:
-        assert x.call is not None and x.candidate is not None
-        try:
-            content = response.get_content(strict=True)
-            obj = json.loads(content) if content else None
-        except ValueError as e:
-            logger.warning("%s sent a reply that is not JSON, handed on as it is: %s", x.attempts[-1].target, e)
+    def _process(self, x: Exchange, attempt: Attempt, flow: http.HTTPFlow) -> None:
+        assert flow.response is not None
+        obj = _read(flow.response)
+        if obj is None:
+            logger.warning("%s sent a reply that is not a JSON object", attempt.target)
+            if attempt.answer is not None:
+                flow.response = refusal(x, 502, f"{attempt.target} sent a reply that cannot be read.")
             return
-        if not isinstance(obj, dict):
-            return
-        call = x.call
         x.reply = ReplyCollector()
         x.reply.feed_whole(obj)
-        stages = text_stages(call, x.candidate, self.runtime, streamed=False)
-        if stages and apply_whole(stages, obj):
-            response.headers.pop("content-encoding", None)
-            response.content = json.dumps(obj, ensure_ascii=False, separators=(",", ":")).encode(
-                "utf-8", "surrogatepass"
-            )
+        stages = text_stages(x, attempt, self.runtime, streamed=False)
+        changed = bool(stages) and apply_whole(stages, obj)
+        if attempt.answer is not None:
+            _translate(flow.response, attempt, obj)
+        elif changed:
+            _replace(flow.response, dump(obj))
+
+
+def _read(response: http.Response) -> dict[str, Any] | None:
+    try:
+        content = response.get_content(strict=True)
+        obj = json.loads(content) if content else None
+    except ValueError:
+        return None
+    return obj if isinstance(obj, dict) else None
+
+
+def _translate(response: http.Response, attempt: Attempt, obj: dict[str, Any]) -> None:
+    assert attempt.answer is not None and attempt.rendered is not None
+    if attempt.rendered.streams:
+        # Asked for a stream, the server answered in one piece: the client still gets what it asked for.
+        response.headers["content-type"] = attempt.answer.content_type
+        _replace(response, attempt.answer.whole_as_stream(obj))
+    else:
+        response.headers["content-type"] = "application/json"
+        _replace(response, dump(attempt.answer.whole(obj)))
+
+
+def _replace(response: http.Response, content: bytes) -> None:
+    response.headers.pop("content-encoding", None)
+    response.content = content

@@ -9,6 +9,7 @@ from mitmproxy.net.http import http1, status_codes
 
 from switchman.addons.core.call import DialectName
 from switchman.addons.dialects import endpoint_of, error_body
+from switchman.addons.dialects.translate import Translation
 from switchman.addons.exchange import Exchange
 
 
@@ -33,6 +34,14 @@ def refusal(
     for name, value in (headers or {}).items():
         fields[name] = value
     return _response(status, error_body(x.dialect or "openai", status, message, param=param), fields)
+
+
+def translate_error(response: http.Response, answer: Translation) -> None:
+    """Say a server's error in the client's dialect: the same status and Retry-After, its message, the client's form."""
+    content = response.get_content(strict=False) or b""
+    response.headers.pop("content-encoding", None)
+    response.headers["content-type"] = "application/json"
+    response.content = answer.error(response.status_code, content)
 
 
 def raw_refusal(request: http.Request, status: int, message: str) -> bytes:

@@ -3,65 +3,96 @@
 Each attempt starts from what the client sent. Only what a decision names is changed: scheme, host, port and path;
 `model`, where it is renamed; the credentials of a server that has its own; `stream_options.include_usage`, where a
 stream would otherwise not tell its usage; `/no_think`, where asked for; `accept-encoding`, as the answer must be read.
+A server of another dialect gets the request translated.
 """
 
 from __future__ import annotations
 
 import time
-from typing import Any
 
 from mitmproxy import http
 
-from switchman.addons.core import jsonedit
-from switchman.addons.core.call import Call
-from switchman.addons.core.plan import Candidate
+from switchman.addons.core.call import Call, DialectName
+from switchman.addons.core.plan import Candidate, TraceLine
 from switchman.addons.core.retry import RETRIABLE_STATUSES
 from switchman.addons.core.ruleset import Server
 from switchman.addons.core.urls import join
-from switchman.addons.exchange import Attempt, Exchange, Sent, exchange
+from switchman.addons.dialects.form import Stamp
+from switchman.addons.dialects.rendering import Rendered, Spoken, render
+from switchman.addons.dialects.translate import Malformed, Untranslatable
+from switchman.addons.exchange import Attempt, Exchange, exchange
+from switchman.addons.refusal import refusal
 from switchman.addons.runtime import Runtime
-
-Edits = dict[tuple[str | int, ...], Any]
 
 # A server that rejects stream_options answers 400 (OpenAI's dialect) or 422 (FastAPI-based servers).
 REJECTED = frozenset({400, 422})
+# A server without /v1/responses answers one of these.
+NO_SUCH_PATH = frozenset({404, 405, 501})
 CREDENTIALS = (b"authorization", b"x-api-key", b"api-key")
+# Headers that mean something to one dialect only, and go no further than to its servers.
+ANTHROPIC_ONLY = (b"anthropic-version", b"anthropic-beta", b"anthropic-dangerous-direct-browser-access")
+ANTHROPIC_VERSION = "2023-06-01"  # the only version of the Messages API there is
 
 
 class Rewriting:
-    """Applies the first candidate of the plan; Failover applies the later ones by the same `apply`."""
+    """Prepares the first candidate of the plan; Failover prepares the later ones by the same `prepare`."""
 
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
-        # Servers seen to reject an injected stream_options: they are not sent it again.
+        # What servers turned out not to have, by name: they are not asked for it again.
         self.without_usage: set[str] = set()
+        self.without_responses: set[str] = set()
 
     def request(self, flow: http.HTTPFlow) -> None:
         if (x := exchange(flow)) is None or flow.response or x.plan is None:
             return
-        self.apply(flow, x)
+        if not self.prepare(flow, x):
+            flow.response = refusal(x, 400, str(x.untold), param=x.untold.field if x.untold else None)
         x.routed = time.monotonic()
 
-    def apply(self, flow: http.HTTPFlow, x: Exchange) -> None:
-        """Make `flow.request` the attempt at the next candidate of the plan. Raises IndexError when there is none."""
+    def prepare(self, flow: http.HTTPFlow, x: Exchange) -> bool:
+        """Make `flow.request` the attempt at the next candidate that can be told the request; False if none is left."""
+        assert x.plan is not None
+        while x.next_candidate < len(x.plan.candidates):
+            candidate = x.plan.candidates[x.next_candidate]
+            x.next_candidate += 1
+            try:
+                rendered = self._render(x, candidate) if x.call else None
+            except (Untranslatable, Malformed) as e:
+                x.untold = e
+                x.trace.append(TraceLine("translation", "skip", f"{candidate.target} cannot be asked this: {e}"))
+                continue
+            self._apply(flow.request, x, candidate, rendered)
+            return True
+        return False
+
+    def _render(self, x: Exchange, candidate: Candidate) -> Rendered:
+        assert x.call is not None
+        server = candidate.server
+        spoken = Spoken(
+            dialect=self.runtime.dialects.to_speak(server, x.call.dialect),
+            no_think=self.runtime.rules.current.disables_thinking_for(candidate, x.call.model),
+            usage=server.name not in self.without_usage,
+            responses=server.name not in self.without_responses,
+        )
+        rendered = render(x.call, candidate, spoken, Stamp(x.id, x.started_at, x.call.model))
+        for warning in rendered.warnings:
+            x.trace.append(TraceLine("translation", "hit", f"For {candidate.target}: {warning}"))
+        return rendered
+
+    def _apply(self, request: http.Request, x: Exchange, candidate: Candidate, rendered: Rendered | None) -> None:
         assert x.sent is not None and x.plan is not None
-        candidate = x.plan.candidates[x.next_candidate]
-        x.next_candidate += 1
+        server = candidate.server
         called = candidate.named(x.call.model if x.call else "")
         self.runtime.breakers.claim(called, time.monotonic())
-        server, request = candidate.server, flow.request
-        path, _, query = x.sent.path.partition("?")
-        target = join(server.url, x.call.endpoint.path if x.call else path)
+        target = join(server.url, rendered.path if rendered else x.sent.path)
         request.data.scheme = server.url.scheme.encode()
         request.data.host, request.data.port = server.url.host, server.url.port
-        request.data.path = (f"{target}?{query}" if query else target).encode("utf-8", "surrogateescape")
-        edits, injected = self._edits(x.call, candidate) if x.call else ({}, False)
+        request.data.path = target.encode("utf-8", "surrogateescape")
         content = x.sent.content
-        fields = [field for field in x.sent.fields if self._goes_on(field[0], server)]
-        if edits and x.call:
-            content = jsonedit.edit(x.call.text, edits, x.call.spans).encode("utf-8", "surrogatepass")
-            fields = [field for field in fields if field[0].lower() != b"content-encoding"]
-        request.data.headers = self._headers(fields, server, x, len(content) if content is not x.sent.content else None)
+        if rendered is not None and rendered.edited:
+            content = rendered.content.encode("utf-8", "surrogatepass")
+        request.data.headers = http.Headers(self._fields(x, server, rendered, content))
         request.data.content = content
         if self.runtime.is_own_token(request.headers.get("authorization", "")):
             del request.headers["authorization"]
@@ -71,95 +102,87 @@ class Rewriting:
                 number=len(x.attempts) + 1,
                 candidate=candidate,
                 target=called,
-                url=f"{server.url.scheme}://{server.url.host}:{server.url.port}{target}",
+                url=f"{server.url.scheme}://{server.url.authority}{target.partition('?')[0]}",
                 started_at=time.time(),
                 started=time.monotonic(),
-                swallow=(RETRIABLE_STATUSES | server.retry_on if more else frozenset())
-                | (REJECTED if injected else frozenset()),
-                injected=injected,
+                rendered=rendered,
+                swallow=_swallowed(server, more, x.call, rendered),
             )
         )
 
-    def _edits(self, call: Call, candidate: Candidate) -> tuple[Edits, bool]:
-        """What changes in the body, and whether a usage report was asked for on the router's own account."""
-        edits: Edits = {}
-        if candidate.model and candidate.model != call.model:
-            edits[("model",)] = candidate.model
-        injected = self._wants_usage_injected(call, candidate.server)
-        if injected:
-            edits[("stream_options", "include_usage")] = True
-        if self.runtime.rules.current.disables_thinking_for(candidate, call.model):
-            edits.update(_no_think(call))
-        return edits, injected
+    def _fields(
+        self, x: Exchange, server: Server, rendered: Rendered | None, content: bytes
+    ) -> list[tuple[bytes, bytes]]:
+        """The header fields in the client's order, with what this server needs in the place of what was there."""
+        assert x.sent is not None
+        ours: dict[bytes, bytes] = {b"host": server.url.authority.encode()}
+        drop: tuple[bytes, ...] = ()
+        if rendered is not None:
+            ours[b"accept-encoding"] = b"identity"
+            if rendered.edited:
+                drop += (b"content-encoding",)
+                ours[b"content-length"] = str(len(content)).encode()
+            if rendered.answer is not None:
+                drop += (*ANTHROPIC_ONLY, b"accept")
+                ours[b"content-type"] = b"application/json"
+        dialect = rendered.endpoint.dialect if rendered else server.dialect
+        if dialect == "anthropic" and rendered is not None and rendered.answer is not None:
+            ours[b"anthropic-version"] = ANTHROPIC_VERSION.encode()
+        if (credentials := _credentials(x, server, dialect, rendered)) is not None:
+            drop += CREDENTIALS
+            ours.update(credentials)
+        ours.update((name.lower().encode(), value.encode()) for name, value in server.headers.items())
+        fields = []
+        chunked = any(name.lower() == b"transfer-encoding" for name, _ in x.sent.fields)
+        if chunked:
+            ours.pop(b"content-length", None)  # the proxy frames the body as the client did
+        for name, value in x.sent.fields:
+            lower = name.lower()
+            if lower in ours:
+                fields.append((name, ours.pop(lower)))
+            elif lower not in drop and not lower.startswith(b"x-switchman-"):
+                fields.append((name, value))
+        return [*fields, *ours.items()]
 
-    def _wants_usage_injected(self, call: Call, server: Server) -> bool:
-        if call.dialect != "openai" or call.endpoint.operation not in ("chat", "completion") or not call.stream:
-            return False
-        options = call.body.get("stream_options")
-        if isinstance(options, dict) and options.get("include_usage") is not None:
-            return False
-        return (options is None or isinstance(options, dict)) and server.name not in self.without_usage
-
-    def _goes_on(self, name: bytes, server: Server) -> bool:
-        lower = name.lower()
-        if lower.startswith(b"x-switchman-"):
-            return False
-        return not (lower in CREDENTIALS and (server.api_key is not None or not server.forward_auth))
-
-    def _headers(
-        self, fields: list[tuple[bytes, bytes]], server: Server, x: Exchange, length: int | None
-    ) -> http.Headers:
-        headers = http.Headers(fields)
-        default_port = {"http": 80, "https": 443}[server.url.scheme]
-        host = f"[{server.url.host}]" if ":" in server.url.host else server.url.host
-        headers["host"] = host if server.url.port == default_port else f"{host}:{server.url.port}"
-        if x.call is not None:
-            headers["accept-encoding"] = "identity"
-        if length is not None and "transfer-encoding" not in headers:
-            headers["content-length"] = str(length)
-        if server.api_key is not None:
-            key = server.api_key.get_secret_value()
-            if server.dialect == "anthropic":
-                headers["x-api-key"] = key
-            else:
-                headers["authorization"] = f"Bearer {key}"
-        for name, value in server.headers.items():
-            headers[name] = value
-        return headers
+    def again(self, flow: http.HTTPFlow, x: Exchange) -> None:
+        """Prepare the last attempt's candidate once more."""
+        x.next_candidate -= 1
+        while x.plan is not None and x.plan.candidates[x.next_candidate] is not x.attempts[-1].candidate:
+            x.next_candidate -= 1  # past candidates that could not be told the request
+        self.prepare(flow, x)
 
 
-def _no_think(call: Call) -> Edits:
-    """Ask the model not to think: the switch that the dialect has, else `/no_think` after the last user message.
-
-    `/no_think` is the soft switch of Qwen3's chat template; a model that does not know it reads two harmless words.
-    """
-    if call.dialect == "ollama":
-        return {
-            ("think",): False
-        }  # Ollama's API: "think (for thinking models) should the model think before responding"
-    if call.dialect == "anthropic":
-        return {("thinking",): {"type": "disabled"}} if "thinking" in call.body else {}
-    if isinstance(prompt := call.body.get("prompt"), str):
-        return {("prompt",): f"{prompt} /no_think"}
-    messages = call.body.get("messages")
-    if not isinstance(messages, list):
+def _credentials(
+    x: Exchange, server: Server, dialect: DialectName | None, rendered: Rendered | None
+) -> dict[bytes, bytes] | None:
+    """What replaces the client's credentials; None where they go on as they are."""
+    assert x.sent is not None
+    if server.api_key is not None:
+        return _credential(server.api_key.get_secret_value(), dialect)
+    if not server.forward_auth:
         return {}
-    for index in range(len(messages) - 1, -1, -1):
-        message = messages[index]
-        if isinstance(message, dict) and message.get("role") == "user":
-            return _appended(index, message.get("content"))
-    return {}
+    if rendered is None or rendered.answer is None:
+        return None
+    # The client's own key, in the header where a server of the other dialect looks for it.
+    given = {name.lower(): value.decode("latin-1") for name, value in x.sent.fields}
+    key = given.get(b"x-api-key") or given.get(b"authorization", "").partition(" ")[2]
+    return _credential(key, dialect) if key else {}
 
 
-def _appended(index: int, content: object) -> Edits:
-    if isinstance(content, str):
-        return {("messages", index, "content"): f"{content} /no_think"}
-    if isinstance(content, list):
-        for part in range(len(content) - 1, -1, -1):
-            piece = content[part]
-            if isinstance(piece, dict) and isinstance(piece.get("text"), str):
-                return {("messages", index, "content", part, "text"): f"{piece['text']} /no_think"}
-    return {}
+def _credential(key: str, dialect: DialectName | None) -> dict[bytes, bytes]:
+    if dialect == "anthropic":
+        return {b"x-api-key": key.encode()}
+    return {b"authorization": f"Bearer {key}".encode()}
 
 
-__all__ = ["Rewriting", "Sent"]
+def _swallowed(server: Server, more: bool, call: Call | None, rendered: Rendered | None) -> frozenset[int]:
+    """The statuses that are worth another attempt."""
+    statuses = RETRIABLE_STATUSES | server.retry_on if more else frozenset()
+    if rendered is not None and rendered.injected:
+        statuses |= REJECTED
+    if call is not None and call.endpoint.operation == "responses" and rendered and rendered.answer is None:
+        statuses |= NO_SUCH_PATH
+    return statuses
+
+
+__all__ = ["NO_SUCH_PATH", "REJECTED", "Rewriting"]

@@ -17,6 +17,7 @@ from switchman.addons.configuration import RulesFile, load_settings
 from switchman.addons.core.breaker import Breakers
 from switchman.addons.core.record import Record
 from switchman.addons.settings import Settings
+from switchman.addons.spoken import ServerDialects
 
 if TYPE_CHECKING:
     from switchman.addons.store import Store
@@ -34,6 +35,7 @@ class Runtime:
     settings: Settings
     rules: RulesFile
     breakers: Breakers
+    dialects: ServerDialects
     store: Store | None = None
     writer: Writer | None = None
 
@@ -45,6 +47,7 @@ class Runtime:
         self.settings = settings
         self.rules = RulesFile(settings)
         self.breakers = Breakers()
+        self.dialects = ServerDialects()
         loader.add_option("switchman_max_body_bytes", int, settings.max_body_bytes, "Largest request body, in bytes.")
         loader.add_option(
             "switchman_max_header_bytes", int, settings.max_header_bytes, "Largest request head, in bytes."

@@ -15,16 +15,14 @@ from typing import Any
 
 from mitmproxy import http
 
-from switchman.addons.core.call import Call
 from switchman.addons.core.fences import FenceStage
 from switchman.addons.core.pipe import Framing, Pipe, Stage
-from switchman.addons.core.plan import Candidate
 from switchman.addons.core.reply import HideUsage, ReplyCollector
 from switchman.addons.core.slots import Slot
 from switchman.addons.core.slotstage import SlotStage
 from switchman.addons.core.think import ThinkStage
 from switchman.addons.dialects import framing_of, text_slots
-from switchman.addons.exchange import Exchange, exchange
+from switchman.addons.exchange import Attempt, Exchange, exchange
 from switchman.addons.runtime import Runtime
 
 logger = logging.getLogger(__name__)
@@ -45,15 +43,24 @@ class Streaming:
             return  # the router's own answer
         framing = framing_of(response.headers.get("content-type", ""))
         encoded = response.headers.get("content-encoding", "identity").lower() != "identity"
+        if attempt.answer is not None and response.status_code >= 400:
+            return  # held back, to be said in the client's dialect
         if x.call is not None and framing is not None and not encoded:
             x.reply = ReplyCollector()
-            stages: list[Stage] = [*text_stages(x.call, attempt.candidate, self.runtime, streamed=True)]
-            if attempt.injected:
-                stages.append(HideUsage())
-            self._pipe(x, flow, framing, stages)
+            self._pipe(x, flow, framing, self._stages(x, attempt))
+            if attempt.answer is not None:
+                response.headers["content-type"] = attempt.answer.content_type
             _make_open_ended(response, flow.request)
-        elif x.call is None or not _is_json(response):
+        elif x.call is None or (not _is_json(response) and attempt.answer is None):
             self._pipe(x, flow, "raw", [])
+
+    def _stages(self, x: Exchange, attempt: Attempt) -> list[Stage]:
+        stages: list[Stage] = [*text_stages(x, attempt, self.runtime, streamed=True)]
+        if attempt.rendered is not None and attempt.rendered.injected:
+            stages.append(HideUsage())
+        if attempt.answer is not None:
+            stages.append(attempt.answer.stage())  # the last one: what it gives is in the client's dialect
+        return stages
 
     def _pipe(self, x: Exchange, flow: http.HTTPFlow, framing: Framing, stages: list[Stage]) -> None:
         assert flow.response is not None
@@ -62,18 +69,20 @@ class Streaming:
         flow.response.stream = x.pipe
 
 
-def text_stages(call: Call, candidate: Candidate, runtime: Runtime, streamed: bool) -> list[SlotStage]:
+def text_stages(x: Exchange, attempt: Attempt, runtime: Runtime, streamed: bool) -> list[SlotStage]:
     """What changes a reply's text, in the order it works: thinking goes before a fence is looked for."""
-    rules = runtime.rules.current
+    assert x.call is not None and attempt.rendered is not None
+    rules, candidate, asked = runtime.rules.current, attempt.candidate, x.call.model
+    endpoint = attempt.rendered.endpoint
     stages: list[SlotStage] = []
 
     def slots(obj: dict[str, Any]) -> Iterable[Slot]:
-        return text_slots(call.endpoint, obj, streamed)
+        return text_slots(endpoint, obj, streamed)
 
-    mode = rules.thinking_for(candidate, call.model)
+    mode = rules.thinking_for(candidate, asked)
     if mode != "keep":
         stages.append(ThinkStage(slots, mode))
-    if rules.strips_json_for(candidate, call.model):
+    if rules.strips_json_for(candidate, asked):
         stages.append(FenceStage(slots))
     return stages
 
