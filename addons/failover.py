@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import logging
 import time
+from typing import Any
 
 from mitmproxy import ctx, http
-from mitmproxy.proxy.layer import Layer, NextLayer
+from mitmproxy.proxy.layer import NextLayer
 from mitmproxy.proxy.layers.http import HttpLayer
 
 from switchman.addons.core.retry import RETRIABLE_STATUSES, parse_retry_after
@@ -42,8 +43,8 @@ class Failover:
         if builtin is None or nextlayer.layer is not None:
             return
         builtin.next_layer(nextlayer)
-        outer: Layer | None = None
-        chosen = nextlayer.layer
+        outer: Any = None
+        chosen: Any = nextlayer.layer
         while chosen is not None and type(chosen) is not HttpLayer:
             outer, chosen = chosen, getattr(chosen, "child_layer", None)
         if chosen is None:
@@ -57,7 +58,7 @@ class Failover:
         if outer is None:
             nextlayer.layer = ours
         else:
-            outer.child_layer = ours  # type: ignore[attr-defined]
+            outer.child_layer = ours
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
         if (x := exchange(flow)) is None or (attempt := x.attempt) is None or attempt.ended is not None:

@@ -69,7 +69,8 @@ class Intake:
 
 
 def _is_form(request: http.Request) -> bool:
-    return request.headers.get("content-type", "").lower().startswith("multipart/form-data")
+    content_type: str = request.headers.get("content-type", "")
+    return content_type.lower().startswith("multipart/form-data")
 
 
 def _model_of(body: dict[str, Any]) -> str:

@@ -47,7 +47,8 @@ def translate_error(response: http.Response, answer: Translation) -> None:
 def raw_refusal(request: http.Request, status: int, message: str) -> bytes:
     """The same as bytes on the wire, for a request that never became a flow; the connection closes after it."""
     fields = http.Headers(content_type="application/json", connection="close")
-    return http1.assemble_response(_response(status, error_body(dialect_of(request), status, message), fields))
+    raw: bytes = http1.assemble_response(_response(status, error_body(dialect_of(request), status, message), fields))
+    return raw
 
 
 def _response(status: int, body: bytes, fields: http.Headers) -> http.Response:

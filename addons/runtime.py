@@ -59,22 +59,11 @@ class Runtime:
             tcp_timeout=int(settings.request_timeout) + TIMEOUT_MARGIN,
         )
         if settings.enable_logging:
-            self._open_store(settings)
+            # Imported here: with ENABLE_LOGGING=false no database code is loaded at all.
+            from switchman.addons.log import open_log
 
-    def _open_store(self, settings: Settings) -> None:
-        # Imported here: with ENABLE_LOGGING=false no database code is loaded at all.
-        from switchman.addons.store import open_store
-
-        self.store = open_store(
-            url=settings.database_url.get_secret_value() if settings.database_url else None,
-            db_path=settings.db_path,
-            blob_type=settings.blob_storage_type,
-            blob_path=settings.blob_storage_path,
-            max_blob_size=settings.max_blob_size,
-            max_total_size=settings.max_total_storage_size,
-            max_age_days=settings.max_log_age_days,
-        )
-        self.writer = self.store.writer()
+            self.store = open_log(settings)
+            self.writer = self.store.writer()
 
     def is_own_token(self, authorization: str) -> bool:
         """Whether a header's value holds a token of our own dashboard, which is no upstream's business."""
