@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
+from h11._readers import ChunkedReader
 from mitmproxy import http
 from mitmproxy.connection import ConnectionState
 from mitmproxy.net.http import http1
@@ -28,6 +29,7 @@ from mitmproxy.proxy.layers.http._events import (
 from mitmproxy.proxy.layers.http._http1 import Http1Server, make_body_reader
 
 from switchman.addons.refusal import raw_refusal
+from switchman.addons.upstream_connection import WithoutTrailers
 
 # After a refusal for a malformed head the rest of what the client sends is thrown away for this long (seconds).
 LINGER = 5.0
@@ -125,6 +127,8 @@ class RoutedServer(Http1Server):
             return
         yield ReceiveHttp(RequestHeaders(self.stream_id, self.request, expected == 0))
         self.body_reader = make_body_reader(expected)
+        if isinstance(self.body_reader, ChunkedReader):
+            self.body_reader = WithoutTrailers(self.body_reader)  # type: ignore[assignment]
         self.state = self.read_body
         yield from self.state(event)
 
@@ -132,7 +136,8 @@ class RoutedServer(Http1Server):
         if isinstance(event, events.ConnectionClosed) and self.conn.state & ConnectionState.CAN_WRITE:
             # Half-closed: this client may still read. A full close looks the same here, and then nobody reads it.
             message = "The request's body ended before the length that its headers announced."
-            yield commands.SendData(self.conn, raw_refusal(self.request, 400, message))
+            if self.request is not None:
+                yield commands.SendData(self.conn, raw_refusal(self.request, 400, message))
             yield ReceiveHttp(RequestProtocolError(self.stream_id, message, ErrorCode.CLIENT_DISCONNECTED))
             yield commands.CloseConnection(self.conn)
             self.state = self.done

@@ -25,6 +25,7 @@ from mitmproxy.proxy.layers.http import (
 
 from switchman.addons.client_connection import RoutedServer
 from switchman.addons.routed_stream import Connect, DeadlineExpired, RoutedStream
+from switchman.addons.upstream_connection import take_over
 
 
 @dataclass(eq=False)
@@ -138,6 +139,8 @@ class RoutedHttpLayer(HttpLayer):
             if not command.err:
                 yield commands.CloseConnection(command.connection)
             return
+        if not command.err and (handler := self.connections.get(command.connection)) is not None:
+            yield from take_over(handler)
         yield from super().register_connection(command)
         if command.err:
             self.connections.pop(command.connection, None)

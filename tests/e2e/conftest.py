@@ -83,7 +83,12 @@ class Proxy:
         arguments = command or ("-m", "switchman.addons.serving.worker", "--confdir", str(self.folder / "mitmproxy"))
         with self.output_file.open("ab") as output:
             self.process = subprocess.Popen(
-                [sys.executable, *arguments], stdin=subprocess.PIPE, stdout=output, stderr=output, env=self.env, cwd=ROOT
+                [sys.executable, *arguments],
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=output,
+                env=self.env,
+                cwd=ROOT,
             )
 
     def wait_ready(self) -> None:
@@ -199,7 +204,9 @@ def _starter(factory: pytest.TempPathFactory) -> Iterator[Start]:
     running: list[Proxy] = []
     held = []
 
-    def start(routes: str = "", env: Mapping[str, str] | None = None, command: Callable[[Proxy], list[str]] | None = None) -> Proxy:
+    def start(
+        routes: str = "", env: Mapping[str, str] | None = None, command: Callable[[Proxy], list[str]] | None = None
+    ) -> Proxy:
         port, stack = reserve("127.0.0.1", 0)
         proxy = Proxy(factory.mktemp("proxy"), port, routes, env or {})
         if command is None:

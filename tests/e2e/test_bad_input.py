@@ -143,6 +143,28 @@ def test_a_malformed_message_is_refused(what: str, dialect: str, proxy: Any, ups
     assert len(upstream.requests) == asked
 
 
+def test_a_body_over_the_limit_is_refused_after_100_continue(proxy: Any) -> None:
+    """Having been told to continue, the client still gets its 413."""
+    with RawClient(proxy.port) as client:
+        client.send(b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\n")
+        client.send(b"content-length: %d\r\n\r\n" % (50 * MIB))
+        assert client.head().status == 100
+        client.send(b"x" * (50 * MIB))
+        assert client.reply().status == 413
+
+
+def test_a_body_without_end_is_cut_off(start: Any, upstream: FakeUpstream) -> None:
+    """Far above the limit nobody reads on: the client is told, and the connection is closed."""
+    proxy = start(env={"DEFAULT_UPSTREAM": upstream.url, "MAX_BODY_BYTES": "100000"})
+    with RawClient(proxy.port) as client:
+        client.send(b"POST /api/chat HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n")
+        with pytest.raises(ConnectionError):
+            while True:
+                client.send(b"2710\r\n" + b"x" * 10_000 + b"\r\n")
+    row = proxy.row(path="/api/chat")
+    assert (row["status"], row["outcome"]) == (413, "refused")
+
+
 @pytest.mark.parametrize("dialect", PATHS)
 def test_a_body_shorter_than_announced_is_refused(dialect: str, proxy: Any) -> None:
     """A client that stops sending before its length is told so, if it still listens."""
@@ -236,8 +258,8 @@ def test_an_http_1_0_client_is_served(stream: bool, proxy: Any) -> None:
     """Without chunks, which it does not know: its answer ends with the connection."""
     body = json.dumps({"model": "m", "messages": [{"role": "user", "content": "hi"}], "stream": stream}).encode()
     with RawClient(proxy.port) as client:
-        head = f"POST /v1/chat/completions HTTP/1.0\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-        client.send(head.encode() + body)
+        head = f"POST /v1/chat/completions HTTP/1.0\r\nContent-Length: {len(body)}\r\n"
+        client.send(head.encode() + b"Content-Type: application/json\r\n\r\n" + body)
         reply = client.reply()
         assert reply.status == 200
         assert reply.header("transfer-encoding") is None
@@ -273,7 +295,17 @@ def test_garbage_is_answered_or_cut_off(garbage: bytes, proxy: Any) -> None:
 
 def test_odd_model_names_do_no_harm(proxy: Any, upstream: FakeUpstream) -> None:
     """Names are the client's to choose: long ones, control characters and half surrogates get an answer and a row."""
-    names = ["x" * 100_000, "a\u0000b", "line\nbreak", "\ud800", "<script>alert(1)</script>", "../../etc", "é😀", " ", ""]
+    names = [
+        "x" * 100_000,
+        "a\u0000b",
+        "line\nbreak",
+        "\ud800",
+        "<script>alert(1)</script>",
+        "../../etc",
+        "é😀",
+        " ",
+        "",
+    ]
     for name in names:
         body = json.dumps({"model": name, "messages": [{"role": "user", "content": "hi"}]}).encode()
         with RawClient(proxy.port) as client:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from switchman.addons.testing import Behaviour, FakeUpstream
+from switchman.addons.testing.broken import says
 from switchman.addons.testing.rawclient import RawClient
 
 # Odd blanks, escapes, numbers no float holds, fields nobody knows, an agent's history with null content.
@@ -18,8 +19,10 @@ ODD = r"""{  "temperature" : 0.70000000000000001,
 "seed":123456789012345678901234567890, "top_p":1E+2, "x_vendor": {"deep": [1, 2.50, -0, {"a": null}], "model": "inner"},
 "tools":[{"type":"function","function":{"name":"f","parameters":{"type":"object","properties":{}},"strict":true}}],
 "messages":[{"role":"developer","content":"Be \u00e9xact. \ud83d\ude00 \/ é 😀"},
- {"role":"assistant","content":null,"tool_calls":[{"id":"c1","type":"function","function":{"name":"f","arguments":"{ \"a\" :1 }"}}]},
- {"role":"tool","tool_call_id":"c1","content":"  two  spaces\r\n"},{"role":"user","content":[{"type":"text","text":"hi","cache_control":{"type":"ephemeral"}}]}],
+ {"role":"assistant","content":null,"tool_calls":[{"id":"c1","type":"function",
+  "function":{"name":"f","arguments":"{ \"a\" :1 }"}}]},
+ {"role":"tool","tool_call_id":"c1","content":"  two  spaces\r\n"},
+ {"role":"user","content":[{"type":"text","text":"hi","cache_control":{"type":"ephemeral"}}]}],
 "response_format":{"type":"json_schema","json_schema":{"name":"n","schema":{}}} , "metadata":{}  }
 """
 HEADERS = [
@@ -88,6 +91,44 @@ def test_a_chunked_request_keeps_its_body(proxy: Any, upstream: FakeUpstream) ->
     assert upstream.requests[-1].body == (ODD % "other-model").encode()
 
 
+def test_trailers_of_a_request_are_dropped(proxy: Any, upstream: FakeUpstream) -> None:
+    """A recipient may discard trailers (RFC 9110 section 6.5.1); the body in front of them is what counts."""
+    body = (ODD % "trailed").encode()
+    with RawClient(proxy.port) as client:
+        client.send(b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n")
+        client.send(b"transfer-encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\nx-checksum: 1\r\n\r\n" % (len(body), body))
+        assert client.reply().status == 200
+        assert client.ask("/v1/chat/completions", body).status == 200
+    assert upstream.requests[-2].body == body
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+def test_trailers_of_an_answer_do_no_harm(stream: bool, start: Any) -> None:
+    """An upstream that sends trailers behind its last chunk has answered all the same."""
+    content = b"data: [DONE]\n\n" if stream else b'{"choices": []}'
+    kind = b"text/event-stream" if stream else b"application/json"
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: %b\r\ntransfer-encoding: chunked\r\ntrailer: x-sum\r\n\r\n" % kind
+    with says(head + b"%x\r\n%b\r\n0\r\nx-sum: 1\r\n\r\n" % (len(content), content)) as url:
+        proxy = start(f"servers: {{odd: {{url: '{url}', timeout: {{idle: 2}}}}}}\n")
+        response = proxy.chat("odd/m", stream)
+        assert (response.status_code, response.content) == (200, content)
+        assert proxy.row_of(response)["outcome"] == "ok"
+
+
+def test_a_client_that_waits_for_100_continue_gets_it(proxy: Any, upstream: FakeUpstream) -> None:
+    """As curl does with large bodies."""
+    body = (ODD % "expecting").encode()
+    with RawClient(proxy.port) as client:
+        head = (
+            f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: {len(body)}\r\n"
+        )
+        client.send(head.encode() + b"content-type: application/json\r\n\r\n")
+        assert client.head().status == 100
+        client.send(body)
+        assert client.reply().status == 200
+    assert upstream.requests[-1].body == body
+
+
 def test_a_gzipped_request_is_passed_on_as_it_is(proxy: Any, upstream: FakeUpstream) -> None:
     """A compressed body that needs no edit stays compressed, and is still understood."""
     body = gzip.compress((ODD % "plain-gzip").encode())
@@ -110,9 +151,11 @@ def test_a_gzipped_request_is_unpacked_to_be_edited(proxy: Any, upstream: FakeUp
 
 
 EVENTS = [
-    b': keep-alive\r\n\r\ndata: {"id" : "1", "choices":[ {"index":0,"delta":{"content":"\\u00e9 <think"}} ], "x":1e400}\r\n\r\n',
+    b": keep-alive\r\n\r\n",
+    b'data: {"id" : "1", "choices":[ {"index":0,"delta":{"content":"\\u00e9 <think"}} ], "x":1e400}\r\n\r\n',
     b"event: vendor\r\nid: 7\r\nretry: 100\r\ndata: not json\r\ndata: at all\r\n\r\n",
-    b'data:{"choices":[{"index":0,"delta":{"content":"> caf\xc3\xa9 \xf0\x9f\x98\x80"},"finish_reason":"stop"}]}\r\n\r\n',
+    b'data:{"choices":[{"index":0,"delta":{"content":"> caf\xc3\xa9 \xf0\x9f\x98\x80"},'
+    b'"finish_reason":"stop"}]}\r\n\r\n',
     b'data: {"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3}}\r\n\r\n',
     b"data: [DONE]\r\n\r\n",
 ]
@@ -161,7 +204,9 @@ def test_a_whole_reply_no_stage_changes_is_the_same_to_the_byte(
     framing: Any, proxy: Any, upstream: FakeUpstream
 ) -> None:
     """Odd blanks, escapes and numbers come down as they were sent, and so do the upstream's headers."""
-    body = b'{ "choices":[{"index":0, "message":{"content" : "a\\u00e9  <b>\\/", "role":"assistant"}}],\r\n "n":1e400 }\n'
+    body = (
+        b'{ "choices":[{"index":0, "message":{"content" : "a\\u00e9  <b>\\/", "role":"assistant"}}],\r\n "n":1e400 }\n'
+    )
     extra = [("X-Upstream", "one"), ("x-upstream", "two"), ("Set-Cookie", "a=b"), ("content-type", "application/json")]
     upstream.script([Behaviour(body=body, headers=extra, framing=framing, write_size=5)])
     with RawClient(proxy.port) as client:
@@ -172,7 +217,16 @@ def test_a_whole_reply_no_stage_changes_is_the_same_to_the_byte(
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"null", b"[1, 2]", b"no json", b'{"a": 1', b"\xff\xfe", b'{"choices": null}', b'{"choices": [null, 1, {"message": 3}]}'],
+    [
+        b"",
+        b"null",
+        b"[1, 2]",
+        b"no json",
+        b'{"a": 1',
+        b"\xff\xfe",
+        b'{"choices": null}',
+        b'{"choices": [null, 1, {"message": 3}]}',
+    ],
     ids=repr,
 )
 def test_a_reply_that_is_not_what_it_says_is_passed_on(body: bytes, proxy: Any, upstream: FakeUpstream) -> None:

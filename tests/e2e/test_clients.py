@@ -1,4 +1,4 @@
-"""The official clients, unchanged, through every way to run the proxy: the worker, `switchman serve`, mitmdump, mitmweb."""
+"""The official clients, unchanged, by every way to run the proxy: the worker, `switchman serve`, mitmdump, mitmweb."""
 
 from __future__ import annotations
 
@@ -106,7 +106,12 @@ def test_openai_raw_response_headers_lead_to_the_row(proxy: Any) -> None:
     raw = proxy.openai().chat.completions.with_raw_response.create(model="any-mini", messages=MESSAGES, stream=True)
     assert "".join(c.choices[0].delta.content or "" for c in raw.parse() if c.choices) == "Hello there."
     row = proxy.row_of(raw)
-    assert (row["layer"], row["server"], row["model"], row["requested_model"]) == ("route", "up", "up-model", "any-mini")
+    assert (row["layer"], row["server"], row["model"], row["requested_model"]) == (
+        "route",
+        "up",
+        "up-model",
+        "any-mini",
+    )
     assert (row["output_tokens"], row["outcome"], row["streamed"], row["dialect"]) == (7, "ok", True, "openai")
     assert row["ttft_ms"] > 0 and row["duration_ms"] >= row["ttft_ms"]
     assert b"Hello" in row["response"] and b"think" not in row["response"]

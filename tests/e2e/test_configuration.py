@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from switchman.addons.testing import FakeUpstream
+from switchman.addons.testing import Behaviour, FakeUpstream
+from switchman.addons.testing.rawclient import RawClient, request_bytes
 
 
 def routes(upstream: FakeUpstream, model: str) -> str:
@@ -33,8 +38,8 @@ def test_an_edited_file_is_in_force_within_a_second(start: Any) -> None:
         # Twice a second; a loaded machine may be late, so what is held to a second is what it says it does.
         assert taken < 3, f"{taken:.2f} s"
 
-        proxy.routes_file.write_text(routes(upstream, "three") + "aliases: [\n")
-        proxy.wait_output("routes.yaml:5:")  # the second `aliases`, which never closes its bracket
+        proxy.routes_file.write_text(routes(upstream, "three") + "aliasses: {}\n")
+        proxy.wait_output("routes.yaml:5:")  # the line of the unknown key
         assert asked_model(proxy, upstream) == "two"
         ready = httpx.get(f"{proxy.url}/readyz", trust_env=False)
         assert "routes.yaml:5:" in ready.text
@@ -50,14 +55,16 @@ def test_an_edited_file_is_in_force_within_a_second(start: Any) -> None:
 
 def test_a_request_in_flight_keeps_the_rules_it_began_with(start: Any) -> None:
     """A reload changes no running request, and needs none to end."""
-    from switchman.addons.testing import Behaviour
-    from switchman.addons.testing.rawclient import RawClient, request_bytes
-
     with FakeUpstream() as upstream:
         proxy = start(routes(upstream, "one"))
         upstream.script([Behaviour(pieces=["x "] * 400, delay=0.01)])
         with RawClient(proxy.port) as client:
-            client.send(request_bytes("/v1/chat/completions", b'{"model":"here","stream":true,"messages":[{"role":"user","content":"hi"}]}'))
+            client.send(
+                request_bytes(
+                    "/v1/chat/completions",
+                    b'{"model":"here","stream":true,"messages":[{"role":"user","content":"hi"}]}',
+                )
+            )
             reply = client.head()
             proxy.routes_file.write_text(routes(upstream, "two"))
             end = time.monotonic() + 10
@@ -81,35 +88,32 @@ def test_without_logging_nothing_is_written(start: Any) -> None:
 
 @pytest.mark.parametrize(
     ("env", "said"),
-    [({"JWT_SECRET": "weak"}, "JWT_SECRET"), ({"REQUEST_TIMEOUT": "long"}, "REQUEST_TIMEOUT"), ({"MODEL_MAP": "{"}, "MODEL_MAP")],
+    [
+        ({"JWT_SECRET": "weak"}, "JWT_SECRET"),
+        ({"REQUEST_TIMEOUT": "long"}, "REQUEST_TIMEOUT"),
+        ({"MODEL_MAP": "{"}, "MODEL_MAP"),
+    ],
 )
-def test_a_bad_setting_stops_the_start(env: dict[str, str], said: str, tmp_path: Any) -> None:
+def test_a_bad_setting_stops_the_start(env: dict[str, str], said: str, tmp_path: Path) -> None:
     """The start is refused with one message that names the variable, and what was expected."""
-    import os
-    import subprocess
-    import sys
-
-    clean = {**os.environ, "DB_PATH": str(tmp_path / "r.db"), "BLOB_STORAGE_PATH": str(tmp_path / "b"), **env}
-    ended = subprocess.run(
-        [sys.executable, "-m", "switchman.addons.cli", "serve", "--no-ui", "--port", "0"],
-        env=clean, capture_output=True, text=True, timeout=60, cwd=tmp_path,
-    )  # fmt: skip
+    ended = serve_in_vain(tmp_path, env)
     assert ended.returncode == 2
     assert said in ended.stderr + ended.stdout
     assert "Traceback" not in ended.stderr
 
 
-def test_a_bad_routes_file_stops_the_start(tmp_path: Any) -> None:
+def test_a_bad_routes_file_stops_the_start(tmp_path: Path) -> None:
     """With file, line, key, and what was expected."""
-    import subprocess
-    import sys
-
     file = tmp_path / "routes.yaml"
     file.write_text("servers:\n  up: http://localhost:1\naliasses: {}\n")
-    ended = subprocess.run(
-        [sys.executable, "-m", "switchman.addons.cli", "serve", "--no-ui", "--port", "0", "--config", str(file), "--data-dir", str(tmp_path)],
-        capture_output=True, text=True, timeout=60, cwd=tmp_path,
-    )  # fmt: skip
+    ended = serve_in_vain(tmp_path, {}, "--config", str(file), "--data-dir", str(tmp_path))
     assert ended.returncode == 2
     assert "routes.yaml:3" in ended.stderr and "aliases" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def serve_in_vain(folder: Path, env: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    """`switchman serve` with what it should refuse."""
+    command = [sys.executable, "-m", "switchman.addons.cli", "serve", "--no-ui", "--port", "0", *arguments]
+    clean = {**os.environ, "DB_PATH": str(folder / "r.db"), "BLOB_STORAGE_PATH": str(folder / "b"), **env}
+    return subprocess.run(command, env=clean, capture_output=True, text=True, timeout=60, cwd=folder)

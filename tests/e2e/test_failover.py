@@ -9,7 +9,6 @@ import contextlib
 import json
 import select
 import ssl
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -137,7 +136,7 @@ def streamed_text(response: httpx.Response) -> str:
 
 @pytest.mark.parametrize(("case", "stream"), WAYS, ids=[slug(*way) for way in WAYS])
 def test_another_server_answers(case: Case, stream: bool, proxy: Any, bad: FakeUpstream, good: FakeUpstream) -> None:
-    """Whatever goes wrong with the first server, the client gets the second one's good answer, and the row tells of both."""
+    """Whatever goes wrong with the first server, the client gets the second one's answer, and the row tells of both."""
     if case.behaviour is not None:
         bad.script([case.behaviour])
     response = proxy.chat(slug(case, stream), stream)
@@ -168,7 +167,12 @@ def test_a_verdict_on_the_request_is_returned_at_once(status: int, stream: bool,
     assert (response.status_code, response.content, response.headers["x-own"]) == (status, body, "yes")
     row = proxy.row_of(response)
     (attempt,) = row["attempts"]
-    assert (attempt["status"], row["status"], row["outcome"], row["response"]) == (status, status, "upstream_error", body)
+    assert (attempt["status"], row["status"], row["outcome"], row["response"]) == (
+        status,
+        status,
+        "upstream_error",
+        body,
+    )
 
 
 @pytest.mark.parametrize("status", OPT_IN)
@@ -265,7 +269,9 @@ def test_a_server_that_closes_after_each_answer_is_no_failure(start: Any) -> Non
         with RawClient(proxy.port) as client:
             for _ in range(10):
                 assert client.ask("/v1/chat/completions", {"model": "m", "messages": []}).status == 400
-                reply = client.ask("/v1/chat/completions", {"model": "m", "messages": [{"role": "user", "content": "hi"}]})
+                reply = client.ask(
+                    "/v1/chat/completions", {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
+                )
                 assert reply.status == 200, reply.body
         assert len(proxy.rows(outcome="ok")) <= 10
 
@@ -288,7 +294,7 @@ def test_after_failures_the_healthy_server_goes_first(start: Any) -> None:
 
 
 def test_retry_after_rests_a_server_for_that_long_and_then_one_probe_goes(start: Any) -> None:
-    """A 429 with Retry-After: others first for so many seconds; then one request finds out, and the others still wait."""
+    """A 429 with Retry-After: others first for so long; then one request finds out, and the rest still go elsewhere."""
     with FakeUpstream(name="busy") as busy, FakeUpstream(name="free") as free:
         proxy = start(
             f"servers: {{busy: '{busy.url}', free: '{free.url}'}}\naliases: {{both: {{instances: [busy/m, free/m]}}}}\n"

@@ -58,7 +58,9 @@ def through(proxy: Any, **more: Any) -> Any:
 
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_a_hard_coded_address_is_answered_locally(scheme: str, stream: bool, proxy: Any, upstream: FakeUpstream) -> None:
+def test_a_hard_coded_address_is_answered_locally(
+    scheme: str, stream: bool, proxy: Any, upstream: FakeUpstream
+) -> None:
     """The client believes it talks to its provider; no connection to that is ever made."""
     trust: Any = {}
     if scheme == "https":

@@ -1,4 +1,4 @@
-"""Where requests go: routes by model and by source, base URLs with a path, credentials, and what upstreams get to see."""
+"""Where requests go: routes by model and source, base URLs with a path, credentials, what upstreams get to see."""
 
 from __future__ import annotations
 
@@ -120,7 +120,9 @@ def test_x_forwarded_for_of_a_trusted_proxy_is_the_source(proxy: Any, upstream: 
 
 def test_x_forwarded_for_of_anybody_else_is_not_believed(start: Any, upstream: FakeUpstream) -> None:
     """Without TRUSTED_PROXIES the peer's address counts, whatever the header claims."""
-    routes = f"routes: [{{match: {{source_host: 10.1.0.0/16}}, route: {{upstream: '{upstream.url}', model: fooled}}}}]\n"
+    routes = (
+        f"routes: [{{match: {{source_host: 10.1.0.0/16}}, route: {{upstream: '{upstream.url}', model: fooled}}}}]\n"
+    )
     proxy = start(routes, {"DEFAULT_UPSTREAM": upstream.url})
     response = proxy.chat("any", headers={"x-forwarded-for": "10.1.2.3"})
     assert upstream.requests[-1].json()["model"] == "any"

@@ -131,7 +131,8 @@ def test_a_bad_stream_request_stays_a_bad_request(status: int, start: Any) -> No
     verdict = Behaviour(status=status, body=body, headers={"content-type": "application/json"})
     with FakeUpstream() as upstream, FakeUpstream() as other:
         proxy = start(
-            f"servers: {{up: '{upstream.url}', other: '{other.url}'}}\naliases: {{both: {{instances: [up/m, other/m]}}}}\n"
+            f"servers: {{up: '{upstream.url}', other: '{other.url}'}}\n"
+            "aliases: {both: {instances: [up/m, other/m]}}\n"
         )
         upstream.script([verdict, verdict])
         response = proxy.chat("both", stream=True)
@@ -151,7 +152,17 @@ def test_think_blocks_are_stripped_from_streams(
     size: int | None, ending: Any, proxy: Any, upstream: FakeUpstream
 ) -> None:
     """However the tags were cut into tokens and bytes; the text behind them is not touched."""
-    pieces = ["<th", "ink>\nLet", " me é😀", "</thi", "nk>", "\n\n", "def f():\n", "    return  1\n\n", "# <think> stays"]
+    pieces = [
+        "<th",
+        "ink>\nLet",
+        " me é😀",
+        "</thi",
+        "nk>",
+        "\n\n",
+        "def f():\n",
+        "    return  1\n\n",
+        "# <think> stays",
+    ]
     upstream.script([Behaviour(pieces=pieces, write_size=size, line_ending=ending)])
     assert contents(proxy.chat("up/m", stream=True)) == "def f():\n    return  1\n\n# <think> stays"
 
@@ -182,7 +193,9 @@ def test_a_reply_that_is_one_json_fence_becomes_the_json(stream: bool, proxy: An
     assert text.strip() == '{"a":  "b  c"}'
 
 
-def test_disable_thinking_asks_the_last_user_message(proxy: Any, upstream: FakeUpstream, ollama_up: FakeUpstream) -> None:
+def test_disable_thinking_asks_the_last_user_message(
+    proxy: Any, upstream: FakeUpstream, ollama_up: FakeUpstream
+) -> None:
     """/no_think goes to the last *user* message, not to a tool's; Ollama has a switch of its own."""
     messages = [
         {"role": "user", "content": "one"},
