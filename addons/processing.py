@@ -10,7 +10,9 @@ from mitmproxy import http
 
 from switchman.addons.core.reply import ReplyCollector
 from switchman.addons.core.slotstage import apply_whole
+from switchman.addons.dialects import framing_of
 from switchman.addons.dialects.framing import dump
+from switchman.addons.dialects.translate import StreamFailed, Translation
 from switchman.addons.exchange import Attempt, Exchange, exchange
 from switchman.addons.refusal import refusal, translate_error
 from switchman.addons.runtime import Runtime
@@ -37,7 +39,12 @@ class Processing:
 
     def _process(self, x: Exchange, attempt: Attempt, flow: http.HTTPFlow) -> None:
         assert flow.response is not None
-        obj = _read(flow.response)
+        try:
+            obj = _read(flow.response, attempt.answer)
+        except StreamFailed as e:
+            logger.warning("%s failed within its answer: %s", attempt.target, e)
+            flow.response = refusal(x, e.failed.status, f"{attempt.target} failed during its answer: {e}")
+            return
         if obj is None:
             logger.warning("%s sent a reply that is not a JSON object", attempt.target)
             if attempt.answer is not None:
@@ -53,9 +60,13 @@ class Processing:
             _replace(flow.response, dump(obj))
 
 
-def _read(response: http.Response) -> dict[str, Any] | None:
+def _read(response: http.Response, answer: Translation | None) -> dict[str, Any] | None:
+    """The reply, None if it is not a JSON object. A stream that was not to be one is put together first."""
+    framing = framing_of(response.headers.get("content-type", ""))
     try:
-        content = response.get_content(strict=True)
+        content = response.get_content(strict=True) if "content-encoding" in response.headers else response.raw_content
+        if content and framing is not None and answer is not None:
+            return answer.gather(content, framing)
         obj = json.loads(content) if content else None
     except ValueError:
         return None
@@ -74,5 +85,8 @@ def _translate(response: http.Response, attempt: Attempt, obj: dict[str, Any]) -
 
 
 def _replace(response: http.Response, content: bytes) -> None:
-    response.headers.pop("content-encoding", None)
-    response.content = content
+    headers = response.headers
+    headers.pop("content-encoding", None)
+    response.raw_content = content
+    if "transfer-encoding" not in headers:
+        headers["content-length"] = str(len(content))

@@ -75,7 +75,8 @@ class Rewriting:
             usage=server.name not in self.without_usage,
             responses=server.name not in self.without_responses,
         )
-        rendered = render(x.call, candidate, spoken, Stamp(x.id, x.started_at, x.call.model))
+        stamp = Stamp(x.id, x.started_at, x.call.model, elapsed=lambda: time.monotonic() - x.started)
+        rendered = render(x.call, candidate, spoken, stamp)
         for warning in rendered.warnings:
             x.trace.append(TraceLine("translation", "hit", f"For {candidate.target}: {warning}"))
         return rendered
@@ -94,7 +95,7 @@ class Rewriting:
             content = rendered.content.encode("utf-8", "surrogatepass")
         request.data.headers = http.Headers(self._fields(x, server, rendered, content))
         request.data.content = content
-        if self.runtime.is_own_token(request.headers.get("authorization", "")):
+        if self.runtime.settings.jwt_secret and self.runtime.is_own_token(request.headers.get("authorization", "")):
             del request.headers["authorization"]
         more = x.next_candidate < len(x.plan.candidates)
         x.attempts.append(

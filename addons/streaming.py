@@ -27,6 +27,8 @@ from switchman.addons.runtime import Runtime
 
 logger = logging.getLogger(__name__)
 
+MAX_LABEL = 300  # characters of a name that go into a header
+
 
 class Streaming:
     """Chooses the way, writes the x-switchman-* headers."""
@@ -43,7 +45,7 @@ class Streaming:
             return  # the router's own answer
         framing = framing_of(response.headers.get("content-type", ""))
         encoded = response.headers.get("content-encoding", "identity").lower() != "identity"
-        if attempt.answer is not None and response.status_code >= 400:
+        if attempt.answer is not None and (response.status_code >= 400 or not _streams(attempt)):
             return  # held back, to be said in the client's dialect
         if x.call is not None and framing is not None and not encoded:
             x.reply = ReplyCollector()
@@ -65,7 +67,8 @@ class Streaming:
     def _pipe(self, x: Exchange, flow: http.HTTPFlow, framing: Framing, stages: list[Stage]) -> None:
         assert flow.response is not None
         keep = self.runtime.settings.max_blob_size if self.runtime.settings.enable_logging else 0
-        x.pipe = Pipe(framing, stages, x.reply, keep=keep, on_error=_stage_failed, clock=time.monotonic)
+        output = x.attempt.answer.framing if x.attempt and x.attempt.answer and framing != "raw" else None
+        x.pipe = Pipe(framing, stages, x.reply, keep, _stage_failed, time.monotonic, output)
         flow.response.stream = x.pipe
 
 
@@ -87,19 +90,28 @@ def text_stages(x: Exchange, attempt: Attempt, runtime: Runtime, streamed: bool)
     return stages
 
 
+def _streams(attempt: Attempt) -> bool:
+    """Was a stream asked for? A server may stream although it was not; then the client still gets a whole answer."""
+    return attempt.rendered is not None and attempt.rendered.streams
+
+
 def label(response: http.Response, x: Exchange, request: http.Request) -> None:
     """Say on the answer itself why it came from where it came."""
     headers, plan = response.headers, x.plan
-    headers["x-switchman-request-id"] = x.id
-    headers.setdefault("x-request-id", _request_id(request) or x.id)
+    labels = [("x-switchman-request-id", x.id)]
+    if "x-request-id" not in headers:
+        labels.append(("x-request-id", _request_id(request) or x.id))
     if plan is not None:
-        headers["x-switchman-layer"] = plan.layer
-        headers["x-switchman-route"] = _printable(plan.route)
-        headers["x-switchman-attempts"] = str(len(x.attempts))
+        labels.append(("x-switchman-layer", plan.layer))
+        labels.append(("x-switchman-route", _printable(plan.route)))
+        labels.append(("x-switchman-attempts", str(len(x.attempts))))
     if x.attempt is not None:
-        headers["x-switchman-target"] = _printable(x.attempt.target)
+        labels.append(("x-switchman-target", _printable(x.attempt.target)))
     if x.routed is not None:
-        headers["x-switchman-overhead-ms"] = f"{(x.routed - x.started) * 1000:.2f}"
+        labels.append(("x-switchman-overhead-ms", f"{(x.routed - x.started) * 1000:.2f}"))
+    # Another router of our kind upstream may have said the same of itself: ours replaces it.
+    kept = [field for field in headers.fields if not field[0].lower().startswith(b"x-switchman-")]
+    headers.fields = (*kept, *((name.encode(), value.encode()) for name, value in labels))
 
 
 def _request_id(request: http.Request) -> str | None:
@@ -109,7 +121,9 @@ def _request_id(request: http.Request) -> str | None:
 
 def _printable(text: str) -> str:
     """A header's value: names may hold anything, a header may not."""
-    return "".join(c if " " <= c <= "~" else "?" for c in text)[:300]
+    if text.isascii() and text.isprintable() and len(text) <= MAX_LABEL:
+        return text
+    return "".join(c if " " <= c <= "~" else "?" for c in text)[:MAX_LABEL]
 
 
 def _make_open_ended(response: http.Response, request: http.Request) -> None:

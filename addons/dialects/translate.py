@@ -14,16 +14,18 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from switchman.addons.core.call import DialectName, Endpoint
-from switchman.addons.core.events import Event
+from switchman.addons.core.events import Event, Splitter
+from switchman.addons.core.ndjson import NDJSONSplitter
+from switchman.addons.core.sse import SSESplitter
 from switchman.addons.dialects import WIRES, embeddings, error_body, stream_default
-from switchman.addons.dialects.assembling import tell
+from switchman.addons.dialects.assembling import StreamFailed, assemble, tell
 from switchman.addons.dialects.codecs import CODECS, FORMATS, JSON, target_format
 from switchman.addons.dialects.embeddings import EmbeddingFormat
 from switchman.addons.dialects.errors import decode_error
-from switchman.addons.dialects.form import FormatName, Stamp
+from switchman.addons.dialects.form import Failed, Finish, FormatName, Stamp, StreamEvent
 from switchman.addons.dialects.limits import Malformed, Notes, Untranslatable
 from switchman.addons.dialects.sampling import STANDARD, Quirks
-from switchman.addons.dialects.streams import StreamDecoder, StreamEncoder
+from switchman.addons.dialects.streams import CUT_SHORT, StreamDecoder, StreamEncoder
 from switchman.addons.dialects.wire import Framing
 
 __all__ = [
@@ -31,6 +33,7 @@ __all__ = [
     "Outbound",
     "Quirks",
     "Stamp",
+    "StreamFailed",
     "Translation",
     "TranslationStage",
     "Untranslatable",
@@ -43,6 +46,9 @@ EMBEDDINGS: Final[dict[str, EmbeddingFormat]] = {
     "/api/embed": "ollama.embed",
     "/api/embeddings": "ollama.embeddings",
 }
+
+
+SPLITTERS: Final[dict[Framing, type[Splitter]]] = {"sse": SSESplitter, "ndjson": NDJSONSplitter}
 
 
 class Translation(ABC):
@@ -74,6 +80,13 @@ class Translation(ABC):
     @abstractmethod
     def whole_as_stream(self, obj: Mapping[str, Any]) -> bytes:
         """The client's whole stream, for a server that answered in one piece although a stream was asked for."""
+
+    @abstractmethod
+    def gather(self, data: bytes, framing: Framing) -> dict[str, Any]:
+        """The server's whole reply, in its own format, for one that streamed although no stream was asked for.
+
+        Raises StreamFailed where the stream ends in an error, or before its reply does.
+        """
 
     def error(self, status: int, body: bytes) -> bytes:
         """The client's error body for the server's: its message, its code, and the client's word for the status."""
@@ -156,6 +169,16 @@ class ChatTranslation(Translation):
         encoder = CODECS[self.origin].encoder(self.stamp)
         return b"".join(encoder.feed(event) for event in tell(CODECS[self.target].decode_reply(obj)))
 
+    def gather(self, data: bytes, framing: Framing) -> dict[str, Any]:
+        decoder = CODECS[self.target].decoder()
+        splitter = SPLITTERS[framing]()
+        told: list[StreamEvent] = []
+        for event in [*splitter.feed(data), *splitter.end()]:
+            told += decode_event(decoder, event)
+        if not any(isinstance(event, Finish | Failed) for event in told):
+            raise StreamFailed(Failed(CUT_SHORT, status=502))
+        return CODECS[self.target].encode_reply(assemble(told), self.stamp)
+
 
 class TranslationStage:
     """A Stage: the server's events in, events whose `raw` is the client's bytes out. It comes last in its Pipe, which
@@ -170,12 +193,7 @@ class TranslationStage:
         self.encoder = encoder
 
     def feed(self, event: Event) -> Iterable[Event]:
-        if event.is_done:
-            events = self.decoder.done()
-        else:
-            data = event.data
-            events = self.decoder.feed(data) if isinstance(data, dict) else []
-        out = b"".join([self.encoder.feed(item) for item in events])
+        out = b"".join([self.encoder.feed(item) for item in decode_event(self.decoder, event)])
         return [Event(out)] if out else []
 
     def end(self) -> Iterable[Event]:
@@ -184,6 +202,14 @@ class TranslationStage:
 
     def abort(self) -> Iterable[Event]:
         return []
+
+
+def decode_event(decoder: StreamDecoder, event: Event) -> list[StreamEvent]:
+    """What one event of the server's stream says; nothing for comments and what is no JSON object."""
+    if event.is_done:
+        return decoder.done()
+    data = event.data
+    return decoder.feed(data) if isinstance(data, dict) else []
 
 
 # ---- embeddings --------------------------------------------------------------------------------------------------
@@ -232,3 +258,6 @@ class EmbeddingTranslation(Translation):
 
     def whole_as_stream(self, obj: Mapping[str, Any]) -> bytes:
         raise TypeError("embeddings are never streamed")
+
+    def gather(self, data: bytes, framing: Framing) -> dict[str, Any]:
+        raise StreamFailed(Failed("the server streamed, which is no way to send embeddings", status=502))
