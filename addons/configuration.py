@@ -11,11 +11,14 @@ import logging
 import os
 import threading
 import time
+from functools import cache
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from switchman.addons.core.presets import Presets, parse_presets
 from switchman.addons.core.problems import Problem, RulesError
 from switchman.addons.core.ruleset import Ruleset, parse_ruleset
 from switchman.addons.settings import Settings
@@ -60,6 +63,12 @@ def _settings_problem(problem: dict[str, Any]) -> str:
     return f"{str(name).upper()}{where}{shown}: {message}"
 
 
+@cache
+def well_known() -> Presets:
+    """The presets that come with the program, read once."""
+    return parse_presets(files("switchman.rules").joinpath("presets.yaml").read_text(encoding="utf-8"), "presets.yaml")
+
+
 def load_ruleset(settings: Settings, path: str | Path | None = None) -> Ruleset:
     """The rules of `path`, which must be there, or of ROUTES_CONFIG, which may be missing. Raises RulesError."""
     file = Path(settings.routes_config if path is None else path)
@@ -68,7 +77,7 @@ def load_ruleset(settings: Settings, path: str | Path | None = None) -> Ruleset:
         if path is not None:
             raise RulesError([Problem(str(file), 0, 0, "", "there is no such file")])
         text = ""
-    return parse_ruleset(text, str(file), settings, os.environ)
+    return parse_ruleset(text, str(file), settings, os.environ, well_known())
 
 
 def _read(file: Path) -> str | None:
@@ -141,7 +150,7 @@ class RulesFile:
             if not text.strip() and self.current.digest:
                 # An editor that truncates before it writes looks like this; nobody empties a file to be rid of rules.
                 raise RulesError([Problem(str(self.path), 0, 0, "", "the file is empty")])
-            fresh = parse_ruleset(text, str(self.path), self._settings, os.environ)
+            fresh = parse_ruleset(text, str(self.path), self._settings, os.environ, well_known())
         except RulesError as error:
             self._refuse(error)
             return False

@@ -9,6 +9,7 @@ A server of another dialect gets the request translated.
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 from mitmproxy import http
 
@@ -69,11 +70,13 @@ class Rewriting:
     def _render(self, x: Exchange, candidate: Candidate) -> Rendered:
         assert x.call is not None
         server = candidate.server
+        usage = server.quirks.usage_in_stream and server.name not in self.without_usage
         spoken = Spoken(
             dialect=self.runtime.dialects.to_speak(server, x.call.dialect),
             no_think=self.runtime.rules.current.disables_thinking_for(candidate, x.call.model),
-            usage=server.name not in self.without_usage,
-            responses=server.name not in self.without_responses,
+            usage=usage,
+            responses=server.quirks.has_responses and server.name not in self.without_responses,
+            quirks=replace(server.quirks, usage_in_stream=usage),
         )
         stamp = Stamp(x.id, x.started_at, x.call.model, elapsed=lambda: time.monotonic() - x.started)
         rendered = render(x.call, candidate, spoken, stamp)

@@ -15,7 +15,7 @@ class ServerDialects:
     def to_speak(self, server: Server, client: DialectName) -> DialectName | None:
         """The dialect for a request of this client; None: as the client speaks, as nothing else is known."""
         if server.dialect is not None:
-            return server.dialect
+            return client if client in server.also else server.dialect
         found = self.found.get(server)
         if not found or client in found:
             return None

@@ -11,20 +11,23 @@ from dataclasses import dataclass, field
 from pydantic import SecretStr
 
 from switchman.addons.core import urls
+from switchman.addons.core.presets import Preset, Presets, keepalive_of, quirks_of
 from switchman.addons.core.problems import Problem, hint
 from switchman.addons.core.routes import Alias, Instance, Match, Route, compile_pattern, is_pattern, may_backtrack
 from switchman.addons.core.rulesfile import (
     InstanceFile,
+    KeepAliveFile,
     ModelFile,
     RouteFile,
     RulesFileModel,
     ServerFile,
     source_networks,
 )
-from switchman.addons.core.servers import Deadlines, ModelFacts, Server
+from switchman.addons.core.servers import Deadlines, KeepAlive, ModelFacts, Server
 from switchman.addons.core.yamltext import Document, Path
 
 DEFAULT_NAME = "default"
+UNREADABLE = "http://unreadable.invalid"  # in the place of a URL that could not be found out; never asked
 
 
 @dataclass
@@ -34,23 +37,29 @@ class Compiler:
     document: Document
     env: Mapping[str, str]
     request_timeout: float
+    presets: Presets = field(default_factory=dict)
+    keepalive: KeepAlive = KeepAlive()
     problems: list[Problem] = field(default_factory=list)
     servers: dict[str, Server] = field(default_factory=dict)
     unnamed: dict[urls.BaseURL, Server] = field(default_factory=dict)
 
     def compile_servers(self, model: RulesFileModel) -> None:
+        self.keepalive = keepalive_of(model.keepalive, KeepAliveFile())
         for name, written in model.servers.items():
-            self.servers[name] = self._server(name, written)
+            self.servers[name] = self._server(name, written, model.keepalive)
 
-    def _server(self, name: str, written: ServerFile) -> Server:
+    def _server(self, name: str, written: ServerFile, keepalive: KeepAliveFile) -> Server:
         path: Path = ("servers", name)
+        preset = self._preset((*path, "preset"), written.preset)
+        own = "dialect" in written.model_fields_set  # then the preset's dialects are not asked
         headers = {key: self._secret((*path, "headers", key), value) or "" for key, value in written.headers.items()}
         timeout = written.timeout
         return Server(
             name=name,
-            url=urls.parse(written.url),
-            dialect=written.dialect,
-            api_key=self._api_key((*path, "api_key"), written.api_key),
+            url=urls.parse(written.url or (preset.url if preset else UNREADABLE)),
+            dialect=written.dialect if own or preset is None else preset.dialect,
+            also=preset.also if preset and not own else (),
+            api_key=self._api_key((*path, "api_key"), written.api_key, preset),
             headers=headers,
             timeout=Deadlines(timeout.connect, timeout.first_byte, timeout.idle, timeout.total or self.request_timeout),
             retry_on=frozenset(written.retry_on),
@@ -58,11 +67,20 @@ class Compiler:
             strip_json_markdown=written.strip_json_markdown,
             disable_thinking=written.disable_thinking,
             forward_auth=written.forward_auth,
+            quirks=quirks_of(preset, written.quirks),
+            keepalive=keepalive_of(keepalive, written.keepalive),
         )
 
-    def _api_key(self, path: Path, text: str | None) -> SecretStr | None:
+    def _preset(self, path: Path, name: str | None) -> Preset | None:
+        if name is not None and name not in self.presets:
+            known = ", ".join(self.presets)
+            self._error(path, f"no preset is named {name!r}{hint(name, list(self.presets))}; the presets are: {known}")
+        return self.presets.get(name or "")
+
+    def _api_key(self, path: Path, text: str | None, preset: Preset | None) -> SecretStr | None:
         if text is None:
-            return None
+            usual = self.env.get(preset.api_key_env or "", "").strip() if preset else ""
+            return SecretStr(usual) if usual else None
         if not text.startswith(("env:", "vault:")):
             self._warn(path, "a key written into the file: better is env:NAME, so that the file holds no secret")
         value = self._secret(path, text)
@@ -154,7 +172,9 @@ class Compiler:
             if server.url == url:
                 return server
         if url not in self.unnamed:
-            self.unnamed[url] = Server(self._free_name(url), url, timeout=Deadlines(total=self.request_timeout))
+            self.unnamed[url] = Server(
+                self._free_name(url), url, timeout=Deadlines(total=self.request_timeout), keepalive=self.keepalive
+            )
         return self.unnamed[url]
 
     def _free_name(self, url: urls.BaseURL) -> str:
@@ -212,7 +232,7 @@ class Compiler:
             if server.url == url:
                 return server
         name = DEFAULT_NAME if DEFAULT_NAME not in self.servers else "DEFAULT_UPSTREAM"
-        return Server(name, url, timeout=Deadlines(total=self.request_timeout))
+        return Server(name, url, timeout=Deadlines(total=self.request_timeout), keepalive=self.keepalive)
 
     def _error(self, path: Path, message: str) -> None:
         self.problems.append(self.document.problem(path, message))

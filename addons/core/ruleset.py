@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from heapq import merge
 from typing import TYPE_CHECKING, Protocol
 
+from switchman.addons.core.presets import Presets
 from switchman.addons.core.problems import Problem, RulesError
 from switchman.addons.core.routes import Alias, Instance, Match, ModelMap, Route, compile_model_map
 from switchman.addons.core.rulescheck import routing_warnings
@@ -107,14 +108,16 @@ def _first(*answers: bool | None) -> bool:
     return next(answer for answer in answers if answer is not None)
 
 
-def parse_ruleset(text: str, filename: str, settings: Defaults, env: Mapping[str, str] | None = None) -> Ruleset:
+def parse_ruleset(
+    text: str, filename: str, settings: Defaults, env: Mapping[str, str] | None = None, presets: Presets | None = None
+) -> Ruleset:
     """Compile the YAML or JSON `text` of a rules file. `env` is where `env:NAME` is looked up. Raises RulesError."""
     document = load(text, filename)
     model, problems = check_shape(document)
     problems += document.problems
     if model is None:
         raise RulesError(problems)
-    compiler = Compiler(document, env or {}, settings.request_timeout)
+    compiler = Compiler(document, env or {}, settings.request_timeout, presets or {})
     compiler.compile_servers(model)
     facts = compiler.compile_models(model)
     aliases = compiler.compile_aliases(model)

@@ -59,10 +59,38 @@ class TimeoutFile(_Written):
     total: Seconds | None = Field(default=None, description="everything; without it REQUEST_TIMEOUT (3000)")
 
 
+class QuirksFile(_Written):
+    """How a server differs from its dialect's reference. What is not said is as the preset has it, or the default."""
+
+    max_completion_tokens: bool | None = Field(default=None, description="it refuses max_tokens (default false)")
+    sampling_extensions: bool | None = Field(
+        default=None, description="it also takes top_k, min_p and repetition_penalty (default false)"
+    )
+    effort_none: bool | None = Field(default=None, description='it takes reasoning_effort "none" (default true)')
+    usage_in_stream: bool | None = Field(default=None, description="it takes stream_options (default true)")
+    has_responses: bool | None = Field(default=None, description="it has /v1/responses (default true)")
+
+
+class KeepAliveFile(_Written):
+    """Pings to a client whose stream is silent."""
+
+    after: Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)] | None = Field(
+        default=None, description="seconds of silence, 0 for never (default 30)"
+    )
+    before_answer: bool | None = Field(
+        default=None, description="also before the server has begun its answer (default false)"
+    )
+
+
 class ServerFile(_Written):
     """An upstream: its base URL, or a mapping."""
 
-    url: Text = Field(description="base URL; may carry a path such as /openai/v1")
+    preset: Text | None = Field(
+        default=None, description="a well-known server, whose URL, dialect, key and quirks are used"
+    )
+    url: Text | None = Field(
+        default=None, description="base URL; may carry a path such as /openai/v1; required without preset"
+    )
     dialect: Literal["openai", "ollama", "anthropic"] | None = Field(
         default=None, description="what it speaks; without it, whatever the client speaks"
     )
@@ -76,6 +104,14 @@ class ServerFile(_Written):
     )
     disable_thinking: bool | None = Field(default=None, description="ask the models not to think")
     forward_auth: bool = Field(default=True, description="pass the client's own credentials on where no api_key is set")
+    quirks: QuirksFile = Field(default_factory=QuirksFile, description="how it differs from its dialect's reference")
+    keepalive: KeepAliveFile = Field(default_factory=KeepAliveFile, description="pings while a stream is silent")
+
+    @model_validator(mode="after")
+    def _somewhere(self) -> ServerFile:
+        if self.url is None and self.preset is None:
+            raise ValueError("expected url or preset")
+        return self
 
     @model_validator(mode="before")
     @classmethod
@@ -89,8 +125,8 @@ class ServerFile(_Written):
 
     @field_validator("url")
     @classmethod
-    def _url(cls, text: str) -> str:
-        return _checked_url(text)
+    def _url(cls, text: str | None) -> str | None:
+        return text if text is None else _checked_url(text)
 
     @field_validator("retry_on")
     @classmethod
@@ -206,6 +242,7 @@ class RulesFileModel(_Written):
     models: dict[Text, ModelFile] = Field(default_factory=dict, description="optional facts by server/model")
     aliases: dict[Text, AliasFile] = Field(default_factory=dict, description="names that stand for several instances")
     routes: list[RouteFile] = Field(default_factory=list, description="rules for what no alias answers")
+    keepalive: KeepAliveFile = Field(default_factory=KeepAliveFile, description="for all servers that do not say")
     default: Any = _later("where `auto` goes when every layer misses")
     fallbacks: Any = _later("targets to try after any rule's own")
     cache: Any = _later("exact and semantic cache")
@@ -218,7 +255,7 @@ class RulesFileModel(_Written):
         """`routes:` with nothing under it is an empty section, not a wrong one. Keys in x- are the user's own."""
         if not isinstance(written, dict):
             return written
-        sections = ("servers", "models", "aliases", "routes")
+        sections = ("servers", "models", "aliases", "routes", "keepalive")
         return {
             key: value
             for key, value in written.items()

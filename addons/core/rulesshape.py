@@ -13,8 +13,10 @@ from switchman.addons.core.rulesfile import (
     NOT_YET,
     AliasFile,
     InstanceFile,
+    KeepAliveFile,
     MatchFile,
     ModelFile,
+    QuirksFile,
     RouteFile,
     RulesFileModel,
     ServerFile,
@@ -58,6 +60,9 @@ _PLACES: dict[tuple[str | None, ...], type[BaseModel]] = {
     (): RulesFileModel,
     ("servers", None): ServerFile,
     ("servers", None, "timeout"): TimeoutFile,
+    ("servers", None, "quirks"): QuirksFile,
+    ("servers", None, "keepalive"): KeepAliveFile,
+    ("keepalive",): KeepAliveFile,
     ("models", None): ModelFile,
     ("aliases", None): AliasFile,
     ("aliases", None, "instances", None): InstanceFile,
@@ -68,7 +73,7 @@ _PLACES: dict[tuple[str | None, ...], type[BaseModel]] = {
 }
 
 _SHORT_FORMS: dict[type[BaseModel] | None, str] = {
-    ServerFile: "expected a URL, or a mapping with url",
+    ServerFile: "expected a URL, or a mapping with url or preset",
     InstanceFile: "expected server/model, or a mapping with server and model",
 }
 

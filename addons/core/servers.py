@@ -24,6 +24,36 @@ class Deadlines:
 
 
 @dataclass(frozen=True, slots=True)
+class Quirks:
+    """How one server differs from its dialect's reference; presets set these, and routes.yaml may.
+
+    `max_completion_tokens`: an OpenAI server that refuses max_tokens (OpenAI's own newer models).
+    `sampling_extensions`: an OpenAI server that also takes top_k, min_p and repetition_penalty (vLLM, llama.cpp).
+    `effort_none`: `reasoning_effort: "none"` may be sent to say "do not think".
+    `usage_in_stream`: a stream may be asked to tell its usage (`stream_options`).
+    `has_responses`: an OpenAI server that has /v1/responses.
+    """
+
+    max_completion_tokens: bool = False
+    sampling_extensions: bool = False
+    effort_none: bool = True
+    usage_in_stream: bool = True
+    has_responses: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class KeepAlive:
+    """When a client that waits for the rest of a stream is sent a ping.
+
+    `after`: seconds in which nothing was sent, 0 for never. `before_answer`: also while the server has not begun its
+    answer; the status 200 has then gone out, and a later failure is an error event in the stream.
+    """
+
+    after: float = 30.0  # less than the 60 s after which common proxies give a silent connection up
+    before_answer: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Server:
     """One upstream. None in `dialect` means: it speaks whatever the client speaks. Secrets stay out of repr."""
 
@@ -40,6 +70,9 @@ class Server:
     strip_json_markdown: bool | None = None  # None: as STRIP_JSON_MARKDOWN says
     disable_thinking: bool | None = None  # None: as DISABLE_THINKING says
     forward_auth: bool = True  # the client's own credentials go upstream where no api_key is set
+    also: tuple[DialectName, ...] = ()  # what it speaks beside `dialect`
+    quirks: Quirks = Quirks()
+    keepalive: KeepAlive = KeepAlive()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Any, Final
 
+from switchman.addons.core.servers import Quirks
 from switchman.addons.dialects.fields import is_count, is_number
 from switchman.addons.dialects.form import Sampling
 
@@ -23,20 +24,6 @@ CHECKS: Final[dict[str, Check]] = {
     "frequency_penalty": is_number,
     "repeat_penalty": is_number,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Quirks:
-    """How one server differs from its dialect's reference; presets set these.
-
-    `max_completion_tokens`: an OpenAI server that refuses max_tokens (OpenAI's own newer models).
-    `sampling_extensions`: an OpenAI server that also takes top_k, min_p and repetition_penalty (vLLM, llama.cpp).
-    `effort_none`: `reasoning_effort: "none"` may be sent to say "do not think".
-    """
-
-    max_completion_tokens: bool = False
-    sampling_extensions: bool = False
-    effort_none: bool = True
 
 
 STANDARD: Final = Quirks()

@@ -7,12 +7,15 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from switchman.addons.core.presets import parse_presets
 from switchman.addons.core.ruleset import Ruleset, parse_ruleset
 from switchman.addons.core.rulesfile import NOT_YET, json_schema
+from switchman.addons.core.servers import KeepAlive, Quirks
 from switchman.addons.core.yamltext import load
 
 RULES = Path(__file__).parents[2] / "rules"
 EXAMPLE = (RULES / "routes.example.yaml").read_text()
+PRESETS = parse_presets((RULES / "presets.yaml").read_text(), "presets.yaml")
 EVERYTHING = re.sub(r"^(\s*)#(?=\S)", r"\1", EXAMPLE, flags=re.MULTILINE)  # "#key" is a key, "# text" a comment
 
 ENVIRONMENT = SimpleNamespace(
@@ -22,7 +25,7 @@ ENVIRONMENT = SimpleNamespace(
 
 
 def parsed(text: str) -> Ruleset:
-    return parse_ruleset(text, "routes.example.yaml", ENVIRONMENT, {"LAPTOP_API_KEY": "x"})
+    return parse_ruleset(text, "routes.example.yaml", ENVIRONMENT, {"LAPTOP_API_KEY": "x"}, PRESETS)
 
 
 def schema_keys(schema: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -59,7 +62,7 @@ def test_the_schema_has_all_sections() -> None:
 
 def test_the_example_loads_as_it_stands() -> None:
     """Copied to routes.yaml, without any variable set, and without a warning."""
-    assert parse_ruleset(EXAMPLE, "e", ENVIRONMENT, {}).warnings == ()
+    assert parse_ruleset(EXAMPLE, "e", ENVIRONMENT, {}, PRESETS).warnings == ()
 
 
 def test_the_example_loads_with_everything_switched_on() -> None:
@@ -81,5 +84,7 @@ def test_the_example_shows_defaults_where_it_says_so() -> None:
     laptop, plain = parsed(EXAMPLE).servers["laptop"], parsed(EXAMPLE).servers["fast-box"]
     assert laptop.timeout == plain.timeout
     assert laptop.forward_auth == plain.forward_auth
+    assert laptop.quirks == plain.quirks == Quirks()
+    assert laptop.keepalive == plain.keepalive == KeepAlive()
     assert parsed("routes: [{route: {model: x}}]").routes[0].priority == 500
     assert "Default: 500" in EXAMPLE

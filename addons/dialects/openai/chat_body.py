@@ -49,7 +49,7 @@ def encode_request(request: Request, notes: Notes, quirks: Quirks = STANDARD) ->
     body |= present(stream=request.stream, user=request.user)
     if native:
         return {**body, **request.extras}
-    if request.stream:
+    if request.stream and quirks.usage_in_stream:
         body["stream_options"] = {"include_usage": True}
     notes.lose_all(without(request.extras, *SILENT))
     return body

@@ -45,7 +45,7 @@ def test_a_bad_file_lists_every_fault(tmp_path: Path, capsys: Captured) -> None:
     assert run([str(file)]) == 1
     out = capsys.readouterr()
     lines = out.err.splitlines()
-    assert lines[0] == f"{file}:1:14: servers.a: expected a URL, or a mapping with url, not 3"
+    assert lines[0] == f"{file}:1:14: servers.a: expected a URL, or a mapping with url or preset, not 3"
     assert lines[1].startswith(f"{file}:2:1: routse: unknown key; did you mean 'routes'?")
     assert (lines[2], out.out) == ("2 errors", "")
 

@@ -207,13 +207,13 @@ routse: []
     found = [line.removeprefix("r.yaml:") for line in faults(text)]
     places = [":".join(line.split(":")[:2]) for line in found]
     assert places == [
-        "2:3", "3:3", "3:7", "4:12", "4:41", "4:67", "5:33", "6:3", "8:22", "9:25", "9:45", "9:64", "11:21", "11:47",
+        "2:3", "3:7", "4:12", "4:41", "4:67", "5:33", "6:3", "8:22", "9:25", "9:45", "9:64", "11:21", "11:47",
         "12:27", "12:61", "13:16", "13:29", "14:14", "15:24", "15:40", "16:1",
     ]  # fmt: skip
     text = "\n".join(found)
     for words in (
         "letters, digits, dot, underscore and hyphen",
-        "did you mean 'url'? Known here: url, dialect",
+        "did you mean 'url'? Known here: preset, url, dialect",
         "http:// is written twice",
         "only 401, 403 and 404 can be added, not 400",
         "expected more than 0.0, not 0",
@@ -235,8 +235,8 @@ routse: []
     [
         ("- a\n", "r.yaml:1:1: expected a mapping with servers, aliases and routes"),
         ("servers: []", "r.yaml:1:10: servers: expected a mapping of names to values, not a list"),
-        ("servers: {a: 3}", "r.yaml:1:14: servers.a: expected a URL, or a mapping with url, not 3"),
-        ("servers: {a: }", "r.yaml:1:13: servers.a: expected a URL, or a mapping with url, not nothing"),
+        ("servers: {a: 3}", "r.yaml:1:14: servers.a: expected a URL, or a mapping with url or preset, not 3"),
+        ("servers: {a: }", "r.yaml:1:13: servers.a: expected a URL, or a mapping with url or preset, not nothing"),
         ("servers: {a: {url: 'http://h', forward_auth: 'no'}}", "expected true or false, not 'no'"),
         (
             "servers: {a: {url: 'http://h', dialect: gemini}}",

@@ -1,0 +1,116 @@
+"""The presets that come with the program: each one is complete, and usable as `{preset: name}`."""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from switchman.addons.configuration import well_known
+from switchman.addons.core.presets import as_markdown
+from switchman.addons.core.problems import RulesError
+from switchman.addons.core.ruleset import Ruleset, parse_ruleset
+from switchman.addons.core.servers import KeepAlive
+from switchman.addons.core.urls import join
+from switchman.addons.dialects.limits import as_markdown as limits_as_markdown
+
+ROOT = Path(__file__).parents[2]
+NAMES = (
+    "openai", "anthropic", "openrouter", "groq", "mistral", "gemini", "deepseek", "together", "vllm", "llama.cpp",
+    "lm-studio", "ollama",
+)  # fmt: skip
+ENVIRONMENT = SimpleNamespace(
+    default_upstream="http://localhost:8000", default_upstream_set=False, model_map={}, request_timeout=3000.0,
+    strip_thinking=True, strip_json_markdown=False, disable_thinking=False,
+)  # fmt: skip
+
+
+def rules_of(server: dict[str, object], env: dict[str, str] | None = None, **more: object) -> Ruleset:
+    return parse_ruleset(json.dumps({"servers": {"s": server}, **more}), "r", ENVIRONMENT, env or {}, well_known())
+
+
+def test_every_promised_preset_is_there() -> None:
+    """The names of the documentation, in its order."""
+    assert tuple(well_known()) == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_preset_alone_makes_a_server(name: str) -> None:
+    """URL, dialect and quirks are the preset's; there is no warning."""
+    rules = rules_of({"preset": name})
+    server, preset = rules.servers["s"], well_known()[name]
+    assert str(server.url) == preset.url
+    assert (server.dialect, server.also, server.api_key) == (preset.dialect, preset.also, None)
+    assert rules.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "url"),
+    [
+        ("openai", "https://api.openai.com/v1/chat/completions"),
+        ("groq", "https://api.groq.com/openai/v1/chat/completions"),
+        ("openrouter", "https://openrouter.ai/api/v1/chat/completions"),
+        ("gemini", "https://generativelanguage.googleapis.com/v1beta/openai/chat/completions"),
+        ("deepseek", "https://api.deepseek.com/v1/chat/completions"),
+        ("ollama", "http://localhost:11434/v1/chat/completions"),
+    ],
+)
+def test_an_openai_chat_goes_where_the_vendor_documents_it(name: str, url: str) -> None:
+    """The base URL and the path of a chat completion, joined."""
+    server = rules_of({"preset": name}).servers["s"]
+    assert f"{server.url.scheme}://{server.url.authority}" + join(server.url, "/v1/chat/completions") == url
+
+
+def test_the_usual_variable_is_the_key_where_it_is_set() -> None:
+    """GROQ_API_KEY for groq; blank is as good as not set; an api_key of the file wins."""
+    env = {"GROQ_API_KEY": "usual", "OTHER": "other"}
+    key = rules_of({"preset": "groq"}, env).servers["s"].api_key
+    assert key is not None
+    assert key.get_secret_value() == "usual"
+    assert rules_of({"preset": "groq"}, {"GROQ_API_KEY": " "}).servers["s"].api_key is None
+    key = rules_of({"preset": "groq", "api_key": "env:OTHER"}, env).servers["s"].api_key
+    assert key is not None
+    assert key.get_secret_value() == "other"
+
+
+def test_any_key_can_be_overridden() -> None:
+    """URL, dialect (which then is all it speaks), single quirks; the rest stays the preset's."""
+    server = rules_of(
+        {"preset": "mistral", "url": "http://h:1/v1", "quirks": {"effort_none": True}, "forward_auth": False}
+    ).servers["s"]
+    assert str(server.url) == "http://h:1/v1"
+    assert (server.quirks.effort_none, server.quirks.usage_in_stream) == (True, False)
+    assert not server.forward_auth
+    server = rules_of({"preset": "ollama", "dialect": "ollama"}).servers["s"]
+    assert (server.dialect, server.also) == ("ollama", ())
+
+
+def test_an_unknown_preset_names_the_nearest_one() -> None:
+    """With its place, and all there are."""
+    with pytest.raises(RulesError) as caught:
+        rules_of({"preset": "grok"})
+    (problem,) = caught.value.problems
+    assert problem.key == "servers.s.preset"
+    assert "no preset is named 'grok'; did you mean 'groq'?; the presets are: openai, anthropic" in problem.message
+
+
+def test_a_server_has_a_url_or_a_preset() -> None:
+    """Neither is an error that says so."""
+    with pytest.raises(RulesError, match="expected url or preset"):
+        rules_of({"dialect": "openai"})
+
+
+def test_keepalive_of_a_server_wins_over_the_general_one() -> None:
+    """Member by member; servers without a name have the general one."""
+    general = {"after": 5, "before_answer": True}
+    rules = rules_of({"url": "http://h", "keepalive": {"after": 7}}, keepalive=general)
+    assert rules.servers["s"].keepalive == KeepAlive(7, True)
+    assert rules.default.keepalive == KeepAlive(5, True)
+    assert rules_of({"url": "http://h"}).servers["s"].keepalive == KeepAlive(30, False)
+
+
+def test_the_documentation_has_the_tables() -> None:
+    """README.md holds what rules/presets.yaml and dialects/limits.py say."""
+    text = (ROOT / "README.md").read_text()
+    assert as_markdown(well_known()) in text
+    assert limits_as_markdown() in text
