@@ -26,15 +26,17 @@ class Gate:
         known = endpoint_of(request.method, request.path.partition("?")[0]) is not None
         if not known and not isinstance(flow.client_conn.proxy_mode, ReverseMode):
             return
+        # A client that takes the router for its HTTP proxy sends an absolute URL; servers expect the path alone.
+        request.authority = ""
         settings, now = self.runtime.settings, time.monotonic()
         peer = flow.client_conn.peername
+        trusted = settings.trusted_proxies
+        forwarded = request.headers.get_all("x-forwarded-for") if trusted else ()
         x = Exchange(
             id=secrets.token_hex(10),
             started_at=time.time(),
             started=now,
-            client=client_address(
-                peer[0] if peer else "", request.headers.get_all("x-forwarded-for"), settings.trusted_proxies
-            ),
+            client=client_address(peer[0] if peer else "", forwarded, trusted),
             deadline=now + settings.request_timeout,
             dialect=dialect_of(request),
         )

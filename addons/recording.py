@@ -7,7 +7,6 @@ import time
 
 from mitmproxy import http
 
-from switchman.addons.core.masking import mask_headers, mask_url
 from switchman.addons.core.record import AttemptRecord, Outcome, Record
 from switchman.addons.exchange import Attempt, Exchange, exchange
 from switchman.addons.runtime import Runtime
@@ -69,7 +68,7 @@ def _record(flow: http.HTTPFlow, x: Exchange, status: int, outcome: Outcome) -> 
         started_at=x.started_at,
         duration_ms=_ms(x.started, time.monotonic()),
         method=flow.request.method if x.sent is None else x.sent.method,
-        path=mask_url(x.sent.path if x.sent else flow.request.path),
+        path=x.sent.path if x.sent else flow.request.path,
         client=x.client,
         dialect=call.dialect if call else None,
         operation=call.endpoint.operation if call else None,
@@ -90,8 +89,8 @@ def _record(flow: http.HTTPFlow, x: Exchange, status: int, outcome: Outcome) -> 
         cached_tokens=reply.cached_tokens if reply else None,
         reasoning_tokens=reply.reasoning_tokens if reply else None,
         finish_reason=reply.finish_reason if reply else None,
-        request_headers=_masked(fields),
-        response_headers=_masked(flow.response.headers.fields) if flow.response else (),
+        request_headers=_text(fields),
+        response_headers=_text(flow.response.headers.fields) if flow.response else (),
         request_body=x.sent.content if x.sent else None,
         response_body=_reply_body(flow, x),
         attempts=tuple(_attempt(a) for a in x.attempts),
@@ -111,7 +110,7 @@ def _attempt(a: Attempt) -> AttemptRecord:
         number=a.number,
         server=a.candidate.server.name,
         model=a.candidate.model,
-        url=mask_url(a.url),
+        url=a.url,
         started_at=a.started_at,
         duration_ms=_ms(a.started, ended),
         status=a.status,
@@ -121,8 +120,8 @@ def _attempt(a: Attempt) -> AttemptRecord:
     )
 
 
-def _masked(fields: tuple[tuple[bytes, bytes], ...]) -> tuple[tuple[str, str], ...]:
-    return tuple(mask_headers([(n.decode("utf-8", "replace"), v.decode("utf-8", "replace")) for n, v in fields]))
+def _text(fields: tuple[tuple[bytes, bytes], ...]) -> tuple[tuple[str, str], ...]:
+    return tuple((name.decode("utf-8", "replace"), value.decode("utf-8", "replace")) for name, value in fields)
 
 
 def _ms(start: float, end: float) -> float:

@@ -39,7 +39,7 @@ class AttemptRecord:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One request, whole. Header pairs are masked before they come here; bodies are as the client sent and got them."""
+    """One request, whole, as it was: the store masks credentials in headers and paths before it writes anything."""
 
     id: str
     started_at: float

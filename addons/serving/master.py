@@ -17,13 +17,32 @@ from mitmproxy.addons import core, disable_h2c, errorcheck, next_layer, proxyser
 from switchman.addons.serving.hooktable import HookTable
 
 
+class QuickOptions(options.Options):
+    """Options whose plain values are looked up once. mitmproxy copies a value deeply each time it is asked for one,
+    which is about fifteen times for each request."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.changed.connect(self._forget)  # the first to be connected, so nobody sees an old value
+
+    def __getattr__(self, name: str) -> Any:
+        value = super().__getattr__(name)
+        if name in self._options and (value is None or isinstance(value, (bool, int, str))):
+            self.__dict__[name] = value  # from now on Python finds it without asking us
+        return value
+
+    def _forget(self, updated: set[str]) -> None:
+        for name in updated:
+            self.__dict__.pop(name, None)
+
+
 class LeanMaster(master.Master):
     """Core, HTTP and TLS of mitmproxy, then our own addons in their order."""
 
     addons: HookTable
 
     def __init__(self, addons: Sequence[Any], event_loop: asyncio.AbstractEventLoop | None = None) -> None:
-        super().__init__(options.Options(), event_loop)
+        super().__init__(QuickOptions(), event_loop)
         self._legacy_log_events.uninstall()  # turns each log line into a hook that none of our addons has
         self.addons = HookTable(self)
         self.addons.add(
