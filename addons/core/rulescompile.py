@@ -38,7 +38,7 @@ class Compiler:
     env: Mapping[str, str]
     request_timeout: float
     presets: Presets = field(default_factory=dict)
-    keepalive: KeepAlive = KeepAlive()
+    keepalive: KeepAlive = field(default_factory=KeepAlive)
     problems: list[Problem] = field(default_factory=list)
     servers: dict[str, Server] = field(default_factory=dict)
     unnamed: dict[urls.BaseURL, Server] = field(default_factory=dict)

@@ -10,6 +10,8 @@ from switchman.addons.core.servers import Quirks
 from switchman.addons.dialects.fields import is_count, is_number
 from switchman.addons.dialects.form import Sampling
 
+__all__ = ["CHECKS", "STANDARD", "Quirks", "said", "take", "take_sampling", "take_stop"]
+
 Check = Callable[[Any], bool]
 
 # member of Sampling -> the type it has in every format
