@@ -1,0 +1,256 @@
+"""Shared: what the workers of one machine know together, behind one small interface.
+
+Values are bytes under a space and a key, each with a time to live; a space has a size cap, and what was used longest
+ago goes first. A claim is a value that only one can hold, for a time: who has it does the work for all.
+
+    MemoryShared    one process; what there is with ENABLE_LOGGING=false
+    SQLiteShared    the workers of one machine: a file of its own beside the log's database
+
+Past one machine, a third one with the same methods speaks to Redis. `Trouble` is any backend's failure: the callers
+go on as if nothing were there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sqlite3
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Protocol
+
+BUSY_TIMEOUT = 2.0  # seconds to wait for another worker's write; each takes well under a millisecond
+USED_STEP = 60.0  # seconds: a value's last use is noted no more often than this, as noting it is a write
+EVICT_BATCH = 64
+
+Clock = Callable[[], float]  # epoch seconds, as they are compared between processes
+
+
+class Trouble(Exception):
+    """The backend failed. Nothing is lost but what it held."""
+
+
+class Shared(Protocol):
+    """All raise Trouble, and nothing else, where the backend fails."""
+
+    async def get(self, space: str, key: str) -> bytes | None: ...
+
+    async def put(self, space: str, key: str, value: bytes, ttl: float, cap: int) -> None:
+        """Keep a value for `ttl` seconds. `cap`: bytes that the whole space may hold; a larger value is not kept."""
+
+    async def delete(self, space: str, key: str) -> None: ...
+
+    async def claim(self, space: str, key: str, owner: str, ttl: float) -> bool:
+        """Whether `owner` now has the claim: nobody else has it, or had it longer than its `ttl` ago."""
+
+    async def claimed(self, space: str, key: str) -> bool: ...
+
+    async def release(self, space: str, key: str, owner: str) -> None:
+        """Give a claim back; nothing if it is somebody else's by now."""
+
+    def close(self) -> None: ...
+
+
+class MemoryShared:
+    """In this process only."""
+
+    def __init__(self, clock: Clock = time.time) -> None:
+        self._clock = clock
+        self._spaces: dict[str, OrderedDict[str, tuple[bytes, float]]] = {}
+        self._sizes: dict[str, int] = {}
+        self._claims: dict[tuple[str, str], tuple[str, float]] = {}
+
+    async def get(self, space: str, key: str) -> bytes | None:
+        values = self._spaces.get(space)
+        if values is None or key not in values:
+            return None
+        value, expires = values[key]
+        if expires <= self._clock():
+            self._drop(space, key)
+            return None
+        values.move_to_end(key)
+        return value
+
+    async def put(self, space: str, key: str, value: bytes, ttl: float, cap: int) -> None:
+        self._drop(space, key)
+        size = len(value) + len(key)
+        if size > cap or ttl <= 0:
+            return
+        values = self._spaces.setdefault(space, OrderedDict())
+        values[key] = (value, self._clock() + ttl)
+        self._sizes[space] = self._sizes.get(space, 0) + size
+        while self._sizes[space] > cap:
+            self._drop(space, next(iter(values)))
+
+    async def delete(self, space: str, key: str) -> None:
+        self._drop(space, key)
+
+    async def claim(self, space: str, key: str, owner: str, ttl: float) -> bool:
+        now = self._clock()
+        holder, expires = self._claims.get((space, key), ("", 0.0))
+        if holder not in ("", owner) and expires > now:
+            return False
+        self._claims[space, key] = (owner, now + ttl)
+        return True
+
+    async def claimed(self, space: str, key: str) -> bool:
+        return self._claims.get((space, key), ("", 0.0))[1] > self._clock()
+
+    async def release(self, space: str, key: str, owner: str) -> None:
+        if self._claims.get((space, key), ("", 0.0))[0] == owner:
+            del self._claims[space, key]
+
+    def close(self) -> None:
+        self._spaces.clear()
+        self._sizes.clear()
+        self._claims.clear()
+
+    def _drop(self, space: str, key: str) -> None:
+        values = self._spaces.get(space, OrderedDict())
+        if (found := values.pop(key, None)) is not None:
+            self._sizes[space] -= len(found[0]) + len(key)
+
+
+# The size of a space is kept by triggers, so that every worker sees the same one, and none has to add it up.
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS entries (
+    space TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL, size INTEGER NOT NULL,
+    expires REAL NOT NULL, used REAL NOT NULL, PRIMARY KEY (space, key)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS entries_used ON entries (space, used);
+CREATE TABLE IF NOT EXISTS sizes (space TEXT PRIMARY KEY, bytes INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TRIGGER IF NOT EXISTS entries_added AFTER INSERT ON entries BEGIN
+    INSERT INTO sizes VALUES (new.space, new.size) ON CONFLICT (space) DO UPDATE SET bytes = bytes + new.size; END;
+CREATE TRIGGER IF NOT EXISTS entries_removed AFTER DELETE ON entries BEGIN
+    UPDATE sizes SET bytes = bytes - old.size WHERE space = old.space; END;
+CREATE TABLE IF NOT EXISTS claims (
+    space TEXT NOT NULL, key TEXT NOT NULL, owner TEXT NOT NULL, expires REAL NOT NULL,
+    PRIMARY KEY (space, key)) WITHOUT ROWID;
+"""
+
+
+class SQLiteShared:
+    """One file for all workers of a machine, in WAL mode. Every statement runs in one thread of its own.
+
+    The file is only a cache: one that cannot be read is thrown away and begun anew.
+    """
+
+    def __init__(self, path: Path, clock: Clock = time.time) -> None:
+        self._path, self._clock = path, clock
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="switchman shared")
+        self._connection: sqlite3.Connection | None = None
+
+    async def get(self, space: str, key: str) -> bytes | None:
+        return await self._run(lambda db: self._get(db, space, key))
+
+    async def put(self, space: str, key: str, value: bytes, ttl: float, cap: int) -> None:
+        await self._run(lambda db: self._put(db, space, key, value, ttl, cap))
+
+    async def delete(self, space: str, key: str) -> None:
+        await self._run(lambda db: db.execute("DELETE FROM entries WHERE space = ? AND key = ?", (space, key)))
+
+    async def claim(self, space: str, key: str, owner: str, ttl: float) -> bool:
+        now = self._clock()
+        taken = (
+            "INSERT INTO claims VALUES (?, ?, ?, ?) ON CONFLICT (space, key) DO UPDATE "
+            "SET owner = excluded.owner, expires = excluded.expires WHERE claims.owner = excluded.owner "
+            "OR claims.expires <= ?"
+        )
+        return await self._run(lambda db: db.execute(taken, (space, key, owner, now + ttl, now)).rowcount > 0)
+
+    async def claimed(self, space: str, key: str) -> bool:
+        held = "SELECT 1 FROM claims WHERE space = ? AND key = ? AND expires > ?"
+        now = self._clock()
+        return await self._run(lambda db: db.execute(held, (space, key, now)).fetchone() is not None)
+
+    async def release(self, space: str, key: str, owner: str) -> None:
+        given_back = "DELETE FROM claims WHERE space = ? AND key = ? AND owner = ?"
+        await self._run(lambda db: db.execute(given_back, (space, key, owner)))
+
+    def close(self) -> None:
+        with contextlib.suppress(RuntimeError):  # closed before
+            self._thread.submit(self._close)
+        self._thread.shutdown(wait=True)
+
+    async def _run[T](self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """`work` in the thread; it is done even if nobody waits for it any more."""
+        try:
+            return await asyncio.wrap_future(self._thread.submit(self._guarded, work))
+        except RuntimeError as error:  # the thread is closed
+            raise Trouble(str(error)) from None
+
+    def _guarded[T](self, work: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            if self._connection is None:
+                self._connection = self._open()
+            return work(self._connection)
+        except (sqlite3.Error, OSError) as error:
+            broken = isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError)
+            self._close()
+            if broken:
+                self._remove()
+            raise Trouble(str(error)) from error
+
+    def _open(self) -> sqlite3.Connection:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        # Answers are nobody else's business: the file is there, for its owner only, before SQLite writes into it.
+        os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
+        db = sqlite3.connect(self._path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA synchronous = OFF")  # after a power cut the cache may be gone; nothing else is
+            db.executescript(SCHEMA)
+        except sqlite3.Error:
+            db.close()
+            raise
+        return db
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _remove(self) -> None:
+        for suffix in ("", "-wal", "-shm"):
+            with contextlib.suppress(OSError):
+                self._path.with_name(self._path.name + suffix).unlink()
+
+    def _get(self, db: sqlite3.Connection, space: str, key: str) -> bytes | None:
+        now = self._clock()
+        found = "SELECT value, used FROM entries WHERE space = ? AND key = ? AND expires > ?"
+        row = db.execute(found, (space, key, now)).fetchone()
+        if row is None:
+            return None
+        if row[1] < now - USED_STEP:
+            db.execute("UPDATE entries SET used = ? WHERE space = ? AND key = ?", (now, space, key))
+        return bytes(row[0])
+
+    def _put(self, db: sqlite3.Connection, space: str, key: str, value: bytes, ttl: float, cap: int) -> None:
+        now, size = self._clock(), len(value) + len(key)
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            db.execute("DELETE FROM entries WHERE space = ? AND key = ?", (space, key))
+            if size <= cap and ttl > 0:
+                row = (space, key, value, size, now + ttl, now)
+                db.execute("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?)", row)
+                self._evict(db, space, cap, now)
+        except sqlite3.Error:
+            db.execute("ROLLBACK")
+            raise
+        db.execute("COMMIT")
+
+    def _evict(self, db: sqlite3.Connection, space: str, cap: int, now: float) -> None:
+        held = "SELECT bytes FROM sizes WHERE space = ?"
+        if db.execute(held, (space,)).fetchone()[0] <= cap:
+            return
+        db.execute("DELETE FROM entries WHERE space = ? AND expires <= ?", (space, now))
+        oldest = "SELECT key, size FROM entries WHERE space = ? ORDER BY used LIMIT ?"
+        while (over := db.execute(held, (space,)).fetchone()[0] - cap) > 0:
+            for key, size in db.execute(oldest, (space, EVICT_BATCH)).fetchall():
+                db.execute("DELETE FROM entries WHERE space = ? AND key = ?", (space, key))
+                over -= size
+                if over <= 0:
+                    break
