@@ -1,0 +1,159 @@
+"""The semantic cache's guards: may the answer to one ask serve another?
+
+    strict(a, b) -> bool                    default: the same words in the same order, but for typos and courtesy
+    relaxed(a, b, similarity) -> bool       small paraphrases too, where the embeddings are as close as `similarity`
+
+A similarity alone cannot tell 5 from 6, more from less or Paris from Rome: near texts are near whatever they say. So
+a hit needs the similarity *and* a guard, and a guard says yes only to what it understands. Numbers, negation,
+direction words, names, code, quotations and word order are never among the things that may differ.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from switchman.addons.core import guardwords as words
+from switchman.addons.core.guardtext import Signature, Token, signature
+
+RELAXED_SIMILARITY: Final = 0.9  # cosine; below it the relaxed guard is as strict as the strict one
+
+_KEYS: Final = """
+    q:wa w:qes e:wrd r:etf t:ryg y:tuh u:yij i:uok o:ipl p:ol a:qsz s:awdxz d:sefcx f:drgvc g:fthbv h:gyjnb j:hukmn
+    k:jilm l:kop z:asx x:zsdc c:xdfv v:cfgb b:vghn n:bhjm m:njk
+"""
+_NEIGHBOURS: Final = {pair[0]: frozenset(pair[2:]) for pair in _KEYS.split()}
+_SUFFIXES: Final = ("ing", "ed", "er", "ers", "y", "ion", "ions")
+
+
+def strict(a: str, b: str) -> bool:
+    """Whether both ask the same in the same words. Symmetric; linear in the lengths."""
+    return a == b or same_words(signature(a), signature(b))
+
+
+def relaxed(a: str, b: str, similarity: float | None = None) -> bool:
+    """Whether both ask the same, small paraphrases included. Without a similarity, as strict as `strict`."""
+    if a == b:
+        return True
+    first, second = signature(a), signature(b)
+    if same_words(first, second):
+        return True
+    if similarity is None or similarity < RELAXED_SIMILARITY:
+        return False
+    return _paraphrased(first, second)
+
+
+def same_words(a: Signature, b: Signature) -> bool:
+    """Token by token; a few may be typos of each other, and none of what is short, a number, a name or code."""
+    if len(a.tokens) != len(b.tokens) or not a.tokens:
+        return False
+    anycase = _case_is_style(a, b)
+    typos = 0
+    for one, other in zip(a.tokens, b.tokens, strict=True):
+        if one.fixed and other.fixed and not anycase and one.written != other.written:
+            return False
+        if one.text == other.text:
+            continue
+        if one.fixed or other.fixed or one.named or other.named or not is_typo(one.text, other.text):
+            return False
+        typos += 1
+    return typos <= 1 + len(a.tokens) // 8 and typos < len(a.tokens)
+
+
+def _case_is_style(a: Signature, b: Signature) -> bool:
+    """One of them is all in small (or capital) letters, and differs in case outside of code and quotations too."""
+    if not a.shouted and not b.shouted:
+        return False
+    outside = [(one.written, other.written) for one, other in zip(a.tokens, b.tokens, strict=True) if not one.fixed]
+    return any(one != other and one.lower() == other.lower() for one, other in outside)
+
+
+def is_typo(a: str, b: str) -> bool:
+    """Whether one is the other with a single slip: two letters swapped, one missing, doubled or from the next key."""
+    if not (a.isalpha() and b.isalpha() and a.isascii() and b.isascii()):
+        return False
+    if min(len(a), len(b)) < 5 or a[0] != b[0] or frozenset((a, b)) in words.CONFUSABLE:
+        return False
+    if len(a) == len(b):
+        return _one_swap(a, b) or _one_key(a, b)
+    return _one_missing(a, b) if len(a) > len(b) else _one_missing(b, a)
+
+
+def _differences(a: str, b: str) -> list[int]:
+    return [index for index, (one, other) in enumerate(zip(a, b, strict=True)) if one != other]
+
+
+def _one_swap(a: str, b: str) -> bool:
+    at = _differences(a, b)
+    return len(at) == 2 and at[1] == at[0] + 1 and a[at[0]] == b[at[1]] and a[at[1]] == b[at[0]]
+
+
+def _one_key(a: str, b: str) -> bool:
+    """A neighbouring key inside a long word; a change at the end is grammar, and between vowels may be another word."""
+    at = _differences(a, b)
+    if len(at) != 1 or len(a) < 7 or not 1 <= at[0] < len(a) - 2:
+        return False
+    one, other = a[at[0]], b[at[0]]
+    return other in _NEIGHBOURS[one] and not (one in "aeiou" and other in "aeiou")
+
+
+def _one_missing(longer: str, shorter: str) -> bool:
+    """A letter lost inside a word, or one doubled; not at the end (plurals, tenses), nor a stem's double consonant."""
+    if len(longer) != len(shorter) + 1:
+        return False
+    at = next((index for index, (one, other) in enumerate(zip(longer, shorter, strict=False)) if one != other), -1)
+    if at < 1 or longer[at + 1 :] != shorter[at:]:
+        return False
+    doubled = longer[at] in (longer[at - 1], longer[at + 1 : at + 2])
+    rest = longer[at + 1 :]
+    if doubled and longer[at] not in "aeiou" and rest in _SUFFIXES:
+        return False
+    return len(longer) >= (6 if doubled else 7) and len(rest) >= 2
+
+
+# ---- small paraphrases --------------------------------------------------------------------------------------------
+
+_CONJUNCTIONS: Final = frozenset({"and", "or"})
+
+
+def _paraphrased(a: Signature, b: Signature) -> bool:
+    """The same content words in the same order, whatever their synonyms and light words; or two of them swapped at an
+    `and` or `or`."""
+    first, second = _content(a), _content(b)
+    if first == second:
+        return len(first) >= 2
+    return len(first) == len(second) and len(first) >= 4 and _swapped_at_conjunction(first, second)
+
+
+def _content(found: Signature) -> list[str]:
+    """Words that carry meaning, each by the first of its synonyms."""
+    kept: list[str] = []
+    for token in found.tokens:
+        text = token.text
+        if token.fixed:
+            kept.append(token.written)
+        elif text not in words.LIGHT:
+            kept.append(_meant(token))
+    return kept
+
+
+def _meant(token: Token) -> str:
+    text = token.text
+    if token.named or not text.isascii():
+        return text
+    text = words.SYNONYMS.get(text, text)
+    return "is" if text == "are" else _singular(text)
+
+
+def _singular(text: str) -> str:
+    if len(text) < 4 or not text.endswith("s") or text.endswith(("ss", "us", "is", "as", "ous")):
+        return text
+    singular = text[:-3] + "y" if text.endswith("ies") and len(text) > 4 else text[:-1]
+    return words.SYNONYMS.get(singular, singular)
+
+
+def _swapped_at_conjunction(a: list[str], b: list[str]) -> bool:
+    at = [index for index, (one, other) in enumerate(zip(a, b, strict=True)) if one != other]
+    if len(at) != 2 or at[1] != at[0] + 2:
+        return False
+    left, middle, right = a[at[0] : at[1] + 1]
+    return middle in _CONJUNCTIONS and b[at[0]] == right and b[at[1]] == left and "respectively" not in a

@@ -1,0 +1,317 @@
+"""The words that the semantic cache's guards treat specially. What is not here counts, letter by letter.
+
+Every table says that two ways of writing mean the same in any ask. So each entry is a risk: a pair of asks that it
+makes equal gets one answer. When in doubt it is left out; a miss costs a request, a wrong hit costs trust.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+
+def _lines(text: str) -> tuple[tuple[str, ...], ...]:
+    """One phrase a line, longest first, as words."""
+    return tuple(sorted((tuple(line.split()) for line in text.strip().splitlines()), key=len, reverse=True))
+
+
+def _words(text: str) -> list[str]:
+    return text.split()
+
+
+def _pairs(text: str) -> dict[str, str]:
+    """`from=to` words; `+` in `to` is a space."""
+    return {left: right.replace("+", " ") for left, right in (pair.split("=") for pair in text.split())}
+
+
+# Said before an ask without being part of it.
+OPENERS: Final = _lines(
+    """
+    please
+    pls
+    plz
+    kindly
+    hi
+    hello
+    hey
+    hi there
+    hello there
+    hey there
+    good morning
+    good afternoon
+    good evening
+    excuse me
+    can you
+    can you please
+    can you kindly
+    can you help me
+    could you
+    could you please
+    could you kindly
+    could you help me
+    could you possibly
+    would you please
+    would you kindly
+    will you please
+    please can you
+    please could you
+    i want you to
+    i need you to
+    i would like you to
+    i would like to know
+    i want to know
+    i was wondering
+    may i know
+    can i know
+    can you tell me
+    could you tell me
+    please tell me
+    tell me
+    help me
+    help me to
+    please help me
+    quick question
+    ok
+    okay
+    so
+    well
+    um
+    dear assistant
+    """
+)
+# Said after an ask.
+CLOSERS: Final = _lines(
+    """
+    please
+    pls
+    plz
+    thanks
+    thank you
+    thx
+    ty
+    cheers
+    thanks a lot
+    thanks so much
+    thanks very much
+    thanks in advance
+    thanks again
+    thank you so much
+    thank you very much
+    thank you in advance
+    thank you kindly
+    many thanks
+    much appreciated
+    i appreciate it
+    for me
+    for me please
+    would you
+    could you
+    will you
+    """
+)
+
+CONTRACTED: Final = _pairs(
+    """
+    what's=what+is who's=who+is where's=where+is when's=when+is why's=why+is how's=how+is that's=that+is
+    there's=there+is here's=here+is it's=it+is he's=he+is she's=she+is let's=let+us i'm=i+am can't=can+not
+    cannot=can+not won't=will+not shan't=shall+not ain't=is+not y'all=you+all whats=what+is whos=who+is
+    wheres=where+is hows=how+is thats=that+is theres=there+is im=i+am dont=do+not doesnt=does+not didnt=did+not
+    isnt=is+not arent=are+not wasnt=was+not werent=were+not cant=can+not couldnt=could+not shouldnt=should+not
+    wouldnt=would+not hasnt=has+not havent=have+not ive=i+have youre=you+are theyre=they+are gonna=going+to
+    wanna=want+to gotta=got+to gimme=give+me lemme=let+me dunno=do+not+know
+    """
+)
+ENDINGS: Final = _pairs("n't=not 're=are 've=have 'll=will 'd=would 'm=am")
+
+# One word written in two ways, by country, habit or common mistake.
+SPELLINGS: Final = _pairs(
+    """
+    colour=color colours=colors favourite=favorite favourites=favorites flavour=flavor behaviour=behavior
+    neighbour=neighbor neighbours=neighbors honour=honor labour=labor humour=humor centre=center theatre=theater
+    metre=meter metres=meters litre=liter litres=liters kilometre=kilometer kilometres=kilometers catalogue=catalog
+    dialogue=dialog analyse=analyze organise=organize organisation=organization realise=realize recognise=recognize
+    summarise=summarize optimise=optimize minimise=minimize maximise=maximize categorise=categorize
+    apologise=apologize travelling=traveling traveller=traveler cancelled=canceled modelling=modeling
+    labelled=labeled jewellery=jewelry programme=program grey=gray tyre=tire tyres=tires defence=defense
+    offence=offense licence=license cheque=check aluminium=aluminum mum=mom maths=math ageing=aging enrol=enroll
+    fulfil=fulfill skilful=skillful sceptical=skeptical e-mail=email okay=ok versus=vs tv=television u=you ur=your
+    thru=through tho=though cuz=because bcoz=because definately=definitely definitly=definitely seperate=separate
+    recieve=receive occured=occurred untill=until wich=which teh=the adn=and becuase=because beleive=believe
+    calender=calendar collegue=colleague comming=coming embarass=embarrass enviroment=environment
+    existance=existence foriegn=foreign goverment=government grammer=grammar guarentee=guarantee harrass=harass
+    independant=independent knowlege=knowledge libary=library neccessary=necessary necessery=necessary
+    noticable=noticeable posession=possession prefered=preferred privilige=privilege publically=publicly
+    recomend=recommend reccomend=recommend refered=referred relevent=relevant succesful=successful suprise=surprise
+    tommorow=tomorrow tommorrow=tomorrow truely=truly wierd=weird writting=writing begining=beginning
+    buisness=business acheive=achieve adress=address diffrence=difference diffrent=different langauge=language
+    programing=programming algorythm=algorithm databse=database fucntion=function pyhton=python javscript=javascript
+    hte=the taht=that waht=what hwo=how yuo=you thier=their alot=lot excercise=exercise restaraunt=restaurant
+    restuarant=restaurant vaccum=vacuum speach=speech wether=whether explane=explain explian=explain
+    exaplain=explain
+    """
+)
+
+# Add nothing to an ask.
+FILLERS: Final = frozenset(
+    _words(
+        """
+        a an the actually literally basically indeed honestly really currently
+        """
+    )
+)
+# After these a single letter is a name: vitamin A.
+LETTERED: Final = frozenset(
+    _words(
+        """
+        vitamin hepatitis plan type grade class group option part series level point section schedule title model
+        influenza note serie appendix exhibit figure item step team player variable set column row block vector matrix
+        and or between from to vs letter
+        """
+    )
+)
+
+
+NUMBERS: Final = {
+    word: value
+    for value, word in enumerate(
+        _words(
+            """
+            zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen
+            seventeen eighteen nineteen
+            """
+        )
+    )
+} | {
+    word: value * 10
+    for value, word in enumerate(_words("twenty thirty forty fifty sixty seventy eighty ninety"), start=2)
+}
+MULTIPLES: Final = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9}
+ORDINALS: Final = {
+    word: f"{value}{'st' if value == 1 else 'nd' if value == 2 else 'rd' if value == 3 else 'th'}"
+    for value, word in enumerate(
+        _words("first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth"), start=1
+    )
+}
+
+# How one does a thing: "how do I", "how can one" and "how to" ask the same of whoever does it.
+HOW: Final = _lines(
+    """
+    how to
+    how do i
+    how can i
+    how could i
+    how do we
+    how can we
+    how do you
+    how can you
+    how does one
+    how can one
+    how do one
+    how would i
+    """
+)
+# ... unless the verb is about the one who is asked.
+ABOUT_YOU: Final = frozenset(
+    _words(
+        """
+        feel think know like work mean see sleep dream love hate believe compare differ look sound seem react respond
+        remember live exist function operate have get learn help be understand
+        """
+    )
+)
+
+
+# Words that one slip of the keyboard turns into each other, so neither is taken for a typo of the other.
+CONFUSABLE: Final = frozenset(
+    frozenset(pair.split("/"))
+    for pair in _words(
+        """
+        causal/casual trial/trail united/untied angel/angle diary/dairy marital/martial calvary/cavalry
+        sacred/scared quiet/quite parental/prenatal nuclear/unclear complaint/compliant silver/sliver
+        perfect/prefect preserve/perverse reserve/reverse signed/singed tired/tried board/broad split/spilt
+        brain/brian maria/mario liam/lima desert/dessert later/latter diner/dinner super/supper holly/holy
+        coma/comma county/country though/through trough/through thorough/through thought/through thought/though
+        bother/brother friend/fiend planet/plane human/humane rational/rationale moral/morale symmetric/asymmetric
+        immigrate/emigrate discreet/discrete contest/context content/context content/contest investing/infesting
+        conversion/conversation exiting/exciting imitate/intimate internment/interment coarse/course course/curse
+        patient/patent metal/mental medal/metal mortal/moral neural/neutral carton/cartoon collage/college
+        personal/personnel simulate/stimulate simulation/stimulation stimulant/simulant ethernet/ethereal
+        prescription/proscription inspection/insertion relational/rational relative/relativ import/impart
+        exporter/exported stationary/stationery complement/compliment device/devise advice/advise affect/effect
+        adapt/adopt breath/breathe cloth/clothe bath/bathe lose/loose chose/choose born/borne wander/wonder
+        interstate/intrastate intramural/intermural macro/micro aesthetic/ascetic austria/australia iran/iraq
+        niger/nigeria slovakia/slovenia guinea/guiana martin/martian united/unite message/massage hyper/hypo
+        react/redact inactive/interactive preform/perform proportion/portion reactor/redactor crated/created
+        creator/crater cation/caution station/stain inferred/infrared filing/filling tiling/tilling addition/edition
+        carrier/career marine/martine barber/barbier posse/possess recent/resent formerly/formally allusion/illusion
+        eminent/imminent ensure/insure illicit/elicit council/counsel principal/principle statue/statute
+        stature/statue celery/salary alley/ally tracked/tacked charted/chartered saving/shaving stared/started
+        starling/startling staring/starting planning/planing strip/stripe string/sting producer/produce
+        serious/series various/virus barring/baring hopping/hoping resign/reign resin/resign insult/insulate
+        insulation/insolation inflated/inflamed abortion/absorption absorption/adsorption disease/decease
+        polish/publish english/engish spanish/spinach thai/thigh
+        """
+    )
+)
+
+# Mean the same, whatever is asked; for the relaxed guard only.
+SYNONYMS: Final = {
+    word: group.split(" ")[0]
+    for group in (
+        "best greatest finest top",
+        "way method manner",
+        "begin start commence",
+        "buy purchase",
+        "big large",
+        "movie film",
+        "photo picture photograph image",
+        "quick fast rapid",
+        "quickly fast rapidly",
+        "fix repair",
+        "get obtain",
+        "make create",
+        "kid child",
+        "job career",
+        "car automobile",
+        "phone smartphone",
+        "use utilize employ",
+        "used utilized employed",
+        "get obtain acquire",
+        "help assist",
+        "need require",
+        "choose select pick",
+        "improve enhance",
+        "difference distinction",
+        "main primary principal",
+        "important significant",
+        "earn make",
+        "program programme",
+        "usa us america",
+        "uk britain",
+        "formerly previously",
+        "later afterwards",
+        "about regarding concerning",
+        "via through",
+        "during throughout",
+        "complete finish",
+        "pair couple",
+        "example instance",
+        "info information",
+        "app application",
+        "ad advertisement",
+        "exam examination",
+        "several various",
+        "also too",
+        "located situated",
+        "near nearby",
+        "explain describe",
+    )
+    for word in group.split(" ")
+}
+# Carry no meaning of their own where everything else agrees; for the relaxed guard only.
+LIGHT: Final = frozenset(
+    _words(
+        """
+        do does of that which there very also own
+        """
+    )
+)

@@ -1,0 +1,46 @@
+"""As guardwords.py, for Chinese: courtesies, and the ways to ask the same, by runs of characters."""
+
+from __future__ import annotations
+
+from typing import Final
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+def _pairs(text: str) -> tuple[tuple[str, str], ...]:
+    """`from=to`, in order; `to` may be nothing."""
+    return tuple((said, meant) for said, _, meant in (pair.partition("=") for pair in text.split()))
+
+
+OPENERS: Final = _words(
+    """
+    请问一下 我想问一下 我想问问 想问一下 问一下 我想知道 请告诉我 告诉我 麻烦问一下 麻烦你帮我 麻烦你
+    麻烦您 麻烦 请你帮我 请帮我 请帮忙 请您 请你 请问 请 帮我 帮忙 你能帮我 能帮我 可以帮我 能不能帮我
+    可不可以帮我 你好 您好 拜托 劳驾 你可以 嗨 那个
+    """
+)
+CLOSERS: Final = _words(
+    """
+    非常感谢 谢谢你了 谢谢你 谢谢您 谢谢啦 谢谢了 谢谢 多谢 感谢 拜托了 拜托 辛苦了 麻烦了 可以吗 好吗
+    行吗 啊 呀 呢 哦 哈
+    """
+)
+# One way to say it; in this order.
+REWRITTEN: Final = _pairs(
+    """
+    您=你 妳=你 为啥=为什么 为何=为什么 啥时候=什么时候 何时=什么时候 啥=什么 咋样=怎么样 咋=怎么
+    如何=怎么 怎样=怎么 怎么样才能=怎么才能 哪儿=哪里 多长时间=多久 能够=能 可以=能 一下= 的=
+    是不是=是否 可不可以=能否 能不能=能否 可否=能否 有木有=有没有 嘛=吗 俩=两个 两=二
+    """
+)
+# "能否X" asks what "能X吗" asks.
+WHETHER: Final = _pairs(
+    """
+    能否=能 是否=是 有没有=有 会不会=会 要不要=要 能能=能
+    """
+)
+
+DIGITS: Final = {character: value for value, character in enumerate("零一二三四五六七八九")}
+UNITS: Final = {"十": 10, "百": 100, "千": 1000, "万": 10_000, "亿": 10**8}
