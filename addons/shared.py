@@ -20,12 +20,21 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 BUSY_TIMEOUT = 2.0  # seconds to wait for another worker's write; each takes well under a millisecond
 USED_STEP = 60.0  # seconds: a value's last use is noted no more often than this, as noting it is a write
-EVICT_BATCH = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How much a space may hold in all."""
+
+    entries: int
+    bytes: int = 256 * 1024 * 1024
+
 
 Clock = Callable[[], float]  # epoch seconds, as they are compared between processes
 
@@ -39,8 +48,8 @@ class Shared(Protocol):
 
     async def get(self, space: str, key: str) -> bytes | None: ...
 
-    async def put(self, space: str, key: str, value: bytes, ttl: float, cap: int) -> None:
-        """Keep a value for `ttl` seconds. `cap`: bytes that the whole space may hold; a larger value is not kept."""
+    async def put(self, space: str, key: str, value: bytes, ttl: float, room: Room) -> None:
+        """Keep a value for `ttl` seconds. A value larger than the whole room is not kept."""
 
     async def delete(self, space: str, key: str) -> None: ...
 
@@ -75,15 +84,15 @@ class MemoryShared:
         values.move_to_end(key)
         return value
 
-    async def put(self, space: str, key: str, value: bytes, ttl: float, cap: int) -> None:
+    async def put(self, space: str, key: str, value: bytes, ttl: float, room: Room) -> None:
         self._drop(space, key)
         size = len(value) + len(key)
-        if size > cap or ttl <= 0:
+        if size > room.bytes or ttl <= 0:
             return
         values = self._spaces.setdefault(space, OrderedDict())
         values[key] = (value, self._clock() + ttl)
         self._sizes[space] = self._sizes.get(space, 0) + size
-        while self._sizes[space] > cap:
+        while self._sizes[space] > room.bytes or len(values) > room.entries:
             self._drop(space, next(iter(values)))
 
     async def delete(self, space: str, key: str) -> None:
@@ -121,11 +130,13 @@ CREATE TABLE IF NOT EXISTS entries (
     space TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL, size INTEGER NOT NULL,
     expires REAL NOT NULL, used REAL NOT NULL, PRIMARY KEY (space, key)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS entries_used ON entries (space, used);
-CREATE TABLE IF NOT EXISTS sizes (space TEXT PRIMARY KEY, bytes INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS sizes (
+    space TEXT PRIMARY KEY, entries INTEGER NOT NULL, bytes INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TRIGGER IF NOT EXISTS entries_added AFTER INSERT ON entries BEGIN
-    INSERT INTO sizes VALUES (new.space, new.size) ON CONFLICT (space) DO UPDATE SET bytes = bytes + new.size; END;
+    INSERT INTO sizes VALUES (new.space, 1, new.size)
+    ON CONFLICT (space) DO UPDATE SET entries = entries + 1, bytes = bytes + new.size; END;
 CREATE TRIGGER IF NOT EXISTS entries_removed AFTER DELETE ON entries BEGIN
-    UPDATE sizes SET bytes = bytes - old.size WHERE space = old.space; END;
+    UPDATE sizes SET entries = entries - 1, bytes = bytes - old.size WHERE space = old.space; END;
 CREATE TABLE IF NOT EXISTS claims (
     space TEXT NOT NULL, key TEXT NOT NULL, owner TEXT NOT NULL, expires REAL NOT NULL,
     PRIMARY KEY (space, key)) WITHOUT ROWID;
@@ -146,8 +157,8 @@ class SQLiteShared:
     async def get(self, space: str, key: str) -> bytes | None:
         return await self._run(lambda db: self._get(db, space, key))
 
-    async def put(self, space: str, key: str, value: bytes, ttl: float, cap: int) -> None:
-        await self._run(lambda db: self._put(db, space, key, value, ttl, cap))
+    async def put(self, space: str, key: str, value: bytes, ttl: float, room: Room) -> None:
+        await self._run(lambda db: self._put(db, space, key, value, ttl, room))
 
     async def delete(self, space: str, key: str) -> None:
         await self._run(lambda db: db.execute("DELETE FROM entries WHERE space = ? AND key = ?", (space, key)))
@@ -228,29 +239,31 @@ class SQLiteShared:
             db.execute("UPDATE entries SET used = ? WHERE space = ? AND key = ?", (now, space, key))
         return bytes(row[0])
 
-    def _put(self, db: sqlite3.Connection, space: str, key: str, value: bytes, ttl: float, cap: int) -> None:
+    def _put(self, db: sqlite3.Connection, space: str, key: str, value: bytes, ttl: float, room: Room) -> None:
         now, size = self._clock(), len(value) + len(key)
         db.execute("BEGIN IMMEDIATE")
         try:
             db.execute("DELETE FROM entries WHERE space = ? AND key = ?", (space, key))
-            if size <= cap and ttl > 0:
+            if size <= room.bytes and ttl > 0:
                 row = (space, key, value, size, now + ttl, now)
                 db.execute("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?)", row)
-                self._evict(db, space, cap, now)
+                self._evict(db, space, room, now)
         except sqlite3.Error:
             db.execute("ROLLBACK")
             raise
         db.execute("COMMIT")
 
-    def _evict(self, db: sqlite3.Connection, space: str, cap: int, now: float) -> None:
-        held = "SELECT bytes FROM sizes WHERE space = ?"
-        if db.execute(held, (space,)).fetchone()[0] <= cap:
+    def _evict(self, db: sqlite3.Connection, space: str, room: Room, now: float) -> None:
+        if not _overfull(db, space, room):
             return
         db.execute("DELETE FROM entries WHERE space = ? AND expires <= ?", (space, now))
-        oldest = "SELECT key, size FROM entries WHERE space = ? ORDER BY used LIMIT ?"
-        while (over := db.execute(held, (space,)).fetchone()[0] - cap) > 0:
-            for key, size in db.execute(oldest, (space, EVICT_BATCH)).fetchall():
-                db.execute("DELETE FROM entries WHERE space = ? AND key = ?", (space, key))
-                over -= size
-                if over <= 0:
-                    break
+        oldest = (
+            "DELETE FROM entries WHERE space = ?1 AND key = (SELECT key FROM entries WHERE space = ?1 ORDER BY used)"
+        )
+        while _overfull(db, space, room):
+            db.execute(oldest, (space,))
+
+
+def _overfull(db: sqlite3.Connection, space: str, room: Room) -> bool:
+    entries, size = db.execute("SELECT entries, bytes FROM sizes WHERE space = ?", (space,)).fetchone()
+    return bool(entries > room.entries or size > room.bytes)

@@ -10,7 +10,10 @@ from typing import Any
 
 import pytest
 
-from switchman.addons.shared import MemoryShared, Shared, SQLiteShared, Trouble
+from switchman.addons.shared import MemoryShared, Room, Shared, SQLiteShared, Trouble
+
+
+ROOM = Room(100, 1000)
 
 
 class Clock:
@@ -43,14 +46,14 @@ def test_a_value_until_it_expires(shared: Shared, clock: Clock) -> None:
     """A value is there for its time to live, under its own space and key only."""
 
     async def story() -> None:
-        await shared.put("a", "k", b"one", 10, 1000)
+        await shared.put("a", "k", b"one", 10, ROOM)
         assert await shared.get("a", "k") == b"one"
         assert await shared.get("b", "k") is None
-        await shared.put("a", "k", b"two", 10, 1000)
+        await shared.put("a", "k", b"two", 10, ROOM)
         assert await shared.get("a", "k") == b"two"
         clock.now += 10
         assert await shared.get("a", "k") is None
-        await shared.put("a", "k", b"three", 10, 1000)
+        await shared.put("a", "k", b"three", 10, ROOM)
         await shared.delete("a", "k")
         assert await shared.get("a", "k") is None
 
@@ -62,16 +65,28 @@ def test_the_cap_holds(shared: Shared, clock: Clock) -> None:
 
     async def story() -> None:
         for number in range(10):
-            await shared.put("a", str(number), b"x" * 99, 1e6, 1000)
+            await shared.put("a", str(number), b"x" * 99, 1e6, ROOM)
             clock.now += 100
         await shared.get("a", "0")  # used just now
-        await shared.put("b", "0", b"x" * 99, 1e6, 1000)  # another space does not count
-        await shared.put("a", "new", b"x" * 97, 1e6, 1000)
+        await shared.put("b", "0", b"x" * 99, 1e6, ROOM)  # another space does not count
+        await shared.put("a", "new", b"x" * 97, 1e6, ROOM)
         kept = {str(n) for n in range(10) if await shared.get("a", str(n)) is not None}
         assert kept == {"0", *map(str, range(2, 10))}
-        await shared.put("a", "big", b"x" * 2000, 1e6, 1000)
+        await shared.put("a", "big", b"x" * 2000, 1e6, ROOM)
         assert await shared.get("a", "big") is None
         assert await shared.get("a", "new") is not None
+
+    run(story())
+
+
+def test_the_number_of_entries_is_bounded(shared: Shared, clock: Clock) -> None:
+    """Small values count too: no more of them than there is room for."""
+
+    async def story() -> None:
+        for number in range(5):
+            await shared.put("a", str(number), b"x", 1e6, Room(3))
+            clock.now += 1
+        assert [n for n in range(5) if await shared.get("a", str(n)) is not None] == [2, 3, 4]
 
     run(story())
 
@@ -80,11 +95,11 @@ def test_expired_values_go_first(tmp_path: Path, clock: Clock) -> None:
     """Where room is needed in the file, what has expired is thrown out before anything that has not."""
 
     async def story(shared: Shared) -> None:
-        await shared.put("a", "lasting", b"x" * 400, 1e6, 1000)
+        await shared.put("a", "lasting", b"x" * 400, 1e6, ROOM)
         clock.now += 1
-        await shared.put("a", "brief", b"x" * 400, 5, 1000)
+        await shared.put("a", "brief", b"x" * 400, 5, ROOM)
         clock.now += 10
-        await shared.put("a", "new", b"x" * 400, 1e6, 1000)
+        await shared.put("a", "new", b"x" * 400, 1e6, ROOM)
         assert await shared.get("a", "lasting") is not None
 
     shared = SQLiteShared(tmp_path / "c.db", clock)
@@ -114,7 +129,7 @@ def test_two_workers_see_the_same(tmp_path: Path) -> None:
     """What one connection to the file has put or claimed, another one sees at once."""
 
     async def story(one: Shared, two: Shared) -> None:
-        await one.put("a", "k", b"v", 10, 1000)
+        await one.put("a", "k", b"v", 10, ROOM)
         assert await two.get("a", "k") == b"v"
         assert await one.claim("a", "k", "one", 10)
         assert not await two.claim("a", "k", "two", 10)
@@ -130,7 +145,7 @@ def test_it_outlives_the_process_and_is_private(tmp_path: Path) -> None:
     path = tmp_path / "c.db"
 
     async def written(shared: Shared) -> None:
-        await shared.put("a", "k", b"v", 1000, 1000)
+        await shared.put("a", "k", b"v", 1000, ROOM)
 
     async def read(shared: Shared) -> bytes | None:
         return await shared.get("a", "k")
@@ -153,7 +168,7 @@ def test_a_broken_file_is_begun_anew(tmp_path: Path) -> None:
     async def story() -> None:
         with pytest.raises(Trouble):
             await shared.get("a", "k")
-        await shared.put("a", "k", b"v", 10, 1000)
+        await shared.put("a", "k", b"v", 10, ROOM)
         assert await shared.get("a", "k") == b"v"
 
     run(story())

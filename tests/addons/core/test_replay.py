@@ -19,9 +19,10 @@ CHATS: list[FormatName] = ["openai.chat", "ollama.chat", "anthropic.messages"]
 
 
 def chat(text: str = "Hello.", finish: str | None = "stop", **message: Any) -> dict[str, Any]:
+    said = {"role": "assistant", "content": text, **message}
     return {
         "id": "chatcmpl-1", "object": "chat.completion", "created": 5, "model": "m", "x_unknown": 1,
-        "choices": [{"index": 0, "finish_reason": finish, "message": {"role": "assistant", "content": text, **message}}],
+        "choices": [{"index": 0, "finish_reason": finish, "message": said}],
         "usage": {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5},
     }  # fmt: skip
 
