@@ -56,7 +56,7 @@ class Intake:
         try:
             body, spans = jsonedit.parse(text)
         except ValueError as e:
-            raise BadRequest(f"The body is not valid JSON: {e}") from None
+            raise BadRequest(f"The body cannot be read: {e}.") from None
         return Call(
             endpoint=endpoint,
             query=query,
