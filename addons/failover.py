@@ -78,8 +78,12 @@ class Failover:
         attempt.ended = time.monotonic()
         attempt.outcome, attempt.error = failure.kind, failure.message
         if failure.kind == "stream":  # 1
-            self._count(attempt, failure)
-            self._end_stream(x, failure)
+            if x.reply is not None and x.reply.ended and x.pipe is not None:
+                attempt.outcome = "ok"  # all was said; only the end of the framing is missing
+                failure.tail = x.pipe(b"")
+            else:
+                self._count(attempt, failure)
+                self._end_stream(x, failure)
         elif failure.reused and failure.kind == "reset":  # 2
             attempt.error = "the server had closed the idle connection; sent again on a fresh one"
             self._again(flow, x, failure)

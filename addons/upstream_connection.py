@@ -1,11 +1,14 @@
-"""The upstream's side of an HTTP/1 connection, where mitmproxy's own would raise.
+"""The upstream's side of an HTTP/1 connection, where mitmproxy's own falls short.
 
-mitmproxy 12 knows no trailers: it raises NotImplementedError in the middle of a message that has some. A recipient may
-discard them (RFC 9110, section 6.5.1), and so they are dropped, here and for the client's side.
+1. It knows no trailers: it raises NotImplementedError in the middle of a message that has some. A recipient may discard
+   them (RFC 9110, section 6.5.1), and so they are dropped, here and for the client's side.
+2. It takes an interim answer (100, 102, 103) for the answer. A proxy may discard those that it did not ask for
+   (RFC 9110, section 15.2).
 """
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import h11
@@ -13,6 +16,8 @@ from h11._readers import ChunkedReader
 from mitmproxy.proxy import events, layer
 from mitmproxy.proxy.layers.http import HttpClient
 from mitmproxy.proxy.layers.http._http1 import Http1Client
+
+INTERIM = re.compile(rb"HTTP/1\.[01] 1(?!01)")  # 101 is final: it switches protocols
 
 
 class WithoutTrailers:
@@ -30,7 +35,16 @@ class WithoutTrailers:
 
 
 class RoutedClient(Http1Client):
-    """A connection to an upstream that may send trailers."""
+    """A connection to an upstream that may send interim answers and trailers."""
+
+    def read_headers(self, event: events.ConnectionEvent) -> layer.CommandGenerator[None]:
+        if isinstance(event, events.DataReceived) and self.request:
+            while INTERIM.match(bytes(self.buf)):
+                if not self.buf.maybe_extract_lines():
+                    return  # not all of it is here
+            if not self.buf:
+                return
+        yield from super().read_headers(event)
 
     def read_body(self, event: events.Event) -> layer.CommandGenerator[None]:
         if isinstance(self.body_reader, ChunkedReader):

@@ -54,14 +54,15 @@ class ReplyCollector:
     """feed() every event of a stream before any stage, or feed_whole() a whole reply; then read the attributes.
 
     `model`, `finish_reason`: as the upstream names them (`stop_reason`, `done_reason` and Responses' status count).
-    `error`: the text of an error inside the reply. `finished`: the reply came to its own end. `first_token_at`,
-    `last_event_at`: clock times, of streams.
+    `error`: the text of an error inside the reply. `finished`: the reply came to its own end. `ended`: so did
+    its stream, whose last event has been seen. `first_token_at`, `last_event_at`: clock times, of streams.
     """
 
     def __init__(self) -> None:
         self.model: str | None = None
         self.finish_reason: str | None = None
         self.finished = False
+        self.ended = False
         self.error: str | None = None
         self.first_token_at: float | None = None
         self.last_event_at: float | None = None
@@ -144,8 +145,10 @@ class ReplyCollector:
         if payload is None:
             return
         if payload.startswith(b"[DONE]"):
-            self.finished = True
+            self.finished = self.ended = True
             return
+        if event.name == "message_stop":
+            self.ended = True
         if self.first_token_at is not None and not _may_tell(payload):
             self.last_event_at = now
             return
@@ -216,7 +219,7 @@ class ReplyCollector:
                 self._add_tool(str(len(self._tools)), str(call.get("id", "")))
         if data.get("done") is not True:
             return
-        self.finished = True
+        self.finished = self.ended = True
         if isinstance(reason := data.get("done_reason"), str):
             self.finish_reason = reason
         self._read_usage({name: data.get(name) for name in ("prompt_eval_count", "eval_count", "eval_duration")})
@@ -249,7 +252,7 @@ class ReplyCollector:
         self._read_items(_dicts(response.get("output")))
         status, details = response.get("status"), response.get("incomplete_details")
         if status in ("completed", "incomplete", "failed", "cancelled"):
-            self.finished = True
+            self.finished = self.ended = True
             reason = details.get("reason") if isinstance(details, dict) else None
             self.finish_reason = reason if isinstance(reason, str) else status
 

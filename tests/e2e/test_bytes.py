@@ -115,6 +115,29 @@ def test_trailers_of_an_answer_do_no_harm(stream: bool, start: Any) -> None:
         assert proxy.row_of(response)["outcome"] == "ok"
 
 
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+def test_interim_answers_are_not_the_answer(stream: bool, start: Any) -> None:
+    """103 Early Hints and the like, of which nobody here asked for any, go before the answer and are dropped."""
+    content = b"data: [DONE]\n\n" if stream else b'{"choices": []}'
+    kind = b"text/event-stream" if stream else b"application/json"
+    hints = b"HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n"
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: %b\r\ncontent-length: %d\r\n\r\n" % (kind, len(content))
+    with says(hints + head + content) as url:
+        proxy = start(f"servers: {{odd: '{url}'}}\n")
+        response = proxy.chat("odd/m", stream)
+        assert (response.status_code, response.content) == (200, content)
+        assert "link" not in response.headers
+
+
+def test_an_absolute_url_is_asked_for_by_its_path(proxy: Any, upstream: FakeUpstream) -> None:
+    """A client that takes the router for its HTTP proxy (HTTP_PROXY) is answered all the same."""
+    with RawClient(proxy.port) as client:
+        reply = client.ask("http://api.example.invalid/v1/chat/completions", (ODD % "absolute").encode())
+        assert reply.status == 200, reply.body
+    assert upstream.requests[-1].target == "/v1/chat/completions"
+    assert upstream.requests[-1].header("host") == upstream.url.removeprefix("http://")
+
+
 def test_a_client_that_waits_for_100_continue_gets_it(proxy: Any, upstream: FakeUpstream) -> None:
     """As curl does with large bodies."""
     body = (ODD % "expecting").encode()

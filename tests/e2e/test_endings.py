@@ -90,6 +90,24 @@ def test_a_stream_that_dies_ends_with_an_error_event(
         assert client.ask(path, {**body, "model": f"{dialect}/m", "stream": False}, headers=HEADERS).status == 200
 
 
+@pytest.mark.parametrize("stream", STREAMS)
+def test_a_server_that_dies_after_its_last_word_has_answered(
+    stream: str, proxy: Any, servers: dict[str, FakeUpstream]
+) -> None:
+    """Where only the end of the framing is missing, the client has all there is: no error, and a clean end."""
+    dialect, path, body = STREAMS[stream]
+    servers[dialect].script([Behaviour(), Behaviour(cut_after=9999)])
+    with RawClient(proxy.port) as client:
+        asked = {**body, "model": f"{dialect}/{stream}", "stream": True}
+        good, cut = (client.ask(path, asked, headers=HEADERS) for _ in range(2))
+    assert cut.complete
+    assert len(cut.body.splitlines()) == len(good.body.splitlines())
+    assert b'"error"' not in cut.body
+    row = proxy.row(id=cut.header("x-switchman-request-id"))
+    assert (row["outcome"], row["output_tokens"]) == ("ok", 7)
+    assert row["attempts"][0]["outcome"] == "ok"
+
+
 def test_the_openai_client_raises_the_error_of_a_dying_stream(proxy: Any, servers: dict[str, FakeUpstream]) -> None:
     """Text that came is delivered, then openai-python raises APIError with our message."""
     servers["openai"].script([Behaviour(cut_after=3)])
