@@ -12,7 +12,6 @@ import pytest
 
 from switchman.addons.shared import MemoryShared, Room, Shared, SQLiteShared, Trouble
 
-
 ROOM = Room(100, 1000)
 
 
