@@ -18,7 +18,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from switchman.addons.core import guardwords as words
 from switchman.addons.core import guardwords_zh as words_zh
@@ -44,8 +44,7 @@ _NUMERALS_ZH: Final = re.compile("[零一二三四五六七八九十百千万亿
 _STOP: Final = "\n"
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """`text` is lower-case, `written` as it stood there. `fixed`: from code or a quotation. `named`: begins with a
     capital where a sentence does not begin."""
 
@@ -190,17 +189,17 @@ def _without_courtesy(tokens: list[Token]) -> list[Token]:
 
 
 def _bare(sentence: list[Token]) -> list[Token]:
-    texts = [token.text if not token.fixed else "" for token in sentence]
+    texts = tuple("" if token.fixed else token.text for token in sentence)
     first, last = 0, len(texts)
     changed = True
     while changed and first < last:
         changed = False
-        for phrase in words.OPENERS:
-            if tuple(texts[first : min(first + len(phrase), last)]) == phrase:
+        for phrase in words.OPENERS.get(texts[first], ()):
+            if texts[first : first + len(phrase)] == phrase and first + len(phrase) <= last:
                 first, changed = first + len(phrase), True
                 break
-        for phrase in words.CLOSERS:
-            if first < last and tuple(texts[max(last - len(phrase), first) : last]) == phrase:
+        for phrase in words.CLOSERS.get(texts[last - 1], ()) if first < last else ():
+            if texts[max(last - len(phrase), first) : last] == phrase:
                 last, changed = last - len(phrase), True
                 break
     return sentence[first:last]

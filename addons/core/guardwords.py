@@ -14,6 +14,22 @@ def _lines(text: str) -> tuple[tuple[str, ...], ...]:
     return tuple(sorted((tuple(line.split()) for line in text.strip().splitlines()), key=len, reverse=True))
 
 
+def by_first(phrases: tuple[tuple[str, ...], ...]) -> dict[str, tuple[tuple[str, ...], ...]]:
+    """The phrases by the word they begin with, longest first."""
+    found: dict[str, tuple[tuple[str, ...], ...]] = {}
+    for phrase in phrases:
+        found[phrase[0]] = (*found.get(phrase[0], ()), phrase)
+    return found
+
+
+def by_last(phrases: tuple[tuple[str, ...], ...]) -> dict[str, tuple[tuple[str, ...], ...]]:
+    """The phrases by the word they end with, longest first."""
+    found: dict[str, tuple[tuple[str, ...], ...]] = {}
+    for phrase in phrases:
+        found[phrase[-1]] = (*found.get(phrase[-1], ()), phrase)
+    return found
+
+
 def _words(text: str) -> list[str]:
     return text.split()
 
@@ -24,8 +40,9 @@ def _pairs(text: str) -> dict[str, str]:
 
 
 # Said before an ask without being part of it.
-OPENERS: Final = _lines(
-    """
+OPENERS: Final = by_first(
+    _lines(
+        """
     please
     pls
     plz
@@ -77,10 +94,12 @@ OPENERS: Final = _lines(
     um
     dear assistant
     """
+    )
 )
 # Said after an ask.
-CLOSERS: Final = _lines(
-    """
+CLOSERS: Final = by_last(
+    _lines(
+        """
     please
     pls
     plz
@@ -107,6 +126,7 @@ CLOSERS: Final = _lines(
     could you
     will you
     """
+    )
 )
 
 CONTRACTED: Final = _pairs(

@@ -42,7 +42,7 @@ _FENCE: Final = re.compile(r"```.*?(?:```|\Z)", re.DOTALL)
 _WORD: Final = re.compile(r"[^\W\d_]+")
 
 _SMALL_WORDS: Final = {
-    "en": "the of and to in is it you that for what how on are with can i my me this do be write please",
+    "en": "the of and to in is it you that for what how on are with can i my me this do be write please translate summarize explain what's tell say give",
     "es": "el la los las de que y en un una por para con es cómo qué está mi se del como puedo hola al lo más quiero",
     "fr": "le la les des de et un une est que qui pour dans je vous comment avec ce pas sur bonjour mon quelle du au",
     "de": "der die das und ist nicht ein eine ich wie zu mit von für auf den was kann bitte mir es sind im einen",
@@ -99,20 +99,17 @@ def language_of(text: str) -> str:
 
 
 def _latin(text: str) -> str:
+    """English wherever it is as likely as another: most prompts are, and code has stray letters of all of them."""
     points: Counter[str] = Counter()
-    words = 0
-    for word in _WORD.findall(text.lower()):
-        words += 1
+    words = Counter(_WORD.findall(text.lower()))
+    for word in words:
         spoken = _BY_WORD.get(word, ())
         for code in spoken:
-            points[code] += 6 // min(len(spoken), 6)
+            points[code] += 12 // len(spoken) if len(word) > 1 else 1
     if not words:
         return "und"
-    if not points:
-        return "en"
-    best = max(points.values())
-    # English wherever it is as likely as another: most prompts are, and short ones decide little.
-    return "en" if points["en"] >= best else max(points, key=lambda code: points[code])
+    best = max(points, key=lambda code: points[code], default="en")
+    return best if points[best] > points["en"] and points[best] >= 6 else "en"
 
 
 def _cyrillic(text: str) -> str:

@@ -22,21 +22,26 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
-HEAD: Final = 1400
-TAIL: Final = 600
+HEAD: Final = 900
+TAIL: Final = 450
 
 _OPENING_WORDS: Final = 45
 _CLOSING_WORDS: Final = 22
 _OPENING_HAN: Final = 44
 _CLOSING_HAN: Final = 24
+_SHAPED: Final = 500  # characters, from the start and half as many from the end, whose shape is looked at
+_MATERIAL_WORDS: Final = 110
+_MATERIAL_HAN: Final = 160
 _PHRASE: Final = 4  # words
 _RUN: Final = 6  # characters
 
 _WORD: Final = re.compile(r"[a-zA-Z\u00c0-\u024f]+(?:['’][a-zA-Z]+)?[+#]{0,2}|\d+(?:[.,:]\d+)*|[^\s\w]")
+_DIGITS: Final = re.compile(r"\d+")
+_LETTER: Final = re.compile(r"[a-zA-Z]")
 _HAN: Final = re.compile(r"[\u3400-\u9fff]")
 _FENCE: Final = re.compile(r"```.*?(?:```|\Z)", re.DOTALL)
 _IDENTIFIER: Final = re.compile(
-    r"[a-z]\w*_[a-z]\w*|\b[a-z]+[A-Z]\w+|\w\(\)|\w\.\w+\(|\b\w+\[\w+\]|</?[a-z]+>|=>|==|!=|::|&&|//"
+    r"[a-z]_[a-z]|[a-z][A-Z][a-z]|\w\(\)|\.[a-z]\w{0,30}\(|\w\[\w{1,12}\]|</?[a-z]{1,12}>|=>|==|!=|::|&&|//"
 )
 _CODE_LINE: Final = re.compile(
     r"(?m)^[ \t]*(?:def \w|class \w+[:({]|import \w|from \w+ import|#include|public |private |function \w|const \w"
@@ -48,9 +53,18 @@ _FORMULA: Final = re.compile(
     r"|\\(?:frac|sqrt|int|sum|log|sin|cos|le|ge|times|cdot)"
     r"|[√∫∑π≤≥∞°²³]|\bf\([a-z]\)|\d ?%|\$\d|\$[^$\n]{1,60}\$"
 )
-_CHOICE: Final = re.compile(r"(?m)^\s*\(?[A-Da-d][).:：、．]")
-_BULLET: Final = re.compile(r"(?m)^\s*(?:[-*•]|\d{1,2}[.)、])\s")
-_QUOTED: Final = re.compile('["“「『‘][^"”」』’\n]{2,}["”」』’]')
+_CHOICE: Final = re.compile(r"(?m)^[ \t]*\(?[A-Da-d][).:：、．]")
+_BULLET: Final = re.compile(r"(?m)^[ \t]*(?:[-*•]|\d{1,2}[.)、])\s")
+_QUOTED: Final = re.compile('["“「『‘][^"“”「」『』‘’\n]{2,200}["”」』’]')
+
+_SHAPES: Final = (  # name, pattern, and how many are several
+    ("identifier", _IDENTIFIER, 3),
+    ("formula", _FORMULA, 3),
+    ("choice", _CHOICE, 3),
+    ("bullet", _BULLET, 3),
+    ("quoted", _QUOTED, 2),
+)
+_SIZES: Final = (3, 6, 10, 16, 28, 60, 120)  # words
 
 
 def _words(text: str) -> frozenset[str]:
@@ -88,12 +102,16 @@ _NUMBER_WORDS: Final = _words(
 
 @dataclass(frozen=True, slots=True)
 class Cues:
-    """Phrases to groups: `words` by the phrase, `runs` by the run of characters, `starts` of both for speed."""
+    """Phrases to groups: `words` by the phrase, `runs` by the run of characters.
+
+    For speed: `word_reach` has the number of words of the longest phrase that a word begins, `run_lengths` the lengths
+    of the runs that two characters begin.
+    """
 
     words: Mapping[str, tuple[str, ...]]
-    word_starts: frozenset[str]
+    word_reach: Mapping[str, int]
     runs: Mapping[str, tuple[str, ...]]
-    run_starts: frozenset[str]
+    run_lengths: Mapping[str, tuple[int, ...]]
 
     @classmethod
     def of(cls, groups: Mapping[str, Mapping[str, Iterable[str]]]) -> Cues:
@@ -114,16 +132,19 @@ class Cues:
                         words.setdefault(" ".join(split), []).append(group)
         return cls(
             words={phrase: tuple(found) for phrase, found in words.items()},
-            word_starts=frozenset(phrase.split(" ", 1)[0] for phrase in words),
+            word_reach=_reach(words),
             runs={run: tuple(found) for run, found in runs.items()},
-            run_starts=frozenset(run[0] for run in runs),
+            run_lengths=_lengths(runs),
         )
 
     def signals(self, text: str) -> set[str]:
         """The names that hold for this text; bounded by HEAD + TAIL characters of it."""
-        long = len(text) > HEAD + TAIL
+        head, tail = HEAD, TAIL
+        if not text.isascii() and len(_HAN.findall(text[:200])) > 60:
+            head, tail = HEAD // 2, TAIL // 2  # a Chinese character says as much as two or three letters
+        long = len(text) > head + tail
         if long:
-            text = text[:HEAD] + "\n" + text[-TAIL:]
+            text = text[:head] + "\n" + text[-tail:]
         found = _shape(text, long)
         prose = _FENCE.sub(" ", text) if "```" in text else text
         lower = prose.lower().replace("’", "'")
@@ -147,7 +168,7 @@ class Cues:
             if len(phrases) > 1:
                 found.add("g2:" + group)
         beside: dict[str, set[str]] = {}
-        self._phrases(material, beside)
+        self._phrases(material[:_MATERIAL_WORDS], beside)
         found.update("m:" + group for group in beside)
         start = 0
         while start < len(opening) - 1 and start < 8 and opening[start] in _POLITE:
@@ -161,16 +182,13 @@ class Cues:
             found.add("f:" + opening[0])
 
     def _phrases(self, words: list[str], groups: dict[str, set[str]]) -> None:
+        reach, known = self.word_reach, self.words
         for index, word in enumerate(words):
-            if word not in self.word_starts:
+            if (longest := reach.get(word)) is None:
                 continue
-            phrase = word
-            for more in range(_PHRASE):
-                if more:
-                    if index + more >= len(words):
-                        break
-                    phrase = f"{phrase} {words[index + more]}"
-                for group in self.words.get(phrase, ()):
+            for length in range(1, min(longest, len(words) - index) + 1):
+                phrase = word if length == 1 else " ".join(words[index : index + length])
+                for group in known.get(phrase, ()):
                     groups.setdefault(group, set()).add(phrase)
 
     def _han(self, found: set[str], text: str) -> None:
@@ -183,7 +201,7 @@ class Cues:
             found.add("g2:" + group if "g:" + group in found or len(runs) > 1 else "g:" + group)
             found.add("g:" + group)
         beside: dict[str, set[str]] = {}
-        self._runs(material, beside)
+        self._runs(material[:_MATERIAL_HAN], beside)
         found.update("m:" + group for group in beside)
         polite = True
         while polite:
@@ -198,12 +216,30 @@ class Cues:
             found.update("og:" + group for group in self.runs.get(opening[:length], ()))
 
     def _runs(self, text: str, groups: dict[str, set[str]]) -> None:
-        for index, character in enumerate(text):
-            if character in self.run_starts:
-                for length in range(1, _RUN + 1):
-                    run = text[index : index + length]
-                    for group in self.runs.get(run, ()):
-                        groups.setdefault(group, set()).add(run)
+        known, lengths = self.runs, self.run_lengths
+        for index in range(len(text)):
+            for group in known.get(text[index], ()):
+                groups.setdefault(group, set()).add(text[index])
+            for length in lengths.get(text[index : index + 2], ()):
+                run = text[index : index + length]
+                for group in known.get(run, ()):
+                    groups.setdefault(group, set()).add(run)
+
+
+def _reach(phrases: Iterable[str]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for phrase in phrases:
+        split = phrase.split(" ")
+        found[split[0]] = max(found.get(split[0], 0), len(split))
+    return found
+
+
+def _lengths(runs: Iterable[str]) -> dict[str, tuple[int, ...]]:
+    found: dict[str, set[int]] = {}
+    for run in runs:
+        if len(run) > 1:
+            found.setdefault(run[:2], set()).add(len(run))
+    return {start: tuple(sorted(lengths)) for start, lengths in found.items()}
 
 
 def split_words(lower: str) -> list[str]:
@@ -227,59 +263,48 @@ def _han_pieces(lower: str) -> str:
 def _shape(text: str, long: bool) -> set[str]:
     """What the text looks like, whatever it says."""
     found: set[str] = set()
-    size = len(text)
+    sample = text if len(text) <= _SHAPED * 3 // 2 else text[:_SHAPED] + "\n" + text[-_SHAPED // 2 :]
     han = 0 if text.isascii() else len(_HAN.findall(text))
     words = text.count(" ") + 1 + han * 0.6
-    for limit in (3, 6, 10, 16, 28, 60, 120):
-        if words <= limit:
-            found.add(f"s:size{limit}")
-            break
-    else:
-        found.add("s:long" if not long else "s:huge")
-    stripped = text.rstrip(" \n\t\"')）”")
-    if stripped.endswith(("?", "？")):
-        found.add("s:asks")
-    elif "?" in text or "？" in text:
-        found.add("s:asks-inside")
+    size = next((limit for limit in _SIZES if words <= limit), 0)
+    found.add(f"s:size{size}" if size else "s:huge" if long else "s:long")
     if han:
-        found.add("s:han" if han * 3 > size * 0.3 else "s:some-han")
-        if sum(text.count(mark) for mark in "，。、") == 0 and han < 12:
+        found.add("s:han" if han * 3 > len(text) * 0.3 else "s:some-han")
+        if han < 12 and not any(mark in text for mark in "，。、"):
             found.add("s:han-short")
     if "```" in text:
         found.add("s:fence")
-    if _CODE_LINE.search(text):
+    if _CODE_LINE.search(sample):
         found.add("s:code-line")
-    for name, pattern, several in (
-        ("identifier", _IDENTIFIER, 3),
-        ("formula", _FORMULA, 3),
-        ("choice", _CHOICE, 3),
-        ("bullet", _BULLET, 3),
-        ("quoted", _QUOTED, 2),
-    ):
-        count = len(pattern.findall(text))
+    for name, pattern, several in _SHAPES:
+        count = len(pattern.findall(sample))
         if count:
             found.add(f"s:{name}")
         if count >= several:
             found.add(f"s:{name}s")
-    _numbers(found, text)
+    _numbers(found, sample)
     _layout(found, text, words)
     return found
 
 
 def _numbers(found: set[str], text: str) -> None:
-    count = len(re.findall(r"\d+", text))
+    count = len(_DIGITS.findall(text))
     spelt = sum(word in _NUMBER_WORDS for word in text.lower().split()[:150])
     found.add(f"s:numbers{min(count, 3) if count < 6 else 6}")
     if spelt:
         found.add("s:spelt" if spelt == 1 else "s:spelt2")
     if "=" in text:
         found.add("s:equals")
-    letters = len(re.findall(r"[a-zA-Z]", text))
-    if count and letters < 12 and not found & {"s:han"}:
+    if count and len(_LETTER.findall(text[:80])) < 12 and not found & {"s:han"}:
         found.add("s:bare-numbers")
 
 
 def _layout(found: set[str], text: str, words: float) -> None:
+    stripped = text.rstrip(" \n\t\"')）”")
+    if stripped.endswith(("?", "？")):
+        found.add("s:asks")
+    elif "?" in text or "？" in text:
+        found.add("s:asks-inside")
     lines = text.count("\n")
     if lines:
         found.add("s:lines" if lines < 6 else "s:many-lines")
