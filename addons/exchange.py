@@ -36,6 +36,7 @@ class Attempt:
     status: int | None = None
     outcome: str | None = None  # as in core.record.AttemptRecord; None while it runs
     error: str | None = None
+    probe: bool = False  # the breaker let it pass: it may be the one that finds out whether the server is back
     rendered: Rendered | None = None  # how the server is spoken to; None for what is no LLM call
     swallow: frozenset[int] = frozenset()  # statuses that are worth another attempt
 

@@ -103,7 +103,8 @@ class Failover:
         if (x := exchange(flow)) is not None and (attempt := x.attempt) is not None and attempt.ended is None:
             # The client left: no verdict on the server.
             attempt.ended, attempt.outcome = time.monotonic(), "cancelled"
-            self.runtime.breakers.release(attempt.target)
+            if attempt.probe:
+                self.runtime.breakers.release(attempt.target)
 
     def _count(self, attempt: Attempt, failure: UpstreamFailure) -> None:
         retry_after = parse_retry_after(failure.response.headers, time.time()) if failure.response is not None else None

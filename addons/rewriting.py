@@ -88,7 +88,7 @@ class Rewriting:
         assert x.sent is not None and x.plan is not None
         server = candidate.server
         called = candidate.named(x.call.model if x.call else "")
-        self.runtime.breakers.claim(called, time.monotonic())
+        probe = self.runtime.breakers.claim(called, time.monotonic())
         target = join(server.url, rendered.path if rendered else x.sent.path)
         request.data.scheme = server.url.scheme.encode()
         request.data.host, request.data.port = server.url.host, server.url.port
@@ -110,6 +110,7 @@ class Rewriting:
                 started_at=time.time(),
                 started=time.monotonic(),
                 rendered=rendered,
+                probe=probe,
                 swallow=_swallowed(server, more, x.call, rendered),
             )
         )
