@@ -8,6 +8,7 @@ import time
 from mitmproxy import http
 
 from switchman.addons.core.record import AttemptRecord, Outcome, Record
+from switchman.addons.dialects.streams import CUT_SHORT
 from switchman.addons.exchange import Attempt, Exchange, exchange
 from switchman.addons.runtime import Runtime
 
@@ -27,9 +28,13 @@ class Recording:
     def response(self, flow: http.HTTPFlow) -> None:
         if (x := exchange(flow)) is None or flow.response is None:
             return
+        broken = _broken(x)
         if (attempt := x.attempt) is not None and attempt.ended is None:
             attempt.ended = time.monotonic()
-            attempt.outcome = "ok" if flow.response.status_code < 400 else "status"
+            attempt.outcome = "stream" if broken else "ok" if flow.response.status_code < 400 else "status"
+            attempt.error = broken
+        if x.outcome is None and broken:
+            x.outcome, x.error = "stream_error", broken
         if x.outcome is None:
             x.outcome = "ok" if flow.response.status_code < 400 else "upstream_error"
         self._write(flow, x, flow.response.status_code)
@@ -58,6 +63,17 @@ class Recording:
         flow.metadata.update(x.summary())
         if self.runtime.writer is not None:
             self.runtime.put(_record(flow, x, status, x.outcome or "ok"))
+
+
+def _broken(x: Exchange) -> str | None:
+    """How a stream went wrong whose body came whole: the server said so in it, or ended it before its reply."""
+    if x.reply is None or x.pipe is None or (x.attempt is not None and x.attempt.ended is not None):
+        return None
+    if x.reply.error is not None:
+        return f"the server reported an error during its answer: {x.reply.error}"
+    if not x.reply.finished and x.attempt is not None and x.attempt.answer is not None:
+        return CUT_SHORT  # what the client was told
+    return None
 
 
 def _record(flow: http.HTTPFlow, x: Exchange, status: int, outcome: Outcome) -> Record:

@@ -126,6 +126,8 @@ def _check_chat(body: Mapping[str, Any], who: Identity) -> None:
         raise Rejected(400, "Invalid 'messages': expected a non-empty array.", param="messages", code="invalid_type")
     for i, message in enumerate(messages):
         _check_message(f"messages[{i}]", message)
+    if body.get("tools") == []:
+        raise Rejected(400, "Invalid 'tools': empty array.", param="tools", code="empty_array")
     for i, tool in enumerate(body.get("tools") or ()):
         if not isinstance(tool, dict) or "type" not in tool:
             raise Rejected(400, f"Missing required parameter: 'tools[{i}].type'.", param=f"tools[{i}].type")

@@ -99,6 +99,9 @@ def effort_of(reasoning: Reasoning) -> str:
 
 
 def encode_tools(request: Request, notes: Notes) -> dict[str, Any]:
+    """The API refuses an empty list of tools (ollama-python always sends a list), and a choice without tools."""
+    if not request.tools and request.origin != "openai.chat":
+        return {}
     body: dict[str, Any] = {}
     if request.tools is not None:
         body["tools"] = [encode_tool(tool, request, notes) for tool in request.tools]

@@ -483,6 +483,15 @@ def test_a_tool_choice_is_approached_for_ollama(choice: Any) -> None:
     assert out.warnings[0].startswith("tool_choice was changed")
 
 
+@pytest.mark.parametrize("server", ["openai", "anthropic"])
+def test_an_empty_list_of_tools_is_left_out(server: Any) -> None:
+    """ollama-python always sends a list; the others refuse an empty one, and a choice without tools."""
+    out = translate("/api/chat", {"model": "m", "messages": [], "tools": []}, server)
+    assert "tools" not in out.body and out.warnings[1:] == ()
+    asked = {"model": "m", "max_tokens": 9, "messages": [], "tools": [], "tool_choice": {"type": "auto"}}
+    assert {"tools", "tool_choice"}.isdisjoint(translate("/v1/messages", asked, "openai").body)
+
+
 # ---- numbers -----------------------------------------------------------------------------------------------------
 
 
