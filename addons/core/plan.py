@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from switchman.addons.core.ruleset import Server
+from switchman.addons.core.routes import Stick, Thinking
+from switchman.addons.core.servers import Server
 
 Outcome = Literal["hit", "miss", "skip", "error"]
 
@@ -41,9 +42,14 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Candidates in the order they are tried; never empty. `layer` answered, `route` is the name of what matched."""
+    """Candidates in the order they are tried; never empty. `layer` answered, `route` is the name of what matched.
+
+    `thinking` is the rule's strategy. `stick` "conversation": what follows in it stays with the target.
+    """
 
     candidates: tuple[Candidate, ...]
     layer: str
     route: str
     trace: tuple[TraceLine, ...] = ()
+    thinking: Thinking = "auto"
+    stick: Stick = ""

@@ -9,9 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from switchman.addons.core.clients import Address, Network, in_networks
+from switchman.addons.core.conditions import Condition
 from switchman.addons.core.servers import Server
+
+Thinking = Literal["auto", "enabled", "disabled"]
+Stick = Literal["", "conversation"]
 
 # Model names come from clients, and a careless pattern may take exponential time on a long one.
 MAX_MATCHED_CHARACTERS = 256
@@ -60,6 +65,7 @@ class Match:
     pattern: re.Pattern[str] | None = None  # the compiled `model` where that is a regex; searched, not anchored
     source: tuple[Network, ...] | None = None
     source_host: str | None = None  # as written
+    condition: Condition | None = None  # all the rest
 
     def accepts_model(self, model: str) -> bool:
         if self.pattern is not None:
@@ -72,6 +78,7 @@ class Match:
     def __str__(self) -> str:
         wanted = [f"model {self.model}"] if self.model is not None else []
         wanted += [f"source_host {self.source_host}"] if self.source_host is not None else []
+        wanted += [str(self.condition)] if self.condition is not None else []
         return " and ".join(wanted) or "anything"
 
 
@@ -80,7 +87,8 @@ class Route:
     """A rule: what matches goes to `upstream` as `model`, then to the fallbacks.
 
     `upstream` None: the model's own name decides where it goes (an alias, `server/model`, or the default upstream).
-    `model` None: the name stays. `position` is the index in the file's list, `line` its line.
+    `model` None: the name stays. `position` is the index in the file's list, `line` its line. `stick`: what is to stay
+    with the target, "" for nothing. `local_only`: no fallback leaves the first target's server and the local ones.
     """
 
     name: str
@@ -91,6 +99,20 @@ class Route:
     priority: int = 500
     position: int = 0
     line: int = 0
+    thinking: Thinking = "auto"
+    stick: Stick = ""
+    local_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Arbiter:
+    """A small model that is asked which category a request belongs to. `targets`: category -> name of a target."""
+
+    server: Server
+    model: str
+    timeout_ms: float
+    min_confidence: float
+    targets: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from pydantic import SecretStr
 
 from switchman.addons.core import urls
+from switchman.addons.core.matchcompile import OwnTarget, compile_match
 from switchman.addons.core.presets import Preset, Presets, keepalive_of, quirks_of
 from switchman.addons.core.problems import Problem, hint
-from switchman.addons.core.routes import Alias, Instance, Match, Route, compile_pattern, is_pattern, may_backtrack
+from switchman.addons.core.routes import Alias, Arbiter, Instance, Match, Route, may_backtrack
 from switchman.addons.core.rulesfile import (
     InstanceFile,
     KeepAliveFile,
@@ -21,9 +22,9 @@ from switchman.addons.core.rulesfile import (
     RouteFile,
     RulesFileModel,
     ServerFile,
-    source_networks,
 )
 from switchman.addons.core.servers import Deadlines, KeepAlive, ModelFacts, Server
+from switchman.addons.core.targets import instances_named
 from switchman.addons.core.yamltext import Document, Path
 
 DEFAULT_NAME = "default"
@@ -165,17 +166,23 @@ class Compiler:
         close = hint(name, [*self.servers, *also])
         self._error(path, f"no server is named {name!r}{close}{url}; the servers are: {known}")
 
-    def _by_url(self, text: str) -> Server:
-        """The server with this URL: a named one where there is one, so that its key and its breaker are used."""
+    def _by_url(self, text: str, *, listed: bool = True) -> Server:
+        """The server with this URL: a named one where there is one, so that its key and its breaker are used.
+
+        `listed`: it is one of the upstreams, so that its models are offered to clients.
+        """
         url = urls.parse(text)
         for server in self.servers.values():
             if server.url == url:
                 return server
-        if url not in self.unnamed:
-            self.unnamed[url] = Server(
-                self._free_name(url), url, timeout=Deadlines(total=self.request_timeout), keepalive=self.keepalive
-            )
-        return self.unnamed[url]
+        if url in self.unnamed:
+            return self.unnamed[url]
+        server = Server(
+            self._free_name(url), url, timeout=Deadlines(total=self.request_timeout), keepalive=self.keepalive
+        )
+        if listed:
+            self.unnamed[url] = server
+        return server
 
     def _free_name(self, url: urls.BaseURL) -> str:
         """Host and port, as people call a server without a name; the whole URL where two would share that."""
@@ -183,33 +190,100 @@ class Compiler:
         taken = {*self.servers, *(server.name for server in self.unnamed.values())}
         return name if name not in taken else str(url)
 
-    def compile_routes(self, model: RulesFileModel) -> list[Route]:
-        """The routes in the order they are tried: by priority, then as written."""
-        routes = [self._route(index, written, model) for index, written in enumerate(model.routes)]
-        return sorted(routes, key=lambda route: -route.priority)
+    def compile_routes(self, model: RulesFileModel, aliases: Mapping[str, Alias]) -> list[Route]:
+        """The enabled routes in the order they are tried: by priority, then as written."""
+        routes = [self._route(index, written, model, aliases) for index, written in enumerate(model.routes)]
+        enabled = (route for route in routes if model.routes[route.position].enabled)
+        return sorted(enabled, key=lambda route: -route.priority)
 
-    def _route(self, index: int, written: RouteFile, model: RulesFileModel) -> Route:
+    def _route(self, index: int, written: RouteFile, model: RulesFileModel, aliases: Mapping[str, Alias]) -> Route:
         path: Path = ("routes", index)
-        fallbacks: list[Instance] = []
-        for number, fallback in enumerate(written.route.fallbacks):
-            fallbacks += self._instance((*path, "route", "fallbacks", number), fallback, model)
+        upstream = self._upstream((*path, "route", "upstream"), written.route.upstream)
+        target = self._own_target(upstream, written.route.model, model, aliases)
         return Route(
             name=written.name or f"route {index + 1}",
-            match=self._match(path, written),
-            upstream=self._upstream((*path, "route", "upstream"), written.route.upstream),
+            match=self._match(path, written, target),
+            upstream=upstream,
             model=written.route.model,
-            fallbacks=tuple(fallbacks),
+            fallbacks=self._fallbacks((*path, "route", "fallbacks"), written.route.fallbacks, model, aliases),
             priority=written.priority,
             position=index,
             line=self.document.values[path][0],
+            thinking=written.route.thinking,
+            stick=written.route.stick or "",
+            local_only=written.route.local_only,
         )
 
-    def _match(self, path: Path, written: RouteFile) -> Match:
-        text, host = written.match.model, written.match.source_host
-        pattern = compile_pattern(text) if text is not None and is_pattern(text) else None
-        if pattern is not None and may_backtrack(pattern.pattern):
+    def _fallbacks(
+        self, path: Path, listed: Sequence[str | InstanceFile], model: RulesFileModel, aliases: Mapping[str, Alias]
+    ) -> tuple[Instance, ...]:
+        found: list[Instance] = []
+        for number, written in enumerate(listed):
+            found += self.compile_target((*path, number), written, model, aliases)
+        return tuple(found)
+
+    def compile_target(
+        self, path: Path, written: str | InstanceFile, model: RulesFileModel, aliases: Mapping[str, Alias]
+    ) -> list[Instance]:
+        """`server/model`, a mapping, or an alias with all its instances. A problem where it is none of them."""
+        if self._nested_alias(model, written) is not None:
+            return list(aliases[str(written)].instances)
+        return self._instance(path, written, model)
+
+    def compile_fallbacks(self, model: RulesFileModel, aliases: Mapping[str, Alias]) -> tuple[Instance, ...]:
+        return self._fallbacks(("fallbacks",), model.fallbacks, model, aliases)
+
+    def compile_default(
+        self, model: RulesFileModel, aliases: Mapping[str, Alias], upstream: Server
+    ) -> tuple[Instance, ...]:
+        """Where `auto` ends; nothing where the file does not say. A name alone is a model of DEFAULT_UPSTREAM."""
+        written = model.default
+        if written is None:
+            return ()
+        if isinstance(written, str) and "/" not in written and written not in {*aliases, *self.servers}:
+            close = hint(written, [*self.servers, *aliases])
+            self._warn(("default",), f"{written!r} names no server and no alias{close}; DEFAULT_UPSTREAM is to have it")
+            return (Instance(upstream, written),)
+        return tuple(self.compile_target(("default",), written, model, aliases))
+
+    def compile_local(self, model: RulesFileModel) -> frozenset[str]:
+        for index, name in enumerate(model.local_only):
+            if name not in self.servers:
+                self._unknown_server(("local_only", index), name)
+        return frozenset(model.local_only)
+
+    def compile_arbiter(self, model: RulesFileModel) -> Arbiter | None:
+        written = model.arbiter
+        if written is None:
+            return None
+        server = self.servers.get(written.server or "")
+        if written.url is not None:
+            server = self._by_url(written.url, listed=False)
+        if server is None:
+            self._unknown_server(("arbiter", "server"), written.server or "")
+            return None
+        return Arbiter(server, written.model, written.timeout_ms, written.min_confidence, dict(written.targets))
+
+    def _own_target(
+        self, upstream: Server | None, name: str | None, model: RulesFileModel, aliases: Mapping[str, Alias]
+    ) -> OwnTarget:
+        """What a route's max_cost and max_latency are about."""
+        if name is None:
+            return OwnTarget()
+        if upstream is not None:
+            target = f"{upstream.name}/{name}"
+        elif found := instances_named(name, self.servers, aliases):
+            target = f"{found[0].server.name}/{found[0].model}"
+        else:
+            return OwnTarget()
+        facts = model.models.get(target)
+        return OwnTarget(target, facts.input_cost if facts else None)
+
+    def _match(self, path: Path, written: RouteFile, target: OwnTarget) -> Match:
+        match = compile_match(written.match, target)
+        if match.pattern is not None and may_backtrack(match.pattern.pattern):
             self._warn((*path, "match", "model"), "a repeat within a repeat may take very long on some model names")
-        return Match(text, pattern, source_networks(host) if host is not None else None, host)
+        return match
 
     def _upstream(self, path: Path, text: str | None) -> Server | None:
         if text is None:

@@ -13,12 +13,14 @@ from dataclasses import dataclass, field
 from heapq import merge
 from typing import TYPE_CHECKING, Protocol
 
+from switchman.addons.core.layersfile import CacheSettings, SemanticRoutes
 from switchman.addons.core.presets import Presets
 from switchman.addons.core.problems import Problem, RulesError
-from switchman.addons.core.routes import Alias, Instance, Match, ModelMap, Route, compile_model_map
+from switchman.addons.core.routes import Alias, Arbiter, Instance, Match, ModelMap, Route, compile_model_map
 from switchman.addons.core.rulescheck import routing_warnings
 from switchman.addons.core.rulescompile import Compiler
-from switchman.addons.core.rulesshape import check_shape, later_keys
+from switchman.addons.core.rulesfile import AUTO
+from switchman.addons.core.rulesshape import check_shape
 from switchman.addons.core.servers import UNKNOWN_MODEL, Deadlines, ModelFacts, Server, ThinkingOutput
 from switchman.addons.core.yamltext import load
 
@@ -55,6 +57,10 @@ class Ruleset:
     """All rules. `routes` are in the order they are tried. `servers` are the named ones; `upstreams` all there are.
 
     `digest` names the file's content (hex); "" for no file. `default_set`: DEFAULT_UPSTREAM was given, not assumed.
+    `auto_default`: where `auto` goes when every layer misses (`default:`), empty for DEFAULT_UPSTREAM.
+    `fallbacks`: tried after any rule's own. `local_only`: names of servers. `auto_names`: models that stand for the
+    router's choice. `lists_tools`: some model's modalities name tools. `needs_features`: a decision on any model may
+    depend on what is asked.
     """
 
     servers: Mapping[str, Server]
@@ -71,14 +77,28 @@ class Ruleset:
     file: str
     digest: str
     warnings: tuple[Problem, ...] = ()
+    auto_default: tuple[Instance, ...] = ()
+    fallbacks: tuple[Instance, ...] = ()
+    local_only: frozenset[str] = frozenset()
+    auto_names: frozenset[str] = frozenset({AUTO})
+    cache: CacheSettings = field(default_factory=CacheSettings)
+    semantic_routes: SemanticRoutes | None = None
+    arbiter: Arbiter | None = None
+    lists_tools: bool = False
+    needs_features: bool = False
     _exact: Mapping[str, tuple[int, ...]] = field(default_factory=dict, repr=False)  # model -> indexes into routes
     _others: tuple[int, ...] = field(default=(), repr=False)  # indexes of routes with a pattern, or without a model
 
-    def routes_for(self, model: str) -> Iterator[Route]:
-        """The routes whose `match.model` accepts a name, in the order they are tried; `source_host` is left aside."""
-        for index in merge(self._exact.get(model, ()), self._others):
+    def is_auto(self, model: str) -> bool:
+        """Whether a name means that the router chooses: none, `auto`, or another of `auto_names`. An alias does not."""
+        return (not model or model in self.auto_names) and model not in self.aliases
+
+    def routes_for(self, *models: str) -> Iterator[Route]:
+        """The routes whose `match.model` accepts one of the names, in the order they are tried; no more is asked."""
+        exact = [found for model in dict.fromkeys(models) if (found := self._exact.get(model))]
+        for index in merge(*exact, self._others) if exact else self._others:
             route = self.routes[index]
-            if route.match.accepts_model(model):
+            if route.match.pattern is None or any(route.match.accepts_model(model) for model in models):
                 yield route
 
     def facts(self, server: Server, model: str) -> ModelFacts:
@@ -121,15 +141,18 @@ def parse_ruleset(
     compiler.compile_servers(model)
     facts = compiler.compile_models(model)
     aliases = compiler.compile_aliases(model)
-    routes = tuple(compiler.compile_routes(model))
+    routes = tuple(compiler.compile_routes(model, aliases))
+    fallbacks = compiler.compile_fallbacks(model, aliases)
     default = compiler.default_server(settings.default_upstream)
+    auto_default = compiler.compile_default(model, aliases, default)
+    local_only = compiler.compile_local(model)
+    arbiter = compiler.compile_arbiter(model)
     model_map = compile_model_map(settings.model_map)
     problems += compiler.problems
     if errors := [problem for problem in problems if problem.severity == "error"]:
         raise RulesError(errors)
     warnings = [
         *problems,
-        *later_keys(document),
         *routing_warnings(document, routes, aliases, compiler.servers, model_map),
     ]
     exact, others = _index(routes)
@@ -148,6 +171,16 @@ def parse_ruleset(
         file=filename,
         digest=hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest() if text else "",
         warnings=tuple(sorted(warnings, key=lambda problem: (problem.line, problem.column))),
+        auto_default=auto_default,
+        fallbacks=fallbacks,
+        local_only=local_only,
+        auto_names=frozenset(model.auto_names),
+        cache=model.cache,
+        semantic_routes=model.semantic_routes,
+        arbiter=arbiter,
+        lists_tools=any("tools" in fact.modalities for fact in facts.values()),
+        needs_features=any(route.match.condition for route in routes)
+        or any(fact.modalities or fact.context for fact in facts.values()),
         _exact=exact,
         _others=others,
     )

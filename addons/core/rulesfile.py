@@ -8,8 +8,6 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Discriminator,
     Field,
     GetJsonSchemaHandler,
@@ -22,27 +20,15 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from switchman.addons.core import urls
-from switchman.addons.core.clients import Network, parse_network
+from switchman.addons.core.layersfile import ArbiterFile, CacheSettings, SemanticRoutes
+from switchman.addons.core.matchfile import Cost, MatchFile, Text, Written
 from switchman.addons.core.retry import OPT_IN_STATUSES
-from switchman.addons.core.routes import compile_pattern, is_pattern
 
+AUTO = "auto"  # the model that means: the router chooses
 SERVER_NAME = r"^[A-Za-z0-9._-]+$"
 
-NOT_YET = "not available yet"
-
-Text = Annotated[str, StringConstraints(min_length=1)]
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
-Cost = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Thinking = Literal["strip", "reasoning", "keep"]
-
-
-def _later(effect: str) -> Any:
-    """A key of a later version: reported as a warning today, and without effect. `effect` says what it will do."""
-    return Field(default=None, description=f"{effect} ({NOT_YET})", json_schema_extra={NOT_YET: True})
-
-
-class _Written(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
 
 
 def _checked_url(text: str) -> str:
@@ -50,7 +36,7 @@ def _checked_url(text: str) -> str:
     return text
 
 
-class TimeoutFile(_Written):
+class TimeoutFile(Written):
     """Deadlines in seconds."""
 
     connect: Seconds = Field(default=10.0, description="until a connection stands")
@@ -59,7 +45,7 @@ class TimeoutFile(_Written):
     total: Seconds | None = Field(default=None, description="everything; without it REQUEST_TIMEOUT (3000)")
 
 
-class QuirksFile(_Written):
+class QuirksFile(Written):
     """How a server differs from its dialect's reference. What is not said is as the preset has it, or the default."""
 
     max_completion_tokens: bool | None = Field(default=None, description="it refuses max_tokens (default false)")
@@ -71,7 +57,7 @@ class QuirksFile(_Written):
     has_responses: bool | None = Field(default=None, description="it has /v1/responses (default true)")
 
 
-class KeepAliveFile(_Written):
+class KeepAliveFile(Written):
     """Pings to a client whose stream is silent."""
 
     after: Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)] | None = Field(
@@ -82,7 +68,7 @@ class KeepAliveFile(_Written):
     )
 
 
-class ServerFile(_Written):
+class ServerFile(Written):
     """An upstream: its base URL, or a mapping."""
 
     preset: Text | None = Field(
@@ -136,7 +122,7 @@ class ServerFile(_Written):
         return statuses
 
 
-class ModelFile(_Written):
+class ModelFile(Written):
     """Facts about one `server/model`."""
 
     thinking_output: Thinking | None = Field(default=None, description="as for servers, and stronger")
@@ -150,7 +136,7 @@ class ModelFile(_Written):
     )
 
 
-class InstanceFile(_Written):
+class InstanceFile(Written):
     """One instance of an alias, or a fallback, as a mapping."""
 
     server: Text | None = Field(default=None, description="name of a server")
@@ -180,7 +166,7 @@ InstanceText = Annotated[
 ]
 
 
-class AliasFile(_Written):
+class AliasFile(Written):
     """A name for several instances, tried in order until one answers."""
 
     instances: Annotated[list[InstanceText], Field(min_length=1)] = Field(
@@ -188,34 +174,21 @@ class AliasFile(_Written):
     )
 
 
-class MatchFile(_Written):
-    """What a route asks of a request. All that is written must hold; nothing written matches everything."""
-
-    model: Text | None = Field(default=None, description="exact name, or /regex/ (searched, not anchored)")
-    source_host: Text | None = Field(default=None, description="the client's address, or a range such as 10.0.1.0/24")
-
-    @field_validator("model")
-    @classmethod
-    def _compiles(cls, text: str | None) -> str | None:
-        if text is not None and is_pattern(text):
-            compile_pattern(text)
-        return text
-
-    @field_validator("source_host")
-    @classmethod
-    def _is_network(cls, text: str | None) -> str | None:
-        if text is not None:
-            source_networks(text)
-        return text
-
-
-class TargetFile(_Written):
+class TargetFile(Written):
     """Where a route leads. At least one of upstream and model."""
 
     upstream: Text | None = Field(default=None, description="name of a server, or a base URL")
     model: Text | None = Field(default=None, description="new name; without upstream: server/model or an alias")
     fallbacks: list[InstanceText] = Field(default_factory=list, description="server/model, tried after the route's own")
-    thinking: Literal["auto", "enabled", "disabled"] | None = _later("thinking strategy of this route")
+    thinking: Literal["auto", "enabled", "disabled"] = Field(
+        default="auto", description="whether the model is to think; auto: as the request says, else the model's default"
+    )
+    stick: Literal["conversation"] | None = Field(
+        default=None, description="conversation: the rest of it stays with the target while that is healthy"
+    )
+    local_only: bool = Field(
+        default=False, description="no fallback leaves the first target's server and those of local_only"
+    )
 
     @model_validator(mode="after")
     def _leads_somewhere(self) -> TargetFile:
@@ -224,16 +197,18 @@ class TargetFile(_Written):
         return self
 
 
-class RouteFile(_Written):
+class RouteFile(Written):
     """A rule. The first that matches wins: by priority, then from top to bottom."""
 
     name: Text | None = Field(default=None, description="shown in traces and records; without it `route N`")
+    description: str | None = Field(default=None, description="for people")
+    enabled: bool = Field(default=True, description="false: passed over, as if it were not there")
     priority: Annotated[int, Field(ge=0, le=1000)] = Field(default=500, description="0 to 1000, higher first")
     match: MatchFile = Field(default_factory=MatchFile, description="what the request must be")
     route: TargetFile = Field(description="where it goes")
 
 
-class RulesFileModel(_Written):
+class RulesFileModel(Written):
     """routes.yaml, whole."""
 
     servers: dict[Annotated[str, StringConstraints(pattern=SERVER_NAME)], ServerFile] = Field(
@@ -243,16 +218,26 @@ class RulesFileModel(_Written):
     aliases: dict[Text, AliasFile] = Field(default_factory=dict, description="names that stand for several instances")
     routes: list[RouteFile] = Field(default_factory=list, description="rules for what no alias answers")
     keepalive: KeepAliveFile = Field(default_factory=KeepAliveFile, description="for all servers that do not say")
-    default: Any = _later("where `auto` goes when every layer misses")
-    fallbacks: Any = _later("targets to try after any rule's own")
-    cache: Any = _later("exact and semantic cache")
-    semantic_routes: Any = _later("routing by meaning")
-    arbiter: Any = _later("routing by a small local model")
+    default: InstanceText | None = Field(
+        default=None, description="where `auto` goes when every layer misses: server/model or an alias"
+    )
+    fallbacks: list[InstanceText] = Field(
+        default_factory=list, description="server/model, tried after any rule's own and after the default"
+    )
+    local_only: list[Text] = Field(
+        default_factory=list, description="servers; what goes to one of them falls back to these only"
+    )
+    auto_names: list[Text] = Field(
+        default_factory=lambda: [AUTO], description="names of models that mean: the router chooses"
+    )
+    cache: CacheSettings = Field(default_factory=CacheSettings, description="exact and semantic cache")
+    semantic_routes: SemanticRoutes | None = Field(default=None, description="routing by meaning")
+    arbiter: ArbiterFile | None = Field(default=None, description="routing by a small local model")
 
     @model_validator(mode="before")
     @classmethod
     def _empty_sections(cls, written: Any) -> Any:
-        """`routes:` with nothing under it is an empty section, not a wrong one. Keys in x- are the user's own."""
+        """`routes:` with nothing under it is an empty section, not a wrong one."""
         if not isinstance(written, dict):
             return written
         sections = ("servers", "models", "aliases", "routes", "keepalive")
@@ -261,13 +246,6 @@ class RulesFileModel(_Written):
             for key, value in written.items()
             if not key.startswith("x-") and not (value is None and key in sections)
         }
-
-
-def source_networks(text: str) -> tuple[Network, ...]:
-    """The networks of a `source_host`. Of names only localhost is known. Raises ValueError."""
-    if text == "localhost":
-        return parse_network("127.0.0.0/8"), parse_network("::1")
-    return (parse_network(text),)
 
 
 def json_schema() -> dict[str, Any]:

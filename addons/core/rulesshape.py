@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from switchman.addons.core.layersfile import (
+    ArbiterFile,
+    CacheSettings,
+    Category,
+    ExactCache,
+    SemanticCache,
+    SemanticRoutes,
+)
+from switchman.addons.core.matchfile import MatchFile, RangeFile, TaskFile, TimeFile
 from switchman.addons.core.problems import Problem, hint
 from switchman.addons.core.rulesfile import (
-    NOT_YET,
     AliasFile,
     InstanceFile,
     KeepAliveFile,
-    MatchFile,
     ModelFile,
     QuirksFile,
     RouteFile,
@@ -24,11 +30,6 @@ from switchman.addons.core.rulesfile import (
     TimeoutFile,
 )
 from switchman.addons.core.yamltext import Document, Path
-
-# Conditions of later versions. They cannot be passed over: a rule without its condition would match too much.
-LATER_CONDITIONS = (
-    "any", "all", "not", "task", "keywords", "tokens", "max_cost", "max_latency", "health", "modality",
-)  # fmt: skip
 
 _SECRET_KEYS = ("api_key", "headers")
 
@@ -68,13 +69,29 @@ _PLACES: dict[tuple[str | None, ...], type[BaseModel]] = {
     ("aliases", None, "instances", None): InstanceFile,
     ("routes", None): RouteFile,
     ("routes", None, "match"): MatchFile,
+    ("routes", None, "match", "task"): TaskFile,
+    ("routes", None, "match", "tokens"): RangeFile,
+    ("routes", None, "match", "depth"): RangeFile,
+    ("routes", None, "match", "time"): TimeFile,
     ("routes", None, "route"): TargetFile,
     ("routes", None, "route", "fallbacks", None): InstanceFile,
+    ("default",): InstanceFile,
+    ("fallbacks", None): InstanceFile,
+    ("cache",): CacheSettings,
+    ("cache", "exact"): ExactCache,
+    ("cache", "semantic"): SemanticCache,
+    ("semantic_routes",): SemanticRoutes,
+    ("semantic_routes", "categories", None): Category,
+    ("arbiter",): ArbiterFile,
 }
 
 _SHORT_FORMS: dict[type[BaseModel] | None, str] = {
     ServerFile: "expected a URL, or a mapping with url or preset",
     InstanceFile: "expected server/model, or a mapping with server and model",
+    TaskFile: "expected a type of task, a list of them, or a mapping with types",
+    RangeFile: "expected a mapping with min, max, or both",
+    TimeFile: "expected two times such as 09:00-17:30, or a mapping with between and days",
+    Category: "expected a target, or a mapping with target and utterances",
 }
 
 # What stands in for an entry with faults while the rest is looked at, so that names keep their meaning.
@@ -113,39 +130,41 @@ def _readable(data: dict[str, Any], errors: list[dict[str, Any]]) -> RulesFileMo
 
 
 def _leave_out(rest: dict[str, Any], location: Path) -> None:
-    *inside, last = (part for part in location if not _is_tag(part))
     parent: Any = rest
-    for part in inside:
-        if isinstance(parent, dict) and part not in parent:
-            return
-        parent = parent[part]
+    place: str | int | None = None
+    inside: Any = rest
+    for part in (part for part in location if not _is_tag(part)):
+        if not _has(inside, part):
+            if isinstance(inside, dict | list):
+                return
+            break  # a short form: there is less in the text than in the model
+        parent, place, inside = inside, part, inside[part]
     if isinstance(parent, dict):
-        parent.pop(last, None)
-    elif isinstance(parent, list) and inside[-1] in ("instances", "fallbacks"):
-        parent[int(last)] = _STAND_INS["instances"]
+        parent.pop(place, None)
+    elif isinstance(parent, list) and isinstance(place, int):
+        instance = "instances" in location or "fallbacks" in location
+        parent[place] = _STAND_INS["instances"] if instance else None
+
+
+def _has(value: Any, part: str | int) -> bool:
+    if isinstance(value, list):
+        return isinstance(part, int) and part < len(value)
+    return isinstance(value, dict) and part in value
 
 
 def _stand_in(rest: dict[str, Any], location: Path) -> None:
     section, *inside = location
     if inside and section in _STAND_INS:
         rest[section][inside[0]] = _STAND_INS[str(section)]
-
-
-def later_keys(document: Document) -> list[Problem]:
-    """A warning for every key that a later version will understand."""
-    warnings = []
-    for path in document.keys:
-        if (model := _model_at(path[:-1])) and (field := model.model_fields.get(str(path[-1]))):
-            extra = field.json_schema_extra
-            if isinstance(extra, Mapping) and extra.get(NOT_YET):
-                message = f"{NOT_YET}: this key is passed over"
-                warnings.append(document.problem(path, message, at_key=True, warning=True))
-    return warnings
+    else:
+        rest.pop(str(section), None)
 
 
 def _problem(document: Document, error: dict[str, Any]) -> Problem:
     # "[key]" follows the name of a mapping's entry whose key, not value, is at fault.
     path: Path = tuple(part for part in error["loc"] if not _is_tag(part))
+    if path[2:3] == ("match",) and error["type"] != "missing":
+        path = _as_written(document, path)  # a short form has fewer levels than the model
     if path[:1] == ("servers",) and path[2:] == ("url",) and isinstance(document.data["servers"][path[1]], str):
         path = path[:2]  # the short form: the URL stands where the mapping would
     if error["type"] == "extra_forbidden":
@@ -153,6 +172,22 @@ def _problem(document: Document, error: dict[str, Any]) -> Problem:
     message = _message(error, path)
     at_key = "[key]" in error["loc"]
     return document.problem(path, message, at_key=at_key)
+
+
+def _as_written(document: Document, path: Path) -> Path:
+    while len(path) > 3 and path not in document.values:
+        path = path[:-1]
+    return path
+
+
+def _unnested(path: Path) -> Path:
+    """The path as if its conditions stood in `match` itself, and not within all, any or not."""
+    if path[:1] != ("routes",) or path[2:3] != ("match",):
+        return path
+    rest = path[3:]
+    while rest and rest[0] in ("all", "any", "not"):
+        rest = rest[1:] if rest[0] == "not" else rest[2:]
+    return (*path[:3], *rest)
 
 
 def _is_tag(part: str | int) -> bool:
@@ -192,16 +227,13 @@ def _got(error: dict[str, Any], path: Path) -> str:
 
 def _unknown_key(path: Path) -> str:
     key = str(path[-1])
-    if path[:1] == ("routes",) and path[2:3] == ("match",) and key in LATER_CONDITIONS:
-        return (
-            f"this condition is {NOT_YET}; leave the route out until then, as without it the route would match too much"
-        )
     model = _model_at(path[:-1])
-    known = list(model.model_fields) if model else []
+    known = [field.alias or name for name, field in model.model_fields.items()] if model else []
     return f"unknown key{hint(key, known) or '.'} Known here: {', '.join(known)}"
 
 
 def _model_at(path: Path) -> type[BaseModel] | None:
+    path = _unnested(path)
     for place, model in _PLACES.items():
         if len(place) == len(path) and all(a is None or a == b for a, b in zip(place, path, strict=True)):
             return model

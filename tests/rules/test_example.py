@@ -9,7 +9,7 @@ from typing import Any
 
 from switchman.addons.core.presets import parse_presets
 from switchman.addons.core.ruleset import Ruleset, parse_ruleset
-from switchman.addons.core.rulesfile import NOT_YET, json_schema
+from switchman.addons.core.rulesfile import json_schema
 from switchman.addons.core.servers import KeepAlive, Quirks
 from switchman.addons.core.yamltext import load
 
@@ -29,13 +29,12 @@ def parsed(text: str) -> Ruleset:
 
 
 def schema_keys(schema: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """(model, key) for every key that a file may have today."""
+    """(model, key) for every key that a file may have."""
     places = {"RulesFileModel": schema, **schema["$defs"]}
     for name, place in places.items():
         for form in (place, *place.get("anyOf", ())):
-            for key, field in form.get("properties", {}).items():
-                if NOT_YET not in field:
-                    yield name, key
+            for key in form.get("properties", {}):
+                yield name, key
 
 
 def keys_in(data: Any) -> Iterator[str]:

@@ -172,10 +172,9 @@ def test_the_trace_says_why_in_sentences() -> None:
     ]
     trace = decide(Ask(""), rules("")).trace
     assert [line.detail for line in trace] == [
-        "There are no aliases.",
         "There are no routes.",
-        "(nothing) does not begin with a server's name and a slash.",
-        "(nothing) goes to DEFAULT_UPSTREAM, http://localhost:8000.",
+        "No layer answered, and there is no default: in the rules; (nothing) goes to DEFAULT_UPSTREAM, "
+        "http://localhost:8000, which must know a model by this name.",
     ]
 
 

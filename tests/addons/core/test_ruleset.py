@@ -252,7 +252,7 @@ routse: []
         ("routes: [{match: {model: ''}, route: {model: x}}]", "expected text, not nothing"),
         ("routes: [{priority: high, route: {model: x}}]", "expected a whole number, not 'high'"),
         ("routes: [{match: {source_host: my-laptop}, route: {model: x}}]", "expected an address or a range"),
-        ("routes: [{match: {any: []}, route: {model: x}}]", "this condition is not available yet"),
+        ("routes: [{match: {any: {}}, route: {model: x}}]", "expected a list, not a mapping"),
         ("routes: [{route: {upstream: 'localhost:8000'}}]", "a URL starts with http:// or https://"),
         ("routes: [{route: {upstream: 'ftp://h'}}]", "a URL starts with http:// or https://"),
         ("aliases: {a: {instances: [{model: x}]}}", "expected either server or url"),
@@ -320,26 +320,6 @@ def test_routes_are_sorted_by_priority_then_by_place() -> None:
         ]
     )
     assert [route.name for route in rules(text).routes] == ["c", "a", "d", "e", "b"]
-
-
-def test_keys_of_later_versions_are_passed_over_with_a_warning() -> None:
-    """What the design promises for later does not stop a file from loading where passing it over is safe."""
-    text = """\
-default: laptop/llama3
-cache: {exact: {ttl: 24h}}
-semantic_routes: {threshold: 0.85}
-arbiter: {url: x}
-fallbacks: []
-x-mine: {anything: goes}
-servers: {s: "http://h"}
-routes:
-  - {match: {model: a}, route: {upstream: s, thinking: disabled}}
-"""
-    found = warnings(text)
-    assert [line.split(": ")[1] for line in found] == [
-        "default", "cache", "semantic_routes", "arbiter", "fallbacks", "routes[0].route.thinking",
-    ]  # fmt: skip
-    assert all("not available yet" in line for line in found)
 
 
 def test_settings_of_a_model_win_over_its_servers_and_those_over_the_environment() -> None:

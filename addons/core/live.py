@@ -1,0 +1,43 @@
+"""Live figures of our own traffic, as the decision sees them: narrow, and None for whatever is not known.
+
+`target` is `server/model` as records name it, `server` a server's name. No figure is ever assumed: a condition on one
+that is None is *unknown* (conditions.py), and an unknown condition lets no rule match.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, Protocol
+
+Health = Literal["green", "yellow", "red"]
+
+
+class Live(Protocol):
+    """What conditions may ask about targets. Called on the event loop for each rule that asks: answers are look-ups."""
+
+    def p95_ms(self, target: str) -> float | None:
+        """The 95th percentile of the duration of recent answers of a target, in milliseconds."""
+        ...
+
+    def health(self, server: str) -> Health | None:
+        """How a server does: green, yellow (some requests fail) or red (left alone, or most fail)."""
+        ...
+
+    def cost(self, target: str) -> float | None:
+        """$ per million input tokens, where it is known from elsewhere than the rules file."""
+        ...
+
+
+class NoFigures:
+    """Nothing is known of any target: what dry runs without a proxy assume."""
+
+    def p95_ms(self, target: str) -> float | None:
+        return None
+
+    def health(self, server: str) -> Health | None:
+        return None
+
+    def cost(self, target: str) -> float | None:
+        return None
+
+
+NO_FIGURES = NoFigures()
