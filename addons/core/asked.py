@@ -186,9 +186,10 @@ def _walk(found: _Content, content: Any, own: bool, depth: int = 0) -> None:
 
 
 def _part(found: _Content, part: Mapping[str, Any], own: bool, depth: int) -> None:
-    kind = part.get("type")
+    stated = part.get("type", "text")
+    kind = stated if isinstance(stated, str) else ""
     text = part.get("text")
-    if isinstance(text, str) and kind in ("text", "input_text", "output_text", None):
+    if isinstance(text, str) and kind in ("text", "input_text", "output_text"):
         _walk(found, text, own, depth)
     elif kind == "tool_result":
         found.tool_result = True

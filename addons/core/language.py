@@ -42,7 +42,8 @@ _FENCE: Final = re.compile(r"```.*?(?:```|\Z)", re.DOTALL)
 _WORD: Final = re.compile(r"[^\W\d_]+")
 
 _SMALL_WORDS: Final = {
-    "en": "the of and to in is it you that for what how on are with can i my me this do be write please translate summarize explain what's tell say give",
+    "en": "the of and to in is it you that for what how on are with can i my me this do be write please translate"
+    " summarize explain what's tell say give",
     "es": "el la los las de que y en un una por para con es cómo qué está mi se del como puedo hola al lo más quiero",
     "fr": "le la les des de et un une est que qui pour dans je vous comment avec ce pas sur bonjour mon quelle du au",
     "de": "der die das und ist nicht ein eine ich wie zu mit von für auf den was kann bitte mir es sind im einen",

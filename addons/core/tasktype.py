@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import exp
+from math import exp, fsum
 from types import MappingProxyType
 from typing import Any, Final, Literal, get_args
 
@@ -62,7 +62,8 @@ class TaskRules:
         known = [(name, row) for name in self.cues.signals(text) if (row := self.weights.get(name)) is not None]
         if not known:
             return UNKNOWN
-        sums = [sum(column) for column in zip(self.bias, *(row for _, row in known), strict=True)]
+        sums = [fsum(column) for column in zip(self.bias, *(row for _, row in known), strict=True)]
+        # fsum does not depend on the order of the set, so every process has the same shares to the last bit.
         top = max(sums)
         parts = [exp((value - top) * self.sharpness) for value in sums]
         whole = sum(parts)
