@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from switchman.addons.core.clients import Address, Network, in_networks
-from switchman.addons.core.conditions import Condition
+from switchman.addons.core.conditions import AnyOf, Condition
 from switchman.addons.core.servers import Server
 
 Thinking = Literal["auto", "enabled", "disabled"]
@@ -78,7 +78,8 @@ class Match:
     def __str__(self) -> str:
         wanted = [f"model {self.model}"] if self.model is not None else []
         wanted += [f"source_host {self.source_host}"] if self.source_host is not None else []
-        wanted += [str(self.condition)] if self.condition is not None else []
+        if self.condition is not None:
+            wanted.append(f"({self.condition})" if wanted and isinstance(self.condition, AnyOf) else str(self.condition))
         return " and ".join(wanted) or "anything"
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from switchman.addons.core.clients import Network
+from switchman.addons.core.conditions import AllOf, AnyOf, Condition, HealthIs, MaxCost, MaxLatency, Not
 from switchman.addons.core.problems import Problem, hint
 from switchman.addons.core.routes import Alias, Match, ModelMap, Route
 from switchman.addons.core.servers import Server
-from switchman.addons.core.yamltext import Document
+from switchman.addons.core.targets import instances_named
+from switchman.addons.core.yamltext import Document, Path
 
 # Patterns that every name matches, as people write them; whether two patterns overlap in general is not decided here.
 _EVERYTHING = frozenset({"", ".*", "^.*", ".*$", "^.*$", ".*?", "^", "$", "()", "(.*)", "^(.*)$"})
@@ -23,12 +25,26 @@ def routing_warnings(
     aliases: Mapping[str, Alias],
     servers: Mapping[str, Server],
     model_map: ModelMap,
+    local_only: frozenset[str] = frozenset(),
 ) -> list[Problem]:
     """Every warning about aliases and routes. `routes` are in the order they are tried."""
     return [
         *_never_matching(document, routes, aliases, model_map),
+        *_never_true(document, routes, servers),
         *_missing_targets(document, routes, aliases, servers),
+        *_leaving(document, routes, aliases, servers, local_only),
         *_unreachable_aliases(document, aliases, model_map),
+    ]
+
+
+def layer_warnings(
+    document: Document, targets: Mapping[Path, str], known: Callable[[str], bool], names: Sequence[str]
+) -> list[Problem]:
+    """Targets of the layers of `auto`, by their place in the file, that are not there: each is a miss."""
+    return [
+        document.problem(path, f"{target!r} is no target{hint(target, names)}: this never answers", warning=True)
+        for path, target in targets.items()
+        if not known(target)
     ]
 
 
@@ -75,7 +91,11 @@ class _Shadows:
                 return None
             self._left -= 1
             other = self._routes[earlier]
-            if _covers_model(other.match, match) and _covers_source(other.match.source, match.source):
+            if (
+                other.match.condition in (None, match.condition)
+                and _covers_model(other.match, match)
+                and _covers_source(other.match.source, match.source)
+            ):
                 return f"{other.name} (line {other.line}), which is tried before, takes all that it could"
         return None
 
@@ -100,6 +120,64 @@ def _covers_source(wide: Sequence[Network] | None, narrow: Sequence[Network] | N
 
 def _contains(outer: Network, inner: Network) -> bool:
     return outer.version == inner.version and outer.prefixlen <= inner.prefixlen and inner.network_address in outer
+
+
+def _never_true(document: Document, routes: Sequence[Route], servers: Mapping[str, Server]) -> Iterator[Problem]:
+    for route in routes:
+        if route.match.condition is not None and (why := _hopeless(route.match.condition, servers)):
+            path = ("routes", route.position, "match")
+            yield document.problem(path, f"this route can never match: {why}", at_key=True, warning=True)
+
+
+def _hopeless(condition: Condition, servers: Mapping[str, Server]) -> str | None:
+    """Why a condition is never True, as far as it shows in the file."""
+    match condition:
+        case AllOf():
+            return next(filter(None, (_hopeless(part, servers) for part in condition.parts)), None)
+        case AnyOf():
+            reasons = [_hopeless(part, servers) for part in condition.parts]
+            return None if None in reasons else (reasons[0] if reasons else "any: of nothing never holds")
+        case Not():
+            return "not: of no condition never holds" if condition.part == AllOf(()) else None
+        case MaxCost(known=float(known)) if known > condition.limit:
+            return f"{condition.target} costs {known:g}, more than max_cost"
+        case MaxCost(target="") | MaxLatency(target=""):
+            return f"{condition}: the route has no model of one server that this could be about"
+        case HealthIs() if condition.server not in servers:
+            return f"provider_health: no server is named {condition.server!r}{hint(condition.server, list(servers))}"
+    return None
+
+
+def _leaving(
+    document: Document,
+    routes: Sequence[Route],
+    aliases: Mapping[str, Alias],
+    servers: Mapping[str, Server],
+    local_only: frozenset[str],
+) -> Iterator[Problem]:
+    """Fallbacks out of a local_only set: they are not tried."""
+    for route in routes:
+        first = _first_server(route, aliases, servers)
+        if first is None or (first not in local_only and not route.local_only):
+            continue
+        left = [f.server.name for f in route.fallbacks if f.server.name != first and f.server.name not in local_only]
+        if left:
+            path = ("routes", route.position, "route", "fallbacks")
+            message = f"{first} is local_only here, so its fallbacks to {', '.join(left)} are never tried"
+            yield document.problem(path, message, at_key=True, warning=True)
+    for alias in aliases.values():
+        first = alias.instances[0].server.name if alias.instances else ""
+        left = [i.server.name for i in alias.instances if i.server.name not in local_only]
+        if first in local_only and left:
+            message = f"{first} is local_only, so the instances on {', '.join(left)} are never tried"
+            yield document.problem(("aliases", alias.name), message, at_key=True, warning=True)
+
+
+def _first_server(route: Route, aliases: Mapping[str, Alias], servers: Mapping[str, Server]) -> str | None:
+    if route.upstream is not None:
+        return route.upstream.name
+    found = instances_named(route.model or "", servers, aliases)
+    return found[0].server.name if found else None
 
 
 def _missing_targets(

@@ -17,12 +17,13 @@ from switchman.addons.core.layersfile import CacheSettings, SemanticRoutes
 from switchman.addons.core.presets import Presets
 from switchman.addons.core.problems import Problem, RulesError
 from switchman.addons.core.routes import Alias, Arbiter, Instance, Match, ModelMap, Route, compile_model_map
-from switchman.addons.core.rulescheck import routing_warnings
+from switchman.addons.core.rulescheck import layer_warnings, routing_warnings
 from switchman.addons.core.rulescompile import Compiler
-from switchman.addons.core.rulesfile import AUTO
+from switchman.addons.core.rulesfile import AUTO, RulesFileModel
 from switchman.addons.core.rulesshape import check_shape
 from switchman.addons.core.servers import UNKNOWN_MODEL, Deadlines, ModelFacts, Server, ThinkingOutput
-from switchman.addons.core.yamltext import load
+from switchman.addons.core.targets import instances_named, instances_of_model
+from switchman.addons.core.yamltext import Document, Path, load
 
 if TYPE_CHECKING:
     from switchman.addons.core.plan import Candidate
@@ -153,7 +154,8 @@ def parse_ruleset(
         raise RulesError(errors)
     warnings = [
         *problems,
-        *routing_warnings(document, routes, aliases, compiler.servers, model_map),
+        *routing_warnings(document, routes, aliases, compiler.servers, model_map, local_only),
+        *_layer_warnings(document, model, compiler, aliases),
     ]
     exact, others = _index(routes)
     return Ruleset(
@@ -184,6 +186,23 @@ def parse_ruleset(
         _exact=exact,
         _others=others,
     )
+
+
+def _layer_warnings(
+    document: Document, model: RulesFileModel, compiler: Compiler, aliases: Mapping[str, Alias]
+) -> list[Problem]:
+    def known(name: str) -> bool:
+        return bool(
+            instances_named(name, compiler.servers, aliases) or instances_of_model(name, compiler.servers, model.models)
+        )
+
+    targets: dict[Path, str] = {}
+    for name, category in (model.semantic_routes.categories if model.semantic_routes else {}).items():
+        if category.target is not None:
+            targets["semantic_routes", "categories", name, "target"] = category.target
+    for name, target in (model.arbiter.targets if model.arbiter else {}).items():
+        targets["arbiter", "targets", name] = target
+    return layer_warnings(document, targets, known, [*compiler.servers, *aliases])
 
 
 def _upstreams(compiler: Compiler, default: Server, default_set: bool) -> tuple[Server, ...]:
