@@ -41,6 +41,7 @@ _STOPS: Final = frozenset(".,;:!?…。，、；：！？~")
 _QUIET: Final = frozenset("\"'`()[]{}（）【】「」『』《》·|*_<>")
 _BRACKETS: Final = frozenset("()[]{}*_<>|")
 _NUMERALS_ZH: Final = re.compile("[零一二三四五六七八九十百千万亿]+")
+_LONGEST_NUMBER: Final = 15  # digits, or numerals; more is no number that anybody says
 _STOP: Final = "\n"
 
 
@@ -164,8 +165,11 @@ def _numbered(tokens: Iterable[Token]) -> list[Token]:
             value = (value or 0) + number
         elif not token.fixed and (times := words.MULTIPLES.get(word)) is not None:
             before = found[-1].text if found and value is None else ""
-            if before.isdigit():
+            if before.isdecimal() and len(before) <= _LONGEST_NUMBER:
                 found[-1] = Token(str(int(before) * times), word)
+            elif value is not None and value >= 10**_LONGEST_NUMBER:
+                finish()
+                value = times
             else:
                 value = (value or 1) * times
         else:
@@ -271,6 +275,8 @@ def _sentence(part: str) -> str:
 
 def _number_zh(numeral: str) -> str:
     """十五 as 15; a row of digits (二零二四) digit by digit."""
+    if len(numeral) > _LONGEST_NUMBER:
+        return numeral
     if not any(character in words_zh.UNITS for character in numeral):
         return "".join(str(words_zh.DIGITS[character]) for character in numeral)
     total = section = digit = 0
