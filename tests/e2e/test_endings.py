@@ -16,6 +16,8 @@ from switchman.addons.testing.broken import full_backlog
 from switchman.addons.testing.rawclient import RawClient, request_bytes
 
 TALE = Behaviour(pieces=[f"word{n} " for n in range(2000)], delay=0.02)
+# Promised is a second, and on an idle machine it takes milliseconds. The next thing that would end it is a 300 s deadline.
+SOON = 5.0
 DEATHS = {
     "fin": Behaviour(cut_after=3),
     "rst": Behaviour(cut_after=3, cut="rst"),
@@ -165,7 +167,7 @@ def test_a_client_that_leaves_stops_its_upstream(
     left = time.monotonic()
     client.reset() if how == "rst" else client.socket.close()
     assert asked.disconnected.wait(10)
-    assert asked.disconnected_at is not None and asked.disconnected_at - left < 1.0
+    assert asked.disconnected_at is not None and asked.disconnected_at - left < SOON
     row = proxy.row(model=model)
     assert (row["status"], row["outcome"]) == (499, "cancelled")
     assert [a["outcome"] for a in row["attempts"]] == ["cancelled"]
@@ -182,7 +184,7 @@ def test_a_client_that_leaves_while_it_waits_stops_its_upstream(proxy: Any, serv
     left = time.monotonic()
     client.socket.close()
     assert asked.disconnected.wait(10)
-    assert asked.disconnected_at is not None and asked.disconnected_at - left < 1.0
+    assert asked.disconnected_at is not None and asked.disconnected_at - left < SOON
     row = proxy.row(model="waits")
     assert (row["status"], row["outcome"]) == (499, "cancelled")
 
