@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import anthropic
 import ollama
@@ -98,8 +98,8 @@ class Client(ABC):
 
 class OpenAIClient(Client):
     name, path = "openai", "/v1/chat/completions"
-    finishes = {"stop": "stop", "length": "length", "tool_calls": "tool_calls"}
-    errors = {
+    finishes: ClassVar = {"stop": "stop", "length": "length", "tool_calls": "tool_calls"}
+    errors: ClassVar = {
         400: "BadRequestError",
         401: "AuthenticationError",
         429: "RateLimitError",
@@ -162,8 +162,8 @@ class OpenAIClient(Client):
 
 class AnthropicClient(Client):
     name, path = "anthropic", "/v1/messages"
-    finishes = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use"}
-    errors = {
+    finishes: ClassVar = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use"}
+    errors: ClassVar = {
         400: "BadRequestError",
         401: "AuthenticationError",
         429: "RateLimitError",
@@ -238,8 +238,8 @@ class AnthropicClient(Client):
 
 class OllamaClient(Client):
     name, path = "ollama", "/api/chat"
-    finishes = {"stop": "stop", "length": "length", "tool_calls": "stop"}
-    errors = dict.fromkeys((400, 401, 429, 503, 529), "ResponseError")
+    finishes: ClassVar = {"stop": "stop", "length": "length", "tool_calls": "stop"}
+    errors: ClassVar = dict.fromkeys((400, 401, 429, 503, 529), "ResponseError")
 
     def __init__(self, url: str) -> None:
         super().__init__()
