@@ -16,7 +16,7 @@ from switchman.addons.testing.broken import full_backlog
 from switchman.addons.testing.rawclient import RawClient, request_bytes
 
 TALE = Behaviour(pieces=[f"word{n} " for n in range(2000)], delay=0.02)
-# Promised is a second, and on an idle machine it takes milliseconds. The next thing that would end it is a 300 s deadline.
+# Promised is a second, and an idle machine takes milliseconds. What else would end it is a deadline of 300 s.
 SOON = 5.0
 DEATHS = {
     "fin": Behaviour(cut_after=3),
