@@ -2,7 +2,7 @@
 
 Each attempt starts from what the client sent. Only what a decision names is changed: scheme, host, port and path;
 `model`, where it is renamed; the credentials of a server that has its own; `stream_options.include_usage`, where a
-stream would otherwise not tell its usage; `/no_think`, where asked for; `accept-encoding`, as the answer must be read.
+stream would otherwise not tell its usage; what says whether to think; `accept-encoding`, as the answer must be read.
 A server of another dialect gets the request translated.
 """
 
@@ -17,6 +17,7 @@ from switchman.addons.core.call import Call, DialectName
 from switchman.addons.core.plan import Candidate, TraceLine
 from switchman.addons.core.retry import RETRIABLE_STATUSES
 from switchman.addons.core.ruleset import Server
+from switchman.addons.core.thinking import wish
 from switchman.addons.core.urls import join
 from switchman.addons.dialects.form import Stamp
 from switchman.addons.dialects.rendering import Rendered, Spoken, render
@@ -68,12 +69,13 @@ class Rewriting:
         return False
 
     def _render(self, x: Exchange, candidate: Candidate) -> Rendered:
-        assert x.call is not None
+        assert x.call is not None and x.plan is not None
         server = candidate.server
         usage = server.quirks.usage_in_stream and server.name not in self.without_usage
+        quiet = self.runtime.rules.current.disables_thinking_for(candidate, x.call.model)
         spoken = Spoken(
             dialect=self.runtime.dialects.to_speak(server, x.call.dialect),
-            no_think=self.runtime.rules.current.disables_thinking_for(candidate, x.call.model),
+            think=wish(x.plan.thinking, x.call.endpoint, x.call.body, quiet),
             usage=usage,
             responses=server.quirks.has_responses and server.name not in self.without_responses,
             quirks=replace(server.quirks, usage_in_stream=usage),

@@ -79,7 +79,9 @@ class Match:
         wanted = [f"model {self.model}"] if self.model is not None else []
         wanted += [f"source_host {self.source_host}"] if self.source_host is not None else []
         if self.condition is not None:
-            wanted.append(f"({self.condition})" if wanted and isinstance(self.condition, AnyOf) else str(self.condition))
+            wanted.append(
+                f"({self.condition})" if wanted and isinstance(self.condition, AnyOf) else str(self.condition)
+            )
         return " and ".join(wanted) or "anything"
 
 

@@ -14,24 +14,23 @@ from typing import Any
 from switchman.addons.core import jsonedit
 from switchman.addons.core.call import Call, DialectName, Endpoint
 from switchman.addons.core.plan import Candidate
+from switchman.addons.core.thinking import Edits, Traits, thinking_edits
 from switchman.addons.dialects import endpoint_of
 from switchman.addons.dialects.form import Stamp
 from switchman.addons.dialects.sampling import STANDARD, Quirks
 from switchman.addons.dialects.translate import Translation, needs_translation, translate_request
-
-Edits = dict[tuple[str | int, ...], Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
     """How a server is spoken to. `dialect` None: in the client's own, whatever that is.
 
-    `no_think`: ask the model not to think. `usage`: a stream may be asked to tell its usage. `responses`: an OpenAI
-    server that has /v1/responses.
+    `think`: tell the model to think, or not to; None leaves what the request says. `usage`: a stream may be asked to
+    tell its usage. `responses`: an OpenAI server that has /v1/responses.
     """
 
     dialect: DialectName | None
-    no_think: bool = False
+    think: bool | None = None
     usage: bool = True
     responses: bool = True
     quirks: Quirks = STANDARD
@@ -65,8 +64,7 @@ def render(call: Call, candidate: Candidate, spoken: Spoken, stamp: Stamp) -> Re
     injected = spoken.usage and _lacks_usage(call)
     if injected:
         edits[("stream_options", "include_usage")] = True
-    if spoken.no_think:
-        edits |= no_think(call.endpoint, call.body)
+    edits |= _thinking(spoken, call.endpoint, call.body, candidate.model or call.model)
     text = jsonedit.edit(call.text, edits, call.spans) if edits else call.text
     path = f"{call.endpoint.path}?{call.query}" if call.query else call.endpoint.path
     return Rendered(path, text, bool(edits), call.endpoint, injected=injected)
@@ -77,9 +75,15 @@ def _translated(call: Call, candidate: Candidate, spoken: Spoken, dialect: Diale
     endpoint = endpoint_of("POST", out.path)
     assert endpoint is not None  # every format that can be written has its path in the tables
     text = json.dumps(out.body, ensure_ascii=False, separators=(",", ":"))
-    if spoken.no_think:
-        text = jsonedit.edit(text, no_think(endpoint, out.body))
+    if edits := _thinking(spoken, endpoint, out.body, candidate.model or call.model):
+        text = jsonedit.edit(text, edits)
     return Rendered(out.path, text, True, endpoint, out.answer, streams=out.stream, warnings=out.warnings)
+
+
+def _thinking(spoken: Spoken, endpoint: Endpoint, body: Mapping[str, Any], model: str) -> Edits:
+    # What takes vLLM's and llama.cpp's sampling also takes their template's switches.
+    traits = Traits(templates=spoken.quirks.sampling_extensions, effort_none=spoken.quirks.effort_none)
+    return thinking_edits(spoken.think, endpoint, body, model, traits)
 
 
 def _lacks_usage(call: Call) -> bool:
@@ -88,37 +92,3 @@ def _lacks_usage(call: Call) -> bool:
         return False
     options = call.body.get("stream_options")
     return options is None or (isinstance(options, dict) and options.get("include_usage") is None)
-
-
-def no_think(endpoint: Endpoint, body: Mapping[str, Any]) -> Edits:
-    """Ask the model not to think: the switch that the dialect has, else `/no_think` after the last user message.
-
-    `/no_think` is the soft switch of Qwen3's chat template; a model that does not know it reads two harmless words.
-    """
-    if endpoint.operation not in ("chat", "completion"):
-        return {}
-    if endpoint.dialect == "ollama":
-        return {("think",): False}  # Ollama's API: "should the model think before responding"
-    if endpoint.dialect == "anthropic":
-        return {("thinking",): {"type": "disabled"}} if "thinking" in body else {}
-    if isinstance(prompt := body.get("prompt"), str):
-        return {("prompt",): f"{prompt} /no_think"}
-    messages = body.get("messages")
-    if not isinstance(messages, list):
-        return {}
-    for index in range(len(messages) - 1, -1, -1):
-        message = messages[index]
-        if isinstance(message, dict) and message.get("role") == "user":
-            return _appended(index, message.get("content"))
-    return {}
-
-
-def _appended(index: int, content: object) -> Edits:
-    if isinstance(content, str):
-        return {("messages", index, "content"): f"{content} /no_think"}
-    if isinstance(content, list):
-        for part in range(len(content) - 1, -1, -1):
-            piece = content[part]
-            if isinstance(piece, dict) and isinstance(piece.get("text"), str):
-                return {("messages", index, "content", part, "text"): f"{piece['text']} /no_think"}
-    return {}
