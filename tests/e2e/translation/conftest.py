@@ -58,7 +58,7 @@ class Client(ABC):
 
     name: str
     path: str
-    finishes: dict[str, str]  # stop, length, tool_calls -> the client's word
+    finishes: dict[str, str]  # stop, length, tool_calls, content_filter -> the client's word
     errors: dict[int, str]  # status -> class of its exception
 
     def __init__(self) -> None:
@@ -98,7 +98,7 @@ class Client(ABC):
 
 class OpenAIClient(Client):
     name, path = "openai", "/v1/chat/completions"
-    finishes: ClassVar = {"stop": "stop", "length": "length", "tool_calls": "tool_calls"}
+    finishes: ClassVar = {word: word for word in ("stop", "length", "tool_calls", "content_filter")}
     errors: ClassVar = {
         400: "BadRequestError",
         401: "AuthenticationError",
@@ -162,7 +162,12 @@ class OpenAIClient(Client):
 
 class AnthropicClient(Client):
     name, path = "anthropic", "/v1/messages"
-    finishes: ClassVar = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use"}
+    finishes: ClassVar = {
+        "stop": "end_turn",
+        "length": "max_tokens",
+        "tool_calls": "tool_use",
+        "content_filter": "refusal",
+    }
     errors: ClassVar = {
         400: "BadRequestError",
         401: "AuthenticationError",
@@ -238,7 +243,7 @@ class AnthropicClient(Client):
 
 class OllamaClient(Client):
     name, path = "ollama", "/api/chat"
-    finishes: ClassVar = {"stop": "stop", "length": "length", "tool_calls": "stop"}
+    finishes: ClassVar = {"stop": "stop", "length": "length", "tool_calls": "stop", "content_filter": "stop"}
     errors: ClassVar = dict.fromkeys((400, 401, 429, 503, 529), "ResponseError")
 
     def __init__(self, url: str) -> None:
@@ -303,10 +308,16 @@ def upstreams(upstream_factory: Callable[..., FakeUpstream]) -> dict[str, FakeUp
 
 
 @pytest.fixture(scope="module")
-def shared_proxy(start_shared: Any, upstreams: dict[str, FakeUpstream]) -> Any:
-    """A proxy with all three behind it."""
+def routes(upstreams: dict[str, FakeUpstream]) -> str:
+    """A routes file with all three, each under the name of its dialect."""
     lines = [f'  {name}: {{url: "{up.url}", dialect: {name}}}' for name, up in upstreams.items()]
-    return start_shared("\n".join(["servers:", *lines, ""]))
+    return "\n".join(["servers:", *lines, ""])
+
+
+@pytest.fixture(scope="module")
+def shared_proxy(start_shared: Any, routes: str) -> Any:
+    """A proxy with all three behind it."""
+    return start_shared(routes)
 
 
 @pytest.fixture(scope="module")
