@@ -60,6 +60,7 @@ class Recording:
         x.recorded = True
         if x.outcome == "answered" and flow.request.path in PROBES:
             return
+        self.runtime.live.finished(x)
         flow.metadata.update(x.summary())
         if self.runtime.writer is not None:
             self.runtime.put(_record(flow, x, status, x.outcome or "ok"))

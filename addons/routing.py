@@ -47,7 +47,7 @@ class Routing:
         else:
             ask = Ask(model=x.call.model, source=x.client, dialect=x.call.dialect, operation=x.call.endpoint.operation)
             asked = x.call.model
-            x.plan = decide(ask, rules, lambda candidate: self._is_open(candidate, asked))
+            x.plan = decide(ask, rules, lambda candidate: self._is_open(candidate, asked), self.runtime.live)
         x.trace.extend(x.plan.trace)
 
     def _is_open(self, candidate: Candidate, asked: str) -> bool:

@@ -16,6 +16,7 @@ from mitmproxy.proxy.mode_specs import ProxyMode, ReverseMode
 from switchman.addons.configuration import RulesFile, load_settings
 from switchman.addons.core.breaker import Breakers
 from switchman.addons.core.record import Record
+from switchman.addons.live import LiveFigures
 from switchman.addons.settings import Settings
 from switchman.addons.spoken import ServerDialects
 
@@ -35,6 +36,7 @@ class Runtime:
     settings: Settings
     rules: RulesFile
     breakers: Breakers
+    live: LiveFigures
     dialects: ServerDialects
     store: Store | None = None
     writer: Writer | None = None
@@ -47,6 +49,7 @@ class Runtime:
         self.settings = settings
         self.rules = RulesFile(settings)
         self.breakers = Breakers()
+        self.live = LiveFigures(self.breakers)
         self.dialects = ServerDialects()
         loader.add_option("switchman_max_body_bytes", int, settings.max_body_bytes, "Largest request body, in bytes.")
         loader.add_option(
