@@ -75,6 +75,10 @@ class Settings(BaseSettings):
     blob_storage_path: str = Field("blob_storage", min_length=1, description="folder of the bodies")
     max_blob_size: Bytes = Field(10_485_760, description="bytes kept of one body")
     max_total_storage_size: Bytes = Field(1_073_741_824, description="bytes kept of all bodies")
+    semantic_model: str = Field(
+        "semantic_model", min_length=1, description="folder of the embedding model that `semantic prepare` made"
+    )
+    semantic_socket: str | None = Field(None, description="a semantic process that runs already; off: none")
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = Field(
         (), description="addresses and ranges whose X-Forwarded-For is believed, with commas between"
     )

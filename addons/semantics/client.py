@@ -27,6 +27,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0  # seconds between two tries to connect
 CATEGORIES_PATIENCE: Final = 0.25  # seconds until vectors that were not ready are asked for again
 
 Find = Callable[[], Awaitable[Path | None]]  # where the process listens (it may be started for this); None: nowhere
+End = Callable[[], Awaitable[None]]
 State = Literal["off", "idle", "ready", "down"]
 
 
@@ -74,11 +75,13 @@ class CategorySet:
 class SemanticClient:
     """Asks the semantic process. All methods belong to one event loop; none of them raises.
 
-    `find` None stands for a router without embeddings: every answer is None, and `why_off` says why.
+    `find` None stands for a router without embeddings: every answer is None, and `why_off` says why. `end` is awaited
+    by `close`: it ends a process that `find` started.
     """
 
-    def __init__(self, find: Find | None, why_off: str = "") -> None:
+    def __init__(self, find: Find | None, why_off: str = "", end: End | None = None) -> None:
         self._find = find
+        self._end = end
         self._why = why_off
         self._link: _Link | None = None
         self._connecting: asyncio.Task[None] | None = None
@@ -162,6 +165,8 @@ class SemanticClient:
         if self._link is not None:
             link, self._link = self._link, None
             await link.close()
+        if self._end is not None:
+            await self._end()
 
     async def _tell(self, op: str, **said: Any) -> None:
         if self._find is None:

@@ -1,0 +1,199 @@
+"""The one thread that runs the model: asks first, in order; the vectors of categories in what time is left.
+
+Engine.submit(work, until)    work() in the thread, as a future; Busy when too many wait, Late past `until`
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import threading
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from switchman.addons.semantics.categories import CategoryIndex, flattened, spoken
+from switchman.addons.semantics.embedder import Embedder, Vectors
+from switchman.addons.semantics.index import VectorIndex
+
+logger = logging.getLogger(__name__)
+
+MOST_WAITING: Final = 64  # at 2 ms each, the last one would be past its deadline anyway
+KEPT_VECTORS: Final = 2_048  # of the last texts, 3 MB: an answer is remembered by the vector of its ask
+KEPT_SETS: Final = 4  # of categories: of the rules now, and of those that a worker may still have
+KEPT_FILES: Final = 8
+
+
+class Busy(Exception):
+    """Too many requests wait already."""
+
+
+class Late(Exception):
+    """The deadline was over before the model was free."""
+
+
+class Engine:
+    """Owns the embedder and the indexes. Everything but `submit`, `prepare` and `stop` runs in its own thread."""
+
+    def __init__(self, embedder: Embedder, state: Path | None) -> None:
+        self.embedder = embedder
+        self._state = state
+        digest = hashlib.sha256(embedder.digest.encode()).hexdigest()[:16]
+        self.index = VectorIndex(embedder.dimensions, state / f"vectors-{digest}.db" if state else None)
+        self._digest = digest
+        self._vectors: OrderedDict[str, Vectors] = OrderedDict()
+        self._sets: OrderedDict[str, CategoryIndex] = OrderedDict()
+        self._hopeless: set[str] = set()
+        self._asked: deque[tuple[Callable[[], Any], float, Future[Any]]] = deque()
+        self._making: OrderedDict[str, _Making] = OrderedDict()
+        self._change = threading.Condition()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="model")
+        self._thread.start()
+
+    def submit(self, work: Callable[[], Any], until: float) -> Future[Any]:
+        """`until` is in monotonic seconds. Raises Busy."""
+        future: Future[Any] = Future()
+        with self._change:
+            if len(self._asked) >= MOST_WAITING:
+                raise Busy
+            self._asked.append((work, until, future))
+            self._change.notify()
+        return future
+
+    def prepare(self, digest: str, utterances: Mapping[str, Sequence[str]]) -> bool:
+        """Whether the vectors of these categories are there; if not, they are being made from now on."""
+        with self._change:
+            if digest in self._sets or digest in self._hopeless:
+                return True
+            if digest not in self._making and any(utterances.values()):
+                self._making[digest] = _Making(utterances, self._file(digest))
+                self._change.notify()
+        return False
+
+    def stop(self) -> None:
+        with self._change:
+            self._stopping = True
+            self._change.notify()
+        self._thread.join()
+        self.index.close()
+
+    # ---- in the thread --------------------------------------------------------------------------------------------
+
+    def vector(self, text: str) -> tuple[str, Vectors]:
+        """A text's vector, and the key it is kept under for a while."""
+        key = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+        found = self._vectors.pop(key, None)
+        if found is None:
+            found = self.embedder.embed([text])[0]
+        self._vectors[key] = found
+        if len(self._vectors) > KEPT_VECTORS:
+            self._vectors.popitem(last=False)
+        return key, found
+
+    def kept(self, key: str) -> Vectors | None:
+        return self._vectors.get(key)
+
+    def categories(self, digest: str) -> CategoryIndex | None:
+        return self._sets.get(digest)
+
+    def _run(self) -> None:
+        while True:
+            with self._change:
+                self._change.wait_for(lambda: self._stopping or self._asked or self._making)
+                if self._stopping:
+                    return
+                asked = self._asked.popleft() if self._asked else None
+            if asked:
+                self._do(*asked)
+            else:
+                self._make_some()
+
+    def _do(self, work: Callable[[], Any], until: float, future: Future[Any]) -> None:
+        if not future.set_running_or_notify_cancel():
+            return
+        if time.monotonic() >= until:
+            future.set_exception(Late())
+            return
+        try:
+            future.set_result(work())
+        except Exception as error:  # noqa: BLE001 - the boundary of the thread: one bad request must not end it
+            logger.warning("A request failed: %s: %s", type(error).__name__, error)
+            future.set_exception(error)
+
+    def _make_some(self) -> None:
+        """One utterance: an ask that comes meanwhile waits no longer than that."""
+        digest, making = next(iter(self._making.items()))
+        try:
+            done = making.step(self.embedder)
+        except Exception as error:  # noqa: BLE001 - as above; the layer stays off, and the process serves on
+            logger.warning("The categories' vectors could not be made: %s: %s", type(error).__name__, error)
+            with self._change:
+                del self._making[digest]
+                self._hopeless.add(digest)
+            return
+        if done is None:
+            return
+        with self._change:
+            del self._making[digest]
+            self._sets[digest] = done
+            if len(self._sets) > KEPT_SETS:
+                self._sets.popitem(last=False)
+
+    def _file(self, digest: str) -> Path | None:
+        if self._state is None:
+            return None
+        return self._state / f"categories-{self._digest}-{digest[:16]}.npy"
+
+
+class _Making:
+    """The vectors of a set of categories: from the file of an earlier start, or one after the other."""
+
+    def __init__(self, utterances: Mapping[str, Sequence[str]], file: Path | None) -> None:
+        self._utterances = utterances
+        self._file = file
+        self._names: list[str] = []
+        self._sizes: list[int] = []
+        self._texts: list[str] = []
+        self._rows: list[Vectors] = []
+
+    def step(self, embedder: Embedder) -> CategoryIndex | None:
+        if not self._texts:
+            self._names, self._sizes, self._texts = flattened(spoken(self._utterances, embedder.languages))
+            if not self._texts:
+                raise ValueError(f"no utterance is in a language of the model ({', '.join(embedder.languages)})")
+            if (rows := self._saved(embedder.dimensions)) is not None:
+                return CategoryIndex.of(self._names, self._sizes, rows)
+        self._rows.append(embedder.embed([self._texts[len(self._rows)]])[0])
+        if len(self._rows) < len(self._texts):
+            return None
+        made = np.stack(self._rows)
+        self._save(made)
+        return CategoryIndex.of(self._names, self._sizes, made)
+
+    def _saved(self, dimensions: int) -> Vectors | None:
+        if self._file is None:
+            return None
+        try:
+            rows: Vectors = np.load(self._file, allow_pickle=False)
+        except (OSError, ValueError, EOFError):
+            return None
+        return rows if rows.shape == (len(self._texts), dimensions) and rows.dtype == np.float32 else None
+
+    def _save(self, rows: Vectors) -> None:
+        if self._file is None:
+            return
+        try:
+            half = self._file.with_suffix(".new.npy")
+            np.save(half, rows)
+            half.replace(self._file)
+            old = sorted(self._file.parent.glob("categories-*.npy"), key=lambda file: file.stat().st_mtime)
+            for file in old[:-KEPT_FILES]:
+                file.unlink(missing_ok=True)
+        except OSError as error:
+            logger.warning("The categories' vectors could not be kept for the next start: %s", error)

@@ -1,0 +1,213 @@
+"""The semantic process: `python -m switchman.addons.semantics.process --socket PATH --model FOLDER`.
+
+One event loop for the socket, one thread for the model (engine.py). Says `ready` on stdout when it serves. With
+--lifeline it ends when its stdin does, so that it never outlives whoever started it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import stat
+import sys
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, Final
+
+from switchman.addons.semantics import wire
+from switchman.addons.semantics.embedder import BACKENDS, open_embedder
+from switchman.addons.semantics.engine import Busy, Engine, Late
+from switchman.addons.semantics.manifest import NotPrepared
+from switchman.addons.serving.child import log_to_stderr, obey_supervisor, say_ready
+
+logger = logging.getLogger(__name__)
+
+PATIENCE: Final = 10.0  # seconds for what has no deadline of its own: keeping and forgetting entries
+BAD_START: Final = 2  # exit code
+
+
+class BadRequest(Exception):
+    """A request without what it needs."""
+
+
+class Service:
+    """Answers the requests of wire.py, for any number of connections."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._connections: set[asyncio.Task[None]] = set()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection, until it ends."""
+        task = asyncio.current_task()
+        assert task
+        self._connections.add(task)
+        try:
+            while (message := await wire.read(reader)) is not None:
+                self._take(message, writer)
+                await writer.drain()  # who does not read its answers is not read from either
+        except (OSError, wire.FrameError) as error:
+            logger.info("A connection was given up: %s", error)
+        except asyncio.CancelledError:
+            pass  # the process ends
+        finally:
+            self._connections.discard(task)
+            writer.close()
+
+    async def hang_up(self) -> None:
+        for task in self._connections:
+            task.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
+
+    def _take(self, message: dict[str, Any], writer: asyncio.StreamWriter) -> None:
+        number, arrived = message.get("id"), time.monotonic()
+
+        def reply(answer: dict[str, Any]) -> None:
+            if not writer.is_closing():
+                writer.write(wire.encode({"id": number, **answer}))
+
+        try:
+            answer = self._answer(message, arrived)
+        except BadRequest as error:
+            reply({"error": str(error)})
+        except Busy:
+            reply({"error": "busy"})
+        else:
+            if isinstance(answer, dict):
+                reply(answer)
+            else:
+                loop = asyncio.get_running_loop()
+                answer.add_done_callback(lambda done: loop.call_soon_threadsafe(reply, _result(done)))
+
+    def _answer(self, message: dict[str, Any], arrived: float) -> dict[str, Any] | Future[dict[str, Any]]:
+        op = message.get("op")
+        if op == "hello":
+            embedder = self._engine.embedder
+            return {"model": embedder.model, "dimensions": embedder.dimensions, "languages": list(embedder.languages)}
+        if op == "categories":
+            return {"known": self._engine.prepare(_text(message, "digest"), _categories(message))}
+        if op == "ask":
+            return self._ask(message, arrived)
+        if op == "remember":
+            key, scope, entry = (_text(message, name) for name in ("key", "scope", "entry"))
+            return self._engine.submit(lambda: self._remember(key, scope, entry), arrived + PATIENCE)
+        if op == "forget":
+            entries = message.get("entries")
+            if not isinstance(entries, list) or not all(isinstance(entry, str) for entry in entries):
+                raise BadRequest("entries: expected a list of ids")
+            forget = self._engine.index.forget
+            return self._engine.submit(lambda: {"forgotten": forget(entries)}, arrived + PATIENCE)
+        raise BadRequest(f"unknown op {op!r}")
+
+    def _ask(self, message: dict[str, Any], arrived: float) -> Future[dict[str, Any]]:
+        text, until = _text(message, "text"), message.get("until")
+        digest, scope = message.get("categories"), message.get("scope")
+        if isinstance(until, bool) or not isinstance(until, (int, float)):
+            raise BadRequest("until: expected monotonic seconds")
+        if not isinstance(digest, str | None) or not isinstance(scope, str | None):
+            raise BadRequest("categories, scope: expected text, or nothing")
+
+        def work() -> dict[str, Any]:
+            key, vector = self._engine.vector(text)
+            index = self._engine.categories(digest) if digest else None
+            return {
+                "key": key,
+                "routes": index.shares(vector) if index else [],
+                "neighbours": self._engine.index.nearest(scope, vector) if scope else [],
+                "ms": round((time.monotonic() - arrived) * 1000, 3),
+            }
+
+        return self._engine.submit(work, float(until))
+
+    def _remember(self, key: str, scope: str, entry: str) -> dict[str, Any]:
+        vector = self._engine.kept(key)
+        if vector is None:
+            return {"kept": False}
+        self._engine.index.add(scope, entry, vector)
+        return {"kept": True}
+
+
+def _result(done: Future[dict[str, Any]]) -> dict[str, Any]:
+    if done.cancelled():
+        return {"error": "stopping"}
+    error = done.exception()
+    if error is None:
+        return done.result()
+    return {"error": "late" if isinstance(error, Late) else type(error).__name__}
+
+
+def _text(message: dict[str, Any], name: str) -> str:
+    value = message.get(name)
+    if not isinstance(value, str) or not value:
+        raise BadRequest(f"{name}: expected text")
+    return value
+
+
+def _categories(message: dict[str, Any]) -> dict[str, list[str]]:
+    value = message.get("categories")
+    if not isinstance(value, dict):
+        raise BadRequest("categories: expected names and utterances")
+    for said in value.values():
+        if not isinstance(said, list) or not all(isinstance(text, str) for text in said):
+            raise BadRequest("categories: expected names and utterances")
+    return value
+
+
+async def _run(engine: Engine, socket: Path, ready: Callable[[], None]) -> None:
+    service = Service(engine)
+    server = await asyncio.start_unix_server(service.serve, str(socket))
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    ready()
+    await stop.wait()
+    server.close()
+    await service.hang_up()
+
+
+def make_private(folder: Path) -> None:
+    """The folder, for nobody else's eyes. Raises PermissionError where others may look into it."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    mode = folder.stat().st_mode
+    if stat.S_IMODE(mode) & 0o077:
+        raise PermissionError(f"{folder} can be read by others: it must have the mode 0700")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    arguments = argparse.ArgumentParser(prog="switchman.addons.semantics.process", description=__doc__)
+    arguments.add_argument("--socket", type=Path, required=True, help="where to listen, in a folder of mode 0700")
+    arguments.add_argument("--model", required=True, help="folder of a prepared model; or as the backend wants it")
+    arguments.add_argument("--backend", choices=BACKENDS, default="onnx")
+    arguments.add_argument("--threads", type=int, default=1, help="threads of the model")
+    arguments.add_argument("--state", type=Path, help="folder for what shall survive a restart")
+    arguments.add_argument("--lifeline", action="store_true", help="end when stdin ends")
+    args = arguments.parse_args(argv)
+    log_to_stderr("semantics")
+    if args.lifeline:
+        obey_supervisor()
+    os.environ.setdefault("OMP_NUM_THREADS", str(args.threads))
+    try:
+        make_private(args.socket.parent)
+        if args.state is not None:
+            make_private(args.state)
+        embedder = open_embedder(args.backend, args.model, args.threads)
+        embedder.embed(["ready"])  # the first one is slow: it lays out the memory
+    except (NotPrepared, ImportError, OSError) as error:
+        logger.error("The semantic process cannot start: %s", error)
+        return BAD_START
+    engine = Engine(embedder, args.state)
+    try:
+        asyncio.run(_run(engine, args.socket, say_ready))
+    finally:
+        engine.stop()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
