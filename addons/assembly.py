@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from switchman.addons.answers import Answers
+from switchman.addons.arbiter import ArbiterLayer
+from switchman.addons.caching import Caching, Keeping
+from switchman.addons.chain import Chain, answers_auto
 from switchman.addons.failover import Failover
 from switchman.addons.gate import Gate
 from switchman.addons.intake import Intake
@@ -11,6 +14,8 @@ from switchman.addons.recording import Recording
 from switchman.addons.rewriting import Rewriting
 from switchman.addons.routing import Routing
 from switchman.addons.runtime import Runtime
+from switchman.addons.semantic_caching import SemanticCache
+from switchman.addons.semantic_layer import SemanticLayer
 from switchman.addons.streaming import Streaming
 
 
@@ -18,6 +23,14 @@ def assemble() -> list[object]:
     """The addons, wired to one Runtime. Nothing is opened before mitmproxy loads them."""
     runtime = Runtime()
     rewriting = Rewriting(runtime)
+    semantic = SemanticCache(runtime)
+    chain = Chain(
+        runtime,
+        [
+            SemanticLayer(lambda: runtime.semantics, lambda: runtime.rules.current),
+            ArbiterLayer(lambda: runtime.rules.current.arbiter),
+        ],
+    )
     return [
         runtime,
         Gate(runtime),
@@ -26,12 +39,15 @@ def assemble() -> list[object]:
             lambda: runtime.rules.current,
             lambda: runtime.rules.error,
             runtime.store_problem,
+            auto=answers_auto,
             own_token=runtime.is_own_token,
         ),
-        Routing(runtime),
+        Caching(runtime, semantic),
+        Routing(runtime, chain),
         rewriting,
         Failover(runtime, rewriting),
         Streaming(runtime),
         Processing(runtime),
+        Keeping(runtime, semantic),
         Recording(runtime),
     ]

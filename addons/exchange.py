@@ -8,17 +8,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from math import inf
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from mitmproxy import http
 
 from switchman.addons.core.call import Call, DialectName
+from switchman.addons.core.features import Features
+from switchman.addons.core.fingerprint import Fingerprint
 from switchman.addons.core.pipe import Pipe
 from switchman.addons.core.plan import Candidate, Plan, TraceLine
 from switchman.addons.core.record import Outcome
 from switchman.addons.core.reply import ReplyCollector
 from switchman.addons.dialects.rendering import Rendered
 from switchman.addons.dialects.translate import Malformed, Translation, Untranslatable
+from switchman.addons.flights import Flight
+
+if TYPE_CHECKING:
+    from switchman.addons.semantics.client import SemanticAnswer
+
+
+# Bytes of an answer that the caches keep.
+MAX_REPLY = 1024 * 1024
 
 
 @dataclass(slots=True)
@@ -45,6 +55,10 @@ class Attempt:
         """What makes the server's answer the client's, where they speak different dialects."""
         return self.rendered.answer if self.rendered else None
 
+    def name_for_client(self, model: str) -> str:
+        """The target, as an answer to `auto` names it; `model` is the server's own name, for who was given none."""
+        return Candidate(self.candidate.server, self.candidate.model or model).target
+
 
 @dataclass(frozen=True, slots=True)
 class Sent:
@@ -54,6 +68,20 @@ class Sent:
     path: str  # with the query string
     fields: tuple[tuple[bytes, bytes], ...]
     content: bytes
+
+
+@dataclass(slots=True)
+class CacheUse:
+    """What the caches do for a request. `status` is said in x-switchman-cache. `ttl` is in seconds.
+
+    `fingerprint` None: the request is not for a cache. `keeps`: its answer may be stored. `flight`: others wait for it.
+    """
+
+    status: Literal["hit", "miss", "bypass", "refresh", "shadow"]
+    fingerprint: Fingerprint | None = None
+    keeps: bool = False
+    ttl: float = 0.0
+    flight: Flight | None = None
 
 
 @dataclass(slots=True)
@@ -68,6 +96,11 @@ class Exchange:
     dialect: DialectName | None = None  # the dialect errors are written in
     sent: Sent | None = None  # as the client sent it; every attempt starts from this
     call: Call | None = None
+    auto: bool = False  # the router chooses the model, and names it in the answer
+    features: Features | None = None  # None: nobody had to look
+    cache: CacheUse | None = None  # None: the caches do not serve this model
+    conversation: str | None = None  # the key under which its target is kept
+    semantic: SemanticAnswer | None = None  # one embedding for the semantic cache and the semantic routes
     plan: Plan | None = None
     trace: list[TraceLine] = field(default_factory=list)
     attempts: list[Attempt] = field(default_factory=list)
@@ -89,7 +122,17 @@ class Exchange:
 
     @property
     def candidate(self) -> Candidate | None:
-        return self.attempts[-1].candidate if self.attempts else None
+        """Who answered, or tried last; of an answer from a cache, who gave it first."""
+        if self.attempts:
+            return self.attempts[-1].candidate
+        return self.plan.candidates[0] if self.plan is not None and self.outcome == "cached" else None
+
+    @property
+    def target(self) -> str | None:
+        """`server/model` of the same."""
+        if self.attempts:
+            return self.attempts[-1].target
+        return self.candidate.target if self.candidate is not None else None
 
     def summary(self) -> dict[str, Any]:
         """Plain values for `flow.metadata`, so mitmweb shows why a flow went where it went."""
@@ -98,7 +141,7 @@ class Exchange:
             "switchman_id": self.id,
             "switchman_layer": plan.layer if plan else None,
             "switchman_route": plan.route if plan else None,
-            "switchman_target": self.attempts[-1].target if self.attempts else None,
+            "switchman_target": self.target,
             "switchman_attempts": len(self.attempts),
             "switchman_outcome": self.outcome,
         }

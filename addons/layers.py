@@ -22,13 +22,15 @@ from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from switchman.addons.core.features import Features
+from switchman.addons.semantics.client import SemanticAnswer
 
 
 @dataclass(frozen=True, slots=True)
 class AskedRequest:
     """What a layer gets to see. `body` is the parsed request, not to be changed; `headers` has lower-case names.
 
-    `source` is the client's address, `token` a digest that names the caller ("" for none).
+    `source` is the client's address, `token` a digest that names the caller ("" for none). `semantic`: what the
+    semantic process has said of the ask already, if it was asked.
     """
 
     model: str
@@ -37,6 +39,7 @@ class AskedRequest:
     headers: Mapping[str, str]
     source: str
     token: str
+    semantic: SemanticAnswer | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 from mitmproxy import http
 
+from switchman.addons.core.naming import name_whole
 from switchman.addons.core.reply import ReplyCollector
 from switchman.addons.core.slotstage import apply_whole
 from switchman.addons.dialects import framing_of
@@ -54,6 +55,8 @@ class Processing:
         x.reply.feed_whole(obj)
         stages = text_stages(x, attempt, self.runtime, streamed=False)
         changed = bool(stages) and apply_whole(stages, obj)
+        if x.auto:
+            changed = name_whole(obj, attempt.name_for_client) or changed
         if attempt.answer is not None:
             _translate(flow.response, attempt, obj)
         elif changed:

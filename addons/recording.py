@@ -96,7 +96,7 @@ def _record(flow: http.HTTPFlow, x: Exchange, status: int, outcome: Outcome) -> 
         model=(candidate.model or (call.model if call else "") or None) if candidate else None,
         status=status,
         outcome=outcome,
-        streamed=x.pipe is not None and x.pipe.framing != "raw",
+        streamed=_streamed(x),
         error=x.error,
         overhead_ms=_ms(x.started, x.routed) if x.routed is not None else None,
         ttft_ms=_ms(x.started, reply.first_token_at) if reply and reply.first_token_at is not None else None,
@@ -113,6 +113,12 @@ def _record(flow: http.HTTPFlow, x: Exchange, status: int, outcome: Outcome) -> 
         attempts=tuple(_attempt(a) for a in x.attempts),
         trace=tuple(dataclasses.asdict(line) for line in x.trace),
     )
+
+
+def _streamed(x: Exchange) -> bool:
+    if x.outcome == "cached":
+        return x.call is not None and x.call.stream
+    return x.pipe is not None and x.pipe.framing != "raw"
 
 
 def _reply_body(flow: http.HTTPFlow, x: Exchange) -> bytes | None:

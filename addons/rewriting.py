@@ -80,7 +80,8 @@ class Rewriting:
             responses=server.quirks.has_responses and server.name not in self.without_responses,
             quirks=replace(server.quirks, usage_in_stream=usage),
         )
-        stamp = Stamp(x.id, x.started_at, x.call.model, elapsed=lambda: time.monotonic() - x.started)
+        named = candidate.target if x.auto else x.call.model
+        stamp = Stamp(x.id, x.started_at, named, elapsed=lambda: time.monotonic() - x.started)
         rendered = render(x.call, candidate, spoken, stamp)
         for warning in rendered.warnings:
             x.trace.append(TraceLine("translation", "hit", f"For {candidate.target}: {warning}"))

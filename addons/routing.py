@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 
 from mitmproxy import http
+from mitmproxy.addonmanager import Loader
 
-from switchman.addons.core.decide import Ask, decide
+from switchman.addons import seen
+from switchman.addons.chain import Chain
+from switchman.addons.core.decide import decide
 from switchman.addons.core.plan import Candidate, Plan, TraceLine
-from switchman.addons.exchange import exchange
+from switchman.addons.core.ruleset import Ruleset
+from switchman.addons.exchange import Exchange, exchange
 from switchman.addons.runtime import Runtime
 
 # Twice a second, so that an edited file is in force within one second.
@@ -17,25 +22,41 @@ POLL_SECONDS = 0.5
 
 
 class Routing:
-    """Puts the Plan into the Exchange. What is no LLM call goes to the default upstream as it is."""
+    """Puts the Plan into the Exchange: by the chain for `auto`, else by name.
 
-    def __init__(self, runtime: Runtime) -> None:
+    What is no LLM call goes to the default upstream as it is.
+    """
+
+    def __init__(self, runtime: Runtime, chain: Chain) -> None:
         self.runtime = runtime
+        self.chain = chain
         self.poller: asyncio.Task[None] | None = None
+        self.preparing: asyncio.Task[None] | None = None
+        self.sticking: set[asyncio.Task[None]] = set()
+
+    def load(self, loader: Loader) -> None:
+        self.chain.start()
 
     def running(self) -> None:
+        self._prepare()
         self.poller = asyncio.create_task(self._poll(), name="switchman rules")
 
-    def done(self) -> None:
-        if self.poller is not None:
-            self.poller.cancel()
+    async def done(self) -> None:
+        for task in (self.poller, self.preparing):
+            if task is not None:
+                task.cancel()
+        await self.chain.close()
 
     async def _poll(self) -> None:
         while True:
             await asyncio.sleep(POLL_SECONDS)
-            await asyncio.to_thread(self.runtime.rules.poll)
+            if await asyncio.to_thread(self.runtime.rules.poll):
+                self._prepare()
 
-    def request(self, flow: http.HTTPFlow) -> None:
+    def _prepare(self) -> None:
+        self.preparing = asyncio.create_task(self.chain.prepare(), name="switchman layers")
+
+    async def request(self, flow: http.HTTPFlow) -> None:
         if (x := exchange(flow)) is None or flow.response:
             return
         rules = self.runtime.rules.current
@@ -45,10 +66,24 @@ class Routing:
             )
             x.plan = Plan((Candidate(rules.default, ""),), "default", "default", (line,))
         else:
-            ask = Ask(model=x.call.model, source=x.client, dialect=x.call.dialect, operation=x.call.endpoint.operation)
             asked = x.call.model
-            x.plan = decide(ask, rules, lambda candidate: self._is_open(candidate, asked), self.runtime.live)
+            x.plan = await self._plan(x, rules, lambda candidate: self._is_open(candidate, asked))
         x.trace.extend(x.plan.trace)
+
+    async def _plan(self, x: Exchange, rules: Ruleset, is_open: Callable[[Candidate], bool]) -> Plan:
+        if x.auto or seen.is_auto(x, rules):
+            x.auto = True
+            return await self.chain.plan(x, is_open)
+        known = seen.features(x, self.runtime.tasks) if rules.needs_features else None
+        return decide(seen.ask_of(x, known), rules, is_open, self.runtime.live)
+
+    def response(self, flow: http.HTTPFlow) -> None:
+        if (x := exchange(flow)) is None or x.conversation is None or flow.response is None:
+            return
+        if x.outcome in (None, "ok") and flow.response.status_code < 400:
+            task = asyncio.create_task(self.chain.remember(x), name="switchman conversation")
+            self.sticking.add(task)  # the event loop itself holds its tasks only weakly
+            task.add_done_callback(self.sticking.discard)
 
     def _is_open(self, candidate: Candidate, asked: str) -> bool:
         return self.runtime.breakers.is_open(candidate.named(asked), time.monotonic())

@@ -6,6 +6,9 @@ It is itself the first addon, so that it is open before any other is asked, and 
 from __future__ import annotations
 
 import logging
+import os
+import secrets
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import jwt
@@ -16,11 +19,16 @@ from mitmproxy.proxy.mode_specs import ProxyMode, ReverseMode
 from switchman.addons.configuration import RulesFile, load_settings
 from switchman.addons.core.breaker import Breakers
 from switchman.addons.core.record import Record
+from switchman.addons.core.tasktype import TaskRules
+from switchman.addons.flights import Flights
 from switchman.addons.live import LiveFigures
+from switchman.addons.seen import load_task_rules
 from switchman.addons.settings import Settings
+from switchman.addons.shared import MemoryShared, Shared, SQLiteShared
 from switchman.addons.spoken import ServerDialects
 
 if TYPE_CHECKING:
+    from switchman.addons.semantics.client import SemanticClient
     from switchman.addons.store import Store
     from switchman.addons.store.writer import Writer
 
@@ -38,6 +46,10 @@ class Runtime:
     breakers: Breakers
     live: LiveFigures
     dialects: ServerDialects
+    tasks: TaskRules
+    shared: Shared
+    flights: Flights
+    semantics: SemanticClient | None = None  # None: no semantic process
     store: Store | None = None
     writer: Writer | None = None
 
@@ -51,6 +63,9 @@ class Runtime:
         self.breakers = Breakers()
         self.live = LiveFigures(self.breakers)
         self.dialects = ServerDialects()
+        self.tasks = load_task_rules()
+        self.shared = _open_shared(settings)
+        self.flights = Flights(self.shared, owner=f"{os.getpid()}-{secrets.token_hex(4)}")
         loader.add_option("switchman_max_body_bytes", int, settings.max_body_bytes, "Largest request body, in bytes.")
         loader.add_option(
             "switchman_max_header_bytes", int, settings.max_header_bytes, "Largest request head, in bytes."
@@ -96,6 +111,13 @@ class Runtime:
         if self.store is not None:
             self.store.close()
         self.writer = self.store = None
+
+
+def _open_shared(settings: Settings) -> Shared:
+    """Beside the log's file, where there is one; else only in memory. Nothing is opened before it is used."""
+    if not settings.enable_logging or settings.db_path == ":memory:":
+        return MemoryShared()
+    return SQLiteShared(Path(settings.db_path).with_suffix(".cache.db"))
 
 
 def _reverse_target() -> str | None:

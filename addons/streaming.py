@@ -16,13 +16,14 @@ from typing import Any
 from mitmproxy import http
 
 from switchman.addons.core.fences import FenceStage
+from switchman.addons.core.naming import NameStage
 from switchman.addons.core.pipe import Framing, Pipe, Stage
 from switchman.addons.core.reply import HideUsage, ReplyCollector
 from switchman.addons.core.slots import Slot
 from switchman.addons.core.slotstage import SlotStage
 from switchman.addons.core.think import ThinkStage
 from switchman.addons.dialects import framing_of, text_slots
-from switchman.addons.exchange import Attempt, Exchange, exchange
+from switchman.addons.exchange import MAX_REPLY, Attempt, Exchange, exchange
 from switchman.addons.runtime import Runtime
 
 logger = logging.getLogger(__name__)
@@ -60,6 +61,8 @@ class Streaming:
         stages: list[Stage] = [*text_stages(x, attempt, self.runtime, streamed=True)]
         if attempt.rendered is not None and attempt.rendered.injected:
             stages.append(HideUsage())
+        if x.auto:
+            stages.append(NameStage(attempt.name_for_client))
         if attempt.answer is not None:
             stages.append(attempt.answer.stage())  # the last one: what it gives is in the client's dialect
         return stages
@@ -67,6 +70,8 @@ class Streaming:
     def _pipe(self, x: Exchange, flow: http.HTTPFlow, framing: Framing, stages: list[Stage]) -> None:
         assert flow.response is not None
         keep = self.runtime.settings.max_blob_size if self.runtime.settings.enable_logging else 0
+        if x.cache is not None and x.cache.keeps:
+            keep = max(keep, MAX_REPLY)
         output = x.attempt.answer.framing if x.attempt and x.attempt.answer and framing != "raw" else None
         x.pipe = Pipe(framing, stages, x.reply, keep, _stage_failed, time.monotonic, output)
         flow.response.stream = x.pipe
@@ -105,8 +110,10 @@ def label(response: http.Response, x: Exchange, request: http.Request) -> None:
         labels.append(("x-switchman-layer", plan.layer))
         labels.append(("x-switchman-route", _printable(plan.route)))
         labels.append(("x-switchman-attempts", str(len(x.attempts))))
-    if x.attempt is not None:
-        labels.append(("x-switchman-target", _printable(x.attempt.target)))
+    if (target := x.target) is not None:
+        labels.append(("x-switchman-target", _printable(target)))
+    if x.cache is not None:
+        labels.append(("x-switchman-cache", x.cache.status))
     if x.routed is not None:
         labels.append(("x-switchman-overhead-ms", f"{(x.routed - x.started) * 1000:.2f}"))
     # Another router of our kind upstream may have said the same of itself: ours replaces it.

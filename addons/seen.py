@@ -1,0 +1,86 @@
+"""What the layers and caches are asked with: an Exchange as the pure core sees it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping
+from importlib import resources
+
+from switchman.addons.core.conditions import LocalTime
+from switchman.addons.core.decide import Ask
+from switchman.addons.core.features import Features, features_of
+from switchman.addons.core.fingerprint import caller_digest
+from switchman.addons.core.ruleset import Ruleset
+from switchman.addons.core.tasktype import TaskRules
+from switchman.addons.dialects.codecs import FORMATS
+from switchman.addons.exchange import Exchange
+
+CREDENTIALS = ("authorization", "x-api-key", "api-key")
+
+
+def load_task_rules() -> TaskRules:
+    """The shipped cues and weights. Some ten milliseconds: for the start."""
+    text = resources.files("switchman.rules").joinpath("tasktype.json").read_text(encoding="utf-8")
+    return TaskRules.of(json.loads(text))
+
+
+def is_auto(x: Exchange, rules: Ruleset) -> bool:
+    """Whether the router chooses the model: a request for text that names `auto`, or nothing, after MODEL_MAP."""
+    if x.call is None or (x.call.dialect, x.call.endpoint.operation) not in FORMATS:
+        return False
+    model = x.call.model
+    rewritten = rules.model_map.rewrite(model) if rules.model_map else None
+    return rules.is_auto(rewritten.model if rewritten is not None else model)
+
+
+def features(x: Exchange, tasks: TaskRules) -> Features:
+    """The features of a request, found out once."""
+    if x.features is None:
+        assert x.call is not None
+        x.features = features_of(x.call.body, x.call.dialect, x.call.endpoint.operation, tasks)
+    return x.features
+
+
+def headers(x: Exchange) -> Mapping[str, str]:
+    """The client's header fields by lower-case name; of several by one name, joined as HTTP joins them."""
+    found: dict[str, str] = {}
+    for name, value in x.sent.fields if x.sent else ():
+        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+        found[key] = f"{found[key]}, {text}" if key in found else text
+    return found
+
+
+def credentials(x: Exchange) -> str:
+    """What the client authenticates itself with; "" for nothing."""
+    known = headers(x)
+    return "\0".join(f"{name}={known[name]}" for name in CREDENTIALS if name in known)
+
+
+def caller(x: Exchange) -> str:
+    """A digest that names who asks."""
+    return caller_digest(credentials(x), x.client)
+
+
+def token(x: Exchange) -> str:
+    """The SHA-256 (hex) of the caller's token, as rules name it; "" where there is none."""
+    known = headers(x)
+    given = known.get("x-api-key") or known.get("api-key") or known.get("authorization", "").partition(" ")[2]
+    return hashlib.sha256(given.encode("latin-1")).hexdigest() if given else ""
+
+
+def ask_of(x: Exchange, known: Features | None) -> Ask:
+    """The question for the pure decision. `known` None: nobody looks at what is asked."""
+    assert x.call is not None
+    now = time.localtime()
+    return Ask(
+        model=x.call.model,
+        source=x.client,
+        dialect=x.call.dialect,
+        operation=x.call.endpoint.operation,
+        features=known,
+        headers=headers(x) if known is not None else {},
+        token=token(x) if known is not None else "",
+        now=LocalTime(now.tm_hour * 60 + now.tm_min, now.tm_wday),
+    )
