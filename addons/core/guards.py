@@ -22,7 +22,8 @@ _KEYS: Final = """
     k:jilm l:kop z:asx x:zsdc c:xdfv v:cfgb b:vghn n:bhjm m:njk
 """
 _NEIGHBOURS: Final = {pair[0]: frozenset(pair[2:]) for pair in _KEYS.split()}
-_SUFFIXES: Final = ("ing", "ed", "er", "ers", "y", "ion", "ions")
+# Endings by which a short word looks long: cooking and cooling are five letters away from being long enough.
+_ENDINGS: Final = ("ings", "ing", "ies", "ers", "eds", "ed", "es", "er", "ly", "s")
 
 
 def strict(a: str, b: str) -> bool:
@@ -68,7 +69,10 @@ def _case_is_style(a: Signature, b: Signature) -> bool:
 
 
 def is_typo(a: str, b: str) -> bool:
-    """Whether one is the other with a single slip: two letters swapped, one missing, doubled or from the next key."""
+    """Whether one is the other with a single slip: two letters swapped, one missing, doubled or from the next key.
+
+    The first letter and the ending are never part of it: there, slips and grammar look alike.
+    """
     if not (a.isalpha() and b.isalpha() and a.isascii() and b.isascii()):
         return False
     if min(len(a), len(b)) < 5 or a[0] != b[0] or frozenset((a, b)) in words.CONFUSABLE:
@@ -78,36 +82,41 @@ def is_typo(a: str, b: str) -> bool:
     return _one_missing(a, b) if len(a) > len(b) else _one_missing(b, a)
 
 
+def _stem(word: str) -> int:
+    """Letters without the ending."""
+    return len(word) - next((len(ending) for ending in _ENDINGS if word.endswith(ending)), 0)
+
+
 def _differences(a: str, b: str) -> list[int]:
     return [index for index, (one, other) in enumerate(zip(a, b, strict=True)) if one != other]
 
 
 def _one_swap(a: str, b: str) -> bool:
     at = _differences(a, b)
-    return len(at) == 2 and at[1] == at[0] + 1 and a[at[0]] == b[at[1]] and a[at[1]] == b[at[0]]
+    if len(at) != 2 or at[1] != at[0] + 1 or at[1] >= _stem(a):
+        return False
+    return at[1] < len(a) - 1 and a[at[0]] == b[at[1]] and a[at[1]] == b[at[0]]
 
 
 def _one_key(a: str, b: str) -> bool:
-    """A neighbouring key inside a long word; a change at the end is grammar, and between vowels may be another word."""
+    """A neighbouring key inside a long word; between vowels it may be another word."""
     at = _differences(a, b)
-    if len(at) != 1 or len(a) < 7 or not 1 <= at[0] < len(a) - 2:
+    if len(at) != 1 or min(_stem(a), _stem(b)) < 7 or at[0] >= _stem(a) - 1:
         return False
     one, other = a[at[0]], b[at[0]]
     return other in _NEIGHBOURS[one] and not (one in "aeiou" and other in "aeiou")
 
 
 def _one_missing(longer: str, shorter: str) -> bool:
-    """A letter lost inside a word, or one doubled; not at the end (plurals, tenses), nor a stem's double consonant."""
+    """A letter lost inside a word, or one doubled; not where the ending begins (planing and planning)."""
     if len(longer) != len(shorter) + 1:
         return False
     at = next((index for index, (one, other) in enumerate(zip(longer, shorter, strict=False)) if one != other), -1)
     if at < 1 or longer[at + 1 :] != shorter[at:]:
         return False
-    doubled = longer[at] in (longer[at - 1], longer[at + 1 : at + 2])
-    rest = longer[at + 1 :]
-    if doubled and longer[at] not in "aeiou" and rest in _SUFFIXES:
-        return False
-    return len(longer) >= (6 if doubled else 7) and len(rest) >= 2
+    doubled = longer[at] == longer[at - 1]
+    least = 6 if doubled else 7
+    return _stem(longer) >= least and at < _stem(longer) - 1
 
 
 # ---- small paraphrases --------------------------------------------------------------------------------------------

@@ -80,8 +80,9 @@ def signature(text: str) -> Signature:
         tokens += _fixed(inside, symbols)
         position = span.end()
     tokens += _loose(text[position:], formula, start=position == 0)
-    kept = _without_courtesy(_numbered(tokens))
-    return Signature(tuple(_asked_alike(kept)), text == text.lower() or text == text.upper())
+    loud = text == text.upper()
+    kept = _without_courtesy(_numbered(tokens), loud)
+    return Signature(tuple(_asked_alike(kept)), loud or text == text.lower())
 
 
 def _fixed(text: str, symbols: bool) -> list[Token]:
@@ -180,7 +181,7 @@ def _numbered(tokens: Iterable[Token]) -> list[Token]:
     return found
 
 
-def _without_courtesy(tokens: list[Token]) -> list[Token]:
+def _without_courtesy(tokens: list[Token], loud: bool) -> list[Token]:
     """Sentence by sentence without the words of courtesy at its ends; if nothing else was said, all stays."""
     sentences: list[list[Token]] = [[]]
     for token in tokens:
@@ -188,7 +189,7 @@ def _without_courtesy(tokens: list[Token]) -> list[Token]:
             sentences.append([])
         else:
             sentences[-1].append(token)
-    kept = [token for sentence in sentences for token in _filtered(_bare(sentence))]
+    kept = [token for sentence in sentences for token in _filtered(_bare(sentence), loud)]
     return kept or [token for token in tokens if token.text != _STOP]
 
 
@@ -209,20 +210,20 @@ def _bare(sentence: list[Token]) -> list[Token]:
     return sentence[first:last]
 
 
-def _filtered(sentence: list[Token]) -> list[Token]:
-    kept: list[Token] = []
-    for index, token in enumerate(sentence):
-        if not token.fixed and token.text in words.FILLERS:
-            letter = len(token.written) == 1 and (
-                (index > 0 and sentence[index - 1].text in words.LETTERED and token.written == "A")
-                or (index > 0 and sentence[index - 1].text in ("vitamin", "hepatitis"))
-                or index + 1 == len(sentence)
-                or not sentence[index + 1].text[:1].isalnum()
-            )
-            if not letter:
-                continue
-        kept.append(token)
-    return kept
+def _filtered(sentence: list[Token], loud: bool) -> list[Token]:
+    return [
+        token
+        for index, token in enumerate(sentence)
+        if token.fixed or token.text not in words.FILLERS or (token.text == "a" and _is_letter(sentence, index, loud))
+    ]
+
+
+def _is_letter(sentence: list[Token], index: int, loud: bool) -> bool:
+    """Whether this `a` is the letter: vitamin A, or nothing after it that an article could belong to."""
+    if index + 1 == len(sentence) or not sentence[index + 1].text[:1].isalnum():
+        return True
+    before = sentence[index - 1].text if index else ""
+    return before in words.ALWAYS_LETTERED or (before in words.LETTERED and sentence[index].written == "A" and not loud)
 
 
 def _asked_alike(tokens: list[Token]) -> list[Token]:
@@ -250,18 +251,7 @@ def _chinese(text: str) -> str:
 def _sentence(part: str) -> str:
     if part in _STOPS or not re.search(f"[{_HAN}]", part):
         return part
-    bare = part.strip()
-    changed = True
-    while changed:
-        changed = False
-        for phrase in words_zh.OPENERS:
-            if bare.startswith(phrase) and len(bare) > len(phrase):
-                bare, changed = bare[len(phrase) :].lstrip(), True
-        for phrase in words_zh.CLOSERS:
-            if bare.endswith(phrase) and len(bare) > len(phrase):
-                bare, changed = bare[: -len(phrase)].rstrip(), True
-    if bare in words_zh.CLOSERS or bare in words_zh.OPENERS:
-        return ""
+    bare = _bare_chinese(part.strip())
     for said, meant in words_zh.REWRITTEN:
         bare = bare.replace(said, meant)
     for said, meant in words_zh.WHETHER:
@@ -271,6 +261,24 @@ def _sentence(part: str) -> str:
     if bare.startswith("什么是") and len(bare) > 3:
         bare = bare[3:] + "是什么"
     return _NUMERALS_ZH.sub(lambda found: _number_zh(found[0]), bare)
+
+
+def _bare_chinese(sentence: str) -> str:
+    """Without courtesies at either end; "" where there is nothing else."""
+    changed = True
+    while changed:
+        if sentence in words_zh.OPENERS or sentence in words_zh.CLOSERS:
+            return ""
+        changed = False
+        for phrase in words_zh.OPENERS:
+            if sentence.startswith(phrase):
+                sentence, changed = sentence[len(phrase) :].lstrip(), True
+        for phrase in words_zh.CLOSERS:
+            if sentence.endswith(phrase):
+                sentence, changed = sentence[: -len(phrase)].rstrip(), True
+    if sentence.startswith("你") and len(sentence) > 3 and sentence[1] not in "们家":  # 请你说 is 说
+        return sentence[1:]
+    return sentence
 
 
 def _number_zh(numeral: str) -> str:
