@@ -26,6 +26,7 @@ Verdict = bool | None  # None: not known
 
 _UNSPACED: Final = "\u0e00-\u0e7f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"
 _WORD: Final = re.compile(rf"[^\W{_UNSPACED}]+")
+_ASCII_WORD: Final = re.compile(r"\w+", re.ASCII)  # the same, and twice as fast
 _HAS_UNSPACED: Final = re.compile(f"[{_UNSPACED}]")
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 DAY_MINUTES: Final = 24 * 60
@@ -67,7 +68,7 @@ class Subject:
     @property
     def words(self) -> frozenset[str]:
         if self._words is None:
-            found = _WORD.findall(self.folded)
+            found = (_ASCII_WORD if self.folded.isascii() else _WORD).findall(self.folded)
             self._words, self._spaced = frozenset(found), f" {' '.join(found)} "
         return self._words
 
@@ -185,7 +186,7 @@ class Keywords:
     texts: tuple[str, ...]
     words: frozenset[str]
     phrases: tuple[tuple[str, str], ...]  # (first word, the words each between two spaces)
-    unspaced: tuple[tuple[str, str], ...]  # (first character, text)
+    unspaced: tuple[str, ...]
     marked: tuple[str, ...]  # with punctuation, such as c++
 
     def test(self, subject: Subject) -> Verdict:
@@ -197,8 +198,10 @@ class Keywords:
         for first, phrase in self.phrases:
             if first in words and phrase in subject.spaced:
                 return True
-        folded = subject.folded
-        return any(text in folded for _, text in self.unspaced) or any(_bounded(m, folded) for m in self.marked)
+        for text in self.unspaced:
+            if text in subject.folded:
+                return True
+        return bool(self.marked) and any(_bounded(text, subject.folded) for text in self.marked)
 
     def __str__(self) -> str:
         return f"keyword {_either(self.texts)}"
@@ -211,7 +214,7 @@ def keywords(texts: Sequence[str]) -> Keywords:
         folded = " ".join(text.casefold().split())
         parts = _WORD.findall(folded)
         if _HAS_UNSPACED.search(folded):
-            unspaced.append((folded[0], folded))
+            unspaced.append(folded)
         elif " ".join(parts) != folded:
             marked.append(folded)
         elif len(parts) == 1:

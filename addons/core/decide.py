@@ -200,8 +200,7 @@ def _by_rule(model: str, asking: _Asking) -> _Answer | None:
     if not rules.routes:
         trace.append(TraceLine("route", "miss", "There are no routes."))
         return None
-    # A rule for `auto` is one for every name that means it.
-    models = (model, AUTO) if rules.is_auto(model) and model != AUTO else (model,)
+    models = rules.auto_group(model)
     address = parse_address(ask.source)
     subject = Subject(models, address, ask.headers, ask.token, ask.features, ask.now, asking.live)
     unknown: list[str] = []
@@ -209,7 +208,8 @@ def _by_rule(model: str, asking: _Asking) -> _Answer | None:
         match = route.match
         if match.source is not None and not match.accepts_source(address):
             continue
-        verdict = match.condition.test(subject) if match.condition is not None else True
+        condition = match.condition
+        verdict = True if condition is None else condition.test(subject)
         if verdict:
             return _rule_answer(route, model, asking, unknown)
         if verdict is None:

@@ -8,8 +8,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from heapq import merge
 from typing import TYPE_CHECKING, Protocol
 
@@ -89,13 +89,27 @@ class Ruleset:
     needs_features: bool = False
     _exact: Mapping[str, tuple[int, ...]] = field(default_factory=dict, repr=False)  # model -> indexes into routes
     _others: tuple[int, ...] = field(default=(), repr=False)  # indexes of routes with a pattern, or without a model
+    # names that go together -> what routes_for answers, for those that are asked for with every `auto`
+    _auto: Mapping[tuple[str, ...], tuple[Route, ...]] = field(default_factory=dict, repr=False)
 
     def is_auto(self, model: str) -> bool:
         """Whether a name means that the router chooses: none, `auto`, or another of `auto_names`. An alias does not."""
         return (not model or model in self.auto_names) and model not in self.aliases
 
-    def routes_for(self, *models: str) -> Iterator[Route]:
+    def auto_group(self, model: str) -> tuple[str, ...]:
+        """The names that a request for a model goes by: a rule for `auto` is one for every name that means it."""
+        return (model, AUTO) if model != AUTO and self.is_auto(model) else (model,)
+
+    def auto_groups(self) -> Iterator[tuple[str, ...]]:
+        for name in ("", *sorted(self.auto_names)):
+            yield self.auto_group(name)
+
+    def routes_for(self, *models: str) -> Iterable[Route]:
         """The routes whose `match.model` accepts one of the names, in the order they are tried; no more is asked."""
+        ready = self._auto.get(models)
+        return ready if ready is not None else self._routes_for(models)
+
+    def _routes_for(self, models: Sequence[str]) -> Iterator[Route]:
         exact = [found for model in dict.fromkeys(models) if (found := self._exact.get(model))]
         for index in merge(*exact, self._others) if exact else self._others:
             route = self.routes[index]
@@ -158,7 +172,7 @@ def parse_ruleset(
         *_layer_warnings(document, model, compiler, aliases),
     ]
     exact, others = _index(routes)
-    return Ruleset(
+    rules = Ruleset(
         servers=compiler.servers,
         aliases=aliases,
         routes=routes,
@@ -186,6 +200,8 @@ def parse_ruleset(
         _exact=exact,
         _others=others,
     )
+    ready = {names: tuple(rules.routes_for(*names)) for names in rules.auto_groups()}
+    return replace(rules, _auto=ready)
 
 
 def _layer_warnings(
