@@ -6,6 +6,7 @@ from switchman.addons.answers import Answers
 from switchman.addons.arbiter import ArbiterLayer
 from switchman.addons.caching import Caching, Keeping
 from switchman.addons.chain import Chain, answers_auto
+from switchman.addons.embedding import Embedding
 from switchman.addons.failover import Failover
 from switchman.addons.gate import Gate
 from switchman.addons.intake import Intake
@@ -24,15 +25,17 @@ def assemble() -> list[object]:
     runtime = Runtime()
     rewriting = Rewriting(runtime)
     semantic = SemanticCache(runtime)
+    meaning = SemanticLayer(lambda: runtime.semantics, lambda: runtime.rules.current)
     chain = Chain(
         runtime,
         [
-            SemanticLayer(lambda: runtime.semantics, lambda: runtime.rules.current),
+            meaning,
             ArbiterLayer(lambda: runtime.rules.current.arbiter),
         ],
     )
     return [
         runtime,
+        Embedding(runtime, meaning.prepare),
         Gate(runtime),
         Intake(runtime),
         Answers(

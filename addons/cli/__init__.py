@@ -10,6 +10,7 @@ COMMANDS = {
     "serve": "run the proxy and the dashboard",
     "check": "validate a routes file",
     "token": "make a token that opens the dashboard",
+    "semantic": "prepare the embedding model",
     "version": "print the version",
 }
 

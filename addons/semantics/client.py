@@ -111,6 +111,11 @@ class SemanticClient:
         languages = self._link.languages if self._link else ()
         return not languages or language == "und" or language in languages
 
+    @property
+    def prepared(self) -> bool:
+        """Connected, and with the categories' vectors ready, as far as there are categories."""
+        return self._link is not None and self._link.alive and (self._categories_known or self._categories is None)
+
     async def warm(self) -> None:
         """Connect now, and hand over the categories, so that the first request need not wait for it."""
         try:

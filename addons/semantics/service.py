@@ -101,10 +101,10 @@ class OwnProcess:
             process.terminate()
             try:
                 async with asyncio.timeout(STOP_PATIENCE):
-                    await process.wait()
+                    await process.communicate()
             except TimeoutError:
                 process.kill()
-                await process.wait()
+                await process.communicate()
         if self._folder is not None:
             self._folder.cleanup()
             self._folder = None

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from switchman.addons.configuration import load_ruleset
 from switchman.addons.serving import demo
+from switchman.addons.serving.embeddings import layers_line, start_embeddings
 from switchman.addons.serving.health import healthy
 from switchman.addons.serving.ports import url_host
 from switchman.addons.serving.supervisor import Command, Say, Supervisor
@@ -34,6 +36,9 @@ class Launch:
         """Start everything; raises supervisor.StartFailed."""
         if self.demo:
             await self._start_demo(supervisor)
+        rules = load_ruleset(self.settings)
+        embeddings = await start_embeddings(self.settings, rules, supervisor, self.say)
+        supervisor.at_end(embeddings.close)
         # The first worker alone: it migrates the database and makes the certificates, and a mistake shows up once.
         await supervisor.start("worker-1", self._worker(1))
         for number in range(2, self.workers + 1):
@@ -44,6 +49,7 @@ class Launch:
         if not await healthy(self.settings.listen_host, self.port, HEALTH_PATIENCE):
             self.say(f"warning: {self._url}/healthz does not answer")
         self._tell(ui_port)
+        self.say(f"layers     {layers_line(rules, embeddings)}")
 
     async def _start_demo(self, supervisor: Supervisor) -> None:
         assert self.data is not None

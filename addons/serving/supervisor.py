@@ -117,6 +117,7 @@ class Supervisor:
         self._keepers: set[asyncio.Task[None]] = set()
         self._stop = asyncio.Event()
         self._exit_code = 0
+        self._last: list[Callable[[], None]] = []
 
     async def run(self, launch: Coroutine[Any, Any, None]) -> int:
         """Await `launch`, which starts children by `start`, then wait for the end. Returns the exit code."""
@@ -139,7 +140,13 @@ class Supervisor:
             launching.cancel()
             await asyncio.gather(launching, return_exceptions=True)
             await self._stop_all()
+            for work in self._last:
+                work()
         return self._exit_code
+
+    def at_end(self, work: Callable[[], None]) -> None:
+        """Called when every process has ended."""
+        self._last.append(work)
 
     async def start(self, name: str, command: Command, *, essential: bool = True) -> Sequence[str]:
         """Start a process and keep it running. Returns what it said with its `ready`; raises StartFailed."""
