@@ -55,6 +55,7 @@ RESPONSES: Final[tuple[FormatName, ...]] = ("openai.responses",)
 OLLAMA: Final[tuple[FormatName, ...]] = ("ollama.chat", "ollama.generate")
 GENERATE: Final[tuple[FormatName, ...]] = ("ollama.generate",)
 ANTHROPIC: Final[tuple[FormatName, ...]] = ("anthropic.messages",)
+WITH_CHOICE: Final[tuple[FormatName, ...]] = ("openai.chat", "openai.responses", "anthropic.messages")
 CHATS: Final[tuple[FormatName, ...]] = ("openai.chat", "openai.responses", "ollama.chat", "anthropic.messages")
 
 LIMITS: Final[tuple[Limit, ...]] = (
@@ -79,13 +80,24 @@ LIMITS: Final[tuple[Limit, ...]] = (
     Limit("function_call", CHAT, ("ollama", "anthropic"), "refuse", "replaced by `tool_choice`"),
     Limit("web_search_options", CHAT, ("ollama", "anthropic"), "refuse", "a tool of the server"),
     # messages and parts
-    Limit("messages.content.image_url", OPENAI, ("ollama",), "refuse", "images as base64 data; no URLs are fetched"),
+    Limit(
+        "messages.content.image_url",
+        (*CHAT, *RESPONSES),
+        ("ollama",),
+        "refuse",
+        "images as base64 data; no URLs are fetched",
+    ),
     Limit("messages.content.image", ANTHROPIC, ("ollama",), "refuse", "images as base64 data; no URLs, no file ids"),
-    Limit("messages.content", CHATS, ALL, "refuse", "a content part of this type"),
-    Limit("messages.tool_calls", CHATS, ALL, "refuse", "a tool call of this type"),
-    Limit("input", RESPONSES, ALL, "refuse", "an input item of this type"),
-    Limit("messages.role", CHATS, ALL, "change", "system messages stand at the start"),
-    Limit("messages.thinking", CHATS, ALL, "drop", "thoughts of earlier turns are not sent back"),
+    Limit("messages.content", WITH_CHOICE, ALL, "refuse", "a part of this type"),
+    Limit("messages.tool_calls", CHAT, ("ollama", "anthropic"), "refuse", "a tool call of this type"),
+    Limit(
+        "messages.role",
+        (*CHAT, *RESPONSES, "ollama.chat"),
+        ("anthropic",),
+        "change",
+        "system messages stand at the start",
+    ),
+    Limit("messages.thinking", CHATS, ("openai", "anthropic"), "drop", "thoughts of earlier turns are not sent back"),
     Limit(
         "messages.image", CHATS, ("openai", "ollama"), "change", "an image in a tool's result becomes a user message"
     ),
@@ -94,17 +106,17 @@ LIMITS: Final[tuple[Limit, ...]] = (
     Limit("messages.cache_control", ANTHROPIC, ("openai", "ollama"), "drop", "prompt caching is the server's affair"),
     # tools
     Limit("tools", CHATS, ALL, "refuse", "a tool of this type, which only its own provider runs"),
-    Limit("tools.strict", CHATS, ("ollama",), "drop", "schemas are not enforced"),
+    Limit("tools.strict", WITH_CHOICE, ("ollama",), "drop", "schemas are not enforced"),
     Limit("tools.cache_control", ANTHROPIC, ("openai", "ollama"), "drop", "prompt caching is the server's affair"),
     Limit(
         "tool_choice",
-        CHATS,
+        WITH_CHOICE,
         ("ollama",),
         "change",
         "a call cannot be forced; other tools than the named one are left out",
     ),
-    Limit("tool_choice", CHATS, ("openai", "anthropic"), "refuse", "a tool choice of this type"),
-    Limit("parallel_tool_calls", OPENAI, ("ollama",), "drop", "the model decides"),
+    Limit("tool_choice", WITH_CHOICE, ("openai", "anthropic"), "refuse", "a tool choice of this type"),
+    Limit("parallel_tool_calls", (*CHAT, *RESPONSES), ("ollama",), "drop", "the model decides"),
     Limit("tool_choice.disable_parallel_tool_use", ANTHROPIC, ("ollama",), "drop", "the model decides"),
     # formats and reasoning
     Limit("response_format", CHAT, ("anthropic",), "drop", "JSON without a schema cannot be asked for"),
@@ -118,25 +130,25 @@ LIMITS: Final[tuple[Limit, ...]] = (
     # sampling
     Limit("max_tokens", (*OPENAI, *OLLAMA), ("anthropic",), "change", "must be given; the default is 4096"),
     Limit("temperature", (*OPENAI, *OLLAMA), ("anthropic",), "change", "at most 1, and not beside thinking"),
-    Limit("top_p", (*OPENAI, *OLLAMA), ("anthropic",), "drop", "not beside thinking"),
-    Limit("top_k", (*CHAT, *COMPLETION, *OLLAMA), ("anthropic",), "drop", "not beside thinking"),
+    Limit("top_p", (*CHAT, *RESPONSES, *OLLAMA), ("anthropic",), "drop", "not beside thinking"),
+    Limit("top_k", (*CHAT, *OLLAMA), ("anthropic",), "drop", "not beside thinking"),
     Limit("top_k", (*OLLAMA, *ANTHROPIC), ("openai",), "drop", "not part of this API"),
     Limit("min_p", (*CHAT, *COMPLETION, *OLLAMA), ("openai", "anthropic"), "drop", "not part of this API"),
     Limit("repeat_penalty", (*CHAT, *COMPLETION, *OLLAMA), ("openai", "anthropic"), "drop", "not part of this API"),
     Limit("seed", (*OPENAI, *OLLAMA), ("anthropic",), "drop", "sampling cannot be seeded"),
-    Limit("presence_penalty", (*OPENAI, *OLLAMA), ("anthropic",), "drop", "no penalties"),
-    Limit("frequency_penalty", (*OPENAI, *OLLAMA), ("anthropic",), "drop", "no penalties"),
-    Limit("logit_bias", OPENAI, ("ollama", "anthropic"), "drop", "tokens cannot be biased"),
-    Limit("logprobs", (*OPENAI, *OLLAMA), ALL, "drop", "log probabilities are not translated"),
-    Limit("top_logprobs", (*OPENAI, *OLLAMA), ALL, "drop", "log probabilities are not translated"),
+    Limit("presence_penalty", (*CHAT, *COMPLETION, *OLLAMA), ("anthropic",), "drop", "no penalties"),
+    Limit("frequency_penalty", (*CHAT, *COMPLETION, *OLLAMA), ("anthropic",), "drop", "no penalties"),
+    Limit("logit_bias", (*CHAT, *COMPLETION), ("ollama", "anthropic"), "drop", "tokens cannot be biased"),
+    Limit("logprobs", (*CHAT, *COMPLETION, *OLLAMA), ALL, "drop", "log probabilities are not translated"),
+    Limit("top_logprobs", (*CHAT, *RESPONSES, *OLLAMA), ALL, "drop", "log probabilities are not translated"),
     Limit("options", OLLAMA, ("openai", "anthropic"), "drop", "options of the model's runner"),
     Limit("keep_alive", OLLAMA, ("openai", "anthropic"), "drop", "the server decides how long a model stays loaded"),
     # what belongs to an account
     Limit("user", OPENAI, ("ollama",), "drop", "callers are not told apart"),
-    Limit("metadata", OPENAI, ("ollama", "anthropic"), "drop", "nothing is stored"),
+    Limit("metadata", (*CHAT, *RESPONSES), ("ollama", "anthropic"), "drop", "nothing is stored"),
     Limit("metadata", ANTHROPIC, ("ollama",), "drop", "callers are not told apart"),
-    Limit("store", OPENAI, ("ollama", "anthropic"), "drop", "nothing is stored"),
-    Limit("service_tier", (*OPENAI, *ANTHROPIC), ALL, "drop", "tiers are one provider's own"),
+    Limit("store", (*CHAT, *RESPONSES), ("ollama", "anthropic"), "drop", "nothing is stored"),
+    Limit("service_tier", (*CHAT, *RESPONSES, *ANTHROPIC), ALL, "drop", "tiers are one provider's own"),
     Limit(
         "previous_response_id", RESPONSES, ALL, "refuse", "earlier answers are not stored; send the whole conversation"
     ),

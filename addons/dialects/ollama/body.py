@@ -166,7 +166,8 @@ class _Writer:
         for index, part in enumerate(parts):
             where = f"{place}.content[{index}]"
             if isinstance(part, Opaque):
-                self.notes.lose("messages.tool_calls" if part.kind == "tool_calls" else "messages.content", where)
+                name = "messages.tool_calls" if part.kind == "tool_calls" else "messages.content"
+                self.notes.lose(name, f"{where} ({part.kind})")
             if isinstance(part, Text | Image) and not self.native:
                 self.notes.lose_all(part.extra, "messages.", f"{where}.")
             if isinstance(part, Text):

@@ -152,7 +152,7 @@ def _item(item: dict[str, Any], place: str) -> Message:
     if kind == "reasoning":
         pieces = (*objects_of(item, "content"), *objects_of(item, "summary"))
         return Message("assistant", (Thinking("".join(text_of(piece, "text") for piece in pieces)),))
-    return Message("user", (Opaque(f"{place}: {kind}", item),), "parts")
+    return Message("user", (Opaque(str(kind), item),), "parts")
 
 
 def _content(content: Any) -> tuple[Part, ...]:

@@ -415,7 +415,7 @@ def test_responses_become_a_chat() -> None:
         ("/v1/completions", {"prompt": ["a", "b"]}, "ollama", "prompt"),
         ("/v1/completions", {"prompt": "a", "suffix": "b"}, "anthropic", "suffix"),
         ("/v1/responses", {"input": "a", "previous_response_id": "r"}, "openai", "previous_response_id"),
-        ("/v1/responses", {"input": [{"type": "web_search_call"}]}, "ollama", "input[0].content[0]"),
+        ("/v1/responses", {"input": [{"type": "web_search_call"}]}, "ollama", "input[0].content[0] (web_search_call)"),
         ("/v1/responses", {"input": "a", "tools": [{"type": "web_search"}]}, "anthropic", "tools (web_search)"),
         ("/api/generate", {"prompt": "a", "template": "{{ .Prompt }}"}, "openai", "template"),
         ("/v1/messages", {"container": "c"}, "openai", "container"),

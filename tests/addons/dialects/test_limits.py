@@ -1,0 +1,77 @@
+"""The table of what is refused, dropped or changed: each row happens as it is written, to each server it names.
+
+`tests/data/translation/limits.json` has, for each field and each format, what a client sends to come upon the row.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from switchman.addons.core.call import DialectName
+from switchman.addons.dialects import endpoint_of
+from switchman.addons.dialects.codecs import CODECS
+from switchman.addons.dialects.form import FormatName, Stamp
+from switchman.addons.dialects.limits import LIMITS, Limit, Untranslatable
+from switchman.addons.dialects.translate import translate_request
+
+SAMPLES = json.loads((Path(__file__).parents[2] / "data" / "translation" / "limits.json").read_text())
+CHAT = {"messages": [{"role": "user", "content": "hi"}]}
+BASE: dict[FormatName, dict[str, Any]] = {
+    "openai.chat": CHAT,
+    "openai.completion": {"prompt": "hi"},
+    "openai.responses": {"input": "hi"},
+    "ollama.chat": CHAT,
+    "ollama.generate": {"prompt": "hi"},
+    "anthropic.messages": {**CHAT, "max_tokens": 9},
+}
+
+
+def translated(format: FormatName, target: DialectName) -> bool:
+    """Whether a client of the format is ever translated to a server of the dialect."""
+    return CODECS[format].dialect != target or format == "openai.responses"
+
+
+def sample(row: Limit, format: FormatName) -> dict[str, Any] | None:
+    by_format = SAMPLES.get(f"{row.field}:{row.verdict}", SAMPLES[row.field])
+    found: dict[str, Any] | None = by_format.get(format)
+    return found
+
+
+CASES = [
+    pytest.param(row, format, target, id=f"{row.field}-{format}-{target}")
+    for row in LIMITS
+    for format in row.formats
+    for target in row.targets
+    if translated(format, target) and sample(row, format) is not None
+]
+
+
+@pytest.mark.parametrize(("row", "format", "target"), CASES)
+def test_a_row_says_what_happens(row: Limit, format: FormatName, target: DialectName) -> None:
+    """A refusal with the row's reason, or a warning with its verdict and reason."""
+    endpoint = endpoint_of("POST", CODECS[format].path)
+    assert endpoint is not None
+    body = {"model": "m", **BASE[format], **(sample(row, format) or {})}
+    if row.verdict == "refuse":
+        with pytest.raises(Untranslatable) as refused:
+            translate_request(endpoint, body, target, Stamp("a", 0.0, "m"))
+        assert refused.value.reason == row.reason
+        return
+    warnings = translate_request(endpoint, body, target, Stamp("a", 0.0, "m")).warnings
+    done = "dropped" if row.verdict == "drop" else "changed"
+    assert any(f" was {done} for the {target} dialect: {row.reason}" in warning for warning in warnings), warnings
+
+
+def test_every_row_has_a_sample() -> None:
+    """Each row, each of its formats and servers: a row that nothing comes upon should not be there."""
+    missing = [
+        f"{row.field}: {format}"
+        for row in LIMITS
+        for format in row.formats
+        if sample(row, format) is None or not any(translated(format, target) for target in row.targets)
+    ]
+    assert missing == []
