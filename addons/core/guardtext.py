@@ -267,7 +267,7 @@ def _bare_chinese(sentence: str) -> str:
     """Without courtesies at either end; "" where there is nothing else."""
     changed = True
     while changed:
-        if sentence in words_zh.OPENERS or sentence in words_zh.CLOSERS:
+        if sentence in words_zh.OPENERS or sentence in words_zh.CLOSERS or sentence in words_zh.ALONE:
             return ""
         changed = False
         for phrase in words_zh.OPENERS:

@@ -120,7 +120,6 @@ CLOSERS: Final = by_last(
     many thanks
     much appreciated
     i appreciate it
-    for me
     for me please
     would you
     could you

@@ -23,10 +23,12 @@ OPENERS: Final = _words(
 )
 CLOSERS: Final = _words(
     """
-    非常感谢 谢谢你了 谢谢你 谢谢您 谢谢啦 谢谢了 拜托了 辛苦了 麻烦了 可以吗 谢谢 多谢 感谢 拜托
-    好吗 行吗 啊 呀 呢 哦 哈
+    非常感谢 谢谢你了 谢谢你 谢谢您 谢谢啦 谢谢了 拜托了 辛苦了 麻烦了 谢谢 多谢 感谢 拜托
+    啊 呀 呢 哦 哈
     """
 )
+# Courtesies where they are a sentence of their own; at the end of one they may be the question.
+ALONE: Final = _words("可以吗 好吗 行吗 好不好 可不可以 你好 您好")
 # One way to say it; in this order.
 REWRITTEN: Final = _pairs(
     """

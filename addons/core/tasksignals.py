@@ -57,12 +57,14 @@ _CHOICE: Final = re.compile(r"(?m)^[ \t]*\(?[A-Da-d][).:：、．]")
 _BULLET: Final = re.compile(r"(?m)^[ \t]*(?:[-*•]|\d{1,2}[.)、])\s")
 _QUOTED: Final = re.compile('["“「『‘][^"“”「」『』‘’\n]{2,200}["”」』’]')
 
+_INLINE: Final = re.compile(r"`[^`\n]{1,80}`")
 _SHAPES: Final = (  # name, pattern, and how many are several
     ("identifier", _IDENTIFIER, 3),
     ("formula", _FORMULA, 3),
     ("choice", _CHOICE, 3),
     ("bullet", _BULLET, 3),
     ("quoted", _QUOTED, 2),
+    ("inline", _INLINE, 2),
 )
 _SIZES: Final = (3, 6, 10, 16, 28, 60, 120)  # words
 

@@ -45,6 +45,7 @@ SURFACE = [
     ("如何提高记忆力", "怎么提高记忆力？"),
     ("帮我写一首诗", "写一首诗"),
     ("麻烦你写一首关于秋天的诗，谢谢", "请写一首关于秋天的诗。"),
+    ("写一首诗", "帮我写一首诗，好吗？"),
     ("能不能用信用卡付款", "可以用信用卡付款吗？"),
     ("什么是区块链", "区块链是什么"),
     ("为啥天是蓝的", "为什么天是蓝的？"),
@@ -110,6 +111,10 @@ DIFFERENT = [
     ("为什么天是蓝的", "怎么天是蓝的"),
     ("用Python写排序", "用Java写排序"),
     ("一百二十元", "一百二十一元"),
+    ("What is the best diet?", "What is the best diet for me?"),
+    ("这样做可以吗", "这样做"),
+    ("there are twelve months", "three are twelve months"),
+    ("the professor is old", "the processor is old"),
 ]
 
 
