@@ -7,13 +7,15 @@
 | requestheaders   | Gate       | which flows are ours; starts the Exchange                                  |
 | request          | Intake     | path + body -> Call; refuses what cannot be read                           |
 |                  | Answers    | what the router answers itself: model lists, health                        |
-|                  | Routing    | decide() -> Plan: ordered candidates and the trace                         |
+|                  | Caching    | `auto` only: an answer given before, exact or alike, is given again        |
+|                  | Routing    | decide(), or the chain for `auto` -> Plan: ordered candidates, the trace   |
 |                  | Rewriting  | the first candidate's request                                              |
 | upstream_failed  | Failover   | next candidate, or the final answer, or a stream's tail; breakers          |
 | responseheaders  | Failover   | breakers                                                                   |
 |                  | Streaming  | the Pipe for streams; x-switchman-* headers                                |
 | each chunk       | (Pipe)     | bytes -> events -> stages -> bytes                                         |
 | response         | Processing | the same stages over a whole reply                                         |
+|                  | Keeping    | stores the answer; lets those go on who waited for it                      |
 |                  | Recording  | Exchange -> Record -> writer's queue                                       |
 | error            | Failover   | the client left: no verdict on the server                                  |
 |                  | Recording  | status 499, or what was refused                                            |

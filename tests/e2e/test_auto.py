@@ -56,7 +56,8 @@ routes:
     match: {{model: auto, keywords: [fjords]}}
     route: {{model: big/geographer, stick: conversation}}
 default: small/llama3
-arbiter: {{url: "{judge.url}", model: tiny, timeout_ms: 2000, targets: {{math: big/math, chat: either, lost: nowhere/x}}}}
+arbiter:
+  {{url: "{judge.url}", model: tiny, timeout_ms: 2000, targets: {{math: big/math, chat: either, lost: nowhere/x}}}}
 cache: {{exact: {{ttl: 0}}}}
 """
 
@@ -144,7 +145,8 @@ def test_the_answer_names_the_real_target(proxy: Any, path: str, stream: bool, t
 
 def test_only_model_is_changed_in_a_stream(proxy: Any, big: FakeUpstream) -> None:
     """Every other byte of a stream is the upstream's own, and what only looks like a model's name is left alone."""
-    chunk = b'data: {"id":"1", "model": "gpt-x",  "choices":[{"index":0,"delta":{"content":"\\"model\\": \\"gpt-x\\""},"finish_reason":%s}],"x":1.50}\n\n'
+    delta = b'{"index":0,"delta":{"content":"\\"model\\": \\"gpt-x\\""},"finish_reason":%s}'
+    chunk = b'data: {"id":"1", "model": "gpt-x",  "choices":[' + delta + b'],"x":1.50}\n\n'
     events = [chunk % b"null", chunk % b'"stop"', b"data: [DONE]\n\n"]
     big.script([Behaviour(events=events)])
     response = say(proxy, "stack trace", True, stream_options={"include_usage": False})
@@ -165,7 +167,7 @@ def test_auto_is_listed_first(proxy: Any) -> None:
 
 
 def test_a_conversation_keeps_its_target(proxy: Any) -> None:
-    """`stick: conversation`: the next turn goes where the first went, though no rule matches it; another caller's does not."""
+    """`stick: conversation`: the next turn goes where the first went, though no rule matches it. Others do not."""
     first = say(proxy, "", messages=SECOND_TURN[:1])
     assert layer(first) == ("route", "fjords", "big/geographer")
     second = say(proxy, "", messages=SECOND_TURN)

@@ -1,0 +1,336 @@
+"""The exact cache from the client's side: who gets a kept answer, in which form, and who never does."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import anthropic
+import httpx
+import pytest
+
+from switchman.addons.testing import Behaviour, FakeUpstream, ToolCall
+from tests.e2e.conftest import PATIENCE, wait_until
+
+QUESTIONS = itertools.count()
+
+
+@pytest.fixture(scope="module")
+def big(upstream_factory: Callable[..., FakeUpstream]) -> FakeUpstream:
+    return upstream_factory(name="big")
+
+
+def rules(big: FakeUpstream, more: str = "") -> str:
+    return f"""
+servers:
+  big: {{url: "{big.url}", dialect: openai}}
+default: big/gpt
+cache: {{exact: {{ttl: 1h}}, models: ["big/cached-*"]}}
+{more}
+"""
+
+
+@pytest.fixture(scope="module")
+def shared_proxy(start_shared: Any, big: FakeUpstream) -> Any:
+    return start_shared(rules(big))
+
+
+@pytest.fixture
+def question() -> str:
+    """One that nobody has asked yet."""
+    return f"What is {next(QUESTIONS)} plus nothing?"
+
+
+@pytest.fixture(autouse=True)
+def calm(big: FakeUpstream) -> Iterator[None]:
+    """Each test finds the upstream well, and leaves it so."""
+    yield
+    big.default = Behaviour()
+
+
+def say(proxy: Any, text: str, stream: bool = False, token: str = "a", headers: Any = None, **more: Any) -> Any:
+    body = {"model": "auto", "messages": [{"role": "user", "content": text}], "stream": stream} | more
+    headers = {"authorization": f"Bearer {token}", **(headers or {})}
+    return proxy.post("/v1/chat/completions", body, headers=headers)
+
+
+def kept(proxy: Any, text: str, **more: Any) -> Any:
+    """The answer from the cache, as soon as it is there: it is stored after the client has its last byte."""
+    return wait_until(lambda: (r := say(proxy, text, **more)).headers["x-switchman-cache"] == "hit" and r, "a hit")
+
+
+def test_the_second_time_it_is_kept(proxy: Any, big: FakeUpstream, question: str) -> None:
+    """An equal request gets the same answer without the upstream, and the record says who gave it first."""
+    first = say(proxy, question)
+    assert first.headers["x-switchman-cache"] == "miss"
+    before = len(big.inferences)
+    second = kept(proxy, question)
+    assert len(big.inferences) == before
+    assert second.json() == first.json()
+    assert second.json()["model"] == "big/gpt"
+    assert second.headers["x-switchman-layer"] == "exact_cache"
+    assert second.headers["x-switchman-target"] == "big/gpt"
+    row = proxy.row_of(second)
+    assert (row["outcome"], row["layer"], row["server"], row["model"]) == ("cached", "exact_cache", "big", "gpt")
+    assert row["attempts"] == []
+
+
+@pytest.mark.parametrize("then", [False, True])
+@pytest.mark.parametrize("first", [False, True])
+def test_every_form_from_every_form(proxy: Any, big: FakeUpstream, question: str, first: bool, then: bool) -> None:
+    """Kept from a stream or a whole answer, given as a stream or whole: the official client reads the same text."""
+    client = proxy.openai()
+    said: Any = {"model": "auto", "messages": [{"role": "user", "content": question}]}
+
+    def ask(stream: bool) -> tuple[str, str, Any]:
+        if not stream:
+            whole = client.chat.completions.create(**said)
+            return whole.choices[0].message.content or "", whole.model, whole.usage
+        text, model, usage = "", "", None
+        with client.chat.completions.create(**said, stream=True, stream_options={"include_usage": True}) as chunks:
+            for chunk in chunks:
+                text += "".join(choice.delta.content or "" for choice in chunk.choices)
+                model, usage = chunk.model, chunk.usage or usage
+        return text, model, usage
+
+    fresh = ask(first)
+    before = len(big.inferences)
+    kept(proxy, question, token="client-key")
+    again = ask(then)
+    assert len(big.inferences) == before
+    assert again[:2] == fresh[:2] == ("Hello from big.", "big/gpt")
+    assert again[2] is not None
+    assert again[2].completion_tokens == fresh[2].completion_tokens
+
+
+def test_a_kept_answer_in_another_dialect(proxy: Any, big: FakeUpstream, question: str) -> None:
+    """What OpenAI's client asked first, Ollama's and Anthropic's get from the cache, in their own form."""
+    said: Any = [{"role": "user", "content": question}]
+    headers = {"authorization": "Bearer client-key"}
+    body = {"model": "auto", "messages": said, "max_tokens": 20}
+    proxy.post("/v1/chat/completions", body, headers=headers)
+    kept(proxy, question, token="client-key", max_tokens=20)
+    before = len(big.inferences)
+    ollama = {"model": "auto", "messages": said, "options": {"num_predict": 20}, "stream": False}
+    answer = proxy.post("/api/chat", ollama, headers=headers)
+    assert answer.json()["message"]["content"] == "Hello from big."
+    client = anthropic.Anthropic(base_url=proxy.url, auth_token="client-key", api_key=None, max_retries=0)
+    with client, client.messages.stream(model="auto", max_tokens=20, messages=said) as stream:
+        message = stream.get_final_message()
+    assert message.content[0].text == "Hello from big."
+    assert message.model == "big/gpt"
+    assert len(big.inferences) == before
+
+
+def test_another_caller_never_gets_it(proxy: Any, big: FakeUpstream, question: str) -> None:
+    """Token A's answer never reaches token B, nor anybody without a token, streamed or not."""
+    big.default = Behaviour(text="secret of a")
+    say(proxy, question, token="a")
+    assert kept(proxy, question, token="a").json()["choices"][0]["message"]["content"] == "secret of a"
+    big.default = Behaviour(text="for others")
+    body = {"model": "auto", "messages": [{"role": "user", "content": question}]}
+    for answer in (
+        say(proxy, question, token="b"),
+        say(proxy, question, stream=True, token="c"),
+        proxy.post("/v1/chat/completions", body),
+        proxy.post("/v1/chat/completions", body, headers={"x-api-key": "a"}),
+    ):
+        assert answer.headers["x-switchman-cache"] == "miss"
+        assert b"secret" not in answer.content
+
+
+@pytest.mark.parametrize(
+    "more", [{"temperature": 0.1}, {"seed": 1}, {"max_tokens": 5}, {"x_unknown": 1}, {"stop": ["x"]}], ids=str
+)
+def test_another_parameter_is_another_request(proxy: Any, question: str, more: dict[str, Any]) -> None:
+    """Whatever can change the answer is part of the key."""
+    say(proxy, question)
+    kept(proxy, question)
+    assert say(proxy, question, **more).headers["x-switchman-cache"] == "miss"
+
+
+UNFIT = [
+    Behaviour(finish="length"),
+    Behaviour(finish="content_filter"),
+    Behaviour(tool_calls=[ToolCall("look", {})]),
+    Behaviour(status=401),
+    Behaviour(status=500),
+    Behaviour(malformed=True),
+    Behaviour(text=""),
+]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("behaviour", UNFIT, ids=range(len(UNFIT)))
+def test_what_is_not_kept(proxy: Any, big: FakeUpstream, question: str, behaviour: Behaviour, stream: bool) -> None:
+    """Truncated, filtered, tool-calling, failed, unreadable and empty answers are asked for again."""
+    big.script([behaviour])
+    say(proxy, question, stream)
+    before = len(big.inferences)
+    assert say(proxy, question, stream).headers["x-switchman-cache"] == "miss"
+    assert len(big.inferences) == before + 1
+
+
+def test_a_stream_that_broke_is_not_kept(proxy: Any, big: FakeUpstream, question: str) -> None:
+    """Half an answer is not given to the next one."""
+    big.script([Behaviour(cut_after=3, cut="rst")])
+    say(proxy, question, True)
+    assert say(proxy, question, True).headers["x-switchman-cache"] == "miss"
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"cache-control": "no-cache"}, "refresh"),
+        ({"cache-control": "max-age=0"}, "refresh"),
+        ({"x-switchman-cache": "refresh"}, "refresh"),
+        ({"cache-control": "no-store"}, "bypass"),
+        ({"x-switchman-cache": "bypass"}, "bypass"),
+    ],
+    ids=str,
+)
+def test_regenerate(proxy: Any, big: FakeUpstream, question: str, headers: dict[str, str], status: str) -> None:
+    """A client that asks for a fresh answer gets one; a refresh replaces what is kept, a bypass does not."""
+    big.default = Behaviour(text="old")
+    say(proxy, question)
+    kept(proxy, question)
+    big.default = Behaviour(text="new")
+    fresh = say(proxy, question, headers=headers)
+    assert fresh.headers["x-switchman-cache"] == status
+    assert fresh.json()["choices"][0]["message"]["content"] == "new"
+
+    def now() -> str:
+        return str(say(proxy, question).json()["choices"][0]["message"]["content"])
+
+    if status == "refresh":
+        wait_until(lambda: now() == "new", "the refreshed answer")
+    else:
+        assert now() == "old"
+
+
+def test_the_routers_own_header_stays_here(proxy: Any, big: FakeUpstream, question: str) -> None:
+    """x-switchman-cache is for the router; cache-control is the client's, and goes on."""
+    say(proxy, question, headers={"x-switchman-cache": "bypass", "cache-control": "no-store"})
+    sent = big.inferences[-1]
+    assert sent.header("x-switchman-cache") is None
+    assert sent.header("cache-control") == "no-store"
+
+
+def test_named_models_only_where_asked_for(proxy: Any, big: FakeUpstream) -> None:
+    """`cache: models:` adds models by name; any other named model is never cached, and says nothing of a cache."""
+    first = proxy.chat("big/cached-one")
+    again = wait_until(lambda: (r := proxy.chat("big/cached-one")).headers["x-switchman-cache"] == "hit" and r)
+    assert again.json() == first.json()
+    assert again.json()["model"] == "cached-one"
+    before = len(big.inferences)
+    for _ in range(2):
+        assert "x-switchman-cache" not in proxy.chat("big/other").headers
+    assert len(big.inferences) == before + 2
+
+
+def at_once(proxies: list[Any], text: str, each: int, stream: bool = False) -> list[Any]:
+    """Equal requests that all set out together."""
+    gate = threading.Barrier(each * len(proxies))
+
+    def one(proxy: Any) -> Any:
+        gate.wait(PATIENCE)
+        return say(proxy, text, stream)
+
+    with ThreadPoolExecutor(each * len(proxies)) as pool:
+        return list(pool.map(one, proxies * each))
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_identical_requests_at_once_ask_once(proxy: Any, big: FakeUpstream, question: str, stream: bool) -> None:
+    """Ten at the same time: one goes to the upstream, nine wait for its answer."""
+    big.default = Behaviour(latency=0.5)
+    before = len(big.inferences)
+    answers = at_once([proxy], question, 10, stream)
+    assert len(big.inferences) == before + 1
+    assert sorted(answer.headers["x-switchman-cache"] for answer in answers) == ["hit"] * 9 + ["miss"]
+    assert all(b"big" in answer.content for answer in answers)
+
+
+def test_a_leader_that_fails_costs_nobody_an_answer(proxy: Any, big: FakeUpstream, question: str) -> None:
+    """The first fails: one of the others asks again, and the rest wait for that one."""
+    big.script([Behaviour(latency=0.5, status=500)])
+    before = len(big.inferences)
+    answers = at_once([proxy], question, 6)
+    assert sorted(answer.status_code for answer in answers) == [200] * 5 + [500]
+    assert len(big.inferences) == before + 2
+
+
+def test_a_leader_that_leaves_costs_nobody_an_answer(proxy: Any, big: FakeUpstream, question: str) -> None:
+    """The first one's client hangs up: those who waited go on."""
+    big.script([Behaviour(never_answer=True)])
+    with pytest.raises(httpx.TimeoutException):
+        body = {"model": "auto", "messages": [{"role": "user", "content": question}]}
+        headers = {"authorization": "Bearer a"}
+        with httpx.Client(trust_env=False, timeout=0.5) as client:
+            client.post(proxy.url + "/v1/chat/completions", json=body, headers=headers)
+    assert say(proxy, question).status_code == 200
+
+
+def test_a_changed_policy_finds_nothing(start: Any, big: FakeUpstream) -> None:
+    """After a change of the rules the old answers are not served, and the new target is asked."""
+    proxy = start(rules(big))
+    say(proxy, "hello")
+    kept(proxy, "hello")
+    proxy.routes_file.write_text(rules(big).replace("default: big/gpt", "default: big/other"))
+    answer = wait_until(lambda: (r := say(proxy, "hello")).json()["model"] == "big/other" and r)
+    assert answer.status_code == 200
+
+
+def test_it_is_off_with_no_time_to_live(start: Any, big: FakeUpstream) -> None:
+    """`ttl: 0` switches it off: nothing is kept, and no header speaks of it."""
+    proxy = start(rules(big).replace("ttl: 1h", "ttl: 0"))
+    before = len(big.inferences)
+    for _ in range(2):
+        assert "x-switchman-cache" not in say(proxy, "hello").headers
+    assert len(big.inferences) == before + 2
+    assert not (proxy.folder / "requests.cache.db").exists()
+
+
+def test_it_can_be_shared_among_callers(start: Any, big: FakeUpstream) -> None:
+    """`scope: shared`: what one caller asked serves all."""
+    proxy = start(rules(big).replace("ttl: 1h", "ttl: 1h, scope: shared"))
+    say(proxy, "hello", token="a")
+    kept(proxy, "hello", token="b")
+
+
+def test_without_a_log_it_is_in_memory_only(start: Any, big: FakeUpstream) -> None:
+    """ENABLE_LOGGING=false: the cache works, and no file is written."""
+    proxy = start(rules(big), {"ENABLE_LOGGING": "false"})
+    say(proxy, "hello")
+    kept(proxy, "hello")
+    assert not list(proxy.folder.glob("*.db*"))
+
+
+def test_two_workers_are_as_one(start: Any, big: FakeUpstream) -> None:
+    """Two processes over one file: what one keeps the other serves, equal requests to both ask once, and they decide
+    alike."""
+    one = start(rules(big))
+    two = start(
+        rules(big), {"DB_PATH": str(one.folder / "requests.db"), "BLOB_STORAGE_PATH": str(one.folder / "blobs")}
+    )
+    two.folder = one.folder
+    say(one, "hello")
+    kept(two, "hello")
+    big.default = Behaviour(latency=0.5)
+    before = len(big.inferences)
+    answers = at_once([one, two], "both at once", 4)
+    assert len(big.inferences) == before + 1
+    assert len({json.dumps(answer.json()) for answer in answers}) == 1
+
+
+def test_a_sick_store_costs_no_answer(start: Any, big: FakeUpstream) -> None:
+    """The cache's file is a folder: every request is served all the same."""
+    proxy = start(rules(big))
+    (proxy.folder / "requests.cache.db").mkdir()
+    for _ in range(2):
+        answer = say(proxy, "hello")
+        assert (answer.status_code, answer.headers["x-switchman-cache"]) == (200, "miss")
