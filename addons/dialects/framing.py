@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
+from switchman.addons.core.jsonedit import dump
 
-def dump(value: Any) -> bytes:
-    """Compact JSON. A lone surrogate (half of an emoji, cut by a model) is escaped, as it has no UTF-8."""
-    try:
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
-    except UnicodeEncodeError:
-        return json.dumps(value, separators=(",", ":")).encode()
+__all__ = ["dump", "line", "sse"]
 
 
 def sse(value: Any, name: str = "") -> bytes:

@@ -74,18 +74,25 @@ class Client(asyncio.Protocol):
             self.done.set_result(None)
 
 
-def http_request(port: int, body: bytes) -> bytes:
-    """A chat completion request, as a client sends it."""
-    head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\ncontent-type: application/json\r\n"
+def http_request(port: int, body: bytes, path: str) -> bytes:
+    """A POST request, as a client sends it."""
+    head = f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\ncontent-type: application/json\r\n"
     return head.encode() + b"authorization: Bearer sk-none\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body)
 
 
-def run(port: int, body: bytes, connections: int, seconds: float, once: bool = False) -> Load:
+def run(
+    port: int,
+    body: bytes,
+    connections: int,
+    seconds: float,
+    once: bool = False,
+    path: str = "/v1/chat/completions",
+) -> Load:
     """Send for `seconds` over so many connections, or one request on each; a stuck one ends the run after a minute."""
 
     async def main() -> Load:
         load = Load()
-        request = http_request(port, body)
+        request = http_request(port, body, path)
         loop = asyncio.get_running_loop()
         start = time.perf_counter()
         clients = [

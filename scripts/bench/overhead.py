@@ -4,6 +4,9 @@ The three take turns in every round, and each figure is the median of the rounds
 The proxy that is measured has one core, the upstream and the load generator share another. Switchman routes through
 an alias, strips a <think> block from every reply, and logs; bare mitmdump does none of that, but is told to stream
 (stream_large_bodies), for by default it holds a stream back to its end.
+
+Translation has rows of its own: streams of the same upstream, through the same proxy, to clients of other dialects; the
+dearest of them is compared with the stream that passes through.
 """
 
 from __future__ import annotations
@@ -35,6 +38,12 @@ BODY: dict[str, Any] = {
         {"role": "user", "content": "Why is the sky blue?"},
     ],
     "temperature": 0.7,
+}
+# Clients of other dialects, and what is in a stream of theirs. Each asks for a stream of the same words.
+ASK: dict[str, Any] = {"model": "bench", "stream": True, "messages": BODY["messages"][1:]}
+TRANSLATED: dict[str, tuple[str, dict[str, Any], bytes]] = {
+    "to ollama": ("/api/chat", ASK, b'"message":{"role":"assistant","content":"word1 "}'),
+    "to anthropic": ("/v1/messages", ASK | {"max_tokens": 400}, b'"delta":{"type":"text_delta","text":"word1 "}'),
 }
 AIM_RATE = 1.3  # at least so many times the requests per second of bare mitmdump
 AIM_EVENT = 1.3  # at most so many times its CPU per streamed event
@@ -92,6 +101,32 @@ class Target:
         return out
 
 
+@dataclass
+class Translated:
+    """Streams through the same proxy to a client of another dialect: only their CPU is measured."""
+
+    name: str
+    proxy: Target
+    event_us: list[float] = field(default_factory=list)
+
+    def measure(self) -> None:
+        path, body, _ = TRANSLATED[self.name]
+        pid = self.proxy.pid
+        assert pid is not None
+        before = processes.cpu_seconds(pid)
+        found = load.run(self.proxy.port, json.dumps(body).encode(), STREAMS, 0, once=True, path=path)
+        self.proxy._count(found)
+        self.event_us.append((processes.cpu_seconds(pid) - before) / (STREAMS * EVENTS) * 1e6)
+
+    def check(self) -> None:
+        """Make sure that it is translated, and that the <think> block is stripped as well."""
+        path, body, expected = TRANSLATED[self.name]
+        found = load.run(self.proxy.port, json.dumps(body).encode(), 1, 0, once=True, path=path)
+        self.proxy._count(found)
+        if found.errors or expected not in found.last or b"think" in found.last:
+            raise RuntimeError(f"a stream {self.name} is not as it should be: {found.last[:2000]!r}")
+
+
 def check_strips(target: Target) -> None:
     """Make sure that the work which is measured is done: no <think> block gets through, streamed or not."""
     for stream in (False, True):
@@ -102,7 +137,7 @@ def check_strips(target: Target) -> None:
             raise RuntimeError(f"{target.name} does not answer as it should: {found.last[:2000]!r}")
 
 
-def measure(targets: list[Target], rounds: int, seconds: float) -> None:
+def measure(targets: list[Target], translated: list[Translated], rounds: int, seconds: float) -> None:
     """All rounds; a short run of each, to warm up, is not kept."""
     for target in targets:
         target.measure_requests(MANY, min(seconds, 1.0), keep=False)
@@ -112,6 +147,8 @@ def measure(targets: list[Target], rounds: int, seconds: float) -> None:
             target.measure_requests(MANY, seconds)
             target.measure_requests(1, seconds)
             target.measure_streams()
+        for one in translated:
+            one.measure()
 
 
 def logged_rows(folder: Path) -> int:
@@ -133,15 +170,21 @@ def compare(rounds: int, seconds: float) -> dict[str, Any]:
             ]
             processes.pin(os.getpid(), 0)
             check_strips(targets[-1])
-            measure(targets, rounds, seconds)
+            translated = [Translated(name, targets[-1]) for name in TRANSLATED]
+            for one in translated:
+                one.check()
+            measure(targets, translated, rounds, seconds)
             results: dict[str, Any] = {target.name: target.results() for target in targets}
         results["switchman"]["logged"] = logged_rows(folder)  # after the stop: all of it is on disk now
     ours, bare = results["switchman"], results["mitmdump"]
+    events = {one.name: round(statistics.median(one.event_us), 1) for one in translated}
+    results["translation"] = {"cpu_us_per_event": events}
     results["ratios"] = {
         "rps_16": round(ours[f"connections_{MANY}"]["rps"] / bare[f"connections_{MANY}"]["rps"], 3),
         "rps_1": round(ours["connections_1"]["rps"] / bare["connections_1"]["rps"], 3),
         "cpu_per_request": round(ours["cpu_us_per_request"] / bare["cpu_us_per_request"], 3),
         "cpu_per_event": round(ours["cpu_us_per_event"] / bare["cpu_us_per_event"], 3),
+        "cpu_per_translated_event": round(max(events.values()) / ours["cpu_us_per_event"], 3),
         "rss": round(ours["memory"]["rss_mib"] / bare["memory"]["rss_mib"], 3),
     }
     results["aims"] = {"rps_16": f">= {AIM_RATE}", "cpu_per_event": f"<= {AIM_EVENT}"}
@@ -165,11 +208,14 @@ def print_table(results: dict[str, Any]) -> None:
             row += f"{found['cpu_us_per_request']:>9.0f}{found['cpu_us_per_event']:>7.1f}  "
             row += f"{memory['rss_mib']:>6.0f}{memory['pss_mib']:>6.0f}"
         print(row)
+    for name, event_us in results["translation"]["cpu_us_per_event"].items():
+        print(f"{name:<12}{'':>24}  {'':>26}  {'':>9}{event_us:>7.1f}")
     ours, ratios, aims = results["switchman"], results["ratios"], results["aims"]
     print(f"switchman / mitmdump, req/s at {MANY} connections: {ratios['rps_16']:.2f} (aim {aims['rps_16']})")
     print(f"switchman / mitmdump, req/s at 1 connection: {ratios['rps_1']:.2f}")
     print(f"switchman / mitmdump, CPU per request: {ratios['cpu_per_request']:.2f}")
     print(f"switchman / mitmdump, CPU per event: {ratios['cpu_per_event']:.2f} (aim {aims['cpu_per_event']})")
+    print(f"translated / passed through, CPU per event: {ratios['cpu_per_translated_event']:.2f}")
     print(f"switchman / mitmdump, memory: {ratios['rss']:.2f}")
     print(f"switchman: {ours['requests']} requests, {ours['errors']} errors, {ours['logged']} rows in its log")
 
@@ -180,7 +226,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5, help="default %(default)s")
     parser.add_argument("--json", action="store_true", help="for machines")
     args = parser.parse_args()
-    each = (args.seconds / args.rounds / 3 - STREAM_SECONDS) / 2
+    each = ((args.seconds / args.rounds - len(TRANSLATED) * STREAM_SECONDS) / 3 - STREAM_SECONDS) / 2
     results = compare(args.rounds, max(0.3, each))
     if args.json:
         print(json.dumps(results, indent=2))

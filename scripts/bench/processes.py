@@ -69,7 +69,8 @@ def switchman(upstream_port: int, folder: Path) -> Iterator[tuple[int, int]]:
     port = free_port()
     routes = folder / "routes.yaml"
     routes.write_text(
-        f'servers: {{up: "http://127.0.0.1:{upstream_port}"}}\naliases: {{bench: {{instances: ["up/model-x"]}}}}\n'
+        f'servers: {{up: {{url: "http://127.0.0.1:{upstream_port}", dialect: openai}}}}\n'
+        'aliases: {bench: {instances: ["up/model-x"]}}\n'
     )
     command = [str(BIN / "switchman"), "serve", "--no-ui", "--config", str(routes), "--port", str(port)]
     with _running(

@@ -2,8 +2,8 @@
 
     upstream.py EVENTS INTERVAL     prints its port; serves until it is killed
 
-A request whose body has `"stream": true` gets EVENTS server-sent events, one write each INTERVAL seconds, as a model
-that generates; any other gets one JSON reply. Both begin with a <think> block and end with usage.
+A request whose body has `"stream": true`, with or without the blank, gets EVENTS server-sent events, one write each
+INTERVAL seconds, as a model that generates; any other gets one JSON reply. Both begin with a <think> block and end with usage.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Upstream(asyncio.Protocol):
             if len(self.buffer) < end:
                 return
             body, self.buffer = self.buffer[split + 4 : end], self.buffer[end:]
-            if b'"stream": true' in body:
+            if b'"stream": true' in body or b'"stream":true' in body:
                 self.send_part(0)
             else:
                 self.transport.write(self.whole)
