@@ -3,7 +3,8 @@
     upstream.py EVENTS INTERVAL     prints its port; serves until it is killed
 
 A request whose body has `"stream": true`, with or without the blank, gets EVENTS server-sent events, one write each
-INTERVAL seconds, as a model that generates; any other gets one JSON reply. Both begin with a <think> block and end with usage.
+INTERVAL seconds, as a model that generates; any other gets one JSON reply. Both begin with a <think> block and end
+with usage.
 """
 
 from __future__ import annotations
