@@ -3,10 +3,12 @@
 | hook             | addon      | does                                                                       |
 |------------------|------------|----------------------------------------------------------------------------|
 | load             | Runtime    | settings, rules, breakers, log; a bad one stops the start                  |
+| running          | Probing    | finds out, in the background, what undeclared servers speak                |
 | next_layer       | Failover   | our HTTP layer in the place of mitmproxy's                                 |
 | requestheaders   | Gate       | which flows are ours; starts the Exchange                                  |
 | request          | Intake     | path + body -> Call; refuses what cannot be read                           |
 |                  | Answers    | what the router answers itself: model lists, health                        |
+|                  | Facade     | what clients of one dialect ask about models on servers of another         |
 |                  | Caching    | `auto` only: an answer given before, exact or alike, is given again        |
 |                  | Routing    | decide(), or the chain for `auto` -> Plan: ordered candidates, the trace   |
 |                  | Rewriting  | the first candidate's request                                              |

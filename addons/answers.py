@@ -20,13 +20,14 @@ from urllib.parse import unquote
 
 from mitmproxy import http
 
+from switchman.addons.asking import Credentials
 from switchman.addons.core import catalogue
 from switchman.addons.core.call import DialectName
 from switchman.addons.core.catalogue import Entry
 from switchman.addons.core.ruleset import Ruleset, Server
 from switchman.addons.dialects import error_body
 from switchman.addons.exchange import Exchange, exchange
-from switchman.addons.listings import TIMEOUT, Credentials, Kept, Listings
+from switchman.addons.listings import TIMEOUT, Kept, Listings
 
 # The version of Ollama whose API is spoken here: clients look whether it is new enough for what they want.
 OLLAMA_VERSION = "0.12.6"
@@ -98,7 +99,7 @@ class Answers:
     # What there is
 
     async def _models(self, request: http.Request, x: Exchange) -> http.Response:
-        entries = await self._entries(request)
+        entries = await self.entries(request)
         listed = catalogue.anthropic_list if _wants_anthropic(request) else catalogue.openai_list
         return _json(200, listed(entries))
 
@@ -106,7 +107,7 @@ class Answers:
         path = request.path.partition("?")[0]
         wanted = unquote(path.removeprefix("/v1").removeprefix("/models/"))
         anthropic = _wants_anthropic(request)
-        for entry in await self._entries(request):
+        for entry in await self.entries(request):
             if entry.id == wanted:
                 return _json(200, catalogue.anthropic_entry(entry) if anthropic else catalogue.openai_entry(entry))
         x.outcome, x.error = "refused", f"The model {wanted!r} is not in the list of /v1/models."
@@ -114,9 +115,10 @@ class Answers:
         return _response(404, error_body(dialect, 404, x.error, param="model", code="model_not_found"))
 
     async def _tags(self, request: http.Request, x: Exchange) -> http.Response:
-        return _json(200, catalogue.ollama_tags(await self._entries(request)))
+        return _json(200, catalogue.ollama_tags(await self.entries(request)))
 
-    async def _entries(self, request: http.Request) -> tuple[Entry, ...]:
+    async def entries(self, request: http.Request) -> tuple[Entry, ...]:
+        """The models that clients are shown, in the order they are shown."""
         rules = self._rules()
         named = dict.fromkeys(rules.servers.values())
         if rules.default in rules.upstreams:

@@ -7,9 +7,11 @@ from switchman.addons.arbiter import ArbiterLayer
 from switchman.addons.caching import Caching, Keeping
 from switchman.addons.chain import Chain, answers_auto
 from switchman.addons.embedding import Embedding
+from switchman.addons.facade import Facade
 from switchman.addons.failover import Failover
 from switchman.addons.gate import Gate
 from switchman.addons.intake import Intake
+from switchman.addons.probing import Probing
 from switchman.addons.processing import Processing
 from switchman.addons.recording import Recording
 from switchman.addons.rewriting import Rewriting
@@ -33,18 +35,21 @@ def assemble() -> list[object]:
             ArbiterLayer(lambda: runtime.rules.current.arbiter),
         ],
     )
+    answers = Answers(
+        lambda: runtime.rules.current,
+        lambda: runtime.rules.error,
+        runtime.store_problem,
+        auto=answers_auto,
+        own_token=runtime.is_own_token,
+    )
     return [
         runtime,
         Embedding(runtime, meaning.prepare),
+        Probing(runtime),
         Gate(runtime),
         Intake(runtime),
-        Answers(
-            lambda: runtime.rules.current,
-            lambda: runtime.rules.error,
-            runtime.store_problem,
-            auto=answers_auto,
-            own_token=runtime.is_own_token,
-        ),
+        answers,
+        Facade(runtime, answers.entries),
         Caching(runtime, semantic),
         Routing(runtime, chain),
         rewriting,

@@ -108,6 +108,7 @@ class Exchange:
     untold: Untranslatable | Malformed | None = None  # why the last candidate passed over cannot be asked
     last_answer: http.Response | None = None  # the last upstream error that was swallowed
     routed: float | None = None  # when the first attempt was handed to the proxy: monotonic seconds
+    pinged: bool = False  # the client has the head of a stream, and pings, from before the answer began
     pipe: Pipe | None = None
     reply: ReplyCollector | None = None
     outcome: Outcome | None = None

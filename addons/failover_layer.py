@@ -24,6 +24,7 @@ from mitmproxy.proxy.layers.http import (
 )
 
 from switchman.addons.client_connection import RoutedServer
+from switchman.addons.pinging_stream import PingingStream
 from switchman.addons.routed_stream import Connect, DeadlineExpired, RoutedStream
 from switchman.addons.upstream_connection import take_over
 
@@ -115,7 +116,7 @@ class RoutedHttpLayer(HttpLayer):
         yield from self.register_connection(RegisterHttpConnection(opening.connection, message))
 
     def make_stream(self, stream_id: int) -> layer.CommandGenerator[None]:
-        stream = RoutedStream(self.context.fork(), stream_id, self)
+        stream = PingingStream(self.context.fork(), stream_id, self)
         self.streams[stream_id] = stream
         yield from self.event_to_child(stream, events.Start())
 

@@ -8,7 +8,8 @@ from typing import Any
 from mitmproxy import http
 
 from switchman.addons.core import jsonedit
-from switchman.addons.core.call import Call, Endpoint
+from switchman.addons.core.call import Call, Endpoint, Form
+from switchman.addons.core.multipart import boundary_of, find_fields, text_of
 from switchman.addons.dialects import endpoint_of, stream_default
 from switchman.addons.exchange import Exchange, Sent, exchange
 from switchman.addons.refusal import refusal
@@ -37,10 +38,11 @@ class Intake:
         x.sent = Sent(request.method, request.path, request.headers.fields, request.raw_content or b"")
         path, _, query = request.path.partition("?")
         endpoint = endpoint_of(request.method, path)
-        if endpoint is None or _is_form(request):
+        if endpoint is None:
             return
+        read = _read_form if _is_form(request) else self._read
         try:
-            x.call = self._read(endpoint, query, x, request)
+            x.call = read(endpoint, query, x, request)
         except BadRequest as e:
             flow.response = refusal(x, e.status, str(e), param=e.param)
 
@@ -66,6 +68,29 @@ class Intake:
             model=_model_of(body),
             stream=bool(body.get("stream", stream_default(endpoint))),
         )
+
+
+def _read_form(endpoint: Endpoint, query: str, x: Exchange, request: http.Request) -> Call:
+    """A form's few fields that matter here; its files stay where they are."""
+    assert x.sent is not None
+    content = x.sent.content
+    if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
+        raise BadRequest("A form with a content-encoding is not supported; send it plain.", 415)
+    try:
+        spans = find_fields(content, boundary_of(request.headers["content-type"]), ("model", "stream"))
+    except ValueError as e:
+        raise BadRequest(f"The body is not a multipart form that can be read: {e}.") from None
+    model, stream = text_of(content, spans, "model"), text_of(content, spans, "stream") == "true"
+    return Call(
+        endpoint=endpoint,
+        query=query,
+        text="",
+        body={"model": model, "stream": stream},
+        spans={},
+        model=model,
+        stream=stream,
+        form=Form(content, spans.get("model")),
+    )
 
 
 def _is_form(request: http.Request) -> bool:

@@ -18,8 +18,7 @@ from hashlib import sha256
 from math import inf
 from typing import Any
 
-import httpx
-
+from switchman.addons.asking import UNREACHABLE, Asker, Credentials, TooLong
 from switchman.addons.core.call import DialectName
 from switchman.addons.core.catalogue import Model, read_models
 from switchman.addons.core.servers import Server
@@ -28,7 +27,6 @@ from switchman.addons.core.urls import join
 TIMEOUT = 2.0  # seconds for one upstream, all of it: connection, answer, and the second dialect tried
 FRESH = 30.0  # seconds that a good list is not asked for again
 RETRY = 5.0  # the same after a failure
-MAX_BYTES = 8 * 1024 * 1024  # the largest known list, OpenRouter's, has under 1 MB
 MAX_KEPT = 256  # lists; one per upstream, and for the default one also per client key
 
 PATHS: dict[DialectName, str] = {
@@ -36,9 +34,6 @@ PATHS: dict[DialectName, str] = {
     "ollama": "/api/tags",
     "anthropic": "/v1/models?limit=1000",  # its page has 20 entries if not asked for more, and 1000 at most
 }
-ANTHROPIC_VERSION = "2023-06-01"
-
-Credentials = tuple[tuple[str, str], ...]  # header names in lower case, and values
 
 
 @dataclass(slots=True, eq=False)
@@ -69,8 +64,7 @@ class Listings:
     def __init__(self, timeout: float = TIMEOUT, fresh: float = FRESH, retry: float = RETRY) -> None:
         self._timeout, self._fresh, self.retry = timeout, fresh, retry
         self._kept: OrderedDict[tuple[Server, bytes], Kept] = OrderedDict()
-        self._client: httpx.AsyncClient | None = None
-        self._opening = asyncio.Lock()
+        self._asker = Asker(timeout)
 
     async def of(self, servers: Iterable[Server], credentials: dict[Server, Credentials]) -> dict[str, Kept]:
         """What is known of each server, by name. Waits for those never tried, and no longer than the timeout.
@@ -101,64 +95,44 @@ class Listings:
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
-        if self._client is not None:
-            await self._client.aclose()
-            self._client = None
+        await self._asker.close()
 
     async def _refresh(self, kept: Kept, server: Server, credentials: Credentials) -> None:
         try:
-            client = await self._open()
             async with asyncio.timeout(self._timeout):
-                kept.models = await _fetch(client, server, credentials)
+                kept.models = await _fetch(self._asker, server, credentials)
             kept.reached, kept.problem = True, None
-        except Refused as error:
+        except (Refused, TooLong) as error:
             kept.reached, kept.problem = True, str(error)
         except TimeoutError:
             kept.reached, kept.problem = False, f"no answer within {self._timeout:g} s"
-        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+        except UNREACHABLE as error:
             kept.reached, kept.problem = False, str(error) or type(error).__name__
         finally:
             kept.ended, kept.fetch = time.monotonic(), None
 
-    async def _open(self) -> httpx.AsyncClient:
-        async with self._opening:
-            if self._client is None:
-                # Reading the certificates takes tens of milliseconds, which the event loop does not have. No
-                # environment: HTTPS_PROXY may well name this very router.
-                tls = await asyncio.to_thread(httpx.create_ssl_context, trust_env=False)
-                self._client = httpx.AsyncClient(verify=tls, trust_env=False, timeout=self._timeout)
-        return self._client
 
-
-async def _fetch(client: httpx.AsyncClient, server: Server, credentials: Credentials) -> tuple[Model, ...]:
+async def _fetch(asker: Asker, server: Server, credentials: Credentials) -> tuple[Model, ...]:
     """The list in the server's dialect; of an unknown one, OpenAI's is tried first, then Ollama's."""
     if server.dialect is not None:
-        return await _fetch_as(server.dialect, client, server, credentials)
+        return await _fetch_as(server.dialect, asker, server, credentials)
     try:
-        return await _fetch_as("openai", client, server, credentials)
+        return await _fetch_as("openai", asker, server, credentials)
     except Refused as refused:
         if not refused.unknown:
             raise
         try:
-            return await _fetch_as("ollama", client, server, credentials)
+            return await _fetch_as("ollama", asker, server, credentials)
         except Refused:
             raise refused from None
 
 
-async def _fetch_as(
-    dialect: DialectName, client: httpx.AsyncClient, server: Server, credentials: Credentials
-) -> tuple[Model, ...]:
-    url = f"{server.url.scheme}://{server.url.authority}{join(server.url, PATHS[dialect])}"
-    async with client.stream("GET", url, headers=_headers(dialect, server, credentials)) as response:
-        if response.status_code != 200:
-            status = response.status_code
-            raise Refused(f"{status} for {response.request.url.path}", unknown=status in (404, 405))
-        body = bytearray()
-        async for piece in response.aiter_bytes():
-            body += piece
-            if len(body) > MAX_BYTES:
-                raise Refused(f"a list of more than {MAX_BYTES} bytes")
-    return _parse(bytes(body))
+async def _fetch_as(dialect: DialectName, asker: Asker, server: Server, credentials: Credentials) -> tuple[Model, ...]:
+    path = PATHS[dialect]
+    status, body = await asker.get(server, path, dialect, credentials)
+    if status != 200:
+        raise Refused(f"{status} for {join(server.url, path).partition('?')[0]}", unknown=status in (404, 405))
+    return _parse(body)
 
 
 def _parse(body: bytes) -> tuple[Model, ...]:
@@ -170,16 +144,6 @@ def _parse(body: bytes) -> tuple[Model, ...]:
         return read_models(answer)
     except ValueError as error:
         raise Refused(str(error)) from None
-
-
-def _headers(dialect: DialectName, server: Server, credentials: Credentials) -> dict[str, str]:
-    headers = {"accept": "application/json", **dict(credentials)}
-    if dialect == "anthropic":
-        headers["anthropic-version"] = ANTHROPIC_VERSION
-    if server.api_key is not None:
-        key = server.api_key.get_secret_value()
-        headers |= {"x-api-key": key} if dialect == "anthropic" else {"authorization": f"Bearer {key}"}
-    return headers | {name.lower(): value for name, value in server.headers.items()}
 
 
 def _digest(credentials: Credentials) -> bytes:

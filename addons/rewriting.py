@@ -98,7 +98,7 @@ class Rewriting:
         request.data.path = target.encode("utf-8", "surrogateescape")
         content = x.sent.content
         if rendered is not None and rendered.edited:
-            content = rendered.content.encode("utf-8", "surrogatepass")
+            content = rendered.data
         request.data.headers = http.Headers(self._fields(x, server, rendered, content))
         request.data.content = content
         if self.runtime.settings.jwt_secret and self.runtime.is_own_token(request.headers.get("authorization", "")):

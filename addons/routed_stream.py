@@ -53,6 +53,7 @@ from mitmproxy.proxy.layers.http._hooks import (
 from switchman.addons.client_connection import MalformedRequest, Refusal, RefusedRequest
 from switchman.addons.core.retry import FailureKind
 from switchman.addons.exchange import Exchange, exchange
+from switchman.addons.keepalive import ping_of
 from switchman.addons.refusal import refusal
 
 # A swallowed error body is kept up to this size, to be handed on verbatim if nothing better comes.
@@ -64,6 +65,8 @@ MAX_WHOLE_REPLY = 64 * 1024 * 1024
 DISCARD_FACTOR = 8
 # A client that promised more body than it sends is answered with 408 after this many seconds of silence.
 BODY_IDLE = 60.0
+# A timer may ring so many seconds early.
+EARLY = 0.001
 
 if TYPE_CHECKING:
     from switchman.addons.failover_layer import RoutedHttpLayer
@@ -132,7 +135,11 @@ class RoutedStream(HttpStream):
 
     parent: RoutedHttpLayer
     attempt_id: int = 0  # 0: no attempt is under way
-    due: float = inf  # monotonic seconds: when the next event must be here
+    due: float = inf  # monotonic seconds: when something must be done, be it that the next event must be here
+    heard: float = inf  # monotonic seconds: the last sign of the peer that is waited for
+    patience: float = inf  # seconds after `heard` in which the next event must be here
+    ping_at: float = inf  # monotonic seconds: when the client is to be sent a ping
+    ping_after: float = inf  # seconds without output until then
     last: float = inf  # monotonic seconds: the end of the request as a whole, and of this attempt
     idle: float = inf  # seconds between two events of the answer
     reused: bool = False
@@ -147,7 +154,8 @@ class RoutedStream(HttpStream):
         if type(event) is ResponseData:  # by far the most frequent event, so it takes the shortest way
             if event.stream_id == self.attempt_id or not self.attempt_id:
                 if self.due != inf:
-                    self.due = min(time.monotonic() + self.idle, self.last)
+                    self.heard = now = time.monotonic()
+                    self.due = min(now + self.idle, self.last, self.ping_at)
                 yield from self.server_state(event)
             return
         if isinstance(event, (ResponseHeaders, ResponseTrailers, ResponseEndOfMessage, ResponseProtocolError)):
@@ -243,6 +251,11 @@ class RoutedStream(HttpStream):
         limits = attempt.candidate.server.timeout
         self.idle = limits.idle
         self.last = min(x.deadline, attempt.started + limits.total)
+        keepalive = attempt.candidate.server.keepalive
+        self.ping_after = keepalive.after if keepalive.after and ping_of(x) else inf
+        # Pings that have begun go on in their own time, whatever the next server's settings are.
+        early = keepalive.before_answer or x.pinged
+        self.ping_at = min(self.ping_at, time.monotonic() + self.ping_after) if early else inf
         self.response_body_buf.clear()
         self.swallowed = None
         self.server_state = self.state_wait_for_response_headers
@@ -276,7 +289,8 @@ class RoutedStream(HttpStream):
 
     def _wake_in(self, seconds: float) -> None:
         """Set this stream's deadline; never past what the request as a whole, or the attempt, has left."""
-        self.due = min(time.monotonic() + seconds, self.last)
+        self.heard, self.patience = time.monotonic(), seconds
+        self.due = min(self.heard + seconds, self.last, self.ping_at)
         self.parent.watch(self.due)
 
     def _exchange_or_none(self) -> Exchange | None:
@@ -322,6 +336,10 @@ class RoutedStream(HttpStream):
     def state_consume_response_body(self, event: events.Event) -> layer.CommandGenerator[None]:
         yield from super().state_consume_response_body(event)
         if len(self.response_body_buf) > MAX_WHOLE_REPLY and self.flow.response is not None:
+            if (x := exchange(self.flow)) is not None and x.pinged:
+                yield from self.abandon()
+                yield from self.fail("reset", f"a reply of more than {MAX_WHOLE_REPLY} bytes that is no stream")
+                return
             self.flow.response.stream = True
             body = bytes(self.response_body_buf)
             self.response_body_buf.clear()
@@ -331,17 +349,27 @@ class RoutedStream(HttpStream):
     def start_response_stream(self) -> layer.CommandGenerator[None]:
         # As stock, less one log record per stream.
         assert self.flow.response
-        yield SendHttp(ResponseHeaders(self.stream_id, self.flow.response, False), self.context.client)
+        x = self._exchange_or_none()
+        if x is None or not x.pinged:
+            yield SendHttp(ResponseHeaders(self.stream_id, self.flow.response, False), self.context.client)
         self.server_state = self.state_stream_response_body
+        if self.due != inf:
+            self.ping_at = time.monotonic() + self.ping_after
+            self._wake_in(self.idle)
 
     def state_stream_response_body(self, event: events.Event) -> layer.CommandGenerator[None]:
         # As stock for data, but without looking up an option (which copies its value) for each event of a stream.
         pipe = self.flow.response.stream if self.flow.response else None
         if type(event) is ResponseData and callable(pipe):
             for chunk in cast(list[bytes], pipe(event.data)):
+                self.ping_at = self.heard + self.ping_after
                 yield SendHttp(ResponseData(self.stream_id, chunk), self.context.client)
         else:
             yield from super().state_stream_response_body(event)
+
+    def ping(self, x: Exchange) -> layer.CommandGenerator[None]:
+        """The client has heard nothing for long, and the server's time is not over."""
+        yield from ()
 
     def answer_locally(self) -> layer.CommandGenerator[None]:
         """Send the answer that an addon has set."""
@@ -419,7 +447,15 @@ class RoutedStream(HttpStream):
         yield from self.send_response(already_streamed=True)
 
     def deadline_expired(self) -> layer.CommandGenerator[None]:
-        if time.monotonic() < self.due or self._exchange_or_none() is None:
+        x, now = self._exchange_or_none(), time.monotonic()
+        if now < self.due or x is None:
+            return
+        if now < min(self.heard + self.patience, self.last) - EARLY:
+            if self.ping_at <= now + EARLY:
+                yield from self.ping(x)
+                self.ping_at = time.monotonic() + self.ping_after
+            self.due = min(self.heard + self.patience, self.last, self.ping_at)
+            self.parent.watch(self.due)
             return
         if self.client_state == self.state_consume_request_body:
             message = f"The request's body did not arrive: nothing came for {BODY_IDLE:g} s."

@@ -57,7 +57,7 @@ class Routing:
         self.preparing = asyncio.create_task(self.chain.prepare(), name="switchman layers")
 
     async def request(self, flow: http.HTTPFlow) -> None:
-        if (x := exchange(flow)) is None or flow.response:
+        if (x := exchange(flow)) is None or flow.response or x.plan is not None:
             return
         rules = self.runtime.rules.current
         if x.call is None:

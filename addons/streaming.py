@@ -53,7 +53,9 @@ class Streaming:
             self._pipe(x, flow, framing, self._stages(x, attempt))
             if attempt.answer is not None:
                 response.headers["content-type"] = attempt.answer.content_type
-            _make_open_ended(response, flow.request)
+            make_open_ended(response, flow.request)
+        elif x.pinged:
+            return  # held back, to be said within the stream whose head has gone out
         elif x.call is None or (not _is_json(response) and attempt.answer is None):
             self._pipe(x, flow, "raw", [])
 
@@ -117,7 +119,8 @@ def label(response: http.Response, x: Exchange, request: http.Request) -> None:
     if x.routed is not None:
         labels.append(("x-switchman-overhead-ms", f"{(x.routed - x.started) * 1000:.2f}"))
     # Another router of our kind upstream may have said the same of itself: ours replaces it.
-    kept = [field for field in headers.fields if not field[0].lower().startswith(b"x-switchman-")]
+    theirs = b"x-switchman-" if x.attempts else None
+    kept = [field for field in headers.fields if theirs is None or not field[0].lower().startswith(theirs)]
     headers.fields = (*kept, *((name.encode(), value.encode()) for name, value in labels))
 
 
@@ -133,7 +136,7 @@ def _printable(text: str) -> str:
     return "".join(c if " " <= c <= "~" else "?" for c in text)[:MAX_LABEL]
 
 
-def _make_open_ended(response: http.Response, request: http.Request) -> None:
+def make_open_ended(response: http.Response, request: http.Request) -> None:
     """The length of a processed stream is not known beforehand."""
     headers = response.headers
     headers.pop("content-length", None)

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import sys
 
+from switchman.addons.asking import Asker
 from switchman.addons.configuration import SettingsError, load_ruleset, load_settings, summary
+from switchman.addons.core.dialectsigns import Dialects
 from switchman.addons.core.problems import RulesError
 from switchman.addons.core.ruleset import Ruleset
 from switchman.addons.core.rulesfile import json_schema
+from switchman.addons.core.servers import Server
+from switchman.addons.probing import probe, undeclared
+
+PROBE_SECONDS = 2.0  # for all servers together, as they are asked in parallel
 
 
 def run(args: list[str]) -> int:
@@ -17,6 +24,7 @@ def run(args: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="switchman check", description=__doc__)
     parser.add_argument("file", nargs="?", help="rules file, YAML or JSON (default: ROUTES_CONFIG, routes.yaml)")
     parser.add_argument("--schema", action="store_true", help="print the JSON schema of rules files, and do no more")
+    parser.add_argument("--offline", action="store_true", help="do not ask servers without `dialect:` what they speak")
     options = parser.parse_args(args)
     if options.schema:
         print(json.dumps(json_schema(), indent=2))
@@ -30,8 +38,27 @@ def run(args: list[str]) -> int:
         return _failed([str(problem) for problem in error.problems])
     for warning in rules.warnings:
         print(f"{warning} (warning)")
-    _print_summary(rules)
+    _print_summary(rules, {} if options.offline else asyncio.run(_found(rules)))
     return 0
+
+
+async def _found(rules: Ruleset) -> dict[Server, Dialects | None]:
+    servers = [server for server in undeclared(rules) if server in rules.upstreams]
+    asker = Asker(PROBE_SECONDS)
+    try:
+        return await probe(servers, asker, PROBE_SECONDS)
+    finally:
+        await asker.close()
+
+
+def _speaks(server: Server, found: dict[Server, Dialects | None]) -> str:
+    """The dialect as declared, as found out, or as it will be."""
+    if server.dialect is not None:
+        return ", ".join((server.dialect, *server.also))
+    if server not in found:
+        return "any dialect"
+    dialects = found[server]
+    return f"{', '.join(dialects)} (detected)" if dialects else "any dialect (not detected)"
 
 
 def _failed(problems: list[str]) -> int:
@@ -41,7 +68,7 @@ def _failed(problems: list[str]) -> int:
     return 1
 
 
-def _print_summary(rules: Ruleset) -> None:
+def _print_summary(rules: Ruleset, found: dict[Server, Dialects | None]) -> None:
     print(f"OK {rules.file}: {summary(rules)}")
     for server in rules.upstreams:
         key = (
@@ -51,7 +78,7 @@ def _print_summary(rules: Ruleset) -> None:
             if server.forward_auth
             else "no key"
         )
-        print(f"  server {server.name}: {server.url}, {server.dialect or 'any dialect'}, {key}")
+        print(f"  server {server.name}: {server.url}, {_speaks(server, found)}, {key}")
     for alias in rules.aliases.values():
         places = [f"{i.server.name}/{i.model}" if i.model else i.server.name for i in alias.instances]
         print(f"  alias {alias.name}: {', then '.join(places)}")

@@ -17,6 +17,7 @@ Operation = Literal[
     "embedding",  # openai /v1/embeddings, ollama /api/embed
     "embedding_legacy",  # ollama /api/embeddings: one prompt, one vector
     "count_tokens",  # anthropic /v1/messages/count_tokens
+    "show",  # ollama /api/show
     "image",
     "speech",
     "transcription",
@@ -38,10 +39,19 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class Form:
+    """A multipart/form-data body. `model`: start and end of that field's value in it; None where it has none."""
+
+    content: bytes
+    model: tuple[int, int] | None
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """An LLM request, parsed once. `body` is never changed: edits go by `spans` into the original text.
 
-    `model` is "" where the client named none. `query` is the query string without its question mark.
+    `model` is "" where the client named none. `query` is the query string without its question mark. `form`: the body
+    is multipart/form-data, and this is where its field `model` is; `text` is then empty, and `body` has no files.
     """
 
     endpoint: Endpoint
@@ -52,6 +62,7 @@ class Call:
     model: str
     stream: bool
     headers: Mapping[str, str] = field(default_factory=dict)
+    form: Form | None = None
 
     @property
     def dialect(self) -> DialectName:

@@ -93,6 +93,13 @@ class Pipe:
         self._collect(events)
         return self._output(b"".join([event.encode() for event in self._run(events)]))
 
+    def aside(self, data: bytes) -> list[bytes]:
+        """`data` beside the reply: a comment or a ping, if it may go out now, between two whole events of an SSE
+        stream; else nothing. It is no output: neither kept nor timed.
+        """
+        between = self._splitter is not None and not self._over and not self._splitter.in_pieces
+        return [data] if data and between and self._output_framing == "sse" else []
+
     def abort(self, last: bytes = b"") -> list[bytes]:
         """The upstream broke off: what the stages hold, as it came, then `last`, the error event for the client. An
         event cut in half is dropped, so that one may follow.

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from switchman.addons.core import jsonedit
-from switchman.addons.core.call import Call, DialectName, Endpoint
+from switchman.addons.core.call import Call, DialectName, Endpoint, Form
+from switchman.addons.core.multipart import replaced
 from switchman.addons.core.plan import Candidate
 from switchman.addons.core.thinking import Edits, Traits, thinking_edits
 from switchman.addons.dialects import endpoint_of
@@ -52,12 +53,21 @@ class Rendered:
     injected: bool = False
     streams: bool = False  # translated, and a stream was asked for
     warnings: tuple[str, ...] = ()
+    form: bytes | None = None  # an edited form, in the place of `content`
+
+    @property
+    def data(self) -> bytes:
+        """The body as it goes out, where it was edited."""
+        return self.form if self.form is not None else self.content.encode("utf-8", "surrogatepass")
 
 
 def render(call: Call, candidate: Candidate, spoken: Spoken, stamp: Stamp) -> Rendered:
     """The request for one candidate. Raises Untranslatable or Malformed (ValueErrors with `field`)."""
     if spoken.dialect is not None and needs_translation(call.endpoint, spoken.dialect, spoken.responses):
         return _translated(call, candidate, spoken, spoken.dialect, stamp)
+    path = f"{call.endpoint.path}?{call.query}" if call.query else call.endpoint.path
+    if call.form is not None:
+        return _form(call, call.form, candidate.model, path)
     edits: Edits = {}
     if candidate.model and candidate.model != call.model:
         edits[("model",)] = candidate.model
@@ -66,8 +76,14 @@ def render(call: Call, candidate: Candidate, spoken: Spoken, stamp: Stamp) -> Re
         edits[("stream_options", "include_usage")] = True
     edits |= _thinking(spoken, call.endpoint, call.body, candidate.model or call.model)
     text = jsonedit.edit(call.text, edits, call.spans) if edits else call.text
-    path = f"{call.endpoint.path}?{call.query}" if call.query else call.endpoint.path
     return Rendered(path, text, bool(edits), call.endpoint, injected=injected)
+
+
+def _form(call: Call, form: Form, model: str, path: str) -> Rendered:
+    """A form with its model renamed. One that names none is left as it is: there is no place for another field."""
+    if not model or model == call.model or form.model is None:
+        return Rendered(path, "", False, call.endpoint)
+    return Rendered(path, "", True, call.endpoint, form=replaced(form.content, form.model, model))
 
 
 def _translated(call: Call, candidate: Candidate, spoken: Spoken, dialect: DialectName, stamp: Stamp) -> Rendered:

@@ -75,13 +75,13 @@ UNREADABLE = {
 def test_a_body_that_cannot_be_read_is_refused(what: str, dialect: str, proxy: Any, upstream: FakeUpstream) -> None:
     """No upstream is bothered with it; the connection stays usable; the row has the body as it came."""
     body, status, word = UNREADABLE[what]
-    before = len(upstream.requests)
+    before = len(upstream.inferences)
     with RawClient(proxy.port) as client:
         reply = client.ask(PATHS[dialect], body)
         assert reply.status == status, reply.body
         assert word.lower() in message_of(dialect, reply).lower()
         assert client.ask("/v1/chat/completions", GOOD).status == 200
-    assert len(upstream.requests) == before + 1
+    assert len(upstream.inferences) == before + 1
     row = proxy.row(id=reply.header("x-switchman-request-id"))
     assert (row["status"], row["outcome"], row["attempts"], row["request"]) == (status, "refused", [], body)
 
@@ -90,7 +90,7 @@ def test_a_body_that_cannot_be_read_is_refused(what: str, dialect: str, proxy: A
 @pytest.mark.parametrize("declared", [True, False], ids=["by its length", "in chunks"])
 def test_a_body_of_50_mb_is_refused(declared: bool, dialect: str, proxy: Any, upstream: FakeUpstream) -> None:
     """A body over the limit gets a 413, whether its length was announced or not; it is not kept in memory."""
-    before = len(upstream.requests)
+    before = len(upstream.inferences)
     body = b'{"model": "too-large", "x": "' + b"x" * (50 * MIB) + b'"}'
     path = f"{PATHS[dialect]}?too-large-{declared}"
     with RawClient(proxy.port) as client:
@@ -105,7 +105,7 @@ def test_a_body_of_50_mb_is_refused(declared: bool, dialect: str, proxy: Any, up
         reply = client.reply()
     assert reply.status == 413
     assert "larger" in message_of(dialect, reply)
-    assert len(upstream.requests) == before
+    assert len(upstream.inferences) == before
     row = proxy.row(path=path)
     assert (row["status"], row["outcome"]) == (413, "refused")
 
@@ -129,7 +129,7 @@ MALFORMED = {
 def test_a_malformed_message_is_refused(what: str, dialect: str, proxy: Any, upstream: FakeUpstream) -> None:
     """What cannot be framed is answered in the dialect, then the connection is closed: nobody knows what comes next."""
     rest, status = MALFORMED[what]
-    asked = len(upstream.requests)
+    asked = len(upstream.inferences)
     path = f"{PATHS[dialect]}?{quote(what)}"
     with RawClient(proxy.port) as client:
         client.send(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n".encode() + rest)
@@ -140,7 +140,7 @@ def test_a_malformed_message_is_refused(what: str, dialect: str, proxy: Any, ups
         assert client.ended()
     row = proxy.row(path=path)
     assert (row["status"], row["outcome"]) == (status, "refused")
-    assert len(upstream.requests) == asked
+    assert len(upstream.inferences) == asked
 
 
 def test_a_body_over_the_limit_is_refused_after_100_continue(proxy: Any) -> None:
@@ -312,4 +312,4 @@ def test_odd_model_names_do_no_harm(proxy: Any, upstream: FakeUpstream) -> None:
             reply = client.ask("/v1/chat/completions", body)
             assert reply.status in (200, 400), (name[:20], reply.body)
             assert proxy.row(id=reply.header("x-switchman-request-id"))["status"] == reply.status
-            assert json.loads(upstream.requests[-1].body)["model"] == name
+            assert json.loads(upstream.inferences[-1].body)["model"] == name

@@ -87,7 +87,7 @@ def test_openai_chat(proxy: Any, upstream: FakeUpstream) -> None:
     answer = proxy.openai().chat.completions.create(model="big", messages=MESSAGES)
     assert answer.choices[0].message.content == "Hello there."
     assert answer.usage is not None and answer.usage.completion_tokens == 7
-    assert upstream.requests[-1].json()["model"] == "up-model"
+    assert upstream.inferences[-1].json()["model"] == "up-model"
 
 
 @pytest.mark.parametrize("usage", [False, True])
@@ -137,7 +137,7 @@ def test_openai_tools(stream: bool, proxy: Any, upstream: FakeUpstream) -> None:
         function = answer.choices[0].message.tool_calls[0].function
         name, arguments = function.name, function.arguments
     assert (name, "Z\\u00fcrich" in arguments or "Zürich" in arguments) == ("weather", True)
-    assert upstream.requests[-1].json()["tools"] == TOOLS
+    assert upstream.inferences[-1].json()["tools"] == TOOLS
 
 
 def test_openai_embeddings(proxy: Any) -> None:
@@ -165,14 +165,14 @@ def test_openai_models(proxy: Any) -> None:
 def test_model_map(proxy: Any, upstream: FakeUpstream) -> None:
     """MODEL_MAP renames, then DEFAULT_UPSTREAM answers."""
     answer = proxy.openai().chat.completions.with_raw_response.create(model="gpt-4", messages=MESSAGES)
-    assert upstream.requests[-1].json()["model"] == "mapped-model"
+    assert upstream.inferences[-1].json()["model"] == "mapped-model"
     assert answer.headers["x-switchman-layer"] == "model_map"
 
 
 def test_default(proxy: Any, upstream: FakeUpstream) -> None:
     """Any other name goes to DEFAULT_UPSTREAM as it is."""
     answer = proxy.openai().chat.completions.with_raw_response.create(model="what-ever", messages=MESSAGES)
-    assert upstream.requests[-1].json()["model"] == "what-ever"
+    assert upstream.inferences[-1].json()["model"] == "what-ever"
     assert answer.headers["x-switchman-layer"] == "default"
 
 
@@ -188,7 +188,7 @@ def test_ollama_chat_stream(proxy: Any, ollama_up: FakeUpstream) -> None:
     parts = list(proxy.ollama().chat("small", MESSAGES, stream=True))
     assert "".join(part.message.content or "" for part in parts) == "Hello there."
     assert parts[-1].done and parts[-1].eval_count == 7
-    assert ollama_up.requests[-1].json()["model"] == "llama3:3b"
+    assert ollama_up.inferences[-1].json()["model"] == "llama3:3b"
 
 
 @pytest.mark.parametrize("stream", [False, True])

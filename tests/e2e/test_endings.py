@@ -163,7 +163,7 @@ def test_a_client_that_leaves_stops_its_upstream(
     content = json.dumps({**body, "model": f"{dialect}/{model}", "stream": True}).encode()
     client.send(request_bytes(path, content, headers=HEADERS))
     assert client.chunk(client.head())
-    asked = servers[dialect].requests[-1]
+    asked = servers[dialect].inferences[-1]
     left = time.monotonic()
     client.reset() if how == "rst" else client.socket.close()
     assert asked.disconnected.wait(10)
@@ -177,7 +177,7 @@ def test_a_client_that_leaves_stops_its_upstream(
 def test_a_client_that_leaves_while_it_waits_stops_its_upstream(proxy: Any, servers: dict[str, FakeUpstream]) -> None:
     """The same before the first byte of the answer."""
     servers["openai"].script([Behaviour(never_answer=True)])
-    before = len(servers["openai"].requests)
+    before = len(servers["openai"].inferences)
     client = RawClient(proxy.port)
     client.send(request_bytes("/v1/chat/completions", b'{"model":"openai/waits","messages":[]}'))
     asked = servers["openai"].wait_requests(before + 1)[-1]
@@ -208,7 +208,7 @@ def test_the_total_deadline_ends_a_stream_too(proxy: Any, servers: dict[str, Fak
         reply = client.ask("/v1/chat/completions", asked)
     assert reply.complete
     assert "deadline" in error_in("openai", reply.body)
-    assert servers["openai"].requests[-1].disconnected.wait(10)
+    assert servers["openai"].inferences[-1].disconnected.wait(10)
     assert proxy.row(model="tale")["outcome"] == "stream_error"
 
 

@@ -151,7 +151,7 @@ def test_another_server_answers(case: Case, stream: bool, proxy: Any, bad: FakeU
     assert first["error"]
     assert (second["outcome"], second["status"], second["server"]) == ("ok", 200, "good")
     assert (row["status"], row["outcome"], row["server"], row["model"]) == (200, "ok", "good", "second")
-    assert good.requests[-1].json()["model"] == "second"
+    assert good.inferences[-1].json()["model"] == "second"
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
@@ -307,7 +307,7 @@ def test_retry_after_rests_a_server_for_that_long_and_then_one_probe_goes(start:
             during = [proxy.chat("both") for _ in range(3)]
         assert {a.headers["x-switchman-target"] for a in during} == {"free/m"}
         # The probe's client has left, which is no verdict: the next request may probe.
-        busy.requests[-1].disconnected.wait(10)
+        busy.inferences[-1].disconnected.wait(10)
         proxy.row(outcome="cancelled")
         assert proxy.chat("both").headers["x-switchman-target"] == "busy/m"
         assert proxy.chat("both").headers["x-switchman-target"] == "busy/m"

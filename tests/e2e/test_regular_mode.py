@@ -73,8 +73,8 @@ def test_a_hard_coded_address_is_answered_locally(
         else:
             text = answer.choices[0].message.content
     assert text == "Hello there."
-    assert upstream.requests[-1].json()["model"] == "llama3"
-    assert upstream.requests[-1].header("host") == upstream.url.removeprefix("http://")
+    assert upstream.inferences[-1].json()["model"] == "llama3"
+    assert upstream.inferences[-1].header("host") == upstream.url.removeprefix("http://")
 
 
 def test_a_request_that_is_no_llm_call_passes_untouched(proxy: Any, web: FakeUpstream) -> None:

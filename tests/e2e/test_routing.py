@@ -8,7 +8,7 @@ from typing import Any
 import jwt
 import pytest
 
-from switchman.addons.testing import FakeUpstream
+from switchman.addons.testing import Behaviour, FakeUpstream
 
 SECRET = "q8Zr2vLx0TnWc7Yp5KdGh3JmBf9SaEuI"
 MESSAGES = [{"role": "user", "content": "hi"}]
@@ -16,7 +16,10 @@ MESSAGES = [{"role": "user", "content": "hi"}]
 
 @pytest.fixture(scope="module")
 def upstream(upstream_factory: Callable[..., FakeUpstream]) -> FakeUpstream:
-    return upstream_factory(name="up")
+    upstream = upstream_factory(name="up")
+    # It does not tell its dialect, and plays all of them: each client is passed through as it speaks.
+    upstream.listing = Behaviour(status=404, body=b"")
+    return upstream
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +88,7 @@ routes:
 def test_layers(model: str, sent: str, layer: str, route: str, proxy: Any, upstream: FakeUpstream) -> None:
     """Each layer answers what it is asked, in order, and the answer says which it was."""
     response = proxy.chat(model)
-    assert upstream.requests[-1].json()["model"] == sent
+    assert upstream.inferences[-1].json()["model"] == sent
     assert (response.headers["x-switchman-layer"], response.headers["x-switchman-route"]) == (layer, route)
     row = proxy.row_of(response)
     assert (row["layer"], row["route"], row["requested_model"]) == (layer, route, model)
@@ -106,16 +109,16 @@ def test_layers(model: str, sent: str, layer: str, route: str, proxy: Any, upstr
 def test_base_urls_with_a_path(server: str, path: str, asked: str, proxy: Any, upstream: FakeUpstream) -> None:
     """/v1 is never doubled and never lost."""
     proxy.post(asked, {"model": f"{server}/m", "messages": MESSAGES})
-    assert upstream.requests[-1].path == path
+    assert upstream.inferences[-1].path == path
 
 
 def test_x_forwarded_for_of_a_trusted_proxy_is_the_source(proxy: Any, upstream: FakeUpstream) -> None:
     """A route by source sees the client behind a proxy that is trusted, and the row names it."""
     response = proxy.chat("any", headers={"x-forwarded-for": "192.0.2.1, 10.1.2.3"})
-    assert upstream.requests[-1].json()["model"] == "from-source"
+    assert upstream.inferences[-1].json()["model"] == "from-source"
     assert proxy.row_of(response)["client"] == "10.1.2.3"
     proxy.chat("any", headers={"x-forwarded-for": "2001:db8::7"})
-    assert upstream.requests[-1].json()["model"] == "from-source-v6"
+    assert upstream.inferences[-1].json()["model"] == "from-source-v6"
 
 
 def test_x_forwarded_for_of_anybody_else_is_not_believed(start: Any, upstream: FakeUpstream) -> None:
@@ -125,7 +128,7 @@ def test_x_forwarded_for_of_anybody_else_is_not_believed(start: Any, upstream: F
     )
     proxy = start(routes, {"DEFAULT_UPSTREAM": upstream.url})
     response = proxy.chat("any", headers={"x-forwarded-for": "10.1.2.3"})
-    assert upstream.requests[-1].json()["model"] == "any"
+    assert upstream.inferences[-1].json()["model"] == "any"
     assert proxy.row_of(response)["client"] == "127.0.0.1"
 
 
@@ -134,7 +137,7 @@ def test_a_server_with_a_key_gets_its_own(proxy: Any, keyed: FakeUpstream) -> No
     sent = {"authorization": "Bearer client-secret-0123456789", "x-api-key": "client-x-0123456789"}
     response = proxy.chat("keyed/m", headers=sent)
     assert response.status_code == 200
-    asked = keyed.requests[-1]
+    asked = keyed.inferences[-1]
     assert asked.header("authorization") == "Bearer server-key-0123456789"
     assert asked.header("x-api-key") is None
     assert asked.header("x-team") == "blue"
@@ -148,32 +151,32 @@ def test_a_clients_key_goes_on_where_the_server_has_none(proxy: Any, upstream: F
     """Drop-in: the client's own key reaches the upstream, unless `forward_auth: false`."""
     sent = {"authorization": "Bearer client-secret-0123456789"}
     response = proxy.chat("up/m", headers=sent)
-    assert upstream.requests[-1].header("authorization") == sent["authorization"]
+    assert upstream.inferences[-1].header("authorization") == sent["authorization"]
     assert "client-secret" not in repr(proxy.row_of(response))
     proxy.chat("secretive/m", headers=sent)
-    assert upstream.requests[-1].header("authorization") is None
+    assert upstream.inferences[-1].header("authorization") is None
 
 
 def test_the_routers_own_token_is_no_upstreams_business(proxy: Any, upstream: FakeUpstream) -> None:
     """A token signed with JWT_SECRET is taken off; a stranger's goes on."""
     own = jwt.encode({"sub": "dashboard"}, SECRET, "HS256")
     proxy.chat("up/m", headers={"authorization": f"Bearer {own}"})
-    assert upstream.requests[-1].header("authorization") is None
+    assert upstream.inferences[-1].header("authorization") is None
     foreign = jwt.encode({"sub": "other"}, SECRET[::-1], "HS256")
     proxy.chat("up/m", headers={"authorization": f"Bearer {foreign}"})
-    assert upstream.requests[-1].header("authorization") == f"Bearer {foreign}"
+    assert upstream.inferences[-1].header("authorization") == f"Bearer {foreign}"
 
 
 def test_switchman_headers_of_a_client_stay_here(proxy: Any, upstream: FakeUpstream) -> None:
     """x-switchman-* is ours to read, not an upstream's."""
     proxy.chat("up/m", headers={"x-switchman-debug": "1"})
-    assert upstream.requests[-1].header("x-switchman-debug") is None
+    assert upstream.inferences[-1].header("x-switchman-debug") is None
 
 
 def test_claude_codes_headers_are_passed_on(proxy: Any, upstream: FakeUpstream) -> None:
     """/v1/messages?beta=true with anthropic-beta and anthropic-version goes up untouched."""
     sent = {"anthropic-beta": "a-1,b-2", "anthropic-version": "2023-06-01"}
     proxy.post("/v1/messages?beta=true", {"model": "up/claude", "max_tokens": 1, "messages": MESSAGES}, headers=sent)
-    asked = upstream.requests[-1]
+    asked = upstream.inferences[-1]
     assert asked.target == "/v1/messages?beta=true"
     assert {name: asked.header(name) for name in sent} == sent

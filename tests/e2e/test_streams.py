@@ -52,7 +52,7 @@ def test_the_first_byte_leaves_before_the_upstream_ends(
         reply = client.head()
         assert reply.status == 200
         assert client.chunk(reply)
-        assert not server.requests[-1].finished.is_set()
+        assert not server.inferences[-1].finished.is_set()
 
 
 def test_headers_say_what_happened(proxy: Any) -> None:
@@ -83,7 +83,7 @@ def test_usage_is_asked_for_and_hidden(proxy: Any, upstream: FakeUpstream) -> No
     """A stream without include_usage gets it for our figures; the client sees the stream it asked for."""
     upstream.script([Behaviour(usage=Usage(input=21, output=34, cached=8, reasoning=13))])
     response = proxy.chat("up/counted", stream=True)
-    assert upstream.requests[-1].json()["stream_options"] == {"include_usage": True}
+    assert upstream.inferences[-1].json()["stream_options"] == {"include_usage": True}
     assert "usage" not in response.text
     assert response.text.endswith("data: [DONE]\n\n")
     row = proxy.row_of(response)
@@ -98,14 +98,14 @@ def test_include_usage_of_the_client_is_obeyed(wanted: bool, proxy: Any, upstrea
     response = proxy.post(
         "/v1/chat/completions", {**ASKED, "model": "up/m", "stream_options": {"include_usage": wanted}}
     )
-    assert upstream.requests[-1].json()["stream_options"] == {"include_usage": wanted}
+    assert upstream.inferences[-1].json()["stream_options"] == {"include_usage": wanted}
     assert ('"usage"' in response.text) is wanted
 
 
 def test_other_stream_options_are_kept(proxy: Any, upstream: FakeUpstream) -> None:
     """Ours is added to what is there."""
     proxy.post("/v1/chat/completions", {**ASKED, "model": "up/m", "stream_options": {"include_obfuscation": False}})
-    assert upstream.requests[-1].json()["stream_options"] == {"include_obfuscation": False, "include_usage": True}
+    assert upstream.inferences[-1].json()["stream_options"] == {"include_obfuscation": False, "include_usage": True}
 
 
 @pytest.mark.parametrize("status", [400, 422])
@@ -203,10 +203,10 @@ def test_disable_thinking_asks_the_last_user_message(
         {"role": "assistant", "content": "three"},
     ]
     proxy.post("/v1/chat/completions", {"model": "quiet/m", "messages": messages})
-    sent = upstream.requests[-1].json()["messages"]
+    sent = upstream.inferences[-1].json()["messages"]
     assert [m["content"] for m in sent] == ["one", "two /no_think", "three"]
     proxy.post("/api/chat", {"model": "ollama-quiet/m", "messages": messages})
-    assert ollama_up.requests[-1].json()["think"] is False
+    assert ollama_up.inferences[-1].json()["think"] is False
 
 
 def test_several_choices_are_stripped_each(proxy: Any, upstream: FakeUpstream) -> None:

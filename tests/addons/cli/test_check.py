@@ -7,6 +7,8 @@ import pytest
 
 from switchman.addons.cli.check import run
 from switchman.addons.settings import Settings
+from switchman.addons.testing import FakeUpstream
+from switchman.addons.testing.broken import refused
 
 Captured = pytest.CaptureFixture[str]
 
@@ -25,7 +27,7 @@ servers: {fast: "http://h:8000", laptop: {url: "http://l:11434", dialect: ollama
 aliases: {a: {instances: [fast/x, laptop/y]}}
 routes: [{match: {model: m}, route: {upstream: fast, model: z}}]
 """)
-    assert run([str(file)]) == 0
+    assert run([str(file), "--offline"]) == 0
     out = capsys.readouterr()
     assert out.out.splitlines() == [
         f"OK {file}: 2 servers, 1 alias, 1 route",
@@ -36,6 +38,25 @@ routes: [{match: {model: m}, route: {upstream: fast, model: z}}]
         "  everything else: http://localhost:8000",
     ]
     assert out.err == ""
+
+
+def test_what_undeclared_servers_speak_is_asked(tmp_path: Path, capsys: Captured) -> None:
+    """Each one that tells is shown with what it speaks; a dead one, or --offline, with none."""
+    file = tmp_path / "r.yaml"
+    with FakeUpstream("openai") as a, FakeUpstream("ollama") as b, FakeUpstream("anthropic") as c, refused() as dead:
+        file.write_text(json.dumps({"servers": {"a": a.url, "b": b.url, "c": c.url, "dead": dead}}))
+        assert run([str(file)]) == 0
+        shown = [line.split(", ", 1)[1] for line in capsys.readouterr().out.splitlines() if "server " in line]
+        asked = len(a.requests)
+        assert run([str(file), "--offline"]) == 0
+        assert len(a.requests) == asked
+    rest = ", with the client's credentials"
+    assert shown == [
+        f"openai (detected){rest}",
+        f"ollama, openai (detected){rest}",
+        f"anthropic (detected){rest}",
+        f"any dialect (not detected){rest}",
+    ]
 
 
 def test_a_bad_file_lists_every_fault(tmp_path: Path, capsys: Captured) -> None:
@@ -53,11 +74,11 @@ def test_a_bad_file_lists_every_fault(tmp_path: Path, capsys: Captured) -> None:
 def test_warnings_are_shown_and_pass(tmp_path: Path, capsys: Captured) -> None:
     """A file that loads is OK, however odd."""
     file = tmp_path / "r.yaml"
-    file.write_text("cache: {}\n")
+    file.write_text("servers: {}\nmodels: {nowhere/m: {}}\n")
     assert run([str(file)]) == 0
-    assert capsys.readouterr().out.startswith(
-        f"{file}:1:1: cache: not available yet: this key is passed over (warning)\nOK "
-    )
+    shown = capsys.readouterr().out
+    assert shown.startswith(f"{file}:2:10: models.nowhere/m: no server is named 'nowhere'")
+    assert "(warning)\nOK " in shown
 
 
 def test_without_a_file_it_is_routes_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
