@@ -118,6 +118,8 @@ class SemanticClient:
 
     async def warm(self) -> None:
         """Connect now, and hand over the categories, so that the first request need not wait for it."""
+        if self._find is None:
+            return
         try:
             async with asyncio.timeout(CONNECT_PATIENCE):
                 if (link := await self._connected()) is not None:
@@ -159,7 +161,9 @@ class SemanticClient:
         if self._find is None:
             return SemanticStatus("off", self._why)
         if self._link is not None:
-            return SemanticStatus("ready", self._why, self._link.model, self._link.languages)
+            if self._link.alive:
+                return SemanticStatus("ready", "", self._link.model, self._link.languages)
+            return SemanticStatus("down", self._why or "the connection to the semantic process was lost")
         return SemanticStatus("down" if self._why else "idle", self._why)
 
     async def close(self) -> None:
