@@ -104,18 +104,30 @@ class ArbiterLayer:
         target = f"{arbiter.server.name}/{arbiter.model}"
         if not self._breakers.claim(target, now):
             raise Miss(f"The arbiter {target} failed lately, and is left alone for a while.")
-        verdict = await self._ask(arbiter, ask, target)
+        verdict = await self._ask(self._ready(arbiter.server, target), arbiter, ask, target)
         self._verdicts[key] = (verdict, now + REMEMBERED_FOR)
         while len(self._verdicts) > REMEMBERED:
             self._verdicts.popitem(last=False)
         return verdict
 
-    async def _ask(self, arbiter: Arbiter, ask: str, target: str) -> Verdict:
+    def _ready(self, server: Server, target: str) -> Speaker:
+        """Who speaks to the server. Nobody waits for one that is still being made; that is no failure of the model's."""
+        task = self._speakers.get(server)
+        if task is None or not task.done():
+            self._speaker(server)
+            self._breakers.release(target)
+            raise Miss(f"The arbiter {target} is still being got ready.")
+        if task.cancelled() or (error := task.exception()) is None:
+            return task.result()
+        del self._speakers[server]  # the next request tries again, until the breaker opens
+        self._breakers.failure(target, self._clock())
+        raise Miss(f"The arbiter {target} could not be asked: {error or type(error).__name__}.")
+
+    async def _ask(self, speaker: Speaker, arbiter: Arbiter, ask: str, target: str) -> Verdict:
         """Every way out reports to the breaker: too late and unreadable are failures too."""
         categories = tuple(arbiter.targets)
         good = False
         try:
-            speaker = await asyncio.shield(self._speaker(arbiter.server))
             question, schema = arbitration.question(ask, categories), arbitration.schema(categories)
             said = await speaker.ask(arbiter.model, question, schema)
             verdict = arbitration.read(said, categories)

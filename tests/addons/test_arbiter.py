@@ -42,6 +42,7 @@ def run[T](arbiter: Arbiter | None, story: Callable[[ArbiterLayer], Coroutine[An
     async def whole() -> T:
         layer = ArbiterLayer(lambda: arbiter, **more)
         try:
+            await layer.prepare()
             return await story(layer)
         finally:
             await layer.close()
@@ -146,6 +147,22 @@ def test_absence_is_a_miss() -> None:
     assert "Nobody asked" in str(missed(arbiter_at("http://127.0.0.1:9"), ""))
 
 
+def test_nobody_waits_for_what_is_being_made(upstream: FakeUpstream) -> None:
+    """A request that comes before the client is ready is a miss at once, and no failure of the arbiter's."""
+
+    async def story() -> str:
+        layer = ArbiterLayer(lambda: arbiter_at(upstream.url))
+        for _ in range(10):
+            with pytest.raises(Miss) as caught:
+                await layer.answer(asked())
+        await layer.prepare()
+        assert await layer.answer(asked()) is not None
+        await layer.close()
+        return str(caught.value)
+
+    assert "got ready" in asyncio.run(story())
+
+
 def test_a_failing_arbiter_is_left_alone(upstream: FakeUpstream) -> None:
     """After several failures the breaker opens, and the arbiter is not asked for a while."""
     upstream.default = Behaviour(status=500)
@@ -165,7 +182,6 @@ def test_a_slow_arbiter_counts_as_failed_and_has_its_model_loaded(upstream: Fake
     upstream.paths["/api/chat"] = Behaviour(never_answer=True)
 
     async def story(layer: ArbiterLayer) -> str:
-        await layer.prepare()
         for number in range(5):
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.05):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -14,9 +15,19 @@ import httpx
 import pytest
 
 from switchman.addons.testing import Behaviour, FakeUpstream, ToolCall
-from tests.e2e.conftest import PATIENCE, wait_until
 
 QUESTIONS = itertools.count()
+PATIENCE = 30.0
+
+
+def wait_until[T](what: Callable[[], T], why: str = "") -> T:
+    """The first true value of `what()`: answers are stored after the client has their last byte."""
+    end = time.monotonic() + PATIENCE
+    while not (found := what()):
+        if time.monotonic() > end:
+            pytest.fail(f"waited in vain: {why}")
+        time.sleep(0.02)
+    return found
 
 
 @pytest.fixture(scope="module")
