@@ -111,7 +111,7 @@ class ArbiterLayer:
         return verdict
 
     def _ready(self, server: Server, target: str) -> Speaker:
-        """Who speaks to the server. Nobody waits for one that is still being made; that is no failure of the model's."""
+        """Who speaks to the server. Nobody waits for one that is still being made; that is no failure of it."""
         task = self._speakers.get(server)
         if task is None or not task.done():
             self._speaker(server)
