@@ -9,6 +9,8 @@ from importlib import import_module
 COMMANDS = {
     "serve": "run the proxy and the dashboard",
     "check": "validate a routes file",
+    "explain": "show where a request would go, and why",
+    "rules": "take rules from another router's JSON, or give them to it",
     "token": "make a token that opens the dashboard",
     "semantic": "prepare the embedding model",
     "version": "print the version",

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +22,7 @@ Path = tuple[str | int, ...]
 Position = tuple[int, int]  # line and column, from 1
 
 MAX_VALUES = 200_000  # a few lines of nested YAML anchors can stand for billions of values
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _MERGE = "tag:yaml.org,2002:merge"
 
 
@@ -127,7 +129,7 @@ class _Reader:
 
     def _scalar(self, node: ScalarNode, path: Path) -> Any:
         try:
-            return self.constructor.construct_object(node)
+            return _joined(self.constructor.construct_object(node))
         except MarkedYAMLError:
             self.problems.append(self._problem(node, path, f"the tag {node.tag} is not known here"))
         except (ValueError, OverflowError):
@@ -174,10 +176,17 @@ class _Reader:
         if not isinstance(node, ScalarNode):
             self.problems.append(self._problem(node, path, "a key is one word or text"))
             return None
-        return str(node.value)  # `8b: ...` and `null: ...` are names here, whatever YAML takes them for
+        return str(_joined(node.value))  # `8b: ...` and `null: ...` are names here, whatever YAML takes them for
 
     def _problem(self, node: Node, path: Path, message: str) -> Problem:
         return Problem(self.file, *_position(node), dotted(path), message)
+
+
+def _joined(value: Any) -> Any:
+    """JSON writes characters beyond U+FFFF as two escapes, each of which YAML takes for a character."""
+    if isinstance(value, str) and _SURROGATE.search(value):
+        return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return value
 
 
 def _position(node: Node) -> Position:

@@ -143,3 +143,11 @@ def test_paths_are_written_as_usual() -> None:
     """Dots between names, list entries in brackets from 0."""
     assert dotted(("routes", 2, "match", "model")) == "routes[2].match.model"
     assert dotted(()) == ""
+
+
+def test_a_json_file_may_escape_characters_beyond_16_bits() -> None:
+    """JSON writes them as two escapes; a half alone becomes the replacement character."""
+    assert load(r'{"\ud83d\ude00": "\ud83d\ude00", "b": "\ud83d"}', "r").data == {
+        "\U0001f600": "\U0001f600",
+        "b": "\ufffd",
+    }

@@ -1,0 +1,181 @@
+"""`switchman explain "prompt"`: where a request would go, and why, without asking any upstream."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import dataclasses
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from switchman.addons import seen
+from switchman.addons.cli.messages import refuse
+from switchman.addons.configuration import SettingsError, load_ruleset, load_settings
+from switchman.addons.core.conditions import LocalTime
+from switchman.addons.core.decide import Ask, decide, default_plan, match_rules, plan_for_target
+from switchman.addons.core.features import Features, features_of
+from switchman.addons.core.plan import Plan, TraceLine
+from switchman.addons.core.problems import RulesError
+from switchman.addons.core.ruleset import Ruleset
+from switchman.addons.layers import AskedRequest, Miss
+from switchman.addons.semantic_layer import SemanticLayer
+from switchman.addons.semantics.service import open_client
+from switchman.addons.settings import Settings
+
+_SHOWN = ("task", "task_confidence", "language", "input_tokens", "modalities", "tools", "depth", "turns")
+_ARBITER_SKIPPED = "Not asked, as it is an upstream; the proxy asks it here."
+_SEMANTIC_SKIPPED = "Not asked; --with-layers asks it here, as the proxy does."
+
+
+def run(arguments: list[str]) -> int:
+    """Prints the decision. Exit code 2 where the rules, the settings or the call are wrong."""
+    options = _parser().parse_args(arguments)
+    try:
+        settings = load_settings()
+        rules = load_ruleset(settings, options.config)
+        body = _body(options)
+    except (SettingsError, RulesError) as error:
+        return refuse("\n".join(map(str, error.problems)))
+    except (OSError, ValueError) as error:
+        return refuse(str(error))
+    features = features_of(body, "openai", "chat", seen.load_task_rules())
+    now = time.localtime()
+    ask = Ask(
+        model=body.get("model") or "",
+        source=options.source,
+        dialect="openai",
+        operation="chat",
+        features=features,
+        headers={name.lower(): value for name, value in options.header},
+        token=options.token,
+        now=LocalTime(now.tm_hour * 60 + now.tm_min, now.tm_wday),
+    )
+    plan = asyncio.run(explained(ask, rules, settings, body, options.with_layers))
+    if options.json:
+        print(json.dumps(_as_json(ask, features, plan), indent=2, ensure_ascii=False))
+    else:
+        _show(ask, features, plan)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="switchman explain", description=__doc__)
+    parser.add_argument("prompt", nargs="?", default="", help="what a person asks")
+    parser.add_argument("--model", default="auto", help="the model that the request names (default: %(default)s)")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="rules file (default: ROUTES_CONFIG, routes.yaml)")
+    parser.add_argument("--body", type=Path, metavar="FILE", help="a whole request as JSON, in the place of the prompt")
+    parser.add_argument("--source", default="127.0.0.1", help="the client's address (default: %(default)s)")
+    parser.add_argument("--header", type=_header, action="append", default=[], metavar="NAME:VALUE", help="repeatable")
+    parser.add_argument("--token", default="", help="the id of the caller's token, as rules name it")
+    parser.add_argument("--with-layers", action="store_true", help="ask the embeddings too, if they can be started")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    return parser
+
+
+def _header(text: str) -> tuple[str, str]:
+    name, colon, value = text.partition(":")
+    if not colon:
+        raise argparse.ArgumentTypeError("expected NAME:VALUE")
+    return name.strip(), value.strip()
+
+
+def _body(options: argparse.Namespace) -> dict[str, Any]:
+    if options.body is None:
+        if not options.prompt:
+            raise ValueError("expected a prompt, or --body FILE")
+        return {"model": options.model, "messages": [{"role": "user", "content": options.prompt}]}
+    body = json.loads(options.body.read_text("utf-8"))
+    if not isinstance(body, dict) or not isinstance(body.get("model", ""), str | None):
+        raise ValueError(f"{options.body}: expected a request's JSON object")
+    return body
+
+
+async def explained(ask: Ask, rules: Ruleset, settings: Settings, body: dict[str, Any], with_layers: bool) -> Plan:
+    """The plan by the functions that the proxy uses. No breaker is open, and no live figure is known."""
+    rewritten = rules.model_map.rewrite(ask.model)
+    if not rules.is_auto(rewritten.model if rewritten is not None else ask.model):
+        return decide(ask, rules)
+    trace: list[TraceLine] = []
+    if (hit := match_rules(ask, rules, trace=trace)) is not None:
+        return hit.plan
+    plan = await _by_meaning(ask, rules, settings, body, trace) if with_layers else None
+    if rules.semantic_routes is not None and not with_layers:
+        trace.append(TraceLine("semantic", "skip", _SEMANTIC_SKIPPED))
+    if plan is None:
+        if rules.arbiter is not None:
+            trace.append(TraceLine("arbiter", "skip", _ARBITER_SKIPPED))
+        plan = default_plan(ask, rules)
+    return dataclasses.replace(plan, trace=(*trace, *plan.trace))
+
+
+async def _by_meaning(
+    ask: Ask, rules: Ruleset, settings: Settings, body: dict[str, Any], trace: list[TraceLine]
+) -> Plan | None:
+    client = open_client(settings, rules)
+    layer = SemanticLayer(lambda: client, lambda: rules)
+    assert ask.features is not None
+    try:
+        await layer.prepare()
+        await client.warm()
+        asked = AskedRequest(ask.model, ask.features, body, ask.headers, ask.source, ask.token)
+        answer = await layer.answer(asked)
+    except Miss as miss:
+        trace.append(TraceLine(layer.name, "miss", str(miss), miss.score))
+        return None
+    finally:
+        await client.close()
+    if answer is None:
+        return None
+    plan = plan_for_target(answer.target, rules, layer.name, answer.route, ask=ask)
+    if plan is None:
+        trace.append(TraceLine(layer.name, "miss", f"It names {answer.target!r}, which is no known target."))
+        return None
+    first, *rest = plan.trace
+    line = dataclasses.replace(first, detail=f"{answer.detail} {first.detail}".strip(), score=answer.score)
+    return dataclasses.replace(plan, trace=(line, *rest))
+
+
+def _known(features: Features) -> dict[str, Any]:
+    known = {name: getattr(features, name) for name in _SHOWN}
+    return known | {"modalities": sorted(features.modalities), "task_confidence": round(features.task_confidence, 3)}
+
+
+def _as_json(ask: Ask, features: Features, plan: Plan) -> dict[str, Any]:
+    return {
+        "model": ask.model,
+        "features": _known(features),
+        "layer": plan.layer,
+        "route": plan.route,
+        "thinking": plan.thinking,
+        "stick": plan.stick,
+        "candidates": [
+            {
+                "target": one.named(ask.model),
+                "server": one.server.name,
+                "model": one.model or ask.model,
+                "url": str(one.server.url),
+            }
+            for one in plan.candidates
+        ],
+        "trace": [dataclasses.asdict(line) for line in plan.trace],
+    }
+
+
+def _show(ask: Ask, features: Features, plan: Plan) -> None:
+    known = _known(features)
+    print("asked")
+    print(f"  model {ask.model or '(none)'}; task {known['task']} ({known['task_confidence']:.2f} sure), "
+          f"language {known['language']}, about {known['input_tokens']} tokens, {', '.join(known['modalities'])}"
+          f"{', tools' if known['tools'] else ''}")  # fmt: skip
+    print("layers")
+    for line in plan.trace:
+        score = f" [{line.score:.2f}]" if line.score is not None else ""
+        print(f"  {line.layer:<11}{line.outcome:<5} {line.detail}{score}")
+    print("plan")
+    print(
+        f"  by {plan.layer} {plan.route}".rstrip() + (f", thinking {plan.thinking}" if plan.thinking != "auto" else "")
+    )
+    for number, one in enumerate(plan.candidates, 1):
+        print(f"  {number}. {one.named(ask.model)}  {one.server.url}")

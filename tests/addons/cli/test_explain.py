@@ -1,0 +1,76 @@
+"""`switchman explain`: the decision of the proxy, without any upstream."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from switchman.addons.cli import main
+
+FILE = """\
+servers: {laptop: "http://localhost:11434", cloud: "https://cloud.invalid/v1"}
+routes:
+  - name: code
+    match: {model: auto, task: coding}
+    route: {model: cloud/coder, thinking: disabled, fallbacks: [laptop/qwen]}
+  - {name: lab, match: {header: {x-team: lab}}, route: {model: laptop/lab}}
+default: laptop/llama3
+arbiter: {url: "http://127.0.0.1:1", model: tiny, targets: {coding: cloud/coder}}
+semantic_routes: {categories: {coding: cloud/coder}}
+"""
+CODE = "Fix this Python function, it raises a KeyError: def f(d): return d['x']"
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    file = tmp_path / "routes.yaml"
+    file.write_text(FILE)
+    return file
+
+
+def explained(config: Path, capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
+    assert main(["explain", "--config", str(config), "--json", *arguments]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_a_rule_on_what_is_asked(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Features, the layer, the plan with its candidates in order."""
+    found = explained(config, capsys, CODE)
+    assert (found["layer"], found["route"], found["thinking"]) == ("route", "code", "disabled")
+    assert [one["target"] for one in found["candidates"]] == ["cloud/coder", "laptop/qwen"]
+    assert (found["features"]["task"], found["features"]["language"]) == ("coding", "en")
+    assert found["trace"][0]["detail"].startswith("code (line 3) matches model auto and task coding")
+
+
+def test_layers_that_are_not_asked_say_so(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """No upstream is called: the arbiter of this file has a port where nobody listens."""
+    found = explained(config, capsys, "Good morning!")
+    assert [(line["layer"], line["outcome"]) for line in found["trace"]] == [
+        ("route", "miss"), ("semantic", "skip"), ("arbiter", "skip"), ("default", "hit"),
+    ]  # fmt: skip
+    assert [one["target"] for one in found["candidates"]] == ["laptop/llama3"]
+
+
+def test_explicit_models_headers_and_bodies(config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whatever a rule may look at can be given."""
+    assert explained(config, capsys, "hi", "--model", "cloud/x")["layer"] == "server"
+    assert explained(config, capsys, "hi", "--header", "X-Team: lab")["route"] == "lab"
+    body = tmp_path / "body.json"
+    body.write_text(json.dumps({"messages": [{"role": "user", "content": CODE}]}))
+    assert explained(config, capsys, "--body", str(body))["route"] == "code"
+
+
+def test_the_decision_reads_as_text(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """For people."""
+    assert main(["explain", "--config", str(config), CODE]) == 0
+    out = capsys.readouterr().out
+    assert "task coding" in out
+    assert "by route code, thinking disabled\n  1. cloud/coder  https://cloud.invalid/v1\n  2. laptop/qwen" in out
+
+
+@pytest.mark.parametrize("arguments", [[], ["hi", "--config", "/nowhere/routes.yaml"], ["--body", "/nowhere.json"]])
+def test_what_is_wrong_is_said(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 2."""
+    assert main(["explain", *arguments]) == 2
+    assert capsys.readouterr().err.startswith("switchman: ")
