@@ -15,6 +15,7 @@ from hashlib import sha256
 from typing import Any
 
 from switchman.addons.core.ruleset import Ruleset
+from switchman.addons.core.servers import UNKNOWN_MODEL, ModelFacts, Server
 
 OWNER = "switchman"  # of `auto` and the aliases
 
@@ -31,12 +32,16 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A name a client may ask for. `owner` is the upstream's word for the owner, else the server's name."""
+    """A name a client may ask for. `owner` is the upstream's word for the owner, else the server's name.
+
+    `facts`: what the rules' `models:` says of it; for an alias, of its first instance.
+    """
 
     id: str
     owner: str
     created: int | None = None
     tag: Mapping[str, Any] | None = None
+    facts: ModelFacts = UNKNOWN_MODEL
 
 
 def read_models(answer: Any) -> tuple[Model, ...]:
@@ -81,27 +86,42 @@ def merge(rules: Ruleset, lists: Mapping[str, Sequence[Model]], auto: bool) -> t
     if auto:
         entries["auto"] = Entry("auto", OWNER)
     for alias in rules.aliases.values():
-        entries.setdefault(alias.name, Entry(alias.name, OWNER))
+        first = alias.instances[0] if alias.instances else None
+        facts = rules.facts(first.server, first.model or alias.name) if first else UNKNOWN_MODEL
+        entries.setdefault(alias.name, Entry(alias.name, OWNER, facts=facts))
     if rules.default in rules.upstreams:
         for model in lists.get(rules.default.name, ()):
             # A first part that is a server's name means that server, not the default upstream.
             if model.id.partition("/")[0] not in rules.servers:
-                entries.setdefault(model.id, _entry(model.id, rules.default.name, model))
+                entries.setdefault(model.id, _entry(model.id, rules.default, model, rules))
     for name in rules.servers:
         if "/" in name:
             continue  # `server/model` is split at the first slash, so this server has no such names
         for model in lists.get(name, ()):
-            entries.setdefault(f"{name}/{model.id}", _entry(f"{name}/{model.id}", name, model))
+            entries.setdefault(f"{name}/{model.id}", _entry(f"{name}/{model.id}", rules.servers[name], model, rules))
     return tuple(entries.values())
 
 
-def _entry(name: str, server: str, model: Model) -> Entry:
-    return Entry(name, model.owner or server, model.created, model.tag)
+def _entry(name: str, server: Server, model: Model, rules: Ruleset) -> Entry:
+    return Entry(name, model.owner or server.name, model.created, model.tag, rules.facts(server, model.id))
 
 
 def openai_entry(entry: Entry) -> dict[str, Any]:
-    """OpenAI's model object. `created` is required there, so 0 stands for not known."""
-    return {"id": entry.id, "object": "model", "created": entry.created or 0, "owned_by": entry.owner}
+    """OpenAI's model object. `created` is required there, so 0 stands for not known.
+
+    What the rules know stands beside it, under the names that OpenRouter and others use for it.
+    """
+    return {"id": entry.id, "object": "model", "created": entry.created or 0, "owned_by": entry.owner} | _facts(entry)
+
+
+def _facts(entry: Entry) -> dict[str, Any]:
+    facts = entry.facts
+    known: dict[str, Any] = {}
+    if facts.context is not None:
+        known["context_length"] = facts.context
+    if facts.modalities:
+        known["modalities"] = sorted(facts.modalities)
+    return known
 
 
 def openai_list(entries: Iterable[Entry]) -> dict[str, Any]:
@@ -111,7 +131,8 @@ def openai_list(entries: Iterable[Entry]) -> dict[str, Any]:
 
 def anthropic_entry(entry: Entry) -> dict[str, Any]:
     """Anthropic's model object. Of a release date that is not known, its API says: the epoch."""
-    return {"type": "model", "id": entry.id, "display_name": entry.id, "created_at": _iso(entry.created)}
+    said = {"type": "model", "id": entry.id, "display_name": entry.id, "created_at": _iso(entry.created)}
+    return said | _facts(entry)
 
 
 def anthropic_list(entries: Sequence[Entry]) -> dict[str, Any]:

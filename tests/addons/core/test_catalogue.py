@@ -16,6 +16,7 @@ from switchman.addons.core.catalogue import (
     anthropic_list,
     merge,
     ollama_tags,
+    openai_entry,
     openai_list,
     read_models,
 )
@@ -131,6 +132,21 @@ def test_everything_by_the_name_it_is_asked_for() -> None:
     assert ids(rules(RULES), lists, auto=True) == [
         "auto", "git-commit-model", "llama3", "fast-box/llama3-8b", "laptop/llama3:3b", "laptop/qwen",
     ]  # fmt: skip
+
+
+def test_what_the_rules_know_of_a_model_is_listed_with_it() -> None:
+    """Of a server's model and of an alias's first instance; nothing is said of others."""
+    text = """
+servers: {laptop: "http://l:1"}
+models: {laptop/qwen: {context: 32768, modalities: [vision, text]}}
+aliases: {small: {instances: [laptop/qwen, laptop/other]}}
+"""
+    models = (Model("qwen"), Model("other"))
+    entries = {entry.id: entry for entry in merge(rules(text), {"laptop": models}, auto=False)}
+    for name in ("small", "laptop/qwen"):
+        for said in (openai_entry(entries[name]), anthropic_entry(entries[name])):
+            assert (said["context_length"], said["modalities"]) == (32768, ["text", "vision"])
+    assert "context_length" not in openai_entry(entries["laptop/other"])
 
 
 def test_auto_only_if_there_is_auto() -> None:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from switchman.addons.core.call import Endpoint
-from switchman.addons.core.events import Event
+from switchman.addons.core.events import EVENT_LIMIT, Event
 from switchman.addons.core.fences import FenceStage
 from switchman.addons.core.pipe import Framing, Pipe, Stage
 from switchman.addons.core.reply import HideUsage, ReplyCollector
@@ -211,6 +211,26 @@ def test_a_failing_log_or_collector_costs_nothing() -> None:
     assert run(make([Breaks(2)], reply=reply, on_error=failing), [chunk("a"), chunk("b")]) == chunk("a") + chunk("b")
     assert heard[0] is reply
     assert len(heard) == 2
+
+
+def test_a_ping_goes_between_whole_events_only() -> None:
+    """In an SSE stream that runs: not in the middle of an event that passes in pieces, and not after the end."""
+    pipe = make()
+    assert pipe.aside(b": ping\n\n") == [b": ping\n\n"]
+    assert pipe(b"data: half an ev") == []
+    assert pipe.aside(b": ping\n\n") == [b": ping\n\n"]  # nothing of the event has gone out yet
+    assert run(pipe, [b"ent\n\n"]) == b"data: half an event\n\n"
+    assert pipe.aside(b": ping\n\n") == []
+    assert pipe.kept == b"data: half an event\n\n"
+    huge = make()
+    assert huge(b"data: " + b"x" * (EVENT_LIMIT + 1))
+    assert huge.aside(b": ping\n\n") == []
+
+
+@pytest.mark.parametrize("framing", ["ndjson", "raw"])
+def test_other_streams_have_no_place_for_a_ping(framing: Framing) -> None:
+    """NDJSON has no comments, and bytes of no known form have nothing."""
+    assert make(framing=framing).aside(b": ping\n\n") == []
 
 
 def test_what_is_kept_is_what_was_sent() -> None:
