@@ -56,14 +56,13 @@ class OnnxEmbedder:
         )  # fmt: skip
 
     def embed(self, texts: Sequence[str]) -> Vectors:
-        rows = [head_and_tail(self._tokenizer.encode(text).ids, self._most) for text in texts]
-        width = max(map(len, rows))
-        ids = np.zeros((len(rows), width), dtype=np.int64)
-        mask = np.zeros_like(ids)
-        for number, row in enumerate(rows):
-            ids[number, : len(row)] = row
-            mask[number, : len(row)] = 1
-        vectors: Vectors = self._session.run(["embedding"], {"input_ids": ids, "attention_mask": mask})[0]
+        """One after the other: in a batch the scale of the 8 bits would depend on the other texts."""
+        return np.concatenate([self._embed(text) for text in texts])
+
+    def _embed(self, text: str) -> Vectors:
+        ids = np.array([head_and_tail(self._tokenizer.encode(text).ids, self._most)], dtype=np.int64)
+        feed = {"input_ids": ids, "attention_mask": np.ones_like(ids)}
+        vectors: Vectors = self._session.run(["embedding"], feed)[0]
         return vectors
 
 

@@ -141,9 +141,13 @@ def _open(file: Path) -> sqlite3.Connection:
 
 def _connect(file: Path) -> sqlite3.Connection:
     database = sqlite3.connect(file, check_same_thread=False)
-    # A crash of the machine may lose the last entries, which then are misses; it must not cost a sync for each.
-    database.execute("PRAGMA journal_mode = WAL")
-    database.execute("PRAGMA synchronous = OFF")
-    database.execute(_SCHEMA)
-    database.commit()
+    try:
+        # A crash of the machine may lose the last entries, which then are misses; it must not cost a sync for each.
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = OFF")
+        database.execute(_SCHEMA)
+        database.commit()
+    except sqlite3.DatabaseError:
+        database.close()
+        raise
     return database
