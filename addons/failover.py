@@ -20,6 +20,7 @@ from mitmproxy.proxy.layers.http import HttpLayer
 
 from switchman.addons.core.retry import RETRIABLE_STATUSES, parse_retry_after
 from switchman.addons.dialects import stream_error
+from switchman.addons.dialects.errors import decode_error
 from switchman.addons.exchange import Attempt, Exchange, exchange
 from switchman.addons.failover_layer import RoutedHttpLayer
 from switchman.addons.refusal import refusal, translate_error
@@ -88,9 +89,12 @@ class Failover:
             attempt.error = "the server had closed the idle connection; sent again on a fresh one"
             self._again(flow, x, failure)
             failure.fresh = True
-        elif failure.kind == "status" and (lack := self._lack(x, attempt)):  # 3
+        elif failure.kind == "status" and (lack := self._lack(x, attempt, failure.response)):  # 3
             attempt.error = lack
             self._again(flow, x, failure)
+        elif failure.response is not None and attempt.status in NO_SUCH_PATH - _server_faults(attempt):
+            # Swallowed as it might have told of a lack, but it did not: the client's own fault, nobody else is asked.
+            flow.response, x.outcome = failure.response, "upstream_error"
         else:
             self._count(attempt, failure)
             if failure.response is not None:
@@ -115,7 +119,7 @@ class Failover:
         self.rewriting.again(flow, x)
         failure.retry = True
 
-    def _lack(self, x: Exchange, attempt: Attempt) -> str | None:
+    def _lack(self, x: Exchange, attempt: Attempt, response: http.Response | None) -> str | None:
         """What the server turned out not to have, and is not asked for again; None where its answer is no such news."""
         server, rendered = attempt.candidate.server, attempt.rendered
         if rendered is None or x.call is None:
@@ -123,7 +127,8 @@ class Failover:
         if rendered.injected and attempt.status in REJECTED:
             self.rewriting.without_usage.add(server.name)
             return "the server rejected stream_options, which the router had added; sent again without"
-        if x.call.endpoint.operation == "responses" and rendered.answer is None and attempt.status in NO_SUCH_PATH:
+        asked_responses = x.call.endpoint.operation == "responses" and rendered.answer is None
+        if asked_responses and attempt.status in NO_SUCH_PATH and not _is_about_model(response):
             self.rewriting.without_responses.add(server.name)
             return "the server has no Responses API; sent again as a chat completion"
         return None
@@ -147,6 +152,19 @@ class Failover:
             return  # bytes of no known form: only a broken connection tells that they are not all
         message = f"The server {x.attempts[-1].candidate.server.name} failed during its answer: {failure.message}"
         failure.tail = x.pipe.abort(stream_error(x.call.endpoint, 502, message))
+
+
+def _server_faults(attempt: Attempt) -> frozenset[int]:
+    """The statuses for which another server may be asked."""
+    return RETRIABLE_STATUSES | attempt.candidate.server.retry_on
+
+
+def _is_about_model(response: http.Response | None) -> bool:
+    """Whether a 404 says that the model is missing, not the path."""
+    if response is None:
+        return False
+    error = decode_error(response.status_code, response.get_content(strict=False) or b"")
+    return error.code == "model_not_found" or "model" in error.message.lower()
 
 
 def _story(x: Exchange) -> str:

@@ -12,6 +12,7 @@ from switchman.addons.core.naming import name_whole
 from switchman.addons.core.reply import ReplyCollector
 from switchman.addons.core.slotstage import apply_whole
 from switchman.addons.dialects import framing_of
+from switchman.addons.dialects.errors import decode_failure
 from switchman.addons.dialects.framing import dump
 from switchman.addons.dialects.translate import StreamFailed, Translation
 from switchman.addons.exchange import Attempt, Exchange, exchange
@@ -45,6 +46,7 @@ class Processing:
         except StreamFailed as e:
             logger.warning("%s failed within its answer: %s", attempt.target, e)
             flow.response = refusal(x, e.failed.status, f"{attempt.target} failed during its answer: {e}")
+            x.outcome = "upstream_error"
             return
         if obj is None:
             logger.warning("%s sent a reply that is not a JSON object", attempt.target)
@@ -64,7 +66,10 @@ class Processing:
 
 
 def _read(response: http.Response, answer: Translation | None) -> dict[str, Any] | None:
-    """The reply, None if it is not a JSON object. A stream that was not to be one is put together first."""
+    """The reply, None if it is not a JSON object. A stream that was not to be one is put together first.
+
+    Raises StreamFailed for an answer to be translated that is an error in spite of its status.
+    """
     framing = framing_of(response.headers.get("content-type", ""))
     try:
         content = response.get_content(strict=True) if "content-encoding" in response.headers else response.raw_content
@@ -73,7 +78,11 @@ def _read(response: http.Response, answer: Translation | None) -> dict[str, Any]
         obj = json.loads(content) if content else None
     except ValueError:
         return None
-    return obj if isinstance(obj, dict) else None
+    if not isinstance(obj, dict):
+        return None
+    if answer is not None and obj.get("error"):
+        raise StreamFailed(decode_failure(obj))  # with status 200, as OpenRouter does
+    return obj
 
 
 def _translate(response: http.Response, attempt: Attempt, obj: dict[str, Any]) -> None:

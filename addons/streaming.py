@@ -108,6 +108,8 @@ def label(response: http.Response, x: Exchange, request: http.Request) -> None:
     labels = [("x-switchman-request-id", x.id)]
     if "x-request-id" not in headers:
         labels.append(("x-request-id", _request_id(request) or x.id))
+    if x.dialect == "anthropic" and "request-id" not in headers:
+        labels.append(("request-id", headers.get("x-request-id") or _request_id(request) or x.id))
     if plan is not None:
         labels.append(("x-switchman-layer", plan.layer))
         labels.append(("x-switchman-route", _printable(plan.route)))

@@ -63,8 +63,9 @@ class Rendered:
 
 def render(call: Call, candidate: Candidate, spoken: Spoken, stamp: Stamp) -> Rendered:
     """The request for one candidate. Raises Untranslatable or Malformed (ValueErrors with `field`)."""
-    if spoken.dialect is not None and needs_translation(call.endpoint, spoken.dialect, spoken.responses):
-        return _translated(call, candidate, spoken, spoken.dialect, stamp)
+    dialect = spoken.dialect or call.dialect
+    if needs_translation(call.endpoint, dialect, spoken.responses):
+        return _translated(call, candidate, spoken, dialect, stamp)
     path = f"{call.endpoint.path}?{call.query}" if call.query else call.endpoint.path
     if call.form is not None:
         return _form(call, call.form, candidate.model, path)

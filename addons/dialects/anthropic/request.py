@@ -79,7 +79,7 @@ def _take_user(rest: dict[str, Any]) -> str | None:
     metadata = rest.get("metadata")
     if isinstance(metadata, dict) and set(metadata) == {"user_id"} and isinstance(metadata["user_id"], str):
         del rest["metadata"]
-        return cast(str, metadata["user_id"])
+        return metadata["user_id"]
     return None
 
 

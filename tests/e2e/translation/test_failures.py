@@ -183,6 +183,26 @@ def test_an_answer_that_cannot_be_read(
 
 
 @crossing
+def test_an_error_with_a_good_status(
+    name: str, dialect: str, clients: Any, upstreams: Any, proxy: Any, asks: Any
+) -> None:
+    """200 with an error object in place of a reply, as some gateways answer: an error with its own status."""
+    client, upstream = clients[name], upstreams[dialect]
+    error: dict[str, Any] = {"error": {"message": "Slow down.", "code": 429}}
+    for stream in (False, True):
+        upstream.script([Behaviour(body=error)])
+        refused = client.refused(lambda stream=stream: ask(client, upstream, stream, asks, "m-slow"))
+        assert (refused.kind, refused.status) == (client.errors[429], 429) and "Slow down." in refused.message
+
+
+def test_each_answer_has_a_request_id(client: Any, upstream: FakeUpstream, asks: Any) -> None:
+    """In the header where the client's SDK looks for it."""
+    ask(client, upstream, False, asks)
+    assert client.headers["x-request-id"]
+    assert client.name != "anthropic" or client.headers["request-id"]
+
+
+@crossing
 def test_a_zipped_answer(name: str, dialect: str, clients: Any, upstreams: Any, proxy: Any, asks: Any) -> None:
     """A server that zips although it was asked not to is unpacked before it is translated."""
     client, upstream = clients[name], upstreams[dialect]

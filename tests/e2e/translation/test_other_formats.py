@@ -140,6 +140,27 @@ def test_responses_are_asked_of_an_old_server_only_once(servers: Any, proxy: Any
     assert paths[-1] == paths[-2] == "/v1/chat/completions" and len(paths) <= 3
 
 
+def test_a_missing_model_is_no_missing_api(servers: Any, proxy: Any) -> None:
+    """A 404 that is about the model goes to the client; the next request is asked by the Responses API again."""
+    servers["openai"].requests.clear()
+    body = {"error": {"message": "The model `m` does not exist", "type": "invalid_request_error", "param": None,
+                      "code": "model_not_found"}}  # fmt: skip
+    script(servers["openai"], Behaviour(status=404, body=body), "/v1/responses")
+    with pytest.raises(openai.NotFoundError, match="does not exist"):
+        respond(proxy, "openai", False, input="hi")
+    assert respond(proxy, "openai", False, input="hi").output_text
+    assert [request.path for request in servers["openai"].requests] == ["/v1/responses"] * 2
+
+
+def test_responses_at_a_server_of_unknown_dialect(upstream_factory: Any, start: Any) -> None:
+    """A server that nobody has declared, and that lacks the API, is asked once more in chat completions."""
+    old = upstream_factory("openai", name="unknown")
+    old.paths["/v1/responses"] = Behaviour(status=404, message="Not Found")
+    proxy = start(f'servers: {{unknown: "{old.url}"}}\n')
+    assert respond(proxy, "unknown", False, input="hi").output_text == "Hello from unknown."
+    assert [request.path for request in old.inferences] == ["/v1/responses", "/v1/chat/completions"]
+
+
 @pytest.mark.parametrize("target", WITHOUT_RESPONSES)
 def test_responses_that_cannot_be_translated(target: str, server: FakeUpstream, proxy: Any) -> None:
     """What needs a stored conversation is refused with the field's name; nothing is asked of the server."""
