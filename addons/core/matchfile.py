@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 from switchman.addons.core.clients import Network, parse_network
-from switchman.addons.core.conditions import DAY_MINUTES, DAYS
+from switchman.addons.core.conditions import DAY_MINUTES
 from switchman.addons.core.patterns import ask_pattern
 from switchman.addons.core.routes import compile_pattern, is_pattern
 from switchman.addons.core.tasktype import TaskType
@@ -82,12 +82,16 @@ class TaskFile(Written):
     min_confidence: Share = Field(default=0.0, description="0 to 1: how sure the guess must be")
 
 
+def _every_day() -> list[Day]:
+    return ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+
+
 class TimeFile(Written):
     """A local time of day, and on which days."""
 
     between: Text = Field(description='"HH:MM-HH:MM", the end not included; past midnight where it ends earlier')
     days: Annotated[list[Day], Field(min_length=1), BeforeValidator(_listed)] = Field(
-        default_factory=lambda: [*DAYS], description="mon, tue, ...: on which days it begins"
+        default_factory=_every_day, description="mon, tue, ...: on which days it begins"
     )
 
     @field_validator("between")
@@ -117,7 +121,7 @@ class MatchFile(Written):
     header: dict[Text, HeaderValues] | None = Field(
         default=None, description="name: exact value, /regex/, several of these, or true for any value"
     )
-    token: Texts | None = Field(default=None, description="ids of callers' tokens")
+    token: Texts | None = Field(default=None, description="callers' tokens, as their SHA-256 in hex")
     language: Texts | None = Field(default=None, description="of the ask, as ISO 639-1 codes: en, zh, ...")
     regex: Text | None = Field(default=None, description="found in the ask; (?i) for any case")
     keywords: Texts | None = Field(default=None, description="words or phrases; any case, whole words")

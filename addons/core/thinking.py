@@ -153,10 +153,12 @@ def _least_effort(model: str) -> str | None:
 def _last_words(body: Mapping[str, Any]) -> str:
     """The text that a soft switch would stand in: the prompt, or the last user message's last text."""
     path = _last_text(body)
+    if path is None:
+        return ""
     value: Any = body
-    for part in path or ():
+    for part in path:
         value = value[part]
-    return value if path else ""
+    return str(value)
 
 
 def _appended(body: Mapping[str, Any], switch: str) -> Edits:

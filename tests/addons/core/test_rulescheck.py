@@ -136,3 +136,67 @@ def test_ten_thousand_rules_do_not_hold_up_a_reload() -> None:
         f"servers: {{s: 'http://h'}}\nroutes:\n  - {{match: {{model: /0$/}}, route: {{upstream: s}}}}\n{lines}"
     )
     assert len(found) == 1
+
+
+SERVERS = "servers: {s: 'http://h', t: 'http://i'}\nmodels: {s/dear: {input_cost: 9}}\n"
+
+
+@pytest.mark.parametrize(
+    ("route", "reason"),
+    [
+        ("match: {any: []}, route: {model: s/m}", "any: of nothing never holds"),
+        ("match: {max_cost: 5}, route: {model: s/dear}", "s/dear costs 9, more than max_cost"),
+        ("match: {max_latency: 5}, route: {upstream: s}", "max_latency 5: the route has no model of one server"),
+        ("match: {provider_health: {x: green}}, route: {model: s/m}", "provider_health: no server is named 'x'"),
+        ("match: {any: [{all: [{task: chat}, {any: []}]}]}, route: {model: s/m}", "any: of nothing never holds"),
+    ],
+)
+def test_conditions_that_never_hold_are_found(route: str, reason: str) -> None:
+    """As far as the file alone tells."""
+    (found,) = warnings(SERVERS + f"routes: [{{{route}}}]")
+    assert f"this route can never match: {reason}" in found
+
+
+def test_conditions_that_may_hold_are_left_alone() -> None:
+    """One way of several is enough, and a price within the limit is fine."""
+    routes = (
+        "[{match: {any: [{any: []}, {task: chat}]}, route: {model: s/m}}, "
+        "{match: {max_cost: 9, max_latency: 1, provider_health: {t: red}}, route: {model: s/dear}}]"
+    )
+    assert warnings(SERVERS + f"routes: {routes}") == []
+
+
+def test_a_route_with_conditions_hides_only_one_with_the_same() -> None:
+    """Other conditions may let others through."""
+    same = two_routes("{model: a, task: chat}", "{model: a, task: chat}")
+    assert "which is tried before, takes all that it could" in warnings(same)[0]
+    assert warnings(two_routes("{model: a, task: chat}", "{model: a, task: math}")) == []
+    assert warnings(two_routes("{model: a, task: chat}", "{model: a}")) == []
+    assert len(warnings(two_routes("{model: a}", "{model: a, task: chat}"))) == 1
+
+
+def test_fallbacks_that_leave_a_local_only_set_are_found() -> None:
+    """They are never tried; of a route that is local_only by itself, and of an alias, too."""
+    text = SERVERS + (
+        "local_only: [s]\n"
+        "aliases: {a: {instances: [s/m, t/m]}}\n"
+        "routes:\n"
+        "  - {match: {model: x}, route: {model: s/m, fallbacks: [s/n, t/n]}}\n"
+        "  - {match: {model: y}, route: {model: t/m, fallbacks: [t/n, s/n], local_only: true}}\n"
+        "  - {match: {model: z}, route: {model: t/m, fallbacks: [s/n]}}\n"
+    )
+    assert warnings(text) == [
+        "r:4:11: aliases.a: s is local_only, so the instances on t are never tried",
+        "r:6:45: routes[0].route.fallbacks: s is local_only here, so its fallbacks to t are never tried",
+    ]
+
+
+def test_targets_of_layers_that_are_not_there_are_found() -> None:
+    """Each would be a miss every time."""
+    text = SERVERS + (
+        "semantic_routes: {categories: {code: {target: nowhere/m}, talk: s/m, off: {utterances: [x]}}}\n"
+        "arbiter: {server: s, model: m, targets: {coding: dear, chat: unknown}}\n"
+    )
+    found = warnings(text)
+    assert [line.split(": ")[1] for line in found] == ["semantic_routes.categories.code.target", "arbiter.targets.chat"]
+    assert "'nowhere/m' is no target" in found[0]
