@@ -121,7 +121,7 @@ class ArbiterLayer:
             return task.result()
         del self._speakers[server]  # the next request tries again, until the breaker opens
         self._breakers.failure(target, self._clock())
-        raise Miss(f"The arbiter {target} could not be asked: {error or type(error).__name__}.")
+        raise Miss(f"The arbiter {target} could not be asked: {str(error) or type(error).__name__}.")
 
     async def _ask(self, speaker: Speaker, arbiter: Arbiter, ask: str, target: str) -> Verdict:
         """Every way out reports to the breaker: too late and unreadable are failures too."""
@@ -139,7 +139,7 @@ class ArbiterLayer:
             self._warm(arbiter)  # too slow: perhaps its model is not loaded, and asking again would never load it
             raise
         except UNREACHABLE as error:
-            raise Miss(f"The arbiter {target} could not be asked: {error or type(error).__name__}.") from error
+            raise Miss(f"The arbiter {target} could not be asked: {str(error) or type(error).__name__}.") from error
         finally:
             (self._breakers.success if good else self._breakers.failure)(target, self._clock())
 

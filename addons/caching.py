@@ -111,7 +111,7 @@ class Caching:
             async with asyncio.timeout(BUDGET):
                 value = await self.runtime.shared.get(SPACE, key)
         except (Trouble, TimeoutError) as error:
-            logger.warning("The cache could not be read: %s", error or "too slow")
+            logger.warning("The cache could not be read: %s", str(error) or "too slow")
             return None
         return unpack(value) if value is not None else None
 

@@ -153,7 +153,9 @@ class Chain:
             async with asyncio.timeout(CONVERSATION_BUDGET):
                 value = await self.runtime.shared.get(CONVERSATIONS, x.conversation)
         except (Trouble, TimeoutError) as error:
-            x.trace.append(TraceLine(stickiness.LAYER, "error", f"It could not be looked up: {error or 'too slow'}."))
+            x.trace.append(
+                TraceLine(stickiness.LAYER, "error", f"It could not be looked up: {str(error) or 'too slow'}.")
+            )
             return None
         held = stickiness.unpack(value) if value is not None else None
         if held is None:

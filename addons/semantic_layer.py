@@ -10,7 +10,6 @@ from typing import Final
 
 from ruamel.yaml import YAML
 
-from switchman.addons.core.features import Features
 from switchman.addons.core.fusion import Fused, competing, fuse
 from switchman.addons.core.layersfile import SemanticRoutes
 from switchman.addons.core.ruleset import Ruleset
@@ -42,7 +41,7 @@ class SemanticLayer:
         if client is None or client.status().state == "off":
             raise Miss(f"Embeddings are off: {client.status().detail if client else 'not started'}.")
         await self.prepare()
-        return _decided(routes, await _fused(routes, asked.features, client))
+        return _decided(routes, await _fused(routes, asked, client))
 
     async def prepare(self) -> None:
         """Hand the categories of the rules in force to the client; done once for each set of rules."""
@@ -56,9 +55,12 @@ class SemanticLayer:
             self._prepared = routes, client
 
 
-async def _fused(routes: SemanticRoutes, known: Features, client: SemanticClient) -> Fused:
+async def _fused(routes: SemanticRoutes, asked: AskedRequest, client: SemanticClient) -> Fused:
+    known = asked.features
     near: Sequence[tuple[str, float]] = ()
-    if client.speaks(known.language):
+    if asked.semantic is not None and asked.semantic.routes:
+        near = asked.semantic.routes  # the semantic cache has asked already: one embedding serves both
+    elif client.speaks(known.language):
         deadline = DEADLINE - MARGIN
         answer = await client.ask(known.ask, language=known.language, route=True, scope=None, deadline=deadline)
         if answer is not None and not answer.routes:
