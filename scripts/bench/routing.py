@@ -18,14 +18,17 @@ import statistics
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from semantic_process import SemanticProcess, model_folder
+
 from switchman.addons.core.features import features_of
 from switchman.addons.core.guards import RELAXED_SIMILARITY, relaxed, strict
-from switchman.addons.core.tasktype import TASK_TYPES, TaskRules
+from switchman.addons.core.tasktype import TASK_TYPES, TaskRules, TaskType
 
 ROOT = Path(__file__).resolve().parents[2]
 RULES = ROOT / "rules/tasktype.json"
@@ -35,7 +38,7 @@ ROUNDS = 40  # of each timing
 # texts -> unit vectors
 Embed = Callable[[Sequence[str]], Sequence[Sequence[float]]]
 # text -> share of each type
-Judge = Callable[[str], Mapping[str, float]]
+Judge = Callable[[str], Mapping[TaskType, float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,8 @@ AIMS = {
     "embed_16_ms": Aim(most=3.0),
     "embed_64_ms": Aim(most=6.0),
     "embed_256_ms": Aim(most=25.0),
+    "process_mb": Aim(most=150.0),
+    "process_ready_s": Aim(most=1.0),
 }
 
 
@@ -96,7 +101,7 @@ def judged(rows: Iterable[Mapping[str, Any]], judge: Judge) -> list[Judged]:
     found = []
     for row in rows:
         scores = judge(row["text"])
-        best = max(scores, key=lambda task: scores[task]) if scores else "general"
+        best: TaskType = max(scores, key=lambda task: scores[task]) if scores else "general"
         confidence = scores.get(best, 0.0)
         found.append(Judged(row["label"], row.get("lang", ""), row.get("source", ""), best, confidence))
     return found
@@ -228,6 +233,7 @@ class Semantic:
 
     embed: Embed
     judge: Judge
+    process: Mapping[str, Any]  # what the semantic process costs
 
 
 def measure(
@@ -246,6 +252,8 @@ def measure(
     if pairs:
         results["guards"] = pair_figures(rows_of(pairs), embed)
     results["timing"] = timings(rules, embed)
+    if semantic:
+        results["semantic process"] = semantic.process
     results["aims"] = aims(results)
     return results
 
@@ -270,6 +278,8 @@ def aims(results: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     values["features_ms"] = max(timing[f"features, {name}"]["p50_ms"] for name in prompts)
     for size in (16, 64, 256):
         values[f"embed_{size}_ms"] = timing.get(f"embedding, {size} tokens", {}).get("p95_ms")
+    process = results.get("semantic process", {})
+    values["process_mb"], values["process_ready_s"] = process.get("rss_mb"), process.get("ready_s")
     return {
         name: {"value": value, "aim": str(AIMS[name]), "met": AIMS[name].met(value)}
         for name, value in values.items()
@@ -277,9 +287,16 @@ def aims(results: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     }
 
 
-def semantic_layer() -> Semantic | None:
-    """The semantic layer of this installation, None where it has none."""
-    return None
+@contextmanager
+def semantic_layer(rules: TaskRules, model: Path | None) -> Iterator[Semantic | None]:
+    """The semantic layer of this installation, a real process; None where it has none, with a line that says why."""
+    found = model_folder(model)
+    if isinstance(found, str):
+        print(f"no L1 + L2, no embeddings: {found}", file=sys.stderr)
+        yield None
+        return
+    with SemanticProcess(found) as process:
+        yield Semantic(process.embed, lambda text: process.judge(rules, text), process.figures())
 
 
 def print_results(results: Mapping[str, Any]) -> None:
@@ -292,6 +309,10 @@ def print_results(results: Mapping[str, Any]) -> None:
     print("\ntiming" + " " * 44 + "p50 ms    p95 ms")
     for name, found in results["timing"].items():
         print(f"  {name:<46}{found['p50_ms']:>8.3f}{found['p95_ms']:>10.3f}")
+    if process := results.get("semantic process"):
+        print(f"\nsemantic process: ready after {process['ready_s']} s, {process['rss_mb']} MB; an ask over its socket")
+        print(f"  {process['ask_p50_ms']} ms (p50), {process['ask_p95_ms']} ms (p95); the shipped categories' vectors,")
+        print(f"  made once per model and then kept, took {process['categories_s']} s")
     print("\naims")
     for name, found in results["aims"].items():
         print(f"  {name:<24}{found['value']:>9.4f}   {found['aim']:<9}{'' if found['met'] else 'MISSED'}")
@@ -333,6 +354,7 @@ def main() -> int:
     parser.add_argument("--tasktype", type=Path, help="labelled prompts: text, label, lang, source")
     parser.add_argument("--pairs", type=Path, help="pairs of asks: a, b, same, kind, lang, source")
     parser.add_argument("--rules", type=Path, default=RULES, help="task-type rules (default: the shipped ones)")
+    parser.add_argument("--model", type=Path, help="folder of a prepared embedding model")
     parser.add_argument("--no-embedder", action="store_true", help="leave L2 and embeddings out")
     parser.add_argument("--json", action="store_true", help="for machines")
     args = parser.parse_args()
@@ -342,7 +364,8 @@ def main() -> int:
     pairs = existing(SHARED / "cachepairs.jsonl") if shared else args.pairs
     if shared and not args.json:
         print("The shipped weights were fitted on these prompts too; fit_tasktype.py --hold-out leaves sources out.")
-    results = measure(tasktype, pairs, rules, None if args.no_embedder else semantic_layer())
+    with nullcontext() if args.no_embedder else semantic_layer(rules, args.model) as semantic:
+        results = measure(tasktype, pairs, rules, semantic)
     if args.json:
         print(json.dumps(results, indent=2, ensure_ascii=False))
     else:
