@@ -19,12 +19,13 @@ from typing import Any
 
 from mitmproxy import http
 
+from switchman.addons import seen
 from switchman.addons.asking import UNREACHABLE, Asker, TooLong
 from switchman.addons.core import jsonedit
 from switchman.addons.core.asked import asked
 from switchman.addons.core.call import Call, DialectName, Endpoint
 from switchman.addons.core.catalogue import Entry
-from switchman.addons.core.decide import Ask, decide
+from switchman.addons.core.decide import decide
 from switchman.addons.core.plan import Candidate, Plan, TraceLine
 from switchman.addons.core.servers import Server
 from switchman.addons.dialects.ollama.show import show
@@ -74,7 +75,7 @@ class Facade:
     # Anthropic
 
     def _count(self, flow: http.HTTPFlow, x: Exchange, call: Call) -> None:
-        plan = self._plan(x, call)
+        plan = self._plan(x)
         if self._keep(x, plan, "anthropic"):
             return
         _answer(flow, x, {"input_tokens": asked(call.body).tokens})
@@ -97,11 +98,11 @@ class Facade:
         if not isinstance(model, str):
             flow.response = refusal(x, 400, "model is required", param="model")
             return
-        call = Call(SHOW, "", text, body, spans, model, stream=False)
-        plan = self._plan(x, call)
+        x.call = Call(SHOW, "", text, body, spans, model, stream=False)
+        plan = self._plan(x)
         if self._keep(x, plan, "ollama"):
-            x.call = call
-        elif plan.layer == "default" and not await self._is_listed(flow.request, model):
+            return
+        if plan.layer == "default" and not await self._is_listed(flow.request, model):
             flow.response = refusal(x, 404, f"model '{model}' not found")
         else:
             _answer(flow, x, self._described(model, plan.candidates[0]))
@@ -137,10 +138,13 @@ class Facade:
 
     # Where it goes
 
-    def _plan(self, x: Exchange, call: Call) -> Plan:
-        ask = Ask(model=call.model, source=x.client, dialect=call.dialect, operation=call.endpoint.operation)
-        breakers, now = self.runtime.breakers, time.monotonic()
-        return decide(ask, self.runtime.rules.current, lambda c: breakers.is_open(c.named(call.model), now))
+    def _plan(self, x: Exchange) -> Plan:
+        """Where a chat with this model would go by name and rules; the layers of `auto` are not asked."""
+        assert x.call is not None
+        rules, asks, now = self.runtime.rules.current, x.call.model, time.monotonic()
+        known = seen.features(x, self.runtime.tasks) if rules.needs_features else None
+        breakers = self.runtime.breakers
+        return decide(seen.ask_of(x, known), rules, lambda c: breakers.is_open(c.named(asks), now), self.runtime.live)
 
     def _keep(self, x: Exchange, plan: Plan, dialect: DialectName) -> bool:
         """Leave to the plan those candidates that can answer; False if there are none."""
