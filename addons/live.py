@@ -110,7 +110,7 @@ class LiveFigures:
     def _failures(self, server: str, targets: Iterable[str], now: float) -> float | None:
         """The share of a server's attempts that failed, looked at once in FRESH seconds."""
         at, share = self._shares.get(server, (float("-inf"), None))
-        if now - at >= FRESH:
+        if share is None or now - at >= FRESH:
             samples = [s for name in targets for s in self._targets[name].samples if s.at > now - WINDOW]
             share = sum(sample.failed for sample in samples) / len(samples) if samples else None
             self._shares[server] = (now, share)

@@ -170,7 +170,9 @@ def _last_text(body: Mapping[str, Any]) -> tuple[str | int, ...] | None:
     if isinstance(body.get("prompt"), str):
         return ("prompt",)
     messages = body.get("messages")
-    for index in range(len(messages) - 1, -1, -1) if isinstance(messages, list) else ():
+    if not isinstance(messages, list):
+        return None
+    for index in range(len(messages) - 1, -1, -1):
         message = messages[index]
         if isinstance(message, Mapping) and message.get("role") == "user":
             return _text_in(index, message.get("content"))
