@@ -35,7 +35,9 @@ _MATERIAL_HAN: Final = 160
 _PHRASE: Final = 4  # words
 _RUN: Final = 6  # characters
 
-_WORD: Final = re.compile(r"[a-zA-Z\u00c0-\u024f]+(?:['’][a-zA-Z]+)?[+#]{0,2}|\d+(?:[.,:]\d+)*|[^\s\w]")
+_WORD: Final = re.compile(
+    r"[a-zA-Z\u00c0-\u024f]+(?:['’][a-zA-Z]+)?[+#]{0,2}|\d+(?:[.,:]\d+)*|[^\s\w\u3000-\u303f\uff00-\uff65“”‘’…—·]"
+)
 _DIGITS: Final = re.compile(r"\d+")
 _LETTER: Final = re.compile(r"[a-zA-Z]")
 _HAN: Final = re.compile(r"[\u3400-\u9fff]")

@@ -15,7 +15,7 @@ import json
 import random
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import exp, log, sqrt
 from pathlib import Path
@@ -24,7 +24,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from switchman.addons.core.tasksignals import Cues
-from switchman.addons.core.tasktype import TASK_TYPES, TaskRules
+from switchman.addons.core.tasktype import TASK_TYPES, TaskRules, TaskType
 
 ROOT = Path(__file__).resolve().parents[2]
 PROMPTS = ROOT / "scripts/bench/prompts"
@@ -33,28 +33,36 @@ OUT = ROOT / "rules/tasktype.json"
 EPOCHS = 24
 RATE = 0.25
 PENALTY = {"w": 3.0, "b": 5.0, "z": 4.0, "q": 3.0, "y": 4.0, "o": 2.0, "p": 4.0, "f": 4.0}  # others 1: cues first
-DECAY = 4e-4
+DECAY = 6e-4
 SEEN_AT_LEAST = {"w": 3, "b": 4, "z": 3, "q": 3, "y": 3, "p": 3, "o": 2, "f": 3}
+
+
+Scores = Mapping[TaskType, float]
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
     text: str
-    label: str
+    label: TaskType
     lang: str
     source: str
+
+
+def _type(name: str, path: Path) -> TaskType:
+    for task in TASK_TYPES:
+        if name == task:
+            return task
+    raise ValueError(f"{path.name}: {name!r} is not a task type")
 
 
 def own_prompts(folder: Path = PROMPTS) -> list[Prompt]:
     """The prompt files: `## label` lines, then one prompt a line."""
     found = []
     for path in sorted(folder.glob("*.txt")):
-        label = ""
+        label: TaskType = "general"
         for line in path.read_text(encoding="utf-8").splitlines():
             if line.startswith("## "):
-                label = line[3:].strip()
-                if label not in TASK_TYPES:
-                    raise ValueError(f"{path.name}: {label!r} is not a task type")
+                label = _type(line[3:].strip(), path)
             elif line.strip() and not line.startswith("# "):
                 text = line.replace("\\n", "\n")
                 found.append(Prompt(text, label, "zh" if path.stem.endswith("_zh") else "en", path.stem))
@@ -63,7 +71,10 @@ def own_prompts(folder: Path = PROMPTS) -> list[Prompt]:
 
 def read_prompts(path: Path) -> list[Prompt]:
     rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    return [Prompt(row["text"], row["label"], row.get("lang", ""), row.get("source", path.stem)) for row in rows]
+    return [
+        Prompt(row["text"], _type(row["label"], path), row.get("lang", ""), row.get("source", path.stem))
+        for row in rows
+    ]
 
 
 def read_cues(path: Path = CUES) -> dict[str, dict[str, list[str]]]:
@@ -84,7 +95,7 @@ def fit(examples: Sequence[tuple[Iterable[str], str, float]]) -> tuple[dict[str,
     squares = {name: [1e-3] * size for name in weights}
     decays = {name: DECAY * PENALTY.get(_kind(name), 1.0) for name in weights}
     bias, bias_squares = [0.0] * size, [1e-3] * size
-    rows = [(sorted(kept.intersection(names)), TASK_TYPES.index(label), weight) for names, label, weight in examples]  # type: ignore[arg-type]
+    rows = [(sorted(kept.intersection(names)), TASK_TYPES.index(label), weight) for names, label, weight in examples]
     order = random.Random(7)
     for _ in range(EPOCHS):
         order.shuffle(rows)
@@ -127,7 +138,7 @@ def fitted(prompts: Sequence[Prompt], cues: Cues, signals: dict[str, set[str]]) 
     return TaskRules(cues, {name: tuple(row) for name, row in weights.items()}, tuple(bias))
 
 
-def sharpened(held_out: Sequence[tuple[dict[str, float], str]]) -> float:
+def sharpened(held_out: Sequence[tuple[Scores, TaskType]]) -> float:
     """The sharpness that makes the shares of held-out guesses most honest (least log loss)."""
 
     def loss(sharpness: float) -> float:
@@ -140,7 +151,7 @@ def sharpened(held_out: Sequence[tuple[dict[str, float], str]]) -> float:
     return min((step / 20 for step in range(4, 41)), key=loss)
 
 
-def hold_out(prompts: Sequence[Prompt], cues: Cues) -> list[tuple[Prompt, dict[str, float]]]:
+def hold_out(prompts: Sequence[Prompt], cues: Cues) -> list[tuple[Prompt, Scores]]:
     """Each prompt judged by weights that have not seen its source."""
     signals = {prompt.text: cues.signals(prompt.text) for prompt in prompts}
     by_source: dict[str, list[Prompt]] = defaultdict(list)
@@ -149,13 +160,13 @@ def hold_out(prompts: Sequence[Prompt], cues: Cues) -> list[tuple[Prompt, dict[s
     judged = []
     for source, held in by_source.items():
         rules = fitted([prompt for prompt in prompts if prompt.source != source], cues, signals)
-        judged += [(prompt, dict(rules.guess(prompt.text).scores)) for prompt in held]
+        judged += [(prompt, rules.guess(prompt.text).scores) for prompt in held]
     return judged
 
 
-def report(judged: Sequence[tuple[Prompt, dict[str, float]]]) -> None:
+def report(judged: Sequence[tuple[Prompt, Scores]]) -> None:
     print(f"{'source':<48}{'n':>5}{'accuracy':>10}")
-    groups: dict[str, list[tuple[Prompt, dict[str, float]]]] = defaultdict(list)
+    groups: dict[str, list[tuple[Prompt, Scores]]] = defaultdict(list)
     for prompt, scores in judged:
         groups[prompt.source].append((prompt, scores))
         groups["all " + prompt.lang].append((prompt, scores))

@@ -28,7 +28,7 @@ from semantic_process import SemanticProcess, model_folder
 
 from switchman.addons.core.features import features_of
 from switchman.addons.core.guards import RELAXED_SIMILARITY, relaxed, strict
-from switchman.addons.core.tasktype import TASK_TYPES, TaskRules, TaskType
+from switchman.addons.core.tasktype import TASK_TYPES, TaskRules
 
 ROOT = Path(__file__).resolve().parents[2]
 RULES = ROOT / "rules/tasktype.json"
@@ -37,8 +37,8 @@ ROUNDS = 40  # of each timing
 
 # texts -> unit vectors
 Embed = Callable[[Sequence[str]], Sequence[Sequence[float]]]
-# text -> share of each type
-Judge = Callable[[str], Mapping[TaskType, float]]
+# text -> share of each task type
+Judge = Callable[[str], Mapping[Any, float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ def judged(rows: Iterable[Mapping[str, Any]], judge: Judge) -> list[Judged]:
     found = []
     for row in rows:
         scores = judge(row["text"])
-        best: TaskType = max(scores, key=lambda task: scores[task]) if scores else "general"
+        best: str = max(scores, key=lambda task: scores[task]) if scores else "general"
         confidence = scores.get(best, 0.0)
         found.append(Judged(row["label"], row.get("lang", ""), row.get("source", ""), best, confidence))
     return found

@@ -63,9 +63,10 @@ def test_every_type_is_reached_in_both_languages(task: str, text: str) -> None:
         "Let's go to dinner",
         "fix my essay",
         "what class should I take",
-        "Which string quartet did Haydn write first?",
-        "how do I return a gift without a receipt",
-        "我想给孩子报一个兴趣班，选什么类好",
+        "Who played the violin in that string quartet?",
+        "can I return a gift without a receipt",
+        "there is a bug in my salad",
+        "我想学一门乐器，哪一类比较容易",
     ],
 )
 def test_words_that_code_shares_are_not_coding(text: str) -> None:
@@ -100,10 +101,10 @@ def test_shares_add_up_and_name_the_best() -> None:
     assert found.why
 
 
-@pytest.mark.parametrize("text", ["", "   \n", "\u0000"])
+@pytest.mark.parametrize("text", ["", "   \n"])
 def test_nothing_asked_is_unknown(text: str) -> None:
     """No words, no confidence: the guess is `general` at 0, which no rule with a minimum takes."""
-    assert RULES.guess(text) == UNKNOWN or RULES.guess(text).confidence < 0.6
+    assert RULES.guess(text) == UNKNOWN
 
 
 def test_every_process_has_the_same_shares() -> None:
