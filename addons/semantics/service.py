@@ -85,6 +85,10 @@ class OwnProcess:
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._process: Process | None = None
 
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process is not None else None
+
     async def socket(self) -> Path:
         """Where it listens, once it does. Raises OSError where it does not start."""
         if self._folder is None:

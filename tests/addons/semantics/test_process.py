@@ -1,0 +1,185 @@
+"""The semantic process itself: privacy, order, deadlines, bad requests, and its end."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from switchman.addons.semantics import wire
+from switchman.addons.semantics.engine import MOST_WAITING, Busy, Engine, Late
+from switchman.addons.semantics.process import main, make_private
+from switchman.addons.semantics.service import MODULE
+
+
+class Peer:
+    """A plain socket that speaks frames."""
+
+    def __init__(self, path: Path) -> None:
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(30)
+        self.socket.connect(str(path))
+
+    def say(self, **message: Any) -> dict[str, Any]:
+        self.socket.sendall(wire.encode({"id": 1, **message}))
+        return self.hear()
+
+    def hear(self) -> dict[str, Any]:
+        import json
+
+        size = int.from_bytes(self._exactly(4), "big")
+        found: dict[str, Any] = json.loads(self._exactly(size))
+        return found
+
+    def _exactly(self, count: int) -> bytes:
+        data = b""
+        while len(data) < count:
+            more = self.socket.recv(count - len(data))
+            assert more, "the process hung up"
+            data += more
+        return data
+
+
+def test_requests_that_make_no_sense_are_refused_and_the_rest_is_served(start: Any) -> None:
+    """Each with a reason; the connection lives on."""
+    peer = Peer(start().socket)
+    for message in (
+        {"op": "fly"},
+        {"op": "ask", "text": ""},
+        {"op": "ask", "text": "x", "until": "soon"},
+        {"op": "ask", "text": "x", "until": 1.0, "scope": 4},
+        {"op": "categories", "digest": "d", "categories": ["x"]},
+        {"op": "categories", "digest": "d", "categories": {"x": [1]}},
+        {"op": "forget", "entries": "all"},
+        {"op": "remember", "key": "k"},
+    ):
+        assert "error" in peer.say(**message), message
+    assert peer.say(op="hello")["dimensions"] == 384
+    assert peer.say(op="remember", key="never seen", scope="s", entry="e") == {"id": 1, "kept": False}
+    peer.socket.close()
+
+
+def test_a_request_past_its_deadline_is_dropped_unserved(start: Any) -> None:
+    """Nobody waits for it any more, so the model does not run for it."""
+    peer = Peer(start().socket)
+    assert peer.say(op="ask", text="x", until=time.monotonic() - 1) == {"id": 1, "error": "late"}
+    peer.socket.close()
+
+
+def test_bytes_that_are_no_frame_end_that_connection_only(start: Any) -> None:
+    """Others are served on."""
+    running = start()
+    mad, sane = Peer(running.socket), Peer(running.socket)
+    mad.socket.sendall(b"\xff" * 64)
+    assert mad.socket.recv(1) == b""
+    assert sane.say(op="hello")["model"]
+    for peer in (mad, sane):
+        peer.socket.close()
+
+
+def test_no_one_else_may_reach_the_socket(start: Any, tmp_path: Path, prepared_model: Path) -> None:
+    """Its folder has the mode 0700; a folder that others can read is refused."""
+    assert os.stat(start().socket.parent).st_mode & 0o077 == 0
+    open_folder = tmp_path / "open"
+    open_folder.mkdir(mode=0o755)
+    with pytest.raises(PermissionError, match="0700"):
+        make_private(open_folder)
+    assert main(["--socket", str(open_folder / "s"), "--model", str(prepared_model)]) == 2
+
+
+def test_without_a_model_the_process_ends_with_a_reason(private: Path, tmp_path: Path) -> None:
+    """The last line on stderr is the sentence that the start shows."""
+    ended = subprocess.run(
+        [sys.executable, "-m", MODULE, "--socket", str(private / "s"), "--model", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert ended.returncode == 2 and "switchman semantic prepare" in ended.stderr
+
+
+def test_the_process_ends_with_who_started_it(start: Any) -> None:
+    """Its stdin is a pipe from there: an end is an end."""
+    running = start()
+    running.process.stdin.close()
+    assert running.process.wait(timeout=30) == 0
+    running.process.stdin = None
+
+
+class Dice:
+    """An embedder that waits until it is told to go on."""
+
+    model, dimensions, languages, digest = "dice", 4, (), "dice"
+
+    def __init__(self) -> None:
+        self.go = threading.Event()
+        self.busy = threading.Event()
+        self.seen: list[str] = []
+
+    def embed(self, texts: Any) -> Any:
+        self.busy.set()
+        self.go.wait(30)
+        self.seen += texts
+        return np.ones((len(texts), 4), dtype=np.float32) / 2
+
+
+def test_the_queue_is_bounded_and_what_waited_too_long_is_not_run() -> None:
+    """Full: refused at once. Past the deadline when its turn comes: dropped."""
+    dice = Dice()
+    engine = Engine(dice, None)
+    try:
+        far = time.monotonic() + 60
+        first = engine.submit(lambda: engine.vector("first"), far)
+        assert dice.busy.wait(30)
+        waiting: list[Future[Any]] = [engine.submit(lambda: engine.vector("late"), 0.0)]
+        waiting += [engine.submit(lambda: engine.vector("x"), far) for _ in range(MOST_WAITING - 1)]
+        with pytest.raises(Busy):
+            engine.submit(lambda: None, far)
+        dice.go.set()
+        assert first.result(30)
+        with pytest.raises(Late):
+            waiting[0].result(30)
+        assert waiting[-1].result(30)
+        assert dice.seen == ["first", "x"]  # once for all that ask the same
+    finally:
+        dice.go.set()
+        engine.stop()
+
+
+def test_a_request_that_fails_does_not_end_the_process() -> None:
+    """Its own future has the error; the next one is served."""
+    dice = Dice()
+    dice.go.set()
+    engine = Engine(dice, None)
+    try:
+        far = time.monotonic() + 60
+        with pytest.raises(ZeroDivisionError):
+            engine.submit(lambda: 1 / 0, far).result(30)
+        assert engine.submit(lambda: 2, far).result(30) == 2
+    finally:
+        engine.stop()
+
+
+def test_asks_go_before_the_vectors_of_categories() -> None:
+    """Thousands of utterances do not hold up a request: it waits for one of them at most."""
+    dice = Dice()
+    engine = Engine(dice, None)
+    try:
+        assert not engine.prepare("digest", {"a": [f"utterance {number}" for number in range(50)], "b": ["other"]})
+        assert dice.busy.wait(30)
+        asked = engine.submit(lambda: engine.vector("ask"), time.monotonic() + 60)
+        dice.go.set()
+        asked.result(30)
+        assert dice.seen.index("ask") <= 1
+    finally:
+        dice.go.set()
+        engine.stop()

@@ -1,0 +1,124 @@
+"""When there is a semantic process, and who starts it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from switchman.addons.core.ruleset import Ruleset, parse_ruleset
+from switchman.addons.semantics.client import SemanticClient
+from switchman.addons.semantics.service import OwnProcess, Wanted, open_client, wanted
+from switchman.addons.serving.embeddings import Embeddings, layers_line
+from switchman.addons.settings import Settings
+
+SERVER = 'servers: {a: "http://127.0.0.1:9"}\n'
+ROUTES = SERVER + "semantic_routes: {categories: {coding: a/coder}}"
+NONE = SERVER + "cache: {semantic: {mode: off}}"
+
+
+def rules(text: str) -> Ruleset:
+    return parse_ruleset(text, "routes.yaml", Settings())
+
+
+def test_a_prepared_model_and_rules_that_want_one_are_enough(prepared_model: Path, tmp_path: Path) -> None:
+    """What is kept lies beside the log; without a log nothing is kept."""
+    settings = Settings(semantic_model=str(prepared_model), db_path=str(tmp_path / "requests.db"))
+    assert wanted(settings, rules(ROUTES)) == Wanted("onnx", str(prepared_model), tmp_path / "semantic_state")
+    unlogged = settings.model_copy(update={"enable_logging": False})
+    assert wanted(unlogged, rules(ROUTES)) == Wanted("onnx", str(prepared_model), None)
+
+
+def test_the_rules_may_name_the_model(prepared_model: Path) -> None:
+    """`semantic_routes.model` stands above SEMANTIC_MODEL."""
+    found = wanted(
+        Settings(semantic_model="/nowhere"), rules(ROUTES.replace("{cat", f"{{model: {prepared_model}, cat"))
+    )
+    assert isinstance(found, Wanted) and found.model == str(prepared_model)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (NONE, "mode is off"),
+        (ROUTES, "switchman semantic prepare"),
+        (ROUTES.replace("{cat", "{backend: sentence-transformers, cat"), r"switchman\[semantic-export\]"),
+    ],
+)
+def test_why_there_is_none(text: str, why: str, tmp_path: Path) -> None:
+    """A sentence for the start, and a client that is off."""
+    settings = Settings(semantic_model=str(tmp_path))
+    found = wanted(settings, rules(text))
+    assert isinstance(found, str)
+    assert re.search(why, found)
+    assert open_client(settings, rules(text)).status().state == "off"
+
+
+def test_workers_of_a_supervisor_without_a_process_start_none(prepared_model: Path) -> None:
+    """SEMANTIC_SOCKET=off: four workers would otherwise each start one."""
+    settings = Settings(semantic_model=str(prepared_model), semantic_socket="off")
+    assert open_client(settings, rules(ROUTES)).status().state == "off"
+
+
+def test_the_first_question_starts_a_process_that_ends_with_the_proxy(prepared_model: Path, tmp_path: Path) -> None:
+    """As under `mitmdump -s`, where nobody else has started one; killed, it is started again."""
+
+    async def work() -> None:
+        settings = Settings(semantic_model=str(prepared_model), db_path=str(tmp_path / "requests.db"))
+        assert open_client(settings, rules(ROUTES)).status().state == "idle"
+        what = wanted(settings, rules(ROUTES))
+        assert isinstance(what, Wanted)
+        process = OwnProcess(what)
+        client = SemanticClient(process.socket, end=process.close)
+
+        async def answered() -> Any:
+            async with asyncio.timeout(60):
+                while not (found := await client.ask("Hello", language="en", route=False, scope="s", deadline=20)):
+                    await asyncio.sleep(0.05)
+            return found
+
+        await answered()
+        first = process.pid
+        assert first
+        os.kill(first, signal.SIGKILL)
+        await answered()
+        assert process.pid not in (None, first)
+        await client.close()
+        assert process.pid is None
+
+    asyncio.run(work())
+
+
+def test_the_line_of_layers_says_what_is_off_and_why() -> None:
+    """What a person sees at the start of `switchman serve`."""
+    on = layers_line(rules(ROUTES), Embeddings("", "minilm, en"))
+    assert "L2 semantic routes" in on.partition("; off")[0] and "embeddings by minilm, en" in on
+    off = layers_line(rules(ROUTES), Embeddings("no prepared model"))
+    assert "L2 semantic routes (no prepared model)" in off.partition("; off")[2]
+    assert "L3 arbiter (no arbiter)" in off
+    assert "L1 rules" in off.partition("; off")[0]
+
+
+def test_the_proxy_never_imports_what_runs_a_model() -> None:
+    """All of the pipeline, the supervisor and the command in a fresh interpreter: no numpy, no model, no torch."""
+    code = """
+import sys
+import switchman.addons.assembly, switchman.addons.serving.launch, switchman.addons.cli.serve, switchman.webui
+import switchman.addons.semantic_layer, switchman.addons.cli.semantic
+heavy = {"numpy", "onnx", "onnxruntime", "tokenizers", "torch", "sentence_transformers", "safetensors"}
+sys.exit(", ".join(sorted(heavy & set(sys.modules))) or 0)
+"""
+    ended = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, timeout=120)
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_a_client_of_nothing_costs_nothing() -> None:
+    """Closing what was never opened."""
+    asyncio.run(SemanticClient.at(Path("/nowhere")).close())
