@@ -23,8 +23,9 @@ def routes(thinker: str, flaky: str) -> str:
     return f"""\
 # Written by `switchman serve --demo` at each start. Edit it while it runs: it is reloaded within a second.
 servers:
-  thinker: "{thinker}"    # thinks aloud in <think> blocks, which Switchman takes out
-  flaky: "{flaky}"       # every third request fails, and the next server answers
+  # Both speak OpenAI only; clients of Ollama and Anthropic are translated to and from it.
+  thinker: {{url: "{thinker}", dialect: openai}}   # thinks aloud in <think> blocks, which Switchman takes out
+  flaky: {{url: "{flaky}", dialect: openai}}   # every third request fails, and the next server answers
 
 aliases:
   demo:

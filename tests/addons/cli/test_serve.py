@@ -120,12 +120,16 @@ def test_demo_answers_and_leaves_nothing_running(serve: Start, tmp_path: Path) -
     assert [answer.status_code for answer in answers] == [200] * 4
     assert "2" in {answer.headers["x-switchman-attempts"] for answer in answers}
     assert "think>" not in chat(proxy, model="thinker/demo-think").text
+    for path in ("/api/chat", "/v1/messages"):  # the README's other clients, on the same alias
+        asked = {"model": "demo", "max_tokens": 99, "messages": [{"role": "user", "content": "Hello!"}]}
+        answer = httpx.post(proxy + path, json=asked, timeout=PATIENCE)
+        assert answer.status_code == 200 and "Hello" in answer.text, answer.text
     assert httpx.get(demo.url("dashboard"), timeout=PATIENCE).status_code == 200
     pids = list(demo.children())
     assert len(pids) == 4  # two workers, the dashboard, the demo's upstreams
     assert demo.stop() == 0
     wait_gone(pids)
-    assert rows(tmp_path / ".demo" / "requests.db") == 5
+    assert rows(tmp_path / ".demo" / "requests.db") == 7
     assert "Traceback" not in demo.text()
 
 
