@@ -45,6 +45,8 @@ class Recording:
         if x.outcome is None:
             x.outcome = "cancelled"
             x.error = flow.error.msg if flow.error else None
+            if self.runtime.is_stopping:
+                x.error = "The router was stopped before the answer was complete."
         if x.outcome == "cancelled":
             status = CLIENT_CLOSED_REQUEST
         else:

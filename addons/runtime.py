@@ -8,11 +8,12 @@ from __future__ import annotations
 import logging
 import os
 import secrets
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import jwt
-from mitmproxy import ctx
+from mitmproxy import ctx, hooks
 from mitmproxy.addonmanager import Loader
 from mitmproxy.proxy.mode_specs import ProxyMode, ReverseMode
 
@@ -38,6 +39,11 @@ logger = logging.getLogger(__name__)
 TIMEOUT_MARGIN = 60
 
 
+@dataclass
+class StoppingHook(hooks.Hook):
+    """The proxy stops: from now on it is us who cut requests off, and not their clients."""
+
+
 class Runtime:
     """Opened by `load`: a bad setting or rules file raises there, and stops the start."""
 
@@ -52,6 +58,7 @@ class Runtime:
     semantics: SemanticClient | None = None  # None: no semantic process
     store: Store | None = None
     writer: Writer | None = None
+    is_stopping: bool = False
 
     def load(self, loader: Loader) -> None:
         settings = load_settings()
@@ -64,8 +71,6 @@ class Runtime:
         self.live = LiveFigures(self.breakers)
         self.dialects = ServerDialects()
         self.tasks = load_task_rules()
-        self.shared = _open_shared(settings)
-        self.flights = Flights(self.shared, owner=f"{os.getpid()}-{secrets.token_hex(4)}")
         loader.add_option("switchman_max_body_bytes", int, settings.max_body_bytes, "Largest request body, in bytes.")
         loader.add_option(
             "switchman_max_header_bytes", int, settings.max_header_bytes, "Largest request head, in bytes."
@@ -82,6 +87,11 @@ class Runtime:
 
             self.store = open_log(settings)
             self.writer = self.store.writer()
+        self.shared = _open_shared(settings)
+        self.flights = Flights(self.shared, owner=f"{os.getpid()}-{secrets.token_hex(4)}")
+
+    def stopping(self) -> None:
+        self.is_stopping = True
 
     def is_own_token(self, authorization: str) -> bool:
         """Whether a header's value holds a token of our own dashboard, which is no upstream's business."""

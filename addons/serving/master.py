@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from mitmproxy import master, options
 from mitmproxy.addons import core, disable_h2c, errorcheck, next_layer, proxyserver, tlsconfig
 
+from switchman.addons.runtime import StoppingHook
 from switchman.addons.serving.hooktable import HookTable
 
 
@@ -70,6 +71,7 @@ class LeanMaster(master.Master):
 
         Closing ends running flows with mitmproxy's `error` hook, so each leaves its row in the log.
         """
+        await self.addons.trigger_event(StoppingHook())
         server = self.addons.get("proxyserver")
         await server.servers.update([])
         for handler in list(server.connections.values()):

@@ -200,6 +200,20 @@ def test_a_client_may_leave_while_its_upstream_is_being_connected(proxy: Any) ->
     assert proxy.chat("openai/m").status_code == 200
 
 
+def test_a_request_cut_off_by_a_stop_is_not_blamed_on_its_client(start: Any) -> None:
+    """The router was stopped in the middle of a stream: the row is there, and says so."""
+    with FakeUpstream(default=TALE) as upstream:
+        proxy = start(f"servers: {{up: '{upstream.url}'}}\n")
+        with RawClient(proxy.port) as client:
+            asked = {"model": "up/m", "messages": [{"role": "user", "content": "hi"}], "stream": True}
+            client.send(request_bytes("/v1/chat/completions", json.dumps(asked).encode()))
+            assert client.chunk(client.head())
+            proxy.stop()
+    row = proxy.row(model="m")
+    assert (row["status"], row["outcome"]) == (499, "cancelled")
+    assert row["error"] == "The router was stopped before the answer was complete."
+
+
 def test_the_total_deadline_ends_a_stream_too(proxy: Any, servers: dict[str, FakeUpstream]) -> None:
     """A stream that is still going when the total deadline comes is ended with an error event that says so."""
     servers["openai"].script([TALE])
