@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from switchman.addons.configuration import SettingsError
 from switchman.addons.settings import Settings
-from switchman.addons.store import Store, open_store
+from switchman.addons.store import Store, StoreError, open_store
 
 
 def open_log(settings: Settings) -> Store:
-    """The log of this process, its schema up to date; starts no thread. Raises StoreError with what to do."""
-    return open_store(
-        url=settings.database_url.get_secret_value() if settings.database_url else None,
-        db_path=settings.db_path,
-        blob_type=settings.blob_storage_type,
-        blob_path=settings.blob_storage_path,
-        max_blob_size=settings.max_blob_size,
-        max_total_size=settings.max_total_storage_size,
-        max_age_days=settings.max_log_age_days,
-    )
+    """The log of this process, its schema up to date; starts no thread. Raises SettingsError with what to do."""
+    try:
+        return open_store(
+            url=settings.database_url.get_secret_value() if settings.database_url else None,
+            db_path=settings.db_path,
+            blob_type=settings.blob_storage_type,
+            blob_path=settings.blob_storage_path,
+            max_blob_size=settings.max_blob_size,
+            max_total_size=settings.max_total_storage_size,
+            max_age_days=settings.max_log_age_days,
+        )
+    except StoreError as e:
+        raise SettingsError([str(e)]) from None

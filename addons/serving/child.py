@@ -11,7 +11,11 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from switchman.addons.configuration import SettingsError
+from switchman.addons.core.problems import RulesError
 
 READY = "ready"
 ORPHAN_GRACE = 10.0  # seconds a child without a supervisor has to stop by itself
@@ -30,18 +34,34 @@ def _outlive_nobody() -> None:
     os._exit(1)  # stuck: nothing may be left running
 
 
+@contextmanager
+def mistakes_told() -> Iterator[None]:
+    """What is wrong with the configuration is told in its own sentence, without a traceback, and ends the process."""
+    try:
+        yield
+    except (SettingsError, RulesError) as e:
+        sys.stderr.write(f"switchman: {e}\n")
+        raise SystemExit(1) from None
+
+
 def say_ready(details: Sequence[str] = ()) -> None:
     """Tell the supervisor that this process serves now. `details` are words without spaces."""
     sys.stdout.write(" ".join((READY, *details)) + "\n")
     sys.stdout.flush()
 
 
+class OneLine(logging.Formatter):
+    """Messages hold what clients and servers sent: no line of theirs may pass for one of ours, or move the cursor."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        if not record.message.isprintable():
+            record.message = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in record.message)
+        return super().formatMessage(record)
+
+
 def log_to_stderr(process: str) -> None:
     """Our own messages from INFO, everybody else's from WARNING: mitmproxy logs each connection at INFO."""
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=logging.WARNING,
-        format=f"%(asctime)s {process} %(levelname)s %(message)s",
-        datefmt="%H:%M:%S",
-    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(OneLine(f"%(asctime)s {process} %(levelname)s %(message)s", "%H:%M:%S"))
+    logging.basicConfig(handlers=[handler], level=logging.WARNING)
     logging.getLogger("switchman").setLevel(logging.INFO)

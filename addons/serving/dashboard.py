@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from switchman.addons.configuration import RulesFile, load_settings
 from switchman.addons.log import open_log
-from switchman.addons.serving.child import log_to_stderr, obey_supervisor, say_ready
+from switchman.addons.serving.child import log_to_stderr, mistakes_told, obey_supervisor, say_ready
 from switchman.addons.serving.ports import url_host
 from switchman.webui import WebConfig, create_app
 from switchman.webui.server import DashboardServer
@@ -20,22 +20,23 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = arguments.parse_args(argv)
     obey_supervisor()
     log_to_stderr("dashboard")
-    settings = load_settings()
-    with open_log(settings) as log:
-        config = WebConfig(
-            queries=log.queries,
-            webui_security=settings.webui_security,
-            jwt_secret=settings.jwt_secret.get_secret_value() if settings.jwt_secret else None,
-            trusted_proxies=settings.trusted_proxies,
-            proxy_url=f"http://{url_host(settings.listen_host)}:{settings.listen_port}",
-            listen_host=settings.listen_host,
-            hosts=settings.webui_hosts,
-            rules=RulesFile(settings),
-        )
-        server = DashboardServer(create_app(config), settings.listen_host, args.port)
-        signal.signal(signal.SIGTERM, lambda *_: server.stop())
-        say_ready([str(server.port)])
-        server.run()
+    with mistakes_told():
+        settings = load_settings()
+        with open_log(settings) as log:
+            config = WebConfig(
+                queries=log.queries,
+                webui_security=settings.webui_security,
+                jwt_secret=settings.jwt_secret.get_secret_value() if settings.jwt_secret else None,
+                trusted_proxies=settings.trusted_proxies,
+                proxy_url=f"http://{url_host(settings.listen_host)}:{settings.listen_port}",
+                listen_host=settings.listen_host,
+                hosts=settings.webui_hosts,
+                rules=RulesFile(settings),
+            )
+            server = DashboardServer(create_app(config), settings.listen_host, args.port)
+            signal.signal(signal.SIGTERM, lambda *_: server.stop())
+            say_ready([str(server.port)])
+            server.run()
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from typing import Any
 
 from switchman.addons.assembly import assemble
 from switchman.addons.configuration import load_settings
-from switchman.addons.serving.child import log_to_stderr, obey_supervisor, say_ready
+from switchman.addons.serving.child import log_to_stderr, mistakes_told, obey_supervisor, say_ready
 from switchman.addons.serving.master import LeanMaster
 from switchman.addons.serving.ports import SharedPortLoop
 from switchman.addons.settings import Settings
@@ -60,10 +60,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     obey_supervisor()
     log_to_stderr(f"worker-{args.number}")
-    settings = load_settings()
-    gc.freeze()
-    gc.set_threshold(YOUNG_OBJECTS, 20, 20)
-    asyncio.run(serve(settings, assemble(), args.confdir), loop_factory=SharedPortLoop)
+    with mistakes_told():
+        settings = load_settings()
+        gc.freeze()
+        gc.set_threshold(YOUNG_OBJECTS, 20, 20)
+        asyncio.run(serve(settings, assemble(), args.confdir), loop_factory=SharedPortLoop)
 
 
 if __name__ == "__main__":

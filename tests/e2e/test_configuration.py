@@ -111,6 +111,24 @@ def test_a_bad_routes_file_stops_the_start(tmp_path: Path) -> None:
     assert "Traceback" not in ended.stderr
 
 
+@pytest.mark.parametrize(
+    ("env", "said"),
+    [
+        ({"DATABASE_URL": "nonsense"}, "DATABASE_URL is not an SQLAlchemy URL"),
+        ({"DATABASE_URL": "oracle9://user:hunter2secret@host/name"}, "not known: oracle9"),
+        ({"DB_PATH": "/"}, "cannot open the database /: Is a directory"),
+        ({"DB_PATH": "/nowhere/at/all.db"}, "cannot open the database /nowhere/at/all.db: No such file or directory"),
+    ],
+)
+def test_a_log_that_cannot_be_opened_stops_the_start(env: dict[str, str], said: str, tmp_path: Path) -> None:
+    """With a sentence and no traceback, and without the password of the database."""
+    ended = serve_in_vain(tmp_path, env)
+    assert ended.returncode == 1
+    assert said in ended.stderr
+    assert "Traceback" not in ended.stderr and "hunter2secret" not in ended.stderr
+    assert len(ended.stderr.splitlines()) == 2  # the worker's sentence, and the supervisor's
+
+
 def serve_in_vain(folder: Path, env: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
     """`switchman serve` with what it should refuse."""
     command = [sys.executable, "-m", "switchman.addons.cli", "serve", "--no-ui", "--port", "0", *arguments]
