@@ -21,6 +21,7 @@ from typing import Any
 from mitmproxy import http
 
 from switchman.addons import seen
+from switchman.addons.core.circumstances import Circumstances
 from switchman.addons.core.fingerprint import Fingerprint, fingerprint, policy_digest
 from switchman.addons.core.plan import Candidate, Plan, TraceLine
 from switchman.addons.core.replay import Kept, pack, replay, streamed_reply, unpack, whole_reply
@@ -50,7 +51,7 @@ class Caching:
     def __init__(self, runtime: Runtime, semantic: SemanticCache) -> None:
         self.runtime = runtime
         self.semantic = semantic
-        self._policy: tuple[Ruleset | None, str] = (None, "")
+        self._of: tuple[Ruleset, str, Circumstances] | None = None
 
     async def request(self, flow: http.HTTPFlow) -> None:
         if (x := exchange(flow)) is None or flow.response or x.call is None:
@@ -93,9 +94,7 @@ class Caching:
             x.trace.append(TraceLine(LAYER, "skip", "The client asked for no cache at all."))
             return CacheUse("bypass")
         shared = rules.cache.exact.scope == "shared"
-        if self._policy[0] is not rules:
-            self._policy = (rules, _policy(rules))
-        policy = f"{self._policy[1]}/{'auto' if x.auto else x.call.model}"
+        policy = f"{self._policy(x, rules)}/{'auto' if x.auto else x.call.model}"
         named = None
         if len(x.call.text) <= MAX_REQUEST:
             named = fingerprint(x.call, policy, "" if shared else seen.caller(x))
@@ -106,12 +105,21 @@ class Caching:
             x.trace.append(TraceLine(LAYER, "skip", "The client asked for a fresh answer."))
         return CacheUse("refresh" if wish == "refresh" else "miss", named, keeps=True, ttl=rules.cache.exact.ttl)
 
+    def _policy(self, x: Exchange, rules: Ruleset) -> str:
+        """Names all that an answer hangs on beside the request and its caller."""
+        if self._of is None or self._of[0] is not rules:
+            self._of = (rules, _settled(rules), Circumstances(rules))
+        _, settled, circumstances = self._of
+        return f"{settled}/{circumstances.of(seen.ask_of(x, x.features, outside=True))}"
+
     async def _look(self, key: str) -> Kept | None:
         try:
             async with asyncio.timeout(BUDGET):
                 value = await self.runtime.shared.get(SPACE, key)
-        except (Trouble, TimeoutError) as error:
-            logger.warning("The cache could not be read: %s", str(error) or "too slow")
+        except TimeoutError:
+            return None  # a busy machine: a miss, and no news
+        except Trouble as error:
+            logger.warning("The cache could not be read: %s", error)
             return None
         return unpack(value) if value is not None else None
 
@@ -210,8 +218,8 @@ def _wish(request: http.Request) -> str:
     return "refresh" if said & {"no-cache", "max-age=0"} else ""
 
 
-def _policy(rules: Ruleset) -> str:
-    """Names everything but the request that an answer hangs on."""
+def _settled(rules: Ruleset) -> str:
+    """Names the rules and the settings in force."""
     return policy_digest(
         rules.digest,
         rules.default.url,

@@ -70,9 +70,12 @@ def token(x: Exchange) -> str:
     return hashlib.sha256(given.encode("latin-1")).hexdigest() if given else ""
 
 
-def ask_of(x: Exchange, known: Features | None) -> Ask:
-    """The question for the pure decision. `known` None: nobody looks at what is asked."""
+def ask_of(x: Exchange, known: Features | None, outside: bool | None = None) -> Ask:
+    """The question for the pure decision. `known` None: nobody looks at what is asked. `outside`: somebody looks at who
+    asks; as a rule whoever looks at what is asked.
+    """
     assert x.call is not None
+    outside = known is not None if outside is None else outside
     now = time.localtime()
     return Ask(
         model=x.call.model,
@@ -80,7 +83,7 @@ def ask_of(x: Exchange, known: Features | None) -> Ask:
         dialect=x.call.dialect,
         operation=x.call.endpoint.operation,
         features=known,
-        headers=headers(x) if known is not None else {},
-        token=token(x) if known is not None else "",
+        headers=headers(x) if outside else {},
+        token=token(x) if outside else "",
         now=LocalTime(now.tm_hour * 60 + now.tm_min, now.tm_wday),
     )

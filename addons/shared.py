@@ -36,6 +36,8 @@ class Room:
     bytes: int = 256 * 1024 * 1024
 
 
+PURGE_EVERY = 300.0  # seconds between two looks for what has expired: it is not to stay on disk
+
 Clock = Callable[[], float]  # epoch seconds, as they are compared between processes
 
 
@@ -130,6 +132,7 @@ CREATE TABLE IF NOT EXISTS entries (
     space TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL, size INTEGER NOT NULL,
     expires REAL NOT NULL, used REAL NOT NULL, PRIMARY KEY (space, key)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS entries_used ON entries (space, used);
+CREATE INDEX IF NOT EXISTS entries_expire ON entries (expires);
 CREATE TABLE IF NOT EXISTS sizes (
     space TEXT PRIMARY KEY, entries INTEGER NOT NULL, bytes INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TRIGGER IF NOT EXISTS entries_added AFTER INSERT ON entries BEGIN
@@ -153,6 +156,7 @@ class SQLiteShared:
         self._path, self._clock = path, clock
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="switchman shared")
         self._connection: sqlite3.Connection | None = None
+        self._purged = float("-inf")
 
     async def get(self, space: str, key: str) -> bytes | None:
         return await self._run(lambda db: self._get(db, space, key))
@@ -197,6 +201,8 @@ class SQLiteShared:
         try:
             if self._connection is None:
                 self._connection = self._open()
+            if self._clock() - self._purged >= PURGE_EVERY:
+                self._purge(self._connection)
             return work(self._connection)
         except (sqlite3.Error, OSError) as error:
             broken = isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError)
@@ -252,6 +258,11 @@ class SQLiteShared:
             db.execute("ROLLBACK")
             raise
         db.execute("COMMIT")
+
+    def _purge(self, db: sqlite3.Connection) -> None:
+        self._purged = now = self._clock()
+        db.execute("DELETE FROM entries WHERE expires <= ?", (now,))
+        db.execute("DELETE FROM claims WHERE expires <= ?", (now,))
 
     def _evict(self, db: sqlite3.Connection, space: str, room: Room, now: float) -> None:
         if not _overfull(db, space, room):

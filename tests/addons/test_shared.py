@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import sqlite3
 import stat
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
@@ -10,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from switchman.addons.shared import MemoryShared, Room, Shared, SQLiteShared, Trouble
+from switchman.addons.shared import PURGE_EVERY, MemoryShared, Room, Shared, SQLiteShared, Trouble
 
 ROOM = Room(100, 1000)
 
@@ -104,6 +106,25 @@ def test_expired_values_go_first(tmp_path: Path, clock: Clock) -> None:
     shared = SQLiteShared(tmp_path / "c.db", clock)
     run(story(shared))
     shared.close()
+
+
+def test_what_has_expired_leaves_the_disk(tmp_path: Path, clock: Clock) -> None:
+    """An expired value is deleted within minutes, though nobody asks for it and there is room."""
+    path = tmp_path / "c.db"
+    shared = SQLiteShared(path, clock)
+
+    async def story() -> None:
+        await shared.put("a", "k", b"v", 10, ROOM)
+        await shared.claim("a", "k", "me", 10)
+        clock.now += PURGE_EVERY
+        await shared.get("a", "other")
+
+    run(story())
+    shared.close()
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        left = [db.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in ("entries", "claims")]
+        assert left == [0, 0]
+        assert db.execute("SELECT entries, bytes FROM sizes").fetchall() == [(0, 0)]
 
 
 def test_a_claim_is_held_by_one(shared: Shared, clock: Clock) -> None:

@@ -345,3 +345,14 @@ def test_a_sick_store_costs_no_answer(start: Any, big: FakeUpstream) -> None:
     for _ in range(2):
         answer = say(proxy, "hello")
         assert (answer.status_code, answer.headers["x-switchman-cache"]) == (200, "miss")
+
+
+def test_rules_about_the_caller_keep_answers_apart(start: Any, big: FakeUpstream) -> None:
+    """Where a rule looks at a header, an answer kept under one value does not serve a request it treats otherwise."""
+    more = "routes:\n  - match: {model: auto, header: {x-team: blue}}\n    route: {model: big/blue}\n"
+    proxy = start(rules(big, more))
+    say(proxy, "hello")
+    kept(proxy, "hello")
+    blue = say(proxy, "hello", headers={"x-team": "blue"})
+    assert (blue.headers["x-switchman-cache"], blue.json()["model"]) == ("miss", "big/blue")
+    assert kept(proxy, "hello", headers={"x-team": "red"}).json()["model"] == "big/gpt"
