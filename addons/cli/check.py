@@ -14,6 +14,7 @@ from switchman.addons.core.problems import RulesError
 from switchman.addons.core.ruleset import Ruleset
 from switchman.addons.core.rulesfile import json_schema
 from switchman.addons.core.servers import Server
+from switchman.addons.core.targets import named
 from switchman.addons.probing import probe, undeclared
 
 PROBE_SECONDS = 2.0  # for all servers together, as they are asked in parallel
@@ -87,3 +88,5 @@ def _print_summary(rules: Ruleset, found: dict[Server, Dialects | None]) -> None
         model = f" as {route.model}" if route.model else ""
         print(f"  {route.name} (priority {route.priority}): {route.match} -> {target}{model}")
     print(f"  everything else: {rules.default.url}")
+    if rules.auto_default or rules.fallbacks:
+        print(f"  auto, when no route matches: {named((*rules.auto_default, *rules.fallbacks))}")

@@ -39,6 +39,9 @@ from switchman.addons.core.targets import instances_named, instances_of_model, n
 
 LAYERS = ("model_map", "alias", "route", "server", "default", "fallbacks", "local_only", "capability", "breaker")
 
+# Where `default:` is for: other operations need models of their own kind.
+TEXT_OPERATIONS = (None, "chat", "completion", "responses", "count_tokens")
+
 _SHOWN = 80  # characters of a client's own text that a trace repeats
 _MOST_NAMED = 5  # rules that a trace names where it could name hundreds
 
@@ -102,8 +105,12 @@ def decide(ask: Ask, rules: Ruleset, is_open: Callable[[Candidate], bool] = neve
     # 1. MODEL_MAP
     model, map_key = _mapped(ask.model, rules, asking.trace)
     if rules.is_auto(model):
-        # 3. rules, then `default:`
-        return _plan(_by_rule(model, asking) or _by_auto_default(asking), model, asking)
+        # 3. rules, then `default:`, which is for text
+        answer = _by_rule(model, asking)
+        if answer is None:
+            text = ask.operation in TEXT_OPERATIONS
+            answer = _by_auto_default(model, asking) if text else _by_upstream(model, map_key, asking)
+        return _plan(answer, model, asking)
     # 2. alias, 3. rules, 4. server/model, 5. DEFAULT_UPSTREAM: the first that answers
     answer = (
         _by_alias(model, asking)
@@ -123,18 +130,20 @@ def match_rules(
 ) -> RuleHit | None:
     """The first rule that matches, by step 3 alone. The steps' lines go to `trace`, and on a hit into the plan only."""
     asking = _Asking(ask, rules, is_open, live, [])
-    answer = _by_rule(ask.model, asking)
+    model = _named(ask, rules)
+    answer = _by_rule(model, asking)
     if answer is None or answer.rule is None:
         if trace is not None:
             trace += asking.trace
         return None
-    return RuleHit(answer.rule, _plan(answer, ask.model, asking))
+    return RuleHit(answer.rule, _plan(answer, model, asking))
 
 
 def default_plan(ask: Ask, rules: Ruleset, is_open: Callable[[Candidate], bool] = never) -> Plan:
     """Where `auto` goes when every layer misses: `default:`, or DEFAULT_UPSTREAM with the name as it is."""
     asking = _Asking(ask, rules, is_open, NO_FIGURES, [])
-    return _plan(_by_auto_default(asking), ask.model, asking)
+    model = _named(ask, rules)
+    return _plan(_by_auto_default(model, asking), model, asking)
 
 
 def plan_for_target(
@@ -162,13 +171,18 @@ def plan_for_target(
         if not found:
             asking.trace.append(TraceLine(layer, "skip", f"The fallback {_shown(fallback)} is no known target."))
         instances += found
-    return _plan(_Answer(layer, route, instances, widens=True), asking.ask.model, asking)
+    return _plan(_Answer(layer, route, instances, widens=True), _named(asking.ask, rules), asking)
 
 
 def known_target(name: str, rules: Ruleset) -> tuple[Instance, ...]:
     """What a target's name stands for, in order; nothing for a name that is not known."""
     found = instances_named(name, rules.servers, rules.aliases)
     return found or (instances_of_model(name, rules.servers, rules.models) if name else ())
+
+
+def _named(ask: Ask, rules: Ruleset) -> str:
+    """The name after MODEL_MAP, for the layers of `auto`, which are asked when that is settled."""
+    return _mapped(ask.model, rules, [])[0]
 
 
 def _mapped(model: str, rules: Ruleset, trace: list[TraceLine]) -> tuple[str, str]:
@@ -265,8 +279,8 @@ def _by_upstream(model: str, map_key: str, asking: _Asking) -> _Answer:
     return _Answer("model_map", map_key, instances) if map_key else _Answer("default", default.name, instances)
 
 
-def _by_auto_default(asking: _Asking) -> _Answer:
-    rules, model = asking.rules, asking.ask.model
+def _by_auto_default(model: str, asking: _Asking) -> _Answer:
+    rules = asking.rules
     if rules.auto_default:
         asking.trace.append(TraceLine("default", "hit", f"No layer answered; default: is {named(rules.auto_default)}."))
         return _Answer("default", "default", rules.auto_default, widens=True)

@@ -74,6 +74,23 @@ def test_every_name_that_means_auto_meets_the_rules_for_auto(model: str) -> None
     assert decide(asking(model, task="coding"), RULES).route == "code"
 
 
+def test_layers_of_auto_go_by_the_name_after_model_map() -> None:
+    """The chain asks them with what the client sent."""
+    hit = match_rules(asking("mapped", task="coding"), RULES)
+    assert hit is not None
+    assert hit.route.name == "code"
+    plan = default_plan(asking("mapped"), rules(SERVERS))
+    assert [candidate.target for candidate in plan.candidates] == ["default/auto"]
+
+
+def test_the_default_is_for_text() -> None:
+    """An embedding or a picture without a model goes to DEFAULT_UPSTREAM, unless a rule knows better."""
+    for operation in ("embedding", "image"):
+        asked = replace(asking(""), operation=operation)
+        assert (decide(asked, RULES).route, targets(decide(asked, RULES))) == ("default", ["default"])
+        assert decide(replace(asking("", task="coding"), operation=operation), RULES).route == "code"
+
+
 def test_a_rule_for_one_of_the_other_names_is_for_that_name_only() -> None:
     """`auto` itself does not meet it."""
     night = LocalTime(23 * 60, 2)
