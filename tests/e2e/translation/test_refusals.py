@@ -101,3 +101,16 @@ def test_a_malformed_request(path: str, body: dict[str, Any], field: str, proxy:
     answer = proxy.post(path, {"model": f"{target}/m", **body})
     assert answer.status_code == 400
     assert field in answer.text and "expected" in answer.text
+
+
+@pytest.mark.parametrize("target", ["ollama", "anthropic"])
+@pytest.mark.parametrize("path", ["/v1/images/generations", "/v1/audio/speech", "/v1/moderations"])
+def test_an_operation_that_there_is_none_of(
+    path: str, target: str, proxy: Any, upstreams: dict[str, FakeUpstream]
+) -> None:
+    """Images, speech and moderations have no counterpart: 400 that names the path, and nothing is asked."""
+    upstreams[target].requests.clear()
+    answer = proxy.post(path, {"model": f"{target}/m", "prompt": "a", "input": "a", "voice": "x"})
+    assert answer.status_code == 400
+    assert path in answer.json()["error"]["message"] and target in answer.json()["error"]["message"]
+    assert upstreams[target].requests == []
