@@ -117,15 +117,20 @@ class SemanticClient:
         return self._link is not None and self._link.alive and (self._categories_known or self._categories is None)
 
     async def warm(self) -> None:
-        """Connect now, and hand over the categories, so that the first request need not wait for it."""
+        """Connect, hand over the categories, and wait until their vectors are ready, so that the first request need
+        not; but not for ever.
+        """
         if self._find is None:
             return
         try:
             async with asyncio.timeout(CONNECT_PATIENCE):
-                if (link := await self._connected()) is not None:
+                while (link := await self._connected()) is not None:
                     await self._hand_over(link)
+                    if self.prepared:
+                        return
+                    await asyncio.sleep(CATEGORIES_PATIENCE)
         except (TimeoutError, OSError) as error:
-            logger.info("The semantic process is not there yet: %s", error or "too slow")
+            logger.info("The semantic process is not ready yet: %s", error or "too slow")
 
     async def ask(
         self, text: str, *, language: str, route: bool, scope: str | None, deadline: float = DEADLINE
