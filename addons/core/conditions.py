@@ -12,7 +12,7 @@ are compared by substring.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -56,6 +56,7 @@ class Subject:
     live: Live = NO_FIGURES
     _folded: str | None = None
     _words: frozenset[str] | None = None
+    _found: Sequence[str] = ()
     _spaced: str | None = None
 
     @property
@@ -68,20 +69,25 @@ class Subject:
     @property
     def words(self) -> frozenset[str]:
         if self._words is None:
-            found = (_ASCII_WORD if self.folded.isascii() else _WORD).findall(self.folded)
-            self._words, self._spaced = frozenset(found), f" {' '.join(found)} "
+            self._found = (_ASCII_WORD if self.folded.isascii() else _WORD).findall(self.folded)
+            self._words = frozenset(self._found)
         return self._words
 
     @property
     def spaced(self) -> str:
         """The ask's words, each between two spaces."""
-        return self._spaced if self.words and self._spaced is not None else " "
+        if self._spaced is None:
+            self._spaced = f" {' '.join(self._found)} " if self.words else " "
+        return self._spaced
 
 
 class Condition(Protocol):
     """One thing that is asked of a request."""
 
     def test(self, subject: Subject) -> Verdict: ...
+
+
+Test = Callable[[Subject], Verdict]
 
 
 @dataclass(frozen=True, slots=True)
@@ -404,11 +410,15 @@ class AllOf:
     """Every part holds. All of nothing holds."""
 
     parts: tuple[Condition, ...]
+    tests: tuple[Test, ...] = field(init=False, repr=False, compare=False)  # of the parts: looked up once
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "tests", tuple(part.test for part in self.parts))
 
     def test(self, subject: Subject) -> Verdict:
         verdict: Verdict = True
-        for part in self.parts:
-            found = part.test(subject)
+        for test in self.tests:
+            found = test(subject)
             if found is False:
                 return False
             if found is None:
@@ -424,11 +434,15 @@ class AnyOf:
     """One part holds. One of nothing never does."""
 
     parts: tuple[Condition, ...]
+    tests: tuple[Test, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "tests", tuple(part.test for part in self.parts))
 
     def test(self, subject: Subject) -> Verdict:
         verdict: Verdict = False
-        for part in self.parts:
-            found = part.test(subject)
+        for test in self.tests:
+            found = test(subject)
             if found:
                 return True
             if found is None:
