@@ -19,6 +19,7 @@ from switchman.addons.runtime import Runtime
 
 # Twice a second, so that an edited file is in force within one second.
 POLL_SECONDS = 0.5
+STICK_PATIENCE = 0.02  # seconds
 
 
 class Routing:
@@ -77,13 +78,15 @@ class Routing:
         known = seen.features(x, self.runtime.tasks) if rules.needs_features else None
         return decide(seen.ask_of(x, known), rules, is_open, self.runtime.live)
 
-    def response(self, flow: http.HTTPFlow) -> None:
+    async def response(self, flow: http.HTTPFlow) -> None:
         if (x := exchange(flow)) is None or x.conversation is None or flow.response is None:
             return
         if x.outcome in (None, "ok") and flow.response.status_code < 400:
             task = asyncio.create_task(self.chain.remember(x), name="switchman conversation")
             self.sticking.add(task)  # the event loop itself holds its tasks only weakly
             task.add_done_callback(self.sticking.discard)
+            # An agent's next turn may come at once, and should find it; but no answer waits long for this.
+            await asyncio.wait([task], timeout=STICK_PATIENCE)
 
     def _is_open(self, candidate: Candidate, asked: str) -> bool:
         return self.runtime.breakers.is_open(candidate.named(asked), time.monotonic())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -188,3 +189,18 @@ def test_a_tool_loop_keeps_its_target(proxy: Any) -> None:
         {"role": "tool", "tool_call_id": "c1", "content": "42 poems"},
     ]
     assert layer(say(proxy, "", messages=loop)) == ("conversation", "fjords", "big/geographer")
+
+
+def test_two_workers_decide_as_one(start: Any, big: Any, small: Any, claude: Any, judge: Any) -> None:
+    """What rules decide is the same in every worker, and a conversation that one began, the other goes on with."""
+    text = rules(big, small, claude, judge)
+    one = start(text)
+    two = start(text, {"DB_PATH": str(one.folder / "requests.db"), "BLOB_STORAGE_PATH": str(one.folder / "blobs")})
+    for question, _ in ASKS:
+        assert layer(say(one, question)) == layer(say(two, question))
+    opening = [{"role": "user", "content": "Sing of fjords."}]
+    assert layer(say(one, "", messages=opening))[0] == "route"
+    follow = [*opening, {"role": "assistant", "content": "La."}, {"role": "user", "content": "Again!"}]
+    end = time.monotonic() + 30
+    while layer(say(two, "", messages=follow)) != ("conversation", "fjords", "big/geographer"):
+        assert time.monotonic() < end  # it is noted down after the first answer's last byte
