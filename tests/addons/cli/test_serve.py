@@ -110,6 +110,13 @@ def rows(database: Path) -> int:
         return count
 
 
+def test_bodies_in_memory_are_not_for_the_dashboard(serve: Start) -> None:
+    """The dashboard is another process than the workers: that it cannot show their bodies is said at the start."""
+    router = serve(BLOB_STORAGE_TYPE="memory")
+    assert "warning: BLOB_STORAGE_TYPE=memory" in router.wait_for("no dashboard shows them")
+    assert router.stop() == 0
+
+
 def test_demo_answers_and_leaves_nothing_running(serve: Start, tmp_path: Path) -> None:
     """The demo answers, strips thoughts, hides the failing third request; Ctrl-C ends all, and the log is on disk."""
     demo = serve("--demo", "--workers", "2")
