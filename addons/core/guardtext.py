@@ -107,6 +107,10 @@ def _loose(text: str, formula: bool, start: bool) -> list[Token]:
                 found.append(Token(_STOP, _STOP))
             begins = piece in ".!?。！？"
             continue
+        if piece.isalpha() and piece.islower() and piece not in words.CONTRACTED:  # most words: the quick way
+            begins = False
+            found.append(Token(words.SPELLINGS.get(piece, piece), piece))
+            continue
         if _silent(piece, raw, index, formula):
             continue
         named = piece[:1].isupper() and not begins and piece.lower() != "i"
@@ -158,8 +162,14 @@ def _numbered(tokens: Iterable[Token]) -> list[Token]:
             found.append(Token(str(value), str(value)))
             value = None
 
+    special = words.NUMBER_WORDS
     for token in tokens:
         word = token.text
+        if word not in special:
+            if value is not None:
+                finish()
+            found.append(token)
+            continue
         if not token.fixed and (number := words.NUMBERS.get(word)) is not None:
             if value is not None and ((value % 100 < 20 and value % 100) or (number >= 10 and value % 100)):
                 finish()

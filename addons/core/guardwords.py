@@ -212,6 +212,8 @@ ORDINALS: Final = {
     )
 }
 
+NUMBER_WORDS: Final = frozenset(NUMBERS) | frozenset(MULTIPLES) | frozenset(ORDINALS)
+
 # How one does a thing: "how do I", "how can one" and "how to" ask the same of whoever does it.
 HOW: Final = _lines(
     """
