@@ -68,7 +68,7 @@ class Category(Written):
     """A kind of request, by examples, and where it goes."""
 
     target: Text | None = Field(default=None, description="server/model or an alias; without it, the category is off")
-    utterances: list[Text] = Field(default_factory=list, description="examples; none: those that are shipped")
+    utterances: list[Text] = Field(default_factory=list, description="examples, besides those that are shipped for a task type")
 
 
 def _short_category(written: Any) -> Any:
@@ -79,8 +79,8 @@ class SemanticRoutes(Written):
     """Routing by meaning."""
 
     mode: Annotated[Literal["off", "on"], BeforeValidator(_switch)] = Field(default="on", description="off or on")
-    threshold: Share = Field(default=0.85, description="least score of a category")
-    model: Text | None = Field(default=None, description="embedding model: a folder, a package, or a hub name")
+    threshold: Share = Field(default=0.85, description="least chance that a category is the right one")
+    model: Text | None = Field(default=None, description="folder that `semantic prepare` made; sentence-transformers: also a hub name")
     backend: Literal["onnx", "sentence-transformers"] = Field(default="onnx", description="what runs the model")
     categories: dict[Text, Annotated[Category, BeforeValidator(_short_category)]] = Field(
         default_factory=dict, description="name: target, or {target, utterances}"

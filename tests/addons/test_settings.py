@@ -54,6 +54,8 @@ def test_defaults_are_those_that_users_know() -> None:
         "blob_storage_path": "blob_storage",
         "max_blob_size": 10485760,
         "max_total_storage_size": 1073741824,
+        "semantic_model": "semantic_model",
+        "semantic_socket": None,
         "trusted_proxies": (),
         "webui_hosts": (),
         "max_body_bytes": 33554432,
