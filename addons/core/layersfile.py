@@ -68,7 +68,7 @@ class Category(Written):
     """A kind of request, by examples, and where it goes."""
 
     target: Text | None = Field(default=None, description="server/model or an alias; without it, the category is off")
-    utterances: list[Text] = Field(default_factory=list, description="examples, besides those that are shipped for a task type")
+    utterances: list[Text] = Field(default_factory=list, description="examples, besides those shipped for a task type")
 
 
 def _short_category(written: Any) -> Any:
@@ -80,7 +80,9 @@ class SemanticRoutes(Written):
 
     mode: Annotated[Literal["off", "on"], BeforeValidator(_switch)] = Field(default="on", description="off or on")
     threshold: Share = Field(default=0.85, description="least chance that a category is the right one")
-    model: Text | None = Field(default=None, description="folder that `semantic prepare` made; sentence-transformers: also a hub name")
+    model: Text | None = Field(
+        default=None, description="folder that `semantic prepare` made; sentence-transformers: also a hub name"
+    )
     backend: Literal["onnx", "sentence-transformers"] = Field(default="onnx", description="what runs the model")
     categories: dict[Text, Annotated[Category, BeforeValidator(_short_category)]] = Field(
         default_factory=dict, description="name: target, or {target, utterances}"
