@@ -23,7 +23,10 @@ Outcome = Literal[
 
 @dataclass(frozen=True, slots=True)
 class AttemptRecord:
-    """One try at one candidate. `outcome` is "ok" or the failure's kind: connect, tls, dns, timeout, status, reset, stream, cancelled."""
+    """One try at one candidate. `outcome` is "ok" or the failure's kind.
+
+    Kinds: connect, tls, dns, timeout, status, reset, stream, cancelled.
+    """
 
     number: int  # from 1
     server: str
