@@ -255,7 +255,8 @@ def test_an_idle_connection_that_was_closed_is_no_failure(start: Any, stream: bo
             reply = client.ask("/v1/chat/completions", asked)
         assert reply.status == 200, reply.body
         assert reply.header("x-switchman-target") == "tired/m"
-        assert [r.connection for r in upstream.inferences] == [1, 1, 2]
+        first, used, fresh = (r.connection for r in upstream.inferences)
+        assert first == used != fresh  # numbers of their own: finding out what the server speaks takes one as well
         assert not other.inferences
         row = proxy.row(id=reply.header("x-switchman-request-id"))
         assert [a["server"] for a in row["attempts"]] == ["tired", "tired"]
