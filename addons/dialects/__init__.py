@@ -42,11 +42,14 @@ _FRAMINGS: Final[dict[str, Framing]] = {
 def endpoint_of(method: str, path: str) -> Endpoint | None:
     """The operation a request line names, or None for one that is no LLM call.
 
-    A query string and a slash at the end are not looked at; OpenAI paths are known without their /v1 too.
+    A query string, a slash at the end and doubled slashes (of a base URL with one too many) are not looked at; OpenAI
+    paths are known without their /v1 too.
     """
     if method.upper() != "POST":
         return None
     path = path.partition("?")[0].rstrip("/")
+    while "//" in path:
+        path = path.replace("//", "/")
     for wire in WIRES.values():
         canonical = wire.aliases.get(path, path)
         if operation := wire.paths.get(canonical):

@@ -66,6 +66,13 @@ def test_openai_paths_are_known_without_their_version(path: str) -> None:
     assert endpoint_of("POST", path.removeprefix("/v1")) == endpoint_of("POST", path)
 
 
+@pytest.mark.parametrize("path", ["//v1/chat/completions", "/v1//messages", "//api/chat"])
+def test_a_base_url_with_a_slash_too_many_is_no_other_path(path: str) -> None:
+    """`http://host/` + `/v1/...` is what many clients make of a base URL: it is the same operation."""
+    endpoint = endpoint_of("POST", path)
+    assert endpoint is not None and endpoint.path == path.replace("//", "/")
+
+
 @pytest.mark.parametrize(
     ("method", "path"),
     [
