@@ -8,11 +8,11 @@ import time
 from collections.abc import Mapping
 from importlib import resources
 
-from switchman.addons.core.conditions import LocalTime
 from switchman.addons.core.decide import Ask
 from switchman.addons.core.features import Features, features_of
 from switchman.addons.core.fingerprint import caller_digest
 from switchman.addons.core.ruleset import Ruleset
+from switchman.addons.core.subject import LocalTime
 from switchman.addons.core.tasktype import TaskRules
 from switchman.addons.dialects.codecs import FORMATS
 from switchman.addons.exchange import Exchange

@@ -13,12 +13,12 @@ from typing import Any
 from switchman.addons import seen
 from switchman.addons.cli.messages import refuse
 from switchman.addons.configuration import SettingsError, load_ruleset, load_settings
-from switchman.addons.core.conditions import LocalTime
 from switchman.addons.core.decide import Ask, decide, default_plan, match_rules, plan_for_target
 from switchman.addons.core.features import Features, features_of
 from switchman.addons.core.plan import Plan, TraceLine
 from switchman.addons.core.problems import RulesError
 from switchman.addons.core.ruleset import Ruleset
+from switchman.addons.core.subject import LocalTime
 from switchman.addons.layers import AskedRequest, Miss
 from switchman.addons.semantic_layer import SemanticLayer
 from switchman.addons.semantics.service import open_client

@@ -12,16 +12,15 @@ from switchman.addons.core.clients import parse_address
 from switchman.addons.core.conditions import (
     AllOf,
     AnyOf,
-    Condition,
     HeaderIs,
     Not,
     SourceIn,
-    Subject,
     TimeBetween,
     TokenIs,
 )
 from switchman.addons.core.decide import Ask
 from switchman.addons.core.ruleset import Ruleset
+from switchman.addons.core.subject import Condition, Subject
 
 _OUTSIDE = (HeaderIs, SourceIn, TokenIs, TimeBetween)
 

@@ -4,88 +4,23 @@
 2. Logic is three-valued: `not` of unknown is unknown; `all` is False if one part is False, else unknown if one part
    is; `any` is True if one part is True, else unknown if one part is. A rule matches only where the whole is True.
 3. A list within one condition means: any of these. `str()` of a condition is for traces.
-
-Texts are compared by whole words and without case. Scripts that put no spaces between words (Han, kana, Hangul, Thai)
-are compared by substring.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final
 
 from switchman.addons.core.asked import Modality
-from switchman.addons.core.clients import Address, Network, in_networks
-from switchman.addons.core.features import Features
-from switchman.addons.core.live import NO_FIGURES, Health, Live
+from switchman.addons.core.clients import Network, in_networks
+from switchman.addons.core.live import Health
+from switchman.addons.core.subject import HAS_UNSPACED, WORD, Condition, Subject, Verdict
 from switchman.addons.core.tasktype import TaskType
 
-Verdict = bool | None  # None: not known
-
-_UNSPACED: Final = "\u0e00-\u0e7f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"
-_WORD: Final = re.compile(rf"[^\W{_UNSPACED}]+")
-_ASCII_WORD: Final = re.compile(r"\w+", re.ASCII)  # the same, and twice as fast
-_HAS_UNSPACED: Final = re.compile(f"[{_UNSPACED}]")
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 DAY_MINUTES: Final = 24 * 60
-
-
-@dataclass(frozen=True, slots=True)
-class LocalTime:
-    """A local time of day: `minute` 0 to 1439, `weekday` 0 (Monday) to 6."""
-
-    minute: int
-    weekday: int
-
-
-@dataclass(slots=True)
-class Subject:
-    """One request as conditions see it. What is costly to derive is derived once, by the first that asks.
-
-    `models`: the names that the request goes by. `headers`: by lower-case name. `token`: the caller's id, "" for none.
-    """
-
-    models: tuple[str, ...]
-    address: Address | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-    token: str = ""
-    features: Features | None = None
-    now: LocalTime | None = None
-    live: Live = NO_FIGURES
-    _folded: str | None = None
-    _words: frozenset[str] | None = None
-    _found: Sequence[str] = ()
-    _spaced: str | None = None
-
-    @property
-    def folded(self) -> str:
-        """The ask without case."""
-        if self._folded is None:
-            self._folded = self.features.ask.casefold() if self.features else ""
-        return self._folded
-
-    @property
-    def words(self) -> frozenset[str]:
-        if self._words is None:
-            self._found = (_ASCII_WORD if self.folded.isascii() else _WORD).findall(self.folded)
-            self._words = frozenset(self._found)
-        return self._words
-
-    @property
-    def spaced(self) -> str:
-        """The ask's words, each between two spaces."""
-        if self._spaced is None:
-            self._spaced = f" {' '.join(self._found)} " if self.words else " "
-        return self._spaced
-
-
-class Condition(Protocol):
-    """One thing that is asked of a request."""
-
-    def test(self, subject: Subject) -> Verdict: ...
-
 
 Test = Callable[[Subject], Verdict]
 
@@ -218,8 +153,8 @@ def keywords(texts: Sequence[str]) -> Keywords:
     words, phrases, unspaced, marked = [], [], [], []
     for text in texts:
         folded = " ".join(text.casefold().split())
-        parts = _WORD.findall(folded)
-        if _HAS_UNSPACED.search(folded):
+        parts = WORD.findall(folded)
+        if HAS_UNSPACED.search(folded):
             unspaced.append(folded)
         elif " ".join(parts) != folded:
             marked.append(folded)
@@ -243,7 +178,7 @@ def _bounded(text: str, folded: str) -> bool:
 
 
 def _is_word(character: str) -> bool:
-    return _WORD.match(character) is not None
+    return WORD.match(character) is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,13 +28,13 @@ from dataclasses import dataclass, field, replace
 from switchman.addons.core.call import DialectName
 from switchman.addons.core.capabilities import usable
 from switchman.addons.core.clients import parse_address
-from switchman.addons.core.conditions import LocalTime, Subject
 from switchman.addons.core.features import Features
 from switchman.addons.core.live import NO_FIGURES, Live
 from switchman.addons.core.plan import Candidate, Plan, TraceLine
 from switchman.addons.core.routes import Instance, Route
 from switchman.addons.core.ruleset import Ruleset
 from switchman.addons.core.rulesfile import AUTO
+from switchman.addons.core.subject import LocalTime, Subject
 from switchman.addons.core.targets import instances_named, instances_of_model, named, server_and_model
 
 LAYERS = ("model_map", "alias", "route", "server", "default", "fallbacks", "local_only", "capability", "breaker")

@@ -11,7 +11,6 @@ from switchman.addons.core.conditions import (
     AllOf,
     AnyOf,
     AskMatches,
-    Condition,
     DepthBetween,
     HasModality,
     HeaderIs,
@@ -33,6 +32,7 @@ from switchman.addons.core.conditions import (
 from switchman.addons.core.matchfile import MatchFile, TimeFile, minutes_between, source_networks
 from switchman.addons.core.patterns import ask_pattern
 from switchman.addons.core.routes import MAX_MATCHED_CHARACTERS, Match, compile_pattern, is_pattern
+from switchman.addons.core.subject import Condition
 
 
 @dataclass(frozen=True, slots=True)

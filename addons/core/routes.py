@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from switchman.addons.core.clients import Address, Network, in_networks
-from switchman.addons.core.conditions import AnyOf, Condition
+from switchman.addons.core.conditions import AnyOf
 from switchman.addons.core.servers import Server
+from switchman.addons.core.subject import Condition
 
 Thinking = Literal["auto", "enabled", "disabled"]
 Stick = Literal["", "conversation"]

@@ -5,10 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from switchman.addons.core.clients import Network
-from switchman.addons.core.conditions import AllOf, AnyOf, Condition, HealthIs, MaxCost, MaxLatency, Not
+from switchman.addons.core.conditions import (
+    AllOf,
+    AnyOf,
+    HealthIs,
+    MaxCost,
+    MaxLatency,
+    Not,
+)
 from switchman.addons.core.problems import Problem, hint
 from switchman.addons.core.routes import Alias, Match, ModelMap, Route
 from switchman.addons.core.servers import Server
+from switchman.addons.core.subject import Condition
 from switchman.addons.core.targets import instances_named
 from switchman.addons.core.yamltext import Document, Path
 

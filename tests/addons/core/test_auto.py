@@ -6,12 +6,12 @@ from typing import Any, get_args
 
 import pytest
 
-from switchman.addons.core.conditions import LocalTime
 from switchman.addons.core.decide import Ask, decide, default_plan, match_rules, plan_for_target
 from switchman.addons.core.features import Features
 from switchman.addons.core.live import NoFigures
 from switchman.addons.core.plan import Plan, TraceLine
 from switchman.addons.core.ruleset import Ruleset, parse_ruleset
+from switchman.addons.core.subject import LocalTime
 from switchman.addons.core.tasktype import TaskType
 
 PLAIN = Features("openai", "chat", ask="Hello", system="", task="chat", task_confidence=0.7, language="en")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from switchman.addons.core.circumstances import Circumstances
-from switchman.addons.core.conditions import LocalTime
 from switchman.addons.core.decide import Ask
 from switchman.addons.core.ruleset import parse_ruleset
+from switchman.addons.core.subject import LocalTime
 from switchman.addons.settings import Settings
 
 SERVERS = 'servers: {one: "http://one:1"}\n'

@@ -12,28 +12,25 @@ from switchman.addons.core.conditions import (
     AllOf,
     AnyOf,
     AskMatches,
-    Condition,
     DepthBetween,
     HasModality,
     HeaderIs,
     HealthIs,
     LanguageIs,
-    LocalTime,
     MaxCost,
     MaxLatency,
     Not,
-    Subject,
     Substrings,
     TaskIs,
     TimeBetween,
     TokenIs,
     TokensBetween,
     ToolsOffered,
-    Verdict,
     keywords,
 )
 from switchman.addons.core.features import Features
 from switchman.addons.core.live import Health, NoFigures
+from switchman.addons.core.subject import Condition, LocalTime, Subject, Verdict
 from switchman.addons.core.tasktype import TaskType
 
 PLAIN = Features("openai", "chat", ask="Hello there", system="", task="chat", task_confidence=0.7, language="en")
