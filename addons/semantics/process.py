@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
-import os
 import signal
 import stat
 import sys
@@ -191,7 +190,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     log_to_stderr("semantics")
     if args.lifeline:
         obey_supervisor()
-    os.environ.setdefault("OMP_NUM_THREADS", str(args.threads))
     try:
         make_private(args.socket.parent)
         if args.state is not None:

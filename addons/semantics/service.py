@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import os
 import sys
 import tempfile
 from asyncio.subprocess import PIPE, Process
@@ -24,6 +25,8 @@ from switchman.addons.settings import Settings
 
 MODULE: Final = "switchman.addons.semantics.process"
 SOCKET: Final = "semantics.sock"
+# numpy's threads, which it counts when it is imported; a matrix this small is slower with more than one.
+ONE_THREAD: Final = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 STOP_PATIENCE: Final = 3.0  # seconds
 OFF: Final = "off"  # SEMANTIC_SOCKET of workers whose supervisor runs none
 _NEEDS: Final = {"onnx": ("numpy", "onnxruntime", "tokenizers"), "sentence-transformers": ("sentence_transformers",)}
@@ -117,7 +120,8 @@ class OwnProcess:
 async def start(arguments: Sequence[str]) -> Process:
     """Start `python -m ARGUMENTS` and wait until it is ready. Raises OSError."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-P", "-m", *arguments, stdin=PIPE, stdout=PIPE, start_new_session=True
+        sys.executable, "-P", "-m", *arguments,
+        stdin=PIPE, stdout=PIPE, start_new_session=True, env=os.environ | ONE_THREAD,
     )  # fmt: skip
     assert process.stdout
     try:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from switchman.addons.core.ruleset import Ruleset
 from switchman.addons.semantics.manifest import Manifest
-from switchman.addons.semantics.service import OFF, SOCKET, Wanted, private_folder, wanted
+from switchman.addons.semantics.service import OFF, ONE_THREAD, SOCKET, Wanted, private_folder, wanted
 from switchman.addons.serving.supervisor import Say, StartFailed, Supervisor
 from switchman.addons.settings import Settings
 
@@ -42,6 +42,7 @@ async def start_embeddings(settings: Settings, rules: Ruleset, supervisor: Super
     folder = private_folder()
     socket = Path(folder.name) / SOCKET
     arguments = found.arguments(socket)
+    os.environ.update(ONE_THREAD)  # inherited; no other process of ours has numpy
     try:
         await supervisor.start("semantics", lambda _: arguments, essential=False)
     except StartFailed as error:
