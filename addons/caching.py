@@ -40,7 +40,9 @@ logger = logging.getLogger(__name__)
 LAYER = "exact_cache"
 SPACE = "answers"
 BUDGET = 0.05  # seconds for a look into the store; it takes a fifth of a millisecond
-MAX_REQUEST = 256 * 1024  # characters; a longer one is hardly asked twice, and costs time to read
+# A longer request is hardly asked twice, and reading it would cost more time than the event loop has.
+MAX_REQUEST = 256 * 1024  # characters
+MAX_MESSAGES = 100
 AFTER_FAILOVER = 300.0  # seconds that an answer is kept at most which the first choice did not give
 HEADER = "x-switchman-cache"
 
@@ -96,7 +98,9 @@ class Caching:
         shared = rules.cache.exact.scope == "shared"
         policy = f"{self._policy(x, rules)}/{'auto' if x.auto else x.call.model}"
         named = None
-        if len(x.call.text) <= MAX_REQUEST:
+        messages = x.call.body.get("messages")
+        long = isinstance(messages, list) and len(messages) > MAX_MESSAGES
+        if len(x.call.text) <= MAX_REQUEST and not long:
             named = fingerprint(x.call, policy, "" if shared else seen.caller(x))
         if named is None:
             x.trace.append(TraceLine(LAYER, "skip", "Such a request is never cached."))

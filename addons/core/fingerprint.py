@@ -69,7 +69,8 @@ def fingerprint(call: Call, policy: str, caller: str) -> Fingerprint | None:
     try:
         request = CODECS[format].decode_request(call.body)
         told = canonical(request, call.body)
-        around = canonical(_without_ask(request), call.body)
+        # Only a single ask has neighbours; for a conversation the work is left out.
+        around = canonical(_without_ask(request), call.body) if _is_single(request) else told
     except (Malformed, RecursionError):
         return None
     head = f"1\0{policy}\0{caller}\0"  # 1: of this form of key
@@ -96,6 +97,10 @@ def canonical(request: Request, body: Mapping[str, Any]) -> str:
         # Only its own format says what such a member means.
         value["extras"] = [request.origin, _plain(extras)]
     return json.dumps(value, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+
+
+def _is_single(request: Request) -> bool:
+    return sum(message.role not in ("system", "developer") for message in request.messages) == 1
 
 
 def _without_ask(request: Request) -> Request:

@@ -6,7 +6,7 @@ A conversation is known by what no later turn changes: its system text, its firs
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -38,7 +38,7 @@ def conversation_key(call: Call, policy: str, caller: str) -> str | None:
     if format is None:
         return None
     try:
-        request = CODECS[format].decode_request(call.body)
+        request = CODECS[format].decode_request(_opening(call.body))
     except (Malformed, RecursionError):
         return None
     first = next((at for at, message in enumerate(request.messages) if message.role == "user"), None)
@@ -48,6 +48,15 @@ def conversation_key(call: Call, policy: str, caller: str) -> str | None:
     # Only what was said: another temperature or another tool is no other conversation.
     told = canonical(type(request)(origin=request.origin, model="", messages=tuple(opening)), {})
     return policy_digest("conversation", policy, caller, told)
+
+
+def _opening(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The body up to its first message by a user: the rest may be long, and says nothing of who it is."""
+    messages = body.get("messages")
+    if not isinstance(messages, list):
+        return body
+    users = (at for at, said in enumerate(messages) if isinstance(said, dict) and said.get("role") == "user")
+    return {**body, "messages": messages[: next(users, len(messages)) + 1]}
 
 
 def pack(held: Held) -> bytes:
