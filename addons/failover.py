@@ -18,6 +18,7 @@ from mitmproxy import ctx, http
 from mitmproxy.proxy.layer import NextLayer
 from mitmproxy.proxy.layers.http import HttpLayer
 
+from switchman.addons.attempt import UpstreamFailure
 from switchman.addons.core.retry import RETRIABLE_STATUSES, parse_retry_after
 from switchman.addons.dialects import stream_error
 from switchman.addons.dialects.errors import decode_error
@@ -25,7 +26,6 @@ from switchman.addons.exchange import Attempt, Exchange, exchange
 from switchman.addons.failover_layer import RoutedHttpLayer
 from switchman.addons.refusal import refusal, translate_error
 from switchman.addons.rewriting import NO_SUCH_PATH, REJECTED, Rewriting
-from switchman.addons.routed_stream import UpstreamFailure
 from switchman.addons.runtime import Runtime
 
 logger = logging.getLogger(__name__)

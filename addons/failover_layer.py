@@ -23,9 +23,10 @@ from mitmproxy.proxy.layers.http import (
     RegisterHttpConnection,
 )
 
+from switchman.addons.attempt import Connect, DeadlineExpired
 from switchman.addons.client_connection import RoutedServer
 from switchman.addons.pinging_stream import PingingStream
-from switchman.addons.routed_stream import Connect, DeadlineExpired, RoutedStream
+from switchman.addons.routed_stream import RoutedStream
 from switchman.addons.upstream_connection import take_over
 
 

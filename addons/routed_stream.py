@@ -15,18 +15,13 @@ A flow without an Exchange is none of our business and takes the stock path.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING, cast
 
 from mitmproxy import flow, http
-from mitmproxy.net.http.validate import validate_headers
-from mitmproxy.proxy import commands, events, layer
-from mitmproxy.proxy.context import Context
+from mitmproxy.proxy import events, layer
 from mitmproxy.proxy.layers.http import (
     DropStream,
-    GetHttpConnection,
-    HttpStream,
     SendHttp,
 )
 from mitmproxy.proxy.layers.http._events import (
@@ -45,110 +40,43 @@ from mitmproxy.proxy.layers.http._events import (
 )
 from mitmproxy.proxy.layers.http._hooks import (
     HttpErrorHook,
-    HttpRequestHeadersHook,
-    HttpRequestHook,
     HttpResponseHeadersHook,
 )
 
-from switchman.addons.client_connection import MalformedRequest, Refusal, RefusedRequest
+from switchman.addons.attempt import (
+    Connect,
+    DeadlineExpired,
+    UpstreamFailedHook,
+    UpstreamFailure,
+    answer_begun,
+    classify_connect_error,
+    invalid_headers,
+)
 from switchman.addons.core.retry import FailureKind
 from switchman.addons.exchange import Exchange, exchange
 from switchman.addons.keepalive import ping_of
 from switchman.addons.refusal import refusal
+from switchman.addons.request_stream import BODY_IDLE, RequestStream
 
 # A swallowed error body is kept up to this size, to be handed on verbatim if nothing better comes.
 MAX_SWALLOWED = 1024 * 1024
 # A whole reply above this size is no longer held back for the stages, but streamed on as it is.
 MAX_WHOLE_REPLY = 64 * 1024 * 1024
-# A request body over the limit is read and thrown away up to this many times the limit, so the client, which
-# writes before it reads, gets to see the 413; past that the connection is closed.
-DISCARD_FACTOR = 8
-# A client that promised more body than it sends is answered with 408 after this many seconds of silence.
-BODY_IDLE = 60.0
 # A timer may ring so many seconds early.
 EARLY = 0.001
 
 if TYPE_CHECKING:
-    from switchman.addons.failover_layer import RoutedHttpLayer
+    pass
 
 
-@dataclass(eq=False)
-class UpstreamFailure:
-    """What the `upstream_failed` hook is given, and what it answers.
-
-    In: `flow`, `kind`, `message` (for a person), and `response` for kind "status" (None where its body was too large
-    to keep). Out: `retry` (the flow's request is the next attempt; `fresh` asks for a new connection), or
-    `flow.response` set to the final answer; for kind "stream" `tail` is what still goes to the client, None if a
-    clean end is impossible.
-    """
-
-    flow: http.HTTPFlow
-    kind: FailureKind
-    message: str
-    response: http.Response | None = None
-    reused: bool = False  # the connection had served before, and closed before any byte of this answer
-    retry: bool = False
-    fresh: bool = False
-    tail: list[bytes] | None = None
-
-
-@dataclass
-class UpstreamFailedHook(commands.StartHook):
-    """An attempt failed. The addon says what comes next by filling in the UpstreamFailure."""
-
-    failure: UpstreamFailure
-
-
-@dataclass
-class DeadlineExpired(HttpEvent):
-    """The stream's `due` has passed."""
-
-
-@dataclass(eq=False)
-class Connect(GetHttpConnection):
-    """GetHttpConnection with a deadline in seconds, and the wish for a connection that was not used before."""
-
-    timeout: float = inf
-    fresh: bool = False
-
-    def __hash__(self) -> int:
-        return id(self)
-
-
-def classify_connect_error(message: str) -> FailureKind:
-    """Which kind of failure mitmproxy's (that is: the operating system's or OpenSSL's) message tells of."""
-    text = message.lower()
-    if "timed out" in text and "no connection within" in text:
-        return "timeout"
-    if any(sign in text for sign in ("tls", "ssl", "certificate", "handshake")):
-        return "tls"
-    if any(
-        sign in text
-        for sign in ("name or service", "nodename nor", "getaddrinfo", "name resolution", "no address associated")
-    ):
-        return "dns"
-    return "connect"
-
-
-class RoutedStream(HttpStream):
+class RoutedStream(RequestStream):
     """One request and its attempts."""
 
-    parent: RoutedHttpLayer
     attempt_id: int = 0  # 0: no attempt is under way
-    due: float = inf  # monotonic seconds: when something must be done, be it that the next event must be here
-    heard: float = inf  # monotonic seconds: the last sign of the peer that is waited for
-    patience: float = inf  # seconds after `heard` in which the next event must be here
-    ping_at: float = inf  # monotonic seconds: when the client is to be sent a ping
-    ping_after: float = inf  # seconds without output until then
-    last: float = inf  # monotonic seconds: the end of the request as a whole, and of this attempt
+    ping_after: float = inf  # seconds without output until the client is sent a ping
     idle: float = inf  # seconds between two events of the answer
     reused: bool = False
     swallowed: http.Response | None = None
-    discarded: int = 0  # bytes of a body over the limit that were thrown away
-
-    def __init__(self, context: Context, stream_id: int, parent: RoutedHttpLayer) -> None:
-        super().__init__(context, stream_id)
-        self.parent = parent
 
     def _handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
         if type(event) is ResponseData:  # by far the most frequent event, so it takes the shortest way
@@ -167,80 +95,6 @@ class RoutedStream(HttpStream):
             yield from self.deadline_expired()
             return
         yield from super()._handle_event(event)
-
-    # --- the request comes in
-
-    def state_wait_for_request_headers(self, event: RequestHeaders) -> layer.CommandGenerator[None]:
-        if isinstance(event, RefusedRequest):
-            yield from self._record_refused(event)
-            return
-        if not event.end_stream:
-            self._wake_in(BODY_IDLE)
-        yield from super().state_wait_for_request_headers(event)
-
-    def _record_refused(self, event: RefusedRequest) -> layer.CommandGenerator[None]:
-        """The client has its answer; the flow is made only so that the addons hear of it."""
-        self.flow = http.HTTPFlow(self.context.client, self.context.server)
-        self.flow.request = event.request
-        yield HttpRequestHeadersHook(self.flow)
-        if (x := exchange(self.flow)) is not None:
-            x.outcome, x.error, x.status = "refused", event.message, event.status
-        self.flow.error = flow.Error(event.message)
-        yield HttpErrorHook(self.flow)
-        self.client_state = self.server_state = self.state_errored
-        yield DropStream(self.stream_id)
-
-    def state_consume_request_body(self, event: events.Event) -> layer.CommandGenerator[None]:
-        x = exchange(self.flow)
-        if x is None:
-            yield from super().state_consume_request_body(event)
-        elif isinstance(event, RequestData):
-            self._wake_in(BODY_IDLE)
-            yield from self._take_body(event.data)
-        elif isinstance(event, RequestEndOfMessage):
-            self.due = inf
-            self.flow.request.timestamp_end = time.time()
-            self.flow.request.data.content = bytes(self.request_body_buf)
-            self.request_body_buf.clear()
-            self.client_state = self.state_done
-            if self.discarded:
-                limit = self.context.options.switchman_max_body_bytes
-                self.flow.response = refusal(x, 413, f"The request's body is larger than {limit} bytes.")
-            else:
-                yield HttpRequestHook(self.flow)
-            if (yield from self.check_killed(True)):
-                return
-            if self.flow.response:
-                yield from self.answer_locally()
-            else:
-                yield from self.send_attempt(x)
-        elif isinstance(event, RequestTrailers):
-            self.flow.request.trailers = event.trailers
-
-    def _take_body(self, data: bytes) -> layer.CommandGenerator[None]:
-        limit: int = self.context.options.switchman_max_body_bytes
-        if not self.discarded and len(self.request_body_buf) + len(data) <= limit:
-            self.request_body_buf += data
-            return
-        self.discarded += len(self.request_body_buf) + len(data)
-        self.request_body_buf.clear()
-        if self.discarded > limit * DISCARD_FACTOR:
-            message = f"The request's body is larger than {limit} bytes."
-            yield from self._refuse_connection(message, 413)
-
-    def _refuse_connection(self, message: str, status: int) -> layer.CommandGenerator[None]:
-        """Answer in the middle of the request's body: the connection cannot be used any further."""
-        self.due = inf
-        self.flow.error = flow.Error(message)
-        x = exchange(self.flow)
-        if x is not None:
-            x.outcome, x.error, x.status = "refused", message, status
-        yield HttpErrorHook(self.flow)
-        refused = Refusal(self.stream_id, message, ErrorCode.GENERIC_CLIENT_ERROR, status)
-        yield SendHttp(refused, self.context.client)
-        self.flow.live = False
-        self.client_state = self.server_state = self.state_errored
-        yield DropStream(self.stream_id)
 
     # --- an attempt goes out
 
@@ -287,15 +141,6 @@ class RoutedStream(HttpStream):
         if self.attempt_id:  # else sending failed at once, and that has been dealt with
             self._wake_in(limits.first_byte)
 
-    def _wake_in(self, seconds: float) -> None:
-        """Set this stream's deadline; never past what the request as a whole, or the attempt, has left."""
-        self.heard, self.patience = time.monotonic(), seconds
-        self.due = min(self.heard + seconds, self.last, self.ping_at)
-        self.parent.watch(self.due)
-
-    def _exchange_or_none(self) -> Exchange | None:
-        return exchange(self.flow) if hasattr(self, "flow") else None
-
     # --- the answer comes in
 
     def state_wait_for_response_headers(self, event: ResponseHeaders) -> layer.CommandGenerator[None]:
@@ -305,7 +150,7 @@ class RoutedStream(HttpStream):
             return
         self.parent.used.add(self.context.server)
         response = event.response
-        if problem := _invalid(response):
+        if problem := invalid_headers(response):
             yield from self.abandon()
             yield from self.fail("reset", problem)
             return
@@ -336,7 +181,9 @@ class RoutedStream(HttpStream):
     def state_consume_response_body(self, event: events.Event) -> layer.CommandGenerator[None]:
         yield from super().state_consume_response_body(event)
         if len(self.response_body_buf) > MAX_WHOLE_REPLY and self.flow.response is not None:
-            if (x := exchange(self.flow)) is not None and x.pinged:
+            # What the client has heard, or must hear in its own dialect, cannot be followed by a reply as it comes.
+            x = exchange(self.flow)
+            if x is not None and (x.pinged or (x.attempt is not None and x.attempt.answer is not None)):
                 yield from self.abandon()
                 yield from self.fail("reset", f"a reply of more than {MAX_WHOLE_REPLY} bytes that is no stream")
                 return
@@ -496,7 +343,7 @@ class RoutedStream(HttpStream):
             self._attempt_over()
             yield from self.break_off(event.message)
         elif self.server_state == self.state_wait_for_response_headers:
-            reused, self.reused = self.reused and not _answer_begun(event.message), False
+            reused, self.reused = self.reused and not answer_begun(event.message), False
             self._attempt_over()
             yield from self.fail("reset", event.message, reused=reused)
         elif self.server_state in (self.state_swallow_answer, self.state_consume_response_body):
@@ -504,17 +351,6 @@ class RoutedStream(HttpStream):
             yield from self.fail("reset", event.message)
         else:
             yield from super().handle_protocol_error(event)
-
-    def _note_refusal(self, event: events.Event) -> None:
-        """Tell a request that was refused for its form from a client that left."""
-        x = self._exchange_or_none()
-        if x is not None and isinstance(event, MalformedRequest):
-            x.outcome, x.error, x.status = "refused", event.message, event.status
-
-    def check_killed(self, emit_error_hook: bool) -> layer.CommandGenerator[bool]:
-        for event in self._paused_event_queue:
-            self._note_refusal(event)
-        return (yield from super().check_killed(emit_error_hook))
 
     def _client_failed(self, x: Exchange, event: RequestProtocolError) -> layer.CommandGenerator[None]:
         """The client left, or sent what cannot be read. An upstream at work for it is stopped."""
@@ -529,17 +365,3 @@ class RoutedStream(HttpStream):
         self.client_state = self.server_state = self.state_errored
         self.flow.live = False
         yield DropStream(self.stream_id)
-
-
-def _answer_begun(message: str) -> bool:
-    # mitmproxy tells "server closed connection" (no byte) from "unexpected server response: ..." (some bytes).
-    return "unexpected server response" in message
-
-
-def _invalid(response: http.Response) -> str | None:
-    """Why a response's headers cannot be relayed safely (they would allow response smuggling), or None."""
-    try:
-        validate_headers(response)
-    except ValueError as e:
-        return f"the server's headers are invalid: {e}"
-    return None
