@@ -164,6 +164,11 @@ class RoutedStream(RequestStream):
             return
         yield from super().state_wait_for_response_headers(event)
 
+    def check_invalid(self, request: bool) -> layer.CommandGenerator[bool]:
+        if not request and exchange(self.flow) is not None:
+            return False  # looked at above, where a bad answer is a reason for another attempt
+        return (yield from super().check_invalid(request))
+
     def state_swallow_answer(self, event: HttpEvent) -> layer.CommandGenerator[None]:
         """An answer that is worth another attempt: keep it, bounded, in case it is the best there is."""
         answer = self.swallowed

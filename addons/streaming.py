@@ -105,25 +105,27 @@ def _streams(attempt: Attempt) -> bool:
 def label(response: http.Response, x: Exchange, request: http.Request) -> None:
     """Say on the answer itself why it came from where it came."""
     headers, plan = response.headers, x.plan
-    labels = [("x-switchman-request-id", x.id)]
-    if "x-request-id" not in headers:
-        labels.append(("x-request-id", _request_id(request) or x.id))
-    if x.dialect == "anthropic" and "request-id" not in headers:
-        labels.append(("request-id", headers.get("x-request-id") or _request_id(request) or x.id))
+    fields = list(headers.fields)
+    names = {name.lower() for name, _ in fields}
+    if x.attempts and any(name.startswith(b"x-switchman-") for name in names):
+        # Another router of our kind upstream said the same of itself: ours replaces it.
+        fields = [field for field in fields if not field[0].lower().startswith(b"x-switchman-")]
+    fields.append((b"x-switchman-request-id", x.id.encode()))
+    if b"x-request-id" not in names:
+        fields.append((b"x-request-id", (_request_id(request) or x.id).encode()))
+    if x.dialect == "anthropic" and b"request-id" not in names:
+        fields.append((b"request-id", (headers.get("x-request-id") or _request_id(request) or x.id).encode()))
     if plan is not None:
-        labels.append(("x-switchman-layer", plan.layer))
-        labels.append(("x-switchman-route", _printable(plan.route)))
-        labels.append(("x-switchman-attempts", str(len(x.attempts))))
+        fields.append((b"x-switchman-layer", plan.layer.encode()))
+        fields.append((b"x-switchman-route", _printable(plan.route).encode()))
+        fields.append((b"x-switchman-attempts", b"%d" % len(x.attempts)))
     if (target := x.target) is not None:
-        labels.append(("x-switchman-target", _printable(target)))
+        fields.append((b"x-switchman-target", _printable(target).encode()))
     if x.cache is not None:
-        labels.append(("x-switchman-cache", x.cache.status))
+        fields.append((b"x-switchman-cache", x.cache.status.encode()))
     if x.routed is not None:
-        labels.append(("x-switchman-overhead-ms", f"{(x.routed - x.started) * 1000:.2f}"))
-    # Another router of our kind upstream may have said the same of itself: ours replaces it.
-    theirs = b"x-switchman-" if x.attempts else None
-    kept = [field for field in headers.fields if theirs is None or not field[0].lower().startswith(theirs)]
-    headers.fields = (*kept, *((name.encode(), value.encode()) for name, value in labels))
+        fields.append((b"x-switchman-overhead-ms", b"%.2f" % ((x.routed - x.started) * 1000)))
+    headers.fields = tuple(fields)
 
 
 def _request_id(request: http.Request) -> str | None:

@@ -301,7 +301,9 @@ def _plan(answer: _Answer, model: str, asking: _Asking) -> Plan:
         trace.append(TraceLine("fallbacks", "hit", f"After these: {named(rules.fallbacks)}."))
         instances += rules.fallbacks
     renamed = model if model != asking.ask.model else ""
-    candidates = [*dict.fromkeys(Candidate(one.server, one.model or renamed) for one in instances)]
+    # By name, as hashing a whole Server costs more than the rest of a decision.
+    distinct = {(one.server.name, one.model or renamed): one.server for one in instances}
+    candidates = [Candidate(server, name) for (_, name), server in distinct.items()]
     # 7. local_only
     candidates = _local(candidates, answer, asking)
     # 8. capabilities

@@ -80,7 +80,8 @@ class Proxy:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self, *command: str) -> None:
-        arguments = command or ("-m", "switchman.addons.serving.worker", "--confdir", str(self.folder / "mitmproxy"))
+        worker = ("-O", "-m", "switchman.addons.serving.worker", "--confdir", str(self.folder / "mitmproxy"))
+        arguments = command or worker  # with -O, as the supervisor starts it
         with self.output_file.open("ab") as output:
             self.process = subprocess.Popen(
                 [sys.executable, *arguments],
