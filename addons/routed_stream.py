@@ -23,6 +23,7 @@ from mitmproxy.proxy import events, layer
 from mitmproxy.proxy.layers.http import (
     DropStream,
     SendHttp,
+    validate_request,
 )
 from mitmproxy.proxy.layers.http._events import (
     ErrorCode,
@@ -52,6 +53,7 @@ from switchman.addons.attempt import (
     classify_connect_error,
     invalid_headers,
 )
+from switchman.addons.client_connection import RoutedServer
 from switchman.addons.core.retry import FailureKind
 from switchman.addons.exchange import Exchange, exchange
 from switchman.addons.keepalive import ping_of
@@ -167,6 +169,10 @@ class RoutedStream(RequestStream):
     def check_invalid(self, request: bool) -> layer.CommandGenerator[bool]:
         if not request and exchange(self.flow) is not None:
             return False  # looked at above, where a bad answer is a reason for another attempt
+        # A client's headers were looked at as they were read; what is left is the request line.
+        read = request and isinstance(self.parent.connections.get(self.context.client), RoutedServer)
+        if read and validate_request(self.mode, self.flow.request, False) is None:
+            return False
         return (yield from super().check_invalid(request))
 
     def state_swallow_answer(self, event: HttpEvent) -> layer.CommandGenerator[None]:

@@ -78,6 +78,7 @@ class Runtime:
         ctx.options.update(
             connection_strategy="lazy",  # the upstream is chosen after the request was read
             upstream_cert=False,  # do not connect to the original server to copy its certificate
+            keep_host_header=True,  # each attempt sets its own; the client's stays in the record
             http2=False,  # one request, one connection: a broken upstream breaks one request only
             tcp_timeout=int(settings.request_timeout) + TIMEOUT_MARGIN,
         )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from types import CoroutineType
 from typing import Any
 
 from mitmproxy import addonmanager, exceptions, flow, hooks
@@ -70,7 +71,7 @@ class HookTable(addonmanager.AddonManager):
             try:
                 for handler in group:
                     result = handler(*args)
-                    if result is not None and inspect.isawaitable(result):
+                    if result is not None and (type(result) is CoroutineType or inspect.isawaitable(result)):
                         await result
             except exceptions.AddonHalt:
                 return
