@@ -5,7 +5,7 @@
 1. Characters: compatibility forms made one (NFKC), typographic quotes and dashes plain.
 2. Spans: fenced and inline code, and what is quoted, count as they are written; nothing in them is rewritten.
 3. Outside of them: contractions are written out, spellings made one, number words become numbers, greetings and
-   thanks at the ends of sentences go, articles go. Sentence punctuation goes; signs that mean something (+ - = < %
+   thanks at the ends of sentences go, articles go. Sentence punctuation goes; signs that mean something (+ - = < > != %
    # $ and, in a formula, brackets) stay.
 4. Chinese goes by characters, without spaces, with its own courtesies and its own ways to ask the same.
 
@@ -33,13 +33,15 @@ _SPAN: Final = re.compile(
 )
 _HAN: Final = "\u3400-\u9fff"
 _TOKEN: Final = re.compile(
-    rf"[{_HAN}]|\d+(?:[.,:]\d+)*(?:st|nd|rd|th)?|(?:[^\W\d_{_HAN}]|_|(?<=\w)\d)+(?:'[^\W\d_{_HAN}]+)?(?:\+\+|#)?|[^\w\s]"
+    rf"[{_HAN}]|!=|(?<![^\s(])(?:\.{{1,2}}/|[.!~]\w+|~/)|\d+(?:[.,:]\d+)*(?:st|nd|rd|th)?|(?:[^\W\d_{_HAN}]|_|(?<=\w)\d)+(?:'[^\W\d_{_HAN}]+)?(?:\+\+|#)?|[^\w\s]"
 )
 _VERBATIM: Final = re.compile(rf"[{_HAN}]|\w+|[^\w\s]")
-_FORMULA: Final = re.compile(r"\d ?[-+*/^=]|[-+*/^=] ?\d|[a-z] ?[=^] ?[a-z]|\w\(")
+_FORMULA: Final = re.compile(
+    r"\d ?[-+*/^=]|[-+*/^=] ?\d|[a-z] ?[=^] ?[a-z]|\w\(|\b[^\W\d_] ?[-+*/|] ?[^\W\d_]\b|[\[({][^\w\s]*\w[^\w\s]*[\])}]"
+)
 _STOPS: Final = frozenset(".,;:!?…。，、；：！？~")
-_QUIET: Final = frozenset("\"'`()[]{}（）【】「」『』《》·|*_<>")
-_BRACKETS: Final = frozenset("()[]{}*_<>|")
+_QUIET: Final = frozenset("\"'`()[]{}（）【】「」『』《》·|*_")
+_BRACKETS: Final = frozenset("()[]{}*_|")
 _NUMERALS_ZH: Final = re.compile("[零一二三四五六七八九十百千万亿]+")
 _LONGEST_NUMBER: Final = 15  # digits, or numerals; more is no number that anybody says
 _STOP: Final = "\n"
@@ -125,7 +127,9 @@ def _silent(piece: str, raw: Sequence[str], index: int, formula: bool) -> bool:
     """Signs that say nothing where they stand."""
     if piece == "-":  # a minus beside a number counts, a hyphen between words does not
         after = raw[index + 1] if index + 1 < len(raw) else ""
-        return not after[:1].isdigit()
+        before = raw[index - 1] if index else " "
+        letter = len(after) == 1 and after.isalpha() and after.isascii()
+        return not (after[:1].isdigit() or (letter and (len(before) == 1 or after.lower() not in "ai")))
     if piece in _BRACKETS and formula:
         return False
     return piece in _QUIET

@@ -281,6 +281,9 @@ CONFUSABLE: Final = frozenset(
         collect/collet present/preset overlay/overly restart/restat bought/brought garage/garbage
         mount/amount module/modulo locked/lockered action/faction police/policy person/pearson
         oneline/online tempdir/tmpdir mkstemp/mktemp campaign/champaign
+        canon/cannon ordinance/ordnance prostate/prostrate tortuous/torturous immortal/immoral adverse/averse
+        climactic/climatic compete/complete revere/reverse lightening/lightning reality/realty
+        infarction/infraction altercation/alteration unaware/unware
         """
     )
 )

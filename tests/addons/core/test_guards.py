@@ -186,6 +186,31 @@ def test_other_words_are_not_typos(a: str, b: str) -> None:
     assert not is_typo(b, a)
 
 
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        ("Is a > b?", "Is a < b?"),
+        ("What does a >= b mean?", "What does a <= b mean?"),
+        ("Explain a -> b", "Explain a <- b"),
+        ('What does "x > 3" mean?', 'What does "x < 3" mean?'),
+        ("Is a != b fine?", "Is a = b fine?"),
+        ("What is .5 times two?", "What is 5 times two?"),
+        ("What does !x mean?", "What does x mean?"),
+        ("Run ../foo", "Run ./foo"),
+        ("Run ~/foo", "Run /foo"),
+        ("What is a*b?", "What is a b?"),
+        ("What is x-y?", "What is x y?"),
+        ("What is [1]?", "What is (1)?"),
+        ("Treat an adverse reaction", "Treat an averse reaction"),
+        ("Explain prostate problems", "Explain prostrate problems"),
+        ("Are gods immortal beings?", "Are gods immoral beings?"),
+    ],
+)
+def test_signs_and_near_words_count(a: str, b: str) -> None:
+    assert not strict(a, b)
+    assert not relaxed(a, b, 0.99)
+
+
 def test_courtesy_alone_stays() -> None:
     """Where nothing but courtesy was said, it is what was asked."""
     assert strict("Thank you!", "thank you")
