@@ -38,7 +38,7 @@ def decode_error(status: int, body: bytes) -> ErrorInfo:
     text = body.decode("utf-8", "replace").strip()
     try:
         obj = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         obj = None
     if isinstance(obj, dict) and (found := error_in(obj)):
         return found

@@ -52,6 +52,10 @@ def is_text_list(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
 
+def is_object_list(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, dict) for item in value)
+
+
 def without(obj: Mapping[str, Any], *names: str) -> dict[str, Any]:
     """The members that are not named."""
     return {key: value for key, value in obj.items() if key not in names}
@@ -68,7 +72,7 @@ def arguments_object(arguments: str) -> dict[str, Any]:
         return {}
     try:
         value = json.loads(arguments)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {RAW_ARGUMENTS: arguments}
     return value if isinstance(value, dict) else {RAW_ARGUMENTS: arguments}
 
@@ -84,5 +88,5 @@ def is_complete_object(arguments: str) -> bool:
     """Whether these arguments are a whole JSON object, so that no more of them can follow."""
     try:
         return isinstance(json.loads(arguments), dict)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False

@@ -160,6 +160,29 @@ LIMITS: Final[tuple[Limit, ...]] = (
 )
 
 
+# What many clients write out although it is what happens anyway: nothing is lost without it.
+DEFAULTS: Final[Mapping[str, Any]] = {
+    "n": 1,
+    "best_of": 1,
+    "echo": False,
+    "logprobs": False,
+    "store": False,
+    "raw": False,
+    "modalities": ["text"],
+    "tool_calls": [],
+    "mcp_servers": [],
+    "suffix": "",
+    "template": "",
+    "context": [],
+}
+
+
+def says_nothing(name: str, value: Any) -> bool:
+    """null, and a field's default; `type` tells false from 0."""
+    default = DEFAULTS.get(name)
+    return value is None or (type(value) is type(default) and value == default)
+
+
 @dataclass(slots=True)
 class Notes:
     """What is lost in one translation, gathered while it is made: one warning for each field."""
@@ -183,12 +206,12 @@ class Notes:
             self._warn(f"{where or name} was {done} for the {self.target} dialect: {limit.reason}")
 
     def lose_all(self, extras: Mapping[str, Any], prefix: str = "", place: str = "") -> None:
-        """Every member of `extras` that says something; null says nothing."""
+        """Every member of `extras` that says something."""
         for key, value in extras.items():
             if key == "options" and isinstance(value, dict):
                 for name in value:
                     self.lose("options", f"options.{name}")
-            elif value is not None:
+            elif not says_nothing(key, value):
                 self.lose(prefix + key, place + key if place else None)
 
     def _warn(self, text: str) -> None:

@@ -9,7 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, cast
 
-from switchman.addons.dialects.fields import arguments_text, count_of, is_text_list, object_of, text_of, without
+from switchman.addons.dialects.fields import (
+    arguments_text,
+    count_of,
+    is_object_list,
+    is_text_list,
+    object_of,
+    text_of,
+    without,
+)
 from switchman.addons.dialects.form import (
     Image,
     Message,
@@ -157,7 +165,10 @@ def _take_choice(rest: dict[str, Any]) -> tuple[ToolChoice | None, bool | None]:
 def _message(message: Any, place: str) -> Message:
     if not isinstance(message, dict) or message.get("role") not in ("user", "assistant", "system"):
         raise Malformed(f"{place}.role", "user or assistant")
-    parts = decode_content(message.get("content"))
+    content = message.get("content")
+    if not (content is None or isinstance(content, str) or is_object_list(content)):
+        raise Malformed(f"{place}.content", "a text or a list of blocks")
+    parts = decode_content(content)
     return Message(cast(Role, message["role"]), parts, shape_of(message), without(message, "role", "content"))
 
 

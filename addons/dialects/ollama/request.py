@@ -75,7 +75,7 @@ def decode_generate(body: Mapping[str, Any]) -> Request:
         origin="ollama.generate",
         messages=tuple(messages),
         raw=take(rest, "raw", lambda value: value is True) or False,
-        suffix=take(rest, "suffix", lambda value: isinstance(value, str)),
+        suffix=take(rest, "suffix", lambda value: isinstance(value, str) and value != ""),
         **_common(rest),
         extras=rest,
     )

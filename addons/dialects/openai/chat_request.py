@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, cast
 
-from switchman.addons.dialects.fields import is_count, object_of, text_of, without
+from switchman.addons.dialects.fields import is_count, is_object_list, object_of, text_of, without
 from switchman.addons.dialects.form import (
     Image,
     Message,
@@ -168,7 +168,10 @@ def decode_message(message: Any, place: str) -> Message:
         raise Malformed(f"{place}.role", "one of " + ", ".join(ROLES))
     role = cast(Role, message["role"])
     shape = shape_of(message)
-    parts = decode_content(message.get("content"))
+    content = message.get("content")
+    if not (content is None or isinstance(content, str) or is_object_list(content)):
+        raise Malformed(f"{place}.content", "a text or a list of parts")
+    parts = decode_content(content)
     if role == "tool":
         return _tool_message(message, shape, parts)
     known = ["role", "content"]

@@ -49,7 +49,7 @@ def decode_request(body: Mapping[str, Any]) -> Request:
         include_usage=object_of(rest, "stream_options").get("include_usage") is True,
         user=take(rest, "user", lambda value: isinstance(value, str)),
         raw=True,
-        suffix=take(rest, "suffix", lambda value: isinstance(value, str)),
+        suffix=take(rest, "suffix", lambda value: isinstance(value, str) and value != ""),
         extras=rest,
     )
 
@@ -67,7 +67,7 @@ def encode_request(request: Request, notes: Notes, quirks: Quirks = STANDARD) ->
     notes.lose("suffix" if request.suffix is not None else "raw")
     if any(isinstance(part, Image) for message in request.messages for part in message.parts):
         notes.lose("images")
-    if request.stream:
+    if request.stream and quirks.usage_in_stream:
         body["stream_options"] = {"include_usage": True}
     for name, value in (("format", request.format), ("think", request.reasoning)):
         if value is not None:

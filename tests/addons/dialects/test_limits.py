@@ -14,8 +14,10 @@ import pytest
 from switchman.addons.core.call import DialectName
 from switchman.addons.dialects import endpoint_of
 from switchman.addons.dialects.codecs import CODECS
+from switchman.addons.dialects.errors import decode_error
+from switchman.addons.dialects.fields import arguments_object
 from switchman.addons.dialects.form import FormatName, Stamp
-from switchman.addons.dialects.limits import LIMITS, Limit, Untranslatable
+from switchman.addons.dialects.limits import LIMITS, Limit, Malformed, Untranslatable
 from switchman.addons.dialects.translate import translate_request
 
 SAMPLES = json.loads((Path(__file__).parents[2] / "data" / "translation" / "limits.json").read_text())
@@ -75,3 +77,47 @@ def test_every_row_has_a_sample() -> None:
         if sample(row, format) is None or not any(translated(format, target) for target in row.targets)
     ]
     assert missing == []
+
+
+@pytest.mark.parametrize("target", ["ollama", "anthropic"])
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/v1/chat/completions", {**CHAT, "n": 1, "modalities": ["text"], "logprobs": False}),
+        ("/v1/chat/completions", {"messages": [{"role": "assistant", "content": "a", "tool_calls": []}]}),
+        ("/v1/completions", {"prompt": "hi", "n": 1, "best_of": 1, "echo": False, "suffix": ""}),
+    ],
+)  # fmt: skip
+def test_a_field_with_its_default_is_neither_refused_nor_warned_of(
+    path: str, said: dict[str, Any], target: DialectName
+) -> None:
+    endpoint = endpoint_of("POST", path)
+    assert endpoint is not None
+    out = translate_request(endpoint, {"model": "m", "max_tokens": 9, **said}, target, Stamp("id", 0, "m"))
+    assert out.warnings == ()
+
+
+@pytest.mark.parametrize("target", ["openai", "anthropic"])
+def test_an_ollama_clients_empty_suffix_and_template_leave_a_conversation(target: DialectName) -> None:
+    endpoint = endpoint_of("POST", "/api/generate")
+    assert endpoint is not None
+    said = {"model": "m", "prompt": "hi", "suffix": "", "template": "", "context": [], "options": {"num_predict": 9}}
+    out = translate_request(endpoint, said, target, Stamp("id", 0, "m"))
+    assert out.warnings == ()
+    assert out.body["messages"] == [{"role": "user", "content": "hi"}]
+
+
+@pytest.mark.parametrize("content", [["hi"], 5, {"type": "text", "text": "hi"}])
+def test_content_of_another_shape_is_refused_and_not_left_out(content: Any) -> None:
+    for path, target in (("/v1/chat/completions", "ollama"), ("/v1/messages", "openai")):
+        endpoint = endpoint_of("POST", path)
+        assert endpoint is not None
+        body = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": content}]}
+        with pytest.raises(Malformed, match=r"messages\[0\]\.content"):
+            translate_request(endpoint, body, target, Stamp("id", 0, "m"))  # type: ignore[arg-type]
+
+
+def test_brackets_without_end_in_arguments_and_in_errors_are_text() -> None:
+    deep = "[" * 200_000
+    assert arguments_object(deep) == {"raw_arguments": deep}
+    assert decode_error(500, deep.encode()).message == deep[:500]
