@@ -169,3 +169,19 @@ def test_unreadable_requests_have_none() -> None:
     assert fingerprint(call_of({"model": "auto", "input": "hi"}, "/v1/embeddings"), "p", "c") is None
     assert fingerprint(call_of({"model": "auto", "input": "hi"}, "/v1/responses"), "p", "c") is None
     assert fingerprint(call_of({"model": "auto", "input": "hi", "store": False}, "/v1/responses"), "p", "c")
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"include": ["reasoning.encrypted_content"]},
+        {"truncation": "auto"},
+        {"reasoning": {"effort": "low", "summary": "auto"}},
+    ],
+)
+def test_what_only_responses_has_counts(more: dict[str, Any]) -> None:
+    base = {"model": "auto", "input": "Hi", "store": False, "reasoning": {"effort": "low"}}
+    plain = fingerprint(call_of(base, "/v1/responses"), "p", "c")
+    other = fingerprint(call_of(base | more, "/v1/responses"), "p", "c")
+    assert plain is not None and other is not None
+    assert plain.key != other.key and plain.scope != other.scope
