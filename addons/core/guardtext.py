@@ -106,7 +106,7 @@ def _loose(text: str, formula: bool, start: bool) -> list[Token]:
     for index, piece in enumerate(raw):
         if piece in _STOPS:
             if found and found[-1].text != _STOP:
-                found.append(Token(_STOP, _STOP))
+                found.append(Token(_STOP, piece))
             begins = piece in ".!?。！？"
             continue
         if piece.isalpha() and piece.islower() and piece not in words.CONTRACTED:  # most words: the quick way
@@ -198,12 +198,18 @@ def _numbered(tokens: Iterable[Token]) -> list[Token]:
 def _without_courtesy(tokens: list[Token], loud: bool) -> list[Token]:
     """Sentence by sentence without the words of courtesy at its ends; if nothing else was said, all stays."""
     sentences: list[list[Token]] = [[]]
+    given = {0: False}  # what follows a colon is what is asked about: there, a greeting is no courtesy
     for token in tokens:
         if token.text == _STOP:
+            given[len(sentences)] = token.written in ":："
             sentences.append([])
         else:
             sentences[-1].append(token)
-    kept = [token for sentence in sentences for token in _filtered(_bare(sentence), loud)]
+    kept = [
+        token
+        for index, sentence in enumerate(sentences)
+        for token in _filtered(sentence if given[index] else _bare(sentence), loud)
+    ]
     return kept or [token for token in tokens if token.text != _STOP]
 
 
@@ -259,7 +265,11 @@ def _asked_alike(tokens: list[Token]) -> list[Token]:
 
 def _chinese(text: str) -> str:
     """Sentence by sentence, with one way to say what can be said in several."""
-    return "".join(_sentence(part) for part in re.split(f"([{re.escape(''.join(_STOPS))}\n])", text))
+    parts = re.split(f"([{re.escape(''.join(_STOPS))}\n])", text)
+    # After a colon stands what is asked about, word for word.
+    return "".join(
+        part if index and parts[index - 1] in ":：" and part else _sentence(part) for index, part in enumerate(parts)
+    )
 
 
 def _sentence(part: str) -> str:
