@@ -107,14 +107,16 @@ class Caching:
             return CacheUse("bypass")
         if wish == "refresh":
             x.trace.append(TraceLine(LAYER, "skip", "The client asked for a fresh answer."))
-        return CacheUse("refresh" if wish == "refresh" else "miss", named, keeps=True, ttl=rules.cache.exact.ttl)
+        return CacheUse(
+            "refresh" if wish == "refresh" else "miss", named, keeps=True, ttl=rules.cache.exact.ttl, rules=rules
+        )
 
     def _policy(self, x: Exchange, rules: Ruleset) -> str:
         """Names all that an answer hangs on beside the request and its caller."""
         if self._of is None or self._of[0] is not rules:
             self._of = (rules, _settled(rules), Circumstances(rules))
         _, settled, circumstances = self._of
-        return f"{settled}/{circumstances.of(seen.ask_of(x, x.features, outside=True))}"
+        return f"{settled}/{circumstances.of(seen.ask_of(x, x.features, outside=True))}/{seen.account(x)}"
 
     async def _look(self, key: str) -> Kept | None:
         try:
@@ -164,6 +166,9 @@ class Keeping:
         content = _content(flow, x)
         if use.fingerprint is None or not use.keeps or x.attempt is None or x.outcome not in (None, "ok"):
             self._spawn(self._land(use.flight, "failed"))
+        elif use.rules is not self.runtime.rules.current:
+            # The rules changed while it was under way: nobody knows by which of them it was decided.
+            self._spawn(self._land(use.flight, "unfit"))
         elif content is None:
             failed = flow.response is None or flow.response.status_code != 200
             self._spawn(self._land(use.flight, "failed" if failed else "unfit"))

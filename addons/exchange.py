@@ -24,6 +24,7 @@ from switchman.addons.dialects.translate import Malformed, Translation, Untransl
 from switchman.addons.flights import Flight
 
 if TYPE_CHECKING:
+    from switchman.addons.core.ruleset import Ruleset
     from switchman.addons.semantics.client import SemanticAnswer
 
 
@@ -81,6 +82,7 @@ class CacheUse:
     fingerprint: Fingerprint | None = None
     keeps: bool = False
     ttl: float = 0.0
+    rules: Ruleset | None = None  # in force when its key was made
     flight: Flight | None = None
 
 

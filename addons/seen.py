@@ -18,6 +18,7 @@ from switchman.addons.dialects.codecs import FORMATS
 from switchman.addons.exchange import Exchange
 
 CREDENTIALS = ("authorization", "x-api-key", "api-key")
+ACCOUNT = ("openai-organization", "openai-project", "openai-beta", "anthropic-beta", "cookie")
 
 
 def load_task_rules() -> TaskRules:
@@ -56,6 +57,12 @@ def credentials(x: Exchange) -> str:
     """What the client authenticates itself with; "" for nothing."""
     known = headers(x)
     return "\0".join(f"{name}={known[name]}" for name in CREDENTIALS if name in known)
+
+
+def account(x: Exchange) -> str:
+    """What else may decide whose answer it is, or which features it has: accounts, sessions, betas."""
+    known = headers(x)
+    return "\0".join(f"{name}={known[name]}" for name in ACCOUNT if name in known)
 
 
 def caller(x: Exchange) -> str:

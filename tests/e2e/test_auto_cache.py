@@ -149,6 +149,8 @@ def test_another_caller_never_gets_it(proxy: Any, big: FakeUpstream, question: s
         say(proxy, question, stream=True, token="c"),
         proxy.post("/v1/chat/completions", body),
         proxy.post("/v1/chat/completions", body, headers={"x-api-key": "a"}),
+        proxy.post("/v1/chat/completions", body, headers={"authorization": "Bearer a", "openai-organization": "other"}),
+        proxy.post("/v1/chat/completions", body, headers={"authorization": "Bearer a", "cookie": "session=other"}),
     ):
         assert answer.headers["x-switchman-cache"] == "miss"
         assert b"secret" not in answer.content
