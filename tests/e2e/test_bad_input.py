@@ -236,10 +236,10 @@ def test_a_gzip_bomb_is_refused(dialect: str, proxy: Any) -> None:
     ("encoding", "body", "status"),
     [
         ("gzip", b"not gzip", 400),
-        ("gzip", gzip.compress(GOOD)[:-9], 400),
+        ("gzip", gzip.compress(GOOD, mtime=0)[:-9], 400),
         ("br", b"\x0b\x02\x80", 415),
         ("zstd", b"\x28\xb5\x2f\xfd", 415),
-        ("gzip, gzip", gzip.compress(gzip.compress(GOOD)), 415),
+        ("gzip, gzip", gzip.compress(gzip.compress(GOOD, mtime=0), mtime=0), 415),
         ("nonsense", GOOD, 415),
     ],
 )
