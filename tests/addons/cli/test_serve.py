@@ -249,7 +249,7 @@ def test_a_default_upstream_with_a_path(serve: Start) -> None:
     with FakeUpstream() as upstream:
         running = serve("--no-ui", DEFAULT_UPSTREAM=f"{upstream.url}/openai/v1")
         chat(running.url("proxy"))
-        assert upstream.requests[-1].path == "/openai/v1/chat/completions"
+        assert upstream.inferences[-1].path == "/openai/v1/chat/completions"
         assert running.stop() == 0
 
 
