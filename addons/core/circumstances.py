@@ -9,16 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from switchman.addons.core.clients import parse_address
-from switchman.addons.core.conditions import (
-    AllOf,
-    AnyOf,
-    HeaderIs,
-    Not,
-    SourceIn,
-    TimeBetween,
-    TokenIs,
-)
+from switchman.addons.core.conditions import HeaderIs, SourceIn, TimeBetween, TokenIs
 from switchman.addons.core.decide import Ask
+from switchman.addons.core.logic import AllOf, AnyOf, Not
 from switchman.addons.core.ruleset import Ruleset
 from switchman.addons.core.subject import Condition, Subject
 

@@ -1,28 +1,25 @@
 """Conditions: what a rule asks of a request, compiled once, answered in about a microsecond.
 
 1. `test(subject)` returns True, False, or None for "not known". It never raises.
-2. Logic is three-valued: `not` of unknown is unknown; `all` is False if one part is False, else unknown if one part
-   is; `any` is True if one part is True, else unknown if one part is. A rule matches only where the whole is True.
-3. A list within one condition means: any of these. `str()` of a condition is for traces.
+2. A list within one condition means: any of these. `str()` of a condition is for traces.
+3. How they are combined is in logic.py.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from switchman.addons.core.asked import Modality
 from switchman.addons.core.clients import Network, in_networks
 from switchman.addons.core.live import Health
-from switchman.addons.core.subject import HAS_UNSPACED, WORD, Condition, Subject, Verdict
+from switchman.addons.core.subject import HAS_UNSPACED, WORD, Subject, Verdict
 from switchman.addons.core.tasktype import TaskType
 
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 DAY_MINUTES: Final = 24 * 60
-
-Test = Callable[[Subject], Verdict]
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,72 +335,6 @@ class HealthIs:
 
     def __str__(self) -> str:
         return f"provider_health {self.server} {_either(sorted(self.states))}"
-
-
-@dataclass(frozen=True, slots=True)
-class AllOf:
-    """Every part holds. All of nothing holds."""
-
-    parts: tuple[Condition, ...]
-    tests: tuple[Test, ...] = field(init=False, repr=False, compare=False)  # of the parts: looked up once
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "tests", tuple(part.test for part in self.parts))
-
-    def test(self, subject: Subject) -> Verdict:
-        verdict: Verdict = True
-        for test in self.tests:
-            found = test(subject)
-            if found is False:
-                return False
-            if found is None:
-                verdict = None
-        return verdict
-
-    def __str__(self) -> str:
-        return " and ".join(map(_inner, self.parts)) or "anything"
-
-
-@dataclass(frozen=True, slots=True)
-class AnyOf:
-    """One part holds. One of nothing never does."""
-
-    parts: tuple[Condition, ...]
-    tests: tuple[Test, ...] = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "tests", tuple(part.test for part in self.parts))
-
-    def test(self, subject: Subject) -> Verdict:
-        verdict: Verdict = False
-        for test in self.tests:
-            found = test(subject)
-            if found:
-                return True
-            if found is None:
-                verdict = None
-        return verdict
-
-    def __str__(self) -> str:
-        return " or ".join(map(_inner, self.parts)) or "nothing"
-
-
-@dataclass(frozen=True, slots=True)
-class Not:
-    """The part is known not to hold."""
-
-    part: Condition
-
-    def test(self, subject: Subject) -> Verdict:
-        found = self.part.test(subject)
-        return None if found is None else not found
-
-    def __str__(self) -> str:
-        return f"not {_inner(self.part)}"
-
-
-def _inner(part: Condition) -> str:
-    return f"({part})" if isinstance(part, (AllOf, AnyOf)) and len(part.parts) > 1 else str(part)
 
 
 def _within(number: int, least: int | None, most: int | None) -> bool:

@@ -8,8 +8,6 @@ from typing import Any
 
 from switchman.addons.core.conditions import (
     DAYS,
-    AllOf,
-    AnyOf,
     AskMatches,
     DepthBetween,
     HasModality,
@@ -19,7 +17,6 @@ from switchman.addons.core.conditions import (
     MaxCost,
     MaxLatency,
     ModelIs,
-    Not,
     SourceIn,
     Substrings,
     TaskIs,
@@ -29,6 +26,7 @@ from switchman.addons.core.conditions import (
     ToolsOffered,
     keywords,
 )
+from switchman.addons.core.logic import AllOf, AnyOf, Not
 from switchman.addons.core.matchfile import MatchFile, TimeFile, minutes_between, source_networks
 from switchman.addons.core.patterns import ask_pattern
 from switchman.addons.core.routes import MAX_MATCHED_CHARACTERS, Match, compile_pattern, is_pattern

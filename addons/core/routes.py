@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from switchman.addons.core.clients import Address, Network, in_networks
-from switchman.addons.core.conditions import AnyOf
+from switchman.addons.core.logic import AnyOf
 from switchman.addons.core.servers import Server
 from switchman.addons.core.subject import Condition
 

@@ -5,14 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from switchman.addons.core.clients import Network
-from switchman.addons.core.conditions import (
-    AllOf,
-    AnyOf,
-    HealthIs,
-    MaxCost,
-    MaxLatency,
-    Not,
-)
+from switchman.addons.core.conditions import HealthIs, MaxCost, MaxLatency
+from switchman.addons.core.logic import AllOf, AnyOf, Not
 from switchman.addons.core.problems import Problem, hint
 from switchman.addons.core.routes import Alias, Match, ModelMap, Route
 from switchman.addons.core.servers import Server

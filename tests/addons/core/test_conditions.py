@@ -9,8 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from switchman.addons.core.conditions import (
-    AllOf,
-    AnyOf,
     AskMatches,
     DepthBetween,
     HasModality,
@@ -19,7 +17,6 @@ from switchman.addons.core.conditions import (
     LanguageIs,
     MaxCost,
     MaxLatency,
-    Not,
     Substrings,
     TaskIs,
     TimeBetween,
@@ -30,6 +27,7 @@ from switchman.addons.core.conditions import (
 )
 from switchman.addons.core.features import Features
 from switchman.addons.core.live import Health, NoFigures
+from switchman.addons.core.logic import AllOf, AnyOf, Not
 from switchman.addons.core.subject import Condition, LocalTime, Subject, Verdict
 from switchman.addons.core.tasktype import TaskType
 
