@@ -124,17 +124,14 @@ class ArbiterLayer:
         raise Miss(f"The arbiter {target} could not be asked: {str(error) or type(error).__name__}.")
 
     async def _ask(self, speaker: Speaker, arbiter: Arbiter, ask: str, target: str) -> Verdict:
-        """Every way out reports to the breaker: too late and unreadable are failures too."""
+        """Every way out reports to the breaker. Too late is a failure of the server; an answer that is no verdict is
+        none, as an ask can talk a model into that: no caller's asks may rest the arbiter for the others."""
         categories = tuple(arbiter.targets)
         good = False
         try:
             question, schema = arbitration.question(ask, categories), arbitration.schema(categories)
             said = await speaker.ask(arbiter.model, question, schema)
-            verdict = arbitration.read(said, categories)
-            if verdict is None:
-                raise Miss(f"The arbiter {target} did not answer with a known category in the form asked for.")
             good = True
-            return verdict
         except asyncio.CancelledError:
             self._warm(arbiter)  # too slow: perhaps its model is not loaded, and asking again would never load it
             raise
@@ -142,6 +139,10 @@ class ArbiterLayer:
             raise Miss(f"The arbiter {target} could not be asked: {str(error) or type(error).__name__}.") from error
         finally:
             (self._breakers.success if good else self._breakers.failure)(target, self._clock())
+        verdict = arbitration.read(said, categories)
+        if verdict is None:
+            raise Miss(f"The arbiter {target} did not answer with a known category in the form asked for.")
+        return verdict
 
     def _speaker(self, server: Server) -> asyncio.Task[Speaker]:
         task = self._speakers.get(server)

@@ -40,6 +40,7 @@ logger = logging.getLogger(__name__)
 LAYER = "exact_cache"
 SPACE = "answers"
 BUDGET = 0.05  # seconds for a look into the store; it takes a fifth of a millisecond
+WAITED = 0.05  # seconds; who takes longer to lead has waited for another, and the trace says so
 # A longer request is hardly asked twice, and reading it would cost more time than the event loop has.
 MAX_REQUEST = 256 * 1024  # characters
 MAX_MESSAGES = 100
@@ -68,20 +69,25 @@ class Caching:
         started = time.monotonic()
         if (kept := await self._look(use.fingerprint.key)) is not None:
             self._serve(flow, x, kept, LAYER, started)
-        elif (near := await self.semantic.look(x, use, self._look)) is not None:
+            return
+        x.trace.append(TraceLine(LAYER, "miss", "No answer to this very request is kept.", elapsed_ms=_ms(started)))
+        started = time.monotonic()
+        if (near := await self.semantic.look(x, use, self._look)) is not None:
             self._serve(flow, x, near, self.semantic.name, started)
         else:
-            await self._board(flow, x, use, use.fingerprint.key, started)
+            await self._board(flow, x, use, use.fingerprint.key)
 
-    async def _board(self, flow: http.HTTPFlow, x: Exchange, use: CacheUse, key: str, started: float) -> None:
+    async def _board(self, flow: http.HTTPFlow, x: Exchange, use: CacheUse, key: str) -> None:
         """Lead, follow, or go alone."""
+        started = time.monotonic()
         found = await self.runtime.flights.board(key, partial(self._look, key))
-        if isinstance(found, Flight):
-            use.flight = found
-        elif found is not None:
+        if found is not None and not isinstance(found, Flight):
             self._serve(flow, x, found, LAYER, started)
             return
-        x.trace.append(TraceLine(LAYER, "miss", "No answer is kept for this.", elapsed_ms=_ms(started)))
+        use.flight = found
+        if found is None or time.monotonic() - started > WAITED:
+            detail = "The same request was under way already, but nothing came of waiting for its answer."
+            x.trace.append(TraceLine(LAYER, "miss", detail, elapsed_ms=_ms(started)))
 
     def _serves(self, x: Exchange, rules: Ruleset) -> bool:
         if rules.cache.exact.ttl <= 0 or x.call is None:

@@ -89,13 +89,15 @@ class Chain:
 
     def _by_rules(self, x: Exchange, ask: Ask, rules: Ruleset, is_open: IsOpen) -> Plan | None:
         started = time.monotonic()
+        missed: list[TraceLine] = []
         try:
-            hit = match_rules(ask, rules, self.runtime.live, is_open, x.trace)
+            hit = match_rules(ask, rules, self.runtime.live, is_open, missed)
         except Exception as error:  # noqa: BLE001 - the boundary: a layer that crashes is a miss
             logger.error("The rules failed: %r", error)
             x.trace.append(TraceLine("route", "error", f"It failed: {type(error).__name__}.", elapsed_ms=_ms(started)))
             return None
         if hit is None:
+            x.trace += [replace(line, elapsed_ms=_ms(started)) for line in missed]
             return None
         first, *rest = hit.plan.trace
         return replace(hit.plan, trace=(replace(first, elapsed_ms=_ms(started)), *rest))
@@ -153,13 +155,13 @@ class Chain:
             async with asyncio.timeout(CONVERSATION_BUDGET):
                 value = await self.runtime.shared.get(CONVERSATIONS, x.conversation)
         except (Trouble, TimeoutError) as error:
-            x.trace.append(
-                TraceLine(stickiness.LAYER, "error", f"It could not be looked up: {str(error) or 'too slow'}.")
-            )
+            detail = f"It could not be looked up: {str(error) or 'too slow'}."
+            x.trace.append(TraceLine(stickiness.LAYER, "error", detail, elapsed_ms=_ms(started)))
             return None
         held = stickiness.unpack(value) if value is not None else None
         if held is None:
-            x.trace.append(TraceLine(stickiness.LAYER, "miss", "No target is known that it was with."))
+            detail = "No target is known that it was with."
+            x.trace.append(TraceLine(stickiness.LAYER, "miss", detail, elapsed_ms=_ms(started)))
             return None
         plan = stickiness.held_plan(held, ask, rules, is_open)
         if isinstance(plan, str):

@@ -42,10 +42,16 @@ class SemanticCache:
 
     async def look(self, x: Exchange, use: CacheUse, look: Look) -> Kept | None:
         """The entry to serve. In shadow mode always None, and the trace says what it would have been."""
-        client = self._wanted(x, use.fingerprint)
-        if client is None or use.fingerprint is None:
+        if self.runtime.rules.current.cache.semantic.mode == "off" or use.fingerprint is None:
             return None
         started = time.monotonic()
+        client = self._wanted(x, use.fingerprint)
+        if client is None:
+            why = (
+                "No embeddings are there." if self.runtime.semantics is None else "It is for single asks in plain text."
+            )
+            x.trace.append(TraceLine(self.name, "skip", why, elapsed_ms=(time.monotonic() - started) * 1000))
+            return None
         try:
             return await self._look(x, use, use.fingerprint, client, look)
         except Exception as error:  # noqa: BLE001 - the boundary: no failure of cleverness costs a request its answer

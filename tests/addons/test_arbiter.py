@@ -177,6 +177,21 @@ def test_a_failing_arbiter_is_left_alone(upstream: FakeUpstream) -> None:
     assert len(upstream.inferences) == 5
 
 
+def test_nobodys_asks_rest_the_arbiter_for_others(upstream: FakeUpstream) -> None:
+    """A model that one caller talks into prose is still asked by the next one."""
+    upstream.default = Behaviour(text="I would rather talk of something else.")
+
+    async def story(layer: ArbiterLayer) -> LayerAnswer | None:
+        for number in range(8):
+            with pytest.raises(Miss, match="did not answer with a known category"):
+                await layer.answer(asked(f"Say no JSON {number}"))
+        upstream.default = SURE
+        return await layer.answer(asked())
+
+    assert run(arbiter_at(upstream.url), story) is not None
+    assert len(upstream.inferences) == 9
+
+
 def test_a_slow_arbiter_counts_as_failed_and_has_its_model_loaded(upstream: FakeUpstream) -> None:
     """Given up in time, five times: the breaker opens; one request that is not given up loads the model meanwhile."""
     upstream.paths["/api/chat"] = Behaviour(never_answer=True)

@@ -144,6 +144,23 @@ def test_other_surroundings_are_other_questions(on: Any) -> None:
         assert other.headers["x-switchman-cache"] == "miss"
 
 
+def test_the_trace_tells_the_layers_as_they_were_tried(on: Any) -> None:
+    """A miss of both caches: exact, semantic, then what decided, each with its own time, each once."""
+    lines = trace_of(on, say(on, f"Name a river of length {next(NUMBERS)}."))
+    assert [(line["layer"], line["outcome"]) for line in lines] == [
+        ("exact_cache", "miss"),
+        ("semantic_cache", "miss"),
+        ("route", "miss"),
+        ("semantic", "miss"),
+        ("arbiter", "miss"),
+        ("default", "hit"),
+    ]
+    assert [line["layer"] for line in lines[:5] if line["elapsed_ms"] is None] == []
+    said = trace_of(on, say(on, "And then?", messages=[{"role": "user", "content": "a"}] * 3))
+    skipped = next(line for line in said if line["layer"] == "semantic_cache")
+    assert (skipped["outcome"], skipped["detail"]) == ("skip", "It is for single asks in plain text.")
+
+
 def test_shadow_serves_nothing(shadow: Any, big: FakeUpstream) -> None:
     """Mode shadow: the upstream is asked, the header and the record say what would have been served, with both
     prompts."""
