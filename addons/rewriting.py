@@ -78,7 +78,10 @@ class Rewriting:
             think=wish(x.plan.thinking, x.call.endpoint, x.call.body, quiet),
             usage=usage,
             responses=server.quirks.has_responses and server.name not in self.without_responses,
-            quirks=replace(server.quirks, usage_in_stream=usage),
+            quirks=replace(server.quirks, usage_in_stream=usage, developer_role=developer),
+        developer = server.quirks.developer_role
+        if developer is None and self.runtime.dialects.is_ollama(server):
+            developer = False  # it loses such messages without a word
         )
         named = candidate.target if x.auto else x.call.model
         stamp = Stamp(x.id, x.started_at, named, elapsed=lambda: time.monotonic() - x.started)

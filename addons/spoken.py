@@ -20,3 +20,7 @@ class ServerDialects:
         if not found or client in found:
             return None
         return found[0]
+
+    def is_ollama(self, server: Server) -> bool:
+        """Whether it turned out to be Ollama, which speaks OpenAI's dialect too, in its own way."""
+        return self.found.get(server, ())[:1] == ("ollama",)

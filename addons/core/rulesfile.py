@@ -55,6 +55,9 @@ class QuirksFile(Written):
     effort_none: bool | None = Field(default=None, description='it takes reasoning_effort "none" (default true)')
     usage_in_stream: bool | None = Field(default=None, description="it takes stream_options (default true)")
     has_responses: bool | None = Field(default=None, description="it has /v1/responses (default true)")
+    developer_role: bool | None = Field(
+        default=None, description="it knows the role developer; false: such messages are sent as system"
+    )
 
 
 class KeepAliveFile(Written):

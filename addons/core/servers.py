@@ -32,6 +32,8 @@ class Quirks:
     `effort_none`: `reasoning_effort: "none"` may be sent to say "do not think".
     `usage_in_stream`: a stream may be asked to tell its usage (`stream_options`).
     `has_responses`: an OpenAI server that has /v1/responses.
+    `developer_role`: whether an OpenAI server knows the role `developer`. None: nobody said, so what passes through is
+    left alone, and what is translated says `system`, which every server knows.
     """
 
     max_completion_tokens: bool = False
@@ -39,6 +41,7 @@ class Quirks:
     effort_none: bool = True
     usage_in_stream: bool = True
     has_responses: bool = True
+    developer_role: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,6 +76,8 @@ def render(call: Call, candidate: Candidate, spoken: Spoken, stamp: Stamp) -> Re
     if injected:
         edits[("stream_options", "include_usage")] = True
     edits |= _thinking(spoken, call.endpoint, call.body, candidate.model or call.model)
+    if dialect == "openai" and spoken.quirks.developer_role is False:
+        edits |= _without_developers(call)
     text = jsonedit.edit(call.text, edits, call.spans) if edits else call.text
     return Rendered(path, text, bool(edits), call.endpoint, injected=injected)
 
@@ -101,6 +103,17 @@ def _thinking(spoken: Spoken, endpoint: Endpoint, body: Mapping[str, Any], model
     # What takes vLLM's and llama.cpp's sampling also takes their template's switches.
     traits = Traits(templates=spoken.quirks.sampling_extensions, effort_none=spoken.quirks.effort_none)
     return thinking_edits(spoken.think, endpoint, body, model, traits)
+
+
+def _without_developers(call: Call) -> Edits:
+    """`system` for each role `developer`, for a server known not to know it."""
+    name = {"chat": "messages", "responses": "input"}.get(call.endpoint.operation, "")
+    messages = call.body.get(name)
+    return {
+        (name, index, "role"): "system"
+        for index, message in enumerate(messages if isinstance(messages, list) else ())
+        if isinstance(message, dict) and message.get("role") == "developer"
+    }
 
 
 def _lacks_usage(call: Call) -> bool:

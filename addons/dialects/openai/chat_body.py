@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from itertools import takewhile
 from typing import Any, Final
 
 from switchman.addons.dialects.fields import present, without
@@ -39,7 +41,7 @@ def encode_request(request: Request, notes: Notes, quirks: Quirks = STANDARD) ->
     """A chat completions body. Raises Untranslatable; what is only dropped goes to `notes`."""
     native = request.origin == "openai.chat"
     body: dict[str, Any] = {"model": request.model}
-    body["messages"] = encode_messages(request, notes)
+    body["messages"] = encode_messages(request, notes, quirks)
     body |= encode_tools(request, notes)
     body |= encode_sampling(request, notes, quirks)
     if request.format is not None:
@@ -140,10 +142,27 @@ def encode_tool_choice(choice: ToolChoice) -> Any:
 # ---- messages ----------------------------------------------------------------------------------------------------
 
 
-def encode_messages(request: Request, notes: Notes) -> list[dict[str, Any]]:
+def encode_messages(request: Request, notes: Notes, quirks: Quirks = STANDARD) -> list[dict[str, Any]]:
     encoder = _MessageEncoder(request, notes)
-    messages = request.messages if encoder.native else link(request.messages)
-    return [item for index, message in enumerate(messages) for item in encoder.message(message, place(request, index))]
+    if encoder.native:
+        messages = request.messages
+    else:
+        messages = link(request.messages if quirks.developer_role else _without_developers(request.messages))
+    said = [item for index, message in enumerate(messages) for item in encoder.message(message, place(request, index))]
+    return said if encoder.native else _with_one_head(said)
+
+
+def _without_developers(messages: tuple[Message, ...]) -> tuple[Message, ...]:
+    return tuple(replace(item, role="system") if item.role == "developer" else item for item in messages)
+
+
+def _with_one_head(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The system messages at the start as one: many models' templates take no second one."""
+    head = list(takewhile(lambda message: message["role"] == "system", messages))
+    texts = [message["content"] for message in head if isinstance(message["content"], str)]
+    if len(head) < 2 or len(texts) < len(head):
+        return messages
+    return [{"role": "system", "content": "\n\n".join(text for text in texts if text)}, *messages[len(head) :]]
 
 
 class _MessageEncoder:
