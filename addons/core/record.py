@@ -38,6 +38,7 @@ class AttemptRecord:
     outcome: str
     error: str | None = None
     first_byte_ms: float | None = None
+    changes: tuple[str, ...] = ()  # what went out otherwise than it came in, a sentence each
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,8 @@ class Record:
     cached_tokens: int | None = None
     reasoning_tokens: int | None = None
     finish_reason: str | None = None
+    cache: str | None = None  # as x-switchman-cache says; None where no cache serves this model
+    saved_ms: float | None = None  # how much sooner a kept answer came than it did the first time
     request_headers: tuple[tuple[str, str], ...] = ()
     response_headers: tuple[tuple[str, str], ...] = ()
     request_body: bytes | None = None

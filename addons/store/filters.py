@@ -7,13 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import ColumnElement, or_
+from sqlalchemy import ColumnElement, literal_column, or_
 
 from switchman.addons.store.rows import MAX_TEXT, fit_text
 from switchman.addons.store.tables import requests
 
 # Outcomes that a person looking for "errors" looks for. `cancelled` is the client's choice and not among them.
 ERROR_OUTCOMES = ("upstream_error", "failed", "refused", "stream_error")
+NO_LAYER = "none"  # the layer of what was refused, or answered by the router, before anything was decided
+MANY = "many"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +23,8 @@ class Filters:
     """None means "any". `start` and `end` are epoch seconds, start <= t < end.
 
     `outcome` is one of core.record.Outcome, or "error" for all of ERROR_OUTCOMES. `status` is a code ("404") or a class
-    ("4xx"). `text` is looked for, without regard to case, in the id and in both model names.
+    ("4xx"). `layer` may be NO_LAYER. `cache` is what the caches did, as core.record.Record has it. `attempts` MANY:
+    more than one was made. `text` is looked for, without regard to case, in the id and in both model names.
     """
 
     start: float | None = None
@@ -33,6 +36,8 @@ class Filters:
     client: str | None = None
     route: str | None = None
     layer: str | None = None
+    cache: str | None = None
+    attempts: str | None = None
     text: str | None = None
 
     @classmethod
@@ -45,6 +50,8 @@ class Filters:
         given = {name: value.strip() for name, value in values.items() if value.strip()}
         kept = {name: given[name] for name in _TEXT if name in given}
         status_range(kept.get("status", "2xx"))
+        if kept.get("attempts", MANY) != MANY:
+            raise ValueError(f"attempts {kept['attempts'][:40]!r} is not known; expected {MANY}")
         start, end = given.get("from"), given.get("to")
         return cls(
             start=parse_time(start) if start else None,
@@ -59,9 +66,14 @@ class Filters:
             found.append(requests.c.started_at >= self.start)
         if self.end is not None:
             found.append(requests.c.started_at < self.end)
-        for name in ("model", "server", "client", "route", "layer"):
+        for name in ("model", "server", "client", "route", "cache"):
             if (value := getattr(self, name)) is not None:
                 found.append(requests.c[name] == as_stored(value))
+        if self.layer is not None:
+            none = self.layer == NO_LAYER
+            found.append(requests.c.layer.is_(None) if none else requests.c.layer == as_stored(self.layer))
+        if self.attempts is not None:
+            found.append(requests.c.attempt_count > literal_column("1"))  # a value would not find the index
         if self.outcome == "error":
             found.append(requests.c.outcome.in_(ERROR_OUTCOMES))
         elif self.outcome is not None:
@@ -75,7 +87,7 @@ class Filters:
         return found
 
 
-_TEXT = ("model", "server", "outcome", "status", "client", "route", "layer", "text")
+_TEXT = ("model", "server", "outcome", "status", "client", "route", "layer", "cache", "attempts", "text")
 
 
 def as_stored(text: str) -> str:

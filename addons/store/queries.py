@@ -14,7 +14,7 @@ from sqlalchemy import Column, ColumnElement, Engine, RowMapping, func, literal,
 from switchman.addons.store.blobs import BlobStore, unpack
 from switchman.addons.store.filters import Filters, as_stored
 from switchman.addons.store.retention import stored_bytes
-from switchman.addons.store.summaries import Scatter, Summaries, Summary
+from switchman.addons.store.summaries import LayerCount, Scatter, Summaries, Summary
 from switchman.addons.store.tables import attempts, blobs, requests
 
 MAX_ROWS = 500  # of one page
@@ -61,6 +61,9 @@ class RequestRow:
     cached_tokens: int | None
     reasoning_tokens: int | None
     finish_reason: str | None
+    cache: str | None
+    saved_ms: float | None
+    attempt_count: int
     request_size: int | None
     response_size: int | None
 
@@ -102,6 +105,7 @@ class AttemptRow:
     outcome: str
     error: str | None
     first_byte_ms: float | None
+    changes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +183,7 @@ class Queries:
             if found is None:
                 return None
             tried = select(*_TRIED).where(attempts.c.request_id == found["id"]).order_by(attempts.c.number)
-            tries = tuple(AttemptRow(**row) for row in conn.execute(tried).mappings())
+            tries = tuple(_tried(found) for found in conn.execute(tried).mappings())
             hashes = [found[f"{which}_hash"] for which in ("request", "response") if found[f"{which}_hash"]]
             listed = set(conn.scalars(select(blobs.c.hash).where(blobs.c.hash.in_(hashes))))
         return Detail(
@@ -226,6 +230,10 @@ class Queries:
     def latency_summary(self, filters: Filters = ALL) -> Summary:
         """Counts and percentiles, in all and per model; see summaries.py."""
         return self._summaries.latency_summary(filters)
+
+    def layer_counts(self, filters: Filters = ALL) -> tuple[LayerCount, ...]:
+        """Which layer decided how many requests; see summaries.py."""
+        return self._summaries.layer_counts(filters)
 
     def scatter(self, filters: Filters = ALL, limit: int = 2_000) -> Scatter:
         """Response time against tokens, one point per request; see summaries.py."""
@@ -274,6 +282,10 @@ def _parse_cursor(cursor: str) -> tuple[float, str]:
 
 def _row(found: RowMapping) -> RequestRow:
     return RequestRow(**{name: found[name] for name in _ROW_FIELDS})
+
+
+def _tried(found: RowMapping) -> AttemptRow:
+    return AttemptRow(**{**found, "changes": tuple(found["changes"])})
 
 
 def _pairs(stored: Sequence[Sequence[str]]) -> tuple[tuple[str, str], ...]:

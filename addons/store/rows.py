@@ -44,6 +44,7 @@ def prepare(record: Record, max_body: int) -> Prepared:
     row["request_headers"] = _json(mask_headers(record.request_headers))
     row["response_headers"] = _json(mask_headers(record.response_headers))
     row["trace"] = _json(record.trace)
+    row["attempt_count"] = min(len(record.attempts), MAX_ATTEMPTS)
     bodies = []
     for which, data, size in (
         ("request", record.request_body, record.request_size),
@@ -63,6 +64,7 @@ def _attempt(request_id: str, number: int, attempt: AttemptRecord) -> dict[str, 
     row = {name: fit(getattr(attempt, name)) for name, fit in _ATTEMPT_FIT.items()}
     row["url"] = fit_text(mask_url(attempt.url), 2000)
     row["error"] = None if attempt.error is None else fit_text(mask_url(attempt.error), MAX_TEXT)
+    row["changes"] = _json(attempt.changes)
     return {"request_id": request_id, "number": number, **row}
 
 
@@ -111,7 +113,10 @@ def _fit_for(kind: TypeEngine[Any]) -> Callable[[Any], Any]:
     return lambda value: value
 
 
-_OWN = {"seq", "path", "error", "request_headers", "response_headers", "trace", "request_id", "number", "url"}
+_OWN = {
+    *("seq", "path", "error", "request_headers", "response_headers", "trace", "attempt_count"),
+    *("request_id", "number", "url", "changes"),
+}
 _BODY = {f"{which}_{part}" for which in ("request", "response") for part in ("hash", "size", "truncated")}
 _REQUEST_FIT = {c.name: _fit_for(c.type) for c in tables.requests.columns if c.name not in _OWN | _BODY}
 _ATTEMPT_FIT = {c.name: _fit_for(c.type) for c in tables.attempts.columns if c.name not in _OWN}

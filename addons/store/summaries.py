@@ -60,6 +60,15 @@ class Summary:
 
 
 @dataclass(frozen=True, slots=True)
+class LayerCount:
+    """`layer` None: nothing was decided. `saved_ms`: what its kept answers saved, None where that is not known."""
+
+    layer: str | None
+    count: int
+    saved_ms: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Point:
     id: str
     started_at: float
@@ -109,6 +118,14 @@ class Summaries:
         models = tuple(ModelLatency(model, latency((model,), counted)) for model, counted in busiest)
         return Summary(latency(None, overall), models, overall.requests > MAX_RANKED)
 
+    def layer_counts(self, filters: Filters) -> tuple[LayerCount, ...]:
+        """Which layer decided how many of the newest MAX_RANKED requests; most first. ValueError for a bad status."""
+        newest = _newest(filters, MAX_RANKED)
+        count = func.count().label("count")
+        query = select(newest.c.layer, count, func.sum(newest.c.saved_ms)).group_by(newest.c.layer)
+        with self._engine.connect() as conn:
+            return tuple(LayerCount(*row) for row in conn.execute(query.order_by(count.desc(), newest.c.layer)))
+
     def scatter(self, filters: Filters, limit: int) -> Scatter:
         """Raises ValueError for a bad status filter."""
         limit = max(1, min(limit, MAX_POINTS))
@@ -130,7 +147,7 @@ def _traffic(filters: Filters) -> list[ColumnElement[bool]]:
 
 
 def _newest(filters: Filters, limit: int) -> Subquery:
-    columns = [requests.c[name] for name in (*_POINT, "ttft_ms")]
+    columns = [requests.c[name] for name in (*_POINT, "ttft_ms", "layer", "saved_ms")]
     query = select(*columns).where(*_traffic(filters))
     return query.order_by(requests.c.started_at.desc(), requests.c.id.desc()).limit(limit).subquery("newest")
 

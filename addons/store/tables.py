@@ -31,12 +31,20 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    TextClause,
+    text,
 )
 
 metadata = MetaData()
 
 # SQLite counts rows by itself only in a column that is exactly INTEGER PRIMARY KEY.
 RowNumber = BigInteger().with_variant(Integer, "sqlite")
+
+
+def _only(condition: str) -> dict[str, TextClause]:
+    """The options that make an index hold some rows only."""
+    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
+
 
 requests = Table(
     "requests",
@@ -67,6 +75,9 @@ requests = Table(
     Column("cached_tokens", BigInteger),
     Column("reasoning_tokens", BigInteger),
     Column("finish_reason", String(100)),
+    Column("cache", String(16)),
+    Column("saved_ms", Double),
+    Column("attempt_count", SmallInteger, nullable=False, server_default="0"),
     Column("request_headers", JSON, nullable=False),
     Column("response_headers", JSON, nullable=False),
     Column("trace", JSON, nullable=False),
@@ -83,6 +94,10 @@ requests = Table(
     Index("requests_by_outcome", "outcome", "started_at", "id"),
     Index("requests_by_status", "status", "started_at", "id"),
     Index("requests_by_client", "client", "started_at", "id"),
+    Index("requests_by_layer", "layer", "started_at", "id"),
+    # Few rows have these, so the index holds only them. Filters say the same words, else it is not used.
+    Index("requests_by_cache", "cache", "started_at", "id", **_only("cache IS NOT NULL")),
+    Index("requests_failed_over", "started_at", "id", **_only("attempt_count > 1")),
     sqlite_autoincrement=True,  # never reuse a number: a live list that has seen 7 must not miss a second 7
 )
 
@@ -100,6 +115,7 @@ attempts = Table(
     Column("outcome", String(32), nullable=False),
     Column("error", Text),
     Column("first_byte_ms", Double),
+    Column("changes", JSON, nullable=False, server_default="[]"),
 )
 
 blobs = Table(

@@ -7,11 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import text
 
 from switchman.addons.store import Store, StoreError, open_store
+from switchman.addons.store.database import _alembic_config, database_url, make_engine, writing
 from switchman.addons.store.tables import metadata
 
 
@@ -53,6 +55,36 @@ def test_a_newer_database_is_refused(url: str, tmp_path: Path) -> None:
         conn.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(StoreError, match=r"newer version of Switchman \(schema 9999, .*: upgrade Switchman"):
         open_store(url=url, blob_path=tmp_path)
+
+
+def test_a_log_of_the_first_schema_is_taken_over(url: str, tmp_path: Path) -> None:
+    """Rows that were there tell how often they were tried, and that they came from a cache."""
+    engine = make_engine(database_url(url, tmp_path / "unused"))
+    config = _alembic_config()
+    with writing(engine) as conn:
+        config.attributes["connection"] = conn
+        command.upgrade(config, "0001")
+        for name, outcome in (("tried", "ok"), ("kept", "cached")):
+            conn.execute(text(OLD_REQUEST), {"id": name, "outcome": outcome, "no": False})
+        for number in (1, 2):
+            conn.execute(text(OLD_ATTEMPT), {"number": number})
+    engine.dispose()
+    with open_store(url=url, blob_path=tmp_path) as store:
+        rows = {row.id: (row.attempt_count, row.cache, row.saved_ms) for row in store.queries.list_requests().rows}
+        assert rows == {"tried": (2, None, None), "kept": (0, "hit", None)}
+        detail = store.queries.get_request("tried")
+        assert detail is not None and [attempt.changes for attempt in detail.attempts] == [(), ()]
+
+
+OLD_REQUEST = (
+    "INSERT INTO requests (id, started_at, duration_ms, method, path, client, requested_model, status, outcome,"
+    " streamed, request_headers, response_headers, trace, request_truncated, response_truncated)"
+    " VALUES (:id, 1.0, 1.0, 'POST', '/', 'c', 'm', 200, :outcome, :no, '[]', '[]', '[]', :no, :no)"
+)
+OLD_ATTEMPT = (
+    "INSERT INTO attempts (request_id, number, server, model, url, started_at, duration_ms, outcome)"
+    " VALUES ('tried', :number, 's', 'm', 'u', 1.0, 1.0, 'ok')"
+)
 
 
 def test_a_wheel_has_the_migrations() -> None:

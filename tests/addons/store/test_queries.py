@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import event
 
-from switchman.addons.core.record import Record
-from switchman.addons.store import Filters, Store
-from switchman.addons.store.summaries import Percentiles
+from switchman.addons.core.record import AttemptRecord, Record
+from switchman.addons.store import Filters, Store, open_store
+from switchman.addons.store.summaries import LayerCount, Percentiles
 from switchman.addons.testing.samples import make_record
 
 Write = Callable[..., None]
@@ -152,6 +154,77 @@ def test_filters(store: Store, write: Write, filters: Filters, expected: str) ->
     """Each filter, alone and with another; wildcards in the search text are ordinary characters."""
     write(store, *(make_record(id=f"id-{name}", requested_model="auto", **f) for name, f in FILTERED.items()))  # type: ignore[arg-type]
     assert [row.id for row in store.queries.list_requests(filters).rows] == [f"id-{name}" for name in expected]
+
+
+TRIED = tuple(AttemptRecord(n, "s", "m", "http://s", 1.0, 1.0, 200, "ok") for n in (1, 2))
+STORIES: dict[str, dict[str, Any]] = {
+    "a": {"started_at": 100.0, "attempts": TRIED[:1], "cache": "miss", "layer": "route"},
+    "b": {"started_at": 200.0, "attempts": TRIED, "cache": "shadow", "layer": "route"},
+    "c": {"started_at": 300.0, "attempts": (), "cache": "hit", "layer": "exact_cache", "saved_ms": 900.0},
+    "d": {"started_at": 400.0, "attempts": (), "layer": None, "outcome": "refused"},
+    "e": {"started_at": 500.0, "attempts": (), "layer": None, "outcome": "answered"},
+}
+
+
+@pytest.mark.parametrize(
+    ("filters", "expected"),
+    [
+        (Filters(cache="shadow"), "b"),
+        (Filters(cache="hit"), "c"),
+        (Filters(attempts="many"), "b"),
+        (Filters(attempts="many", cache="miss"), ""),
+        (Filters(layer="none"), "ed"),
+    ],
+)
+def test_filters_on_the_story(store: Store, write: Write, filters: Filters, expected: str) -> None:
+    """What the caches did, whether one attempt was enough, and requests that no layer decided."""
+    write(store, *(make_record(id=name, **changes) for name, changes in STORIES.items()))
+    assert [row.id for row in store.queries.list_requests(filters).rows] == list(expected)
+
+
+def test_layers_are_counted_once_per_request(store: Store, write: Write) -> None:
+    """Most first, with what kept answers saved; refused requests have none; the router's own answers count nowhere."""
+    write(store, *(make_record(id=name, **changes) for name, changes in STORIES.items()))
+    counted = store.queries.layer_counts()
+    assert counted[0] == LayerCount("route", 2, None)
+    assert set(counted[1:]) == {LayerCount("exact_cache", 1, 900.0), LayerCount(None, 1, None)}
+    assert sum(layer.count for layer in counted) == store.queries.latency_summary().overall.count
+    assert store.queries.layer_counts(Filters(start=250.0, end=350.0)) == (LayerCount("exact_cache", 1, 900.0),)
+
+
+def test_the_number_of_attempts_is_in_the_list(store: Store, write: Write) -> None:
+    """So that a list tells failed-over requests without a look at their attempts; the story has what each changed."""
+    changed = (replace(TRIED[0], changes=("model: auto → m",)), TRIED[1])
+    write(store, make_record(id="r", attempts=changed, cache="shadow", saved_ms=1.5))
+    (row,) = store.queries.list_requests().rows
+    assert (row.attempt_count, row.cache, row.saved_ms) == (2, "shadow", 1.5)
+    detail = store.queries.get_request("r")
+    assert detail is not None
+    assert [attempt.changes for attempt in detail.attempts] == [("model: auto → m",), ()]
+
+
+@pytest.mark.parametrize(
+    ("filters", "index"),
+    [
+        (Filters(), "requests_by_time"),
+        (Filters(layer="route"), "requests_by_layer"),
+        (Filters(layer="none"), "requests_by_layer"),
+        (Filters(cache="shadow"), "requests_by_cache"),
+        (Filters(attempts="many"), "requests_failed_over"),
+        (Filters(attempts="many", start=1.0), "requests_failed_over"),
+    ],
+)
+def test_a_filtered_list_comes_from_an_index(tmp_path: Path, filters: Filters, index: str) -> None:
+    """In its order: nothing is sorted, and no other row is looked at."""
+    with open_store(db_path=tmp_path / "log.db", blob_path=tmp_path) as store:
+        asked: list[tuple[str, Any]] = []
+        event.listen(
+            store.engine, "before_cursor_execute", lambda c, cu, text, values, *rest: asked.append((text, values))
+        )
+        store.queries.list_requests(filters)
+        with store.engine.connect() as conn:
+            plan = " ".join(row[3] for row in conn.exec_driver_sql(f"EXPLAIN QUERY PLAN {asked[-1][0]}", asked[-1][1]))
+    assert index in plan and "TEMP B-TREE" not in plan
 
 
 def test_odd_ids_are_not_found(store: Store) -> None:
