@@ -1,0 +1,188 @@
+"""Decoders of content-encodings: the compressed bytes of a body in, as they come; its own bytes out, as they come.
+
+1. `decoder_for(header)` gives a Decoder for gzip, deflate, br and zstd, and for several of them one after the other;
+   None for a coding nobody here knows.
+2. `feed(data)` yields what `data` adds, in pieces of about PIECE bytes at most, however far it expands; `end()` yields
+   nothing, or raises. A piece is made only when it is asked for.
+3. Undecodable: the bytes are no such coding, end before its end, or expand beyond all reason.
+
+Formats: RFC 1950 to 1952 (zlib, deflate, gzip), RFC 7932 (brotli), RFC 8878 (zstd). Names: RFC 9110 section 8.4.1.
+"""
+
+from __future__ import annotations
+
+import zlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+import brotli
+import zstandard
+
+PIECE: Final = 256 * 1024  # bytes
+# A body that is larger than FREE and more than RATIO times what came for it is no answer. Text that repeats itself
+# shrinks to a hundredth, bombs to a thousandth and less.
+FREE: Final = 16 * 1024 * 1024  # bytes
+RATIO: Final = 200
+# RFC 8878 section 3.1.1.1.2 recommends that decoders accept this much, and that encoders ask for no more.
+ZSTD_WINDOW: Final = 8 * 1024 * 1024  # bytes
+# A block of 4 bytes stands for up to 128 KiB in zstd, whose library has no limit for what one call gives.
+ZSTD_STEP: Final = 16  # bytes
+MOST_CODINGS: Final = 3
+
+
+class Undecodable(ValueError):
+    """The message says why, for a person."""
+
+
+class Decoder(ABC):
+    """One coding."""
+
+    @abstractmethod
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """What `data` adds to the body."""
+
+    @abstractmethod
+    def end(self) -> None:
+        """No more will come."""
+
+
+def decoder_for(header: str) -> Decoder | None:
+    """The decoder of a `content-encoding` header's value; None where it names what is not known here."""
+    codings = [name.strip().lower() for name in header.split(",")]
+    codings = [name for name in codings if name not in ("identity", "")]
+    if not 0 < len(codings) <= MOST_CODINGS or any(name not in _DECODERS for name in codings):
+        return None
+    decoder: Decoder | None = None
+    for name in reversed(codings):  # the last one was applied last
+        decoder = _Chain(decoder, _DECODERS[name]()) if decoder else _DECODERS[name]()
+    assert decoder is not None
+    return _Bounded(decoder)
+
+
+class _Zlib(Decoder):
+    """gzip, of one or several members, and deflate, which some servers send without its zlib header."""
+
+    def __init__(self, name: str, wbits: int) -> None:
+        self._name, self._wbits = name, wbits
+        self._machine: Any = None
+        self._first = b""
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        while data:
+            if self._machine is None:
+                data = self._first + data
+                if len(data) < 2:
+                    self._first = data
+                    return
+                raw = self._wbits == zlib.MAX_WBITS and not _has_zlib_header(data)
+                self._machine = zlib.decompressobj(-zlib.MAX_WBITS if raw else self._wbits)
+            try:
+                piece = self._machine.decompress(data, PIECE)
+            except zlib.error as error:
+                raise Undecodable(f"the body is no {self._name}: {error}") from None
+            if piece:
+                yield piece
+            if self._machine.eof:
+                # Bytes behind a member are the next member; zeros are padding (RFC 1952 leaves them to the reader).
+                data = self._machine.unused_data.lstrip(b"\0")
+                self._machine, self._first = None, b""
+            else:
+                data = self._machine.unconsumed_tail
+
+    def end(self) -> None:
+        if self._machine is not None or self._first:
+            raise Undecodable(f"the {self._name} body ends before its end")
+
+
+def _has_zlib_header(data: bytes) -> bool:
+    return data[0] & 0x0F == 8 and int.from_bytes(data[:2]) % 31 == 0
+
+
+class _Brotli(Decoder):
+    def __init__(self) -> None:
+        self._machine = brotli.Decompressor()
+        self._begun = False
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        self._begun = True
+        try:
+            piece = self._machine.process(data, output_buffer_limit=PIECE)
+            while piece or not self._machine.can_accept_more_data():
+                yield piece
+                piece = self._machine.process(b"", output_buffer_limit=PIECE)
+        except brotli.error as error:
+            raise Undecodable(f"the body is no br: {error}") from None
+
+    def end(self) -> None:
+        if self._begun and not self._machine.is_finished():
+            raise Undecodable("the br body ends before its end")
+
+
+class _Zstd(Decoder):
+    def __init__(self) -> None:
+        self._context = zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW)
+        self._machine: Any = None
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        for at in range(0, len(data), ZSTD_STEP):
+            yield from self._step(data[at : at + ZSTD_STEP])
+
+    def _step(self, data: bytes) -> Iterator[bytes]:
+        while data:
+            if self._machine is None:
+                self._machine = self._context.decompressobj()
+            try:
+                piece = self._machine.decompress(data)
+            except zstandard.ZstdError as error:
+                raise Undecodable(f"the body is no zstd: {error}") from None
+            if piece:
+                yield piece
+            if not self._machine.eof:
+                return
+            data, self._machine = self._machine.unused_data, None  # the next frame
+
+    def end(self) -> None:
+        if self._machine is not None:
+            raise Undecodable("the zstd body ends before its end")
+
+
+class _Chain(Decoder):
+    def __init__(self, outer: Decoder, inner: Decoder) -> None:
+        self._outer, self._inner = outer, inner
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        for piece in self._outer.feed(data):
+            yield from self._inner.feed(piece)
+
+    def end(self) -> None:
+        self._outer.end()
+        self._inner.end()
+
+
+class _Bounded(Decoder):
+    """Against bombs."""
+
+    def __init__(self, decoder: Decoder) -> None:
+        self._decoder = decoder
+        self._came = self._made = 0
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        self._came += len(data)
+        for piece in self._decoder.feed(data):
+            self._made += len(piece)
+            if self._made > FREE and self._made > RATIO * self._came:
+                raise Undecodable(f"{self._came} compressed bytes expand to more than {self._made}")
+            yield piece
+
+    def end(self) -> None:
+        self._decoder.end()
+
+
+_DECODERS: Final[dict[str, Callable[[], Decoder]]] = {
+    "gzip": lambda: _Zlib("gzip", 16 + zlib.MAX_WBITS),
+    "x-gzip": lambda: _Zlib("gzip", 16 + zlib.MAX_WBITS),
+    "deflate": lambda: _Zlib("deflate", zlib.MAX_WBITS),
+    "br": _Brotli,
+    "zstd": _Zstd,
+}
