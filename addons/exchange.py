@@ -50,6 +50,7 @@ class Attempt:
     probe: bool = False  # the breaker let it pass: it may be the one that finds out whether the server is back
     rendered: Rendered | None = None  # how the server is spoken to; None for what is no LLM call
     swallow: frozenset[int] = frozenset()  # statuses that are worth another attempt
+    withheld: bool = False  # the client's credentials are not for this server, and it has none of its own
 
     @property
     def answer(self) -> Translation | None:

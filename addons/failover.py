@@ -4,8 +4,9 @@ How it decides, in this order:
 1. The stream had begun: end it with an error event in the client's dialect. No switch, so no text is doubled.
 2. The connection was an old one, closed by the server as the request went out: once more, on a fresh connection.
 3. The server lacks what we assumed (stream_options, the Responses API): once more, without it.
-4. There is another candidate, and time: that one.
-5. Give up: the last upstream's own answer, status, headers and body; if none answered, 504 (time) or 502.
+4. It wants credentials, and the client's were not for it: no fault of the server, and its answer no news to the client.
+5. There is another candidate, and time: that one.
+6. Give up: the last upstream's own answer, status, headers and body; if none answered, 504 (time) or 502.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from switchman.addons.dialects.errors import decode_error
 from switchman.addons.exchange import Attempt, Exchange, exchange
 from switchman.addons.failover_layer import RoutedHttpLayer
 from switchman.addons.refusal import refusal, translate_error
-from switchman.addons.rewriting import NO_SUCH_PATH, REJECTED, Rewriting
+from switchman.addons.rewriting import NO_SUCH_PATH, REJECTED, UNAUTHORIZED, Rewriting
 from switchman.addons.runtime import Runtime
 
 logger = logging.getLogger(__name__)
@@ -95,13 +96,16 @@ class Failover:
         elif failure.response is not None and attempt.status in NO_SUCH_PATH - _server_faults(attempt):
             # Swallowed as it might have told of a lack, but it did not: the client's own fault, nobody else is asked.
             flow.response, x.outcome = failure.response, "upstream_error"
+        elif failure.kind == "status" and attempt.withheld and attempt.status in UNAUTHORIZED:  # 4
+            attempt.error = f"{failure.message}; it was not given the client's credentials"
+            self.runtime.breakers.success(attempt.target, time.monotonic())
+            if x.last_answer is None:
+                self._keep_answer(x, attempt, failure)
+            self._next_or_last(flow, x, failure)
         else:
             self._count(attempt, failure)
-            if failure.response is not None:
-                x.last_answer = failure.response
-                if attempt.answer is not None:
-                    translate_error(x.last_answer, attempt.answer)
-            self._next_or_last(flow, x, failure)  # 4, 5
+            self._keep_answer(x, attempt, failure)
+            self._next_or_last(flow, x, failure)  # 5, 6
 
     def error(self, flow: http.HTTPFlow) -> None:
         if (x := exchange(flow)) is not None and (attempt := x.attempt) is not None and attempt.ended is None:
@@ -114,6 +118,13 @@ class Failover:
         retry_after = parse_retry_after(failure.response.headers, time.time()) if failure.response is not None else None
         self.runtime.breakers.failure(attempt.target, time.monotonic(), retry_after)
         logger.warning("%s failed: %s", attempt.target, failure.message)
+
+    def _keep_answer(self, x: Exchange, attempt: Attempt, failure: UpstreamFailure) -> None:
+        """In case it is the best there is."""
+        if failure.response is not None:
+            x.last_answer = failure.response
+            if attempt.answer is not None:
+                translate_error(x.last_answer, attempt.answer)
 
     def _again(self, flow: http.HTTPFlow, x: Exchange, failure: UpstreamFailure) -> None:
         self.rewriting.again(flow, x)

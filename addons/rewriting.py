@@ -1,7 +1,8 @@
 """Rewriting: makes the flow's request the one that the next candidate gets.
 
 Each attempt starts from what the client sent. Only what a decision names is changed: scheme, host, port and path;
-`model`, where it is renamed; the credentials of a server that has its own; `stream_options.include_usage`, where a
+`model`, where it is renamed; the credentials, where the server has its own, or is not to have the client's
+(core/credentials.py); `stream_options.include_usage`, where a
 stream would otherwise not tell its usage; what says whether to think; `accept-encoding`, as the answer must be read.
 A server of another dialect gets the request translated.
 """
@@ -13,7 +14,9 @@ from dataclasses import replace
 
 from mitmproxy import http
 
-from switchman.addons.core.call import Call, DialectName
+from switchman.addons.core import credentials
+from switchman.addons.core.call import Call
+from switchman.addons.core.masking import is_secret_name
 from switchman.addons.core.plan import Candidate, TraceLine
 from switchman.addons.core.retry import RETRIABLE_STATUSES
 from switchman.addons.core.ruleset import Server
@@ -30,10 +33,14 @@ from switchman.addons.runtime import Runtime
 REJECTED = frozenset({400, 422})
 # A server without /v1/responses answers one of these.
 NO_SUCH_PATH = frozenset({404, 405, 501})
-CREDENTIALS = (b"authorization", b"x-api-key", b"api-key")
+# What a server says that wants credentials, or others.
+UNAUTHORIZED = frozenset({401, 403})
+CREDENTIALS = tuple(name.encode() for name in credentials.CREDENTIALS)
 # Headers that mean something to one dialect only, and go no further than to its servers.
 ANTHROPIC_ONLY = (b"anthropic-version", b"anthropic-beta", b"anthropic-dangerous-direct-browser-access")
 ANTHROPIC_VERSION = "2023-06-01"  # the only version of the Messages API there is
+
+Fields = tuple[tuple[bytes, bytes], ...]
 
 
 class Rewriting:
@@ -72,6 +79,9 @@ class Rewriting:
         assert x.call is not None and x.plan is not None
         server = candidate.server
         usage = server.quirks.usage_in_stream and server.name not in self.without_usage
+        developer = server.quirks.developer_role
+        if developer is None and self.runtime.dialects.is_ollama(server):
+            developer = False  # it loses such messages without a word
         quiet = self.runtime.rules.current.disables_thinking_for(candidate, x.call.model)
         spoken = Spoken(
             dialect=self.runtime.dialects.to_speak(server, x.call.dialect),
@@ -79,9 +89,6 @@ class Rewriting:
             usage=usage,
             responses=server.quirks.has_responses and server.name not in self.without_responses,
             quirks=replace(server.quirks, usage_in_stream=usage, developer_role=developer),
-        developer = server.quirks.developer_role
-        if developer is None and self.runtime.dialects.is_ollama(server):
-            developer = False  # it loses such messages without a word
         )
         named = candidate.target if x.auto else x.call.model
         stamp = Stamp(x.id, x.started_at, named, elapsed=lambda: time.monotonic() - x.started)
@@ -95,17 +102,16 @@ class Rewriting:
         server = candidate.server
         called = candidate.named(x.call.model if x.call else "")
         probe = self.runtime.breakers.claim(called, time.monotonic())
-        target = join(server.url, rendered.path if rendered else x.sent.path)
+        path, given, withheld = self._may_see(x, candidate, rendered.path if rendered else x.sent.path)
+        target = join(server.url, path)
         request.data.scheme = server.url.scheme.encode()
         request.data.host, request.data.port = server.url.host, server.url.port
         request.data.path = target.encode("utf-8", "surrogateescape")
         content = x.sent.content
         if rendered is not None and rendered.edited:
             content = rendered.data
-        request.data.headers = http.Headers(self._fields(x, server, rendered, content))
+        request.data.headers = http.Headers(_fields(given, server, rendered, content))
         request.data.content = content
-        if self.runtime.settings.jwt_secret and self.runtime.is_own_token(request.headers.get("authorization", "")):
-            del request.headers["authorization"]
         more = x.next_candidate < len(x.plan.candidates)
         x.attempts.append(
             Attempt(
@@ -117,43 +123,29 @@ class Rewriting:
                 started=time.monotonic(),
                 rendered=rendered,
                 probe=probe,
-                swallow=_swallowed(server, more, x.call, rendered),
+                swallow=_swallowed(server, more, x.call, rendered) | (UNAUTHORIZED if withheld else frozenset()),
+                withheld=withheld,
             )
         )
 
-    def _fields(
-        self, x: Exchange, server: Server, rendered: Rendered | None, content: bytes
-    ) -> list[tuple[bytes, bytes]]:
-        """The header fields in the client's order, with what this server needs in the place of what was there."""
-        assert x.sent is not None
-        ours: dict[bytes, bytes] = {b"host": server.url.authority.encode()}
-        drop: tuple[bytes, ...] = ()
-        if rendered is not None:
-            ours[b"accept-encoding"] = b"identity"
-            if rendered.edited:
-                drop += (b"content-encoding",)
-                ours[b"content-length"] = str(len(content)).encode()
-            if rendered.answer is not None:
-                drop += (*ANTHROPIC_ONLY, b"accept")
-                ours[b"content-type"] = b"application/json"
-        dialect = rendered.endpoint.dialect if rendered else server.dialect
-        if dialect == "anthropic" and rendered is not None and rendered.answer is not None:
-            ours[b"anthropic-version"] = ANTHROPIC_VERSION.encode()
-        if (credentials := _credentials(x, server, dialect, rendered)) is not None:
-            drop += CREDENTIALS
-            ours.update(credentials)
-        ours.update((name.lower().encode(), value.encode()) for name, value in server.headers.items())
-        fields = []
-        chunked = any(name.lower() == b"transfer-encoding" for name, _ in x.sent.fields)
-        if chunked:
-            ours.pop(b"content-length", None)  # the proxy frames the body as the client did
-        for name, value in x.sent.fields:
-            lower = name.lower()
-            if lower in ours:
-                fields.append((name, ours.pop(lower)))
-            elif lower not in drop and not lower.startswith(b"x-switchman-"):
-                fields.append((name, value))
-        return [*fields, *ours.items()]
+    def _may_see(self, x: Exchange, candidate: Candidate, path: str) -> tuple[str, Fields, bool]:
+        """What of path and header fields goes to a candidate; True where credentials are held back that it may want.
+
+        A token of our own dashboard goes nowhere.
+        """
+        assert x.sent is not None and x.plan is not None
+        server, first, given = candidate.server, x.plan.first_choice, x.sent.fields
+        if self.runtime.settings.jwt_secret is not None:
+            own = self.runtime.is_own_token
+            given = tuple(f for f in given if not (f[0].lower() in CREDENTIALS and own(f[1].decode("latin-1"))))
+        if credentials.forwards(server, first):
+            return path, given, False
+        harmless = tuple(field for field in given if not is_secret_name(field[0].decode("latin-1")))
+        cut = credentials.without_secrets(path)
+        withheld = (cut, harmless) != (path, given) and credentials.source(server, first) == "none"
+        if withheld and server.forward_auth is None and (x.attempt is None or x.attempt.candidate is not candidate):
+            x.trace.append(TraceLine("credentials", "skip", _why_withheld(server, first)))
+        return cut, harmless, withheld
 
     def again(self, flow: http.HTTPFlow, x: Exchange) -> None:
         """Prepare the last attempt's candidate once more."""
@@ -163,27 +155,55 @@ class Rewriting:
         self.prepare(flow, x)
 
 
-def _credentials(
-    x: Exchange, server: Server, dialect: DialectName | None, rendered: Rendered | None
-) -> dict[bytes, bytes] | None:
-    """What replaces the client's credentials; None where they go on as they are."""
-    assert x.sent is not None
+def _fields(given: Fields, server: Server, rendered: Rendered | None, content: bytes) -> list[tuple[bytes, bytes]]:
+    """The header fields in the client's order, with what this server needs in the place of what was there."""
+    ours: dict[bytes, bytes] = {b"host": server.url.authority.encode()}
+    drop: tuple[bytes, ...] = ()
+    if rendered is not None:
+        ours[b"accept-encoding"] = b"identity"
+        if rendered.edited:
+            drop += (b"content-encoding",)
+            ours[b"content-length"] = str(len(content)).encode()
+        if rendered.answer is not None:
+            drop += (*ANTHROPIC_ONLY, b"accept")
+            ours[b"content-type"] = b"application/json"
+    dialect = rendered.endpoint.dialect if rendered else server.dialect
+    if dialect == "anthropic" and rendered is not None and rendered.answer is not None:
+        ours[b"anthropic-version"] = ANTHROPIC_VERSION.encode()
+    if (key := _key(given, server, rendered)) is not None:
+        drop += CREDENTIALS
+        if key:
+            name, value = credentials.header_for(key, dialect)
+            ours[name.encode()] = value.encode()
+    ours.update((name.lower().encode(), value.encode()) for name, value in server.headers.items())
+    fields = []
+    chunked = any(name.lower() == b"transfer-encoding" for name, _ in given)
+    if chunked:
+        ours.pop(b"content-length", None)  # the proxy frames the body as the client did
+    for name, value in given:
+        lower = name.lower()
+        if lower in ours:
+            fields.append((name, ours.pop(lower)))
+        elif lower not in drop and not lower.startswith(b"x-switchman-"):
+            fields.append((name, value))
+    return [*fields, *ours.items()]
+
+
+def _key(given: Fields, server: Server, rendered: Rendered | None) -> str | None:
+    """The key to send in the place of the client's credentials; None where what is left of those goes on as it is."""
     if server.api_key is not None:
-        return _credential(server.api_key.get_secret_value(), dialect)
-    if not server.forward_auth:
-        return {}
+        return server.api_key.get_secret_value()
     if rendered is None or rendered.answer is None:
         return None
     # The client's own key, in the header where a server of the other dialect looks for it.
-    given = {name.lower(): value.decode("latin-1") for name, value in x.sent.fields}
-    key = given.get(b"x-api-key") or given.get(b"authorization", "").partition(" ")[2]
-    return _credential(key, dialect) if key else {}
+    return credentials.key_in({name.lower().decode("latin-1"): value.decode("latin-1") for name, value in given})
 
 
-def _credential(key: str, dialect: DialectName | None) -> dict[bytes, bytes]:
-    if dialect == "anthropic":
-        return {b"x-api-key": key.encode()}
-    return {b"authorization": f"Bearer {key}".encode()}
+def _why_withheld(server: Server, first: Server) -> str:
+    return (
+        f"{server.name} does not get the client's credentials, which are for {first.name}, named first in the rules. "
+        f"Set `forward_auth: true` for {server.name} to send them there too, or its own `api_key:`."
+    )
 
 
 def _swallowed(server: Server, more: bool, call: Call | None, rendered: Rendered | None) -> frozenset[int]:
@@ -196,4 +216,4 @@ def _swallowed(server: Server, more: bool, call: Call | None, rendered: Rendered
     return statuses
 
 
-__all__ = ["NO_SUCH_PATH", "REJECTED", "Rewriting"]
+__all__ = ["NO_SUCH_PATH", "REJECTED", "UNAUTHORIZED", "Rewriting"]

@@ -94,10 +94,12 @@ class Runtime:
     def stopping(self) -> None:
         self.is_stopping = True
 
-    def is_own_token(self, authorization: str) -> bool:
-        """Whether a header's value holds a token of our own dashboard, which is no upstream's business."""
-        scheme, _, token = authorization.partition(" ")
-        if self.settings.jwt_secret is None or scheme.lower() != "bearer" or token.count(".") != 2:
+    def is_own_token(self, value: str) -> bool:
+        """Whether a header's value (with a scheme before it, or none) is a token of our own dashboard, which is no
+        upstream's business.
+        """
+        token = value.rpartition(" ")[2]
+        if self.settings.jwt_secret is None or token.count(".") != 2:
             return False
         secret = self.settings.jwt_secret.get_secret_value()
         try:

@@ -304,13 +304,14 @@ def _plan(answer: _Answer, model: str, asking: _Asking) -> Plan:
     # By name, as hashing a whole Server costs more than the rest of a decision.
     distinct = {(one.server.name, one.model or renamed): one.server for one in instances}
     candidates = [Candidate(server, name) for (_, name), server in distinct.items()]
+    first = candidates[0].server
     # 7. local_only
     candidates = _local(candidates, answer, asking)
     # 8. capabilities
     candidates = _capable(candidates, asking)
     # 9. breakers
     ordered = _healthy_first(candidates, asking)
-    plan = Plan(ordered, answer.layer, answer.route, tuple(trace))
+    plan = Plan(ordered, answer.layer, answer.route, tuple(trace), first=first)
     return replace(plan, thinking=answer.rule.thinking, stick=answer.rule.stick) if answer.rule else plan
 
 

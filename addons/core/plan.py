@@ -45,6 +45,7 @@ class Plan:
     """Candidates in the order they are tried; never empty. `layer` answered, `route` is the name of what matched.
 
     `thinking` is the rule's strategy. `stick` "conversation": what follows in it stays with the target.
+    `first`: whom the rules name first, where that is not the first candidate any more.
     """
 
     candidates: tuple[Candidate, ...]
@@ -53,3 +54,9 @@ class Plan:
     trace: tuple[TraceLine, ...] = ()
     thinking: Thinking = "auto"
     stick: Stick = ""
+    first: Server | None = None
+
+    @property
+    def first_choice(self) -> Server:
+        """Whom the rules name first, be it able or well enough to be asked, or not: the client's key is for it."""
+        return self.first or self.candidates[0].server

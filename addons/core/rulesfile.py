@@ -58,6 +58,9 @@ class QuirksFile(Written):
     developer_role: bool | None = Field(
         default=None, description="it knows the role developer; false: such messages are sent as system"
     )
+    openai_fields: bool | None = Field(
+        default=None, description="it takes metadata, store, ... in what is translated; false: not even user and seed"
+    )
 
 
 class KeepAliveFile(Written):
@@ -92,7 +95,11 @@ class ServerFile(Written):
         default=None, description="a reply that is one JSON fence becomes the JSON"
     )
     disable_thinking: bool | None = Field(default=None, description="ask the models not to think")
-    forward_auth: bool = Field(default=True, description="pass the client's own credentials on where no api_key is set")
+    forward_auth: bool | None = Field(
+        default=None,
+        description="the client's own credentials go to it: always, never, or (not said) where it is the first choice, "
+        "of the first choice's origin, or on your own network together with it; api_key takes their place",
+    )
     quirks: QuirksFile = Field(default_factory=QuirksFile, description="how it differs from its dialect's reference")
     keepalive: KeepAliveFile = Field(default_factory=KeepAliveFile, description="pings while a stream is silent")
 

@@ -34,6 +34,8 @@ class Quirks:
     `has_responses`: an OpenAI server that has /v1/responses.
     `developer_role`: whether an OpenAI server knows the role `developer`. None: nobody said, so what passes through is
     left alone, and what is translated says `system`, which every server knows.
+    `openai_fields`: true for an OpenAI server that takes all of OpenAI's own fields (metadata, store, service_tier,
+    prompt_cache_key, ...), false for one that refuses even user and seed. None: these two are sent, the others are not.
     """
 
     max_completion_tokens: bool = False
@@ -42,6 +44,7 @@ class Quirks:
     usage_in_stream: bool = True
     has_responses: bool = True
     developer_role: bool | None = None
+    openai_fields: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,7 @@ class Server:
     thinking_output: ThinkingOutput | None = None  # None: as STRIP_THINKING says
     strip_json_markdown: bool | None = None  # None: as STRIP_JSON_MARKDOWN says
     disable_thinking: bool | None = None  # None: as DISABLE_THINKING says
-    forward_auth: bool = True  # the client's own credentials go upstream where no api_key is set
+    forward_auth: bool | None = None  # the client's own credentials go to it; None: as credentials.py says
     also: tuple[DialectName, ...] = ()  # what it speaks beside `dialect`
     quirks: Quirks = Quirks()
     keepalive: KeepAlive = KeepAlive()

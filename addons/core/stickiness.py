@@ -25,10 +25,14 @@ LAYER = "conversation"
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What a conversation is held to: the target that answered, then the others of its plan; by which rule."""
+    """What a conversation is held to: the target that answered, then the others of its plan; by which rule.
+
+    `first` is the name of the server that the rule names first: Plan.first_choice.
+    """
 
     targets: tuple[str, ...]
     route: str
+    first: str
     thinking: Thinking = "auto"
 
 
@@ -60,19 +64,19 @@ def _opening(body: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def pack(held: Held) -> bytes:
-    return json.dumps([held.targets, held.route, held.thinking]).encode()
+    return json.dumps([held.targets, held.route, held.first, held.thinking]).encode()
 
 
 def unpack(value: bytes) -> Held | None:
     """None for what this version does not understand."""
     try:
-        targets, route, thinking = json.loads(value)
+        targets, route, first, thinking = json.loads(value)
     except (ValueError, TypeError):
         return None
     known: Any = thinking if thinking in ("auto", "enabled", "disabled") else "auto"
     if not (isinstance(targets, list) and targets and all(isinstance(one, str) for one in targets)):
         return None
-    return Held(tuple(targets), str(route), known)
+    return Held(tuple(targets), str(route), str(first), known)
 
 
 def held_plan(held: Held, ask: Ask, rules: Ruleset, is_open: Callable[[Candidate], bool]) -> Plan | str:
@@ -81,6 +85,9 @@ def held_plan(held: Held, ask: Ask, rules: Ruleset, is_open: Callable[[Candidate
     candidates = [Candidate(place.server, place.model) for place in places]
     if not candidates or candidates[0].target != held.targets[0]:
         return f"{held.targets[0]}, which the conversation was with, is no known target any more."
+    leading = next((one for one in (*rules.upstreams, rules.default) if one.name == held.first), None)
+    if leading is None:
+        return f"{held.first}, which {held.route} named first, is no server any more."
     first, *others = candidates
     if reason := usable(first, ask.features, rules, ask.model):
         return f"The conversation was with {first.target}, which is passed over: {reason}."
@@ -89,11 +96,11 @@ def held_plan(held: Held, ask: Ask, rules: Ruleset, is_open: Callable[[Candidate
     others = [one for one in others if usable(one, ask.features, rules, ask.model) is None]
     others.sort(key=is_open)
     line = TraceLine(LAYER, "hit", f"The conversation stays with {first.target}, where {held.route} had sent it.")
-    plan = Plan((first, *dict.fromkeys(others)), LAYER, held.route, (line,))
+    plan = Plan((first, *dict.fromkeys(others)), LAYER, held.route, (line,), first=leading)
     return replace(plan, thinking=held.thinking, stick="conversation")
 
 
 def held_by(plan: Plan, answered: Candidate) -> Held:
     """What a conversation is held to from now on."""
     others = [one.target for one in plan.candidates if one != answered]
-    return Held((answered.target, *dict.fromkeys(others)), plan.route, plan.thinking)
+    return Held((answered.target, *dict.fromkeys(others)), plan.route, plan.first_choice.name, plan.thinking)

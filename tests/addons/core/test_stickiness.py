@@ -72,22 +72,31 @@ def targets(plan: Plan | str) -> list[str]:
 
 def test_it_stays_with_its_fallbacks(rules: Ruleset) -> None:
     """The target that answered is first, then the others of its plan; the rule's strategy holds on."""
-    plan = held_plan(Held(("two/b", "one/small"), "r", "disabled"), ask(), rules, never)
+    plan = held_plan(Held(("two/b", "one/small"), "r", "one", "disabled"), ask(), rules, never)
     assert targets(plan) == ["two/b", "one/small"]
     assert isinstance(plan, Plan)
     assert (plan.layer, plan.route, plan.thinking, plan.stick) == ("conversation", "r", "disabled", "conversation")
 
 
+def test_whom_the_rule_names_first_stays_known(rules: Ruleset) -> None:
+    """The client's key was for the rule's first choice; no later turn makes it one for who answered in its place."""
+    plan = held_plan(Held(("two/b", "one/small"), "r", "one"), ask(), rules, never)
+    assert isinstance(plan, Plan)
+    assert plan.first_choice is rules.servers["one"]
+    assert held_by(plan, plan.candidates[0]).first == "one"
+    assert "no server any more" in str(held_plan(Held(("two/b",), "r", "gone"), ask(), rules, never))
+
+
 def test_it_leaves_what_cannot_serve_it(rules: Ruleset) -> None:
     """A target that is gone, resting, or too small is left, and a reason is given."""
-    assert "no known target" in str(held_plan(Held(("gone/x", "two/b"), "r"), ask(), rules, never))
-    assert "failed lately" in str(held_plan(Held(("two/b",), "r"), ask(), rules, lambda candidate: True))
-    assert "context" in str(held_plan(Held(("one/small",), "r"), ask("word " * 500), rules, never))
+    assert "no known target" in str(held_plan(Held(("gone/x", "two/b"), "r", "one"), ask(), rules, never))
+    assert "failed lately" in str(held_plan(Held(("two/b",), "r", "one"), ask(), rules, lambda candidate: True))
+    assert "context" in str(held_plan(Held(("one/small",), "r", "one"), ask("word " * 500), rules, never))
 
 
 def test_fallbacks_that_rest_go_last(rules: Ruleset) -> None:
     """Of the others, those that cannot serve go, and those that failed lately move back."""
-    held = Held(("two/b", "one/small", "one/a", "three/c"), "r")
+    held = Held(("two/b", "one/small", "one/a", "three/c"), "r", "one")
 
     def is_open(candidate: Candidate) -> bool:
         return candidate.target == "one/a"
@@ -99,11 +108,13 @@ def test_what_is_held(rules: Ruleset) -> None:
     """Who answered comes first, even where it was a fallback; it is packed and unpacked whole."""
     candidates = tuple(Candidate(rules.servers[name], "m") for name in ("one", "two"))
     held = held_by(Plan(candidates, "route", "r", thinking="enabled"), candidates[1])
-    assert held == Held(("two/m", "one/m"), "r", "enabled")
+    assert held == Held(("two/m", "one/m"), "r", "one", "enabled")
     assert unpack(pack(held)) == held
 
 
-@pytest.mark.parametrize("value", [b"", b"{}", b"5", b'["a"]', b'[[], "r", "auto"]', b'[[1], "r", "auto"]', b"\xff"])
+@pytest.mark.parametrize(
+    "value", [b"", b"{}", b"5", b'["a"]', b'[[], "r", "s", "auto"]', b'[[1], "r", "s", "auto"]', b"\xff"]
+)
 def test_what_is_not_understood_is_nothing(value: bytes) -> None:
     """What another version has kept is a miss."""
     assert unpack(value) is None
