@@ -19,7 +19,7 @@ Vectors = NDArray[np.float32]  # one row per text
 Backend = Literal["onnx", "sentence-transformers"]
 BACKENDS: Final = get_args(Backend)
 MAX_TOKENS: Final = 128
-# Fused with the sum before it, a layer's normalisation takes 5 x the time of both apart (onnxruntime 1.32): 20 % of all.
+# Fused with the sum before it, normalisation takes 5 x the time of both apart (onnxruntime 1.32): 20 % of all.
 SLOW_FUSION: Final = "SkipLayerNormFusion"
 
 
