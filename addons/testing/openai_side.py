@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote
 
+from switchman.addons.testing import responses_side
 from switchman.addons.testing.behaviour import Answer, Asked, Behaviour, Identity, Rejected, cut_words, json_bytes, sse
 
 CREATED = 1_700_000_000
@@ -62,7 +63,7 @@ def speak(asked: Asked, how: Behaviour, who: Identity) -> Answer:
         _check_stream(body)
         return _completion(asked, body, how, who)
     _require(body, "input")
-    return _embeddings(body) if asked.path == "/v1/embeddings" else _responses(asked, body, how, who)
+    return _embeddings(body) if asked.path == "/v1/embeddings" else responses_side.speak(asked, body, how, who, CREATED)
 
 
 def _models(asked: Asked, who: Identity) -> Answer:
@@ -283,60 +284,3 @@ def _embeddings(body: Mapping[str, Any]) -> Answer:
     used = sum(len(str(text).split()) for text in texts)
     usage = {"prompt_tokens": used, "total_tokens": used}
     return Answer(body=json_bytes({"object": "list", "data": data, "model": body["model"], "usage": usage}))
-
-
-def _responses(asked: Asked, body: Mapping[str, Any], how: Behaviour, who: Identity) -> Answer:
-    text = how.content(who.name)
-    part = {"type": "output_text", "text": text, "annotations": []}
-    item = {
-        "id": f"msg_{asked.number}",
-        "type": "message",
-        "role": "assistant",
-        "status": "completed",
-        "content": [part],
-    }
-    whole: dict[str, Any] = {
-        "id": f"resp_{asked.number}", "object": "response", "created_at": CREATED, "status": "completed",
-        "model": body["model"], "output": [item], "error": None, "incomplete_details": None, "instructions": None,
-        "metadata": {}, "parallel_tool_calls": True, "temperature": 1.0, "tool_choice": "auto", "tools": [],
-        "top_p": 1.0,
-    }  # fmt: skip
-    if how.usage:
-        whole["usage"] = {
-            "input_tokens": how.usage.input, "input_tokens_details": {"cached_tokens": how.usage.cached or 0},
-            "output_tokens": how.usage.output, "output_tokens_details": {"reasoning_tokens": how.usage.reasoning or 0},
-            "total_tokens": how.usage.input + how.usage.output,
-        }  # fmt: skip
-    if body.get("stream"):
-        return Answer(content_type="text/event-stream; charset=utf-8", events=_responses_stream(whole, how, who))
-    return Answer(body=json_bytes(whole))
-
-
-def _responses_stream(whole: dict[str, Any], how: Behaviour, who: Identity) -> Iterator[bytes]:
-    item = whole["output"][0]
-    started = {**whole, "status": "in_progress", "output": [], "usage": None}
-    where = {"item_id": item["id"], "output_index": 0, "content_index": 0}
-    events: list[dict[str, Any]] = [
-        {"type": "response.created", "response": started},
-        {"type": "response.in_progress", "response": started},
-        {
-            "type": "response.output_item.added",
-            "output_index": 0,
-            "item": {**item, "status": "in_progress", "content": []},
-        },
-        {
-            "type": "response.content_part.added",
-            **where,
-            "part": {"type": "output_text", "text": "", "annotations": []},
-        },
-        *(
-            {"type": "response.output_text.delta", **where, "delta": piece, "logprobs": []}
-            for piece in how.content_pieces(who.name)
-        ),
-        {"type": "response.output_text.done", **where, "text": item["content"][0]["text"], "logprobs": []},
-        {"type": "response.content_part.done", **where, "part": item["content"][0]},
-        {"type": "response.output_item.done", "output_index": 0, "item": item},
-        {"type": "response.completed", "response": whole},
-    ]
-    for number, event in enumerate(events):
-        yield sse({**event, "sequence_number": number}, event["type"], ending=how.line_ending)
