@@ -17,7 +17,7 @@ from mitmproxy import http
 from switchman.addons.core import credentials
 from switchman.addons.core.call import Call
 from switchman.addons.core.masking import is_secret_name
-from switchman.addons.core.plan import Candidate, TraceLine
+from switchman.addons.core.plan import Candidate, Outcome, TraceLine
 from switchman.addons.core.retry import RETRIABLE_STATUSES
 from switchman.addons.core.ruleset import Server
 from switchman.addons.core.thinking import wish
@@ -95,6 +95,10 @@ class Rewriting:
         rendered = render(x.call, candidate, spoken, stamp)
         for warning in rendered.warnings:
             x.trace.append(TraceLine("translation", "hit", f"For {candidate.target}: {warning}"))
+        if how := rendered.thinking.how:
+            outcome: Outcome = "hit" if rendered.thinking.understood else "miss"
+            line = TraceLine("thinking", outcome, f"For {candidate.named(x.call.model)}: {how}")
+            x.trace += [line] if line not in x.trace else []
         return rendered
 
     def _apply(self, request: http.Request, x: Exchange, candidate: Candidate, rendered: Rendered | None) -> None:

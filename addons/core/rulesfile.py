@@ -23,6 +23,7 @@ from switchman.addons.core import urls
 from switchman.addons.core.layersfile import ArbiterFile, CacheSettings, SemanticRoutes
 from switchman.addons.core.matchfile import Cost, MatchFile, Text, Written
 from switchman.addons.core.retry import OPT_IN_STATUSES
+from switchman.addons.core.thinkers import ThinkingSwitch
 
 AUTO = "auto"  # the model that means: the router chooses
 SERVER_NAME = r"^[A-Za-z0-9._-]+$"
@@ -53,6 +54,9 @@ class QuirksFile(Written):
         default=None, description="it also takes top_k, min_p and repetition_penalty (default false)"
     )
     effort_none: bool | None = Field(default=None, description='it takes reasoning_effort "none" (default true)')
+    thinking_switch: ThinkingSwitch | None = Field(
+        default=None, description="how it is told whether to think, where that does not hang on the model alone"
+    )
     usage_in_stream: bool | None = Field(default=None, description="it takes stream_options (default true)")
     has_responses: bool | None = Field(default=None, description="it has /v1/responses (default true)")
     developer_role: bool | None = Field(

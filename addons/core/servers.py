@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import SecretStr
 
 from switchman.addons.core.call import DialectName
+from switchman.addons.core.thinkers import ThinkingSwitch
 from switchman.addons.core.urls import BaseURL
 
 ThinkingOutput = Literal["strip", "reasoning", "keep"]
@@ -30,6 +31,7 @@ class Quirks:
     `max_completion_tokens`: an OpenAI server that refuses max_tokens (OpenAI's own newer models).
     `sampling_extensions`: an OpenAI server that also takes top_k, min_p and repetition_penalty (vLLM, llama.cpp).
     `effort_none`: `reasoning_effort: "none"` may be sent to say "do not think".
+    `thinking_switch`: its own way to be told whether to think, whatever the model. None: by the model's name.
     `usage_in_stream`: a stream may be asked to tell its usage (`stream_options`).
     `has_responses`: an OpenAI server that has /v1/responses.
     `developer_role`: whether an OpenAI server knows the role `developer`. None: nobody said, so what passes through is
@@ -41,6 +43,7 @@ class Quirks:
     max_completion_tokens: bool = False
     sampling_extensions: bool = False
     effort_none: bool = True
+    thinking_switch: ThinkingSwitch | None = None
     usage_in_stream: bool = True
     has_responses: bool = True
     developer_role: bool | None = None

@@ -1,31 +1,35 @@
 """Whether a model is to think, and how each kind of server is told: as edits of the request's JSON.
 
-    wish(strategy, endpoint, body, off_by_default) -> True, False, or None for "leave the request as it is"
-    1. the rule says disabled                   -> False
-    2. the rule says enabled                    -> True
+    wish(strategy, endpoint, body, off_by_default) -> Wish, or None for "leave the request as it is"
+    1. the rule says disabled                   -> not to think
+    2. the rule says enabled                    -> think
     3. the request says something itself        -> None
-    4. the model's default is not to think      -> False
+    4. the model's default is not to think      -> not to think
     5. else                                     -> None
 
-    thinking_edits(think, endpoint, body, model, traits) -> edits, in the dialect of the server
+    told(wish, endpoint, body, model, traits) -> Told: the edits, in the dialect of the server, and how, in words
 
 What a target understands, first of these that fits:
-- Ollama: `think`. Anthropic: `thinking`, with a budget that leaves room for the answer.
-- OpenAI: `reasoning_effort` (or `reasoning.effort`), where the request has it or the model's name is of a family that
-  takes it; `chat_template_kwargs.enable_thinking` for Qwen on servers with a template (vLLM, SGLang, llama.cpp);
-  and, to switch it off, Qwen's soft switch: two words after the last user message, harmless where they are not known.
+- Ollama: `think`. Anthropic: `thinking`, with a budget that leaves room for the answer, or adaptive.
+- OpenAI: the switch that the server is known for (Traits.switch); `chat_template_kwargs` on servers with templates
+  (vLLM, SGLang, llama.cpp), for families whose template has a switch; `reasoning_effort` (or `reasoning.effort`), where
+  the request has it or the model's name is of a family that takes it (thinkers.py); Qwen's soft switch, two words after
+  the last user message, for Qwen3.
+- The soft switch goes to models of unknown families too where DISABLE_THINKING asks for it: that is its contract.
+- Nothing else is guessed. What nobody understands is left out, and Told says so.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from switchman.addons.core.call import Endpoint
 from switchman.addons.core.jsonedit import REMOVE
 from switchman.addons.core.routes import Thinking
+from switchman.addons.core.thinkers import UNKNOWN, Family, ThinkingSwitch, family_of
 
 Edits = dict[tuple[str | int, ...], Any]
 
@@ -34,120 +38,193 @@ BUDGETS: Final = {"low": 1024, "medium": 4096, "high": 8192}
 DEFAULT_EFFORT: Final = "medium"
 _LEAST_BUDGET: Final = 1024  # the Messages API's own minimum
 _OFF_EFFORTS: Final = frozenset({"none", "minimal"})
-
-# Families that take reasoning_effort -> the least that each takes (OpenAI's reasoning guide: gpt-5.1 and later know
-# "none", gpt-5 knows "minimal", the o series and gpt-oss begin at "low"). The first that fits.
-_LEAST_EFFORT: Final = (
-    (re.compile(r"gpt-5\.\d"), "none"),
-    (re.compile(r"gpt-5"), "minimal"),
-    (re.compile(r"gpt-oss"), "low"),
-    (re.compile(r"(?:^|/)o[134](?:-|$)"), "low"),
-)
-_QWEN: Final = re.compile(r"qwen-?3|qwq", re.IGNORECASE)
 _SOFT: Final = re.compile(r"/(?:no_)?think\b")
 
 
 @dataclass(frozen=True, slots=True)
+class Wish:
+    """`by_rule`: a rule says so; else DISABLE_THINKING, or the server's or model's own setting."""
+
+    think: bool
+    by_rule: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Traits:
-    """What a server is known for. `templates`: it takes chat_template_kwargs. `effort_none`: it knows that effort."""
+    """What a server is known for. `templates`: it takes chat_template_kwargs. `effort_none`: it knows that effort.
+    `switch`: its own way to be told.
+    """
 
     templates: bool = False
     effort_none: bool = True
+    switch: ThinkingSwitch | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """`how`: a sentence for a person, "" where there was nothing to tell. `understood`: the target can be told."""
+
+    how: str = ""
+    edits: Edits = field(default_factory=dict)
+    understood: bool = True
 
 
 PLAIN: Final = Traits()
+NOTHING: Final = Told()
 
 
-def wish(strategy: Thinking, endpoint: Endpoint, body: Mapping[str, Any], off_by_default: bool) -> bool | None:
+def wish(strategy: Thinking, endpoint: Endpoint, body: Mapping[str, Any], off_by_default: bool) -> Wish | None:
     """What the rule, the request and the model's default come to. `endpoint` and `body` are the client's."""
     if strategy != "auto":
-        return strategy == "enabled"
+        return Wish(strategy == "enabled")
     if not off_by_default or stated(endpoint, body) is not None:
         return None
-    return False
+    return Wish(False, by_rule=False)
 
 
 def stated(endpoint: Endpoint, body: Mapping[str, Any]) -> bool | None:
     """What a request says itself, in the dialect of `endpoint`; None where it says nothing."""
-    match endpoint.dialect:
-        case "ollama":
-            think = body.get("think")
-            return None if think is None else think not in (False, "")
-        case "anthropic":
-            thinking = body.get("thinking")
-            return thinking.get("type") != "disabled" if isinstance(thinking, Mapping) else None
+    if endpoint.dialect == "ollama":
+        think = body.get("think")
+        return None if think is None else think not in (False, "")
+    kind = _member(body, "thinking", "type")  # Anthropic's, and DeepSeek's among others
+    if endpoint.dialect == "anthropic" or isinstance(kind, str):
+        return kind != "disabled" if "thinking" in body else None
     effort = _effort(body)
     if isinstance(effort, str):
         return effort not in _OFF_EFFORTS
-    template = body.get("chat_template_kwargs")
-    enabled = template.get("enable_thinking") if isinstance(template, Mapping) else None
-    if isinstance(enabled, bool):
-        return enabled
+    kwargs = "chat_template_kwargs"
+    for said in (_member(body, "reasoning", "enabled"), _member(body, kwargs, "enable_thinking"),
+                 _member(body, kwargs, "thinking"), body.get("enable_thinking")):  # fmt: skip
+        if isinstance(said, bool):
+            return said
     found = _SOFT.findall(_last_words(body))
     return found[-1] == "/think" if found else None
 
 
+def _member(body: Mapping[str, Any], name: str, key: str) -> Any:
+    value = body.get(name)
+    return value.get(key) if isinstance(value, Mapping) else None
+
+
 def _effort(body: Mapping[str, Any]) -> Any:
-    reasoning = body.get("reasoning")
-    return body.get("reasoning_effort") or (reasoning.get("effort") if isinstance(reasoning, Mapping) else None)
+    return body.get("reasoning_effort") or _member(body, "reasoning", "effort")
 
 
-def thinking_edits(
-    think: bool | None, endpoint: Endpoint, body: Mapping[str, Any], model: str, traits: Traits = PLAIN
-) -> Edits:
-    """The edits that tell it to a server. `endpoint` and `body` are as the server gets them, `model` its name there."""
-    if think is None or endpoint.operation not in ("chat", "completion", "responses"):
-        return {}
-    if think and stated(endpoint, body):
-        return {}  # the request's own way of asking for thoughts stands
-    if endpoint.dialect == "ollama":
-        return {("think",): think}  # Ollama's API: "should the model think before responding"
+def told(asked: Wish | None, endpoint: Endpoint, body: Mapping[str, Any], model: str, traits: Traits = PLAIN) -> Told:
+    """How a server is told. `endpoint` and `body` are as the server gets them, `model` its name there."""
+    if asked is None or endpoint.operation not in ("chat", "completion", "responses"):
+        return NOTHING
+    what = "to think" if asked.think else "not to think"
+    if asked.think and stated(endpoint, body):
+        return Told("The request asks for thinking itself, and its own way stands.")
+    edits = _edits(asked, endpoint, body, model, traits)
+    if edits is None:
+        return Told(f"There is no way to tell {model or 'it'} {what}: nothing is changed.", understood=False)
+    if not edits:
+        return Told("It does not think unless it is asked to, so nothing had to be said.")
+    return Told(f"Told {what} by {_named(edits)}.", edits)
+
+
+def _named(edits: Edits) -> str:
+    """The edits in words: what is set, not what is taken away."""
+    said = [
+        "a soft switch after the user's words"
+        if path[0] in ("messages", "prompt")
+        else f"{_path(path)}: {_brief(value)}"
+        for path, value in edits.items()
+        if value is not REMOVE
+    ]
+    return ", ".join(said) or f"leaving out {', '.join(_path(path) for path in edits)}"
+
+
+def _path(path: tuple[str | int, ...]) -> str:
+    return ".".join(str(part) for part in path)
+
+
+def _brief(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_brief(one)}" for key, one in value.items())
+    return {True: "true", False: "false"}.get(value, str(value)) if isinstance(value, bool) else str(value)
+
+
+def _edits(asked: Wish, endpoint: Endpoint, body: Mapping[str, Any], model: str, traits: Traits) -> Edits | None:
+    """None where the target understands nothing of the kind."""
+    family = family_of(model)
+    if endpoint.dialect == "ollama":  # its API: "should the model think before responding"; gpt-oss takes levels only
+        return {("think",): asked.think if asked.think or family.least != "low" else "low"}
     if endpoint.dialect == "anthropic":
-        return _anthropic(body) if think else {("thinking",): {"type": "disabled"}} if "thinking" in body else {}
-    return _openai_on(endpoint, body, model, traits) if think else _openai_off(endpoint, body, model, traits)
+        return _anthropic_on(body, family) if asked.think else _anthropic_off(body, family)
+    if endpoint.operation == "chat" and traits.switch in _SWITCHES and not family.settled:
+        return _SWITCHES[traits.switch](asked.think, body, family)
+    templates = traits.switch == "template" or (traits.templates and traits.switch is None)
+    if endpoint.operation == "chat" and templates and family.template:
+        return _by_template(asked.think, body, family, traits)
+    return _by_effort(asked.think, endpoint, body, family, traits) or _by_words(asked, endpoint, body, family)
 
 
-def _anthropic(body: Mapping[str, Any]) -> Edits:
+def _anthropic_on(body: Mapping[str, Any], family: Family) -> Edits | None:
     """Thinking takes part of max_tokens, and the API takes neither a forced tool nor own sampling beside it."""
     most = body.get("max_tokens")
-    choice = body.get("tool_choice")
-    forced = isinstance(choice, Mapping) and choice.get("type") in ("any", "tool")
-    if forced or not isinstance(most, int) or most <= _LEAST_BUDGET:
-        return {}
+    forced = _member(body, "tool_choice", "type") in ("any", "tool")
+    if family.settled or forced or not isinstance(most, int) or most <= _LEAST_BUDGET:
+        return None
     budget = max(_LEAST_BUDGET, min(BUDGETS[DEFAULT_EFFORT], most // 2))
-    edits: Edits = {("thinking",): {"type": "enabled", "budget_tokens": budget}}
+    how = {"type": "adaptive"} if family.adaptive else {"type": "enabled", "budget_tokens": budget}
+    edits: Edits = {("thinking",): how}
     return edits | {(name,): REMOVE for name in ("temperature", "top_p", "top_k") if name in body}
 
 
-def _openai_on(endpoint: Endpoint, body: Mapping[str, Any], model: str, traits: Traits) -> Edits:
-    path = _effort_path(endpoint)
-    if _effort(body) is not None or _least_effort(model) is not None:
-        return {path: DEFAULT_EFFORT}
-    if endpoint.operation == "chat" and _QWEN.search(model):
-        if traits.templates:
-            return {("chat_template_kwargs", "enable_thinking"): True}
-        return _appended(body, "/think")
+def _anthropic_off(body: Mapping[str, Any], family: Family) -> Edits:
+    """It does not think unless it is asked to; the newest models refuse the word "disabled"."""
+    if "thinking" not in body:
+        return {}
+    return {("thinking",): REMOVE if family.adaptive else {"type": "disabled"}}
+
+
+def _reasoning(think: bool, body: Mapping[str, Any], family: Family) -> Edits:
+    """OpenRouter's unified parameter, which it maps to each vendor's own."""
+    effort = family.effort if think else family.least
+    edits: Edits = {("reasoning",): {"effort": effort} if effort else {"enabled": think}}
+    return edits | ({("reasoning_effort",): REMOVE} if "reasoning_effort" in body else {})
+
+
+def _typed(think: bool, body: Mapping[str, Any], family: Family) -> Edits:
+    """DeepSeek's switch, which other Chinese vendors have taken over."""
+    edits: Edits = {("thinking",): {"type": "enabled" if think else "disabled"}}
+    return edits | ({("reasoning_effort",): REMOVE} if "reasoning_effort" in body and not think else {})
+
+
+_SWITCHES: Final = {"reasoning": _reasoning, "thinking": _typed}
+
+
+def _by_template(think: bool, body: Mapping[str, Any], family: Family, traits: Traits) -> Edits:
+    """Only for families whose template is known to have a switch: vLLM refuses any for Mistral's tokenizers."""
+    edits: Edits = {("chat_template_kwargs", family.template): think}
+    if not think and body.get("reasoning_effort") is not None:
+        edits["reasoning_effort",] = "none" if traits.effort_none else "low"
+    return edits
+
+
+def _by_effort(think: bool, endpoint: Endpoint, body: Mapping[str, Any], family: Family, traits: Traits) -> Edits:
+    path = ("reasoning", "effort") if endpoint.operation == "responses" else ("reasoning_effort",)
+    if endpoint.operation == "completion" or family.settled:
+        return {}
+    if family.least:
+        return {path: family.effort if think else family.least}
+    if traits.switch == "effort" and family.template and not think:
+        return {path: "none"}
+    if _effort(body) is not None:
+        return {path: DEFAULT_EFFORT if think else "none" if traits.effort_none else "low"}
     return {}
 
 
-def _openai_off(endpoint: Endpoint, body: Mapping[str, Any], model: str, traits: Traits) -> Edits:
-    least = _least_effort(model)
-    if least is not None:
-        return {_effort_path(endpoint): least}
-    edits: Edits = {}
-    if _effort(body) is not None:
-        edits[_effort_path(endpoint)] = "none" if traits.effort_none else "low"
-    if endpoint.operation == "chat" and traits.templates and _QWEN.search(model):
-        edits["chat_template_kwargs", "enable_thinking"] = False
-    return edits or ({} if endpoint.operation == "responses" else _appended(body, "/no_think"))
-
-
-def _effort_path(endpoint: Endpoint) -> tuple[str | int, ...]:
-    return ("reasoning", "effort") if endpoint.operation == "responses" else ("reasoning_effort",)
-
-
-def _least_effort(model: str) -> str | None:
-    return next((least for family, least in _LEAST_EFFORT if family.search(model)), None)
+def _by_words(asked: Wish, endpoint: Endpoint, body: Mapping[str, Any], family: Family) -> Edits | None:
+    if endpoint.operation == "responses":
+        return None
+    if family.soft or (family is UNKNOWN and not asked.think and not asked.by_rule):
+        return _appended(body, "/think" if asked.think else "/no_think") or None
+    return None
 
 
 def _last_words(body: Mapping[str, Any]) -> str:

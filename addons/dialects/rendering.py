@@ -15,7 +15,7 @@ from switchman.addons.core import jsonedit
 from switchman.addons.core.call import Call, DialectName, Endpoint, Form
 from switchman.addons.core.multipart import replaced
 from switchman.addons.core.plan import Candidate
-from switchman.addons.core.thinking import Edits, Traits, thinking_edits
+from switchman.addons.core.thinking import NOTHING, Edits, Told, Traits, Wish, told
 from switchman.addons.dialects import endpoint_of
 from switchman.addons.dialects.form import Stamp
 from switchman.addons.dialects.sampling import STANDARD, Quirks
@@ -31,7 +31,7 @@ class Spoken:
     """
 
     dialect: DialectName | None
-    think: bool | None = None
+    think: Wish | None = None
     usage: bool = True
     responses: bool = True
     quirks: Quirks = STANDARD
@@ -54,6 +54,7 @@ class Rendered:
     streams: bool = False  # translated, and a stream was asked for
     warnings: tuple[str, ...] = ()
     form: bytes | None = None  # an edited form, in the place of `content`
+    thinking: Told = NOTHING  # what was said of thinking
 
     @property
     def data(self) -> bytes:
@@ -75,11 +76,12 @@ def render(call: Call, candidate: Candidate, spoken: Spoken, stamp: Stamp) -> Re
     injected = spoken.usage and _lacks_usage(call)
     if injected:
         edits[("stream_options", "include_usage")] = True
-    edits |= _thinking(spoken, call.endpoint, call.body, candidate.model or call.model)
+    thinking = _thinking(spoken, call.endpoint, call.body, candidate.model or call.model)
+    edits |= thinking.edits
     if dialect == "openai" and spoken.quirks.developer_role is False:
         edits |= _without_developers(call)
     text = jsonedit.edit(call.text, edits, call.spans) if edits else call.text
-    return Rendered(path, text, bool(edits), call.endpoint, injected=injected)
+    return Rendered(path, text, bool(edits), call.endpoint, injected=injected, thinking=thinking)
 
 
 def _form(call: Call, form: Form, model: str, path: str) -> Rendered:
@@ -94,15 +96,19 @@ def _translated(call: Call, candidate: Candidate, spoken: Spoken, dialect: Diale
     endpoint = endpoint_of("POST", out.path)
     assert endpoint is not None  # every format that can be written has its path in the tables
     text = json.dumps(out.body, ensure_ascii=False, separators=(",", ":"))
-    if edits := _thinking(spoken, endpoint, out.body, candidate.model or call.model):
-        text = jsonedit.edit(text, edits)
-    return Rendered(out.path, text, True, endpoint, out.answer, streams=out.stream, warnings=out.warnings)
+    thinking = _thinking(spoken, endpoint, out.body, candidate.model or call.model)
+    if thinking.edits:
+        text = jsonedit.edit(text, thinking.edits)
+    return Rendered(
+        out.path, text, True, endpoint, out.answer, streams=out.stream, warnings=out.warnings, thinking=thinking
+    )
 
 
-def _thinking(spoken: Spoken, endpoint: Endpoint, body: Mapping[str, Any], model: str) -> Edits:
+def _thinking(spoken: Spoken, endpoint: Endpoint, body: Mapping[str, Any], model: str) -> Told:
     # What takes vLLM's and llama.cpp's sampling also takes their template's switches.
-    traits = Traits(templates=spoken.quirks.sampling_extensions, effort_none=spoken.quirks.effort_none)
-    return thinking_edits(spoken.think, endpoint, body, model, traits)
+    quirks = spoken.quirks
+    traits = Traits(quirks.sampling_extensions, quirks.effort_none, quirks.thinking_switch)
+    return told(spoken.think, endpoint, body, model, traits)
 
 
 def _without_developers(call: Call) -> Edits:

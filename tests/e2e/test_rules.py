@@ -42,7 +42,13 @@ routes:
     route: {{model: up/lab}}
   - name: code
     match: {{model: auto, keywords: [traceback]}}
-    route: {{model: up/coder, thinking: disabled}}
+    route: {{model: up/qwen3-4b, thinking: disabled}}
+  - name: reasoner
+    match: {{model: auto, keywords: [riddle]}}
+    route: {{model: up/gpt-5-mini, thinking: disabled}}
+  - name: nobody knows
+    match: {{model: auto, keywords: [rhyme]}}
+    route: {{model: up/poet, thinking: enabled}}
   - name: pictures
     match: {{model: auto, modalities: vision}}
     route: {{model: up/blind, fallbacks: [up/seer]}}
@@ -73,6 +79,26 @@ def test_a_rule_for_auto_decides_by_the_words_and_about_thinking(proxy: Any, ups
     assert sent(upstream)["messages"][0]["content"] == "What does this Traceback mean? /no_think"
     assert proxy.chat("auto").headers["x-switchman-layer"] == "default"
     assert sent(upstream)["model"] == "default"
+
+
+@pytest.mark.parametrize(
+    ("words", "outcome", "detail"),
+    [
+        ("a traceback", "hit", "For up/qwen3-4b: Told not to think by a soft switch after the user's words."),
+        ("a riddle", "hit", "For up/gpt-5-mini: Told not to think by reasoning_effort: minimal."),
+        ("a rhyme", "miss", "For up/poet: There is no way to tell poet to think: nothing is changed."),
+    ],
+)
+def test_the_trace_says_how_a_model_was_told_about_thinking(
+    proxy: Any, upstream: FakeUpstream, words: str, outcome: str, detail: str
+) -> None:
+    """What was sent, or that the target understands nothing of the kind and got the request as it was."""
+    body = {"model": "auto", "messages": [{"role": "user", "content": words}]}
+    response = proxy.post("/v1/chat/completions", body)
+    lines = [line for line in proxy.row_of(response)["trace"] if line["layer"] == "thinking"]
+    assert [(line["outcome"], line["detail"]) for line in lines] == [(outcome, detail)]
+    if outcome == "miss":
+        assert sent(upstream) == {**body, "model": "poet"}
 
 
 def test_a_picture_goes_to_a_model_that_sees(proxy: Any, upstream: FakeUpstream) -> None:

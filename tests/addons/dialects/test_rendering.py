@@ -9,6 +9,7 @@ from switchman.addons.core import jsonedit
 from switchman.addons.core.call import Call, DialectName
 from switchman.addons.core.plan import Candidate
 from switchman.addons.core.servers import Quirks, Server
+from switchman.addons.core.thinking import Wish
 from switchman.addons.core.urls import parse
 from switchman.addons.dialects import endpoint_of
 from switchman.addons.dialects.form import Stamp
@@ -22,7 +23,8 @@ def rendered(
     assert endpoint is not None
     body, spans = jsonedit.parse(text)
     call = Call(endpoint, "", text, body, spans, body["model"], False)
-    spoken = Spoken(dialect, think=think, usage=False, quirks=Quirks(**quirks))
+    asked = Wish(think) if think is not None else None
+    spoken = Spoken(dialect, think=asked, usage=False, quirks=Quirks(**quirks))
     return render(call, Candidate(Server("s", parse("http://s")), model), spoken, Stamp("id", 0.0, body["model"]))
 
 
