@@ -313,13 +313,23 @@ StreamEvent = Start | TextDelta | ThinkingDelta | ToolDelta | Finish | UsageSeen
 
 
 @dataclass(frozen=True, slots=True)
+class ToolName:
+    """What the client calls a function that was made of another kind of tool (as_functions.py)."""
+
+    name: str
+    namespace: str = ""
+    custom: bool = False  # it takes a text, not arguments
+
+
+@dataclass(frozen=True, slots=True)
 class Stamp:
     """What a reply needs and the upstream may not have said: values from outside, as this code has no clock.
 
     `id` is unique (letters and digits); `created` is epoch seconds; `model` is the name the client asked for.
-    `include_usage`: the OpenAI client wants the usage chunk. `elapsed`: seconds since the request came in, for the
-    durations that an Ollama client looks at when the server measured none; they are then the router's own figures,
-    the network's time included.
+    `include_usage`: the OpenAI client wants the usage chunk. `settings`: what the reply repeats of the request (a
+    response object does). `tools`: function name -> the client's name for it, where they differ. `elapsed`: seconds
+    since the request came in, for the durations that an Ollama client looks at when the server measured none; they are
+    then the router's own figures, the network's time included.
     """
 
     id: str
@@ -327,3 +337,5 @@ class Stamp:
     model: str
     include_usage: bool = False
     elapsed: Callable[[], float] | None = None
+    settings: Mapping[str, Any] = EMPTY
+    tools: Mapping[str, ToolName] = EMPTY

@@ -55,6 +55,18 @@ RESPONSES: Final[tuple[FormatName, ...]] = ("openai.responses",)
 OLLAMA: Final[tuple[FormatName, ...]] = ("ollama.chat", "ollama.generate")
 GENERATE: Final[tuple[FormatName, ...]] = ("ollama.generate",)
 ANTHROPIC: Final[tuple[FormatName, ...]] = ("anthropic.messages",)
+
+# What OpenAI's chat completions have too, and servers like it often refuse.
+OPENAI_FIELDS: Final[Mapping[str, str]] = {
+    "metadata": "nothing is stored",
+    "store": "nothing is stored",
+    "service_tier": "tiers are one provider's own",
+    "prompt_cache_key": "prompt caching is the server's affair",
+    "prompt_cache_retention": "prompt caching is the server's affair",
+    "safety_identifier": "callers are not told apart",
+    "text.verbosity": "only OpenAI's models know it",
+}
+
 WITH_CHOICE: Final[tuple[FormatName, ...]] = ("openai.chat", "openai.responses", "anthropic.messages")
 CHATS: Final[tuple[FormatName, ...]] = ("openai.chat", "openai.responses", "ollama.chat", "anthropic.messages")
 
@@ -106,6 +118,13 @@ LIMITS: Final[tuple[Limit, ...]] = (
     Limit("messages.cache_control", ANTHROPIC, ("openai", "ollama"), "drop", "prompt caching is the server's affair"),
     # tools
     Limit("tools", CHATS, ALL, "refuse", "a tool of this type, which only its own provider runs"),
+    Limit(
+        "tools.custom", (*CHAT, *RESPONSES), ALL, "change", "a function with one text, `input`; no grammar is enforced"
+    ),
+    Limit("tools.namespace", RESPONSES, ALL, "change", "functions named `namespace__name`"),
+    Limit("tools.web_search", RESPONSES, ALL, "drop", "only OpenAI searches; the functions beside it stay"),
+    Limit("tools.image_generation", RESPONSES, ALL, "drop", "only OpenAI runs it; the functions beside it stay"),
+    Limit("tools.tool_search", RESPONSES, ALL, "drop", "all functions are told at once"),
     Limit("tools.strict", WITH_CHOICE, ("ollama",), "drop", "schemas are not enforced"),
     Limit("tools.cache_control", ANTHROPIC, ("openai", "ollama"), "drop", "prompt caching is the server's affair"),
     Limit(
@@ -145,10 +164,17 @@ LIMITS: Final[tuple[Limit, ...]] = (
     Limit("keep_alive", OLLAMA, ("openai", "anthropic"), "drop", "the server decides how long a model stays loaded"),
     # what belongs to an account
     Limit("user", OPENAI, ("ollama",), "drop", "callers are not told apart"),
-    Limit("metadata", (*CHAT, *RESPONSES), ("ollama", "anthropic"), "drop", "nothing is stored"),
+    Limit("metadata", CHAT, ("ollama", "anthropic"), "drop", "nothing is stored"),
     Limit("metadata", ANTHROPIC, ("ollama",), "drop", "callers are not told apart"),
-    Limit("store", (*CHAT, *RESPONSES), ("ollama", "anthropic"), "drop", "nothing is stored"),
-    Limit("service_tier", (*CHAT, *RESPONSES, *ANTHROPIC), ALL, "drop", "tiers are one provider's own"),
+    Limit("store", CHAT, ("ollama", "anthropic"), "drop", "nothing is stored"),
+    Limit("service_tier", (*CHAT, *ANTHROPIC), ALL, "drop", "tiers are one provider's own"),
+    # Responses as a chat: `openai_fields: true` among a server's quirks sends it the first seven
+    *(Limit(name, RESPONSES, ALL, "drop", reason) for name, reason in OPENAI_FIELDS.items()),
+    Limit("include", RESPONSES, ALL, "drop", "log probabilities, sources and encrypted thoughts are not translated"),
+    Limit("truncation", RESPONSES, ALL, "drop", "a conversation that is too long is an error of the server's"),
+    Limit("max_tool_calls", RESPONSES, ALL, "drop", "it counts calls of tools that OpenAI runs"),
+    Limit("reasoning.summary", RESPONSES, ALL, "drop", "thoughts are shown as the server tells them"),
+    Limit("input.web_search_call", RESPONSES, ALL, "drop", "what OpenAI's own tools did in earlier turns"),
     Limit(
         "previous_response_id", RESPONSES, ALL, "refuse", "earlier answers are not stored; send the whole conversation"
     ),
@@ -167,6 +193,12 @@ DEFAULTS: Final[Mapping[str, Any]] = {
     "echo": False,
     "logprobs": False,
     "store": False,
+    "background": False,
+    "truncation": "disabled",
+    "service_tier": "auto",
+    "text.verbosity": "medium",
+    "metadata": {},
+    "include": [],
     "raw": False,
     "modalities": ["text"],
     "tool_calls": [],
@@ -213,6 +245,10 @@ class Notes:
                     self.lose("options", f"options.{name}")
             elif not says_nothing(key, value):
                 self.lose(prefix + key, place + key if place else None)
+
+    def drop(self, name: str, reason: str) -> None:
+        """A field that this very server does not take, whatever others of its dialect do."""
+        self._warn(f"{name} was dropped for this server: {reason}")
 
     def _warn(self, text: str) -> None:
         if text not in self.warnings:

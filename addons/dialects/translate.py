@@ -22,8 +22,10 @@ from switchman.addons.dialects.assembling import StreamFailed, assemble, tell
 from switchman.addons.dialects.codecs import CODECS, FORMATS, JSON, target_format
 from switchman.addons.dialects.embeddings import EmbeddingFormat
 from switchman.addons.dialects.errors import decode_error
-from switchman.addons.dialects.form import Failed, Finish, FormatName, Stamp, StreamEvent
+from switchman.addons.dialects.form import EMPTY, Failed, Finish, FormatName, Stamp, StreamEvent
 from switchman.addons.dialects.limits import Malformed, Notes, Untranslatable
+from switchman.addons.dialects.openai.as_functions import as_functions
+from switchman.addons.dialects.openai.responses_request import echoed
 from switchman.addons.dialects.sampling import STANDARD, Quirks
 from switchman.addons.dialects.streams import CUT_SHORT, StreamDecoder, StreamEncoder
 from switchman.addons.dialects.wire import Framing
@@ -138,8 +140,11 @@ def translate_request(
     encode = CODECS[target].encode_request
     assert encode is not None  # target_format never gives a format that cannot be written
     notes = Notes(origin, server)
+    request, tools = as_functions(request, notes)
     out = encode(request, notes, quirks)
-    stamp = replace(stamp, include_usage=request.include_usage)
+    stamp = replace(stamp, include_usage=request.include_usage, tools=tools)
+    if origin == "openai.responses":
+        stamp = replace(stamp, settings=echoed(body))
     return Outbound(CODECS[target].path, out, tuple(notes.warnings), stream, ChatTranslation(origin, target, stamp))
 
 
@@ -177,7 +182,7 @@ class ChatTranslation(Translation):
             told += decode_event(decoder, event)
         if not any(isinstance(event, Finish | Failed) for event in told):
             raise StreamFailed(Failed(CUT_SHORT, status=502))
-        return CODECS[self.target].encode_reply(assemble(told), self.stamp)
+        return CODECS[self.target].encode_reply(assemble(told), replace(self.stamp, tools=EMPTY))
 
 
 class TranslationStage:

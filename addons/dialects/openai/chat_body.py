@@ -25,7 +25,7 @@ from switchman.addons.dialects.form import (
     ToolResult,
 )
 from switchman.addons.dialects.images import to_url
-from switchman.addons.dialects.limits import Notes
+from switchman.addons.dialects.limits import OPENAI_FIELDS, Notes
 from switchman.addons.dialects.linking import link, place
 from switchman.addons.dialects.openai.chat_request import EXTENSIONS, SAMPLING
 from switchman.addons.dialects.sampling import STANDARD, Quirks, said
@@ -35,6 +35,8 @@ EFFORTS: Final = ((8192, "high"), (4096, "medium"), (0, "low"))
 
 # Fields that are dealt with elsewhere, or that say nothing to another server.
 SILENT: Final = ("stream_options",)
+
+STRICT: Final = "it refuses fields that it does not know (`openai_fields: false`)"
 
 
 def encode_request(request: Request, notes: Notes, quirks: Quirks = STANDARD) -> dict[str, Any]:
@@ -48,12 +50,18 @@ def encode_request(request: Request, notes: Notes, quirks: Quirks = STANDARD) ->
         body["response_format"] = encode_format(request.format)
     if request.reasoning is not None:
         body |= _reasoning(request.reasoning, request, notes, quirks)
-    body |= present(stream=request.stream, user=request.user)
+    body |= present(stream=request.stream)
     if native:
-        return {**body, **request.extras}
+        return {**body, **present(user=request.user), **request.extras}
+    if request.user is not None and quirks.openai_fields is False:
+        notes.drop("user", STRICT)
+    else:
+        body |= present(user=request.user)
+    carried = OPENAI_FIELDS if quirks.openai_fields and request.origin == "openai.responses" else ()
+    body |= {name.removeprefix("text."): request.extras[name] for name in carried if name in request.extras}
     if request.stream and quirks.usage_in_stream:
         body["stream_options"] = {"include_usage": True}
-    notes.lose_all(without(request.extras, *SILENT))
+    notes.lose_all(without(request.extras, *SILENT, *carried))
     return body
 
 
@@ -64,6 +72,8 @@ def encode_sampling(request: Request, notes: Notes, quirks: Quirks = STANDARD) -
     for member, value in said(request.sampling).items():
         if member in EXTENSIONS and not extended:
             notes.lose(member)
+        elif member == "seed" and quirks.openai_fields is False and request.origin != "openai.chat":
+            notes.drop(member, STRICT)
         else:
             body[SAMPLING[member]] = value
     if request.sampling.counts_reasoning or (quirks.max_completion_tokens and request.origin != "openai.chat"):

@@ -21,6 +21,7 @@ from switchman.addons.dialects.form import (
     ToolCall,
     Usage,
 )
+from switchman.addons.dialects.openai.as_functions import as_input
 from switchman.addons.dialects.streams import call_id, finish_reason
 
 FINISH: Final[dict[str, FinishReason]] = {
@@ -139,15 +140,18 @@ def _encode_choice(choice: Choice, stamp: Stamp) -> dict[str, Any]:
         message["reasoning_content"] = "".join(thoughts)
     if calls:
         message["tool_calls"] = [
-            {
-                "id": call_id(call.id, stamp, choice.index, position),
-                "type": "function",
-                "function": {"name": call.name, "arguments": call.arguments or "{}"},
-            }
+            {"id": call_id(call.id, stamp, choice.index, position), **encode_call(call.name, call.arguments, stamp)}
             for position, call in enumerate(calls)
         ]
     finish = FINISH_WORDS[finish_reason(choice.finish, bool(calls))]
     return {"index": choice.index, "message": message, "logprobs": None, "finish_reason": finish}
+
+
+def encode_call(name: str, arguments: str, stamp: Stamp) -> dict[str, Any]:
+    """Type, name and arguments of a call; the text of a custom tool."""
+    if (tool := stamp.tools.get(name)) and tool.custom:
+        return {"type": "custom", "custom": {"name": tool.name, "input": as_input(arguments)}}
+    return {"type": "function", "function": {"name": name, "arguments": arguments or "{}"}}
 
 
 def encode_usage(usage: Usage | None) -> dict[str, Any] | None:

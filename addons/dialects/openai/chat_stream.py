@@ -20,7 +20,7 @@ from switchman.addons.dialects.form import (
     UsageSeen,
 )
 from switchman.addons.dialects.framing import sse
-from switchman.addons.dialects.openai.chat_reply import FINISH, FINISH_WORDS, encode_usage, said, usage_of
+from switchman.addons.dialects.openai.chat_reply import FINISH, FINISH_WORDS, encode_call, encode_usage, said, usage_of
 from switchman.addons.dialects.openai.wire import error_event
 from switchman.addons.dialects.streams import StreamDecoder, StreamEncoder, call_id
 from switchman.addons.dialects.wire import ErrorInfo
@@ -105,6 +105,7 @@ class ChatEncoder(StreamEncoder):
         self.roles: set[int] = set()
         self.named: set[tuple[int, int]] = set()
         self.argued: set[tuple[int, int]] = set()  # calls that have got arguments
+        self.customs: dict[tuple[int, int], list[ToolDelta]] = {}  # calls whose text is within JSON: held till the end
 
     def on_start(self, start: Start) -> bytes:
         self.head = {
@@ -124,6 +125,9 @@ class ChatEncoder(StreamEncoder):
     def on_tool(self, event: ToolDelta) -> bytes:
         piece: dict[str, Any] = {"index": event.index}
         key = (event.choice, event.index)
+        if key in self.customs or event.name in self.stamp.tools:
+            self.customs.setdefault(key, []).append(event)
+            return b""
         if event.arguments:
             self.argued.add(key)
         if key not in self.named:
@@ -138,8 +142,13 @@ class ChatEncoder(StreamEncoder):
         """A call without arguments is given an empty object, as clients parse what they got."""
         bare = sorted(key for key in self.named - self.argued if key[0] == event.choice)
         empty = [{"index": index, "function": {"arguments": "{}"}} for _, index in bare]
+        empty += [self._custom(*item) for item in sorted(self.customs.items()) if item[0][0] == event.choice]
         out = self._delta(event.choice, {"tool_calls": empty}) if empty else b""
         return out + self._delta(event.choice, {}, FINISH_WORDS[event.reason])
+
+    def _custom(self, key: tuple[int, int], pieces: list[ToolDelta]) -> dict[str, Any]:
+        call = encode_call(pieces[0].name, "".join(piece.arguments for piece in pieces), self.stamp)
+        return {"index": key[1], "id": call_id(pieces[0].id, self.stamp, *key), **call}
 
     def on_end(self) -> bytes:
         usage = encode_usage(self.tally.usage)

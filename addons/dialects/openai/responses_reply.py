@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from switchman.addons.dialects.fields import count_of, epoch_of, object_of, objects_of, text_of
+from switchman.addons.dialects.fields import count_of, epoch_of, object_of, objects_of, present, text_of
 from switchman.addons.dialects.form import (
     Choice,
     FinishReason,
@@ -15,8 +15,10 @@ from switchman.addons.dialects.form import (
     Text,
     Thinking,
     ToolCall,
+    ToolName,
     Usage,
 )
+from switchman.addons.dialects.openai.as_functions import as_input
 from switchman.addons.dialects.streams import call_id, finish_reason
 
 
@@ -78,7 +80,7 @@ def encode_reply(reply: Reply, stamp: Stamp) -> dict[str, Any]:
     """A response object, with one item for the thoughts, one for the text, and one for each call."""
     choice = reply.choices[0] if reply.choices else Choice(0, (), "stop")
     created = int(reply.created if reply.created is not None else stamp.created)
-    head = response_head(response_id(reply.id, stamp), reply.model or stamp.model, created)
+    head = response_head(response_id(reply.id, stamp), reply.model or stamp.model, created, stamp.settings)
     called = any(isinstance(part, ToolCall) for part in choice.parts)
     reason = finish_reason(choice.finish, called)
     return {**head, **ending(reason), "output": _items(choice, stamp), "usage": encode_usage(reply.usage)}
@@ -89,8 +91,8 @@ def response_id(id: str, stamp: Stamp) -> str:
     return id if id.startswith("resp_") else f"resp_{stamp.id}"
 
 
-def response_head(id: str, model: str, created: int) -> dict[str, Any]:
-    """The members every response object has, as one that is under way."""
+def response_head(id: str, model: str, created: int, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The members every response object has, as one that is under way; `settings`: those that repeat the request's."""
     return {
         "id": id,
         "object": "response",
@@ -105,12 +107,18 @@ def response_head(id: str, model: str, created: int) -> dict[str, Any]:
         "parallel_tool_calls": True,
         "previous_response_id": None,
         "store": False,
+        "background": False,
+        "max_output_tokens": None,
+        "reasoning": {"effort": None, "summary": None},
         "temperature": None,
         "text": {"format": {"type": "text"}},
         "tool_choice": "auto",
         "tools": [],
         "top_p": None,
+        "truncation": "disabled",
         "usage": None,
+        "user": None,
+        **settings,
     }
 
 
@@ -132,7 +140,7 @@ def _items(choice: Choice, stamp: Stamp) -> list[dict[str, Any]]:
         items.append(message_item(f"msg_{stamp.id}", content))
     for index, call in enumerate(calls):
         id = call_id(call.id, stamp, 0, index)
-        items.append(call_item(f"fc_{stamp.id}_{index}", id, call.name, call.arguments or "{}"))
+        items.append(call_item(f"fc_{stamp.id}_{index}", id, tool_name(call.name, stamp), call.arguments))
     return items
 
 
@@ -164,14 +172,23 @@ def reasoning_item(id: str, text: str) -> dict[str, Any]:
     return {"id": id, "type": "reasoning", "summary": [], "content": content}
 
 
-def call_item(id: str, call: str, name: str, arguments: str, status: str = "completed") -> dict[str, Any]:
+def tool_name(name: str, stamp: Stamp) -> ToolName:
+    """What the client calls a function."""
+    return stamp.tools.get(name) or ToolName(name)
+
+
+def call_item(id: str, call: str, name: ToolName, arguments: str, status: str = "completed") -> dict[str, Any]:
+    """A call as the client knows the tool; `arguments` "" are none yet in one that is under way."""
+    whole = status == "completed"
+    said = {"input": as_input(arguments)} if name.custom else {"arguments": arguments or ("{}" if whole else "")}
     return {
         "id": id,
-        "type": "function_call",
+        "type": "custom_tool_call" if name.custom else "function_call",
         "status": status,
         "call_id": call,
-        "name": name,
-        "arguments": arguments,
+        "name": name.name,
+        **said,
+        **present(namespace=name.namespace or None),
     }
 
 

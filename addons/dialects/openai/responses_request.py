@@ -30,6 +30,7 @@ from switchman.addons.dialects.form import (
 )
 from switchman.addons.dialects.images import from_url
 from switchman.addons.dialects.limits import Malformed
+from switchman.addons.dialects.openai.as_functions import as_arguments, joined
 from switchman.addons.dialects.openai.chat_request import function_tool, reasoning_of, schema_format
 from switchman.addons.dialects.sampling import take, take_sampling
 
@@ -39,18 +40,47 @@ SAMPLING: Final = {
     "top_p": "top_p",
 }
 ROLES: Final = ("system", "developer", "user", "assistant")
-# Members that only say how to store or show the answer; they change nothing in it.
-SILENT: Final = ("include", "stream_options", "truncation", "prompt_cache_key", "prompt_cache_retention")
+# How the events of a stream are padded.
+SILENT: Final = ("stream_options",)
+# Items of tools that OpenAI ran in earlier turns: what came of it is in the texts.
+HOSTED_ITEMS: Final = (
+    "web_search_call",
+    "file_search_call",
+    "code_interpreter_call",
+    "image_generation_call",
+    "tool_search_call",
+    "tool_search_output",
+    "mcp_list_tools",
+)
+# What a response object repeats of its request.
+ECHOED: Final = (
+    "instructions",
+    "max_output_tokens",
+    "max_tool_calls",
+    "metadata",
+    "parallel_tool_calls",
+    "prompt_cache_key",
+    "reasoning",
+    "safety_identifier",
+    "temperature",
+    "text",
+    "tool_choice",
+    "tools",
+    "top_p",
+    "user",
+)
 
 
 def decode_request(body: Mapping[str, Any]) -> Request:
     """A Responses body as a Request. Raises Malformed where `input` has another shape."""
     rest = without(body, *SILENT)
-    messages = _messages(rest.pop("input", None))
+    items = rest.pop("input", None)
+    messages = _messages(items)
+    if isinstance(items, list) and any(item.get("type") in HOSTED_ITEMS for item in items):
+        rest["input.web_search_call"] = True
     instructions = take(rest, "instructions", lambda value: isinstance(value, str))
     if instructions:
         messages = [Message("system", (Text(instructions),)), *messages]
-    rest = without(rest, *(name for name in ("store", "background") if rest.get(name) is False))
     return Request(
         origin="openai.responses",
         model=take(rest, "model", lambda value: isinstance(value, str)) or "",
@@ -67,23 +97,36 @@ def decode_request(body: Mapping[str, Any]) -> Request:
     )
 
 
+def echoed(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The request's settings as the response object has them."""
+    said = {name: body[name] for name in ECHOED if body.get(name) is not None}
+    text = object_of(said, "text")
+    if "text" in said:
+        said["text"] = {**text, "format": text.get("format") or {"type": "text"}}
+    return said
+
+
 def _take_format(rest: dict[str, Any]) -> ResponseFormat | None:
     """`text.format`; `text.verbosity` stays."""
     config = object_of(rest, "text")
+    rest.pop("text", None)
     wanted = object_of(config, "format")
     kind = wanted.get("type")
-    if kind not in ("text", "json_object", "json_schema"):
+    known = kind in ("text", "json_object", "json_schema")
+    rest |= {f"text.{key}": value for key, value in config.items() if key != "format" or not known}
+    if not known:
         return None
-    rest["text"] = without(config, "format") or None
     if kind == "json_schema":
         return schema_format(without(wanted, "type"))
     return ResponseFormat("text" if kind == "text" else "json")
 
 
 def _take_reasoning(rest: dict[str, Any]) -> Reasoning | None:
-    """`reasoning.effort`; a wish for summaries says nothing to servers that show their thoughts anyway."""
-    effort = text_of(object_of(rest, "reasoning"), "effort")
+    """`reasoning.effort`; the rest, such as a wish for summaries, stays."""
+    config = object_of(rest, "reasoning")
     rest.pop("reasoning", None)
+    effort = text_of(config, "effort")
+    rest |= {f"reasoning.{key}": value for key, value in config.items() if key != "effort"}
     return reasoning_of(effort) if effort else None
 
 
@@ -121,6 +164,8 @@ def _messages(items: Any) -> list[Message]:
     for index, item in enumerate(items):
         if not isinstance(item, dict):
             raise Malformed(f"input[{index}]", "an object")
+        if item.get("type") in HOSTED_ITEMS:
+            continue
         message = _item(item, f"input[{index}]")
         before = messages[-1] if messages else None
         if before and before.role == message.role == "assistant" and not _is_answered(before, message):
@@ -143,10 +188,12 @@ def _item(item: dict[str, Any], place: str) -> Message:
         content = item.get("content")
         shape: Shape = "text" if isinstance(content, str) else "parts"
         return Message(cast(Role, item["role"]), _content(content), shape)
-    if kind == "function_call":
-        call = ToolCall(text_of(item, "call_id"), text_of(item, "name"), text_of(item, "arguments"))
-        return Message("assistant", (call,))
-    if kind == "function_call_output":
+    if kind in ("function_call", "custom_tool_call"):
+        custom = kind == "custom_tool_call"
+        arguments = as_arguments(text_of(item, "input")) if custom else text_of(item, "arguments")
+        name = joined(text_of(item, "namespace"), text_of(item, "name"))
+        return Message("assistant", (ToolCall(text_of(item, "call_id"), name, arguments),))
+    if kind in ("function_call_output", "custom_tool_call_output"):
         parts = tuple(p for p in _content(item.get("output")) if isinstance(p, Text | Image | Opaque))
         return Message("tool", (ToolResult(text_of(item, "call_id"), "", parts),))
     if kind == "reasoning":

@@ -16,9 +16,11 @@ from switchman.addons.dialects.form import (
     TextDelta,
     ThinkingDelta,
     ToolDelta,
+    ToolName,
     UsageSeen,
 )
 from switchman.addons.dialects.framing import sse
+from switchman.addons.dialects.openai.as_functions import as_input
 from switchman.addons.dialects.openai.responses_reply import (
     call_item,
     encode_usage,
@@ -30,6 +32,7 @@ from switchman.addons.dialects.openai.responses_reply import (
     response_head,
     response_id,
     text_part,
+    tool_name,
     usage_of,
 )
 from switchman.addons.dialects.streams import StreamDecoder, StreamEncoder, call_id
@@ -75,16 +78,24 @@ class _Item:
     """One output item under way: what it is made of, and its place."""
 
     def __init__(self, kind: str, id: str, place: int) -> None:
-        self.kind = kind  # "text", "refusal", "thinking" or "call"
+        self.kind = kind  # "text", "refusal", "thinking", "call" or "custom"
         self.id = id
         self.place = place
-        self.text = ""  # or arguments
-        self.call = ("", "")  # call id and name
+        self.pieces: list[str] = []  # of the text, or of the arguments
+        self.call = ("", ToolName(""))  # call id and name
+
+    @property
+    def text(self) -> str:
+        return "".join(self.pieces)
+
+    @property
+    def is_call(self) -> bool:
+        return self.kind in ("call", "custom")
 
     def made(self, status: str = "completed") -> dict[str, Any]:
         if self.kind == "thinking":
             return reasoning_item(self.id, self.text)
-        if self.kind == "call":
+        if self.is_call:
             return call_item(self.id, *self.call, self.text, status)
         return message_item(self.id, [self.part()] if status == "completed" else [], status)
 
@@ -101,6 +112,7 @@ PIECES = {
     "refusal": ("response.refusal.delta", "response.refusal.done", "refusal"),
     "thinking": ("response.reasoning_text.delta", "response.reasoning_text.done", "text"),
     "call": ("response.function_call_arguments.delta", "response.function_call_arguments.done", "arguments"),
+    "custom": ("response.custom_tool_call_input.delta", "response.custom_tool_call_input.done", "input"),
 }
 
 
@@ -121,7 +133,9 @@ class ResponsesEncoder(StreamEncoder):
 
     def on_start(self, start: Start) -> bytes:
         created = int(start.created if start.created is not None else self.stamp.created)
-        self.head = response_head(response_id(start.id, self.stamp), start.model or self.stamp.model, created)
+        self.head = response_head(
+            response_id(start.id, self.stamp), start.model or self.stamp.model, created, self.stamp.settings
+        )
         return self._event("response.created", response=self.head) + self._event(
             "response.in_progress", response=self.head
         )
@@ -137,8 +151,10 @@ class ResponsesEncoder(StreamEncoder):
         item = self.calls.get(event.index)
         if item is None:
             out = self._close()
-            item = self.calls[event.index] = self._new("call", f"fc_{self.stamp.id}_{event.index}")
-            item.call = (call_id(event.id, self.stamp, 0, event.index), event.name)
+            name = tool_name(event.name, self.stamp)
+            kind = "custom" if name.custom else "call"
+            item = self.calls[event.index] = self._new(kind, f"fc_{self.stamp.id}_{event.index}")
+            item.call = (call_id(event.id, self.stamp, 0, event.index), name)
             out += self._event("response.output_item.added", output_index=item.place, item=item.made("in_progress"))
         return out + (self._piece(item, event.arguments) if event.arguments else b"")
 
@@ -158,7 +174,9 @@ class ResponsesEncoder(StreamEncoder):
     def on_failed(self, event: Failed) -> bytes:
         error = {"code": event.code or event.type or "server_error", "message": event.message}
         if not self.head:
-            self.head = response_head(response_id("", self.stamp), self.stamp.model, int(self.stamp.created))
+            self.head = response_head(
+                response_id("", self.stamp), self.stamp.model, int(self.stamp.created), self.stamp.settings
+            )
         out = self._event("error", **error, param=None, error={**error, "type": event.type or "server_error"})
         return out + self._event("response.failed", response={**self.head, "status": "failed", "error": error})
 
@@ -181,7 +199,9 @@ class ResponsesEncoder(StreamEncoder):
         return item
 
     def _piece(self, item: _Item, text: str) -> bytes:
-        item.text += text
+        item.pieces.append(text)
+        if item.kind == "custom":
+            return b""  # its text is within JSON, which has to be whole first
         logprobs: dict[str, Any] = {"logprobs": []} if item.kind == "text" else {}
         return self._event(PIECES[item.kind][0], **self._where(item), delta=text, **logprobs)
 
@@ -190,18 +210,22 @@ class ResponsesEncoder(StreamEncoder):
         return self._finish_item(item) if item else b""
 
     def _finish_item(self, item: _Item) -> bytes:
-        _, done, member = PIECES[item.kind]
-        if item.kind == "call":
-            item.text = item.text or "{}"
+        delta, done, member = PIECES[item.kind]
+        out, text = b"", item.text
+        if item.kind == "custom":
+            text = as_input(text)
+            out = self._event(delta, **self._where(item), delta=text) if text else b""
+        elif item.kind == "call":
+            text = text or "{}"
         logprobs: dict[str, Any] = {"logprobs": []} if item.kind == "text" else {}
-        names = {"name": item.call[1]} if item.kind == "call" else {}
-        out = self._event(done, **self._where(item), **{member: item.text}, **names, **logprobs)
-        if item.kind != "call":
+        names = {"name": item.call[1].name} if item.kind == "call" else {}
+        out += self._event(done, **self._where(item), **{member: text}, **names, **logprobs)
+        if not item.is_call:
             out += self._event("response.content_part.done", **self._where(item), part=item.part())
         return out + self._event("response.output_item.done", output_index=item.place, item=item.made())
 
     def _where(self, item: _Item) -> dict[str, Any]:
-        content = {} if item.kind == "call" else {"content_index": 0}
+        content = {} if item.is_call else {"content_index": 0}
         return {"item_id": item.id, "output_index": item.place, **content}
 
     def _event(self, kind: str, /, **members: Any) -> bytes:

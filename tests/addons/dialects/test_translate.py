@@ -399,7 +399,7 @@ def test_responses_become_a_chat() -> None:
         (OPENAI_CHAT, {"n": 2}, "anthropic", "n"),
         (OPENAI_CHAT, {"modalities": ["audio"]}, "ollama", "modalities"),
         (OPENAI_CHAT, {"functions": []}, "anthropic", "functions"),
-        (OPENAI_CHAT, {"tools": [{"type": "custom", "custom": {"name": "x"}}]}, "ollama", "tools (custom)"),
+        (OPENAI_CHAT, {"tools": [{"type": "web_search"}]}, "ollama", "tools (web_search)"),
         (
             OPENAI_CHAT,
             {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "http://x/a"}}]}]},
@@ -415,7 +415,7 @@ def test_responses_become_a_chat() -> None:
         ("/v1/completions", {"prompt": ["a", "b"]}, "ollama", "prompt"),
         ("/v1/completions", {"prompt": "a", "suffix": "b"}, "anthropic", "suffix"),
         ("/v1/responses", {"input": "a", "previous_response_id": "r"}, "openai", "previous_response_id"),
-        ("/v1/responses", {"input": [{"type": "web_search_call"}]}, "ollama", "input[0].content[0] (web_search_call)"),
+        ("/v1/responses", {"input": [{"type": "item_reference"}]}, "ollama", "input[0].content[0] (item_reference)"),
         ("/v1/responses", {"input": "a", "tools": [{"type": "web_search"}]}, "anthropic", "tools (web_search)"),
         ("/api/generate", {"prompt": "a", "template": "{{ .Prompt }}"}, "openai", "template"),
         ("/v1/messages", {"container": "c"}, "openai", "container"),
