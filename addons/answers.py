@@ -24,6 +24,7 @@ from switchman.addons.asking import Credentials
 from switchman.addons.core import catalogue
 from switchman.addons.core.call import DialectName
 from switchman.addons.core.catalogue import Entry
+from switchman.addons.core.credentials import CREDENTIALS, header_for, key_in, source
 from switchman.addons.core.ruleset import Ruleset, Server
 from switchman.addons.dialects import error_body
 from switchman.addons.exchange import Exchange, exchange
@@ -33,7 +34,6 @@ from switchman.addons.listings import TIMEOUT, Kept, Listings
 OLLAMA_VERSION = "0.12.6"
 
 ONE_MODEL = ("/v1/models/", "/models/")
-CREDENTIALS = ("authorization", "x-api-key")
 
 Answer = Callable[[http.Request, Exchange], Awaitable[http.Response]]
 
@@ -50,7 +50,7 @@ class Answers:
         rules_error: what is wrong with the rules file, or None.
         store_check: what is wrong with the log's database, or None. May block: it is called in a thread.
         auto: whether the rules can route the model `auto`, which is then listed first.
-        own_token: whether an Authorization header carries the router's own token, which no upstream may see.
+        own_token: whether a header's value is the router's own token, which no upstream may see.
         listings: the upstreams' lists.
     """
 
@@ -128,11 +128,15 @@ class Answers:
         return catalogue.merge(rules, lists, self._auto(rules))
 
     def _credentials(self, request: http.Request, default: Server) -> Credentials:
-        """The client's own credentials, as far as the default upstream may have them."""
-        if default.api_key is not None or not default.forward_auth:
+        """The client's own credentials, as far as the default upstream may have them, where it looks for them."""
+        if source(default, first=default) != "client":
             return ()
-        found = [(name, request.headers[name]) for name in CREDENTIALS if name in request.headers]
-        return tuple((name, value) for name, value in found if not (name == "authorization" and self._own_token(value)))
+        given = ((name, request.headers.get(name, "")) for name in CREDENTIALS)
+        found = {name: value for name, value in given if value and not self._own_token(value)}
+        dialect = self._listings.speaks(default)
+        if found and dialect is not None and (dialect == "anthropic") != _wants_anthropic(request):
+            return (header_for(key_in(found), dialect),)
+        return tuple(found.items())
 
     # How it is
 

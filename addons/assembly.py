@@ -11,6 +11,7 @@ from switchman.addons.facade import Facade
 from switchman.addons.failover import Failover
 from switchman.addons.gate import Gate
 from switchman.addons.intake import Intake
+from switchman.addons.listings import Listings
 from switchman.addons.probing import Probing
 from switchman.addons.processing import Processing
 from switchman.addons.recording import Recording
@@ -41,6 +42,7 @@ def assemble() -> list[object]:
         runtime.store_problem,
         auto=answers_auto,
         own_token=runtime.is_own_token,
+        listings=Listings(speaks=lambda server: runtime.dialects.own(server)),
     )
     return [
         runtime,

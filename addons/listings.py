@@ -12,7 +12,7 @@ import asyncio
 import json
 import time
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 from math import inf
@@ -58,11 +58,25 @@ class Refused(ValueError):
         self.unknown = unknown
 
 
-class Listings:
-    """All upstreams' lists. Bound to the event loop that first uses it; `close()` ends what still runs."""
+def declared(server: Server) -> DialectName | None:
+    return server.dialect
 
-    def __init__(self, timeout: float = TIMEOUT, fresh: float = FRESH, retry: float = RETRY) -> None:
+
+class Listings:
+    """All upstreams' lists. Bound to the event loop that first uses it; `close()` ends what still runs.
+
+    `speaks`: a server's dialect, None where it is not known.
+    """
+
+    def __init__(
+        self,
+        timeout: float = TIMEOUT,
+        fresh: float = FRESH,
+        retry: float = RETRY,
+        speaks: Callable[[Server], DialectName | None] = declared,
+    ) -> None:
         self._timeout, self._fresh, self.retry = timeout, fresh, retry
+        self.speaks = speaks
         self._kept: OrderedDict[tuple[Server, bytes], Kept] = OrderedDict()
         self._asker = Asker(timeout)
 
@@ -100,7 +114,7 @@ class Listings:
     async def _refresh(self, kept: Kept, server: Server, credentials: Credentials) -> None:
         try:
             async with asyncio.timeout(self._timeout):
-                kept.models = await _fetch(self._asker, server, credentials)
+                kept.models = await _fetch(self._asker, server, credentials, self.speaks(server))
             kept.reached, kept.problem = True, None
         except (Refused, TooLong) as error:
             kept.reached, kept.problem = True, str(error)
@@ -112,10 +126,12 @@ class Listings:
             kept.ended, kept.fetch = time.monotonic(), None
 
 
-async def _fetch(asker: Asker, server: Server, credentials: Credentials) -> tuple[Model, ...]:
-    """The list in the server's dialect; of an unknown one, OpenAI's is tried first, then Ollama's."""
-    if server.dialect is not None:
-        return await _fetch_as(server.dialect, asker, server, credentials)
+async def _fetch(
+    asker: Asker, server: Server, credentials: Credentials, dialect: DialectName | None
+) -> tuple[Model, ...]:
+    """The list in the server's dialect; where it is not known, OpenAI's is tried first, then Ollama's."""
+    if dialect is not None:
+        return await _fetch_as(dialect, asker, server, credentials)
     try:
         return await _fetch_as("openai", asker, server, credentials)
     except Refused as refused:

@@ -21,6 +21,10 @@ class ServerDialects:
             return None
         return found[0]
 
+    def own(self, server: Server) -> DialectName | None:
+        """The dialect in which the router asks it on its own account; None: not known."""
+        return server.dialect or next(iter(self.found.get(server, ())), None)
+
     def is_ollama(self, server: Server) -> bool:
         """Whether it turned out to be Ollama, which speaks OpenAI's dialect too, in its own way."""
         return self.found.get(server, ())[:1] == ("ollama",)

@@ -252,6 +252,42 @@ def test_the_clients_key_goes_to_the_default_upstream_only() -> None:
         assert [r.header("authorization") for r in other.requests] == [None]
 
 
+def test_the_clients_key_is_put_where_the_default_upstream_looks_for_it() -> None:
+    """Any client may list an Anthropic server's models by its own key, and an Anthropic client those of others."""
+    with FakeUpstream("anthropic", models=["claude"]) as one, FakeUpstream(models=["gpt"]) as two:
+        one.api_key = two.api_key = "mine"
+        undeclared = answers(ruleset({}, one.url), Listings(timeout=60, speaks=lambda server: "anthropic"))
+        declared = answers(ruleset({"two": {"url": two.url, "dialect": "openai"}}, two.url))
+
+        async def list_claude() -> None:
+            for header in ({"authorization": "Bearer mine"}, {"x-api-key": "mine"}, {"api-key": "mine"}):
+                assert await ids(undeclared, header) == ["claude"]
+            # As Claude Code does with a subscription: an Anthropic client's own header stays what it is.
+            listed = await get(undeclared, "/v1/models", {"anthropic-version": "1", "authorization": "Bearer mine"})
+            assert [model["id"] for model in listed["data"]] == ["claude"]
+
+        async def list_gpt() -> None:
+            assert await ids(declared, {"x-api-key": "mine", "anthropic-version": "2023-06-01"}) == ["gpt", "two/gpt"]
+
+        run(undeclared, list_claude())
+        run(declared, list_gpt())
+        assert one.requests[-1].header("authorization") == "Bearer mine"
+
+
+@pytest.mark.parametrize("forward_auth", [True, False])
+def test_the_clients_key_and_what_the_rules_say(forward_auth: bool) -> None:
+    """`forward_auth: false` keeps it from lists as from all else."""
+    with FakeUpstream(models=["a"]) as default:
+        rules = ruleset({"one": {"url": default.url, "forward_auth": forward_auth}}, default.url)
+        addon = answers(rules)
+
+        async def work() -> None:
+            assert await ids(addon, {"authorization": "Bearer mine"}) == ["a", "one/a"]
+
+        run(addon, work())
+        assert default.requests[0].header("authorization") == ("Bearer mine" if forward_auth else None)
+
+
 def test_a_configured_key_replaces_the_clients() -> None:
     """Where the default upstream's key is configured as a header, it is that one which is sent."""
     with FakeUpstream(models=["a"], api_key="right") as up:

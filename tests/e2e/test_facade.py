@@ -137,6 +137,14 @@ def test_models_are_managed_by_a_default_upstream_that_is_ollama(start: Any, lap
     assert laptop.inferences[-1].path == "/api/pull"
 
 
+def test_models_of_a_server_that_turned_out_to_be_anthropics(start: Any, claude: FakeUpstream) -> None:
+    """Without `dialect:`, its models are listed in its own way once it is found out."""
+    proxy = start(f'servers: {{hidden: "{claude.url}"}}')
+    proxy.wait_output("hidden speaks anthropic")
+    proxy.until(lambda: "hidden/claude-x" in [model["id"] for model in get(proxy, "/v1/models").json()["data"]])
+    proxy.until(lambda: "hidden/claude-x" in [model["name"] for model in get(proxy, "/api/tags").json()["models"]])
+
+
 def test_the_calls_of_open_webui_at_its_start_are_answered(proxy: Any) -> None:
     """As an Ollama connection, and as an OpenAI one."""
     assert get(proxy, "/api/version").json()["version"]
