@@ -13,10 +13,10 @@
 |                  | Routing    | decide(), or the chain for `auto` -> Plan: ordered candidates, the trace   |
 |                  | Rewriting  | the first candidate's request                                              |
 | upstream_failed  | Failover   | next candidate, or the final answer, or a stream's tail; breakers          |
-| responseheaders  | Failover   | breakers                                                                   |
-|                  | Streaming  | the Pipe for streams; x-switchman-* headers                                |
+| responseheaders  | Streaming  | the Pipe for streams; x-switchman-* headers                                |
 | each chunk       | (Pipe)     | bytes -> events -> stages -> bytes                                         |
 | response         | Processing | the same stages over a whole reply                                         |
+|                  | Verdict    | breakers: was it an answer?                                                |
 |                  | Keeping    | stores the answer; lets those go on who waited for it                      |
 |                  | Recording  | Exchange -> Record -> writer's queue                                       |
 | error            | Failover   | the client left: no verdict on the server                                  |

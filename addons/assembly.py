@@ -21,6 +21,7 @@ from switchman.addons.runtime import Runtime
 from switchman.addons.semantic_caching import SemanticCache
 from switchman.addons.semantic_layer import SemanticLayer
 from switchman.addons.streaming import Streaming
+from switchman.addons.verdict import Verdict
 
 
 def assemble() -> list[object]:
@@ -58,6 +59,7 @@ def assemble() -> list[object]:
         Failover(runtime, rewriting),
         Streaming(runtime),
         Processing(runtime),
+        Verdict(runtime),
         Keeping(runtime, semantic),
         Recording(runtime),
     ]

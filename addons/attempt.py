@@ -12,22 +12,24 @@ from mitmproxy.proxy.layers.http import GetHttpConnection
 from mitmproxy.proxy.layers.http._events import HttpEvent
 
 from switchman.addons.core.retry import FailureKind
+from switchman.addons.dialects.form import Failed
 
 
 @dataclass(eq=False)
 class UpstreamFailure:
     """What the `upstream_failed` hook is given, and what it answers.
 
-    In: `flow`, `kind`, `message` (for a person), and `response` for kind "status" (None where its body was too large
-    to keep). Out: `retry` (the flow's request is the next attempt; `fresh` asks for a new connection), or
-    `flow.response` set to the final answer; for kind "stream" `tail` is what still goes to the client, None if a
-    clean end is impossible.
+    In: `flow`, `kind`, `message` (for a person), `response` for kind "status" (None where its body was too large to
+    keep), and `failed` for kind "error", where `response` is only its head. Out: `retry` (the flow's request is the
+    next attempt; `fresh` asks for a new connection), or `flow.response` set to the final answer; for kind "stream"
+    `tail` is what still goes to the client, None if a clean end is impossible.
     """
 
     flow: http.HTTPFlow
     kind: FailureKind
     message: str
     response: http.Response | None = None
+    failed: Failed | None = None
     reused: bool = False  # the connection had served before, and closed before any byte of this answer
     retry: bool = False
     fresh: bool = False

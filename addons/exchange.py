@@ -19,6 +19,7 @@ from switchman.addons.core.pipe import Pipe
 from switchman.addons.core.plan import Candidate, Plan, TraceLine
 from switchman.addons.core.record import Outcome
 from switchman.addons.core.reply import ReplyCollector
+from switchman.addons.dialects.form import Failed
 from switchman.addons.dialects.rendering import Rendered
 from switchman.addons.dialects.translate import Malformed, Translation, Untranslatable
 from switchman.addons.flights import Flight
@@ -50,6 +51,7 @@ class Attempt:
     probe: bool = False  # the breaker let it pass: it may be the one that finds out whether the server is back
     rendered: Rendered | None = None  # how the server is spoken to; None for what is no LLM call
     swallow: frozenset[int] = frozenset()  # statuses that are worth another attempt
+    elsewhere: frozenset[int] = frozenset()  # those for which another server is asked; none where there is no other
     withheld: bool = False  # the client's credentials are not for this server, and it has none of its own
 
     @property
@@ -112,6 +114,7 @@ class Exchange:
     last_answer: http.Response | None = None  # the last upstream error that was swallowed
     routed: float | None = None  # when the first attempt was handed to the proxy: monotonic seconds
     pinged: bool = False  # the client has the head of a stream, and pings, from before the answer began
+    failed: Failed | None = None  # the error within an answer whose status was good
     pipe: Pipe | None = None
     reply: ReplyCollector | None = None
     outcome: Outcome | None = None

@@ -25,7 +25,7 @@ from switchman.addons.dialects import stream_error
 from switchman.addons.dialects.errors import decode_error
 from switchman.addons.exchange import Attempt, Exchange, exchange
 from switchman.addons.failover_layer import RoutedHttpLayer
-from switchman.addons.refusal import refusal, translate_error
+from switchman.addons.refusal import refusal, relayed_error, translate_error
 from switchman.addons.rewriting import NO_SUCH_PATH, REJECTED, UNAUTHORIZED, Rewriting
 from switchman.addons.runtime import Runtime
 
@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 
 class Failover:
-    """Owner of the breakers' book-keeping: every attempt ends here, in `responseheaders` or in `error`."""
+    """What follows an attempt that failed, or whose client left; Verdict judges those that came to their end."""
 
     def __init__(self, runtime: Runtime, rewriting: Rewriting) -> None:
         self.runtime = runtime
@@ -62,23 +62,14 @@ class Failover:
         else:
             outer.child_layer = ours
 
-    def responseheaders(self, flow: http.HTTPFlow) -> None:
-        if (x := exchange(flow)) is None or (attempt := x.attempt) is None or attempt.ended is not None:
-            return
-        assert flow.response is not None
-        target, now = attempt.target, time.monotonic()
-        if flow.response.status_code in RETRIABLE_STATUSES:
-            retry_after = parse_retry_after(flow.response.headers, time.time())
-            self.runtime.breakers.failure(target, now, retry_after)
-        else:
-            self.runtime.breakers.success(target, now)
-
     def upstream_failed(self, failure: UpstreamFailure) -> None:
         flow = failure.flow
         if (x := exchange(flow)) is None or (attempt := x.attempt) is None:
             return
         attempt.ended = time.monotonic()
         attempt.outcome, attempt.error = failure.kind, failure.message
+        if failure.kind != "stream":
+            x.pipe = x.reply = None  # nothing has gone through it
         if failure.kind == "stream":  # 1
             if x.reply is not None and x.reply.ended and x.pipe is not None:
                 attempt.outcome = "ok"  # all was said; only the end of the framing is missing
@@ -109,9 +100,11 @@ class Failover:
 
     def error(self, flow: http.HTTPFlow) -> None:
         if (x := exchange(flow)) is not None and (attempt := x.attempt) is not None and attempt.ended is None:
-            # The client left: no verdict on the server.
+            # The client left: no verdict on the server, unless it was answering.
             attempt.ended, attempt.outcome = time.monotonic(), "cancelled"
-            if attempt.probe:
+            if x.reply is not None and x.reply.first_token_at is not None:
+                self.runtime.breakers.success(attempt.target, attempt.ended)
+            elif attempt.probe:
                 self.runtime.breakers.release(attempt.target)
 
     def _count(self, attempt: Attempt, failure: UpstreamFailure) -> None:
@@ -121,7 +114,9 @@ class Failover:
 
     def _keep_answer(self, x: Exchange, attempt: Attempt, failure: UpstreamFailure) -> None:
         """In case it is the best there is."""
-        if failure.response is not None:
+        if failure.failed is not None:
+            x.last_answer = relayed_error(x, failure.failed, failure.response)
+        elif failure.response is not None:
             x.last_answer = failure.response
             if attempt.answer is not None:
                 translate_error(x.last_answer, attempt.answer)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import time
 
+from mitmproxy import http
 from mitmproxy.proxy import layer
 from mitmproxy.proxy.layers.http import SendHttp
-from mitmproxy.proxy.layers.http._events import ResponseData, ResponseHeaders
+from mitmproxy.proxy.layers.http._events import ResponseData
 from mitmproxy.proxy.layers.http._hooks import HttpResponseHook
 
 from switchman.addons.exchange import Exchange
+from switchman.addons.held_stream import HeldStream
 from switchman.addons.keepalive import as_events, early_head, ping_of
-from switchman.addons.routed_stream import RoutedStream
 
 
-class PingingStream(RoutedStream):
+class PingingStream(HeldStream):
     """What is sent on the router's own account. RoutedStream says when, keepalive.py what."""
 
     def send_response(self, already_streamed: bool = False) -> layer.CommandGenerator[None]:
@@ -35,15 +36,13 @@ class PingingStream(RoutedStream):
 
     def ping(self, x: Exchange) -> layer.CommandGenerator[None]:
         """The client has heard nothing for long, and the server's time is not over: tell it that all is well."""
-        streaming = self.server_state == self.state_stream_response_body
-        ping = ping_of(x)
-        if streaming:
-            pings = x.pipe.aside(ping) if x.pipe is not None else []
-        else:
-            pings = [ping]
-            if not x.pinged:
-                x.pinged = True
-                head = early_head(x, self.flow.request)
-                yield SendHttp(ResponseHeaders(self.stream_id, head, False), self.context.client)
-        for chunk in pings:
-            yield SendHttp(ResponseData(self.stream_id, chunk), self.context.client)
+        if self.server_state != self.state_stream_response_body:
+            yield from self.send_pings(x, [ping_of(x)])
+        elif x.pipe is not None:
+            for chunk in x.pipe.aside(ping_of(x)):
+                yield SendHttp(ResponseData(self.stream_id, chunk), self.context.client)
+
+    def head_for_pings(self, x: Exchange) -> http.Response:
+        """Its own, where the answer has one already."""
+        waiting = self.server_state == self.state_await_first_event
+        return self.flow.response if waiting and self.flow.response else early_head(x, self.flow.request)

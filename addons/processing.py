@@ -45,6 +45,7 @@ class Processing:
             obj = _read(flow.response, attempt.answer)
         except StreamFailed as e:
             logger.warning("%s failed within its answer: %s", attempt.target, e)
+            x.failed = e.failed
             flow.response = refusal(x, e.failed.status, f"{attempt.target} failed during its answer: {e}")
             x.outcome = "upstream_error"
             return

@@ -9,6 +9,7 @@ from mitmproxy.net.http import http1, status_codes
 
 from switchman.addons.core.call import DialectName
 from switchman.addons.dialects import endpoint_of, error_body
+from switchman.addons.dialects.form import Failed
 from switchman.addons.dialects.translate import Translation
 from switchman.addons.exchange import Exchange
 
@@ -34,6 +35,16 @@ def refusal(
     for name, value in (headers or {}).items():
         fields[name] = value
     return _response(status, error_body(x.dialect or "openai", status, message, param=param), fields)
+
+
+def relayed_error(x: Exchange, failed: Failed, head: http.Response | None) -> http.Response:
+    """A server's error that came with a good status, with the status it should have had, and its Retry-After."""
+    kept = [] if head is None else [f for f in head.headers.fields if f[0].lower().startswith(b"retry-after")]
+    fields = http.Headers([*kept, (b"content-type", b"application/json")])
+    translated = x.attempt is not None and x.attempt.answer is not None
+    kind = None if translated else failed.type  # a word of the server's dialect
+    body = error_body(x.dialect or "openai", failed.status, failed.message, type=kind, code=failed.code)
+    return _response(failed.status, body, fields)
 
 
 def translate_error(response: http.Response, answer: Translation) -> None:

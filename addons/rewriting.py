@@ -127,6 +127,7 @@ class Rewriting:
                 started=time.monotonic(),
                 rendered=rendered,
                 probe=probe,
+                elsewhere=RETRIABLE_STATUSES | server.retry_on if more else frozenset(),
                 swallow=_swallowed(server, more, x.call, rendered) | (UNAUTHORIZED if withheld else frozenset()),
                 withheld=withheld,
             )

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import time
 from math import inf
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from mitmproxy import flow, http
 from mitmproxy.proxy import events, layer
@@ -55,6 +55,7 @@ from switchman.addons.attempt import (
 )
 from switchman.addons.client_connection import RoutedServer
 from switchman.addons.core.retry import FailureKind
+from switchman.addons.dialects.form import Failed
 from switchman.addons.exchange import Exchange, exchange
 from switchman.addons.keepalive import ping_of
 from switchman.addons.refusal import refusal
@@ -67,9 +68,6 @@ MAX_WHOLE_REPLY = 64 * 1024 * 1024
 # A timer may ring so many seconds early.
 EARLY = 0.001
 
-if TYPE_CHECKING:
-    pass
-
 
 class RoutedStream(RequestStream):
     """One request and its attempts."""
@@ -78,6 +76,7 @@ class RoutedStream(RequestStream):
     ping_after: float = inf  # seconds without output until the client is sent a ping
     idle: float = inf  # seconds between two events of the answer
     reused: bool = False
+    first_due: float = inf  # monotonic seconds: when the answer must have begun
     swallowed: http.Response | None = None
 
     def _handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
@@ -106,7 +105,7 @@ class RoutedStream(RequestStream):
         assert attempt is not None
         limits = attempt.candidate.server.timeout
         self.idle = limits.idle
-        self.last = min(x.deadline, attempt.started + limits.total)
+        self.last = self.end_of(x)
         keepalive = attempt.candidate.server.keepalive
         self.ping_after = keepalive.after if keepalive.after and ping_of(x) else inf
         # Pings that have begun go on in their own time, whatever the next server's settings are.
@@ -141,7 +140,13 @@ class RoutedStream(RequestStream):
             yield SendHttp(RequestTrailers(self.attempt_id, request.trailers), connection)
         yield SendHttp(RequestEndOfMessage(self.attempt_id), connection)
         if self.attempt_id:  # else sending failed at once, and that has been dealt with
+            self.first_due = time.monotonic() + limits.first_byte
             self._wake_in(limits.first_byte)
+
+    def end_of(self, x: Exchange) -> float:
+        """When the request as a whole, or the attempt that runs, must be over: monotonic seconds."""
+        assert x.attempt is not None
+        return min(x.deadline, x.attempt.started + x.attempt.candidate.server.timeout.total)
 
     # --- the answer comes in
 
@@ -265,12 +270,17 @@ class RoutedStream(RequestStream):
             yield SendHttp(error, self.context.server)
 
     def fail(
-        self, kind: FailureKind, message: str, response: http.Response | None = None, reused: bool = False
+        self,
+        kind: FailureKind,
+        message: str,
+        response: http.Response | None = None,
+        reused: bool = False,
+        failed: Failed | None = None,
     ) -> layer.CommandGenerator[None]:
         """Nothing has gone to the client yet: ask for the next attempt, or the final answer."""
         self.due = inf
         self.flow.response = None
-        failure = UpstreamFailure(self.flow, kind, message, response, reused)
+        failure = UpstreamFailure(self.flow, kind, message, response, failed, reused)
         yield UpstreamFailedHook(failure)
         if (yield from self.check_killed(True)):
             return
@@ -324,12 +334,16 @@ class RoutedStream(RequestStream):
         yield from self.abandon()
         if streaming:
             yield from self.break_off(message)
-        elif self.server_state in (
+        elif self.unsent():
+            yield from self.fail("timeout", message)
+
+    def unsent(self) -> bool:
+        """Is an attempt under way of which the client has nothing yet?"""
+        return self.server_state in (
             self.state_wait_for_response_headers,
             self.state_swallow_answer,
             self.state_consume_response_body,
-        ):
-            yield from self.fail("timeout", message)
+        )
 
     def _what_took_too_long(self) -> str:
         x = exchange(self.flow)
@@ -338,7 +352,7 @@ class RoutedStream(RequestStream):
         limits, now = attempt.candidate.server.timeout, time.monotonic()
         if now >= x.deadline or now >= attempt.started + limits.total:
             return f"no complete answer within the total deadline of {min(limits.total, x.deadline - x.started):g} s"
-        if self.server_state == self.state_wait_for_response_headers:
+        if self.server_state == self.state_wait_for_response_headers or self.idle == inf:
             return f"no answer within the first-byte deadline of {limits.first_byte:g} s"
         return f"nothing came for {limits.idle:g} s, the idle deadline"
 
@@ -357,7 +371,7 @@ class RoutedStream(RequestStream):
             reused, self.reused = self.reused and not answer_begun(event.message), False
             self._attempt_over()
             yield from self.fail("reset", event.message, reused=reused)
-        elif self.server_state in (self.state_swallow_answer, self.state_consume_response_body):
+        elif self.unsent():
             self._attempt_over()
             yield from self.fail("reset", event.message)
         else:

@@ -18,6 +18,7 @@ from mitmproxy import http
 from switchman.addons.core.fences import FenceStage
 from switchman.addons.core.naming import NameStage
 from switchman.addons.core.pipe import Framing, Pipe, Stage
+from switchman.addons.core.plan import TraceLine
 from switchman.addons.core.reply import HideUsage, ReplyCollector
 from switchman.addons.core.slots import Slot
 from switchman.addons.core.slotstage import SlotStage
@@ -45,7 +46,10 @@ class Streaming:
         if (attempt := x.attempt) is None or attempt.ended is not None:
             return  # the router's own answer
         framing = framing_of(response.headers.get("content-type", ""))
-        encoded = response.headers.get("content-encoding", "identity").lower() != "identity"
+        coding = response.headers.get("content-encoding", "identity")
+        encoded = coding.lower() != "identity"
+        if encoded and x.call is not None:
+            x.trace.append(TraceLine("reply", "skip", f"Unasked, the server encoded its answer as {coding}: unread."))
         if attempt.answer is not None and (response.status_code >= 400 or not _streams(attempt)):
             return  # held back, to be said in the client's dialect
         if x.call is not None and framing is not None and not encoded:

@@ -4,18 +4,26 @@
    them (RFC 9110, section 6.5.1), and so they are dropped, here and for the client's side.
 2. It takes an interim answer (100, 102, 103) for the answer. A proxy may discard those that it did not ask for
    (RFC 9110, section 15.2).
+3. It leaves a compressed body as it is. Where the request asked for none (`accept-encoding: identity`), and the coding
+   is known, the answer goes on as if the server had obeyed; what cannot be decoded is a broken answer.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import h11
 from h11._readers import ChunkedReader
+from mitmproxy import http
 from mitmproxy.proxy import events, layer
 from mitmproxy.proxy.layers.http import HttpClient
+from mitmproxy.proxy.layers.http._base import ReceiveHttp
+from mitmproxy.proxy.layers.http._events import ResponseHeaders
 from mitmproxy.proxy.layers.http._http1 import Http1Client
+
+from switchman.addons.core.decoding import Decoder, Undecodable, decoder_for
 
 INTERIM = re.compile(rb"HTTP/1\.[01] 1(?!01)")  # 101 is final: it switches protocols
 
@@ -34,8 +42,41 @@ class WithoutTrailers:
         self._reader.read_eof()
 
 
+class Decoded:
+    """A body's reader, as mitmproxy calls it, of what the body is without its coding."""
+
+    def __init__(self, reader: Any, decoder: Decoder) -> None:
+        self._reader = reader
+        self._decoder = decoder
+        self._pieces: Iterator[bytes] = iter(())
+
+    def __call__(self, buffer: Any) -> Any:
+        try:
+            while not (piece := next(self._pieces, b"")):
+                event = self._reader(buffer)
+                if not isinstance(event, h11.Data):
+                    return self._last(event)
+                self._pieces = self._decoder.feed(bytes(event.data))
+        except Undecodable as error:
+            raise h11.RemoteProtocolError(str(error)) from None
+        return h11.Data(data=piece)
+
+    def read_eof(self) -> Any:
+        try:
+            return self._last(self._reader.read_eof())
+        except Undecodable as error:
+            raise h11.RemoteProtocolError(str(error)) from None
+
+    def _last(self, event: Any) -> Any:
+        if isinstance(event, h11.EndOfMessage):
+            self._decoder.end()
+        return event
+
+
 class RoutedClient(Http1Client):
-    """A connection to an upstream that may send interim answers and trailers."""
+    """A connection to an upstream that may send interim answers and trailers, and compress although not asked to."""
+
+    decoder: Decoder | None = None  # of the answer that is being read
 
     def read_headers(self, event: events.ConnectionEvent) -> layer.CommandGenerator[None]:
         if isinstance(event, events.DataReceived) and self.request:
@@ -44,11 +85,29 @@ class RoutedClient(Http1Client):
                     return  # not all of it is here
             if not self.buf:
                 return
-        yield from super().read_headers(event)
+        for command in super().read_headers(event):
+            if isinstance(command, ReceiveHttp) and isinstance(command.event, ResponseHeaders):
+                self.decoder = None if command.event.end_stream else self._take_coding(command.event.response)
+            yield command
+
+    def _take_coding(self, response: http.Response) -> Decoder | None:
+        """The decoder of an answer whose coding nobody asked for; its head then says nothing of it any more."""
+        headers = response.headers
+        if "content-encoding" not in headers or self.request is None:
+            return None
+        if self.request.headers.get("accept-encoding") != "identity":
+            return None
+        if (decoder := decoder_for(headers["content-encoding"])) is not None:
+            del headers["content-encoding"]
+            if headers.pop("content-length", None) is not None:
+                headers["transfer-encoding"] = "chunked"
+        return decoder
 
     def read_body(self, event: events.Event) -> layer.CommandGenerator[None]:
         if isinstance(self.body_reader, ChunkedReader):
             self.body_reader = WithoutTrailers(self.body_reader)  # type: ignore[assignment]
+        if self.decoder is not None:
+            self.body_reader, self.decoder = Decoded(self.body_reader, self.decoder), None  # type: ignore[assignment]
         yield from super().read_body(event)
 
 

@@ -2,8 +2,8 @@
 
 1. `decoder_for(header)` gives a Decoder for gzip, deflate, br and zstd, and for several of them one after the other;
    None for a coding nobody here knows.
-2. `feed(data)` yields what `data` adds, in pieces of about PIECE bytes at most, however far it expands; `end()` yields
-   nothing, or raises. A piece is made only when it is asked for.
+2. `feed(data)` yields what `data` adds, in pieces of about PIECE bytes at most and never empty, however far it expands;
+   a piece is made only when it is asked for. `end()` says that no more comes.
 3. Undecodable: the bytes are no such coding, end before its end, or expand beyond all reason.
 
 Formats: RFC 1950 to 1952 (zlib, deflate, gzip), RFC 7932 (brotli), RFC 8878 (zstd). Names: RFC 9110 section 8.4.1.
@@ -109,7 +109,8 @@ class _Brotli(Decoder):
         try:
             piece = self._machine.process(data, output_buffer_limit=PIECE)
             while piece or not self._machine.can_accept_more_data():
-                yield piece
+                if piece:
+                    yield piece
                 piece = self._machine.process(b"", output_buffer_limit=PIECE)
         except brotli.error as error:
             raise Undecodable(f"the body is no br: {error}") from None

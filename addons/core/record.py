@@ -25,7 +25,7 @@ Outcome = Literal[
 class AttemptRecord:
     """One try at one candidate. `outcome` is "ok" or the failure's kind.
 
-    Kinds: connect, tls, dns, timeout, status, reset, stream, cancelled.
+    Kinds: connect, tls, dns, timeout, status, error, reset, stream, cancelled.
     """
 
     number: int  # from 1

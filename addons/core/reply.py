@@ -54,8 +54,9 @@ class ReplyCollector:
     """feed() every event of a stream before any stage, or feed_whole() a whole reply; then read the attributes.
 
     `model`, `finish_reason`: as the upstream names them (`stop_reason`, `done_reason` and Responses' status count).
-    `error`: the text of an error inside the reply. `finished`: the reply came to its own end. `ended`: so did
-    its stream, whose last event has been seen. `first_token_at`, `last_event_at`: clock times, of streams.
+    `error`: the text of an error inside the reply, `failure`: the object it stands in. `begun`: an event of a stream
+    has come that is neither an error nor a ping. `finished`: the reply came to its own end. `ended`: so did its
+    stream, whose last event has been seen. `first_token_at`, `last_event_at`: clock times, of streams.
     """
 
     def __init__(self) -> None:
@@ -64,6 +65,8 @@ class ReplyCollector:
         self.finished = False
         self.ended = False
         self.error: str | None = None
+        self.failure: dict[str, Any] | None = None
+        self.begun = False
         self.first_token_at: float | None = None
         self.last_event_at: float | None = None
         self._usage: dict[str, Any] = {}
@@ -145,7 +148,7 @@ class ReplyCollector:
         if payload is None:
             return
         if payload.startswith(b"[DONE]"):
-            self.finished = self.ended = True
+            self.begun = self.finished = self.ended = True
             return
         if event.name == "message_stop":
             self.ended = True
@@ -159,6 +162,13 @@ class ReplyCollector:
             if self.first_token_at is None and _has_output(data):
                 self.first_token_at = now
                 self._hidden_reasoning = not _has_thought(data)
+        if not self.begun:
+            self.begun = self.error is None and not (isinstance(data, dict) and data.get("type") == "ping")
+
+    @property
+    def refused(self) -> bool:
+        """Is the reply, as far as it has come, nothing but an error?"""
+        return self.error is not None and not self.begun
 
     def feed_whole(self, obj: dict[str, Any]) -> None:
         """A whole reply."""
@@ -263,10 +273,13 @@ class ReplyCollector:
 
     def _read_error(self, data: dict[str, Any], inner: dict[str, Any]) -> None:
         error = data.get("error") or inner.get("error")
+        if not error and data.get("type") == "error":
+            error = data.get("message")  # Responses' own event
         if isinstance(error, dict):
             error = error.get("message") or error.get("code") or error.get("type") or "error"
         if isinstance(error, str) and error:
             self.error = error
+            self.failure = data if data.get("error") else inner
 
 
 class HideUsage:

@@ -15,6 +15,7 @@ FailureKind = Literal[
     "timeout",  # no first byte, or silence, by the deadline
     "reset",  # the connection ended before any byte of an answer
     "status",  # a retriable status
+    "error",  # a good status, and nothing but an error behind it
     "stream",  # the upstream died after its answer had begun: recorded, never retried
     "cancelled",  # the client left: never counts against the upstream
 ]

@@ -15,7 +15,7 @@ from switchman.addons.dialects.fields import text_of
 from switchman.addons.dialects.form import Failed
 from switchman.addons.dialects.wire import ErrorInfo
 
-# Error words that say more than "the server's fault" -> the status they come with, for errors inside a stream.
+# Error words that say more than "the server's fault" -> the status they come with, for errors inside a good answer.
 STATUSES: Final[dict[str, int]] = {
     "invalid_request_error": 400,
     "authentication_error": 401,
@@ -28,7 +28,17 @@ STATUSES: Final[dict[str, int]] = {
     "insufficient_quota": 429,
     "timeout_error": 504,
     "overloaded_error": 529,
+    # OpenAI's codes, where they come without a type; https://platform.openai.com/docs/api-reference/responses-streaming
+    "context_length_exceeded": 400,
+    "invalid_prompt": 400,
+    "content_filter": 400,
+    "content_policy_violation": 400,
+    "invalid_api_key": 401,
+    "model_not_found": 404,
 }
+
+# Where a reply has its answer. With one of them filled in, an `error` beside it is not all there is.
+ANSWERS: Final = ("choices", "content", "output", "response", "data", "embeddings", "embedding")
 
 LONGEST_TEXT: Final = 500  # characters of an error page that is no JSON
 
@@ -52,6 +62,8 @@ def error_in(obj: Mapping[str, Any]) -> ErrorInfo | None:
         return ErrorInfo(inner, "")
     source = inner if isinstance(inner, dict) else obj
     message = source.get("message") or source.get("detail")
+    if not message and source is inner:
+        message = source.get("code") or source.get("type")
     if not message:
         return None
     code = source.get("code")
@@ -68,6 +80,14 @@ def decode_failure(obj: Mapping[str, Any]) -> Failed:
     error = error_in(obj) or ErrorInfo("the upstream failed", "")
     status = STATUSES.get(error.type) or STATUSES.get(error.code or "") or _numeric(error.code) or 500
     return Failed(error.message, error.type or None, error.code, status)
+
+
+def failure_in(obj: Mapping[str, Any]) -> Failed | None:
+    """The error that a whole reply is in spite of its good status, as OpenRouter sends it; None for an answer."""
+    answered = any(obj.get(name) for name in ANSWERS) or isinstance(obj.get("message"), dict)
+    if answered or not obj.get("error"):
+        return None
+    return decode_failure(obj)
 
 
 def _numeric(code: str | None) -> int | None:
