@@ -77,7 +77,7 @@ def _check_items(items: list[Any]) -> None:
                 if not isinstance(item.get(name), str):
                     raise Rejected(400, f"Missing required parameter: 'input[{i}].{name}'.", param=f"input[{i}].{name}")
             open_calls[item["call_id"]] = kind
-        elif kind in RESULTS and open_calls.pop(item.get("call_id"), None) != RESULTS[kind]:
+        elif kind in RESULTS and open_calls.pop(item.get("call_id", ""), None) != RESULTS[kind]:
             message = f"No tool call found for {kind.replace('_', ' ')} with call_id {item.get('call_id')}."
             raise Rejected(400, message, param="input")
     for call_id, kind in open_calls.items():
@@ -175,7 +175,7 @@ def _stream(whole: dict[str, Any], how: Behaviour, who: Identity) -> Iterator[by
 
 def _told(item: dict[str, Any], place: int, how: Behaviour, who: Identity) -> Iterator[dict[str, Any]]:
     """One output item in events."""
-    empty = {"message": {"content": []}, "reasoning": {"summary": []}, "function_call": {"arguments": ""},
+    empty: dict[str, Any] = {"message": {"content": []}, "reasoning": {"summary": []}, "function_call": {"arguments": ""},
              "custom_tool_call": {"input": ""}}[item["type"]]  # fmt: skip
     status = {"status": "in_progress"} if "status" in item else {}
     yield {"type": "response.output_item.added", "output_index": place, "item": {**item, **status, **empty}}
