@@ -6,11 +6,15 @@ import argparse
 import asyncio
 import json
 import sys
+from collections.abc import Sequence
 
 from switchman.addons.asking import Asker
 from switchman.addons.configuration import SettingsError, load_ruleset, load_settings, summary
+from switchman.addons.core.credentials import is_on_own_network, source
+from switchman.addons.core.decide import known_target
 from switchman.addons.core.dialectsigns import Dialects
 from switchman.addons.core.problems import RulesError
+from switchman.addons.core.routes import Instance
 from switchman.addons.core.ruleset import Ruleset
 from switchman.addons.core.rulesfile import json_schema
 from switchman.addons.core.servers import Server
@@ -62,6 +66,26 @@ def _speaks(server: Server, found: dict[Server, Dialects | None]) -> str:
     return f"{', '.join(dialects)} (detected)" if dialects else "any dialect (not detected)"
 
 
+def _credentials(server: Server) -> str:
+    """Whose credentials it gets, as far as that is the same in every plan."""
+    match source(server, server), server.forward_auth:
+        case "own", _:
+            return "with a key of its own"
+        case "none", _:
+            return "without credentials (forward_auth: false)"
+        case _, True:
+            return "always with the client's credentials (forward_auth: true)"
+    if is_on_own_network(server.url.host):
+        return "with the client's credentials, as a fallback only of a server on your network"
+    return "with the client's credentials, but not as a fallback"
+
+
+def _withheld(later: Sequence[Instance], first: Server) -> str:
+    """Which of those that come later are not asked with the client's credentials, nor with any."""
+    names = dict.fromkeys(one.server.name for one in later if source(one.server, first) == "none")
+    return f" ({', '.join(names)} without the client's credentials)" if names else ""
+
+
 def _failed(problems: list[str]) -> int:
     for problem in problems:
         print(problem, file=sys.stderr)
@@ -72,21 +96,18 @@ def _failed(problems: list[str]) -> int:
 def _print_summary(rules: Ruleset, found: dict[Server, Dialects | None]) -> None:
     print(f"OK {rules.file}: {summary(rules)}")
     for server in rules.upstreams:
-        key = (
-            "with an api_key"
-            if server.api_key
-            else "with the client's credentials"
-            if server.forward_auth
-            else "no key"
-        )
-        print(f"  server {server.name}: {server.url}, {_speaks(server, found)}, {key}")
+        print(f"  server {server.name}: {server.url}, {_speaks(server, found)}, {_credentials(server)}")
     for alias in rules.aliases.values():
-        places = [f"{i.server.name}/{i.model}" if i.model else i.server.name for i in alias.instances]
-        print(f"  alias {alias.name}: {', then '.join(places)}")
+        print(f"  alias {alias.name}: {named(alias.instances)}{_withheld(alias.instances, alias.instances[0].server)}")
     for route in rules.routes:
         target = route.upstream.name if route.upstream else "by its name"
         model = f" as {route.model}" if route.model else ""
-        print(f"  {route.name} (priority {route.priority}): {route.match} -> {target}{model}")
+        more = f", then {named(route.fallbacks)}" if route.fallbacks else ""
+        first = route.upstream or next((i.server for i in known_target(route.model or "", rules)), None)
+        held = _withheld(route.fallbacks, first) if first else ""
+        print(f"  {route.name} (priority {route.priority}): {route.match} -> {target}{model}{more}{held}")
     print(f"  everything else: {rules.default.url}")
     if rules.auto_default or rules.fallbacks:
-        print(f"  auto, when no route matches: {named((*rules.auto_default, *rules.fallbacks))}")
+        auto = (*rules.auto_default, *rules.fallbacks)
+        held = _withheld(auto, rules.auto_default[0].server if rules.auto_default else rules.default)
+        print(f"  auto, when no route matches: {named(auto)}{held}")

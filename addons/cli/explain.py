@@ -13,6 +13,7 @@ from typing import Any
 from switchman.addons import seen
 from switchman.addons.cli.messages import refuse
 from switchman.addons.configuration import SettingsError, load_ruleset, load_settings
+from switchman.addons.core.credentials import source
 from switchman.addons.core.decide import Ask, decide, default_plan, match_rules, plan_for_target
 from switchman.addons.core.features import Features, features_of
 from switchman.addons.core.plan import Plan, TraceLine
@@ -156,6 +157,7 @@ def _as_json(ask: Ask, features: Features, plan: Plan) -> dict[str, Any]:
                 "server": one.server.name,
                 "model": one.model or ask.model,
                 "url": str(one.server.url),
+                "credentials": source(one.server, plan.first_choice),
             }
             for one in plan.candidates
         ],
@@ -178,4 +180,5 @@ def _show(ask: Ask, features: Features, plan: Plan) -> None:
         f"  by {plan.layer} {plan.route}".rstrip() + (f", thinking {plan.thinking}" if plan.thinking != "auto" else "")
     )
     for number, one in enumerate(plan.candidates, 1):
-        print(f"  {number}. {one.named(ask.model)}  {one.server.url}")
+        held = "" if source(one.server, plan.first_choice) != "none" else "  (without the client's credentials)"
+        print(f"  {number}. {one.named(ask.model)}  {one.server.url}{held}")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from switchman.addons.core.clients import Network
 from switchman.addons.core.conditions import HealthIs, MaxCost, MaxLatency
+from switchman.addons.core.credentials import strangers
 from switchman.addons.core.logic import AllOf, AnyOf, Not
 from switchman.addons.core.problems import Problem, hint
-from switchman.addons.core.routes import Alias, Match, ModelMap, Route
+from switchman.addons.core.routes import Alias, Instance, Match, ModelMap, Route
 from switchman.addons.core.servers import Server
 from switchman.addons.core.subject import Condition
 from switchman.addons.core.targets import instances_named
@@ -28,14 +29,16 @@ def routing_warnings(
     servers: Mapping[str, Server],
     model_map: ModelMap,
     local_only: frozenset[str] = frozenset(),
+    fallbacks: Sequence[Instance] = (),
 ) -> list[Problem]:
-    """Every warning about aliases and routes. `routes` are in the order they are tried."""
+    """Every warning about aliases and routes. `routes` are in the order they are tried, `fallbacks` follow each."""
     return [
         *_never_matching(document, routes, aliases, model_map),
         *_never_true(document, routes, servers),
         *_missing_targets(document, routes, aliases, servers),
         *_leaving(document, routes, aliases, servers, local_only),
         *_unreachable_aliases(document, aliases, model_map),
+        *_without_credentials(document, routes, aliases, servers, fallbacks),
     ]
 
 
@@ -159,9 +162,10 @@ def _leaving(
 ) -> Iterator[Problem]:
     """Fallbacks out of a local_only set: they are not tried."""
     for route in routes:
-        first = _first_server(route, aliases, servers)
-        if first is None or (first not in local_only and not route.local_only):
+        leading = _first_server(route, aliases, servers)
+        if leading is None or (leading.name not in local_only and not route.local_only):
             continue
+        first = leading.name
         left = [f.server.name for f in route.fallbacks if f.server.name != first and f.server.name not in local_only]
         if left:
             path = ("routes", route.position, "route", "fallbacks")
@@ -175,11 +179,40 @@ def _leaving(
             yield document.problem(("aliases", alias.name), message, at_key=True, warning=True)
 
 
-def _first_server(route: Route, aliases: Mapping[str, Alias], servers: Mapping[str, Server]) -> str | None:
+def _first_server(route: Route, aliases: Mapping[str, Alias], servers: Mapping[str, Server]) -> Server | None:
     if route.upstream is not None:
-        return route.upstream.name
+        return route.upstream
     found = instances_named(route.model or "", servers, aliases)
-    return found[0].server.name if found else None
+    return found[0].server if found else None
+
+
+def _without_credentials(
+    document: Document,
+    routes: Sequence[Route],
+    aliases: Mapping[str, Alias],
+    servers: Mapping[str, Server],
+    fallbacks: Sequence[Instance],
+) -> Iterator[Problem]:
+    """Public servers that come after one of another owner, and have no key: they will refuse what they are asked."""
+
+    def problem(path: Path, later: Iterable[Instance], first: Server, at_key: bool = True) -> Iterator[Problem]:
+        if names := ", ".join(server.name for server in strangers((one.server for one in later), first)):
+            message = (
+                f"after {first.name} the client's credentials do not go to {names}, and there are no others: "
+                "set api_key, or forward_auth (true: they do go there, false: none are needed)"
+            )
+            yield document.problem(path, message, at_key=at_key, warning=True)
+
+    for alias in aliases.values():
+        if alias.instances:
+            yield from problem(("aliases", alias.name), alias.instances[1:], alias.instances[0].server)
+    leading = [(route, first) for route in routes if (first := _first_server(route, aliases, servers)) is not None]
+    for route, first in leading:
+        yield from problem(("routes", route.position, "route", "fallbacks"), route.fallbacks, first)
+    for index, one in enumerate(fallbacks):
+        found = next((first for _, first in leading if strangers([one.server], first)), None)
+        if found is not None:
+            yield from problem(("fallbacks", index), [one], found, at_key=False)
 
 
 def _missing_targets(

@@ -168,7 +168,7 @@ def parse_ruleset(
         raise RulesError(errors)
     warnings = [
         *problems,
-        *routing_warnings(document, routes, aliases, compiler.servers, model_map, local_only),
+        *routing_warnings(document, routes, aliases, compiler.servers, model_map, local_only, fallbacks),
         *_layer_warnings(document, model, compiler, aliases),
     ]
     exact, others = _index(routes)

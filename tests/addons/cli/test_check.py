@@ -11,6 +11,7 @@ from switchman.addons.testing import FakeUpstream
 from switchman.addons.testing.broken import refused
 
 Captured = pytest.CaptureFixture[str]
+NEIGHBOURS = "with the client's credentials, as a fallback only of a server on your network"
 
 
 @pytest.fixture(autouse=True)
@@ -31,8 +32,8 @@ routes: [{match: {model: m}, route: {upstream: fast, model: z}}]
     out = capsys.readouterr()
     assert out.out.splitlines() == [
         f"OK {file}: 2 servers, 1 alias, 1 route",
-        "  server fast: http://h:8000, any dialect, with the client's credentials",
-        "  server laptop: http://l:11434, ollama, with the client's credentials",
+        f"  server fast: http://h:8000, any dialect, {NEIGHBOURS}",
+        f"  server laptop: http://l:11434, ollama, {NEIGHBOURS}",
         "  alias a: fast/x, then laptop/y",
         "  route 1 (priority 500): model m -> fast as z",
         "  everything else: http://localhost:8000",
@@ -50,12 +51,46 @@ def test_what_undeclared_servers_speak_is_asked(tmp_path: Path, capsys: Captured
         asked = len(a.requests)
         assert run([str(file), "--offline"]) == 0
         assert len(a.requests) == asked
-    rest = ", with the client's credentials"
+    rest = f", {NEIGHBOURS}"
     assert shown == [
         f"openai (detected){rest}",
         f"ollama, openai (detected){rest}",
         f"anthropic (detected){rest}",
         f"any dialect (not detected){rest}",
+    ]
+
+
+def test_whose_credentials_each_server_gets(tmp_path: Path, capsys: Captured) -> None:
+    """What holds for each server, and in which order of servers some get none."""
+    file = tmp_path / "r.yaml"
+    file.write_text("""\
+servers:
+  box: {url: "http://gpu-box:8000", dialect: openai}
+  cloud: {url: "https://api.example.com", dialect: openai}
+  keyed: {url: "https://keyed.example.com", dialect: openai, headers: {x-api-key: k}, forward_auth: false}
+  always: {url: "https://always.example.com", dialect: openai, forward_auth: true}
+  never: {url: "https://never.example.com", dialect: openai, forward_auth: false}
+aliases:
+  all: {instances: [box/m, cloud/m, keyed/m, always/m, never/m]}
+  home: {instances: [cloud/m, box/m]}
+routes: [{match: {model: m}, route: {upstream: cloud, fallbacks: [cloud/n, box/n]}}]
+default: cloud/m
+fallbacks: [box/m]
+""")
+    assert run([str(file), "--offline"]) == 0
+    warning, *lines = capsys.readouterr().out.splitlines()
+    assert "aliases.all: after box the client's credentials do not go to cloud" in warning
+    assert [line.partition(", openai, ")[2] for line in lines if "  server" in line] == [
+        NEIGHBOURS,
+        "with the client's credentials, but not as a fallback",
+        "with a key of its own",
+        "always with the client's credentials (forward_auth: true)",
+        "without credentials (forward_auth: false)",
+    ]
+    orders = [line.rpartition(" (")[2] for line in lines if line.endswith("without the client's credentials)")]
+    assert orders == [
+        "cloud, never without the client's credentials)",
+        *["box without the client's credentials)"] * 3,
     ]
 
 

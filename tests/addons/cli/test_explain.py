@@ -39,6 +39,7 @@ def test_a_rule_on_what_is_asked(config: Path, capsys: pytest.CaptureFixture[str
     found = explained(config, capsys, CODE)
     assert (found["layer"], found["route"], found["thinking"]) == ("route", "code", "disabled")
     assert [one["target"] for one in found["candidates"]] == ["cloud/coder", "laptop/qwen"]
+    assert [one["credentials"] for one in found["candidates"]] == ["client", "none"]
     assert (found["features"]["task"], found["features"]["language"]) == ("coding", "en")
     assert found["trace"][0]["detail"].startswith("code (line 3) matches model auto and task coding")
 

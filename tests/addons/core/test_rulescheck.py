@@ -191,6 +191,41 @@ def test_fallbacks_that_leave_a_local_only_set_are_found() -> None:
     ]
 
 
+CLOUDS = """\
+servers: {box: "http://box:8000", near: "http://10.0.0.7", one: "https://one.example", two: "https://two.example"}
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("aliases: {a: {instances: [box/m, one/m, two/m]}}", "one, two"),
+        ("aliases: {a: {instances: [one/m, one/n, two/m]}}", "two"),
+        ("routes: [{route: {upstream: box, fallbacks: [near/m, two/m]}}]", "two"),
+        ("routes: [{route: {model: one/m, fallbacks: [two/m]}}]", "two"),
+        ("routes: [{route: {upstream: one}}]\nfallbacks: [one/m, two/m]", "two"),
+    ],
+)
+def test_public_servers_that_nobody_gives_a_key_are_found(text: str, names: str) -> None:
+    """A fallback of another owner does not get the client's key, so it needs one, or a word that it does not."""
+    (found,) = warnings(CLOUDS + text)
+    assert f"the client's credentials do not go to {names}, and there are no others" in found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "aliases: {a: {instances: [one/m, box/m, near/m]}}",
+        "aliases: {a: {instances: [box/m, near/m]}}",
+        "routes: [{route: {upstream: one, fallbacks: [one/m, box/m]}}]",
+        "aliases: {a: {instances: [one/m, told/m]}}",
+    ],
+)
+def test_neighbours_need_no_word(text: str) -> None:
+    """A server at home often wants no key, and one that is told about is told about."""
+    assert warnings(CLOUDS.replace("{box", "{told: {url: 'https://t.example', forward_auth: false}, box") + text) == []
+
+
 def test_targets_of_layers_that_are_not_there_are_found() -> None:
     """Each would be a miss every time."""
     text = SERVERS + (

@@ -440,7 +440,7 @@ THE_DESIGNS = """\
 servers:                                  # a URL, or a mapping
   fast-box: "http://192.168.1.100:8000"
   openai: {url: "https://api.openai.com/v1", dialect: openai, api_key: "env:OPENAI_API_KEY"}   # or "vault:openai"
-  claude: {url: "https://api.anthropic.com", dialect: anthropic, timeout: {connect: 5, first_byte: 60, idle: 30}}
+  claude: {url: "https://api.anthropic.com", dialect: anthropic, api_key: "env:OPENAI_API_KEY", timeout: {connect: 5, first_byte: 60, idle: 30}}
   laptop: {url: "http://localhost:11434", dialect: ollama}
 models:                                   # optional facts: $ per million tokens, context, what it can do
   openai/gpt-4o-mini: {input_cost: 0.15, output_cost: 0.60, context: 128000, modalities: [text, vision]}
