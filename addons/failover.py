@@ -122,8 +122,12 @@ class Failover:
                 translate_error(x.last_answer, attempt.answer)
 
     def _again(self, flow: http.HTTPFlow, x: Exchange, failure: UpstreamFailure) -> None:
-        self.rewriting.again(flow, x)
-        failure.retry = True
+        if self.rewriting.again(flow, x):
+            failure.retry = True
+        elif x.last_answer is not None:
+            flow.response, x.outcome = x.last_answer, "upstream_error"
+        else:  # said in the only way that is left, the request would be another one
+            flow.response = refusal(x, 400, str(x.untold), param=x.untold.field if x.untold else None)
 
     def _lack(self, x: Exchange, attempt: Attempt, response: http.Response | None) -> str | None:
         """What the server turned out not to have, and is not asked for again; None where its answer is no such news."""

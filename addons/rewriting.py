@@ -152,12 +152,12 @@ class Rewriting:
             x.trace.append(TraceLine("credentials", "skip", _why_withheld(server, first)))
         return cut, harmless, withheld
 
-    def again(self, flow: http.HTTPFlow, x: Exchange) -> None:
-        """Prepare the last attempt's candidate once more."""
+    def again(self, flow: http.HTTPFlow, x: Exchange) -> bool:
+        """Prepare the last attempt's candidate once more, or one after it; False if none can be told the request."""
         x.next_candidate -= 1
         while x.plan is not None and x.plan.candidates[x.next_candidate] is not x.attempts[-1].candidate:
             x.next_candidate -= 1  # past candidates that could not be told the request
-        self.prepare(flow, x)
+        return self.prepare(flow, x)
 
 
 def _fields(given: Fields, server: Server, rendered: Rendered | None, content: bytes) -> list[tuple[bytes, bytes]]:

@@ -173,6 +173,18 @@ def test_responses_that_cannot_be_translated(target: str, server: FakeUpstream, 
     assert server.requests == []
 
 
+def test_responses_that_turn_out_to_be_untranslatable(upstream_factory: Any, start: Any) -> None:
+    """The server's 404 tells that it lacks the API; what a chat cannot say is then refused at once, not asked again."""
+    old = upstream_factory("openai", name="lacking")
+    old.paths["/v1/responses"] = Behaviour(status=404, message="Not Found")
+    proxy = start(f'servers: {{lacking: {{url: "{old.url}", dialect: openai}}}}\n')
+    with pytest.raises(openai.BadRequestError, match="previous_response_id") as caught:
+        respond(proxy, "lacking", False, input="hi", previous_response_id="resp_1")
+    assert caught.value.param == "previous_response_id"
+    assert [request.path for request in old.inferences] == ["/v1/responses"]
+    assert proxy.row_of(caught.value.response)["outcome"] == "refused"
+
+
 @targets
 def test_responses_errors(target: str, server: FakeUpstream, proxy: Any) -> None:
     """A server's error is the client's exception; in a stream too."""
