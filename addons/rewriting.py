@@ -178,8 +178,8 @@ def _fields(given: Fields, server: Server, rendered: Rendered | None, content: b
     if (key := _key(given, server, rendered)) is not None:
         drop += CREDENTIALS
         if key:
-            name, value = credentials.header_for(key, dialect)
-            ours[name.encode()] = value.encode()
+            header, credential = credentials.header_for(key, dialect)
+            ours[header.encode()] = credential.encode()
     ours.update((name.lower().encode(), value.encode()) for name, value in server.headers.items())
     fields = []
     chunked = any(name.lower() == b"transfer-encoding" for name, _ in given)
