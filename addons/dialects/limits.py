@@ -75,7 +75,9 @@ LIMITS: Final[tuple[Limit, ...]] = (
     Limit("n", OPENAI, ("ollama", "anthropic"), "refuse", "one answer for each request"),
     Limit("best_of", COMPLETION, ("ollama", "anthropic"), "refuse", "one answer for each request"),
     Limit("echo", COMPLETION, ("ollama", "anthropic"), "refuse", "the prompt is not repeated in the answer"),
-    Limit("prompt", COMPLETION, ("ollama", "anthropic"), "refuse", "one prompt as text; no lists, no token numbers"),
+    Limit(
+        "prompt", COMPLETION, ("ollama", "anthropic"), "refuse", "one prompt, as text; not several, no token numbers"
+    ),
     Limit("suffix", (*COMPLETION, *GENERATE), ("anthropic",), "refuse", "nothing can be filled in between"),
     Limit("suffix", GENERATE, ("openai",), "change", "sent to the legacy completions endpoint"),
     Limit("raw", GENERATE, ("openai",), "change", "sent to the legacy completions endpoint"),
@@ -108,6 +110,13 @@ LIMITS: Final[tuple[Limit, ...]] = (
         ("anthropic",),
         "change",
         "system messages stand at the start",
+    ),
+    Limit(
+        "messages",
+        (*CHAT, *RESPONSES, *OLLAMA),
+        ("anthropic",),
+        "change",
+        "without any other message, the system messages are sent as the user's",
     ),
     Limit("messages.thinking", CHATS, ("openai", "anthropic"), "drop", "thoughts of earlier turns are not sent back"),
     Limit(

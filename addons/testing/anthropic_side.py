@@ -146,8 +146,8 @@ def _check_block(where: str, block: Any, role: str, called: set[str], modern: bo
     kind = block.get("type") if isinstance(block, dict) else None
     if kind not in BLOCKS:
         raise Rejected(400, f"{where}: Input tag '{kind}' does not match any of the expected tags")
-    if kind == "text" and not block.get("text"):
-        raise Rejected(400, "messages: text content blocks must be non-empty")
+    if kind == "text" and not str(block.get("text") or "").strip():
+        raise Rejected(400, "messages: text content blocks must contain non-whitespace text")
     if kind == "tool_result" and block.get("tool_use_id") not in called:
         name = block.get("tool_use_id")
         raise Rejected(400, f"{where}: unexpected `tool_use_id` found in `tool_result` blocks: {name}")

@@ -205,7 +205,15 @@ def _encode_messages(request: Request, notes: Notes) -> dict[str, Any]:
         elif blocks["content"] or native:
             turns.append(blocks)
         after_results = message.role == "tool"
+    if not turns and system and not native:
+        return _alone(_system(system, writer), notes)
     return {**_system(system, writer), "messages": turns}
+
+
+def _alone(said: dict[str, Any], notes: Notes) -> dict[str, Any]:
+    """System messages without any other, which other APIs answer to: here a user has to say them."""
+    notes.lose("messages")
+    return {"messages": [{"role": "user", "content": said["system"]}] if said else []}
 
 
 def _system(messages: list[tuple[Message, str]], writer: _Writer) -> dict[str, Any]:
@@ -232,11 +240,12 @@ class _Writer:
         return {"role": role, "content": content, **(message.extra if self.native else {})}
 
     def content(self, parts: tuple[Part, ...], shape: Shape, place: str) -> Any:
-        """A lone text as a string, else blocks. The API refuses empty text blocks, so those are left out."""
+        """A lone text as a string, else blocks. The API refuses blocks of blanks only, so those are left out."""
         if shape == "text" and len(parts) == 1 and isinstance(parts[0], Text):
-            return parts[0].text
+            text = parts[0].text
+            return text if self.native or text.strip() else ""
         blocks = self.blocks(parts, place)
-        return blocks if self.native else [block for block in blocks if block.get("text") != ""]
+        return blocks if self.native else [block for block in blocks if block.get("text", "x").strip()]
 
     def blocks(self, parts: tuple[Part, ...], place: str) -> list[dict[str, Any]]:
         blocks = (self.block(part, f"{place}.content[{index}]") for index, part in enumerate(parts))

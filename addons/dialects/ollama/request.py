@@ -5,10 +5,18 @@ Shapes: ollama-python _types.py, and docs/api.md of Ollama. Runner options witho
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, cast
 
-from switchman.addons.dialects.fields import arguments_text, is_text_list, object_of, objects_of, text_of, without
+from switchman.addons.dialects.fields import (
+    arguments_text,
+    is_object_list,
+    is_text_list,
+    object_of,
+    objects_of,
+    text_of,
+    without,
+)
 from switchman.addons.dialects.form import (
     Image,
     Message,
@@ -43,9 +51,42 @@ SAMPLING: Final = {
 ROLES: Final = ("system", "user", "assistant", "tool")
 
 
+Shapes = Mapping[str, tuple[Callable[[Any], bool], str]]
+
+# What the server refuses in another shape; null is as if it was not there.
+MESSAGE_SHAPES: Final[Shapes] = {
+    "content": (lambda value: isinstance(value, str), "a text"),
+    "thinking": (lambda value: isinstance(value, str), "a text"),
+    "images": (is_text_list, "a list of base64 texts"),
+    "tool_calls": (is_object_list, "a list of objects"),
+}
+GENERATE_SHAPES: Final[Shapes] = {
+    "prompt": (lambda value: isinstance(value, str), "a text"),
+    "system": (lambda value: isinstance(value, str), "a text"),
+    "suffix": (lambda value: isinstance(value, str), "a text"),
+    "images": (is_text_list, "a list of base64 texts"),
+    "raw": (lambda value: isinstance(value, bool), "true or false"),
+}
+SHAPES: Final[Shapes] = {
+    "model": (lambda value: isinstance(value, str), "a text"),
+    "stream": (lambda value: isinstance(value, bool), "true or false"),
+    "tools": (is_object_list, "a list of objects"),
+    "options": (lambda value: isinstance(value, dict), "an object"),
+}
+
+
+def _expect(place: str, obj: Mapping[str, Any], shapes: Shapes) -> None:
+    """Raises Malformed for the first member of another shape."""
+    for name, (fits, expected) in shapes.items():
+        value = obj.get(name)
+        if value is not None and not fits(value):
+            raise Malformed(f"{place}.{name}" if place else name, expected)
+
+
 def decode_chat(body: Mapping[str, Any]) -> Request:
     """An /api/chat body as a Request. Raises Malformed where messages have another shape."""
     rest = dict(body)
+    _expect("", rest, SHAPES)
     messages = rest.pop("messages", None)
     if not isinstance(messages, list):
         raise Malformed("messages", "a list")
@@ -62,6 +103,7 @@ def decode_chat(body: Mapping[str, Any]) -> Request:
 def decode_generate(body: Mapping[str, Any]) -> Request:
     """An /api/generate body: `system` and `prompt` as messages, `images` with the prompt. `raw` skips the template."""
     rest = dict(body)
+    _expect("", rest, {**SHAPES, **GENERATE_SHAPES})
     messages: list[Message] = []
     system = take(rest, "system", lambda value: isinstance(value, str))
     if system is not None:
@@ -133,6 +175,7 @@ def _message(message: Any, place: str) -> Message:
         raise Malformed(f"{place}.role", "one of " + ", ".join(ROLES))
     role = cast(Role, message["role"])
     content = message.get("content")
+    _expect(place, message, MESSAGE_SHAPES)
     said: tuple[Part, ...] = (Text(content),) if isinstance(content, str) else ()
     images = tuple(Image(data=data) for data in message.get("images") or () if isinstance(data, str))
     known = ["role", "content", *(["images"] if images else [])]

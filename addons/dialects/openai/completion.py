@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from switchman.addons.dialects.errors import decode_failure
-from switchman.addons.dialects.fields import count_of, epoch_of, object_of, objects_of, present, text_of
+from switchman.addons.dialects.fields import count_of, epoch_of, is_text_list, object_of, objects_of, present, text_of
 from switchman.addons.dialects.form import (
     Choice,
     Failed,
@@ -37,13 +37,13 @@ from switchman.addons.dialects.wire import ErrorInfo
 
 
 def decode_request(body: Mapping[str, Any]) -> Request:
-    """A completions body. A prompt that is no text (lists, token numbers) stays in `extras`: only OpenAI takes it."""
+    """A completions body. Several prompts, and token numbers, stay in `extras`: only OpenAI takes them."""
     rest = dict(body)
-    prompt = take(rest, "prompt", lambda value: isinstance(value, str))
+    prompt = take(rest, "prompt", _is_one_text)
     return Request(
         origin="openai.completion",
         model=take(rest, "model", lambda value: isinstance(value, str)) or "",
-        messages=() if prompt is None else (Message("user", (Text(prompt),)),),
+        messages=() if prompt is None else (_message(prompt),),
         sampling=take_options(rest),
         stream=take(rest, "stream", lambda value: isinstance(value, bool)),
         include_usage=object_of(rest, "stream_options").get("include_usage") is True,
@@ -54,12 +54,24 @@ def decode_request(body: Mapping[str, Any]) -> Request:
     )
 
 
+def _is_one_text(prompt: Any) -> bool:
+    return isinstance(prompt, str) or (is_text_list(prompt) and len(prompt) == 1)
+
+
+def _message(prompt: str | list[str]) -> Message:
+    """One text is often sent as a list of one."""
+    if isinstance(prompt, str):
+        return Message("user", (Text(prompt),))
+    return Message("user", (Text(prompt[0]),), "parts")
+
+
 def encode_request(request: Request, notes: Notes, quirks: Quirks = STANDARD) -> dict[str, Any]:
     """A completions body, from one or from Ollama's generate with `raw` or `suffix`."""
     native = request.origin == "openai.completion"
     body: dict[str, Any] = {"model": request.model}
     if request.messages or not native:
-        body["prompt"] = "\n\n".join(message.text() for message in request.messages)
+        prompt = "\n\n".join(message.text() for message in request.messages)
+        body["prompt"] = [prompt] if native and request.messages[0].shape == "parts" else prompt
     body |= encode_sampling(request, notes, quirks)
     body |= present(suffix=request.suffix, stream=request.stream, user=request.user)
     if native:

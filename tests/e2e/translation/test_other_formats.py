@@ -202,6 +202,47 @@ def test_responses_errors(target: str, server: FakeUpstream, proxy: Any) -> None
 # ---- prompts -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("target", ["ollama", "anthropic"])
+def test_a_list_of_one_prompt_is_a_prompt(target: str, server: FakeUpstream, proxy: Any) -> None:
+    """As older clients send it."""
+    script(server, Behaviour(text=" upon a time"), "/api/generate" if target == "ollama" else "/v1/messages")
+    answer = proxy.openai().completions.create(model=f"{target}/real-model", prompt=["Once"], max_tokens=9)
+    assert answer.choices[0].text == " upon a time"
+    body = server.inferences[-1].json()
+    texts = [{"type": "text", "text": "Once"}]
+    assert body.get("prompt", body.get("messages")) in ("Once", [{"role": "user", "content": texts}])
+
+
+@both_ways
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/api/chat", "/v1/responses"])
+def test_only_a_system_message(path: str, stream: bool, servers: dict[str, FakeUpstream], proxy: Any) -> None:
+    """Other servers answer to that; Anthropic wants a user's message, so it is sent as one, and the trace says so."""
+    said = [{"role": "system", "content": "Tell a joke."}]
+    body = {"input" if path == "/v1/responses" else "messages": said}
+    answer = proxy.post(path, {"model": "anthropic/real-model", "stream": stream, **body})
+    assert answer.status_code == 200, answer.text
+    sent = servers["anthropic"].inferences[-1].json()
+    assert sent["messages"] == [{"role": "user", "content": "Tell a joke."}] and "system" not in sent
+    assert any("sent as the user's" in line["detail"] for line in proxy.row_of(answer)["trace"])
+
+
+def test_blanks_beside_tool_calls(servers: dict[str, FakeUpstream], proxy: Any) -> None:
+    """Many models write a line break before a call; Anthropic refuses such a text in the history."""
+    call = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    tool = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}
+    said = [
+        {"role": "user", "content": "hi"},
+        {"role": "assistant", "content": "\n\n", "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "c1", "content": "ok"},
+        {"role": "assistant", "content": " "},
+        {"role": "user", "content": [{"type": "text", "text": " "}, {"type": "text", "text": "and?"}]},
+    ]
+    answer = proxy.post("/v1/chat/completions", {"model": "anthropic/real-model", "messages": said, "tools": [tool]})
+    assert answer.status_code == 200, answer.text
+    roles = [message["role"] for message in servers["anthropic"].inferences[-1].json()["messages"]]
+    assert roles == ["user", "assistant", "user", "user"]
+
+
 @both_ways
 @targets
 def test_legacy_completions(stream: bool, target: str, server: FakeUpstream, proxy: Any) -> None:
