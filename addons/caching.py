@@ -154,7 +154,9 @@ class Caching:
         flow.response = http.Response.make(200, body, headers)
         x.cache.status, x.outcome = "hit", "cached"
         detail = f"Answered {age:.0f} s ago by {candidate.target}, which {kept.layer} had chosen."
-        x.trace.append(TraceLine(layer, "hit", detail, elapsed_ms=_ms(started)))
+        x.cache.earlier = kept.earlier
+        earlier = kept.earlier if layer == LAYER else None  # the semantic cache has said it already
+        x.trace.append(TraceLine(layer, "hit", detail, elapsed_ms=_ms(started), earlier=earlier))
         x.plan = Plan((candidate,), layer, kept.route)
 
 
@@ -205,7 +207,7 @@ class Keeping:
         result: Result = "failed"
         try:
             # Reading a long stream once more takes milliseconds, which the event loop does not have.
-            value = await asyncio.to_thread(_packed, x, named, content, streamed)
+            value = await asyncio.to_thread(_packed, x, named, content, streamed, _ms(x.started))
             result = "unfit" if value is None or len(value) > MAX_REPLY else "stored"
             if value is not None and result == "stored":
                 ttl = use.ttl if len(x.attempts) == 1 else min(use.ttl, AFTER_FAILOVER)
@@ -260,7 +262,7 @@ def _content(flow: http.HTTPFlow, x: Exchange) -> bytes | None:
     return None if x.pipe.truncated or x.pipe.framing == "raw" or len(x.pipe.kept) > MAX_REPLY else x.pipe.kept
 
 
-def _packed(x: Exchange, named: Fingerprint, content: bytes, streamed: bool) -> bytes | None:
+def _packed(x: Exchange, named: Fingerprint, content: bytes, streamed: bool, took_ms: float) -> bytes | None:
     """The value for the store; None for an answer that is not fit to be given again."""
     assert x.attempt is not None and x.call is not None
     candidate = x.attempt.candidate
@@ -269,7 +271,8 @@ def _packed(x: Exchange, named: Fingerprint, content: bytes, streamed: bool) -> 
         return None
     model = candidate.model or ("" if x.auto else x.call.model)
     layer, route = (x.plan.layer, x.plan.route) if x.plan is not None else ("", "")
-    return pack(Kept(named.format, reply, candidate.server.name, model, layer, route, named.ask, time.time()))
+    given = (candidate.server.name, model, layer, route)
+    return pack(Kept(named.format, reply, *given, named.ask, time.time(), x.id, took_ms))
 
 
 def _reply(format: FormatName, x: Exchange, content: bytes, streamed: bool) -> dict[str, Any] | None:

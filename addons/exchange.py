@@ -16,7 +16,7 @@ from switchman.addons.core.call import Call, DialectName
 from switchman.addons.core.features import Features
 from switchman.addons.core.fingerprint import Fingerprint
 from switchman.addons.core.pipe import Pipe
-from switchman.addons.core.plan import Candidate, Plan, TraceLine
+from switchman.addons.core.plan import Candidate, Earlier, Plan, TraceLine
 from switchman.addons.core.record import Outcome
 from switchman.addons.core.reply import ReplyCollector
 from switchman.addons.dialects.form import Failed
@@ -79,6 +79,7 @@ class CacheUse:
     """What the caches do for a request. `status` is said in x-switchman-cache. `ttl` is in seconds.
 
     `fingerprint` None: the request is not for a cache. `keeps`: its answer may be stored. `flight`: others wait for it.
+    `earlier`: whose answer was served.
     """
 
     status: Literal["hit", "miss", "bypass", "refresh", "shadow"]
@@ -87,6 +88,7 @@ class CacheUse:
     ttl: float = 0.0
     rules: Ruleset | None = None  # in force when its key was made
     flight: Flight | None = None
+    earlier: Earlier | None = None
 
 
 @dataclass(slots=True)

@@ -7,6 +7,8 @@ import time
 
 from mitmproxy import http
 
+from switchman.addons.changes import changes
+from switchman.addons.core.call import Call
 from switchman.addons.core.record import AttemptRecord, Outcome, Record
 from switchman.addons.dialects.streams import CUT_SHORT
 from switchman.addons.exchange import Attempt, Exchange, exchange
@@ -81,11 +83,12 @@ def _broken(x: Exchange) -> str | None:
 
 def _record(flow: http.HTTPFlow, x: Exchange, status: int, outcome: Outcome) -> Record:
     call, plan, candidate, reply = x.call, x.plan, x.candidate, x.reply
+    duration_ms = _ms(x.started, time.monotonic())
     fields = x.sent.fields if x.sent else flow.request.headers.fields
     return Record(
         id=x.id,
         started_at=x.started_at,
-        duration_ms=_ms(x.started, time.monotonic()),
+        duration_ms=duration_ms,
         method=flow.request.method if x.sent is None else x.sent.method,
         path=x.sent.path if x.sent else flow.request.path,
         client=x.client,
@@ -108,11 +111,13 @@ def _record(flow: http.HTTPFlow, x: Exchange, status: int, outcome: Outcome) -> 
         cached_tokens=reply.cached_tokens if reply else None,
         reasoning_tokens=reply.reasoning_tokens if reply else None,
         finish_reason=reply.finish_reason if reply else None,
+        cache=x.cache.status if x.cache else None,
+        saved_ms=_saved(x, duration_ms),
         request_headers=_text(fields),
         response_headers=_text(flow.response.headers.fields) if flow.response else (),
         request_body=x.sent.content if x.sent else None,
         response_body=_reply_body(flow, x),
-        attempts=tuple(_attempt(a) for a in x.attempts),
+        attempts=tuple(_attempt(a, x.call) for a in x.attempts),
         trace=tuple(dataclasses.asdict(line) for line in x.trace),
     )
 
@@ -129,7 +134,13 @@ def _reply_body(flow: http.HTTPFlow, x: Exchange) -> bytes | None:
     return flow.response.raw_content if flow.response else None
 
 
-def _attempt(a: Attempt) -> AttemptRecord:
+def _saved(x: Exchange, duration_ms: float) -> float | None:
+    """What the cache saved of the time that the answer took when it was first given."""
+    earlier = x.cache.earlier if x.cache else None
+    return max(0.0, earlier.took_ms - duration_ms) if earlier and earlier.took_ms is not None else None
+
+
+def _attempt(a: Attempt, call: Call | None) -> AttemptRecord:
     ended = a.ended if a.ended is not None else time.monotonic()
     return AttemptRecord(
         number=a.number,
@@ -142,6 +153,7 @@ def _attempt(a: Attempt) -> AttemptRecord:
         outcome=a.outcome or "cancelled",
         error=a.error,
         first_byte_ms=_ms(a.started, a.first_byte) if a.first_byte is not None else None,
+        changes=changes(call, a),
     )
 
 

@@ -17,8 +17,8 @@ from switchman.addons.core import guards
 from switchman.addons.core.features import Features
 from switchman.addons.core.fingerprint import Fingerprint
 from switchman.addons.core.layersfile import SemanticCache as Settings
-from switchman.addons.core.plan import TraceLine
-from switchman.addons.core.replay import Kept
+from switchman.addons.core.plan import Outcome, TraceLine
+from switchman.addons.core.replay import SHOWN, Kept
 from switchman.addons.exchange import CacheUse, Exchange
 from switchman.addons.runtime import Runtime
 from switchman.addons.semantics.client import SemanticClient
@@ -26,7 +26,6 @@ from switchman.addons.semantics.client import SemanticClient
 logger = logging.getLogger(__name__)
 
 TRIED = 3  # neighbours that are held against the guard
-SHOWN = 400  # characters of a prompt in the trace
 LONGEST = 2000  # characters: a longer ask is not one that another may stand for
 
 Look = Callable[[str], Awaitable[Kept | None]]
@@ -80,8 +79,9 @@ class SemanticCache:
         x.semantic = answer = await client.ask(named.ask, language=known.language, route=x.auto, scope=named.scope)
         elapsed = (time.monotonic() - started) * 1000
 
-        def note(outcome: str, detail: str, score: float | None = None) -> None:
-            x.trace.append(TraceLine(self.name, outcome, detail, score, elapsed))  # type: ignore[arg-type]
+        def note(outcome: Outcome, detail: str, score: float | None = None, kept: Kept | None = None) -> None:
+            earlier = kept.earlier if kept is not None else None
+            x.trace.append(TraceLine(self.name, outcome, detail, score, elapsed, earlier))
 
         if answer is None:
             note("miss", "No embedding in time, or none for this language.")
@@ -92,13 +92,13 @@ class SemanticCache:
             if kept is None:
                 await client.forget([entry])
             elif not alike(settings, kept.asked, named.ask, score):
-                note("miss", f"The guard holds these apart: {_both(kept.asked, named.ask)}", score)
+                note("miss", f"The guard holds these apart: {_both(kept.asked, named.ask)}", score, kept)
             elif settings.mode == "shadow":
                 use.status = "shadow"
-                note("skip", f"Shadow: it would have served {_both(kept.asked, named.ask)}", score)
+                note("skip", f"Shadow: it would have served {_both(kept.asked, named.ask)}", score, kept)
                 return None
             else:
-                note("hit", f"The same question: {_both(kept.asked, named.ask)}", score)
+                note("hit", f"The same question: {_both(kept.asked, named.ask)}", score, kept)
                 return kept
         if not near:
             best = answer.neighbours[0][1] if answer.neighbours else None

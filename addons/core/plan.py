@@ -12,14 +12,27 @@ Outcome = Literal["hit", "miss", "skip", "error"]
 
 
 @dataclass(frozen=True, slots=True)
+class Earlier:
+    """The request whose kept answer a cache found: its id, the beginning of what it asked, and how long it took."""
+
+    request_id: str
+    asked: str
+    took_ms: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class TraceLine:
-    """One layer's answer, for a person to read. `layer` is one of LAYERS in decide.py; `detail` is one sentence."""
+    """One layer's answer, for a person to read. `layer` is one of LAYERS in decide.py; `detail` is one sentence.
+
+    `earlier`: whose answer a cache served, or would have served, or held apart.
+    """
 
     layer: str
     outcome: Outcome
     detail: str
     score: float | None = None
     elapsed_ms: float | None = None
+    earlier: Earlier | None = None
 
 
 @dataclass(frozen=True, slots=True)

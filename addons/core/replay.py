@@ -18,11 +18,14 @@ from typing import Any, Final, cast
 
 from switchman.addons.core.events import Splitter
 from switchman.addons.core.ndjson import NDJSONSplitter
+from switchman.addons.core.plan import Earlier
 from switchman.addons.core.sse import SSESplitter
 from switchman.addons.dialects.assembling import StreamFailed, assemble, tell
 from switchman.addons.dialects.codecs import CODECS, JSON, NDJSON
 from switchman.addons.dialects.form import End, FormatName, Reply, Stamp, StreamEvent, Text, Thinking, Usage
 from switchman.addons.dialects.framing import dump
+
+SHOWN: Final = 400  # characters of a prompt in the trace
 
 _FIT: Final = ("stop", "stop_sequence")
 # The upstreams' own words for a reply that came to its end: OpenAI's and Ollama's, Anthropic's, Responses'. A word
@@ -33,7 +36,8 @@ _FIT_WORDS: Final = frozenset({"stop", "eos", "end_turn", "stop_sequence", "comp
 @dataclass(frozen=True, slots=True)
 class Kept:
     """An answer and where it came from. `reply` is a whole body in `format`; `asked` is the prompt, for a person and
-    the semantic guards; `kept_at` is epoch seconds.
+    the semantic guards; `kept_at` is epoch seconds. `request_id` and `took_ms` are of the request that it was
+    first given to.
     """
 
     format: FormatName
@@ -44,6 +48,13 @@ class Kept:
     route: str
     asked: str
     kept_at: float
+    request_id: str = ""
+    took_ms: float | None = None
+
+    @property
+    def earlier(self) -> Earlier:
+        """For the trace."""
+        return Earlier(self.request_id, self.asked[:SHOWN], self.took_ms)
 
 
 def whole_reply(format: FormatName, body: bytes) -> dict[str, Any] | None:

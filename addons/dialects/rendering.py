@@ -53,6 +53,7 @@ class Rendered:
     injected: bool = False
     streams: bool = False  # translated, and a stream was asked for
     warnings: tuple[str, ...] = ()
+    fields: tuple[str, ...] = ()  # what was edited in the client's own text: `stream_options.include_usage`
     form: bytes | None = None  # an edited form, in the place of `content`
     thinking: Told = NOTHING  # what was said of thinking
 
@@ -81,7 +82,8 @@ def render(call: Call, candidate: Candidate, spoken: Spoken, stamp: Stamp) -> Re
     if dialect == "openai" and spoken.quirks.developer_role is False:
         edits |= _without_developers(call)
     text = jsonedit.edit(call.text, edits, call.spans) if edits else call.text
-    return Rendered(path, text, bool(edits), call.endpoint, injected=injected, thinking=thinking)
+    fields = tuple(".".join(map(str, member)) for member in edits)
+    return Rendered(path, text, bool(edits), call.endpoint, injected=injected, fields=fields, thinking=thinking)
 
 
 def _form(call: Call, form: Form, model: str, path: str) -> Rendered:

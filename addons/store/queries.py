@@ -172,9 +172,11 @@ class Queries:
         with self._engine.connect() as conn:
             newest = conn.scalar(select(func.max(requests.c.seq))) or 0
             rows = [_row(found) for found in conn.execute(query.order_by(requests.c.seq).limit(limit + 1)).mappings()]
+        if newest < int(live):  # rows have gone, or the database is another: what is there is to be read anew
+            return Fresh((), str(newest), True)
         more, rows = len(rows) > limit, rows[:limit]
         seen = rows[-1].seq if rows else 0
-        return Fresh(tuple(reversed(rows)), str(seen if more else max(int(live), newest, seen)), more)
+        return Fresh(tuple(reversed(rows)), str(seen if more else max(newest, seen)), more)
 
     def get_request(self, request_id: str) -> Detail | None:
         """None where there is no such request (any more)."""

@@ -31,7 +31,6 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    TextClause,
     text,
 )
 
@@ -40,11 +39,9 @@ metadata = MetaData()
 # SQLite counts rows by itself only in a column that is exactly INTEGER PRIMARY KEY.
 RowNumber = BigInteger().with_variant(Integer, "sqlite")
 
-
-def _only(condition: str) -> dict[str, TextClause]:
-    """The options that make an index hold some rows only."""
-    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
-
+# An index over these holds only them: they are few. A filter says the same words, else it is not used.
+_CACHE_KNOWN = text("cache IS NOT NULL")
+_FAILED_OVER = text("attempt_count > 1")
 
 requests = Table(
     "requests",
@@ -95,9 +92,13 @@ requests = Table(
     Index("requests_by_status", "status", "started_at", "id"),
     Index("requests_by_client", "client", "started_at", "id"),
     Index("requests_by_layer", "layer", "started_at", "id"),
-    # Few rows have these, so the index holds only them. Filters say the same words, else it is not used.
-    Index("requests_by_cache", "cache", "started_at", "id", **_only("cache IS NOT NULL")),
-    Index("requests_failed_over", "started_at", "id", **_only("attempt_count > 1")),
+    Index(
+        "requests_by_cache",
+        *("cache", "started_at", "id"),
+        sqlite_where=_CACHE_KNOWN,
+        postgresql_where=_CACHE_KNOWN,
+    ),
+    Index("requests_failed_over", "started_at", "id", sqlite_where=_FAILED_OVER, postgresql_where=_FAILED_OVER),
     sqlite_autoincrement=True,  # never reuse a number: a live list that has seen 7 must not miss a second 7
 )
 
