@@ -17,15 +17,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from switchman.addons.core.boilerplate import own_words
-from switchman.addons.core.tokens import PER_IMAGE, PER_MESSAGE, estimated_tokens
+from switchman.addons.core.boilerplate import has_own_words, own_words
+from switchman.addons.core.tokens import PER_IMAGE, PER_MESSAGE, estimated_total
 
 Modality = Literal["text", "vision", "audio"]
 
 # A person's ask longer than this is read by its head and tail; more would cost time and tell nothing more.
 LONGEST: Final = 65_536
-# Tokens of a text longer than this are estimated from its head and tail too, and scaled.
-_COUNTED: Final = 262_144
 
 _SYSTEM_ROLES: Final = frozenset({"system", "developer"})
 _IMAGE_PARTS: Final = frozenset({"image", "image_url", "input_image"})
@@ -55,13 +53,12 @@ class Asked:
 
 @dataclass(slots=True)
 class _Seen:
-    ask: str = ""
+    latest: list[str] = field(default_factory=list)  # texts of the person's last message
     system: list[str] = field(default_factory=list)
     turns: int = 0
     depth: int = 0
-    tokens: int = 0
-    others: int = 0  # messages that are neither system texts nor a person's
-    truncated: bool = False
+    counted: list[str] = field(default_factory=list)  # all that is read as text
+    tokens: int = 0  # of the rest
     tool_last: bool = False
     modalities: set[Modality] = field(default_factory=set)
 
@@ -69,13 +66,14 @@ class _Seen:
 @dataclass(slots=True)
 class _Content:
     texts: list[str] = field(default_factory=list)  # of the message's own author
-    tokens: int = 0
+    counted: list[str] = field(default_factory=list)  # these, and what else is read as text
+    tokens: int = 0  # of the rest
     tool_result: bool = False
     modalities: set[Modality] = field(default_factory=set)
 
 
 def asked(body: Mapping[str, Any]) -> Asked:
-    """All of the above. Time is bounded by the size of the texts; pictures and sound are not looked into."""
+    """All of the above. Texts are not read from end to end, pictures and sound not looked into."""
     seen = _Seen()
     for key in ("system", "instructions"):
         _system(seen, body.get(key))
@@ -83,17 +81,18 @@ def asked(body: Mapping[str, Any]) -> Asked:
         _message(seen, message)
     tools = [tool for key in ("tools", "functions") if isinstance(tool := body.get(key), list) and tool]
     for listed in tools:
-        seen.tokens += _estimate(_as_json(listed))
-    if seen.ask or not seen.modalities:
+        seen.counted.append(_as_json(listed))
+    ask, truncated = _ask(seen.latest)
+    if ask or not seen.modalities:
         seen.modalities.add("text")
     return Asked(
-        ask=seen.ask,
+        ask=ask,
         system="\n".join(seen.system),
         turns=seen.turns,
         depth=seen.depth,
-        tokens=seen.tokens,
+        tokens=seen.tokens + estimated_total(seen.counted),
         single_turn=seen.turns == 1 and seen.depth == 1,
-        truncated=seen.truncated,
+        truncated=truncated,
         modalities=frozenset(seen.modalities),
         tools=bool(tools),
         tool_turn=seen.tool_last,
@@ -108,7 +107,7 @@ def _messages(body: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
             yield {"role": "user", "content": listed}
         elif isinstance(listed, list):
             for item in listed:
-                if isinstance(item, Mapping):
+                if isinstance(item, dict):
                     yield item
                 elif isinstance(item, str):
                     yield {"role": "user", "content": item}
@@ -121,40 +120,41 @@ def _messages(body: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 def _message(seen: _Seen, message: Mapping[str, Any]) -> None:
     role = message.get("role")
-    if role in _SYSTEM_ROLES if isinstance(role, str) else False:
+    if isinstance(role, str) and role in _SYSTEM_ROLES:
         _system(seen, message.get("content"))
         return
     seen.depth += 1
     found = _content(message.get("content"))
+    if len(message) > 2:  # more than role and content
+        _beside_content(found, message)
+    seen.tokens += found.tokens + PER_MESSAGE
+    seen.counted += found.counted
+    seen.modalities |= found.modalities
+    seen.tool_last = found.tool_result or role in ("tool", "function")
+    # The person's, if any words are left when the harness's are taken off.
+    if role == "user" and any(has_own_words(_head_and_tail(text)) for text in found.texts):
+        seen.turns += 1
+        seen.tool_last = False
+        seen.latest = found.texts
+
+
+def _beside_content(found: _Content, message: Mapping[str, Any]) -> None:
     if isinstance(images := message.get("images"), list) and images:
         found.modalities.add("vision")
         found.tokens += PER_IMAGE * len(images)
     if isinstance(calls := message.get("tool_calls"), list) and calls:
-        found.tokens += _estimate(_as_json(calls))
-    if message.get("type") in ("function_call", "function_call_output"):
-        found.tokens += _estimate(_as_json([message.get("arguments"), message.get("output")]))
-    seen.tokens += found.tokens + PER_MESSAGE
-    seen.modalities |= found.modalities
-    seen.tool_last = found.tool_result or role in ("tool", "function") or message.get("type") == "function_call_output"
-    if role != "user":
-        return
-    _person(seen, found)
+        found.counted.append(_as_json(calls))
+    kind = message.get("type")
+    if kind in ("function_call", "function_call_output"):
+        found.counted.append(_as_json([message.get("arguments"), message.get("output")]))
+        found.tool_result = found.tool_result or kind == "function_call_output"
 
 
-def _person(seen: _Seen, found: _Content) -> None:
-    """A user message: the person's, if any words are left when the harness's are taken off."""
-    parts: list[str] = []
-    cut = False
-    for text in found.texts:
-        shorter = _head_and_tail(text)
-        cut = cut or shorter is not text
-        if words := own_words(shorter):
-            parts.append(words)
-    if not parts:
-        return
-    seen.turns += 1
-    seen.tool_last = False
-    seen.ask, seen.truncated = "\n".join(parts), cut
+def _ask(texts: list[str]) -> tuple[str, bool]:
+    """The person's words in these, and whether one was too long to read whole."""
+    shorter = [_head_and_tail(text) for text in texts]
+    cut = any(one is not text for one, text in zip(shorter, texts, strict=True))
+    return "\n".join(words for one in shorter if (words := own_words(one))), cut
 
 
 def _system(seen: _Seen, content: Any) -> None:
@@ -162,9 +162,12 @@ def _system(seen: _Seen, content: Any) -> None:
     if found.texts:
         seen.system.append("\n".join(found.texts))
         seen.tokens += found.tokens + PER_MESSAGE
+        seen.counted += found.counted
 
 
 def _content(content: Any) -> _Content:
+    if isinstance(content, str):
+        return _Content([content], [content])
     found = _Content()
     _walk(found, content, own=True)
     return found
@@ -175,7 +178,7 @@ def _walk(found: _Content, content: Any, own: bool, depth: int = 0) -> None:
     if isinstance(content, str):
         if own:
             found.texts.append(content)
-        found.tokens += _estimate(content)
+        found.counted.append(content)
         return
     parts: Iterable[Any] = content if isinstance(content, list) else [content]
     for part in parts:
@@ -201,9 +204,11 @@ def _part(found: _Content, part: Mapping[str, Any], own: bool, depth: int) -> No
     elif kind in _AUDIO_PARTS:
         found.modalities.add("audio")
     elif kind == "tool_use":
-        found.tokens += _estimate(_as_json(part.get("input")))
-    elif kind == "document" and isinstance(source := part.get("source"), Mapping) and source.get("type") == "text":
-        found.tokens += _estimate(data) if isinstance(data := source.get("data"), str) else 0
+        found.counted.append(_as_json(part.get("input")))
+    elif kind == "document":
+        source = part.get("source")
+        data = source.get("data") if isinstance(source, Mapping) and source.get("type") == "text" else None
+        found.counted += [data] if isinstance(data, str) else []
 
 
 def _as_json(value: Any) -> str:
@@ -214,14 +219,8 @@ def _as_json(value: Any) -> str:
         return ""
 
 
-def _head_and_tail(text: str, longest: int = LONGEST) -> str:
-    return text if len(text) <= longest else text[: longest // 2] + "\n" + text[-(longest // 2) :]
-
-
-def _estimate(text: str) -> int:
-    if len(text) <= _COUNTED:
-        return estimated_tokens(text)
-    return round(estimated_tokens(_head_and_tail(text, _COUNTED)) * len(text) / _COUNTED)
+def _head_and_tail(text: str) -> str:
+    return text if len(text) <= LONGEST else text[: LONGEST // 2] + "\n" + text[-(LONGEST // 2) :]
 
 
 def _max_tokens(body: Mapping[str, Any]) -> int | None:

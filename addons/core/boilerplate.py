@@ -1,6 +1,7 @@
 """What coding agents and editors wrap around a person's words, and how to take it off again.
 
     own_words(text) -> str      what the person wrote; "" where all of it came from a harness
+    has_own_words(text)         whether that is anything
 
 1. Noise: an element whose tag is in NOISE goes, with all that is in it. A tag without its partner stays as it is:
    a person may write about such tags.
@@ -74,9 +75,19 @@ def own_words(text: str) -> str:
     if "<" in text:
         text = _unwrapped(_without_noise(text))
     text = text.strip()
-    if text.startswith(_REPORTS) or _TOOL_REPORT.match(text):
-        return ""
-    return text
+    return "" if _is_report(text) else text
+
+
+def has_own_words(text: str) -> bool:
+    """Whether own_words() would leave anything; mostly without looking further than the first words."""
+    start = text.lstrip()
+    if start.startswith("<"):
+        return own_words(start) != ""
+    return start != "" and not _is_report(start)
+
+
+def _is_report(text: str) -> bool:
+    return text.startswith(_REPORTS) or (text.startswith("[") and _TOOL_REPORT.match(text) is not None)
 
 
 def _without_noise(text: str) -> str:

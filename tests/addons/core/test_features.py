@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from switchman.addons.core.boilerplate import own_words
+from switchman.addons.core.boilerplate import has_own_words, own_words
 from switchman.addons.core.features import Features, features_of
 from switchman.addons.core.language import language_of
 from switchman.addons.core.tasktype import TaskRules
-from switchman.addons.core.tokens import PER_IMAGE, estimated_tokens
+from switchman.addons.core.tokens import COUNTED, PER_IMAGE, estimated_tokens, estimated_total
 
 ROOT = Path(__file__).parents[3]
 RULES = TaskRules.of(json.loads((ROOT / "rules/tasktype.json").read_text(encoding="utf-8")))
@@ -160,6 +160,7 @@ def test_requested_output_size(body: dict[str, Any], size: int | None) -> None:
 def test_harness_boilerplate_is_taken_off(text: str, words: str) -> None:
     """What coding agents wrap around a person's words is not asked by the person."""
     assert own_words(text) == words
+    assert has_own_words(text) is (words != "")
 
 
 @pytest.mark.parametrize(
@@ -213,6 +214,32 @@ def test_claude_code_context_and_ask_in_one_message() -> None:
 def test_tokens_of_every_script(text: str, least: int, most: int) -> None:
     """A Han character is about a token, an English word a little over one."""
     assert least <= estimated_tokens(text) <= most
+
+
+class Looked(str):
+    """A text that notes how much of it is taken out."""
+
+    taken = 0
+
+    def __getitem__(self, key: Any) -> str:
+        part = super().__getitem__(key)
+        Looked.taken += len(part)
+        return part
+
+
+@pytest.mark.parametrize("size", [40, 900, 5_000, 2_000_000])
+def test_tokens_of_a_long_conversation_are_estimated_from_samples(size: int) -> None:
+    """Of two million characters at most COUNTED are looked at, and the sum is right to a twentieth."""
+    kinds = (
+        "The quick brown fox jumps over the lazy dog. ",
+        "请比较这两个图书馆的建设方案。",
+        "x = f(a[0], 'b')\n    ",
+    )
+    texts = [(kinds[number % 3] * (size // 10))[:size] for number in range(2_000_000 // size)]
+    Looked.taken = 0
+    found = estimated_total([Looked(text) for text in texts])
+    assert found == pytest.approx(sum(estimated_tokens(text) for text in texts), rel=0.05)
+    assert Looked.taken <= COUNTED
 
 
 def test_tokens_of_a_request() -> None:
