@@ -89,10 +89,13 @@ Part = Text | Image | Thinking | ToolCall | ToolResult | Opaque
 
 @dataclass(frozen=True, slots=True)
 class Message:
+    """`place`: its name in the client's request, where messages were put in another order since (turns.py)."""
+
     role: Role
     parts: tuple[Part, ...]
     shape: Shape = "text"
     extra: Mapping[str, Any] = EMPTY
+    place: str = ""
 
     def text(self) -> str:
         """All plain text, joined by nothing."""

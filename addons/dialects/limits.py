@@ -104,12 +104,13 @@ LIMITS: Final[tuple[Limit, ...]] = (
     Limit("messages.content.image", ANTHROPIC, ("ollama",), "refuse", "images as base64 data; no URLs, no file ids"),
     Limit("messages.content", WITH_CHOICE, ALL, "refuse", "a part of this type"),
     Limit("messages.tool_calls", CHAT, ("ollama", "anthropic"), "refuse", "a tool call of this type"),
+    Limit("messages.role", CHATS, ALL, "change", "system messages after the start are said in turns, as a reminder"),
     Limit(
-        "messages.role",
-        (*CHAT, *RESPONSES, "ollama.chat"),
-        ("anthropic",),
-        "change",
-        "system messages stand at the start",
+        "system.x-anthropic-billing-header",
+        ANTHROPIC,
+        ("openai", "ollama"),
+        "drop",
+        "a note for Anthropic's bill, which changes and would spoil the server's prompt cache",
     ),
     Limit(
         "messages",

@@ -56,6 +56,8 @@ class _Linker:
 
 def place(request: Request, index: int) -> str:
     """The name of message number `index` of the internal form, as the client knows it."""
+    if request.messages[index].place:
+        return request.messages[index].place
     if request.origin == "anthropic.messages" and request.messages[0].role == "system":
         return "system" if index == 0 else f"messages[{index - 1}]"
     if request.origin in ("ollama.generate", "openai.completion"):

@@ -29,6 +29,7 @@ from switchman.addons.dialects.openai.responses_request import echoed
 from switchman.addons.dialects.sampling import STANDARD, Quirks
 from switchman.addons.dialects.streams import CUT_SHORT, StreamDecoder, StreamEncoder
 from switchman.addons.dialects.wire import Framing
+from switchman.addons.dialects.turns import in_turns
 
 __all__ = [
     "Malformed",
@@ -142,6 +143,8 @@ def translate_request(
     notes = Notes(origin, server)
     request, tools = as_functions(request, notes)
     out = encode(request, notes, quirks)
+    if not (server == "openai" and quirks.developer_role):  # which takes system messages anywhere
+        request = in_turns(request, notes)
     stamp = replace(stamp, include_usage=request.include_usage, tools=tools)
     if origin == "openai.responses":
         stamp = replace(stamp, settings=echoed(body))

@@ -183,7 +183,7 @@ def _encode_tool(tool: Tool, request: Request, notes: Notes) -> dict[str, Any]:
 
 
 def _encode_messages(request: Request, notes: Notes) -> dict[str, Any]:
-    """`system` and `messages`. Elsewhere system messages may stand anywhere; here they go to the start.
+    """`system` and `messages`.
 
     Results of parallel calls are one user message here; in other formats each is a message of its own.
     """
@@ -195,8 +195,6 @@ def _encode_messages(request: Request, notes: Notes) -> dict[str, Any]:
     for index, message in enumerate(request.messages if native else link(request.messages)):
         where = place(request, index)
         if (message.role in ("system", "developer") and not native) or (native and where == "system"):
-            if turns:
-                notes.lose("messages.role", f"{where} ({message.role})")
             system.append((message, where))
             continue
         blocks = writer.message(message, where)

@@ -23,6 +23,7 @@ from switchman.addons.dialects.linking import link, place
 from switchman.addons.dialects.ollama.request import SAMPLING
 from switchman.addons.dialects.openai.chat_body import effort_of, split_prefixed
 from switchman.addons.dialects.sampling import STANDARD, Quirks, said
+from switchman.addons.dialects.turns import merged
 
 # effort -> `think`: Ollama knows three levels
 LEVELS: Final = {"minimal": "low", "xhigh": "high", "max": "high"}
@@ -35,7 +36,8 @@ def encode_chat(request: Request, notes: Notes, quirks: Quirks = STANDARD) -> di
     writer = _Writer(native, notes)
     messages = request.messages if native else link(request.messages)
     body: dict[str, Any] = {"model": request.model}
-    body["messages"] = [item for i, one in enumerate(messages) for item in writer.message(one, place(request, i))]
+    told = [item for i, one in enumerate(messages) for item in writer.message(one, place(request, i))]
+    body["messages"] = told if native else merged(told)
     body |= _encode_tools(request, notes)
     return body | _common(request, notes, native)
 

@@ -29,6 +29,7 @@ from switchman.addons.dialects.limits import OPENAI_FIELDS, Notes
 from switchman.addons.dialects.linking import link, place
 from switchman.addons.dialects.openai.chat_request import EXTENSIONS, SAMPLING
 from switchman.addons.dialects.sampling import STANDARD, Quirks, said
+from switchman.addons.dialects.turns import merged
 
 # Tokens of thinking -> effort: the largest row that fits. 1024, 4096 and 8192 are low, medium and high.
 EFFORTS: Final = ((8192, "high"), (4096, "medium"), (0, "low"))
@@ -159,7 +160,7 @@ def encode_messages(request: Request, notes: Notes, quirks: Quirks = STANDARD) -
     else:
         messages = link(request.messages if quirks.developer_role else _without_developers(request.messages))
     said = [item for index, message in enumerate(messages) for item in encoder.message(message, place(request, index))]
-    return said if encoder.native else _with_one_head(said)
+    return said if encoder.native else merged(_with_one_head(said))
 
 
 def _without_developers(messages: tuple[Message, ...]) -> tuple[Message, ...]:
@@ -256,9 +257,9 @@ class _MessageEncoder:
         """One text as a string; everything else as a list of parts."""
         if shape != "parts" or not self.native:
             texts = [part.text for part in parts if isinstance(part, Text)]
-            if len(texts) == len(parts) and (shape != "parts" or len(texts) == 1):
+            if len(texts) == len(parts):
                 self.lose_extras(parts, place)
-                return "".join(texts)
+                return ("\n\n" if shape == "parts" else "").join(texts)
         return [self.part(part, f"{place}.content[{index}]") for index, part in enumerate(parts)]
 
     def lose_extras(self, parts: tuple[Part, ...], place: str) -> None:

@@ -1,0 +1,106 @@
+"""System messages further down, and neighbours of one role: what a strict chat template is sent of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from switchman.addons.core.call import Endpoint
+from switchman.addons.dialects.form import Stamp
+from switchman.addons.dialects.sampling import Quirks
+from switchman.addons.dialects.translate import Outbound, translate_request
+
+MESSAGES = Endpoint("anthropic", "chat", "/v1/messages")
+CHAT = Endpoint("openai", "chat", "/v1/chat/completions")
+STAMP = Stamp("x", 0.0, "m")
+SKILLS = {"role": "system", "content": "Two skills."}
+REMINDER = "<system-reminder>\nTwo skills.\n</system-reminder>"
+USE = {"type": "tool_use", "id": "t1", "name": "f", "input": {}}
+ASSISTANT = {"role": "assistant", "content": [USE]}
+RESULT = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t1", "content": "42"}]}
+HI = {"role": "user", "content": "Hi."}
+
+
+def sent(messages: list[Any], server: Any = "openai", **more: Any) -> Outbound:
+    return translate_request(MESSAGES, {"model": "m", "max_tokens": 9, "messages": messages, **more}, server, STAMP)
+
+
+def said(out: Outbound) -> list[tuple[str, Any]]:
+    return [(message["role"], message["content"]) for message in out.body["messages"]]
+
+
+@pytest.mark.parametrize("server", ["openai", "ollama"])
+@pytest.mark.parametrize(
+    ("messages", "expected"),
+    [
+        ([HI, SKILLS], [("user", f"Hi.\n\n{REMINDER}")]),
+        ([HI, SKILLS, SKILLS], [("user", f"Hi.\n\n{REMINDER}\n\n{REMINDER}")]),
+        ([HI, ASSISTANT, RESULT, SKILLS], [("user", "Hi."), ("assistant", None), ("tool", f"42\n\n{REMINDER}")]),
+        ([HI, ASSISTANT, SKILLS, RESULT], [("user", "Hi."), ("assistant", None), ("tool", f"42\n\n{REMINDER}")]),
+        (
+            [HI, {"role": "assistant", "content": "Yes?"}, SKILLS, HI],
+            [("user", "Hi."), ("assistant", "Yes?"), ("user", f"{REMINDER}\n\nHi.")],
+        ),
+        ([HI, HI], [("user", "Hi.\n\nHi.")]),
+    ],
+)
+def test_system_messages_further_down_are_said_in_the_turn_before(server: Any, messages: Any, expected: Any) -> None:
+    """Where they stand, so that what was sent before stays the same; the trace has one line for all of them."""
+    out = sent(messages, server)
+    assert [(role, content or None) for role, content in said(out)] == expected
+    told = [line for line in out.warnings if "messages (system) was changed" in line]
+    assert len(told) == (1 if SKILLS in messages else 0)
+
+
+def test_a_conversation_only_grows_at_its_end() -> None:
+    """The server's prompt cache holds: a turn more changes nothing of what was sent before."""
+    turns = [HI, SKILLS, ASSISTANT, RESULT, SKILLS, {"role": "assistant", "content": "42."}, HI, SKILLS]
+    before: list[Any] = []
+    for count in (2, 5, 8):
+        now = said(sent(turns[:count], system="Be brief."))
+        assert now[: len(before)] == before
+        before = now
+
+
+def test_openai_itself_gets_system_messages_where_they_are() -> None:
+    """It is known to take them anywhere, as it knows developers."""
+    body = {"model": "m", "max_tokens": 9, "messages": [HI, SKILLS]}
+    out = translate_request(MESSAGES, body, "openai", STAMP, quirks=Quirks(developer_role=True))
+    assert said(out) == [("user", "Hi."), ("system", "Two skills.")]
+
+
+def test_anthropic_gets_other_clients_system_messages_in_turns() -> None:
+    """Those at the start are its system prompt."""
+    messages = [{"role": "system", "content": "Be brief."}, {"role": "developer", "content": "Be kind."}, HI, SKILLS]
+    out = translate_request(CHAT, {"model": "m", "max_tokens": 9, "messages": messages}, "anthropic", STAMP)
+    assert [block["text"] for block in out.body["system"]] == ["Be brief.", "Be kind."]
+    assert said(out) == [("user", "Hi."), ("user", REMINDER)]
+
+
+def test_pictures_of_neighbours_stay_with_their_texts() -> None:
+    """Parts follow each other; Ollama's are a list of their own."""
+    picture = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AAAA"}}
+    messages = [{"role": "user", "content": [{"type": "text", "text": "This?"}, picture]}, SKILLS]
+    (parts,) = [content for _, content in said(sent(messages))]
+    assert [part.get("text", "picture") for part in parts] == ["This?", "picture", REMINDER]
+    (message,) = sent(messages, "ollama").body["messages"]
+    assert (message["content"], message["images"]) == (f"This?\n\n{REMINDER}", ["AAAA"])
+
+
+def test_places_are_the_clients_own() -> None:
+    """A part that cannot be said is named by its place in the request, though messages before it were moved."""
+    document = {"role": "user", "content": [{"type": "document", "source": {}}]}
+    with pytest.raises(ValueError, match=r"messages\[4\].content\[0\] \(document\)"):
+        sent([HI, ASSISTANT, RESULT, SKILLS, document])
+
+
+def test_the_note_for_the_bill_is_left_out() -> None:
+    """It changes between conversations, in front of everything else: no prompt cache would ever hold."""
+    system = [
+        {"type": "text", "text": "x-anthropic-billing-header: cc_version=2.1; cch=1;"},
+        {"type": "text", "text": "A."},
+    ]
+    out = sent([HI], system=system)
+    assert said(out) == [("system", "A."), ("user", "Hi.")]
+    assert any("x-anthropic-billing-header was dropped" in line for line in out.warnings)
