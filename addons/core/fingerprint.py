@@ -17,7 +17,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
 from switchman.addons.core.call import Call
@@ -71,14 +71,14 @@ def fingerprint(call: Call, policy: str, caller: str) -> Fingerprint | None:
         return None  # such an answer is also an object on the server, which later requests refer to
     try:
         request = CODECS[format].decode_request(call.body)
-        told = canonical(request, call.body)
-        # Only a single ask has neighbours; for a conversation the work is left out.
-        around = canonical(_without_ask(request), call.body) if _is_single(request) else told
+        around, asked = canonical(request, call.body), ""
+        if _is_single(request):  # only a single ask has neighbours
+            around, asked = canonical(_without_ask(request), call.body), _text_of(request.messages[-1])
     except (Malformed, RecursionError):
         return None
-    head = f"1\0{policy}\0{caller}\0"  # 1: of this form of key
+    scope = _digest(f"2\0{policy}\0{caller}\0{around}")  # 2: of this form of key
     ask = request.messages[-1].text() if request.messages else ""
-    return Fingerprint(_digest(head + told), _digest(f"{head}scope\0{around}"), format, ask)
+    return Fingerprint(_digest(f"{scope}\0{asked}"), scope, format, ask)
 
 
 def policy_digest(*parts: object) -> str:
@@ -93,7 +93,7 @@ def caller_digest(credentials: str, address: str) -> str:
 
 def canonical(request: Request, body: Mapping[str, Any]) -> str:
     """The request as text: the same for all that ask the same. `body` is what it was read from."""
-    value = _plain(request)
+    value = _fields_of(request)
     if odd := {name: body[name] for name in _TALK if name in body and not _is_simple(body[name])}:
         value["as_written"] = [request.origin, odd]
     if request.origin == "openai.responses":
@@ -102,11 +102,11 @@ def canonical(request: Request, body: Mapping[str, Any]) -> str:
         if isinstance(effort, Mapping) and (more := {key: effort[key] for key in effort if key != "effort"}):
             beside["reasoning"] = more  # a summary, for one
         if beside:
-            value["beside"] = _plain(beside)
-    if extras := {name: item for name, item in request.extras.items() if name not in NEUTRAL}:
+            value["beside"] = beside
+    if extras := {name: _number(item) for name, item in request.extras.items() if name not in NEUTRAL}:
         # Only its own format says what such a member means.
-        value["extras"] = [request.origin, _plain(extras)]
-    return json.dumps(value, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+        value["extras"] = [request.origin, extras]
+    return _text_of(value)
 
 
 def _is_single(request: Request) -> bool:
@@ -139,24 +139,29 @@ def _is_simple(said: Any) -> bool:
     return True
 
 
-def _plain(value: Any) -> Any:
-    """Dataclasses as mappings of what is set, with the class's name where a list may hold several."""
-    if is_dataclass(value) and not isinstance(value, type):
-        found: dict[str, Any] = {"is": type(value).__name__}
-        for field in fields(value):
-            if field.name in _FORM_ONLY or field.name == "extras":
-                continue
-            item = getattr(value, field.name)
-            if item is not None and item != () and item != {}:
-                found[field.name] = _plain(item)
-        return found
+def _fields_of(value: Any) -> dict[str, Any]:
+    """A dataclass as a mapping of what is set, with the class's name where a list may hold several."""
     if isinstance(value, Mapping):
-        return {str(name): _plain(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, float) and value.is_integer():
-        return int(value)  # 1.0 and 1 are the same temperature
-    return value
+        return dict(value)
+    found: dict[str, Any] = {"is": type(value).__name__}
+    for field in fields(value):
+        if field.name in _FORM_ONLY or field.name == "extras":
+            continue
+        item = getattr(value, field.name)
+        if item is not None and item != () and item != {}:
+            found[field.name] = _number(item)
+    return found
+
+
+def _number(value: Any) -> Any:
+    """1.0 and 1 are the same temperature."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+# What is no dataclass is written as it came: copying thousands of a tool's members would take longer than all the rest.
+_text_of: Final = json.JSONEncoder(
+    sort_keys=True, ensure_ascii=False, separators=(",", ":"), check_circular=False, default=_fields_of
+).encode
 
 
 def _digest(text: str) -> str:
