@@ -22,6 +22,7 @@ from switchman.addons.core.breaker import Breakers
 from switchman.addons.core.record import Record
 from switchman.addons.core.tasktype import TaskRules
 from switchman.addons.flights import Flights
+from switchman.addons.folders import check_folders
 from switchman.addons.live import LiveFigures
 from switchman.addons.seen import load_task_rules
 from switchman.addons.settings import Settings
@@ -86,6 +87,7 @@ class Runtime:
             # Imported here: with ENABLE_LOGGING=false no database code is loaded at all.
             from switchman.addons.log import open_log
 
+            check_folders(settings)
             self.store = open_log(settings)
             self.writer = self.store.writer()
         self.shared = _open_shared(settings)

@@ -12,8 +12,10 @@ from pathlib import Path
 from switchman.addons.cli.messages import refuse, say, show
 from switchman.addons.configuration import SettingsError, load_ruleset, load_settings
 from switchman.addons.core.problems import RulesError
+from switchman.addons.folders import check_folders
+from switchman.addons.serving.bodies import hold_bodies
 from switchman.addons.serving.launch import Launch
-from switchman.addons.serving.ports import PortInUse, reserve
+from switchman.addons.serving.ports import CannotListen, NoSuchAddress, PortForbidden, reserve
 from switchman.addons.serving.supervisor import Supervisor
 from switchman.addons.settings import Settings
 
@@ -33,6 +35,7 @@ def run(arguments: list[str]) -> int:
         # For load_settings() here and in the children: so no secret ever stands on a command line.
         os.environ.update(overrides(args, data, os.environ))
         settings = load_settings()
+        check_folders(settings)
         if not args.demo:
             for warning in load_ruleset(settings, args.config).warnings:
                 say(f"warning: {warning}")
@@ -42,9 +45,16 @@ def run(arguments: list[str]) -> int:
         return refuse(f"cannot use {e.filename or data}: {e.strerror or e}")
     with ExitStack() as held:
         try:
+            if settings.enable_logging and settings.blob_storage_type == "memory":
+                bodies = hold_bodies(settings.max_total_storage_size, held)
+                os.environ.update(bodies.settings())
+                settings = load_settings()
+                say(f"bodies     {bodies}")
             launch = _launch(args, settings, data, held)
-        except PortInUse as e:
+        except CannotListen as e:
             return refuse(str(e))
+        except OSError as e:
+            return refuse(f"cannot keep bodies in memory: {e}")
         supervisor = Supervisor(say)
         return asyncio.run(supervisor.run(launch.start(supervisor)))
 
@@ -116,11 +126,13 @@ def overrides(args: argparse.Namespace, data: Path | None, environment: Mapping[
 
 
 def _launch(args: argparse.Namespace, settings: Settings, data: Path | None, held: ExitStack) -> Launch:
-    """Raises PortInUse. The ports stay ours until `held` is closed."""
+    """Raises CannotListen. The ports stay ours until `held` is closed."""
     port, keeping = _reserve(settings.listen_host, settings.listen_port, "--port")
     held.enter_context(keeping)
     ui_port = None
     if settings.enable_logging and not args.no_ui:
+        if settings.ui_port == port:
+            raise CannotListen(f"proxy and dashboard cannot both have port {port}: choose another one with --ui-port")
         ui_port, probe = _reserve(settings.listen_host, settings.ui_port, "--ui-port")
         probe.close()  # the dashboard is one process: it listens by itself, and shares with nobody
     os.environ["LISTEN_PORT"] = str(port)
@@ -130,5 +142,10 @@ def _launch(args: argparse.Namespace, settings: Settings, data: Path | None, hel
 def _reserve(host: str, port: int, option: str) -> tuple[int, ExitStack]:
     try:
         return reserve(host, port)
-    except PortInUse as e:
-        raise PortInUse(f"{e}. Stop what runs there, or choose another one with {option}") from e
+    except NoSuchAddress as e:
+        advice = "For --host (LISTEN_HOST) use 127.0.0.1 for this machine only, 0.0.0.0 or :: for the network"
+        raise CannotListen(f"{e}. {advice}") from e
+    except PortForbidden as e:
+        raise CannotListen(f"{e}. Choose a port from 1024 with {option}") from e
+    except CannotListen as e:
+        raise CannotListen(f"{e}. Stop what runs there, or choose another port with {option}") from e

@@ -76,10 +76,6 @@ class Launch:
             self.say(f"dashboard  http://{url_host(self.settings.listen_host)}:{ui_port}")
             if not is_loopback(self.settings.listen_host) and self.settings.webui_security != "ALWAYS_AUTH":
                 self.say("warning: other machines can read the dashboard; WEBUI_SECURITY=ALWAYS_AUTH asks for a token")
-            if self.settings.blob_storage_type == "memory":
-                self.say(
-                    "warning: BLOB_STORAGE_TYPE=memory: each worker keeps bodies to itself, no dashboard shows them"
-                )
         if self.demo:
             self.show(demo.what_to_try(self._url))
 

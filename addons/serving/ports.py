@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import Any
 
 
-class PortInUse(Exception):
-    """Another program listens there already, or the address cannot be bound. The message says which and why."""
+class CannotListen(Exception):
+    """The port is another program's, or as below. The message says which and why."""
+
+
+class NoSuchAddress(CannotListen):
+    """The host is no address of this machine, or no name of one."""
+
+
+class PortForbidden(CannotListen):
+    """Such a low port is for root."""
 
 
 class SharedPortLoop(asyncio.SelectorEventLoop):
@@ -28,7 +37,7 @@ def reserve(host: str, port: int) -> tuple[int, ExitStack]:
 
     Returns the port, and a stack whose closing gives it up. The sockets kept are bound but never listen, so they get
     no connection; they keep the port ours while workers come and go. `host` "" means all interfaces.
-    Raises PortInUse. SO_REUSEPORT alone would not notice: it lets us share the port with whoever also set it.
+    Raises CannotListen. SO_REUSEPORT alone would not notice: it lets us share the port with whoever also set it.
     """
     held = ExitStack()
     try:
@@ -39,13 +48,19 @@ def reserve(host: str, port: int) -> tuple[int, ExitStack]:
             held.enter_context(_shared(family, (address[0], port, *address[2:])))
     except OSError as e:
         held.close()
-        raise PortInUse(f"cannot listen on {host or '*'}:{port}: {e.strerror or e}") from e
+        where = f"cannot listen on {host or '*'}"
+        if isinstance(e, socket.gaierror):
+            raise NoSuchAddress(f"{where}: that is no address, and no name of one ({e.strerror})") from e
+        if e.errno == errno.EADDRNOTAVAIL:
+            raise NoSuchAddress(f"{where}: this machine does not have that address") from e
+        kind = PortForbidden if e.errno == errno.EACCES else CannotListen
+        raise kind(f"{where}:{port}: {e.strerror or e}") from e
     return port, held
 
 
 def reachable(host: str) -> str:
     """An address at which a listener on `host` answers from this machine."""
-    return {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return {"": "127.0.0.1", "*": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
 
 
 def url_host(host: str) -> str:

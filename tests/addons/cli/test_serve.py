@@ -110,11 +110,24 @@ def rows(database: Path) -> int:
         return count
 
 
-def test_bodies_in_memory_are_not_for_the_dashboard(serve: Start) -> None:
-    """The dashboard is another process than the workers: that it cannot show their bodies is said at the start."""
-    router = serve(BLOB_STORAGE_TYPE="memory")
-    assert "warning: BLOB_STORAGE_TYPE=memory" in router.wait_for("no dashboard shows them")
-    assert router.stop() == 0
+def test_bodies_in_memory_are_there_until_it_stops(serve: Start, tmp_path: Path) -> None:
+    """Two workers write them, the dashboard reads them, no disk has them, and afterwards they are gone."""
+    with FakeUpstream() as upstream:
+        running = serve("--workers", "2", BLOB_STORAGE_TYPE="memory", DEFAULT_UPSTREAM=upstream.url)
+        proxy, dashboard = running.url("proxy"), running.url("dashboard")
+        folder = Path(running.text().partition("bodies     in memory (")[2].partition(")")[0])
+        assert folder.is_dir()
+        for number in range(6):
+            said = f"a question with the number {number}"
+            answer = chat(proxy, messages=[{"role": "user", "content": said}])
+            story = f"{dashboard}/request/{answer.headers['x-switchman-request-id']}"
+            deadline = time.monotonic() + PATIENCE
+            while said not in (page := httpx.get(story, timeout=PATIENCE)).text:
+                assert time.monotonic() < deadline, page.text
+                time.sleep(0.05)
+        assert running.stop() == 0
+    assert not folder.exists()
+    assert not (tmp_path / "blob_storage").exists()
 
 
 def test_demo_answers_and_leaves_nothing_running(serve: Start, tmp_path: Path) -> None:
@@ -189,11 +202,44 @@ def test_a_port_in_use_is_one_clear_line(serve: Start) -> None:
         assert running.process.wait(PATIENCE) == 2
         assert running.text() == (
             f"switchman: cannot listen on 127.0.0.1:{port}: Address already in use. "
-            "Stop what runs there, or choose another one with --port\n"
+            "Stop what runs there, or choose another port with --port\n"
         )
         running = serve(ports=("--port", "0", "--ui-port", str(port)))
         assert running.process.wait(PATIENCE) == 2
         assert "--ui-port" in running.text()
+
+
+def test_proxy_and_dashboard_need_two_ports(serve: Start) -> None:
+    """One port for both is our own mistake, and no other program's."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    running = serve(ports=("--port", port, "--ui-port", port))
+    assert running.process.wait(PATIENCE) == 2
+    assert running.text() == (
+        f"switchman: proxy and dashboard cannot both have port {port}: choose another one with --ui-port\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("host", "said"), [("999.1.1.1", "that is no address, and no name of one"), ("192.0.2.1", "does not have that")]
+)
+def test_a_host_that_is_not_this_machine_is_one_clear_line(host: str, said: str, serve: Start) -> None:
+    """What is wrong is the address: the advice is about that, and not about ports."""
+    running = serve("--host", host)
+    assert running.process.wait(PATIENCE) == 2
+    (line,) = running.text().splitlines()
+    assert f"cannot listen on {host}: " in line and said in line
+    assert "127.0.0.1" in line and "--host" in line and "--port" not in line
+
+
+@pytest.mark.parametrize("variable", ["BLOB_STORAGE_PATH", "DB_PATH"])
+def test_a_log_that_cannot_be_written_stops_the_start(variable: str, serve: Start, tmp_path: Path) -> None:
+    """One line that names the variable, before any process is started."""
+    (tmp_path / "file").touch()
+    running = serve(**{variable: str(tmp_path / "file" / "below")})
+    assert running.process.wait(PATIENCE) == 2
+    (line,) = running.text().splitlines()
+    assert line.startswith(f"switchman: {variable}='{tmp_path}/file/below': nothing can be kept there: ")
 
 
 @pytest.mark.parametrize(

@@ -7,28 +7,28 @@ import socket
 
 import pytest
 
-from switchman.addons.serving.ports import PortInUse, SharedPortLoop, reserve, url_host
+from switchman.addons.serving.ports import CannotListen, NoSuchAddress, SharedPortLoop, reserve, url_host
 
 
 def test_a_port_that_somebody_listens_on_is_refused() -> None:
     """A listener of any other program is noticed, and named with its address."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(PortInUse, match=rf"127\.0\.0\.1:{port}: Address already in use"):
+        with pytest.raises(CannotListen, match=rf"127\.0\.0\.1:{port}: Address already in use"):
             reserve("127.0.0.1", port)
 
 
 def test_a_listener_that_shares_its_port_is_noticed_too() -> None:
     """SO_REUSEPORT on the other side does not let us in by accident: half the requests would be theirs."""
-    with socket.create_server(("127.0.0.1", 0), reuse_port=True) as taken, pytest.raises(PortInUse):
+    with socket.create_server(("127.0.0.1", 0), reuse_port=True) as taken, pytest.raises(CannotListen):
         reserve("127.0.0.1", taken.getsockname()[1])
 
 
 def test_an_address_that_is_not_ours_is_explained() -> None:
     """An address of another machine cannot be listened on, and neither can a name that does not exist."""
-    with pytest.raises(PortInUse, match=r"cannot listen on 192\.0\.2\.1:0"):
+    with pytest.raises(NoSuchAddress, match=r"cannot listen on 192\.0\.2\.1: this machine does not have that address"):
         reserve("192.0.2.1", 0)
-    with pytest.raises(PortInUse, match=r"cannot listen on no-such-host\.invalid:1234"):
+    with pytest.raises(NoSuchAddress, match=r"cannot listen on no-such-host\.invalid: that is no address"):
         reserve("no-such-host.invalid", 1234)
 
 

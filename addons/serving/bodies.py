@@ -1,0 +1,60 @@
+"""BLOB_STORAGE_TYPE=memory under `switchman serve`: its processes share a folder in memory, which goes when they go."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import tempfile
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+MEMORY = Path("/dev/shm")  # noqa: S108 - what we make there is ours alone
+PREFIX = "switchman-bodies-"
+SHARE = 4  # one part of so many of the room there is: the smallest body takes a page of memory
+
+
+@dataclass(frozen=True, slots=True)
+class Bodies:
+    """Where bodies are, and how many bytes of them. `in_memory` False: this system has no folder in memory."""
+
+    folder: Path
+    limit: int
+    in_memory: bool
+
+    def settings(self) -> dict[str, str]:
+        """What the processes are told."""
+        return {
+            "BLOB_STORAGE_TYPE": "filesystem",
+            "BLOB_STORAGE_PATH": str(self.folder),
+            "MAX_TOTAL_STORAGE_SIZE": str(self.limit),
+        }
+
+    def __str__(self) -> str:
+        where = "in memory" if self.in_memory else "on disk, as there is no /dev/shm"
+        return f"{where} ({self.folder}), {self.limit // 2**20} MiB at most, until this stops"
+
+
+def hold_bodies(max_total: int, held: ExitStack, memory: Path = MEMORY) -> Bodies:
+    """A private folder for as long as `held` is open. Raises OSError."""
+    in_memory = os.access(memory, os.W_OK | os.X_OK)
+    base = memory if in_memory else Path(tempfile.gettempdir())
+    _remove_abandoned(base)
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=base))
+    held.callback(shutil.rmtree, folder, ignore_errors=True)
+    lock = held.enter_context((folder / "lock").open("wb"))
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    room = os.statvfs(folder)
+    return Bodies(folder, max(1, min(max_total, room.f_bavail * room.f_frsize // SHARE)), in_memory)
+
+
+def _remove_abandoned(base: Path) -> None:
+    """What a `serve` left behind that was killed: nobody holds its lock any more."""
+    for folder in base.glob(f"{PREFIX}*"):
+        with suppress(OSError):
+            if folder.stat().st_uid != os.geteuid():
+                continue
+            with (folder / "lock").open("rb") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(folder, ignore_errors=True)
