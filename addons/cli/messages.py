@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 
 
 def say(message: str) -> None:
-    print(f"switchman: {message}", file=sys.stderr, flush=True)
+    with suppress(BrokenPipeError):  # a proxy goes on though nobody reads its messages any more
+        print(f"switchman: {message}", file=sys.stderr, flush=True)
 
 
 def show(text: str) -> None:
