@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from switchman.addons.core.asked import asked
 from switchman.addons.core.call import DialectName, Endpoint
 from switchman.addons.core.events import Event, Splitter
 from switchman.addons.core.ndjson import NDJSONSplitter
@@ -28,8 +29,8 @@ from switchman.addons.dialects.openai.as_functions import as_functions
 from switchman.addons.dialects.openai.responses_request import echoed
 from switchman.addons.dialects.sampling import STANDARD, Quirks
 from switchman.addons.dialects.streams import CUT_SHORT, StreamDecoder, StreamEncoder
-from switchman.addons.dialects.wire import Framing
 from switchman.addons.dialects.turns import in_turns
+from switchman.addons.dialects.wire import Framing
 
 __all__ = [
     "Malformed",
@@ -142,12 +143,14 @@ def translate_request(
     assert encode is not None  # target_format never gives a format that cannot be written
     notes = Notes(origin, server)
     request, tools = as_functions(request, notes)
-    out = encode(request, notes, quirks)
     if not (server == "openai" and quirks.developer_role):  # which takes system messages anywhere
         request = in_turns(request, notes)
+    out = encode(request, notes, quirks)
     stamp = replace(stamp, include_usage=request.include_usage, tools=tools)
     if origin == "openai.responses":
         stamp = replace(stamp, settings=echoed(body))
+    if origin == "anthropic.messages":
+        stamp = replace(stamp, prompt_tokens=lambda: asked(body).tokens)
     return Outbound(CODECS[target].path, out, tuple(notes.warnings), stream, ChatTranslation(origin, target, stamp))
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
+from switchman.addons.core.tokens import estimated_tokens
 from switchman.addons.dialects.fields import (
     arguments_object,
     arguments_text,
@@ -99,7 +101,7 @@ def encode_reply(reply: Reply, stamp: Stamp) -> dict[str, Any]:
         "content": list(_blocks(choice, stamp)),
         "stop_reason": FINISH_WORDS[finish_reason(choice.finish, called)],
         "stop_sequence": choice.stop_sequence,
-        "usage": encode_usage(reply.usage),
+        "usage": encode_usage(counted(reply.usage, stamp, map(_said, choice.parts))),
     }
 
 
@@ -117,6 +119,23 @@ def _blocks(choice: Choice, stamp: Stamp) -> Iterator[dict[str, Any]]:
             id = call_id(part.id, stamp, choice.index, calls)
             yield {"type": "tool_use", "id": id, "name": part.name, "input": arguments}
             calls += 1
+
+
+def _said(part: Part) -> str:
+    return part.arguments if isinstance(part, ToolCall) else part.text if isinstance(part, Text | Thinking) else ""
+
+
+def counted(usage: Usage | None, stamp: Stamp, said: Iterable[str]) -> Usage:
+    """The usage, with an estimate (`core/tokens.py`) for each figure that the server did not tell.
+
+    The format has no word for "not known", and clients such as Claude Code sum these figures up to see when a
+    conversation gets too long for the model: by 0 they would never see it.
+    """
+    usage = usage or Usage()
+    if stamp.prompt_tokens is None:
+        return usage
+    read = stamp.prompt_tokens() if usage.input is None else usage.input
+    return replace(usage, input=read, output=estimated_tokens("".join(said)) if usage.output is None else usage.output)
 
 
 def encode_usage(usage: Usage | None) -> dict[str, Any]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, Literal
 
-from switchman.addons.dialects.anthropic.reply import FINISH, FINISH_WORDS, encode_usage, usage_of
+from switchman.addons.dialects.anthropic.reply import FINISH, FINISH_WORDS, counted, encode_usage, usage_of
 from switchman.addons.dialects.anthropic.wire import ERROR_TYPES, error_event
 from switchman.addons.dialects.errors import decode_failure
-from switchman.addons.dialects.fields import arguments_text, count_of, is_complete_object, object_of, text_of
+from switchman.addons.dialects.fields import ObjectScan, arguments_text, count_of, object_of, text_of
 from switchman.addons.dialects.form import (
     End,
     Failed,
@@ -103,8 +103,9 @@ class MessageEncoder(StreamEncoder):
         super().__init__(stamp)
         self.open: BlockKey | None = None
         self.index = -1
-        self.arguments = ""  # of the open call
-        self.held: list[TextDelta | ThinkingDelta | ToolDelta] = []
+        self.arguments = ObjectScan()  # of the open call
+        self.held: dict[BlockKey, list[TextDelta | ThinkingDelta | ToolDelta]] = {}
+        self.said: list[str] = []  # text, thoughts and arguments, to be counted if the server does not
         self.whole: set[BlockKey] = set()  # calls whose block is over; only empty pieces can still come
 
     def on_start(self, start: Start) -> bytes:
@@ -135,8 +136,10 @@ class MessageEncoder(StreamEncoder):
     def on_end(self) -> bytes:
         finish = self.finishes[min(self.finishes)]
         delta = {"stop_reason": FINISH_WORDS[finish.reason], "stop_sequence": finish.stop_sequence}
-        end = {"type": "message_delta", "delta": delta, "usage": encode_usage(self.tally.usage)}
-        return self._release(everything=True) + self._close() + _event(end) + _event({"type": "message_stop"})
+        rest = self._release(everything=True) + self._close()
+        usage = encode_usage(counted(self.tally.usage, self.stamp, self.said))
+        end = {"type": "message_delta", "delta": delta, "usage": usage}
+        return rest + _event(end) + _event({"type": "message_stop"})
 
     def on_failed(self, event: Failed) -> bytes:
         kind = event.type if event.type in ERROR_STATUSES else ERROR_TYPES.get(event.status, "api_error")
@@ -147,35 +150,35 @@ class MessageEncoder(StreamEncoder):
     def _place(self, event: TextDelta | ThinkingDelta | ToolDelta) -> bytes:
         if event.choice != 0:
             return b""  # there is one message, so only the first choice has a place
-        if self.held or not self._may_write(_key(event)):
-            self.held.append(event)
-            return self._release()
-        return self._write(event)
+        key = _key(event)
+        if not self.held and self._may_write(key):
+            return self._write(event)
+        self.held.setdefault(key, []).append(event)
+        return self._release()
 
     def _may_write(self, key: BlockKey) -> bool:
         """Another block may begin once the open call's arguments are whole; other blocks end at any point."""
         if self.open is None or self.open == key or self.open[0] != "tool":
             return True
-        return is_complete_object(self.arguments)
+        return self.arguments.whole
 
     def _release(self, everything: bool = False) -> bytes:
         """Writes what was held, first what belongs to the open block; `everything` at the end of the reply."""
-        out = b""
+        out = []
         while self.held:
-            mine = next((event for event in self.held if _key(event) == self.open), None)
-            event = mine or self.held[0]
-            if mine is None and not everything and not self._may_write(_key(event)):
+            key = self.open if self.open in self.held else next(iter(self.held))
+            if key != self.open and not everything and not self._may_write(key):
                 break
-            self.held.remove(event)
-            out += self._write(event)
-        return out
+            out += [self._write(event) for event in self.held.pop(key)]
+        return b"".join(out)
 
     def _write(self, event: TextDelta | ThinkingDelta | ToolDelta) -> bytes:
         out = b"" if _key(event) == self.open else self._close() + self._open(event)
+        self.said.append(event.arguments if isinstance(event, ToolDelta) else event.text)
         if isinstance(event, TextDelta):
             return out + self._delta({"type": "text_delta", "text": event.text})
         if isinstance(event, ToolDelta):
-            self.arguments += event.arguments
+            self.arguments.feed(event.arguments)
             return out + self._delta({"type": "input_json_delta", "partial_json": event.arguments})
         if event.redacted is not None:
             return out + self._close()  # it is whole at once
@@ -189,7 +192,7 @@ class MessageEncoder(StreamEncoder):
     def _open(self, event: TextDelta | ThinkingDelta | ToolDelta) -> bytes:
         self.open = _key(event)
         self.index += 1
-        self.arguments = ""
+        self.arguments = ObjectScan()
         return _event({"type": "content_block_start", "index": self.index, "content_block": self._block(event)})
 
     def _block(self, event: TextDelta | ThinkingDelta | ToolDelta) -> dict[str, Any]:

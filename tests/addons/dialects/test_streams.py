@@ -13,7 +13,7 @@ from switchman.addons.core.ndjson import NDJSONSplitter
 from switchman.addons.core.sse import SSESplitter
 from switchman.addons.dialects.assembling import assemble, tell
 from switchman.addons.dialects.codecs import CODECS, NDJSON
-from switchman.addons.dialects.fields import arguments_object
+from switchman.addons.dialects.fields import ObjectScan, arguments_object
 from switchman.addons.dialects.form import (
     Choice,
     End,
@@ -233,6 +233,35 @@ def test_mixed_parallel_calls_are_one_block_after_the_other_for_anthropic() -> N
     out += encoder.feed(ToolDelta(0, 1, "", "", ":2}")) + encoder.feed(Finish(0, "tool_calls")) + encoder.end()
     calls = [p for p in assemble(decode("anthropic.messages", out)).choices[0].parts if isinstance(p, ToolCall)]
     assert [(call.id, call.name, call.arguments) for call in calls] == [("a", "f", '{"x":1}'), ("b", "g", '{"y":2}')]
+
+
+@given(pieces=st.lists(st.text(alphabet='{}[]"\\\\a ', min_size=1, max_size=6), max_size=6), value=arguments)
+@settings(max_examples=100, deadline=None)
+def test_an_object_in_pieces_is_whole_at_its_last_brace(pieces: list[str], value: str) -> None:
+    """Braces, quotes and backslashes within its strings end nothing, wherever it is cut."""
+    text = json.dumps({"a": pieces, "b": {"c": value}})
+    for cut in range(len(text)):
+        scan = ObjectScan()
+        scan.feed(text[:cut])
+        assert not scan.whole
+        scan.feed(text[cut:])
+        assert scan.whole
+    scan = ObjectScan()
+    assert [(scan.feed(sign), scan.whole)[1] for sign in text] == [False] * (len(text) - 1) + [True]
+
+
+def test_many_long_calls_in_turns_keep_their_arguments() -> None:
+    """Eight calls of 8,000 characters, each in pieces of four, as some servers do; texts come before or after."""
+    said = [json.dumps({"n": number, "text": f'{number}}}"\\' * 2000}) for number in range(8)]
+    encoder = CODECS["anthropic.messages"].encoder(STAMP)
+    out = [encoder.feed(TextDelta(0, "Now."))]
+    out += [encoder.feed(ToolDelta(0, number, f"c{number}", "f", "")) for number in range(8)]
+    for at in range(0, max(map(len, said)), 4):
+        out += [encoder.feed(ToolDelta(0, number, "", "", text[at : at + 4])) for number, text in enumerate(said)]
+    out += [encoder.feed(TextDelta(0, "Done.")), encoder.feed(Finish(0, "tool_calls")), encoder.end()]
+    parts = assemble(decode("anthropic.messages", b"".join(out))).choices[0].parts
+    assert [part.arguments for part in parts if isinstance(part, ToolCall)] == said
+    assert [part.text for part in parts if isinstance(part, Text)] == ["Now.", "Done."]
 
 
 def test_text_reaches_the_client_at_once() -> None:

@@ -200,3 +200,22 @@ def test_open_webui_makes_a_title(dialect: str, proxy: Any, upstreams: Any) -> N
         assert request.json()["response_format"] == {"type": "json_object"}
     else:
         assert "format was dropped" in json.dumps(proxy.row_of(answer)["trace"])
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize("dialect", ["openai", "ollama"])
+def test_claude_code_counts_where_the_server_does_not(dialect: str, stream: bool, proxy: Any, upstreams: Any) -> None:
+    """By 0 it would never see that its conversation gets too long: it is told an estimate; the log says nothing."""
+    clear(upstreams[dialect], Behaviour(text="word " * 200, reasoning=None, usage=None))
+    asked: Any = [{"role": "user", "content": "A question of many words. " * 300}]
+    client = anthropic.Anthropic(base_url=proxy.url, api_key="k", max_retries=0)
+    with client:
+        if stream:
+            with client.messages.stream(model=f"{dialect}/m", max_tokens=99, messages=asked) as events:
+                usage, answer = events.get_final_message().usage, events.response
+        else:
+            raw = client.messages.with_raw_response.create(model=f"{dialect}/m", max_tokens=99, messages=asked)
+            usage, answer = raw.parse().usage, raw
+    assert 1000 < usage.input_tokens < 3000 and 100 < usage.output_tokens < 400
+    row = proxy.row_of(answer)
+    assert (row["input_tokens"], row["output_tokens"]) == (None, None)
