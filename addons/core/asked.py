@@ -124,18 +124,29 @@ def _message(seen: _Seen, message: Mapping[str, Any]) -> None:
         _system(seen, message.get("content"))
         return
     seen.depth += 1
-    found = _content(message.get("content"))
-    if len(message) > 2:  # more than role and content
-        _beside_content(found, message)
-    seen.tokens += found.tokens + PER_MESSAGE
-    seen.counted += found.counted
-    seen.modalities |= found.modalities
-    seen.tool_last = found.tool_result or role in ("tool", "function")
+    seen.tokens += PER_MESSAGE
+    seen.tool_last = role in ("tool", "function")
+    if len(message) == 2 and isinstance(content := message.get("content"), str):
+        texts = [content]  # most messages are nothing but a role and a text, and there may be thousands
+        seen.counted.append(content)
+    else:
+        texts = _rich(seen, message)
     # The person's, if any words are left when the harness's are taken off.
-    if role == "user" and any(has_own_words(_head_and_tail(text)) for text in found.texts):
+    if role == "user" and any(has_own_words(_head_and_tail(text)) for text in texts):
         seen.turns += 1
         seen.tool_last = False
-        seen.latest = found.texts
+        seen.latest = texts
+
+
+def _rich(seen: _Seen, message: Mapping[str, Any]) -> list[str]:
+    """A message of parts, or with more than its content; gives the author's own texts."""
+    found = _content(message.get("content"))
+    _beside_content(found, message)
+    seen.tokens += found.tokens
+    seen.counted += found.counted
+    seen.modalities |= found.modalities
+    seen.tool_last = seen.tool_last or found.tool_result
+    return found.texts
 
 
 def _beside_content(found: _Content, message: Mapping[str, Any]) -> None:
@@ -211,10 +222,13 @@ def _part(found: _Content, part: Mapping[str, Any], own: bool, depth: int) -> No
         found.counted += [data] if isinstance(data, str) else []
 
 
+_encode: Final = json.JSONEncoder(ensure_ascii=False).encode
+
+
 def _as_json(value: Any) -> str:
     """The text that a template would make of it; "" for what is nested too deep to write."""
     try:
-        return json.dumps(value, ensure_ascii=False)
+        return _encode(value)
     except (ValueError, TypeError, RecursionError):
         return ""
 
