@@ -23,6 +23,7 @@ PATIENCE = 30.0  # seconds a follower waits
 CLAIM = 300.0  # seconds after which another worker no longer believes in a leader
 MAX_FOLLOWERS = 64  # of one leader
 MAX_WAITING = 1024  # in one process
+LOOKS = 3  # for an answer that is known to be there, as a look may be given up on a busy machine
 SPACE = "flights"
 FIRST_PAUSE, LONGEST_PAUSE = 0.01, 0.1  # seconds between two looks at another worker's claim
 
@@ -64,7 +65,7 @@ class Flights:
             result = await self._follow(flight, until)
             if result is None or result == "unfit":
                 return None
-            if result == "stored" and (found := await look()) is not None:
+            if result == "stored" and (found := await _found(look)) is not None:
                 return found
 
     async def land(self, flight: Flight, result: Result) -> None:
@@ -86,10 +87,13 @@ class Flights:
     ) -> T | Flight | None:
         found: T | None = None
         led = False
+        started = time.monotonic()
         try:
             flight.claimed = await self._claim(flight.key, until)
             if flight.claimed:
-                found = await look()  # another may have stored it since the caller looked
+                # Another may have stored it since the caller looked, and surely has if it was waited for.
+                waited = time.monotonic() - started >= FIRST_PAUSE
+                found = await (_found(look) if waited else look())
                 led = found is None
         finally:
             if not led:
@@ -123,3 +127,10 @@ class Flights:
             flight.followers -= 1
             self._waiting -= 1
         return flight.result
+
+
+async def _found[T](look: Callable[[], Awaitable[T | None]]) -> T | None:
+    for _ in range(LOOKS):
+        if (found := await look()) is not None:
+            return found
+    return None

@@ -178,6 +178,27 @@ def test_two_workers_have_one_leader(tmp_path: Path) -> None:
     run(story())
 
 
+def test_a_look_that_is_given_up_does_not_ask_again() -> None:
+    """On a busy machine looks into the store may come to nothing; who waited for an answer looks again."""
+
+    async def story() -> None:
+        crew = Crew(MemoryShared())
+        looks = 0
+
+        async def look() -> bytes | None:
+            nonlocal looks
+            looks += 1
+            return b"answer" if looks > 2 else None
+
+        flight = await lead(crew.board())
+        follower = asyncio.create_task(crew.flights.board("k", look))
+        await settle()
+        await crew.flights.land(flight, "stored")
+        assert await follower == b"answer"
+
+    run(story())
+
+
 def test_without_a_store_each_process_is_on_its_own(tmp_path: Path) -> None:
     """A store that is down costs no request its leader."""
 
