@@ -21,8 +21,8 @@ class UpstreamFailure:
 
     In: `flow`, `kind`, `message` (for a person), `response` for kind "status" (None where its body was too large to
     keep), and `failed` for kind "error", where `response` is only its head. Out: `retry` (the flow's request is the
-    next attempt; `fresh` asks for a new connection), or `flow.response` set to the final answer; for kind "stream"
-    `tail` is what still goes to the client, None if a clean end is impossible.
+    next attempt; `fresh` asks for a new connection), or `flow.response` set to the final answer; where the answer had
+    `begun`, `tail` is what still goes to the client, None if a clean end is impossible.
     """
 
     flow: http.HTTPFlow
@@ -30,6 +30,7 @@ class UpstreamFailure:
     message: str
     response: http.Response | None = None
     failed: Failed | None = None
+    begun: bool = False  # the client has the head of the answer, so only `tail` can follow
     reused: bool = False  # the connection had served before, and closed before any byte of this answer
     retry: bool = False
     fresh: bool = False
@@ -46,6 +47,11 @@ class UpstreamFailedHook(commands.StartHook):
 @dataclass
 class DeadlineExpired(HttpEvent):
     """The stream's `due` has passed."""
+
+
+@dataclass
+class RouterStops(HttpEvent):
+    """The router stops, and this request's time to end by itself is over."""
 
 
 @dataclass(eq=False)

@@ -3,7 +3,7 @@
 How it decides, in this order:
 1. The stream had begun: end it with an error event in the client's dialect. No switch, so no text is doubled.
 2. The connection was an old one, closed by the server as the request went out: once more, on a fresh connection.
-3. The server lacks what we assumed (stream_options, the Responses API): once more, without it.
+3. The server lacks what we assumed (stream_options, the Responses API, thinking): once more, without it.
 4. It wants credentials, and the client's were not for it: no fault of the server, and its answer no news to the client.
 5. There is another candidate, and time: that one.
 6. Give up: the last upstream's own answer, status, headers and body; if none answered, 504 (time) or 502.
@@ -14,6 +14,7 @@ from __future__ import annotations
 import logging
 import time
 from typing import Any
+from weakref import WeakSet
 
 from mitmproxy import ctx, http
 from mitmproxy.proxy.layer import NextLayer
@@ -38,6 +39,7 @@ class Failover:
     def __init__(self, runtime: Runtime, rewriting: Rewriting) -> None:
         self.runtime = runtime
         self.rewriting = rewriting
+        self.layers: WeakSet[RoutedHttpLayer] = WeakSet()  # of all connections
 
     def next_layer(self, nextlayer: NextLayer) -> None:
         """Let the built-in addon choose; where it chose an HttpLayer, ours takes its place with the same mode."""
@@ -54,7 +56,8 @@ class Failover:
         # A layer enters this list when it is made, and finds its neighbours by its place there.
         layers = chosen.context.layers
         place = layers.index(chosen)
-        ours = RoutedHttpLayer(chosen.context, chosen.mode)
+        ours = RoutedHttpLayer(chosen.context, chosen.mode, self.runtime.settings.body_timeout)
+        self.layers.add(ours)
         layers.remove(ours)
         layers[place] = ours
         if outer is None:
@@ -68,15 +71,18 @@ class Failover:
             return
         attempt.ended = time.monotonic()
         attempt.outcome, attempt.error = failure.kind, failure.message
-        if failure.kind != "stream":
+        if not failure.begun:
             x.pipe = x.reply = None  # nothing has gone through it
-        if failure.kind == "stream":  # 1
+        if failure.begun:  # 1
             if x.reply is not None and x.reply.ended and x.pipe is not None:
                 attempt.outcome = "ok"  # all was said; only the end of the framing is missing
                 failure.tail = x.pipe(b"")
             else:
-                self._count(attempt, failure)
+                self._blame(attempt, failure)
                 self._end_stream(x, failure)
+        elif failure.kind == "cancelled":
+            self._blame(attempt, failure)
+            flow.response = refusal(x, 503, failure.message, headers={"retry-after": "1"})
         elif failure.reused and failure.kind == "reset":  # 2
             attempt.error = "the server had closed the idle connection; sent again on a fresh one"
             self._again(flow, x, failure)
@@ -84,9 +90,11 @@ class Failover:
         elif failure.kind == "status" and (lack := self._lack(x, attempt, failure.response)):  # 3
             attempt.error = lack
             self._again(flow, x, failure)
-        elif failure.response is not None and attempt.status in NO_SUCH_PATH - _server_faults(attempt):
+        elif failure.response is not None and attempt.status in (NO_SUCH_PATH | REJECTED) - _server_faults(attempt):
             # Swallowed as it might have told of a lack, but it did not: the client's own fault, nobody else is asked.
-            flow.response, x.outcome = failure.response, "upstream_error"
+            self.runtime.breakers.success(attempt.target, time.monotonic())
+            self._keep_answer(x, attempt, failure)
+            flow.response, x.outcome = x.last_answer, "upstream_error"
         elif failure.kind == "status" and attempt.withheld and attempt.status in UNAUTHORIZED:  # 4
             attempt.error = f"{failure.message}; it was not given the client's credentials"
             self.runtime.breakers.success(attempt.target, time.monotonic())
@@ -106,6 +114,13 @@ class Failover:
                 self.runtime.breakers.success(attempt.target, attempt.ended)
             elif attempt.probe:
                 self.runtime.breakers.release(attempt.target)
+
+    def _blame(self, attempt: Attempt, failure: UpstreamFailure) -> None:
+        """Nobody is to blame where the router itself stops."""
+        if failure.kind != "cancelled":
+            self._count(attempt, failure)
+        elif attempt.probe:
+            self.runtime.breakers.release(attempt.target)
 
     def _count(self, attempt: Attempt, failure: UpstreamFailure) -> None:
         retry_after = parse_retry_after(failure.response.headers, time.time()) if failure.response is not None else None
@@ -137,6 +152,9 @@ class Failover:
         if rendered.injected and attempt.status in REJECTED:
             self.rewriting.without_usage.add(server.name)
             return "the server rejected stream_options, which the router had added; sent again without"
+        if rendered.reasons and attempt.status in REJECTED and _is_about_thinking(response):
+            self.rewriting.without_reasoning.add(attempt.target)
+            return "the model does not think on demand; sent again without asking it to"
         asked_responses = x.call.endpoint.operation == "responses" and rendered.answer is None
         if asked_responses and attempt.status in NO_SUCH_PATH and not _is_about_model(response):
             self.rewriting.without_responses.add(server.name)
@@ -160,13 +178,24 @@ class Failover:
         x.outcome, x.error = "stream_error", failure.message
         if x.pipe is None or x.call is None or x.pipe.framing == "raw":
             return  # bytes of no known form: only a broken connection tells that they are not all
-        message = f"The server {x.attempts[-1].candidate.server.name} failed during its answer: {failure.message}"
-        failure.tail = x.pipe.abort(stream_error(x.call.endpoint, 502, message))
+        status, message = 503, failure.message
+        if failure.kind != "cancelled":
+            server = x.attempts[-1].candidate.server.name
+            status, message = 502, f"The server {server} failed during its answer: {failure.message}"
+        failure.tail = x.pipe.abort(stream_error(x.call.endpoint, status, message))
 
 
 def _server_faults(attempt: Attempt) -> frozenset[int]:
     """The statuses for which another server may be asked."""
     return RETRIABLE_STATUSES | attempt.candidate.server.retry_on
+
+
+def _is_about_thinking(response: http.Response | None) -> bool:
+    """`"llama3" does not support thinking` (Ollama), `Unrecognized request argument: reasoning_effort` (OpenAI)."""
+    if response is None:
+        return False
+    error = decode_error(response.status_code, response.get_content(strict=False) or b"")
+    return any(word in f"{error.message} {error.param}".lower() for word in ("think", "reasoning"))
 
 
 def _is_about_model(response: http.Response | None) -> bool:

@@ -20,10 +20,11 @@ from mitmproxy.proxy.layers.http import (
     GetHttpConnection,
     HttpLayer,
     HTTPMode,
+    HttpStream,
     RegisterHttpConnection,
 )
 
-from switchman.addons.attempt import Connect, DeadlineExpired
+from switchman.addons.attempt import Connect, DeadlineExpired, RouterStops
 from switchman.addons.client_connection import RoutedServer
 from switchman.addons.pinging_stream import PingingStream
 from switchman.addons.routed_stream import RoutedStream
@@ -39,17 +40,34 @@ class _Opening:
     timeout: float
 
 
+@dataclass
+class Stopping(events.Event):
+    """The router stops: what still runs is to be ended, with words for its client."""
+
+
 class RoutedHttpLayer(HttpLayer):
     """HttpLayer whose streams fail over, whose dead connections are forgotten, and which watches deadlines."""
 
-    def __init__(self, context: Context, mode: HTTPMode) -> None:
+    def __init__(self, context: Context, mode: HTTPMode, body_timeout: float) -> None:
+        """`body_timeout`: seconds of silence in a request's body."""
         super().__init__(context, mode)
+        self.body_timeout = body_timeout
         # Clients' stream ids are odd (HTTP/1: counted up by two from 1; HTTP/2: RFC 9113 section 5.1.1).
         self.attempt_ids: Iterator[int] = itertools.count(2, 2)
         self.used: set[Connection] = set()  # connections that have brought an answer before
         self.opening: dict[Connection, _Opening] = {}
         self.watches: dict[commands.RequestWakeup, float] = {}
         self.wanted: float = inf
+        for outer in context.layers:
+            if isinstance(outer, RoutedHttpLayer) and outer is not self:
+                outer.within = self
+
+    within: RoutedHttpLayer | None = None  # the layer of the requests inside of this one's CONNECT
+
+    @property
+    def is_busy(self) -> bool:
+        """Does a request run? A CONNECT is none: what it is for has a layer of its own."""
+        return any(not _is_tunnel(stream) for stream in self.streams.values())
 
     def watch(self, due: float) -> None:
         """Have `_tend` run at `due` or earlier."""
@@ -66,6 +84,9 @@ class RoutedHttpLayer(HttpLayer):
             del self.watches[event.command]
             yield from self._tend()
             return
+        elif isinstance(event, Stopping):
+            yield from self._stop_streams(event)
+            return
         elif isinstance(event, events.ConnectionEvent) and self._is_forgotten(event.connection):
             return
         yield from super()._handle_event(event)
@@ -73,6 +94,13 @@ class RoutedHttpLayer(HttpLayer):
             self._forget(event.connection)
         if self.wanted != inf:
             yield from self._arm()
+
+    def _stop_streams(self, event: Stopping) -> layer.CommandGenerator[None]:
+        for stream in {id(s): s for s in self.streams.values()}.values():
+            if _is_tunnel(stream) and self.within is not None:
+                yield from self.event_to_child(stream, event)
+            elif isinstance(stream, RoutedStream) and stream.child_layer is None:
+                yield from self.event_to_child(stream, RouterStops(stream.stream_id))
 
     def _is_forgotten(self, connection: Connection) -> bool:
         return connection not in self.connections and connection is not self.context.server
@@ -146,3 +174,7 @@ class RoutedHttpLayer(HttpLayer):
         yield from super().register_connection(command)
         if command.err:
             self.connections.pop(command.connection, None)
+
+
+def _is_tunnel(stream: HttpStream) -> bool:
+    return stream.child_layer is not None and stream.flow.request.method == "CONNECT"

@@ -1,4 +1,4 @@
-"""The stream of our HTTP layer, with pings for a client whose answer is silent, or has not begun."""
+"""The stream of our HTTP layer, with what the router says on its own account: pings, and that it stops."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from mitmproxy.proxy.layers.http._hooks import HttpResponseHook
 from switchman.addons.exchange import Exchange
 from switchman.addons.held_stream import HeldStream
 from switchman.addons.keepalive import as_events, early_head, ping_of
+
+STOPPED = "The router was stopped before the answer was complete."
 
 
 class PingingStream(HeldStream):
@@ -41,6 +43,17 @@ class PingingStream(HeldStream):
         elif x.pipe is not None:
             for chunk in x.pipe.aside(ping_of(x)):
                 yield SendHttp(ResponseData(self.stream_id, chunk), self.context.client)
+
+    def stop(self) -> layer.CommandGenerator[None]:
+        """The router stops: end this request with words for its client."""
+        if self.client_state == self.state_consume_request_body:
+            yield from self._refuse_connection(STOPPED, 503)
+        elif self.server_state == self.state_stream_response_body:
+            yield from self.abandon()
+            yield from self.break_off(STOPPED, "cancelled")
+        elif self.unsent() and self._exchange_or_none() is not None:
+            yield from self.abandon()
+            yield from self.fail("cancelled", STOPPED)
 
     def head_for_pings(self, x: Exchange) -> http.Response:
         """Its own, where the answer has one already."""

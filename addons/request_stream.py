@@ -31,8 +31,6 @@ from switchman.addons.refusal import refusal
 # A request body over the limit is read and thrown away up to this many times the limit, so the client, which
 # writes before it reads, gets to see the 413; past that the connection is closed.
 DISCARD_FACTOR = 8
-# A client that promised more body than it sends is answered with 408 after this many seconds of silence.
-BODY_IDLE = 60.0
 
 if TYPE_CHECKING:
     from switchman.addons.failover_layer import RoutedHttpLayer
@@ -66,7 +64,7 @@ class RequestStream(HttpStream):
             yield from self._record_refused(event)
             return
         if not event.end_stream:
-            self._wake_in(BODY_IDLE)
+            self._wake_in(self.parent.body_timeout)
         yield from super().state_wait_for_request_headers(event)
 
     def _record_refused(self, event: RefusedRequest) -> layer.CommandGenerator[None]:
@@ -86,7 +84,7 @@ class RequestStream(HttpStream):
         if x is None:
             yield from super().state_consume_request_body(event)
         elif isinstance(event, RequestData):
-            self._wake_in(BODY_IDLE)
+            self._wake_in(self.parent.body_timeout)
             yield from self._take_body(event.data)
         elif isinstance(event, RequestEndOfMessage):
             self.due = inf

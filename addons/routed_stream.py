@@ -15,6 +15,7 @@ A flow without an Exchange is none of our business and takes the stock path.
 from __future__ import annotations
 
 import time
+from abc import abstractmethod
 from math import inf
 from typing import cast
 
@@ -47,6 +48,7 @@ from mitmproxy.proxy.layers.http._hooks import (
 from switchman.addons.attempt import (
     Connect,
     DeadlineExpired,
+    RouterStops,
     UpstreamFailedHook,
     UpstreamFailure,
     answer_begun,
@@ -59,14 +61,13 @@ from switchman.addons.dialects.form import Failed
 from switchman.addons.exchange import Exchange, exchange
 from switchman.addons.keepalive import ping_of
 from switchman.addons.refusal import refusal
-from switchman.addons.request_stream import BODY_IDLE, RequestStream
+from switchman.addons.request_stream import RequestStream
 
 # A swallowed error body is kept up to this size, to be handed on verbatim if nothing better comes.
 MAX_SWALLOWED = 1024 * 1024
 # A whole reply above this size is no longer held back for the stages, but streamed on as it is.
 MAX_WHOLE_REPLY = 64 * 1024 * 1024
-# A timer may ring so many seconds early.
-EARLY = 0.001
+EARLY = 0.001  # seconds: a timer may ring so much before its time
 
 
 class RoutedStream(RequestStream):
@@ -94,6 +95,9 @@ class RoutedStream(RequestStream):
                 self._wake_in(self.idle)
         elif isinstance(event, DeadlineExpired):
             yield from self.deadline_expired()
+            return
+        elif isinstance(event, RouterStops):
+            yield from self.stop()
             return
         yield from super()._handle_event(event)
 
@@ -230,9 +234,13 @@ class RoutedStream(RequestStream):
         else:
             yield from super().state_stream_response_body(event)
 
+    @abstractmethod
     def ping(self, x: Exchange) -> layer.CommandGenerator[None]:
         """The client has heard nothing for long, and the server's time is not over."""
-        yield from ()
+
+    @abstractmethod
+    def stop(self) -> layer.CommandGenerator[None]:
+        """The router stops, and this request's time to end by itself is over."""
 
     def answer_locally(self) -> layer.CommandGenerator[None]:
         """Send the answer that an addon has set."""
@@ -280,7 +288,7 @@ class RoutedStream(RequestStream):
         """Nothing has gone to the client yet: ask for the next attempt, or the final answer."""
         self.due = inf
         self.flow.response = None
-        failure = UpstreamFailure(self.flow, kind, message, response, failed, reused)
+        failure = UpstreamFailure(self.flow, kind, message, response, failed, reused=reused)
         yield UpstreamFailedHook(failure)
         if (yield from self.check_killed(True)):
             return
@@ -293,10 +301,10 @@ class RoutedStream(RequestStream):
             self.flow.response = refusal(x, 502, message)
         yield from self.answer_locally()
 
-    def break_off(self, message: str) -> layer.CommandGenerator[None]:
+    def break_off(self, message: str, kind: FailureKind = "stream") -> layer.CommandGenerator[None]:
         """The upstream died after bytes had gone to the client: say so in the stream, and end it cleanly."""
         self.due = inf
-        failure = UpstreamFailure(self.flow, "stream", message)
+        failure = UpstreamFailure(self.flow, kind, message, begun=True)
         yield UpstreamFailedHook(failure)
         if (yield from self.check_killed(True)):
             return
@@ -326,7 +334,7 @@ class RoutedStream(RequestStream):
             self.parent.watch(self.due)
             return
         if self.client_state == self.state_consume_request_body:
-            message = f"The request's body did not arrive: nothing came for {BODY_IDLE:g} s."
+            message = f"The request's body did not arrive: nothing came for {self.parent.body_timeout:g} s."
             yield from self._refuse_connection(message, 408)
             return
         message = self._what_took_too_long()

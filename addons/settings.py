@@ -61,6 +61,12 @@ class Settings(BaseSettings):
     routes_config: str = Field("routes.yaml", min_length=1, description="file of servers, aliases and routes")
     enable_logging: bool = Field(True, description="false: no database, no dashboard")
     request_timeout: float = Field(3000.0, gt=0, allow_inf_nan=False, description="seconds, the total deadline")
+    shutdown_grace: float = Field(
+        5.0, ge=0, allow_inf_nan=False, description="seconds that running requests have to end when the router stops"
+    )
+    body_timeout: float = Field(
+        60.0, gt=0, allow_inf_nan=False, description="seconds of silence in a request's body, then it is a 408"
+    )
     db_path: str = Field("requests.db", min_length=1, description="SQLite file")
     database_url: SecretStr | None = Field(None, description="SQLAlchemy URL, in place of DB_PATH")
     max_log_age_days: int = Field(7, ge=0, description="days that rows and bodies are kept")

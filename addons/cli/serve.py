@@ -55,7 +55,7 @@ def run(arguments: list[str]) -> int:
             return refuse(str(e))
         except OSError as e:
             return refuse(f"cannot keep bodies in memory: {e}")
-        supervisor = Supervisor(say)
+        supervisor = Supervisor(say, settings.shutdown_grace)
         return asyncio.run(supervisor.run(launch.start(supervisor)))
 
 

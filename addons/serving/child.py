@@ -21,16 +21,16 @@ READY = "ready"
 ORPHAN_GRACE = 10.0  # seconds a child without a supervisor has to stop by itself
 
 
-def obey_supervisor() -> None:
-    """Stop (by SIGTERM to ourselves, then by force) when the supervisor is gone."""
-    threading.Thread(target=_outlive_nobody, name="lifeline", daemon=True).start()
+def obey_supervisor(grace: float = ORPHAN_GRACE) -> None:
+    """Stop (by SIGTERM to ourselves, then, after `grace` seconds, by force) when the supervisor is gone."""
+    threading.Thread(target=_outlive_nobody, args=(grace,), name="lifeline", daemon=True).start()
 
 
-def _outlive_nobody() -> None:
+def _outlive_nobody(grace: float) -> None:
     while os.read(0, 1024):
         pass
     os.kill(os.getpid(), signal.SIGTERM)
-    threading.Event().wait(ORPHAN_GRACE)
+    threading.Event().wait(grace)
     os._exit(1)  # stuck: nothing may be left running
 
 

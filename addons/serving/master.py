@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,8 +15,11 @@ from urllib.parse import urlsplit
 from mitmproxy import master, options
 from mitmproxy.addons import core, disable_h2c, errorcheck, next_layer, proxyserver, tlsconfig
 
+from switchman.addons.failover_layer import Stopping
 from switchman.addons.runtime import StoppingHook
 from switchman.addons.serving.hooktable import HookTable
+
+POLL = 0.02  # seconds between two looks at what still runs
 
 
 class QuickOptions(options.Options):
@@ -66,24 +70,48 @@ class LeanMaster(master.Master):
             chosen["confdir"] = str(confdir)
         self.options.update(**chosen)
 
-    async def hang_up(self, patience: float) -> None:
-        """Stop accepting, close every client connection, and wait up to `patience` seconds for their last hooks.
+    async def wind_down(self, grace: float, hurry: asyncio.Event) -> None:
+        """Stop accepting, and wait up to `grace` seconds, or until `hurry`, for the requests that run to end.
 
-        Closing ends running flows with mitmproxy's `error` hook, so each leaves its row in the log.
+        A connection that is idle, or becomes so, is closed at once: a client may not begin anew on it.
+        """
+        await self.addons.get("proxyserver").servers.update([])
+        with suppress(TimeoutError):
+            async with asyncio.timeout(grace):
+                while self._close_idle() and not hurry.is_set():
+                    await asyncio.sleep(POLL)
+
+    async def hang_up(self, patience: float) -> None:
+        """End what still runs, each with an answer that says so; then close every connection. Waits up to `patience`
+        seconds for each of the two. What has no end of its own is cut by mitmproxy's `error` hook: either way a request
+        leaves its row in the log.
         """
         await self.addons.trigger_event(StoppingHook())
         server = self.addons.get("proxyserver")
-        await server.servers.update([])
         for handler in list(server.connections.values()):
+            await handler.server_event(Stopping())
+        # What hangs after that is cut when the loop ends.
+        for is_open in (self._close_idle, lambda: self._close(server.connections.values())):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(patience):
+                    while is_open():
+                        await asyncio.sleep(POLL)
+
+    def _close_idle(self) -> bool:
+        """Close the connections on which no request runs. Is there another one?"""
+        busy = {id(layer.context.client) for layer in self.addons.get("failover").layers if layer.is_busy}
+        handlers = self.addons.get("proxyserver").connections.values()
+        self._close(handler for handler in handlers if id(handler.client) not in busy)
+        return any(id(handler.client) in busy for handler in handlers)
+
+    def _close(self, handlers: Iterable[Any]) -> bool:
+        """Close these client connections. Were there any?"""
+        closing = list(handlers)
+        for handler in closing:
             transport = handler.transports.get(handler.client)
             if transport is not None and transport.handler is not None:
                 transport.handler.cancel("the router is shutting down")
-        try:
-            async with asyncio.timeout(patience):
-                while server.connections:
-                    await asyncio.sleep(0.01)
-        except TimeoutError:
-            pass  # what hangs now is cut when the loop ends
+        return bool(closing)
 
 
 def origin(url: str) -> str:

@@ -19,7 +19,9 @@ from switchman.addons.serving.child import READY
 from switchman.addons.serving.restarts import Restarts
 
 START_PATIENCE = 120.0  # seconds a process may take until it is ready
-STOP_PATIENCE = 10.0  # seconds it may take to flush and end before it is killed
+STOP_PATIENCE = 10.0  # seconds it may take to flush and end before it is killed, beside the grace of running requests
+HURRY_PATIENCE = 5.0  # seconds from a second signal on until everything is killed
+QUIET = 0.5  # seconds of stopping after which it is said what is waited for
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 Command = Callable[[Sequence[str]], Sequence[str]]  # details of the last start (or none) -> arguments of the next
@@ -33,8 +35,9 @@ class StartFailed(Exception):
 class Child:
     """One process: started again and again by the same `command`, a Python module's arguments."""
 
-    def __init__(self, name: str, command: Command) -> None:
+    def __init__(self, name: str, command: Command, essential: bool = True) -> None:
         self.name = name
+        self.essential = essential
         self.details: Sequence[str] = ()
         self.started = 0.0
         self._command = command
@@ -87,20 +90,20 @@ class Child:
         return await self._process.wait()
 
     def kill(self) -> None:
-        self._signal(signal.SIGKILL)
+        self.signal(signal.SIGKILL)
 
-    def _signal(self, number: signal.Signals) -> None:
+    def signal(self, number: signal.Signals) -> None:
         if self._process and self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 self._process.send_signal(number)
 
-    async def stop(self) -> bool:
-        """Ask it to end, then make it. False where it had to be killed."""
+    async def stop(self, patience: float) -> bool:
+        """Ask it to end, then, after `patience` seconds, make it. False where it had to be killed."""
         if self._process is None:
             return True
-        self._signal(signal.SIGTERM)
+        self.signal(signal.SIGTERM)
         try:
-            async with asyncio.timeout(STOP_PATIENCE):
+            async with asyncio.timeout(patience):
                 await self._process.wait()
         except TimeoutError:
             self.kill()
@@ -110,14 +113,16 @@ class Child:
 
 
 class Supervisor:
-    """Runs children until a signal, or until one that is essential is lost."""
+    """Runs children until a signal, or until one that is essential is lost. `grace`: seconds for running requests."""
 
-    def __init__(self, say: Say) -> None:
+    def __init__(self, say: Say, grace: float = 0.0) -> None:
         self._say = say
+        self._grace = grace
         self._children: list[Child] = []
         self._keepers: set[asyncio.Task[None]] = set()
         self._stop = asyncio.Event()
         self._exit_code = 0
+        self._hurry = False
         self._last: list[Callable[[], None]] = []
 
     async def run(self, launch: Coroutine[Any, Any, None]) -> int:
@@ -151,15 +156,15 @@ class Supervisor:
 
     async def start(self, name: str, command: Command, *, essential: bool = True) -> Sequence[str]:
         """Start a process and keep it running. Returns what it said with its `ready`; raises StartFailed."""
-        child = Child(name, command)
+        child = Child(name, command, essential)
         self._children.append(child)
         details = await child.start()
-        keeper = asyncio.create_task(self._keep(child, essential))
+        keeper = asyncio.create_task(self._keep(child))
         self._keepers.add(keeper)
         keeper.add_done_callback(self._keepers.discard)
         return details
 
-    async def _keep(self, child: Child, essential: bool) -> None:
+    async def _keep(self, child: Child) -> None:
         restarts = Restarts()
         while True:
             how = how_it_ended(await child.ended())
@@ -167,7 +172,7 @@ class Supervisor:
                 return
             pause = restarts.pause(time.monotonic() - child.started)
             if pause is None:
-                self._give_up(child, how, essential)
+                self._give_up(child, how)
                 return
             self._say(f"{child.name} {how}; restarting it" + (f" in {pause:g} s" if pause else ""))
             await asyncio.sleep(pause)
@@ -177,26 +182,44 @@ class Supervisor:
             except StartFailed:
                 pass  # its end is met at the top of the loop
 
-    def _give_up(self, child: Child, how: str, essential: bool) -> None:
+    def _give_up(self, child: Child, how: str) -> None:
         self._say(f"{child.name} {how}, again and again; giving it up. Its own message is above.")
-        if essential:
+        if child.essential:
             self._exit_code = 1
             self._stop.set()
 
     def _on_signal(self) -> None:
-        if self._stop.is_set():  # asked twice: at once
+        if self._hurry:  # asked three times
+            self._kill_all()
+        elif self._stop.is_set():  # asked twice: what runs is ended now
+            self._hurry = True
             for child in self._children:
-                child.kill()
+                child.signal(signal.SIGTERM)
+            asyncio.get_running_loop().call_later(HURRY_PATIENCE, self._kill_all)
         self._stop.set()
+
+    def _kill_all(self) -> None:
+        for child in self._children:
+            child.kill()
 
     async def _stop_all(self) -> None:
         for keeper in self._keepers:
             keeper.cancel()
         await asyncio.gather(*self._keepers, return_exceptions=True)
-        results = await asyncio.gather(*(child.stop() for child in self._children))
-        for child, gently in zip(self._children, results, strict=True):
-            if not gently:
-                self._say(f"{child.name} did not stop within {STOP_PATIENCE:.0f} s and was killed")
+        # Workers first: their running requests may need the others.
+        for essential in (True, False):
+            stops = [asyncio.create_task(self._end(c)) for c in self._children if c.essential is essential]
+            if not stops:
+                continue
+            _, waiting = await asyncio.wait(stops, timeout=QUIET)
+            if waiting and essential and self._grace and not self._hurry:
+                self._say(f"waiting up to {self._grace:g} s for running requests; Ctrl-C again ends them at once")
+            await asyncio.gather(*stops)
+
+    async def _end(self, child: Child) -> None:
+        patience = STOP_PATIENCE + (self._grace if child.essential else 0.0)
+        if not await child.stop(patience):
+            self._say(f"{child.name} did not stop within {patience:.0f} s and was killed")
 
 
 def how_it_ended(code: int) -> str:

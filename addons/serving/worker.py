@@ -16,12 +16,12 @@ from typing import Any
 
 from switchman.addons.assembly import assemble
 from switchman.addons.configuration import load_settings
-from switchman.addons.serving.child import log_to_stderr, mistakes_told, obey_supervisor, say_ready
+from switchman.addons.serving.child import ORPHAN_GRACE, log_to_stderr, mistakes_told, obey_supervisor, say_ready
 from switchman.addons.serving.master import LeanMaster
 from switchman.addons.serving.ports import SharedPortLoop
 from switchman.addons.settings import Settings
 
-HANG_UP_PATIENCE = 2.0  # seconds for the last hooks of the connections that are cut at the end
+HANG_UP_PATIENCE = 2.0  # seconds for the last words to what is cut at the end, and for its last hooks
 YOUNG_OBJECTS = 20_000  # allocations between two collections: what a request makes dies by its reference count
 
 logger = logging.getLogger(__name__)
@@ -35,18 +35,22 @@ class SayReady:
 
 
 async def serve(settings: Settings, addons: Sequence[Any], confdir: Path | None) -> None:
-    """Run the proxy until SIGTERM. Raises SystemExit(1) where mitmproxy or an addon logs an error during the start."""
+    """Run the proxy until SIGTERM; a second one hurries the end.
+
+    Raises SystemExit(1) where mitmproxy or an addon logs an error during the start.
+    """
     master = LeanMaster([*addons])
     master.addons.add(SayReady())
     master.listen(settings.listen_host, settings.listen_port, settings.default_upstream, confdir)
-    asked = asyncio.Event()
+    asked, hurry = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGTERM, asked.set)
+    loop.add_signal_handler(signal.SIGTERM, lambda: (hurry if asked.is_set() else asked).set())
     running = asyncio.create_task(master.run())
     stop = asyncio.create_task(asked.wait())
     await asyncio.wait([running, stop], return_when=asyncio.FIRST_COMPLETED)
     stop.cancel()
     if not running.done():
+        await master.wind_down(settings.shutdown_grace, hurry)
         await master.hang_up(HANG_UP_PATIENCE)
         master.shutdown()
     await running
@@ -58,10 +62,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments.add_argument("--confdir", type=Path)
     args = arguments.parse_args(argv)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-    obey_supervisor()
     log_to_stderr(f"worker-{args.number}")
     with mistakes_told():
         settings = load_settings()
+        obey_supervisor(settings.shutdown_grace + ORPHAN_GRACE)
         gc.freeze()
         gc.set_threshold(YOUNG_OBJECTS, 20, 20)
         asyncio.run(serve(settings, assemble(), args.confdir), loop_factory=SharedPortLoop)
