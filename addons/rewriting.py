@@ -51,6 +51,7 @@ class Rewriting:
         # What servers turned out not to have, by name: they are not asked for it again.
         self.without_usage: set[str] = set()
         self.without_responses: set[str] = set()
+        self.without_reasoning: set[str] = set()  # targets: server and model
 
     def request(self, flow: http.HTTPFlow) -> None:
         if (x := exchange(flow)) is None or flow.response or x.plan is None:
@@ -88,6 +89,7 @@ class Rewriting:
             think=wish(x.plan.thinking, x.call.endpoint, x.call.body, quiet),
             usage=usage,
             responses=server.quirks.has_responses and server.name not in self.without_responses,
+            reasoning=candidate.named(x.call.model) not in self.without_reasoning,
             quirks=replace(server.quirks, usage_in_stream=usage, developer_role=developer),
         )
         named = candidate.target if x.auto else x.call.model
@@ -214,7 +216,7 @@ def _why_withheld(server: Server, first: Server) -> str:
 def _swallowed(server: Server, more: bool, call: Call | None, rendered: Rendered | None) -> frozenset[int]:
     """The statuses that are worth another attempt."""
     statuses = RETRIABLE_STATUSES | server.retry_on if more else frozenset()
-    if rendered is not None and rendered.injected:
+    if rendered is not None and (rendered.injected or rendered.reasons):
         statuses |= REJECTED
     if call is not None and call.endpoint.operation == "responses" and rendered and rendered.answer is None:
         statuses |= NO_SUCH_PATH

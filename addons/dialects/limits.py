@@ -7,12 +7,15 @@ with a warning too. A field that no row names, such as a provider's own extensio
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from switchman.addons.core.call import DialectName
 from switchman.addons.dialects.form import FormatName
+
+NUMBER: Final = re.compile(r"\[\d+\]")
 
 Verdict = Literal["refuse", "drop", "change"]
 
@@ -227,11 +230,20 @@ def says_nothing(name: str, value: Any) -> bool:
 
 @dataclass(slots=True)
 class Notes:
-    """What is lost in one translation, gathered while it is made: one warning for each field."""
+    """What is lost in one translation, gathered while it is made: one warning for each field, wherever it stands."""
 
     origin: FormatName
     target: DialectName
-    warnings: list[str] = field(default_factory=list)
+    _told: dict[str, dict[str, str]] = field(default_factory=dict)  # place without numbers -> place -> what of it
+
+    @property
+    def warnings(self) -> list[str]:
+        """A long conversation says the same again and again: the first place is named, the others are counted."""
+        out = []
+        for places in self._told.values():
+            where, what = next(iter(places.items()))
+            out.append(f"{where}{f' (and {len(places) - 1} more)' if len(places) > 1 else ''} {what}")
+        return out
 
     def lose(self, name: str, where: str | None = None) -> None:
         """A field that the target cannot say: raises Untranslatable or notes a warning, as the table has it.
@@ -240,12 +252,12 @@ class Notes:
         """
         limit = limit_for(name, self.origin, self.target)
         if limit is None:
-            self._warn(f"{where or name} was dropped: the {self.target} dialect has no place for it")
+            self._warn(where or name, f"was dropped: the {self.target} dialect has no place for it")
         elif limit.verdict == "refuse":
             raise Untranslatable(where or name, limit.reason, self.target)
         else:
             done = "dropped" if limit.verdict == "drop" else "changed"
-            self._warn(f"{where or name} was {done} for the {self.target} dialect: {limit.reason}")
+            self._warn(where or name, f"was {done} for the {self.target} dialect: {limit.reason}")
 
     def lose_all(self, extras: Mapping[str, Any], prefix: str = "", place: str = "") -> None:
         """Every member of `extras` that says something."""
@@ -258,11 +270,10 @@ class Notes:
 
     def drop(self, name: str, reason: str) -> None:
         """A field that this very server does not take, whatever others of its dialect do."""
-        self._warn(f"{name} was dropped for this server: {reason}")
+        self._warn(name, f"was dropped for this server: {reason}")
 
-    def _warn(self, text: str) -> None:
-        if text not in self.warnings:
-            self.warnings.append(text)
+    def _warn(self, where: str, what: str) -> None:
+        self._told.setdefault(NUMBER.sub("", where), {}).setdefault(where, what)
 
 
 def limit_for(name: str, origin: FormatName, target: DialectName) -> Limit | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from switchman.addons.core import jsonedit
 from switchman.addons.core.call import Call, DialectName, Endpoint, Form
@@ -17,9 +17,13 @@ from switchman.addons.core.multipart import replaced
 from switchman.addons.core.plan import Candidate
 from switchman.addons.core.thinking import NOTHING, Edits, Told, Traits, Wish, told
 from switchman.addons.dialects import endpoint_of
+from switchman.addons.dialects.fields import without
 from switchman.addons.dialects.form import Stamp
 from switchman.addons.dialects.sampling import STANDARD, Quirks
 from switchman.addons.dialects.translate import Translation, needs_translation, translate_request
+
+# Where a request of each dialect says that the model is to think.
+REASONING: Final = ("think", "reasoning_effort", "thinking")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +31,15 @@ class Spoken:
     """How a server is spoken to. `dialect` None: in the client's own, whatever that is.
 
     `think`: tell the model to think, or not to; None leaves what the request says. `usage`: a stream may be asked to
-    tell its usage. `responses`: an OpenAI server that has /v1/responses.
+    tell its usage. `responses`: an OpenAI server that has /v1/responses. `reasoning`: a model that may be told to think
+    in a translated request.
     """
 
     dialect: DialectName | None
     think: Wish | None = None
     usage: bool = True
     responses: bool = True
+    reasoning: bool = True
     quirks: Quirks = STANDARD
 
 
@@ -52,6 +58,7 @@ class Rendered:
     answer: Translation | None = None
     injected: bool = False
     streams: bool = False  # translated, and a stream was asked for
+    reasons: bool = False  # translated, and the model is told to think
     warnings: tuple[str, ...] = ()
     fields: tuple[str, ...] = ()  # what was edited in the client's own text: `stream_options.include_usage`
     form: bytes | None = None  # an edited form, in the place of `content`
@@ -97,12 +104,25 @@ def _translated(call: Call, candidate: Candidate, spoken: Spoken, dialect: Diale
     out = translate_request(call.endpoint, call.body, dialect, stamp, candidate.model, spoken.quirks)
     endpoint = endpoint_of("POST", out.path)
     assert endpoint is not None  # every format that can be written has its path in the tables
-    text = json.dumps(out.body, ensure_ascii=False, separators=(",", ":"))
-    thinking = _thinking(spoken, endpoint, out.body, candidate.model or call.model)
+    body, warnings = out.body, out.warnings
+    reasons = any(body.get(name) not in (None, False, "none", {"type": "disabled"}) for name in REASONING)
+    if reasons and not spoken.reasoning:
+        body, reasons = without(body, *REASONING), False
+        warnings = (*warnings, "thinking was dropped: the model refused it before")
+    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    thinking = _thinking(spoken, endpoint, body, candidate.model or call.model)
     if thinking.edits:
         text = jsonedit.edit(text, thinking.edits)
     return Rendered(
-        out.path, text, True, endpoint, out.answer, streams=out.stream, warnings=out.warnings, thinking=thinking
+        out.path,
+        text,
+        True,
+        endpoint,
+        out.answer,
+        streams=out.stream,
+        reasons=reasons,
+        warnings=warnings,
+        thinking=thinking,
     )
 
 

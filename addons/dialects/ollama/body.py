@@ -194,7 +194,7 @@ class _Writer:
         return {**present(id=call.id or None), "function": {**function, **inner}, **outer}
 
     def result(self, result: ToolResult, message: Message, place: str) -> dict[str, Any]:
-        if not self.native and result.is_error is not None:
+        if not self.native and result.is_error:
             self.notes.lose("messages.is_error", f"{place}.is_error")
         parts = result.content if self.native else tuple(p for p in result.content if not isinstance(p, Image))
         said = self.said(parts, message, place)

@@ -201,7 +201,7 @@ class _MessageEncoder:
         body: dict[str, Any] = {"role": "tool", "tool_call_id": result.id}
         if self.native:
             body |= message.extra
-        elif result.is_error is not None:
+        elif result.is_error:
             self.notes.lose("messages.is_error", f"{place}.is_error")
         parts = result.content if self.native else tuple(p for p in result.content if not isinstance(p, Image))
         if not self.native:

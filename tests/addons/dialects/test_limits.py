@@ -121,3 +121,23 @@ def test_brackets_without_end_in_arguments_and_in_errors_are_text() -> None:
     deep = "[" * 200_000
     assert arguments_object(deep) == {"raw_arguments": deep}
     assert decode_error(500, deep.encode()).message == deep[:500]
+
+
+def test_what_is_lost_again_and_again_is_one_warning() -> None:
+    """A long conversation's trace is not longer than a short one's: the first place, and how many more there are."""
+    turn = [
+        {
+            "role": "assistant",
+            "content": [{"type": "thinking", "thinking": "hm", "signature": "x"}, {"type": "text", "text": "a"}],
+        },
+        {"role": "user", "content": [{"type": "text", "text": "b", "cache_control": {"type": "ephemeral"}}]},
+    ]
+    endpoint = endpoint_of("POST", "/v1/messages")
+    assert endpoint is not None
+    body = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}, *turn * 50]}
+    assert translate_request(endpoint, body, "openai", Stamp("id", 0, "m")).warnings == (
+        "messages[1].thinking (and 49 more) was dropped for the openai dialect: "
+        "thoughts of earlier turns are not sent back",
+        "messages[2].content[0].cache_control (and 49 more) was dropped for the openai dialect: "
+        "prompt caching is the server's affair",
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import httpx
+import anthropic
 import pytest
 
 from switchman.addons.testing import Behaviour, FakeUpstream, Usage
@@ -210,3 +211,35 @@ def test_a_zipped_answer(name: str, dialect: str, clients: Any, upstreams: Any, 
         upstream.script([Behaviour(text="Hello there.", gzip=True)])
         assert ask(client, upstream, stream, asks).text == "Hello there."
         assert "content-encoding" not in client.headers
+
+
+# ---- what a model cannot do --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("dialect", "member", "why"),
+    [
+        ("ollama", "think", '"m" does not support thinking'),
+        ("openai", "reasoning_effort", "Unrecognized request argument supplied: reasoning_effort"),
+    ],
+)
+def test_a_model_that_does_not_think_is_asked_again_without(
+    dialect: Any, member: str, why: str, upstream_factory: Any, start: Any
+) -> None:
+    """Claude Code asks every model to think; what refuses that is asked no more, and its other errors are told."""
+    server = upstream_factory(dialect, name="plain")
+    proxy = start(f'servers: {{plain: {{url: "{server.url}", dialect: {dialect}}}}}\n')
+    http = anthropic.DefaultHttpxClient(verify=False, trust_env=False)
+    client = anthropic.Anthropic(base_url=proxy.url, api_key="k", max_retries=0, http_client=http)
+    body: Any = {"model": "plain/m", "max_tokens": 9000, "messages": [{"role": "user", "content": "hi"}], "thinking": {"type": "adaptive"}}
+    server.script([Behaviour(status=400, message="The prompt is too long.")])
+    with pytest.raises(anthropic.BadRequestError, match="The prompt is too long"):
+        client.messages.create(**body)
+    server.script([Behaviour(status=400, message=why)])
+    for _ in range(2):
+        answer = client.messages.with_raw_response.create(**body)
+        assert answer.parse().content[0].text == "Hello from plain."
+    assert [member in request.json() for request in server.inferences] == [True, True, False, False]
+    client.close()
+    trace = proxy.row_of(answer)["trace"]
+    assert any("the model refused it before" in line["detail"] for line in trace)
