@@ -7,7 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from switchman.addons.runtime import Runtime
-from switchman.addons.semantics.service import open_client
+from switchman.addons.semantics.service import OFF, open_client
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +24,8 @@ class Embedding:
     def running(self) -> None:
         self.runtime.semantics = client = open_client(self.runtime.settings, self.runtime.rules.current)
         if client.status().state == "off":
-            logger.info("Embeddings are off: %s", client.status().detail)
+            if self.runtime.settings.semantic_socket != OFF:  # `switchman serve` has said so itself
+                logger.info("Embeddings are off: %s", client.status().detail)
         else:
             self._task = asyncio.create_task(self._keep_warm(), name="switchman embeddings")
 

@@ -50,9 +50,11 @@ With openai-python (pip install openai):
 
   from openai import OpenAI
   client = OpenAI(base_url="{url}/v1", api_key="any")
-  print(client.chat.completions.create(model="demo", messages=[{{"role": "user", "content": "{QUESTION}"}}]))
+  asked = [{{"role": "user", "content": "{QUESTION}"}}]
+  print(client.chat.completions.create(model="demo", messages=asked).choices[0].message.content)
 
-`thinker/demo-think` reaches the server that thinks aloud, `"stream": true` streams.
+`thinker/demo-think` reaches the server that thinks aloud, `"stream": true` streams. The x-switchman-* headers
+(`curl -i`) say who answered, and the dashboard says why. Everything that is written is in the folder of the log.
 """
 
 

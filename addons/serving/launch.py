@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from switchman.addons.configuration import load_ruleset
+from switchman.addons.configuration import load_ruleset, summary
+from switchman.addons.core.ruleset import Ruleset
 from switchman.addons.serving import demo
 from switchman.addons.serving.embeddings import layers_line, start_embeddings
 from switchman.addons.serving.health import healthy
@@ -48,8 +49,13 @@ class Launch:
             ui_port = int((await supervisor.start("dashboard", _dashboard(self.ui_port), essential=False))[0])
         if not await healthy(self.settings.listen_host, self.port, HEALTH_PATIENCE):
             self.say(f"warning: {self._url}/healthz does not answer")
-        self._tell(ui_port)
-        self.say(f"layers     {layers_line(rules, embeddings)}")
+        self._tell(ui_port, rules)
+        on, _, off = layers_line(rules, embeddings).partition("; off: ")
+        self.say(f"layers     of the model `auto`: {on}")
+        if off:
+            self.say(f"  off      {off}")
+        if self.demo:
+            self.show(demo.what_to_try(self._url))
 
     async def _start_demo(self, supervisor: Supervisor) -> None:
         assert self.data is not None
@@ -69,15 +75,21 @@ class Launch:
     def _url(self) -> str:
         return f"http://{url_host(self.settings.listen_host)}:{self.port}"
 
-    def _tell(self, ui_port: int | None) -> None:
+    def _tell(self, ui_port: int | None, rules: Ruleset) -> None:
         workers = f"{self.workers} workers" if self.workers > 1 else "1 worker"
         self.say(f"proxy      {self._url}  ({workers}; Ctrl-C stops everything)")
         if ui_port is not None:
             self.say(f"dashboard  http://{url_host(self.settings.listen_host)}:{ui_port}")
             if not is_loopback(self.settings.listen_host) and self.settings.webui_security != "ALWAYS_AUTH":
                 self.say("warning: other machines can read the dashboard; WEBUI_SECURITY=ALWAYS_AUTH asks for a token")
-        if self.demo:
-            self.show(demo.what_to_try(self._url))
+        file = Path(rules.file).absolute()
+        if file.exists():
+            self.say(f"routes     {file}: {summary(rules)}; an edit is in force within a second")
+        else:
+            self.say(f"routes     none, as there is no {file}: everything goes to {rules.default.url}")
+        if self.settings.enable_logging:
+            where = "DATABASE_URL" if self.settings.database_url else Path(self.settings.db_path).absolute()
+            self.say(f"log        {where}; requests and answers are kept for {self.settings.max_log_age_days} days")
 
 
 def is_loopback(host: str) -> bool:

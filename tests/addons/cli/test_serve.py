@@ -130,6 +130,24 @@ def test_bodies_in_memory_are_there_until_it_stops(serve: Start, tmp_path: Path)
     assert not (tmp_path / "blob_storage").exists()
 
 
+def test_the_start_says_what_is_in_force(serve: Start, tmp_path: Path) -> None:
+    """Which routes file, which log, which layers; and where everything goes when there is no file."""
+    running = serve("--no-ui")
+    running.wait_for("switchman:   off ")
+    text = running.text()
+    assert f"routes     none, as there is no {tmp_path / 'routes.yaml'}: everything goes to http://localhost:8000" in text
+    assert f"log        {tmp_path / 'requests.db'};" in text
+    assert "layers     of the model `auto`: L0 exact cache, L1 rules, default\n" in text
+    assert text.count("no prepared model") == 1
+    assert running.stop() == 0
+    (tmp_path / "routes.yaml").write_text('servers: {a: "http://127.0.0.1:9"}\n')
+    running = serve("--no-ui", ENABLE_LOGGING="false")
+    running.wait_for("switchman:   off ")
+    assert f"routes     {tmp_path / 'routes.yaml'}: 1 server, 0 aliases, 0 routes; " in running.text()
+    assert "switchman: log " not in running.text()
+    assert running.stop() == 0
+
+
 def test_demo_answers_and_leaves_nothing_running(serve: Start, tmp_path: Path) -> None:
     """The demo answers, strips thoughts, hides the failing third request; Ctrl-C ends all, and the log is on disk."""
     demo = serve("--demo", "--workers", "2")
