@@ -57,10 +57,12 @@ def install_template_names(app: Flask, config: WebConfig) -> None:
         iso=formats.iso,
         ago=lambda epoch: formats.ago(epoch, time.time()),
         short_id=formats.short_id,
+        visible=formats.visible,
         mark=palette.mark,
         outcome_look=outcomes.outcome_look,
         answered_by=outcomes.answered_by,
         model_title=outcomes.model_title,
+        row_tags=outcomes.tags,
     )
     app.jinja_env.globals["unknown"] = formats.UNKNOWN
     app.jinja_env.globals["parts"] = app.jinja_env.get_template("parts.html").module

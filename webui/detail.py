@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, Literal, NamedTuple
@@ -11,11 +10,13 @@ from flask import Blueprint, Response, abort, jsonify, make_response, render_tem
 
 from switchman.addons.store.queries import AttemptRow, BodyInfo, Content, Detail
 from switchman.webui.access import web_config
+from switchman.webui.bodies import show
+from switchman.webui.formats import size
+from switchman.webui.ladder import rungs
 from switchman.webui.outcomes import answered_by, outcome_look
 from switchman.webui.story import answered, asked
 
 MOST_READ = 2_000_000  # bytes of a body that the story is read from
-MOST_SHOWN = 256_000  # bytes of a body that its tab shows; all of them can be downloaded
 NOT_ANSWERED_BY_A_SERVER = frozenset({"failed", "refused", "answered"})
 Side = Literal["request", "response"]
 SIDES: tuple[Side, ...] = ("request", "response")
@@ -27,17 +28,6 @@ class Tab(NamedTuple):
     word: str
     url: str
     current: bool
-
-
-class Rung(NamedTuple):
-    """One line of the decision; `lit` where it is the one that answered."""
-
-    layer: str
-    outcome: str
-    detail: str
-    score: str
-    elapsed_ms: float | None
-    lit: bool
 
 
 class Bar(NamedTuple):
@@ -105,23 +95,40 @@ def body_note(info: BodyInfo, side: Side) -> str:
     return ""
 
 
+def story_note(content: Content | None, side: Side) -> str:
+    """Why the story says nothing of a body."""
+    if content is not None and (note := body_note(content.info, side)):
+        return note
+    if content is not None and content.data is not None and len(content.data) > MOST_READ:
+        return f"The body is {size(len(content.data))}, too long to be read here; see the {side.capitalize()} tab."
+    what = "message" if side == "request" else "text"
+    return f"This page finds no {what} in the body; see the {side.capitalize()} tab."
+
+
 def story_page(detail: Detail) -> str:
     row = detail.row
     bodies = {side: body_of(row.id, side) for side in SIDES}
     readable = {side: readable_part(content) for side, content in bodies.items()}
-    notes = {side: body_note(content.info, side) if content else "" for side, content in bodies.items()}
+    notes = {side: story_note(content, side) for side, content in bodies.items()}
+    said = asked(readable["request"])
+    last = said.messages[-1].text if said and said.messages else ""
+    by = None if row.outcome in NOT_ANSWERED_BY_A_SERVER else answered_by(row)
+    ladder = rungs(detail, web_config().queries, last)
     return render_template(
         "story.html",
         **frame(detail, "story"),
-        asked=asked(readable["request"]),
+        asked=said,
         answered=answered(readable["response"]),
-        request_note=notes["request"] or "This page finds no message in the body; see the Request tab.",
-        response_note=notes["response"] or "This page finds no text in the body; see the Response tab.",
-        rungs=rungs(detail),
+        request_note=notes["request"],
+        response_note=notes["response"],
+        rungs=ladder,
+        kept_from=next((line.found for line in ladder if line.found and line.outcome == "hit"), None),
         bars=bars(detail),
         look=outcome_look(row.outcome),
-        by=None if row.outcome in NOT_ANSWERED_BY_A_SERVER else answered_by(row),
+        by=by,
         client_url=url_for("live.index", client=row.client, range="all"),
+        layer_url=row.layer and url_for("live.index", layer=row.layer, range="all"),
+        first_target=(candidate_name(detail.attempts[0]) if detail.attempts else None) or by,
         route_url=row.route and url_for("live.index", route=row.route, range="all"),
     )
 
@@ -150,9 +157,7 @@ def view_url(detail: Detail, **arguments: Any) -> str:
 def bytes_page(detail: Detail, side: Side) -> str:
     content = body_of(detail.row.id, side)
     data = content.data if content else None
-    indented = indent(data)
-    pretty = bool(request.args.get("indent")) and indented is not None
-    shown = indented if pretty else data and data[:MOST_SHOWN].decode("utf-8", "replace")
+    shown = show(data, bool(request.args.get("indent"))) if data is not None else None
     info = content.info if content else BodyInfo("gone", None, False)
     return render_template(
         "bytes.html",
@@ -160,46 +165,16 @@ def bytes_page(detail: Detail, side: Side) -> str:
         side=side,
         pairs=detail.request_headers if side == "request" else detail.response_headers,
         note=body_note(info, side),
-        text=shown,
-        pretty=pretty,
-        can_indent=indented is not None,
+        shown=shown,
         info=info,
-        shown_bytes=MOST_SHOWN if data and len(data) > MOST_SHOWN else None,
         plain_url=view_url(detail, view=side),
         pretty_url=view_url(detail, view=side, indent="1"),
         download_url=url_for("detail.api_body", side=side, request_id=detail.row.id),
     )
 
 
-def indent(data: bytes | None) -> str | None:
-    """JSON with indentation, None for anything else and for what is too long to show whole."""
-    if data is None or len(data) > MOST_SHOWN:
-        return None
-    try:
-        return json.dumps(json.loads(data), indent=2, ensure_ascii=False)
-    except (ValueError, RecursionError):
-        return None
-
-
-def rungs(detail: Detail) -> list[Rung]:
-    """The trace, with the line lit that answered: the last hit of the layer that the row names."""
-    hits = [
-        index
-        for index, line in enumerate(detail.trace)
-        if line.get("outcome") == "hit" and detail.row.layer in (None, line.get("layer"))
-    ]
-    answering = hits[-1] if hits else None
-    return [
-        Rung(
-            layer=str(line.get("layer", "")),
-            outcome=str(line.get("outcome", "")),
-            detail=str(line.get("detail", "")),
-            score=format(line["score"], ".3g") if isinstance(line.get("score"), int | float) else "",
-            elapsed_ms=line["elapsed_ms"] if isinstance(line.get("elapsed_ms"), int | float) else None,
-            lit=index == answering,
-        )
-        for index, line in enumerate(detail.trace)
-    ]
+def candidate_name(attempt: AttemptRow) -> str:
+    return f"{attempt.server}/{attempt.model}" if attempt.model else attempt.server
 
 
 def bars(detail: Detail) -> list[Bar]:
@@ -220,7 +195,7 @@ def bar(attempt: AttemptRow, start: float, whole: float) -> Bar:
     waiting = min(first_byte, attempt.duration_ms)
     return Bar(
         attempt=attempt,
-        target=f"{attempt.server}/{attempt.model}" if attempt.model else attempt.server,
+        target=candidate_name(attempt),
         good=good,
         begin_ms=begin_ms,
         begin=round(begin_ms / whole * 100, 2),

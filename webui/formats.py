@@ -67,6 +67,19 @@ def size(number: int | None) -> str | Markup:
     return f"{number / 1_000_000:.1f} MB"
 
 
+def visible(text: str) -> str:
+    """Text from outside, with what would move the cursor or turn the direction of others' text made visible."""
+    return text.translate(_MADE_VISIBLE)
+
+
+# The controls, and the embeddings, overrides and isolates of bidirectional text. Marks of direction (U+200E, U+200F)
+# turn nothing else around, and languages need them.
+_MADE_VISIBLE = {
+    **{code: f"<{code:02X}>" for code in (*range(32), *range(0x7F, 0xA0)) if chr(code) not in "\t\n\r"},
+    **{code: f"<U+{code:04X}>" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))},
+}
+
+
 def utc(epoch: float) -> str:
     """`2026-01-31 12:00:00.123 UTC`."""
     return datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3] + " UTC"

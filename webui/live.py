@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, NamedTuple
 
 from flask import Blueprint, Response, jsonify, render_template, request
@@ -11,6 +11,7 @@ from flask import Blueprint, Response, jsonify, render_template, request
 from switchman.addons.store.queries import RequestRow
 from switchman.webui.access import web_config
 from switchman.webui.examples import example_request
+from switchman.webui.layers import layer_shares
 from switchman.webui.outcomes import LOOKS
 from switchman.webui.view import View, parse_view, reading_address
 
@@ -19,14 +20,18 @@ PAGE_ROWS = 100
 blueprint = Blueprint("live", __name__)
 
 OUTCOMES = [("error", "any error"), *((outcome, look.word) for outcome, look in LOOKS.items())]
-# Quick actions: a word, and the filters it sets.
-QUICK = (
-    ("All", {"outcome": None, "status": None}),
-    ("Errors", {"outcome": "error", "status": None}),
-    ("Rate limited", {"outcome": None, "status": "429"}),
-    ("Server errors", {"outcome": None, "status": "5xx"}),
-    ("Cancelled", {"outcome": "cancelled", "status": None}),
+# Quick filters: a word, and the filter it sets; the others of QUICK_NAMES are taken away.
+QUICK: tuple[tuple[str, dict[str, str]], ...] = (
+    ("All", {}),
+    ("Errors", {"outcome": "error"}),
+    ("Failed over", {"attempts": "many"}),
+    ("Rate limited", {"status": "429"}),
+    ("Server errors", {"status": "5xx"}),
+    ("Cancelled", {"outcome": "cancelled"}),
+    ("Cached", {"outcome": "cached"}),
+    ("Shadow hits", {"cache": "shadow"}),
 )
+QUICK_NAMES = ("outcome", "status", "attempts", "cache")
 
 
 class Chip(NamedTuple):
@@ -52,7 +57,7 @@ def index() -> str:
         page_rows=PAGE_ROWS,
         first_page=before is None,
         older_url=page.next and view.url("live.index", before=page.next),
-        summary=queries.latency_summary(view.filters),
+        **figures(view),
         chips=quick_chips(view),
         any_at_all=bool(page.rows) or bool(queries.list_requests(limit=1).rows),
         **bar_choices(view),
@@ -83,11 +88,18 @@ def api_summary() -> Response:
     """The figures over the list as JSON; `html=1` adds them as the page shows them."""
     with reading_address():
         view = parse_view(request.args)
-    summary = web_config().queries.latency_summary(view.filters)
-    values: dict[str, Any] = asdict(summary)
+    found = figures(view)
+    values: dict[str, Any] = asdict(found["summary"]) | {"layers": [share._asdict() for share in found["layers"]]}
     if request.args.get("html"):
-        values["html"] = render_template("summary.html", summary=summary)
+        values["html"] = render_template("summary.html", **found)
     return jsonify(values)
+
+
+def figures(view: View) -> dict[str, Any]:
+    """What summary.html shows: counts and latencies, and which layer decided how many, of all layers."""
+    queries = web_config().queries
+    counted = queries.layer_counts(replace(view.filters, layer=None))
+    return {"summary": queries.latency_summary(view.filters), "layers": layer_shares(counted, view)}
 
 
 def row_values(rows: Iterable[RequestRow]) -> list[dict[str, Any]]:
@@ -99,10 +111,10 @@ def quick_chips(view: View) -> list[Chip]:
     return [
         Chip(
             word,
-            view.url("live.index", **changes),
-            all(view.chosen(name) == (value or "") for name, value in changes.items()),
+            view.url("live.index", **{name: chosen.get(name) for name in QUICK_NAMES}),
+            all(view.chosen(name) == chosen.get(name, "") for name in QUICK_NAMES),
         )
-        for word, changes in QUICK
+        for word, chosen in QUICK
     ]
 
 

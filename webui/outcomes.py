@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal, NamedTuple
 
+from switchman.webui.formats import duration, visible
+
 Tone = Literal["good", "warn", "bad", "quiet"]
 
 
@@ -41,8 +43,28 @@ def answered_by(row: Any) -> str | None:
     return f"{row.server}/{row.model}" if row.model else str(row.server)
 
 
+class Tag(NamedTuple):
+    """A word beside a row's outcome, and the sentence it stands for. `short` is for narrow lists, "" for not there."""
+
+    word: str
+    short: str
+    meaning: str
+
+
+def tags(row: Any) -> list[Tag]:
+    """What a list says of a request beside its outcome: more than one attempt, and what the caches did."""
+    found = []
+    if (count := row.attempt_count) > 1:
+        found.append(Tag(f"{count} attempts", f"{count}×", "the first one did not give the answer"))
+    if row.cache == "shadow":
+        found.append(Tag("shadow", "shadow", "the semantic cache would have served a kept answer"))
+    if row.saved_ms is not None:
+        found.append(Tag(f"saved {duration(row.saved_ms)}", "", "a kept answer, which took this much longer at first"))
+    return found
+
+
 def model_title(row: Any) -> str:
     """The model names in full, for a tooltip."""
     target = answered_by(row)
     asked = row.requested_model or "no model"
-    return f"{asked} → {target}" if target and target != asked else asked
+    return visible(f"{asked} → {target}" if target and target != asked else asked)

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
+from switchman.webui.masked import masked_value
+
 LONGEST_TEXT = 20_000  # characters of one message that are shown
 
 PROMPT_FIELDS = ("instructions", "system", "prompt", "input")
@@ -64,7 +66,7 @@ def asked(body: bytes | None) -> Asked | None:
         messages=tuple(request_messages(request)),
         tools=tuple(tool_names(request)),
         parameters=tuple(
-            (name, json.dumps(value, ensure_ascii=False)[:200])
+            (name, json.dumps(masked_value(name, value), ensure_ascii=False)[:200])
             for name, value in request.items()
             if name not in NOT_PARAMETERS
         ),

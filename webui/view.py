@@ -1,7 +1,7 @@
 """The address bar as a view: time range and filters, and the addresses of views next to it.
 
-The filters' names are the store's (`from to model server outcome status client route layer text`); `range` is a
-time back from now. An address with neither means the last day.
+The filters' names are the store's (`from to model server outcome status client route layer cache attempts text`);
+`range` is a time back from now. An address with neither means the last day.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ RANGES: dict[str, tuple[str, float | None]] = {
 }
 DEFAULT_RANGE = "24h"
 CUSTOM = "custom"  # the address has its own `from` or `to`
-NAMES = ("from", "to", "model", "server", "outcome", "status", "client", "route", "layer", "text")
+NAMES = ("from", "to", "model", "server", "outcome", "status", "client", "route", "layer", "cache", "attempts", "text")
 IN_THE_BAR = ("model", "server", "outcome", "text")
 
 

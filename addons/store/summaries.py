@@ -1,4 +1,4 @@
-"""Figures over many requests, computed in the database: counts, latency percentiles, points for a scatter plot.
+"""Figures over many requests: counts, latency percentiles, points for a scatter plot.
 
 Only traffic counts: what the router answered itself (model lists, health) is left out. Percentiles are by nearest rank,
 over requests that got a complete answer (outcome ok or cached): a refusal in 1 ms says nothing about a model's speed.
@@ -6,10 +6,11 @@ over requests that got a complete answer (outcome ok or cached): a refusal in 1 
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import Column, ColumnElement, Connection, Engine, Select, Subquery, case, func, select
+from sqlalchemy import ColumnElement, Engine, Subquery, func, select
 
 from switchman.addons.store.filters import ERROR_OUTCOMES, Filters
 from switchman.addons.store.tables import requests
@@ -89,10 +90,12 @@ class Scatter:
     sampled: bool
 
 
-class Counts(NamedTuple):
-    requests: int
-    errors: int
-    cancelled: int
+class _Line(NamedTuple):
+    """What the figures are made from. (Windows over groups cost the database much more than sorting here.)"""
+
+    outcome: str
+    duration_ms: float
+    ttft_ms: float | None
 
 
 class Summaries:
@@ -102,21 +105,17 @@ class Summaries:
     def latency_summary(self, filters: Filters) -> Summary:
         """Raises ValueError for a bad status filter."""
         newest = _newest(filters, MAX_RANKED + 1)
-        complete = newest.c.outcome.in_(COMPLETE)
         with self._engine.connect() as conn:
-            counts = _counts(conn, newest)
-            figures = {
-                name: _percentiles(conn, newest, newest.c[name], complete) for name in ("duration_ms", "ttft_ms")
-            }
-        overall = Counts(*map(sum, zip(*counts.values(), strict=True))) if counts else Counts(0, 0, 0)
-
-        def latency(key: tuple[str | None] | None, counted: Counts) -> Latency:
-            duration, ttft = (figures[name].get(key, Percentiles()) for name in ("duration_ms", "ttft_ms"))
-            return Latency(counted.requests, counted.errors, counted.cancelled, duration, ttft)
-
-        busiest = sorted(counts.items(), key=lambda item: -item[1].requests)[:MAX_MODELS]
-        models = tuple(ModelLatency(model, latency((model,), counted)) for model, counted in busiest)
-        return Summary(latency(None, overall), models, overall.requests > MAX_RANKED)
+            found = conn.execute(select(*(newest.c[name] for name in ("model", *_Line._fields)))).all()
+        overall: list[_Line] = []
+        models: dict[str | None, list[_Line]] = {}
+        for model, *values in found:
+            line = _Line(*values)
+            overall.append(line)
+            models.setdefault(model, []).append(line)
+        busiest = sorted(models.items(), key=lambda item: -len(item[1]))[:MAX_MODELS]
+        by_model = tuple(ModelLatency(model, _latency(lines)) for model, lines in busiest)
+        return Summary(_latency(overall), by_model, len(overall) > MAX_RANKED)
 
     def layer_counts(self, filters: Filters) -> tuple[LayerCount, ...]:
         """Which layer decided how many of the newest MAX_RANKED requests; most first. ValueError for a bad status."""
@@ -152,41 +151,22 @@ def _newest(filters: Filters, limit: int) -> Subquery:
     return query.order_by(requests.c.started_at.desc(), requests.c.id.desc()).limit(limit).subquery("newest")
 
 
-def _counts(conn: Connection, newest: Subquery) -> dict[str | None, Counts]:
-    """Per model."""
-    errors = func.sum(case((newest.c.outcome.in_(ERROR_OUTCOMES), 1), else_=0))
-    cancelled = func.sum(case((newest.c.outcome == "cancelled", 1), else_=0))
-    query = select(newest.c.model, func.count(), errors, cancelled).group_by(newest.c.model)
-    return {model: Counts(count, failed, left) for model, count, failed, left in conn.execute(query)}
+def _latency(lines: Sequence[_Line]) -> Latency:
+    return Latency(
+        count=len(lines),
+        errors=sum(line.outcome in ERROR_OUTCOMES for line in lines),
+        cancelled=sum(line.outcome == "cancelled" for line in lines),
+        duration=_percentiles(line.duration_ms for line in lines if line.outcome in COMPLETE),
+        ttft=_percentiles(line.ttft_ms for line in lines if line.outcome in COMPLETE and line.ttft_ms is not None),
+    )
 
 
-def _percentiles(
-    conn: Connection, newest: Subquery, value: Column[float] | ColumnElement[float], wanted: ColumnElement[bool]
-) -> dict[tuple[str | None] | None, Percentiles]:
-    """Nearest-rank percentiles of a column: under None of all rows, under (model,) of that model's."""
-    wanted = wanted & value.is_not(None)
-    found: dict[tuple[str | None] | None, Percentiles] = {}
-    for partition in (None, newest.c.model):
-        ranked = select(
-            newest.c.model,
-            value.label("value"),
-            func.row_number().over(partition_by=partition, order_by=value).label("rank"),
-            func.count().over(partition_by=partition).label("n"),
-        ).where(wanted)
-        for row in conn.execute(_pick(ranked.subquery("ranked"), grouped=partition is not None)):
-            if row.n:
-                found[(row.model,) if partition is not None else None] = Percentiles(row.n, row.p50, row.p95, row.p99)
-    return found
-
-
-def _pick(ranked: Subquery, grouped: bool) -> Select[Any]:
-    """The values at the ranks ceil(n * p / 100)."""
-    at = [
-        func.max(case((ranked.c.rank == (ranked.c.n * p + 99) // 100, ranked.c.value))).label(f"p{p}")
-        for p in (50, 95, 99)
-    ]
-    figures = [func.max(ranked.c.n).label("n"), *at]
-    return select(ranked.c.model, *figures).group_by(ranked.c.model) if grouped else select(*figures)
+def _percentiles(values: Iterable[float]) -> Percentiles:
+    """By nearest rank: the value at ceil(n * p / 100)."""
+    ranked = sorted(values)
+    if not ranked:
+        return Percentiles()
+    return Percentiles(len(ranked), *(ranked[(len(ranked) * p + 99) // 100 - 1] for p in (50, 95, 99)))
 
 
 _POINT = ("id", "started_at", "duration_ms", "input_tokens", "output_tokens", "model", "outcome")

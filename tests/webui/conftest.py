@@ -187,9 +187,9 @@ def put(store: Store) -> Callable[..., None]:
 
 
 @contextmanager
-def serving(config: WebConfig) -> Iterator[str]:
-    """The dashboard under waitress on a free port; gives its address."""
-    server = DashboardServer(create_app(config), "127.0.0.1", 0)
+def serving(config: WebConfig, port: int = 0) -> Iterator[str]:
+    """The dashboard under waitress, on a free port unless one is named; gives its address."""
+    server = DashboardServer(create_app(config), "127.0.0.1", port)
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
@@ -201,7 +201,7 @@ def serving(config: WebConfig) -> Iterator[str]:
 
 
 @pytest.fixture
-def serve_dashboard() -> Callable[[WebConfig], Any]:
+def serve_dashboard() -> Callable[..., Any]:
     return serving
 
 

@@ -30,6 +30,7 @@ EVIL = "<img src=x onerror=alert(1)>"
 # is shown. The browser says so once for each page with a chart.
 MAP_STYLE = "sha256-ji27qzEtxXZW+7dun6UwjHXJ18e6WAin1VvNtkzIE/o="
 
+expect.set_options(timeout=30_000)  # milliseconds; what is waited for comes within one on a machine that is idle
 pytestmark = pytest.mark.skipif(
     not CHROMIUM.exists() and "CI" not in os.environ, reason=f"{CHROMIUM} is not installed (apt-get install chromium)"
 )
@@ -258,3 +259,65 @@ def test_signing_in_with_a_pasted_token(store: Store, serve_dashboard, page: Pag
         assert page.url == f"{address}/request/secret"
         page.get_by_role("button", name="Sign out").click()
         expect(page.get_by_label("Token")).to_be_visible()
+
+
+def test_the_strip_of_layers_filters_and_stays_live(page: Page, dashboard: str, put, make_request) -> None:
+    """A click lists one layer's requests, by an address that can be sent on; another leads back."""
+    now = time.time()
+    put(*(make_request(number, now - number, id=f"r{number}") for number in range(6)))
+    page.goto(dashboard)
+    strip = page.get_by_role("navigation", name="Decided by")
+    expect(strip).to_contain_text("route 4 67 %")
+    strip.get_by_role("link", name="alias").click()
+    page.wait_for_url("**/?layer=alias")
+    rows = page.locator("table.requests tbody tr")
+    expect(rows).to_have_count(2)
+    put(make_request(30, now, id="live"), make_request(31, now, id="other"))
+    expect(page.locator("tr[data-id=live]")).to_be_visible()
+    expect(strip).to_contain_text("alias 3 38 %")
+    assert page.locator("tr[data-id=other]").count() == 0
+    strip.get_by_role("link", name="alias").click()
+    expect(rows).to_have_count(8)
+
+
+def test_tooltips_are_above_the_row_and_a_click_on_them_opens_it(page: Page, dashboard: str, put, make_request) -> None:
+    """The exact time is under the pointer, not only the row's link; ctrl opens a tab of its own."""
+    put(make_request(1, time.time(), id="row"))
+    page.goto(dashboard)
+    moment = page.locator("tr[data-id=row] time")
+    box = moment.bounding_box()
+    assert box
+    under = "([x, y]) => document.elementFromPoint(x, y).title"
+    assert page.evaluate(under, [box["x"] + 5, box["y"] + 5]).endswith(" UTC")
+    with page.context.expect_page() as opened:
+        moment.click(modifiers=["ControlOrMeta"])
+    opened.value.wait_for_url("**/request/row")
+    moment.click()
+    page.wait_for_url("**/request/row")
+
+
+def test_the_list_goes_on_when_the_dashboard_and_the_log_come_back(
+    context: BrowserContext, store: Store, serve_dashboard, put, make_request
+) -> None:
+    """It says that there is no answer, and then shows what the emptied log has now, in both tabs, without a reload."""
+    put(*(make_request(number, time.time() - number - 5, id=f"r{number}") for number in range(3)))
+    config = WebConfig(queries=store.queries)
+    with serve_dashboard(config) as address:
+        tabs = [context.new_page(), context.new_page()]
+        for tab in tabs:
+            tab.goto(address)
+            expect(tab.locator("table.requests tbody tr")).to_have_count(3)
+        port = int(address.rpartition(":")[2])
+    context.set_offline(True)  # the port may be taken by others meanwhile: nobody answers, as the browser sees it
+    for tab in tabs:
+        expect(tab.locator("#live")).to_contain_text("No answer")
+    with store.engine.begin() as conn:
+        conn.exec_driver_sql("DELETE FROM requests")
+        conn.exec_driver_sql("DELETE FROM sqlite_sequence")
+    put(make_request(9, time.time(), id="after"))
+    with serve_dashboard(config, port):
+        context.set_offline(False)
+        for tab in tabs:
+            expect(tab.locator("tr[data-id=after]")).to_be_visible()
+            expect(tab.locator("#live")).to_have_text("Live")
+            assert tab.locator("table.requests tbody tr").count() == 1

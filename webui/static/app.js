@@ -91,6 +91,16 @@ function moveTo(step) {
   link.closest("tr").scrollIntoView({ block: "nearest" });
 }
 
+// What has a tooltip lies above the row's link.
+function setUpRows() {
+  document.addEventListener("click", (event) => {
+    const row = event.target.closest("table.requests tbody tr");
+    if (!row || event.target.closest("a, button")) return;
+    const { ctrlKey, metaKey, shiftKey } = event;
+    row.querySelector(".row-link").dispatchEvent(new MouseEvent("click", { bubbles: true, cancelable: true, ctrlKey, metaKey, shiftKey }));
+  });
+}
+
 function setUpKeyboard() {
   const help = document.getElementById("help");
   document.getElementById("help-open")?.addEventListener("click", () => help.showModal());
@@ -116,6 +126,7 @@ function setUpKeyboard() {
 setUpTheme();
 setUpCopy();
 setUpFilters();
+setUpRows();
 setUpKeyboard();
 updateTimes();
 setInterval(updateTimes, 1000);

@@ -15,6 +15,13 @@ export function duration(milliseconds) {
   return `${(milliseconds / 1000).toFixed(1)} s`;
 }
 
+// A name in a chart: what a legend has room for, and nothing that turns other text around.
+export function shortName(name, most) {
+  const plain = name.replace(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, "\ufffd");
+  const half = Math.floor(most / 2);
+  return plain.length <= most ? plain : `${plain.slice(0, half)}…${plain.slice(-half)}`;
+}
+
 // Plotly reads a few tags and all entities in its texts, so what comes from outside is spelled with entities.
 export function plotlyText(text) {
   return String(text).replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");

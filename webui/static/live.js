@@ -3,7 +3,8 @@
 import { updateTimes } from "./app.js";
 
 const QUICK = 2000; // ms between two questions
-const SLOW = 60000; // ms: the longest wait
+const SLOW = 60000; // ms: the longest wait of a hidden tab
+const AWAY = 10000; // ms: the longest wait for a dashboard that does not answer
 const FIGURES = 10000; // ms between two looks at the figures: they go over many rows
 const NEAR_TOP = 48; // px scrolled: still reading the newest rows
 
@@ -19,6 +20,7 @@ let wait = QUICK;
 let timer = 0;
 let paused = false;
 let waiting = []; // rows that came while one was scrolling or had paused
+let anew = false; // what is shown no longer follows from what came: the list is filled again
 let figuresAt = Date.now(); // when the figures were last asked for
 let figuresOld = false; // rows have come since
 
@@ -48,10 +50,8 @@ function insert(items) {
   while (body.rows.length > pageRows && !body.lastElementChild.contains(document.activeElement)) {
     body.lastElementChild.remove();
   }
-  if (body.rows.length) {
-    table.hidden = false;
-    document.getElementById("empty").hidden = true;
-  }
+  table.hidden = body.rows.length === 0;
+  document.getElementById("empty").hidden = body.rows.length > 0;
   updateTimes();
 }
 
@@ -62,10 +62,11 @@ async function ask(url) {
 }
 
 async function refreshFigures() {
-  if (!figuresOld || isHeld() || Date.now() - figuresAt < FIGURES) return;
+  const figures = document.getElementById("summary");
+  if (!figuresOld || isHeld() || figures.contains(document.activeElement) || Date.now() - figuresAt < FIGURES) return;
   figuresAt = Date.now();
   figuresOld = false;
-  document.getElementById("summary").innerHTML = (await ask(table.dataset.summary)).html;
+  figures.innerHTML = (await ask(table.dataset.summary)).html;
 }
 
 function isHeld() {
@@ -76,8 +77,10 @@ function isHeld() {
 function settle() {
   if (!isHeld()) {
     say("live", "Live");
+    if (anew) body.replaceChildren();
     insert(waiting);
     waiting = [];
+    anew = false;
   } else if (paused) {
     say("paused", waiting.length ? `Paused, ${waiting.length} new` : "Paused");
   } else {
@@ -89,7 +92,12 @@ function settle() {
 
 async function take() {
   let data = await ask(`${table.dataset.url}&after=${cursor}`);
-  if (data.more) data = await ask(table.dataset.url); // too many to follow: start again from the newest page
+  if (data.more) {
+    // Too many to follow, or a log that was emptied: start again from the newest page.
+    data = await ask(table.dataset.url);
+    waiting = [];
+    anew = true;
+  }
   cursor = data.live;
   waiting = [...data.rows, ...waiting].slice(0, pageRows);
   settle();
@@ -107,7 +115,7 @@ async function poll() {
       say("offline", "Signed out: reload the page");
       return;
     }
-    wait = Math.min(wait * 2, SLOW);
+    wait = Math.min(wait * 2, document.hidden ? SLOW : AWAY);
     say("offline", "No answer, trying again");
   }
   clearTimeout(timer);

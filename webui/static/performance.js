@@ -1,5 +1,5 @@
 // The scatter of response time against tokens. Plotly itself is loaded before this module (both are deferred).
-import { duration, plotlyText } from "./format.js";
+import { duration, plotlyText, shortName } from "./format.js";
 
 const chart = document.getElementById("chart");
 const narrow = matchMedia("(max-width: 600px)");
@@ -16,7 +16,7 @@ function colour(name) {
 
 function hover(point, data) {
   return [
-    plotlyText(point.model ?? "no model"),
+    plotlyText(shortName(point.model ?? "no model", 80)),
     plotlyText(point.outcome),
     `Duration: ${duration(point.y * 1000)}`,
     `${plotlyText(data.x_axis)}: ${point.x}`,
@@ -33,7 +33,7 @@ function series(data) {
     return {
       type: "scatter",
       mode: "markers",
-      name: plotlyText(model.model ?? "no model"),
+      name: plotlyText(shortName(model.model ?? "no model", 28)),
       x: points.map((point) => point.x),
       y: points.map((point) => point.y),
       customdata: points.map((point) => point.url),

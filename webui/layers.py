@@ -1,0 +1,61 @@
+"""Which layer decided how many requests, as a strip over the list. Pure.
+
+The names are those of the trace, of x-switchman-layer and of the filter `layer`; plug-ins bring names of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from switchman.addons.store.filters import NO_LAYER
+from switchman.addons.store.summaries import LayerCount
+from switchman.webui.view import View
+
+MEANINGS = {
+    "exact_cache": "the same request was answered before",
+    "semantic_cache": "a request that means the same was answered before",
+    "conversation": "it went on where it was",
+    "model_map": "MODEL_MAP names the model",
+    "alias": "an alias names the candidates",
+    "route": "a rule of the routes file matched",
+    "semantic": "a category by meaning",
+    "arbiter": "a small local model chose",
+    "server": "the request named the server",
+    "default": "no other layer answered",
+    NO_LAYER: "nothing was decided: refused before",
+}
+PLUG_IN = "a plug-in layer"
+
+
+class LayerShare(NamedTuple):
+    """`part`, 0 to 1, is of all in the strip. `url`: the list of this layer's; of all layers', where it is current."""
+
+    name: str
+    meaning: str
+    requests: int
+    part: float
+    saved_ms: float | None
+    url: str
+    current: bool
+
+
+def layer_shares(counted: Sequence[LayerCount], view: View) -> list[LayerShare]:
+    """Most requests first. A layer that is filtered by stays in the strip when it has none."""
+    whole = sum(layer.count for layer in counted)
+    found = {layer.layer or NO_LAYER: layer for layer in counted}
+    chosen = view.chosen("layer")
+    if chosen and chosen not in found:
+        found[chosen] = LayerCount(chosen, 0, None)
+    return [
+        LayerShare(
+            name=name,
+            meaning=MEANINGS.get(name, PLUG_IN),
+            requests=layer.count,
+            part=layer.count / whole if whole else 0.0,
+            saved_ms=layer.saved_ms,
+            url=view.url("live.index", layer=None if name == chosen else name),
+            current=name == chosen,
+        )
+        for name, layer in found.items()
+    ]
