@@ -17,12 +17,13 @@ from switchman.addons.testing.rawclient import RawClient, request_bytes
 
 TALE = Behaviour(pieces=[f"word{n} " for n in range(2000)], delay=0.02)
 # Promised is a second, and an idle machine takes milliseconds. What else would end it is a deadline of 300 s.
-SOON = 5.0
+SOON = 20.0
 DEATHS = {
     "fin": Behaviour(cut_after=3),
     "rst": Behaviour(cut_after=3, cut="rst"),
     "stall": Behaviour(stall_after=3),
 }
+DEADLINES = {"stall": {"idle": 1.5}}  # seconds
 HEADERS = [("content-type", "application/json"), ("anthropic-version", "2023-06-01")]
 STREAMS = {
     "openai chat": ("openai", "/v1/chat/completions", {"messages": [{"role": "user", "content": "hi"}]}),
@@ -49,10 +50,10 @@ def shared_proxy(start_shared: Any, servers: dict[str, FakeUpstream], busy: str)
     lines = [f"  {name}: '{server.url}'" for name, server in servers.items()]
     # One server for each case that fails, so that no breaker opens; their addresses are the same.
     for name, server in servers.items():
-        lines += [f"  {name}-{way}: {{url: '{server.url}', timeout: {{idle: 0.5}}}}" for way in DEATHS]
+        lines += [f"  {name}-{way}: {{url: '{server.url}', timeout: {DEADLINES.get(way, {})}}}" for way in DEATHS]
     lines += [
         f"  busy: '{busy}'",
-        f"  brief: {{url: '{servers['openai'].url}', timeout: {{total: 1}}}}",
+        f"  brief: {{url: '{servers['openai'].url}', timeout: {{total: 3}}}}",
     ]
     return start_shared("\n".join(["servers:", *lines, ""]))
 
@@ -166,7 +167,7 @@ def test_a_client_that_leaves_stops_its_upstream(
     asked = servers[dialect].inferences[-1]
     left = time.monotonic()
     client.reset() if how == "rst" else client.socket.close()
-    assert asked.disconnected.wait(10)
+    assert asked.disconnected.wait(SOON)
     assert asked.disconnected_at is not None and asked.disconnected_at - left < SOON
     row = proxy.row(model=model)
     assert (row["status"], row["outcome"]) == (499, "cancelled")
@@ -184,7 +185,7 @@ def test_a_client_that_leaves_while_it_waits_stops_its_upstream(proxy: Any, serv
     asked = servers["openai"].inferences[-1]
     left = time.monotonic()
     client.socket.close()
-    assert asked.disconnected.wait(10)
+    assert asked.disconnected.wait(SOON)
     assert asked.disconnected_at is not None and asked.disconnected_at - left < SOON
     row = proxy.row(model="waits")
     assert (row["status"], row["outcome"]) == (499, "cancelled")
@@ -201,15 +202,13 @@ def test_a_client_may_leave_while_its_upstream_is_being_connected(proxy: Any) ->
     assert proxy.chat("openai/m").status_code == 200
 
 
-def test_a_request_cut_off_by_a_stop_is_not_blamed_on_its_client(start: Any) -> None:
-    """The router was stopped in the middle of a stream: the row is there, and says so."""
-    with FakeUpstream(default=TALE) as upstream:
-        proxy = start(f"servers: {{up: '{upstream.url}'}}\n")
-        with RawClient(proxy.port) as client:
-            asked = {"model": "up/m", "messages": [{"role": "user", "content": "hi"}], "stream": True}
-            client.send(request_bytes("/v1/chat/completions", json.dumps(asked).encode()))
-            assert client.chunk(client.head())
-            proxy.stop()
+def test_a_request_cut_off_by_a_stop_is_not_blamed_on_its_client(start: Any, busy: str) -> None:
+    """One that cannot be answered any more, as it waits for a connection: the row is there, and says so."""
+    proxy = start(f"servers: {{busy: '{busy}'}}\n", {"SHUTDOWN_GRACE": "0.2"})
+    with RawClient(proxy.port) as client:
+        client.send(request_bytes("/v1/chat/completions", b'{"model":"busy/m","messages":[]}'))
+        time.sleep(0.5)  # nothing outside shows that the connection is being opened
+        proxy.stop()
     row = proxy.row(model="m")
     assert (row["status"], row["outcome"]) == (499, "cancelled")
     assert row["error"] == "The router was stopped before the answer was complete."
@@ -223,7 +222,7 @@ def test_the_total_deadline_ends_a_stream_too(proxy: Any, servers: dict[str, Fak
         reply = client.ask("/v1/chat/completions", asked)
     assert reply.complete
     assert "deadline" in error_in("openai", reply.body)
-    assert servers["openai"].inferences[-1].disconnected.wait(10)
+    assert servers["openai"].inferences[-1].disconnected.wait(SOON)
     assert proxy.row(model="tale")["outcome"] == "stream_error"
 
 
@@ -232,10 +231,10 @@ def test_request_timeout_is_the_deadline_of_the_request_as_a_whole(start: Any) -
     with FakeUpstream(default=Behaviour(never_answer=True)) as mute:
         proxy = start(
             f"servers: {{a: '{mute.url}', b: '{mute.url}'}}\naliases: {{both: {{instances: [a/m, b/m]}}}}\n",
-            {"REQUEST_TIMEOUT": "0.7"},
+            {"REQUEST_TIMEOUT": "2"},
         )
         response = proxy.chat("both")
         assert response.status_code == 504
         row = proxy.row_of(response)
         assert [a["server"] for a in row["attempts"]] == ["a"]
-        assert row["duration_ms"] >= 700
+        assert row["duration_ms"] >= 2000

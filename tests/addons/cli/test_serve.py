@@ -12,7 +12,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -135,7 +136,9 @@ def test_the_start_says_what_is_in_force(serve: Start, tmp_path: Path) -> None:
     running = serve("--no-ui")
     running.wait_for("switchman:   off ")
     text = running.text()
-    assert f"routes     none, as there is no {tmp_path / 'routes.yaml'}: everything goes to http://localhost:8000" in text
+    assert (
+        f"routes     none, as there is no {tmp_path / 'routes.yaml'}: everything goes to http://localhost:8000" in text
+    )
     assert f"log        {tmp_path / 'requests.db'};" in text
     assert "layers     of the model `auto`: L0 exact cache, L1 rules, default\n" in text
     assert text.count("no prepared model") == 1
@@ -207,9 +210,79 @@ def test_running_requests_are_logged_when_it_stops(serve: Start, tmp_path: Path)
                 b"POST /v1/chat/completions HTTP/1.1\r\nhost: h\r\ncontent-type: application/json\r\n"
                 b"content-length: %d\r\n\r\n%s" % (len(body), body)
             )
-            upstream.wait_requests(1)
+            upstream.wait_for(lambda: bool(upstream.inferences), PATIENCE)  # not what asks for its dialect
             assert running.stop() == 0
         assert rows(tmp_path / "data" / "requests.db") == 1
+
+
+def test_a_running_stream_is_delivered_before_it_stops(serve: Start, tmp_path: Path) -> None:
+    """Ctrl-C: no new connection, the stream goes on to its end, then nothing runs any more and its row is on disk."""
+    with FakeUpstream(default=Behaviour(pieces=[f"word{n} " for n in range(40)], delay=0.1)) as upstream:
+        data = str(tmp_path / "data")
+        running = serve("--workers", "2", "--data-dir", data, DEFAULT_UPSTREAM=upstream.url, SHUTDOWN_GRACE="3600")
+        running.url("dashboard")
+        pids = list(running.children())
+        body = {"model": "m", "messages": [{"role": "user", "content": "Hi"}], "stream": True}
+        url = f"{running.url('proxy')}/v1/chat/completions"
+        with httpx.stream("POST", url, json=body, timeout=PATIENCE) as response:
+            lines = response.iter_lines()
+            assert next(lines)
+            running.process.send_signal(signal.SIGINT)
+            running.wait_for("waiting up to 3600 s for running requests")
+            rest = "\n".join(lines)
+        assert "word39" in rest and rest.rstrip().endswith("[DONE]")
+        assert running.process.wait(PATIENCE) == 0
+        wait_gone(pids)
+    assert rows(tmp_path / "data" / "requests.db") == 1
+
+
+def test_a_second_ctrl_c_waits_for_nobody(serve: Start, tmp_path: Path) -> None:
+    """Requests that run are ended with an answer that says so, and are logged; then it is over."""
+    with FakeUpstream(default=Behaviour(never_answer=True)) as upstream:
+        data = str(tmp_path / "data")
+        running = serve("--no-ui", "--data-dir", data, DEFAULT_UPSTREAM=upstream.url, SHUTDOWN_GRACE="3600")
+        url = running.url("proxy")
+        with ThreadPoolExecutor() as pool:
+            answer = pool.submit(chat, url)
+            upstream.wait_for(lambda: bool(upstream.inferences), PATIENCE)
+            running.process.send_signal(signal.SIGINT)
+            running.wait_for("waiting up to 3600 s for running requests")
+            assert running.stop() == 0
+            assert answer.result(PATIENCE).status_code == 503
+    assert "killed" not in running.text()
+    assert rows(tmp_path / "data" / "requests.db") == 1
+
+
+def test_requests_of_other_workers_go_on_when_one_dies(serve: Start, tmp_path: Path) -> None:
+    """kill -9: its clients see their connection end, the others' streams are delivered, and the new worker serves."""
+    with FakeUpstream(default=Behaviour(pieces=[f"word{n} " for n in range(300)], delay=0.05)) as upstream:
+        running = serve(
+            "--workers", "2", "--no-ui", "--data-dir", str(tmp_path / "data"), DEFAULT_UPSTREAM=upstream.url
+        )
+        url, workers = running.url("proxy"), list(running.children())
+        body = {"model": "m", "messages": [{"role": "user", "content": "Hi"}], "stream": True}
+        with ExitStack() as stack:
+            clients = [stack.enter_context(httpx.Client(timeout=PATIENCE)) for _ in range(16)]
+            streams = [
+                stack.enter_context(client.stream("POST", f"{url}/v1/chat/completions", json=body))
+                for client in clients
+            ]
+            os.kill(workers[0], signal.SIGKILL)
+            running.wait_for("worker-1 died by signal 9 (SIGKILL); restarting it")
+            ends = [_end_of(stream) for stream in streams]
+        assert set(ends) == {"whole", "cut"}, "16 connections, and the kernel gave one worker none"
+        running.wait_for("worker-1 is back")
+        upstream.default = Behaviour()
+        assert [chat(url).status_code for _ in range(8)] == [200] * 8
+        assert running.stop() == 0
+    assert rows(tmp_path / "data" / "requests.db") == ends.count("whole") + 8
+
+
+def _end_of(stream: httpx.Response) -> str:
+    try:
+        return "whole" if stream.read().endswith(b"data: [DONE]\n\n") else "short"
+    except httpx.TransportError:
+        return "cut"
 
 
 def test_a_port_in_use_is_one_clear_line(serve: Start) -> None:
