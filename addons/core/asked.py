@@ -28,6 +28,8 @@ LONGEST: Final = 65_536
 _SYSTEM_ROLES: Final = frozenset({"system", "developer"})
 _IMAGE_PARTS: Final = frozenset({"image", "image_url", "input_image"})
 _AUDIO_PARTS: Final = frozenset({"audio", "input_audio", "audio_url"})
+_CALLS: Final = ("function_call", "custom_tool_call")
+_RESULTS: Final = ("function_call_output", "custom_tool_call_output")
 _SIZES: Final = ("max_completion_tokens", "max_tokens", "max_output_tokens")
 
 
@@ -156,9 +158,11 @@ def _beside_content(found: _Content, message: Mapping[str, Any]) -> None:
     if isinstance(calls := message.get("tool_calls"), list) and calls:
         found.counted.append(_as_json(calls))
     kind = message.get("type")
-    if kind in ("function_call", "function_call_output"):
-        found.counted.append(_as_json([message.get("arguments"), message.get("output")]))
-        found.tool_result = found.tool_result or kind == "function_call_output"
+    if kind in _CALLS:
+        found.counted.append(_as_json(message.get("arguments") or message.get("input")))
+    elif kind in _RESULTS:
+        found.tool_result = True
+        _walk(found, message.get("output"), own=False)
 
 
 def _ask(texts: list[str]) -> tuple[str, bool]:

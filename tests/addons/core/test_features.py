@@ -107,6 +107,19 @@ def test_responses_function_output_is_not_an_ask() -> None:
     assert (found.ask, found.tool_turn) == ("sum these", True)
 
 
+def test_a_picture_in_a_tools_result_is_seen() -> None:
+    """Codex CLI's view_image: the request needs a model that sees, and its base64 is no text to be counted."""
+    picture = {"type": "input_image", "image_url": "data:image/png;base64," + "A" * 400_000}
+    items = [
+        {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "what is on it?"}]},
+        {"type": "function_call", "call_id": "c", "name": "view_image", "arguments": "{}"},
+        {"type": "function_call_output", "call_id": "c", "output": [picture]},
+    ]
+    found = features_of({"input": items}, "openai", "responses", RULES)
+    assert (found.ask, found.modalities, found.tool_turn) == ("what is on it?", {"text", "vision"}, True)
+    assert found.estimated_tokens < 2 * PER_IMAGE
+
+
 def test_ollama_images_are_vision() -> None:
     """Ollama keeps pictures beside the text, in chat and in generate."""
     assert "vision" in features_of({"messages": [{"role": "user", "content": "?", "images": ["AAAA"]}]}).modalities
