@@ -47,14 +47,16 @@ def same_words(a: Signature, b: Signature) -> bool:
     """Token by token; a few may be typos of each other, and none of what is short, a number, a name or code."""
     if len(a.tokens) != len(b.tokens) or not a.tokens:
         return False
-    anycase = _case_is_style(a, b)
+    anycase, telling = _case_is_style(a, b), not (a.shouted or b.shouted)
     typos = 0
-    for one, other in zip(a.tokens, b.tokens, strict=True):
-        if one.fixed and other.fixed and not anycase and one.written != other.written:
+    for index, (one, other) in enumerate(zip(a.tokens, b.tokens, strict=True)):
+        if one.written != other.written and one.fixed and other.fixed and not anycase:
+            return False
+        if telling and _cased_apart(one, other):
             return False
         if one.text == other.text:
             continue
-        if one.fixed or other.fixed or one.named or other.named or not is_typo(one.text, other.text):
+        if one.fixed or other.fixed or _names(a, index) or _names(b, index) or not is_typo(one.text, other.text):
             return False
         typos += 1
     return typos <= 1 + len(a.tokens) // 8 and typos < len(a.tokens)
@@ -66,6 +68,21 @@ def _case_is_style(a: Signature, b: Signature) -> bool:
         return False
     outside = [(one.written, other.written) for one, other in zip(a.tokens, b.tokens, strict=True) if not one.fixed]
     return any(one != other and one.lower() == other.lower() for one, other in outside)
+
+
+def _names(found: Signature, index: int) -> bool:
+    """Whether this is a name, or at the start of a sentence before one: Carlos Slim."""
+    token = found.tokens[index]
+    if token.named or not token.start or not token.written[:1].isupper():
+        return token.named
+    return index + 1 < len(found.tokens) and found.tokens[index + 1].named
+
+
+def _cased_apart(one: Token, other: Token) -> bool:
+    """The same word in other capitals, where no sentence begins: us and US, Mb and MB."""
+    if one.written == other.written or one.start or other.start or one.text == "i":
+        return False
+    return one.written.lower() == other.written.lower()
 
 
 def is_typo(a: str, b: str) -> bool:
@@ -128,25 +145,32 @@ def _paraphrased(a: Signature, b: Signature) -> bool:
     """The same content words in the same order, whatever their synonyms and light words; or two of them swapped at an
     `and` or `or`."""
     first, second = _content(a), _content(b)
-    if first == second:
-        return len(first) >= 2
-    return len(first) == len(second) and len(first) >= 4 and _swapped_at_conjunction(first, second)
+    said, other = [_meant(token) for token in first], [_meant(token) for token in second]
+    if said != other:
+        return len(said) == len(other) and len(said) >= 4 and _swapped_at_conjunction(said, other)
+    if not (a.shouted or b.shouted) and any(map(_cased_apart, first, second)):
+        return False
+    if len(said) < 2:
+        return False
+    asking = a.texts[0] in words.ASKING and b.texts[0] in words.ASKING
+    return asking or not any(map(_other_number, first, second))
 
 
-def _content(found: Signature) -> list[str]:
-    """Words that carry meaning, each by the first of its synonyms."""
-    kept: list[str] = []
-    for token in found.tokens:
-        text = token.text
-        if token.fixed:
-            kept.append(token.written)
-        elif text not in words.LIGHT:
-            kept.append(_meant(token))
-    return kept
+def _other_number(one: Token, other: Token) -> bool:
+    """One or many of it: who asks about a kind may say either, but who wants a poem does not want poems."""
+    return one.text != other.text and one.text.rstrip("s") == other.text.rstrip("s")
+
+
+def _content(found: Signature) -> list[Token]:
+    """The words that carry meaning."""
+    return [token for token in found.tokens if token.fixed or token.text not in words.LIGHT]
 
 
 def _meant(token: Token) -> str:
+    """The first of its synonyms."""
     text = token.text
+    if token.fixed:
+        return token.written
     if token.named or not text.isascii():
         return text
     text = words.SYNONYMS.get(text, text)
@@ -154,7 +178,9 @@ def _meant(token: Token) -> str:
 
 
 def _singular(text: str) -> str:
-    if len(text) < 4 or not text.endswith("s") or text.endswith(("ss", "us", "is", "as", "ous")):
+    if len(text) < 4 or text in words.PLURALS_APART or not text.endswith("s"):
+        return text
+    if text.endswith(("ss", "us", "is", "as", "ous")):
         return text
     singular = text[:-3] + "y" if text.endswith("ies") and len(text) > 4 else text[:-1]
     return words.SYNONYMS.get(singular, singular)

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from switchman.addons.core import guardwords as words
-from switchman.addons.core import guardwords_zh as words_zh
+from switchman.addons.core.guardtext_zh import HAN, STOPS, chinese
 
 _PLAIN: Final = str.maketrans(
     {"’": "'", "‘": "'", "“": '"', "”": '"', "–": "-", "—": "-", "−": "-", "×": "*", "÷": "/"}
@@ -31,35 +31,41 @@ _SPAN: Final = re.compile(
     r'|"(?P<quote>[^"\n]{1,2000})"|(?<![\w\'])\'(?P<single>[^\'\n]{1,400})\'(?![\w\'])|[「『《](?P<east>[^「」『』《》\n]{1,2000})[」』》]',
     re.DOTALL,
 )
-_HAN: Final = "\u3400-\u9fff"
 _TOKEN: Final = re.compile(
-    rf"[{_HAN}]|!=|(?<![^\s(])(?:\.{{1,2}}/|[.!~]\w+|~/)|\d+(?:[.,:]\d+)*(?:st|nd|rd|th)?|(?:[^\W\d_{_HAN}]|_|(?<=\w)\d)+(?:'[^\W\d_{_HAN}]+)?(?:\+\+|#)?|[^\w\s]"
+    rf"[{HAN}]|!=|(?<![^\s(])(?:\.{{1,2}}/|[.!~]\w+|~/)|\d+(?:[.,:]\d+)*(?:st|nd|rd|th|ST|ND|RD|TH)?|(?:[^\W\d_{HAN}]|_|(?<=\w)\d)+(?:'[^\W\d_{HAN}]+)?(?:\+\+|#)?|[^\w\s]"
 )
-_VERBATIM: Final = re.compile(rf"[{_HAN}]|\w+|[^\w\s]")
+_VERBATIM: Final = re.compile(rf"[{HAN}]|\w+|[^\w\s]")
+_EMAIL: Final = re.compile(r"\b([eE])-(?=mail)")
+_BLANKS: Final = re.compile(r"[ \t]+")
+_TOPIC: Final = re.compile(r"\b([A-Za-z]+) ([.,:;?!]) (?=[a-z])")
+_PRIVATE: Final = 0xE000  # characters that no text means anything by
+_QUOTED: Final = re.compile(r'"([^"\n]{1,2000})"')
 _FORMULA: Final = re.compile(
-    r"\d ?[-+*/^=]|[-+*/^=] ?\d|[a-z] ?[=^] ?[a-z]|\w\(|\b[^\W\d_] ?[-+*/|] ?[^\W\d_]\b|[\[({][^\w\s]*\w[^\w\s]*[\])}]"
+    r"\(\)|\[\]|\{\}"
+    r"|\d ?[-+*/^=]|[-+*/^=] ?\d|[a-z] ?[=^] ?[a-z]|\w\(|\b[^\W\d_] ?[-+*/|] ?[^\W\d_]\b|[\[({][^\w\s]*\w[^\w\s]*[\])}]"
 )
-_STOPS: Final = frozenset(".,;:!?…。，、；：！？~")
 _QUIET: Final = frozenset("\"'`()[]{}（）【】「」『』《》·|*_")
 _BRACKETS: Final = frozenset("()[]{}*_|")
-_NUMERALS_ZH: Final = re.compile("[零一二三四五六七八九十百千万亿]+")
-_LONGEST_NUMBER: Final = 15  # digits, or numerals; more is no number that anybody says
+_SHORT: Final = 4  # words: so few may well have thanks as one of them
+_LONGEST_NUMBER: Final = 15  # digits; more is no number that anybody says
 _STOP: Final = "\n"
 
 
 class Token(NamedTuple):
-    """`text` is lower-case, `written` as it stood there. `fixed`: from code or a quotation. `named`: begins with a
-    capital where a sentence does not begin."""
+    """`text` is lower-case, but for a name or an acronym that is a common word too (US); `written` as it stood there.
+    `fixed`: from code or a quotation. `named`: begins with a capital where a sentence does not begin. `start`: a
+    capital says nothing here."""
 
     text: str
     written: str
     fixed: bool = False
     named: bool = False
+    start: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """The words of an ask in order. `shouted`: its case says nothing (all small or all capital)."""
+    """The words of an ask in order. `shouted`: its case says nothing (all small, all capital, or as in a title)."""
 
     tokens: tuple[Token, ...]
     shouted: bool
@@ -71,20 +77,30 @@ class Signature:
 
 def signature(text: str) -> Signature:
     """What has to be equal for two asks to be the same."""
-    text = unicodedata.normalize("NFKC", text).translate(_PLAIN)
+    text = _EMAIL.sub("\\1", unicodedata.normalize("NFKC", text).translate(_PLAIN).strip())
+    text = _BLANKS.sub(" ", text)
+    if whole := _QUOTED.fullmatch(text):
+        text = whole[1]
+    loud = text == text.upper()
+    quiet = loud or text == text.lower() or _titled(text)
     formula = _FORMULA.search(text) is not None
     tokens: list[Token] = []
     position = 0
     for span in _SPAN.finditer(text):
-        tokens += _loose(text[position : span.start()], formula, start=position == 0)
+        tokens += _loose(text[position : span.start()], formula, start=position == 0, quiet=quiet)
         inside = span[span.lastgroup] if span.lastgroup else ""
         symbols = span.lastgroup in ("fence", "code")
         tokens += _fixed(inside, symbols)
         position = span.end()
-    tokens += _loose(text[position:], formula, start=position == 0)
-    loud = text == text.upper()
+    tokens += _loose(text[position:], formula, start=position == 0, quiet=quiet)
     kept = _without_courtesy(_numbered(tokens), loud)
-    return Signature(tuple(_asked_alike(kept)), loud or text == text.lower())
+    return Signature(tuple(_asked_alike(kept)), quiet)
+
+
+def _titled(text: str) -> bool:
+    """As In A Title: every longer word begins with a capital."""
+    longer = [word for word in text.split() if len(word) > 3 and word[0].isalpha()]
+    return len(longer) > 2 and all(word[0].isupper() for word in longer)
 
 
 def _fixed(text: str, symbols: bool) -> list[Token]:
@@ -92,35 +108,57 @@ def _fixed(text: str, symbols: bool) -> list[Token]:
     return [
         Token(found.lower(), found, fixed=True)
         for found in _VERBATIM.findall(text)
-        if symbols or (found not in _STOPS and found not in _QUIET)
+        if symbols or (found not in STOPS and found not in _QUIET)
     ]
 
 
-def _loose(text: str, formula: bool, start: bool) -> list[Token]:
-    """Words outside of spans, rewritten; _STOP where a sentence ends."""
+def _loose(text: str, formula: bool, start: bool, quiet: bool) -> list[Token]:
+    """Words outside of spans, rewritten; _STOP where a sentence ends. `quiet`: capitals say nothing."""
     if not text.isascii():
-        text = _chinese(text)
+        text = chinese(text)
+    text = _TOPIC.sub(_topic, text)
     found: list[Token] = []
-    begins = start
+    begins = first = start  # of a sentence; of what may be one
     raw = _TOKEN.findall(text)
     for index, piece in enumerate(raw):
-        if piece in _STOPS:
+        if piece in STOPS:
+            first = True
             if found and found[-1].text != _STOP:
                 found.append(Token(_STOP, piece))
             begins = piece in ".!?。！？"
             continue
+        if piece.lower() in words.HOMOGRAPHS and (proper := _proper(piece, raw, index, quiet or first)):
+            begins = first = False
+            found.append(Token(proper, piece, start=True))
+            continue
         if piece.isalpha() and piece.islower() and piece not in words.CONTRACTED:  # most words: the quick way
-            begins = False
-            found.append(Token(words.SPELLINGS.get(piece, piece), piece))
+            found.append(Token(words.SPELLINGS.get(piece, piece), piece, start=first))
+            begins = first = False
             continue
         if _silent(piece, raw, index, formula):
             continue
         named = piece[:1].isupper() and not begins and piece.lower() != "i"
-        begins = False
-        found += [Token(part, piece, named=named) for part in _rewritten(piece)]
+        found += [Token(part, piece, named=named, start=first) for part in _rewritten(piece)]
+        begins = first = False
     if text.endswith(("\n\n", ":\n")) and found:
         found.append(Token(_STOP, _STOP))
     return found
+
+
+def _topic(found: re.Match[str]) -> str:
+    """A sign that is asked about (what does ; do), as one that ends no sentence."""
+    counts = len(found[1]) == 1 or found[1].lower() in words.UNENDED
+    return found[0].replace(found[2], chr(_PRIVATE + ord(found[2]))) if counts else found[0]
+
+
+def _proper(piece: str, raw: Sequence[str], index: int, quiet: bool) -> str:
+    """Such a word as the name that it is, in capitals; "" where it is the common word, or nothing tells."""
+    before = raw[index - 1].lower() if index else ""
+    after = raw[index + 1].lower() if index + 1 < len(raw) else ""
+    context_before, context_after = words.HOMOGRAPHS[piece.lower()]
+    told = before in context_before or after in context_after or ("#" in context_after and after[:1].isdigit())
+    capital = not quiet and (piece.isupper() or (piece[:1].isupper() and "Aa" in context_after))
+    return piece.upper() if told or capital else ""
 
 
 def _silent(piece: str, raw: Sequence[str], index: int, formula: bool) -> bool:
@@ -197,45 +235,98 @@ def _numbered(tokens: Iterable[Token]) -> list[Token]:
 
 def _without_courtesy(tokens: list[Token], loud: bool) -> list[Token]:
     """Sentence by sentence without the words of courtesy at its ends; if nothing else was said, all stays."""
-    sentences: list[list[Token]] = [[]]
-    given = {0: False}  # what follows a colon is what is asked about: there, a greeting is no courtesy
-    for token in tokens:
-        if token.text == _STOP:
-            given[len(sentences)] = token.written in ":："
-            sentences.append([])
-        else:
-            sentences[-1].append(token)
-    kept = [
-        token
-        for index, sentence in enumerate(sentences)
-        for token in _filtered(sentence if given[index] else _bare(sentence), loud)
-    ]
+    sentences = _sentences(tokens)
+    colon = next((index for index, one in enumerate(sentences) if one.given), len(sentences))
+    told = {token.text for one in sentences[:colon] for token in one.tokens}
+    verbatim = colon if told & words.WORD_FOR_WORD else len(sentences)
+    long = sum(len(one.tokens) for one in sentences[verbatim:]) > _SHORT
+    alone = sum(bool(one.tokens) for one in sentences) < 2
+    kept: list[Token] = []
+    for index, one in enumerate(sentences):
+        bare = one.tokens if index >= verbatim and not (long and _thanks(one)) else _bare(one, alone)
+        kept += _filtered(bare, loud)
     return kept or [token for token in tokens if token.text != _STOP]
 
 
-def _bare(sentence: list[Token]) -> list[Token]:
-    texts = tuple("" if token.fixed else token.text for token in sentence)
+class _Sentence(NamedTuple):
+    """`end`: the sign that ends it. `given`: it follows a colon, and so is what is asked about."""
+
+    tokens: list[Token]
+    end: str
+    given: bool
+
+
+def _sentences(tokens: Iterable[Token]) -> list[_Sentence]:
+    found: list[_Sentence] = []
+    current: list[Token] = []
+    given = False
+    for token in [*tokens, Token(_STOP, "")]:
+        if token.text != _STOP:
+            current.append(token)
+            continue
+        found.append(_Sentence(current, token.written, given))
+        current, given = [], token.written in (":", "：")
+    return found
+
+
+def _thanks(sentence: _Sentence) -> bool:
+    """Nothing but thanks, or thanks that are a sentence of their own after words without a full stop: ... Thanks!"""
+    texts = tuple(token.text for token in sentence.tokens)
+    closers = words.CLOSERS.get(texts[-1], ()) if texts else ()
+    return any(
+        texts == phrase
+        or (sentence.end == "!" and texts[-len(phrase) :] == phrase and sentence.tokens[-len(phrase)].named)
+        for phrase in closers
+    )
+
+
+def _bare(sentence: _Sentence, alone: bool) -> list[Token]:
+    """Without courtesy at either end. `alone`: there is no other sentence."""
+    tokens, end, given = sentence
+    texts = tuple("" if token.fixed else token.text for token in tokens)
     first, last = 0, len(texts)
     changed = True
     while changed and first < last:
         changed = False
         for phrase in words.OPENERS.get(texts[first], ()):
-            if texts[first : first + len(phrase)] == phrase and first + len(phrase) <= last:
-                first, changed = first + len(phrase), True
+            after = first + len(phrase)
+            spoken_of = alone and _is_greeted_about(phrase, texts[after : min(last, after + 4)])
+            if not given and texts[first:after] == phrase and after <= last and not spoken_of:
+                first, changed = after, True
                 break
         for phrase in words.CLOSERS.get(texts[last - 1], ()) if first < last else ():
-            if texts[max(last - len(phrase), first) : last] == phrase:
-                last, changed = last - len(phrase), True
+            begin = last - len(phrase)
+            own = end == "!" and tokens[begin].named and begin > first + 1  # a sentence of its own: ... Thanks!
+            least = 3 if given else 2 if alone else 0
+            if texts[max(begin, first) : last] == phrase and (
+                own or _is_complete(texts[max(first, begin - 3) : begin], least)
+            ):
+                last, changed = begin, True
                 break
-    return sentence[first:last]
+    return tokens[first:last]
+
+
+def _is_greeted_about(phrase: tuple[str, ...], rest: tuple[str, ...]) -> bool:
+    """What greets here is itself what is asked about: hello in Japanese."""
+    return 0 < len(rest) < 4 and rest[0] in words.ABOUT_A_WORD and len(phrase) < 3 and phrase[0] in words.GREETINGS
+
+
+def _is_complete(texts: tuple[str, ...], least: int) -> bool:
+    """Whether something can be asked by these words, `least` of them, so that thanks after them are no part of it."""
+    if not texts:
+        return least < 3
+    return not texts[-1].isalnum() or (len(texts) >= least and texts[-1] not in words.UNENDED)
 
 
 def _filtered(sentence: list[Token], loud: bool) -> list[Token]:
-    return [
-        token
-        for index, token in enumerate(sentence)
-        if token.fixed or token.text not in words.FILLERS or (token.text == "a" and _is_letter(sentence, index, loud))
-    ]
+    return [token for index, token in enumerate(sentence) if token.fixed or not _adds_nothing(sentence, index, loud)]
+
+
+def _adds_nothing(sentence: list[Token], index: int, loud: bool) -> bool:
+    text = sentence[index].text
+    if text in words.ADVERBS:
+        return index > 0 and sentence[index - 1].text not in words.UNENDED
+    return text in words.FILLERS and not (text == "a" and _is_letter(sentence, index, loud))
 
 
 def _is_letter(sentence: list[Token], index: int, loud: bool) -> bool:
@@ -243,6 +334,8 @@ def _is_letter(sentence: list[Token], index: int, loud: bool) -> bool:
     if index + 1 == len(sentence) or not sentence[index + 1].text[:1].isalnum():
         return True
     before = sentence[index - 1].text if index else ""
+    if before in ("an", "the") or sentence[index + 1].text in ("few", "little"):
+        return True  # not an article, or not a mere one
     return before in words.ALWAYS_LETTERED or (before in words.LETTERED and sentence[index].written == "A" and not loud)
 
 
@@ -252,73 +345,7 @@ def _asked_alike(tokens: list[Token]) -> list[Token]:
     for phrase in words.HOW:
         size = len(phrase)
         if texts[:size] == phrase and len(texts) > size:
-            if "you" in phrase and texts[size] in words.ABOUT_YOU:
-                break
             return [Token("how to", "how to"), *tokens[size:]]
     if texts[:3] == ("what", "are", "some"):
         return tokens[:2] + tokens[3:]
     return tokens
-
-
-# ---- Chinese ------------------------------------------------------------------------------------------------------
-
-
-def _chinese(text: str) -> str:
-    """Sentence by sentence, with one way to say what can be said in several."""
-    parts = re.split(f"([{re.escape(''.join(_STOPS))}\n])", text)
-    # After a colon stands what is asked about, word for word.
-    return "".join(
-        part if index and parts[index - 1] in ":：" and part else _sentence(part) for index, part in enumerate(parts)
-    )
-
-
-def _sentence(part: str) -> str:
-    if part in _STOPS or not re.search(f"[{_HAN}]", part):
-        return part
-    bare = _bare_chinese(part.strip())
-    for said, meant in words_zh.REWRITTEN:
-        bare = bare.replace(said, meant)
-    for said, meant in words_zh.WHETHER:
-        if said in bare:
-            bare = bare.replace(said, meant, 1)
-            bare = bare if bare.endswith("吗") else bare + "吗"
-    if bare.startswith("什么是") and len(bare) > 3:
-        bare = bare[3:] + "是什么"
-    return _NUMERALS_ZH.sub(lambda found: _number_zh(found[0]), bare)
-
-
-def _bare_chinese(sentence: str) -> str:
-    """Without courtesies at either end; "" where there is nothing else."""
-    changed = True
-    while changed:
-        if sentence in words_zh.OPENERS or sentence in words_zh.CLOSERS or sentence in words_zh.ALONE:
-            return ""
-        changed = False
-        for phrase in words_zh.OPENERS:
-            if sentence.startswith(phrase):
-                sentence, changed = sentence[len(phrase) :].lstrip(), True
-        for phrase in words_zh.CLOSERS:
-            if sentence.endswith(phrase):
-                sentence, changed = sentence[: -len(phrase)].rstrip(), True
-    if sentence.startswith("你") and len(sentence) > 3 and sentence[1] not in "们家":  # 请你说 is 说
-        return sentence[1:]
-    return sentence
-
-
-def _number_zh(numeral: str) -> str:
-    """十五 as 15; a row of digits (二零二四) digit by digit."""
-    if len(numeral) > _LONGEST_NUMBER:
-        return numeral
-    if not any(character in words_zh.UNITS for character in numeral):
-        return "".join(str(words_zh.DIGITS[character]) for character in numeral)
-    total = section = digit = 0
-    for character in numeral:
-        if character in words_zh.DIGITS:
-            digit = words_zh.DIGITS[character]
-        elif (unit := words_zh.UNITS[character]) < 10_000:
-            section += (digit or 1) * unit
-            digit = 0
-        else:
-            total = (total + section + digit or 1) * unit
-            section = digit = 0
-    return str(total + section + digit)

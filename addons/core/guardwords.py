@@ -173,10 +173,71 @@ SPELLINGS: Final = _pairs(
 FILLERS: Final = frozenset(
     _words(
         """
-        a an the actually literally basically indeed honestly really currently
+        a an the
         """
     )
 )
+# Add nothing to an ask either, but are now and then what is asked about.
+ADVERBS: Final = frozenset(_words("actually literally basically indeed honestly really currently"))
+# After these nothing is complete: a thank you that follows is what is asked about, and so is a sign.
+UNENDED: Final = frozenset(
+    _words(
+        """
+        a an the of with to in on at by for from as like and or than about is are was does do did not that between
+        say says said saying mean means meaning spell spells define translate pronounce rhyme rhymes write writes
+        answer reply respond read reads use uses called word words phrase symbol operator sign character letter
+        """
+    )
+)
+# Asked to do this, one works on the very words that follow a colon, their courtesies included.
+WORD_FOR_WORD: Final = frozenset(
+    _words(
+        """
+        translate translation say spell pronounce proofread correct rewrite rephrase paraphrase repeat reply respond
+        answer transcribe read type
+        """
+    )
+)
+GREETINGS: Final = frozenset(_words("hi hello hey please kindly pls plz okay ok well so good excuse"))
+# Where these follow a greeting, it is spoken of.
+ABOUT_A_WORD: Final = frozenset(_words("in means mean vs versus or and as of rhymes comes"))
+# These begin a question about a kind of thing.
+ASKING: Final = frozenset({*_words("what which where who why when is are do does can should how to"), "how to"})
+# Plurals that are another word than the singular, or another amount.
+PLURALS_APART: Final = frozenset(
+    _words(
+        """
+        news means arts customs glasses forces goods arms spirits manners looks works brains grounds minutes odds
+        savings stocks terms troops wits dozens hundreds thousands millions billions
+        """
+    )
+)
+# Acronyms and names that are common words too, when they are written small. To each the words before and after it by
+# which it is the name all the same; `#`: a number; `Aa`: one capital is enough, as in May.
+HOMOGRAPHS: Final = {
+    word: (frozenset(before.split()), frozenset(after.split()))
+    for word, before, after in (
+        ("us", "the a first last current former every", "president dollar dollars government army citizen citizens"),
+        ("it", "", "department support"),
+        ("who", "the", ""),
+        ("aids", "hiv", ""),
+        ("led", "an", "light lights lamp lamps bulb bulbs strip strips"),
+        ("pin", "", "code number"),
+        ("sat", "", "score scores exam test"),
+        ("act", "", "score scores"),
+        ("cat", "", ""),
+        ("pet", "", "bottle bottles scan"),
+        ("gap", "", ""),
+        ("ad", "", ""),
+        ("ram", "gb of mb more", ""),
+        ("polish", "in to from into", "Aa translation language"),
+        ("may", "in since until by on of this next last before after early late during through from between", "Aa #"),
+        ("march", "in since until by on of this next last before after early late during through from", "Aa #"),
+        ("rust", "in using with into learn of 用 成 学", "Aa 写 语"),
+        ("go", "in using with into of 用 成 学", "Aa 写 语"),
+        ("swift", "in using with into learn of 用 成 学", "Aa 写 语"),
+    )
+}
 # After these a single letter is a name: vitamin A.
 ALWAYS_LETTERED: Final = frozenset({"vitamin", "hepatitis"})
 LETTERED: Final = frozenset(
@@ -220,25 +281,10 @@ HOW: Final = _lines(
     how to
     how do i
     how can i
-    how could i
-    how do we
-    how can we
-    how do you
-    how can you
-    how does one
-    how can one
-    how do one
-    how would i
+    how does 1
+    how can 1
+    how do 1
     """
-)
-# ... unless the verb is about the one who is asked.
-ABOUT_YOU: Final = frozenset(
-    _words(
-        """
-        feel think know like work mean see sleep dream love hate believe compare differ look sound seem react respond
-        remember live exist function operate have get learn help be understand
-        """
-    )
 )
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -116,6 +119,24 @@ DIFFERENT = [
     ("there are twelve months", "three are twelve months"),
     ("the professor is old", "the processor is old"),
 ]
+
+
+PAIRS = [
+    json.loads(line)
+    for line in (Path(__file__).parents[2] / "data/pairs/own.jsonl").read_text(encoding="utf-8").splitlines()
+]
+
+
+@pytest.mark.parametrize("guard", [strict, lambda one, other: relaxed(one, other, 1.0)], ids=["strict", "relaxed"])
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_pairs_written_to_mislead(guard: Callable[[str, str], bool], language: str) -> None:
+    """Some 600 pairs that differ in a capital, a courtesy, a digit or a particle: none passes. 99 % of 180 that differ
+    in nothing else pass."""
+    pairs = [pair for pair in PAIRS if pair["lang"] == language]
+    assert [(pair["a"], pair["b"]) for pair in pairs if not pair["same"] and guard(pair["a"], pair["b"])] == []
+    surface = [pair for pair in pairs if pair["kind"] == "surface"]
+    missed = [(pair["a"], pair["b"]) for pair in surface if not guard(pair["a"], pair["b"])]
+    assert len(missed) <= len(surface) / 100, missed
 
 
 @pytest.mark.parametrize(("a", "b"), SURFACE)
