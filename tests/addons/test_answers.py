@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 import time
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -18,6 +17,8 @@ from switchman.addons.core.ruleset import Ruleset, parse_ruleset
 from switchman.addons.exchange import Exchange, begin
 from switchman.addons.listings import Listings
 from switchman.addons.testing import STARTED_AT, Behaviour, FakeUpstream
+
+GONE = "http://127.0.0.1:9"  # discard: nothing listens there, and no port that was given up is taken by somebody else
 
 
 class Environment:
@@ -83,11 +84,6 @@ async def until(condition: Callable[[], Coroutine[Any, Any, bool]], seconds: flo
     async with asyncio.timeout(seconds):
         while not await condition():
             await asyncio.sleep(0.02)
-
-
-def closed_port() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return f"http://127.0.0.1:{server.getsockname()[1]}"
 
 
 # Model lists
@@ -161,7 +157,7 @@ def test_a_bad_upstream_neither_blocks_nor_empties_the_list(bad: Behaviour) -> N
     """With one upstream bad, the first answer comes within its timeout, later ones at once, with all others' models."""
     with FakeUpstream(models=["a"]) as good, FakeUpstream(models=["b"]) as other:
         other.listing = bad
-        addon = answers(ruleset({"good": good.url, "bad": other.url, "gone": closed_port()}), Listings(timeout=2))
+        addon = answers(ruleset({"good": good.url, "bad": other.url, "gone": GONE}), Listings(timeout=3))
 
         async def work() -> None:
             async with asyncio.timeout(20):
@@ -169,14 +165,14 @@ def test_a_bad_upstream_neither_blocks_nor_empties_the_list(bad: Behaviour) -> N
             started = time.monotonic()
             for _ in range(20):
                 assert await ids(addon) == ["good/a"]
-            assert time.monotonic() - started < 2  # not one of them waited for the timeout again
+            assert time.monotonic() - started < 3  # not one of them waited for the timeout again
 
         run(addon, work())
 
 
 def test_all_upstreams_dead() -> None:
     """With all upstreams dead the list is empty but for aliases: it is a list all the same."""
-    addon = answers(ruleset({"gone": closed_port()}, aliases={"best": {"instances": ["gone/x"]}}))
+    addon = answers(ruleset({"gone": GONE}, aliases={"best": {"instances": ["gone/x"]}}))
 
     async def work() -> None:
         assert await ids(addon) == ["best"]
@@ -305,7 +301,7 @@ def test_a_configured_key_replaces_the_clients() -> None:
 
 def test_small_talk() -> None:
     """What Ollama clients ask first is answered: a version, and GET and HEAD of the root."""
-    addon = answers(ruleset({"gone": closed_port()}))
+    addon = answers(ruleset({"gone": GONE}))
 
     async def work() -> None:
         assert (await get(addon, "/api/version"))["version"].count(".") == 2
@@ -332,7 +328,7 @@ def test_small_talk() -> None:
 )
 def test_the_rest_passes(method: str, path: str) -> None:
     """What is not answered here goes on to be routed."""
-    addon = answers(ruleset({"gone": closed_port()}))
+    addon = answers(ruleset({"gone": GONE}))
 
     async def work() -> None:
         flow, x = await ask(addon, path, method)
@@ -344,7 +340,7 @@ def test_the_rest_passes(method: str, path: str) -> None:
 
 def test_answered_and_foreign_flows_are_left_alone() -> None:
     """A flow that has a response, or is not ours, is not touched."""
-    addon = answers(ruleset({"gone": closed_port()}))
+    addon = answers(ruleset({"gone": GONE}))
 
     async def work() -> None:
         foreign = tflow.tflow(req=http.Request.make("GET", "http://elsewhere/"))
@@ -361,7 +357,7 @@ def test_answered_and_foreign_flows_are_left_alone() -> None:
 
 def test_healthy_whatever_happens() -> None:
     """/healthz says that the process is up, even with everything else down."""
-    addon = answers(ruleset({"gone": closed_port()}), rules_error=lambda: "broken", store_check=lambda: "broken")
+    addon = answers(ruleset({"gone": GONE}), rules_error=lambda: "broken", store_check=lambda: "broken")
 
     async def work() -> None:
         assert await get(addon, "/healthz") == {"status": "ok"}
@@ -373,7 +369,7 @@ def test_ready() -> None:
     """Ready is: the database well, and one upstream that answers, if only with an error; a dead one is named."""
     with FakeUpstream() as up:
         up.listing = Behaviour(status=401)
-        addon = answers(ruleset({"alive": up.url, "gone": closed_port()}))
+        addon = answers(ruleset({"alive": up.url, "gone": GONE}))
 
         async def work() -> None:
             async def dead_one_named() -> bool:
@@ -415,7 +411,7 @@ def test_ready_does_not_wait_for_the_slow() -> None:
 def test_what_is_wrong_is_named(named: dict[str, Any], alive: bool, status: int, state: str, wrong: str) -> None:
     """/readyz names what is wrong. With only the rules file bad the last good one holds, so the router is ready."""
     with FakeUpstream() as up:
-        addon = answers(ruleset({"one": up.url if alive else closed_port()}), **named)
+        addon = answers(ruleset({"one": up.url if alive else GONE}), **named)
 
         async def work() -> None:
             flow, _ = await ask(addon, "/readyz")

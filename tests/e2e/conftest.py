@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -29,7 +30,9 @@ from switchman.addons.store.queries import Queries
 from switchman.addons.testing import FakeUpstream
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 30.0  # seconds for what should take milliseconds: these tests share two cores with others
+PATIENCE = 60.0  # seconds for what should take milliseconds: these tests share two cores with others
+# mitmproxy's words, and ours
+LISTENING = re.compile(r"(?:listening at |switchman: proxy +http://)127\.0\.0\.1:(\d+)")
 TROUBLE = ("Traceback", "has crashed", "Addon error", "Task exception", "never retrieved", "Logging error")
 
 # Nothing of the machine's own settings may reach the proxy.
@@ -96,6 +99,10 @@ class Proxy:
         """Until it answers at all. What /healthz says is asked by a test: in regular mode it is no address of ours."""
         assert self.process
         process = self.process
+        if self.port == 0:
+            wait_until(lambda: process.poll() is not None or LISTENING.search(self.output), "a port")
+            assert (found := LISTENING.search(self.output)), self.output
+            self.port = int(found[1])
         wait_until(lambda: process.poll() is not None or self._answers(), "an answer")
         assert process.poll() is None, self.output
 
@@ -128,6 +135,8 @@ class Proxy:
         self.close_clients()
         if self._engine is not None:
             self._engine.dispose()
+
+    until = staticmethod(wait_until)
 
     @property
     def output(self) -> str:
@@ -201,19 +210,21 @@ Start = Callable[..., Proxy]
 
 
 def _starter(factory: pytest.TempPathFactory) -> Iterator[Start]:
-    """Proxy.start with a port kept free for it; all are stopped at the end, each cleanly."""
+    """Proxy.start, a worker with a port kept for it; all are stopped at the end, each cleanly.
+
+    Only our own worker shares a port with who keeps it for it. A `command` is told to take a free one: port 0.
+    """
     running: list[Proxy] = []
     held = []
 
     def start(
         routes: str = "", env: Mapping[str, str] | None = None, command: Callable[[Proxy], list[str]] | None = None
     ) -> Proxy:
-        port, stack = reserve("127.0.0.1", 0)
-        proxy = Proxy(factory.mktemp("proxy"), port, routes, env or {})
+        port = 0
         if command is None:
+            port, stack = reserve("127.0.0.1", 0)
             held.append(stack)
-        else:
-            stack.close()  # only our own worker shares a port
+        proxy = Proxy(factory.mktemp("proxy"), port, routes, env or {})
         running.append(proxy)
         proxy.start(*(command(proxy) if command else ()))
         proxy.wait_ready()

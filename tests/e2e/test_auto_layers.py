@@ -15,7 +15,7 @@ import pytest
 from switchman.addons.testing import Behaviour, FakeUpstream
 
 QUESTIONS = itertools.count()
-IN_TIME = 3.0  # seconds: budgets are a tenth of it, and two cores are shared with other tests
+IN_TIME = 20.0  # seconds: budgets are a tenth of it, and what is too slow would take longer
 
 PLUGIN = '''
 import asyncio
@@ -28,7 +28,7 @@ class Moody:
     """Does what it is asked."""
 
     name = "moody"
-    budget_ms = 200.0
+    budget_ms = 2000.0
 
     async def answer(self, asked):
         text = asked.features.ask
@@ -40,7 +40,7 @@ class Moody:
         if "slow" in text:
             await asyncio.sleep(60)
         if "block" in text:
-            time.sleep(1.5)
+            time.sleep(60)
         if "nonsense" in text:
             return 42
         if "nowhere" in text:
@@ -98,14 +98,20 @@ routes:
   - match: {{model: auto, keywords: [ruled]}}
     route: {{model: big/ruled}}
 default: big/fallen
-arbiter: {{url: "{arbiter}", model: tiny, timeout_ms: 200, targets: {{math: big/judged}}}}
+arbiter: {{url: "{arbiter}", model: tiny, timeout_ms: 2000, targets: {{math: big/judged}}}}
 """
 
 
 @pytest.fixture(scope="module")
-def shared_proxy(start_shared: Any, big: FakeUpstream, judge: FakeUpstream, plugins: Path) -> Any:
-    path = os.pathsep.join(filter(None, [str(plugins), os.environ.get("PYTHONPATH", "")]))
-    return start_shared(rules(big, judge.url), {"PYTHONPATH": path})
+def plugged(plugins: Path) -> dict[str, str]:
+    return {"PYTHONPATH": os.pathsep.join(filter(None, [str(plugins), os.environ.get("PYTHONPATH", "")]))}
+
+
+@pytest.fixture(scope="module")
+def shared_proxy(start_shared: Any, big: FakeUpstream, judge: FakeUpstream, plugged: dict[str, str]) -> Any:
+    proxy = start_shared(rules(big, judge.url), plugged)
+    proxy.until(lambda: say(proxy, "Is the judge there?") and judge.inferences)  # its client is made in the background
+    return proxy
 
 
 def say(proxy: Any, text: str) -> Any:
@@ -144,9 +150,8 @@ BAD = [
 def test_a_bad_arbiter_is_a_miss(proxy: Any, judge: FakeUpstream, behaviour: Behaviour) -> None:
     """Prose, fences, unknown categories, doubt, errors, silence: `default:` answers, with one line in the trace."""
     judge.default = Behaviour(text='{"category": "math", "confidence": 1}')
-    good = 0
-    while good < 3:  # at first its client may still be being made; and good verdicts in between keep its breaker closed
-        good += where(say(proxy, "Add")) == ("arbiter", "big/judged")
+    for _ in range(3):  # good verdicts in between keep its breaker closed
+        proxy.until(lambda: where(say(proxy, "Add")) == ("arbiter", "big/judged"))
     judge.script([behaviour], "/api/chat")
     answer = say(proxy, "Add")
     assert where(answer) == ("default", "big/fallen")
@@ -180,7 +185,7 @@ def test_a_plug_in_decides(proxy: Any, judge: FakeUpstream) -> None:
 @pytest.mark.parametrize(
     ("mood", "why"),
     [
-        ("crash", "RuntimeError"), ("slow", "within its 200 ms"), ("nonsense", "no target"),
+        ("crash", "RuntimeError"), ("slow", "within its 2000 ms"), ("nonsense", "no target"),
         ("nowhere", "no known target"), ("because", "It has its reasons."), ("none", "no answer"),
     ],
 )  # fmt: skip
@@ -193,8 +198,9 @@ def test_a_bad_plug_in_is_a_miss(proxy: Any, mood: str, why: str) -> None:
     assert why in line_of(proxy, answer, "moody")["detail"]
 
 
-def test_a_plug_in_that_blocks_stops_nobody_else(proxy: Any) -> None:
+def test_a_plug_in_that_blocks_stops_nobody_else(start: Any, big: FakeUpstream, plugged: dict[str, str]) -> None:
     """A plug-in that never lets go of its thread: the request goes on in time, and so do all others."""
+    proxy = start(rules(big, "http://127.0.0.1:9"), plugged)
     answer = say(proxy, "block")
     assert where(answer) == ("default", "big/fallen")
     assert where(say(proxy, "ruled")) == ("route", "big/ruled")
@@ -209,10 +215,13 @@ def test_what_is_no_layer_is_left_out(proxy: Any) -> None:
 def test_an_arbiter_that_is_not_there(start: Any, big: FakeUpstream) -> None:
     """Nothing listens: a miss for each request, and soon it is not even tried."""
     proxy = start(rules(big, "http://127.0.0.1:9"))
-    for _ in range(25):
+
+    def left_alone() -> bool:
         answer = say(proxy, "Add")
         assert where(answer) == ("default", "big/fallen")
-    assert "left alone" in line_of(proxy, answer, "arbiter")["detail"]
+        return "left alone" in line_of(proxy, answer, "arbiter")["detail"]
+
+    proxy.until(left_alone)
 
 
 def test_no_default_at_all(start: Any, big: FakeUpstream) -> None:

@@ -23,7 +23,7 @@ TOOLS: Any = [
 
 
 def by_serve(proxy: Any) -> list[str]:
-    return ["-m", "switchman.addons.cli", "serve", "--no-ui", "--port", str(proxy.port)]
+    return ["-m", "switchman.addons.cli", "serve", "--no-ui", "--port", "0"]
 
 
 def by_mitmdump(proxy: Any) -> list[str]:
@@ -39,7 +39,7 @@ def by_mitmweb(proxy: Any) -> list[str]:
 def mitmproxy_options(proxy: Any) -> list[str]:
     mode = f"reverse:{proxy.env.pop('DEFAULT_UPSTREAM')}"
     confdir = f"confdir={proxy.folder / 'mitmproxy'}"
-    return ["--mode", mode, "--listen-host", "127.0.0.1", "-p", str(proxy.port), "--set", confdir]
+    return ["--mode", mode, "--listen-host", "127.0.0.1", "-p", "0", "--set", confdir]
 
 
 WAYS = {"worker": None, "switchman serve": by_serve, "mitmdump": by_mitmdump, "mitmweb": by_mitmweb}
@@ -77,9 +77,9 @@ routes:
 
 def test_it_is_well(proxy: Any) -> None:
     """/healthz and /readyz say so."""
-    for path in ("/healthz", "/readyz"):
-        answer = httpx.get(proxy.url + path, trust_env=False)
-        assert answer.status_code == 200, answer.text
+    assert httpx.get(f"{proxy.url}/healthz", trust_env=False, timeout=30).status_code == 200
+    # A server that did not answer in time is asked again in a while.
+    proxy.until(lambda: httpx.get(f"{proxy.url}/readyz", trust_env=False, timeout=30).status_code == 200)
 
 
 def test_openai_chat(proxy: Any, upstream: FakeUpstream) -> None:
@@ -157,9 +157,14 @@ def test_openai_errors(proxy: Any, upstream: FakeUpstream) -> None:
 
 def test_openai_models(proxy: Any) -> None:
     """The list has the upstreams' models and the aliases; each listed id can be asked."""
-    listed = [model.id for model in proxy.openai().models.list()]
-    assert {"big", "small"} <= set(listed)
-    assert any(name.endswith("up-model") for name in listed)
+    client = proxy.openai()
+
+    def listed() -> bool:
+        names = [model.id for model in client.models.list()]
+        assert {"big", "small"} <= set(names)
+        return any(name.endswith("up-model") for name in names)
+
+    proxy.until(listed, "the upstream's own model")  # the list does not wait for a server that is late
 
 
 def test_model_map(proxy: Any, upstream: FakeUpstream) -> None:
@@ -201,9 +206,14 @@ def test_ollama_generate(stream: bool, proxy: Any) -> None:
 
 def test_ollama_list(proxy: Any) -> None:
     """list() has the union, with the aliases."""
-    names = [model.model for model in proxy.ollama().list().models]
-    assert any(name.startswith("small") for name in names)
-    assert any("llama3:3b" in name for name in names)
+    client = proxy.ollama()
+
+    def listed() -> bool:
+        names = [model.model for model in client.list().models]
+        assert any(name.startswith("small") for name in names)
+        return any("llama3:3b" in name for name in names)
+
+    proxy.until(listed, "the server's own model")
 
 
 def test_ollama_errors(proxy: Any, ollama_up: FakeUpstream) -> None:

@@ -113,7 +113,8 @@ def test_show_refuses_what_it_cannot_read(body: bytes, message: str, proxy: Any)
 
 def test_ps_is_the_union_of_the_ollama_servers(proxy: Any) -> None:
     """By the names that the router has for the models; a dead server does not empty it."""
-    assert [model.model for model in proxy.ollama().ps().models] == ["laptop/qwen3:4b"]
+    client = proxy.ollama()
+    proxy.until(lambda: [model.model for model in client.ps().models] == ["laptop/qwen3:4b"])
 
 
 @pytest.mark.parametrize(
@@ -149,8 +150,12 @@ def test_the_calls_of_open_webui_at_its_start_are_answered(proxy: Any) -> None:
     """As an Ollama connection, and as an OpenAI one."""
     assert get(proxy, "/api/version").json()["version"]
     names: list[str] = []
-    while not {"small", "cloud", "gpt-x", "laptop/qwen3:4b"} <= set(names):  # a busy machine's servers come late
-        names = [model["model"] for model in get(proxy, "/api/tags").json()["models"]]
+
+    def all_listed() -> bool:  # a busy machine's servers come late
+        names[:] = [model["model"] for model in get(proxy, "/api/tags").json()["models"]]
+        return {"small", "cloud", "gpt-x", "laptop/qwen3:4b"} <= set(names)
+
+    proxy.until(all_listed)
     assert "models" in get(proxy, "/api/ps").json()
     for name in names:
         assert proxy.post("/api/show", {"model": name, "name": name}).status_code == 200, name

@@ -298,17 +298,21 @@ def test_retry_after_rests_a_server_for_that_long_and_then_one_probe_goes(start:
     """A 429 with Retry-After: others first for so long; then one request finds out, and the rest still go elsewhere."""
     with FakeUpstream(name="busy") as busy, FakeUpstream(name="free") as free:
         proxy = start(
-            f"servers: {{busy: '{busy.url}', free: '{free.url}'}}\naliases: {{both: {{instances: [busy/m, free/m]}}}}\n"
+            f"servers: {{busy: '{busy.url}', free: '{free.url}'}}\n"
+            "aliases: {both: {instances: [busy/m, free/m]}, long: {instances: [busy/n, free/m]}}\n"
         )
+        busy.script([Behaviour(status=429, headers={"retry-after": "600"})])
+        assert proxy.chat("long").headers["x-switchman-target"] == "free/m"
+        for _ in range(3):
+            assert proxy.chat("long").headers["x-switchman-attempts"] == "1"
+        assert len(busy.inferences) == 1
         busy.script([Behaviour(status=429, headers={"retry-after": "1"}), Behaviour(never_answer=True)])
         assert proxy.chat("both").headers["x-switchman-target"] == "free/m"
-        assert proxy.chat("both").headers["x-switchman-attempts"] == "1"
-        assert len(busy.inferences) == 1
         with becomes_the_probe(proxy, busy):
             during = [proxy.chat("both") for _ in range(3)]
         assert {a.headers["x-switchman-target"] for a in during} == {"free/m"}
         # The probe's client has left, which is no verdict: the next request may probe.
-        busy.inferences[-1].disconnected.wait(10)
+        assert busy.inferences[-1].disconnected.wait(30)
         proxy.row(outcome="cancelled")
         assert proxy.chat("both").headers["x-switchman-target"] == "busy/m"
         assert proxy.chat("both").headers["x-switchman-target"] == "busy/m"
@@ -321,6 +325,6 @@ def becomes_the_probe(proxy: Any, busy: FakeUpstream) -> RawClient:
         body = json.dumps({"model": "both", "messages": [{"role": "user", "content": "hi"}]}).encode()
         client.send(request_bytes("/v1/chat/completions", body))
         while not select.select([client.socket], [], [], 0.02)[0]:
-            if len(busy.inferences) == 2:
+            if len(busy.inferences) == 3:
                 return client
         client.socket.close()  # answered by the other server

@@ -16,7 +16,7 @@ from switchman.addons.testing import Behaviour, FakeUpstream
 MESSAGES: Any = [{"role": "user", "content": "hi"}]
 PING = b": ping\n\n"
 SLOW = Behaviour(pieces=["a", "b"], delay=0.5)  # every event is half a second late
-LATE = Behaviour(pieces=["a", "b"], latency=1.0)
+LATE = Behaviour(pieces=["a", "b"], latency=2.0)
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,8 @@ def shared_proxy(start_shared: Any, upstream: FakeUpstream, other: FakeUpstream)
 keepalive: {{after: 0.1}}
 servers:
   up: {{url: "{upstream.url}", dialect: openai}}
-  early: {{url: "{upstream.url}/", dialect: openai, keepalive: {{before_answer: true}}, timeout: {{first_byte: 3}}}}
+  early: {{url: "{upstream.url}/", dialect: openai, keepalive: {{before_answer: true}}}}
+  mute: {{url: "{upstream.url}/", dialect: openai, keepalive: {{before_answer: true}}, timeout: {{first_byte: 1}}}}
   never: {{url: "{upstream.url}", dialect: openai, keepalive: {{after: 0}}}}
   other: {{url: "{other.url}", dialect: openai}}
 aliases:
@@ -121,7 +122,7 @@ def test_another_server_is_tried_although_pings_were_sent(
     proxy: Any, upstream: FakeUpstream, other: FakeUpstream
 ) -> None:
     """Nothing but pings has gone out, so no text is doubled."""
-    upstream.script([Behaviour(latency=0.5, status=503)])
+    upstream.script([Behaviour(latency=2.0, status=503)])
     other.script([Behaviour(pieces=["from other"])])
     client = proxy.openai()
     chunks = client.chat.completions.create(model="pair", messages=MESSAGES, stream=True)
@@ -130,17 +131,18 @@ def test_another_server_is_tried_although_pings_were_sent(
 
 def test_a_failure_after_early_pings_is_an_event_of_the_stream(proxy: Any, upstream: FakeUpstream) -> None:
     """An error status, and silence past the deadline: the official client raises what the event says."""
-    for behaviour, words in (
-        (Behaviour(latency=0.5, status=404, message="no such thing"), "no such thing"),
-        (Behaviour(never_answer=True), "first-byte deadline"),
+    for server, behaviour, words in (
+        ("early", Behaviour(latency=2.0, status=404, message="no such thing"), "no such thing"),
+        ("mute", Behaviour(never_answer=True), "first-byte deadline"),
     ):
         upstream.script([behaviour])
-        with pytest.raises(openai.APIError, match=words):
-            list(proxy.openai().chat.completions.create(model="early/m", messages=MESSAGES, stream=True))
+        stream = proxy.openai().chat.completions.create(model=f"{server}/m", messages=MESSAGES, stream=True)
+        with pytest.raises(openai.APIError, match=words):  # the status has gone out with the first ping
+            list(stream)
 
 
 def test_an_answer_in_one_piece_after_early_pings_is_an_error_that_says_so(proxy: Any, upstream: FakeUpstream) -> None:
     """The client waits for a stream by now."""
-    upstream.script([Behaviour(latency=0.5, body={"choices": []})])
+    upstream.script([Behaviour(latency=2.0, body={"choices": []})])
     answer = raw(proxy, "early/m")
     assert b"in one piece" in without_pings(answer.content)

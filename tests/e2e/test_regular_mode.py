@@ -23,7 +23,7 @@ PIPELINE = str(Path(__file__).parents[2] / "addons" / "pipeline.py")
 def by_mitmdump(proxy: Any) -> list[str]:
     program = str(Path(sys.executable).with_name("mitmdump"))
     confdir = f"confdir={proxy.folder / 'mitmproxy'}"
-    listen = ["--listen-host", "127.0.0.1", "-p", str(proxy.port)]
+    listen = ["--listen-host", "127.0.0.1", "-p", "0"]
     # The authority stands for the machine's own trust store.
     trust = f"ssl_verify_upstream_trusted_ca={proxy.folder.parent / 'authority.pem'}"
     return [program, "-s", PIPELINE, "--mode", "regular", *listen, "--set", confdir, "--set", trust]

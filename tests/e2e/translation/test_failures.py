@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
-import httpx
 import anthropic
+import httpx
 import pytest
 
 from switchman.addons.testing import Behaviour, FakeUpstream, Usage
+from switchman.addons.testing.rawclient import RawClient, request_bytes
 
 STATUSES = [400, 401, 429, 503, 529]
 both_ways = pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
@@ -112,7 +114,7 @@ def test_leaving_a_stream(client: Any, upstream: FakeUpstream, asks: Any, proxy:
     text = client.leave(f"{upstream.dialect}/real-model", asks["plain"][client.name])
     assert text == "One"
     (request,) = upstream.requests
-    assert request.disconnected.wait(10)
+    assert request.disconnected.wait(30)
     row = proxy.row_of(client)
     assert (row["outcome"], row["status"]) == ("cancelled", 499)
 
@@ -121,10 +123,10 @@ def test_leaving_before_the_answer(client: Any, upstream: FakeUpstream, asks: An
     """The same for a server that has not begun to answer."""
     upstream.script([Behaviour(never_answer=True)])
     body = {"model": f"{upstream.dialect}/real-model", "max_tokens": 9, **asks["plain"][client.name]}
-    with pytest.raises(httpx.ReadTimeout):
-        httpx.post(proxy.url + client.path, json=body, timeout=1, trust_env=False)
-    (request,) = upstream.wait_requests(1)
-    assert request.disconnected.wait(10)
+    with RawClient(proxy.port) as leaving:
+        leaving.send(request_bytes(client.path, json.dumps(body).encode()))
+        (request,) = upstream.wait_requests(1, timeout=30)
+    assert request.disconnected.wait(30)
 
 
 CROSS = [(a, b) for a in TYPES for b in TYPES if a != b]
@@ -231,7 +233,12 @@ def test_a_model_that_does_not_think_is_asked_again_without(
     proxy = start(f'servers: {{plain: {{url: "{server.url}", dialect: {dialect}}}}}\n')
     http = anthropic.DefaultHttpxClient(verify=False, trust_env=False)
     client = anthropic.Anthropic(base_url=proxy.url, api_key="k", max_retries=0, http_client=http)
-    body: Any = {"model": "plain/m", "max_tokens": 9000, "messages": [{"role": "user", "content": "hi"}], "thinking": {"type": "adaptive"}}
+    body: Any = {
+        "model": "plain/m",
+        "max_tokens": 9000,
+        "messages": [{"role": "user", "content": "hi"}],
+        "thinking": {"type": "adaptive"},
+    }
     server.script([Behaviour(status=400, message="The prompt is too long.")])
     with pytest.raises(anthropic.BadRequestError, match="The prompt is too long"):
         client.messages.create(**body)
