@@ -6,7 +6,8 @@ COPY pyproject.toml README.md LICENSE /src/
 COPY addons /src/addons
 COPY webui /src/webui
 COPY rules /src/rules
-RUN /opt/switchman/bin/pip install --no-cache-dir --no-deps /src
+# The processes run with -O, and as a user who may not write their bytecode.
+RUN /opt/switchman/bin/pip install --no-cache-dir --no-deps /src && /opt/switchman/bin/python -O -m compileall -q /opt/switchman
 
 FROM python:3.13-slim
 RUN useradd --create-home switchman && install -d -o switchman /data

@@ -86,5 +86,8 @@ need() { # lock file
     [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$(fingerprint "$lock")" ] && return
     tell "installing what $lock names"
     install "$uv" "$venv" "$lock" -e "$root" || { tell "could not install it; the reason is above"; exit 1; }
+    # pip compiles for plain Python; the router's processes run with -O, and where bytecode may not be written (a
+    # variable that containers like to set says so), each start would compile a thousand modules.
+    env -u PYTHONDONTWRITEBYTECODE "$venv/bin/python" -O -c "import switchman.addons.serving.worker, switchman.webui"
     fingerprint "$lock" >"$stamp"
 }
