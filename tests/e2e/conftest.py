@@ -101,7 +101,8 @@ class Proxy:
         process = self.process
         if self.port == 0:
             wait_until(lambda: process.poll() is not None or LISTENING.search(self.output), "a port")
-            assert (found := LISTENING.search(self.output)), self.output
+            found = LISTENING.search(self.output)
+            assert found, self.output
             self.port = int(found[1])
         wait_until(lambda: process.poll() is not None or self._answers(), "an answer")
         assert process.poll() is None, self.output
