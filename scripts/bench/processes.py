@@ -8,13 +8,15 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 START_PATIENCE = 60.0
 TICKS = os.sysconf("SC_CLK_TCK")
 BIN = Path(sys.executable).parent
+ALIAS = 'aliases: {bench: {instances: ["up/model-x"]}}\n'
+STRIPS = {"ENABLE_LOGGING": "true", "STRIP_THINKING": "true"}
 
 
 def cpu_seconds(pid: int) -> float:
@@ -64,21 +66,21 @@ def mitmdump(upstream_port: int) -> Iterator[tuple[int, int]]:
 
 
 @contextmanager
-def switchman(upstream_port: int, folder: Path) -> Iterator[tuple[int, int]]:
-    """`switchman serve` with one worker: an alias, think stripping, logging. Gives the port and the worker's id."""
+def switchman(
+    upstream_port: int, folder: Path, rules: str = ALIAS, environment: Mapping[str, str] = STRIPS, pinned: bool = True
+) -> Iterator[tuple[int, int]]:
+    """`switchman serve` with one worker, by default an alias, think stripping, logging. Gives the port and the worker's
+    id. `rules` go with a server `up`; a worker that is not `pinned` runs where the system puts it.
+    """
     port = free_port()
     routes = folder / "routes.yaml"
-    routes.write_text(
-        f'servers: {{up: {{url: "http://127.0.0.1:{upstream_port}", dialect: openai}}}}\n'
-        'aliases: {bench: {instances: ["up/model-x"]}}\n'
-    )
+    routes.write_text(f'servers: {{up: {{url: "http://127.0.0.1:{upstream_port}", dialect: openai}}}}\n{rules}')
     command = [str(BIN / "switchman"), "serve", "--no-ui", "--config", str(routes), "--port", str(port)]
-    with _running(
-        [*command, "--data-dir", str(folder)], {"ENABLE_LOGGING": "true", "STRIP_THINKING": "true"}
-    ) as process:
+    with _running([*command, "--data-dir", str(folder)], environment) as process:
         _wait_for(port, process)
         worker = _worker_of(process.pid)
-        pin(worker, 1)
+        if pinned:
+            pin(worker, 1)
         yield port, worker
 
 
@@ -97,9 +99,9 @@ def _worker_of(supervisor: int) -> int:
 
 @contextmanager
 def _running(
-    command: list[str], environment: dict[str, str], stdout: int = subprocess.DEVNULL
+    command: list[str], environment: Mapping[str, str], stdout: int = subprocess.DEVNULL
 ) -> Iterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen(command, env=os.environ | environment, stdout=stdout)
+    process = subprocess.Popen(command, env={**os.environ, **environment}, stdout=stdout)
     try:
         yield process
     finally:

@@ -1,11 +1,12 @@
 """How right the routing's judgements are: task types, the semantic cache's guards, and what they cost.
 
-    scripts/bench/routing [--tasktype FILE.jsonl] [--pairs FILE.jsonl] [--json] [--no-embedder]
+    scripts/bench/routing [--tasktype FILE.jsonl] [--pairs FILE.jsonl] [--json] [--no-embedder] [--no-chain]
 
 Files are in the format of ../shared/evaldata. Task types: accuracy and macro-F1 over all, per language and per
 source, and on the share the guess is surest of, for L1 alone and, where an embedder is at hand, for L1 + L2. Guards:
 hits where both asks are the same, and wrong hits where they differ, over all, per kind, language and source. Timing:
-features of a 2,000-character prompt, and an embedding at 16, 64 and 256 tokens on one core.
+features of a 2,000-character prompt, an embedding at 16, 64 and 256 tokens on one core, and the whole chain in a real
+router (chain.py, also on its own: scripts/bench/chain).
 Without files, those of the shared folder are used if they are there. The weights of the shipped task-type rules were
 fitted on them too: figures that mean something come from other files, or from fit_tasktype.py --hold-out.
 """
@@ -24,6 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import chain
 from semantic_process import SemanticProcess, model_folder
 
 from switchman.addons.core.features import features_of
@@ -33,7 +35,7 @@ from switchman.addons.core.tasktype import TASK_TYPES, TaskRules
 ROOT = Path(__file__).resolve().parents[2]
 RULES = ROOT / "rules/tasktype.json"
 SHARED = ROOT.parent / "shared/evaldata"
-ROUNDS = 40  # of each timing
+ROUNDS = 100  # of each timing
 
 # texts -> unit vectors
 Embed = Callable[[Sequence[str]], Sequence[Sequence[float]]]
@@ -313,9 +315,9 @@ def print_results(results: Mapping[str, Any]) -> None:
         print(f"\nsemantic process: ready after {process['ready_s']} s, {process['rss_mb']} MB; an ask over its socket")
         print(f"  {process['ask_p50_ms']} ms (p50), {process['ask_p95_ms']} ms (p95); the shipped categories' vectors,")
         print(f"  made once per model and then kept, took {process['categories_s']} s")
-    print("\naims")
-    for name, found in results["aims"].items():
-        print(f"  {name:<24}{found['value']:>9.4f}   {found['aim']:<9}{'' if found['met'] else 'MISSED'}")
+    if "chain" in results:
+        chain.print_tables(results["chain"])
+    chain.print_aims(results["aims"])
 
 
 def print_tasktype(layer: str, found: Mapping[str, Any]) -> None:
@@ -356,6 +358,7 @@ def main() -> int:
     parser.add_argument("--rules", type=Path, default=RULES, help="task-type rules (default: the shipped ones)")
     parser.add_argument("--model", type=Path, help="folder of a prepared embedding model")
     parser.add_argument("--no-embedder", action="store_true", help="leave L2 and embeddings out")
+    parser.add_argument("--no-chain", action="store_true", help="leave the timing of the whole chain out")
     parser.add_argument("--json", action="store_true", help="for machines")
     args = parser.parse_args()
     rules = TaskRules.of(json.loads(args.rules.read_text(encoding="utf-8")))
@@ -366,6 +369,9 @@ def main() -> int:
         print("The shipped weights were fitted on these prompts too; fit_tasktype.py --hold-out leaves sources out.")
     with nullcontext() if args.no_embedder else semantic_layer(rules, args.model) as semantic:
         results = measure(tasktype, pairs, rules, semantic)
+    if not args.no_chain and not args.no_embedder and isinstance(model := model_folder(args.model), Path):
+        results["chain"] = chain.measure(model, chain.prompts_of(tasktype, chain.MOST))
+        results["aims"] |= results["chain"].pop("aims")
     if args.json:
         print(json.dumps(results, indent=2, ensure_ascii=False))
     else:
