@@ -299,7 +299,7 @@ def _bare(sentence: _Sentence, alone: bool) -> list[Token]:
             own = end == "!" and tokens[begin].named and begin > first + 1  # a sentence of its own: ... Thanks!
             least = 3 if given else 2 if alone else 0
             if texts[max(begin, first) : last] == phrase and (
-                own or _is_complete(texts[max(first, begin - 3) : begin], least)
+                own or _is_complete(texts[max(first, begin - 4) : begin], least)
             ):
                 last, changed = begin, True
                 break
@@ -315,6 +315,8 @@ def _is_complete(texts: tuple[str, ...], least: int) -> bool:
     """Whether something can be asked by these words, `least` of them, so that thanks after them are no part of it."""
     if not texts:
         return least < 3
+    if len(texts) > 3 and texts[-1] in words.ENDING:
+        return True
     return not texts[-1].isalnum() or (len(texts) >= least and texts[-1] not in words.UNENDED)
 
 

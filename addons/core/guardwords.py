@@ -189,6 +189,8 @@ UNENDED: Final = frozenset(
         """
     )
 )
+# ... but these may well end a longer ask: what does a baker do.
+ENDING: Final = frozenset(_words("do does did is are was not mean words letter character read use"))
 # Asked to do this, one works on the very words that follow a colon, their courtesies included.
 WORD_FOR_WORD: Final = frozenset(
     _words(
