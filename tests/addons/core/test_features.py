@@ -117,7 +117,7 @@ def test_a_picture_in_a_tools_result_is_seen() -> None:
     ]
     found = features_of({"input": items}, "openai", "responses", RULES)
     assert (found.ask, found.modalities, found.tool_turn) == ("what is on it?", {"text", "vision"}, True)
-    assert found.estimated_tokens < 2 * PER_IMAGE
+    assert found.input_tokens < 2 * PER_IMAGE
 
 
 def test_ollama_images_are_vision() -> None:
