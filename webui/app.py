@@ -16,12 +16,16 @@ from switchman.webui.config import RulesStatus, WebConfig
 THEMES = ("light", "dark")
 MOST_FORM_BYTES = 64 * 1024  # the largest form is a pasted token
 
-# Scripts only from our own files: a value that slipped through as markup still could not run. The hash is that of
-# nothing: Plotly makes an empty <style> element and fills it by script, which needs no more than this.
+# Scripts only from our own files: a value that slipped through as markup still could not run. The hashes are that of
+# nothing (Plotly makes an empty <style> element and fills it by script) and of the style of Plotly's maps, which no
+# page shows, but the browser would complain of.
+PLOTLY_STYLES = (
+    "'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=' 'sha256-ji27qzEtxXZW+7dun6UwjHXJ18e6WAin1VvNtkzIE/o='"
+)
 POLICY = {
     "default-src": "'none'",
     "script-src": "'self'",
-    "style-src": "'self' 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='",
+    "style-src": f"'self' {PLOTLY_STYLES}",
     "img-src": "'self' data:",
     "connect-src": "'self'",
     "form-action": "'self'",

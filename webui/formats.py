@@ -42,9 +42,11 @@ def count(number: int | None) -> str | Markup:
 
 
 def rate(per_second: float | None) -> str | Markup:
-    """Tokens a second: `7.4`, `118`."""
+    """Tokens a second: `7.4`, `118`, `1.2k`."""
     if per_second is None:
         return UNKNOWN
+    if per_second >= 999.5:
+        return count(round(per_second))
     return f"{per_second:.1f}" if per_second < 99.95 else f"{per_second:.0f}"
 
 

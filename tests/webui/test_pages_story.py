@@ -170,3 +170,11 @@ def test_a_body_too_long_for_the_story_says_so(client: FlaskClient, put, make_re
 def test_attempts_that_are_no_filter_are_a_clear_400(client: FlaskClient) -> None:
     """There is only `many`."""
     assert client.get("/?attempts=3").status_code == 400
+
+
+def test_what_names_no_model_is_named_by_its_path(client: FlaskClient, put, make_request) -> None:
+    """Model lists, and what could not be read: method and path, and no colour of a model that is none."""
+    named = {"requested_model": "", "model": None, "server": None, "layer": None, "attempts": (), "trace": ()}
+    put(make_request(1, time.time(), id="r", method="GET", path="/v1/models", outcome="answered", **named))
+    row = client.get("/").text.split('data-id="r"')[1].split("</tr>")[0]
+    assert "GET /v1/models" in visible(row) and 'class="mark' not in row
