@@ -3,9 +3,10 @@
     POST /api/show                   an Ollama server's own answer; else what the rules know of the model
     GET /api/ps                      what the Ollama servers have loaded, as `server/model`
     POST /v1/messages/count_tokens   an Anthropic server's own answer; else an estimate, marked x-switchman-estimate: 1
+    POST /api/chat, /api/generate    with nothing said: the model is to be loaded, which only Ollama servers do
     /api/pull, /api/create, ...      the default upstream's affair, if that is an Ollama server; else 501
 
-The first and the third name a model, and go where a chat with it would go, to those candidates that can answer.
+Those that name a model go where a chat with it would go, to those candidates that can answer.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from switchman.addons.core.catalogue import Entry
 from switchman.addons.core.decide import decide
 from switchman.addons.core.plan import Candidate, Plan, TraceLine
 from switchman.addons.core.servers import Server
+from switchman.addons.dialects.ollama.reply import encode_loaded, only_loads
 from switchman.addons.dialects.ollama.show import show
 from switchman.addons.exchange import Exchange, exchange
 from switchman.addons.refusal import refusal
@@ -59,8 +61,11 @@ class Facade:
             return
         method, path = flow.request.method, flow.request.path.partition("?")[0].rstrip("/")
         if x.call is not None:
-            if x.call.endpoint.operation == "count_tokens":
+            endpoint = x.call.endpoint
+            if endpoint.operation == "count_tokens":
                 self._count(flow, x, x.call)
+            elif endpoint.dialect == "ollama" and only_loads(endpoint.operation, x.call.body):
+                self._load(flow, x, x.call)
         elif path == SHOW.path and method == "POST":
             await self._show(flow, x)
         elif path == PS and method in ("GET", "HEAD"):
@@ -83,6 +88,10 @@ class Facade:
         flow.response.headers["x-switchman-estimate"] = "1"
 
     # Ollama
+
+    def _load(self, flow: http.HTTPFlow, x: Exchange, call: Call) -> None:
+        if not self._keep(x, self._plan(x), "ollama"):
+            _answer(flow, x, encode_loaded(call.endpoint.operation, call.body, x.started_at))
 
     async def _show(self, flow: http.HTTPFlow, x: Exchange) -> None:
         assert x.sent is not None

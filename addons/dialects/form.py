@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
+from switchman.addons.core.call import DialectName
+
 FormatName = Literal[
     "openai.chat", "openai.completion", "openai.responses", "ollama.chat", "ollama.generate", "anthropic.messages"
 ]
@@ -78,10 +80,14 @@ class ToolResult:
 
 @dataclass(frozen=True, slots=True)
 class Opaque:
-    """A part that only its own format knows (a document, audio, a server tool's result), verbatim. `kind` names it."""
+    """A part that only its own format knows (a document, audio, a server tool's result), verbatim. `kind` names it.
+
+    `words`: the dialect that it has been put in the words of, and whose servers may get it (documents.py).
+    """
 
     kind: str
     value: Mapping[str, Any]
+    words: DialectName | None = None
 
 
 Part = Text | Image | Thinking | ToolCall | ToolResult | Opaque

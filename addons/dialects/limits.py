@@ -126,6 +126,9 @@ LIMITS: Final[tuple[Limit, ...]] = (
     Limit(
         "messages.image", CHATS, ("openai", "ollama"), "change", "an image in a tool's result becomes a user message"
     ),
+    Limit(
+        "messages.document", ANTHROPIC, ("openai", "ollama"), "change", "a document or search result of text is text"
+    ),
     Limit("messages.is_error", ANTHROPIC, ("openai", "ollama"), "drop", "a tool's result is only its text"),
     Limit("messages.name", CHAT, ("ollama", "anthropic"), "drop", "speakers have no names"),
     Limit("messages.cache_control", ANTHROPIC, ("openai", "ollama"), "drop", "prompt caching is the server's affair"),
@@ -162,7 +165,8 @@ LIMITS: Final[tuple[Limit, ...]] = (
     # sampling
     Limit("max_tokens", (*OPENAI, *OLLAMA), ("anthropic",), "change", "must be given; the default is 4096"),
     Limit("temperature", (*OPENAI, *OLLAMA), ("anthropic",), "change", "at most 1, and not beside thinking"),
-    Limit("top_p", (*CHAT, *RESPONSES, *OLLAMA), ("anthropic",), "drop", "not beside thinking"),
+    Limit("top_p", (*OPENAI, *OLLAMA), ("anthropic",), "drop", "not beside thinking or temperature"),
+    Limit("stop", (*CHAT, *COMPLETION, *OLLAMA), ("anthropic",), "drop", "no stop sequences of blanks only"),
     Limit("top_k", (*CHAT, *OLLAMA), ("anthropic",), "drop", "not beside thinking"),
     Limit("top_k", (*OLLAMA, *ANTHROPIC), ("openai",), "drop", "not part of this API"),
     Limit("min_p", (*CHAT, *COMPLETION, *OLLAMA), ("openai", "anthropic"), "drop", "not part of this API"),

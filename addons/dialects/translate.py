@@ -21,6 +21,7 @@ from switchman.addons.core.sse import SSESplitter
 from switchman.addons.dialects import WIRES, embeddings, error_body, stream_default
 from switchman.addons.dialects.assembling import StreamFailed, assemble, tell
 from switchman.addons.dialects.codecs import CODECS, FORMATS, JSON, target_format
+from switchman.addons.dialects.documents import with_documents
 from switchman.addons.dialects.embeddings import EmbeddingFormat
 from switchman.addons.dialects.errors import decode_error
 from switchman.addons.dialects.form import EMPTY, Failed, Finish, FormatName, Stamp, StreamEvent
@@ -142,7 +143,7 @@ def translate_request(
     encode = CODECS[target].encode_request
     assert encode is not None  # target_format never gives a format that cannot be written
     notes = Notes(origin, server)
-    request, tools = as_functions(request, notes)
+    request, tools = as_functions(with_documents(request, notes), notes)
     if not (server == "openai" and quirks.developer_role):  # which takes system messages anywhere
         request = in_turns(request, notes)
     out = encode(request, notes, quirks)

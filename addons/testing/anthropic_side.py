@@ -8,6 +8,7 @@ both headers, x-api-key counts.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote
@@ -26,6 +27,7 @@ FIELDS = frozenset({
     "mcp_servers", "output_config", "cache_control", "diagnostics", "inference_geo", "speed",
 })  # fmt: skip
 SAMPLING = ("temperature", "top_p", "top_k")  # removed by API version 2026-10-21, even at their default values
+ID = re.compile(r"^[a-zA-Z0-9_-]+$")
 FIRST_WITHOUT_SAMPLING = "2026-10-21"
 
 
@@ -106,6 +108,9 @@ def _check(body: Mapping[str, Any], modern: bool) -> None:
         raise Rejected(400, "max_tokens: Input should be an integer greater than or equal to 0")
     if not isinstance(body.get("temperature") or 0, int | float) or not 0 <= (body.get("temperature") or 0) <= 1:
         raise Rejected(400, "temperature: range: 0..1")
+    for i, stop in enumerate(body.get("stop_sequences") or ()):
+        if not stop.strip():
+            raise Rejected(400, f"stop_sequences.{i}: each stop sequence must contain non-whitespace")
     thinking = body.get("thinking") or {}
     if thinking.get("type") == "enabled":
         budget = thinking.get("budget_tokens")
@@ -148,6 +153,8 @@ def _check_block(where: str, block: Any, role: str, called: set[str], modern: bo
         raise Rejected(400, f"{where}: Input tag '{kind}' does not match any of the expected tags")
     if kind == "text" and not str(block.get("text") or "").strip():
         raise Rejected(400, "messages: text content blocks must contain non-whitespace text")
+    if kind == "tool_use" and not ID.fullmatch(block.get("id", "")):
+        raise Rejected(400, f"{where}.tool_use.id: String should match pattern '{ID.pattern}'")
     if kind == "tool_result" and block.get("tool_use_id") not in called:
         name = block.get("tool_use_id")
         raise Rejected(400, f"{where}: unexpected `tool_use_id` found in `tool_result` blocks: {name}")

@@ -94,6 +94,23 @@ def test_show_asks_the_first_ollama_server_of_an_alias(proxy: Any) -> None:
     assert proxy.ollama().show("mixed").modelinfo["llama.context_length"] == 8192
 
 
+def test_a_model_on_another_server_counts_as_loaded(proxy: Any, plain: FakeUpstream) -> None:
+    """`ollama run` asks for that before it prompts, and `ollama stop` for the opposite: no server is asked."""
+    before = len(plain.inferences)
+    client = proxy.ollama()
+    for answer in (client.generate("cloud"), client.chat("cloud")):
+        assert (answer.model, answer.done, answer.done_reason) == ("cloud", True, "load")
+    assert client.generate("cloud", keep_alive=0).done_reason == "unload"
+    assert len(plain.inferences) == before
+
+
+def test_a_model_on_an_ollama_server_is_loaded_there(proxy: Any, laptop: FakeUpstream) -> None:
+    """Also where servers that load nothing stand before it."""
+    proxy.ollama().generate("mixed")
+    asked = laptop.inferences[-1]
+    assert (asked.path, asked.json()["model"]) == ("/api/generate", "qwen3:4b")
+
+
 def test_show_of_a_model_that_nobody_has_is_ollamas_404(proxy: Any) -> None:
     """In Ollama's form."""
     with pytest.raises(ollama.ResponseError, match="not found") as caught:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any, Final
 
@@ -34,6 +35,7 @@ LEAST_BUDGET: Final = 1024  # the API's own minimum of thinking.budget_tokens
 BUDGETS: Final = {"minimal": 1024, "low": 1024, "medium": 4096, "high": 8192, "xhigh": 16384, "max": 32768}
 
 CHOICES: Final = {"auto": "auto", "required": "any", "none": "none", "named": "tool"}
+ODD_SIGNS: Final = re.compile(r"[^a-zA-Z0-9_-]")
 SILENT: Final = ("stream_options",)
 
 
@@ -83,7 +85,7 @@ def _limits(request: Request, notes: Notes) -> dict[str, Any]:
     reasoning = request.reasoning
     forced = request.tool_choice is not None and request.tool_choice.mode in ("required", "named")
     budget = _budget(reasoning) if reasoning and reasoning.enabled and not forced else 0
-    if sampling.max_tokens is None:
+    if sampling.max_tokens is None or sampling.max_tokens < 0:  # -1 is "no limit" for LM Studio and llama.cpp
         notes.lose("max_tokens")
         most = DEFAULT_MAX_TOKENS + budget
     else:
@@ -98,15 +100,20 @@ def _limits(request: Request, notes: Notes) -> dict[str, Any]:
     elif reasoning and not reasoning.enabled:
         body["thinking"] = {"type": "disabled"}
     if sampling.stop is not None:
-        body["stop_sequences"] = list(sampling.stop)
+        body["stop_sequences"] = [text for text in sampling.stop if text.strip()]
+        if len(body["stop_sequences"]) < len(sampling.stop):
+            notes.lose("stop")
     return body | _sampling(request, notes, thinks)
 
 
 def _sampling(request: Request, notes: Notes, thinks: bool) -> dict[str, Any]:
-    """Temperature goes to 1 here and to 2 elsewhere; beside thinking the API takes none of these."""
+    """Temperature goes to 1 here and to 2 elsewhere; beside thinking the API takes none of these.
+
+    Models since Claude Opus 4.1 refuse temperature and top_p together.
+    """
     body: dict[str, Any] = {}
     for member, value in said(without_max_tokens(request)).items():
-        if member not in SAMPLING or thinks:
+        if member not in SAMPLING or thinks or (member == "top_p" and "temperature" in body):
             notes.lose(member)
         elif member == "temperature" and value > 1:
             notes.lose(member)
@@ -264,11 +271,11 @@ class _Writer:
             return {"type": "image", "source": _source(part, self.native), **extra}
         if isinstance(part, ToolCall):
             arguments = arguments_object(part.arguments)
-            return {"type": "tool_use", "id": part.id, "name": part.name, "input": arguments, **extra}
+            return {"type": "tool_use", "id": self.id(part.id), "name": part.name, "input": arguments, **extra}
         return {**self.result(part, place), **extra}
 
     def opaque(self, part: Opaque, place: str) -> dict[str, Any]:
-        if not self.native:
+        if not self.native and part.words != "anthropic":
             self.notes.lose(
                 "messages.tool_calls" if part.kind == "tool_calls" else "messages.content", f"{place} ({part.kind})"
             )
@@ -283,8 +290,12 @@ class _Writer:
             return {"type": "redacted_thinking", "data": part.redacted}
         return {"type": "thinking", "thinking": part.text, **present(signature=part.signature)}
 
+    def id(self, id: str) -> str:
+        """A call's id in the letters that the API takes: other servers' have dots and colons ("functions.f:0")."""
+        return id if self.native else ODD_SIGNS.sub("_", id)
+
     def result(self, part: ToolResult, place: str) -> dict[str, Any]:
-        body: dict[str, Any] = {"type": "tool_result", "tool_use_id": part.id}
+        body: dict[str, Any] = {"type": "tool_result", "tool_use_id": self.id(part.id)}
         if part.shape in ("text", "parts"):
             body["content"] = self.content(part.content, part.shape, place)
         elif part.shape == "null" and self.native:

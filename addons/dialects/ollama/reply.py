@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from switchman.addons.core.call import Operation
 from switchman.addons.dialects.fields import (
     arguments_object,
     arguments_text,
@@ -96,6 +97,23 @@ def encode_generate_reply(reply: Reply, stamp: Stamp) -> dict[str, Any]:
     head = head_of(reply.model or stamp.model, reply.created if reply.created is not None else stamp.created)
     said = {"response": _text(choice), **present(thinking=_thoughts(choice))}
     return {**head, **said, **end_of(choice.finish, reply.usage, reply.timings or measured(stamp))}
+
+
+def only_loads(operation: Operation, body: Mapping[str, Any]) -> bool:
+    """Whether a chat or generate request says nothing: the server then only loads the model, or unloads it.
+
+    `ollama run` does that before it prompts its user. Source: docs/api.md of Ollama, "Load a model".
+    """
+    said = ("messages",) if operation == "chat" else ("prompt", "images", "suffix")
+    return operation in ("chat", "completion") and all(body.get(name) in (None, "", []) for name in said)
+
+
+def encode_loaded(operation: Operation, body: Mapping[str, Any], created: float) -> dict[str, Any]:
+    """The answer to such a request. `keep_alive: 0` unloads."""
+    nothing = {"message": {"role": "assistant", "content": ""}} if operation == "chat" else {"response": ""}
+    unloads = body.get("keep_alive") in (0, "0", "0s", "0m")
+    end = {"done": True, "done_reason": "unload" if unloads else "load"}
+    return {**head_of(text_of(body, "model"), created), **nothing, **end}
 
 
 def measured(stamp: Stamp, first: float | None = None) -> Timings | None:

@@ -160,7 +160,7 @@ def encode_messages(request: Request, notes: Notes, quirks: Quirks = STANDARD) -
     else:
         messages = link(request.messages if quirks.developer_role else _without_developers(request.messages))
     said = [item for index, message in enumerate(messages) for item in encoder.message(message, place(request, index))]
-    return said if encoder.native else merged(_with_one_head(said))
+    return said if encoder.native else merged(_with_one_head(_with_results_together(said)))
 
 
 def _without_developers(messages: tuple[Message, ...]) -> tuple[Message, ...]:
@@ -176,6 +176,21 @@ def _with_one_head(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{"role": "system", "content": "\n\n".join(text for text in texts if text)}, *messages[len(head) :]]
 
 
+def _with_results_together(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The results of parallel calls one after the other, and the pictures that came with them behind the last."""
+    out: list[dict[str, Any]] = []
+    held: list[dict[str, Any]] = []
+    for message in messages:
+        if message["role"] == "tool":
+            out.append(message)
+        elif message["role"] == "user" and out and out[-1]["role"] == "tool":
+            held.append(message)
+        else:
+            out += [*held, message]
+            held = []
+    return out + held
+
+
 class _MessageEncoder:
     """One message of the internal form may become several: each tool result is a message of its own."""
 
@@ -188,13 +203,14 @@ class _MessageEncoder:
         if not self.native:
             self.notes.lose_all(message.extra, "messages.", f"{place}.")
         encoded = [self.result(result, message, place) for result in results]
-        pictures = [] if self.native else [part for result in results for part in _pictures(result)]
+        pictures = [] if self.native else [p for result in results for p in result.content if _is_beside(p)]
         if pictures:
             self.notes.lose("messages.image", f"{place} (image in a tool result)")
         others = (*(part for part in message.parts if not isinstance(part, ToolResult)), *pictures)
         if others or not results:
             shape: Shape = "parts" if pictures else message.shape
-            encoded.append(self.spoken(Message(message.role, others, shape, message.extra), place))
+            role = "user" if pictures else message.role
+            encoded.append(self.spoken(Message(role, others, shape, message.extra), place))
         return encoded
 
     def result(self, result: ToolResult, message: Message, place: str) -> dict[str, Any]:
@@ -203,7 +219,7 @@ class _MessageEncoder:
             body |= message.extra
         elif result.is_error:
             self.notes.lose("messages.is_error", f"{place}.is_error")
-        parts = result.content if self.native else tuple(p for p in result.content if not isinstance(p, Image))
+        parts = result.content if self.native else tuple(p for p in result.content if not _is_beside(p))
         if not self.native:
             self.notes.lose_all(result.extra, "messages.", f"{place}.")
             # an OpenAI tool message must have content
@@ -269,7 +285,7 @@ class _MessageEncoder:
 
     def part(self, part: Part, place: str) -> dict[str, Any]:
         if isinstance(part, Opaque):
-            if not self.native:
+            if not self.native and part.words != "openai":
                 self.notes.lose("messages.content", f"{place} ({part.kind})")
             return dict(part.value)
         extra = part.extra if isinstance(part, Text | Image) else {}
@@ -284,5 +300,6 @@ class _MessageEncoder:
         return {"type": kind, kind: part.text, **extra}
 
 
-def _pictures(result: ToolResult) -> list[Image]:
-    return [part for part in result.content if isinstance(part, Image)]
+def _is_beside(part: Text | Image | Opaque) -> bool:
+    """Whether this part of a tool's result has a place in a user's message only."""
+    return isinstance(part, Image) or (isinstance(part, Opaque) and part.words is not None)

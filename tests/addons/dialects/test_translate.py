@@ -97,15 +97,15 @@ def test_openai_chat_for_ollama() -> None:
 
 
 def test_openai_chat_for_anthropic() -> None:
-    """System apart, results of parallel calls in one user message, stop_sequences; everything can be said."""
+    """System apart, results of parallel calls in one user message, stop_sequences; of temperature and top_p only one."""
     out = translate(OPENAI_CHAT, CHAT, "anthropic")
-    assert (out.path, out.stream, out.warnings) == ("/v1/messages", True, ())
+    assert (out.path, out.stream) == ("/v1/messages", True)
+    assert out.warnings == ("top_p was dropped for the anthropic dialect: not beside thinking or temperature",)
     assert out.body == {
         "model": "gpt",
         "max_tokens": 50,
         "stop_sequences": ["END"],
         "temperature": 0.5,
-        "top_p": 0.9,
         "system": "be brief",
         "messages": [
             {

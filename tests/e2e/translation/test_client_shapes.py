@@ -219,3 +219,77 @@ def test_claude_code_counts_where_the_server_does_not(dialect: str, stream: bool
     assert 1000 < usage.input_tokens < 3000 and 100 < usage.output_tokens < 400
     row = proxy.row_of(answer)
     assert (row["input_tokens"], row["output_tokens"]) == (None, None)
+
+
+def document(source: dict[str, str], **more: str) -> dict[str, Any]:
+    return {"type": "document", "source": source, **more}
+
+
+PDF = "JVBERi0xLjQ="
+TEXT_DOCUMENT = document({"type": "text", "media_type": "text/plain", "data": "The text."}, title="Notes")
+PDF_DOCUMENT = document({"type": "base64", "media_type": "application/pdf", "data": PDF})
+
+
+@pytest.mark.parametrize("dialect", ["openai", "ollama"])
+def test_documents_of_text_are_text(dialect: str, proxy: Any, upstreams: Any) -> None:
+    """What a user attaches and what a tool found, with its title."""
+    upstream = clear(upstreams[dialect], Behaviour())
+    use = {"type": "tool_use", "id": "t1", "name": "f", "input": {}}
+    found = {
+        "type": "search_result",
+        "source": "http://x",
+        "title": "Page",
+        "content": [{"type": "text", "text": "Found."}],
+    }
+    asked: Any = [
+        {"role": "user", "content": [TEXT_DOCUMENT, {"type": "text", "text": "What?"}]},
+        {"role": "assistant", "content": [use]},
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t1", "content": [TEXT_DOCUMENT, found]}]},
+    ]
+    with anthropic.Anthropic(base_url=proxy.url, api_key="k", max_retries=0) as client:
+        client.messages.create(model=f"{dialect}/m", max_tokens=9, messages=asked)
+    said = json.dumps(upstream.inferences[-1].json()["messages"])
+    assert said.count("Notes\\nThe text.") == 2 and "Page\\nhttp://x\\nFound." in said
+
+
+def test_a_pdf_is_a_file_for_openai_and_back(proxy: Any, upstreams: Any) -> None:
+    """Also one that a tool read: it stands behind the results then. Ollama takes none, and says so."""
+    upstream = clear(upstreams["openai"], Behaviour())
+    uses = [{"type": "tool_use", "id": f"t{n}", "name": "f", "input": {}} for n in (1, 2)]
+    results = [
+        {"type": "tool_result", "tool_use_id": "t1", "content": [PDF_DOCUMENT]},
+        {"type": "tool_result", "tool_use_id": "t2", "content": "two"},
+    ]
+    asked: Any = [{"role": "user", "content": [PDF_DOCUMENT]}, {"role": "assistant", "content": uses},
+                  {"role": "user", "content": results}]  # fmt: skip
+    with anthropic.Anthropic(base_url=proxy.url, api_key="k", max_retries=0) as client:
+        client.messages.create(model="openai/m", max_tokens=9, messages=asked)
+        with pytest.raises(anthropic.BadRequestError, match=r"messages\[0\]"):
+            client.messages.create(model="ollama/m", max_tokens=9, messages=asked)
+    sent = upstream.inferences[-1].json()["messages"]
+    file = {"type": "file", "file": {"filename": "document.pdf", "file_data": f"data:application/pdf;base64,{PDF}"}}
+    assert [message["role"] for message in sent] == ["user", "assistant", "tool", "tool", "user"]
+    assert sent[0]["content"] == sent[4]["content"] == [file]
+
+    upstream = clear(upstreams["anthropic"], Behaviour())
+    body = {"model": "anthropic/m", "messages": [{"role": "user", "content": [file]}]}
+    assert proxy.post("/v1/chat/completions", body).status_code == 200
+    (block,) = upstream.inferences[-1].json()["messages"][0]["content"]
+    assert block == {**PDF_DOCUMENT, "title": "document.pdf"}
+
+
+def test_habits_of_other_clients_that_anthropic_refuses(proxy: Any, upstreams: Any) -> None:
+    """No limit as -1 (LM Studio), line breaks as stops (editors), temperature and top_p, ids with dots (Kimi)."""
+    upstream = clear(upstreams["anthropic"], Behaviour())
+    call = {"id": "functions.f:0", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    messages = [
+        {"role": "user", "content": "hi"},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "functions.f:0", "content": "r"},
+    ]
+    said = {"max_tokens": -1, "stop": ["\n", "END"], "temperature": 0.7, "top_p": 0.9}
+    answer = proxy.post("/v1/chat/completions", {"model": "anthropic/m", "messages": messages, **said})
+    assert answer.status_code == 200, answer.text
+    sent = upstream.inferences[-1].json()
+    assert (sent["max_tokens"], sent["stop_sequences"], sent["temperature"]) == (4096, ["END"], 0.7)
+    assert "top_p" not in sent

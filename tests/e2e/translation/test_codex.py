@@ -42,6 +42,7 @@ BODY: dict[str, Any] = {
     ],
     "store": False,
 }
+PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 AZURE = "developer_role: true, openai_fields: true"
 HEAD = "You are a coding agent.\n\nSandbox: read-only."
 
@@ -233,3 +234,26 @@ def test_custom_tools_of_a_chat(server: str, stream: bool, proxy: Any, servers: 
         (made,) = proxy.openai().chat.completions.create(**body).choices[0].message.model_dump()["tool_calls"]
     assert (made["type"], made["custom"]) == ("custom", {"name": "apply_patch", "input": PATCH})
     assert "old patch" in json.dumps(sent(servers[server])["messages"])
+
+
+@pytest.mark.parametrize("server", TARGETS)
+def test_an_image_that_a_tool_shows(server: str, proxy: Any, servers: dict[str, FakeUpstream]) -> None:
+    """Codex's view_image, beside another call: results follow their calls, and the picture comes behind them."""
+    picture = {"type": "input_image", "image_url": f"data:image/png;base64,{PNG}"}
+    items = [
+        {"role": "user", "content": "Look."},
+        {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAA"},
+        {"type": "function_call", "call_id": "c1", "name": "view_image", "arguments": "{}"},
+        {"type": "function_call", "call_id": "c2", "name": "shell", "arguments": '{"command": "ls"}'},
+        {"type": "function_call_output", "call_id": "c1", "output": [picture]},
+        {"type": "function_call_output", "call_id": "c2", "output": "a.txt"},
+    ]
+    upstream = script(servers, server, Behaviour(text="A dot."))
+    assert respond(proxy, server, False, input=items).output_text == "A dot."
+    messages = sent(upstream)["messages"]
+    roles = [message["role"] for message in messages if message["role"] != "system"]
+    if server == "anthropic":
+        assert roles == ["user", "assistant", "user"]
+    elif server == "old":
+        assert roles == ["user", "assistant", "tool", "tool", "user"]
+    assert PNG in json.dumps(messages)
