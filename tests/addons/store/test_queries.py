@@ -15,6 +15,7 @@ from sqlalchemy import event
 from switchman.addons.core.record import AttemptRecord, Record
 from switchman.addons.store import Filters, Store, open_store
 from switchman.addons.store.summaries import LayerCount, Percentiles
+from switchman.addons.store.tables import requests
 from switchman.addons.testing.samples import make_record
 
 Write = Callable[..., None]
@@ -108,6 +109,18 @@ def test_live_rows_in_portions(store: Store, write: Write) -> None:
         live, more = fresh.live, fresh.more
     assert seen == [f"r{n:04}" for n in range(7)]
     assert store.queries.newer_than("0", Filters(model="none of these")).live == live
+
+
+def test_a_live_list_starts_anew_when_the_log_was_emptied(store: Store, write: Write) -> None:
+    """A cursor beyond the last row says so, and gives one from which the next row is seen."""
+    write(store, *records(3))
+    live = store.queries.list_requests().live
+    with store.engine.begin() as conn:
+        conn.execute(requests.delete())
+    fresh = store.queries.newer_than(live)
+    assert (fresh.rows, fresh.more, int(fresh.live) < int(live)) == ((), True, True)
+    write(store, make_record(id="next", started_at=1.0))
+    assert [row.id for row in store.queries.newer_than(fresh.live).rows] == ["next"]
 
 
 FILTERED = {
