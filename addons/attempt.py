@@ -86,8 +86,10 @@ def answer_begun(message: str) -> bool:
     return "unexpected server response" in message
 
 
-def invalid_headers(response: http.Response) -> str | None:
-    """Why a response's headers cannot be relayed safely (they would allow response smuggling), or None."""
+def invalid_head(request: http.Request, response: http.Response) -> str | None:
+    """Why a response cannot be relayed (its headers would allow response smuggling, or its status is none), or None."""
+    if response.status_code < 200 and not (response.status_code == 101 and "upgrade" in request.headers):
+        return f"the server's answer has the status {response.status_code}, for which nobody had asked"
     try:
         validate_headers(response)
     except ValueError as e:

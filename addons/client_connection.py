@@ -29,7 +29,7 @@ from mitmproxy.proxy.layers.http._events import (
 from mitmproxy.proxy.layers.http._http1 import Http1Server, make_body_reader
 
 from switchman.addons.refusal import raw_refusal
-from switchman.addons.upstream_connection import WithoutTrailers
+from switchman.addons.upstream_connection import WithoutTrailers, has_head
 
 # After a refusal for a malformed head the rest of what the client sends is thrown away for this long (seconds).
 LINGER = 5.0
@@ -96,6 +96,11 @@ class RoutedServer(Http1Server):
         if isinstance(event, ResponseHeaders):
             # Looked up once: stock does so for every chunk.
             self.chunked = "chunked" in event.response.headers.get("transfer-encoding", "").lower()
+            if self.chunked and self.request is not None and self.request.http_version == "HTTP/1.0":
+                # It knows no chunks: the body ends with the connection.
+                self.chunked = False
+                del event.response.headers["transfer-encoding"]
+                event.response.headers["connection"] = "close"
         if isinstance(event, ResponseProtocolError) and not self.response and self.request:
             status = event.status if isinstance(event, Refusal) else event.code.http_status_code()
             if status is not None and self.conn.state & ConnectionState.CAN_WRITE:
@@ -109,7 +114,7 @@ class RoutedServer(Http1Server):
             yield from super().read_headers(event)
             return
         limit = self.context.options.switchman_max_header_bytes
-        if len(self.buf) > limit and not _ends_within(bytes(self.buf), limit):
+        if len(self.buf) > limit and not has_head(self.buf, limit):
             head = bytes(self.buf)[:2048].split(b"\r\n")
             yield from self._refuse(431, f"The request's headers are larger than {limit} bytes.", head[:1])
             return
@@ -124,6 +129,11 @@ class RoutedServer(Http1Server):
             expected = http1.expected_http_body_size(self.request)
         except ValueError as e:
             yield from self._refuse(400, f"The request cannot be read: {e}.", head)
+            return
+        most = self.context.options.switchman_max_body_bytes
+        if expected is not None and expected > most and "expect" in self.request.headers:
+            # It waits to be told whether to send its body at all (RFC 9110 section 10.1.1).
+            yield from self._refuse(413, f"The request's body is larger than {most} bytes.", head)
             return
         yield ReceiveHttp(RequestHeaders(self.stream_id, self.request, expected == 0))
         self.body_reader = make_body_reader(expected)
@@ -153,11 +163,6 @@ class RoutedServer(Http1Server):
                 yield from self._linger()
                 return
             yield command
-
-
-def _ends_within(buffer: bytes, limit: int) -> bool:
-    window = buffer[: limit + 4]
-    return b"\n\r\n" in window or b"\n\n" in window
 
 
 def _request_from(head: list[bytes]) -> http.Request:

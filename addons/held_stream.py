@@ -12,6 +12,7 @@ import json
 import time
 from abc import abstractmethod
 from math import inf
+from typing import Final
 
 from mitmproxy import http
 from mitmproxy.proxy import events, layer
@@ -26,6 +27,8 @@ from switchman.addons.routed_stream import RoutedStream
 
 # An error object is smaller than this; a larger answer is not looked at.
 MAX_ERROR = 64 * 1024  # bytes
+
+TEXT: Final = ("chat", "completion", "responses")
 
 
 class HeldStream(RoutedStream):
@@ -86,12 +89,20 @@ class HeldStream(RoutedStream):
     def state_consume_response_body(self, event: events.Event) -> layer.CommandGenerator[None]:
         x = self._exchange_or_none()
         if isinstance(event, ResponseEndOfMessage) and x is not None and x.attempt is not None:
+            if not self.response_body_buf and x.attempt.elsewhere and self._wants_text(x):
+                self._attempt_over()
+                yield from self.fail("reset", "the server's answer is empty")
+                return
             x.failed = self._failed_whole(x)
             if x.failed is not None and x.failed.status in x.attempt.elsewhere:
                 self._attempt_over()
                 yield from self._refused(x, x.failed)
                 return
         yield from super().state_consume_response_body(event)
+
+    def _wants_text(self, x: Exchange) -> bool:
+        good = self.flow.response is not None and self.flow.response.status_code < 300
+        return good and x.call is not None and x.call.endpoint.operation in TEXT
 
     def _failed_whole(self, x: Exchange) -> Failed | None:
         """The error that a whole answer is in spite of its status."""

@@ -40,7 +40,7 @@ def early_head(x: Exchange, request: http.Request) -> http.Response:
     """The head of a stream whose answer is still to come."""
     head = http.Response.make(200, b"", {"content-type": "text/event-stream; charset=utf-8"})
     head.timestamp_start = time.time()
-    make_open_ended(head, request)
+    make_open_ended(head)
     label(head, x, request)
     return head
 

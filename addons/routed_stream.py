@@ -53,7 +53,7 @@ from switchman.addons.attempt import (
     UpstreamFailure,
     answer_begun,
     classify_connect_error,
-    invalid_headers,
+    invalid_head,
 )
 from switchman.addons.client_connection import RoutedServer
 from switchman.addons.core.retry import FailureKind
@@ -161,7 +161,7 @@ class RoutedStream(RequestStream):
             return
         self.parent.used.add(self.context.server)
         response = event.response
-        if problem := invalid_headers(response):
+        if problem := invalid_head(self.flow.request, response):
             yield from self.abandon()
             yield from self.fail("reset", problem)
             return

@@ -29,6 +29,7 @@ from switchman.addons.runtime import Runtime
 
 logger = logging.getLogger(__name__)
 
+BODILESS = (204, 304)  # RFC 9110 section 6.4.1
 MAX_LABEL = 300  # characters of a name that go into a header
 
 
@@ -45,6 +46,8 @@ class Streaming:
         label(response, x, flow.request)
         if (attempt := x.attempt) is None or attempt.ended is not None:
             return  # the router's own answer
+        if response.status_code in BODILESS:
+            return
         framing = framing_of(response.headers.get("content-type", ""))
         coding = response.headers.get("content-encoding", "identity")
         encoded = coding.lower() != "identity"
@@ -57,7 +60,7 @@ class Streaming:
             self._pipe(x, flow, framing, self._stages(x, attempt))
             if attempt.answer is not None:
                 response.headers["content-type"] = attempt.answer.content_type
-            make_open_ended(response, flow.request)
+            make_open_ended(response)
         elif x.pinged:
             return  # held back, to be said within the stream whose head has gone out
         elif x.call is None or (not _is_json(response) and attempt.answer is None):
@@ -144,15 +147,11 @@ def _printable(text: str) -> str:
     return "".join(c if " " <= c <= "~" else "?" for c in text)[:MAX_LABEL]
 
 
-def make_open_ended(response: http.Response, request: http.Request) -> None:
+def make_open_ended(response: http.Response) -> None:
     """The length of a processed stream is not known beforehand."""
     headers = response.headers
     headers.pop("content-length", None)
-    if request.http_version == "HTTP/1.0":
-        headers.pop("transfer-encoding", None)
-        headers["connection"] = "close"
-    else:
-        headers["transfer-encoding"] = "chunked"
+    headers["transfer-encoding"] = "chunked"
     headers["cache-control"] = "no-cache"
     headers["x-accel-buffering"] = "no"
 

@@ -6,6 +6,9 @@
    (RFC 9110, section 15.2).
 3. It leaves a compressed body as it is. Where the request asked for none (`accept-encoding: identity`), and the coding
    is known, the answer goes on as if the server had obeyed; what cannot be decoded is a broken answer.
+4. It passes on what is between the server and us alone: its version of HTTP, `connection: close`, and a body whose end
+   is that of the connection. The client's connection has its own.
+5. It reads a head without end.
 """
 
 from __future__ import annotations
@@ -16,15 +19,19 @@ from typing import Any
 
 import h11
 from h11._readers import ChunkedReader
+from h11._receivebuffer import ReceiveBuffer
 from mitmproxy import http
-from mitmproxy.proxy import events, layer
+from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.layers.http import HttpClient
 from mitmproxy.proxy.layers.http._base import ReceiveHttp
-from mitmproxy.proxy.layers.http._events import ResponseHeaders
+from mitmproxy.proxy.layers.http._events import ErrorCode, ResponseHeaders, ResponseProtocolError
 from mitmproxy.proxy.layers.http._http1 import Http1Client
 
 from switchman.addons.core.decoding import Decoder, Undecodable, decoder_for
 
+MAX_HEAD = 1024 * 1024  # bytes; servers allow themselves a few kilobytes
+# RFC 9110 section 7.6.1: of this connection only. `transfer-encoding` is, too, but mitmproxy frames by it.
+HOP_BY_HOP = ("connection", "keep-alive", "proxy-connection")
 INTERIM = re.compile(rb"HTTP/1\.[01] 1(?!01)")  # 101 is final: it switches protocols
 
 
@@ -85,9 +92,17 @@ class RoutedClient(Http1Client):
                     return  # not all of it is here
             if not self.buf:
                 return
+            if len(self.buf) > MAX_HEAD and self.stream_id is not None and not has_head(self.buf, MAX_HEAD):
+                yield commands.CloseConnection(self.conn)
+                message = f"the head of the answer is larger than {MAX_HEAD} bytes"
+                yield ReceiveHttp(ResponseProtocolError(self.stream_id, message, ErrorCode.GENERIC_SERVER_ERROR))
+                self.state = self.done
+                return
         for command in super().read_headers(event):
             if isinstance(command, ReceiveHttp) and isinstance(command.event, ResponseHeaders):
-                self.decoder = None if command.event.end_stream else self._take_coding(command.event.response)
+                head = command.event
+                head.response = relayed(head.response, head.end_stream)
+                self.decoder = None if head.end_stream else self._take_coding(head.response)
             yield command
 
     def _take_coding(self, response: http.Response) -> Decoder | None:
@@ -109,6 +124,29 @@ class RoutedClient(Http1Client):
         if self.decoder is not None:
             self.body_reader, self.decoder = Decoded(self.body_reader, self.decoder), None  # type: ignore[assignment]
         yield from super().read_body(event)
+
+
+def relayed(response: http.Response, is_empty: bool) -> http.Response:
+    """The head as it goes on: itself, where it says nothing of its own connection; else a copy."""
+    headers = response.headers
+    framed = is_empty or "content-length" in headers or "transfer-encoding" in headers
+    if response.status_code == 101 or (response.http_version == "HTTP/1.1" and framed and "connection" not in headers):
+        return response
+    data = response.data
+    made = http.Response(
+        b"HTTP/1.1", data.status_code, data.reason, headers.copy(), None, None, data.timestamp_start, None
+    )
+    for name in (*HOP_BY_HOP, *(name.strip() for name in headers.get("connection", "").split(","))):
+        made.headers.pop(name, None)
+    if not framed:
+        made.headers["transfer-encoding"] = "chunked"
+    return made
+
+
+def has_head(buffer: bytes | bytearray | ReceiveBuffer, limit: int) -> bool:
+    """Is there a whole head in the first `limit` bytes?"""
+    window = bytes(buffer)[: limit + 4]
+    return b"\n\r\n" in window or b"\n\n" in window
 
 
 def take_over(handler: layer.Layer) -> layer.CommandGenerator[None]:

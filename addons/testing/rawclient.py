@@ -25,6 +25,7 @@ class RawReply:
     body: bytes = b""
     chunks: list[bytes] = field(default_factory=list)
     complete: bool = False
+    version: str = "HTTP/1.1"
 
     def header(self, name: str) -> str | None:
         """The first header of that name, in any case; None if there is none."""
@@ -81,7 +82,9 @@ class RawClient:
         """Read one whole answer; EOFError when the connection ended before its headers."""
         reply = self.head()
         length = reply.header("content-length")
-        if "chunked" in (reply.header("transfer-encoding") or ""):
+        if reply.status < 200 or reply.status in (204, 304):
+            reply.complete = True
+        elif "chunked" in (reply.header("transfer-encoding") or ""):
             while chunk := self.chunk(reply):
                 pass
             reply.complete = chunk is not None
@@ -101,9 +104,9 @@ class RawClient:
         if head is None:
             raise EOFError(f"the connection ended instead of an answer; it had sent {bytes(self._buffer)!r}")
         first, *lines = head.decode("latin-1").removesuffix("\r\n\r\n").split("\r\n")
-        _, status, reason = f"{first} ".split(" ", 2)
+        version, status, reason = f"{first} ".split(" ", 2)
         pairs = [(name, value.strip()) for name, _, value in (line.partition(":") for line in lines)]
-        return RawReply(int(status), reason.strip(), pairs)
+        return RawReply(int(status), reason.strip(), pairs, version=version)
 
     def chunk(self, reply: RawReply) -> bytes | None:
         """Read the next chunk into `reply`; b"" is the last one, None a connection that ended without it."""

@@ -143,14 +143,16 @@ def test_a_malformed_message_is_refused(what: str, dialect: str, proxy: Any, ups
     assert len(upstream.inferences) == asked
 
 
-def test_a_body_over_the_limit_is_refused_after_100_continue(proxy: Any) -> None:
-    """Having been told to continue, the client still gets its 413."""
+def test_a_body_over_the_limit_is_not_asked_for(proxy: Any) -> None:
+    """A client that asks first whether to send it is told no, instead of being told to continue."""
     with RawClient(proxy.port) as client:
-        client.send(b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\n")
+        client.send(b"POST /v1/chat/completions?asks-first HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\n")
         client.send(b"content-length: %d\r\n\r\n" % (50 * MIB))
-        assert client.head().status == 100
-        client.send(b"x" * (50 * MIB))
-        assert client.reply().status == 413
+        reply = client.reply()
+        assert reply.status == 413
+        assert "larger" in message_of("openai", reply)
+    row = proxy.row(path="/v1/chat/completions?asks-first")
+    assert (row["status"], row["outcome"]) == (413, "refused")
 
 
 def test_a_body_without_end_is_cut_off(start: Any, upstream: FakeUpstream) -> None:
