@@ -9,6 +9,7 @@ from switchman.addons.dialects.fields import count_of, epoch_of, object_of, obje
 from switchman.addons.dialects.form import (
     Choice,
     FinishReason,
+    Opaque,
     Part,
     Reply,
     Stamp,
@@ -18,12 +19,12 @@ from switchman.addons.dialects.form import (
     ToolName,
     Usage,
 )
-from switchman.addons.dialects.openai.as_functions import as_input
+from switchman.addons.dialects.openai.as_functions import as_arguments, as_input
 from switchman.addons.dialects.streams import call_id, finish_reason
 
 
 def decode_reply(obj: Mapping[str, Any]) -> Reply:
-    """A response object as a Reply of one choice. Items of tools that OpenAI ran itself are left out."""
+    """A response object as a Reply of one choice. Items that no other format has stay as they are (Opaque)."""
     parts = tuple(_parts(obj))
     called = any(isinstance(part, ToolCall) for part in parts)
     reason = finish_reason(finish_of(obj), called)
@@ -58,6 +59,10 @@ def _parts(obj: Mapping[str, Any]) -> Iterator[Part]:
             if thought := "".join(text_of(piece, "text") for piece in pieces):
                 yield Thinking(thought)
 
+        elif kind == "custom_tool_call":
+            yield ToolCall(text_of(item, "call_id"), text_of(item, "name"), as_arguments(text_of(item, "input")))
+        else:
+            yield Opaque(str(kind), item)
 
 def usage_of(usage: Mapping[str, Any]) -> Usage | None:
     if not usage:

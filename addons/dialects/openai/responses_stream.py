@@ -67,7 +67,7 @@ class ResponsesDecoder(StreamDecoder):
 
     def _call(self, data: dict[str, Any]) -> list[StreamEvent]:
         place, item = count_of(data, "output_index") or 0, object_of(data, "item")
-        if item.get("type") == "function_call":
+        if item and item.get("type") not in ("message", "reasoning"):  # a call, whoever runs it
             number = self.calls[place] = len(self.calls)
             return [ToolDelta(0, number, text_of(item, "call_id"), text_of(item, "name"), text_of(item, "arguments"))]
         known = self.calls.get(place)

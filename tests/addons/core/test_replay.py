@@ -57,6 +57,26 @@ def test_what_is_not_fit(reply: Any) -> None:
     assert whole_reply("openai.chat", raw(reply)) is None
 
 
+MESSAGE = {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "I patch it."}]}
+
+
+@pytest.mark.parametrize("kind", ["custom_tool_call", "local_shell_call", "image_generation_call", "computer_call"])
+def test_a_response_that_does_more_than_speak_is_not_fit(kind: str) -> None:
+    """Whole or streamed: given again as a stream it would be without its calls."""
+    item = {"type": kind, "call_id": "c", "name": "apply_patch", "input": "x"}
+    response = {"id": "resp_1", "object": "response", "status": "completed", "model": "m", "output": [MESSAGE, item]}
+    assert whole_reply("openai.responses", raw(response)) is None
+    assert whole_reply("openai.responses", raw({**response, "output": [MESSAGE]})) is not None
+    events = [
+        {"type": "response.created", "response": {**response, "status": "in_progress", "output": []}},
+        {"type": "response.output_text.delta", "output_index": 0, "delta": "I patch it."},
+        {"type": "response.output_item.added", "output_index": 1, "item": item},
+        {"type": "response.completed", "response": response},
+    ]
+    stream = [f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode() for event in events]
+    assert streamed_reply("openai.responses", b"".join(stream), STAMP, None) is None
+
+
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[" * 100_000], ids=lambda body: repr(body[:4]))
 def test_unreadable_bodies_are_not_fit(body: bytes) -> None:
     """What is no JSON is not kept, and nothing raises."""
