@@ -109,8 +109,6 @@ def test_a_bad_routes_file_stops_the_start(tmp_path: Path) -> None:
     [
         ({"DATABASE_URL": "nonsense"}, "DATABASE_URL is not an SQLAlchemy URL"),
         ({"DATABASE_URL": "oracle9://user:hunter2secret@host/name"}, "not known: oracle9"),
-        ({"DB_PATH": "/"}, "cannot open the database /: Is a directory"),
-        ({"DB_PATH": "/nowhere/at/all.db"}, "cannot open the database /nowhere/at/all.db: No such file or directory"),
     ],
 )
 def test_a_log_that_cannot_be_opened_stops_the_start(env: dict[str, str], said: str, tmp_path: Path) -> None:
@@ -120,6 +118,28 @@ def test_a_log_that_cannot_be_opened_stops_the_start(env: dict[str, str], said: 
     assert said in ended.stderr
     assert "Traceback" not in ended.stderr and "hunter2secret" not in ended.stderr
     assert len(ended.stderr.splitlines()) == 2  # the worker's sentence, and the supervisor's
+
+
+@pytest.mark.parametrize(
+    ("env", "said"),
+    [
+        ({"DB_PATH": "/"}, "DB_PATH='/': nothing can be kept there: that is a folder; "),
+        (
+            {"DB_PATH": "/nowhere/all.db"},
+            "DB_PATH='/nowhere/all.db': nothing can be kept there: /nowhere: No such file",
+        ),
+        (
+            {"BLOB_STORAGE_PATH": "/proc/x"},
+            "BLOB_STORAGE_PATH='/proc/x': nothing can be kept there: /proc/x: No such file",
+        ),
+    ],
+)
+def test_a_log_that_cannot_be_written_stops_the_start(env: dict[str, str], said: str, tmp_path: Path) -> None:
+    """Before anything is started, with the variable, the place, and what to do."""
+    ended = serve_in_vain(tmp_path, env)
+    assert ended.returncode == 2
+    (line,) = ended.stderr.splitlines()
+    assert said in line and "--data-dir" in line
 
 
 def serve_in_vain(folder: Path, env: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
