@@ -69,7 +69,8 @@ class ResponsesDecoder(StreamDecoder):
         place, item = count_of(data, "output_index") or 0, object_of(data, "item")
         if item and item.get("type") not in ("message", "reasoning"):  # a call, whoever runs it
             number = self.calls[place] = len(self.calls)
-            return [ToolDelta(0, number, text_of(item, "call_id"), text_of(item, "name"), text_of(item, "arguments"))]
+            name = text_of(item, "name") or text_of(item, "type")
+            return [ToolDelta(0, number, text_of(item, "call_id"), name, text_of(item, "arguments"))]
         known = self.calls.get(place)
         return [] if known is None or item else [ToolDelta(0, known, "", "", text_of(data, "delta"))]
 
