@@ -41,8 +41,8 @@ class TimeoutFile(Written):
     """Deadlines in seconds."""
 
     connect: Seconds = Field(default=10.0, description="until a connection stands")
-    first_byte: Seconds = Field(default=600.0, description="until the first byte of the answer")
-    idle: Seconds = Field(default=300.0, description="between two bytes of the answer")
+    first_byte: Seconds = Field(default=600.0, description="until the answer begins; of a stream: its first event")
+    idle: Seconds = Field(default=300.0, description="between two bytes of the answer, be they pings")
     total: Seconds | None = Field(default=None, description="everything; without it REQUEST_TIMEOUT (3000)")
 
 

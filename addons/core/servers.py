@@ -19,8 +19,8 @@ class Deadlines:
     """How long a server may take, in seconds. Each deadline has one owner: the failover layer."""
 
     connect: float = 10.0  # until a connection stands, TLS included
-    first_byte: float = 600.0  # from the request to the first byte of the answer: slow local models load for minutes
-    idle: float = 300.0  # between two bytes of an answer
+    first_byte: float = 600.0  # until the answer begins (a stream: its first event): slow local models load for minutes
+    idle: float = 300.0  # between two bytes of an answer, be they pings: `total` ends a server that never says more
     total: float = 3000.0  # everything; REQUEST_TIMEOUT where the file does not say
 
 
