@@ -20,6 +20,7 @@ from switchman.addons.runtime import Runtime
 # Twice a second, so that an edited file is in force within one second.
 POLL_SECONDS = 0.5
 STICK_PATIENCE = 0.02  # seconds
+LARGE = 256 * 1024  # characters: reading such a body, deciding on it, and writing it each take milliseconds
 
 
 class Routing:
@@ -67,8 +68,12 @@ class Routing:
             )
             x.plan = Plan((Candidate(rules.default, ""),), "default", "default", (line,))
         else:
-            asked = x.call.model
+            asked, large = x.call.model, len(x.call.text) > LARGE
+            if large:
+                await asyncio.sleep(0)  # between the three of them others have their turn
             x.plan = await self._plan(x, rules, lambda candidate: self._is_open(candidate, asked))
+            if large:
+                await asyncio.sleep(0)
         x.trace.extend(x.plan.trace)
 
     async def _plan(self, x: Exchange, rules: Ruleset, is_open: Callable[[Candidate], bool]) -> Plan:
