@@ -35,7 +35,7 @@ class _Linker:
 
     def call(self, call: ToolCall) -> ToolCall:
         self.count += 1
-        call = call if call.id else replace(call, id=f"call_{self.count}")
+        call = call if call.id else replace(call, id=_id(self.count))
         self.names[call.id] = call.name
         self.open.append(call)
         return call
@@ -44,7 +44,7 @@ class _Linker:
         call = self._answered(result)
         if call in self.open:
             self.open.remove(call)
-        call_id = result.id or (call.id if call else f"call_{self.count}")
+        call_id = result.id or (call.id if call else _id(self.count))
         return replace(result, id=call_id, name=result.name or self.names.get(call_id, ""))
 
     def _answered(self, result: ToolResult) -> ToolCall | None:
@@ -52,6 +52,11 @@ class _Linker:
             return next((call for call in self.open if call.id == result.id), None)
         named = (call for call in self.open if call.name == result.name)
         return next(named, self.open[0] if self.open else None)
+
+
+def _id(number: int) -> str:
+    """Nine letters and digits, as Mistral wants them: it refuses any other id."""
+    return f"call{number:05}"
 
 
 def place(request: Request, index: int) -> str:

@@ -279,12 +279,12 @@ def test_ollama_chat_for_openai() -> None:
                 "role": "assistant",
                 "content": "",
                 "tool_calls": [
-                    {"id": "call_1", "type": "function", "function": {"name": "look", "arguments": '{"city":"Rome"}'}},
-                    {"id": "call_2", "type": "function", "function": {"name": "hear", "arguments": "{}"}},
+                    {"id": "call00001", "type": "function", "function": {"name": "look", "arguments": '{"city":"Rome"}'}},
+                    {"id": "call00002", "type": "function", "function": {"name": "hear", "arguments": "{}"}},
                 ],
             },
-            {"role": "tool", "tool_call_id": "call_2", "content": "noise"},
-            {"role": "tool", "tool_call_id": "call_1", "content": "a tower"},
+            {"role": "tool", "tool_call_id": "call00002", "content": "noise"},
+            {"role": "tool", "tool_call_id": "call00001", "content": "a tower"},
         ],
         "tools": [{"type": "function", "function": {"name": "look", "parameters": SCHEMA}}],
         "response_format": {"type": "json_schema", "json_schema": {"name": "response", "schema": SCHEMA}},
@@ -305,8 +305,8 @@ def test_ollama_chat_for_anthropic() -> None:
     assert out.body["max_tokens"] == 20000
     assert out.body["output_config"] == {"format": {"type": "json_schema", "schema": SCHEMA}}
     assert out.body["messages"][2]["content"] == [
-        {"type": "tool_result", "tool_use_id": "call_2", "content": "noise"},
-        {"type": "tool_result", "tool_use_id": "call_1", "content": "a tower"},
+        {"type": "tool_result", "tool_use_id": "call00002", "content": "noise"},
+        {"type": "tool_result", "tool_use_id": "call00001", "content": "a tower"},
     ]
     assert "temperature" not in out.body and "top_k" not in out.body
     named = {warning.split(" was ")[0] for warning in out.warnings}
