@@ -13,6 +13,8 @@ from typing import Any
 from switchman.addons import seen
 from switchman.addons.cli.messages import refuse
 from switchman.addons.configuration import SettingsError, load_ruleset, load_settings
+from switchman.addons.core import jsonedit
+from switchman.addons.core.call import Call, Endpoint
 from switchman.addons.core.credentials import source
 from switchman.addons.core.decide import Ask, decide, default_plan, match_rules, plan_for_target
 from switchman.addons.core.features import Features, features_of
@@ -20,12 +22,17 @@ from switchman.addons.core.plan import Plan, TraceLine
 from switchman.addons.core.problems import RulesError
 from switchman.addons.core.ruleset import Ruleset
 from switchman.addons.core.subject import LocalTime
+from switchman.addons.core.thinking import wish
+from switchman.addons.dialects.form import Stamp
+from switchman.addons.dialects.rendering import Spoken, render
 from switchman.addons.layers import AskedRequest, Miss
 from switchman.addons.semantic_layer import SemanticLayer
 from switchman.addons.semantics.service import open_client
 from switchman.addons.settings import Settings
 
+CHAT = Endpoint("openai", "chat", "/v1/chat/completions")
 _SHOWN = ("task", "task_confidence", "language", "input_tokens", "modalities", "tools", "depth", "turns")
+_CACHE_SKIPPED = "Not looked up; the proxy looks here first for an answer given before, exact or alike."
 _ARBITER_SKIPPED = "Not asked, as it is an upstream; the proxy asks it here."
 _SEMANTIC_SKIPPED = "Not asked; --with-layers asks it here, as the proxy does."
 
@@ -54,6 +61,7 @@ def run(arguments: list[str]) -> int:
         now=LocalTime(now.tm_hour * 60 + now.tm_min, now.tm_wday),
     )
     plan = asyncio.run(explained(ask, rules, settings, body, options.with_layers))
+    plan = dataclasses.replace(plan, trace=(*plan.trace, *_told(plan, rules, body)))
     if options.json:
         print(json.dumps(_as_json(ask, features, plan), indent=2, ensure_ascii=False))
     else:
@@ -99,8 +107,10 @@ async def explained(ask: Ask, rules: Ruleset, settings: Settings, body: dict[str
     if not rules.is_auto(rewritten.model if rewritten is not None else ask.model):
         return decide(ask, rules)
     trace: list[TraceLine] = []
+    if rules.cache.exact.ttl > 0:
+        trace.append(TraceLine("exact_cache", "skip", _CACHE_SKIPPED))
     if (hit := match_rules(ask, rules, trace=trace)) is not None:
-        return hit.plan
+        return dataclasses.replace(hit.plan, trace=(*trace, *hit.plan.trace))
     plan = await _by_meaning(ask, rules, settings, body, trace) if with_layers else None
     if rules.semantic_routes is not None and not with_layers:
         trace.append(TraceLine("semantic", "skip", _SEMANTIC_SKIPPED))
@@ -109,6 +119,29 @@ async def explained(ask: Ask, rules: Ruleset, settings: Settings, body: dict[str
             trace.append(TraceLine("arbiter", "skip", _ARBITER_SKIPPED))
         plan = default_plan(ask, rules)
     return dataclasses.replace(plan, trace=(*trace, *plan.trace))
+
+
+def _told(plan: Plan, rules: Ruleset, body: dict[str, Any]) -> list[TraceLine]:
+    """What each candidate would be told otherwise than the client said it: of thinking, and in translation. Servers
+    whose dialect is not declared are taken to speak the client's; the proxy finds out."""
+    text = json.dumps(body)
+    call = Call(CHAT, "", text, body, jsonedit.parse(text)[1], body.get("model") or "", bool(body.get("stream")))
+    found = []
+    for candidate in plan.candidates:
+        server, target = candidate.server, candidate.named(call.model)
+        dialect = CHAT.dialect if CHAT.dialect in server.also else server.dialect
+        asked = wish(plan.thinking, CHAT, body, rules.disables_thinking_for(candidate, call.model))
+        try:
+            rendered = render(call, candidate, Spoken(dialect, asked, quirks=server.quirks), Stamp("", 0.0, target))
+        except ValueError as error:
+            found.append(TraceLine("translation", "skip", f"{target} cannot be asked this: {error}"))
+            continue
+        found += [TraceLine("translation", "hit", f"For {target}: {warning}") for warning in rendered.warnings]
+        if how := rendered.thinking.how:
+            found.append(
+                TraceLine("thinking", "hit" if rendered.thinking.understood else "miss", f"For {target}: {how}")
+            )
+    return found
 
 
 async def _by_meaning(
@@ -174,7 +207,7 @@ def _show(ask: Ask, features: Features, plan: Plan) -> None:
     print("layers")
     for line in plan.trace:
         score = f" [{line.score:.2f}]" if line.score is not None else ""
-        print(f"  {line.layer:<11}{line.outcome:<5} {line.detail}{score}")
+        print(f"  {line.layer:<13}{line.outcome:<6}{line.detail}{score}")
     print("plan")
     print(
         f"  by {plan.layer} {plan.route}".rstrip() + (f", thinking {plan.thinking}" if plan.thinking != "auto" else "")

@@ -245,7 +245,8 @@ def _undecided(names: Sequence[str]) -> str:
     if not names:
         return ""
     more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-    return f" Not known whether it matches, and so passed over: {', '.join(names[:_MOST_NAMED])}{more}."
+    shown = f"{', '.join(names[:_MOST_NAMED])}{more}"
+    return f" Passed over, as it is not known whether they match (no traffic yet, no price, or the like): {shown}."
 
 
 def _target(route: Route, model: str, rules: Ruleset) -> tuple[Instance, ...]:
@@ -264,7 +265,10 @@ def _target(route: Route, model: str, rules: Ruleset) -> tuple[Instance, ...]:
 def _by_server(model: str, asking: _Asking) -> _Answer | None:
     instance = server_and_model(model, asking.rules.servers)
     if instance is None:
-        detail = f"{_shown(model)} does not begin with a server's name and a slash."
+        if model in asking.rules.servers:
+            detail = f"{_shown(model)} is a server, and names no model of it: that would be {_shown(model)}/MODEL."
+        else:
+            detail = f"{_shown(model)} does not begin with a server's name and a slash."
         asking.trace.append(TraceLine("server", "miss", detail))
         return None
     detail = f"{_shown(model)} names the server {instance.server.name} and its model {_shown(instance.model)}."
@@ -282,10 +286,11 @@ def _by_upstream(model: str, map_key: str, asking: _Asking) -> _Answer:
 def _by_auto_default(model: str, asking: _Asking) -> _Answer:
     rules = asking.rules
     if rules.auto_default:
-        asking.trace.append(TraceLine("default", "hit", f"No layer answered; default: is {named(rules.auto_default)}."))
+        detail = f"No layer named a target; `default:` is {named(rules.auto_default)}."
+        asking.trace.append(TraceLine("default", "hit", detail))
         return _Answer("default", "default", rules.auto_default, widens=True)
     detail = (
-        f"No layer answered, and there is no default: in the rules; {_shown(model)} goes to DEFAULT_UPSTREAM, "
+        f"No layer named a target, and there is no `default:` in the rules; {_shown(model)} goes to DEFAULT_UPSTREAM, "
         f"{rules.default.url}, which must know a model by this name."
     )
     asking.trace.append(TraceLine("default", "hit", detail))
@@ -298,7 +303,7 @@ def _plan(answer: _Answer, model: str, asking: _Asking) -> Plan:
     instances = tuple(answer.instances)
     # 6. the global fallbacks
     if answer.widens and rules.fallbacks:
-        trace.append(TraceLine("fallbacks", "hit", f"After these: {named(rules.fallbacks)}."))
+        trace.append(TraceLine("fallbacks", "hit", f"Should all of these fail: {named(rules.fallbacks)}."))
         instances += rules.fallbacks
     renamed = model if model != asking.ask.model else ""
     # By name, as hashing a whole Server costs more than the rest of a decision.

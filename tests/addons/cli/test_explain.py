@@ -41,14 +41,29 @@ def test_a_rule_on_what_is_asked(config: Path, capsys: pytest.CaptureFixture[str
     assert [one["target"] for one in found["candidates"]] == ["cloud/coder", "laptop/qwen"]
     assert [one["credentials"] for one in found["candidates"]] == ["client", "none"]
     assert (found["features"]["task"], found["features"]["language"]) == ("coding", "en")
-    assert found["trace"][0]["detail"].startswith("code (line 3) matches model auto and task coding")
+    assert found["trace"][1]["detail"].startswith("code (line 3) matches model auto and task coding")
+
+
+def test_what_the_targets_would_be_told(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of thinking, as the rule wants it, for each candidate in its own words."""
+    told = [line["detail"] for line in explained(config, capsys, CODE)["trace"] if line["layer"] == "thinking"]
+    assert told == [
+        "For cloud/coder: There is no way to tell coder not to think: nothing is changed.",
+        "For laptop/qwen: There is no way to tell qwen not to think: nothing is changed.",
+    ]
+    config.write_text(FILE.replace("cloud/coder", "cloud/gpt-5").replace("laptop/qwen", "laptop/qwen3"))
+    told = [line["detail"] for line in explained(config, capsys, CODE)["trace"] if line["layer"] == "thinking"]
+    assert told == [
+        "For cloud/gpt-5: Told not to think by reasoning_effort: minimal.",
+        "For laptop/qwen3: Told not to think by a soft switch after the user's words.",
+    ]
 
 
 def test_layers_that_are_not_asked_say_so(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """No upstream is called: the arbiter of this file has a port where nobody listens."""
     found = explained(config, capsys, "Good morning!")
     assert [(line["layer"], line["outcome"]) for line in found["trace"]] == [
-        ("route", "miss"), ("semantic", "skip"), ("arbiter", "skip"), ("default", "hit"),
+        ("exact_cache", "skip"), ("route", "miss"), ("semantic", "skip"), ("arbiter", "skip"), ("default", "hit"),
     ]  # fmt: skip
     assert [one["target"] for one in found["candidates"]] == ["laptop/llama3"]
 

@@ -127,7 +127,7 @@ def test_without_a_default_it_is_the_default_upstream() -> None:
         "default",
         ["default/auto"],
     )
-    assert "there is no default: in the rules" in plan.trace[-1].detail
+    assert "there is no `default:` in the rules" in plan.trace[-1].detail
 
 
 def test_an_alias_named_auto_is_what_the_user_says_it_is() -> None:
@@ -147,7 +147,7 @@ def test_unknown_figures_let_no_rule_match_and_are_named() -> None:
     asked = asking(ask="be quick")
     plan = decide(asked, RULES)
     assert plan.route == "default"
-    assert "Not known whether it matches, and so passed over: quick." in plan.trace[1].detail
+    assert "not known whether they match (no traffic yet, no price, or the like): quick." in plan.trace[1].detail
     assert decide(asked, RULES, live=Quick()).route == "quick"
 
 

@@ -173,7 +173,7 @@ def test_the_trace_says_why_in_sentences() -> None:
     trace = decide(Ask(""), rules("")).trace
     assert [line.detail for line in trace] == [
         "There are no routes.",
-        "No layer answered, and there is no default: in the rules; (nothing) goes to DEFAULT_UPSTREAM, "
+        "No layer named a target, and there is no `default:` in the rules; (nothing) goes to DEFAULT_UPSTREAM, "
         "http://localhost:8000, which must know a model by this name.",
     ]
 
