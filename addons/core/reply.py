@@ -148,7 +148,8 @@ class ReplyCollector:
         if payload is None:
             return
         if payload.startswith(b"[DONE]"):
-            self.begun = self.finished = self.ended = True
+            self.begun |= self.error is None
+            self.finished = self.ended = True
             return
         if event.name == "message_stop":
             self.ended = True

@@ -60,6 +60,8 @@ def test_defaults_are_those_that_users_know() -> None:
         "webui_hosts": (),
         "max_body_bytes": 33554432,
         "max_header_bytes": 65536,
+        "body_timeout": 60.0,
+        "shutdown_grace": 5.0,
     }
     assert not settings.default_upstream_set
 

@@ -336,3 +336,38 @@ def test_usage_is_hidden(text: str, expected: str | None) -> None:
 def test_other_usage_stays(text: str) -> None:
     """What a server sends unasked, and text that speaks of usage, is not touched."""
     assert hide(text) == text
+
+
+ERROR = {"error": {"message": "busy", "code": 503}}
+REFUSED: dict[str, tuple[list[Any], bool, bool]] = {  # events -> begun, refused
+    "nothing": ([], False, False),
+    "a ping": ([{"type": "ping"}], False, False),
+    "an error": ([ERROR], False, True),
+    "an error after a ping": ([{"type": "ping"}, ERROR], False, True),
+    "an error beside an empty choice": ([chunk({}, "error", **ERROR)], False, True),
+    "an error and the end": ([ERROR, "[DONE]"], False, True),
+    "nothing but the end": (["[DONE]"], True, False),
+    "text": ([chunk({"content": "a"})], True, False),
+    "an error after text": ([chunk({"content": "a"}), ERROR], True, False),
+    "an error after a role": ([chunk({"role": "assistant"}), ERROR], True, False),
+    "no JSON": (["text"], True, False),
+    "Ollama's error": ([{"error": "busy"}], False, True),
+    "Responses' event": ([{"type": "error", "code": "server_error", "message": "busy"}], False, True),
+    "a failed response": ([{"type": "response.failed", "response": {"error": {"message": "busy"}}}], False, True),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_a_stream_has_begun_with_its_first_event_that_is_no_error(what: str) -> None:
+    """Pings do not count; what came first is kept, and the object in which the error stands."""
+    events, begun, refused = REFUSED[what]
+    reply = collect(*events)
+    assert (reply.begun, reply.refused) == (begun, refused)
+    assert (reply.failure is not None) == (reply.error is not None)
+
+
+def test_comments_are_no_beginning() -> None:
+    """An SSE comment has no data."""
+    reply = ReplyCollector()
+    reply.feed(Event(b": wait\n\n"), 1.0)
+    assert not reply.begun
