@@ -1,8 +1,9 @@
 """The ONNX graph of a BERT-like sentence model, made straight from its weights: no torch needed.
 
-    build(source) -> onnx.ModelProto     input_ids, attention_mask [batch, length] -> embedding [batch, dimensions]
+    build(source) -> onnx.ModelProto     input_ids [batch, length] -> embedding [batch, dimensions]
 
-Pooling and normalisation are part of the graph; batch and length are free. Knows the encoders of BERT, RoBERTa and
+Pooling and normalisation are part of the graph; batch and length are free. Texts come one at a time, so nothing is
+padded and there is no mask, which would cost some 2 %. Knows the encoders of BERT, RoBERTa and
 XLM-RoBERTa, as sentence-transformers stores them, pooled by mean or by the first token. The layout is that of
 "Attention Is All You Need" (post-norm), with the weights' names as the Hugging Face checkpoints have them.
 """
@@ -75,17 +76,16 @@ def build(source: Source) -> onnx.ModelProto:
     graph = _Graph()
     try:
         hidden = _embed(graph, source)
-        mask = graph.put("Cast", "attention_mask", to=TensorProto.FLOAT)
         hidden = _encode(graph, source, hidden)
     except KeyError as missing:
         raise Unsupported(f"there are no weights named {missing}") from missing
-    _pool(graph, hidden, mask, source.pooling)
+    _pool(graph, hidden, source.pooling)
     size = int(source.config["hidden_size"])
     tokens: list[int | str] = ["batch", "length"]
     proto = helper.make_graph(
         graph.nodes,
         "sentence",
-        [helper.make_tensor_value_info(name, TensorProto.INT64, tokens) for name in ("input_ids", "attention_mask")],
+        [helper.make_tensor_value_info("input_ids", TensorProto.INT64, tokens)],
         [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["batch", size])],
         list(graph.constants.values()),
     )
@@ -122,19 +122,19 @@ def _embed(graph: _Graph, source: Source) -> str:
 
 
 def _encode(graph: _Graph, source: Source, hidden: str) -> str:
-    whole = graph.put("Cast", "attention_mask", to=TensorProto.INT32)
     for number in range(int(source.config["num_hidden_layers"])):
         layer = f"encoder.layer.{number}"
-        seen = _attend(graph, source, hidden, whole, f"{layer}.attention")
+        seen = _attend(graph, source, hidden, f"{layer}.attention")
         seen = _dense(graph, source, seen, f"{layer}.attention.output.dense")
         hidden = _norm(graph, source, graph.put("Add", seen, hidden), f"{layer}.attention.output.LayerNorm")
-        wide = _gelu(graph, _dense(graph, source, hidden, f"{layer}.intermediate.dense"))
+        # By tanh instead of erf, as it is faster: the vectors are the same to four places.
+        wide = graph.put("FastGelu", _dense(graph, source, hidden, f"{layer}.intermediate.dense"), domain=RUNTIME)
         narrow = _dense(graph, source, wide, f"{layer}.output.dense")
         hidden = _norm(graph, source, graph.put("Add", narrow, hidden), f"{layer}.output.LayerNorm")
     return hidden
 
 
-def _attend(graph: _Graph, source: Source, hidden: str, mask: str, name: str) -> str:
+def _attend(graph: _Graph, source: Source, hidden: str, name: str) -> str:
     parts = [f"{name}.self.{part}" for part in ("query", "key", "value")]
     weight = np.concatenate([_weight(source, f"{part}.weight").T for part in parts], axis=1)
     bias = np.concatenate([_weight(source, f"{part}.bias") for part in parts])
@@ -143,7 +143,6 @@ def _attend(graph: _Graph, source: Source, hidden: str, mask: str, name: str) ->
         hidden,
         graph.constant(f"{name}.weight", weight),
         graph.constant(f"{name}.bias", bias),
-        mask,
         num_heads=int(source.config["num_attention_heads"]),
         domain=RUNTIME,
     )
@@ -164,19 +163,11 @@ def _norm(graph: _Graph, source: Source, hidden: str, name: str) -> str:
     return graph.put("LayerNormalization", hidden, weight, _bias(graph, source, name), axis=-1, epsilon=epsilon)
 
 
-def _gelu(graph: _Graph, hidden: str) -> str:
-    """x * (1 + erf(x / sqrt 2)) / 2, in the order that onnxruntime knows as one operation."""
-    share = graph.put("Erf", graph.put("Div", hidden, graph.constant("sqrt2", 2.0**0.5)))
-    doubled = graph.put("Mul", hidden, graph.put("Add", share, graph.constant("1.0", 1.0)))
-    return graph.put("Mul", doubled, graph.constant("0.5", 0.5))
-
-
-def _pool(graph: _Graph, hidden: str, mask: str, pooling: str) -> None:
+def _pool(graph: _Graph, hidden: str, pooling: str) -> None:
     """Unit vectors. Their length comes from the sum alone: dividing by the number of tokens would not change it."""
     one = graph.constant("one", [1], np.int64)
     if pooling == "mean":
-        counted = graph.put("Mul", hidden, graph.put("Unsqueeze", mask, graph.constant("last", [2], np.int64)))
-        vector = graph.put("ReduceSum", counted, one, keepdims=0)
+        vector = graph.put("ReduceSum", hidden, one, keepdims=0)
     else:
         vector = graph.put("Gather", hidden, graph.constant("first", 0, np.int64), axis=1)
     length = graph.put("ReduceL2", vector, axes=[1], keepdims=1)

@@ -56,6 +56,7 @@ class OnnxEmbedder:
         self._session = onnxruntime.InferenceSession(
             str(folder / file), options, providers=["CPUExecutionProvider"], disabled_optimizers=[SLOW_FUSION]
         )
+        self._masked = "attention_mask" in {taken.name for taken in self._session.get_inputs()}  # as torch exports it
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """One after the other: in a batch the scale of the 8 bits would depend on the other texts."""
@@ -63,7 +64,7 @@ class OnnxEmbedder:
 
     def _embed(self, text: str) -> Vectors:
         ids = np.array([head_and_tail(self._tokenizer.encode(text).ids, self._most)], dtype=np.int64)
-        feed = {"input_ids": ids, "attention_mask": np.ones_like(ids)}
+        feed = {"input_ids": ids} | ({"attention_mask": np.ones_like(ids)} if self._masked else {})
         vectors: Vectors = self._session.run(["embedding"], feed)[0]
         return vectors
 
