@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, cast
 
-from switchman.addons.dialects.fields import is_count, is_object_list, object_of, text_of, without
+from switchman.addons.dialects.fields import arguments_text, is_count, is_object_list, object_of, text_of, without
 from switchman.addons.dialects.form import (
     Image,
     Message,
@@ -208,8 +208,8 @@ def _content_part(part: dict[str, Any]) -> Part:
         return Text(part["text"], extra=without(part, "type", "text"))
     if kind == "refusal" and isinstance(part.get("refusal"), str):
         return Text(part["refusal"], refusal=True, extra=without(part, "type", "refusal"))
-    if kind == "image_url":
-        source = object_of(part, "image_url")
+    source = object_of(part, "image_url") or {"url": part.get("image_url")}  # some clients say just the URL
+    if kind == "image_url" and text_of(source, "url"):
         image = from_url(text_of(source, "url"))
         extra = {f"image_url.{key}": value for key, value in without(source, "url").items()}
         return Image(image.data, image.media_type, image.url, {**extra, **without(part, "type", "image_url")})
@@ -220,9 +220,8 @@ def _call(call: dict[str, Any]) -> Part:
     function = object_of(call, "function")
     if call.get("type", "function") != "function" or not isinstance(function.get("name"), str):
         return Opaque("tool_calls", call)
-    return ToolCall(
-        text_of(call, "id"), function["name"], text_of(function, "arguments"), without(call, "id", "function", "type")
-    )
+    arguments = arguments_text(function["arguments"]) if function.get("arguments") is not None else ""
+    return ToolCall(text_of(call, "id"), function["name"], arguments, without(call, "id", "function", "type"))
 
 
 def _tool_message(message: dict[str, Any], shape: Shape, parts: tuple[Part, ...]) -> Message:

@@ -6,10 +6,10 @@ flat here; calls and thoughts are gathered into the assistant's message they bel
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, cast
 
-from switchman.addons.dialects.fields import object_of, objects_of, text_of, without
+from switchman.addons.dialects.fields import is_object_list, object_of, objects_of, text_of, without
 from switchman.addons.dialects.form import (
     Image,
     Message,
@@ -40,6 +40,7 @@ SAMPLING: Final = {
     "top_p": "top_p",
 }
 ROLES: Final = ("system", "developer", "user", "assistant")
+CALLS: Final = ("function_call", "custom_tool_call")
 # How the events of a stream are padded.
 SILENT: Final = ("stream_options",)
 # Items of tools that OpenAI ran in earlier turns: what came of it is in the texts.
@@ -132,11 +133,13 @@ def _take_reasoning(rest: dict[str, Any]) -> Reasoning | None:
 
 def _take_tools(rest: dict[str, Any]) -> tuple[Tool, ...] | None:
     tools = take(rest, "tools", lambda value: isinstance(value, list) and all(isinstance(x, dict) for x in value))
-    return None if tools is None else tuple(_tool(tool) for tool in tools)
+    return None if tools is None else tuple(_tool(tool, f"tools[{index}]") for index, tool in enumerate(tools))
 
 
-def _tool(tool: dict[str, Any]) -> Tool:
-    if tool.get("type") != "function":
+def _tool(tool: dict[str, Any], place: str) -> Tool:
+    if tool.get("type") == "function":
+        _named(tool, ("name",), place)
+    else:
         return Tool(name=text_of(tool, "type"), opaque=tool)
     return function_tool({key: value for key, value in tool.items() if key != "type" and value is not None}, {})
 
@@ -185,21 +188,37 @@ def _item(item: dict[str, Any], place: str) -> Message:
     if kind == "message":
         if item.get("role") not in ROLES:
             raise Malformed(f"{place}.role", "one of " + ", ".join(ROLES))
-        content = item.get("content")
+        content = _checked(item, "content", place)
         shape: Shape = "text" if isinstance(content, str) else "parts"
         return Message(cast(Role, item["role"]), _content(content), shape)
-    if kind in ("function_call", "custom_tool_call"):
+    if kind in CALLS:
+        _named(item, ("call_id", "name"), place)
         custom = kind == "custom_tool_call"
         arguments = as_arguments(text_of(item, "input")) if custom else text_of(item, "arguments")
         name = joined(text_of(item, "namespace"), text_of(item, "name"))
         return Message("assistant", (ToolCall(text_of(item, "call_id"), name, arguments),))
     if kind in ("function_call_output", "custom_tool_call_output"):
-        parts = tuple(p for p in _content(item.get("output")) if isinstance(p, Text | Image | Opaque))
+        _named(item, ("call_id",), place)
+        parts = tuple(p for p in _content(_checked(item, "output", place)) if isinstance(p, Text | Image | Opaque))
         return Message("tool", (ToolResult(text_of(item, "call_id"), "", parts),))
     if kind == "reasoning":
         pieces = (*objects_of(item, "content"), *objects_of(item, "summary"))
         return Message("assistant", (Thinking("".join(text_of(piece, "text") for piece in pieces)),))
     return Message("user", (Opaque(str(kind), item),), "parts")
+
+
+def _checked(item: dict[str, Any], name: str, place: str) -> Any:
+    """A text or a list of parts; null is no text. Raises Malformed for another shape."""
+    value = item.get(name)
+    if value is None or isinstance(value, str) or is_object_list(value):
+        return value
+    raise Malformed(f"{place}.{name}", "a text or a list of parts")
+
+
+def _named(item: dict[str, Any], names: Iterable[str], place: str) -> None:
+    for name in names:
+        if not text_of(item, name):
+            raise Malformed(f"{place}.{name}", "a text")
 
 
 def _content(content: Any) -> tuple[Part, ...]:
@@ -210,10 +229,10 @@ def _content(content: Any) -> tuple[Part, ...]:
 
 def _part(part: dict[str, Any]) -> Part:
     kind = text_of(part, "type")
-    if kind in ("input_text", "output_text", "text"):
-        return Text(text_of(part, "text"))
-    if kind == "refusal":
-        return Text(text_of(part, "refusal"), refusal=True)
+    if kind in ("input_text", "output_text", "text") and isinstance(part.get("text"), str):
+        return Text(part["text"])
+    if kind == "refusal" and isinstance(part.get("refusal"), str):
+        return Text(part["refusal"], refusal=True)
     if kind == "input_image" and text_of(part, "image_url"):
         return from_url(text_of(part, "image_url"))
     return Opaque(kind, part)

@@ -97,7 +97,7 @@ def test_openai_chat_for_ollama() -> None:
 
 
 def test_openai_chat_for_anthropic() -> None:
-    """System apart, results of parallel calls in one user message, stop_sequences; of temperature and top_p only one."""
+    """System apart, results of parallel calls in one user message, stop_sequences; temperature, not top_p."""
     out = translate(OPENAI_CHAT, CHAT, "anthropic")
     assert (out.path, out.stream) == ("/v1/messages", True)
     assert out.warnings == ("top_p was dropped for the anthropic dialect: not beside thinking or temperature",)
@@ -279,7 +279,11 @@ def test_ollama_chat_for_openai() -> None:
                 "role": "assistant",
                 "content": "",
                 "tool_calls": [
-                    {"id": "call00001", "type": "function", "function": {"name": "look", "arguments": '{"city":"Rome"}'}},
+                    {
+                        "id": "call00001",
+                        "type": "function",
+                        "function": {"name": "look", "arguments": '{"city":"Rome"}'},
+                    },
                     {"id": "call00002", "type": "function", "function": {"name": "hear", "arguments": "{}"}},
                 ],
             },
@@ -751,3 +755,13 @@ def test_the_table_names_each_case_once() -> None:
     cases = [(row.field, origin, target) for row in LIMITS for origin in row.formats for target in row.targets]
     assert len(cases) == len(set(cases))
     assert as_markdown().count("\n") == len(LIMITS) + 2
+
+
+def test_what_clients_write_in_other_shapes_is_not_lost() -> None:
+    """Arguments as an object, and an image's URL without the object around it."""
+    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": {"a": 1}}}
+    picture = {"type": "image_url", "image_url": "data:image/png;base64,aGk="}
+    said = [{"role": "user", "content": [picture]}, {"role": "assistant", "content": None, "tool_calls": [call]}]
+    user, assistant = translate(OPENAI_CHAT, {"model": "m", "messages": said}, "ollama").body["messages"]
+    assert user["images"] == ["aGk="]
+    assert assistant["tool_calls"] == [{"function": {"name": "f", "arguments": {"a": 1}}}]

@@ -99,6 +99,15 @@ def test_a_server_that_can_is_asked_instead(proxy: Any, upstreams: dict[str, Fak
         ("/api/generate", {"prompt": ["x"]}, "prompt"),
         ("/v1/completions", {"prompt": [["x"]]}, "prompt"),
         ("/v1/responses", {}, "input"),
+        ("/v1/responses", {"input": [{"role": "user", "content": 5}]}, "input[0].content"),
+        ("/v1/responses", {"input": [{"role": "user", "content": ["x"]}]}, "input[0].content"),
+        ("/v1/responses", {"input": [{"type": "function_call", "name": "f"}]}, "input[0].call_id"),
+        (
+            "/v1/responses",
+            {"input": [{"type": "function_call_output", "call_id": "c", "output": 5}]},
+            "input[0].output",
+        ),
+        ("/v1/responses", {"input": "x", "tools": [{"type": "function", "function": {"name": "f"}}]}, "tools[0].name"),
         ("/v1/embeddings", {"input": {"a": 1}}, "input"),
     ],
 )
