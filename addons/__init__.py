@@ -4,6 +4,7 @@
 |------------------|------------|----------------------------------------------------------------------------|
 | load             | Runtime    | settings, rules, breakers, log; a bad one stops the start                  |
 | running          | Probing    | finds out, in the background, what undeclared servers speak                |
+|                  | Underway   | writes down, every second, what is not over yet                            |
 | next_layer       | Failover   | our HTTP layer in the place of mitmproxy's                                 |
 | requestheaders   | Gate       | which flows are ours; starts the Exchange                                  |
 | request          | Intake     | path + body -> Call; refuses what cannot be read                           |

@@ -21,6 +21,7 @@ from switchman.addons.runtime import Runtime
 from switchman.addons.semantic_caching import SemanticCache
 from switchman.addons.semantic_layer import SemanticLayer
 from switchman.addons.streaming import Streaming
+from switchman.addons.underway import Underway
 from switchman.addons.verdict import Verdict
 
 
@@ -49,6 +50,7 @@ def assemble() -> list[object]:
         runtime,
         Embedding(runtime, meaning.prepare),
         Probing(runtime),
+        Underway(runtime),
         Gate(runtime),
         Intake(runtime),
         answers,

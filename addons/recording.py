@@ -64,6 +64,7 @@ class Recording:
         if x.recorded:
             return
         x.recorded = True
+        self.runtime.underway.pop(id(x), None)
         if x.outcome == "answered" and flow.request.path in PROBES:
             return
         self.runtime.live.finished(x)

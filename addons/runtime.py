@@ -30,6 +30,7 @@ from switchman.addons.shared import MemoryShared, Shared, SQLiteShared
 from switchman.addons.spoken import ServerDialects
 
 if TYPE_CHECKING:
+    from switchman.addons.exchange import Exchange
     from switchman.addons.semantics.client import SemanticClient
     from switchman.addons.store import Store
     from switchman.addons.store.writer import Writer
@@ -60,6 +61,9 @@ class Runtime:
     store: Store | None = None
     writer: Writer | None = None
     is_stopping: bool = False
+
+    def __init__(self) -> None:
+        self.underway: dict[int, Exchange] = {}  # by id(): the requests that have no record yet
 
     def load(self, loader: Loader) -> None:
         settings = load_settings()

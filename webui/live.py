@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from typing import Any, NamedTuple
 
@@ -54,6 +55,7 @@ def index() -> str:
         view=view,
         rows=page.rows,
         live=page.live,
+        **underway(view, before is None, page.rows),
         page_rows=PAGE_ROWS,
         first_page=before is None,
         older_url=page.next and view.url("live.index", before=page.next),
@@ -78,9 +80,9 @@ def api_requests() -> Response:
         view = parse_view(request.args)
         if after:
             fresh = queries.newer_than(after, view.filters, limit=limit)
-            return jsonify(rows=row_values(fresh.rows), live=fresh.live, more=fresh.more)
+            return jsonify(rows=row_values(fresh.rows), live=fresh.live, more=fresh.more, **underway_values(view, True))
         page = queries.list_requests(view.filters, before=before, limit=limit)
-    return jsonify(rows=row_values(page.rows), live=page.live, next=page.next)
+    return jsonify(rows=row_values(page.rows), live=page.live, next=page.next, **underway_values(view, before is None))
 
 
 @blueprint.get("/api/summary")
@@ -100,6 +102,21 @@ def figures(view: View) -> dict[str, Any]:
     queries = web_config().queries
     counted = queries.layer_counts(replace(view.filters, layer=None))
     return {"summary": queries.latency_summary(view.filters), "layers": layer_shares(counted, view)}
+
+
+def underway(view: View, first_page: bool, rows: Sequence[RequestRow] = ()) -> dict[str, Any]:
+    """The requests that are not over yet, for underway.html: on the newest page, where nothing but time is filtered."""
+    now = time.time()
+    over = {row.id for row in rows}
+    running = web_config().queries.underway(now) if first_page and not view.narrowed else ()
+    return {"now": now, "underway": [one for one in running if one.id not in over]}
+
+
+def underway_values(view: View, first_page: bool) -> dict[str, Any]:
+    found = underway(view, first_page)
+    if request.args.get("html"):
+        return {"underway": render_template("underway.html", **found)}
+    return {"underway": [asdict(one) for one in found["underway"]]}
 
 
 def row_values(rows: Iterable[RequestRow]) -> list[dict[str, Any]]:

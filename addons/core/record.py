@@ -42,6 +42,26 @@ class AttemptRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Underway:
+    """A request that is not over yet: what is known of it so far. `attempts`: how many have begun.
+
+    `method` and `path` are "" while it still comes in.
+    """
+
+    id: str
+    started_at: float  # epoch seconds
+    method: str
+    path: str
+    client: str
+    requested_model: str
+    layer: str | None
+    route: str | None
+    server: str | None
+    model: str | None
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """One request, whole, as it was: the store masks credentials in headers and paths before it writes anything."""
 

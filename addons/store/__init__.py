@@ -6,6 +6,7 @@ writer      the one thread of a process that writes; rows makes a Record into ro
 blobs       bodies, by the hash of their content
 retention   what leaves again
 queries     lists, details, menus; filters and summaries belong to them
+underway    what is not over yet, by the word of each worker
 opening     open_store(), where all this comes together
 """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -9,11 +10,13 @@ from typing import Self
 from sqlalchemy import Engine, select
 from sqlalchemy.exc import DBAPIError
 
+from switchman.addons.core.record import Underway
 from switchman.addons.store.blobs import BlobStorageType, BlobStore, open_blobs
 from switchman.addons.store.database import StoreError, database_url, make_engine, upgrade
 from switchman.addons.store.queries import Queries
 from switchman.addons.store.retention import Retention
 from switchman.addons.store.tables import totals
+from switchman.addons.store.underway import write_underway
 from switchman.addons.store.writer import Writer
 
 
@@ -47,6 +50,14 @@ class Store:
                 conn.execute(select(totals.c.name).limit(1)).all()
         except DBAPIError as exc:
             return f"the log's database does not answer: {exc.orig!s:.200}"
+        return None
+
+    def write_underway(self, worker: str, running: Sequence[Underway], now: float) -> str | None:
+        """See underway.py; None, or why it could not be done: nothing hangs on it."""
+        try:
+            write_underway(self.engine, worker, running, now)
+        except DBAPIError as exc:
+            return f"{exc.orig!s:.200}"
         return None
 
     def close(self, timeout: float = 10.0) -> bool:

@@ -11,11 +11,13 @@ from typing import Any, Literal
 
 from sqlalchemy import Column, ColumnElement, Engine, RowMapping, func, literal, select, tuple_
 
+from switchman.addons.core.record import Underway
 from switchman.addons.store.blobs import BlobStore, unpack
 from switchman.addons.store.filters import Filters, as_stored
 from switchman.addons.store.retention import stored_bytes
 from switchman.addons.store.summaries import LayerCount, Scatter, Summaries, Summary
 from switchman.addons.store.tables import attempts, blobs, requests
+from switchman.addons.store.underway import read_underway
 
 MAX_ROWS = 500  # of one page
 MAX_VALUES = 500  # of one filter menu
@@ -240,6 +242,10 @@ class Queries:
     def scatter(self, filters: Filters = ALL, limit: int = 2_000) -> Scatter:
         """Response time against tokens, one point per request; see summaries.py."""
         return self._summaries.scatter(filters, limit)
+
+    def underway(self, now: float) -> tuple[Underway, ...]:
+        """The requests that are not over yet, newest first; see underway.py."""
+        return read_underway(self._engine, now)
 
     def stored_bytes(self) -> int:
         """What all bodies in the blob store take, compressed (0 for bodies in memory)."""

@@ -9,6 +9,7 @@ blobs      one row per stored body, by the SHA-256 of its content. `last_used` i
            writer shares, files alone allowed 50 requests per second.) A request whose hash is not here (any more)
            has a body that is no longer kept.
 totals     `blob_bytes`: the sum of blobs.stored_size, kept in the same transaction that changes it.
+underway   requests that are not over yet, as each worker saw its own at `seen_at`; those that last are written at all.
 leases     who does a periodic job now, and until when the others leave it to them.
 
 A change here needs a migration; tests/addons/store/test_migrations.py compares the two.
@@ -136,6 +137,25 @@ totals = Table(
     metadata,
     Column("name", String(64), primary_key=True),
     Column("value", BigInteger, nullable=False),
+)
+
+underway = Table(
+    "underway",
+    metadata,
+    Column("worker", String(100), primary_key=True),
+    Column("number", SmallInteger, primary_key=True, autoincrement=False),
+    Column("seen_at", Double, nullable=False),
+    Column("id", String(200), nullable=False),
+    Column("started_at", Double, nullable=False),
+    Column("method", String(32), nullable=False),
+    Column("path", String(2000), nullable=False),
+    Column("client", String(100), nullable=False),
+    Column("requested_model", String(300), nullable=False),
+    Column("layer", String(64)),
+    Column("route", String(300)),
+    Column("server", String(300)),
+    Column("model", String(300)),
+    Column("attempts", SmallInteger, nullable=False),
 )
 
 leases = Table(

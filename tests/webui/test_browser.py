@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from switchman.addons.core.record import Underway
 from switchman.addons.store.opening import Store
 from switchman.webui import WebConfig
 from switchman.webui.auth import make_token
@@ -317,3 +319,39 @@ def test_the_list_goes_on_when_the_dashboard_and_the_log_come_back(
             expect(tab.locator("tr[data-id=after]")).to_be_visible()
             expect(tab.locator("#live")).to_have_text("Live")
             assert tab.locator("table.requests tbody tr").count() == 1
+
+
+def test_what_is_under_way_is_seen_until_it_has_its_row(
+    page: Page, store: Store, dashboard: str, put, make_request
+) -> None:
+    """On an empty page too; it goes when it is over, and no worker's word is believed for long."""
+    asked, decided = ("POST", "/v1/chat/completions", "10.0.0.1", "auto"), ("alias", "two", "slow", EVIL)
+    running = Underway("long", time.time() - 8, *asked, *decided, attempts=2)
+    page.goto(dashboard)
+    expect(page.locator("#empty")).to_be_visible()
+    stop = threading.Event()
+
+    def keep_saying() -> None:
+        while not stop.is_set():
+            store.write_underway("worker", [running], time.time())
+            stop.wait(0.5)
+
+    saying = threading.Thread(target=keep_saying)
+    saying.start()
+    try:
+        row = page.locator("tr[data-underway=long]")
+        expect(row).to_contain_text("under way")
+        expect(row).to_contain_text(f"auto→slow/{EVIL}")
+        expect(row).to_contain_text("attempt 2")
+        expect(page.locator("#empty")).to_be_hidden()
+        page.goto(f"{dashboard}/?outcome=failed")
+        expect(page.locator("#live")).to_contain_text("Live")
+        assert row.count() == 0
+        page.goto(dashboard)
+        expect(row).to_be_visible()
+        put(make_request(1, running.started_at, id="long"))
+        expect(page.locator("tr[data-id=long]")).to_be_visible()
+        expect(row).to_have_count(0)
+    finally:
+        stop.set()
+        saying.join()

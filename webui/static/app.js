@@ -97,7 +97,7 @@ function setUpRows() {
     const row = event.target.closest("table.requests tbody tr");
     if (!row || event.target.closest("a, button")) return;
     const { ctrlKey, metaKey, shiftKey } = event;
-    row.querySelector(".row-link").dispatchEvent(new MouseEvent("click", { bubbles: true, cancelable: true, ctrlKey, metaKey, shiftKey }));
+    row.querySelector(".row-link")?.dispatchEvent(new MouseEvent("click", { bubbles: true, cancelable: true, ctrlKey, metaKey, shiftKey }));
   });
 }
 

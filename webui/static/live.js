@@ -9,7 +9,8 @@ const FIGURES = 10000; // ms between two looks at the figures: they go over many
 const NEAR_TOP = 48; // px scrolled: still reading the newest rows
 
 const table = document.getElementById("requests");
-const body = table.tBodies[0];
+const body = document.getElementById("rows");
+const underway = document.getElementById("underway"); // requests that are not over yet
 const badge = document.getElementById("live");
 const pause = document.getElementById("pause");
 const news = document.getElementById("news");
@@ -50,8 +51,23 @@ function insert(items) {
   while (body.rows.length > pageRows && !body.lastElementChild.contains(document.activeElement)) {
     body.lastElementChild.remove();
   }
-  table.hidden = body.rows.length === 0;
-  document.getElementById("empty").hidden = body.rows.length > 0;
+  showOrHide();
+  updateTimes();
+}
+
+function showOrHide() {
+  const some = body.rows.length + underway.rows.length > 0;
+  table.hidden = !some;
+  document.getElementById("empty").hidden = some;
+}
+
+// They stand above the others, so they wait while one scrolls; one that has its row by now is not shown twice.
+function showUnderway(html) {
+  if (isHeld() || underway.contains(document.activeElement)) return;
+  underway.innerHTML = html;
+  const over = new Set([...body.rows].map((row) => row.dataset.id));
+  for (const row of [...underway.rows]) if (over.has(row.dataset.underway)) row.remove();
+  showOrHide();
   updateTimes();
 }
 
@@ -101,6 +117,7 @@ async function take() {
   cursor = data.live;
   waiting = [...data.rows, ...waiting].slice(0, pageRows);
   settle();
+  showUnderway(data.underway);
   figuresOld ||= data.rows.length > 0;
   await refreshFigures();
 }

@@ -1,0 +1,52 @@
+"""Requests that are not over yet, as several workers tell them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from switchman.addons.core.record import Underway
+from switchman.addons.store import Store
+from switchman.addons.store.underway import FRESH, MOST
+
+NOW = 1000.0
+ONE = Underway("a", 990.0, "POST", "/v1/chat/completions", "10.0.0.1", "auto", "route", "r", "s", "m", 1)
+
+
+def ids(store: Store, now: float = NOW) -> list[str]:
+    return [one.id for one in store.queries.underway(now)]
+
+
+def test_each_worker_replaces_its_own(store: Store) -> None:
+    """Newest first over all workers; what a worker no longer names is gone."""
+    later = replace(ONE, id="b", started_at=995.0)
+    assert store.write_underway("one", [ONE, replace(ONE, id="c")], NOW) is None
+    store.write_underway("two", [later], NOW)
+    assert store.queries.underway(NOW)[0] == later
+    assert ids(store) == ["b", "a", "c"] or ids(store) == ["b", "c", "a"]
+    store.write_underway("one", [ONE], NOW + 1)
+    assert ids(store, NOW + 1) == ["b", "a"]
+    store.write_underway("one", [], NOW + 2)
+    assert ids(store, NOW + 2) == ["b"]
+
+
+def test_a_dead_worker_is_not_believed_for_long(store: Store) -> None:
+    """And the next one to write removes what it left."""
+    store.write_underway("dead", [ONE], NOW)
+    assert ids(store, NOW + FRESH) == ["a"] and ids(store, NOW + FRESH + 0.1) == []
+    store.write_underway("alive", [], NOW + FRESH + 0.1)
+    assert ids(store, NOW) == []
+
+
+def test_what_no_table_holds_is_made_to_fit(store: Store) -> None:
+    """Names too long or with a NUL in them, credentials in the path, more requests than a list shows."""
+    odd = replace(ONE, requested_model="x\0" * 500, model="\ud800", path="/v1?api_key=sk-0123456789abcdefXYZ9")
+    assert store.write_underway("one", [odd] * (MOST + 5), NOW) is None
+    found = store.queries.underway(NOW)
+    assert len(found) == MOST and len(found[0].requested_model) == 300 and "sk-0123" not in found[0].path
+
+
+def test_a_database_that_is_away_is_said_and_no_more(store: Store) -> None:
+    """Nothing hangs on it."""
+    with store.engine.begin() as conn:
+        conn.exec_driver_sql("DROP TABLE underway")
+    assert "underway" in (store.write_underway("one", [ONE], NOW) or "")
