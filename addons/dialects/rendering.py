@@ -21,6 +21,7 @@ from switchman.addons.dialects.fields import without
 from switchman.addons.dialects.form import Stamp
 from switchman.addons.dialects.sampling import STANDARD, Quirks
 from switchman.addons.dialects.translate import Translation, needs_translation, translate_request
+from switchman.addons.dialects.unsigned import without_unsigned
 
 # Where a request of each dialect says that the model is to think.
 REASONING: Final = ("think", "reasoning_effort", "thinking")
@@ -88,6 +89,7 @@ def render(call: Call, candidate: Candidate, spoken: Spoken, stamp: Stamp) -> Re
     edits |= thinking.edits
     if dialect == "openai" and spoken.quirks.developer_role is False:
         edits |= _without_developers(call)
+    edits |= without_unsigned(call)
     text = jsonedit.edit(call.text, edits, call.spans) if edits else call.text
     fields = tuple(".".join(map(str, member)) for member in edits)
     return Rendered(path, text, bool(edits), call.endpoint, injected=injected, fields=fields, thinking=thinking)

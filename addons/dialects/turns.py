@@ -79,14 +79,30 @@ def _without_billing(message: Message, notes: Notes) -> Message:
 
 
 def merged(messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Wire messages of OpenAI or Ollama, with neighbouring users made one: many templates want alternating roles."""
+    """Wire messages of OpenAI or Ollama, with neighbours made one: templates want alternating roles, and one system."""
     out: list[dict[str, Any]] = []
     for message in messages:
-        if out and message["role"] == out[-1]["role"] == "user":
+        if out and message["role"] == out[-1]["role"] and message["role"] in ("system", "user"):
             out[-1] = _both(out[-1], message)
         else:
             out.append(message)
     return out
+
+
+def results_together(messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """OpenAI's messages with the results of parallel calls one after the other; what a user said in between, such as
+    the pictures that came with them, stands behind the last."""
+    out: list[dict[str, Any]] = []
+    held: list[dict[str, Any]] = []
+    for message in messages:
+        if message["role"] == "tool":
+            out.append(message)
+        elif message["role"] == "user" and out and out[-1]["role"] == "tool":
+            held.append(message)
+        else:
+            out += [*held, message]
+            held = []
+    return out + held
 
 
 def _both(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:

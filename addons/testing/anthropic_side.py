@@ -7,6 +7,7 @@ both headers, x-api-key counts.
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -155,6 +156,8 @@ def _check_block(where: str, block: Any, role: str, called: set[str], modern: bo
         raise Rejected(400, "messages: text content blocks must contain non-whitespace text")
     if kind == "tool_use" and not ID.fullmatch(block.get("id", "")):
         raise Rejected(400, f"{where}.tool_use.id: String should match pattern '{ID.pattern}'")
+    if kind == "thinking" and not _is_signature(block.get("signature")):
+        raise Rejected(400, f"{where}: Invalid `signature` in `thinking` block")
     if kind == "tool_result" and block.get("tool_use_id") not in called:
         name = block.get("tool_use_id")
         raise Rejected(400, f"{where}: unexpected `tool_use_id` found in `tool_result` blocks: {name}")
@@ -162,6 +165,14 @@ def _check_block(where: str, block: Any, role: str, called: set[str], modern: bo
         raise Rejected(400, f"{where}: document blocks are not allowed in assistant messages")
     if modern and kind == "text" and block.get("citations") and role == "user":
         raise Rejected(400, f"{where}.citations: Extra inputs are not permitted")
+
+
+def _is_signature(value: Any) -> bool:
+    """Base64, as all signatures are; what they sign is not looked at."""
+    try:
+        return bool(base64.b64decode(value, validate=True))
+    except (TypeError, ValueError):
+        return False
 
 
 def _usage(how: Behaviour) -> dict[str, Any]:

@@ -6,6 +6,7 @@ A tool call is told as the request declared the tool: a function, a custom tool 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -32,6 +33,14 @@ FIELDS = frozenset({
 })  # fmt: skip
 # Result of a call -> the call it answers.
 RESULTS = {"function_call_output": "function_call", "custom_tool_call_output": "custom_tool_call"}
+STORED = re.compile(r"rs_\d+")  # ids of the thoughts this server tells
+# What an item has before its pieces come.
+EMPTY: dict[str, dict[str, Any]] = {
+    "message": {"content": []},
+    "reasoning": {"summary": []},
+    "function_call": {"arguments": ""},
+    "custom_tool_call": {"input": ""},
+}
 PIECE = 5  # characters of arguments in one event
 
 
@@ -71,6 +80,8 @@ def _check_items(items: list[Any]) -> None:
         kind = item.get("type", "message")
         if kind == "message":
             _check_message(f"input[{i}]", item)
+        elif kind == "reasoning" and not (item.get("encrypted_content") or STORED.fullmatch(str(item.get("id")))):
+            raise Rejected(404, f"Item with id '{item.get('id')}' not found.", param="input")
         elif kind in RESULTS.values():
             member = "arguments" if kind == "function_call" else "input"
             for name in ("call_id", "name", member):
@@ -175,8 +186,7 @@ def _stream(whole: dict[str, Any], how: Behaviour, who: Identity) -> Iterator[by
 
 def _told(item: dict[str, Any], place: int, how: Behaviour, who: Identity) -> Iterator[dict[str, Any]]:
     """One output item in events."""
-    empty: dict[str, Any] = {"message": {"content": []}, "reasoning": {"summary": []}, "function_call": {"arguments": ""},
-             "custom_tool_call": {"input": ""}}[item["type"]]  # fmt: skip
+    empty: dict[str, Any] = EMPTY[item["type"]]
     status = {"status": "in_progress"} if "status" in item else {}
     yield {"type": "response.output_item.added", "output_index": place, "item": {**item, **status, **empty}}
     where = {"item_id": item["id"], "output_index": place}

@@ -28,6 +28,7 @@ from switchman.addons.dialects.form import (
     Usage,
 )
 from switchman.addons.dialects.streams import call_id, finish_reason
+from switchman.addons.dialects.unsigned import SIGNATURE as UNSIGNED
 
 FINISH: Final[dict[str, FinishReason]] = {
     "end_turn": "stop",
@@ -113,7 +114,7 @@ def _blocks(choice: Choice, stamp: Stamp) -> Iterator[dict[str, Any]]:
         elif isinstance(part, Thinking) and part.redacted is not None:
             yield {"type": "redacted_thinking", "data": part.redacted}
         elif isinstance(part, Thinking):
-            yield {"type": "thinking", "thinking": part.text, "signature": part.signature or ""}
+            yield {"type": "thinking", "thinking": part.text, "signature": part.signature or UNSIGNED}
         elif isinstance(part, ToolCall):
             arguments = arguments_object(part.arguments)
             id = call_id(part.id, stamp, choice.index, calls)

@@ -23,6 +23,7 @@ from switchman.addons.dialects.form import (
 )
 from switchman.addons.dialects.framing import sse
 from switchman.addons.dialects.streams import StreamDecoder, StreamEncoder, call_id
+from switchman.addons.dialects.unsigned import SIGNATURE as UNSIGNED
 from switchman.addons.dialects.wire import ErrorInfo
 
 
@@ -103,6 +104,7 @@ class MessageEncoder(StreamEncoder):
         super().__init__(stamp)
         self.open: BlockKey | None = None
         self.index = -1
+        self.signed = False  # the open block has its signature
         self.arguments = ObjectScan()  # of the open call
         self.held: dict[BlockKey, list[TextDelta | ThinkingDelta | ToolDelta]] = {}
         self.said: list[str] = []  # text, thoughts and arguments, to be counted if the server does not
@@ -185,6 +187,7 @@ class MessageEncoder(StreamEncoder):
         if event.text:
             out += self._delta({"type": "thinking_delta", "thinking": event.text})
         if event.signature:
+            self.signed = True
             out += self._delta({"type": "signature_delta", "signature": event.signature})
             out += self._close()  # a signature ends its block: thoughts that follow are another one
         return out
@@ -211,10 +214,13 @@ class MessageEncoder(StreamEncoder):
     def _close(self) -> bytes:
         if self.open is None:
             return b""
+        out = b""
         if self.open[0] == "tool":
             self.whole.add(self.open)
-        self.open = None
-        return _event({"type": "content_block_stop", "index": self.index})
+        elif self.open[0] == "thinking" and not self.signed:
+            out = self._delta({"type": "signature_delta", "signature": UNSIGNED})
+        self.open, self.signed = None, False
+        return out + _event({"type": "content_block_stop", "index": self.index})
 
 
 def _key(event: TextDelta | ThinkingDelta | ToolDelta) -> BlockKey:

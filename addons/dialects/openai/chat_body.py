@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from itertools import takewhile
 from typing import Any, Final
 
 from switchman.addons.dialects.fields import present, without
@@ -29,7 +28,7 @@ from switchman.addons.dialects.limits import OPENAI_FIELDS, Notes
 from switchman.addons.dialects.linking import link, place
 from switchman.addons.dialects.openai.chat_request import EXTENSIONS, SAMPLING
 from switchman.addons.dialects.sampling import STANDARD, Quirks, said
-from switchman.addons.dialects.turns import merged
+from switchman.addons.dialects.turns import merged, results_together
 
 # Tokens of thinking -> effort: the largest row that fits. 1024, 4096 and 8192 are low, medium and high.
 EFFORTS: Final = ((8192, "high"), (4096, "medium"), (0, "low"))
@@ -160,35 +159,11 @@ def encode_messages(request: Request, notes: Notes, quirks: Quirks = STANDARD) -
     else:
         messages = link(request.messages if quirks.developer_role else _without_developers(request.messages))
     said = [item for index, message in enumerate(messages) for item in encoder.message(message, place(request, index))]
-    return said if encoder.native else merged(_with_one_head(_with_results_together(said)))
+    return said if encoder.native else merged(results_together(said))
 
 
 def _without_developers(messages: tuple[Message, ...]) -> tuple[Message, ...]:
     return tuple(replace(item, role="system") if item.role == "developer" else item for item in messages)
-
-
-def _with_one_head(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The system messages at the start as one: many models' templates take no second one."""
-    head = list(takewhile(lambda message: message["role"] == "system", messages))
-    texts = [message["content"] for message in head if isinstance(message["content"], str)]
-    if len(head) < 2 or len(texts) < len(head):
-        return messages
-    return [{"role": "system", "content": "\n\n".join(text for text in texts if text)}, *messages[len(head) :]]
-
-
-def _with_results_together(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The results of parallel calls one after the other, and the pictures that came with them behind the last."""
-    out: list[dict[str, Any]] = []
-    held: list[dict[str, Any]] = []
-    for message in messages:
-        if message["role"] == "tool":
-            out.append(message)
-        elif message["role"] == "user" and out and out[-1]["role"] == "tool":
-            held.append(message)
-        else:
-            out += [*held, message]
-            held = []
-    return out + held
 
 
 class _MessageEncoder:

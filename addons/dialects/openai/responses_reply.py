@@ -21,6 +21,7 @@ from switchman.addons.dialects.form import (
 )
 from switchman.addons.dialects.openai.as_functions import as_arguments, as_input
 from switchman.addons.dialects.streams import call_id, finish_reason
+from switchman.addons.dialects.unsigned import ITEM as UNSIGNED
 
 
 def decode_reply(obj: Mapping[str, Any]) -> Reply:
@@ -58,11 +59,11 @@ def _parts(obj: Mapping[str, Any]) -> Iterator[Part]:
             pieces = (*objects_of(item, "summary"), *objects_of(item, "content"))
             if thought := "".join(text_of(piece, "text") for piece in pieces):
                 yield Thinking(thought)
-
         elif kind == "custom_tool_call":
             yield ToolCall(text_of(item, "call_id"), text_of(item, "name"), as_arguments(text_of(item, "input")))
         else:
             yield Opaque(str(kind), item)
+
 
 def usage_of(usage: Mapping[str, Any]) -> Usage | None:
     if not usage:
@@ -139,7 +140,7 @@ def _items(choice: Choice, stamp: Stamp) -> list[dict[str, Any]]:
     calls = [part for part in choice.parts if isinstance(part, ToolCall)]
     items: list[dict[str, Any]] = []
     if thoughts:
-        items.append(reasoning_item(f"rs_{stamp.id}", thoughts))
+        items.append(reasoning_item(f"{UNSIGNED}{stamp.id}", thoughts))
     if texts or not calls:
         content = [refusal_part(part.text) if part.refusal else text_part(part.text) for part in joined(texts)]
         items.append(message_item(f"msg_{stamp.id}", content))

@@ -36,6 +36,7 @@ from switchman.addons.dialects.openai.responses_reply import (
     usage_of,
 )
 from switchman.addons.dialects.streams import StreamDecoder, StreamEncoder, call_id
+from switchman.addons.dialects.unsigned import ITEM as UNSIGNED
 
 THINKING = ("response.reasoning_summary_text.delta", "response.reasoning_text.delta")
 ENDS = ("response.completed", "response.incomplete")
@@ -187,8 +188,8 @@ class ResponsesEncoder(StreamEncoder):
         out = b""
         if self.open is None or self.open.kind != kind:
             out = self._close()
-            prefix = "rs" if kind == "thinking" else "msg"
-            self.open = self._new(kind, f"{prefix}_{self.stamp.id}_{len(self.items)}")
+            prefix = UNSIGNED if kind == "thinking" else "msg_"
+            self.open = self._new(kind, f"{prefix}{self.stamp.id}_{len(self.items)}")
             item = self.open.made("in_progress")
             out += self._event("response.output_item.added", output_index=self.open.place, item=item)
             out += self._event("response.content_part.added", **self._where(self.open), part=self.open.part(empty=True))

@@ -107,6 +107,17 @@ def test_responses_function_output_is_not_an_ask() -> None:
     assert (found.ask, found.tool_turn) == ("sum these", True)
 
 
+@pytest.mark.parametrize("agent", ["claude_code", "codex"])
+def test_a_real_agents_session(agent: str) -> None:
+    """The last words of the person, not the reminders, rules and environment around them."""
+    calls = json.loads((ROOT / f"tests/data/clients/{agent}.json").read_text(encoding="utf-8"))
+    body = next(call["body"] for call in calls if call["name"] == "session")
+    found = features_of(body, "openai", "chat", RULES)
+    assert found.ask == "Refactor parse() in utils.py into a class and add pytest tests"
+    assert (found.language, found.turns, found.tool_turn, found.tools) == ("en", 2, False, True)
+    assert found.modalities == {"text", "vision"}
+
+
 def test_a_picture_in_a_tools_result_is_seen() -> None:
     """Codex CLI's view_image: the request needs a model that sees, and its base64 is no text to be counted."""
     picture = {"type": "input_image", "image_url": "data:image/png;base64," + "A" * 400_000}
