@@ -178,3 +178,12 @@ def test_what_names_no_model_is_named_by_its_path(client: FlaskClient, put, make
     put(make_request(1, time.time(), id="r", method="GET", path="/v1/models", outcome="answered", **named))
     row = client.get("/").text.split('data-id="r"')[1].split("</tr>")[0]
     assert "GET /v1/models" in visible(row) and 'class="mark' not in row
+
+
+def test_each_page_leads_to_its_data(client: FlaskClient, stories) -> None:
+    """The list, the story and the chart have a link to themselves as JSON."""
+    for address in ("/?layer=semantic", "/request/shadow", "/performance"):
+        link = re.search(r'href="([^"]*)"[^>]*>JSON<', client.get(address).text)
+        assert link and client.get(link[1].replace("&amp;", "&")).is_json, address
+    detail = client.get("/api/request/shadow").json
+    assert detail["trace"][0]["earlier"]["request_id"] == "first" and detail["row"]["attempt_count"] == 1
