@@ -22,6 +22,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
+from switchman.addons.core.traditional import simplified
+
 HEAD: Final = 900
 TAIL: Final = 450
 
@@ -156,7 +158,7 @@ class Cues:
         opening, material, closing = _zones(words, _OPENING_WORDS, _CLOSING_WORDS)
         self._spaced(found, opening, closing, material)
         if not text.isascii():
-            han = _han_pieces(lower)
+            han = simplified(_han_pieces(lower))
             if han:
                 self._han(found, han)
         return found
