@@ -99,6 +99,8 @@ class RequestStream(HttpStream):
                 yield HttpRequestHook(self.flow)
             if (yield from self.check_killed(True)):
                 return
+            if not self.flow.response and x.attempt is None:  # an addon crashed; the client must not be left waiting
+                self.flow.response = refusal(x, 500, "The router failed at this request; its own log says why.")
             if self.flow.response:
                 yield from self.answer_locally()
             else:

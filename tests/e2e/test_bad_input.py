@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gzip
 import json
+import sys
 import zlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -315,3 +317,32 @@ def test_odd_model_names_do_no_harm(proxy: Any, upstream: FakeUpstream) -> None:
             assert reply.status in (200, 400), (name[:20], reply.body)
             assert proxy.row(id=reply.header("x-switchman-request-id"))["status"] == reply.status
             assert json.loads(upstream.inferences[-1].body)["model"] == name
+
+
+CRASH = """
+from switchman.addons.rewriting import Rewriting
+
+def prepare(self, flow, x):
+    raise ZeroDivisionError("on purpose")
+
+Rewriting.prepare = prepare
+"""
+
+
+def test_a_request_at_which_the_router_itself_fails_is_answered(start: Any, tmp_path: Path) -> None:
+    """A mistake of ours is a 500 in the client's dialect, and a row; nobody is left waiting."""
+    (tmp_path / "crash.py").write_text(CRASH)
+    pipeline = Path(__file__).parents[2] / "addons" / "pipeline.py"
+
+    def command(proxy: Any) -> list[str]:
+        program = str(Path(sys.executable).with_name("mitmdump"))
+        mode = ["--mode", "reverse:http://127.0.0.1:9", "--listen-host", "127.0.0.1", "-p", "0"]
+        return [program, "-s", str(tmp_path / "crash.py"), "-s", str(pipeline), *mode,
+                "--set", f"confdir={proxy.folder / 'mitmproxy'}"]  # fmt: skip
+
+    proxy = start(command=command)
+    answer = proxy.chat("m")
+    assert (answer.status_code, "its own log" in answer.json()["error"]["message"]) == (500, True)
+    assert proxy.row_of(answer)["status"] == 500
+    proxy.wait_output("on purpose")
+    proxy.overlook()
