@@ -150,5 +150,5 @@ def merge(before: Usage | None, later: Usage | None) -> Usage | None:
 
 
 def call_id(id: str, stamp: Stamp, choice: int, index: int) -> str:
-    """The call's own id, or one that no other reply has."""
-    return id or f"call_{stamp.id}_{choice}_{index}"
+    """The call's own id, or one that no other reply has: some servers count their calls anew in each reply."""
+    return id if id and id not in stamp.taken else f"call_{stamp.id}_{choice}_{index}"

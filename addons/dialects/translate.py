@@ -147,7 +147,8 @@ def translate_request(
     if not (server == "openai" and quirks.developer_role):  # which takes system messages anywhere
         request = in_turns(request, notes)
     out = encode(request, notes, quirks)
-    stamp = replace(stamp, include_usage=request.include_usage, tools=tools)
+    taken = frozenset(call.id for message in request.messages for call in message.calls())
+    stamp = replace(stamp, include_usage=request.include_usage, tools=tools, taken=taken)
     if origin == "openai.responses":
         stamp = replace(stamp, settings=echoed(body))
     if origin == "anthropic.messages":

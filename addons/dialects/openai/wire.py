@@ -86,12 +86,15 @@ def error_event(operation: Operation, error: ErrorInfo) -> bytes:
     """A chunk that is an error. No `[DONE]` follows it: the stream did not end well.
 
     Responses streams have an `error` event, with the error's members both at the top (as documented) and under
-    `error` (as the server really sends it, and where openai-python looks).
+    `error` (as the server really sends it, and where openai-python looks); and `response.failed`, where Codex CLI looks.
     """
     if operation != "responses":
         return sse(error_object(error))
     flat = {"type": "error", "code": error.code or error.type, "message": error.message, "param": error.param}
-    return sse({**flat, "sequence_number": 0, **error_object(error)}, "error")
+    failed = {"code": flat["code"], "message": error.message}
+    response = {"id": "", "object": "response", "status": "failed", "output": [], "error": failed}
+    told = sse({**flat, "sequence_number": 0, **error_object(error)}, "error")
+    return told + sse({"type": "response.failed", "sequence_number": 1, "response": response}, "response.failed")
 
 
 WIRE: Final = Wire(

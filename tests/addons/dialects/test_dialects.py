@@ -248,10 +248,15 @@ def test_a_lone_surrogate_in_a_message_is_escaped() -> None:
     ],
 )
 def test_an_error_inside_a_stream_is_one_event_of_its_dialect(endpoint: Endpoint, start: bytes, end: bytes) -> None:
-    """The event is complete, in the dialect's framing, and nothing that means a good end follows it."""
+    """The event is complete, in the dialect's framing, and nothing that means a good end follows it.
+
+    Responses say it twice: as the `error` event that OpenAI's SDK reads, and as the failed response Codex looks for.
+    """
     event = stream_error(endpoint, 502, "cut")
     assert event.startswith(start) and event.endswith(end)
-    assert b"[DONE]" not in event and event.count(b"\n") == start.count(b"\n") + end.count(b"\n")
+    times = 2 if endpoint == OPENAI_RESPONSES else 1
+    assert b"[DONE]" not in event and event.count(b"\n") == times * (start.count(b"\n") + end.count(b"\n"))
+    assert event.count(b"event: response.failed") == times - 1
 
 
 @pytest.mark.parametrize(

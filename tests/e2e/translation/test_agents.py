@@ -134,3 +134,25 @@ def test_thoughts_of_a_local_model_do_not_reach_openai(servers: Any, proxy: Any)
         assert client.responses.create(model="openai/m", input=items, store=False).output_text
     said = servers["openai"].inferences[-1].body.decode()
     assert "thought of openai" in said and "thought of ollama" not in said and "thought of plain" not in said
+
+
+@pytest.mark.parametrize("server", ["plain", "anthropic"])
+def test_ids_of_calls_that_a_server_gives_twice(server: str, servers: Any, proxy: Any) -> None:
+    """Some count from 0 in each reply; Claude Code takes a second call of the same id for the first, and drops it."""
+    items: list[Any] = [{"role": "user", "content": "Hi."}]
+    http = openai.DefaultHttpxClient(verify=False, trust_env=False)
+    tools: list[Any] = [{"type": "function", "name": "f", "parameters": {"type": "object", "properties": {}}}]
+    with openai.OpenAI(base_url=f"{proxy.url}/v1", api_key="k", max_retries=0, http_client=http) as client:
+        ids = []
+        for stream in (False, True, False):
+            servers[server].script([Behaviour(tool_calls=[ToolCall("f", {}, id="call_0")])])
+            if stream:
+                with client.responses.stream(model=f"{server}/m", input=items, tools=tools) as answer:
+                    response: Any = answer.get_final_response()
+            else:
+                response = client.responses.create(model=f"{server}/m", input=items, tools=tools)
+            (call,) = response.output
+            ids.append(call.call_id)
+            result = {"type": "function_call_output", "call_id": call.call_id, "output": "1"}
+            items += [call.to_dict(), result]
+    assert ids[0] == "call_0" and len(set(ids)) == 3
