@@ -20,7 +20,6 @@ from switchman.addons.serving.restarts import Restarts
 
 START_PATIENCE = 120.0  # seconds a process may take until it is ready
 STOP_PATIENCE = 10.0  # seconds it may take to flush and end before it is killed, beside the grace of running requests
-HURRY_PATIENCE = 5.0  # seconds from a second signal on until everything is killed
 QUIET = 0.5  # seconds of stopping after which it is said what is waited for
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -191,11 +190,11 @@ class Supervisor:
     def _on_signal(self) -> None:
         if self._hurry:  # asked three times
             self._kill_all()
-        elif self._stop.is_set():  # asked twice: what runs is ended now
+        elif self._stop.is_set():  # asked twice: what runs is ended now, and killed if that takes long
             self._hurry = True
             for child in self._children:
                 child.signal(signal.SIGTERM)
-            asyncio.get_running_loop().call_later(HURRY_PATIENCE, self._kill_all)
+            asyncio.get_running_loop().call_later(STOP_PATIENCE, self._kill_all)
         self._stop.set()
 
     def _kill_all(self) -> None:

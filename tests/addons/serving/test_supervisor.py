@@ -183,6 +183,31 @@ def test_a_child_that_does_not_stop_is_killed(start: Start) -> None:
     wait_gone(run.pids()[0])
 
 
+def test_workers_stop_first(start: Start) -> None:
+    """What they still answer may need the others, which are told only when the workers have ended."""
+    slow = GOOD.replace("stop.wait()\n", "stop.wait()\nimport time; time.sleep(1.5)\n").replace("gently", "slowly")
+    run = start(optional=("beta",), alpha=slow, beta=GOOD)
+    run.wait_for("all started")
+    run.process.send_signal(signal.SIGTERM)
+    code, log = run.end()
+    assert code == 0
+    assert log.index("stopped slowly") < log.index("stopped gently")
+
+
+def test_a_second_signal_is_passed_on(start: Start) -> None:
+    """A child that takes its time for running requests hears that nobody wants to wait; it is not killed."""
+    patient = GOOD.replace(
+        "stop.wait()\n", "stop.wait()\nstop.clear()\nprint('once', file=sys.stderr, flush=True)\nstop.wait()\n"
+    )
+    run = start(alpha=patient)
+    run.wait_for("all started")
+    run.process.send_signal(signal.SIGINT)
+    run.wait_for("once")
+    run.process.send_signal(signal.SIGINT)
+    code, log = run.end()
+    assert (code, log.count("stopped gently"), "killed" in log) == (0, 1, False)
+
+
 def test_a_second_signal_stops_at_once(start: Start) -> None:
     """Ctrl-C twice does not wait for anybody."""
     run = start(stop_patience=3600, alpha=DEAF)
