@@ -157,9 +157,9 @@ LIMITS: Final[tuple[Limit, ...]] = (
     Limit("response_format", CHAT, ("anthropic",), "drop", "JSON without a schema cannot be asked for"),
     Limit("text.format", RESPONSES, ("anthropic",), "drop", "JSON without a schema cannot be asked for"),
     Limit("format", OLLAMA, ("anthropic",), "drop", "JSON without a schema cannot be asked for"),
-    Limit("reasoning_effort", CHAT, ("anthropic",), "change", "a budget of tokens; too small a max_tokens leaves none"),
-    Limit("reasoning", RESPONSES, ("anthropic",), "change", "a budget of tokens; too small a max_tokens leaves none"),
-    Limit("think", OLLAMA, ("anthropic",), "change", "a budget of tokens; too small a max_tokens leaves none"),
+    Limit("reasoning_effort", CHAT, ("anthropic",), "change", "tokens; none if max_tokens is small or calls came last"),
+    Limit("reasoning", RESPONSES, ("anthropic",), "change", "tokens; none if max_tokens is small or calls came last"),
+    Limit("think", OLLAMA, ("anthropic",), "change", "tokens; none if max_tokens is small or calls came last"),
     Limit("thinking", ANTHROPIC, ("openai", "ollama"), "change", "an effort in words"),
     Limit("output_config", ANTHROPIC, ("openai", "ollama"), "change", "an effort in words, if thinking is adaptive"),
     # sampling

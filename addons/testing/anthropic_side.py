@@ -109,9 +109,8 @@ def _check(body: Mapping[str, Any], modern: bool) -> None:
         raise Rejected(400, "max_tokens: Input should be an integer greater than or equal to 0")
     if not isinstance(body.get("temperature") or 0, int | float) or not 0 <= (body.get("temperature") or 0) <= 1:
         raise Rejected(400, "temperature: range: 0..1")
-    for i, stop in enumerate(body.get("stop_sequences") or ()):
-        if not stop.strip():
-            raise Rejected(400, f"stop_sequences.{i}: each stop sequence must contain non-whitespace")
+    if not all(stop.strip() for stop in body.get("stop_sequences") or ()):
+        raise Rejected(400, "stop_sequences: each stop sequence must contain non-whitespace")
     thinking = body.get("thinking") or {}
     if thinking.get("type") == "enabled":
         budget = thinking.get("budget_tokens")
@@ -119,6 +118,7 @@ def _check(body: Mapping[str, Any], modern: bool) -> None:
             raise Rejected(400, "thinking.enabled.budget_tokens: Input should be greater than or equal to 1024")
         if "max_tokens" in body and budget >= limit:
             raise Rejected(400, "`max_tokens` must be greater than `thinking.budget_tokens`")
+        _check_last_turn(body["messages"])
     for i, tool in enumerate(body.get("tools") or ()):
         if not tool.get("name") or ("input_schema" not in tool and "type" not in tool):
             raise Rejected(400, f"tools.{i}.custom.input_schema: Field required")
@@ -128,6 +128,15 @@ def _check(body: Mapping[str, Any], modern: bool) -> None:
     called: set[str] = set()
     for i, message in enumerate(messages):
         called = _check_message(i, message, called, modern)
+
+
+def _check_last_turn(messages: Any) -> None:
+    """Beside thinking, the assistant's last message has to begin with a thought if it calls tools."""
+    turns = [message for message in messages if isinstance(message, dict)] if isinstance(messages, list) else []
+    spoken = [message.get("content") for message in turns if message.get("role") == "assistant"]
+    kinds = [block.get("type") for block in spoken[-1]] if spoken and isinstance(spoken[-1], list) else []
+    if "tool_use" in kinds and kinds[0] not in ("thinking", "redacted_thinking"):
+        raise Rejected(400, f"messages: Expected `thinking` or `redacted_thinking`, but found `{kinds[0]}`.")
 
 
 def _check_message(i: int, message: Any, called: set[str], modern: bool) -> set[str]:

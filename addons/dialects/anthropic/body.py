@@ -84,7 +84,8 @@ def _limits(request: Request, notes: Notes) -> dict[str, Any]:
     sampling = request.sampling
     reasoning = request.reasoning
     forced = request.tool_choice is not None and request.tool_choice.mode in ("required", "named")
-    budget = _budget(reasoning) if reasoning and reasoning.enabled and not forced else 0
+    may_think = not forced and not _calls_last(request)
+    budget = _budget(reasoning) if reasoning and reasoning.enabled and may_think else 0
     if sampling.max_tokens is None or sampling.max_tokens < 0:  # -1 is "no limit" for LM Studio and llama.cpp
         notes.lose("max_tokens")
         most = DEFAULT_MAX_TOKENS + budget
@@ -104,6 +105,13 @@ def _limits(request: Request, notes: Notes) -> dict[str, Any]:
         if len(body["stop_sequences"]) < len(sampling.stop):
             notes.lose("stop")
     return body | _sampling(request, notes, thinks)
+
+
+def _calls_last(request: Request) -> bool:
+    """Whether the assistant's last message calls tools: beside thinking it would have to begin with a signed thought,
+    and other formats have none."""
+    said = [message for message in request.messages if message.role == "assistant"]
+    return bool(said and said[-1].calls())
 
 
 def _sampling(request: Request, notes: Notes, thinks: bool) -> dict[str, Any]:

@@ -303,8 +303,11 @@ def test_ollama_chat_for_openai() -> None:
 
 
 def test_ollama_chat_for_anthropic() -> None:
-    """The effort becomes a budget; beside thinking no temperature is allowed."""
+    """The effort becomes a budget, but not right after tools; beside thinking no temperature is allowed."""
     out = translate("/api/chat", OLLAMA_CHAT, "anthropic")
+    assert "thinking" not in out.body and out.body["temperature"] == 0.2
+    more = [*OLLAMA_CHAT["messages"], {"role": "assistant", "content": "A tower."}, {"role": "user", "content": "So?"}]
+    out = translate("/api/chat", {**OLLAMA_CHAT, "messages": more}, "anthropic")
     assert out.body["thinking"] == {"type": "enabled", "budget_tokens": 8192}
     assert out.body["max_tokens"] == 20000
     assert out.body["output_config"] == {"format": {"type": "json_schema", "schema": SCHEMA}}

@@ -293,3 +293,22 @@ def test_habits_of_other_clients_that_anthropic_refuses(proxy: Any, upstreams: A
     sent = upstream.inferences[-1].json()
     assert (sent["max_tokens"], sent["stop_sequences"], sent["temperature"]) == (4096, ["END"], 0.7)
     assert "top_p" not in sent
+
+
+def test_an_effort_in_the_middle_of_tool_calls(proxy: Any, upstreams: Any) -> None:
+    """Anthropic thinks on only from a signed thought, which an OpenAI client has none of: it answers without."""
+    upstream = clear(upstreams["anthropic"], Behaviour())
+    call = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    tool = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}
+    asked: Any = [{"role": "user", "content": "hi"}]
+    body = {"model": "anthropic/m", "tools": [tool], "reasoning_effort": "high"}
+    assert proxy.post("/v1/chat/completions", {**body, "messages": asked}).status_code == 200
+    assert upstream.inferences[-1].json()["thinking"]["type"] == "enabled"
+    asked += [{"role": "assistant", "content": None, "tool_calls": [call]},
+              {"role": "tool", "tool_call_id": "c1", "content": "r"}]  # fmt: skip
+    answer = proxy.post("/v1/chat/completions", {**body, "messages": asked})
+    assert answer.status_code == 200, answer.text
+    assert "thinking" not in upstream.inferences[-1].json()
+    asked += [{"role": "assistant", "content": "Done."}, {"role": "user", "content": "And now?"}]
+    assert proxy.post("/v1/chat/completions", {**body, "messages": asked}).status_code == 200
+    assert upstream.inferences[-1].json()["thinking"]["type"] == "enabled"
