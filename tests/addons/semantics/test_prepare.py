@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
+from onnx import TensorProto, helper
 
 from switchman.addons.cli import semantic
 from switchman.addons.semantics import bert
 from switchman.addons.semantics.embedder import MAX_TOKENS, head_and_tail, languages_of, open_embedder
-from switchman.addons.semantics.manifest import Manifest, NotPrepared
+from switchman.addons.semantics.manifest import MODEL, Manifest, NotPrepared
 from switchman.addons.semantics.prepare import PrepareFailed, prepare
 
 # Vectors of the original model, by sentence-transformers 6.2 and torch 2.13, rounded to four places.
@@ -35,6 +37,23 @@ def test_several_texts_give_what_single_ones_give(prepared_model: Path) -> None:
     embedder = open_embedder("onnx", str(prepared_model))
     texts = ["Hi", "A much longer sentence about the weather in the mountains in late autumn."]
     assert (embedder.embed(texts) == np.stack([embedder.embed([text])[0] for text in texts])).all()
+
+
+def test_a_graph_that_wants_a_mask_gets_one(prepared_model: Path, tmp_path: Path) -> None:
+    """As torch exports it: with nothing padded, all of it is ones."""
+    shutil.copytree(prepared_model, tmp_path / "model")
+    names = ("input_ids", "attention_mask")
+    nodes = [
+        helper.make_node("Add", names, ["sum"]),
+        helper.make_node("Cast", ["sum"], ["embedding"], to=TensorProto.FLOAT),
+    ]
+    inputs = [helper.make_tensor_value_info(name, TensorProto.INT64, [1, "length"]) for name in names]
+    outputs = [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, [1, "length"])]
+    graph = helper.make_graph(nodes, "sum", inputs, outputs)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8),
+              tmp_path / "model" / MODEL)  # fmt: skip
+    found = open_embedder("onnx", str(tmp_path / "model")).embed(["hello"])
+    assert found.tolist() == [[101 + 1, 7592 + 1, 102 + 1]]  # [CLS] hello [SEP], and a mask
 
 
 def test_a_long_text_keeps_its_head_and_its_tail(prepared_model: Path) -> None:
