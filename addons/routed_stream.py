@@ -63,10 +63,8 @@ from switchman.addons.keepalive import ping_of
 from switchman.addons.refusal import refusal
 from switchman.addons.request_stream import RequestStream
 
-# A swallowed error body is kept up to this size, to be handed on verbatim if nothing better comes.
-MAX_SWALLOWED = 1024 * 1024
-# A whole reply above this size is no longer held back for the stages, but streamed on as it is.
-MAX_WHOLE_REPLY = 64 * 1024 * 1024
+MAX_SWALLOWED = 1024 * 1024  # bytes kept of an error body, to be handed on verbatim if nothing better comes
+MAX_WHOLE_REPLY = 64 * 1024 * 1024  # bytes; a larger one is not held back for the stages, but streamed on as it is
 EARLY = 0.001  # seconds: a timer may ring so much before its time
 
 
