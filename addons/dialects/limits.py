@@ -141,6 +141,13 @@ LIMITS: Final[tuple[Limit, ...]] = (
     Limit("tools.web_search", RESPONSES, ALL, "drop", "only OpenAI searches; the functions beside it stay"),
     Limit("tools.image_generation", RESPONSES, ALL, "drop", "only OpenAI runs it; the functions beside it stay"),
     Limit("tools.tool_search", RESPONSES, ALL, "drop", "all functions are told at once"),
+    Limit(
+        "tools.hosted",
+        (*RESPONSES, *ANTHROPIC),
+        ALL,
+        "drop",
+        "only its provider runs it; the functions beside it stay, and without any it is refused",
+    ),
     Limit("tools.strict", WITH_CHOICE, ("ollama",), "drop", "schemas are not enforced"),
     Limit("tools.cache_control", ANTHROPIC, ("openai", "ollama"), "drop", "prompt caching is the server's affair"),
     Limit(

@@ -31,30 +31,40 @@ from switchman.addons.dialects.openai.chat_request import function_tool
 INPUT: Final = "input"  # the argument of a custom tool
 LONGEST: Final = 64  # characters of a function's name, for OpenAI
 
-# Tools that the provider runs. Beside functions they are left out: the model then does without.
+# Tools that the provider runs, with a row of their own in limits.py. Beside functions all such are left out: the model
+# then does without.
 HOSTED: Final = ("web_search", "image_generation", "tool_search")
 
 
 def as_functions(request: Request, notes: Notes) -> tuple[Request, dict[str, ToolName]]:
     """The request in functions, and function name -> the client's name, for those that differ."""
     if request.origin not in ("openai.chat", "openai.responses"):
-        return request, {}
+        return _without_hosted(request, notes), {}
     names: dict[str, ToolName] = {}
     messages = tuple(replace(message, parts=tuple(map(_part, message.parts))) for message in request.messages)
     request = _with_choice(replace(request, messages=messages))
     if request.tools is None:
         return request, names
     tools = [tool for given in request.tools for tool in _functions(given, notes, names)]
-    if any(tool.opaque is None for tool in tools):
-        tools = [tool for tool in tools if not _is_hosted(tool, request, notes)]
-    return replace(request, tools=tuple(tools)), names
+    return _without_hosted(replace(request, tools=tuple(tools)), notes), names
 
 
-def _is_hosted(tool: Tool, request: Request, notes: Notes) -> bool:
-    kind = next((kind for kind in HOSTED if tool.opaque is not None and tool.name.startswith(kind)), None)
-    if kind is None or request.origin != "openai.responses":
+def _without_hosted(request: Request, notes: Notes) -> Request:
+    """Without the tools that a provider runs, where functions are left, and none of the others has to be called."""
+    if request.origin not in ("openai.responses", "anthropic.messages") or request.tools is None:
+        return request
+    if not any(tool.opaque is None for tool in request.tools):
+        return request
+    return replace(request, tools=tuple(tool for tool in request.tools if not _is_left_out(tool, request, notes)))
+
+
+def _is_left_out(tool: Tool, request: Request, notes: Notes) -> bool:
+    if tool.opaque is None:
         return False
-    notes.lose(f"tools.{kind}", f"tools ({tool.name})")
+    if request.tool_choice and request.tool_choice.name and request.tool_choice.name == text_of(tool.opaque, "name"):
+        notes.lose("tools", f"tools ({tool.name})")  # refused
+    named = (kind for kind in HOSTED if request.origin == "openai.responses" and tool.name.startswith(kind))
+    notes.lose(f"tools.{next(named, 'hosted')}", f"tools ({tool.name})")
     return True
 
 

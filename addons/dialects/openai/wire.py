@@ -86,7 +86,7 @@ def error_event(operation: Operation, error: ErrorInfo) -> bytes:
     """A chunk that is an error. No `[DONE]` follows it: the stream did not end well.
 
     Responses streams have an `error` event, with the error's members both at the top (as documented) and under
-    `error` (as the server really sends it, and where openai-python looks); and `response.failed`, which Codex CLI reads.
+    `error` (as the server really sends it, and where openai-python looks); and `response.failed`, which Codex reads.
     """
     if operation != "responses":
         return sse(error_object(error))

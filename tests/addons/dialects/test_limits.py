@@ -141,3 +141,29 @@ def test_what_is_lost_again_and_again_is_one_warning() -> None:
         "messages[2].content[0].cache_control (and 49 more) was dropped for the openai dialect: "
         "prompt caching is the server's affair",
     )
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/messages", {"tools": [{"type": "web_search_20250305", "name": "web_search"}]}),
+        (
+            "/v1/messages",
+            {
+                "tools": [
+                    {"type": "web_search_20250305", "name": "web_search"},
+                    {"name": "f", "input_schema": {"type": "object"}},
+                ],
+                "tool_choice": {"type": "tool", "name": "web_search"},
+            },
+        ),
+        ("/v1/responses", {"tools": [{"type": "code_interpreter", "container": {"type": "auto"}}], "input": "hi"}),
+    ],
+)
+def test_a_hosted_tool_that_is_alone_or_has_to_be_called_is_refused(path: str, body: dict[str, Any]) -> None:
+    """Claude Code's WebSearch asks so: without the tool the answer would be no search at all."""
+    endpoint = endpoint_of("POST", path)
+    assert endpoint is not None
+    for target in ("ollama", "openai"):
+        with pytest.raises(Untranslatable, match=r"tools \((web_search_20250305|code_interpreter)\)"):
+            translate_request(endpoint, {**CHAT, "model": "m", "max_tokens": 9, **body}, target, Stamp("id", 0, "m"))  # type: ignore[arg-type]
