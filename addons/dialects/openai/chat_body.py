@@ -182,7 +182,9 @@ class _MessageEncoder:
         if pictures:
             self.notes.lose("messages.image", f"{place} (image in a tool result)")
         others = (*(part for part in message.parts if not isinstance(part, ToolResult)), *pictures)
-        if others or not results:
+        if others and not self.native and all(isinstance(part, Thinking) for part in others):
+            self.thoughts(others, place)  # an assistant who only thought said nothing: some servers refuse that
+        elif others or not results:
             shape: Shape = "parts" if pictures else message.shape
             role = "user" if pictures else message.role
             encoded.append(self.spoken(Message(role, others, shape, message.extra), place))

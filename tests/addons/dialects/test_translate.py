@@ -768,3 +768,14 @@ def test_what_clients_write_in_other_shapes_is_not_lost() -> None:
     user, assistant = translate(OPENAI_CHAT, {"model": "m", "messages": said}, "ollama").body["messages"]
     assert user["images"] == ["aGk="]
     assert assistant["tool_calls"] == [{"function": {"name": "f", "arguments": {"a": 1}}}]
+
+
+def test_a_turn_of_thoughts_only_is_left_out() -> None:
+    """What Codex CLI and Claude Code keep of a turn that was interrupted; Mistral refuses an empty message."""
+    items = [{"role": "user", "content": "a"}, {"type": "reasoning", "summary": [], "encrypted_content": "x"}]
+    blocks = [{"type": "thinking", "thinking": "h", "signature": "s"}]
+    said = [{"role": "user", "content": "a"}, {"role": "assistant", "content": blocks}]
+    for path, body in (("/v1/responses", {"input": items}), ("/v1/messages", {"messages": said, "max_tokens": 9})):
+        out = translate(path, {"model": "m", **body}, "openai")
+        assert out.body["messages"] == [{"role": "user", "content": "a"}]
+        assert any("thinking was dropped" in warning for warning in out.warnings)
