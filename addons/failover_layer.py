@@ -20,7 +20,6 @@ from mitmproxy.proxy.layers.http import (
     GetHttpConnection,
     HttpLayer,
     HTTPMode,
-    HttpStream,
     RegisterHttpConnection,
 )
 
@@ -58,16 +57,11 @@ class RoutedHttpLayer(HttpLayer):
         self.opening: dict[Connection, _Opening] = {}
         self.watches: dict[commands.RequestWakeup, float] = {}
         self.wanted: float = inf
-        for outer in context.layers:
-            if isinstance(outer, RoutedHttpLayer) and outer is not self:
-                outer.within = self
-
-    within: RoutedHttpLayer | None = None  # the layer of the requests inside of this one's CONNECT
 
     @property
     def is_busy(self) -> bool:
-        """Does a request run? A CONNECT is none: what it is for has a layer of its own."""
-        return any(not _is_tunnel(stream) for stream in self.streams.values())
+        """Does a request run?"""
+        return bool(self.streams)
 
     def watch(self, due: float) -> None:
         """Have `_tend` run at `due` or earlier."""
@@ -85,7 +79,7 @@ class RoutedHttpLayer(HttpLayer):
             yield from self._tend()
             return
         elif isinstance(event, Stopping):
-            yield from self._stop_streams(event)
+            yield from self._stop_streams()
             return
         elif isinstance(event, events.ConnectionEvent) and self._is_forgotten(event.connection):
             return
@@ -95,11 +89,9 @@ class RoutedHttpLayer(HttpLayer):
         if self.wanted != inf:
             yield from self._arm()
 
-    def _stop_streams(self, event: Stopping) -> layer.CommandGenerator[None]:
+    def _stop_streams(self) -> layer.CommandGenerator[None]:
         for stream in {id(s): s for s in self.streams.values()}.values():
-            if _is_tunnel(stream) and self.within is not None:
-                yield from self.event_to_child(stream, event)
-            elif isinstance(stream, RoutedStream) and stream.child_layer is None:
+            if isinstance(stream, RoutedStream) and stream.child_layer is None:  # else it is a WebSocket by now
                 yield from self.event_to_child(stream, RouterStops(stream.stream_id))
 
     def _is_forgotten(self, connection: Connection) -> bool:
@@ -174,7 +166,3 @@ class RoutedHttpLayer(HttpLayer):
         yield from super().register_connection(command)
         if command.err:
             self.connections.pop(command.connection, None)
-
-
-def _is_tunnel(stream: HttpStream) -> bool:
-    return stream.child_layer is not None and stream.flow.request.method == "CONNECT"
