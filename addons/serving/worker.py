@@ -25,6 +25,8 @@ HANG_UP_PATIENCE = 2.0  # seconds for the last words to what is cut at the end, 
 # Allocations between two collections. Most of what a request makes dies by its reference count; more of the rest at a
 # time would keep the event loop busy for longer (20,000: 10 ms), fewer would cost more in all.
 YOUNG_OBJECTS = 5_000
+# How many of those it takes for the next older portion, and of these for all there is.
+PORTIONS = (5, 80)
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         settings = load_settings()
         obey_supervisor(settings.shutdown_grace + ORPHAN_GRACE)
         gc.freeze()
-        gc.set_threshold(YOUNG_OBJECTS, 20, 20)
+        gc.set_threshold(YOUNG_OBJECTS, *PORTIONS)
         asyncio.run(serve(settings, assemble(), args.confdir), loop_factory=SharedPortLoop)
 
 
