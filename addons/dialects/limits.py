@@ -129,6 +129,13 @@ LIMITS: Final[tuple[Limit, ...]] = (
     Limit(
         "messages.document", ANTHROPIC, ("openai", "ollama"), "change", "a document or search result of text is text"
     ),
+    Limit(
+        "messages.tool_result",
+        CHATS,
+        ("openai", "anthropic"),
+        "change",
+        "a result without a call is said by the user",
+    ),
     Limit("messages.is_error", ANTHROPIC, ("openai", "ollama"), "drop", "a tool's result is only its text"),
     Limit("messages.name", CHAT, ("ollama", "anthropic"), "drop", "speakers have no names"),
     Limit("messages.cache_control", ANTHROPIC, ("openai", "ollama"), "drop", "prompt caching is the server's affair"),

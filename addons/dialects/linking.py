@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from switchman.addons.dialects.form import Message, Part, Request, ToolCall, ToolResult
+from switchman.addons.dialects.form import Message, Part, Request, Text, ToolCall, ToolResult
+from switchman.addons.dialects.limits import Notes
 
 
 def link(messages: tuple[Message, ...]) -> tuple[Message, ...]:
@@ -18,6 +19,34 @@ def link(messages: tuple[Message, ...]) -> tuple[Message, ...]:
     """
     linker = _Linker()
     return tuple(replace(message, parts=tuple(linker.part(part) for part in message.parts)) for message in messages)
+
+
+def without_orphans(request: Request, notes: Notes) -> Request:
+    """A result without its call is said by the user, where servers refuse it: some clients cut their history short."""
+    if notes.target == "ollama":
+        return request
+    ids: set[str] = set()
+    unnamed = 0  # calls without an id that have no result yet
+    messages: list[Message] = []
+    for message in request.messages:
+        parts: list[Part] = []
+        for part in message.parts:
+            if isinstance(part, ToolCall):
+                ids.add(part.id)
+                unnamed += not part.id
+            elif isinstance(part, ToolResult) and (not part.id or part.id not in ids):
+                unnamed -= 1
+                if unnamed < 0:
+                    notes.lose("messages.tool_result")
+                    parts += [Text(f"Result of {part.name or 'a tool'}:"), *part.content]
+                    continue
+            parts.append(part)
+        told = replace(message, parts=tuple(parts))
+        if message.role == "tool" and not any(isinstance(part, ToolResult) for part in parts):
+            told = replace(told, role="user", shape="parts")
+        messages.append(told)
+        unnamed = max(unnamed, 0)
+    return replace(request, messages=tuple(messages))
 
 
 class _Linker:

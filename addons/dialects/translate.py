@@ -26,6 +26,7 @@ from switchman.addons.dialects.embeddings import EmbeddingFormat
 from switchman.addons.dialects.errors import decode_error
 from switchman.addons.dialects.form import EMPTY, Failed, Finish, FormatName, Stamp, StreamEvent
 from switchman.addons.dialects.limits import Malformed, Notes, Untranslatable
+from switchman.addons.dialects.linking import without_orphans
 from switchman.addons.dialects.openai.as_functions import as_functions
 from switchman.addons.dialects.openai.responses_request import echoed
 from switchman.addons.dialects.sampling import STANDARD, Quirks
@@ -144,6 +145,7 @@ def translate_request(
     assert encode is not None  # target_format never gives a format that cannot be written
     notes = Notes(origin, server)
     request, tools = as_functions(with_documents(request, notes), notes)
+    request = without_orphans(request, notes)
     if not (server == "openai" and quirks.developer_role):  # which takes system messages anywhere
         request = in_turns(request, notes)
     out = encode(request, notes, quirks)

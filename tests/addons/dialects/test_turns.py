@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -104,3 +105,18 @@ def test_the_note_for_the_bill_is_left_out() -> None:
     out = sent([HI], system=system)
     assert said(out) == [("system", "A."), ("user", "Hi.")]
     assert any("x-anthropic-billing-header was dropped" in line for line in out.warnings)
+
+
+def test_a_result_without_its_call_is_said_by_the_user() -> None:
+    """Some clients lose the calls, or cut them off; OpenAI and Anthropic refuse a result alone, Ollama does not."""
+    orphan = {"role": "tool", "tool_name": "f", "content": "42"}
+    call = {"role": "assistant", "content": "", "tool_calls": [{"function": {"name": "f", "arguments": {}}}]}
+    chat = Endpoint("ollama", "chat", "/api/chat")
+    for messages, lost in (([HI, orphan, call, orphan], 1), ([HI, call, orphan, orphan], 1), ([HI, call, orphan], 0)):
+        for server in ("openai", "anthropic"):
+            out = translate_request(chat, {"model": "m", "messages": messages}, server, STAMP)  # type: ignore[arg-type]
+            text = json.dumps(out.body)
+            assert text.count("Result of f:") == lost
+            assert text.count("tool_call_id" if server == "openai" else "tool_use_id") == 1
+    native = translate_request(MESSAGES, {"model": "m", "max_tokens": 9, "messages": [HI, RESULT]}, "ollama", STAMP)
+    assert native.body["messages"][-1]["role"] == "tool"
