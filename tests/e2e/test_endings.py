@@ -238,3 +238,17 @@ def test_request_timeout_is_the_deadline_of_the_request_as_a_whole(start: Any) -
         row = proxy.row_of(response)
         assert [a["server"] for a in row["attempts"]] == ["a"]
         assert row["duration_ms"] >= 2000
+
+
+def test_request_timeout_ends_an_attempt_that_has_time_of_its_own(start: Any) -> None:
+    """A server's own deadline counts from its attempt on, and cannot prolong the request."""
+    with FakeUpstream(default=Behaviour(never_answer=True)) as mute:
+        brief, patient = "{first_byte: 1}", "{total: 300}"
+        proxy = start(
+            f"servers: {{a: {{url: '{mute.url}', timeout: {brief}}}, b: {{url: '{mute.url}', timeout: {patient}}}}}\n"
+            "aliases: {both: {instances: [a/m, b/m]}}\n",
+            {"REQUEST_TIMEOUT": "3"},
+        )
+        response = proxy.chat("both")
+        assert response.status_code == 504
+        assert [a["server"] for a in proxy.row_of(response)["attempts"]] == ["a", "b"]
