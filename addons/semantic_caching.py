@@ -84,7 +84,9 @@ class SemanticCache:
             x.trace.append(TraceLine(self.name, outcome, detail, score, elapsed, earlier))
 
         if answer is None:
-            note("miss", "No embedding in time, or none for this language.")
+            known_tongue = client.speaks(known.language)
+            why = "in time" if known_tongue else f"of asks in this language ({known.language})"
+            note("miss", f"No embedding {why}.")
             return None
         near = [(entry, score) for entry, score in answer.neighbours if score >= settings.threshold][:TRIED]
         for entry, score in near:
@@ -102,7 +104,7 @@ class SemanticCache:
                 return kept
         if not near:
             best = answer.neighbours[0][1] if answer.neighbours else None
-            note("miss", f"No ask is as near as {settings.threshold:g}.", best)
+            note("miss", f"No question that is kept is as near as {settings.threshold:g}.", best)
         return None
 
 
