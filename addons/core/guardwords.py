@@ -170,13 +170,7 @@ SPELLINGS: Final = _pairs(
 )
 
 # Add nothing to an ask.
-FILLERS: Final = frozenset(
-    _words(
-        """
-        a an the
-        """
-    )
-)
+FILLERS: Final = frozenset({"a", "an", "the"})
 # Add nothing to an ask either, but are now and then what is asked about.
 ADVERBS: Final = frozenset(_words("actually literally basically indeed honestly really currently"))
 # After these nothing is complete: a thank you that follows is what is asked about, and so is a sign.
