@@ -40,7 +40,6 @@ logger = logging.getLogger(__name__)
 LAYER = "exact_cache"
 SPACE = "answers"
 BUDGET = 0.05  # seconds for a look into the store; it takes a fifth of a millisecond
-WAITED = 0.05  # seconds; who takes longer to lead has waited for another, and the trace says so
 # A longer request is hardly asked twice, and reading it would cost more time than the event loop has.
 MAX_REQUEST = 256 * 1024  # characters
 MAX_MESSAGES = 100
@@ -85,7 +84,7 @@ class Caching:
             self._serve(flow, x, found, LAYER, started)
             return
         use.flight = found
-        if found is None or time.monotonic() - started > WAITED:
+        if found is None or found.waited:
             detail = "The same request was under way already, but nothing came of waiting for its answer."
             x.trace.append(TraceLine(LAYER, "miss", detail, elapsed_ms=_ms(started)))
 

@@ -33,7 +33,7 @@ Result = Literal["stored", "failed", "unfit"]
 class Flight:
     """One leader's way to the upstream and back. `Flights` holds it only weakly: it lives with the leader's request."""
 
-    __slots__ = ("__weakref__", "claimed", "done", "followers", "key", "result")
+    __slots__ = ("__weakref__", "claimed", "done", "followers", "key", "result", "waited")
 
     def __init__(self, key: str) -> None:
         self.key = key
@@ -41,6 +41,7 @@ class Flight:
         self.result: Result | None = None
         self.followers = 0
         self.claimed = False
+        self.waited = False  # its leader stood behind another one first
 
 
 class Flights:
@@ -56,12 +57,15 @@ class Flights:
         it; or None: go alone, and lead nobody.
         """
         until = time.monotonic() + self._patience
+        waited = False
         while True:
             flight = self._flights.get(key)
             if flight is None:
                 # No await between the look into the table and the entry into it: there is one leader.
                 flight = self._flights[key] = Flight(key)
+                flight.waited = waited
                 return await self._lead(flight, look, until)
+            waited = True
             result = await self._follow(flight, until)
             if result is None or result == "unfit":
                 return None
@@ -87,24 +91,23 @@ class Flights:
     ) -> T | Flight | None:
         found: T | None = None
         led = False
-        started = time.monotonic()
         try:
-            flight.claimed = await self._claim(flight.key, until)
+            flight.claimed = await self._claim(flight, until)
             if flight.claimed:
                 # Another may have stored it since the caller looked, and surely has if it was waited for.
-                waited = time.monotonic() - started >= FIRST_PAUSE
-                found = await (_found(look) if waited else look())
+                found = await (_found(look) if flight.waited else look())
                 led = found is None
         finally:
             if not led:
                 await self.land(flight, "failed" if found is None else "stored")
         return flight if led else found
 
-    async def _claim(self, key: str, until: float) -> bool:
+    async def _claim(self, flight: Flight, until: float) -> bool:
         """Wait for other workers; False if that takes too long. Without a working store this process is on its own."""
         pause = FIRST_PAUSE
         try:
-            while not await self._shared.claim(SPACE, key, self._owner, CLAIM):
+            while not await self._shared.claim(SPACE, flight.key, self._owner, CLAIM):
+                flight.waited = True
                 if time.monotonic() + pause > until:
                     return False
                 await asyncio.sleep(pause)
