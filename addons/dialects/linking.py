@@ -26,26 +26,26 @@ def without_orphans(request: Request, notes: Notes) -> Request:
     if notes.target == "ollama":
         return request
     ids: set[str] = set()
-    unnamed = 0  # calls without an id that have no result yet
+    open_calls: list[str] = []  # the ids of calls that have no result yet, "" where they have none
     messages: list[Message] = []
     for message in request.messages:
         parts: list[Part] = []
         for part in message.parts:
             if isinstance(part, ToolCall):
                 ids.add(part.id)
-                unnamed += not part.id
-            elif isinstance(part, ToolResult) and (not part.id or part.id not in ids):
-                unnamed -= 1
-                if unnamed < 0:
+                open_calls.append(part.id)
+            elif isinstance(part, ToolResult):
+                if not (part.id in ids if part.id else open_calls):
                     notes.lose("messages.tool_result")
                     parts += [Text(f"Result of {part.name or 'a tool'}:"), *part.content]
                     continue
+                if not part.id or part.id in open_calls:
+                    open_calls.remove(part.id or open_calls[0])
             parts.append(part)
         told = replace(message, parts=tuple(parts))
         if message.role == "tool" and not any(isinstance(part, ToolResult) for part in parts):
             told = replace(told, role="user", shape="parts")
         messages.append(told)
-        unnamed = max(unnamed, 0)
     return replace(request, messages=tuple(messages))
 
 

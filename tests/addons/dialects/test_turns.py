@@ -120,3 +120,17 @@ def test_a_result_without_its_call_is_said_by_the_user() -> None:
             assert text.count("tool_call_id" if server == "openai" else "tool_use_id") == 1
     native = translate_request(MESSAGES, {"model": "m", "max_tokens": 9, "messages": [HI, RESULT]}, "ollama", STAMP)
     assert native.body["messages"][-1]["role"] == "tool"
+
+
+def test_a_result_that_names_only_the_tool_answers_a_call_with_an_id() -> None:
+    """Ollama's own calls have ids, and its tool messages only a tool_name: clients send both back as they are."""
+    calls = [{"id": f"call_{n}", "function": {"index": i, "name": n, "arguments": {}}} for i, n in enumerate("fg")]
+    asked = {"role": "assistant", "content": "", "tool_calls": calls}
+    results = [{"role": "tool", "tool_name": name, "content": f"{name} says."} for name in "gf"]
+    body = {"model": "m", "messages": [HI, asked, *results]}
+    chat = Endpoint("ollama", "chat", "/api/chat")
+    out = translate_request(chat, body, "openai", STAMP)
+    told = {item["tool_call_id"]: item["content"] for item in out.body["messages"] if item["role"] == "tool"}
+    assert told == {"call_f": "f says.", "call_g": "g says."}
+    (*_, said) = translate_request(chat, body, "anthropic", STAMP).body["messages"]
+    assert {block.get("tool_use_id"): block.get("content") for block in said["content"]} == told
