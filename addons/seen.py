@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 from importlib import resources
 
+from switchman.addons.core.credentials import secrets_of
 from switchman.addons.core.decide import Ask
 from switchman.addons.core.features import Features, features_of
 from switchman.addons.core.fingerprint import caller_digest
@@ -17,7 +18,6 @@ from switchman.addons.core.tasktype import TaskRules
 from switchman.addons.dialects.codecs import FORMATS
 from switchman.addons.exchange import Exchange
 
-CREDENTIALS = ("authorization", "x-api-key", "api-key")
 ACCOUNT = ("openai-organization", "openai-project", "openai-beta", "anthropic-beta", "cookie")
 
 
@@ -55,8 +55,7 @@ def headers(x: Exchange) -> Mapping[str, str]:
 
 def credentials(x: Exchange) -> str:
     """What the client authenticates itself with; "" for nothing."""
-    known = headers(x)
-    return "\0".join(f"{name}={known[name]}" for name in CREDENTIALS if name in known)
+    return secrets_of(headers(x), x.sent.path if x.sent else "")
 
 
 def account(x: Exchange) -> str:

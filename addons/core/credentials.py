@@ -79,6 +79,16 @@ def without_secrets(path: str) -> str:
     return path + mark + "&".join(kept) if any(kept) else path
 
 
+def secrets_of(headers: Mapping[str, str], path: str) -> str:
+    """All that names its sender by a secret, in headers (lower-case names) and in the query; "" for nothing.
+
+    Cookies are left out: who has one is still told from another by its address.
+    """
+    given = [f"{name}={headers[name]}" for name in sorted(headers) if name != "cookie" and is_secret_name(name)]
+    query = path.partition("?")[2].split("&")
+    return "\0".join(given + [one for one in query if is_secret_name(unquote_plus(one.partition("=")[0]))])
+
+
 def key_in(headers: Mapping[str, str]) -> str:
     """The key among a client's headers (lower-case names), "" for none."""
     return headers.get("x-api-key") or headers.get("api-key") or headers.get("authorization", "").partition(" ")[2]

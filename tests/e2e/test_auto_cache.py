@@ -160,6 +160,29 @@ def test_another_caller_never_gets_it(proxy: Any, big: FakeUpstream, question: s
 
 
 @pytest.mark.parametrize(
+    ("place", "others"),
+    [("?key={}", {}), ("?api_key={}", {}), ("", {"x-goog-api-key": "{}"}), ("", {"x-auth-token": "{}"})],
+    ids=str,
+)
+def test_a_key_tells_callers_apart_wherever_it_is(
+    proxy: Any, big: FakeUpstream, question: str, place: str, others: dict[str, str]
+) -> None:
+    """Two callers at one address with keys in the query, or in a provider's own header, have a cache each."""
+    body = {"model": "auto", "messages": [{"role": "user", "content": question}]}
+
+    def ask(key: str) -> Any:
+        headers = {name: value.format(key) for name, value in others.items()}
+        return proxy.post("/v1/chat/completions" + place.format(key), body, headers=headers)
+
+    big.default = Behaviour(text="secret of a")
+    proxy.until(lambda: ask("a").headers["x-switchman-cache"] == "hit", "a hit")
+    big.default = Behaviour(text="for others")
+    answer = ask("b")
+    assert answer.headers["x-switchman-cache"] == "miss"
+    assert b"secret" not in answer.content
+
+
+@pytest.mark.parametrize(
     "more", [{"temperature": 0.1}, {"seed": 1}, {"max_tokens": 5}, {"x_unknown": 1}, {"stop": ["x"]}], ids=str
 )
 def test_another_parameter_is_another_request(proxy: Any, question: str, more: dict[str, Any]) -> None:

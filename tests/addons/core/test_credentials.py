@@ -11,6 +11,7 @@ from switchman.addons.core.credentials import (
     header_for,
     is_on_own_network,
     key_in,
+    secrets_of,
     source,
     strangers,
     without_secrets,
@@ -115,6 +116,14 @@ def test_strangers() -> None:
 def test_keys_in_the_query(path: str, expected: str) -> None:
     """A parameter that carries a key goes no further than a header that does."""
     assert without_secrets(path) == expected
+
+
+def test_by_what_a_caller_is_known() -> None:
+    """By every secret in the headers and in the query, and by nothing else."""
+    headers = {"x-api-key": "b", "authorization": "Bearer a", "cookie": "c", "user-agent": "d"}
+    assert secrets_of(headers, "/v1/x?beta=true&key=e") == "authorization=Bearer a\0x-api-key=b\0key=e"
+    assert secrets_of({"x-goog-api-key": "a"}, "/v1/x") == "x-goog-api-key=a"
+    assert secrets_of({"cookie": "c"}, "/v1/x?beta=true") == ""
 
 
 def test_the_key_in_the_header_of_a_dialect() -> None:
