@@ -103,13 +103,11 @@ class RulesFile:
 
     Readers of any thread take `current`, one attribute that is replaced whole. `error` is None while `current` is what
     the file says; otherwise the first fault as `file:line:column: key: message`, and `problems` has all of them.
-    `loaded_at` is when `current` was read (epoch seconds, UTC).
     """
 
     current: Ruleset
     error: str | None
     problems: tuple[Problem, ...]
-    loaded_at: float
 
     def __init__(self, settings: Settings, path: str | Path | None = None) -> None:
         """Load for the first time. Raises RulesError for a bad file, and for a missing one where `path` names it."""
@@ -120,7 +118,6 @@ class RulesFile:
         self.current = load_ruleset(settings, path)
         self.error = None
         self.problems = ()
-        self.loaded_at = time.time()
         for warning in self.current.warnings:
             logger.warning("%s", warning)
 
@@ -158,7 +155,7 @@ class RulesFile:
         self.error, self.problems = None, ()
         if same:
             return False
-        self.current, self.loaded_at = fresh, time.time()
+        self.current = fresh
         logger.info("%s: loaded, %s", self.path, summary(fresh))
         for warning in fresh.warnings:
             logger.warning("%s", warning)

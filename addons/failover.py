@@ -21,7 +21,7 @@ from mitmproxy.proxy.layer import NextLayer
 from mitmproxy.proxy.layers.http import HttpLayer
 
 from switchman.addons.attempt import UpstreamFailure
-from switchman.addons.core.retry import RETRIABLE_STATUSES, parse_retry_after
+from switchman.addons.core.retry import parse_retry_after, retriable_statuses
 from switchman.addons.dialects import stream_error
 from switchman.addons.dialects.errors import decode_error
 from switchman.addons.exchange import Attempt, Exchange, exchange
@@ -71,6 +71,7 @@ class Failover:
             return
         attempt.ended = time.monotonic()
         attempt.outcome, attempt.error = failure.kind, failure.message
+        faults = retriable_statuses(attempt.candidate.server)
         if not failure.begun:
             x.pipe = x.reply = None  # nothing has gone through it
         if failure.begun:  # 1
@@ -90,7 +91,7 @@ class Failover:
         elif failure.kind == "status" and (lack := self._lack(x, attempt, failure.response)):  # 3
             attempt.error = lack
             self._again(flow, x, failure)
-        elif failure.response is not None and attempt.status in (NO_SUCH_PATH | REJECTED) - _server_faults(attempt):
+        elif failure.response is not None and attempt.status in (NO_SUCH_PATH | REJECTED) - faults:
             # Swallowed as it might have told of a lack, but it did not: the client's own fault, nobody else is asked.
             self.runtime.breakers.success(attempt.target, time.monotonic())
             self._keep_answer(x, attempt, failure)
@@ -114,6 +115,18 @@ class Failover:
                 self.runtime.breakers.success(attempt.target, attempt.ended)
             elif attempt.probe:
                 self.runtime.breakers.release(attempt.target)
+
+    def response(self, flow: http.HTTPFlow) -> None:
+        """A server that refuses a request without our additions too had nothing against them: the next ones get them."""
+        if (x := exchange(flow)) is None or flow.response is None or flow.response.status_code not in REJECTED:
+            return
+        for before, last in zip(x.attempts, x.attempts[1:], strict=False):
+            if before.target != last.target or before.rendered is None or last.rendered is None:
+                continue
+            if before.rendered.injected and not last.rendered.injected:
+                self.rewriting.without_usage.discard(before.candidate.server.name)
+            if before.rendered.reasons and not last.rendered.reasons:
+                self.rewriting.without_reasoning.discard(before.target)
 
     def _blame(self, attempt: Attempt, failure: UpstreamFailure) -> None:
         """Nobody is to blame where the router itself stops."""
@@ -149,12 +162,12 @@ class Failover:
         server, rendered = attempt.candidate.server, attempt.rendered
         if rendered is None or x.call is None:
             return None
+        if rendered.reasons and attempt.status in REJECTED and _is_about_thinking(response):
+            self.rewriting.without_reasoning.add(attempt.target)
+            return "the model refused what it was told of thinking; sent again without"
         if rendered.injected and attempt.status in REJECTED:
             self.rewriting.without_usage.add(server.name)
             return "the server rejected stream_options, which the router had added; sent again without"
-        if rendered.reasons and attempt.status in REJECTED and _is_about_thinking(response):
-            self.rewriting.without_reasoning.add(attempt.target)
-            return "the model does not think on demand; sent again without asking it to"
         asked_responses = x.call.endpoint.operation == "responses" and rendered.answer is None
         if asked_responses and attempt.status in NO_SUCH_PATH and not _is_about_model(response):
             self.rewriting.without_responses.add(server.name)
@@ -183,11 +196,6 @@ class Failover:
             server = x.attempts[-1].candidate.server.name
             status, message = 502, f"The server {server} failed during its answer: {failure.message}"
         failure.tail = x.pipe.abort(stream_error(x.call.endpoint, status, message))
-
-
-def _server_faults(attempt: Attempt) -> frozenset[int]:
-    """The statuses for which another server may be asked."""
-    return RETRIABLE_STATUSES | attempt.candidate.server.retry_on
 
 
 def _is_about_thinking(response: http.Response | None) -> bool:

@@ -18,7 +18,7 @@ from switchman.addons.core import credentials
 from switchman.addons.core.call import Call
 from switchman.addons.core.masking import is_secret_name
 from switchman.addons.core.plan import Candidate, Outcome, TraceLine
-from switchman.addons.core.retry import RETRIABLE_STATUSES
+from switchman.addons.core.retry import retriable_statuses
 from switchman.addons.core.ruleset import Server
 from switchman.addons.core.thinking import wish
 from switchman.addons.core.urls import join
@@ -119,6 +119,7 @@ class Rewriting:
         request.data.headers = http.Headers(_fields(given, server, rendered, content))
         request.data.content = content
         more = x.next_candidate < len(x.plan.candidates)
+        elsewhere = retriable_statuses(server) if more else frozenset()
         x.attempts.append(
             Attempt(
                 number=len(x.attempts) + 1,
@@ -129,8 +130,8 @@ class Rewriting:
                 started=time.monotonic(),
                 rendered=rendered,
                 probe=probe,
-                elsewhere=RETRIABLE_STATUSES | server.retry_on if more else frozenset(),
-                swallow=_swallowed(server, more, x.call, rendered) | (UNAUTHORIZED if withheld else frozenset()),
+                elsewhere=elsewhere,
+                swallow=elsewhere | _telling(x.call, rendered) | (UNAUTHORIZED if withheld else frozenset()),
                 withheld=withheld,
             )
         )
@@ -213,9 +214,9 @@ def _why_withheld(server: Server, first: Server) -> str:
     )
 
 
-def _swallowed(server: Server, more: bool, call: Call | None, rendered: Rendered | None) -> frozenset[int]:
-    """The statuses that are worth another attempt."""
-    statuses = RETRIABLE_STATUSES | server.retry_on if more else frozenset()
+def _telling(call: Call | None, rendered: Rendered | None) -> frozenset[int]:
+    """The statuses that may tell of something the server lacks, which it is then asked without."""
+    statuses: frozenset[int] = frozenset()
     if rendered is not None and (rendered.injected or rendered.reasons):
         statuses |= REJECTED
     if call is not None and call.endpoint.operation == "responses" and rendered and rendered.answer is None:

@@ -28,7 +28,6 @@ LOOKS: dict[str, Look] = {
     "failed": Look("bad", "cross", "failed", "no upstream answered"),
     "stream_error": Look("bad", "cross", "stream error", "the upstream died after the answer had begun"),
 }
-FAILURES = frozenset(outcome for outcome, look in LOOKS.items() if look.tone == "bad")
 
 
 def outcome_look(outcome: str) -> Look:

@@ -34,9 +34,9 @@ class _RetryOn(Protocol):
     def retry_on(self) -> frozenset[int]: ...
 
 
-def is_retriable(status: int, server: _RetryOn) -> bool:
-    """Whether an answer with this status from this server lets the next candidate try."""
-    return status in RETRIABLE_STATUSES or status in server.retry_on
+def retriable_statuses(server: _RetryOn) -> frozenset[int]:
+    """The statuses with which an answer of this server lets the next candidate try."""
+    return RETRIABLE_STATUSES | server.retry_on
 
 
 def parse_retry_after(headers: Mapping[str, str], now: float) -> float | None:
