@@ -21,6 +21,7 @@ from math import exp, log, sqrt
 from pathlib import Path
 from typing import Any
 
+import evaldata
 from ruamel.yaml import YAML
 
 from switchman.addons.core.tasksignals import Cues
@@ -70,10 +71,8 @@ def own_prompts(folder: Path = PROMPTS) -> list[Prompt]:
 
 
 def read_prompts(path: Path) -> list[Prompt]:
-    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     return [
-        Prompt(row["text"], _type(row["label"], path), row.get("lang", ""), row.get("source", path.stem))
-        for row in rows
+        Prompt(row["text"], row["label"], row["lang"], row["source"] or path.stem) for row in evaldata.labelled(path)
     ]
 
 

@@ -26,11 +26,12 @@ from pathlib import Path
 from typing import Any
 
 import chain
+import evaldata
 from semantic_process import SemanticProcess, model_folder
 
 from switchman.addons.core.features import features_of
 from switchman.addons.core.guards import RELAXED_SIMILARITY, relaxed, strict
-from switchman.addons.core.tasktype import TASK_TYPES, TaskRules
+from switchman.addons.core.tasktype import TaskRules
 
 ROOT = Path(__file__).resolve().parents[2]
 RULES = ROOT / "rules/tasktype.json"
@@ -79,10 +80,6 @@ AIMS = {
 }
 
 
-def rows_of(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-
-
 # ---- task types ---------------------------------------------------------------------------------------------------
 
 
@@ -105,7 +102,7 @@ def judged(rows: Iterable[Mapping[str, Any]], judge: Judge) -> list[Judged]:
         scores = judge(row["text"])
         best: str = max(scores, key=lambda task: scores[task]) if scores else "general"
         confidence = scores.get(best, 0.0)
-        found.append(Judged(row["label"], row.get("lang", ""), row.get("source", ""), best, confidence))
+        found.append(Judged(row["label"], row["lang"], row["source"], best, confidence))
     return found
 
 
@@ -182,14 +179,14 @@ def pair_figures(rows: Sequence[Mapping[str, Any]], embed: Embed | None) -> dict
                 found[f"{guard}_{name}"] = round(sum(of) / len(of), 4) if of else None
         return found
 
-    surface = [one for one in verdicts if one[0]["same"] and str(one[0].get("kind", "")).startswith("surface")]
+    surface = [one for one in verdicts if one[0]["same"] and one[0]["kind"].startswith("surface")]
     return {
         "overall": shares(verdicts),
         "surface": shares(surface),
         "similarity": f"of the embedder, at least {RELAXED_SIMILARITY}" if vectors else "taken as 1 (no embedder)",
-        "languages": {k: shares(v) for k, v in grouped(verdicts, lambda one: str(one[0].get("lang", ""))).items()},
-        "sources": {k: shares(v) for k, v in grouped(verdicts, lambda one: str(one[0].get("source", ""))).items()},
-        "kinds": {k: shares(v) for k, v in grouped(verdicts, lambda one: str(one[0].get("kind", ""))).items()},
+        "languages": {k: shares(v) for k, v in grouped(verdicts, lambda one: one[0]["lang"]).items()},
+        "sources": {k: shares(v) for k, v in grouped(verdicts, lambda one: one[0]["source"]).items()},
+        "kinds": {k: shares(v) for k, v in grouped(verdicts, lambda one: one[0]["kind"]).items()},
     }
 
 
@@ -244,15 +241,12 @@ def measure(
     embed = semantic.embed if semantic else None
     results: dict[str, Any] = {}
     if tasktype:
-        rows = rows_of(tasktype)
-        unknown = {row["label"] for row in rows} - set(TASK_TYPES)
-        if unknown:
-            raise ValueError(f"{tasktype}: not task types: {', '.join(sorted(unknown))}")
-        results["L1"] = tasktype_figures(judged(rows, lambda text: rules.guess(text).scores))
+        found = evaldata.labelled(tasktype)
+        results["L1"] = tasktype_figures(judged(found, lambda text: rules.guess(text).scores))
         if semantic:
-            results["L1+L2"] = tasktype_figures(judged(rows, semantic.judge))
+            results["L1+L2"] = tasktype_figures(judged(found, semantic.judge))
     if pairs:
-        results["guards"] = pair_figures(rows_of(pairs), embed)
+        results["guards"] = pair_figures(evaldata.pairs(pairs), embed)
     results["timing"] = timings(rules, embed)
     if semantic:
         results["semantic process"] = semantic.process
@@ -264,7 +258,7 @@ def aims(results: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """The figures of the issue's table beside what it asks for."""
     values: dict[str, float | None] = {}
     for layer in ("L1", "L1+L2"):
-        if found := results.get(layer):
+        if (found := results.get(layer)) and found["overall"]["n"]:
             values[f"{layer}.accuracy"] = found["overall"]["accuracy"]
             values[f"{layer}.macro_f1"] = found["overall"]["macro_f1"]
             values[f"{layer}.chinese"] = found["languages"].get("zh", {}).get("accuracy")
@@ -361,6 +355,9 @@ def main() -> int:
     parser.add_argument("--no-chain", action="store_true", help="leave the timing of the whole chain out")
     parser.add_argument("--json", action="store_true", help="for machines")
     args = parser.parse_args()
+    for path in (args.tasktype, args.pairs):
+        if path is not None and not path.exists():
+            parser.error(f"there is no {path}")
     rules = TaskRules.of(json.loads(args.rules.read_text(encoding="utf-8")))
     shared = args.tasktype is None and args.pairs is None
     tasktype = existing(SHARED / "tasktype.jsonl") if shared else args.tasktype
