@@ -111,6 +111,7 @@ class RoutedServer(Http1Server):
 
     def read_headers(self, event: events.ConnectionEvent) -> layer.CommandGenerator[None]:
         if not isinstance(event, events.DataReceived):
+            self.buf.maybe_extract_at_most(len(self.buf))  # half a head, which stock writes into the log: keys and all
             yield from super().read_headers(event)
             return
         limit = self.context.options.switchman_max_header_bytes
@@ -126,6 +127,7 @@ class RoutedServer(Http1Server):
             self.request = http1.read_request_head(head)
             if self.context.options.validate_inbound_headers:
                 validate_headers(self.request)
+            refuse_ambiguous(self.request)
             expected = http1.expected_http_body_size(self.request)
         except ValueError as e:
             yield from self._refuse(400, f"The request cannot be read: {e}.", head)
@@ -163,6 +165,42 @@ class RoutedServer(Http1Server):
                 yield from self._linger()
                 return
             yield command
+        limit = self.context.options.switchman_max_header_bytes
+        if self.state == self.read_body and len(self.buf) > limit and self.request is not None:
+            # Data is taken as it comes: what stays is a chunk's own line, or trailers, and nobody counts those.
+            message = f"The request's body is not well framed: a chunk's line or trailers of more than {limit} bytes."
+            yield commands.SendData(self.conn, raw_refusal(self.request, 400, message))
+            yield ReceiveHttp(MalformedRequest(self.stream_id, message, ErrorCode.GENERIC_CLIENT_ERROR))
+            yield from self._linger()
+
+    def wait(self, event: events.Event) -> layer.CommandGenerator[None]:
+        options = self.context.options
+        most = options.switchman_max_header_bytes + options.switchman_max_body_bytes
+        if isinstance(event, events.DataReceived) and len(self.buf) > most:
+            # More than any one request that could follow; nobody asks for the rest before this answer is over.
+            message = f"The client sent more than {most} bytes ahead of the answer."
+            yield ReceiveHttp(RequestProtocolError(self.stream_id, message, ErrorCode.CLIENT_DISCONNECTED))
+            yield commands.CloseConnection(self.conn)
+            self.state = self.done
+            return
+        yield from super().wait(event)
+
+
+def refuse_ambiguous(request: http.Request) -> None:
+    """ValueError for a head that one server reads otherwise than another, so that nothing is smuggled past either.
+
+    A line break within a value (also a folded one) and a NUL: RFC 9110 section 5.5, RFC 9112 section 5.2. More than
+    one Host: RFC 9112 section 3.2.
+    """
+    hosts = 0
+    for name, value in request.data.headers.fields:
+        if b"\r" in value or b"\n" in value or b"\0" in value:
+            raise ValueError(f"a line break or NUL in the value of the header {name.decode('ascii', 'replace')!r}")
+        hosts += name.lower() == b"host"
+    if hosts > 1:
+        raise ValueError("more than one Host header")
+    if b"\0" in request.data.path:
+        raise ValueError("a NUL in the path")
 
 
 def _request_from(head: list[bytes]) -> http.Request:

@@ -8,7 +8,7 @@
    is known, the answer goes on as if the server had obeyed; what cannot be decoded is a broken answer.
 4. It passes on what is between the server and us alone: its version of HTTP, `connection: close`, and a body whose end
    is that of the connection. The client's connection has its own.
-5. It reads a head without end.
+5. It reads a head, and the line of a chunk, without end.
 """
 
 from __future__ import annotations
@@ -124,6 +124,12 @@ class RoutedClient(Http1Client):
         if self.decoder is not None:
             self.body_reader, self.decoder = Decoded(self.body_reader, self.decoder), None  # type: ignore[assignment]
         yield from super().read_body(event)
+        if self.state == self.read_body and len(self.buf) > MAX_HEAD and self.stream_id is not None:
+            # Data is taken as it comes: what stays is a chunk's own line, or trailers.
+            yield commands.CloseConnection(self.conn)
+            message = f"a chunk's line or trailers of more than {MAX_HEAD} bytes"
+            yield ReceiveHttp(ResponseProtocolError(self.stream_id, message, ErrorCode.GENERIC_SERVER_ERROR))
+            self.state = self.done
 
 
 def relayed(response: http.Response, is_empty: bool) -> http.Response:

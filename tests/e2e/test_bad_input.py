@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import pytest
 
-from switchman.addons.testing import FakeUpstream
+from switchman.addons.testing import Behaviour, FakeUpstream
 from switchman.addons.testing.rawclient import RawClient, RawReply, request_bytes
 
 PATHS = {"openai": "/v1/chat/completions", "ollama": "/api/chat", "anthropic": "/v1/messages"}
@@ -122,6 +122,10 @@ MALFORMED = {
     "chunk size no number": (b"Transfer-Encoding: chunked\r\n\r\nxyz\r\n{}\r\n0\r\n\r\n", 400),
     "chunk too long": (b"Transfer-Encoding: chunked\r\n\r\n1\r\n{}{}{}\r\n0\r\n\r\n", 400),
     "a header without a colon": (b"no colon here\r\n\r\n", 400),
+    "a line break in a header": (b"X-A: b\rTransfer-Encoding: chunked\r\nContent-Length: 63\r\n\r\n" + GOOD, 400),
+    "a folded header": (b"X-A: b\r\n Transfer-Encoding: chunked\r\nContent-Length: 63\r\n\r\n" + GOOD, 400),
+    "a NUL in a header": (b"X-A: b\0c\r\nContent-Length: 63\r\n\r\n" + GOOD, 400),
+    "two hosts": (b"Host: y\r\nContent-Length: 63\r\n\r\n" + GOOD, 400),
     "a header's name with a blank": (b"Bad Name: x\r\nContent-Length: 0\r\n\r\n", 400),
 }
 
@@ -167,6 +171,34 @@ def test_a_body_without_end_is_cut_off(start: Any, upstream: FakeUpstream) -> No
                 client.send(b"2710\r\n" + b"x" * 10_000 + b"\r\n")
     row = proxy.row(path="/api/chat")
     assert (row["status"], row["outcome"]) == (413, "refused")
+
+
+@pytest.mark.parametrize("begin", [b"5;", b"0\r\n"], ids=["a chunk's line", "trailers"])
+def test_what_is_around_chunks_has_a_limit(begin: bytes, proxy: Any) -> None:
+    """A chunk's extensions and the trailers are no data, so the limit on the body does not count them."""
+    path = f"/v1/chat/completions?around-{len(begin)}"
+    with RawClient(proxy.port) as client:
+        client.send(f"POST {path} HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n".encode() + begin)
+        client.send(b"x" * 100_000)
+        reply = client.reply()
+        assert reply.status == 400
+        assert "more than 65536 bytes" in message_of("openai", reply)
+        client.half_close()
+        assert client.ended()
+    row = proxy.row(path=path)
+    assert (row["status"], row["outcome"]) == (400, "refused")
+
+
+def test_what_is_sent_ahead_has_a_limit(start: Any) -> None:
+    """While a request is being answered, no more is kept of what the client sends than the next request may have."""
+    with FakeUpstream(default=Behaviour(never_answer=True)) as silent:
+        proxy = start(env={"DEFAULT_UPSTREAM": silent.url, "MAX_BODY_BYTES": "100000"})
+        with RawClient(proxy.port) as client:
+            client.send(request_bytes("/v1/chat/completions?ahead", GOOD))
+            with pytest.raises(ConnectionError):
+                while True:
+                    client.send(b"x" * 100_000)
+        assert proxy.row(path="/v1/chat/completions?ahead")["outcome"] == "cancelled"
 
 
 @pytest.mark.parametrize("dialect", PATHS)
