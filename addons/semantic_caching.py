@@ -26,7 +26,8 @@ from switchman.addons.semantics.client import SemanticClient
 logger = logging.getLogger(__name__)
 
 TRIED = 3  # neighbours that are held against the guard
-LONGEST = 2000  # characters: a longer ask is not one that another may stand for
+# Bytes of UTF-8: a longer ask is not one that another may stand for, and comparing two would keep the event loop busy.
+LONGEST = 2000
 
 Look = Callable[[str], Awaitable[Kept | None]]
 
@@ -112,7 +113,8 @@ def fits(known: Features, asked: str) -> bool:
     """Whether another ask's answer could serve this request at all. `asked` is all the text of its last message."""
     plain = known.single_turn and not known.tools and known.modalities == {"text"} and not known.truncated
     # What a harness put around the person's words is part of the question, and no embedding shows it.
-    return plain and 0 < len(asked) <= LONGEST and known.ask.split() == asked.split()
+    short = 0 < len(asked) <= LONGEST and len(asked.encode("utf-8", "surrogatepass")) <= LONGEST
+    return plain and short and known.ask.split() == asked.split()
 
 
 def alike(settings: Settings, kept: str, asked: str, similarity: float) -> bool:

@@ -366,8 +366,9 @@ def main() -> int:
         print("The shipped weights were fitted on these prompts too; fit_tasktype.py --hold-out leaves sources out.")
     with nullcontext() if args.no_embedder else semantic_layer(rules, args.model) as semantic:
         results = measure(tasktype, pairs, rules, semantic)
-    if not args.no_chain and not args.no_embedder and isinstance(model := model_folder(args.model), Path):
-        results["chain"] = chain.measure(model, chain.prompts_of(tasktype, chain.MOST))
+    model = None if args.no_chain or args.no_embedder else model_folder(args.model)
+    if isinstance(model, Path) and (prompts := chain.prompts_of(tasktype, chain.MOST)):
+        results["chain"] = chain.measure(model, prompts)
         results["aims"] |= results["chain"].pop("aims")
     if args.json:
         print(json.dumps(results, indent=2, ensure_ascii=False))
