@@ -337,8 +337,14 @@ def test_it_is_off_with_no_time_to_live(start: Any, big: FakeUpstream) -> None:
 def test_it_can_be_shared_among_callers(start: Any, big: FakeUpstream) -> None:
     """`scope: shared`: what one caller asked serves all."""
     proxy = start(rules(big).replace("ttl: 1h", "ttl: 1h, scope: shared"))
-    say(proxy, "hello", token="a")
-    kept(proxy, "hello", token="b")
+    callers = itertools.count()  # a new one each time: none meets what it has asked itself
+    first = say(proxy, "hello", token=f"caller-{next(callers)}")
+    assert first.headers["x-switchman-cache"] == "miss"
+    served = proxy.until(
+        lambda: (r := say(proxy, "hello", token=f"caller-{next(callers)}")).headers["x-switchman-cache"] == "hit" and r,
+        "a hit for one who has not asked before",
+    )
+    assert served.json()["choices"] == first.json()["choices"]
 
 
 def test_without_a_log_it_is_in_memory_only(start: Any, big: FakeUpstream) -> None:

@@ -119,8 +119,8 @@ def test_no_answer_breaks_it(answer: Any) -> None:
     except ValueError:
         return
     entries = merge(rules(), {"default": models}, auto=False)
-    for written in (openai_list(entries), anthropic_list(entries), ollama_tags(entries)):
-        json.dumps(written)
+    for written in (openai_list(entries)["data"], anthropic_list(entries)["data"], ollama_tags(entries)["models"]):
+        assert len(json.loads(json.dumps(written))) == len(entries)
 
 
 # Merging

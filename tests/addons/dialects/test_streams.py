@@ -215,11 +215,10 @@ def test_no_answer_makes_a_translation_raise(name: FormatName, data: list[dict[s
     """Whatever a server sends, whole or streamed: every client gets something of its own format."""
     for client in FORMATS:
         decoder, encoder = CODECS[name].decoder(), CODECS[client].encoder(STAMP)
-        for obj in data:
-            for event in decoder.feed(obj):
-                encoder.feed(event)
-        encoder.end()
-        json.dumps(CODECS[client].encode_reply(CODECS[name].decode_reply(data[0]), STAMP))
+        told = b"".join(encoder.feed(event) for obj in data for event in decoder.feed(obj))
+        assert (told + encoder.end()).strip()
+        reply = CODECS[client].encode_reply(CODECS[name].decode_reply(data[0]), STAMP)
+        assert json.loads(json.dumps(reply))["model"]
 
 
 def test_mixed_parallel_calls_are_one_block_after_the_other_for_anthropic() -> None:

@@ -121,4 +121,6 @@ sys.exit(", ".join(sorted(heavy & set(sys.modules))) or 0)
 
 def test_a_client_of_nothing_costs_nothing() -> None:
     """Closing what was never opened."""
-    asyncio.run(SemanticClient.at(Path("/nowhere")).close())
+    client = SemanticClient.at(Path("/nowhere"))
+    asyncio.run(client.close())
+    assert client.status().state == "idle"

@@ -226,9 +226,10 @@ def test_nothing_is_left_when_the_supervisor_is_killed(start: Start) -> None:
     run.wait_for("all started")
     run.process.kill()
     run.process.wait()
-    for pid in run.pids():
+    pids = run.pids()
+    for pid in pids:
         wait_gone(pid)
-    run.wait_for("stopped gently", times=2)
+    assert len(pids) == run.wait_for("stopped gently", times=2).count("stopped gently") == 2
 
 
 def test_a_signal_during_the_start_stops_what_has_started(start: Start) -> None:

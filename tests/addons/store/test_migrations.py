@@ -5,16 +5,19 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import text
+from sqlalchemy import Engine, event, text
 
 from switchman.addons.store import Store, StoreError, open_store
 from switchman.addons.store.database import _alembic_config, database_url, make_engine, writing
 from switchman.addons.store.tables import metadata
+
+WRITES = ("INSERT", "UPDATE", "DELETE", "CREATE", "ALTER", "DROP")
 
 
 def test_migrations_make_the_tables(store: Store) -> None:
@@ -46,7 +49,18 @@ def test_many_processes_start_at_once(url: str, tmp_path: Path) -> None:
 def test_opening_again_changes_nothing(url: str, tmp_path: Path) -> None:
     """A database that is up to date is opened without a write."""
     open_store(url=url, blob_path=tmp_path).close()
-    open_store(url=url, blob_path=tmp_path).close()
+    said: list[str] = []
+
+    def listen(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        said.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", listen)
+    try:
+        open_store(url=url, blob_path=tmp_path).close()
+    finally:
+        event.remove(Engine, "before_cursor_execute", listen)
+    assert any("alembic_version" in statement for statement in said), "it looked"
+    assert not [one for one in said if one.lstrip().upper().startswith(WRITES)]
 
 
 def test_a_newer_database_is_refused(url: str, tmp_path: Path) -> None:
