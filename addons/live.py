@@ -28,11 +28,10 @@ RED = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One attempt that ended. Milliseconds; None where it failed, or had no token. `at`: monotonic seconds."""
+    """One attempt that ended. Milliseconds; None where it failed. `at`: monotonic seconds."""
 
     at: float
     duration_ms: float | None
-    ttft_ms: float | None = None
 
     @property
     def failed(self) -> bool:
@@ -45,7 +44,6 @@ class _Target:
     samples: deque[Sample] = field(default_factory=lambda: deque(maxlen=MAX_SAMPLES))
     figured_at: float = float("-inf")
     duration: float | None = None
-    ttft: float | None = None
 
 
 class LiveFigures:
@@ -70,15 +68,13 @@ class LiveFigures:
     def finished(self, x: Exchange) -> None:
         """Count the attempts of a request that is over. A client that left, and a client's own fault, say nothing."""
         for attempt in x.attempts:
-            if (sample := self._sample(x, attempt)) is not None:
+            if (sample := self._sample(attempt)) is not None:
                 self.observe(attempt.candidate.server.name, attempt.target, sample)
 
-    def _sample(self, x: Exchange, attempt: Attempt) -> Sample | None:
+    def _sample(self, attempt: Attempt) -> Sample | None:
         ended = attempt.ended if attempt.ended is not None else self._clock()
         if attempt.outcome == "ok":
-            first = x.reply.first_token_at if x.reply is not None and attempt is x.attempt else None
-            ttft = (first - attempt.started) * 1000 if first is not None else None
-            return Sample(ended, (ended - attempt.started) * 1000, ttft)
+            return Sample(ended, (ended - attempt.started) * 1000)
         if attempt.outcome in (None, "cancelled"):
             return None
         if attempt.outcome == "status" and attempt.status not in RETRIABLE_STATUSES:
@@ -87,13 +83,14 @@ class LiveFigures:
 
     def p95_ms(self, target: str) -> float | None:
         """Of the durations of whole answers."""
-        known = self._figured(target)
-        return known.duration if known is not None else None
-
-    def p95_ttft_ms(self, target: str) -> float | None:
-        """Of the times to the first token."""
-        known = self._figured(target)
-        return known.ttft if known is not None else None
+        known = self._targets.get(target)
+        if known is None:
+            return None
+        now = self._clock()
+        if now - known.figured_at >= FRESH:
+            known.duration = _p95(sample.duration_ms for sample in known.samples if sample.at > now - WINDOW)
+            known.figured_at = now
+        return known.duration
 
     def health(self, server: str) -> Health | None:
         """By the share of failures over all of a server's targets, and by the breakers that are open."""
@@ -119,16 +116,6 @@ class LiveFigures:
     def cost(self, target: str) -> float | None:
         """Prices are in the rules file; traffic does not tell them."""
         return None
-
-    def _figured(self, target: str) -> _Target | None:
-        known = self._targets.get(target)
-        now = self._clock()
-        if known is not None and now - known.figured_at >= FRESH:
-            recent = [sample for sample in known.samples if sample.at > now - WINDOW]
-            known.duration = _p95(s.duration_ms for s in recent)
-            known.ttft = _p95(s.ttft_ms for s in recent)
-            known.figured_at = now
-        return known
 
 
 def _p95(values: Iterable[float | None]) -> float | None:

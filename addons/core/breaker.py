@@ -34,17 +34,6 @@ class Thresholds:
     probe_lifetime: float = 3600.0  # a probe that never reported no longer counts after so long
 
 
-@dataclass(frozen=True, slots=True)
-class BreakerState:
-    """What a person may want to see of one breaker. `retry_in` is seconds, 0 unless the state is open."""
-
-    target: str
-    state: State
-    failures: int
-    requests: int
-    retry_in: float
-
-
 @dataclass(slots=True)
 class _Breaker:
     counts: deque[tuple[int, int, int]] = field(default_factory=deque)  # (second, successes, failures), oldest first
@@ -123,18 +112,6 @@ class Breakers:
         else:
             doubled = min(max(2 * breaker.cooldown, self._thresholds.cooldown), self._thresholds.max_cooldown)
             self._open(breaker, now, doubled, asked)
-
-    def snapshot(self, now: float) -> list[BreakerState]:
-        """Every breaker that has something to tell, the ones that are not closed first, then by name."""
-        states = []
-        for target, breaker in self._breakers.items():
-            self._forget_old(breaker, now)
-            failures, requests = _totals(breaker)
-            state = self.state(target, now)
-            if requests or state != "closed":
-                retry_in = max(0.0, breaker.open_until - now) if state == "open" else 0.0
-                states.append(BreakerState(target, state, failures, requests, retry_in))
-        return sorted(states, key=lambda shown: (shown.state == "closed", shown.target))
 
     def _probing(self, breaker: _Breaker, now: float) -> bool:
         return breaker.probe_since is not None and now - breaker.probe_since < self._thresholds.probe_lifetime

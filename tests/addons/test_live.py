@@ -32,16 +32,15 @@ def live(breakers: Breakers, clock: Clock) -> LiveFigures:
 
 def test_nothing_is_known_without_traffic(live: LiveFigures) -> None:
     """Not zero, not green: unknown."""
-    assert (live.p95_ms("s/m"), live.p95_ttft_ms("s/m"), live.health("s"), live.cost("s/m")) == (None,) * 4
+    assert (live.p95_ms("s/m"), live.health("s"), live.cost("s/m")) == (None,) * 3
 
 
 def test_the_percentile_is_of_whole_answers(live: LiveFigures, clock: Clock) -> None:
     """95 of 100 took no longer; failures have no duration."""
     for took in range(1, 101):
-        live.observe("s", "s/m", Sample(clock.now, float(took), took / 10))
+        live.observe("s", "s/m", Sample(clock.now, float(took)))
     live.observe("s", "s/m", Sample(clock.now, None))
     assert live.p95_ms("s/m") == 95.0
-    assert live.p95_ttft_ms("s/m") == 9.5
     assert live.p95_ms("s/other") is None
 
 
