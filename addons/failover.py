@@ -117,7 +117,7 @@ class Failover:
                 self.runtime.breakers.release(attempt.target)
 
     def response(self, flow: http.HTTPFlow) -> None:
-        """A server that refuses a request without our additions too had nothing against them: the next ones get them."""
+        """A server that refuses a request without our additions too had nothing against them: later ones get them."""
         if (x := exchange(flow)) is None or flow.response is None or flow.response.status_code not in REJECTED:
             return
         for before, last in zip(x.attempts, x.attempts[1:], strict=False):

@@ -68,7 +68,7 @@ class Streaming:
 
     def _stages(self, x: Exchange, attempt: Attempt) -> list[Stage]:
         stages: list[Stage] = [*text_stages(x, attempt, self.runtime, streamed=True)]
-        if attempt.rendered is not None and attempt.rendered.injected:
+        if attempt.rendered is not None and attempt.rendered.injected and attempt.answer is None:
             stages.append(HideUsage())
         if x.auto:
             stages.append(NameStage(attempt.name_for_client))

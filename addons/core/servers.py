@@ -31,7 +31,8 @@ class Quirks:
     `max_completion_tokens`: an OpenAI server that refuses max_tokens (OpenAI's own newer models).
     `sampling_extensions`: an OpenAI server that also takes top_k, min_p and repetition_penalty (vLLM, llama.cpp).
     `effort_none`: `reasoning_effort: "none"` may be sent to say "do not think".
-    `thinking_switch`: its own way to be told whether to think, whatever the model. None: by the model's name.
+    `thinking_switch`: its own way to be told whether to think, whatever the model. None: by the model's name. Servers
+    of `thinking` also get the thoughts of earlier turns, where the request is translated.
     `usage_in_stream`: a stream may be asked to tell its usage (`stream_options`).
     `has_responses`: an OpenAI server that has /v1/responses.
     `developer_role`: whether an OpenAI server knows the role `developer`. None: nobody said, so what passes through is

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from switchman.addons.core import jsonedit
 from switchman.addons.core.call import Call, DialectName, Endpoint, Form
 from switchman.addons.core.multipart import replaced
 from switchman.addons.core.plan import Candidate
-from switchman.addons.core.thinking import NOTHING, Edits, Told, Traits, Wish, told
+from switchman.addons.core.thinking import NOTHING, Edits, Told, Traits, Wish, stated, told
 from switchman.addons.dialects import endpoint_of
 from switchman.addons.dialects.fields import without
 from switchman.addons.dialects.form import Stamp
@@ -32,8 +32,8 @@ class Spoken:
     """How a server is spoken to. `dialect` None: in the client's own, whatever that is.
 
     `think`: tell the model to think, or not to; None leaves what the request says. `usage`: a stream may be asked to
-    tell its usage. `responses`: an OpenAI server that has /v1/responses. `reasoning`: a model that may be told to think
-    in a translated request.
+    tell its usage. `responses`: an OpenAI server that has /v1/responses. `reasoning`: a model that may be told
+    of thinking in a translated request.
     """
 
     dialect: DialectName | None
@@ -49,7 +49,8 @@ class Rendered:
     """A request as it goes out. `edited`: `content` is not the client's own text.
 
     `endpoint` is the operation in the server's dialect; `answer` translates its answer, None where there is nothing to
-    translate. `injected`: a usage report was asked for on the router's own account, so it has to be hidden again.
+    translate. `injected`: a usage report was asked for on the router's own account, so it has to be hidden again,
+    or translated.
     """
 
     path: str
@@ -59,7 +60,7 @@ class Rendered:
     answer: Translation | None = None
     injected: bool = False
     streams: bool = False  # translated, and a stream was asked for
-    reasons: bool = False  # translated, and the model is told to think
+    reasons: bool = False  # translated, and the model is told to think, or not to
     warnings: tuple[str, ...] = ()
     fields: tuple[str, ...] = ()  # what was edited in the client's own text: `stream_options.include_usage`
     form: bytes | None = None  # an edited form, in the place of `content`
@@ -107,12 +108,14 @@ def _translated(call: Call, candidate: Candidate, spoken: Spoken, dialect: Diale
     endpoint = endpoint_of("POST", out.path)
     assert endpoint is not None  # every format that can be written has its path in the tables
     body, warnings = out.body, out.warnings
-    reasons = any(body.get(name) not in (None, False, "none", {"type": "disabled"}) for name in REASONING)
+    reasons, think = any(body.get(name) not in (None, False) for name in REASONING), spoken.think
     if reasons and not spoken.reasoning:
         body, reasons = without(body, *REASONING), False
         warnings = (*warnings, "thinking was dropped: the model refused it before")
+    elif think is None and stated(call.endpoint, call.body) is False and stated(endpoint, body) is None:
+        think = Wish(False)  # what the client said has no word in the server's format, but there may be another way
     text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
-    thinking = _thinking(spoken, endpoint, body, candidate.model or call.model)
+    thinking = _thinking(replace(spoken, think=think), endpoint, body, candidate.model or call.model)
     if thinking.edits:
         text = jsonedit.edit(text, thinking.edits)
     return Rendered(
@@ -121,6 +124,7 @@ def _translated(call: Call, candidate: Candidate, spoken: Spoken, dialect: Diale
         True,
         endpoint,
         out.answer,
+        injected="stream_options" in body,
         streams=out.stream,
         reasons=reasons,
         warnings=warnings,

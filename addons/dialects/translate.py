@@ -31,7 +31,7 @@ from switchman.addons.dialects.openai.as_functions import as_functions
 from switchman.addons.dialects.openai.responses_request import echoed
 from switchman.addons.dialects.sampling import STANDARD, Quirks
 from switchman.addons.dialects.streams import CUT_SHORT, StreamDecoder, StreamEncoder
-from switchman.addons.dialects.turns import in_turns
+from switchman.addons.dialects.turns import in_turns, without_billing
 from switchman.addons.dialects.wire import Framing
 
 __all__ = [
@@ -145,7 +145,7 @@ def translate_request(
     assert encode is not None  # target_format never gives a format that cannot be written
     notes = Notes(origin, server)
     request, tools = as_functions(with_documents(request, notes), notes)
-    request = without_orphans(request, notes)
+    request = without_orphans(without_billing(request, notes), notes)
     if not (server == "openai" and quirks.developer_role):  # which takes system messages anywhere
         request = in_turns(request, notes)
     out = encode(request, notes, quirks)

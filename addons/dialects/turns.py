@@ -29,7 +29,7 @@ def in_turns(request: Request, notes: Notes) -> Request:
     for message in messages:
         if message.role in ("system", "developer"):
             if all(before.role in ("system", "developer") for before in out):
-                out.append(_without_billing(message, notes))
+                out.append(message)
             else:
                 held.append(message)
         elif held and _results(message):  # results stay next to their calls
@@ -70,7 +70,14 @@ def _results(message: Message) -> bool:
     return any(isinstance(part, ToolResult) for part in message.parts)
 
 
+def without_billing(request: Request, notes: Notes) -> Request:
+    """The request without Claude Code's note for the bill."""
+    return replace(request, messages=tuple(_without_billing(message, notes) for message in request.messages))
+
+
 def _without_billing(message: Message, notes: Notes) -> Message:
+    if message.role != "system":
+        return message
     kept = tuple(part for part in message.parts if not (isinstance(part, Text) and part.text.startswith(BILLING)))
     if len(kept) < len(message.parts):
         notes.lose("system.x-anthropic-billing-header")

@@ -36,6 +36,10 @@ EFFORTS: Final = ((8192, "high"), (4096, "medium"), (0, "low"))
 # Fields that are dealt with elsewhere, or that say nothing to another server.
 SILENT: Final = ("stream_options",)
 
+# What stands for the thoughts of a call that came without: DeepSeek refuses an empty text like none at all.
+# https://api-docs.deepseek.com/guides/thinking_mode, and https://github.com/NousResearch/hermes-agent/pull/17341
+UNTHOUGHT: Final = " "
+
 STRICT: Final = "it refuses fields that it does not know (`openai_fields: false`)"
 
 
@@ -153,7 +157,7 @@ def encode_tool_choice(choice: ToolChoice) -> Any:
 
 
 def encode_messages(request: Request, notes: Notes, quirks: Quirks = STANDARD) -> list[dict[str, Any]]:
-    encoder = _MessageEncoder(request, notes)
+    encoder = _MessageEncoder(request, notes, quirks.thinking_switch == "thinking")
     if encoder.native:
         messages = request.messages
     else:
@@ -167,9 +171,13 @@ def _without_developers(messages: tuple[Message, ...]) -> tuple[Message, ...]:
 
 
 class _MessageEncoder:
-    """One message of the internal form may become several: each tool result is a message of its own."""
+    """One message of the internal form may become several: each tool result is a message of its own.
 
-    def __init__(self, request: Request, notes: Notes) -> None:
+    `recalls`: the server takes thoughts back, and refuses a conversation whose calls have lost theirs.
+    """
+
+    def __init__(self, request: Request, notes: Notes, recalls: bool) -> None:
+        self.recalls = recalls
         self.native = request.origin == "openai.chat"
         self.notes = notes
 
@@ -183,7 +191,8 @@ class _MessageEncoder:
             self.notes.lose("messages.image", f"{place} (image in a tool result)")
         others = (*(part for part in message.parts if not isinstance(part, ToolResult)), *pictures)
         if others and not self.native and all(isinstance(part, Thinking) for part in others):
-            self.thoughts(others, place)  # an assistant who only thought said nothing: some servers refuse that
+            # an assistant who only thought said nothing: some servers refuse that
+            self.notes.lose("messages.thinking", f"{place}.thinking")
         elif others or not results:
             shape: Shape = "parts" if pictures else message.shape
             role = "user" if pictures else message.role
@@ -228,10 +237,14 @@ class _MessageEncoder:
 
     def thoughts(self, parts: tuple[Part, ...], place: str) -> dict[str, Any]:
         thoughts = [part for part in parts if isinstance(part, Thinking)]
-        if not thoughts:
+        called = self.recalls and any(isinstance(part, ToolCall) for part in parts)
+        if not (thoughts or called):
             return {}
+        text = "".join(part.text for part in thoughts)
         if self.native:
-            return {"reasoning_content": "".join(part.text for part in thoughts)}
+            return {"reasoning_content": text}
+        if self.recalls:
+            return {"reasoning_content": text or UNTHOUGHT}
         self.notes.lose("messages.thinking", f"{place}.thinking")
         return {}
 

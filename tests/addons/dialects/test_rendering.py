@@ -84,3 +84,29 @@ def test_a_translated_request_is_told_in_the_servers_words(
     """The request's own effort, high, is 8192 tokens of thinking, unless the rule says not to think."""
     out = rendered("/v1/chat/completions", OPENAI, "other", think, dialect)
     assert json.loads(out.content)[key] == expected
+
+
+@pytest.mark.parametrize(
+    ("model", "quirks", "how", "words"),
+    [
+        ("qwen3", {"sampling_extensions": True, "effort_none": False}, "chat_template_kwargs.enable_thinking", "false"),
+        ("deepseek-chat", {"thinking_switch": "thinking", "effort_none": False}, "thinking", '"disabled"'),
+        ("gpt-5.1", {"effort_none": False}, "reasoning_effort", '"none"'),
+        ("gpt-4o", {"effort_none": False}, "There is no way to tell gpt-4o not to think", ""),
+        ("gpt-4o", {}, "", '"reasoning_effort":"none"'),
+    ],
+)
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("/api/chat", OLLAMA[:-1] + ', "think": false}'),
+        ("/v1/messages", CLAUDE[:-1] + ', "thinking": {"type": "disabled"}}'),
+    ],
+)
+def test_a_client_that_wants_no_thoughts_is_heard_in_the_servers_way(
+    path: str, text: str, model: str, quirks: Any, how: str, words: str
+) -> None:
+    """Where the word for it is not known to the server, its own way is taken; without one, the trace says so."""
+    out = rendered(path, text, model, None, "openai", **quirks)
+    assert how in out.thinking.how
+    assert words in out.content

@@ -31,7 +31,10 @@ def test_an_error_before_the_answer(
     status: int, stream: bool, client: Any, upstream: FakeUpstream, asks: Any, proxy: Any
 ) -> None:
     """The client's own exception for the status, with the server's message and Retry-After, and the dialect's type."""
-    upstream.script([Behaviour(status=status, message="Not now, please.", headers={"retry-after": "7"})])
+    # A 400 to a stream may be about stream_options, which the router put in: it is asked once more without.
+    twice = stream and status == 400 and upstream.dialect == "openai" and other(client, upstream)
+    failure = Behaviour(status=status, message="Not now, please.", headers={"retry-after": "7"})
+    upstream.script([failure, failure] if twice else [failure])
     refused = client.refused(lambda: ask(client, upstream, stream, asks, f"m-{status}"))
     assert (refused.kind, refused.status) == (client.errors[status], status)
     assert "Not now, please." in refused.message
@@ -216,6 +219,38 @@ def test_a_zipped_answer(name: str, dialect: str, clients: Any, upstreams: Any, 
 
 
 # ---- what a model cannot do --------------------------------------------------------------------------------------
+
+
+def test_a_model_that_refuses_to_be_told_not_to_think_is_asked_again_without(upstream_factory: Any, start: Any) -> None:
+    """What an Ollama client says by `think: false` is an effort here, which many models refuse like any other."""
+    server = upstream_factory("openai", name="plain")
+    server.script([Behaviour(status=400, message="Unrecognized request argument supplied: reasoning_effort")])
+    proxy = start(f'servers: {{plain: {{url: "{server.url}", dialect: openai}}}}\n')
+    asked = {"model": "plain/m", "think": False, "stream": False, "messages": [{"role": "user", "content": "hi"}]}
+    assert proxy.post("/api/chat", asked).json()["message"]["content"] == "Hello from plain."
+    assert [request.json().get("reasoning_effort") for request in server.inferences] == ["none", None]
+
+
+def test_a_server_that_rejects_stream_options_is_asked_without(upstream_factory: Any, start: Any) -> None:
+    """In a translated request too; and one that rejects the request for another reason is asked for usage again."""
+    server = upstream_factory("openai", name="plain")
+    proxy = start(f'servers: {{plain: {{url: "{server.url}", dialect: openai}}}}\n')
+    asked = {"model": "plain/m", "messages": [{"role": "user", "content": "hi"}]}
+    told = Behaviour(usage=Usage(7, 3))
+    server.script([Behaviour(status=422, message="The prompt is too long.")] * 2 + [told])
+    assert proxy.post("/api/chat", asked).status_code == 422
+    assert '"prompt_eval_count":7' in proxy.post("/api/chat", asked).text
+    server.script([Behaviour(status=422, message="unknown field stream_options"), told, told])
+    for _ in range(2):
+        assert proxy.post("/api/chat", asked).status_code == 200
+    assert ["stream_options" in request.json() for request in server.inferences] == [
+        True,
+        False,
+        True,
+        True,
+        False,
+        False,
+    ]
 
 
 @pytest.mark.parametrize(
