@@ -10,6 +10,7 @@ A server of another dialect gets the request translated.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from mitmproxy import http
@@ -144,8 +145,7 @@ class Rewriting:
         assert x.sent is not None and x.plan is not None
         server, first, given = candidate.server, x.plan.first_choice, x.sent.fields
         if self.runtime.settings.jwt_secret is not None:
-            own = self.runtime.is_own_token
-            given = tuple(f for f in given if not (f[0].lower() in CREDENTIALS and own(f[1].decode("latin-1"))))
+            given = tuple(_without_own(given, self.runtime.is_own_token))
         if credentials.forwards(server, first):
             return path, given, False
         harmless = tuple(field for field in given if not is_secret_name(field[0].decode("latin-1")))
@@ -184,17 +184,33 @@ def _fields(given: Fields, server: Server, rendered: Rendered | None, content: b
             header, credential = credentials.header_for(key, dialect)
             ours[header.encode()] = credential.encode()
     ours.update((name.lower().encode(), value.encode()) for name, value in server.headers.items())
-    fields = []
+    fields: list[tuple[bytes, bytes]] = []
     chunked = any(name.lower() == b"transfer-encoding" for name, _ in given)
     if chunked:
         ours.pop(b"content-length", None)  # the proxy frames the body as the client did
+    known = frozenset(ours)  # a second one by such a name, from the client, would be believed by some servers
     for name, value in given:
         lower = name.lower()
         if lower in ours:
             fields.append((name, ours.pop(lower)))
-        elif lower not in drop and not lower.startswith(b"x-switchman-"):
+        elif lower not in known and lower not in drop and not lower.startswith(b"x-switchman-"):
             fields.append((name, value))
     return [*fields, *ours.items()]
+
+
+def _without_own(fields: Fields, is_own: Callable[[str], bool]) -> Iterator[tuple[bytes, bytes]]:
+    """Without tokens of our own dashboard. Cookies know no ports, so a browser sends its cookie to the proxy too."""
+    for name, value in fields:
+        text = value.decode("latin-1")
+        if name.lower() == b"cookie":
+            pairs = text.split(";")
+            kept = [pair for pair in pairs if not is_own(pair.partition("=")[2].strip())]
+            if len(kept) == len(pairs):
+                yield name, value
+            elif kept:
+                yield name, ";".join(kept).strip().encode("latin-1")
+        elif not (is_secret_name(name.decode("latin-1")) and is_own(text)):
+            yield name, value
 
 
 def _key(given: Fields, server: Server, rendered: Rendered | None) -> str | None:

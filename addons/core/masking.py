@@ -34,14 +34,25 @@ _SECRET_VALUE = re.compile(
 )
 _USERINFO = re.compile(r"://[^/?#\s]*@")
 _PARAMETER = re.compile(r"([?&;#])([^=?&;#\s]+)=([^&;#\s]*)")
+# A sentence of an upstream, or a part of one, that has somebody's key in it.
+_SECRET_WORD = re.compile(
+    r"(?<![\w-])(?:sk|pk|rk)-[\w-]{12,}|(?<!\w)(?:gsk_|xai-|hf_|gh[pousr]_|AIza)[\w-]{12,}"
+    r"|(?<![\w-])eyJ[\w-]+\.[\w-]+\.[\w-]*|(?<=bearer )[^\s\"',;]{16,}",
+    re.IGNORECASE,
+)
+_LONGEST_KEPT = 64  # characters of a name that is remembered: names come from clients, and 4096 long ones would add up
 _URL_HEADERS = frozenset(
     {"referer", "location", "content-location", "x-original-url", "x-forwarded-uri", "x-rewrite-url"}
 )
 
 
-@lru_cache(maxsize=4096)
 def is_secret_name(name: str) -> bool:
     """Whether a header or query parameter of this name carries a credential."""
+    return _is_secret_name(name) if len(name) <= _LONGEST_KEPT else _is_secret_name.__wrapped__(name)
+
+
+@lru_cache(maxsize=4096)
+def _is_secret_name(name: str) -> bool:
     name = name.strip().lower()
     return name not in _HARMLESS_NAMES and _SECRET_NAME.search(name) is not None
 
@@ -65,8 +76,17 @@ def mask_url(text: str) -> str:
     return _PARAMETER.sub(_mask_parameter, text) if "=" in text else text
 
 
-@lru_cache(maxsize=4096)
+def mask_text(text: str) -> str:
+    """A sentence from elsewhere: as `mask_url`, and without words that are keys by their look."""
+    return _SECRET_WORD.sub(lambda match: mask_secret(match[0]), mask_url(text))
+
+
 def _kind(name: str) -> Literal["cookie", "secret", "url", "plain"]:
+    return _kind_of(name) if len(name) <= _LONGEST_KEPT else _kind_of.__wrapped__(name)
+
+
+@lru_cache(maxsize=4096)
+def _kind_of(name: str) -> Literal["cookie", "secret", "url", "plain"]:
     name = name.strip().lower()
     if name in ("cookie", "set-cookie"):
         return "cookie"

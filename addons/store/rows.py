@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Double, Integer, SmallInteger, String
 from sqlalchemy.types import TypeEngine
 
-from switchman.addons.core.masking import mask_headers, mask_url
+from switchman.addons.core.masking import mask_headers, mask_text, mask_url
 from switchman.addons.core.record import AttemptRecord, Record
 from switchman.addons.store import tables
 from switchman.addons.store.blobs import Body, make_body
@@ -40,10 +40,10 @@ def prepare(record: Record, max_body: int) -> Prepared:
     """Raises TypeError or ValueError for a record that is none (a string where bytes belong, and the like)."""
     row = {name: fit(getattr(record, name)) for name, fit in _REQUEST_FIT.items()}
     row["path"] = fit_text(mask_url(record.path), 2000)
-    row["error"] = None if record.error is None else fit_text(mask_url(record.error), MAX_TEXT)
+    row["error"] = None if record.error is None else fit_text(mask_text(record.error), MAX_TEXT)
     row["request_headers"] = _json(mask_headers(record.request_headers))
     row["response_headers"] = _json(mask_headers(record.response_headers))
-    row["trace"] = _json(record.trace)
+    row["trace"] = _json(tuple({**line, "detail": mask_text(line["detail"])} for line in record.trace))
     row["attempt_count"] = min(len(record.attempts), MAX_ATTEMPTS)
     bodies = []
     for which, data, size in (
@@ -63,7 +63,7 @@ def prepare(record: Record, max_body: int) -> Prepared:
 def _attempt(request_id: str, number: int, attempt: AttemptRecord) -> dict[str, Any]:
     row = {name: fit(getattr(attempt, name)) for name, fit in _ATTEMPT_FIT.items()}
     row["url"] = fit_text(mask_url(attempt.url), 2000)
-    row["error"] = None if attempt.error is None else fit_text(mask_url(attempt.error), MAX_TEXT)
+    row["error"] = None if attempt.error is None else fit_text(mask_text(attempt.error), MAX_TEXT)
     row["changes"] = _json(attempt.changes)
     return {"request_id": request_id, "number": number, **row}
 

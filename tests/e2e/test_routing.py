@@ -9,6 +9,7 @@ import jwt
 import pytest
 
 from switchman.addons.testing import Behaviour, FakeUpstream
+from switchman.addons.testing.rawclient import RawClient
 
 SECRET = "q8Zr2vLx0TnWc7Yp5KdGh3JmBf9SaEuI"
 MESSAGES = [{"role": "user", "content": "hi"}]
@@ -147,6 +148,16 @@ def test_a_server_with_a_key_gets_its_own(proxy: Any, keyed: FakeUpstream) -> No
     assert any(name.lower() == "authorization" and "..." in value for name, value in row["request_headers"])
 
 
+def test_what_the_rules_set_is_there_once(proxy: Any, keyed: FakeUpstream) -> None:
+    """A client that sends such a header twice does not get its second one past the rules."""
+    headers = [("content-type", "application/json"), ("x-team", "red"), ("X-Team", "green"), ("x-own", "1")]
+    with RawClient(proxy.port) as client:
+        client.ask("/v1/chat/completions", {"model": "keyed/m", "messages": MESSAGES}, headers=headers)
+    asked = [(name.lower(), value) for name, value in keyed.inferences[-1].headers]
+    assert [value for name, value in asked if name == b"x-team"] == [b"blue"]
+    assert (b"x-own", b"1") in asked
+
+
 def test_a_clients_key_goes_on_where_the_server_has_none(proxy: Any, upstream: FakeUpstream) -> None:
     """Drop-in: the client's own key reaches the upstream, unless `forward_auth: false`."""
     sent = {"authorization": "Bearer client-secret-0123456789"}
@@ -162,6 +173,11 @@ def test_the_routers_own_token_is_no_upstreams_business(proxy: Any, upstream: Fa
     own = jwt.encode({"sub": "dashboard"}, SECRET, "HS256")
     proxy.chat("up/m", headers={"authorization": f"Bearer {own}"})
     assert upstream.inferences[-1].header("authorization") is None
+    proxy.chat("up/m", headers={"x-auth-token": own, "cookie": f"a=1; switchman_session={own}; b=2"})
+    assert own not in repr(upstream.inferences[-1])
+    assert upstream.inferences[-1].header("cookie") == "a=1; b=2"
+    proxy.chat("up/m", headers={"cookie": f"switchman_session={own}"})
+    assert upstream.inferences[-1].header("cookie") is None
     foreign = jwt.encode({"sub": "other"}, SECRET[::-1], "HS256")
     proxy.chat("up/m", headers={"authorization": f"Bearer {foreign}"})
     assert upstream.inferences[-1].header("authorization") == f"Bearer {foreign}"

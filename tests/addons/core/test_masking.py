@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from switchman.addons.core.masking import mask_headers, mask_url
+from switchman.addons.core import masking
+from switchman.addons.core.masking import is_secret_name, mask_headers, mask_text, mask_url
 
 LONG = "sk-proj-0123456789abcdWXYZ"
 
@@ -101,3 +102,34 @@ def test_no_secret_survives(name: str, secret: str) -> None:
     kept = once[0][1].removeprefix("a=").removeprefix("Bearer ")
     assert kept == "..." or (len(secret) >= 16 and kept == "..." + secret[-4:]) or kept == secret[:7] == secret
     assert mask_headers(once) == once
+
+
+@pytest.mark.parametrize(
+    ("sentence", "masked"),
+    [
+        (
+            f"Incorrect API key provided: {LONG}. You can find yours",
+            "Incorrect API key provided: ...WXYZ. You can find yours",
+        ),
+        (f"bad header 'Authorization Bearer {LONG[8:]}'", "bad header 'Authorization Bearer ...WXYZ'"),
+        ("token eyJhbGciOi.eyJzdWIiOiJ4In0.c2lnbmF0dXJl is old", "token ...dXJl is old"),
+        ("AIzaSyA0123456789abcdWXYZ: no such key", "...WXYZ: no such key"),
+        (f"GET https://u:p@h/?key={LONG} failed", "GET https://...@h/?key=...WXYZ failed"),
+        ("Missing bearer authentication in header", "Missing bearer authentication in header"),
+        ("model task-force-one-two-three is not there", "model task-force-one-two-three is not there"),
+    ],
+)
+def test_sentences(sentence: str, masked: str) -> None:
+    """What an upstream says of a key does not repeat the key; other words stay."""
+    assert mask_text(sentence) == masked
+    assert mask_text(masked) == masked
+
+
+def test_long_names_are_not_remembered() -> None:
+    """Names come from clients: thousands of 60 KB each would stay in memory for ever."""
+    before = masking._is_secret_name.cache_info().currsize, masking._kind_of.cache_info().currsize
+    for number in range(10):
+        name = f"x-{number}-" + "long-" * 1000
+        assert is_secret_name(name + "token") and not is_secret_name(name)
+        assert mask_headers([(name + "token", LONG)]) == ((name + "token", "...WXYZ"),)
+    assert (masking._is_secret_name.cache_info().currsize, masking._kind_of.cache_info().currsize) == before

@@ -56,7 +56,7 @@ def test_a_record_comes_back_as_it_was(store: Store, write: Write) -> None:
 
 
 def test_secrets_never_reach_the_store(url: str, tmp_path: Path) -> None:
-    """A caller that forgot to mask leaves no credential in headers, path, attempts' URLs or errors."""
+    """A caller that forgot to mask leaves no credential in headers, path, trace, attempts' URLs or errors."""
     secret = "sk-0123456789abcdefghijklmn"
     with open_store(url=url, blob_path=tmp_path / "blobs", max_age_days=None) as store:
         store.writer().put(
@@ -64,8 +64,13 @@ def test_secrets_never_reach_the_store(url: str, tmp_path: Path) -> None:
                 request_headers=(("Authorization", f"Bearer {secret}"), ("x-api-key", secret)),
                 response_headers=(("set-cookie", f"s={secret}; Path=/"),),
                 path=f"/v1/x?key={secret}",
-                error=f"http://u:{secret}@h/ refused",
-                attempts=(AttemptRecord(1, "a", "m", f"http://u:{secret}@a/?key={secret}", 1, 2, None, "dns"),),
+                error=f"http://u:{secret}@h/ refused: incorrect key {secret}",
+                trace=({"layer": "arbiter", "outcome": "error", "detail": f"it says: no such key: {secret}"},),
+                attempts=(
+                    AttemptRecord(
+                        1, "a", "m", f"http://u:{secret}@a/?key={secret}", 1, 2, None, "dns", f"key {secret}"
+                    ),
+                ),
             )
         )
     with open_store(url=url, blob_path=tmp_path / "blobs") as store:
