@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Any
+from typing import Any, Final
 
 from switchman.addons.core.ruleset import Ruleset
 from switchman.addons.core.servers import UNKNOWN_MODEL, ModelFacts, Server
@@ -147,7 +147,7 @@ def ollama_tags(entries: Iterable[Entry]) -> dict[str, Any]:
     return {"models": [_tag(entry) for entry in entries]}
 
 
-_NO_DETAILS = {
+NO_DETAILS: Final[Mapping[str, Any]] = {
     "parent_model": "",
     "format": "",
     "family": "",
@@ -163,7 +163,7 @@ def _tag(entry: Entry) -> dict[str, Any]:
         "size": 0,
         # `ollama list` prints its first 12 characters and breaks on fewer: it names the entry, not its weights.
         "digest": sha256(entry.id.encode("utf-8", "surrogatepass")).hexdigest(),
-        "details": _NO_DETAILS,
+        "details": NO_DETAILS,
     }
     return {**known, "name": entry.id, "model": entry.id}
 

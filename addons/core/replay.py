@@ -22,6 +22,7 @@ from switchman.addons.core.plan import Earlier
 from switchman.addons.core.sse import SSESplitter
 from switchman.addons.dialects.assembling import StreamFailed, assemble, tell
 from switchman.addons.dialects.codecs import CODECS, JSON, NDJSON
+from switchman.addons.dialects.fields import objects_in, objects_of
 from switchman.addons.dialects.form import End, FormatName, Reply, Stamp, StreamEvent, Text, Thinking, Usage
 from switchman.addons.dialects.framing import dump
 
@@ -139,11 +140,11 @@ def _is_fit(reply: Reply) -> bool:
 
 def _words(obj: Mapping[str, Any]) -> list[str]:
     """How this reply, or event of a reply, says that it ended: every word that it has for it."""
-    places = [*_dicts(obj.get("choices")), *_dicts([obj.get("delta"), obj.get("response")]), obj]
+    places = [*objects_of(obj, "choices"), *objects_in([obj.get("delta"), obj.get("response")]), obj]
     found = [place.get(name) for place in places for name in ("finish_reason", "stop_reason", "done_reason")]
     if obj.get("object") == "response":
         found.append(obj.get("status"))
-    found += [place.get("status") for place in _dicts([obj.get("response")])]
+    found += [place.get("status") for place in objects_in([obj.get("response")])]
     if obj.get("done") is True and not obj.get("done_reason"):
         found.append("stop")  # Ollama before 0.1.34 gave no reason
     return [word for word in found if isinstance(word, str)]
@@ -151,7 +152,3 @@ def _words(obj: Mapping[str, Any]) -> list[str]:
 
 def _are_fit(words: list[str]) -> bool:
     return bool(words) and _FIT_WORDS.issuperset(words)
-
-
-def _dicts(values: Any) -> list[dict[str, Any]]:
-    return [value for value in values if isinstance(value, dict)] if isinstance(values, list) else []

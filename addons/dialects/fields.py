@@ -25,7 +25,11 @@ def object_of(obj: Mapping[str, Any], key: str) -> dict[str, Any]:
 
 def objects_of(obj: Mapping[str, Any], key: str) -> Iterator[dict[str, Any]]:
     """The objects of a list member; other things in it are passed over."""
-    value = obj.get(key)
+    return objects_in(obj.get(key))
+
+
+def objects_in(value: Any) -> Iterator[dict[str, Any]]:
+    """The objects of what should be a list."""
     return (item for item in value if isinstance(item, dict)) if isinstance(value, list) else iter(())
 
 

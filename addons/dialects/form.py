@@ -7,7 +7,7 @@ format loses it by the table in `limits.py`, never silently.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final, Literal
@@ -93,6 +93,10 @@ class Opaque:
 Part = Text | Image | Thinking | ToolCall | ToolResult | Opaque
 
 
+def text_in(parts: Iterable[Part]) -> str:
+    return "".join(part.text for part in parts if isinstance(part, Text))
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """`place`: its name in the client's request, where messages were put in another order since (turns.py)."""
@@ -105,7 +109,7 @@ class Message:
 
     def text(self) -> str:
         """All plain text, joined by nothing."""
-        return "".join(part.text for part in self.parts if isinstance(part, Text))
+        return text_in(self.parts)
 
     def calls(self) -> tuple[ToolCall, ...]:
         return tuple(part for part in self.parts if isinstance(part, ToolCall))
@@ -233,6 +237,10 @@ class Choice:
     parts: tuple[Part, ...]
     finish: FinishReason | None
     stop_sequence: str | None = None
+
+    def text(self) -> str:
+        """All plain text, joined by nothing."""
+        return text_in(self.parts)
 
 
 @dataclass(frozen=True, slots=True)

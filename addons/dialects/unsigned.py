@@ -13,6 +13,7 @@ from typing import Any, Final
 from switchman.addons.core.call import Call
 from switchman.addons.core.jsonedit import REMOVE
 from switchman.addons.core.thinking import Edits
+from switchman.addons.dialects.fields import text_of
 
 SIGNATURE: Final = "switchman-unsigned"
 ITEM: Final = "rs_unsigned_"  # the start of an id
@@ -24,7 +25,7 @@ def without_unsigned(call: Call) -> Edits:
         return {}
     if call.endpoint.operation == "responses":
         items = _objects(call.body.get("input"))
-        return {("input", i): REMOVE for i, item in items if _text(item, "id").startswith(ITEM)}
+        return {("input", i): REMOVE for i, item in items if text_of(item, "id").startswith(ITEM)}
     edits: Edits = {}
     for i, message in _objects(call.body.get("messages")):
         blocks = list(_objects(message.get("content")))
@@ -39,8 +40,3 @@ def without_unsigned(call: Call) -> Edits:
 def _objects(value: Any) -> Iterator[tuple[int, dict[str, Any]]]:
     items = enumerate(value) if isinstance(value, list) else ()
     return ((i, item) for i, item in items if isinstance(item, dict))
-
-
-def _text(item: dict[str, Any], name: str) -> str:
-    value = item.get(name)
-    return value if isinstance(value, str) else ""

@@ -126,7 +126,7 @@ def _take_reasoning(rest: dict[str, Any]) -> Reasoning | None:
 
 
 def _take_tools(rest: dict[str, Any]) -> tuple[Tool, ...] | None:
-    tools = take(rest, "tools", lambda value: isinstance(value, list) and all(isinstance(x, dict) for x in value))
+    tools = take(rest, "tools", is_object_list)
     return None if tools is None else tuple(_tool(tool) for tool in tools)
 
 

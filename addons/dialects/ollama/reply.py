@@ -85,7 +85,7 @@ def encode_chat_reply(reply: Reply, stamp: Stamp) -> dict[str, Any]:
     """An /api/chat reply. Only the first choice has a place in it."""
     choice = _first(reply)
     calls = [part for part in choice.parts if isinstance(part, ToolCall)]
-    message: dict[str, Any] = {"role": "assistant", "content": _text(choice)}
+    message: dict[str, Any] = {"role": "assistant", "content": choice.text()}
     message |= present(thinking=_thoughts(choice), tool_calls=[encode_call(call) for call in calls] or None)
     head = head_of(reply.model or stamp.model, reply.created if reply.created is not None else stamp.created)
     return {**head, "message": message, **end_of(choice.finish, reply.usage, reply.timings or measured(stamp))}
@@ -95,7 +95,7 @@ def encode_generate_reply(reply: Reply, stamp: Stamp) -> dict[str, Any]:
     """An /api/generate reply. Tool calls have no place in it."""
     choice = _first(reply)
     head = head_of(reply.model or stamp.model, reply.created if reply.created is not None else stamp.created)
-    said = {"response": _text(choice), **present(thinking=_thoughts(choice))}
+    said = {"response": choice.text(), **present(thinking=_thoughts(choice))}
     return {**head, **said, **end_of(choice.finish, reply.usage, reply.timings or measured(stamp))}
 
 
@@ -132,10 +132,6 @@ def _nanoseconds(seconds: float) -> int:
 
 def _first(reply: Reply) -> Choice:
     return reply.choices[0] if reply.choices else Choice(0, (), "stop")
-
-
-def _text(choice: Choice) -> str:
-    return "".join(part.text for part in choice.parts if isinstance(part, Text))
 
 
 def _thoughts(choice: Choice) -> str | None:

@@ -90,7 +90,7 @@ def decode_chat(body: Mapping[str, Any]) -> Request:
     messages = rest.pop("messages", None)
     if not isinstance(messages, list):
         raise Malformed("messages", "a list")
-    tools = take(rest, "tools", lambda value: isinstance(value, list) and all(isinstance(x, dict) for x in value))
+    tools = take(rest, "tools", is_object_list)
     return Request(
         origin="ollama.chat",
         messages=tuple(_message(item, f"messages[{index}]") for index, item in enumerate(messages)),
@@ -137,9 +137,7 @@ def _common(rest: dict[str, Any]) -> dict[str, Any]:
     return {
         "model": take(rest, "model", lambda value: isinstance(value, str)) or "",
         "stream": take(rest, "stream", lambda value: isinstance(value, bool)),
-        "format": _format(
-            take(rest, "format", lambda value: value == "json" or (isinstance(value, dict) and bool(value)))
-        ),
+        "format": _format(take(rest, "format", _is_format)),
         "reasoning": _reasoning(take(rest, "think", lambda value: isinstance(value, bool | str))),
         "sampling": sampling,
     }

@@ -5,21 +5,13 @@ Source: docs/api.md of https://github.com/ollama/ollama, "Show Model Information
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Final
 
+from switchman.addons.core.catalogue import NO_DETAILS
 from switchman.addons.core.servers import ModelFacts
 
 ARCHITECTURE: Final = "unknown"  # clients look up `<architecture>.context_length`, by the architecture that is told
 WHEN_UNKNOWN: Final = "1970-01-01T00:00:00Z"
-NO_DETAILS: Final[Mapping[str, Any]] = {
-    "parent_model": "",
-    "format": "",
-    "family": "",
-    "families": None,
-    "parameter_size": "",
-    "quantization_level": "",
-}
 
 
 def show(model: str, facts: ModelFacts, server: str) -> dict[str, Any]:

@@ -113,7 +113,7 @@ def encode_reply(reply: Reply, stamp: Stamp) -> dict[str, Any]:
 
 
 def _encode_choice(choice: Choice) -> dict[str, Any]:
-    text = "".join(part.text for part in choice.parts if isinstance(part, Text))
+    text = choice.text()
     finish = FINISH_WORDS[choice.finish or "stop"]
     return {"index": choice.index, "text": text, "logprobs": None, "finish_reason": finish}
 

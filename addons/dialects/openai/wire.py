@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from switchman.addons.core.call import Operation
 from switchman.addons.core.slots import Slot
+from switchman.addons.dialects.fields import objects_in, objects_of
 from switchman.addons.dialects.framing import sse
 from switchman.addons.dialects.wire import ErrorInfo, Wire
 
@@ -40,7 +41,7 @@ def chat_slots(obj: dict[str, Any], streamed: bool) -> Iterator[Slot]:
 
     A choice that ends without a delta is given an empty one, so that a stage has a place for what it still holds.
     """
-    for position, choice in enumerate(_objects(obj.get("choices"))):
+    for position, choice in enumerate(objects_of(obj, "choices")):
         finished = not streamed or choice.get("finish_reason") is not None
         name = "delta" if streamed else "message"
         holder = choice.get(name)
@@ -57,7 +58,7 @@ def chat_slots(obj: dict[str, Any], streamed: bool) -> Iterator[Slot]:
 
 def _part_slots(key: Any, parts: list[Any], finished: bool) -> Iterator[Slot]:
     """Text parts in order (Mistral sends content as parts: `thinking` and `text`). One machine for all of a choice."""
-    texts = [part for part in _objects(parts) if part.get("type") == "text"]
+    texts = [part for part in objects_in(parts) if part.get("type") == "text"]
     if finished and not texts:
         texts = [{"type": "text", "text": ""}]
         parts.append(texts[0])
@@ -67,14 +68,10 @@ def _part_slots(key: Any, parts: list[Any], finished: bool) -> Iterator[Slot]:
 
 def completion_slots(obj: dict[str, Any], streamed: bool) -> Iterator[Slot]:
     """`choices[].text`, which has the same place in a chunk and in a whole reply."""
-    for position, choice in enumerate(_objects(obj.get("choices"))):
+    for position, choice in enumerate(objects_of(obj, "choices")):
         finished = not streamed or choice.get("finish_reason") is not None
         if finished or "text" in choice:
             yield Slot(choice.get("index", position), choice, "text", None, finished)
-
-
-def _objects(value: Any) -> Iterator[dict[str, Any]]:
-    return (item for item in value if isinstance(item, dict)) if isinstance(value, list) else iter(())
 
 
 def error_object(error: ErrorInfo) -> dict[str, Any]:
