@@ -35,13 +35,14 @@ _TOKEN: Final = re.compile(
     rf"[{HAN}]|!=|(?<![^\s(])(?:\.{{1,2}}/|[.!~]\w+|~/)|\d+(?:[.,:]\d+)*(?:st|nd|rd|th|ST|ND|RD|TH)?|(?:[^\W\d_{HAN}]|_|(?<=\w)\d)+(?:'[^\W\d_{HAN}]+)?(?:\+\+|#)?|[^\w\s]"
 )
 _VERBATIM: Final = re.compile(rf"[{HAN}]|\w+|[^\w\s]")
+_RAISED: Final = re.compile("[⁰¹²³⁴-⁹⁺⁻]+")
 _EMAIL: Final = re.compile(r"\b([eE])-(?=mail)")
 _BLANKS: Final = re.compile(r"[ \t]+")
 _TOPIC: Final = re.compile(r"\b([A-Za-z]+) ([.,:;?!]) (?=[a-z])")
 _PRIVATE: Final = 0xE000  # characters that no text means anything by
 _QUOTED: Final = re.compile(r'"([^"\n]{1,2000})"')
 _FORMULA: Final = re.compile(
-    r"\(\)|\[\]|\{\}"
+    r"\(\)|[\[\]{}]"
     r"|\d ?[-+*/^=]|[-+*/^=] ?\d|[a-z] ?[=^] ?[a-z]|\w\(|\b[^\W\d_] ?[-+*/|] ?[^\W\d_]\b|[\[({][^\w\s]*\w[^\w\s]*[\])}]"
 )
 _QUIET: Final = frozenset("\"'`()[]{}（）【】「」『』《》·|*_")
@@ -77,6 +78,7 @@ class Signature:
 
 def signature(text: str) -> Signature:
     """What has to be equal for two asks to be the same."""
+    text = _RAISED.sub(lambda found: f"^{found[0]}", text)  # 10³ is 10^3, and not 103
     text = _EMAIL.sub("\\1", unicodedata.normalize("NFKC", text).translate(_PLAIN).strip())
     text = _BLANKS.sub(" ", text)
     if whole := _QUOTED.fullmatch(text):

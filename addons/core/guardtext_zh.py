@@ -16,6 +16,10 @@ from switchman.addons.core import guardwords_zh as words
 HAN: Final = "\u3400-\u9fff"
 STOPS: Final = frozenset(".,;:!?…。，、；：！？~")
 _NUMERALS: Final = re.compile("[零一二三四五六七八九十百千万亿]+")
+# Two or three of them (两三个, 十七八, 三五百), a unit that is left out (一百二 is 120), units alone (百度, 万一).
+_UNCERTAIN: Final = re.compile(
+    "^[一二三四五六七八九]{2}$|[一二三四五六七八九]{2}[十百千万亿]|[十百千万亿][一二三四五六七八九]{2}|[百千万亿][一二三四五六七八九]$|^[百千万亿]"
+)
 _LONGEST_NUMBER: Final = 15  # numerals; more is no number that anybody says
 _SHORT: Final = 8  # characters: so few may well have thanks among them
 # 的 between two words, and 一下 after a verb; not where they are a part of a word (目的, 的士, 一下子).
@@ -94,8 +98,8 @@ def _is_courtesy(phrase: str, rest: str) -> bool:
 
 
 def _number(numeral: str) -> str:
-    """十五 as 15; a row of digits (二零二四) digit by digit."""
-    if len(numeral) > _LONGEST_NUMBER:
+    """十五 as 15; a row of digits (二零二四) digit by digit. What may be another number, or none, stays as it is."""
+    if len(numeral) > _LONGEST_NUMBER or _UNCERTAIN.search(numeral):
         return numeral
     if not any(character in words.UNITS for character in numeral):
         return "".join(str(words.DIGITS[character]) for character in numeral)

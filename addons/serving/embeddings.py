@@ -66,10 +66,11 @@ def layers_line(rules: Ruleset, embeddings: Embeddings) -> str:
     embedder = embeddings.why_off
     routes = rules.semantic_routes
     categories = routes is not None and routes.mode == "on" and any(one.target for one in routes.categories.values())
+    unkept = "" if rules.cache.exact.ttl > 0 else "ttl: 0"  # the semantic cache finds what the exact one keeps
     off = {
-        "L0 exact cache": "" if rules.cache.exact.ttl > 0 else "ttl: 0",
+        "L0 exact cache": unkept,
         f"L0.5 semantic cache ({rules.cache.semantic.mode})": _first(
-            "mode: off" if rules.cache.semantic.mode == "off" else "", embedder
+            "mode: off" if rules.cache.semantic.mode == "off" else "", unkept, embedder
         ),
         "L1 rules": "",
         "L2 semantic routes": _first("" if categories else "no semantic_routes", embedder),

@@ -53,9 +53,20 @@ SURFACE = [
     ("什么是区块链", "区块链是什么"),
     ("为啥天是蓝的", "为什么天是蓝的？"),
     ("十五个苹果", "15个苹果"),
+    ("一百零五加两万三千", "105加23000"),
+    ("二〇二四年", "二〇二四年？"),
+    ("What is x² + 1?", "What is x^2 + 1?"),
 ]
 
 DIFFERENT = [
+    ("What is 10³?", "What is 103?"),
+    ("What is 10⁻³?", "What is 10-3?"),
+    ("Is 2 in [1, 2]?", "Is 2 in (1, 2)?"),
+    ("推荐一两本书", "推荐12本书"),
+    ("两三天够吗", "23天够吗"),
+    ("十七八岁的人", "18岁的人"),
+    ("一百二是多少", "102是多少"),
+    ("百度是什么", "100度是什么"),
     ("What is 15% of 80?", "What is 16% of 80?"),
     ("Give me two names for a dog", "Give me three names for a dog"),
     ("Convert 5 miles to km", "Convert 5 km to miles"),

@@ -104,6 +104,8 @@ def test_the_line_of_layers_says_what_is_off_and_why() -> None:
     assert "L2 semantic routes (no prepared model)" in off.partition("; off")[2]
     assert "L3 arbiter (no arbiter)" in off
     assert "L1 rules" in off.partition("; off")[0]
+    unkept = layers_line(rules(ROUTES + "\ncache: {exact: {ttl: 0}}\n"), Embeddings("", "minilm, en"))
+    assert "L0 exact cache (ttl: 0), L0.5 semantic cache (ttl: 0)" in unkept.partition("; off")[2]
 
 
 def test_the_proxy_never_imports_what_runs_a_model() -> None:
