@@ -2,7 +2,8 @@
 
 1. `load_settings` reads the environment, `load_ruleset` the file. Both raise with every fault, for a person to read.
 2. `RulesFile` keeps the rules that are in force. `poll` looks at the file, and takes what is new if it is good.
-3. At the start a bad file is refused; later on the last good rules stay, and `error` says what is wrong.
+3. At the start a bad file is refused; later on the last good rules stay, and `error` says what is wrong: also for a
+   process that is started again (LAST_GOOD).
 """
 
 from __future__ import annotations
@@ -30,6 +31,9 @@ MAX_FILE_BYTES = 16 * 1024 * 1024
 # A file that was written to less than this ago may still be written to: look again before reading it. Seconds.
 SETTLE = 0.05
 _SETTLE_ROUNDS = 4
+
+# Set by `switchman serve` for its processes: the file in which they keep the rules last in force for each other.
+LAST_GOOD = "SWITCHMAN_LAST_GOOD_RULES"
 
 _SECRET_FIELDS = frozenset({"jwt_secret", "database_url", "default_upstream"})  # a URL may hold a password
 
@@ -72,11 +76,17 @@ def well_known() -> Presets:
 def load_ruleset(settings: Settings, path: str | Path | None = None) -> Ruleset:
     """The rules of `path`, which must be there, or of ROUTES_CONFIG, which may be missing. Raises RulesError."""
     file = Path(settings.routes_config if path is None else path)
+    return _parse(_first_text(file, path is not None), file, settings)
+
+
+def _first_text(file: Path, must_exist: bool) -> str:
     text = _read(file)
-    if text is None:
-        if path is not None:
-            raise RulesError([Problem(str(file), 0, 0, "", "there is no such file")])
-        text = ""
+    if text is None and must_exist:
+        raise RulesError([Problem(str(file), 0, 0, "", "there is no such file")])
+    return text or ""
+
+
+def _parse(text: str, file: Path, settings: Settings) -> Ruleset:
     return parse_ruleset(text, str(file), settings, os.environ, well_known())
 
 
@@ -110,14 +120,23 @@ class RulesFile:
     problems: tuple[Problem, ...]
 
     def __init__(self, settings: Settings, path: str | Path | None = None) -> None:
-        """Load for the first time. Raises RulesError for a bad file, and for a missing one where `path` names it."""
+        """Load for the first time. Raises RulesError for a bad file, and for a missing one where `path` names it.
+
+        Where another process has left rules in LAST_GOOD, those are what a bad file is told from.
+        """
         self._settings = settings
         self.path = Path(settings.routes_config if path is None else path)
+        self._copy = Path(copy) if path is None and (copy := os.environ.get(LAST_GOOD)) else None
         self._polling = threading.Lock()
         self._seen = self._signature()  # before reading: what is written meanwhile is seen as new by the next poll
-        self.current = load_ruleset(settings, path)
-        self.error = None
-        self.problems = ()
+        self.error, self.problems = None, ()
+        kept = _read(self._copy) if self._copy is not None else None
+        text = _first_text(self.path, path is not None) if kept is None else kept
+        self.current = _parse(text, self.path, settings)
+        if kept is None:
+            self._keep(text)
+        elif (self._seen is not None or kept) and self._reload(self._seen, logging.WARNING):
+            return  # a mere warning, as mitmproxy ends a process that logs an error while it starts
         for warning in self.current.warnings:
             logger.warning("%s", warning)
 
@@ -139,7 +158,7 @@ class RulesFile:
         finally:
             self._polling.release()
 
-    def _reload(self, signature: Signature | None) -> bool:
+    def _reload(self, signature: Signature | None, level: int = logging.ERROR) -> bool:
         try:
             text = None if signature is None else _read(self.path)
             if text is None:
@@ -147,26 +166,38 @@ class RulesFile:
             if not text.strip() and self.current.digest:
                 # An editor that truncates before it writes looks like this; nobody empties a file to be rid of rules.
                 raise RulesError([Problem(str(self.path), 0, 0, "", "the file is empty")])
-            fresh = parse_ruleset(text, str(self.path), self._settings, os.environ, well_known())
+            fresh = _parse(text, self.path, self._settings)
         except RulesError as error:
-            self._refuse(error)
+            self._refuse(error, level)
             return False
         same = fresh.digest == self.current.digest
         self.error, self.problems = None, ()
         if same:
             return False
         self.current = fresh
+        self._keep(text)
         logger.info("%s: loaded, %s", self.path, summary(fresh))
         for warning in fresh.warnings:
             logger.warning("%s", warning)
         return True
 
-    def _refuse(self, error: RulesError) -> None:
+    def _keep(self, text: str) -> None:
+        """Leave the rules in force for a process that is started while the file is bad."""
+        if self._copy is None:
+            return
+        fresh = self._copy.with_name(f"{self._copy.name}.{os.getpid()}")
+        try:
+            fresh.write_bytes(text.encode())
+            fresh.replace(self._copy)
+        except OSError as error:
+            logger.warning("the rules in force cannot be kept for a restart: %s", error.strerror)
+
+    def _refuse(self, error: RulesError, level: int) -> None:
         self.problems = error.problems
         self.error = str(error.problems[0])
         for problem in error.problems:
-            logger.error("%s", problem)
-        logger.error("%s: the last good rules stay in force", self.path)
+            logger.log(level, "%s", problem)
+        logger.log(level, "%s: the last good rules stay in force", self.path)
 
     def _settled(self, signature: Signature | None) -> Signature | None:
         """The signature once the file has been left alone for a moment, or after a few looks anyway."""

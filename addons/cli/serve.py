@@ -6,11 +6,12 @@ import argparse
 import asyncio
 import os
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from switchman.addons.cli.messages import refuse, say, show
-from switchman.addons.configuration import SettingsError, load_ruleset, load_settings
+from switchman.addons.configuration import LAST_GOOD, SettingsError, load_ruleset, load_settings
 from switchman.addons.core.problems import RulesError
 from switchman.addons.folders import check_folders
 from switchman.addons.serving.bodies import hold_bodies
@@ -44,6 +45,9 @@ def run(arguments: list[str]) -> int:
     except OSError as e:
         return refuse(f"cannot use {e.filename or data}: {e.strerror or e}")
     with ExitStack() as held:
+        with suppress(OSError):  # without it, a process cannot be started again while the rules file is bad
+            folder = held.enter_context(TemporaryDirectory(prefix="switchman-rules-"))
+            os.environ[LAST_GOOD] = str(Path(folder) / "routes.yaml")
         try:
             if settings.enable_logging and settings.blob_storage_type == "memory":
                 bodies = hold_bodies(settings.max_total_storage_size, held)

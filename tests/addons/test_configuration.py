@@ -8,7 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from switchman.addons.configuration import MAX_FILE_BYTES, RulesFile, load_ruleset, load_settings, summary
+from switchman.addons.configuration import (
+    LAST_GOOD,
+    MAX_FILE_BYTES,
+    RulesFile,
+    load_ruleset,
+    load_settings,
+    summary,
+)
 from switchman.addons.core.problems import RulesError
 from switchman.addons.settings import Settings
 
@@ -182,6 +189,48 @@ def test_a_file_that_is_emptied_keeps_the_rules(settings: Settings, file: Path, 
     overwrite(file, text)
     assert not rules.poll()
     assert (names(rules), rules.error) == (["one"], f"{file}: the file is empty")
+
+
+@pytest.mark.parametrize("text", ["servers: [broken\n", "", None])
+def test_a_process_started_while_the_file_is_bad_takes_what_was_last_in_force(
+    settings: Settings, file: Path, text: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As those that run already do: it says what is wrong, and takes the next good file."""
+    monkeypatch.setenv(LAST_GOOD, str(tmp_path / "kept.yaml"))
+    first = RulesFile(settings)
+    overwrite(file, TWO)
+    assert first.poll()
+    if text is None:
+        file.unlink()
+    else:
+        overwrite(file, text)
+    again = RulesFile(settings)
+    assert names(again) == ["two"]
+    assert again.error is not None and again.error.startswith(str(file))
+    overwrite(file, ONE)
+    assert again.poll() and names(again) == ["one"] and again.error is None
+    assert names(RulesFile(settings)) == ["one"]
+
+
+def test_a_process_started_later_takes_what_the_file_says_now(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was in force before counts only where the file is bad; no file from the start is nothing bad."""
+    monkeypatch.setenv(LAST_GOOD, str(tmp_path / "kept.yaml"))
+    assert RulesFile(settings).error is None
+    assert RulesFile(settings).error is None
+    Path(settings.routes_config).write_text(TWO)
+    rules = RulesFile(settings)
+    assert names(rules) == ["two"] and rules.error is None
+
+
+def test_rules_that_cannot_be_kept_are_in_force_all_the_same(
+    settings: Settings, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A folder that went costs nothing but the copy."""
+    monkeypatch.setenv(LAST_GOOD, str(tmp_path / "gone" / "kept.yaml"))
+    rules = RulesFile(settings)
+    assert names(rules) == ["one"] and "cannot be kept" in caplog.text
 
 
 def test_a_file_that_was_not_there_is_taken_when_it_comes(settings: Settings) -> None:

@@ -188,6 +188,28 @@ def test_workers_share_the_port_and_are_restarted(serve: Start) -> None:
         assert running.stop(signal.SIGTERM) == 0
 
 
+def test_a_worker_that_dies_while_the_rules_are_broken_comes_back_with_the_last_good_ones(
+    serve: Start, tmp_path: Path
+) -> None:
+    """It is no start with a bad file, which is refused; and what holds the rules goes with the router."""
+    data = tmp_path / "data"
+    data.mkdir()
+    with FakeUpstream() as upstream:
+        routes = data / "routes.yaml"
+        routes.write_text(f"servers: {{up: '{upstream.url}'}}\naliases: {{here: {{instances: [up/one]}}}}\n")
+        running = serve("--no-ui", "--data-dir", str(data), TMPDIR=str(tmp_path))
+        proxy = running.url("proxy")
+        routes.write_text(routes.read_text() + "aliasses: {}\n")
+        running.wait_for("the last good rules stay in force")
+        os.kill(next(iter(running.children())), signal.SIGKILL)
+        running.wait_for("worker-1 is back")
+        assert chat(proxy, model="here").headers["x-switchman-target"] == "up/one"
+        assert "routes.yaml:3:" in httpx.get(f"{proxy}/readyz", timeout=PATIENCE).text
+        assert list(tmp_path.glob("switchman-rules-*"))
+        assert running.stop() == 0
+    assert not list(tmp_path.glob("switchman-rules-*"))
+
+
 def test_nothing_outlives_a_killed_supervisor(serve: Start) -> None:
     """After SIGKILL of the supervisor, workers and dashboard end by themselves."""
     running = serve()
