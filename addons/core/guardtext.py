@@ -47,6 +47,7 @@ _FORMULA: Final = re.compile(
 )
 _QUIET: Final = frozenset("\"'`()[]{}（）【】「」『』《》·|*_")
 _BRACKETS: Final = frozenset("()[]{}*_|")
+_AFTER_FACTORIAL: Final = frozenset("+-*/^=<>)]")
 _SHORT: Final = 4  # words: so few may well have thanks as one of them
 _LONGEST_NUMBER: Final = 15  # digits; more is no number that anybody says
 _STOP: Final = "\n"
@@ -123,7 +124,7 @@ def _loose(text: str, formula: bool, start: bool, quiet: bool) -> list[Token]:
     begins = first = start  # of a sentence; of what may be one
     raw = _TOKEN.findall(text)
     for index, piece in enumerate(raw):
-        if piece in STOPS:
+        if piece in STOPS and not (piece == "!" and raw[index + 1 : index + 2] and raw[index + 1] in _AFTER_FACTORIAL):
             first = True
             if found and found[-1].text != _STOP:
                 found.append(Token(_STOP, piece))
@@ -330,12 +331,25 @@ def _adds_nothing(sentence: list[Token], index: int, loud: bool) -> bool:
     text = sentence[index].text
     if text in words.ADVERBS:
         return index > 0 and sentence[index - 1].text not in words.UNENDED
-    return text in words.FILLERS and not (text == "a" and _is_letter(sentence, index, loud))
+    if text not in words.FILLERS:
+        return False
+    spoken_of = (
+        _is_letter(sentence, index, loud) if text == "a" else text in ("an", "the") and _is_itself(sentence, index)
+    )
+    return not spoken_of
+
+
+def _is_itself(sentence: list[Token], index: int) -> bool:
+    """Whether nothing is after this word that an article could belong to: it is spoken of (a or an)."""
+    if index + 1 == len(sentence):
+        return True
+    after = sentence[index + 1].text
+    return not after[:1].isalnum() or after in ("and", "or", "vs", "versus")
 
 
 def _is_letter(sentence: list[Token], index: int, loud: bool) -> bool:
-    """Whether this `a` is the letter: vitamin A, or nothing after it that an article could belong to."""
-    if index + 1 == len(sentence) or not sentence[index + 1].text[:1].isalnum():
+    """Whether this `a` is the letter, or spoken of: vitamin A, or nothing after it that an article could belong to."""
+    if _is_itself(sentence, index):
         return True
     before = sentence[index - 1].text if index else ""
     if before in ("an", "the") or sentence[index + 1].text in ("few", "little"):

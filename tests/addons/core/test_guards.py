@@ -59,6 +59,10 @@ SURFACE = [
 ]
 
 DIFFERENT = [
+    ("What is 5! + 3?", "What is 5 + 3?"),
+    ("What is (5!) / 2?", "What is (5) / 2?"),
+    ("The difference between a and an", "The difference between an and the"),
+    ("When is it a or the?", "When is it an or the?"),
     ("What is 10³?", "What is 103?"),
     ("What is 10⁻³?", "What is 10-3?"),
     ("Is 2 in [1, 2]?", "Is 2 in (1, 2)?"),
