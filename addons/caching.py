@@ -29,7 +29,7 @@ from switchman.addons.core.ruleset import Ruleset, Server
 from switchman.addons.dialects import framing_of
 from switchman.addons.dialects.codecs import JSON
 from switchman.addons.dialects.form import FormatName, Stamp, Usage
-from switchman.addons.exchange import MAX_REPLY, CacheUse, Exchange, exchange
+from switchman.addons.exchange import MAX_REPLY, CacheUse, Exchange, exchange, ms_since
 from switchman.addons.flights import Flight, Result
 from switchman.addons.runtime import Runtime
 from switchman.addons.semantic_caching import SemanticCache
@@ -69,7 +69,8 @@ class Caching:
         if (kept := await self._look(use.fingerprint.key)) is not None:
             self._serve(flow, x, kept, LAYER, started)
             return
-        x.trace.append(TraceLine(LAYER, "miss", "No answer to this very request is kept.", elapsed_ms=_ms(started)))
+        detail = "No answer to this very request is kept."
+        x.trace.append(TraceLine(LAYER, "miss", detail, elapsed_ms=ms_since(started)))
         started = time.monotonic()
         if (near := await self.semantic.look(x, use, self._look)) is not None:
             self._serve(flow, x, near, self.semantic.name, started)
@@ -86,7 +87,7 @@ class Caching:
         use.flight = found
         if found is None or found.waited:
             detail = "The same request was under way already, but nothing came of waiting for its answer."
-            x.trace.append(TraceLine(LAYER, "miss", detail, elapsed_ms=_ms(started)))
+            x.trace.append(TraceLine(LAYER, "miss", detail, elapsed_ms=ms_since(started)))
 
     def _serves(self, x: Exchange, rules: Ruleset) -> bool:
         if rules.cache.exact.ttl <= 0 or x.call is None:
@@ -155,7 +156,7 @@ class Caching:
         detail = f"Answered {age:.0f} s ago by {candidate.target}, which {kept.layer} had chosen."
         x.cache.earlier = kept.earlier
         earlier = kept.earlier if layer == LAYER else None  # the semantic cache has said it already
-        x.trace.append(TraceLine(layer, "hit", detail, elapsed_ms=_ms(started), earlier=earlier))
+        x.trace.append(TraceLine(layer, "hit", detail, elapsed_ms=ms_since(started), earlier=earlier))
         x.plan = Plan((candidate,), layer, kept.route)
 
 
@@ -206,7 +207,7 @@ class Keeping:
         result: Result = "failed"
         try:
             # Reading a long stream once more takes milliseconds, which the event loop does not have.
-            value = await asyncio.to_thread(_packed, x, named, content, streamed, _ms(x.started))
+            value = await asyncio.to_thread(_packed, x, named, content, streamed, ms_since(x.started))
             result = "unfit" if value is None or len(value) > MAX_REPLY else "stored"
             if value is not None and result == "stored":
                 ttl = use.ttl if len(x.attempts) == 1 else min(use.ttl, AFTER_FAILOVER)
@@ -282,7 +283,3 @@ def _reply(format: FormatName, x: Exchange, content: bytes, streamed: bool) -> d
     if x.reply is not None and x.reply.output_tokens is not None:
         usage = Usage(input=x.reply.input_tokens, output=x.reply.output_tokens, cached=x.reply.cached_tokens)
     return streamed_reply(format, content, Stamp(x.id, x.started_at, x.call.model), usage)
-
-
-def _ms(since: float) -> float:
-    return (time.monotonic() - since) * 1000

@@ -27,7 +27,7 @@ from switchman.addons.core.fingerprint import policy_digest
 from switchman.addons.core.plan import Candidate, Plan, TraceLine
 from switchman.addons.core.ruleset import Ruleset
 from switchman.addons.core.rulesfile import AUTO
-from switchman.addons.exchange import Exchange
+from switchman.addons.exchange import Exchange, ms_since
 from switchman.addons.layers import AskedRequest, Layer, LayerAnswer, Miss
 from switchman.addons.plugins import load_layers
 from switchman.addons.runtime import Runtime
@@ -94,13 +94,14 @@ class Chain:
             hit = match_rules(ask, rules, self.runtime.live, is_open, missed)
         except Exception as error:  # noqa: BLE001 - the boundary: a layer that crashes is a miss
             logger.error("The rules failed: %r", error)
-            x.trace.append(TraceLine("route", "error", f"It failed: {type(error).__name__}.", elapsed_ms=_ms(started)))
+            detail = f"It failed: {type(error).__name__}."
+            x.trace.append(TraceLine("route", "error", detail, elapsed_ms=ms_since(started)))
             return None
         if hit is None:
-            x.trace += [replace(line, elapsed_ms=_ms(started)) for line in missed]
+            x.trace += [replace(line, elapsed_ms=ms_since(started)) for line in missed]
             return None
         first, *rest = hit.plan.trace
-        return replace(hit.plan, trace=(replace(first, elapsed_ms=_ms(started)), *rest))
+        return replace(hit.plan, trace=(replace(first, elapsed_ms=ms_since(started)), *rest))
 
     async def _by_layer(
         self, layer: Layer, asked: AskedRequest, x: Exchange, ask: Ask, rules: Ruleset, is_open: IsOpen
@@ -109,7 +110,7 @@ class Chain:
 
         def miss(why: str, score: float | None = None, *, failed: bool = False) -> Plan | None:
             (self._breakers.failure if failed else self._breakers.success)(target, time.monotonic())
-            x.trace.append(TraceLine(layer.name, "error" if failed else "miss", why, score, _ms(started)))
+            x.trace.append(TraceLine(layer.name, "error" if failed else "miss", why, score, ms_since(started)))
             return None
 
         if not self._breakers.claim(target, started):
@@ -139,7 +140,7 @@ class Chain:
         self._breakers.success(target, time.monotonic())
         first, *rest = plan.trace
         detail = f"{answer.detail} {first.detail}".strip()
-        line = replace(first, detail=detail, score=answer.score, elapsed_ms=_ms(started))
+        line = replace(first, detail=detail, score=answer.score, elapsed_ms=ms_since(started))
         return replace(plan, trace=(line, *rest))
 
     # ---- conversations ----
@@ -156,16 +157,16 @@ class Chain:
                 value = await self.runtime.shared.get(CONVERSATIONS, x.conversation)
         except (Trouble, TimeoutError) as error:
             detail = f"It could not be looked up: {str(error) or 'too slow'}."
-            x.trace.append(TraceLine(stickiness.LAYER, "error", detail, elapsed_ms=_ms(started)))
+            x.trace.append(TraceLine(stickiness.LAYER, "error", detail, elapsed_ms=ms_since(started)))
             return None
         held = stickiness.unpack(value) if value is not None else None
         if held is None:
             detail = "No target is known that it was with."
-            x.trace.append(TraceLine(stickiness.LAYER, "miss", detail, elapsed_ms=_ms(started)))
+            x.trace.append(TraceLine(stickiness.LAYER, "miss", detail, elapsed_ms=ms_since(started)))
             return None
         plan = stickiness.held_plan(held, ask, rules, is_open)
         if isinstance(plan, str):
-            x.trace.append(TraceLine(stickiness.LAYER, "miss", plan, elapsed_ms=_ms(started)))
+            x.trace.append(TraceLine(stickiness.LAYER, "miss", plan, elapsed_ms=ms_since(started)))
             return None
         return plan
 
@@ -201,7 +202,3 @@ def _policy(rules: Ruleset) -> str:
 def _asked(x: Exchange, ask: Ask) -> AskedRequest:
     assert x.call is not None and x.features is not None
     return AskedRequest(x.call.model, x.features, x.call.body, ask.headers, x.client, ask.token, x.semantic)
-
-
-def _ms(since: float) -> float:
-    return (time.monotonic() - since) * 1000

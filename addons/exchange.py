@@ -6,6 +6,7 @@ dataclass there breaks saving.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from math import inf
 from typing import TYPE_CHECKING, Any, Literal
@@ -154,6 +155,11 @@ class Exchange:
             "switchman_attempts": len(self.attempts),
             "switchman_outcome": self.outcome,
         }
+
+
+def ms_since(started: float) -> float:
+    """Milliseconds from a time of time.monotonic() until now."""
+    return (time.monotonic() - started) * 1000
 
 
 # Every hook asks for it, so it is an attribute of the flow: a WeakKeyDictionary took 2.5 % of a request. mitmproxy

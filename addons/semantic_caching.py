@@ -19,7 +19,7 @@ from switchman.addons.core.fingerprint import Fingerprint
 from switchman.addons.core.layersfile import SemanticCache as Settings
 from switchman.addons.core.plan import Outcome, TraceLine
 from switchman.addons.core.replay import SHOWN, Kept
-from switchman.addons.exchange import CacheUse, Exchange
+from switchman.addons.exchange import CacheUse, Exchange, ms_since
 from switchman.addons.runtime import Runtime
 from switchman.addons.semantics.client import SemanticClient
 
@@ -50,13 +50,13 @@ class SemanticCache:
             why = (
                 "No embeddings are there." if self.runtime.semantics is None else "It is for single asks in plain text."
             )
-            x.trace.append(TraceLine(self.name, "skip", why, elapsed_ms=(time.monotonic() - started) * 1000))
+            x.trace.append(TraceLine(self.name, "skip", why, elapsed_ms=ms_since(started)))
             return None
         try:
             return await self._look(x, use, use.fingerprint, client, look)
         except Exception as error:  # noqa: BLE001 - the boundary: no failure of cleverness costs a request its answer
             logger.error("The semantic cache failed: %r", error)
-            elapsed = (time.monotonic() - started) * 1000
+            elapsed = ms_since(started)
             x.trace.append(TraceLine(self.name, "error", f"It failed: {type(error).__name__}.", elapsed_ms=elapsed))
             return None
 
@@ -78,7 +78,7 @@ class SemanticCache:
         settings, started = self.runtime.rules.current.cache.semantic, time.monotonic()
         known = seen.features(x, self.runtime.tasks)
         x.semantic = answer = await client.ask(named.ask, language=known.language, route=x.auto, scope=named.scope)
-        elapsed = (time.monotonic() - started) * 1000
+        elapsed = ms_since(started)
 
         def note(outcome: Outcome, detail: str, score: float | None = None, kept: Kept | None = None) -> None:
             earlier = kept.earlier if kept is not None else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from switchman.addons.dialects.errors import decode_failure
@@ -17,6 +18,7 @@ from switchman.addons.dialects.form import (
     Thinking,
     ThinkingDelta,
     ToolDelta,
+    Usage,
     UsageSeen,
 )
 from switchman.addons.dialects.framing import sse
@@ -96,6 +98,12 @@ class _Calls:
         return len(self.ids) - 1
 
 
+def last_events(head: Mapping[str, Any], usage: Usage | None, stamp: Stamp) -> bytes:
+    """The usage, if the client wants it, in a chunk without choices; and [DONE]."""
+    counted = encode_usage(usage) if stamp.include_usage else None
+    return (sse({**head, "choices": [], "usage": counted}) if counted else b"") + DONE
+
+
 class ChatEncoder(StreamEncoder):
     """A chunk with the role first, then deltas, a chunk with the finish reason, usage if asked for, and [DONE]."""
 
@@ -151,10 +159,7 @@ class ChatEncoder(StreamEncoder):
         return {"index": key[1], "id": call_id(pieces[0].id, self.stamp, *key), **call}
 
     def on_end(self) -> bytes:
-        usage = encode_usage(self.tally.usage)
-        if self.stamp.include_usage and usage:
-            return sse({**self.head, "choices": [], "usage": usage}) + DONE
-        return DONE
+        return last_events(self.head, self.tally.usage, self.stamp)
 
     def on_failed(self, event: Failed) -> bytes:
         return error_event("chat", ErrorInfo(event.message, event.type or "server_error", None, event.code))

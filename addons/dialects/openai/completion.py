@@ -29,7 +29,7 @@ from switchman.addons.dialects.limits import Notes
 from switchman.addons.dialects.openai.chat_body import SILENT, encode_sampling
 from switchman.addons.dialects.openai.chat_reply import FINISH, FINISH_WORDS, encode_usage, usage_of
 from switchman.addons.dialects.openai.chat_request import take_options
-from switchman.addons.dialects.openai.chat_stream import DONE
+from switchman.addons.dialects.openai.chat_stream import last_events
 from switchman.addons.dialects.openai.wire import error_event
 from switchman.addons.dialects.sampling import STANDARD, Quirks, take
 from switchman.addons.dialects.streams import StreamDecoder, StreamEncoder
@@ -168,10 +168,7 @@ class CompletionEncoder(StreamEncoder):
         return self._chunk(event.choice, "", FINISH_WORDS[event.reason])
 
     def on_end(self) -> bytes:
-        usage = encode_usage(self.tally.usage)
-        if self.stamp.include_usage and usage:
-            return sse({**self.head, "choices": [], "usage": usage}) + DONE
-        return DONE
+        return last_events(self.head, self.tally.usage, self.stamp)
 
     def on_failed(self, event: Failed) -> bytes:
         return error_event("completion", ErrorInfo(event.message, event.type or "server_error", None, event.code))
