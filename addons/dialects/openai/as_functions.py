@@ -61,7 +61,9 @@ def _without_hosted(request: Request, notes: Notes) -> Request:
 def _is_left_out(tool: Tool, request: Request, notes: Notes) -> bool:
     if tool.opaque is None:
         return False
-    if request.tool_choice and request.tool_choice.name and request.tool_choice.name == text_of(tool.opaque, "name"):
+    forced = request.tool_choice.name if request.tool_choice else ""
+    by_type = text_of(object_of(request.extras, "tool_choice"), "type")  # as Responses have it
+    if (forced and forced == text_of(tool.opaque, "name")) or (by_type and by_type == tool.name):
         notes.lose("tools", f"tools ({tool.name})")  # refused
     named = (kind for kind in HOSTED if request.origin == "openai.responses" and tool.name.startswith(kind))
     notes.lose(f"tools.{next(named, 'hosted')}", f"tools ({tool.name})")

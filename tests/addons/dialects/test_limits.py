@@ -158,6 +158,14 @@ def test_what_is_lost_again_and_again_is_one_warning() -> None:
             },
         ),
         ("/v1/responses", {"tools": [{"type": "code_interpreter", "container": {"type": "auto"}}], "input": "hi"}),
+        (
+            "/v1/responses",
+            {
+                "tools": [{"type": "code_interpreter"}, {"type": "function", "name": "f", "parameters": {}}],
+                "tool_choice": {"type": "code_interpreter"},
+                "input": "hi",
+            },
+        ),
     ],
 )
 def test_a_hosted_tool_that_is_alone_or_has_to_be_called_is_refused(path: str, body: dict[str, Any]) -> None:
