@@ -3,8 +3,11 @@
 | hook             | addon      | does                                                                       |
 |------------------|------------|----------------------------------------------------------------------------|
 | load             | Runtime    | settings, rules, breakers, log; a bad one stops the start                  |
-| running          | Probing    | finds out, in the background, what undeclared servers speak                |
+|                  | Routing    | the plug-in layers; a bad one stops the start too                          |
+| running          | Embedding  | the way to the semantic process, kept warm                                 |
+|                  | Probing    | finds out, in the background, what undeclared servers speak                |
 |                  | Underway   | writes down, every second, what is not over yet                            |
+|                  | Routing    | looks twice a second whether the rules file has changed                    |
 | next_layer       | Failover   | our HTTP layer in the place of mitmproxy's                                 |
 | requestheaders   | Gate       | which flows are ours; starts the Exchange                                  |
 | request          | Intake     | path + body -> Call; refuses what cannot be read                           |
@@ -16,11 +19,14 @@
 | upstream_failed  | Failover   | next candidate, or the final answer, or a stream's tail; breakers          |
 | responseheaders  | Streaming  | the Pipe for streams; x-switchman-* headers                                |
 | each chunk       | (Pipe)     | bytes -> events -> stages -> bytes                                         |
-| response         | Processing | the same stages over a whole reply                                         |
+| response         | Routing    | remembers which target a conversation is held to                           |
+|                  | Failover   | what a server was not to blame for is asked of it again later              |
+|                  | Processing | the same stages over a whole reply                                         |
 |                  | Verdict    | breakers: was it an answer?                                                |
 |                  | Keeping    | stores the answer; lets those go on who waited for it                      |
 |                  | Recording  | Exchange -> Record -> writer's queue                                       |
 | error            | Failover   | the client left: no verdict on the server                                  |
+|                  | Keeping    | lets those go on who waited for this answer                                |
 |                  | Recording  | status 499, or what was refused                                            |
 
 A hook opens with its guard, `if (x := exchange(flow)) is None: return`, and answers that are already set

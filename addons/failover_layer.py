@@ -1,8 +1,10 @@
 """mitmproxy's HTTP layer, with streams that fail over, and one timer for all deadlines of a connection.
 
-What a request goes through is in routed_stream.py, how the client is spoken to in client_connection.py. Here is what
-belongs to the connection as a whole: which server connections there are, and when somebody must be woken. A keep-alive
-connection with a thousand requests has one sleeping task (`_tend`), not a thousand.
+What a request goes through is in its stream, a class in four parts: request_stream.py (its body comes in),
+routed_stream.py (its attempts), held_stream.py (is it an answer?), pinging_stream.py (what the router says itself). How
+the two ends are spoken to is in client_connection.py and upstream_connection.py. Here is what belongs to the connection
+as a whole: which server connections there are, and when somebody must be woken. A keep-alive connection with a thousand
+requests has one sleeping task (`_tend`), not a thousand.
 """
 
 from __future__ import annotations
