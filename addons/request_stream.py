@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from mitmproxy import flow, http
 from mitmproxy.proxy import events, layer
 from mitmproxy.proxy.context import Context
-from mitmproxy.proxy.layers.http import DropStream, HttpStream, SendHttp
+from mitmproxy.proxy.layers.http import DropStream, HttpStream, SendHttp, validate_request
 from mitmproxy.proxy.layers.http._events import (
     ErrorCode,
     RequestData,
@@ -31,6 +31,11 @@ from switchman.addons.refusal import refusal
 # A request body over the limit is read and thrown away up to this many times the limit, so the client, which
 # writes before it reads, gets to see the 413; past that the connection is closed.
 DISCARD_FACTOR = 8
+
+NO_TUNNEL = (
+    "This port is no forward proxy: give the client this address as its base URL, or send it through "
+    "`mitmdump -s addons/pipeline.py`, which is one."
+)
 
 if TYPE_CHECKING:
     from switchman.addons.failover_layer import RoutedHttpLayer
@@ -66,6 +71,15 @@ class RequestStream(HttpStream):
         if not event.end_stream:
             self._wake_in(self.parent.body_timeout)
         yield from super().state_wait_for_request_headers(event)
+
+    def check_request_line(self) -> layer.CommandGenerator[bool]:
+        """Refuse what cannot be meant for us. True where it was."""
+        problem = validate_request(self.mode, self.flow.request, False)
+        if problem is None:
+            return False
+        yield HttpRequestHeadersHook(self.flow)  # the addons have not seen it yet
+        yield from self._refuse_connection(NO_TUNNEL if self.flow.request.method == "CONNECT" else problem, 400)
+        return True
 
     def _record_refused(self, event: RefusedRequest) -> layer.CommandGenerator[None]:
         """The client has its answer; the flow is made only so that the addons hear of it."""

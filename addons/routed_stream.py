@@ -21,11 +21,7 @@ from typing import cast
 
 from mitmproxy import flow, http
 from mitmproxy.proxy import events, layer
-from mitmproxy.proxy.layers.http import (
-    DropStream,
-    SendHttp,
-    validate_request,
-)
+from mitmproxy.proxy.layers.http import DropStream, SendHttp
 from mitmproxy.proxy.layers.http._events import (
     ErrorCode,
     HttpEvent,
@@ -177,9 +173,8 @@ class RoutedStream(RequestStream):
         if not request and exchange(self.flow) is not None:
             return False  # looked at above, where a bad answer is a reason for another attempt
         # A client's headers were looked at as they were read; what is left is the request line.
-        read = request and isinstance(self.parent.connections.get(self.context.client), RoutedServer)
-        if read and validate_request(self.mode, self.flow.request, False) is None:
-            return False
+        if request and isinstance(self.parent.connections.get(self.context.client), RoutedServer):
+            return (yield from self.check_request_line())
         return (yield from super().check_invalid(request))
 
     def state_swallow_answer(self, event: HttpEvent) -> layer.CommandGenerator[None]:

@@ -201,6 +201,19 @@ def test_what_is_sent_ahead_has_a_limit(start: Any) -> None:
         assert proxy.row(path="/v1/chat/completions?ahead")["outcome"] == "cancelled"
 
 
+def test_a_tunnel_is_refused_with_what_to_do_instead(proxy: Any, upstream: FakeUpstream) -> None:
+    """A client that takes the router for its HTTPS_PROXY is told how that is done; nobody's server is named for it."""
+    with RawClient(proxy.port) as client:
+        client.send(b"CONNECT tunnel.example:443 HTTP/1.1\r\nhost: tunnel.example:443\r\n\r\n")
+        reply = client.reply()
+        assert reply.status == 400
+        assert "base URL" in message_of("openai", reply)
+        client.half_close()
+        assert client.ended()
+    row = proxy.row(method="CONNECT")
+    assert (row["status"], row["outcome"], row["attempts"]) == (400, "refused", [])
+
+
 @pytest.mark.parametrize("dialect", PATHS)
 def test_a_body_shorter_than_announced_is_refused(dialect: str, proxy: Any) -> None:
     """A client that stops sending before its length is told so, if it still listens."""
