@@ -290,6 +290,10 @@ class Notes:
         """A field that this very server does not take, whatever others of its dialect do."""
         self._warn(name, f"was dropped for this server: {reason}")
 
+    def change(self, name: str, reason: str) -> None:
+        """What this very model wants to be said in another way."""
+        self._warn(name, f"was changed for this model: {reason}")
+
     def _warn(self, where: str, what: str) -> None:
         self._told.setdefault(NUMBER.sub("", where), {}).setdefault(where, what)
 

@@ -149,3 +149,23 @@ def test_a_result_that_names_only_the_tool_answers_a_call_with_an_id() -> None:
     assert told == {"call_f": "f says.", "call_g": "g says."}
     (*_, said) = translate_request(chat, body, "anthropic", STAMP).body["messages"]
     assert {block.get("tool_use_id"): block.get("content") for block in said["content"]} == told
+
+
+def test_mistral_gets_ids_and_turns_as_it_wants_them() -> None:
+    """Its models refuse a call's id of another length, and a user right after a result (an interrupted call)."""
+    asked = {"role": "assistant", "content": [{**USE, "id": "toolu_01A"}, {**USE, "id": "abcDEF123"}]}
+    results = [{"type": "tool_result", "tool_use_id": id, "content": "42"} for id in ("toolu_01A", "abcDEF123")]
+    messages = [HI, asked, {"role": "user", "content": [*results, {"type": "text", "text": "Stop."}]}]
+    body = {"model": "x", "max_tokens": 9, "messages": messages}
+    for model, roles in (
+        ("mistral-large", ["tool", "tool", "assistant", "user"]),
+        ("gpt-4o", ["tool", "tool", "user"]),
+    ):
+        out = translate_request(MESSAGES, body, "openai", STAMP, model)
+        _, calls, *rest = out.body["messages"]
+        assert [message["role"] for message in rest] == roles
+        ids = [call["id"] for call in calls["tool_calls"]]
+        assert ids == [message["tool_call_id"] for message in rest[:2]]
+        assert ids[1] == "abcDEF123"
+        assert (len(ids[0]) == 9 and ids[0].isalnum()) == (model == "mistral-large")
+        assert any("right after a tool" in line for line in out.warnings) == (model == "mistral-large")
