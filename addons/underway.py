@@ -13,7 +13,7 @@ import secrets
 import time
 from typing import TYPE_CHECKING
 
-from switchman.addons.core.record import Underway as Running
+from switchman.addons.core.record import Running
 from switchman.addons.exchange import Exchange
 from switchman.addons.runtime import Runtime
 

@@ -42,7 +42,7 @@ class AttemptRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Underway:
+class Running:
     """A request that is not over yet: what is known of it so far. `attempts`: how many have begun.
 
     `method` and `path` are "" while it still comes in.

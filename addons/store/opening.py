@@ -10,7 +10,7 @@ from typing import Self
 from sqlalchemy import Engine, select
 from sqlalchemy.exc import DBAPIError
 
-from switchman.addons.core.record import Underway
+from switchman.addons.core.record import Running
 from switchman.addons.store.blobs import BlobStorageType, BlobStore, open_blobs
 from switchman.addons.store.database import StoreError, database_url, make_engine, upgrade
 from switchman.addons.store.queries import Queries
@@ -52,7 +52,7 @@ class Store:
             return f"the log's database does not answer: {exc.orig!s:.200}"
         return None
 
-    def write_underway(self, worker: str, running: Sequence[Underway], now: float) -> str | None:
+    def write_underway(self, worker: str, running: Sequence[Running], now: float) -> str | None:
         """See underway.py; None, or why it could not be done: nothing hangs on it."""
         try:
             write_underway(self.engine, worker, running, now)

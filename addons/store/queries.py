@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Column, ColumnElement, Engine, RowMapping, func, literal, select, tuple_
 
-from switchman.addons.core.record import Underway
+from switchman.addons.core.record import Running
 from switchman.addons.store.blobs import BlobStore, unpack
 from switchman.addons.store.filters import Filters, as_stored
 from switchman.addons.store.retention import stored_bytes
@@ -243,7 +243,7 @@ class Queries:
         """Response time against tokens, one point per request; see summaries.py."""
         return self._summaries.scatter(filters, limit)
 
-    def underway(self, now: float) -> tuple[Underway, ...]:
+    def underway(self, now: float) -> tuple[Running, ...]:
         """The requests that are not over yet, newest first; see underway.py."""
         return read_underway(self._engine, now)
 

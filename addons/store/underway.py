@@ -11,7 +11,7 @@ from dataclasses import fields
 from sqlalchemy import Engine, delete, insert, or_, select
 
 from switchman.addons.core.masking import mask_url
-from switchman.addons.core.record import Underway
+from switchman.addons.core.record import Running
 from switchman.addons.store.database import writing
 from switchman.addons.store.rows import fit_text
 from switchman.addons.store.tables import underway
@@ -20,7 +20,7 @@ FRESH = 5.0  # seconds that a row is believed
 MOST = 100  # of one worker, and of one list
 
 
-def write_underway(engine: Engine, worker: str, running: Sequence[Underway], now: float) -> None:
+def write_underway(engine: Engine, worker: str, running: Sequence[Running], now: float) -> None:
     """Put these in the place of what this worker wrote last. Not on the event loop: it waits for the write lock."""
     rows = [
         {"worker": worker, "number": number, "seen_at": now, **_values(one)}
@@ -32,15 +32,15 @@ def write_underway(engine: Engine, worker: str, running: Sequence[Underway], now
             conn.execute(insert(underway), rows)
 
 
-def read_underway(engine: Engine, now: float) -> tuple[Underway, ...]:
+def read_underway(engine: Engine, now: float) -> tuple[Running, ...]:
     """What runs by the word of all workers, newest first."""
     query = select(*(underway.c[name] for name in _NAMES)).where(underway.c.seen_at >= now - FRESH)
     with engine.connect() as conn:
         found = conn.execute(query.order_by(underway.c.started_at.desc()).limit(MOST))
-        return tuple(Underway(*row) for row in found)
+        return tuple(Running(*row) for row in found)
 
 
-def _values(one: Underway) -> dict[str, object]:
+def _values(one: Running) -> dict[str, object]:
     values: dict[str, object] = {name: getattr(one, name) for name in _NAMES}
     values["path"] = mask_url(one.path)
     for name, most in _LENGTHS.items():
@@ -49,5 +49,5 @@ def _values(one: Underway) -> dict[str, object]:
     return values
 
 
-_NAMES = tuple(field.name for field in fields(Underway))
+_NAMES = tuple(field.name for field in fields(Running))
 _LENGTHS = {name: length for name in _NAMES if (length := getattr(underway.c[name].type, "length", None)) is not None}

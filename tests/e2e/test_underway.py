@@ -12,7 +12,7 @@ import httpx
 import pytest
 import sqlalchemy
 
-from switchman.addons.core.record import Underway
+from switchman.addons.core.record import Running
 from switchman.addons.store.underway import read_underway
 from switchman.addons.testing import Behaviour, FakeUpstream
 
@@ -32,7 +32,7 @@ aliases:
 """)
 
 
-def underway(proxy: Any) -> tuple[Underway, ...]:
+def underway(proxy: Any) -> tuple[Running, ...]:
     engine = sqlalchemy.create_engine(f"sqlite:///{proxy.folder / 'requests.db'}")
     try:
         return read_underway(engine, time.time())

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from switchman.addons.core.record import Underway
+from switchman.addons.core.record import Running
 from switchman.addons.store.opening import Store
 from switchman.webui import WebConfig
 from switchman.webui.auth import make_token
@@ -326,7 +326,7 @@ def test_what_is_under_way_is_seen_until_it_has_its_row(
 ) -> None:
     """On an empty page too; it goes when it is over, and no worker's word is believed for long."""
     asked, decided = ("POST", "/v1/chat/completions", "10.0.0.1", "auto"), ("alias", "two", "slow", EVIL)
-    running = Underway("long", time.time() - 8, *asked, *decided, attempts=2)
+    running = Running("long", time.time() - 8, *asked, *decided, attempts=2)
     page.goto(dashboard)
     expect(page.locator("#empty")).to_be_visible()
     stop = threading.Event()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from switchman.addons.core.record import Underway
+from switchman.addons.core.record import Running
 from switchman.addons.store import Store
 from switchman.addons.store.underway import FRESH, MOST
 
 NOW = 1000.0
-ONE = Underway("a", 990.0, "POST", "/v1/chat/completions", "10.0.0.1", "auto", "route", "r", "s", "m", 1)
+ONE = Running("a", 990.0, "POST", "/v1/chat/completions", "10.0.0.1", "auto", "route", "r", "s", "m", 1)
 
 
 def ids(store: Store, now: float = NOW) -> list[str]:
