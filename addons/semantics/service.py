@@ -51,8 +51,8 @@ def wanted(settings: Settings, rules: Ruleset) -> Wanted | str:
     """What the rules call for, or why there are no embeddings: a sentence for people."""
     routes = rules.semantic_routes
     routing = routes is not None and routes.mode == "on" and any(c.target for c in routes.categories.values())
-    if not routing and rules.cache.semantic.mode == "off":
-        return "no semantic_routes, and cache.semantic.mode is off"
+    if not routing and (rules.cache.semantic.mode == "off" or rules.cache.exact.ttl <= 0):
+        return "no semantic_routes, and cache.semantic.mode is off or cache.exact.ttl 0"
     backend = routes.backend if routes else "onnx"
     model = (routes.model if routes else None) or settings.semantic_model
     if missing := [name for name in _NEEDS[backend] if importlib.util.find_spec(name) is None]:

@@ -36,6 +36,14 @@ def test_a_prepared_model_and_rules_that_want_one_are_enough(prepared_model: Pat
     assert wanted(unlogged, rules(ROUTES)) == Wanted("onnx", str(prepared_model), None)
 
 
+@pytest.mark.parametrize("cache", ["semantic: {mode: off}", "exact: {ttl: 0}"])
+def test_no_process_for_a_cache_that_is_off(prepared_model: Path, tmp_path: Path, cache: str) -> None:
+    """Neither without the semantic cache nor without the exact one, whose answers it would serve; routes want it."""
+    settings = Settings(semantic_model=str(prepared_model), db_path=str(tmp_path / "requests.db"))
+    assert isinstance(wanted(settings, rules(f"cache: {{{cache}}}")), str)
+    assert isinstance(wanted(settings, rules(f"{ROUTES}\ncache: {{{cache}}}")), Wanted)
+
+
 def test_the_rules_may_name_the_model(prepared_model: Path) -> None:
     """`semantic_routes.model` stands above SEMANTIC_MODEL."""
     found = wanted(
