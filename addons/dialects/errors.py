@@ -1,7 +1,8 @@
 """Errors as servers really write them -> one form.
 
 One reader serves all dialects, as servers mix the shapes: `{"error": {...}}` (OpenAI, Anthropic), `{"error": "text"}`
-(Ollama, llama.cpp), `{"message": ...}` (Mistral), `{"detail": ...}` (vLLM and others made with FastAPI), plain text.
+(Ollama, llama.cpp), `{"message": ...}` (Mistral), `{"detail": ...}` (vLLM and others made with FastAPI), a list of one
+(Gemini), plain text.
 """
 
 from __future__ import annotations
@@ -50,6 +51,8 @@ def decode_error(status: int, body: bytes) -> ErrorInfo:
         obj = json.loads(text)
     except (ValueError, RecursionError):
         obj = None
+    if isinstance(obj, list) and len(obj) == 1:  # Gemini's OpenAI endpoint
+        obj = obj[0]
     if isinstance(obj, dict) and (found := error_in(obj)):
         return found
     return ErrorInfo(text[:LONGEST_TEXT] if text and not text.startswith("<") else phrase(status), "")

@@ -27,7 +27,7 @@ from switchman.addons.dialects.images import to_url
 from switchman.addons.dialects.limits import OPENAI_FIELDS, Notes
 from switchman.addons.dialects.linking import link, place
 from switchman.addons.dialects.openai.chat_request import EXTENSIONS, SAMPLING
-from switchman.addons.dialects.openai.mistral import MODELS, for_mistral
+from switchman.addons.dialects.openai.families import as_wanted
 from switchman.addons.dialects.sampling import STANDARD, Quirks, said
 from switchman.addons.dialects.turns import merged, results_together
 
@@ -164,10 +164,7 @@ def encode_messages(request: Request, notes: Notes, quirks: Quirks = STANDARD) -
     else:
         messages = link(request.messages if quirks.developer_role else _without_developers(request.messages))
     said = [item for index, message in enumerate(messages) for item in encoder.message(message, place(request, index))]
-    if encoder.native:
-        return said
-    said = merged(results_together(said))
-    return for_mistral(said, notes) if MODELS.search(request.model) else said
+    return said if encoder.native else as_wanted(merged(results_together(said)), request.model, notes)
 
 
 def _without_developers(messages: tuple[Message, ...]) -> tuple[Message, ...]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from switchman.addons.dialects.errors import decode_failure, failure_in
+from switchman.addons.dialects.errors import decode_error, decode_failure, failure_in
 
 STATUSES: list[tuple[dict[str, Any], int]] = [
     ({"error": {"message": "m", "type": "overloaded_error"}}, 529),
@@ -62,3 +62,9 @@ def test_an_error_and_nothing_else_is_a_failure(obj: dict[str, Any]) -> None:
 def test_an_answer_is_no_failure(obj: dict[str, Any]) -> None:
     """Whatever else stands beside it."""
     assert failure_in(obj) is None
+
+
+def test_an_error_in_a_list_is_read() -> None:
+    """Gemini's OpenAI endpoint puts it there."""
+    error = decode_error(400, b'[{"error": {"code": 400, "message": "Unknown name.", "status": "INVALID_ARGUMENT"}}]')
+    assert (error.message, error.code) == ("Unknown name.", "400")

@@ -169,3 +169,15 @@ def test_mistral_gets_ids_and_turns_as_it_wants_them() -> None:
         assert ids[1] == "abcDEF123"
         assert (len(ids[0]) == 9 and ids[0].isalnum()) == (model == "mistral-large")
         assert any("right after a tool" in line for line in out.warnings) == (model == "mistral-large")
+
+
+def test_gemini_is_told_that_a_calls_thought_is_unsigned() -> None:
+    """It refuses a first call without a signature, for which no other dialect has a place; Google's own models only."""
+    body = {
+        "model": "x",
+        "max_tokens": 9,
+        "messages": [HI, {"role": "assistant", "content": [USE, {**USE, "id": "b"}]}],
+    }
+    for model, signed in (("gemini-3-pro-preview", [True, False]), ("google/gemini-3-pro", [False, False])):
+        *_, said = translate_request(MESSAGES, body, "openai", STAMP, model).body["messages"]
+        assert ["extra_content" in call for call in said["tool_calls"]] == signed
