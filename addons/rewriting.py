@@ -18,7 +18,7 @@ from mitmproxy import http
 from switchman.addons.core import credentials
 from switchman.addons.core.call import Call
 from switchman.addons.core.masking import is_secret_name
-from switchman.addons.core.plan import Candidate, Outcome, TraceLine
+from switchman.addons.core.plan import Candidate, TraceLine
 from switchman.addons.core.retry import retriable_statuses
 from switchman.addons.core.ruleset import Server
 from switchman.addons.core.thinking import wish
@@ -96,12 +96,7 @@ class Rewriting:
         named = candidate.target if x.auto else x.call.model
         stamp = Stamp(x.id, x.started_at, named, elapsed=lambda: time.monotonic() - x.started)
         rendered = render(x.call, candidate, spoken, stamp)
-        for warning in rendered.warnings:
-            x.trace.append(TraceLine("translation", "hit", f"For {candidate.target}: {warning}"))
-        if how := rendered.thinking.how:
-            outcome: Outcome = "hit" if rendered.thinking.understood else "miss"
-            line = TraceLine("thinking", outcome, f"For {candidate.named(x.call.model)}: {how}")
-            x.trace += [line] if line not in x.trace else []
+        x.trace += [line for line in rendered.told(candidate.named(x.call.model)) if line not in x.trace]
         return rendered
 
     def _apply(self, request: http.Request, x: Exchange, candidate: Candidate, rendered: Rendered | None) -> None:

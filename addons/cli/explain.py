@@ -29,6 +29,7 @@ from switchman.addons.layers import AskedRequest, Miss
 from switchman.addons.semantic_layer import SemanticLayer
 from switchman.addons.semantics.service import open_client
 from switchman.addons.settings import Settings
+from switchman.addons.spoken import ServerDialects
 
 CHAT = Endpoint("openai", "chat", "/v1/chat/completions")
 _SHOWN = ("task", "task_confidence", "language", "input_tokens", "modalities", "tools", "depth", "turns")
@@ -126,21 +127,17 @@ def _told(plan: Plan, rules: Ruleset, body: dict[str, Any]) -> list[TraceLine]:
     whose dialect is not declared are taken to speak the client's; the proxy finds out."""
     text = json.dumps(body)
     call = Call(CHAT, "", text, body, jsonedit.parse(text)[1], body.get("model") or "", bool(body.get("stream")))
-    found = []
+    found, undetected = [], ServerDialects()
     for candidate in plan.candidates:
         server, target = candidate.server, candidate.named(call.model)
-        dialect = CHAT.dialect if CHAT.dialect in server.also else server.dialect
+        dialect = undetected.to_speak(server, CHAT.dialect)
         asked = wish(plan.thinking, CHAT, body, rules.disables_thinking_for(candidate, call.model))
         try:
             rendered = render(call, candidate, Spoken(dialect, asked, quirks=server.quirks), Stamp("", 0.0, target))
         except ValueError as error:
             found.append(TraceLine("translation", "skip", f"{target} cannot be asked this: {error}"))
             continue
-        found += [TraceLine("translation", "hit", f"For {target}: {warning}") for warning in rendered.warnings]
-        if how := rendered.thinking.how:
-            found.append(
-                TraceLine("thinking", "hit" if rendered.thinking.understood else "miss", f"For {target}: {how}")
-            )
+        found += rendered.told(target)
     return found
 
 

@@ -145,7 +145,7 @@ def _path(path: tuple[str | int, ...]) -> str:
 def _brief(value: Any) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"{key} {_brief(one)}" for key, one in value.items())
-    return {True: "true", False: "false"}.get(value, str(value)) if isinstance(value, bool) else str(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _edits(asked: Wish, endpoint: Endpoint, body: Mapping[str, Any], model: str, traits: Traits) -> Edits | None:

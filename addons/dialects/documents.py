@@ -46,10 +46,10 @@ def _read(part: Opaque, notes: Notes) -> Opaque | Text:
 
 def _words(value: Mapping[str, Any]) -> str | None:
     """The text of a document or a search result; None for a document of another kind."""
-    source = value.get("source")
-    if isinstance(source, str):
-        return "\n".join([source, *_texts(value)])
-    kind, found = text_of(object_of(value, "source"), "type"), object_of(value, "source")
+    if isinstance(value.get("source"), str):
+        return "\n".join([value["source"], *_texts(value)])
+    found = object_of(value, "source")
+    kind = text_of(found, "type")
     if kind == "text":
         return text_of(found, "data")
     if kind != "content":

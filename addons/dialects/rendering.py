@@ -14,7 +14,7 @@ from typing import Any, Final
 from switchman.addons.core import jsonedit
 from switchman.addons.core.call import Call, DialectName, Endpoint, Form
 from switchman.addons.core.multipart import replaced
-from switchman.addons.core.plan import Candidate
+from switchman.addons.core.plan import Candidate, Outcome, TraceLine
 from switchman.addons.core.thinking import NOTHING, Edits, Told, Traits, Wish, stated, told
 from switchman.addons.dialects import endpoint_of
 from switchman.addons.dialects.fields import without
@@ -70,6 +70,14 @@ class Rendered:
     def data(self) -> bytes:
         """The body as it goes out, where it was edited."""
         return self.form if self.form is not None else self.content.encode("utf-8", "surrogatepass")
+
+    def told(self, target: str) -> tuple[TraceLine, ...]:
+        """What `target` is told otherwise than the client said it: in translation, and of thinking."""
+        lines = [TraceLine("translation", "hit", f"For {target}: {warning}") for warning in self.warnings]
+        if self.thinking.how:
+            outcome: Outcome = "hit" if self.thinking.understood else "miss"
+            lines.append(TraceLine("thinking", outcome, f"For {target}: {self.thinking.how}"))
+        return tuple(lines)
 
 
 def render(call: Call, candidate: Candidate, spoken: Spoken, stamp: Stamp) -> Rendered:
