@@ -43,7 +43,8 @@ _PRIVATE: Final = 0xE000  # characters that no text means anything by
 _QUOTED: Final = re.compile(r'"([^"\n]{1,2000})"')
 _FORMULA: Final = re.compile(
     r"\(\)|[\[\]{}]"
-    r"|\d ?[-+*/^=]|[-+*/^=] ?\d|[a-z] ?[=^] ?[a-z]|\w\(|\b[^\W\d_] ?[-+*/|] ?[^\W\d_]\b|[\[({][^\w\s]*\w[^\w\s]*[\])}]"
+    r"|\d ?[-+*/^=]|[-+*/^=] ?\d|[a-z] ?[=^] ?[a-z]|\w\(|\b[^\W\d_] ?[-+*/|] ?[^\W\d_]\b"
+    r"|[\[({][^\w\s]{0,9}\w[^\w\s]{0,9}[\])}]"
 )
 _QUIET: Final = frozenset("\"'`()[]{}（）【】「」『』《》·|*_")
 _BRACKETS: Final = frozenset("()[]{}*_|")

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -45,13 +46,16 @@ class _Remove:
 REMOVE: Final = _Remove()
 """As a value in edit(): delete this member."""
 
+# At the top. Requests have some twenty; a million would keep everybody waiting for half a minute.
+MOST_MEMBERS: Final = 10_000
+
 _decode = json.JSONDecoder().raw_decode
 _space = re.compile(r"[ \t\n\r]*").match
 
 
 def parse(text: str) -> tuple[dict[str, Any], TopSpans]:
     """The object `text` holds and the spans of its top-level values. ValueError (with line and column) if it is
-    not one object.
+    not one object, or one of more than MOST_MEMBERS members.
     """
     start = _skip(text, 0)
     if text[start : start + 1] != "{":
@@ -61,7 +65,7 @@ def parse(text: str) -> tuple[dict[str, Any], TopSpans]:
         raise ValueError(f"expected a JSON object, not {_kind(value)}")
     obj: dict[str, Any] = {}
     spans = TopSpans()
-    members, end = _members(text, start)
+    members, end = _members(text, start, MOST_MEMBERS)
     for member in members:
         key = str(member.key)
         if key in obj:
@@ -170,8 +174,10 @@ def _kind(value: Any) -> str:
     return names[type(value)]
 
 
-def _members(text: str, at: int) -> tuple[list[_Member], int]:
-    """The members of the object or array that begins at `at`, and where it ends. ValueError if it is broken."""
+def _members(text: str, at: int, most: int = sys.maxsize) -> tuple[list[_Member], int]:
+    """The members of the object or array that begins at `at`, and where it ends. ValueError if it is broken, or has
+    more than `most` of them.
+    """
     is_object = text[at] == "{"
     closer = "}" if is_object else "]"
     members: list[_Member] = []
@@ -196,6 +202,8 @@ def _members(text: str, at: int) -> tuple[list[_Member], int]:
             return members, at + 1
         if mark != ",":
             raise _broken(text, at, f"expecting ',' or '{closer}'")
+        if len(members) == most:
+            raise ValueError(f"the object has more than {most} members")
         at = _skip(text, at + 1)
 
 

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from switchman.addons.configuration import SettingsError
+from switchman.addons.core.masking import mask_text
 from switchman.addons.core.problems import RulesError
 
 READY = "ready"
@@ -51,9 +52,12 @@ def say_ready(details: Sequence[str] = ()) -> None:
 
 
 class OneLine(logging.Formatter):
-    """Messages hold what clients and servers sent: no line of theirs may pass for one of ours, or move the cursor."""
+    """Messages hold what clients and servers sent: no line of theirs may pass for one of ours, or move the cursor, and
+    no key in it stays.
+    """
 
     def formatMessage(self, record: logging.LogRecord) -> str:
+        record.message = mask_text(record.message)
         if not record.message.isprintable():
             record.message = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in record.message)
         return super().formatMessage(record)

@@ -46,6 +46,7 @@ def test_last_of_repeated_keys_wins() -> None:
         ("\ufeff{}", "not valid JSON: begins with a byte order mark at line 1, column 1"),
         ('{"a":' + "[" * 100_000, "not valid JSON: nested too deeply at line 1, column 6"),
         ('{"a":' + "1" * 5000 + "}", "not valid JSON: a number has too many digits at line 1, column 6"),
+        ("{" + '"a":1,' * 10_001, "the object has more than 10000 members"),
         ("[1]", "expected a JSON object, not an array"),
         ('"x"', "expected a JSON object, not a string"),
         ("null", "expected a JSON object, not null"),

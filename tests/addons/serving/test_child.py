@@ -15,11 +15,12 @@ from switchman.addons.serving.child import OneLine, mistakes_told
     [
         ("up/llama3 failed: 模型", "up/llama3 failed: 模型"),
         ("up/a\n12:00:00 worker-1 INFO all is well", r"up/a\n12:00:00 worker-1 INFO all is well"),
+        ("up/m failed: bad key sk-0123456789abcdWXYZ", "up/m failed: bad key ...WXYZ"),
         ("up/\x1b[2J\r\x00\u2028\ud800", r"up/\x1b[2J\r\x00\u2028\ud800"),
     ],
 )
 def test_a_message_is_one_line(said: str, written: str) -> None:
-    """A model's name with line breaks or terminal commands in it forges no line of the log."""
+    """A model's name with line breaks or terminal commands in it forges no line of the log; a key in it is masked."""
     record = logging.LogRecord("switchman", logging.WARNING, __file__, 1, "%s", (said,), None)
     assert OneLine("%(levelname)s %(message)s").format(record) == f"WARNING {written}"
 
