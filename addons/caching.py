@@ -26,6 +26,7 @@ from switchman.addons.core.fingerprint import Fingerprint, fingerprint, policy_d
 from switchman.addons.core.plan import Candidate, Plan, TraceLine
 from switchman.addons.core.replay import Kept, pack, replay, streamed_reply, unpack, whole_reply
 from switchman.addons.core.ruleset import Ruleset, Server
+from switchman.addons.core.rulesfile import AUTO
 from switchman.addons.dialects import framing_of
 from switchman.addons.dialects.codecs import JSON
 from switchman.addons.dialects.form import FormatName, Stamp, Usage
@@ -102,7 +103,8 @@ class Caching:
             x.trace.append(TraceLine(LAYER, "skip", "The client asked for no cache at all."))
             return CacheUse("bypass")
         shared = rules.cache.exact.scope == "shared"
-        policy = f"{self._policy(x, rules)}/{'auto' if x.auto else x.call.model}"
+        # Rules may treat each of the names that stand for `auto` in its own way; no name at all is the same as `auto`.
+        policy = f"{self._policy(x, rules)}/{x.call.model or AUTO}"
         named = None
         messages = x.call.body.get("messages")
         long = isinstance(messages, list) and len(messages) > MAX_MESSAGES

@@ -390,3 +390,12 @@ def test_rules_about_the_caller_keep_answers_apart(start: Any, big: FakeUpstream
     blue = say(proxy, "hello", headers={"x-team": "blue"})
     assert (blue.headers["x-switchman-cache"], blue.json()["model"]) == ("miss", "big/blue")
     assert kept(proxy, "hello", headers={"x-team": "red"}).json()["model"] == "big/gpt"
+
+
+def test_rules_about_the_name_keep_answers_apart(start: Any, big: FakeUpstream) -> None:
+    """Where a rule is for one of the names that stand for `auto`, its answers do not serve the others."""
+    route = "routes: [{match: {model: smart}, route: {model: big/other}}]"
+    proxy = start(rules(big, f"auto_names: [auto, smart]\n{route}"))
+    assert kept(proxy, "hello", model="smart").json()["model"] == "big/other"
+    answer = say(proxy, "hello", model="auto")
+    assert (answer.headers["x-switchman-cache"], answer.json()["model"]) == ("miss", "big/gpt")
