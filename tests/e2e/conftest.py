@@ -27,7 +27,7 @@ from switchman.addons.serving.ports import reserve
 from switchman.addons.store import tables
 from switchman.addons.store.blobs import FileBlobs
 from switchman.addons.store.queries import Queries
-from switchman.addons.testing import FakeUpstream
+from switchman.addons.testing import Behaviour, FakeUpstream
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 60.0  # seconds for what should take milliseconds: these tests share two cores with others
@@ -281,6 +281,14 @@ def upstream_factory() -> Iterator[Callable[..., FakeUpstream]]:
     yield make
     for upstream in started:
         upstream.stop()
+
+
+@pytest.fixture(scope="module")
+def upstream(upstream_factory: Callable[..., FakeUpstream]) -> FakeUpstream:
+    """One that does not tell its dialect, and plays all of them: each client is passed through as it speaks."""
+    upstream = upstream_factory(name="up")
+    upstream.listing = Behaviour(status=404, body=b"")
+    return upstream
 
 
 @pytest.fixture(scope="session")

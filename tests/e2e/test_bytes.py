@@ -40,14 +40,6 @@ HEADERS = [
 
 
 @pytest.fixture(scope="module")
-def upstream(upstream_factory: Callable[..., FakeUpstream]) -> FakeUpstream:
-    upstream = upstream_factory(name="up")
-    # It does not tell its dialect, and plays all of them: each client is passed through as it speaks.
-    upstream.listing = Behaviour(status=404, body=b"")
-    return upstream
-
-
-@pytest.fixture(scope="module")
 def shared_proxy(start_shared: Any, upstream: FakeUpstream) -> Any:
     routes = f"""
 servers:

@@ -8,19 +8,11 @@ from typing import Any
 import jwt
 import pytest
 
-from switchman.addons.testing import Behaviour, FakeUpstream
+from switchman.addons.testing import FakeUpstream
 from switchman.addons.testing.rawclient import RawClient
 
 SECRET = "q8Zr2vLx0TnWc7Yp5KdGh3JmBf9SaEuI"
 MESSAGES = [{"role": "user", "content": "hi"}]
-
-
-@pytest.fixture(scope="module")
-def upstream(upstream_factory: Callable[..., FakeUpstream]) -> FakeUpstream:
-    upstream = upstream_factory(name="up")
-    # It does not tell its dialect, and plays all of them: each client is passed through as it speaks.
-    upstream.listing = Behaviour(status=404, body=b"")
-    return upstream
 
 
 @pytest.fixture(scope="module")
