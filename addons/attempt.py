@@ -94,4 +94,7 @@ def invalid_head(request: http.Request, response: http.Response) -> str | None:
         validate_headers(response)
     except ValueError as e:
         return f"the server's headers are invalid: {e}"
+    for name, value in response.data.headers.fields:
+        if b"\r" in value or b"\n" in value or b"\0" in value:  # RFC 9110 section 5.5: a client may read two headers
+            return f"the server's headers are invalid: a line break or NUL in {name.decode('ascii', 'replace')!r}"
     return None

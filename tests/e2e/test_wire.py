@@ -49,6 +49,15 @@ NO_ANSWERS: dict[str, tuple[bytes, bool]] = {
     "a body shorter than its length": (b"HTTP/1.1 200 OK\r\n" + JSON + LENGTH % 999 + b"\r\n" + WHOLE, False),
     "no chunk": (b"HTTP/1.1 200 OK\r\n" + SSE + b"transfer-encoding: chunked\r\n\r\nzzz\r\n" + EVENTS, True),
     "no chunk, whole": (b"HTTP/1.1 200 OK\r\n" + JSON + b"transfer-encoding: chunked\r\n\r\n-5\r\n" + WHOLE, False),
+    "a line break in a header": (
+        b"HTTP/1.1 200 OK\r\nx-a: b\rset-cookie: c=d\r\n" + JSON + LENGTH % 2 + b"\r\n{}",
+        False,
+    ),
+    "a NUL in a header": (b"HTTP/1.1 200 OK\r\nx-a: b\0c\r\n" + JSON + LENGTH % 2 + b"\r\n{}", False),
+    "a chunk's line without end": (
+        b"HTTP/1.1 200 OK\r\n" + JSON + b"transfer-encoding: chunked\r\n\r\n5;" + b"x" * 2_000_000,
+        False,
+    ),
     "an empty body": (b"HTTP/1.1 200 OK\r\n" + JSON + LENGTH % 0 + b"\r\n", False),
     "an empty stream": (b"HTTP/1.1 200 OK\r\n" + SSE + LENGTH % 0 + b"\r\n", True),
     "a stream without an event": (b"HTTP/1.1 200 OK\r\n" + SSE + b"transfer-encoding: chunked\r\n\r\n0\r\n\r\n", True),
