@@ -13,8 +13,10 @@ from switchman.addons.core.masking import is_secret_name, mask_secret
 # Words that name a credential in a header and mostly something else in a body.
 HARMLESS = frozenset({"key", "signature", "prompt_cache_key", "stop_token", "cookie"})
 # A member whose value is a string, in JSON or in JSON that is itself a string in JSON. It ends at the first quote or
-# backslash, which no credential has, so every character is looked at once.
+# backslash, so every character is looked at once.
 _MEMBER = re.compile(r'(\\{0,7}"([\w.-]{1,64})\\{0,7}"\s{0,8}:\s{0,8}\\{0,7}")([^"\\]+)')
+# The same for a value with escaped characters in it, outside of JSON in JSON.
+_ESCAPED = re.compile(r'("([\w.-]{1,64})"\s{0,8}:\s{0,8}")([^"\\]*\\.(?:[^"\\]|\\.)*)', re.DOTALL)
 
 
 def is_secret_field(name: str) -> bool:
@@ -24,7 +26,11 @@ def is_secret_field(name: str) -> bool:
 
 def masked_text(text: str) -> str:
     """JSON, or what looks like it, with the values of secret fields masked."""
-    return _MEMBER.sub(lambda m: m[1] + mask_secret(m[3]) if is_secret_field(m[2]) else m[0], text)
+    return _MEMBER.sub(_mask_member, _ESCAPED.sub(_mask_member, text))
+
+
+def _mask_member(match: re.Match[str]) -> str:
+    return match[1] + mask_secret(match[3]) if is_secret_field(match[2]) else match[0]
 
 
 def masked_value(name: str, value: Any) -> Any:

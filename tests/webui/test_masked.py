@@ -43,6 +43,14 @@ def test_everything_else_stays(text: str) -> None:
     assert masked_text(text) == text
 
 
+@pytest.mark.parametrize("value", ['ab"cdefghij0123WXYZ', "ab\\cdefghij0123WXYZ", "\u00e9bcdefghijk0123WXYZ"])
+def test_an_escape_ends_no_credential(value: str) -> None:
+    """A password may have a quote or a backslash in it, and what follows belongs to it; so does not the next member."""
+    text = json.dumps({"password": value, "model": "m"})
+    assert masked_text(text) == '{"password": "...WXYZ", "model": "m"}'
+    assert masked_text(masked_text(text)) == masked_text(text)
+
+
 def test_hostile_text_is_read_once() -> None:
     """A text of nothing but quotes and names takes no longer than any other."""
     for piece in ('"', '\\"', '"api_key":', '"api_key":"', "\\" * 8):
