@@ -77,7 +77,7 @@ def _read(response: http.Response, answer: Translation | None) -> dict[str, Any]
         if content and framing is not None and answer is not None:
             return answer.gather(content, framing)
         obj = json.loads(content) if content else None
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(obj, dict):
         return None

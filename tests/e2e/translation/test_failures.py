@@ -177,7 +177,9 @@ def test_a_stream_for_a_whole_answer_that_fails(
 
 
 @crossing
-@pytest.mark.parametrize("body", [b"[1, 2]", b"{", b"", b"null"])
+@pytest.mark.parametrize(
+    "body", [b"[1, 2]", b"{", b"", b"null", b"[" * 100_000], ids=["list", "cut", "empty", "null", "deep"]
+)
 def test_an_answer_that_cannot_be_read(
     body: bytes, name: str, dialect: str, clients: Any, upstreams: Any, proxy: Any, asks: Any
 ) -> None:
