@@ -41,4 +41,4 @@ class Gate:
             dialect=dialect_of(request),
         )
         begin(flow, x)
-        self.runtime.underway[id(x)] = x
+        self.runtime.underway[id(x)] = flow

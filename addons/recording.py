@@ -58,6 +58,10 @@ class Recording:
         self._write(flow, x, status)
 
     def done(self) -> None:
+        """Of `switchman serve` nothing runs by now; mitmproxy's own tools end without waiting for anybody."""
+        self.runtime.stopping()
+        for flow in list(self.runtime.underway.values()):
+            self.error(flow)
         self.runtime.close()
 
     def _write(self, flow: http.HTTPFlow, x: Exchange, status: int) -> None:

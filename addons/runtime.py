@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import jwt
-from mitmproxy import ctx, hooks
+from mitmproxy import ctx, hooks, http
 from mitmproxy.addonmanager import Loader
 from mitmproxy.proxy.mode_specs import ProxyMode, ReverseMode
 
@@ -30,7 +30,6 @@ from switchman.addons.shared import MemoryShared, Shared, SQLiteShared
 from switchman.addons.spoken import ServerDialects
 
 if TYPE_CHECKING:
-    from switchman.addons.exchange import Exchange
     from switchman.addons.semantics.client import SemanticClient
     from switchman.addons.store import Store
     from switchman.addons.store.writer import Writer
@@ -63,7 +62,7 @@ class Runtime:
     is_stopping: bool = False
 
     def __init__(self) -> None:
-        self.underway: dict[int, Exchange] = {}  # by id(): the requests that have no record yet
+        self.underway: dict[int, http.HTTPFlow] = {}  # by the Exchange's id(): requests that have no record yet
 
     def load(self, loader: Loader) -> None:
         settings = load_settings()

@@ -14,7 +14,7 @@ import time
 from typing import TYPE_CHECKING
 
 from switchman.addons.core.record import Running
-from switchman.addons.exchange import Exchange
+from switchman.addons.exchange import Exchange, exchange
 from switchman.addons.runtime import Runtime
 
 if TYPE_CHECKING:
@@ -56,7 +56,8 @@ class Underway:
 
     def _lasting(self) -> list[Exchange]:
         since = time.monotonic() - LASTING
-        return [x for x in self.runtime.underway.values() if x.started < since]
+        found = [exchange(flow) for flow in self.runtime.underway.values()]
+        return [x for x in found if x is not None and x.started < since]
 
 
 def running(x: Exchange) -> Running:
