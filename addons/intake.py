@@ -36,6 +36,9 @@ class Intake:
             return
         request = flow.request
         x.sent = Sent(request.method, request.path, request.headers.fields, request.raw_content or b"")
+        if request.method.upper() == "TRACE":  # a server that obeys tells the client what it was sent: its own key too
+            flow.response = refusal(x, 405, "TRACE is not passed on.")
+            return
         path, _, query = request.path.partition("?")
         endpoint = endpoint_of(request.method, path)
         if endpoint is None:

@@ -150,6 +150,14 @@ def test_what_the_rules_set_is_there_once(proxy: Any, keyed: FakeUpstream) -> No
     assert (b"x-own", b"1") in asked
 
 
+def test_nobody_is_asked_to_repeat_a_request(proxy: Any, upstream: FakeUpstream) -> None:
+    """TRACE would show the client what a server got, the server's own key included (RFC 9110 section 9.3.8)."""
+    with RawClient(proxy.port) as client:
+        assert client.ask("/v1/anything?traced", method="TRACE").status == 405
+    assert proxy.row(path="/v1/anything?traced")["outcome"] == "refused"
+    assert not any("traced" in asked.target for asked in upstream.requests)
+
+
 def test_a_clients_key_goes_on_where_the_server_has_none(proxy: Any, upstream: FakeUpstream) -> None:
     """Drop-in: the client's own key reaches the upstream, unless `forward_auth: false`."""
     sent = {"authorization": "Bearer client-secret-0123456789"}
