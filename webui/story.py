@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
+from switchman.addons.core.masking import mask_text
 from switchman.webui.masked import masked_value
 
 LONGEST_TEXT = 20_000  # characters of one message that are shown
@@ -195,7 +196,7 @@ def pieces(reply: dict[str, Any]) -> Iterator[Piece]:
     """What one reply object, or one event of a stream, adds to the answer."""
     error = reply.get("error")
     if error:
-        yield Piece("error", str(mapping(error).get("message") or error))
+        yield Piece("error", mask_text(str(mapping(error).get("message") or error)))
     for choice in items(reply.get("choices")):
         if choice.get("index", 0) == 0:
             yield from message_pieces(mapping(choice.get("delta") or choice.get("message")))

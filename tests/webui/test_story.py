@@ -143,6 +143,12 @@ def test_the_servers_own_error_is_told(error) -> None:
     assert found is not None and found.error == "no"
 
 
+def test_a_key_in_an_error_is_masked() -> None:
+    """Servers repeat the key that they refuse."""
+    found = answered(body({"error": {"message": "Incorrect key sk-0123456789abcdWXYZ."}}))
+    assert found is not None and found.error == "Incorrect key ...WXYZ."
+
+
 def test_long_text_is_cut_and_says_by_how_much() -> None:
     """A page is not a megabyte long."""
     found = asked(body({"prompt": "x" * (LONGEST_TEXT + 5)}))
