@@ -9,6 +9,7 @@ Another server can still be tried, as only pings were sent; an answer that then 
 
 from __future__ import annotations
 
+import json
 import time
 from typing import Final
 
@@ -16,7 +17,10 @@ from mitmproxy import http
 
 from switchman.addons.core.call import DialectName
 from switchman.addons.dialects import framing_of, stream_error
+from switchman.addons.dialects.codecs import CODECS, FORMATS
 from switchman.addons.dialects.errors import decode_error
+from switchman.addons.dialects.form import Stamp
+from switchman.addons.dialects.translate import as_stream
 from switchman.addons.exchange import Exchange
 from switchman.addons.streaming import label, make_open_ended
 
@@ -47,13 +51,31 @@ def early_head(x: Exchange, request: http.Request) -> http.Response:
 
 def as_events(x: Exchange, response: http.Response) -> bytes:
     """A whole answer for a client that already has the head of a stream: the stream it is, or an error event."""
+    assert x.call is not None
     content = response.get_content(strict=False) or b""
     status = response.status_code
     if status < 400 and framing_of(response.headers.get("content-type", "")) == "sse":
         return content
     if status < 400:
+        if (stream := _told(x, content)) is not None:
+            return stream
         status, message = 502, "The server answered in one piece, although a stream was asked for."
     else:
         message = decode_error(status, content).message
-    assert x.call is not None
     return stream_error(x.call.endpoint, status, message)
+
+
+def _told(x: Exchange, content: bytes) -> bytes | None:
+    """A whole answer in the client's own dialect, as the stream that the client waits for; None if it is none."""
+    assert x.call is not None
+    format = FORMATS[x.call.dialect, x.call.endpoint.operation]  # who is pinged waits for one that there is
+    try:
+        obj = json.loads(content)
+        reply = CODECS[format].decode_reply(obj) if isinstance(obj, dict) and not obj.get("error") else None
+    except (ValueError, RecursionError):
+        return None
+    if reply is None or not any(choice.parts for choice in reply.choices):
+        return None
+    options = x.call.body.get("stream_options")
+    usage = isinstance(options, dict) and options.get("include_usage") is True
+    return as_stream(reply, format, Stamp(x.id, x.started_at, x.call.model, usage))

@@ -20,11 +20,12 @@ from switchman.addons.core.events import Splitter
 from switchman.addons.core.ndjson import NDJSONSplitter
 from switchman.addons.core.plan import Earlier
 from switchman.addons.core.sse import SSESplitter
-from switchman.addons.dialects.assembling import StreamFailed, assemble, tell
+from switchman.addons.dialects.assembling import StreamFailed, assemble
 from switchman.addons.dialects.codecs import CODECS, JSON, NDJSON
 from switchman.addons.dialects.fields import objects_in, objects_of
 from switchman.addons.dialects.form import End, FormatName, Reply, Stamp, StreamEvent, Text, Thinking, Usage
 from switchman.addons.dialects.framing import dump
+from switchman.addons.dialects.translate import as_stream
 
 SHOWN: Final = 400  # characters of a prompt in the trace
 
@@ -122,8 +123,7 @@ def replay(kept: Kept, format: FormatName, stream: bool, stamp: Stamp) -> tuple[
     codec = CODECS[format]
     if not stream:
         return dump(codec.encode_reply(reply, stamp)), JSON
-    encoder = codec.encoder(stamp)
-    return b"".join([encoder.feed(event) for event in tell(reply)]), codec.stream_type
+    return as_stream(reply, format, stamp), codec.stream_type
 
 
 def _is_fit(reply: Reply) -> bool:

@@ -24,7 +24,7 @@ from switchman.addons.dialects.codecs import CODECS, FORMATS, JSON, target_forma
 from switchman.addons.dialects.documents import with_documents
 from switchman.addons.dialects.embeddings import EmbeddingFormat
 from switchman.addons.dialects.errors import decode_error
-from switchman.addons.dialects.form import EMPTY, Failed, Finish, FormatName, Stamp, StreamEvent
+from switchman.addons.dialects.form import EMPTY, Failed, Finish, FormatName, Reply, Stamp, StreamEvent
 from switchman.addons.dialects.limits import Malformed, Notes, Untranslatable
 from switchman.addons.dialects.linking import without_orphans
 from switchman.addons.dialects.openai.as_functions import as_functions
@@ -181,8 +181,7 @@ class ChatTranslation(Translation):
         return TranslationStage(CODECS[self.target].decoder(), CODECS[self.origin].encoder(self.stamp))
 
     def whole_as_stream(self, obj: Mapping[str, Any]) -> bytes:
-        encoder = CODECS[self.origin].encoder(self.stamp)
-        return b"".join(encoder.feed(event) for event in tell(CODECS[self.target].decode_reply(obj)))
+        return as_stream(CODECS[self.target].decode_reply(obj), self.origin, self.stamp)
 
     def gather(self, data: bytes, framing: Framing) -> dict[str, Any]:
         decoder = CODECS[self.target].decoder()
@@ -193,6 +192,12 @@ class ChatTranslation(Translation):
         if not any(isinstance(event, Finish | Failed) for event in told):
             raise StreamFailed(Failed(CUT_SHORT, status=502))
         return CODECS[self.target].encode_reply(assemble(told), replace(self.stamp, tools=EMPTY))
+
+
+def as_stream(reply: Reply, format: FormatName, stamp: Stamp) -> bytes:
+    """A whole reply as the bytes of a stream in this format."""
+    encoder = CODECS[format].encoder(stamp)
+    return b"".join(encoder.feed(event) for event in tell(reply))
 
 
 class TranslationStage:

@@ -56,7 +56,28 @@ def test_a_stream_in_one_piece_goes_as_it_is() -> None:
     assert as_events(asking(OPENAI), answer) == b"data: [DONE]\n\n"
 
 
-def test_a_whole_answer_is_an_error_that_says_so() -> None:
+def test_a_whole_answer_is_told_as_a_stream() -> None:
+    """Comments of a server that then failed began the stream, and the next one does not stream."""
+    message = {"role": "assistant", "content": "Four."}
+    usage = {"prompt_tokens": 3, "completion_tokens": 1, "total_tokens": 4}
+    reply = {"id": "c1", "model": "m", "choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}
+    answer = http.Response.make(200, json.dumps(reply | {"usage": usage}), {"content-type": "application/json"})
+    events = as_events(asking(OPENAI), answer).decode().split("\n\n")
+    assert events[-2:] == ["data: [DONE]", ""]
+    chunks = [json.loads(event.removeprefix("data: ")) for event in events[:-2]]
+    assert all(chunk["object"] == "chat.completion.chunk" for chunk in chunks)
+    assert "".join(chunk["choices"][0]["delta"].get("content") or "" for chunk in chunks) == "Four."
+    assert chunks[-1]["choices"][0]["finish_reason"] == "stop"
+
+    said = {"id": "m1", "type": "message", "role": "assistant", "model": "m", "stop_reason": "end_turn"}
+    said |= {"content": [{"type": "text", "text": "Four."}], "usage": {"input_tokens": 3, "output_tokens": 1}}
+    answer = http.Response.make(200, json.dumps(said), {"content-type": "application/json"})
+    stream = as_events(asking(ANTHROPIC), answer).decode()
+    assert stream.startswith("event: message_start\n") and stream.rstrip().endswith('{"type":"message_stop"}')
+
+
+@pytest.mark.parametrize("body", [b"{}", b"[]", b"<html>", b'{"error": {"message": "no"}}', b"[" * 100_000])
+def test_what_is_no_answer_is_an_error_that_says_so(body: bytes) -> None:
     """A client that reads events would not understand it."""
-    answer = http.Response.make(200, b"{}", {"content-type": "application/json"})
+    answer = http.Response.make(200, body, {"content-type": "application/json"})
     assert b"in one piece" in as_events(asking(OPENAI), answer)
