@@ -141,11 +141,12 @@ class Rewriting:
         server, first, given = candidate.server, x.plan.first_choice, x.sent.fields
         if self.runtime.settings.jwt_secret is not None:
             given = tuple(_without_own(given, self.runtime.is_own_token))
-        if credentials.forwards(server, first):
+        whose = credentials.source(server, first)
+        if whose == "client":
             return path, given, False
         harmless = tuple(field for field in given if not is_secret_name(field[0].decode("latin-1")))
         cut = credentials.without_secrets(path)
-        withheld = (cut, harmless) != (path, given) and credentials.source(server, first) == "none"
+        withheld = (cut, harmless) != (path, given) and whose == "none"
         if withheld and server.forward_auth is None and (x.attempt is None or x.attempt.candidate is not candidate):
             x.trace.append(TraceLine("credentials", "skip", _why_withheld(server, first)))
         return cut, harmless, withheld

@@ -58,6 +58,7 @@ servers:
   stranger-told-always: {{url: "{away}", dialect: openai, forward_auth: true}}
   stranger-by-header: {{url: "{away}", dialect: openai, headers: {{authorization: "Bearer its-own-key"}}}}
   claude: {{url: "{neighbour.url}", dialect: anthropic}}
+  keyed: {{url: "{neighbour.url}", dialect: openai, api_key: the-servers-own-key}}
 aliases:
 """
     lists = {
@@ -120,6 +121,18 @@ def test_who_else_gets_them(
     assert ask(proxy, model).status_code == 200
     asked = {"stranger": stranger, "neighbour": neighbour}[fallback].inferences[-1]
     assert asked.header("authorization") == expected
+
+
+def test_a_servers_own_key_stands_in_the_place_of_all_of_them(proxy: Any, neighbour: FakeUpstream) -> None:
+    """Whatever the client brought as credentials, in whichever header or the query, stays here."""
+    brought = {"x-goog-api-key": KEY, "cookie": f"session={KEY}", "x-auth-token": KEY, "authorization": f"Bearer {KEY}"}
+    body = {"model": "keyed/m", "messages": [{"role": "user", "content": "Hi"}]}
+    url = f"{proxy.url}/v1/chat/completions?key={KEY}&beta=1"
+    response = httpx.post(url, headers=brought | {"x-harmless": "1"}, json=body, trust_env=False, timeout=30)
+    asked = neighbour.inferences[-1]
+    assert response.status_code == 200 and KEY not in repr(asked)
+    assert asked.header("authorization") == "Bearer the-servers-own-key" and asked.header("x-harmless") == "1"
+    assert asked.target == "/v1/chat/completions?beta=1"
 
 
 def test_the_same_origin_is_the_same_owner(proxy: Any, stranger: FakeUpstream) -> None:
