@@ -146,9 +146,7 @@ class Caching:
         age = max(0.0, time.time() - kept.kept_at)
         candidate = Candidate(server, kept.model)
         named = candidate.target if x.auto else str(kept.reply.get("model") or x.call.model)
-        options = x.call.body.get("stream_options")
-        usage = isinstance(options, dict) and options.get("include_usage") is True
-        stamp = Stamp(x.id, x.started_at, named, usage)
+        stamp = Stamp(x.id, x.started_at, named, x.call.wants_usage)
         body, content_type = replay(kept, x.cache.fingerprint.format, x.call.stream, stamp)
         headers = {"content-type": content_type, "age": str(int(age))}
         if content_type != JSON:

@@ -76,6 +76,4 @@ def _told(x: Exchange, content: bytes) -> bytes | None:
         return None
     if reply is None or not any(choice.parts for choice in reply.choices):
         return None
-    options = x.call.body.get("stream_options")
-    usage = isinstance(options, dict) and options.get("include_usage") is True
-    return as_stream(reply, format, Stamp(x.id, x.started_at, x.call.model, usage))
+    return as_stream(reply, format, Stamp(x.id, x.started_at, x.call.model, x.call.wants_usage))

@@ -67,3 +67,9 @@ class Call:
     @property
     def dialect(self) -> DialectName:
         return self.endpoint.dialect
+
+    @property
+    def wants_usage(self) -> bool:
+        """Whether an OpenAI client asked for the chunk that tells the usage at a stream's end."""
+        options = self.body.get("stream_options")
+        return isinstance(options, dict) and options.get("include_usage") is True
