@@ -30,5 +30,5 @@
 |                  | Recording  | status 499, or what was refused                                            |
 
 A hook opens with its guard, `if (x := exchange(flow)) is None: return`, and answers that are already set
-(`flow.response`) are left alone. `core/` and `dialects/` are pure; effects are in the addons only.
+(`flow.response`) are left alone. `core/` is pure; effects are in the addons only.
 """

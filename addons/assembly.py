@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from switchman.addons.answers import Answers
-from switchman.addons.arbiter import ArbiterLayer
-from switchman.addons.caching import Caching, Keeping
-from switchman.addons.chain import Chain, answers_auto
-from switchman.addons.embedding import Embedding
-from switchman.addons.facade import Facade
-from switchman.addons.failover import Failover
-from switchman.addons.gate import Gate
-from switchman.addons.intake import Intake
-from switchman.addons.listings import Listings
-from switchman.addons.probing import Probing
-from switchman.addons.processing import Processing
-from switchman.addons.recording import Recording
-from switchman.addons.rewriting import Rewriting
-from switchman.addons.routing import Routing
-from switchman.addons.runtime import Runtime
-from switchman.addons.semantic_caching import SemanticCache
-from switchman.addons.semantic_layer import SemanticLayer
-from switchman.addons.streaming import Streaming
-from switchman.addons.underway import Underway
-from switchman.addons.verdict import Verdict
+from switchman.addons.hooks.caching.caching import Caching, Keeping
+from switchman.addons.hooks.caching.semantic_caching import SemanticCache
+from switchman.addons.hooks.inbound.answers import Answers
+from switchman.addons.hooks.inbound.facade import Facade
+from switchman.addons.hooks.inbound.gate import Gate
+from switchman.addons.hooks.inbound.intake import Intake
+from switchman.addons.hooks.inbound.listings import Listings
+from switchman.addons.hooks.outbound.failover import Failover
+from switchman.addons.hooks.outbound.probing import Probing
+from switchman.addons.hooks.outbound.processing import Processing
+from switchman.addons.hooks.outbound.rewriting import Rewriting
+from switchman.addons.hooks.outbound.streaming import Streaming
+from switchman.addons.hooks.outbound.verdict import Verdict
+from switchman.addons.hooks.recording.recording import Recording
+from switchman.addons.hooks.recording.underway import Underway
+from switchman.addons.hooks.routing.arbiter import ArbiterLayer
+from switchman.addons.hooks.routing.chain import Chain, answers_auto
+from switchman.addons.hooks.routing.embedding import Embedding
+from switchman.addons.hooks.routing.routing import Routing
+from switchman.addons.hooks.routing.semantic_layer import SemanticLayer
+from switchman.addons.state.runtime import Runtime
 
 
 def assemble() -> list[object]:

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from switchman.addons.cli.serve import _parser
-from switchman.addons.settings import Settings
+from switchman.addons.config.settings import Settings
 
 PATIENCE = 120.0  # seconds
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")

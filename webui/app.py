@@ -10,8 +10,12 @@ from flask import Flask, Response, current_app, request
 from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import HTTPException
 
-from switchman.webui import access, assets, detail, formats, live, outcomes, palette, performance, signin
+from switchman.webui import access, assets, formats, outcomes, palette
 from switchman.webui.config import RulesStatus, WebConfig
+from switchman.webui.pages.performance import performance
+from switchman.webui.pages.requests import live
+from switchman.webui.pages.signin import signin
+from switchman.webui.pages.story import detail
 
 THEMES = ("light", "dark")
 MOST_FORM_BYTES = 64 * 1024  # the largest form is a pasted token

@@ -1,4 +1,9 @@
-"""The `switchman` command. A subcommand is a module here with `run(arguments)`, imported when it is asked for."""
+"""The `switchman` command.
+
+In it: a module for each subcommand, with `run(arguments)`, imported when it is asked for.
+Door: `main`.
+May not import: pipeline. Nothing imports it.
+"""
 
 from __future__ import annotations
 

@@ -8,18 +8,18 @@ import json
 import sys
 from collections.abc import Sequence
 
-from switchman.addons.asking import Asker
-from switchman.addons.configuration import SettingsError, load_ruleset, load_settings, summary
-from switchman.addons.core.credentials import is_on_own_network, source
-from switchman.addons.core.decide import known_target
-from switchman.addons.core.dialectsigns import Dialects
-from switchman.addons.core.problems import RulesError
-from switchman.addons.core.routes import Instance
-from switchman.addons.core.ruleset import Ruleset
-from switchman.addons.core.rulesfile import json_schema
-from switchman.addons.core.servers import Server
-from switchman.addons.core.targets import named
-from switchman.addons.probing import probe, undeclared
+from switchman.addons.config.configuration import SettingsError, load_ruleset, load_settings, summary
+from switchman.addons.core.decision.decide import known_target
+from switchman.addons.core.routes.routes import Instance
+from switchman.addons.core.routes.targets import named
+from switchman.addons.core.rules.problems import RulesError
+from switchman.addons.core.rules.ruleset import Ruleset
+from switchman.addons.core.rules.rulesfile import json_schema
+from switchman.addons.core.servers.credentials import is_on_own_network, source
+from switchman.addons.core.servers.dialectsigns import Dialects
+from switchman.addons.core.servers.servers import Server
+from switchman.addons.hooks.outbound.probing import probe, undeclared
+from switchman.addons.state.asking import Asker
 
 PROBE_SECONDS = 2.0  # for all servers together, as they are asked in parallel
 

@@ -10,26 +10,25 @@ import time
 from pathlib import Path
 from typing import Any
 
-from switchman.addons import seen
 from switchman.addons.cli.messages import refuse
-from switchman.addons.configuration import SettingsError, load_ruleset, load_settings
-from switchman.addons.core import jsonedit
-from switchman.addons.core.call import Call, Endpoint
-from switchman.addons.core.credentials import source
-from switchman.addons.core.decide import Ask, decide, default_plan, match_rules, plan_for_target
-from switchman.addons.core.features import Features, features_of
-from switchman.addons.core.plan import Plan, TraceLine
-from switchman.addons.core.problems import RulesError
-from switchman.addons.core.ruleset import Ruleset
-from switchman.addons.core.subject import LocalTime
-from switchman.addons.core.thinking import wish
-from switchman.addons.dialects.form import Stamp
-from switchman.addons.dialects.rendering import Spoken, render
-from switchman.addons.layers import AskedRequest, Miss
-from switchman.addons.semantic_layer import SemanticLayer
+from switchman.addons.config.configuration import SettingsError, load_ruleset, load_settings, load_task_rules
+from switchman.addons.config.settings import Settings
+from switchman.addons.core.decision.decide import Ask, decide, default_plan, match_rules, plan_for_target
+from switchman.addons.core.dialects.neutral.form import Stamp
+from switchman.addons.core.dialects.rendering import Spoken, render
+from switchman.addons.core.request import jsonedit
+from switchman.addons.core.request.call import Call, Endpoint
+from switchman.addons.core.request.features import Features, features_of
+from switchman.addons.core.routes.plan import Plan, TraceLine
+from switchman.addons.core.routes.subject import LocalTime
+from switchman.addons.core.rules.problems import RulesError
+from switchman.addons.core.rules.ruleset import Ruleset
+from switchman.addons.core.servers.credentials import source
+from switchman.addons.core.servers.thinking import wish
+from switchman.addons.hooks.routing.layers import AskedRequest, Miss
+from switchman.addons.hooks.routing.semantic_layer import SemanticLayer
 from switchman.addons.semantics.service import open_client
-from switchman.addons.settings import Settings
-from switchman.addons.spoken import ServerDialects
+from switchman.addons.state.spoken import ServerDialects
 
 CHAT = Endpoint("openai", "chat", "/v1/chat/completions")
 _SHOWN = ("task", "task_confidence", "language", "input_tokens", "modalities", "tools", "depth", "turns")
@@ -49,7 +48,7 @@ def run(arguments: list[str]) -> int:
         return refuse("\n".join(map(str, error.problems)))
     except (OSError, ValueError) as error:
         return refuse(str(error))
-    features = features_of(body, "openai", "chat", seen.load_task_rules())
+    features = features_of(body, "openai", "chat", load_task_rules())
     now = time.localtime()
     ask = Ask(
         model=body.get("model") or "",

@@ -15,11 +15,11 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from switchman.addons.cli.messages import refuse, say
-from switchman.addons.configuration import SettingsError, load_ruleset, load_settings
-from switchman.addons.core.problems import RulesError
-from switchman.addons.core.routerjson import KEPT, Imported, routes_from, rules_from
-from switchman.addons.core.yamltext import load
-from switchman.addons.settings import Settings
+from switchman.addons.config.configuration import SettingsError, load_ruleset, load_settings
+from switchman.addons.config.settings import Settings
+from switchman.addons.core.rules.problems import RulesError
+from switchman.addons.core.rules.routerjson import KEPT, Imported, routes_from, rules_from
+from switchman.addons.core.rules.yamltext import load
 
 WIDTH = 120
 

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from switchman.addons.cli.messages import refuse, say
-from switchman.addons.configuration import SettingsError, load_settings
+from switchman.addons.config.configuration import SettingsError, load_settings
 
 NEEDED = "pip install 'switchman[semantic,semantic-export]'"
 

@@ -11,14 +11,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from switchman.addons.cli.messages import refuse, say, show
-from switchman.addons.configuration import LAST_GOOD, SettingsError, load_ruleset, load_settings
-from switchman.addons.core.problems import RulesError
-from switchman.addons.folders import check_folders
+from switchman.addons.config.configuration import LAST_GOOD, SettingsError, load_ruleset, load_settings
+from switchman.addons.config.folders import check_folders
+from switchman.addons.config.settings import Settings
+from switchman.addons.core.rules.problems import RulesError
 from switchman.addons.serving.bodies import hold_bodies
 from switchman.addons.serving.launch import Launch
 from switchman.addons.serving.ports import CannotListen, NoSuchAddress, PortForbidden, reserve
 from switchman.addons.serving.supervisor import Supervisor
-from switchman.addons.settings import Settings
 
 DEMO_DATA = Path(".demo")
 MOST_WORKERS = 256

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from switchman.addons.cli.messages import refuse
-from switchman.addons.configuration import SettingsError, load_settings
+from switchman.addons.config.configuration import SettingsError, load_settings
 from switchman.webui.auth import make_token
 
 

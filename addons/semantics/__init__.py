@@ -12,4 +12,8 @@ manifest.py    what a prepared model's folder says of itself
 prepare.py     makes such a folder from a sentence-transformers model; needs the extra `semantic-prepare`
 torch_export.py   the same for other models, by torch, under any Python that has it
 bert.py        the ONNX graph of BERT-like models, straight from their weights
+
+In it: both sides of the semantic process, and what prepares its model.
+Door: `SemanticClient`, `open_client`.
+May not import: mitmproxy, and all rooms but config, store and core.
 """

@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from switchman.addons.core.language import language_of
+from switchman.addons.core.request.language import language_of
 from switchman.addons.semantics.embedder import Vectors
 
 # Found by leaving whole sources out, on English prompts: nearest neighbours alone were right on 0.785, the regression

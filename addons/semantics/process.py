@@ -18,11 +18,11 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Final
 
+from switchman.addons.config.child import log_to_stderr, obey_supervisor, say_ready
 from switchman.addons.semantics import wire
 from switchman.addons.semantics.embedder import BACKENDS, open_embedder
 from switchman.addons.semantics.engine import Busy, Engine, Late
 from switchman.addons.semantics.manifest import NotPrepared
-from switchman.addons.serving.child import log_to_stderr, obey_supervisor, say_ready
 
 logger = logging.getLogger(__name__)
 

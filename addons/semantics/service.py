@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from switchman.addons.core.ruleset import Ruleset
+from switchman.addons.config.child import READY
+from switchman.addons.config.settings import Settings
+from switchman.addons.core.rules.ruleset import Ruleset
 from switchman.addons.semantics.client import SemanticClient
 from switchman.addons.semantics.manifest import Manifest, NotPrepared
-from switchman.addons.serving.child import READY
-from switchman.addons.settings import Settings
 
 MODULE: Final = "switchman.addons.semantics.process"
 SOCKET: Final = "semantics.sock"

@@ -6,9 +6,9 @@ import argparse
 import signal
 from collections.abc import Sequence
 
-from switchman.addons.configuration import RulesFile, load_settings
-from switchman.addons.log import open_log
-from switchman.addons.serving.child import log_to_stderr, mistakes_told, obey_supervisor, say_ready
+from switchman.addons.config.child import log_to_stderr, mistakes_told, obey_supervisor, say_ready
+from switchman.addons.config.configuration import RulesFile, load_settings
+from switchman.addons.config.log import open_log
 from switchman.addons.serving.ports import url_host
 from switchman.webui import WebConfig, create_app
 from switchman.webui.server import DashboardServer

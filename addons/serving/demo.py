@@ -7,7 +7,7 @@ import signal
 import threading
 from collections.abc import Sequence
 
-from switchman.addons.serving.child import log_to_stderr, obey_supervisor, say_ready
+from switchman.addons.config.child import log_to_stderr, obey_supervisor, say_ready
 from switchman.addons.testing.demo import demo_upstream
 
 QUESTION = "Hello!"

@@ -7,11 +7,11 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from switchman.addons.core.ruleset import Ruleset
+from switchman.addons.config.settings import Settings
+from switchman.addons.core.rules.ruleset import Ruleset
 from switchman.addons.semantics.manifest import Manifest
 from switchman.addons.semantics.service import OFF, ONE_THREAD, SOCKET, Wanted, private_folder, wanted
 from switchman.addons.serving.supervisor import Say, StartFailed, Supervisor
-from switchman.addons.settings import Settings
 
 _VARIABLE = "SEMANTIC_SOCKET"
 

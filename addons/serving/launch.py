@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from switchman.addons.configuration import load_ruleset, summary
-from switchman.addons.core.ruleset import Ruleset
+from switchman.addons.config.configuration import load_ruleset, summary
+from switchman.addons.config.settings import Settings
+from switchman.addons.core.rules.ruleset import Ruleset
 from switchman.addons.serving import demo
 from switchman.addons.serving.embeddings import layers_line, start_embeddings
 from switchman.addons.serving.health import healthy
 from switchman.addons.serving.ports import url_host
 from switchman.addons.serving.supervisor import Command, Say, Supervisor
-from switchman.addons.settings import Settings
 
 HEALTH_PATIENCE = 20.0  # seconds from all processes being ready to /healthz answering
 

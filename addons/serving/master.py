@@ -15,9 +15,9 @@ from urllib.parse import urlsplit
 from mitmproxy import master, options
 from mitmproxy.addons import core, disable_h2c, errorcheck, next_layer, proxyserver, tlsconfig
 
-from switchman.addons.failover_layer import Stopping
-from switchman.addons.runtime import StoppingHook
+from switchman.addons.proxy.failover_layer import Stopping
 from switchman.addons.serving.hooktable import HookTable
+from switchman.addons.state.runtime import StoppingHook
 
 POLL = 0.02  # seconds between two looks at what still runs
 

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
-from switchman.addons.serving.child import READY
+from switchman.addons.config.child import READY
 from switchman.addons.serving.restarts import Restarts
 
 START_PATIENCE = 120.0  # seconds a process may take until it is ready

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from switchman.addons.assembly import assemble
-from switchman.addons.configuration import load_settings
-from switchman.addons.serving.child import ORPHAN_GRACE, log_to_stderr, mistakes_told, obey_supervisor, say_ready
+from switchman.addons.config.child import ORPHAN_GRACE, log_to_stderr, mistakes_told, obey_supervisor, say_ready
+from switchman.addons.config.configuration import load_settings
+from switchman.addons.config.settings import Settings
 from switchman.addons.serving.master import LeanMaster
 from switchman.addons.serving.ports import SharedPortLoop
-from switchman.addons.settings import Settings
 
 HANG_UP_PATIENCE = 2.0  # seconds for the last words to what is cut at the end, and for its last hooks
 # Allocations between two collections. Most of what a request makes dies by its reference count; more of the rest at a

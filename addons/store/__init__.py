@@ -8,6 +8,10 @@ retention   what leaves again
 queries     lists, details, menus; filters and summaries belong to them
 underway    what is not over yet, by the word of each worker
 opening     open_store(), where all this comes together
+
+In it: the tables, their migrations, one writer, and every query.
+Door: `open_store`, `Store`, `Filters`.
+May not import: mitmproxy, Flask, and all rooms but core.
 """
 
 from __future__ import annotations

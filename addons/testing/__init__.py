@@ -2,6 +2,10 @@
 
 It needs no test framework, so users can try their own routes with it:
 `python -m switchman.addons.testing --dialect ollama --port 8000 --fail-every 3`.
+
+In it: a server that speaks each dialect, a raw client, samples.
+Door: the names below.
+May not import: mitmproxy, and all rooms but config, store and core.
 """
 
 from switchman.addons.testing.behaviour import Behaviour, ToolCall, Usage

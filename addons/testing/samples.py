@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from switchman.addons.core.call import Call, Endpoint
-from switchman.addons.core.jsonedit import parse
 from switchman.addons.core.record import AttemptRecord, Record
+from switchman.addons.core.request.call import Call, Endpoint
+from switchman.addons.core.request.jsonedit import parse
 
 ID = "req-00000000000000000000000000000001"
 STARTED_AT = 1_700_000_000.0  # 2023-11-14T22:13:20Z

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from switchman.addons.core.tasktype import TASK_TYPES
+from switchman.addons.core.request.tasktype import TASK_TYPES
 
 SHOWN = 5  # rows left out that are named one by one
 

@@ -24,8 +24,8 @@ from typing import Any
 import evaldata
 from ruamel.yaml import YAML
 
-from switchman.addons.core.tasksignals import Cues
-from switchman.addons.core.tasktype import TASK_TYPES, TaskRules, TaskType
+from switchman.addons.core.request.tasksignals import Cues
+from switchman.addons.core.request.tasktype import TASK_TYPES, TaskRules, TaskType
 
 ROOT = Path(__file__).resolve().parents[2]
 PROMPTS = ROOT / "scripts/bench/prompts"

@@ -29,9 +29,9 @@ import chain
 import evaldata
 from semantic_process import SemanticProcess, model_folder
 
-from switchman.addons.core.features import features_of
-from switchman.addons.core.guards import RELAXED_SIMILARITY, relaxed, strict
-from switchman.addons.core.tasktype import TaskRules
+from switchman.addons.core.cache.guards import RELAXED_SIMILARITY, relaxed, strict
+from switchman.addons.core.request.features import features_of
+from switchman.addons.core.request.tasktype import TaskRules
 
 ROOT = Path(__file__).resolve().parents[2]
 RULES = ROOT / "rules/tasktype.json"

@@ -14,9 +14,9 @@ import time
 from collections.abc import Callable
 from types import SimpleNamespace
 
-from switchman.addons.core.decide import Ask, match_rules
-from switchman.addons.core.features import Features
-from switchman.addons.core.ruleset import Ruleset, parse_ruleset
+from switchman.addons.core.decision.decide import Ask, match_rules
+from switchman.addons.core.request.features import Features
+from switchman.addons.core.rules.ruleset import Ruleset, parse_ruleset
 
 AIMS_MS = {100: 0.1, 1000: 2.0}
 TASKS = ("translation", "analysis", "math", "creative", "chat", "summarization", "general")

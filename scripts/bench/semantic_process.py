@@ -20,10 +20,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from switchman.addons.core.fusion import competing, fuse
-from switchman.addons.core.language import language_of
-from switchman.addons.core.tasktype import TASK_TYPES, TaskRules, TaskType
-from switchman.addons.semantic_layer import shipped_utterances
+from switchman.addons.core.decision.fusion import competing, fuse
+from switchman.addons.core.request.language import language_of
+from switchman.addons.core.request.tasktype import TASK_TYPES, TaskRules, TaskType
+from switchman.addons.hooks.routing.semantic_layer import shipped_utterances
 from switchman.addons.semantics.client import SemanticClient
 from switchman.addons.semantics.service import MODULE, ONE_THREAD, SOCKET
 

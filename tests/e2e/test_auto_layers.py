@@ -21,7 +21,7 @@ PLUGIN = '''
 import asyncio
 import time
 
-from switchman.addons.layers import AskedRequest, LayerAnswer, Miss
+from switchman.addons.hooks.routing.layers import AskedRequest, LayerAnswer, Miss
 
 
 class Moody:

@@ -365,7 +365,7 @@ def test_odd_model_names_do_no_harm(proxy: Any, upstream: FakeUpstream) -> None:
 
 
 CRASH = """
-from switchman.addons.rewriting import Rewriting
+from switchman.addons.hooks.outbound.rewriting import Rewriting
 
 def prepare(self, flow, x):
     raise ZeroDivisionError("on purpose")

@@ -7,11 +7,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from switchman.addons.core.presets import parse_presets
-from switchman.addons.core.ruleset import Ruleset, parse_ruleset
-from switchman.addons.core.rulesfile import json_schema
-from switchman.addons.core.servers import KeepAlive, Quirks
-from switchman.addons.core.yamltext import load
+from switchman.addons.core.rules.presets import parse_presets
+from switchman.addons.core.rules.ruleset import Ruleset, parse_ruleset
+from switchman.addons.core.rules.rulesfile import json_schema
+from switchman.addons.core.rules.yamltext import load
+from switchman.addons.core.servers.servers import KeepAlive, Quirks
 
 RULES = Path(__file__).parents[2] / "rules"
 EXAMPLE = (RULES / "routes.example.yaml").read_text()

@@ -6,13 +6,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from switchman.addons.configuration import well_known
-from switchman.addons.core.presets import as_markdown
-from switchman.addons.core.problems import RulesError
-from switchman.addons.core.ruleset import Ruleset, parse_ruleset
-from switchman.addons.core.servers import KeepAlive
-from switchman.addons.core.urls import join
-from switchman.addons.dialects.limits import as_markdown as limits_as_markdown
+from switchman.addons.config.configuration import well_known
+from switchman.addons.core.dialects.neutral.limits import as_markdown as limits_as_markdown
+from switchman.addons.core.rules.presets import as_markdown
+from switchman.addons.core.rules.problems import RulesError
+from switchman.addons.core.rules.ruleset import Ruleset, parse_ruleset
+from switchman.addons.core.servers.servers import KeepAlive
+from switchman.addons.core.servers.urls import join
 
 ROOT = Path(__file__).parents[2]
 NAMES = (

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from switchman.addons.cli.check import run
-from switchman.addons.settings import Settings
+from switchman.addons.config.settings import Settings
 from switchman.addons.testing import FakeUpstream
 from switchman.addons.testing.broken import refused
 

@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from switchman.addons.core.ruleset import Ruleset, parse_ruleset
+from switchman.addons.config.settings import Settings
+from switchman.addons.core.rules.ruleset import Ruleset, parse_ruleset
 from switchman.addons.semantics.client import SemanticClient
 from switchman.addons.semantics.service import OwnProcess, Wanted, open_client, wanted
 from switchman.addons.serving.embeddings import Embeddings, layers_line
-from switchman.addons.settings import Settings
 
 SERVER = 'servers: {a: "http://127.0.0.1:9"}\n'
 ROUTES = SERVER + "semantic_routes: {categories: {coding: a/coder}}"
@@ -121,7 +121,7 @@ def test_the_proxy_never_imports_what_runs_a_model() -> None:
     code = """
 import sys
 import switchman.addons.assembly, switchman.addons.serving.launch, switchman.addons.cli.serve, switchman.webui
-import switchman.addons.semantic_layer, switchman.addons.cli.semantic
+import switchman.addons.hooks.routing.semantic_layer, switchman.addons.cli.semantic
 heavy = {"numpy", "onnx", "onnxruntime", "tokenizers", "torch", "sentence_transformers", "safetensors"}
 sys.exit(", ".join(sorted(heavy & set(sys.modules))) or 0)
 """

@@ -6,8 +6,8 @@ import logging
 
 import pytest
 
-from switchman.addons.configuration import SettingsError
-from switchman.addons.serving.child import OneLine, mistakes_told
+from switchman.addons.config.child import OneLine, mistakes_told
+from switchman.addons.config.configuration import SettingsError
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ PATIENCE = 60.0
 
 GOOD = """
 import os, signal, sys, threading
-from switchman.addons.serving.child import obey_supervisor, say_ready
+from switchman.addons.config.child import obey_supervisor, say_ready
 obey_supervisor()
 stop = threading.Event()
 signal.signal(signal.SIGTERM, lambda *_: stop.set())

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from switchman.addons.dialects.assembling import assemble
-from switchman.addons.dialects.codecs import CODECS
-from switchman.addons.dialects.fields import arguments_object
-from switchman.addons.dialects.form import FormatName, Reply, StreamEvent, Text, Thinking, ToolCall
+from switchman.addons.core.dialects.codecs import CODECS
+from switchman.addons.core.dialects.neutral.assembling import assemble
+from switchman.addons.core.dialects.neutral.fields import arguments_object
+from switchman.addons.core.dialects.neutral.form import FormatName, Reply, StreamEvent, Text, Thinking, ToolCall
 from switchman.addons.testing import Behaviour, FakeUpstream
 
 FOLDER = Path(os.environ.get("RECORDED_STREAMS") or "/nonexistent")

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from switchman.addons.dialects.codecs import CODECS
-from switchman.addons.dialects.limits import LIMITS, Limit
+from switchman.addons.core.dialects.codecs import CODECS
+from switchman.addons.core.dialects.neutral.limits import LIMITS, Limit
 from switchman.addons.testing import FakeUpstream
 
 SAMPLES = json.loads((Path(__file__).parents[2] / "data" / "translation" / "limits.json").read_text())

@@ -1,0 +1,238 @@
+"""Configuration at the edge: where the environment and the rules file are read, and the file is watched.
+
+1. `load_settings` reads the environment, `load_ruleset` the file. Both raise with every fault, for a person to read.
+2. `RulesFile` keeps the rules that are in force. `poll` looks at the file, and takes what is new if it is good.
+3. At the start a bad file is refused; later on the last good rules stay, and `error` says what is wrong: also for a
+   process that is started again (LAST_GOOD).
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import threading
+import time
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from switchman.addons.config.settings import Settings
+from switchman.addons.core.request.tasktype import TaskRules
+from switchman.addons.core.rules.presets import Presets, parse_presets
+from switchman.addons.core.rules.problems import Problem, RulesError
+from switchman.addons.core.rules.ruleset import Ruleset, parse_ruleset
+
+logger = logging.getLogger(__name__)
+
+MAX_FILE_BYTES = 16 * 1024 * 1024
+
+# A file that was written to less than this ago may still be written to: look again before reading it. Seconds.
+SETTLE = 0.05
+_SETTLE_ROUNDS = 4
+
+# Set by `switchman serve` for its processes: the file in which they keep the rules last in force for each other.
+LAST_GOOD = "SWITCHMAN_LAST_GOOD_RULES"
+
+_SECRET_FIELDS = frozenset({"jwt_secret", "database_url", "default_upstream"})  # a URL may hold a password
+
+Signature = tuple[int, int, int, int]  # mtime_ns, ctime_ns, size, inode
+
+
+class SettingsError(ValueError):
+    """Environment variables that cannot be used. `problems` has one sentence for each."""
+
+    def __init__(self, problems: list[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(problems))
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """The environment's settings; `overrides` (lower-case names, from a command line) win. Raises SettingsError."""
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_context=False)
+        raise SettingsError([_settings_problem(dict(problem)) for problem in found]) from None
+
+
+def _settings_problem(problem: dict[str, Any]) -> str:
+    name, *inside = problem["loc"]
+    message = problem["msg"].removeprefix("Value error, ")
+    message = message[:1].lower() + message[1:]
+    given = problem.get("input")
+    shown = f"={given[:200]!r}" if isinstance(given, str) and name not in _SECRET_FIELDS and not inside else ""
+    where = "".join(f"[{part!r}]" for part in inside)
+    return f"{str(name).upper()}{where}{shown}: {message}"
+
+
+@cache
+def well_known() -> Presets:
+    """The presets that come with the program, read once."""
+    return parse_presets(files("switchman.rules").joinpath("presets.yaml").read_text(encoding="utf-8"), "presets.yaml")
+
+
+def load_task_rules() -> TaskRules:
+    """The shipped cues and weights of the task types. Some ten milliseconds: for the start."""
+    text = files("switchman.rules").joinpath("tasktype.json").read_text(encoding="utf-8")
+    return TaskRules.of(json.loads(text))
+
+
+def load_ruleset(settings: Settings, path: str | Path | None = None) -> Ruleset:
+    """The rules of `path`, which must be there, or of ROUTES_CONFIG, which may be missing. Raises RulesError."""
+    file = Path(settings.routes_config if path is None else path)
+    return _parse(_first_text(file, path is not None), file, settings)
+
+
+def _first_text(file: Path, must_exist: bool) -> str:
+    text = _read(file)
+    if text is None and must_exist:
+        raise RulesError([Problem(str(file), 0, 0, "", "there is no such file")])
+    return text or ""
+
+
+def _parse(text: str, file: Path, settings: Settings) -> Ruleset:
+    return parse_ruleset(text, str(file), settings, os.environ, well_known())
+
+
+def _read(file: Path) -> str | None:
+    """The file's text; None where there is no file. Raises RulesError for a file that cannot be read as text."""
+    try:
+        with file.open("rb") as stream:
+            content = stream.read(MAX_FILE_BYTES + 1)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise RulesError([Problem(str(file), 0, 0, "", f"cannot be read: {error.strerror}")]) from None
+    if len(content) > MAX_FILE_BYTES:
+        raise RulesError([Problem(str(file), 0, 0, "", f"larger than {MAX_FILE_BYTES} bytes")])
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise RulesError([Problem(str(file), line, 1, "", "not UTF-8 text")]) from None
+
+
+class RulesFile:
+    """The rules in force, and the file they come from.
+
+    Readers of any thread take `current`, one attribute that is replaced whole. `error` is None while `current` is what
+    the file says; otherwise the first fault as `file:line:column: key: message`, and `problems` has all of them.
+    """
+
+    current: Ruleset
+    error: str | None
+    problems: tuple[Problem, ...]
+
+    def __init__(self, settings: Settings, path: str | Path | None = None) -> None:
+        """Load for the first time. Raises RulesError for a bad file, and for a missing one where `path` names it.
+
+        Where another process has left rules in LAST_GOOD, those are what a bad file is told from.
+        """
+        self._settings = settings
+        self.path = Path(settings.routes_config if path is None else path)
+        self._copy = Path(copy) if path is None and (copy := os.environ.get(LAST_GOOD)) else None
+        self._polling = threading.Lock()
+        self._seen = self._signature()  # before reading: what is written meanwhile is seen as new by the next poll
+        self.error, self.problems = None, ()
+        kept = _read(self._copy) if self._copy is not None else None
+        text = _first_text(self.path, path is not None) if kept is None else kept
+        self.current = _parse(text, self.path, settings)
+        if kept is None:
+            self._keep(text)
+        elif (self._seen is not None or kept) and self._reload(self._seen, logging.WARNING):
+            return  # a mere warning, as mitmproxy ends a process that logs an error while it starts
+        for warning in self.current.warnings:
+            logger.warning("%s", warning)
+
+    def poll(self) -> bool:
+        """Look at the file, and load it if it changed. True when `current` was replaced.
+
+        Takes up to a fifth of a second while a file is being written, so it does not belong on an event loop.
+        Never raises: what is wrong goes to `error` and to the log, once for each state of the file.
+        """
+        if not self._polling.acquire(blocking=False):
+            return False  # another thread is at it
+        try:
+            signature = self._signature()
+            if signature == self._seen:
+                return False
+            signature = self._settled(signature)
+            self._seen = signature
+            return self._reload(signature)
+        finally:
+            self._polling.release()
+
+    def _reload(self, signature: Signature | None, level: int = logging.ERROR) -> bool:
+        try:
+            text = None if signature is None else _read(self.path)
+            if text is None:
+                raise RulesError([Problem(str(self.path), 0, 0, "", "the file is gone")])
+            if not text.strip() and self.current.digest:
+                # An editor that truncates before it writes looks like this; nobody empties a file to be rid of rules.
+                raise RulesError([Problem(str(self.path), 0, 0, "", "the file is empty")])
+            fresh = _parse(text, self.path, self._settings)
+        except RulesError as error:
+            self._refuse(error, level)
+            return False
+        same = fresh.digest == self.current.digest
+        self.error, self.problems = None, ()
+        if same:
+            return False
+        self.current = fresh
+        self._keep(text)
+        logger.info("%s: loaded, %s", self.path, summary(fresh))
+        for warning in fresh.warnings:
+            logger.warning("%s", warning)
+        return True
+
+    def _keep(self, text: str) -> None:
+        """Leave the rules in force for a process that is started while the file is bad."""
+        if self._copy is None:
+            return
+        fresh = self._copy.with_name(f"{self._copy.name}.{os.getpid()}")
+        try:
+            fresh.write_bytes(text.encode())
+            fresh.replace(self._copy)
+        except OSError as error:
+            logger.warning("the rules in force cannot be kept for a restart: %s", error.strerror)
+
+    def _refuse(self, error: RulesError, level: int) -> None:
+        self.problems = error.problems
+        self.error = str(error.problems[0])
+        for problem in error.problems:
+            logger.log(level, "%s", problem)
+        logger.log(level, "%s: the last good rules stay in force", self.path)
+
+    def _settled(self, signature: Signature | None) -> Signature | None:
+        """The signature once the file has been left alone for a moment, or after a few looks anyway."""
+        for _ in range(_SETTLE_ROUNDS):
+            if signature is not None and time.time() - signature[1] / 1e9 > SETTLE:
+                return signature
+            time.sleep(SETTLE)
+            later = self._signature()
+            if later == signature:
+                return signature
+            signature = later
+        return signature
+
+    def _signature(self) -> Signature | None:
+        """What tells one state of the file from the next, also within one second and at the same size."""
+        try:
+            found = self.path.stat()
+        except OSError:
+            return None
+        return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino
+
+
+def summary(rules: Ruleset) -> str:
+    """`2 servers, 1 alias, 3 routes`."""
+    counts = [
+        ("server", "s", len(rules.servers)),
+        ("alias", "es", len(rules.aliases)),
+        ("route", "s", len(rules.routes)),
+    ]
+    return ", ".join(f"{count} {word}{'' if count == 1 else plural}" for word, plural, count in counts)

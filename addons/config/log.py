@@ -1,0 +1,23 @@
+"""Opening the log as the settings say: the one place where their names meet the store's."""
+
+from __future__ import annotations
+
+from switchman.addons.config.configuration import SettingsError
+from switchman.addons.config.settings import Settings
+from switchman.addons.store import Store, StoreError, open_store
+
+
+def open_log(settings: Settings) -> Store:
+    """The log of this process, its schema up to date; starts no thread. Raises SettingsError with what to do."""
+    try:
+        return open_store(
+            url=settings.database_url.get_secret_value() if settings.database_url else None,
+            db_path=settings.db_path,
+            blob_type=settings.blob_storage_type,
+            blob_path=settings.blob_storage_path,
+            max_blob_size=settings.max_blob_size,
+            max_total_size=settings.max_total_storage_size,
+            max_age_days=settings.max_log_age_days,
+        )
+    except StoreError as e:
+        raise SettingsError([str(e)]) from None

@@ -1,0 +1,181 @@
+"""The environment variables of Switchman with their defaults: FIELD section 1, and a few of our own.
+
+1. `Settings()` reads the environment; keyword arguments (lower-case names) win over it.
+2. It raises pydantic's ValidationError; `configuration.load_settings` turns that into a SettingsError for people.
+3. Secrets are SecretStr, and no fault repeats a value that may hold one.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from itertools import pairwise
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from switchman.addons.core.request.clients import Network, parse_networks
+from switchman.addons.core.routes.routes import compile_model_map
+from switchman.addons.core.servers import urls
+
+Port = Annotated[int, Field(ge=0, le=65535)]  # 0: any free port
+Bytes = Annotated[int, Field(gt=0)]
+
+# A secret of 32 random hex digits measures about 115 bits by the formula below; words and repeats stay under 96.
+MIN_SECRET_CHARACTERS = 32
+MIN_SECRET_BITS = 96.0
+_PLACEHOLDERS = (
+    "changeme",
+    "change-me",
+    "change_me",
+    "your-secret",
+    "your_secret",
+    "password",
+    "placeholder",
+    "example",
+)
+
+SECRET_ADVICE = (
+    f"expected at least {MIN_SECRET_CHARACTERS} random characters; "
+    'make one with: python3 -c "import secrets; print(secrets.token_urlsafe(48))"'
+)
+
+
+class Settings(BaseSettings):
+    """One frozen value of all variables. Attribute names are the variables' in lower case."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="ignore", env_ignore_empty=True, str_strip_whitespace=True, hide_input_in_errors=True,
+        validate_default=False,
+    )  # fmt: skip
+
+    default_upstream: str = Field("http://localhost:8000", description="where a request goes that no rule matches")
+    listen_host: str = Field("127.0.0.1", min_length=1, description="address the proxy listens on")
+    listen_port: Port = Field(1234, description="port the proxy listens on")
+    ui_port: Port = Field(1235, description="port of the dashboard")
+    model_map: Annotated[dict[str, str], NoDecode] = Field(
+        default_factory=dict, description="JSON: exact names first, then /regex/ keys in order, anchored at the start"
+    )
+    routes_config: str = Field("routes.yaml", min_length=1, description="file of servers, aliases and routes")
+    enable_logging: bool = Field(True, description="false: no database, no dashboard")
+    request_timeout: float = Field(3000.0, gt=0, allow_inf_nan=False, description="seconds, the total deadline")
+    shutdown_grace: float = Field(
+        5.0, ge=0, allow_inf_nan=False, description="seconds that running requests have to end when the router stops"
+    )
+    body_timeout: float = Field(
+        60.0, gt=0, allow_inf_nan=False, description="seconds of silence in a request's body, then it is a 408"
+    )
+    db_path: str = Field("requests.db", min_length=1, description="SQLite file")
+    database_url: SecretStr | None = Field(None, description="SQLAlchemy URL, in place of DB_PATH")
+    max_log_age_days: int = Field(7, ge=0, description="days that rows and bodies are kept")
+    strip_thinking: bool = Field(True, description="remove <think> blocks")
+    strip_json_markdown: bool = Field(False, description="a reply that is one fenced JSON block becomes the JSON")
+    disable_thinking: bool = Field(False, description="ask models not to think")
+    jwt_secret: SecretStr | None = Field(None, description="at least 32 random characters")
+    webui_security: Literal["NONE", "AUTH_WHEN_PROXIED", "ALWAYS_AUTH"] = Field(
+        "AUTH_WHEN_PROXIED", description="when the dashboard asks who is there"
+    )
+    blob_storage_type: Literal["filesystem", "memory"] = Field("filesystem", description="where bodies are kept")
+    blob_storage_path: str = Field("blob_storage", min_length=1, description="folder of the bodies")
+    max_blob_size: Bytes = Field(10_485_760, description="bytes kept of one body")
+    max_total_storage_size: Bytes = Field(1_073_741_824, description="bytes kept of all bodies")
+    semantic_model: str = Field(
+        "semantic_model", min_length=1, description="folder of the embedding model that `semantic prepare` made"
+    )
+    semantic_socket: str | None = Field(None, description="a semantic process that runs already; off: none")
+    trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = Field(
+        (), description="addresses and ranges whose X-Forwarded-For is believed, with commas between"
+    )
+    webui_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="further names the dashboard may be opened by, with commas between"
+    )
+    max_body_bytes: Bytes = Field(33_554_432, description="largest request body")
+    max_header_bytes: Bytes = Field(65_536, description="largest request head")
+
+    @property
+    def default_upstream_set(self) -> bool:
+        """Whether DEFAULT_UPSTREAM was given, rather than assumed."""
+        return "default_upstream" in self.model_fields_set
+
+    @field_validator("default_upstream")
+    @classmethod
+    def _is_url(cls, text: str) -> str:
+        urls.parse(text)
+        return text
+
+    @field_validator("model_map", mode="before")
+    @classmethod
+    def _read_json(cls, given: Any) -> Any:
+        return _json_object(given) if isinstance(given, str) else given
+
+    @field_validator("model_map")
+    @classmethod
+    def _compiles(cls, entries: dict[str, str]) -> dict[str, str]:
+        compile_model_map(entries)
+        return entries
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _read_networks(cls, given: Any) -> Any:
+        return parse_networks(given) if isinstance(given, str) else given
+
+    @field_validator("webui_hosts", mode="before")
+    @classmethod
+    def _read_names(cls, given: Any) -> Any:
+        return tuple(name.strip() for name in given.split(",") if name.strip()) if isinstance(given, str) else given
+
+    @field_validator("webui_security", mode="before")
+    @classmethod
+    def _upper(cls, given: Any) -> Any:
+        return given.strip().upper() if isinstance(given, str) else given
+
+    @field_validator("blob_storage_type", mode="before")
+    @classmethod
+    def _lower(cls, given: Any) -> Any:
+        return given.strip().lower() if isinstance(given, str) else given
+
+    @field_validator("jwt_secret")
+    @classmethod
+    def _is_strong(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret is not None and (weakness := secret_weakness(secret.get_secret_value())):
+            raise ValueError(f"too weak ({weakness}), so the start is refused: {SECRET_ADVICE}")
+        return secret
+
+
+def _json_object(text: str) -> dict[str, Any]:
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        twice = [key for key, count in Counter(key for key, _ in pairs).items() if count > 1]
+        if twice:
+            raise ValueError(f"the key {twice[0]!r} is there twice")
+        return dict(pairs)
+
+    try:
+        value = json.loads(text, object_pairs_hook=unique)
+    except json.JSONDecodeError as error:
+        raise ValueError(f'expected JSON such as {{"gpt-4": "llama3"}}: {error}') from None
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    if not isinstance(value, dict):
+        raise ValueError('expected a JSON object such as {"gpt-4": "llama3"}')
+    return value
+
+
+def secret_weakness(secret: str) -> str | None:
+    """Why a secret is too easy to guess, without repeating any of it; None for one that will do.
+
+    The measure is Shannon's entropy of its characters times its length: crude, but repeats and words fail it.
+    """
+    if len(secret) < MIN_SECRET_CHARACTERS:
+        return f"{len(secret)} characters"
+    if any(word in secret.lower() for word in _PLACEHOLDERS):
+        return "it looks like a placeholder"
+    if secret in (secret + secret)[1:-1]:
+        return "it repeats itself"
+    steps = [ord(b) - ord(a) for a, b in pairwise(secret)]
+    if sum(abs(step) <= 1 for step in steps) > len(steps) / 2:
+        return "it is a sequence"
+    shares = [count / len(secret) for count in Counter(secret).values()]
+    bits = -sum(share * math.log2(share) for share in shares) * len(secret)
+    return f"about {bits:.0f} bits by its characters" if bits < MIN_SECRET_BITS else None

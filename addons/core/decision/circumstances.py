@@ -1,0 +1,47 @@
+"""Circumstances: what decides where a request goes and is not in the request itself: its headers, its sender, the time.
+
+A cached answer serves only requests in the same circumstances, as far as any rule looks at them: where a rule sends a
+team's requests elsewhere, that team does not get an answer that was kept for another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from switchman.addons.core.decision.decide import Ask
+from switchman.addons.core.request.clients import parse_address
+from switchman.addons.core.routes.conditions import HeaderIs, SourceIn, TimeBetween, TokenIs
+from switchman.addons.core.routes.logic import AllOf, AnyOf, Not
+from switchman.addons.core.routes.subject import Condition, Subject
+from switchman.addons.core.rules.ruleset import Ruleset
+
+_OUTSIDE = (HeaderIs, SourceIn, TokenIs, TimeBetween)
+
+
+class Circumstances:
+    """The conditions of one set of rules that look outside of the request."""
+
+    def __init__(self, rules: Ruleset) -> None:
+        found = (one for route in rules.routes if route.match.condition for one in _leaves(route.match.condition))
+        self._conditions = tuple(one for one in found if isinstance(one, _OUTSIDE))
+        self._sources = tuple(route.match for route in rules.routes if route.match.source is not None)
+
+    def of(self, ask: Ask) -> str:
+        """Which of them hold: one character for each, so "" where no rule looks outside."""
+        if not self._conditions and not self._sources:
+            return ""
+        address = parse_address(ask.source)
+        subject = Subject((ask.model,), address, ask.headers, ask.token, None, ask.now)
+        verdicts = [one.test(subject) for one in self._conditions]
+        verdicts += [match.accepts_source(address) for match in self._sources]
+        return "".join("?" if verdict is None else "1" if verdict else "0" for verdict in verdicts)
+
+
+def _leaves(condition: Condition) -> Iterator[Condition]:
+    if isinstance(condition, AllOf | AnyOf):
+        for part in condition.parts:
+            yield from _leaves(part)
+    elif isinstance(condition, Not):
+        yield from _leaves(condition.part)
+    else:
+        yield condition

@@ -1,0 +1,6 @@
+"""Anthropic's Messages API (anthropic-python 2.x types).
+
+In it: its paths and events (`wire`), requests, replies and streams, to and from the neutral form.
+Door: `WIRE`, and the codec that `dialects/codecs.py` names.
+May not import: the other's package (OpenAI's it may: some words are borrowed), and what dialects may not.
+"""

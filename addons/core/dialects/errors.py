@@ -1,0 +1,106 @@
+"""Errors as servers really write them -> one form.
+
+One reader serves all dialects, as servers mix the shapes: `{"error": {...}}` (OpenAI, Anthropic), `{"error": "text"}`
+(Ollama, llama.cpp), `{"message": ...}` (Mistral), `{"detail": ...}` (vLLM and others made with FastAPI), a list of one
+(Gemini), plain text.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+from switchman.addons.core.dialects.neutral.fields import text_of
+from switchman.addons.core.dialects.neutral.form import Failed
+from switchman.addons.core.dialects.wire import ErrorInfo
+
+# Error words that say more than "the server's fault" -> the status they come with, for errors inside a good answer.
+STATUSES: Final[dict[str, int]] = {
+    "invalid_request_error": 400,
+    "authentication_error": 401,
+    "billing_error": 402,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "request_too_large": 413,
+    "rate_limit_error": 429,
+    "rate_limit_exceeded": 429,
+    "insufficient_quota": 429,
+    "timeout_error": 504,
+    "overloaded_error": 529,
+    # OpenAI's codes, where they come without a type; https://platform.openai.com/docs/api-reference/responses-streaming
+    "context_length_exceeded": 400,
+    "invalid_prompt": 400,
+    "content_filter": 400,
+    "content_policy_violation": 400,
+    "invalid_api_key": 401,
+    "model_not_found": 404,
+}
+
+# Where a reply has its answer. With one of them filled in, an `error` beside it is not all there is.
+ANSWERS: Final = ("choices", "content", "output", "response", "data", "embeddings", "embedding")
+
+LONGEST_TEXT: Final = 500  # characters of an error page that is no JSON
+
+
+def decode_error(status: int, body: bytes) -> ErrorInfo:
+    """The error in an upstream's reply with this status. `type` is "" where the upstream named none."""
+    text = body.decode("utf-8", "replace").strip()
+    try:
+        obj = json.loads(text)
+    except (ValueError, RecursionError):
+        obj = None
+    if isinstance(obj, list) and len(obj) == 1:  # Gemini's OpenAI endpoint
+        obj = obj[0]
+    if isinstance(obj, dict) and (found := error_in(obj)):
+        return found
+    return ErrorInfo(text[:LONGEST_TEXT] if text and not text.startswith("<") else phrase(status), "")
+
+
+def error_in(obj: Mapping[str, Any]) -> ErrorInfo | None:
+    """The error an object holds, in any of the shapes; None if it holds none."""
+    inner = obj.get("error")
+    if isinstance(inner, str):
+        return ErrorInfo(inner, "")
+    source = inner if isinstance(inner, dict) else obj
+    message = source.get("message") or source.get("detail")
+    if not message and source is inner:
+        message = source.get("code") or source.get("type")
+    if not message:
+        return None
+    code = source.get("code")
+    return ErrorInfo(
+        message if isinstance(message, str) else json.dumps(message, ensure_ascii=False),
+        text_of(source, "type") if source is not obj or obj.get("type") != "error" else "",
+        text_of(source, "param") or None,
+        str(code) if code is not None else None,
+    )
+
+
+def decode_failure(obj: Mapping[str, Any]) -> Failed:
+    """An error event of a stream. Its status is what its type or code usually comes with, else 500."""
+    error = error_in(obj) or ErrorInfo("the upstream failed", "")
+    status = STATUSES.get(error.type) or STATUSES.get(error.code or "") or _numeric(error.code) or 500
+    return Failed(error.message, error.type or None, error.code, status)
+
+
+def failure_in(obj: Mapping[str, Any]) -> Failed | None:
+    """The error that a whole reply is in spite of its good status, as OpenRouter sends it; None for an answer."""
+    answered = any(obj.get(name) for name in ANSWERS) or isinstance(obj.get("message"), dict)
+    if answered or not obj.get("error"):
+        return None
+    return decode_failure(obj)
+
+
+def _numeric(code: str | None) -> int | None:
+    """Some servers put the HTTP status into `code`."""
+    return int(code) if code and code.isdigit() and 400 <= int(code) <= 599 else None
+
+
+def phrase(status: int) -> str:
+    """A status in words."""
+    try:
+        return f"the upstream answered {status} {HTTPStatus(status).phrase}"
+    except ValueError:
+        return f"the upstream answered {status}"

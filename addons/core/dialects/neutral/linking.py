@@ -1,0 +1,99 @@
+"""Tool calls and their results: which result answers which call.
+
+OpenAI and Anthropic tie them by id, Ollama by the tool's name. A conversation that goes from one to the other gets
+what is missing, the same for the same conversation, so that a provider's prompt cache still fits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from switchman.addons.core.dialects.neutral.form import Message, Part, Request, Text, ToolCall, ToolResult
+from switchman.addons.core.dialects.neutral.limits import Notes
+
+
+def link(messages: tuple[Message, ...]) -> tuple[Message, ...]:
+    """The messages, with an id for each call, and both id and name for each result.
+
+    A result without an id answers the oldest open call of its name, or just the oldest open call.
+    """
+    linker = _Linker()
+    return tuple(replace(message, parts=tuple(linker.part(part) for part in message.parts)) for message in messages)
+
+
+def without_orphans(request: Request, notes: Notes) -> Request:
+    """A result without its call is said by the user, where servers refuse it: some clients cut their history short."""
+    if notes.target == "ollama":
+        return request
+    ids: set[str] = set()
+    open_calls: list[str] = []  # the ids of calls that have no result yet, "" where they have none
+    messages: list[Message] = []
+    for message in request.messages:
+        parts: list[Part] = []
+        for part in message.parts:
+            if isinstance(part, ToolCall):
+                ids.add(part.id)
+                open_calls.append(part.id)
+            elif isinstance(part, ToolResult):
+                if not (part.id in ids if part.id else open_calls):
+                    notes.lose("messages.tool_result")
+                    parts += [Text(f"Result of {part.name or 'a tool'}:"), *part.content]
+                    continue
+                if not part.id or part.id in open_calls:
+                    open_calls.remove(part.id or open_calls[0])
+            parts.append(part)
+        told = replace(message, parts=tuple(parts))
+        if message.role == "tool" and not any(isinstance(part, ToolResult) for part in parts):
+            told = replace(told, role="user", shape="parts")
+        messages.append(told)
+    return replace(request, messages=tuple(messages))
+
+
+class _Linker:
+    def __init__(self) -> None:
+        self.count = 0
+        self.names: dict[str, str] = {}  # call id -> tool name
+        self.open: list[ToolCall] = []
+
+    def part(self, part: Part) -> Part:
+        if isinstance(part, ToolCall):
+            return self.call(part)
+        if isinstance(part, ToolResult):
+            return self.result(part)
+        return part
+
+    def call(self, call: ToolCall) -> ToolCall:
+        self.count += 1
+        call = call if call.id else replace(call, id=_id(self.count))
+        self.names[call.id] = call.name
+        self.open.append(call)
+        return call
+
+    def result(self, result: ToolResult) -> ToolResult:
+        call = self._answered(result)
+        if call in self.open:
+            self.open.remove(call)
+        call_id = result.id or (call.id if call else _id(self.count))
+        return replace(result, id=call_id, name=result.name or self.names.get(call_id, ""))
+
+    def _answered(self, result: ToolResult) -> ToolCall | None:
+        if result.id:
+            return next((call for call in self.open if call.id == result.id), None)
+        named = (call for call in self.open if call.name == result.name)
+        return next(named, self.open[0] if self.open else None)
+
+
+def _id(number: int) -> str:
+    """Nine letters and digits, as Mistral wants them: it refuses any other id."""
+    return f"call{number:05}"
+
+
+def place(request: Request, index: int) -> str:
+    """The name of message number `index` of the internal form, as the client knows it."""
+    if request.messages[index].place:
+        return request.messages[index].place
+    if request.origin == "anthropic.messages" and request.messages[0].role == "system":
+        return "system" if index == 0 else f"messages[{index - 1}]"
+    if request.origin in ("ollama.generate", "openai.completion"):
+        return "system" if request.messages[index].role == "system" else "prompt"
+    return f"input[{index}]" if request.origin == "openai.responses" else f"messages[{index}]"

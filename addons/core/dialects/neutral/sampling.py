@@ -1,0 +1,60 @@
+"""Sampling options between the internal form and a format's own names, by one table for each format."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from typing import Any, Final
+
+from switchman.addons.core.dialects.neutral.fields import is_count, is_number
+from switchman.addons.core.dialects.neutral.form import Sampling
+from switchman.addons.core.servers.servers import Quirks
+
+__all__ = ["CHECKS", "STANDARD", "Quirks", "said", "take", "take_sampling", "take_stop"]
+
+Check = Callable[[Any], bool]
+
+# member of Sampling -> the type it has in every format
+CHECKS: Final[dict[str, Check]] = {
+    "max_tokens": is_count,
+    "temperature": is_number,
+    "top_p": is_number,
+    "top_k": is_count,
+    "min_p": is_number,
+    "seed": is_count,
+    "presence_penalty": is_number,
+    "frequency_penalty": is_number,
+    "repeat_penalty": is_number,
+}
+
+
+STANDARD: Final = Quirks()
+
+
+def take(rest: dict[str, Any], name: str, check: Check) -> Any:
+    """Takes a member out of `rest` if it has the right type; None, and it stays there, if it has not."""
+    return rest.pop(name) if name in rest and check(rest[name]) else None
+
+
+def take_sampling(rest: dict[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    """The members of Sampling that `rest` has under the wire names of `names`, taken out of it."""
+    found = {member: take(rest, wire, CHECKS[member]) for member, wire in names.items()}
+    return {member: value for member, value in found.items() if value is not None}
+
+
+def take_stop(rest: dict[str, Any], name: str) -> dict[str, Any]:
+    """Stop sequences: a string or a list of strings."""
+    value = rest.get(name)
+    if isinstance(value, str):
+        del rest[name]
+        return {"stop": (value,), "stop_plain": True}
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        del rest[name]
+        return {"stop": tuple(value)}
+    return {}
+
+
+def said(sampling: Sampling) -> dict[str, Any]:
+    """The number options that were said, by member name."""
+    members = ((item.name, getattr(sampling, item.name)) for item in fields(sampling) if item.name in CHECKS)
+    return {name: value for name, value in members if value is not None}

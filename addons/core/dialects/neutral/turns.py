@@ -1,0 +1,126 @@
+"""The order of turns: a conversation for templates that know a system message at the start, and then turns.
+
+Claude Code and others send system messages further down as well, as reminders about the turn they follow. Many models'
+templates refuse those ("System message must be at the beginning"). Moved to the start they would lose their place, and
+the server's prompt cache with every new one. So they are said where they stand: in the result of a tool or the user's
+turn before them, in the <system-reminder> that Claude Code itself wrote until it had system messages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from switchman.addons.core.dialects.neutral.form import Message, Request, Text, ToolResult
+from switchman.addons.core.dialects.neutral.limits import Notes
+from switchman.addons.core.dialects.neutral.linking import place
+
+REMINDER: Final = "<system-reminder>\n{}\n</system-reminder>"
+# Claude Code's first system block: a note for Anthropic's bill, other with every conversation or even request.
+BILLING: Final = "x-anthropic-billing-header:"
+
+
+def in_turns(request: Request, notes: Notes) -> Request:
+    """The request with system messages at its start only, each message with the place the client knows it by."""
+    messages = [replace(message, place=place(request, i)) for i, message in enumerate(request.messages)]
+    out: list[Message] = []
+    held: list[Message] = []
+    for message in messages:
+        if message.role in ("system", "developer"):
+            if all(before.role in ("system", "developer") for before in out):
+                out.append(message)
+            else:
+                held.append(message)
+        elif held and _results(message):  # results stay next to their calls
+            out.append(message)
+            held = _said(held, out, notes)
+        else:
+            held = _said(held, out, notes)
+            out.append(message)
+    _said(held, out, notes)
+    return replace(request, messages=tuple(out))
+
+
+def _said(held: list[Message], out: list[Message], notes: Notes) -> list[Message]:
+    """Says what is held, as the end of the last tool's result, else as a user; nothing is held then."""
+    for message in held:
+        notes.lose("messages.role", f"messages ({message.role})")
+        text = REMINDER.format("\n\n".join(part.text for part in message.parts if isinstance(part, Text)).strip())
+        others = tuple(part for part in message.parts if not isinstance(part, Text))
+        last = out[-1].parts[-1] if out[-1].parts else None
+        if isinstance(last, ToolResult) and not others:
+            result = replace(last, content=_with(last.content, text))
+            out[-1] = replace(out[-1], parts=(*out[-1].parts[:-1], result))
+        else:
+            out.append(replace(message, role="user", parts=(Text(text), *others)))
+    return []
+
+
+def _with(content: tuple[Any, ...], text: str) -> tuple[Any, ...]:
+    """A tool's result with a paragraph more."""
+    for i in reversed(range(len(content))):
+        if isinstance(content[i], Text):
+            longer = replace(content[i], text=f"{content[i].text}\n\n{text}")
+            return (*content[:i], longer, *content[i + 1 :])
+    return (Text(text), *content)
+
+
+def _results(message: Message) -> bool:
+    return any(isinstance(part, ToolResult) for part in message.parts)
+
+
+def without_billing(request: Request, notes: Notes) -> Request:
+    """The request without Claude Code's note for the bill."""
+    return replace(request, messages=tuple(_without_billing(message, notes) for message in request.messages))
+
+
+def _without_billing(message: Message, notes: Notes) -> Message:
+    if message.role != "system":
+        return message
+    kept = tuple(part for part in message.parts if not (isinstance(part, Text) and part.text.startswith(BILLING)))
+    if len(kept) < len(message.parts):
+        notes.lose("system.x-anthropic-billing-header")
+        return replace(message, parts=kept)
+    return message
+
+
+def merged(messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Wire messages of OpenAI or Ollama, with neighbours made one: templates want alternating roles, and one system."""
+    out: list[dict[str, Any]] = []
+    for message in messages:
+        if out and message["role"] == out[-1]["role"] and message["role"] in ("system", "user"):
+            out[-1] = _both(out[-1], message)
+        else:
+            out.append(message)
+    return out
+
+
+def results_together(messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """OpenAI's messages with the results of parallel calls one after the other; what a user said in between, such as
+    the pictures that came with them, stands behind the last."""
+    out: list[dict[str, Any]] = []
+    held: list[dict[str, Any]] = []
+    for message in messages:
+        if message["role"] == "tool":
+            out.append(message)
+        elif message["role"] == "user" and out and out[-1]["role"] == "tool":
+            held.append(message)
+        else:
+            out += [*held, message]
+            held = []
+    return out + held
+
+
+def _both(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
+    one, two = first["content"], second["content"]
+    if isinstance(one, str) and isinstance(two, str):
+        content: Any = "\n\n".join(text for text in (one, two) if text)
+    else:
+        content = [*_parts(one), *_parts(two)]
+    images = [*first.get("images", ()), *second.get("images", ())]
+    return {**first, **second, "content": content, **({"images": images} if images else {})}
+
+
+def _parts(content: Any) -> list[Any]:
+    return [{"type": "text", "text": content}] if isinstance(content, str) else list(content or ())

@@ -1,0 +1,238 @@
+"""Responses requests -> the internal form, for servers that have no Responses endpoint.
+
+Shapes: openai-python types/responses/response_create_params.py and response_input_param.py. Items follow each other
+flat here; calls and thoughts are gathered into the assistant's message they belong to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, cast
+
+from switchman.addons.core.dialects.neutral.fields import is_object_list, object_of, objects_of, text_of, without
+from switchman.addons.core.dialects.neutral.form import (
+    Image,
+    Message,
+    Opaque,
+    Part,
+    Reasoning,
+    Request,
+    ResponseFormat,
+    Role,
+    Sampling,
+    Shape,
+    Text,
+    Thinking,
+    Tool,
+    ToolCall,
+    ToolChoice,
+    ToolResult,
+)
+from switchman.addons.core.dialects.neutral.images import from_url
+from switchman.addons.core.dialects.neutral.limits import Malformed
+from switchman.addons.core.dialects.neutral.sampling import take, take_sampling
+from switchman.addons.core.dialects.openai.as_functions import as_arguments, joined
+from switchman.addons.core.dialects.openai.chat_request import function_tool, reasoning_of, schema_format
+
+SAMPLING: Final = {
+    "max_tokens": "max_output_tokens",
+    "temperature": "temperature",
+    "top_p": "top_p",
+}
+ROLES: Final = ("system", "developer", "user", "assistant")
+CALLS: Final = ("function_call", "custom_tool_call")
+# How the events of a stream are padded.
+SILENT: Final = ("stream_options",)
+# Items of tools that OpenAI ran in earlier turns: what came of it is in the texts.
+HOSTED_ITEMS: Final = (
+    "web_search_call",
+    "file_search_call",
+    "code_interpreter_call",
+    "image_generation_call",
+    "tool_search_call",
+    "tool_search_output",
+    "mcp_list_tools",
+)
+# What a response object repeats of its request.
+ECHOED: Final = (
+    "instructions",
+    "max_output_tokens",
+    "max_tool_calls",
+    "metadata",
+    "parallel_tool_calls",
+    "prompt_cache_key",
+    "reasoning",
+    "safety_identifier",
+    "temperature",
+    "text",
+    "tool_choice",
+    "tools",
+    "top_p",
+    "user",
+)
+
+
+def decode_request(body: Mapping[str, Any]) -> Request:
+    """A Responses body as a Request. Raises Malformed where `input` has another shape."""
+    rest = without(body, *SILENT)
+    items = rest.pop("input", None)
+    messages = _messages(items)
+    if isinstance(items, list) and any(item.get("type") in HOSTED_ITEMS for item in items):
+        rest["input.web_search_call"] = True
+    instructions = take(rest, "instructions", lambda value: isinstance(value, str))
+    if instructions:
+        messages = [Message("system", (Text(instructions),)), *messages]
+    return Request(
+        origin="openai.responses",
+        model=take(rest, "model", lambda value: isinstance(value, str)) or "",
+        messages=tuple(messages),
+        tools=_take_tools(rest),
+        tool_choice=_take_choice(rest),
+        parallel_tools=take(rest, "parallel_tool_calls", lambda value: isinstance(value, bool)),
+        sampling=Sampling(**take_sampling(rest, SAMPLING)),
+        format=_take_format(rest),
+        reasoning=_take_reasoning(rest),
+        stream=take(rest, "stream", lambda value: isinstance(value, bool)),
+        user=take(rest, "user", lambda value: isinstance(value, str)),
+        extras=rest,
+    )
+
+
+def echoed(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The request's settings as the response object has them."""
+    said = {name: body[name] for name in ECHOED if body.get(name) is not None}
+    text = object_of(said, "text")
+    if "text" in said:
+        said["text"] = {**text, "format": text.get("format") or {"type": "text"}}
+    return said
+
+
+def _take_format(rest: dict[str, Any]) -> ResponseFormat | None:
+    """`text.format`; `text.verbosity` stays."""
+    config = object_of(rest, "text")
+    rest.pop("text", None)
+    wanted = object_of(config, "format")
+    kind = wanted.get("type")
+    known = kind in ("text", "json_object", "json_schema")
+    rest |= {f"text.{key}": value for key, value in config.items() if key != "format" or not known}
+    if not known:
+        return None
+    if kind == "json_schema":
+        return schema_format(without(wanted, "type"))
+    return ResponseFormat("text" if kind == "text" else "json")
+
+
+def _take_reasoning(rest: dict[str, Any]) -> Reasoning | None:
+    """`reasoning.effort`; the rest, such as a wish for summaries, stays."""
+    config = object_of(rest, "reasoning")
+    rest.pop("reasoning", None)
+    effort = text_of(config, "effort")
+    rest |= {f"reasoning.{key}": value for key, value in config.items() if key != "effort"}
+    return reasoning_of(effort) if effort else None
+
+
+def _take_tools(rest: dict[str, Any]) -> tuple[Tool, ...] | None:
+    tools = take(rest, "tools", is_object_list)
+    return None if tools is None else tuple(_tool(tool, f"tools[{index}]") for index, tool in enumerate(tools))
+
+
+def _tool(tool: dict[str, Any], place: str) -> Tool:
+    if tool.get("type") == "function":
+        _named(tool, ("name",), place)
+    else:
+        return Tool(name=text_of(tool, "type"), opaque=tool)
+    return function_tool({key: value for key, value in tool.items() if key != "type" and value is not None}, {})
+
+
+def _take_choice(rest: dict[str, Any]) -> ToolChoice | None:
+    value = rest.get("tool_choice")
+    if value in ("auto", "none", "required"):
+        del rest["tool_choice"]
+        return ToolChoice(value)
+    if isinstance(value, dict) and value.get("type") == "function":
+        del rest["tool_choice"]
+        return ToolChoice("named", text_of(value, "name"))
+    return None
+
+
+# ---- input items -------------------------------------------------------------------------------------------------
+
+
+def _messages(items: Any) -> list[Message]:
+    if isinstance(items, str):
+        return [Message("user", (Text(items),))]
+    if not isinstance(items, list):
+        raise Malformed("input", "a text or a list of items")
+    messages: list[Message] = []
+    for index, item in enumerate(items):
+        if not isinstance(item, dict):
+            raise Malformed(f"input[{index}]", "an object")
+        if item.get("type") in HOSTED_ITEMS:
+            continue
+        message = _item(item, f"input[{index}]")
+        before = messages[-1] if messages else None
+        if before and before.role == message.role == "assistant" and not _is_answered(before, message):
+            messages[-1] = Message("assistant", (*before.parts, *message.parts), "text")
+        else:
+            messages.append(message)
+    return messages
+
+
+def _is_answered(before: Message, message: Message) -> bool:
+    """Whether text follows calls: then another message begins, as chat formats put text before calls."""
+    return bool(before.calls()) and any(isinstance(part, Text) for part in message.parts)
+
+
+def _item(item: dict[str, Any], place: str) -> Message:
+    kind = item.get("type", "message")
+    if kind == "message":
+        if item.get("role") not in ROLES:
+            raise Malformed(f"{place}.role", "one of " + ", ".join(ROLES))
+        content = _checked(item, "content", place)
+        shape: Shape = "text" if isinstance(content, str) else "parts"
+        return Message(cast(Role, item["role"]), _content(content), shape)
+    if kind in CALLS:
+        _named(item, ("call_id", "name"), place)
+        custom = kind == "custom_tool_call"
+        arguments = as_arguments(text_of(item, "input")) if custom else text_of(item, "arguments")
+        name = joined(text_of(item, "namespace"), text_of(item, "name"))
+        return Message("assistant", (ToolCall(text_of(item, "call_id"), name, arguments),))
+    if kind in ("function_call_output", "custom_tool_call_output"):
+        _named(item, ("call_id",), place)
+        parts = tuple(p for p in _content(_checked(item, "output", place)) if isinstance(p, Text | Image | Opaque))
+        return Message("tool", (ToolResult(text_of(item, "call_id"), "", parts),))
+    if kind == "reasoning":
+        pieces = (*objects_of(item, "content"), *objects_of(item, "summary"))
+        return Message("assistant", (Thinking("".join(text_of(piece, "text") for piece in pieces)),))
+    return Message("user", (Opaque(str(kind), item),), "parts")
+
+
+def _checked(item: dict[str, Any], name: str, place: str) -> Any:
+    """A text or a list of parts; null is no text. Raises Malformed for another shape."""
+    value = item.get(name)
+    if value is None or isinstance(value, str) or is_object_list(value):
+        return value
+    raise Malformed(f"{place}.{name}", "a text or a list of parts")
+
+
+def _named(item: dict[str, Any], names: Iterable[str], place: str) -> None:
+    for name in names:
+        if not text_of(item, name):
+            raise Malformed(f"{place}.{name}", "a text")
+
+
+def _content(content: Any) -> tuple[Part, ...]:
+    if isinstance(content, str):
+        return (Text(content),)
+    return tuple(_part(part) for part in content if isinstance(part, dict)) if isinstance(content, list) else ()
+
+
+def _part(part: dict[str, Any]) -> Part:
+    kind = text_of(part, "type")
+    if kind in ("input_text", "output_text", "text") and isinstance(part.get("text"), str):
+        return Text(part["text"])
+    if kind == "refusal" and isinstance(part.get("refusal"), str):
+        return Text(part["refusal"], refusal=True)
+    if kind == "input_image" and text_of(part, "image_url"):
+        return from_url(text_of(part, "image_url"))
+    return Opaque(kind, part)

@@ -1,0 +1,166 @@
+"""Rendering: a client's request as one server gets it. Pure: the call and the candidate in, bytes out.
+
+Each attempt is rendered afresh from the original request. Where the server speaks the client's dialect, only what the
+decision names is edited in the original text; where it does not, the request is translated, and the answer will be.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from switchman.addons.core.dialects import endpoint_of
+from switchman.addons.core.dialects.neutral.fields import without
+from switchman.addons.core.dialects.neutral.form import Stamp
+from switchman.addons.core.dialects.neutral.sampling import STANDARD, Quirks
+from switchman.addons.core.dialects.translate import Translation, needs_translation, translate_request
+from switchman.addons.core.dialects.unsigned import without_unsigned
+from switchman.addons.core.request import jsonedit
+from switchman.addons.core.request.call import Call, DialectName, Endpoint, Form
+from switchman.addons.core.request.multipart import replaced
+from switchman.addons.core.routes.plan import Candidate, Outcome, TraceLine
+from switchman.addons.core.servers.thinking import NOTHING, Edits, Told, Traits, Wish, stated, told
+
+# Where a request of each dialect says that the model is to think.
+REASONING: Final = ("think", "reasoning_effort", "thinking")
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """How a server is spoken to. `dialect` None: in the client's own, whatever that is.
+
+    `think`: tell the model to think, or not to; None leaves what the request says. `usage`: a stream may be asked to
+    tell its usage. `responses`: an OpenAI server that has /v1/responses. `reasoning`: a model that may be told
+    of thinking in a translated request.
+    """
+
+    dialect: DialectName | None
+    think: Wish | None = None
+    usage: bool = True
+    responses: bool = True
+    reasoning: bool = True
+    quirks: Quirks = STANDARD
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A request as it goes out. `edited`: `content` is not the client's own text.
+
+    `endpoint` is the operation in the server's dialect; `answer` translates its answer, None where there is nothing to
+    translate. `injected`: a usage report was asked for on the router's own account, so it has to be hidden again,
+    or translated.
+    """
+
+    path: str
+    content: str
+    edited: bool
+    endpoint: Endpoint
+    answer: Translation | None = None
+    injected: bool = False
+    streams: bool = False  # translated, and a stream was asked for
+    reasons: bool = False  # translated, and the model is told to think, or not to
+    warnings: tuple[str, ...] = ()
+    fields: tuple[str, ...] = ()  # what was edited in the client's own text: `stream_options.include_usage`
+    form: bytes | None = None  # an edited form, in the place of `content`
+    thinking: Told = NOTHING  # what was said of thinking
+
+    @property
+    def data(self) -> bytes:
+        """The body as it goes out, where it was edited."""
+        return self.form if self.form is not None else self.content.encode("utf-8", "surrogatepass")
+
+    def told(self, target: str) -> tuple[TraceLine, ...]:
+        """What `target` is told otherwise than the client said it: in translation, and of thinking."""
+        lines = [TraceLine("translation", "hit", f"For {target}: {warning}") for warning in self.warnings]
+        if self.thinking.how:
+            outcome: Outcome = "hit" if self.thinking.understood else "miss"
+            lines.append(TraceLine("thinking", outcome, f"For {target}: {self.thinking.how}"))
+        return tuple(lines)
+
+
+def render(call: Call, candidate: Candidate, spoken: Spoken, stamp: Stamp) -> Rendered:
+    """The request for one candidate. Raises Untranslatable or Malformed (ValueErrors with `field`)."""
+    dialect = spoken.dialect or call.dialect
+    if needs_translation(call.endpoint, dialect, spoken.responses):
+        return _translated(call, candidate, spoken, dialect, stamp)
+    path = f"{call.endpoint.path}?{call.query}" if call.query else call.endpoint.path
+    if call.form is not None:
+        return _form(call, call.form, candidate.model, path)
+    edits: Edits = {}
+    if candidate.model and candidate.model != call.model:
+        edits[("model",)] = candidate.model
+    injected = spoken.usage and _lacks_usage(call)
+    if injected:
+        edits[("stream_options", "include_usage")] = True
+    thinking = _thinking(spoken, call.endpoint, call.body, candidate.model or call.model)
+    edits |= thinking.edits
+    if dialect == "openai" and spoken.quirks.developer_role is False:
+        edits |= _without_developers(call)
+    edits |= without_unsigned(call)
+    text = jsonedit.edit(call.text, edits, call.spans) if edits else call.text
+    fields = tuple(".".join(map(str, member)) for member in edits)
+    return Rendered(path, text, bool(edits), call.endpoint, injected=injected, fields=fields, thinking=thinking)
+
+
+def _form(call: Call, form: Form, model: str, path: str) -> Rendered:
+    """A form with its model renamed. One that names none is left as it is: there is no place for another field."""
+    if not model or model == call.model or form.model is None:
+        return Rendered(path, "", False, call.endpoint)
+    return Rendered(path, "", True, call.endpoint, form=replaced(form.content, form.model, model))
+
+
+def _translated(call: Call, candidate: Candidate, spoken: Spoken, dialect: DialectName, stamp: Stamp) -> Rendered:
+    out = translate_request(call.endpoint, call.body, dialect, stamp, candidate.model, spoken.quirks)
+    endpoint = endpoint_of("POST", out.path)
+    assert endpoint is not None  # every format that can be written has its path in the tables
+    body, warnings = out.body, out.warnings
+    reasons, think = any(body.get(name) not in (None, False) for name in REASONING), spoken.think
+    if reasons and not spoken.reasoning:
+        body, reasons = without(body, *REASONING), False
+        warnings = (*warnings, "thinking was dropped: the model refused it before")
+    elif think is None and stated(call.endpoint, call.body) is False and stated(endpoint, body) is None:
+        think = Wish(False)  # what the client said has no word in the server's format, but there may be another way
+    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    thinking = _thinking(replace(spoken, think=think), endpoint, body, candidate.model or call.model)
+    if thinking.edits:
+        text = jsonedit.edit(text, thinking.edits)
+    return Rendered(
+        out.path,
+        text,
+        True,
+        endpoint,
+        out.answer,
+        injected="stream_options" in body,
+        streams=out.stream,
+        reasons=reasons,
+        warnings=warnings,
+        thinking=thinking,
+    )
+
+
+def _thinking(spoken: Spoken, endpoint: Endpoint, body: Mapping[str, Any], model: str) -> Told:
+    # What takes vLLM's and llama.cpp's sampling also takes their template's switches.
+    quirks = spoken.quirks
+    traits = Traits(quirks.sampling_extensions, quirks.effort_none, quirks.thinking_switch)
+    return told(spoken.think, endpoint, body, model, traits)
+
+
+def _without_developers(call: Call) -> Edits:
+    """`system` for each role `developer`, for a server known not to know it."""
+    name = {"chat": "messages", "responses": "input"}.get(call.endpoint.operation, "")
+    messages = call.body.get(name)
+    return {
+        (name, index, "role"): "system"
+        for index, message in enumerate(messages if isinstance(messages, list) else ())
+        if isinstance(message, dict) and message.get("role") == "developer"
+    }
+
+
+def _lacks_usage(call: Call) -> bool:
+    """Whether this is a stream of OpenAI's that would end without telling its usage."""
+    if call.dialect != "openai" or call.endpoint.operation not in ("chat", "completion") or not call.stream:
+        return False
+    options = call.body.get("stream_options")
+    return options is None or (isinstance(options, dict) and options.get("include_usage") is None)

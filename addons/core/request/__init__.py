@@ -1,0 +1,6 @@
+"""What a client asks, read out of its body.
+
+In it: Call, editing JSON and multipart in place, the client's address, features: text, language, task type, tokens.
+Door: `Call`, `features_of`.
+May not import: any other room of core but masking and record.
+"""

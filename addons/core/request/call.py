@@ -1,0 +1,75 @@
+"""What is known of an inbound request: which API operation it is, and what it asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from switchman.addons.core.request.jsonedit import Spans
+
+DialectName = Literal["openai", "ollama", "anthropic"]
+
+Operation = Literal[
+    "chat",  # openai /v1/chat/completions, ollama /api/chat, anthropic /v1/messages
+    "completion",  # openai /v1/completions, ollama /api/generate
+    "responses",  # openai /v1/responses
+    "embedding",  # openai /v1/embeddings, ollama /api/embed
+    "embedding_legacy",  # ollama /api/embeddings: one prompt, one vector
+    "count_tokens",  # anthropic /v1/messages/count_tokens
+    "show",  # ollama /api/show
+    "image",
+    "speech",
+    "transcription",
+    "moderation",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One operation of one client dialect, as its path names it.
+
+    `path` is canonical: with the version prefix (`/v1/chat/completions`) even where the client left it out,
+    and without a query string.
+    """
+
+    dialect: DialectName
+    operation: Operation
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A multipart/form-data body. `model`: start and end of that field's value in it; None where it has none."""
+
+    content: bytes
+    model: tuple[int, int] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """An LLM request, parsed once. `body` is never changed: edits go by `spans` into the original text.
+
+    `model` is "" where the client named none. `query` is the query string without its question mark. `form`: the body
+    is multipart/form-data, and this is where its field `model` is; `text` is then empty, and `body` has no files.
+    """
+
+    endpoint: Endpoint
+    query: str
+    text: str
+    body: Mapping[str, Any]
+    spans: Spans
+    model: str
+    stream: bool
+    headers: Mapping[str, str] = field(default_factory=dict)
+    form: Form | None = None
+
+    @property
+    def dialect(self) -> DialectName:
+        return self.endpoint.dialect
+
+    @property
+    def wants_usage(self) -> bool:
+        """Whether an OpenAI client asked for the chunk that tells the usage at a stream's end."""
+        options = self.body.get("stream_options")
+        return isinstance(options, dict) and options.get("include_usage") is True

@@ -1,0 +1,83 @@
+"""Features: what the decision layers know of a request, as one value.
+
+    features_of(body, dialect, operation, tasks) -> Features
+
+Pure and bounded: a 2,000-character prompt takes well under a millisecond, and a huge one is read by head and tail.
+`tasks` are the task-type rules (rules/tasktype.json, read by the edge); without them every task is `general`, with
+no confidence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from switchman.addons.core.request.asked import Asked, Modality, asked
+from switchman.addons.core.request.call import DialectName, Operation
+from switchman.addons.core.request.language import language_of
+from switchman.addons.core.request.tasktype import UNKNOWN, TaskGuess, TaskRules, TaskType
+
+__all__ = ["Features", "features_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """What is known of one request.
+
+    `ask`: the person's last words ("" where nobody said any). `system`: the system text. `task` with `task_confidence`
+    (0 to 1: how often such a guess is right) and `task_scores` per type (they add up to 1). `language`: ISO 639-1,
+    "und" if unknown. `input_tokens` is an estimate of the whole prompt, tools included. `modalities`: what the
+    conversation has in it. `depth`: messages without system texts; `turns`: the person's. `max_tokens`: the output
+    size that was asked for. `single_turn`: nothing but one message by a person. `tool_turn`: a tool's result is last.
+    `truncated`: `ask` is the head and tail of a longer one, so it does not stand for it.
+    """
+
+    dialect: DialectName | None
+    operation: Operation | None
+    ask: str
+    system: str
+    task: TaskType
+    task_confidence: float
+    task_scores: Mapping[TaskType, float] = field(default_factory=lambda: MappingProxyType({}))
+    language: str = "und"
+    input_tokens: int = 0
+    modalities: frozenset[Modality] = frozenset({"text"})
+    tools: bool = False
+    depth: int = 0
+    turns: int = 0
+    max_tokens: int | None = None
+    single_turn: bool = False
+    tool_turn: bool = False
+    truncated: bool = False
+
+
+def features_of(
+    body: Mapping[str, Any],
+    dialect: DialectName | None = None,
+    operation: Operation | None = None,
+    tasks: TaskRules | None = None,
+) -> Features:
+    """The features of a parsed request body. Never raises on JSON, whatever its shape."""
+    found: Asked = asked(body)
+    guess: TaskGuess = tasks.guess(found.ask) if tasks is not None else UNKNOWN
+    return Features(
+        dialect=dialect,
+        operation=operation,
+        ask=found.ask,
+        system=found.system,
+        task=guess.task,
+        task_confidence=guess.confidence,
+        task_scores=guess.scores,
+        language=language_of(found.ask),
+        input_tokens=found.tokens,
+        modalities=found.modalities,
+        tools=found.tools,
+        depth=found.depth,
+        turns=found.turns,
+        max_tokens=found.max_tokens,
+        single_turn=found.single_turn,
+        tool_turn=found.tool_turn,
+        truncated=found.truncated,
+    )

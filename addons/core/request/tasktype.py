@@ -1,0 +1,74 @@
+"""The type of a task, by weighted cues: a linear model whose cues and weights are data (rules/tasktype.json).
+
+    TaskRules.of(data).guess(text) -> TaskGuess     most likely type, how sure, and the score of each type
+
+The signals that hold for the text (tasksignals.py) each add their weight to the eight types; a softmax makes shares
+of the sums. How the weights came about: scripts/bench/fit_tasktype.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import exp, fsum
+from types import MappingProxyType
+from typing import Any, Final, Literal, get_args
+
+from switchman.addons.core.request.tasksignals import Cues
+
+TaskType = Literal["coding", "translation", "analysis", "math", "creative", "chat", "summarization", "general"]
+TASK_TYPES: Final[tuple[TaskType, ...]] = get_args(TaskType)
+
+
+@dataclass(frozen=True, slots=True)
+class TaskGuess:
+    """`confidence` is the share of the best type, 0 to 1; `scores` has all of them. `why` names the strongest cues."""
+
+    task: TaskType
+    confidence: float
+    scores: Mapping[TaskType, float]
+    why: tuple[str, ...] = ()
+
+
+UNKNOWN: Final = TaskGuess("general", 0.0, MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRules:
+    """Cues, the weights of their signals (one per type, in the order of TASK_TYPES), and how sharp the shares are."""
+
+    cues: Cues
+    weights: Mapping[str, tuple[float, ...]]
+    bias: tuple[float, ...]
+    sharpness: float = 1.0
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> TaskRules:
+        """From the parsed rules file. ValueError where it does not fit these types."""
+        types = data.get("types")
+        if types is None or tuple(types) != TASK_TYPES:
+            raise ValueError(f"types: expected {', '.join(TASK_TYPES)}, in this order")
+        weights = {name: tuple(float(weight) for weight in row) for name, row in data["weights"].items()}
+        bias = tuple(float(weight) for weight in data["bias"])
+        for name, row in [("bias", bias), *weights.items()]:
+            if len(row) != len(TASK_TYPES):
+                raise ValueError(f"{name}: expected {len(TASK_TYPES)} weights, found {len(row)}")
+        return cls(Cues.of(data["cues"]), weights, bias, float(data.get("sharpness", 1.0)))
+
+    def guess(self, text: str) -> TaskGuess:
+        """The type of what this text asks for. Nothing asked, or nothing known of it: UNKNOWN."""
+        if not text or text.isspace():
+            return UNKNOWN
+        known = [(name, row) for name in self.cues.signals(text) if (row := self.weights.get(name)) is not None]
+        if not known:
+            return UNKNOWN
+        sums = [fsum(column) for column in zip(self.bias, *(row for _, row in known), strict=True)]
+        # fsum does not depend on the order of the set, so every process has the same shares to the last bit.
+        top = max(sums)
+        parts = [exp((value - top) * self.sharpness) for value in sums]
+        whole = sum(parts)
+        scores = {task: part / whole for task, part in zip(TASK_TYPES, parts, strict=True)}
+        best = max(range(len(parts)), key=lambda index: parts[index])
+        strongest = sorted(known, key=lambda pair: (-pair[1][best], pair[0]))[:4]
+        why = tuple(name for name, row in strongest if row[best] > 0)
+        return TaskGuess(TASK_TYPES[best], scores[TASK_TYPES[best]], MappingProxyType(scores), why)

@@ -1,0 +1,76 @@
+"""The decision as a value: an ordered list of candidates, and the trace that says why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from switchman.addons.core.routes.routes import Stick
+from switchman.addons.core.servers.servers import Server
+from switchman.addons.core.servers.thinkers import Thinking
+
+Outcome = Literal["hit", "miss", "skip", "error"]
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """The request whose kept answer a cache found: its id, the beginning of what it asked, and how long it took."""
+
+    request_id: str
+    asked: str
+    took_ms: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class TraceLine:
+    """One layer's answer, for a person to read. `layer` is one of LAYERS in decide.py; `detail` is one sentence.
+
+    `earlier`: whose answer a cache served, or would have served, or held apart.
+    """
+
+    layer: str
+    outcome: Outcome
+    detail: str
+    score: float | None = None
+    elapsed_ms: float | None = None
+    earlier: Earlier | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One place that may answer: a server, and the model's name there ("" leaves the client's as it is)."""
+
+    server: Server
+    model: str
+
+    @property
+    def target(self) -> str:
+        """`server/model`, the name that records, headers and the breaker use; only `server` where no model is named."""
+        return self.named("")
+
+    def named(self, asked: str) -> str:
+        """The same where the client's own name is kept: `asked` is the model that the client named."""
+        model = self.model or asked
+        return f"{self.server.name}/{model}" if model else self.server.name
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Candidates in the order they are tried; never empty. `layer` answered, `route` is the name of what matched.
+
+    `thinking` is the rule's strategy. `stick` "conversation": what follows in it stays with the target.
+    `first`: whom the rules name first, where that is not the first candidate any more.
+    """
+
+    candidates: tuple[Candidate, ...]
+    layer: str
+    route: str
+    trace: tuple[TraceLine, ...] = ()
+    thinking: Thinking = "auto"
+    stick: Stick = ""
+    first: Server | None = None
+
+    @property
+    def first_choice(self) -> Server:
+        """Whom the rules name first, be it able or well enough to be asked, or not: the client's key is for it."""
+        return self.first or self.candidates[0].server

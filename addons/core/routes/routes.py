@@ -1,0 +1,164 @@
+"""Aliases, routes and MODEL_MAP, compiled: patterns once, source ranges once.
+
+A pattern is written `/regex/`; anything else is one exact name. Names are never compared in part: "llama" is not
+"llama3-8b".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from switchman.addons.core.request.clients import Address, Network, in_networks
+from switchman.addons.core.routes.logic import AnyOf
+from switchman.addons.core.routes.subject import Condition
+from switchman.addons.core.servers.servers import Server
+from switchman.addons.core.servers.thinkers import Thinking
+
+Stick = Literal["", "conversation"]
+
+# Model names come from clients, and a careless pattern may take exponential time on a long one.
+MAX_MATCHED_CHARACTERS = 256
+
+_NESTED_REPEAT = re.compile(r"\((?:[^()\\]|\\.)*[+*](?:[^()\\]|\\.)*\)(?:[+*]|\{\d*,)")
+
+
+def is_pattern(text: str) -> bool:
+    return len(text) >= 2 and text.startswith("/") and text.endswith("/")
+
+
+def compile_pattern(text: str) -> re.Pattern[str]:
+    """`/regex/` -> compiled. Raises ValueError that says what is wrong and where in the pattern."""
+    try:
+        return re.compile(text[1:-1])
+    except (re.error, OverflowError, RecursionError) as error:
+        raise ValueError(f"the regular expression {text} does not compile: {error}") from None
+
+
+def may_backtrack(text: str) -> bool:
+    """Whether a pattern repeats what itself repeats, as in `(a+)+`: the common way to exponential time. A guess."""
+    return _NESTED_REPEAT.search(text) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One place that may answer for an alias or a route. `model` "" leaves the client's name as it is."""
+
+    server: Server
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """A name that stands for several instances, tried in order. Aliases within aliases are already spread out."""
+
+    name: str
+    instances: tuple[Instance, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """What a route asks of a request; None asks nothing. `model` is the text as written, exact or `/regex/`."""
+
+    model: str | None = None
+    pattern: re.Pattern[str] | None = None  # the compiled `model` where that is a regex; searched, not anchored
+    source: tuple[Network, ...] | None = None
+    source_host: str | None = None  # as written
+    condition: Condition | None = None  # all the rest
+
+    def accepts_model(self, model: str) -> bool:
+        if self.pattern is not None:
+            return self.pattern.search(model, 0, MAX_MATCHED_CHARACTERS) is not None
+        return self.model is None or self.model == model
+
+    def accepts_source(self, address: Address | None) -> bool:
+        return self.source is None or in_networks(address, self.source)
+
+    def __str__(self) -> str:
+        wanted = [f"model {self.model}"] if self.model is not None else []
+        wanted += [f"source_host {self.source_host}"] if self.source_host is not None else []
+        if self.condition is not None:
+            wanted.append(
+                f"({self.condition})" if wanted and isinstance(self.condition, AnyOf) else str(self.condition)
+            )
+        return " and ".join(wanted) or "anything"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A rule: what matches goes to `upstream` as `model`, then to the fallbacks.
+
+    `upstream` None: the model's own name decides where it goes (an alias, `server/model`, or the default upstream).
+    `model` None: the name stays. `position` is the index in the file's list, `line` its line. `stick`: what is to stay
+    with the target, "" for nothing. `local_only`: no fallback leaves the first target's server and the local ones.
+    """
+
+    name: str
+    match: Match
+    upstream: Server | None
+    model: str | None
+    fallbacks: tuple[Instance, ...] = ()
+    priority: int = 500
+    position: int = 0
+    line: int = 0
+    thinking: Thinking = "auto"
+    stick: Stick = ""
+    local_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Arbiter:
+    """A small model that is asked which category a request belongs to. `targets`: category -> name of a target."""
+
+    server: Server
+    model: str
+    timeout_ms: float
+    min_confidence: float
+    targets: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrite:
+    """What MODEL_MAP made of a name: `model`, by its entry `key`."""
+
+    model: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelMap:
+    """MODEL_MAP: exact names first, then `/regex/` keys in order, anchored at the start."""
+
+    exact: Mapping[str, str]
+    patterns: tuple[tuple[str, re.Pattern[str], str], ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.exact) + len(self.patterns)
+
+    def rewrite(self, model: str) -> Rewrite | None:
+        """The whole name is replaced; in the replacement \\1 is the pattern's first group. None without an entry."""
+        if (replacement := self.exact.get(model)) is not None:
+            return Rewrite(replacement, model)
+        for key, pattern, template in self.patterns:
+            if found := pattern.match(model, 0, MAX_MATCHED_CHARACTERS):
+                return Rewrite(found.expand(template), key)
+        return None
+
+
+def compile_model_map(entries: Mapping[str, str]) -> ModelMap:
+    """Compile MODEL_MAP. Raises ValueError naming the entry whose pattern or replacement is faulty."""
+    exact: dict[str, str] = {}
+    patterns: list[tuple[str, re.Pattern[str], str]] = []
+    for key, replacement in entries.items():
+        if not is_pattern(key):
+            exact[key] = replacement
+            continue
+        pattern = compile_pattern(key)
+        try:
+            pattern.sub(replacement, "")  # reads the template, whatever it matches
+        except (re.error, IndexError) as error:
+            raise ValueError(f"the replacement {replacement!r} of {key} is faulty: {error}") from None
+        patterns.append((key, pattern, replacement))
+    return ModelMap(exact, tuple(patterns))

@@ -1,0 +1,34 @@
+"""What the name of a target stands for: an alias, `server/model`, or a model that the file knows of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from switchman.addons.core.routes.routes import Alias, Instance
+from switchman.addons.core.servers.servers import Server
+
+
+def server_and_model(name: str, servers: Mapping[str, Server]) -> Instance | None:
+    """`server/model`, split at the first slash; None where that is no known server, or no model follows."""
+    server, _, model = name.partition("/")
+    known = servers.get(server)
+    return Instance(known, model) if known is not None and model else None
+
+
+def instances_named(name: str, servers: Mapping[str, Server], aliases: Mapping[str, Alias]) -> tuple[Instance, ...]:
+    """The instances of an alias, or the one of `server/model`; none for a name that is neither."""
+    if alias := aliases.get(name):
+        return alias.instances
+    instance = server_and_model(name, servers)
+    return (instance,) if instance is not None else ()
+
+
+def instances_of_model(model: str, servers: Mapping[str, Server], known: Iterable[str]) -> tuple[Instance, ...]:
+    """Where a bare model name is served, by the `server/model` names that are `known`."""
+    found = (server_and_model(name, servers) for name in known)
+    return tuple(instance for instance in found if instance is not None and instance.model == model)
+
+
+def named(instances: Iterable[Instance]) -> str:
+    """`fast-box/llama3, then laptop`, for sentences."""
+    return ", then ".join(f"{i.server.name}/{i.model}" if i.model else i.server.name for i in instances)

@@ -1,0 +1,113 @@
+"""The keys of the rules file that set the layers of `auto`: cache, semantic_routes, arbiter. Values are final here.
+
+Durations are seconds, once read: `24h`, `90s` and `3600` are all understood.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BeforeValidator, Field, field_validator, model_validator
+
+from switchman.addons.core.rules.matchfile import Share, Text, Written
+from switchman.addons.core.servers import urls
+
+_UNITS: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
+_DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd]?)")
+_LONGEST: Final = 366 * 86_400.0
+
+Mode = Literal["off", "shadow", "on"]
+
+
+def seconds(written: Any) -> Any:
+    """`24h` -> 86400.0; a number is seconds. ValueError for any other text."""
+    if not isinstance(written, str):
+        return written
+    found = _DURATION.fullmatch(written.strip())
+    if found is None:
+        raise ValueError(f"expected a time such as 90s, 30m, 24h or 7d, not {written[:80]!r}")
+    return float(found[1]) * _UNITS[found[2]]
+
+
+def _switch(written: Any) -> Any:
+    """`on` and `off` are true and false to some writers of YAML."""
+    return {True: "on", False: "off"}.get(written, written) if isinstance(written, bool) else written
+
+
+Duration = Annotated[float, Field(ge=0, le=_LONGEST), BeforeValidator(seconds, json_schema_input_type=str | float)]
+
+
+class ExactCache(Written):
+    """Answers for requests that are the same in all that can change the answer."""
+
+    ttl: Duration = Field(default=86_400.0, description="how long an answer is kept: 24h, 30m, seconds; 0: off")
+    max_entries: Annotated[int, Field(gt=0)] = Field(default=10_000, description="the least recently used goes first")
+    scope: Literal["caller", "shared"] = Field(default="caller", description="who may get an answer kept for another")
+
+
+class SemanticCache(Written):
+    """Answers for asks that mean the same."""
+
+    mode: Annotated[Mode, BeforeValidator(_switch)] = Field(
+        default="shadow", description="shadow: record what it would have served, and serve nothing"
+    )
+    threshold: Share = Field(default=0.95, description="least cosine similarity")
+    guard: Literal["strict", "relaxed"] = Field(default="strict", description="how alike the words must be as well")
+
+
+class CacheSettings(Written):
+    """Both caches. They serve `auto`, and the models named here."""
+
+    exact: ExactCache = Field(default_factory=ExactCache, description="for requests that are the same")
+    semantic: SemanticCache = Field(default_factory=SemanticCache, description="for asks that mean the same")
+    models: list[Text] = Field(default_factory=list, description="globs of further model names, such as gpt-4o*")
+
+
+class Category(Written):
+    """A kind of request, by examples, and where it goes."""
+
+    target: Text | None = Field(default=None, description="server/model or an alias; without it, the category is off")
+    utterances: list[Text] = Field(default_factory=list, description="examples, besides those shipped for a task type")
+
+
+def _short_category(written: Any) -> Any:
+    return {"target": written} if isinstance(written, str) else written
+
+
+class SemanticRoutes(Written):
+    """Routing by meaning."""
+
+    mode: Annotated[Literal["off", "on"], BeforeValidator(_switch)] = Field(default="on", description="off or on")
+    threshold: Share = Field(default=0.85, description="least chance that a category is the right one")
+    model: Text | None = Field(
+        default=None, description="folder that `semantic prepare` made; sentence-transformers: also a hub name"
+    )
+    backend: Literal["onnx", "sentence-transformers"] = Field(default="onnx", description="what runs the model")
+    categories: dict[Text, Annotated[Category, BeforeValidator(_short_category)]] = Field(
+        default_factory=dict, description="name: target, or {target, utterances}"
+    )
+
+
+class ArbiterFile(Written):
+    """A small model that says which category a request belongs to."""
+
+    url: Text | None = Field(default=None, description="base URL of an Ollama server")
+    server: Text | None = Field(default=None, description="in place of url: the name of a server")
+    model: Text = Field(description="the model's name there")
+    timeout_ms: Annotated[float, Field(gt=0, le=60_000)] = Field(default=140.0, description="longer is a miss")
+    min_confidence: Share = Field(default=0.6, description="less is a miss")
+    targets: dict[Text, Text] = Field(default_factory=dict, description="category: server/model or an alias")
+
+    @model_validator(mode="after")
+    def _one_place(self) -> ArbiterFile:
+        if (self.server is None) == (self.url is None):
+            raise ValueError("expected either url or server")
+        return self
+
+    @field_validator("url")
+    @classmethod
+    def _url(cls, text: str | None) -> str | None:
+        if text is not None:
+            urls.parse(text)
+        return text

@@ -1,0 +1,327 @@
+"""From the file as written to values that decide: names are looked up, secrets read, patterns compiled.
+
+Every fault becomes a Problem and compilation goes on, so that a person sees all of them at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pydantic import SecretStr
+
+from switchman.addons.core.routes.routes import Alias, Arbiter, Instance, Match, Route, may_backtrack
+from switchman.addons.core.routes.targets import instances_named
+from switchman.addons.core.rules.matchcompile import OwnTarget, compile_match
+from switchman.addons.core.rules.presets import Preset, Presets, keepalive_of, quirks_of
+from switchman.addons.core.rules.problems import Problem, hint
+from switchman.addons.core.rules.rulesfile import (
+    InstanceFile,
+    KeepAliveFile,
+    ModelFile,
+    RouteFile,
+    RulesFileModel,
+    ServerFile,
+)
+from switchman.addons.core.rules.yamltext import Document, Path
+from switchman.addons.core.servers import urls
+from switchman.addons.core.servers.servers import Deadlines, KeepAlive, ModelFacts, Server
+
+DEFAULT_NAME = "default"
+UNREADABLE = "http://unreadable.invalid"  # in the place of a URL that could not be found out; never asked
+
+
+@dataclass
+class Compiler:
+    """One compilation. `servers` are the file's by name, `unnamed` those that are given by a URL only."""
+
+    document: Document
+    env: Mapping[str, str]
+    request_timeout: float
+    presets: Presets = field(default_factory=dict)
+    keepalive: KeepAlive = field(default_factory=KeepAlive)
+    problems: list[Problem] = field(default_factory=list)
+    servers: dict[str, Server] = field(default_factory=dict)
+    unnamed: dict[urls.BaseURL, Server] = field(default_factory=dict)
+
+    def compile_servers(self, model: RulesFileModel) -> None:
+        self.keepalive = keepalive_of(model.keepalive, KeepAliveFile())
+        for name, written in model.servers.items():
+            self.servers[name] = self._server(name, written, model.keepalive)
+
+    def _server(self, name: str, written: ServerFile, keepalive: KeepAliveFile) -> Server:
+        path: Path = ("servers", name)
+        preset = self._preset((*path, "preset"), written.preset)
+        own = "dialect" in written.model_fields_set  # then the preset's dialects are not asked
+        headers = {key: self._secret((*path, "headers", key), value) or "" for key, value in written.headers.items()}
+        timeout = written.timeout
+        return Server(
+            name=name,
+            url=urls.parse(written.url or (preset.url if preset else UNREADABLE)),
+            dialect=written.dialect if own or preset is None else preset.dialect,
+            also=preset.also if preset and not own else (),
+            api_key=self._api_key((*path, "api_key"), written.api_key, preset),
+            headers=headers,
+            timeout=Deadlines(timeout.connect, timeout.first_byte, timeout.idle, timeout.total or self.request_timeout),
+            retry_on=frozenset(written.retry_on),
+            thinking_output=written.thinking_output,
+            strip_json_markdown=written.strip_json_markdown,
+            disable_thinking=written.disable_thinking,
+            forward_auth=written.forward_auth,
+            quirks=quirks_of(preset, written.quirks),
+            keepalive=keepalive_of(keepalive, written.keepalive),
+        )
+
+    def _preset(self, path: Path, name: str | None) -> Preset | None:
+        if name is not None and name not in self.presets:
+            known = ", ".join(self.presets)
+            self._error(path, f"no preset is named {name!r}{hint(name, list(self.presets))}; the presets are: {known}")
+        return self.presets.get(name or "")
+
+    def _api_key(self, path: Path, text: str | None, preset: Preset | None) -> SecretStr | None:
+        if text is None:
+            usual = self.env.get(preset.api_key_env or "", "").strip() if preset else ""
+            return SecretStr(usual) if usual else None
+        if not text.startswith(("env:", "vault:")):
+            self._warn(path, "a key written into the file: better is env:NAME, so that the file holds no secret")
+        value = self._secret(path, text)
+        return SecretStr(value) if value else None
+
+    def _secret(self, path: Path, text: str) -> str | None:
+        """What `env:NAME` stands for. A variable that is not there is an error: never ask without the key."""
+        kind, _, name = text.partition(":")
+        if kind == "vault":
+            self._error(path, "vault: is not available yet; use env:NAME")
+            return None
+        if kind != "env":
+            return text
+        value = self.env.get(name, "").strip()
+        if not value:
+            self._error(path, f"the environment variable {name or '(no name)'} is not set, or empty")
+            return None
+        return value
+
+    def compile_models(self, model: RulesFileModel) -> dict[str, ModelFacts]:
+        facts = {}
+        for target, written in model.models.items():
+            server, slash, _ = target.partition("/")
+            if not slash or server not in self.servers:
+                known = (
+                    f"no server is named {server!r}{hint(server, list(self.servers))}"
+                    if slash
+                    else "expected server/model"
+                )
+                self._warn(("models", target), f"{known}; these facts apply to nothing", at_key=True)
+            facts[target] = _facts(written)
+        return facts
+
+    def compile_aliases(self, model: RulesFileModel) -> dict[str, Alias]:
+        aliases = {}
+        for name in model.aliases:
+            aliases[name] = Alias(name, tuple(self._spread(model, name, (name,))))
+        return aliases
+
+    def _spread(self, model: RulesFileModel, name: str, trail: tuple[str, ...]) -> list[Instance]:
+        """The instances of an alias, with those of the aliases it names in their place. `trail` led here."""
+        found: list[Instance] = []
+        for index, written in enumerate(model.aliases[name].instances):
+            path: Path = ("aliases", name, "instances", index)
+            nested = self._nested_alias(model, written)
+            if nested is None:
+                # Reported once, where it stands, not again for each alias that names this one.
+                found += self._instance(path, written, model, silent=len(trail) > 1)
+            elif nested in trail:
+                if len(trail) == 1 or nested == trail[0]:
+                    self._error(path, f"an alias that leads back to itself: {' -> '.join((*trail, nested))}")
+            else:
+                found += self._spread(model, nested, (*trail, nested))
+        unique = list(dict.fromkeys(found))
+        if len(unique) < len(found) and len(trail) == 1:
+            self._warn(("aliases", name), "an instance is listed twice: it is tried once", at_key=True)
+        return unique
+
+    def _nested_alias(self, model: RulesFileModel, written: str | InstanceFile) -> str | None:
+        if not isinstance(written, str) or written not in model.aliases:
+            return None
+        return None if written.partition("/")[0] in self.servers else written
+
+    def _instance(
+        self, path: Path, written: str | InstanceFile, model: RulesFileModel, *, silent: bool = False
+    ) -> list[Instance]:
+        if isinstance(written, InstanceFile):
+            if written.url is not None:
+                return [Instance(self._by_url(written.url), written.model or "")]
+            name, new_model, path = written.server or "", written.model or "", (*path, "server")
+        else:
+            name, _, new_model = written.partition("/")
+        if name in self.servers:
+            return [Instance(self.servers[name], new_model)]
+        if not silent:
+            self._unknown_server(path, name, also=list(model.aliases) if isinstance(written, str) else [])
+        return []
+
+    def _unknown_server(self, path: Path, name: str, also: Sequence[str] = ()) -> None:
+        known = ", ".join(self.servers) or "none"
+        url = "; a URL starts with http:// or https://" if ":" in name or "." in name else ""
+        close = hint(name, [*self.servers, *also])
+        self._error(path, f"no server is named {name!r}{close}{url}; the servers are: {known}")
+
+    def _by_url(self, text: str, *, listed: bool = True) -> Server:
+        """The server with this URL: a named one where there is one, so that its key and its breaker are used.
+
+        `listed`: it is one of the upstreams, so that its models are offered to clients.
+        """
+        url = urls.parse(text)
+        for server in self.servers.values():
+            if server.url == url:
+                return server
+        if url in self.unnamed:
+            return self.unnamed[url]
+        server = Server(
+            self._free_name(url), url, timeout=Deadlines(total=self.request_timeout), keepalive=self.keepalive
+        )
+        if listed:
+            self.unnamed[url] = server
+        return server
+
+    def _free_name(self, url: urls.BaseURL) -> str:
+        """Host and port, as people call a server without a name; the whole URL where two would share that."""
+        name = url.authority + url.path
+        taken = {*self.servers, *(server.name for server in self.unnamed.values())}
+        return name if name not in taken else str(url)
+
+    def compile_routes(self, model: RulesFileModel, aliases: Mapping[str, Alias]) -> list[Route]:
+        """The enabled routes in the order they are tried: by priority, then as written."""
+        routes = [self._route(index, written, model, aliases) for index, written in enumerate(model.routes)]
+        enabled = (route for route in routes if model.routes[route.position].enabled)
+        return sorted(enabled, key=lambda route: -route.priority)
+
+    def _route(self, index: int, written: RouteFile, model: RulesFileModel, aliases: Mapping[str, Alias]) -> Route:
+        path: Path = ("routes", index)
+        upstream = self._upstream((*path, "route", "upstream"), written.route.upstream)
+        target = self._own_target(upstream, written.route.model, model, aliases)
+        return Route(
+            name=written.name or f"route {index + 1}",
+            match=self._match(path, written, target),
+            upstream=upstream,
+            model=written.route.model,
+            fallbacks=self._fallbacks((*path, "route", "fallbacks"), written.route.fallbacks, model, aliases),
+            priority=written.priority,
+            position=index,
+            line=self.document.values[path][0],
+            thinking=written.route.thinking,
+            stick=written.route.stick or "",
+            local_only=written.route.local_only,
+        )
+
+    def _fallbacks(
+        self, path: Path, listed: Sequence[str | InstanceFile], model: RulesFileModel, aliases: Mapping[str, Alias]
+    ) -> tuple[Instance, ...]:
+        found: list[Instance] = []
+        for number, written in enumerate(listed):
+            found += self.compile_target((*path, number), written, model, aliases)
+        return tuple(found)
+
+    def compile_target(
+        self, path: Path, written: str | InstanceFile, model: RulesFileModel, aliases: Mapping[str, Alias]
+    ) -> list[Instance]:
+        """`server/model`, a mapping, or an alias with all its instances. A problem where it is none of them."""
+        if self._nested_alias(model, written) is not None:
+            return list(aliases[str(written)].instances)
+        return self._instance(path, written, model)
+
+    def compile_fallbacks(self, model: RulesFileModel, aliases: Mapping[str, Alias]) -> tuple[Instance, ...]:
+        return self._fallbacks(("fallbacks",), model.fallbacks, model, aliases)
+
+    def compile_default(
+        self, model: RulesFileModel, aliases: Mapping[str, Alias], upstream: Server
+    ) -> tuple[Instance, ...]:
+        """Where `auto` ends; nothing where the file does not say. A name alone is a model of DEFAULT_UPSTREAM."""
+        written = model.default
+        if written is None:
+            return ()
+        if isinstance(written, str) and "/" not in written and written not in {*aliases, *self.servers}:
+            close = hint(written, [*self.servers, *aliases])
+            self._warn(("default",), f"{written!r} names no server and no alias{close}; DEFAULT_UPSTREAM is to have it")
+            return (Instance(upstream, written),)
+        return tuple(self.compile_target(("default",), written, model, aliases))
+
+    def compile_local(self, model: RulesFileModel) -> frozenset[str]:
+        for index, name in enumerate(model.local_only):
+            if name not in self.servers:
+                self._unknown_server(("local_only", index), name)
+        return frozenset(model.local_only)
+
+    def compile_arbiter(self, model: RulesFileModel) -> Arbiter | None:
+        written = model.arbiter
+        if written is None:
+            return None
+        server = self.servers.get(written.server or "")
+        if written.url is not None:
+            server = self._by_url(written.url, listed=False)
+        if server is None:
+            self._unknown_server(("arbiter", "server"), written.server or "")
+            return None
+        return Arbiter(server, written.model, written.timeout_ms, written.min_confidence, dict(written.targets))
+
+    def _own_target(
+        self, upstream: Server | None, name: str | None, model: RulesFileModel, aliases: Mapping[str, Alias]
+    ) -> OwnTarget:
+        """What a route's max_cost and max_latency are about."""
+        if name is None:
+            return OwnTarget()
+        if upstream is not None:
+            target = f"{upstream.name}/{name}"
+        elif found := instances_named(name, self.servers, aliases):
+            target = f"{found[0].server.name}/{found[0].model}"
+        else:
+            return OwnTarget()
+        facts = model.models.get(target)
+        return OwnTarget(target, facts.input_cost if facts else None)
+
+    def _match(self, path: Path, written: RouteFile, target: OwnTarget) -> Match:
+        match = compile_match(written.match, target)
+        if match.pattern is not None and may_backtrack(match.pattern.pattern):
+            self._warn((*path, "match", "model"), "a repeat within a repeat may take very long on some model names")
+        return match
+
+    def _upstream(self, path: Path, text: str | None) -> Server | None:
+        if text is None:
+            return None
+        if text in self.servers:
+            return self.servers[text]
+        if "://" not in text:
+            self._unknown_server(path, text)
+            return None
+        try:
+            return self._by_url(text)
+        except ValueError as error:
+            self._error(path, str(error))
+            return None
+
+    def default_server(self, text: str) -> Server:
+        """DEFAULT_UPSTREAM as a server: the named one with its URL, or one named `default`. Raises ValueError."""
+        url = urls.parse(text)
+        for server in self.servers.values():
+            if server.url == url:
+                return server
+        name = DEFAULT_NAME if DEFAULT_NAME not in self.servers else "DEFAULT_UPSTREAM"
+        return Server(name, url, timeout=Deadlines(total=self.request_timeout), keepalive=self.keepalive)
+
+    def _error(self, path: Path, message: str) -> None:
+        self.problems.append(self.document.problem(path, message))
+
+    def _warn(self, path: Path, message: str, *, at_key: bool = False) -> None:
+        self.problems.append(self.document.problem(path, message, at_key=at_key, warning=True))
+
+
+def _facts(written: ModelFile) -> ModelFacts:
+    return ModelFacts(
+        thinking_output=written.thinking_output,
+        strip_json_markdown=written.strip_json_markdown,
+        disable_thinking=written.disable_thinking,
+        input_cost=written.input_cost,
+        output_cost=written.output_cost,
+        context=written.context,
+        modalities=frozenset(written.modalities),
+    )

@@ -1,0 +1,241 @@
+"""The rules that are in force: routes.yaml and the environment's defaults, compiled into one frozen value.
+
+1. `parse_ruleset` consumes the text of a rules file, and returns a Ruleset, with its warnings.
+2. It raises RulesError holding every error of the file, each with file, line, column, key and what was expected.
+3. An empty text is an empty Ruleset: everything goes to DEFAULT_UPSTREAM.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from heapq import merge
+from typing import TYPE_CHECKING, Protocol
+
+from switchman.addons.core.routes.routes import Alias, Arbiter, Instance, Match, ModelMap, Route, compile_model_map
+from switchman.addons.core.routes.targets import instances_named, instances_of_model
+from switchman.addons.core.rules.layersfile import CacheSettings, SemanticRoutes
+from switchman.addons.core.rules.presets import Presets
+from switchman.addons.core.rules.problems import Problem, RulesError
+from switchman.addons.core.rules.rulescheck import layer_warnings, routing_warnings
+from switchman.addons.core.rules.rulescompile import Compiler
+from switchman.addons.core.rules.rulesfile import AUTO, RulesFileModel
+from switchman.addons.core.rules.rulesshape import check_shape
+from switchman.addons.core.rules.yamltext import Document, Path, load
+from switchman.addons.core.servers.servers import UNKNOWN_MODEL, Deadlines, ModelFacts, Server, ThinkingOutput
+
+if TYPE_CHECKING:
+    from switchman.addons.core.routes.plan import Candidate
+
+__all__ = [
+    "Alias", "Deadlines", "Defaults", "Instance", "Match", "ModelFacts", "ModelMap", "Problem", "Route", "RulesError",
+    "Ruleset", "Server", "ThinkingOutput", "parse_ruleset",
+]  # fmt: skip
+
+
+class Defaults(Protocol):
+    """What the rules take from the environment; `switchman.addons.config.settings.Settings` has it all."""
+
+    @property
+    def default_upstream(self) -> str: ...
+    @property
+    def default_upstream_set(self) -> bool: ...
+    @property
+    def model_map(self) -> Mapping[str, str]: ...
+    @property
+    def request_timeout(self) -> float: ...
+    @property
+    def strip_thinking(self) -> bool: ...
+    @property
+    def strip_json_markdown(self) -> bool: ...
+    @property
+    def disable_thinking(self) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ruleset:
+    """All rules. `routes` are in the order they are tried. `servers` are the named ones; `upstreams` all there are.
+
+    `digest` names the file's content (hex); "" for no file. `default_set`: DEFAULT_UPSTREAM was given, not assumed.
+    `auto_default`: where `auto` goes when every layer misses (`default:`), empty for DEFAULT_UPSTREAM.
+    `fallbacks`: tried after any rule's own. `local_only`: names of servers. `auto_names`: models that stand for the
+    router's choice. `lists_tools`: some model's modalities name tools. `needs_features`: a decision on any model may
+    depend on what is asked.
+    """
+
+    servers: Mapping[str, Server]
+    aliases: Mapping[str, Alias]
+    routes: tuple[Route, ...]
+    models: Mapping[str, ModelFacts]
+    default: Server
+    default_set: bool
+    model_map: ModelMap
+    upstreams: tuple[Server, ...]
+    strip_thinking: bool
+    strip_json_markdown: bool
+    disable_thinking: bool
+    file: str
+    digest: str
+    warnings: tuple[Problem, ...] = ()
+    auto_default: tuple[Instance, ...] = ()
+    fallbacks: tuple[Instance, ...] = ()
+    local_only: frozenset[str] = frozenset()
+    auto_names: frozenset[str] = frozenset({AUTO})
+    cache: CacheSettings = field(default_factory=CacheSettings)
+    semantic_routes: SemanticRoutes | None = None
+    arbiter: Arbiter | None = None
+    lists_tools: bool = False
+    needs_features: bool = False
+    _exact: Mapping[str, tuple[int, ...]] = field(default_factory=dict, repr=False)  # model -> indexes into routes
+    _others: tuple[int, ...] = field(default=(), repr=False)  # indexes of routes with a pattern, or without a model
+    # names that go together -> what routes_for answers, for those that are asked for with every `auto`
+    _auto: Mapping[tuple[str, ...], tuple[Route, ...]] = field(default_factory=dict, repr=False)
+
+    def is_auto(self, model: str) -> bool:
+        """Whether a name means that the router chooses: none, `auto`, or another of `auto_names`. An alias does not."""
+        return (not model or model in self.auto_names) and model not in self.aliases
+
+    def auto_group(self, model: str) -> tuple[str, ...]:
+        """The names that a request for a model goes by: a rule for `auto` is one for every name that means it."""
+        return (model, AUTO) if model != AUTO and self.is_auto(model) else (model,)
+
+    def auto_groups(self) -> Iterator[tuple[str, ...]]:
+        for name in ("", *sorted(self.auto_names)):
+            yield self.auto_group(name)
+
+    def routes_for(self, *models: str) -> Iterable[Route]:
+        """The routes whose `match.model` accepts one of the names, in the order they are tried; no more is asked."""
+        ready = self._auto.get(models)
+        return ready if ready is not None else self._routes_for(models)
+
+    def _routes_for(self, models: Sequence[str]) -> Iterator[Route]:
+        exact = [found for model in dict.fromkeys(models) if (found := self._exact.get(model))]
+        for index in merge(*exact, self._others) if exact else self._others:
+            route = self.routes[index]
+            if route.match.pattern is None or any(route.match.accepts_model(model) for model in models):
+                yield route
+
+    def facts(self, server: Server, model: str) -> ModelFacts:
+        """What `models:` says of a model on a server; nothing known where it says nothing."""
+        return self.models.get(f"{server.name}/{model}", UNKNOWN_MODEL)
+
+    def thinking_for(self, candidate: Candidate, asked: str = "") -> ThinkingOutput:
+        """What becomes of <think> blocks: as the model, else the server, else STRIP_THINKING says.
+
+        `asked` is the model that the client named, for candidates that leave it as it is.
+        """
+        facts = self.facts(candidate.server, candidate.model or asked)
+        return facts.thinking_output or candidate.server.thinking_output or ("strip" if self.strip_thinking else "keep")
+
+    def strips_json_for(self, candidate: Candidate, asked: str = "") -> bool:
+        """Whether a reply that is one fence of JSON becomes the JSON. Arguments as for `thinking_for`."""
+        facts = self.facts(candidate.server, candidate.model or asked)
+        return _first(facts.strip_json_markdown, candidate.server.strip_json_markdown, self.strip_json_markdown)
+
+    def disables_thinking_for(self, candidate: Candidate, asked: str = "") -> bool:
+        """Whether the model is asked not to think. Arguments as for `thinking_for`."""
+        facts = self.facts(candidate.server, candidate.model or asked)
+        return _first(facts.disable_thinking, candidate.server.disable_thinking, self.disable_thinking)
+
+
+def _first(*answers: bool | None) -> bool:
+    return next(answer for answer in answers if answer is not None)
+
+
+def parse_ruleset(
+    text: str, filename: str, settings: Defaults, env: Mapping[str, str] | None = None, presets: Presets | None = None
+) -> Ruleset:
+    """Compile the YAML or JSON `text` of a rules file. `env` is where `env:NAME` is looked up. Raises RulesError."""
+    document = load(text, filename)
+    model, problems = check_shape(document)
+    problems += document.problems
+    if model is None:
+        raise RulesError(problems)
+    compiler = Compiler(document, env or {}, settings.request_timeout, presets or {})
+    compiler.compile_servers(model)
+    facts = compiler.compile_models(model)
+    aliases = compiler.compile_aliases(model)
+    routes = tuple(compiler.compile_routes(model, aliases))
+    fallbacks = compiler.compile_fallbacks(model, aliases)
+    default = compiler.default_server(settings.default_upstream)
+    auto_default = compiler.compile_default(model, aliases, default)
+    local_only = compiler.compile_local(model)
+    arbiter = compiler.compile_arbiter(model)
+    model_map = compile_model_map(settings.model_map)
+    problems += compiler.problems
+    if errors := [problem for problem in problems if problem.severity == "error"]:
+        raise RulesError(errors)
+    warnings = [
+        *problems,
+        *routing_warnings(document, routes, aliases, compiler.servers, model_map, local_only, fallbacks),
+        *_layer_warnings(document, model, compiler, aliases),
+    ]
+    exact, others = _index(routes)
+    rules = Ruleset(
+        servers=compiler.servers,
+        aliases=aliases,
+        routes=routes,
+        models=facts,
+        default=default,
+        default_set=settings.default_upstream_set,
+        model_map=model_map,
+        upstreams=_upstreams(compiler, default, settings.default_upstream_set),
+        strip_thinking=settings.strip_thinking,
+        strip_json_markdown=settings.strip_json_markdown,
+        disable_thinking=settings.disable_thinking,
+        file=filename,
+        digest=hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest() if text else "",
+        warnings=tuple(sorted(warnings, key=lambda problem: (problem.line, problem.column))),
+        auto_default=auto_default,
+        fallbacks=fallbacks,
+        local_only=local_only,
+        auto_names=frozenset(model.auto_names),
+        cache=model.cache,
+        semantic_routes=model.semantic_routes,
+        arbiter=arbiter,
+        lists_tools=any("tools" in fact.modalities for fact in facts.values()),
+        needs_features=any(route.match.condition for route in routes)
+        or any(fact.modalities or fact.context for fact in facts.values()),
+        _exact=exact,
+        _others=others,
+    )
+    ready = {names: tuple(rules.routes_for(*names)) for names in rules.auto_groups()}
+    return replace(rules, _auto=ready)
+
+
+def _layer_warnings(
+    document: Document, model: RulesFileModel, compiler: Compiler, aliases: Mapping[str, Alias]
+) -> list[Problem]:
+    def known(name: str) -> bool:
+        return bool(
+            instances_named(name, compiler.servers, aliases) or instances_of_model(name, compiler.servers, model.models)
+        )
+
+    targets: dict[Path, str] = {}
+    for name, category in (model.semantic_routes.categories if model.semantic_routes else {}).items():
+        if category.target is not None:
+            targets["semantic_routes", "categories", name, "target"] = category.target
+    for name, target in (model.arbiter.targets if model.arbiter else {}).items():
+        targets["arbiter", "targets", name] = target
+    return layer_warnings(document, targets, known, [*compiler.servers, *aliases])
+
+
+def _upstreams(compiler: Compiler, default: Server, default_set: bool) -> tuple[Server, ...]:
+    """Every server once; the default one only where it was asked for, or is all there is."""
+    servers = [*compiler.servers.values(), *compiler.unnamed.values()]
+    if (default_set or not servers) and default not in servers:
+        servers.append(default)
+    return tuple(servers)
+
+
+def _index(routes: tuple[Route, ...]) -> tuple[dict[str, tuple[int, ...]], tuple[int, ...]]:
+    """Thousands of exact names cost one lookup; what is left must be asked one by one."""
+    exact: dict[str, list[int]] = {}
+    others = []
+    for index, route in enumerate(routes):
+        if route.match.model is None or route.match.pattern is not None:
+            others.append(index)
+        else:
+            exact.setdefault(route.match.model, []).append(index)
+    return {model: tuple(indexes) for model, indexes in exact.items()}, tuple(others)

@@ -1,0 +1,273 @@
+"""The rules file as it is written: pydantic models, from which rules/routes.schema.json is made.
+
+These only check the shape of what is there. What a name refers to is looked up in rulescompile.py.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    Discriminator,
+    Field,
+    GetJsonSchemaHandler,
+    StringConstraints,
+    Tag,
+    field_validator,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+from switchman.addons.core.rules.layersfile import ArbiterFile, CacheSettings, SemanticRoutes
+from switchman.addons.core.rules.matchfile import Cost, MatchFile, Text, Written
+from switchman.addons.core.servers import urls
+from switchman.addons.core.servers.retry import OPT_IN_STATUSES
+from switchman.addons.core.servers.thinkers import ThinkingSwitch
+
+AUTO = "auto"  # the model that means: the router chooses
+SERVER_NAME = r"^[A-Za-z0-9._-]+$"
+
+Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
+Thinking = Literal["strip", "reasoning", "keep"]
+
+
+def _checked_url(text: str) -> str:
+    urls.parse(text)
+    return text
+
+
+class TimeoutFile(Written):
+    """Deadlines in seconds."""
+
+    connect: Seconds = Field(default=10.0, description="until a connection stands")
+    first_byte: Seconds = Field(default=600.0, description="until the answer begins; of a stream: its first event")
+    idle: Seconds = Field(default=300.0, description="between two bytes of the answer, be they pings")
+    total: Seconds | None = Field(default=None, description="everything; without it REQUEST_TIMEOUT (3000)")
+
+
+class QuirksFile(Written):
+    """How a server differs from its dialect's reference. What is not said is as the preset has it, or the default."""
+
+    max_completion_tokens: bool | None = Field(default=None, description="it refuses max_tokens (default false)")
+    sampling_extensions: bool | None = Field(
+        default=None, description="it also takes top_k, min_p and repetition_penalty (default false)"
+    )
+    effort_none: bool | None = Field(default=None, description='it takes reasoning_effort "none" (default true)')
+    thinking_switch: ThinkingSwitch | None = Field(
+        default=None, description="how it is told whether to think, where that does not hang on the model alone"
+    )
+    usage_in_stream: bool | None = Field(default=None, description="it takes stream_options (default true)")
+    has_responses: bool | None = Field(default=None, description="it has /v1/responses (default true)")
+    developer_role: bool | None = Field(
+        default=None, description="it knows the role developer; false: such messages are sent as system"
+    )
+    openai_fields: bool | None = Field(
+        default=None, description="it takes metadata, store, ... in what is translated; false: not even user and seed"
+    )
+
+
+class KeepAliveFile(Written):
+    """Pings to a client whose stream is silent."""
+
+    after: Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)] | None = Field(
+        default=None, description="seconds of silence, 0 for never (default 30)"
+    )
+    before_answer: bool | None = Field(
+        default=None, description="also before the server has begun its answer (default false)"
+    )
+
+
+class ServerFile(Written):
+    """An upstream: its base URL, or a mapping."""
+
+    preset: Text | None = Field(
+        default=None, description="a well-known server, whose URL, dialect, key and quirks are used"
+    )
+    url: Text | None = Field(
+        default=None, description="base URL; may carry a path such as /openai/v1; required without preset"
+    )
+    dialect: Literal["openai", "ollama", "anthropic"] | None = Field(
+        default=None, description="what it speaks; without it, whatever the client speaks"
+    )
+    api_key: Text | None = Field(default=None, description="env:NAME, read from the environment at load")
+    headers: dict[str, str] = Field(default_factory=dict, description="set on every request; env:NAME works here too")
+    timeout: TimeoutFile = Field(default_factory=TimeoutFile, description="deadlines in seconds")
+    retry_on: list[int] = Field(default_factory=list, description="further statuses that fail over: of 401, 403, 404")
+    thinking_output: Thinking | None = Field(default=None, description="<think> blocks: removed, moved, or left")
+    strip_json_markdown: bool | None = Field(
+        default=None, description="a reply that is one JSON fence becomes the JSON"
+    )
+    disable_thinking: bool | None = Field(default=None, description="ask the models not to think")
+    forward_auth: bool | None = Field(
+        default=None,
+        description="the client's own credentials go to it: always, never, or (not said) where it is the first choice, "
+        "of the first choice's origin, or on your own network together with it; api_key takes their place",
+    )
+    quirks: QuirksFile = Field(default_factory=QuirksFile, description="how it differs from its dialect's reference")
+    keepalive: KeepAliveFile = Field(default_factory=KeepAliveFile, description="pings while a stream is silent")
+
+    @model_validator(mode="after")
+    def _somewhere(self) -> ServerFile:
+        if self.url is None and self.preset is None:
+            raise ValueError("expected url or preset")
+        return self
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, written: Any) -> Any:
+        return {"url": written} if isinstance(written, str) else written
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        schema = handler.resolve_ref_schema(handler(core_schema))
+        return {"anyOf": [{"type": "string", "minLength": 1}, dict(schema)]}
+
+    @field_validator("url")
+    @classmethod
+    def _url(cls, text: str | None) -> str | None:
+        return text if text is None else _checked_url(text)
+
+    @field_validator("retry_on")
+    @classmethod
+    def _opt_in_only(cls, statuses: list[int]) -> list[int]:
+        if wrong := sorted(set(statuses) - OPT_IN_STATUSES):
+            raise ValueError(f"only 401, 403 and 404 can be added, not {', '.join(map(str, wrong))}")
+        return statuses
+
+
+class ModelFile(Written):
+    """Facts about one `server/model`."""
+
+    thinking_output: Thinking | None = Field(default=None, description="as for servers, and stronger")
+    strip_json_markdown: bool | None = Field(default=None, description="as for servers, and stronger")
+    disable_thinking: bool | None = Field(default=None, description="as for servers, and stronger")
+    input_cost: Cost | None = Field(default=None, description="$ per million input tokens")
+    output_cost: Cost | None = Field(default=None, description="$ per million output tokens")
+    context: Annotated[int, Field(gt=0)] | None = Field(default=None, description="context length in tokens")
+    modalities: list[Literal["text", "vision", "audio", "video", "tools", "image"]] = Field(
+        default_factory=list, description="what it can do"
+    )
+
+
+class InstanceFile(Written):
+    """One instance of an alias, or a fallback, as a mapping."""
+
+    server: Text | None = Field(default=None, description="name of a server")
+    url: Text | None = Field(default=None, description="in place of server: a base URL")
+    model: Text | None = Field(default=None, description="the model's name there; without it the client's stays")
+
+    @model_validator(mode="after")
+    def _one_place(self) -> InstanceFile:
+        if (self.server is None) == (self.url is None):
+            raise ValueError("expected either server or url")
+        return self
+
+    @field_validator("url")
+    @classmethod
+    def _url(cls, text: str | None) -> str | None:
+        return text if text is None else _checked_url(text)
+
+
+def _form(written: Any) -> str:
+    return "<text>" if isinstance(written, str) else "<mapping>"
+
+
+# `server/model`, or a mapping. The tags are part of an error's path; being in angle brackets they are told from keys.
+InstanceText = Annotated[
+    Annotated[Text, Tag("<text>")] | Annotated[InstanceFile, Tag("<mapping>")],
+    Discriminator(_form),
+]
+
+
+class AliasFile(Written):
+    """A name for several instances, tried in order until one answers."""
+
+    instances: Annotated[list[InstanceText], Field(min_length=1)] = Field(
+        description="server/model, or {server, model}"
+    )
+
+
+class TargetFile(Written):
+    """Where a route leads. At least one of upstream and model."""
+
+    upstream: Text | None = Field(default=None, description="name of a server, or a base URL")
+    model: Text | None = Field(default=None, description="new name; without upstream: server/model or an alias")
+    fallbacks: list[InstanceText] = Field(default_factory=list, description="server/model, tried after the route's own")
+    thinking: Literal["auto", "enabled", "disabled"] = Field(
+        default="auto", description="whether the model is to think; auto: as the request says, else the model's default"
+    )
+    stick: Literal["conversation"] | None = Field(
+        default=None, description="conversation: the rest of it stays with the target while that is healthy"
+    )
+    local_only: bool = Field(
+        default=False, description="no fallback leaves the first target's server and those of local_only"
+    )
+
+    @model_validator(mode="after")
+    def _leads_somewhere(self) -> TargetFile:
+        if self.upstream is None and self.model is None:
+            raise ValueError("a route needs upstream, model, or both")
+        return self
+
+
+class RouteFile(Written):
+    """A rule. The first that matches wins: by priority, then from top to bottom."""
+
+    name: Text | None = Field(default=None, description="shown in traces and records; without it `route N`")
+    description: str | None = Field(default=None, description="for people")
+    enabled: bool = Field(default=True, description="false: passed over, as if it were not there")
+    priority: Annotated[int, Field(ge=0, le=1000)] = Field(default=500, description="0 to 1000, higher first")
+    match: MatchFile = Field(default_factory=MatchFile, description="what the request must be")
+    route: TargetFile = Field(description="where it goes")
+
+
+class RulesFileModel(Written):
+    """routes.yaml, whole."""
+
+    servers: dict[Annotated[str, StringConstraints(pattern=SERVER_NAME)], ServerFile] = Field(
+        default_factory=dict, description="the upstreams by name: letters, digits, dot, underscore, hyphen"
+    )
+    models: dict[Text, ModelFile] = Field(default_factory=dict, description="optional facts by server/model")
+    aliases: dict[Text, AliasFile] = Field(default_factory=dict, description="names that stand for several instances")
+    routes: list[RouteFile] = Field(default_factory=list, description="rules for what no alias answers")
+    keepalive: KeepAliveFile = Field(default_factory=KeepAliveFile, description="for all servers that do not say")
+    default: InstanceText | None = Field(
+        default=None, description="where `auto` goes when every layer misses: server/model or an alias"
+    )
+    fallbacks: list[InstanceText] = Field(
+        default_factory=list, description="server/model, tried after any rule's own and after the default"
+    )
+    local_only: list[Text] = Field(
+        default_factory=list, description="servers; what goes to one of them falls back to these only"
+    )
+    auto_names: list[Text] = Field(
+        default_factory=lambda: [AUTO], description="names of models that mean: the router chooses"
+    )
+    cache: CacheSettings = Field(default_factory=CacheSettings, description="exact and semantic cache")
+    semantic_routes: SemanticRoutes | None = Field(default=None, description="routing by meaning")
+    arbiter: ArbiterFile | None = Field(default=None, description="routing by a small local model")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_sections(cls, written: Any) -> Any:
+        """`routes:` with nothing under it is an empty section, not a wrong one."""
+        if not isinstance(written, dict):
+            return written
+        sections = ("servers", "models", "aliases", "routes", "keepalive")
+        return {
+            key: value
+            for key, value in written.items()
+            if not key.startswith("x-") and not (value is None and key in sections)
+        }
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON schema of the rules file, as rules/routes.schema.json holds it."""
+    schema = RulesFileModel.model_json_schema()
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **schema,
+        "title": "Switchman rules file",
+        "patternProperties": {"^x-": True},
+    }

@@ -1,0 +1,112 @@
+"""Who gets the client's own credentials. A key that went to a stranger cannot be taken back, so this is one rule.
+
+A server gets them, in this order:
+1. `forward_auth` says so, or says not.
+2. It is the plan's first choice: whom the rules name first, be it up or not.
+3. It has the same origin as the first choice: scheme, host and port.
+4. Both are on the user's own network.
+Nobody else does: a fallback may have another owner. `source` says what a server is asked with in the end.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterable, Mapping
+from typing import Final, Literal
+from urllib.parse import unquote_plus
+
+from switchman.addons.core.masking import is_secret_name
+from switchman.addons.core.request.call import DialectName
+from switchman.addons.core.servers.servers import Server
+from switchman.addons.core.servers.urls import BaseURL
+
+# Where the dialects' clients put their key, and where the router puts a server's own.
+CREDENTIALS: Final = ("authorization", "x-api-key", "api-key")
+
+Source = Literal["own", "client", "none"]
+
+_OWN_NETWORKS: Final = tuple(
+    ipaddress.ip_network(text)
+    for text in (
+        "127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "0.0.0.0/32",
+        "::1/128", "fc00::/7", "fe80::/10", "::/128",
+    )
+)  # fmt: skip
+# RFC 6761 (localhost), RFC 6762 (local), RFC 8375 (home.arpa), ICANN's reservation of internal, and what routers use.
+_OWN_SUFFIXES: Final = (".localhost", ".local", ".lan", ".internal", ".home.arpa")
+# What resolvers read as an IPv4 address though it is not written as one: 134744072 and 0x8080808 are 8.8.8.8.
+_NUMBER: Final = re.compile(r"\d+|0x[0-9a-f]*")
+
+
+def forwards(server: Server, first: Server) -> bool:
+    """Whether a server may see the client's credentials, in a plan whose first choice is `first`."""
+    if server.forward_auth is not None:
+        return server.forward_auth
+    if server is first or _origin(server.url) == _origin(first.url):
+        return True
+    return is_on_own_network(server.url.host) and is_on_own_network(first.url.host)
+
+
+def source(server: Server, first: Server) -> Source:
+    """Whose credentials a server is asked with: those that the rules give it, the client's, or none."""
+    if server.api_key is not None:
+        return "own"
+    if forwards(server, first):
+        return "client"
+    return "own" if any(is_secret_name(name) for name in server.headers) else "none"
+
+
+def is_on_own_network(host: str) -> bool:
+    """Whether a host (lower case, without brackets) is this machine or a neighbour, as far as its name tells."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        name = host.removesuffix(".")
+        if _NUMBER.fullmatch(name.rpartition(".")[2]):
+            return False
+        # With a dot behind it a single label is a top-level domain, without one it is a neighbour's name.
+        return name == "localhost" or name.endswith(_OWN_SUFFIXES) or "." not in host
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    return any(address.version == network.version and address in network for network in _OWN_NETWORKS)
+
+
+def without_secrets(path: str) -> str:
+    """A path without those parameters of its query that carry credentials."""
+    path, mark, query = path.partition("?")
+    kept = [one for one in query.split("&") if not is_secret_name(unquote_plus(one.partition("=")[0]))]
+    return path + mark + "&".join(kept) if any(kept) else path
+
+
+def secrets_of(headers: Mapping[str, str], path: str) -> str:
+    """All that names its sender by a secret, in headers (lower-case names) and in the query; "" for nothing.
+
+    Cookies are left out: who has one is still told from another by its address.
+    """
+    given = [f"{name}={headers[name]}" for name in sorted(headers) if name != "cookie" and is_secret_name(name)]
+    query = path.partition("?")[2].split("&")
+    return "\0".join(given + [one for one in query if is_secret_name(unquote_plus(one.partition("=")[0]))])
+
+
+def key_in(headers: Mapping[str, str]) -> str:
+    """The key among a client's headers (lower-case names), "" for none."""
+    return headers.get("x-api-key") or headers.get("api-key") or headers.get("authorization", "").partition(" ")[2]
+
+
+def header_for(key: str, dialect: DialectName | None) -> tuple[str, str]:
+    """The header in which a server of this dialect looks for a key."""
+    return ("x-api-key", key) if dialect == "anthropic" else ("authorization", f"Bearer {key}")
+
+
+def strangers(servers: Iterable[Server], first: Server) -> list[Server]:
+    """Those that nothing in the rules gives credentials, though they are no neighbours, and so will want some."""
+    return [
+        server
+        for server in dict.fromkeys(servers)
+        if server.forward_auth is None and source(server, first) == "none" and not is_on_own_network(server.url.host)
+    ]
+
+
+def _origin(url: BaseURL) -> tuple[str, str, int]:
+    return url.scheme, url.host, url.port

@@ -1,0 +1,101 @@
+"""Upstream servers and what is known of their models, as values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from pydantic import SecretStr
+
+from switchman.addons.core.request.call import DialectName
+from switchman.addons.core.servers.thinkers import ThinkingSwitch
+from switchman.addons.core.servers.urls import BaseURL
+
+ThinkingOutput = Literal["strip", "reasoning", "keep"]
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """How long a server may take, in seconds. Each deadline has one owner: the failover layer."""
+
+    connect: float = 10.0  # until a connection stands, TLS included
+    first_byte: float = 600.0  # until the answer begins (a stream: its first event): slow local models load for minutes
+    idle: float = 300.0  # between two bytes of an answer, be they pings: `total` ends a server that never says more
+    total: float = 3000.0  # everything; REQUEST_TIMEOUT where the file does not say
+
+
+@dataclass(frozen=True, slots=True)
+class Quirks:
+    """How one server differs from its dialect's reference; presets set these, and routes.yaml may.
+
+    `max_completion_tokens`: an OpenAI server that refuses max_tokens (OpenAI's own newer models).
+    `sampling_extensions`: an OpenAI server that also takes top_k, min_p and repetition_penalty (vLLM, llama.cpp).
+    `effort_none`: `reasoning_effort: "none"` may be sent to say "do not think".
+    `thinking_switch`: its own way to be told whether to think, whatever the model. None: by the model's name. Servers
+    of `thinking` also get the thoughts of earlier turns, where the request is translated.
+    `usage_in_stream`: a stream may be asked to tell its usage (`stream_options`).
+    `has_responses`: an OpenAI server that has /v1/responses.
+    `developer_role`: whether an OpenAI server knows the role `developer`. None: nobody said, so what passes through is
+    left alone, and what is translated says `system`, which every server knows.
+    `openai_fields`: true for an OpenAI server that takes all of OpenAI's own fields (metadata, store, service_tier,
+    prompt_cache_key, ...), false for one that refuses even user and seed. None: these two are sent, the others are not.
+    """
+
+    max_completion_tokens: bool = False
+    sampling_extensions: bool = False
+    effort_none: bool = True
+    thinking_switch: ThinkingSwitch | None = None
+    usage_in_stream: bool = True
+    has_responses: bool = True
+    developer_role: bool | None = None
+    openai_fields: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeepAlive:
+    """When a client that waits for the rest of a stream is sent a ping.
+
+    `after`: seconds in which nothing was sent, 0 for never. `before_answer`: also while the server has not begun its
+    answer; the status 200 has then gone out, and a later failure is an error event in the stream.
+    """
+
+    after: float = 30.0  # less than the 60 s after which common proxies give a silent connection up
+    before_answer: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """One upstream. None in `dialect` means: it speaks whatever the client speaks. Secrets stay out of repr."""
+
+    name: str
+    url: BaseURL
+    dialect: DialectName | None = None
+    api_key: SecretStr | None = None
+    headers: dict[str, str] = field(
+        default_factory=dict, repr=False, hash=False
+    )  # set on every request; may hold secrets
+    timeout: Deadlines = Deadlines()
+    retry_on: frozenset[int] = frozenset()  # of retry.OPT_IN_STATUSES
+    thinking_output: ThinkingOutput | None = None  # None: as STRIP_THINKING says
+    strip_json_markdown: bool | None = None  # None: as STRIP_JSON_MARKDOWN says
+    disable_thinking: bool | None = None  # None: as DISABLE_THINKING says
+    forward_auth: bool | None = None  # the client's own credentials go to it; None: as credentials.py says
+    also: tuple[DialectName, ...] = ()  # what it speaks beside `dialect`
+    quirks: Quirks = Quirks()
+    keepalive: KeepAlive = KeepAlive()
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """What the file says of one `server/model`. None: not known. Costs are $ per million tokens, context is tokens."""
+
+    thinking_output: ThinkingOutput | None = None
+    strip_json_markdown: bool | None = None
+    disable_thinking: bool | None = None
+    input_cost: float | None = None
+    output_cost: float | None = None
+    context: int | None = None
+    modalities: frozenset[str] = frozenset()
+
+
+UNKNOWN_MODEL = ModelFacts()

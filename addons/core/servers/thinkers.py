@@ -1,0 +1,74 @@
+"""Families of models, by their names, and the words by which each is told whether to think. Data, and one look-up.
+
+A name says more than a server does where the server is only a door: the same family takes the same words behind
+OpenAI's own address, Azure's, or a proxy's. What is not listed is not known, and is told nothing of its own.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final, Literal
+
+# What a rule says of thinking; "auto": nothing.
+Thinking = Literal["auto", "enabled", "disabled"]
+
+# How a server of OpenAI's dialect is told whether to think, where it is known for one way:
+#   effort      reasoning_effort, "none" included (Groq, Ollama's own /v1)
+#   reasoning   `reasoning: {enabled or effort}` (OpenRouter)
+#   thinking    `thinking: {type: enabled or disabled}` (DeepSeek, Z.AI, Moonshot)
+#   template    chat_template_kwargs (vLLM, SGLang, llama.cpp)
+#   words       nothing but what stands in the messages (LM Studio)
+ThinkingSwitch = Literal["effort", "reasoning", "thinking", "template", "words"]
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """`least`, `effort`: the words of reasoning_effort for thinking as little as it can, and for thinking; "" for a
+    family without. `template`: the switch among chat_template_kwargs. `soft`: it obeys /think and /no_think in a user's
+    message. `adaptive`: the Messages API's newer form, without a budget. `settled`: nothing is to be told to it, as it
+    always thinks, or never does.
+    """
+
+    name: re.Pattern[str]
+    least: str = ""
+    effort: str = ""
+    template: str = ""
+    soft: bool = False
+    adaptive: bool = False
+    settled: bool = False
+
+
+def _family(name: str, least: str = "", effort: str = "", **more: bool | str) -> Family:
+    return Family(re.compile(name, re.IGNORECASE), least, effort, **more)  # type: ignore[arg-type]
+
+
+UNKNOWN: Final = _family("")
+
+# The first that fits. Sources: OpenAI's reasoning guide and the errors of its API (gpt-5.1 and later know "none", gpt-5
+# "minimal", Codex, the o series and gpt-oss begin at "low"); Google's page on OpenAI compatibility; xAI's reasoning
+# guide; Qwen's and DeepSeek's model cards; Anthropic's guides to extended and to adaptive thinking.
+FAMILIES: Final = (
+    _family(r"gpt-5[^/]*-(?:chat|pro)|(?:^|/)o1-(?:preview|mini)|deep-research", settled=True),
+    _family(r"gpt-5[^/]*-codex", "low", "medium"),
+    _family(r"gpt-5\.\d", "none", "medium"),
+    _family(r"gpt-5", "minimal", "medium"),
+    _family(r"gpt-oss", "low", "medium"),
+    _family(r"(?:^|/)o[134](?:-|$)", "low", "medium"),
+    _family(r"gemini-2\.5-flash", "none", "medium"),
+    _family(r"gemini-3[^/]*flash", "minimal", "medium"),
+    _family(r"gemini-(?:2\.5|[3-9])", "low", "high"),
+    _family(r"grok-3-mini", "low", "high"),
+    _family(r"qwq|qwen-?3[^/]*(?:instruct|coder|thinking)|deepseek-r1", settled=True),
+    _family(r"qwen-?3\.\d", template="enable_thinking"),
+    _family(r"qwen-?3", template="enable_thinking", soft=True),
+    _family(r"glm-?(?:4\.[5-9]|[5-9])|smollm-?3|gemma-?4", template="enable_thinking"),
+    _family(r"deepseek[^/]*v(?:3\.[1-9]|[4-9])|kimi-k2\.[5-9]|granite-?3\.[2-9]", template="thinking"),
+    _family(r"claude-(?:instant|2|3[-.](?:opus|sonnet|haiku|5))", settled=True),
+    _family(r"claude-(?:(?:opus|sonnet|haiku)-4[-.](?:[6-9]|\d\d)(?!\d)|[a-z]+-[5-9](?!\d)|mythos)", adaptive=True),
+)
+
+
+def family_of(model: str) -> Family:
+    """UNKNOWN where the name says nothing."""
+    return next((family for family in FAMILIES if family.name.search(model)), UNKNOWN)

@@ -1,0 +1,266 @@
+"""Whether a model is to think, and how each kind of server is told: as edits of the request's JSON.
+
+    wish(strategy, endpoint, body, off_by_default) -> Wish, or None for "leave the request as it is"
+    1. the rule says disabled                   -> not to think
+    2. the rule says enabled                    -> think
+    3. the request says something itself        -> None
+    4. the model's default is not to think      -> not to think
+    5. else                                     -> None
+
+    told(wish, endpoint, body, model, traits) -> Told: the edits, in the dialect of the server, and how, in words
+
+What a target understands, first of these that fits:
+- Ollama: `think`. Anthropic: `thinking`, with a budget that leaves room for the answer, or adaptive.
+- OpenAI: the switch that the server is known for (Traits.switch); `chat_template_kwargs` on servers with templates
+  (vLLM, SGLang, llama.cpp), for families whose template has a switch; `reasoning_effort` (or `reasoning.effort`), where
+  the request has it or the model's name is of a family that takes it (thinkers.py); Qwen's soft switch, two words after
+  the last user message, for Qwen3.
+- The soft switch goes to models of unknown families too where DISABLE_THINKING asks for it: that is its contract.
+- Nothing else is guessed. What nobody understands is left out, and Told says so.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from switchman.addons.core.request.call import Endpoint
+from switchman.addons.core.request.jsonedit import REMOVE
+from switchman.addons.core.servers.thinkers import UNKNOWN, Family, Thinking, ThinkingSwitch, family_of
+
+Edits = dict[tuple[str | int, ...], Any]
+
+# effort -> tokens of thinking
+BUDGETS: Final = {"low": 1024, "medium": 4096, "high": 8192}
+DEFAULT_EFFORT: Final = "medium"
+_LEAST_BUDGET: Final = 1024  # the Messages API's own minimum
+_OFF_EFFORTS: Final = frozenset({"none", "minimal"})
+_SOFT: Final = re.compile(r"/(?:no_)?think\b")
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """`by_rule`: a rule says so; else DISABLE_THINKING, or the server's or model's own setting."""
+
+    think: bool
+    by_rule: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What a server is known for. `templates`: it takes chat_template_kwargs. `effort_none`: it knows that effort.
+    `switch`: its own way to be told.
+    """
+
+    templates: bool = False
+    effort_none: bool = True
+    switch: ThinkingSwitch | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """`how`: a sentence for a person, "" where there was nothing to tell. `understood`: the target can be told."""
+
+    how: str = ""
+    edits: Edits = field(default_factory=dict)
+    understood: bool = True
+
+
+PLAIN: Final = Traits()
+NOTHING: Final = Told()
+
+
+def wish(strategy: Thinking, endpoint: Endpoint, body: Mapping[str, Any], off_by_default: bool) -> Wish | None:
+    """What the rule, the request and the model's default come to. `endpoint` and `body` are the client's."""
+    if strategy != "auto":
+        return Wish(strategy == "enabled")
+    if not off_by_default or stated(endpoint, body) is not None:
+        return None
+    return Wish(False, by_rule=False)
+
+
+def stated(endpoint: Endpoint, body: Mapping[str, Any]) -> bool | None:
+    """What a request says itself, in the dialect of `endpoint`; None where it says nothing."""
+    if endpoint.dialect == "ollama":
+        think = body.get("think")
+        return None if think is None else think not in (False, "")
+    kind = _member(body, "thinking", "type")  # Anthropic's, and DeepSeek's among others
+    if endpoint.dialect == "anthropic" or isinstance(kind, str):
+        return kind != "disabled" if "thinking" in body else None
+    effort = _effort(body)
+    if isinstance(effort, str):
+        return effort not in _OFF_EFFORTS
+    kwargs = "chat_template_kwargs"
+    for said in (_member(body, "reasoning", "enabled"), _member(body, kwargs, "enable_thinking"),
+                 _member(body, kwargs, "thinking"), body.get("enable_thinking")):  # fmt: skip
+        if isinstance(said, bool):
+            return said
+    found = _SOFT.findall(_last_words(body))
+    return found[-1] == "/think" if found else None
+
+
+def _member(body: Mapping[str, Any], name: str, key: str) -> Any:
+    value = body.get(name)
+    return value.get(key) if isinstance(value, Mapping) else None
+
+
+def _effort(body: Mapping[str, Any]) -> Any:
+    return body.get("reasoning_effort") or _member(body, "reasoning", "effort")
+
+
+def told(asked: Wish | None, endpoint: Endpoint, body: Mapping[str, Any], model: str, traits: Traits = PLAIN) -> Told:
+    """How a server is told. `endpoint` and `body` are as the server gets them, `model` its name there."""
+    if asked is None or endpoint.operation not in ("chat", "completion", "responses"):
+        return NOTHING
+    what = "to think" if asked.think else "not to think"
+    if asked.think and stated(endpoint, body):
+        return Told("The request asks for thinking itself, and its own way stands.")
+    edits = _edits(asked, endpoint, body, model, traits)
+    if edits is None:
+        return Told(f"There is no way to tell {model or 'it'} {what}: nothing is changed.", understood=False)
+    if not edits:
+        return Told("It does not think unless it is asked to, so nothing had to be said.")
+    return Told(f"Told {what} by {_named(edits)}.", edits)
+
+
+def _named(edits: Edits) -> str:
+    """The edits in words: what is set, not what is taken away."""
+    said = [
+        "a soft switch after the user's words"
+        if path[0] in ("messages", "prompt")
+        else f"{_path(path)}: {_brief(value)}"
+        for path, value in edits.items()
+        if value is not REMOVE
+    ]
+    return ", ".join(said) or f"leaving out {', '.join(_path(path) for path in edits)}"
+
+
+def _path(path: tuple[str | int, ...]) -> str:
+    return ".".join(str(part) for part in path)
+
+
+def _brief(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_brief(one)}" for key, one in value.items())
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _edits(asked: Wish, endpoint: Endpoint, body: Mapping[str, Any], model: str, traits: Traits) -> Edits | None:
+    """None where the target understands nothing of the kind."""
+    family = family_of(model)
+    if endpoint.dialect == "ollama":  # its API: "should the model think before responding"; gpt-oss takes levels only
+        return {("think",): asked.think if asked.think or family.least != "low" else "low"}
+    if endpoint.dialect == "anthropic":
+        return _anthropic_on(body, family) if asked.think else _anthropic_off(body, family)
+    if endpoint.operation == "chat" and traits.switch in _SWITCHES and not family.settled:
+        return _SWITCHES[traits.switch](asked.think, body, family)
+    templates = traits.switch == "template" or (traits.templates and traits.switch is None)
+    if endpoint.operation == "chat" and templates and family.template:
+        return _by_template(asked.think, body, family, traits)
+    return _by_effort(asked.think, endpoint, body, family, traits) or _by_words(asked, endpoint, body, family)
+
+
+def _anthropic_on(body: Mapping[str, Any], family: Family) -> Edits | None:
+    """Thinking takes part of max_tokens, and the API takes neither a forced tool nor own sampling beside it."""
+    most = body.get("max_tokens")
+    forced = _member(body, "tool_choice", "type") in ("any", "tool")
+    if family.settled or forced or not isinstance(most, int) or most <= _LEAST_BUDGET:
+        return None
+    budget = max(_LEAST_BUDGET, min(BUDGETS[DEFAULT_EFFORT], most // 2))
+    how = {"type": "adaptive"} if family.adaptive else {"type": "enabled", "budget_tokens": budget}
+    edits: Edits = {("thinking",): how}
+    return edits | {(name,): REMOVE for name in ("temperature", "top_p", "top_k") if name in body}
+
+
+def _anthropic_off(body: Mapping[str, Any], family: Family) -> Edits:
+    """It does not think unless it is asked to; the newest models refuse the word "disabled"."""
+    if "thinking" not in body:
+        return {}
+    return {("thinking",): REMOVE if family.adaptive else {"type": "disabled"}}
+
+
+def _reasoning(think: bool, body: Mapping[str, Any], family: Family) -> Edits:
+    """OpenRouter's unified parameter, which it maps to each vendor's own."""
+    effort = family.effort if think else family.least
+    edits: Edits = {("reasoning",): {"effort": effort} if effort else {"enabled": think}}
+    return edits | ({("reasoning_effort",): REMOVE} if "reasoning_effort" in body else {})
+
+
+def _typed(think: bool, body: Mapping[str, Any], family: Family) -> Edits:
+    """DeepSeek's switch, which other Chinese vendors have taken over."""
+    edits: Edits = {("thinking",): {"type": "enabled" if think else "disabled"}}
+    return edits | ({("reasoning_effort",): REMOVE} if "reasoning_effort" in body and not think else {})
+
+
+_SWITCHES: Final = {"reasoning": _reasoning, "thinking": _typed}
+
+
+def _by_template(think: bool, body: Mapping[str, Any], family: Family, traits: Traits) -> Edits:
+    """Only for families whose template is known to have a switch: vLLM refuses any for Mistral's tokenizers."""
+    edits: Edits = {("chat_template_kwargs", family.template): think}
+    if not think and body.get("reasoning_effort") is not None:
+        edits["reasoning_effort",] = "none" if traits.effort_none else "low"
+    return edits
+
+
+def _by_effort(think: bool, endpoint: Endpoint, body: Mapping[str, Any], family: Family, traits: Traits) -> Edits:
+    path = ("reasoning", "effort") if endpoint.operation == "responses" else ("reasoning_effort",)
+    if endpoint.operation == "completion" or family.settled:
+        return {}
+    if family.least:
+        return {path: family.effort if think else family.least}
+    if traits.switch == "effort" and family.template and not think:
+        return {path: "none"}
+    if _effort(body) is not None:
+        return {path: DEFAULT_EFFORT if think else "none" if traits.effort_none else "low"}
+    return {}
+
+
+def _by_words(asked: Wish, endpoint: Endpoint, body: Mapping[str, Any], family: Family) -> Edits | None:
+    if endpoint.operation == "responses":
+        return None
+    if family.soft or (family is UNKNOWN and not asked.think and not asked.by_rule):
+        return _appended(body, "/think" if asked.think else "/no_think") or None
+    return None
+
+
+def _last_words(body: Mapping[str, Any]) -> str:
+    """The text that a soft switch would stand in: the prompt, or the last user message's last text."""
+    path = _last_text(body)
+    if path is None:
+        return ""
+    value: Any = body
+    for part in path:
+        value = value[part]
+    return str(value)
+
+
+def _appended(body: Mapping[str, Any], switch: str) -> Edits:
+    path = _last_text(body)
+    return {path: f"{_last_words(body)} {switch}"} if path else {}
+
+
+def _last_text(body: Mapping[str, Any]) -> tuple[str | int, ...] | None:
+    if isinstance(body.get("prompt"), str):
+        return ("prompt",)
+    messages = body.get("messages")
+    if not isinstance(messages, list):
+        return None
+    for index in range(len(messages) - 1, -1, -1):
+        message = messages[index]
+        if isinstance(message, Mapping) and message.get("role") == "user":
+            return _text_in(index, message.get("content"))
+    return None
+
+
+def _text_in(index: int, content: object) -> tuple[str | int, ...] | None:
+    if isinstance(content, str):
+        return ("messages", index, "content")
+    if isinstance(content, list):
+        for part in range(len(content) - 1, -1, -1):
+            piece = content[part]
+            if isinstance(piece, Mapping) and isinstance(piece.get("text"), str):
+                return ("messages", index, "content", part, "text")
+    return None

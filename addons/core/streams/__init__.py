@@ -1,0 +1,7 @@
+"""An answer on its way: bytes to events, through stages, to bytes.
+
+In it: SSE and NDJSON, Pipe, the stages (think, fences, naming), the collector of a reply, decoders of compressed
+    bodies.
+Door: `Pipe`.
+May not import: servers, and all rooms above.
+"""

@@ -1,0 +1,188 @@
+"""Event: one event of a streamed reply, and Splitter: bytes in, events out.
+
+1. A splitter takes bytes cut anywhere and returns the events that are complete; every split of the input gives the
+   same events.
+2. The raw bytes of all events, joined, are the bytes that came in: nothing is lost, added or normalised.
+3. Nothing here raises on bad input. What cannot be read has `data` None and passes through.
+4. Memory is bounded: an event above `limit` bytes is passed on in raw pieces, unread.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import Any, Final
+
+from switchman.addons.core.request.jsonedit import dump
+
+EVENT_LIMIT: Final = 16 * 1024 * 1024
+"""Bytes. No provider sends larger events; images in a stream come near 10 MB."""
+
+_decode = json.JSONDecoder().raw_decode
+_LINE: Final = re.compile(rb"([^\r\n]*)(\r\n|\n|\r|\Z)")
+BOM: Final = b"\xef\xbb\xbf"
+_UNREAD: Final = object()
+
+
+class Event:
+    """One event. `raw`: its exact bytes, with the blank line or line end that closes it. `name`: SSE's `event:`, else
+    "".
+
+    `payload`: the bytes of its data (SSE: lines joined by a newline), None if it has none (a comment, a blank line).
+    `at`: where the payload stands in `raw`; -1 if it is not there in one piece.
+    `data`: the payload parsed as JSON, when first asked for; None for `[DONE]`, comments and what is not JSON.
+    A stage that changes `data` in place, or sets it, sets `dirty`: only then is the event written anew.
+    """
+
+    __slots__ = ("_data", "at", "dirty", "name", "payload", "raw")
+
+    def __init__(self, raw: bytes, name: str = "", payload: bytes | None = None, at: int = -1) -> None:
+        self.raw = raw
+        self.name = name
+        self.payload = payload
+        self.at = at
+        self.dirty = False
+        self._data: Any = _UNREAD
+
+    def __repr__(self) -> str:
+        return f"Event({self.raw!r}{', dirty' if self.dirty else ''})"
+
+    @property
+    def data(self) -> Any:
+        if self._data is _UNREAD:
+            self._data = self.read()
+        return self._data
+
+    @data.setter
+    def data(self, value: Any) -> None:
+        self._data = value
+
+    @property
+    def is_done(self) -> bool:
+        """OpenAI's end of stream."""
+        return self.payload is not None and self.payload.strip() == b"[DONE]"
+
+    def read(self) -> Any:
+        """The payload parsed afresh: a copy that shares nothing with `data`."""
+        if not self.payload:
+            return None
+        try:
+            text = self.payload.decode()
+            value, end = _decode(text, len(text) - len(text.lstrip(" \t\r\n")))
+        except (ValueError, RecursionError):  # broken UTF-8 and broken JSON are both ValueErrors
+            return None
+        return value if end == len(text) or not text[end:].strip(" \t\r\n") else None
+
+    def encode(self) -> bytes:
+        """The bytes to send: `raw` unless `dirty`; else with the data as JSON, in the same framing and with the
+        same line ends.
+        """
+        return self.rewrite(dump(self._data)) if self.dirty else self.raw
+
+    def rewrite(self, payload: bytes) -> bytes:
+        """`raw` with another payload (without line breaks). All other lines stay."""
+        if self.at >= 0 and self.payload is not None:
+            return self.raw[: self.at] + payload + self.raw[self.at + len(self.payload) :]
+        return _with_data_line(self.raw, payload)
+
+    def settle(self) -> None:
+        """Write the changes into `raw`, so that restore() comes back to here."""
+        if self.dirty:
+            data = self._data
+            self.set_payload(dump(data))
+            self._data = data
+
+    def set_payload(self, payload: bytes) -> None:
+        """Replace the payload by `payload`, and settle."""
+        self.raw = self.rewrite(payload)
+        if self.at < 0:
+            self.at = self.raw.index(payload)
+        self.payload = payload
+        self._data = _UNREAD
+        self.dirty = False
+
+    def restore(self) -> None:
+        """Forget what was changed since the event was made, or settled."""
+        self._data = _UNREAD
+        self.dirty = False
+
+    def like(self, data: Any) -> Event:
+        """A new event of the same name and framing with other data."""
+        event = Event(self.raw, self.name, self.payload, self.at)
+        event.set_payload(dump(data))
+        return event
+
+
+def _with_data_line(raw: bytes, payload: bytes) -> bytes:
+    """SSE whose data stands on several lines: the first takes the new payload, the others go."""
+    out: list[bytes] = []
+    placed = False
+    for match in _LINE.finditer(raw):
+        line, line_end = match.groups()
+        if line.removeprefix(BOM).partition(b":")[0] != b"data":
+            out.append(match.group())
+        elif not placed:
+            placed = True
+            out.append((BOM if line.startswith(BOM) else b"") + b"data: " + payload + line_end)
+    return b"".join(out)
+
+
+class Splitter(ABC):
+    """What SSE and NDJSON have in common: a buffer, and events that end at a boundary."""
+
+    def __init__(self, limit: int = EVENT_LIMIT) -> None:
+        self._limit = limit
+        self._buffer = bytearray()
+        self._oversized = False  # the pieces of an event above the limit are on their way
+
+    overlap: int
+    """How many bytes of a boundary can stand at the end of the buffer without being one yet."""
+
+    @abstractmethod
+    def ends(self, buffer: bytes | bytearray, at: int) -> Iterator[int]:
+        """Where the events in `buffer` end, looking for boundaries from `at` on."""
+
+    @abstractmethod
+    def event(self, raw: bytes) -> Event:
+        """The event that `raw` is, with or without its boundary."""
+
+    @property
+    def in_pieces(self) -> bool:
+        """Has a part of an event above the limit been passed on, and not yet its end?"""
+        return self._oversized
+
+    def feed(self, data: bytes) -> list[Event]:
+        """The events that `data` completes."""
+        seen = len(self._buffer)
+        if seen:
+            self._buffer += data
+            buffer: bytes | bytearray = self._buffer
+        else:
+            buffer = data
+        events: list[Event] = []
+        start = 0
+        for end in self.ends(buffer, max(0, seen - self.overlap)):
+            events.append(self._complete(bytes(buffer[start:end])))
+            start = end
+        if start or not seen:
+            self._buffer = bytearray(buffer[start:])
+        if len(self._buffer) > self._limit or (self._oversized and len(self._buffer) > self.overlap):
+            self._oversized = True
+            cut = len(self._buffer) - self.overlap
+            events.append(Event(bytes(self._buffer[:cut])))
+            del self._buffer[:cut]
+        return events
+
+    def end(self) -> list[Event]:
+        """What came after the last boundary, as an event without one: many servers leave the last blank line out."""
+        raw = bytes(self._buffer)
+        self._buffer.clear()
+        return [self._complete(raw)] if raw else []
+
+    def _complete(self, raw: bytes) -> Event:
+        if self._oversized or len(raw) > self._limit:
+            self._oversized = False
+            return Event(raw)
+        return self.event(raw)

@@ -1,0 +1,387 @@
+"""ReplyCollector: what the record needs to know of a reply, read from the events as the upstream sent them.
+
+It knows the replies of OpenAI (chat completions, legacy completions, responses), Ollama (chat, generate) and
+Anthropic (messages), streamed and whole, by their shape. What it does not find stays None: nothing is estimated.
+Until the first token every event is parsed; from then on only those that may say something new, told by a search for
+quoted member names: inside a JSON string the quotes would be escaped.
+
+Sources: the API references of the three; `x_groq.usage` is Groq's, `choices[].usage` Moonshot's,
+`prompt_cache_hit_tokens` DeepSeek's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final
+
+from switchman.addons.core.streams.events import Event
+
+# Members that make an event worth parsing, unless their value is null or false (as in every chunk of some servers).
+_TELLING: Final = (
+    b'"usage"',
+    b'"finish_reason"',
+    b'"tool_calls"',
+    b'"function_call"',
+    b'"done"',  # Ollama's last line
+    b'"stop_reason"',
+    b'"tool_use"',  # a block's type
+    b'"response.',  # a Responses event other than text: completed, failed, ...
+    b'"custom_tool_call"',
+    b'"error"',
+)
+_DULL_VALUES: Final = (b":null", b":false", b": null", b": false")
+_DULL_RESPONSES: Final = (b"output_text.delta", b"reasoning_summary_text.delta", b"function_call_arguments.delta")
+
+# Places of the model's output in a delta or message.
+_OUTPUT: Final = (
+    "content",
+    "reasoning_content",
+    "reasoning",
+    "thinking",
+    "tool_calls",
+    "function_call",
+    "refusal",
+    "audio",
+    "images",
+)
+_REASONING: Final = ("reasoning_content", "reasoning", "thinking")
+
+_RESPONSES_TOOLS: Final = ("function_call", "custom_tool_call")
+_MAX_TOOLS: Final = 4096  # tool calls told apart in one reply: bounds memory
+
+
+class ReplyCollector:
+    """feed() every event of a stream before any stage, or feed_whole() a whole reply; then read the attributes.
+
+    `model`, `finish_reason`: as the upstream names them (`stop_reason`, `done_reason` and Responses' status count).
+    `error`: the text of an error inside the reply, `failure`: the object it stands in. `begun`: an event of a stream
+    has come that is neither an error nor a ping. `finished`: the reply came to its own end. `ended`: so did its
+    stream, whose last event has been seen. `first_token_at`, `last_event_at`: clock times, of streams.
+    """
+
+    def __init__(self) -> None:
+        self.model: str | None = None
+        self.finish_reason: str | None = None
+        self.finished = False
+        self.ended = False
+        self.error: str | None = None
+        self.failure: dict[str, Any] | None = None
+        self.begun = False
+        self.first_token_at: float | None = None
+        self.last_event_at: float | None = None
+        self._usage: dict[str, Any] = {}
+        self._tools: set[Any] = set()
+        self._hidden_reasoning = False  # the first token was no thought: thoughts, if any, were not sent
+
+    # --- what was found ---
+
+    @property
+    def input_tokens(self) -> int | None:
+        """Tokens of the prompt, cached ones included (Anthropic counts those apart; here they are added)."""
+        cache = [self._count(name) or 0 for name in ("cache_read_input_tokens", "cache_creation_input_tokens")]
+        count = self._count("prompt_tokens", "input_tokens", "prompt_eval_count")
+        return count if count is None else count + sum(cache)
+
+    @property
+    def output_tokens(self) -> int | None:
+        """Tokens the model made, thoughts included. xAI counts those apart, which its total shows; then they are
+        added.
+        """
+        count = self._count("completion_tokens", "output_tokens", "eval_count")
+        reasoning, prompt, total = self.reasoning_tokens, self._count("prompt_tokens"), self._count("total_tokens")
+        if count is not None and reasoning and prompt is not None and total == prompt + count + reasoning:
+            return count + reasoning
+        return count
+
+    @property
+    def cached_tokens(self) -> int | None:
+        """Tokens of the prompt that the provider had in its cache."""
+        details = self._details("prompt_tokens_details", "input_tokens_details")
+        found = _number(details.get("cached_tokens"))
+        if found is None:
+            found = self._count("cached_tokens", "cache_read_input_tokens", "prompt_cache_hit_tokens")
+        return found
+
+    @property
+    def reasoning_tokens(self) -> int | None:
+        """Tokens of thought, as far as the provider counts them."""
+        details = self._details("completion_tokens_details", "output_tokens_details")
+        return _number(details.get("reasoning_tokens"))
+
+    @property
+    def tool_calls(self) -> int:
+        """How many tools the model called."""
+        return len(self._tools)
+
+    @property
+    def tokens_per_second(self) -> float | None:
+        """Speed of generation: as Ollama measured it; else tokens after the first one, from the first token to the
+        last event.
+
+        Thoughts that were not sent came before the first token that was, so they do not count. None where that is not
+        known.
+        """
+        duration = self._count("eval_duration")  # nanoseconds
+        output = self.output_tokens
+        if output is None:
+            return None
+        if duration:
+            return output / (duration / 1e9)
+        if self.first_token_at is None or self.last_event_at is None:
+            return None
+        if self._hidden_reasoning:
+            output -= self.reasoning_tokens or 0
+        elapsed = self.last_event_at - self.first_token_at
+        return (output - 1) / elapsed if output > 1 and elapsed > 0 else None
+
+    def _count(self, *names: str) -> int | None:
+        return next((count for name in names if (count := _number(self._usage.get(name))) is not None), None)
+
+    def _details(self, *names: str) -> dict[str, Any]:
+        return next((found for name in names if isinstance(found := self._usage.get(name), dict)), {})
+
+    # --- reading ---
+
+    def feed(self, event: Event, now: float) -> None:
+        """The next event of a stream; `now` is the clock's time in seconds."""
+        payload = event.payload
+        if payload is None:
+            return
+        if payload.startswith(b"[DONE]"):
+            self.begun |= self.error is None
+            self.finished = self.ended = True
+            return
+        if event.name == "message_stop":
+            self.ended = True
+        if self.first_token_at is not None and not _may_tell(payload):
+            self.last_event_at = now
+            return
+        data = event.data
+        if isinstance(data, dict):
+            self.last_event_at = now
+            self._read(data)
+            if self.first_token_at is None and _has_output(data):
+                self.first_token_at = now
+                self._hidden_reasoning = not _has_thought(data)
+        if not self.begun:
+            self.begun = self.error is None and not (isinstance(data, dict) and data.get("type") == "ping")
+
+    @property
+    def refused(self) -> bool:
+        """Is the reply, as far as it has come, nothing but an error?"""
+        return self.error is not None and not self.begun
+
+    def feed_whole(self, obj: dict[str, Any]) -> None:
+        """A whole reply."""
+        self._read(obj)
+
+    def _read(self, data: dict[str, Any]) -> None:
+        inner = data
+        for name in ("message", "response"):  # Anthropic's message_start; most events of Responses
+            if isinstance(data.get(name), dict) and "choices" not in data:
+                inner = data[name]
+        for source in (data, inner):
+            if isinstance(model := source.get("model"), str) and model:
+                self.model = model
+            self._read_usage(source.get("usage"))
+        if isinstance(groq := data.get("x_groq"), dict):
+            self._read_usage(groq.get("usage"))
+        self._read_choices(data)
+        self._read_ollama(data)
+        self._read_anthropic(data)
+        self._read_responses(data, inner)
+        self._read_error(data, inner)
+
+    def _read_usage(self, usage: Any) -> None:
+        # Later figures replace earlier ones: they are running totals, wherever there are several.
+        if isinstance(usage, dict):
+            self._usage.update((name, value) for name, value in usage.items() if value is not None)
+
+    def _read_choices(self, data: dict[str, Any]) -> None:
+        for position, choice in enumerate(_dicts(data.get("choices"))):
+            index = choice.get("index", position)
+            if isinstance(reason := choice.get("finish_reason"), str) and reason:
+                # Of several choices the first one's reason stands for all.
+                if self.finish_reason is None or index == 0:
+                    self.finish_reason = reason
+                self.finished = True
+            self._read_usage(choice.get("usage"))
+            body = choice.get("delta") or choice.get("message")
+            if isinstance(body, dict):
+                self._read_tool_calls(index, body)
+
+    def _read_tool_calls(self, index: Any, body: dict[str, Any]) -> None:
+        for position, call in enumerate(_dicts(body.get("tool_calls"))):
+            # Pieces of one call share its index; a call without one comes whole, and has an id.
+            number = call.get("index")
+            self._add_tool(str(index), str(call.get("id") or position if number is None else number))
+        if isinstance(body.get("function_call"), dict):
+            self._add_tool(str(index), "function_call")
+
+    def _add_tool(self, *key: str) -> None:
+        if len(self._tools) < _MAX_TOOLS:
+            self._tools.add(key)
+
+    def _read_ollama(self, data: dict[str, Any]) -> None:
+        message = data.get("message")
+        if isinstance(message, dict) and "choices" not in data and data.get("type") is None:
+            # Ollama sends calls whole, each line with those it completes.
+            for call in _dicts(message.get("tool_calls")):
+                self._add_tool(str(len(self._tools)), str(call.get("id", "")))
+        if data.get("done") is not True:
+            return
+        self.finished = self.ended = True
+        if isinstance(reason := data.get("done_reason"), str):
+            self.finish_reason = reason
+        self._read_usage({name: data.get(name) for name in ("prompt_eval_count", "eval_count", "eval_duration")})
+
+    def _read_anthropic(self, data: dict[str, Any]) -> None:
+        kind = data.get("type")
+        if kind == "message_delta" and isinstance(delta := data.get("delta"), dict):
+            self._stopped(delta.get("stop_reason"))
+        elif kind == "message":
+            self._stopped(data.get("stop_reason"))
+            for index, block in enumerate(_dicts(data.get("content"))):
+                if block.get("type") == "tool_use":
+                    self._add_tool(str(index))
+        elif kind == "content_block_start":
+            started = data.get("content_block")
+            if isinstance(started, dict) and started.get("type") == "tool_use":
+                self._add_tool(str(data.get("index")))
+
+    def _stopped(self, reason: Any) -> None:
+        if isinstance(reason, str):
+            self.finish_reason = reason
+            self.finished = True
+
+    def _read_responses(self, data: dict[str, Any], response: dict[str, Any]) -> None:
+        item = data.get("item")
+        if data.get("type") == "response.output_item.done" and isinstance(item, dict):
+            self._read_items([item])
+        if response.get("object") != "response":
+            return
+        self._read_items(_dicts(response.get("output")))
+        status, details = response.get("status"), response.get("incomplete_details")
+        if status in ("completed", "incomplete", "failed", "cancelled"):
+            self.finished = self.ended = True
+            reason = details.get("reason") if isinstance(details, dict) else None
+            self.finish_reason = reason if isinstance(reason, str) else status
+
+    def _read_items(self, items: Iterable[dict[str, Any]]) -> None:
+        for item in items:
+            if item.get("type") in _RESPONSES_TOOLS:
+                self._add_tool(str(item.get("call_id") or item.get("id")))
+
+    def _read_error(self, data: dict[str, Any], inner: dict[str, Any]) -> None:
+        error = data.get("error") or inner.get("error")
+        if not error and data.get("type") == "error":
+            error = data.get("message")  # Responses' own event
+        if isinstance(error, dict):
+            error = error.get("message") or error.get("code") or error.get("type") or "error"
+        if isinstance(error, str) and error:
+            self.error = error
+            self.failure = data if data.get("error") else inner
+
+
+class HideUsage:
+    """Stage for a client that did not ask for usage, while Switchman did (`stream_options.include_usage`).
+
+    It drops the extra chunk (`"choices": []` with usage), and cuts out the `"usage": null` that the option adds to
+    all others. A usage that a server sends unasked, with its last choice, stays.
+    """
+
+    def feed(self, event: Event) -> Sequence[Event]:
+        payload = event.payload
+        if payload is None or (at := payload.find(b'"usage"')) < 0:
+            return (event,)
+        if payload.startswith(_DULL_VALUES[::2], at + 7) and payload.find(b'"usage"', at + 7) < 0:
+            cut_null(event, payload, at)
+            return (event,)
+        data = event.data
+        if isinstance(data, dict) and data.get("choices") == [] and isinstance(data.get("usage"), dict):
+            return ()
+        return (event,)
+
+    def end(self) -> Sequence[Event]:
+        return ()
+
+
+def cut_null(event: Event, payload: bytes, at: int) -> None:
+    """Cut the null member at `at` out of the payload, with one comma."""
+    head = payload[:at].rstrip()
+    tail = payload[payload.index(b"null", at) + 4 :]
+    if head.endswith(b","):
+        event.set_payload(head[:-1] + tail)
+    elif (rest := tail.lstrip()).startswith(b","):
+        event.set_payload(head + rest[1:].lstrip())
+
+
+def _may_tell(payload: bytes) -> bool:
+    """May this event say anything but more text?"""
+    for name in _TELLING:
+        at = payload.find(name)
+        if at < 0:
+            continue
+        after = at + len(name)
+        dull = _DULL_RESPONSES if name == b'"response.' else _DULL_VALUES
+        if not payload.startswith(dull, after) or payload.find(name, after) >= 0:
+            return True
+    return False
+
+
+def _has_output(data: dict[str, Any]) -> bool:
+    """Does this event of a stream carry something the model made?"""
+    return any(_filled(body.get(name)) for body in _bodies(data) for name in _OUTPUT) or _other_output(data)
+
+
+def _has_thought(data: dict[str, Any]) -> bool:
+    kind = str(data.get("type", ""))
+    if "reasoning" in kind:
+        return True
+    return any(_filled(body.get(name)) or _thinks(body.get("content")) for body in _bodies(data) for name in _REASONING)
+
+
+def _thinks(content: Any) -> bool:
+    """Mistral sends thoughts as parts of the content."""
+    return any(part.get("type") == "thinking" for part in _dicts(content))
+
+
+def _bodies(data: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The objects that hold output: deltas and messages, and the top of the formats that are flat."""
+    for choice in _dicts(data.get("choices")):
+        for name in ("delta", "message"):
+            if isinstance(body := choice.get(name), dict):
+                yield body
+        yield {"content": choice.get("text")}
+    if data.get("type") == "content_block_delta" and isinstance(delta := data.get("delta"), dict):
+        yield {"content": delta.get("text") or delta.get("partial_json"), "thinking": delta.get("thinking")}
+    if "choices" not in data and data.get("type") is None:  # Ollama
+        if isinstance(message := data.get("message"), dict):
+            yield message
+        yield {"content": data.get("response"), "thinking": data.get("thinking")}
+
+
+def _other_output(data: dict[str, Any]) -> bool:
+    kind = str(data.get("type", ""))
+    if kind == "content_block_start" and isinstance(block := data.get("content_block"), dict):
+        return block.get("type") not in ("text", "thinking", "redacted_thinking") or bool(block.get("text"))
+    if kind == "response.output_item.added" and isinstance(item := data.get("item"), dict):
+        return item.get("type") in _RESPONSES_TOOLS
+    return kind.startswith("response.") and kind.endswith(".delta") and bool(data.get("delta"))
+
+
+def _filled(value: Any) -> bool:
+    """Is there text, a call, or a part that is not empty?"""
+    if isinstance(value, list):
+        return any(not isinstance(part, dict) or part.get("type") != "text" or part.get("text") for part in value)
+    return isinstance(value, str | dict) and bool(value)
+
+
+def _dicts(value: Any) -> Iterator[dict[str, Any]]:
+    return (item for item in value if isinstance(item, dict)) if isinstance(value, list) else iter(())
+
+
+def _number(value: Any) -> int | None:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

@@ -1,0 +1,60 @@
+"""Server-sent events: bytes in, events out. Format: https://html.spec.whatwg.org/multipage/server-sent-events.html
+
+Lines end with LF, CRLF or a lone CR; an event ends with a blank line. After `CR CR` the event is over: a LF behind it
+is the next event's first (blank) line. After `LF CR` one more byte is waited for, as the LF of a CRLF would belong to
+the same blank line.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from switchman.addons.core.streams.events import BOM, Event, Splitter
+
+# A lookahead of one byte; nothing here can backtrack.
+_BLANK_LINE: Final = re.compile(rb"\n(?:\n|\r\n|\r(?=[^\n]))|\r\r")
+_LINE_END: Final = re.compile(rb"\r\n|\n|\r")
+
+
+class SSESplitter(Splitter):
+    """feed() bytes, get events; end() gives a last event that lacks its blank line."""
+
+    overlap = 2  # LF CR
+
+    def ends(self, buffer: bytes | bytearray, at: int) -> Iterator[int]:
+        if buffer.find(b"\r", at) >= 0:
+            for match in _BLANK_LINE.finditer(buffer, at):
+                yield match.end()
+            return
+        found = buffer.find(b"\n\n", at)  # the usual case, several times faster
+        while found >= 0:
+            yield found + 2
+            found = buffer.find(b"\n\n", found + 2)
+
+    def event(self, raw: bytes) -> Event:
+        if raw.startswith(b"data:") and raw.find(b"\n") == len(raw) - 2 and raw.find(b"\r") < 0:
+            at = 6 if raw.startswith(b" ", 5) else 5
+            return Event(raw, "", raw[at:-2], at)
+        return _read_lines(raw)
+
+
+def _read_lines(raw: bytes) -> Event:
+    """An event of any shape, by the rules of the specification. `id` and `retry` are not looked at."""
+    name, values, at = "", [], -1
+    start = len(BOM) if raw.startswith(BOM) else 0
+    while start < len(raw):
+        match = _LINE_END.search(raw, start)
+        stop = match.start() if match else len(raw)
+        field, colon, value = raw[start:stop].partition(b":")
+        space = 1 if value.startswith(b" ") else 0
+        if field == b"data":
+            values.append(value[space:])
+            at = start + len(field) + len(colon) + space
+        elif field == b"event":
+            name = value[space:].decode(errors="replace")
+        start = match.end() if match else stop
+    if not values:
+        return Event(raw, name)
+    return Event(raw, name, b"\n".join(values), at if len(values) == 1 and at <= len(raw) else -1)

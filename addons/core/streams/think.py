@@ -1,0 +1,279 @@
+"""Thinking blocks in model text: taken out, or moved to where the dialect keeps thoughts.
+
+ThinkFilter is the state machine of one choice; ThinkStage applies it to the events of a stream, and to whole replies.
+What counts:
+
+- The tags are <think>, <thinking>, <thought> and <reasoning>, in any case, exactly so. A block ends at the first
+  closer of its own name.
+- Only at the start of the reply, with white space before it (which stays), and several blocks in a row. Not in the
+  middle: an answer may well speak about such tags. `anywhere` lifts that.
+- The line breaks directly after the closing tag go with the block. No other character is changed.
+- Unclosed at the end of the reply: "keep" gives the text back as it was, tag included; "drop" lets it vanish. To keep
+  it, a stream that strips must hold the block until it is closed: up to `limit` characters; a longer block is given
+  back, and the reply left alone.
+- Orphan closer (`...</think>answer`: the opening tag was in the prompt's template): all before the closer is the
+  thought. In a stream that means to hold back the reply's first `orphan` characters until a closer turns up, which
+  would delay models that do not think: so it is 0, off, unless asked for. In a whole reply nothing waits, and it is
+  always on. A reply that holds an opener before is no orphan.
+
+All scans are linear: literal patterns only.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final, Literal
+
+from switchman.addons.core.streams.slots import Slot, SlotFinder
+from switchman.addons.core.streams.slotstage import SlotStage
+
+Mode = Literal["strip", "reasoning", "keep"]
+Unclosed = Literal["keep", "drop"]
+
+HOLD_LIMIT: Final = 4 * 1024 * 1024
+"""Characters of one thinking block that a stripping stream holds at most; about a million tokens."""
+
+NO_LIMIT: Final = 1 << 62
+
+_NAMES: Final = ("think", "thinking", "thought", "reasoning")
+_OPENERS: Final = tuple(f"<{name}>" for name in _NAMES)
+_TAGS: Final = _OPENERS + tuple(f"</{name}>" for name in _NAMES)
+_LONGEST: Final = max(map(len, _TAGS))
+_OPENER: Final = re.compile("|".join(_OPENERS), re.IGNORECASE | re.ASCII)
+_TAG: Final = re.compile("|".join(_TAGS), re.IGNORECASE | re.ASCII)
+_SPACE: Final = re.compile(r"\s*")
+_LINE_BREAKS: Final = re.compile(r"[\r\n]*")
+_CLOSER: Final = {name: re.compile(f"</{name}>", re.IGNORECASE | re.ASCII) for name in _NAMES}
+
+# The states of a filter.
+_START: Final = "start"  # nothing but white space so far, or a block has just ended
+_INSIDE: Final = "inside"  # in a block
+_AFTER: Final = "after"  # a block has just ended: line breaks are dropped
+_WAITING: Final = "waiting"  # no block at the start: an orphan closer may come
+_PAST: Final = "past"  # in the answer
+
+
+class ThinkFilter:
+    """Text of one choice in, (visible text, thought) out. What may be part of a tag is held until it is clear.
+
+    `reveal`: give thoughts out as they come; else a block comes as a whole when it is closed. The rest is explained
+    above.
+    """
+
+    __slots__ = (
+        "_anywhere",
+        "_block",
+        "_closer",
+        "_held",
+        "_limit",
+        "_name",
+        "_opener",
+        "_orphan",
+        "_reveal",
+        "_size",
+        "_state",
+        "_unclosed",
+    )
+
+    def __init__(
+        self,
+        *,
+        reveal: bool = False,
+        unclosed: Unclosed = "keep",
+        orphan: int = 0,
+        anywhere: bool = False,
+        limit: int = HOLD_LIMIT,
+    ) -> None:
+        self._reveal = reveal or unclosed == "drop"
+        self._unclosed: Unclosed = unclosed
+        self._orphan = orphan
+        self._anywhere = anywhere
+        self._limit = limit
+        self._state = _START
+        self._held = ""  # what may be the beginning of a tag
+        self._block: list[str] = []  # text of the block, or of what may turn out to be one
+        self._size = 0  # characters in _block
+        self._opener = ""
+        self._name = ""
+        self._closer = _CLOSER["think"]
+
+    @property
+    def idle(self) -> bool:
+        """Will text pass unchanged from here on, whatever comes?"""
+        return self._state is _PAST and not self._anywhere
+
+    def feed(self, text: str) -> tuple[str, str]:
+        visible: list[str] = []
+        thought: list[str] = []
+        if self._held:
+            text, self._held = self._held + text, ""
+        at = 0
+        while at < len(text):
+            at = _STEPS[self._state](self, text, at, visible, thought)
+        return "".join(visible), "".join(thought)
+
+    def end(self) -> tuple[str, str]:
+        """The choice has ended: what was still held."""
+        held = "".join(self._block) + self._held
+        if self._state is _INSIDE:
+            out = ("", held) if self._reveal else (self._opener + held, "")
+        else:
+            out = (held, "")
+        self._clear()
+        self._state = _PAST
+        return out
+
+    abort = end  # a reply that broke off has no other end
+
+    def _clear(self) -> None:
+        self._block.clear()
+        self._held = ""
+        self._size = 0
+
+    def _give_up(self, rest: str, visible: list[str]) -> None:
+        """What was held is text after all."""
+        visible += (*self._block, rest)
+        self._clear()
+        self._state = _PAST
+
+    def _start(self, text: str, at: int, visible: list[str], thought: list[str]) -> int:
+        begin = _end_of(_SPACE, text, at)
+        visible.append(text[at:begin])
+        if match := _OPENER.match(text, begin):
+            self._enter(match)
+            return match.end()
+        if _is_beginning(text, begin, _OPENERS):
+            self._held = text[begin:]
+            return len(text)
+        if begin < len(text):
+            self._state = _WAITING if self._orphan else _PAST
+        return begin
+
+    def _enter(self, match: re.Match[str]) -> None:
+        self._opener = match.group()
+        self._name = self._opener[1:-1].lower()
+        self._closer = _CLOSER[self._name]
+        self._orphan = 0
+        self._state = _INSIDE
+
+    def _inside(self, text: str, at: int, visible: list[str], thought: list[str]) -> int:
+        match = self._closer.search(text, at)
+        cut = match.start() if match else _tag_at(text, at, (f"</{self._name}>",))
+        if self._reveal:
+            thought.append(text[at:cut])
+        elif self._size + cut - at > self._limit:
+            visible.append(self._opener)
+            self._give_up(text[at:], visible)
+            self._anywhere = False  # the reply is left alone from here on, wherever the text was cut
+            return len(text)
+        else:
+            self._block.append(text[at:cut])
+            self._size += cut - at
+        if match:
+            return self._close(match, thought)
+        self._held = text[cut:]
+        return len(text)
+
+    def _close(self, match: re.Match[str], thought: list[str]) -> int:
+        thought += self._block
+        self._clear()
+        self._orphan = 0
+        self._state = _AFTER
+        return match.end()
+
+    def _after(self, text: str, at: int, visible: list[str], thought: list[str]) -> int:
+        at = _end_of(_LINE_BREAKS, text, at)
+        if at < len(text):
+            self._state = _START
+        return at
+
+    def _waiting(self, text: str, at: int, visible: list[str], thought: list[str]) -> int:
+        match = _TAG.search(text, at)
+        cut = match.start() if match else _tag_at(text, at, _TAGS)
+        if self._size + cut - at > self._orphan or (match and text[cut + 1] != "/"):
+            self._orphan = 0
+            self._give_up(text[at:] if not self._anywhere else text[at:cut], visible)
+            return cut if self._anywhere else len(text)
+        self._block.append(text[at:cut])
+        self._size += cut - at
+        if match:
+            return self._close(match, thought)
+        self._held = text[cut:]
+        return len(text)
+
+    def _past(self, text: str, at: int, visible: list[str], thought: list[str]) -> int:
+        if not self._anywhere:
+            visible.append(text[at:])
+            return len(text)
+        match = _OPENER.search(text, at)
+        cut = match.start() if match else _tag_at(text, at, _OPENERS)
+        visible.append(text[at:cut])
+        if match:
+            self._enter(match)
+            return match.end()
+        self._held = text[cut:]
+        return len(text)
+
+
+_STEPS: Final = {
+    _START: ThinkFilter._start,
+    _INSIDE: ThinkFilter._inside,
+    _AFTER: ThinkFilter._after,
+    _WAITING: ThinkFilter._waiting,
+    _PAST: ThinkFilter._past,
+}
+"""Each step takes text from `at` on, and returns where the next one goes on."""
+
+
+def _end_of(pattern: re.Pattern[str], text: str, at: int) -> int:
+    match = pattern.match(text, at)
+    assert match is not None  # these patterns match the empty string
+    return match.end()
+
+
+def _is_beginning(text: str, at: int, tags: tuple[str, ...]) -> bool:
+    """Could `text` from `at` on be the beginning of one of `tags`?"""
+    if not text.startswith("<", at) or len(text) - at >= _LONGEST:
+        return False
+    lower = text[at:].lower()
+    return any(tag.startswith(lower) for tag in tags)
+
+
+def _tag_at(text: str, at: int, tags: tuple[str, ...]) -> int:
+    """Where in `text`, from `at` on, a tag begins whose end has not come yet; len(text) if there is none."""
+    begin = text.rfind("<", max(at, len(text) - _LONGEST + 1))
+    return begin if begin >= 0 and _is_beginning(text, begin, tags) else len(text)
+
+
+class ThinkStage(SlotStage):
+    """Stage that strips thoughts, or moves them to the slot's `reasoning_field` ("reasoning"; stripped where there
+    is none).
+    """
+
+    def __init__(
+        self,
+        slots: SlotFinder,
+        mode: Mode = "strip",
+        *,
+        unclosed: Unclosed = "keep",
+        orphan: int = 0,
+        anywhere: bool = False,
+        limit: int = HOLD_LIMIT,
+    ) -> None:
+        super().__init__(slots, keep_thoughts=mode == "reasoning")
+        self._mode: Mode = mode
+        self._unclosed: Unclosed = unclosed
+        self._orphan = orphan
+        self._anywhere = anywhere
+        self._limit = limit
+
+    def new_filter(self, slot: Slot, *, whole: bool) -> ThinkFilter | None:
+        if self._mode == "keep":
+            return None
+        return ThinkFilter(
+            reveal=self._mode == "reasoning" and slot.reasoning_field is not None,
+            unclosed=self._unclosed,
+            orphan=NO_LIMIT if whole else self._orphan,
+            anywhere=self._anywhere,
+            limit=NO_LIMIT if whole else self._limit,
+        )

@@ -1,1 +1,0 @@
-"""Anthropic's Messages API (anthropic-python 2.x types)."""

@@ -1,0 +1,177 @@
+"""Exchange: the one record that travels with a flow through all addons.
+
+It goes when the flow goes. Only plain values are put into `flow.metadata`: mitmproxy saves that with the flow, and a
+dataclass there breaks saving.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from math import inf
+from typing import TYPE_CHECKING, Any, Literal
+
+from mitmproxy import http
+
+from switchman.addons.core.cache.fingerprint import Fingerprint
+from switchman.addons.core.dialects.neutral.form import Failed
+from switchman.addons.core.dialects.rendering import Rendered
+from switchman.addons.core.dialects.translate import Malformed, Translation, Untranslatable
+from switchman.addons.core.record import Outcome
+from switchman.addons.core.request.call import Call, DialectName
+from switchman.addons.core.request.features import Features
+from switchman.addons.core.routes.plan import Candidate, Earlier, Plan, TraceLine
+from switchman.addons.core.streams.pipe import Pipe
+from switchman.addons.core.streams.reply import ReplyCollector
+
+if TYPE_CHECKING:
+    from switchman.addons.core.rules.ruleset import Ruleset
+    from switchman.addons.semantics.client import SemanticAnswer
+    from switchman.addons.state.flights import Flight
+
+
+# Bytes of an answer that the caches keep.
+MAX_REPLY = 1024 * 1024
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One try at one candidate. Times are `time.monotonic()` seconds unless the name says otherwise."""
+
+    number: int
+    candidate: Candidate
+    target: str  # `server/model` as it is asked for there: the breaker's key
+    url: str
+    started_at: float  # epoch seconds
+    started: float
+    first_byte: float | None = None
+    ended: float | None = None
+    status: int | None = None
+    outcome: str | None = None  # as in core.record.AttemptRecord; None while it runs
+    error: str | None = None
+    probe: bool = False  # the breaker let it pass: it may be the one that finds out whether the server is back
+    rendered: Rendered | None = None  # how the server is spoken to; None for what is no LLM call
+    swallow: frozenset[int] = frozenset()  # statuses that are worth another attempt
+    elsewhere: frozenset[int] = frozenset()  # those for which another server is asked; none where there is no other
+    withheld: bool = False  # the client's credentials are not for this server, and it has none of its own
+
+    @property
+    def answer(self) -> Translation | None:
+        """What makes the server's answer the client's, where they speak different dialects."""
+        return self.rendered.answer if self.rendered else None
+
+    def name_for_client(self, model: str) -> str:
+        """The target, as an answer to `auto` names it; `model` is the server's own name, for who was given none."""
+        return Candidate(self.candidate.server, self.candidate.model or model).target
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The request as it came in, to the byte."""
+
+    method: str
+    path: str  # with the query string
+    fields: tuple[tuple[bytes, bytes], ...]
+    content: bytes
+
+
+@dataclass(slots=True)
+class CacheUse:
+    """What the caches do for a request. `status` is said in x-switchman-cache. `ttl` is in seconds.
+
+    `fingerprint` None: the request is not for a cache. `keeps`: its answer may be stored. `flight`: others wait for it.
+    `earlier`: whose answer was served.
+    """
+
+    status: Literal["hit", "miss", "bypass", "refresh", "shadow"]
+    fingerprint: Fingerprint | None = None
+    keeps: bool = False
+    ttl: float = 0.0
+    rules: Ruleset | None = None  # in force when its key was made
+    flight: Flight | None = None
+    earlier: Earlier | None = None
+
+
+@dataclass(slots=True)
+class Exchange:
+    """All that is known of one request, filled in from top to bottom as it goes through the pipeline."""
+
+    id: str
+    started_at: float  # epoch seconds
+    started: float  # monotonic seconds
+    client: str  # the caller's address, through trusted proxies only
+    deadline: float = inf  # monotonic seconds: when the request as a whole must be answered
+    dialect: DialectName | None = None  # the dialect errors are written in
+    sent: Sent | None = None  # as the client sent it; every attempt starts from this
+    call: Call | None = None
+    auto: bool = False  # the router chooses the model, and names it in the answer
+    features: Features | None = None  # None: nobody had to look
+    cache: CacheUse | None = None  # None: the caches do not serve this model
+    conversation: str | None = None  # the key under which its target is kept
+    semantic: SemanticAnswer | None = None  # one embedding for the semantic cache and the semantic routes
+    plan: Plan | None = None
+    trace: list[TraceLine] = field(default_factory=list)
+    attempts: list[Attempt] = field(default_factory=list)
+    next_candidate: int = 0  # index into plan.candidates of the next one to try
+    untold: Untranslatable | Malformed | None = None  # why the last candidate passed over cannot be asked
+    last_answer: http.Response | None = None  # the last upstream error that was swallowed
+    routed: float | None = None  # when the first attempt was handed to the proxy: monotonic seconds
+    pinged: bool = False  # the client has the head of a stream, and pings, from before the answer began
+    failed: Failed | None = None  # the error within an answer whose status was good
+    pipe: Pipe | None = None
+    reply: ReplyCollector | None = None
+    outcome: Outcome | None = None
+    status: int | None = None  # where the client was answered without a response object
+    error: str | None = None
+    recorded: bool = False
+
+    @property
+    def attempt(self) -> Attempt | None:
+        """The attempt that runs now, or ran last."""
+        return self.attempts[-1] if self.attempts else None
+
+    @property
+    def candidate(self) -> Candidate | None:
+        """Who answered, or tried last; of an answer from a cache, who gave it first."""
+        if self.attempts:
+            return self.attempts[-1].candidate
+        return self.plan.candidates[0] if self.plan is not None and self.outcome == "cached" else None
+
+    @property
+    def target(self) -> str | None:
+        """`server/model` of the same."""
+        if self.attempts:
+            return self.attempts[-1].target
+        return self.candidate.target if self.candidate is not None else None
+
+    def summary(self) -> dict[str, Any]:
+        """Plain values for `flow.metadata`, so mitmweb shows why a flow went where it went."""
+        plan = self.plan
+        return {
+            "switchman_id": self.id,
+            "switchman_layer": plan.layer if plan else None,
+            "switchman_route": plan.route if plan else None,
+            "switchman_target": self.target,
+            "switchman_attempts": len(self.attempts),
+            "switchman_outcome": self.outcome,
+        }
+
+
+def ms_since(started: float) -> float:
+    """Milliseconds from a time of time.monotonic() until now."""
+    return (time.monotonic() - started) * 1000
+
+
+# Every hook asks for it, so it is an attribute of the flow: a WeakKeyDictionary took 2.5 % of a request. mitmproxy
+# saves and copies a flow by the fields it knows, and so leaves this one out.
+_ATTRIBUTE = "switchman_exchange"
+
+
+def exchange(flow: http.HTTPFlow) -> Exchange | None:
+    """The Exchange of a flow, or None for a flow that is not ours to touch."""
+    return flow.__dict__.get(_ATTRIBUTE)
+
+
+def begin(flow: http.HTTPFlow, x: Exchange) -> None:
+    """Make the flow ours."""
+    flow.__dict__[_ATTRIBUTE] = x

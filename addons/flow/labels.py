@@ -1,0 +1,56 @@
+"""What the router writes on an answer's head: where it came from, and that its length is not known."""
+
+from __future__ import annotations
+
+from mitmproxy import http
+
+from switchman.addons.flow.exchange import Exchange
+
+MAX_LABEL = 300  # characters of a name that go into a header
+
+
+def label(response: http.Response, x: Exchange, request: http.Request) -> None:
+    """Say on the answer itself why it came from where it came."""
+    headers, plan = response.headers, x.plan
+    fields = list(headers.fields)
+    names = {name.lower() for name, _ in fields}
+    if x.attempts and any(name.startswith(b"x-switchman-") for name in names):
+        # Another router of our kind upstream said the same of itself: ours replaces it.
+        fields = [field for field in fields if not field[0].lower().startswith(b"x-switchman-")]
+    fields.append((b"x-switchman-request-id", x.id.encode()))
+    if b"x-request-id" not in names:
+        fields.append((b"x-request-id", (_request_id(request) or x.id).encode()))
+    if x.dialect == "anthropic" and b"request-id" not in names:
+        fields.append((b"request-id", (headers.get("x-request-id") or _request_id(request) or x.id).encode()))
+    if plan is not None:
+        fields.append((b"x-switchman-layer", plan.layer.encode()))
+        fields.append((b"x-switchman-route", _printable(plan.route).encode()))
+        fields.append((b"x-switchman-attempts", b"%d" % len(x.attempts)))
+    if (target := x.target) is not None:
+        fields.append((b"x-switchman-target", _printable(target).encode()))
+    if x.cache is not None:
+        fields.append((b"x-switchman-cache", x.cache.status.encode()))
+    if x.routed is not None:
+        fields.append((b"x-switchman-overhead-ms", b"%.2f" % ((x.routed - x.started) * 1000)))
+    headers.fields = tuple(fields)
+
+
+def make_open_ended(response: http.Response) -> None:
+    """The length of a processed stream is not known beforehand."""
+    headers = response.headers
+    headers.pop("content-length", None)
+    headers["transfer-encoding"] = "chunked"
+    headers["cache-control"] = "no-cache"
+    headers["x-accel-buffering"] = "no"
+
+
+def _request_id(request: http.Request) -> str | None:
+    given = request.headers.get("x-request-id", "")
+    return given if 0 < len(given) <= 200 and given.isascii() and given.isprintable() else None
+
+
+def _printable(text: str) -> str:
+    """A header's value: names may hold anything, a header may not."""
+    if text.isascii() and text.isprintable() and len(text) <= MAX_LABEL:
+        return text
+    return "".join(c if " " <= c <= "~" else "?" for c in text)[:MAX_LABEL]

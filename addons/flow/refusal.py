@@ -1,0 +1,69 @@
+"""Answers the router gives on its own account: errors, in the dialect of the client that gets them."""
+
+from __future__ import annotations
+
+import time
+
+from mitmproxy import http
+from mitmproxy.net.http import http1, status_codes
+
+from switchman.addons.core.dialects import endpoint_of, error_body
+from switchman.addons.core.dialects.neutral.form import Failed
+from switchman.addons.core.dialects.translate import Translation
+from switchman.addons.core.request.call import DialectName
+from switchman.addons.flow.exchange import Exchange
+
+
+def dialect_of(request: http.Request) -> DialectName:
+    """The dialect a request is written in, from its path, else its headers; OpenAI's where nothing tells."""
+    path = request.path.partition("?")[0]
+    endpoint = endpoint_of(request.method, path) or endpoint_of("POST", path)
+    if endpoint is not None:
+        return endpoint.dialect
+    if "anthropic-version" in request.headers:
+        return "anthropic"
+    return "ollama" if path.startswith("/api/") else "openai"
+
+
+def refusal(
+    x: Exchange, status: int, message: str, *, param: str | None = None, headers: dict[str, str] | None = None
+) -> http.Response:
+    """An error response for this exchange, which from now on counts as refused (4xx) or failed (5xx)."""
+    x.outcome = "refused" if status < 500 else "failed"
+    x.error = message
+    fields = http.Headers(content_type="application/json")
+    for name, value in (headers or {}).items():
+        fields[name] = value
+    return _response(status, error_body(x.dialect or "openai", status, message, param=param), fields)
+
+
+def relayed_error(x: Exchange, failed: Failed, head: http.Response | None) -> http.Response:
+    """A server's error that came with a good status, with the status it should have had, and its Retry-After."""
+    kept = [] if head is None else [f for f in head.headers.fields if f[0].lower().startswith(b"retry-after")]
+    fields = http.Headers([*kept, (b"content-type", b"application/json")])
+    translated = x.attempt is not None and x.attempt.answer is not None
+    kind = None if translated else failed.type  # a word of the server's dialect
+    body = error_body(x.dialect or "openai", failed.status, failed.message, type=kind, code=failed.code)
+    return _response(failed.status, body, fields)
+
+
+def translate_error(response: http.Response, answer: Translation) -> None:
+    """Say a server's error in the client's dialect: the same status and Retry-After, its message, the client's form."""
+    content = response.get_content(strict=False) or b""
+    response.headers.pop("content-encoding", None)
+    response.headers["content-type"] = "application/json"
+    response.content = answer.error(response.status_code, content)
+
+
+def raw_refusal(request: http.Request, status: int, message: str) -> bytes:
+    """The same as bytes on the wire, for a request that never became a flow; the connection closes after it."""
+    fields = http.Headers(content_type="application/json", connection="close")
+    raw: bytes = http1.assemble_response(_response(status, error_body(dialect_of(request), status, message), fields))
+    return raw
+
+
+def _response(status: int, body: bytes, fields: http.Headers) -> http.Response:
+    fields["content-length"] = str(len(body))
+    reason = status_codes.RESPONSES.get(status, "")
+    now = time.time()
+    return http.Response(b"HTTP/1.1", status, reason.encode(), fields, body, None, now, now)

@@ -1,0 +1,285 @@
+"""Caching: answers given before, given again. L0, the exact cache; L0.5, the semantic one, lies in semantic_caching.py.
+
+    Caching   request    looks for an answer; a hit sets flow.response, and the request goes no further
+    Keeping   response   stores the answer after all stages; lets those go on who waited for it
+              error      lets them go on all the same
+
+The key says what the answer hangs on (core/fingerprint.py), the policy in force included, so a changed rules file
+finds nothing that was kept under the old one. Whatever fails here is a miss.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Coroutine
+from fnmatch import fnmatchcase
+from functools import partial
+from typing import Any
+
+from mitmproxy import http
+
+from switchman.addons.core.cache.fingerprint import Fingerprint, fingerprint, policy_digest
+from switchman.addons.core.cache.replay import Kept, pack, replay, streamed_reply, unpack, whole_reply
+from switchman.addons.core.decision.circumstances import Circumstances
+from switchman.addons.core.dialects import framing_of
+from switchman.addons.core.dialects.codecs import JSON
+from switchman.addons.core.dialects.neutral.form import FormatName, Stamp, Usage
+from switchman.addons.core.routes.plan import Candidate, Plan, TraceLine
+from switchman.addons.core.rules.ruleset import Ruleset, Server
+from switchman.addons.core.rules.rulesfile import AUTO
+from switchman.addons.flow.exchange import MAX_REPLY, CacheUse, Exchange, exchange, ms_since
+from switchman.addons.hooks import seen
+from switchman.addons.hooks.caching.semantic_caching import SemanticCache
+from switchman.addons.state.flights import Flight, Result
+from switchman.addons.state.runtime import Runtime
+from switchman.addons.state.shared import Room, Trouble
+
+logger = logging.getLogger(__name__)
+
+LAYER = "exact_cache"
+SPACE = "answers"
+BUDGET = 0.05  # seconds for a look into the store; it takes a fifth of a millisecond
+# A longer request is hardly asked twice, and reading it would cost more time than the event loop has.
+MAX_REQUEST = 256 * 1024  # characters
+MAX_MESSAGES = 100
+AFTER_FAILOVER = 300.0  # seconds that an answer is kept at most which the first choice did not give
+HEADER = "x-switchman-cache"
+
+
+class Caching:
+    """Serves `auto`, and the models that `cache: models:` names."""
+
+    def __init__(self, runtime: Runtime, semantic: SemanticCache) -> None:
+        self.runtime = runtime
+        self.semantic = semantic
+        self._of: tuple[Ruleset, str, Circumstances] | None = None
+
+    async def request(self, flow: http.HTTPFlow) -> None:
+        if (x := exchange(flow)) is None or flow.response or x.call is None:
+            return
+        rules = self.runtime.rules.current
+        x.auto = seen.is_auto(x, rules)
+        if not self._serves(x, rules):
+            return
+        x.cache = use = self._use(x, rules, flow.request)
+        if use.fingerprint is None or use.status != "miss":
+            return
+        started = time.monotonic()
+        if (kept := await self._look(use.fingerprint.key)) is not None:
+            self._serve(flow, x, kept, LAYER, started)
+            return
+        detail = "No answer to this very request is kept."
+        x.trace.append(TraceLine(LAYER, "miss", detail, elapsed_ms=ms_since(started)))
+        started = time.monotonic()
+        if (near := await self.semantic.look(x, use, self._look)) is not None:
+            self._serve(flow, x, near, self.semantic.name, started)
+        else:
+            await self._board(flow, x, use, use.fingerprint.key)
+
+    async def _board(self, flow: http.HTTPFlow, x: Exchange, use: CacheUse, key: str) -> None:
+        """Lead, follow, or go alone."""
+        started = time.monotonic()
+        found = await self.runtime.flights.board(key, partial(self._look, key))
+        if found is not None and not isinstance(found, Flight):
+            self._serve(flow, x, found, LAYER, started)
+            return
+        use.flight = found
+        if found is None or found.waited:
+            detail = "The same request was under way already, but nothing came of waiting for its answer."
+            x.trace.append(TraceLine(LAYER, "miss", detail, elapsed_ms=ms_since(started)))
+
+    def _serves(self, x: Exchange, rules: Ruleset) -> bool:
+        if rules.cache.exact.ttl <= 0 or x.call is None:
+            return False
+        return x.auto or any(fnmatchcase(x.call.model, pattern) for pattern in rules.cache.models)
+
+    def _use(self, x: Exchange, rules: Ruleset, request: http.Request) -> CacheUse:
+        """What the request itself says of caches, and its fingerprint."""
+        assert x.call is not None
+        wish = _wish(request)
+        if wish == "bypass":
+            x.trace.append(TraceLine(LAYER, "skip", "The client asked for no cache at all."))
+            return CacheUse("bypass")
+        shared = rules.cache.exact.scope == "shared"
+        # Rules may treat each of the names that stand for `auto` in its own way; no name at all is the same as `auto`.
+        policy = f"{self._policy(x, rules)}/{x.call.model or AUTO}"
+        named = None
+        messages = x.call.body.get("messages")
+        long = isinstance(messages, list) and len(messages) > MAX_MESSAGES
+        if len(x.call.text) <= MAX_REQUEST and not long:
+            named = fingerprint(x.call, policy, "" if shared else seen.caller(x))
+        if named is None:
+            x.trace.append(TraceLine(LAYER, "skip", "Such a request is never cached."))
+            return CacheUse("bypass")
+        if wish == "refresh":
+            x.trace.append(TraceLine(LAYER, "skip", "The client asked for a fresh answer."))
+        return CacheUse(
+            "refresh" if wish == "refresh" else "miss", named, keeps=True, ttl=rules.cache.exact.ttl, rules=rules
+        )
+
+    def _policy(self, x: Exchange, rules: Ruleset) -> str:
+        """Names all that an answer hangs on beside the request and its caller."""
+        if self._of is None or self._of[0] is not rules:
+            self._of = (rules, _settled(rules), Circumstances(rules))
+        _, settled, circumstances = self._of
+        return f"{settled}/{circumstances.of(seen.ask_of(x, x.features, outside=True))}/{seen.account(x)}"
+
+    async def _look(self, key: str) -> Kept | None:
+        try:
+            async with asyncio.timeout(BUDGET):
+                value = await self.runtime.shared.get(SPACE, key)
+        except TimeoutError:
+            return None  # a busy machine: a miss, and no news
+        except Trouble as error:
+            logger.warning("The cache could not be read: %s", error)
+            return None
+        return unpack(value) if value is not None else None
+
+    def _serve(self, flow: http.HTTPFlow, x: Exchange, kept: Kept, layer: str, started: float) -> None:
+        assert x.call is not None and x.cache is not None and x.cache.fingerprint is not None
+        server = _server(self.runtime.rules.current, kept.server)
+        if server is None:
+            x.trace.append(TraceLine(layer, "miss", f"The answer's server {kept.server} is not there any more."))
+            return
+        age = max(0.0, time.time() - kept.kept_at)
+        candidate = Candidate(server, kept.model)
+        named = candidate.target if x.auto else str(kept.reply.get("model") or x.call.model)
+        stamp = Stamp(x.id, x.started_at, named, x.call.wants_usage)
+        body, content_type = replay(kept, x.cache.fingerprint.format, x.call.stream, stamp)
+        headers = {"content-type": content_type, "age": str(int(age))}
+        if content_type != JSON:
+            headers |= {"cache-control": "no-cache", "x-accel-buffering": "no"}
+        flow.response = http.Response.make(200, body, headers)
+        x.cache.status, x.outcome = "hit", "cached"
+        detail = f"Answered {age:.0f} s ago by {candidate.target}, which {kept.layer} had chosen."
+        x.cache.earlier = kept.earlier
+        earlier = kept.earlier if layer == LAYER else None  # the semantic cache has said it already
+        x.trace.append(TraceLine(layer, "hit", detail, elapsed_ms=ms_since(started), earlier=earlier))
+        x.plan = Plan((candidate,), layer, kept.route)
+
+
+class Keeping:
+    """Stores what is fit. The client does not wait for it: the work goes on after its last byte."""
+
+    def __init__(self, runtime: Runtime, semantic: SemanticCache) -> None:
+        self.runtime = runtime
+        self.semantic = semantic
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def response(self, flow: http.HTTPFlow) -> None:
+        if (x := exchange(flow)) is None or (use := x.cache) is None or x.outcome == "cached":
+            return
+        content = _content(flow, x)
+        if use.fingerprint is None or not use.keeps or x.attempt is None or x.outcome not in (None, "ok"):
+            self._spawn(self._land(use.flight, "failed"))
+        elif use.rules is not self.runtime.rules.current:
+            # The rules changed while it was under way: nobody knows by which of them it was decided.
+            self._spawn(self._land(use.flight, "unfit"))
+        elif content is None:
+            failed = flow.response is None or flow.response.status_code != 200
+            self._spawn(self._land(use.flight, "failed" if failed else "unfit"))
+        else:
+            assert flow.response is not None
+            streamed = framing_of(flow.response.headers.get("content-type", "")) is not None
+            self._spawn(self._keep(x, use, use.fingerprint, content, streamed))
+
+    def error(self, flow: http.HTTPFlow) -> None:
+        if (x := exchange(flow)) is not None and x.cache is not None:
+            self._spawn(self._land(x.cache.flight, "failed"))
+
+    async def done(self) -> None:
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=2)
+        self.runtime.shared.close()
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work, name="switchman cache")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _land(self, flight: Flight | None, result: Result) -> None:
+        if flight is not None:
+            await self.runtime.flights.land(flight, result)
+
+    async def _keep(self, x: Exchange, use: CacheUse, named: Fingerprint, content: bytes, streamed: bool) -> None:
+        result: Result = "failed"
+        try:
+            # Reading a long stream once more takes milliseconds, which the event loop does not have.
+            value = await asyncio.to_thread(_packed, x, named, content, streamed, ms_since(x.started))
+            result = "unfit" if value is None or len(value) > MAX_REPLY else "stored"
+            if value is not None and result == "stored":
+                ttl = use.ttl if len(x.attempts) == 1 else min(use.ttl, AFTER_FAILOVER)
+                room = Room(self.runtime.rules.current.cache.exact.max_entries)
+                await self.runtime.shared.put(SPACE, named.key, value, ttl, room)
+                await self.semantic.remember(x, named)
+        except Trouble as error:
+            result = "failed"
+            logger.warning("An answer could not be cached: %s", error)
+        except Exception as error:  # noqa: BLE001 - the boundary: an answer that puzzles us is not cached, and that is all
+            result = "failed"
+            logger.error("An answer was not cached: %r", error)
+        finally:
+            await self._land(use.flight, result)
+
+
+def _wish(request: http.Request) -> str:
+    """bypass (neither read nor store), refresh (do not read) or nothing."""
+    own: str = request.headers.get(HEADER, "").strip().lower()
+    if own in ("bypass", "refresh"):
+        return own
+    said = {part.strip().lower() for part in request.headers.get("cache-control", "").split(",")}
+    if "no-store" in said:
+        return "bypass"
+    return "refresh" if said & {"no-cache", "max-age=0"} else ""
+
+
+def _settled(rules: Ruleset) -> str:
+    """Names the rules and the settings in force."""
+    return policy_digest(
+        rules.digest,
+        rules.default.url,
+        rules.default_set,
+        rules.model_map,
+        rules.strip_thinking,
+        rules.strip_json_markdown,
+        rules.disable_thinking,
+    )
+
+
+def _server(rules: Ruleset, name: str) -> Server | None:
+    return next((server for server in (*rules.upstreams, rules.default) if server.name == name), None)
+
+
+def _content(flow: http.HTTPFlow, x: Exchange) -> bytes | None:
+    """All that the client got, if it got a good answer and it is not too long."""
+    if flow.response is None or flow.response.status_code != 200:
+        return None
+    if x.pipe is None:
+        content = flow.response.get_content(strict=False)
+        return content if content is not None and len(content) <= MAX_REPLY else None
+    return None if x.pipe.truncated or x.pipe.framing == "raw" or len(x.pipe.kept) > MAX_REPLY else x.pipe.kept
+
+
+def _packed(x: Exchange, named: Fingerprint, content: bytes, streamed: bool, took_ms: float) -> bytes | None:
+    """The value for the store; None for an answer that is not fit to be given again."""
+    assert x.attempt is not None and x.call is not None
+    candidate = x.attempt.candidate
+    reply = _reply(named.format, x, content, streamed)
+    if reply is None:
+        return None
+    model = candidate.model or ("" if x.auto else x.call.model)
+    layer, route = (x.plan.layer, x.plan.route) if x.plan is not None else ("", "")
+    given = (candidate.server.name, model, layer, route)
+    return pack(Kept(named.format, reply, *given, named.ask, time.time(), x.id, took_ms))
+
+
+def _reply(format: FormatName, x: Exchange, content: bytes, streamed: bool) -> dict[str, Any] | None:
+    if not streamed:
+        return whole_reply(format, content)
+    assert x.call is not None
+    usage = None
+    if x.reply is not None and x.reply.output_tokens is not None:
+        usage = Usage(input=x.reply.input_tokens, output=x.reply.output_tokens, cached=x.reply.cached_tokens)
+    return streamed_reply(format, content, Stamp(x.id, x.started_at, x.call.model), usage)

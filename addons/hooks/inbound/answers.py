@@ -1,0 +1,206 @@
+"""Answers: what the router itself answers. Model lists, Ollama's small talk, and whether it is well.
+
+    GET /v1/models, /v1/models/{id}   all upstreams' models; in Anthropic's format for a request with anthropic-version
+    GET /api/tags                     the same in Ollama's
+    GET /api/version, HEAD|GET /      what Ollama clients ask first
+    GET /healthz                      200: the process is up
+    GET /readyz                       200: the database is well and an upstream can be reached; else 503
+
+A rules file that cannot be read does not make the router unready: it goes on with the last good rules. /readyz names
+what is wrong in any case; with only the rules file at fault its status is 200, "degraded".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+from urllib.parse import unquote
+
+from mitmproxy import http
+
+from switchman.addons.core.decision import catalogue
+from switchman.addons.core.decision.catalogue import Entry
+from switchman.addons.core.dialects import error_body
+from switchman.addons.core.request.call import DialectName
+from switchman.addons.core.rules.ruleset import Ruleset, Server
+from switchman.addons.core.servers.credentials import CREDENTIALS, header_for, key_in, source
+from switchman.addons.flow.exchange import Exchange, exchange
+from switchman.addons.hooks.inbound.listings import TIMEOUT, Kept, Listings
+from switchman.addons.state.asking import Credentials
+
+# The version of Ollama whose API is spoken here: clients look whether it is new enough for what they want.
+OLLAMA_VERSION = "0.12.6"
+
+ONE_MODEL = ("/v1/models/", "/models/")
+
+Answer = Callable[[http.Request, Exchange], Awaitable[http.Response]]
+
+
+def never(_: object) -> bool:
+    return False
+
+
+class Answers:
+    """Sets flow.response for what the router answers itself; everything else passes.
+
+    Args:
+        rules: the rules in force.
+        rules_error: what is wrong with the rules file, or None.
+        store_check: what is wrong with the log's database, or None. May block: it is called in a thread.
+        auto: whether the rules can route the model `auto`, which is then listed first.
+        own_token: whether a header's value is the router's own token, which no upstream may see.
+        listings: the upstreams' lists.
+    """
+
+    def __init__(
+        self,
+        rules: Callable[[], Ruleset],
+        rules_error: Callable[[], str | None],
+        store_check: Callable[[], str | None],
+        *,
+        auto: Callable[[Ruleset], bool] = never,
+        own_token: Callable[[str], bool] = never,
+        listings: Listings | None = None,
+    ) -> None:
+        self._rules, self._rules_error, self._store_check = rules, rules_error, store_check
+        self._auto, self._own_token = auto, own_token
+        self._listings = listings or Listings()
+        self._answers: dict[str, Answer] = {
+            "/": self._root,
+            "/v1/models": self._models,
+            "/models": self._models,
+            "/api/tags": self._tags,
+            "/api/version": self._version,
+            "/healthz": self._healthz,
+            "/readyz": self._readyz,
+        }
+
+    async def request(self, flow: http.HTTPFlow) -> None:
+        if (x := exchange(flow)) is None or flow.response or flow.request.method not in ("GET", "HEAD"):
+            return
+        path = flow.request.path.partition("?")[0]
+        answer = self._answers.get(path) or self._answers.get(path.rstrip("/"))
+        if answer is None and path.startswith(ONE_MODEL):
+            answer = self._one_model
+        if answer is None:
+            return
+        x.outcome = "answered"
+        response = await answer(flow.request, x)
+        response.headers["cache-control"] = "no-store"
+        if flow.request.method == "HEAD":
+            response.raw_content = b""  # and the content-length of what GET would have got
+        flow.response = response
+
+    async def done(self) -> None:
+        await self._listings.close()
+
+    # What there is
+
+    async def _models(self, request: http.Request, x: Exchange) -> http.Response:
+        entries = await self.entries(request)
+        listed = catalogue.anthropic_list if _wants_anthropic(request) else catalogue.openai_list
+        return _json(200, listed(entries))
+
+    async def _one_model(self, request: http.Request, x: Exchange) -> http.Response:
+        path = request.path.partition("?")[0]
+        wanted = unquote(path.removeprefix("/v1").removeprefix("/models/"))
+        anthropic = _wants_anthropic(request)
+        for entry in await self.entries(request):
+            if entry.id == wanted:
+                return _json(200, catalogue.anthropic_entry(entry) if anthropic else catalogue.openai_entry(entry))
+        x.outcome, x.error = "refused", f"The model {wanted!r} is not in the list of /v1/models."
+        dialect: DialectName = "anthropic" if anthropic else "openai"
+        return _response(404, error_body(dialect, 404, x.error, param="model", code="model_not_found"))
+
+    async def _tags(self, request: http.Request, x: Exchange) -> http.Response:
+        return _json(200, catalogue.ollama_tags(await self.entries(request)))
+
+    async def entries(self, request: http.Request) -> tuple[Entry, ...]:
+        """The models that clients are shown, in the order they are shown."""
+        rules = self._rules()
+        named = dict.fromkeys(rules.servers.values())
+        if rules.default in rules.upstreams:
+            named[rules.default] = None
+        kept = await self._listings.of(named, {rules.default: self._credentials(request, rules.default)})
+        lists = {name: known.models for name, known in kept.items() if known.models is not None}
+        return catalogue.merge(rules, lists, self._auto(rules))
+
+    def _credentials(self, request: http.Request, default: Server) -> Credentials:
+        """The client's own credentials, as far as the default upstream may have them, where it looks for them."""
+        if source(default, first=default) != "client":
+            return ()
+        given = ((name, request.headers.get(name, "")) for name in CREDENTIALS)
+        found = {name: value for name, value in given if value and not self._own_token(value)}
+        dialect = self._listings.speaks(default)
+        if found and dialect is not None and (dialect == "anthropic") != _wants_anthropic(request):
+            return (header_for(key_in(found), dialect),)
+        return tuple(found.items())
+
+    # How it is
+
+    async def _root(self, request: http.Request, x: Exchange) -> http.Response:
+        return _response(200, b"Ollama is running", "text/plain; charset=utf-8")
+
+    async def _version(self, request: http.Request, x: Exchange) -> http.Response:
+        return _json(200, {"version": OLLAMA_VERSION})
+
+    async def _healthz(self, request: http.Request, x: Exchange) -> http.Response:
+        return _json(200, {"status": "ok"})
+
+    async def _readyz(self, request: http.Request, x: Exchange) -> http.Response:
+        database, upstreams = await asyncio.gather(self._database_problem(), self._upstreams())
+        config = self._rules_error()
+        reached = any(known.reached for known in upstreams.values())
+        ready = database is None and reached
+        state = "not ready" if not ready else "degraded" if config is not None else "ready"
+        checks = {
+            "config": _check(config),
+            "database": _check(database),
+            "upstreams": {
+                **_check(None if reached else "no upstream can be reached"),
+                "servers": {name: _reach(known) for name, known in upstreams.items()},
+            },
+        }
+        return _json(200 if ready else 503, {"status": state, "checks": checks})
+
+    async def _database_problem(self) -> str | None:
+        try:
+            async with asyncio.timeout(TIMEOUT):
+                return await asyncio.to_thread(self._store_check)
+        except TimeoutError:
+            return f"no answer within {TIMEOUT:g} s"
+
+    async def _upstreams(self) -> dict[str, Kept]:
+        """What is known of each upstream; waits until one is known to be reachable, or all have been tried."""
+        kept = {
+            server.name: self._listings.ask(server, max_age=self._listings.retry) for server in self._rules().upstreams
+        }
+        while not any(known.reached for known in kept.values()):
+            running = [known.fetch for known in kept.values() if known.fetch is not None]
+            if not running:
+                break
+            await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+        return kept
+
+
+def _check(problem: str | None) -> dict[str, Any]:
+    return {"ok": True} if problem is None else {"ok": False, "problem": problem}
+
+
+def _reach(known: Kept) -> dict[str, Any]:
+    """`reachable` null: not known yet. A problem of one that can be reached is that it lists no models."""
+    return {"reachable": known.reached} | ({"problem": known.problem} if known.problem else {})
+
+
+def _wants_anthropic(request: http.Request) -> bool:
+    return "anthropic-version" in request.headers
+
+
+def _json(status: int, value: object) -> http.Response:
+    return _response(status, json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace"))
+
+
+def _response(status: int, body: bytes, content_type: str = "application/json") -> http.Response:
+    return http.Response.make(status, body, {"content-type": content_type})

@@ -1,0 +1,185 @@
+"""Facade: what clients of one dialect ask about models and servers of another.
+
+    POST /api/show                   an Ollama server's own answer; else what the rules know of the model
+    GET /api/ps                      what the Ollama servers have loaded, as `server/model`
+    POST /v1/messages/count_tokens   an Anthropic server's own answer; else an estimate, marked x-switchman-estimate: 1
+    POST /api/chat, /api/generate    with nothing said: the model is to be loaded, which only Ollama servers do
+    /api/pull, /api/create, ...      the default upstream's affair, if that is an Ollama server; else 501
+
+Those that name a model go where a chat with it would go, to those candidates that can answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from mitmproxy import http
+
+from switchman.addons.core.decision.catalogue import Entry
+from switchman.addons.core.decision.decide import decide
+from switchman.addons.core.dialects.ollama.reply import encode_loaded, only_loads
+from switchman.addons.core.dialects.ollama.show import show
+from switchman.addons.core.request import jsonedit
+from switchman.addons.core.request.asked import asked
+from switchman.addons.core.request.call import Call, DialectName, Endpoint
+from switchman.addons.core.routes.plan import Candidate, Plan, TraceLine
+from switchman.addons.core.servers.servers import Server
+from switchman.addons.flow.exchange import Exchange, exchange
+from switchman.addons.flow.refusal import refusal
+from switchman.addons.hooks import seen
+from switchman.addons.state.asking import UNREACHABLE, Asker, TooLong
+from switchman.addons.state.runtime import Runtime
+
+SHOW = Endpoint("ollama", "show", "/api/show")
+PS = "/api/ps"
+# What changes the models that a server has, or signs it in: docs/api.md of https://github.com/ollama/ollama.
+MANAGEMENT = ("/api/pull", "/api/push", "/api/create", "/api/copy", "/api/delete", "/api/blobs/", "/api/me")
+TIMEOUT = 2.0  # seconds for one server's /api/ps
+MAX_SHOW_BYTES = 1024 * 1024
+
+Entries = Callable[[http.Request], Awaitable[tuple[Entry, ...]]]
+
+
+class Facade:
+    """Answers, or sets the plan; what it does not know passes on to Routing.
+
+    Args:
+        entries: the models that clients are shown.
+    """
+
+    def __init__(self, runtime: Runtime, entries: Entries) -> None:
+        self.runtime, self.entries = runtime, entries
+        self._asker = Asker(TIMEOUT)
+
+    async def request(self, flow: http.HTTPFlow) -> None:
+        if (x := exchange(flow)) is None or flow.response or x.plan is not None:
+            return
+        method, path = flow.request.method, flow.request.path.partition("?")[0].rstrip("/")
+        if x.call is not None:
+            endpoint = x.call.endpoint
+            if endpoint.operation == "count_tokens":
+                self._count(flow, x, x.call)
+            elif endpoint.dialect == "ollama" and only_loads(endpoint.operation, x.call.body):
+                self._load(flow, x, x.call)
+        elif path == SHOW.path and method == "POST":
+            await self._show(flow, x)
+        elif path == PS and method in ("GET", "HEAD"):
+            _answer(flow, x, {"models": await self._loaded()})
+        elif path.startswith(MANAGEMENT) and not self._is(self.runtime.rules.current.default, "ollama"):
+            message = f"{path} manages the models of an Ollama server, and the default upstream is none."
+            flow.response = refusal(x, 501, message)
+
+    async def done(self) -> None:
+        await self._asker.close()
+
+    # Anthropic
+
+    def _count(self, flow: http.HTTPFlow, x: Exchange, call: Call) -> None:
+        plan = self._plan(x)
+        if self._keep(x, plan, "anthropic"):
+            return
+        _answer(flow, x, {"input_tokens": asked(call.body).tokens})
+        assert flow.response is not None
+        flow.response.headers["x-switchman-estimate"] = "1"
+
+    # Ollama
+
+    def _load(self, flow: http.HTTPFlow, x: Exchange, call: Call) -> None:
+        if not self._keep(x, self._plan(x), "ollama"):
+            _answer(flow, x, encode_loaded(call.endpoint.operation, call.body, x.started_at))
+
+    async def _show(self, flow: http.HTTPFlow, x: Exchange) -> None:
+        assert x.sent is not None
+        try:
+            if len(x.sent.content) > MAX_SHOW_BYTES:
+                raise ValueError("more than a model's name")
+            text = x.sent.content.decode("utf-8")
+            body, spans = jsonedit.parse(text)
+        except ValueError as error:
+            flow.response = refusal(x, 400, f"The body is not valid JSON: {error}")
+            return
+        model = body.get("model") or body.get("name")  # `name` is what clients said before 2024
+        if not isinstance(model, str):
+            flow.response = refusal(x, 400, "model is required", param="model")
+            return
+        x.call = Call(SHOW, "", text, body, spans, model, stream=False)
+        plan = self._plan(x)
+        if self._keep(x, plan, "ollama"):
+            return
+        if plan.layer == "default" and not await self._is_listed(flow.request, model):
+            flow.response = refusal(x, 404, f"model '{model}' not found")
+        else:
+            _answer(flow, x, self._described(model, plan.candidates[0]))
+
+    def _described(self, model: str, candidate: Candidate) -> dict[str, Any]:
+        facts = self.runtime.rules.current.facts(candidate.server, candidate.model or model)
+        return show(model, facts, candidate.server.name)
+
+    async def _is_listed(self, request: http.Request, model: str) -> bool:
+        """Whether /v1/models has it; any name may be right as long as nothing is listed."""
+        entries = await self.entries(request)
+        return not entries or any(model == entry.id for entry in entries)
+
+    async def _loaded(self) -> list[dict[str, Any]]:
+        rules = self.runtime.rules.current
+        servers = [server for server in rules.upstreams if self._surely(server, "ollama")]
+        lists = await asyncio.gather(*(self._ps(server) for server in servers))
+        found = []
+        for server, models in zip(servers, lists, strict=True):
+            prefix = "" if server == rules.default else f"{server.name}/"
+            found += [{**model, **_named(prefix, model)} for model in models]
+        return found
+
+    async def _ps(self, server: Server) -> list[dict[str, Any]]:
+        try:
+            async with asyncio.timeout(TIMEOUT):
+                _, body = await self._asker.get(server, PS, "ollama")
+            answer = json.loads(body)
+        except (TimeoutError, TooLong, ValueError, RecursionError, *UNREACHABLE):
+            return []  # a dead server runs nothing, and must not empty the others' list
+        models = answer.get("models") if isinstance(answer, dict) else None
+        return [model for model in models if isinstance(model, dict)] if isinstance(models, list) else []
+
+    # Where it goes
+
+    def _plan(self, x: Exchange) -> Plan:
+        """Where a chat with this model would go by name and rules; the layers of `auto` are not asked."""
+        assert x.call is not None
+        rules, asks, now = self.runtime.rules.current, x.call.model, time.monotonic()
+        known = seen.features(x, self.runtime.tasks) if rules.needs_features else None
+        breakers = self.runtime.breakers
+        return decide(seen.ask_of(x, known), rules, lambda c: breakers.is_open(c.named(asks), now), self.runtime.live)
+
+    def _keep(self, x: Exchange, plan: Plan, dialect: DialectName) -> bool:
+        """Leave to the plan those candidates that can answer; False if there are none."""
+        able = tuple(candidate for candidate in plan.candidates if self._is(candidate.server, dialect))
+        if not able:
+            return False
+        x.plan = replace(plan, candidates=able)
+        x.trace.extend(plan.trace)
+        x.trace.append(TraceLine("facade", "hit", f"Only servers of the {dialect} dialect can answer this."))
+        return True
+
+    def _is(self, server: Server, dialect: DialectName) -> bool:
+        """Whether a server speaks a dialect, as far as is known; one of which nothing is known may."""
+        return self.runtime.dialects.to_speak(server, dialect) in (None, dialect)
+
+    def _surely(self, server: Server, dialect: DialectName) -> bool:
+        spoken = (server.dialect, *server.also) if server.dialect else self.runtime.dialects.found.get(server, ())
+        return dialect in spoken
+
+
+def _named(prefix: str, model: Mapping[str, Any]) -> dict[str, str]:
+    return {key: f"{prefix}{model[key]}" for key in ("name", "model") if isinstance(model.get(key), str)}
+
+
+def _answer(flow: http.HTTPFlow, x: Exchange, value: object) -> None:
+    x.outcome = "answered"
+    body = json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace")
+    headers = {"content-type": "application/json", "cache-control": "no-store"}
+    flow.response = http.Response.make(200, b"" if flow.request.method == "HEAD" else body, headers)

@@ -1,0 +1,44 @@
+"""Gate: decides which flows are ours, and starts their Exchange."""
+
+from __future__ import annotations
+
+import secrets
+import time
+
+from mitmproxy import http
+from mitmproxy.proxy.mode_specs import ReverseMode
+
+from switchman.addons.core.dialects import endpoint_of
+from switchman.addons.core.request.clients import client_address
+from switchman.addons.flow.exchange import Exchange, begin
+from switchman.addons.flow.refusal import dialect_of
+from switchman.addons.state.runtime import Runtime
+
+
+class Gate:
+    """In reverse mode everything is ours; in other modes (regular, local, ...) only what is an LLM call by its path."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+
+    def requestheaders(self, flow: http.HTTPFlow) -> None:
+        request = flow.request
+        known = endpoint_of(request.method, request.path.partition("?")[0]) is not None
+        if not known and not isinstance(flow.client_conn.proxy_mode, ReverseMode):
+            return
+        # A client that takes the router for its HTTP proxy sends an absolute URL; servers expect the path alone.
+        request.authority = ""
+        settings, now = self.runtime.settings, time.monotonic()
+        peer = flow.client_conn.peername
+        trusted = settings.trusted_proxies
+        forwarded = request.headers.get_all("x-forwarded-for") if trusted else ()
+        x = Exchange(
+            id=secrets.token_hex(10),
+            started_at=time.time(),
+            started=now,
+            client=client_address(peer[0] if peer else "", forwarded, trusted),
+            deadline=now + settings.request_timeout,
+            dialect=dialect_of(request),
+        )
+        begin(flow, x)
+        self.runtime.underway[id(x)] = flow

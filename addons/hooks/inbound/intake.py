@@ -1,0 +1,134 @@
+"""Intake: reads an LLM request once and makes it a Call, or refuses what cannot be read."""
+
+from __future__ import annotations
+
+import zlib
+from typing import Any
+
+from mitmproxy import http
+
+from switchman.addons.core.dialects import endpoint_of, stream_default
+from switchman.addons.core.request import jsonedit
+from switchman.addons.core.request.call import Call, Endpoint, Form
+from switchman.addons.core.request.multipart import boundary_of, find_fields, text_of
+from switchman.addons.flow.exchange import Exchange, Sent, exchange
+from switchman.addons.flow.refusal import refusal
+from switchman.addons.state.runtime import Runtime
+
+
+class BadRequest(ValueError):
+    """The request cannot be understood; `status` and `param` go into the client's error."""
+
+    def __init__(self, message: str, status: int = 400, param: str | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.param = param
+
+
+class Intake:
+    """Path and body become a Call. A path that is no LLM operation is left alone, and passed through later."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+
+    def request(self, flow: http.HTTPFlow) -> None:
+        if (x := exchange(flow)) is None or flow.response:
+            return
+        request = flow.request
+        x.sent = Sent(request.method, request.path, request.headers.fields, request.raw_content or b"")
+        if request.method.upper() == "TRACE":  # a server that obeys tells the client what it was sent: its own key too
+            flow.response = refusal(x, 405, "TRACE is not passed on.")
+            return
+        path, _, query = request.path.partition("?")
+        endpoint = endpoint_of(request.method, path)
+        if endpoint is None:
+            return
+        read = _read_form if _is_form(request) else self._read
+        try:
+            x.call = read(endpoint, query, x, request)
+        except BadRequest as e:
+            flow.response = refusal(x, e.status, str(e), param=e.param)
+
+    def _read(self, endpoint: Endpoint, query: str, x: Exchange, request: http.Request) -> Call:
+        assert x.sent is not None
+        content = _decoded(
+            x.sent.content, request.headers.get("content-encoding", ""), self.runtime.settings.max_body_bytes
+        )
+        try:
+            text = content.decode("utf-8")
+        except UnicodeDecodeError as e:
+            raise BadRequest(f"The body is not valid UTF-8: byte {e.start} cannot be read.") from None
+        try:
+            body, spans = jsonedit.parse(text)
+        except ValueError as e:
+            raise BadRequest(f"The body cannot be read: {e}.") from None
+        return Call(
+            endpoint=endpoint,
+            query=query,
+            text=text,
+            body=body,
+            spans=spans,
+            model=_model_of(body),
+            stream=bool(body.get("stream", stream_default(endpoint))),
+        )
+
+
+def _read_form(endpoint: Endpoint, query: str, x: Exchange, request: http.Request) -> Call:
+    """A form's few fields that matter here; its files stay where they are."""
+    assert x.sent is not None
+    content = x.sent.content
+    if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
+        raise BadRequest("A form with a content-encoding is not supported; send it plain.", 415)
+    try:
+        spans = find_fields(content, boundary_of(request.headers["content-type"]), ("model", "stream"))
+    except ValueError as e:
+        raise BadRequest(f"The body is not a multipart form that can be read: {e}.") from None
+    model, stream = text_of(content, spans, "model"), text_of(content, spans, "stream") == "true"
+    return Call(
+        endpoint=endpoint,
+        query=query,
+        text="",
+        body={"model": model, "stream": stream},
+        spans={},
+        model=model,
+        stream=stream,
+        form=Form(content, spans.get("model")),
+    )
+
+
+def _is_form(request: http.Request) -> bool:
+    content_type: str = request.headers.get("content-type", "")
+    return content_type.lower().startswith("multipart/form-data")
+
+
+def _model_of(body: dict[str, Any]) -> str:
+    model = body.get("model")
+    if model is None:
+        return ""
+    if not isinstance(model, str):
+        raise BadRequest(f"`model` must be a string, not {_json_type(model)}.", param="model")
+    return model
+
+
+def _json_type(value: object) -> str:
+    names = {bool: "a boolean", int: "a number", float: "a number", list: "an array", dict: "an object"}
+    return names.get(type(value), "null")
+
+
+def _decoded(content: bytes, encoding: str, limit: int) -> bytes:
+    """The body without its content-encoding, at most `limit` bytes: a small body may unpack to gigabytes."""
+    encoding = encoding.strip().lower()
+    if encoding in ("", "identity"):
+        return content
+    if encoding not in ("gzip", "x-gzip", "deflate"):
+        raise BadRequest(f"A body with content-encoding {encoding!r} is not supported; send it plain or gzip.", 415)
+    unpacker = zlib.decompressobj(wbits=47)  # 32 + 15: gzip or zlib, told apart by the header
+    try:
+        plain = unpacker.decompress(content, limit + 1)
+    except zlib.error as e:
+        raise BadRequest(f"The body is not valid {encoding}: {e}.") from None
+    if len(plain) > limit:
+        raise BadRequest(f"The request's body is larger than {limit} bytes.", 413)
+    if not unpacker.eof:
+        raise BadRequest(f"The body is not valid {encoding}: it ends too early.")
+    return plain

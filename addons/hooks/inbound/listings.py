@@ -1,0 +1,167 @@
+"""What the upstreams list: fetched in parallel, kept for a while, never waited for twice.
+
+1. An upstream's list is fetched when it is asked for and none is kept, or the kept one is old.
+2. Only the very first answer is waited for, and that no longer than TIMEOUT; after that, what is kept is handed out at
+   once and fetched anew in the background, one fetch at a time.
+3. A fetch that fails keeps the last good list.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from hashlib import sha256
+from math import inf
+from typing import Any
+
+from switchman.addons.core.decision.catalogue import Model, read_models
+from switchman.addons.core.request.call import DialectName
+from switchman.addons.core.servers.servers import Server
+from switchman.addons.core.servers.urls import join
+from switchman.addons.state.asking import UNREACHABLE, Asker, Credentials, TooLong
+
+TIMEOUT = 2.0  # seconds for one upstream, all of it: connection, answer, and the second dialect tried
+FRESH = 30.0  # seconds that a good list is not asked for again
+RETRY = 5.0  # the same after a failure
+MAX_KEPT = 256  # lists; one per upstream, and for the default one also per client key
+
+PATHS: dict[DialectName, str] = {
+    "openai": "/v1/models",
+    "ollama": "/api/tags",
+    "anthropic": "/v1/models?limit=1000",  # its page has 20 entries if not asked for more, and 1000 at most
+}
+
+
+@dataclass(slots=True, eq=False)
+class Kept:
+    """What is known of one upstream. `models` None: it never listed any. `reached` None: not tried yet.
+
+    `reached` says that it gave an HTTP answer, be it an error; `problem` is why the last fetch gave no list.
+    """
+
+    models: tuple[Model, ...] | None = None
+    reached: bool | None = None
+    problem: str | None = None
+    ended: float = -inf  # when the last fetch ended: monotonic seconds
+    fetch: asyncio.Task[None] | None = None
+
+
+class Refused(ValueError):
+    """The upstream answered, but not with a list. `unknown`: as one that does not have this path at all."""
+
+    def __init__(self, message: str, unknown: bool = True) -> None:
+        super().__init__(message)
+        self.unknown = unknown
+
+
+def declared(server: Server) -> DialectName | None:
+    return server.dialect
+
+
+class Listings:
+    """All upstreams' lists. Bound to the event loop that first uses it; `close()` ends what still runs.
+
+    `speaks`: a server's dialect, None where it is not known.
+    """
+
+    def __init__(
+        self,
+        timeout: float = TIMEOUT,
+        fresh: float = FRESH,
+        retry: float = RETRY,
+        speaks: Callable[[Server], DialectName | None] = declared,
+    ) -> None:
+        self._timeout, self._fresh, self.retry = timeout, fresh, retry
+        self.speaks = speaks
+        self._kept: OrderedDict[tuple[Server, bytes], Kept] = OrderedDict()
+        self._asker = Asker(timeout)
+
+    async def of(self, servers: Iterable[Server], credentials: dict[Server, Credentials]) -> dict[str, Kept]:
+        """What is known of each server, by name. Waits for those never tried, and no longer than the timeout.
+
+        `credentials` are the client's own, for servers that are to get them.
+        """
+        kept = {server.name: self.ask(server, credentials.get(server, ())) for server in servers}
+        first = [k.fetch for k in kept.values() if k.reached is None and k.fetch is not None]
+        if first:
+            await asyncio.wait(first)  # each ends by itself, and is not cancelled with the request that waits for it
+        return kept
+
+    def ask(self, server: Server, credentials: Credentials = (), max_age: float | None = None) -> Kept:
+        """What is known of one server now; starts a fetch if that is older than `max_age` seconds, or due by itself."""
+        key = (server, _digest(credentials))
+        kept = self._kept.setdefault(key, Kept())
+        self._kept.move_to_end(key)
+        limit = min(self.retry if kept.problem else self._fresh, inf if max_age is None else max_age)
+        if kept.fetch is None and time.monotonic() - kept.ended >= limit:
+            kept.fetch = asyncio.create_task(self._refresh(kept, server, credentials), name=f"list {server.name}")
+        while len(self._kept) > MAX_KEPT:
+            self._kept.popitem(last=False)
+        return kept
+
+    async def close(self) -> None:
+        """Ends the fetches that run, and the connections."""
+        running = [kept.fetch for kept in self._kept.values() if kept.fetch is not None]
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        await self._asker.close()
+
+    async def _refresh(self, kept: Kept, server: Server, credentials: Credentials) -> None:
+        try:
+            async with asyncio.timeout(self._timeout):
+                kept.models = await _fetch(self._asker, server, credentials, self.speaks(server))
+            kept.reached, kept.problem = True, None
+        except (Refused, TooLong) as error:
+            kept.reached, kept.problem = True, str(error)
+        except TimeoutError:
+            kept.reached, kept.problem = False, f"no answer within {self._timeout:g} s"
+        except UNREACHABLE as error:
+            kept.reached, kept.problem = False, str(error) or type(error).__name__
+        finally:
+            kept.ended, kept.fetch = time.monotonic(), None
+
+
+async def _fetch(
+    asker: Asker, server: Server, credentials: Credentials, dialect: DialectName | None
+) -> tuple[Model, ...]:
+    """The list in the server's dialect; where it is not known, OpenAI's is tried first, then Ollama's."""
+    if dialect is not None:
+        return await _fetch_as(dialect, asker, server, credentials)
+    try:
+        return await _fetch_as("openai", asker, server, credentials)
+    except Refused as refused:
+        if not refused.unknown:
+            raise
+        try:
+            return await _fetch_as("ollama", asker, server, credentials)
+        except Refused:
+            raise refused from None
+
+
+async def _fetch_as(dialect: DialectName, asker: Asker, server: Server, credentials: Credentials) -> tuple[Model, ...]:
+    path = PATHS[dialect]
+    status, body = await asker.get(server, path, dialect, credentials)
+    if status != 200:
+        raise Refused(f"{status} for {join(server.url, path).partition('?')[0]}", unknown=status in (404, 405))
+    return _parse(body)
+
+
+def _parse(body: bytes) -> tuple[Model, ...]:
+    try:
+        answer: Any = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise Refused(f"the list is not JSON: {error}") from None
+    try:
+        return read_models(answer)
+    except ValueError as error:
+        raise Refused(str(error)) from None
+
+
+def _digest(credentials: Credentials) -> bytes:
+    """Tells clients' keys apart without keeping them."""
+    return sha256(repr(credentials).encode()).digest() if credentials else b""

@@ -1,0 +1,6 @@
+"""Each attempt's request, and what becomes of its answer.
+
+In it: Rewriting, Failover, Streaming, Processing, Verdict, Probing.
+Door: the classes that `assembly.py` names.
+May not import: the other rooms of hooks.
+"""

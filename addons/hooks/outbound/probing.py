@@ -1,0 +1,100 @@
+"""Probing: finds out, in the background, what servers speak whose `dialect` the rules do not tell.
+
+1. At the start and after each reload of the rules, every undeclared server is asked, all in parallel.
+2. One that did not tell, as it was down, is asked again every RETRY seconds.
+3. No request waits for this. Until something is found out, a server is spoken to as the client speaks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterable
+
+from switchman.addons.core.rules.ruleset import Ruleset
+from switchman.addons.core.servers import dialectsigns
+from switchman.addons.core.servers.dialectsigns import Dialects
+from switchman.addons.core.servers.servers import Server
+from switchman.addons.state.asking import UNREACHABLE, Asker, TooLong
+from switchman.addons.state.runtime import Runtime
+
+logger = logging.getLogger(__name__)
+
+TIMEOUT = 3.0  # seconds for one server, all its questions together
+RETRY = 30.0  # seconds until a server that did not tell is asked again
+LOOK = 0.5  # seconds between two looks whether there is anything to do
+
+QUESTIONS = (
+    ("/api/version", dialectsigns.of_version),
+    ("/", dialectsigns.of_root),
+    ("/v1/models", dialectsigns.of_models),
+)
+
+
+class Probing:
+    """Fills `runtime.dialects.found`."""
+
+    def __init__(self, runtime: Runtime, retry: float = RETRY) -> None:
+        self.runtime, self.retry = runtime, retry
+        self.task: asyncio.Task[None] | None = None
+
+    def running(self) -> None:
+        self.task = asyncio.create_task(self._watch(), name="switchman dialects")
+
+    async def done(self) -> None:
+        if self.task is not None:
+            self.task.cancel()
+            await asyncio.gather(self.task, return_exceptions=True)
+
+    async def _watch(self) -> None:
+        asker = Asker(TIMEOUT)
+        probed: Ruleset | None = None
+        due = 0.0
+        try:
+            while True:
+                rules = self.runtime.rules.current
+                if rules is not probed or time.monotonic() >= due:
+                    await self._probe(rules, asker, anew=rules is not probed)
+                    probed, due = rules, time.monotonic() + self.retry
+                await asyncio.sleep(LOOK)
+        finally:
+            await asker.close()
+
+    async def _probe(self, rules: Ruleset, asker: Asker, anew: bool) -> None:
+        found = self.runtime.dialects.found
+        servers = undeclared(rules)
+        told = await probe([server for server in servers if anew or server not in found], asker)
+        for server, dialects in told.items():
+            if dialects is not None and found.get(server) != dialects:
+                logger.info("%s speaks %s", server.name, " and ".join(dialects))
+        # What a server told once holds while it is silent; one that is no longer in the rules is forgotten.
+        kept = {server: found[server] for server in servers if server in found}
+        self.runtime.dialects.found = kept | {server: d for server, d in told.items() if d is not None}
+
+
+def undeclared(rules: Ruleset) -> list[Server]:
+    """The servers whose dialect has to be found out."""
+    return [server for server in dict.fromkeys((*rules.upstreams, rules.default)) if server.dialect is None]
+
+
+async def probe(servers: Iterable[Server], asker: Asker, seconds: float = TIMEOUT) -> dict[Server, Dialects | None]:
+    """What each server speaks, asked in parallel; None for one that did not tell in time."""
+    asked = list(servers)
+    answers = await asyncio.gather(*(_ask(server, asker, seconds) for server in asked))
+    return dict(zip(asked, answers, strict=True))
+
+
+async def _ask(server: Server, asker: Asker, seconds: float) -> Dialects | None:
+    try:
+        async with asyncio.timeout(seconds):
+            for path, signs in QUESTIONS:
+                try:
+                    status, body = await asker.get(server, path, None)
+                except TooLong:
+                    continue
+                if (dialects := signs(status, body)) is not None:
+                    return dialects
+    except (TimeoutError, *UNREACHABLE):
+        pass
+    return None

@@ -1,0 +1,105 @@
+"""Processing: the same stages as on a stream, over a whole reply."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+
+from mitmproxy import http
+
+from switchman.addons.core.dialects import framing_of
+from switchman.addons.core.dialects.errors import decode_failure
+from switchman.addons.core.dialects.framing import dump
+from switchman.addons.core.dialects.translate import StreamFailed, Translation
+from switchman.addons.core.streams.naming import name_whole
+from switchman.addons.core.streams.reply import ReplyCollector
+from switchman.addons.core.streams.slotstage import apply_whole
+from switchman.addons.flow.exchange import Attempt, Exchange, exchange
+from switchman.addons.flow.refusal import refusal, translate_error
+from switchman.addons.hooks.outbound.streaming import text_stages
+from switchman.addons.state.runtime import Runtime
+
+logger = logging.getLogger(__name__)
+
+
+class Processing:
+    """Reads usage from, strips thinking and fences in, and translates what Streaming held back."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+
+    def response(self, flow: http.HTTPFlow) -> None:
+        if (x := exchange(flow)) is None or x.call is None or x.pipe is not None:
+            return
+        if (attempt := x.attempt) is None or attempt.ended is not None or flow.response is None:
+            return
+        if flow.response.status_code < 400:
+            self._process(x, attempt, flow)
+        elif attempt.answer is not None:
+            translate_error(flow.response, attempt.answer)
+
+    def _process(self, x: Exchange, attempt: Attempt, flow: http.HTTPFlow) -> None:
+        assert flow.response is not None
+        try:
+            obj = _read(flow.response, attempt.answer)
+        except StreamFailed as e:
+            logger.warning("%s failed within its answer: %s", attempt.target, e)
+            x.failed = e.failed
+            flow.response = refusal(x, e.failed.status, f"{attempt.target} failed during its answer: {e}")
+            x.outcome = "upstream_error"
+            return
+        if obj is None:
+            logger.warning("%s sent a reply that is not a JSON object", attempt.target)
+            if attempt.answer is not None:
+                flow.response = refusal(x, 502, f"{attempt.target} sent a reply that cannot be read.")
+            return
+        x.reply = ReplyCollector()
+        x.reply.feed_whole(obj)
+        stages = text_stages(x, attempt, self.runtime, streamed=False)
+        changed = bool(stages) and apply_whole(stages, obj)
+        if x.auto:
+            changed = name_whole(obj, attempt.name_for_client) or changed
+        if attempt.answer is not None:
+            _translate(flow.response, attempt, obj)
+        elif changed:
+            _replace(flow.response, dump(obj))
+
+
+def _read(response: http.Response, answer: Translation | None) -> dict[str, Any] | None:
+    """The reply, None if it is not a JSON object. A stream that was not to be one is put together first.
+
+    Raises StreamFailed for an answer to be translated that is an error in spite of its status.
+    """
+    framing = framing_of(response.headers.get("content-type", ""))
+    try:
+        content = response.get_content(strict=True) if "content-encoding" in response.headers else response.raw_content
+        if content and framing is not None and answer is not None:
+            return answer.gather(content, framing)
+        obj = json.loads(content) if content else None
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(obj, dict):
+        return None
+    if answer is not None and obj.get("error"):
+        raise StreamFailed(decode_failure(obj))  # with status 200, as OpenRouter does
+    return obj
+
+
+def _translate(response: http.Response, attempt: Attempt, obj: dict[str, Any]) -> None:
+    assert attempt.answer is not None and attempt.rendered is not None
+    if attempt.rendered.streams:
+        # Asked for a stream, the server answered in one piece: the client still gets what it asked for.
+        response.headers["content-type"] = attempt.answer.content_type
+        _replace(response, attempt.answer.whole_as_stream(obj))
+    else:
+        response.headers["content-type"] = "application/json"
+        _replace(response, dump(attempt.answer.whole(obj)))
+
+
+def _replace(response: http.Response, content: bytes) -> None:
+    headers = response.headers
+    headers.pop("content-encoding", None)
+    response.raw_content = content
+    if "transfer-encoding" not in headers:
+        headers["content-length"] = str(len(content))

@@ -1,0 +1,239 @@
+"""Rewriting: makes the flow's request the one that the next candidate gets.
+
+Each attempt starts from what the client sent. Only what a decision names is changed: scheme, host, port and path;
+`model`, where it is renamed; the credentials, where the server has its own, or is not to have the client's
+(core/credentials.py); `stream_options.include_usage`, where a
+stream would otherwise not tell its usage; what says whether to think; `accept-encoding`, as the answer must be read.
+A server of another dialect gets the request translated.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from mitmproxy import http
+
+from switchman.addons.core.dialects.neutral.form import Stamp
+from switchman.addons.core.dialects.rendering import Rendered, Spoken, render
+from switchman.addons.core.dialects.translate import Malformed, Untranslatable
+from switchman.addons.core.masking import is_secret_name
+from switchman.addons.core.request.call import Call
+from switchman.addons.core.routes.plan import Candidate, TraceLine
+from switchman.addons.core.rules.ruleset import Server
+from switchman.addons.core.servers import credentials
+from switchman.addons.core.servers.retry import retriable_statuses
+from switchman.addons.core.servers.thinking import wish
+from switchman.addons.core.servers.urls import join
+from switchman.addons.flow.exchange import Attempt, Exchange, exchange
+from switchman.addons.flow.refusal import refusal
+from switchman.addons.state.runtime import Runtime
+
+# A server that rejects stream_options answers 400 (OpenAI's dialect) or 422 (FastAPI-based servers).
+REJECTED = frozenset({400, 422})
+# A server without /v1/responses answers one of these.
+NO_SUCH_PATH = frozenset({404, 405, 501})
+# What a server says that wants credentials, or others.
+UNAUTHORIZED = frozenset({401, 403})
+CREDENTIALS = tuple(name.encode() for name in credentials.CREDENTIALS)
+# Headers that mean something to one dialect only, and go no further than to its servers.
+ANTHROPIC_ONLY = (b"anthropic-version", b"anthropic-beta", b"anthropic-dangerous-direct-browser-access")
+ANTHROPIC_VERSION = "2023-06-01"  # the only version of the Messages API there is
+
+Fields = tuple[tuple[bytes, bytes], ...]
+
+
+class Rewriting:
+    """Prepares the first candidate of the plan; Failover prepares the later ones by the same `prepare`."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+        # What servers turned out not to have, by name: they are not asked for it again.
+        self.without_usage: set[str] = set()
+        self.without_responses: set[str] = set()
+        self.without_reasoning: set[str] = set()  # targets: server and model
+
+    def request(self, flow: http.HTTPFlow) -> None:
+        if (x := exchange(flow)) is None or flow.response or x.plan is None:
+            return
+        if not self.prepare(flow, x):
+            flow.response = refusal(x, 400, str(x.untold), param=x.untold.field if x.untold else None)
+        x.routed = time.monotonic()
+
+    def prepare(self, flow: http.HTTPFlow, x: Exchange) -> bool:
+        """Make `flow.request` the attempt at the next candidate that can be told the request; False if none is left."""
+        assert x.plan is not None
+        while x.next_candidate < len(x.plan.candidates):
+            candidate = x.plan.candidates[x.next_candidate]
+            x.next_candidate += 1
+            try:
+                rendered = self._render(x, candidate) if x.call else None
+            except (Untranslatable, Malformed) as e:
+                x.untold = e
+                x.trace.append(TraceLine("translation", "skip", f"{candidate.target} cannot be asked this: {e}"))
+                continue
+            self._apply(flow.request, x, candidate, rendered)
+            return True
+        return False
+
+    def _render(self, x: Exchange, candidate: Candidate) -> Rendered:
+        assert x.call is not None and x.plan is not None
+        server = candidate.server
+        usage = server.quirks.usage_in_stream and server.name not in self.without_usage
+        developer = server.quirks.developer_role
+        if developer is None and self.runtime.dialects.is_ollama(server):
+            developer = False  # it loses such messages without a word
+        quiet = self.runtime.rules.current.disables_thinking_for(candidate, x.call.model)
+        spoken = Spoken(
+            dialect=self.runtime.dialects.to_speak(server, x.call.dialect),
+            think=wish(x.plan.thinking, x.call.endpoint, x.call.body, quiet),
+            usage=usage,
+            responses=server.quirks.has_responses and server.name not in self.without_responses,
+            reasoning=candidate.named(x.call.model) not in self.without_reasoning,
+            quirks=replace(server.quirks, usage_in_stream=usage, developer_role=developer),
+        )
+        named = candidate.target if x.auto else x.call.model
+        stamp = Stamp(x.id, x.started_at, named, elapsed=lambda: time.monotonic() - x.started)
+        rendered = render(x.call, candidate, spoken, stamp)
+        x.trace += [line for line in rendered.told(candidate.named(x.call.model)) if line not in x.trace]
+        return rendered
+
+    def _apply(self, request: http.Request, x: Exchange, candidate: Candidate, rendered: Rendered | None) -> None:
+        assert x.sent is not None and x.plan is not None
+        server = candidate.server
+        called = candidate.named(x.call.model if x.call else "")
+        probe = self.runtime.breakers.claim(called, time.monotonic())
+        path, given, withheld = self._may_see(x, candidate, rendered.path if rendered else x.sent.path)
+        target = join(server.url, path)
+        request.data.scheme = server.url.scheme.encode()
+        request.data.host, request.data.port = server.url.host, server.url.port
+        request.data.path = target.encode("utf-8", "surrogateescape")
+        content = x.sent.content
+        if rendered is not None and rendered.edited:
+            content = rendered.data
+        request.data.headers = http.Headers(_fields(given, server, rendered, content))
+        request.data.content = content
+        more = x.next_candidate < len(x.plan.candidates)
+        elsewhere = retriable_statuses(server) if more else frozenset()
+        x.attempts.append(
+            Attempt(
+                number=len(x.attempts) + 1,
+                candidate=candidate,
+                target=called,
+                url=f"{server.url.scheme}://{server.url.authority}{target.partition('?')[0]}",
+                started_at=time.time(),
+                started=time.monotonic(),
+                rendered=rendered,
+                probe=probe,
+                elsewhere=elsewhere,
+                swallow=elsewhere | _telling(x.call, rendered) | (UNAUTHORIZED if withheld else frozenset()),
+                withheld=withheld,
+            )
+        )
+
+    def _may_see(self, x: Exchange, candidate: Candidate, path: str) -> tuple[str, Fields, bool]:
+        """What of path and header fields goes to a candidate; True where credentials are held back that it may want.
+
+        A token of our own dashboard goes nowhere.
+        """
+        assert x.sent is not None and x.plan is not None
+        server, first, given = candidate.server, x.plan.first_choice, x.sent.fields
+        if self.runtime.settings.jwt_secret is not None:
+            given = tuple(_without_own(given, self.runtime.is_own_token))
+        whose = credentials.source(server, first)
+        if whose == "client":
+            return path, given, False
+        harmless = tuple(field for field in given if not is_secret_name(field[0].decode("latin-1")))
+        cut = credentials.without_secrets(path)
+        withheld = (cut, harmless) != (path, given) and whose == "none"
+        if withheld and server.forward_auth is None and (x.attempt is None or x.attempt.candidate is not candidate):
+            x.trace.append(TraceLine("credentials", "skip", _why_withheld(server, first)))
+        return cut, harmless, withheld
+
+    def again(self, flow: http.HTTPFlow, x: Exchange) -> bool:
+        """Prepare the last attempt's candidate once more, or one after it; False if none can be told the request."""
+        x.next_candidate -= 1
+        while x.plan is not None and x.plan.candidates[x.next_candidate] is not x.attempts[-1].candidate:
+            x.next_candidate -= 1  # past candidates that could not be told the request
+        return self.prepare(flow, x)
+
+
+def _fields(given: Fields, server: Server, rendered: Rendered | None, content: bytes) -> list[tuple[bytes, bytes]]:
+    """The header fields in the client's order, with what this server needs in the place of what was there."""
+    ours: dict[bytes, bytes] = {b"host": server.url.authority.encode()}
+    drop: tuple[bytes, ...] = ()
+    if rendered is not None:
+        ours[b"accept-encoding"] = b"identity"
+        if rendered.edited:
+            drop += (b"content-encoding",)
+            ours[b"content-length"] = str(len(content)).encode()
+        if rendered.answer is not None:
+            drop += (*ANTHROPIC_ONLY, b"accept")
+            ours[b"content-type"] = b"application/json"
+    dialect = rendered.endpoint.dialect if rendered else server.dialect
+    if dialect == "anthropic" and rendered is not None and rendered.answer is not None:
+        ours[b"anthropic-version"] = ANTHROPIC_VERSION.encode()
+    if (key := _key(given, server, rendered)) is not None:
+        drop += CREDENTIALS
+        if key:
+            header, credential = credentials.header_for(key, dialect)
+            ours[header.encode()] = credential.encode()
+    ours.update((name.lower().encode(), value.encode()) for name, value in server.headers.items())
+    fields: list[tuple[bytes, bytes]] = []
+    chunked = any(name.lower() == b"transfer-encoding" for name, _ in given)
+    if chunked:
+        ours.pop(b"content-length", None)  # the proxy frames the body as the client did
+    known = frozenset(ours)  # a second one by such a name, from the client, would be believed by some servers
+    for name, value in given:
+        lower = name.lower()
+        if lower in ours:
+            fields.append((name, ours.pop(lower)))
+        elif lower not in known and lower not in drop and not lower.startswith(b"x-switchman-"):
+            fields.append((name, value))
+    return [*fields, *ours.items()]
+
+
+def _without_own(fields: Fields, is_own: Callable[[str], bool]) -> Iterator[tuple[bytes, bytes]]:
+    """Without tokens of our own dashboard. Cookies know no ports, so a browser sends its cookie to the proxy too."""
+    for name, value in fields:
+        text = value.decode("latin-1")
+        if name.lower() == b"cookie":
+            pairs = text.split(";")
+            kept = [pair for pair in pairs if not is_own(pair.partition("=")[2].strip())]
+            if len(kept) == len(pairs):
+                yield name, value
+            elif kept:
+                yield name, ";".join(kept).strip().encode("latin-1")
+        elif not (is_secret_name(name.decode("latin-1")) and is_own(text)):
+            yield name, value
+
+
+def _key(given: Fields, server: Server, rendered: Rendered | None) -> str | None:
+    """The key to send in the place of the client's credentials; None where what is left of those goes on as it is."""
+    if server.api_key is not None:
+        return server.api_key.get_secret_value()
+    if rendered is None or rendered.answer is None:
+        return None
+    # The client's own key, in the header where a server of the other dialect looks for it.
+    return credentials.key_in({name.lower().decode("latin-1"): value.decode("latin-1") for name, value in given})
+
+
+def _why_withheld(server: Server, first: Server) -> str:
+    return (
+        f"{server.name} does not get the client's credentials, which are for {first.name}, named first in the rules. "
+        f"Set `forward_auth: true` for {server.name} to send them there too, or its own `api_key:`."
+    )
+
+
+def _telling(call: Call | None, rendered: Rendered | None) -> frozenset[int]:
+    """The statuses that may tell of something the server lacks, which it is then asked without."""
+    statuses: frozenset[int] = frozenset()
+    if rendered is not None and (rendered.injected or rendered.reasons):
+        statuses |= REJECTED
+    if call is not None and call.endpoint.operation == "responses" and rendered and rendered.answer is None:
+        statuses |= NO_SUCH_PATH
+    return statuses
+
+
+__all__ = ["NO_SUCH_PATH", "REJECTED", "UNAUTHORIZED", "Rewriting"]

@@ -1,0 +1,117 @@
+"""Streaming: the only owner of `flow.response.stream`. Puts a Pipe between a streaming upstream and the client.
+
+An answer takes one of three ways:
+- SSE or NDJSON of a known operation: event by event through the stages, first byte out before the last is in.
+- JSON of a known operation: held back whole, for Processing.
+- Everything else (audio, images, errors of pass-through calls, files): through as it comes, untouched.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from mitmproxy import http
+
+from switchman.addons.core.dialects import framing_of, text_slots
+from switchman.addons.core.routes.plan import TraceLine
+from switchman.addons.core.streams.fences import FenceStage
+from switchman.addons.core.streams.naming import NameStage
+from switchman.addons.core.streams.pipe import Framing, Pipe, Stage
+from switchman.addons.core.streams.reply import HideUsage, ReplyCollector
+from switchman.addons.core.streams.slots import Slot
+from switchman.addons.core.streams.slotstage import SlotStage
+from switchman.addons.core.streams.think import ThinkStage
+from switchman.addons.flow.exchange import MAX_REPLY, Attempt, Exchange, exchange
+from switchman.addons.flow.labels import label, make_open_ended
+from switchman.addons.state.runtime import Runtime
+
+logger = logging.getLogger(__name__)
+
+BODILESS = (204, 304)  # RFC 9110 section 6.4.1
+
+
+class Streaming:
+    """Chooses the way, writes the x-switchman-* headers."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+
+    def responseheaders(self, flow: http.HTTPFlow) -> None:
+        if (x := exchange(flow)) is None or flow.response is None:
+            return
+        response = flow.response
+        label(response, x, flow.request)
+        if (attempt := x.attempt) is None or attempt.ended is not None:
+            return  # the router's own answer
+        if response.status_code in BODILESS:
+            return
+        framing = framing_of(response.headers.get("content-type", ""))
+        coding = response.headers.get("content-encoding", "identity")
+        encoded = coding.lower() != "identity"
+        if encoded and x.call is not None:
+            x.trace.append(TraceLine("reply", "skip", f"Unasked, the server encoded its answer as {coding}: unread."))
+        if attempt.answer is not None and (response.status_code >= 400 or not _streams(attempt)):
+            return  # held back, to be said in the client's dialect
+        if x.call is not None and framing is not None and not encoded:
+            x.reply = ReplyCollector()
+            self._pipe(x, flow, framing, self._stages(x, attempt))
+            if attempt.answer is not None:
+                response.headers["content-type"] = attempt.answer.content_type
+            make_open_ended(response)
+        elif x.pinged:
+            return  # held back, to be said within the stream whose head has gone out
+        elif x.call is None or (not _is_json(response) and attempt.answer is None):
+            self._pipe(x, flow, "raw", [])
+
+    def _stages(self, x: Exchange, attempt: Attempt) -> list[Stage]:
+        stages: list[Stage] = [*text_stages(x, attempt, self.runtime, streamed=True)]
+        if attempt.rendered is not None and attempt.rendered.injected and attempt.answer is None:
+            stages.append(HideUsage())
+        if x.auto:
+            stages.append(NameStage(attempt.name_for_client))
+        if attempt.answer is not None:
+            stages.append(attempt.answer.stage())  # the last one: what it gives is in the client's dialect
+        return stages
+
+    def _pipe(self, x: Exchange, flow: http.HTTPFlow, framing: Framing, stages: list[Stage]) -> None:
+        assert flow.response is not None
+        keep = self.runtime.settings.max_blob_size if self.runtime.settings.enable_logging else 0
+        if x.cache is not None and x.cache.keeps:
+            keep = max(keep, MAX_REPLY)
+        output = x.attempt.answer.framing if x.attempt and x.attempt.answer and framing != "raw" else None
+        x.pipe = Pipe(framing, stages, x.reply, keep, _stage_failed, time.monotonic, output)
+        flow.response.stream = x.pipe
+
+
+def text_stages(x: Exchange, attempt: Attempt, runtime: Runtime, streamed: bool) -> list[SlotStage]:
+    """What changes a reply's text, in the order it works: thinking goes before a fence is looked for."""
+    assert x.call is not None and attempt.rendered is not None
+    rules, candidate, asked = runtime.rules.current, attempt.candidate, x.call.model
+    endpoint = attempt.rendered.endpoint
+    stages: list[SlotStage] = []
+
+    def slots(obj: dict[str, Any]) -> Iterable[Slot]:
+        return text_slots(endpoint, obj, streamed)
+
+    mode = rules.thinking_for(candidate, asked)
+    if mode != "keep":
+        stages.append(ThinkStage(slots, mode))
+    if rules.strips_json_for(candidate, asked):
+        stages.append(FenceStage(slots))
+    return stages
+
+
+def _streams(attempt: Attempt) -> bool:
+    """Was a stream asked for? A server may stream although it was not; then the client still gets a whole answer."""
+    return attempt.rendered is not None and attempt.rendered.streams
+
+
+def _is_json(response: http.Response) -> bool:
+    return "json" in response.headers.get("content-type", "").lower()
+
+
+def _stage_failed(error: Exception, stage: Stage | ReplyCollector) -> None:
+    logger.error("%s failed, and is left out for the rest of this stream: %r", type(stage).__name__, error)

@@ -1,0 +1,184 @@
+"""Recording: every request leaves a record, however it ended."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from typing import Any
+
+from mitmproxy import http
+
+from switchman.addons.core.dialects.neutral.streams import CUT_SHORT
+from switchman.addons.core.record import AttemptRecord, Outcome, Record
+from switchman.addons.core.request.call import Call
+from switchman.addons.core.routes.plan import TraceLine
+from switchman.addons.flow.exchange import Attempt, Exchange, exchange
+from switchman.addons.hooks.recording.changes import changes
+from switchman.addons.state.runtime import Runtime
+
+# nginx's status for "client closed request"; there is no registered one.
+CLIENT_CLOSED_REQUEST = 499
+
+# Asked every few seconds by whoever watches over the process: rows of them would bury the requests.
+PROBES = frozenset({"/healthz", "/readyz"})
+
+
+class Recording:
+    """The last addon: Exchange -> Record -> writer's queue. The hook itself touches no file and no database."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+
+    def response(self, flow: http.HTTPFlow) -> None:
+        if (x := exchange(flow)) is None or flow.response is None:
+            return
+        broken = _broken(x)
+        if (attempt := x.attempt) is not None and attempt.ended is None:
+            attempt.ended = time.monotonic()
+            attempt.outcome = "stream" if broken else "ok" if flow.response.status_code < 400 else "status"
+            attempt.error = broken
+        if x.outcome is None and broken:
+            x.outcome, x.error = "stream_error", broken
+        if x.outcome is None:
+            x.outcome = "ok" if flow.response.status_code < 400 else "upstream_error"
+        self._write(flow, x, flow.response.status_code)
+
+    def error(self, flow: http.HTTPFlow) -> None:
+        if (x := exchange(flow)) is None:
+            return
+        if x.outcome is None:
+            x.outcome = "cancelled"
+            x.error = flow.error.msg if flow.error else None
+            if self.runtime.is_stopping:
+                x.error = "The router was stopped before the answer was complete."
+        if x.outcome == "cancelled":
+            status = CLIENT_CLOSED_REQUEST
+        else:
+            status = x.status or (flow.response.status_code if flow.response else 502)
+        self._write(flow, x, status)
+
+    def done(self) -> None:
+        """Of `switchman serve` nothing runs by now; mitmproxy's own tools end without waiting for anybody."""
+        self.runtime.stopping()
+        for flow in list(self.runtime.underway.values()):
+            self.error(flow)
+        self.runtime.close()
+
+    def _write(self, flow: http.HTTPFlow, x: Exchange, status: int) -> None:
+        if x.recorded:
+            return
+        x.recorded = True
+        self.runtime.underway.pop(id(x), None)
+        if x.outcome == "answered" and flow.request.path in PROBES:
+            return
+        self.runtime.live.finished(x)
+        flow.metadata.update(x.summary())
+        if self.runtime.writer is not None:
+            self.runtime.put(_record(flow, x, status, x.outcome or "ok"))
+
+
+def _broken(x: Exchange) -> str | None:
+    """How a stream went wrong whose body came whole: the server said so in it, or ended it before its reply."""
+    if x.reply is None or x.pipe is None or (x.attempt is not None and x.attempt.ended is not None):
+        return None
+    if x.reply.error is not None:
+        return f"the server reported an error during its answer: {x.reply.error}"
+    if not x.reply.finished and x.attempt is not None and x.attempt.answer is not None:
+        return CUT_SHORT  # what the client was told
+    return None
+
+
+def _record(flow: http.HTTPFlow, x: Exchange, status: int, outcome: Outcome) -> Record:
+    call, plan, candidate, reply = x.call, x.plan, x.candidate, x.reply
+    duration_ms = _ms(x.started, time.monotonic())
+    fields = x.sent.fields if x.sent else flow.request.headers.fields
+    return Record(
+        id=x.id,
+        started_at=x.started_at,
+        duration_ms=duration_ms,
+        method=flow.request.method if x.sent is None else x.sent.method,
+        path=x.sent.path if x.sent else flow.request.path,
+        client=x.client,
+        dialect=call.dialect if call else None,
+        operation=call.endpoint.operation if call else None,
+        requested_model=call.model if call else "",
+        layer=plan.layer if plan else None,
+        route=plan.route if plan else None,
+        server=candidate.server.name if candidate else None,
+        model=(candidate.model or (call.model if call else "") or None) if candidate else None,
+        status=status,
+        outcome=outcome,
+        streamed=_streamed(x),
+        error=x.error,
+        overhead_ms=_ms(x.started, x.routed) if x.routed is not None else None,
+        ttft_ms=_ms(x.started, reply.first_token_at) if reply and reply.first_token_at is not None else None,
+        tokens_per_second=reply.tokens_per_second if reply else None,
+        input_tokens=reply.input_tokens if reply else None,
+        output_tokens=reply.output_tokens if reply else None,
+        cached_tokens=reply.cached_tokens if reply else None,
+        reasoning_tokens=reply.reasoning_tokens if reply else None,
+        finish_reason=reply.finish_reason if reply else None,
+        cache=x.cache.status if x.cache else None,
+        saved_ms=_saved(x, duration_ms),
+        request_headers=_text(fields),
+        response_headers=_text(flow.response.headers.fields) if flow.response else (),
+        request_body=x.sent.content if x.sent else None,
+        response_body=_reply_body(flow, x),
+        attempts=tuple(_attempt(a, x.call) for a in x.attempts),
+        trace=tuple(line_values(line) for line in x.trace),
+    )
+
+
+def _streamed(x: Exchange) -> bool:
+    if x.outcome == "cached":
+        return x.call is not None and x.call.stream
+    return x.pipe is not None and x.pipe.framing != "raw"
+
+
+def _reply_body(flow: http.HTTPFlow, x: Exchange) -> bytes | None:
+    if x.pipe is not None:
+        return x.pipe.kept
+    return flow.response.raw_content if flow.response else None
+
+
+def _saved(x: Exchange, duration_ms: float) -> float | None:
+    """What the cache saved of the time that the answer took when it was first given."""
+    earlier = x.cache.earlier if x.cache else None
+    return max(0.0, earlier.took_ms - duration_ms) if earlier and earlier.took_ms is not None else None
+
+
+def _attempt(a: Attempt, call: Call | None) -> AttemptRecord:
+    ended = a.ended if a.ended is not None else time.monotonic()
+    return AttemptRecord(
+        number=a.number,
+        server=a.candidate.server.name,
+        model=a.candidate.model,
+        url=a.url,
+        started_at=a.started_at,
+        duration_ms=_ms(a.started, ended),
+        status=a.status,
+        outcome=a.outcome or "cancelled",
+        error=a.error,
+        first_byte_ms=_ms(a.started, a.first_byte) if a.first_byte is not None else None,
+        changes=changes(call, a),
+    )
+
+
+def line_values(line: TraceLine) -> dict[str, Any]:
+    """As dataclasses.asdict(), which takes ten times as long, and every request has some."""
+    return {
+        "layer": line.layer,
+        "outcome": line.outcome,
+        "detail": line.detail,
+        "score": line.score,
+        "elapsed_ms": line.elapsed_ms,
+        "earlier": dataclasses.asdict(line.earlier) if line.earlier is not None else None,
+    }
+
+
+def _text(fields: tuple[tuple[bytes, bytes], ...]) -> tuple[tuple[str, str], ...]:
+    return tuple((name.decode("utf-8", "replace"), value.decode("utf-8", "replace")) for name, value in fields)
+
+
+def _ms(start: float, end: float) -> float:
+    return (end - start) * 1000

@@ -1,0 +1,79 @@
+"""Underway: lets the dashboard see what is not over yet.
+
+Once a second, what has lasted longer than a second is written down, in the place of what was written before. While
+nothing lasts that long, nothing is written. The log going away costs no request anything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import secrets
+import time
+from typing import TYPE_CHECKING
+
+from switchman.addons.core.record import Running
+from switchman.addons.flow.exchange import Exchange, exchange
+from switchman.addons.state.runtime import Runtime
+
+if TYPE_CHECKING:
+    from switchman.addons.store import Store
+
+logger = logging.getLogger(__name__)
+
+EVERY = 1.0  # seconds
+LASTING = 1.0  # seconds; what is over sooner is seen soon enough
+
+
+class Underway:
+    """Writes down `runtime.underway`, which Gate fills and Recording empties."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+        self.worker = f"{os.getpid()}-{secrets.token_hex(4)}"
+        self.task: asyncio.Task[None] | None = None
+
+    def running(self) -> None:
+        if self.runtime.store is not None:
+            self.task = asyncio.create_task(self._watch(self.runtime.store), name="switchman underway")
+
+    async def done(self) -> None:
+        if self.task is not None:
+            self.task.cancel()
+            await asyncio.gather(self.task, return_exceptions=True)
+
+    async def _watch(self, store: Store) -> None:
+        written = False
+        while True:
+            await asyncio.sleep(EVERY)
+            lasting = [running(x) for x in self._lasting()]
+            if lasting or written:
+                problem = await asyncio.to_thread(store.write_underway, self.worker, lasting, time.time())
+                if problem is not None:
+                    logger.debug("what is under way could not be written down: %s", problem)
+                written = bool(lasting)
+
+    def _lasting(self) -> list[Exchange]:
+        since = time.monotonic() - LASTING
+        found = [exchange(flow) for flow in self.runtime.underway.values()]
+        return [x for x in found if x is not None and x.started < since]
+
+
+def running(x: Exchange) -> Running:
+    """What is known of a request so far."""
+    candidate = x.candidate
+    asked = x.call.model if x.call else ""
+    return Running(
+        id=x.id,
+        started_at=x.started_at,
+        method=x.sent.method if x.sent else "",
+        path=x.sent.path if x.sent else "",
+        client=x.client,
+        requested_model=asked,
+        layer=x.plan.layer if x.plan else None,
+        route=x.plan.route if x.plan else None,
+        server=candidate.server.name if candidate else None,
+        model=(candidate.model or asked or None) if candidate else None,
+        attempts=len(x.attempts),
+    )

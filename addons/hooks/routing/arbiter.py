@@ -1,0 +1,259 @@
+"""The arbiter, L3: a small local model that says which category a request belongs to. Its every failure is a miss."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Protocol
+
+import httpx
+
+from switchman.addons.core.decision import arbitration
+from switchman.addons.core.decision.arbitration import Verdict
+from switchman.addons.core.routes.routes import Arbiter
+from switchman.addons.core.servers.breaker import Breakers
+from switchman.addons.core.servers.servers import Server
+from switchman.addons.core.servers.urls import join
+from switchman.addons.hooks.routing.layers import AskedRequest, LayerAnswer, Miss
+
+if TYPE_CHECKING:
+    import ollama
+
+logger = logging.getLogger(__name__)
+
+REMEMBERED = 1024  # verdicts
+REMEMBERED_FOR = 600.0  # seconds
+MAX_TOKENS = 64  # of the answer: twice what it needs
+CLIENT_TIMEOUT = 30.0  # seconds; the budget ends a request long before
+KEEP_LOADED = "30m"  # Ollama unloads a model after five minutes by itself
+WARM_EVERY = 60.0  # seconds between two tries to have a slow model loaded
+
+
+class Speaker(Protocol):
+    """How a server is asked. Raises what UNREACHABLE names."""
+
+    async def ask(self, model: str, messages: list[dict[str, str]], schema: dict[str, Any]) -> str:
+        """What the model said."""
+
+    async def load(self, model: str) -> None:
+        """Have the model ready."""
+
+    async def close(self) -> None: ...
+
+
+# Errors of the network and of the server, and answers of another shape.
+UNREACHABLE = (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError, LookupError, TypeError, AttributeError)
+
+
+class ArbiterLayer:
+    """Asks the model that the rules name. `current` gives the arbiter in force, None for none."""
+
+    name = "arbiter"
+
+    def __init__(self, current: Callable[[], Arbiter | None], clock: Callable[[], float] = time.monotonic) -> None:
+        self._current, self._clock = current, clock
+        self._verdicts: OrderedDict[tuple[object, ...], tuple[Verdict, float]] = OrderedDict()
+        self._breakers = Breakers()
+        self._speakers: dict[Server, asyncio.Task[Speaker]] = {}
+        self._warming: asyncio.Task[None] | None = None
+        self._warmed = float("-inf")
+
+    @property
+    def budget_ms(self) -> float:
+        arbiter = self._current()
+        return arbiter.timeout_ms if arbiter is not None else 1.0
+
+    async def answer(self, asked: AskedRequest) -> LayerAnswer | None:
+        arbiter = self._current()
+        if arbiter is None or not arbiter.targets:
+            raise Miss("There is no arbiter.")
+        if not asked.features.ask:
+            raise Miss("Nobody asked anything, so there is nothing to judge.")
+        verdict = await self._verdict(arbiter, asked.features.ask)
+        sure = f"{arbiter.model} says {verdict.category}, {verdict.confidence:.2f} sure"
+        if verdict.confidence < arbiter.min_confidence:
+            raise Miss(f"{sure}; {arbiter.min_confidence:.2f} is needed.", verdict.confidence)
+        return LayerAnswer(arbiter.targets[verdict.category], verdict.category, verdict.confidence, f"{sure}.")
+
+    async def prepare(self) -> None:
+        """Have the client ready before the first request needs it."""
+        if (arbiter := self._current()) is not None:
+            await asyncio.wait([self._speaker(arbiter.server)])
+
+    async def close(self) -> None:
+        if self._warming is not None:
+            self._warming.cancel()
+        for task in self._speakers.values():
+            if not task.done():
+                task.cancel()
+            elif not task.cancelled() and task.exception() is None:
+                await task.result().close()
+        self._speakers.clear()
+
+    async def _verdict(self, arbiter: Arbiter, ask: str) -> Verdict:
+        """The verdict on an ask, the last one if it was given lately."""
+        now = self._clock()
+        key = (arbiter.server.name, arbiter.model, tuple(arbiter.targets), ask)
+        if (known := self._verdicts.get(key)) is not None and known[1] > now:
+            self._verdicts.move_to_end(key)
+            return known[0]
+        target = f"{arbiter.server.name}/{arbiter.model}"
+        if not self._breakers.claim(target, now):
+            raise Miss(f"The arbiter {target} failed lately, and is left alone for a while.")
+        verdict = await self._ask(self._ready(arbiter.server, target), arbiter, ask, target)
+        self._verdicts[key] = (verdict, now + REMEMBERED_FOR)
+        while len(self._verdicts) > REMEMBERED:
+            self._verdicts.popitem(last=False)
+        return verdict
+
+    def _ready(self, server: Server, target: str) -> Speaker:
+        """Who speaks to the server. Nobody waits for one that is still being made; that is no failure of it."""
+        task = self._speakers.get(server)
+        if task is None or not task.done():
+            self._speaker(server)
+            self._breakers.release(target)
+            raise Miss(f"The arbiter {target} is still being got ready.")
+        if task.cancelled() or (error := task.exception()) is None:
+            return task.result()
+        del self._speakers[server]  # the next request tries again, until the breaker opens
+        self._breakers.failure(target, self._clock())
+        raise Miss(f"The arbiter {target} could not be asked: {str(error) or type(error).__name__}.")
+
+    async def _ask(self, speaker: Speaker, arbiter: Arbiter, ask: str, target: str) -> Verdict:
+        """Every way out reports to the breaker. Too late is a failure of the server; an answer that is no verdict is
+        none, as an ask can talk a model into that: no caller's asks may rest the arbiter for the others."""
+        categories = tuple(arbiter.targets)
+        good = False
+        try:
+            question, schema = arbitration.question(ask, categories), arbitration.schema(categories)
+            said = await speaker.ask(arbiter.model, question, schema)
+            good = True
+        except asyncio.CancelledError:
+            self._warm(arbiter)  # too slow: perhaps its model is not loaded, and asking again would never load it
+            raise
+        except UNREACHABLE as error:
+            raise Miss(f"The arbiter {target} could not be asked: {str(error) or type(error).__name__}.") from error
+        finally:
+            (self._breakers.success if good else self._breakers.failure)(target, self._clock())
+        verdict = arbitration.read(said, categories)
+        if verdict is None:
+            raise Miss(f"The arbiter {target} did not answer with a known category in the form asked for.")
+        return verdict
+
+    def _speaker(self, server: Server) -> asyncio.Task[Speaker]:
+        task = self._speakers.get(server)
+        if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
+            task = self._speakers[server] = asyncio.create_task(_speaker_for(server), name="switchman arbiter")
+        return task
+
+    def _warm(self, arbiter: Arbiter) -> None:
+        """Ollama stops loading a model when the request for it is given up, so a load is waited for apart, now and
+        then."""
+        if self._clock() - self._warmed < WARM_EVERY or (self._warming is not None and not self._warming.done()):
+            return
+        self._warmed = self._clock()
+        self._warming = asyncio.create_task(self._load(arbiter), name="switchman arbiter load")
+
+    async def _load(self, arbiter: Arbiter) -> None:
+        try:
+            await (await self._speaker(arbiter.server)).load(arbiter.model)
+        except UNREACHABLE as error:
+            logger.info("The arbiter's model could not be loaded: %s", error)
+
+
+class OllamaSpeaker:
+    """Speaks to Ollama, through its own package."""
+
+    def __init__(self, client: ollama.AsyncClient) -> None:
+        self._client = client
+
+    async def ask(self, model: str, messages: list[dict[str, str]], schema: dict[str, Any]) -> str:
+        options = {"temperature": 0, "seed": 0, "num_predict": MAX_TOKENS}
+        with _told():
+            answer = await self._client.chat(
+                model, messages, format=schema, options=options, think=False, keep_alive=KEEP_LOADED
+            )
+        return answer.message.content or ""
+
+    async def load(self, model: str) -> None:
+        with _told():
+            await self._client.generate(model, keep_alive=KEEP_LOADED)
+
+    async def close(self) -> None:
+        await self._client.close()
+
+
+class OpenAISpeaker:
+    """Speaks to a server of OpenAI's dialect."""
+
+    def __init__(self, client: httpx.AsyncClient, url: str) -> None:
+        self._client, self._url = client, url
+
+    async def ask(self, model: str, messages: list[dict[str, str]], schema: dict[str, Any]) -> str:
+        form = {"name": "verdict", "strict": True, "schema": schema}
+        body = {
+            "model": model,
+            "messages": messages,
+            "temperature": 0,
+            "max_tokens": MAX_TOKENS,
+            "response_format": {"type": "json_schema", "json_schema": form},
+        }
+        reply = (await self._client.post(self._url, json=body)).raise_for_status().json()
+        content = reply["choices"][0]["message"]["content"]
+        return content if isinstance(content, str) else ""
+
+    async def load(self, model: str) -> None:
+        """Such servers have their models loaded."""
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    """The package's own error as one of UNREACHABLE. It is asked for by name, as the package is loaded late."""
+    try:
+        yield
+    except Exception as error:
+        if type(error).__name__ == "ResponseError":
+            raise ValueError(str(error)) from error
+        raise
+
+
+async def _speaker_for(server: Server) -> Speaker:
+    """A speaker in the server's dialect. One that is not declared is Ollama's, unless it turns out to be OpenAI's."""
+    # Certificates and the package take tens of milliseconds to read, which the event loop does not have.
+    how = await asyncio.to_thread(_connection, server)
+    base = f"{server.url.scheme}://{server.url.authority}"
+    if server.dialect == "openai" or (server.dialect is None and await _is_openai(server, base, how)):
+        return OpenAISpeaker(httpx.AsyncClient(**how), base + join(server.url, "/v1/chat/completions"))
+    if server.dialect == "anthropic":
+        raise ValueError("an Anthropic server cannot be the arbiter")
+    host = base + join(server.url, "/api/chat").removesuffix("/api/chat")
+    return await asyncio.to_thread(_ollama_speaker, host, how)
+
+
+async def _is_openai(server: Server, base: str, how: dict[str, Any]) -> bool:
+    async with httpx.AsyncClient(**how) as client:
+        if (await client.get(base + join(server.url, "/api/version"))).status_code == 200:
+            return False
+        return (await client.get(base + join(server.url, "/v1/models"))).status_code == 200
+
+
+def _connection(server: Server) -> dict[str, Any]:
+    """What httpx has to know. No environment: HTTPS_PROXY may well name this very router."""
+    headers = {name.lower(): value for name, value in server.headers.items()}
+    if server.api_key is not None:
+        headers["authorization"] = f"Bearer {server.api_key.get_secret_value()}"
+    tls = httpx.create_ssl_context(trust_env=False)
+    return {"headers": headers, "timeout": CLIENT_TIMEOUT, "trust_env": False, "verify": tls}
+
+
+def _ollama_speaker(host: str, how: dict[str, Any]) -> Speaker:
+    import ollama  # here: it is needed only where there is an arbiter
+
+    return OllamaSpeaker(ollama.AsyncClient(host, **how))

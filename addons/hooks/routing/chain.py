@@ -1,0 +1,204 @@
+"""The chain that answers `auto`, after the caches: the first layer that names a target wins.
+
+    conversation    it goes on where it was                        (stick: conversation)
+    route           L1, the rules
+    semantic        L2, categories by meaning                      (semantic_routes:)
+    arbiter         L3, a small local model                        (arbiter:)
+    ...             plug-ins, in the order of their names
+    default         `default:`, else DEFAULT_UPSTREAM
+
+Each layer has its own time. Too late, broken, unsure, or naming a target that does not exist: a miss, with a line in
+the trace that says which. A layer that keeps failing is left alone for a while.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from switchman.addons.core.cache.fingerprint import policy_digest
+from switchman.addons.core.decision import stickiness
+from switchman.addons.core.decision.decide import LAYERS, Ask, default_plan, match_rules, plan_for_target
+from switchman.addons.core.routes.plan import Candidate, Plan, TraceLine
+from switchman.addons.core.rules.ruleset import Ruleset
+from switchman.addons.core.rules.rulesfile import AUTO
+from switchman.addons.core.servers.breaker import Breakers
+from switchman.addons.flow.exchange import Exchange, ms_since
+from switchman.addons.hooks import seen
+from switchman.addons.hooks.routing.layers import AskedRequest, Layer, LayerAnswer, Miss
+from switchman.addons.hooks.routing.plugins import load_layers
+from switchman.addons.state.runtime import Runtime
+from switchman.addons.state.shared import Room, Trouble
+
+logger = logging.getLogger(__name__)
+
+CONVERSATIONS = "conversations"
+CONVERSATION_TTL = 3600.0  # seconds after the last answer
+CONVERSATION_ROOM = Room(50_000, 32 * 1024 * 1024)
+CONVERSATION_BUDGET = 0.02  # seconds for a look into the store
+
+# Layers of the trace that no plug-in may be called.
+OWN_NAMES = (*LAYERS, stickiness.LAYER, "exact_cache", "semantic_cache", "translation", "thinking", "credentials")
+
+IsOpen = Callable[[Candidate], bool]
+
+
+class Chain:
+    """`layers` are those after the rules, in order."""
+
+    def __init__(self, runtime: Runtime, layers: Sequence[Layer]) -> None:
+        self.runtime = runtime
+        self.layers: list[Layer] = list(layers)
+        self._breakers = Breakers()
+
+    def start(self) -> None:
+        """Load the plug-ins. Called once, when the proxy starts."""
+        taken = frozenset((*(layer.name for layer in self.layers), *OWN_NAMES))
+        self.layers += load_layers(taken)
+
+    async def prepare(self) -> None:
+        """Have ready what the layers would otherwise make with their first request."""
+        for layer in self.layers:
+            if (prepare := getattr(layer, "prepare", None)) is not None:
+                try:
+                    await prepare()
+                except Exception as error:  # noqa: BLE001 - the boundary: it will be tried again with a request
+                    logger.warning("The layer %s could not be prepared: %r", layer.name, error)
+
+    async def close(self) -> None:
+        for layer in self.layers:
+            if (close := getattr(layer, "close", None)) is not None:
+                await close()
+
+    async def plan(self, x: Exchange, is_open: IsOpen) -> Plan:
+        """The plan for a request that names no model. What was tried in vain goes into the Exchange's trace."""
+        rules = self.runtime.rules.current
+        known = seen.features(x, self.runtime.tasks)
+        ask = seen.ask_of(x, known)
+        plan = await self._by_conversation(x, ask, rules, is_open) or self._by_rules(x, ask, rules, is_open)
+        if plan is not None:
+            return plan
+        asked = _asked(x, ask)
+        for layer in self.layers:
+            if (plan := await self._by_layer(layer, asked, x, ask, rules, is_open)) is not None:
+                return plan
+        return default_plan(ask, rules, is_open)
+
+    def _by_rules(self, x: Exchange, ask: Ask, rules: Ruleset, is_open: IsOpen) -> Plan | None:
+        started = time.monotonic()
+        missed: list[TraceLine] = []
+        try:
+            hit = match_rules(ask, rules, self.runtime.live, is_open, missed)
+        except Exception as error:  # noqa: BLE001 - the boundary: a layer that crashes is a miss
+            logger.error("The rules failed: %r", error)
+            detail = f"It failed: {type(error).__name__}."
+            x.trace.append(TraceLine("route", "error", detail, elapsed_ms=ms_since(started)))
+            return None
+        if hit is None:
+            x.trace += [replace(line, elapsed_ms=ms_since(started)) for line in missed]
+            return None
+        first, *rest = hit.plan.trace
+        return replace(hit.plan, trace=(replace(first, elapsed_ms=ms_since(started)), *rest))
+
+    async def _by_layer(
+        self, layer: Layer, asked: AskedRequest, x: Exchange, ask: Ask, rules: Ruleset, is_open: IsOpen
+    ) -> Plan | None:
+        started, target = time.monotonic(), layer.name
+
+        def miss(why: str, score: float | None = None, *, failed: bool = False) -> Plan | None:
+            (self._breakers.failure if failed else self._breakers.success)(target, time.monotonic())
+            x.trace.append(TraceLine(layer.name, "error" if failed else "miss", why, score, ms_since(started)))
+            return None
+
+        if not self._breakers.claim(target, started):
+            x.trace.append(TraceLine(layer.name, "skip", "It failed lately, and is left alone for a while."))
+            return None
+        budget = layer.budget_ms
+        try:
+            async with asyncio.timeout(budget / 1000):
+                answer = await layer.answer(asked)
+        except TimeoutError:
+            return miss(f"No answer within its {budget:g} ms.", failed=True)
+        except Miss as reason:
+            return miss(str(reason), reason.score)
+        except asyncio.CancelledError:
+            self._breakers.release(target)
+            raise
+        except Exception as error:  # noqa: BLE001 - the boundary: a layer that crashes is a miss
+            logger.warning("The layer %s failed: %r", layer.name, error)
+            return miss(f"It failed: {type(error).__name__}.", failed=True)
+        if answer is None:
+            return miss("It has no answer.")
+        if not _is_answer(answer):
+            return miss("Its answer is none: no target.", failed=True)
+        plan = plan_for_target(answer.target, rules, layer.name, str(answer.route), ask=ask, is_open=is_open)
+        if plan is None:
+            return miss(f"It names {answer.target[:80]!r}, which is no known target.", answer.score)
+        self._breakers.success(target, time.monotonic())
+        first, *rest = plan.trace
+        detail = f"{answer.detail} {first.detail}".strip()
+        line = replace(first, detail=detail, score=answer.score, elapsed_ms=ms_since(started))
+        return replace(plan, trace=(line, *rest))
+
+    # ---- conversations ----
+
+    async def _by_conversation(self, x: Exchange, ask: Ask, rules: Ruleset, is_open: IsOpen) -> Plan | None:
+        if x.call is None or not any(route.stick for route in rules.routes):
+            return None
+        started = time.monotonic()
+        x.conversation = stickiness.conversation_key(x.call, _policy(rules), seen.caller(x))
+        if x.conversation is None or ask.features is None or ask.features.depth <= 1:
+            return None  # it begins here
+        try:
+            async with asyncio.timeout(CONVERSATION_BUDGET):
+                value = await self.runtime.shared.get(CONVERSATIONS, x.conversation)
+        except (Trouble, TimeoutError) as error:
+            detail = f"It could not be looked up: {str(error) or 'too slow'}."
+            x.trace.append(TraceLine(stickiness.LAYER, "error", detail, elapsed_ms=ms_since(started)))
+            return None
+        held = stickiness.unpack(value) if value is not None else None
+        if held is None:
+            detail = "No target is known that it was with."
+            x.trace.append(TraceLine(stickiness.LAYER, "miss", detail, elapsed_ms=ms_since(started)))
+            return None
+        plan = stickiness.held_plan(held, ask, rules, is_open)
+        if isinstance(plan, str):
+            x.trace.append(TraceLine(stickiness.LAYER, "miss", plan, elapsed_ms=ms_since(started)))
+            return None
+        return plan
+
+    async def remember(self, x: Exchange) -> None:
+        """A sticky conversation was answered: it stays there."""
+        if x.conversation is None or x.plan is None or x.attempt is None or x.plan.stick != "conversation":
+            return
+        value = stickiness.pack(stickiness.held_by(x.plan, x.attempt.candidate))
+        try:
+            await self.runtime.shared.put(CONVERSATIONS, x.conversation, value, CONVERSATION_TTL, CONVERSATION_ROOM)
+        except Trouble as error:
+            logger.warning("A conversation's target could not be kept: %s", error)
+
+
+def _is_answer(answer: object) -> bool:
+    """A plug-in may return anything."""
+    return isinstance(answer, LayerAnswer) and isinstance(answer.target, str)
+
+
+def answers_auto(rules: Ruleset) -> bool:
+    """Whether a request for `auto` has somewhere to go by these rules."""
+    if rules.auto_default or rules.arbiter is not None:
+        return True
+    if rules.semantic_routes is not None and any(one.target for one in rules.semantic_routes.categories.values()):
+        return True
+    return any(True for _ in rules.routes_for(AUTO))
+
+
+def _policy(rules: Ruleset) -> str:
+    return policy_digest(rules.digest, rules.default.url)
+
+
+def _asked(x: Exchange, ask: Ask) -> AskedRequest:
+    assert x.call is not None and x.features is not None
+    return AskedRequest(x.call.model, x.features, x.call.body, ask.headers, x.client, ask.token, x.semantic)

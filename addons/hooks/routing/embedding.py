@@ -1,0 +1,49 @@
+"""Embedding: keeps the proxy's connection to the semantic process, from the start of the proxy to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from switchman.addons.semantics.service import OFF, open_client
+from switchman.addons.state.runtime import Runtime
+
+logger = logging.getLogger(__name__)
+
+CHECK_SECONDS = 0.5  # between two looks at whether the rules are new ones
+
+
+class Embedding:
+    """`prepare` is awaited whenever the rules are new: the semantic layer hands over its categories there."""
+
+    def __init__(self, runtime: Runtime, prepare: Callable[[], Awaitable[None]]) -> None:
+        self.runtime, self._prepare = runtime, prepare
+        self._task: asyncio.Task[None] | None = None
+
+    def running(self) -> None:
+        self.runtime.semantics = client = open_client(self.runtime.settings, self.runtime.rules.current)
+        if client.status().state == "off":
+            if self.runtime.settings.semantic_socket != OFF:  # `switchman serve` has said so itself
+                logger.info("Embeddings are off: %s", client.status().detail)
+        else:
+            self._task = asyncio.create_task(self._keep_warm(), name="switchman embeddings")
+
+    async def done(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        if self.runtime.semantics is not None:
+            await self.runtime.semantics.close()
+
+    async def _keep_warm(self) -> None:
+        """Categories are handed over before the first request needs them, and again when the rules changed."""
+        handed = None
+        while True:
+            rules, client = self.runtime.rules.current, self.runtime.semantics
+            assert client is not None
+            if rules is not handed or not client.prepared:
+                await self._prepare()
+                await client.warm()
+                handed = rules
+            await asyncio.sleep(CHECK_SECONDS)

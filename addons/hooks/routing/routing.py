@@ -1,0 +1,97 @@
+"""Routing: asks the pure core for a Plan, and keeps the rules fresh."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from mitmproxy import http
+from mitmproxy.addonmanager import Loader
+
+from switchman.addons.core.decision.decide import decide
+from switchman.addons.core.routes.plan import Candidate, Plan, TraceLine
+from switchman.addons.core.rules.ruleset import Ruleset
+from switchman.addons.flow.exchange import Exchange, exchange
+from switchman.addons.hooks import seen
+from switchman.addons.hooks.routing.chain import Chain
+from switchman.addons.state.runtime import Runtime
+
+# Twice a second, so that an edited file is in force within one second.
+POLL_SECONDS = 0.5
+STICK_PATIENCE = 0.02  # seconds
+LARGE = 256 * 1024  # characters: reading such a body, deciding on it, and writing it each take milliseconds
+
+
+class Routing:
+    """Puts the Plan into the Exchange: by the chain for `auto`, else by name.
+
+    What is no LLM call goes to the default upstream as it is.
+    """
+
+    def __init__(self, runtime: Runtime, chain: Chain) -> None:
+        self.runtime = runtime
+        self.chain = chain
+        self.poller: asyncio.Task[None] | None = None
+        self.preparing: asyncio.Task[None] | None = None
+        self.sticking: set[asyncio.Task[None]] = set()
+
+    def load(self, loader: Loader) -> None:
+        self.chain.start()
+
+    def running(self) -> None:
+        self._prepare()
+        self.poller = asyncio.create_task(self._poll(), name="switchman rules")
+
+    async def done(self) -> None:
+        for task in (self.poller, self.preparing):
+            if task is not None:
+                task.cancel()
+        await self.chain.close()
+
+    async def _poll(self) -> None:
+        while True:
+            await asyncio.sleep(POLL_SECONDS)
+            if await asyncio.to_thread(self.runtime.rules.poll):
+                self._prepare()
+
+    def _prepare(self) -> None:
+        self.preparing = asyncio.create_task(self.chain.prepare(), name="switchman layers")
+
+    async def request(self, flow: http.HTTPFlow) -> None:
+        if (x := exchange(flow)) is None or flow.response or x.plan is not None:
+            return
+        rules = self.runtime.rules.current
+        if x.call is None:
+            line = TraceLine(
+                "default", "hit", "Not a request that names a model: passed through to the default upstream."
+            )
+            x.plan = Plan((Candidate(rules.default, ""),), "default", "default", (line,))
+        else:
+            asked, large = x.call.model, len(x.call.text) > LARGE
+            if large:
+                await asyncio.sleep(0)  # between the three of them others have their turn
+            x.plan = await self._plan(x, rules, lambda candidate: self._is_open(candidate, asked))
+            if large:
+                await asyncio.sleep(0)
+        x.trace.extend(x.plan.trace)
+
+    async def _plan(self, x: Exchange, rules: Ruleset, is_open: Callable[[Candidate], bool]) -> Plan:
+        if x.auto or seen.is_auto(x, rules):
+            x.auto = True
+            return await self.chain.plan(x, is_open)
+        known = seen.features(x, self.runtime.tasks) if rules.needs_features else None
+        return decide(seen.ask_of(x, known), rules, is_open, self.runtime.live)
+
+    async def response(self, flow: http.HTTPFlow) -> None:
+        if (x := exchange(flow)) is None or x.conversation is None or flow.response is None:
+            return
+        if x.outcome in (None, "ok") and flow.response.status_code < 400:
+            task = asyncio.create_task(self.chain.remember(x), name="switchman conversation")
+            self.sticking.add(task)  # the event loop itself holds its tasks only weakly
+            task.add_done_callback(self.sticking.discard)
+            # An agent's next turn may come at once, and should find it; but no answer waits long for this.
+            await asyncio.wait([task], timeout=STICK_PATIENCE)
+
+    def _is_open(self, candidate: Candidate, asked: str) -> bool:
+        return self.runtime.breakers.is_open(candidate.named(asked), time.monotonic())

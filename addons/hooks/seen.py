@@ -1,0 +1,87 @@
+"""What the layers and caches are asked with: an Exchange as the pure core sees it."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Mapping
+
+from switchman.addons.core.cache.fingerprint import caller_digest
+from switchman.addons.core.decision.decide import Ask
+from switchman.addons.core.dialects.codecs import FORMATS
+from switchman.addons.core.request.features import Features, features_of
+from switchman.addons.core.request.tasktype import TaskRules
+from switchman.addons.core.routes.subject import LocalTime
+from switchman.addons.core.rules.ruleset import Ruleset
+from switchman.addons.core.servers.credentials import secrets_of
+from switchman.addons.flow.exchange import Exchange
+
+ACCOUNT = ("openai-organization", "openai-project", "openai-beta", "anthropic-beta", "cookie")
+
+
+def is_auto(x: Exchange, rules: Ruleset) -> bool:
+    """Whether the router chooses the model: a request for text that names `auto`, or nothing, after MODEL_MAP."""
+    if x.call is None or (x.call.dialect, x.call.endpoint.operation) not in FORMATS:
+        return False
+    model = x.call.model
+    rewritten = rules.model_map.rewrite(model) if rules.model_map else None
+    return rules.is_auto(rewritten.model if rewritten is not None else model)
+
+
+def features(x: Exchange, tasks: TaskRules) -> Features:
+    """The features of a request, found out once."""
+    if x.features is None:
+        assert x.call is not None
+        x.features = features_of(x.call.body, x.call.dialect, x.call.endpoint.operation, tasks)
+    return x.features
+
+
+def headers(x: Exchange) -> Mapping[str, str]:
+    """The client's header fields by lower-case name; of several by one name, joined as HTTP joins them."""
+    found: dict[str, str] = {}
+    for name, value in x.sent.fields if x.sent else ():
+        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+        found[key] = f"{found[key]}, {text}" if key in found else text
+    return found
+
+
+def credentials(x: Exchange) -> str:
+    """What the client authenticates itself with; "" for nothing."""
+    return secrets_of(headers(x), x.sent.path if x.sent else "")
+
+
+def account(x: Exchange) -> str:
+    """What else may decide whose answer it is, or which features it has: accounts, sessions, betas."""
+    known = headers(x)
+    return "\0".join(f"{name}={known[name]}" for name in ACCOUNT if name in known)
+
+
+def caller(x: Exchange) -> str:
+    """A digest that names who asks."""
+    return caller_digest(credentials(x), x.client)
+
+
+def token(x: Exchange) -> str:
+    """The SHA-256 (hex) of the caller's token, as rules name it; "" where there is none."""
+    known = headers(x)
+    given = known.get("x-api-key") or known.get("api-key") or known.get("authorization", "").partition(" ")[2]
+    return hashlib.sha256(given.encode("latin-1")).hexdigest() if given else ""
+
+
+def ask_of(x: Exchange, known: Features | None, outside: bool | None = None) -> Ask:
+    """The question for the pure decision. `known` None: nobody looks at what is asked. `outside`: somebody looks at who
+    asks; as a rule whoever looks at what is asked.
+    """
+    assert x.call is not None
+    outside = known is not None if outside is None else outside
+    now = time.localtime()
+    return Ask(
+        model=x.call.model,
+        source=x.client,
+        dialect=x.call.dialect,
+        operation=x.call.endpoint.operation,
+        features=known,
+        headers=headers(x) if outside else {},
+        token=token(x) if outside else "",
+        now=LocalTime(now.tm_hour * 60 + now.tm_min, now.tm_wday),
+    )

@@ -1,0 +1,100 @@
+"""What an attempt's stream says to others, and hears from them: hooks, events, commands, and how failures are read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf
+
+from mitmproxy import http
+from mitmproxy.net.http.validate import validate_headers
+from mitmproxy.proxy import commands
+from mitmproxy.proxy.layers.http import GetHttpConnection
+from mitmproxy.proxy.layers.http._events import HttpEvent
+
+from switchman.addons.core.dialects.neutral.form import Failed
+from switchman.addons.core.servers.retry import FailureKind
+
+
+@dataclass(eq=False)
+class UpstreamFailure:
+    """What the `upstream_failed` hook is given, and what it answers.
+
+    In: `flow`, `kind`, `message` (for a person), `response` for kind "status" (None where its body was too large to
+    keep), and `failed` for kind "error", where `response` is only its head. Out: `retry` (the flow's request is the
+    next attempt; `fresh` asks for a new connection), or `flow.response` set to the final answer; where the answer had
+    `begun`, `tail` is what still goes to the client, None if a clean end is impossible.
+    """
+
+    flow: http.HTTPFlow
+    kind: FailureKind
+    message: str
+    response: http.Response | None = None
+    failed: Failed | None = None
+    begun: bool = False  # the client has the head of the answer, so only `tail` can follow
+    reused: bool = False  # the connection had served before, and closed before any byte of this answer
+    retry: bool = False
+    fresh: bool = False
+    tail: list[bytes] | None = None
+
+
+@dataclass
+class UpstreamFailedHook(commands.StartHook):
+    """An attempt failed. The addon says what comes next by filling in the UpstreamFailure."""
+
+    failure: UpstreamFailure
+
+
+@dataclass
+class DeadlineExpired(HttpEvent):
+    """The stream's `due` has passed."""
+
+
+@dataclass
+class RouterStops(HttpEvent):
+    """The router stops, and this request's time to end by itself is over."""
+
+
+@dataclass(eq=False)
+class Connect(GetHttpConnection):
+    """GetHttpConnection with a deadline in seconds, and the wish for a connection that was not used before."""
+
+    timeout: float = inf
+    fresh: bool = False
+
+    def __hash__(self) -> int:
+        return id(self)
+
+
+def classify_connect_error(message: str) -> FailureKind:
+    """Which kind of failure mitmproxy's (that is: the operating system's or OpenSSL's) message tells of."""
+    text = message.lower()
+    if "timed out" in text and "no connection within" in text:
+        return "timeout"
+    if any(sign in text for sign in ("tls", "ssl", "certificate", "handshake")):
+        return "tls"
+    if any(
+        sign in text
+        for sign in ("name or service", "nodename nor", "getaddrinfo", "name resolution", "no address associated")
+    ):
+        return "dns"
+    return "connect"
+
+
+def answer_begun(message: str) -> bool:
+    """Whether a connection that broke had brought some of its answer."""
+    # mitmproxy tells "server closed connection" (no byte) from "unexpected server response: ..." (some bytes).
+    return "unexpected server response" in message
+
+
+def invalid_head(request: http.Request, response: http.Response) -> str | None:
+    """Why a response cannot be relayed (its headers would allow response smuggling, or its status is none), or None."""
+    if response.status_code < 200 and not (response.status_code == 101 and "upgrade" in request.headers):
+        return f"the server's answer has the status {response.status_code}, for which nobody had asked"
+    try:
+        validate_headers(response)
+    except ValueError as e:
+        return f"the server's headers are invalid: {e}"
+    for name, value in response.data.headers.fields:
+        if b"\r" in value or b"\n" in value or b"\0" in value:  # RFC 9110 section 5.5: a client may read two headers
+            return f"the server's headers are invalid: a line break or NUL in {name.decode('ascii', 'replace')!r}"
+    return None

@@ -1,0 +1,212 @@
+"""The client's side of an HTTP/1 connection: limits on the head, and refusals in the client's own dialect.
+
+mitmproxy reads a head of any size into memory and answers what it cannot read with a page of HTML. Here a head has a
+limit, every refusal is the error object that the client's SDK knows, and the request becomes a flow as far as it was
+read, so that it leaves a record.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from h11._readers import ChunkedReader
+from mitmproxy import http
+from mitmproxy.connection import ConnectionState
+from mitmproxy.net.http import http1
+from mitmproxy.net.http.validate import validate_headers
+from mitmproxy.proxy import commands, events, layer
+from mitmproxy.proxy.layers.http._base import ReceiveHttp
+from mitmproxy.proxy.layers.http._events import (
+    ErrorCode,
+    HttpEvent,
+    RequestHeaders,
+    RequestProtocolError,
+    ResponseData,
+    ResponseHeaders,
+    ResponseProtocolError,
+)
+from mitmproxy.proxy.layers.http._http1 import Http1Server, make_body_reader
+
+from switchman.addons.flow.refusal import raw_refusal
+from switchman.addons.proxy.upstream_connection import WithoutTrailers, has_head
+
+# After a refusal for a malformed head the rest of what the client sends is thrown away for this long (seconds).
+LINGER = 5.0
+
+
+@dataclass
+class MalformedRequest(RequestProtocolError):
+    """The client sent what cannot be read; it has been told so with `status`."""
+
+    status: int = 400
+
+
+@dataclass
+class RefusedRequest(RequestHeaders):
+    """The head of a request that was refused with `status` for its form: there is nothing to do but to record it."""
+
+    message: str = ""
+    status: int = 400
+
+
+@dataclass
+class Refusal(ResponseProtocolError):
+    """Answer with `status` in the middle of the request, and close."""
+
+    status: int = 400
+
+
+class RoutedServer(Http1Server):
+    """The client's HTTP/1 connection, with a limit on the head and refusals in the client's dialect."""
+
+    chunked: bool = False  # the answer that is being sent
+
+    def _refuse(self, status: int, message: str, head: list[bytes]) -> layer.CommandGenerator[None]:
+        """Answer, let the flow (if there is enough of one) be recorded, and close after a while of deaf listening."""
+        request = self.request or _request_from(head)
+        self.request = request
+        yield commands.SendData(self.conn, raw_refusal(request, status, message))
+        yield ReceiveHttp(RefusedRequest(self.stream_id, request, False, message=message, status=status))
+        yield from self._linger()
+
+    def _linger(self) -> layer.CommandGenerator[None]:
+        # Closing at once, with unread data in the socket, makes the kernel send a reset, which can wipe the answer
+        # out before the client has read it. So only our side is closed, and what still comes is thrown away.
+        self.state = self.deaf
+        yield commands.CloseTcpConnection(self.conn, half_close=True)
+        yield commands.RequestWakeup(LINGER)
+
+    def deaf(self, event: events.Event) -> layer.CommandGenerator[None]:
+        if isinstance(event, events.DataReceived):
+            self.buf.maybe_extract_at_most(len(self.buf))
+        elif isinstance(event, (events.ConnectionClosed, events.Wakeup)):
+            yield commands.CloseConnection(self.conn)
+            self.state = self.done
+
+    def done(self, event: events.Event) -> layer.CommandGenerator[None]:
+        yield from ()
+
+    def send(self, event: HttpEvent) -> layer.CommandGenerator[None]:
+        if type(event) is ResponseData and self.chunked:
+            yield commands.SendData(self.conn, b"%x\r\n%s\r\n" % (len(event.data), event.data))
+            return
+        if self.state in (self.deaf, self.done):
+            return
+        if isinstance(event, ResponseHeaders):
+            # Looked up once: stock does so for every chunk.
+            self.chunked = "chunked" in event.response.headers.get("transfer-encoding", "").lower()
+            if self.chunked and self.request is not None and self.request.http_version == "HTTP/1.0":
+                # It knows no chunks: the body ends with the connection.
+                self.chunked = False
+                del event.response.headers["transfer-encoding"]
+                event.response.headers["connection"] = "close"
+        if isinstance(event, ResponseProtocolError) and not self.response and self.request:
+            status = event.status if isinstance(event, Refusal) else event.code.http_status_code()
+            if status is not None and self.conn.state & ConnectionState.CAN_WRITE:
+                yield commands.SendData(self.conn, raw_refusal(self.request, status, event.message))
+                yield from self._linger()
+                return
+        yield from super().send(event)
+
+    def read_headers(self, event: events.ConnectionEvent) -> layer.CommandGenerator[None]:
+        if not isinstance(event, events.DataReceived):
+            self.buf.maybe_extract_at_most(len(self.buf))  # half a head, which stock writes into the log: keys and all
+            yield from super().read_headers(event)
+            return
+        limit = self.context.options.switchman_max_header_bytes
+        if len(self.buf) > limit and not has_head(self.buf, limit):
+            head = bytes(self.buf)[:2048].split(b"\r\n")
+            yield from self._refuse(431, f"The request's headers are larger than {limit} bytes.", head[:1])
+            return
+        lines = self.buf.maybe_extract_lines()
+        if not lines:
+            return
+        head = [bytes(line) for line in lines]
+        try:
+            self.request = http1.read_request_head(head)
+            if self.context.options.validate_inbound_headers:
+                validate_headers(self.request)
+            refuse_ambiguous(self.request)
+            expected = http1.expected_http_body_size(self.request)
+        except ValueError as e:
+            yield from self._refuse(400, f"The request cannot be read: {e}.", head)
+            return
+        most = self.context.options.switchman_max_body_bytes
+        if expected is not None and expected > most and "expect" in self.request.headers:
+            # It waits to be told whether to send its body at all (RFC 9110 section 10.1.1).
+            yield from self._refuse(413, f"The request's body is larger than {most} bytes.", head)
+            return
+        yield ReceiveHttp(RequestHeaders(self.stream_id, self.request, expected == 0))
+        self.body_reader = make_body_reader(expected)
+        if isinstance(self.body_reader, ChunkedReader):
+            self.body_reader = WithoutTrailers(self.body_reader)  # type: ignore[assignment]
+        self.state = self.read_body
+        yield from self.state(event)
+
+    def read_body(self, event: events.Event) -> layer.CommandGenerator[None]:
+        if isinstance(event, events.ConnectionClosed) and self.conn.state & ConnectionState.CAN_WRITE:
+            # Half-closed: this client may still read. A full close looks the same here, and then nobody reads it.
+            message = "The request's body ended before the length that its headers announced."
+            if self.request is not None:
+                yield commands.SendData(self.conn, raw_refusal(self.request, 400, message))
+            yield ReceiveHttp(RequestProtocolError(self.stream_id, message, ErrorCode.CLIENT_DISCONNECTED))
+            yield commands.CloseConnection(self.conn)
+            self.state = self.done
+            return
+        if isinstance(event, events.Wakeup):
+            return
+        listening = self.conn.state & ConnectionState.CAN_WRITE
+        for command in super().read_body(event):
+            if isinstance(command, commands.CloseConnection) and listening and not self.request_done and self.request:
+                message = "The request's body is not well framed."
+                yield commands.SendData(self.conn, raw_refusal(self.request, 400, message))
+                yield ReceiveHttp(MalformedRequest(self.stream_id, message, ErrorCode.GENERIC_CLIENT_ERROR))
+                yield from self._linger()
+                return
+            yield command
+        limit = self.context.options.switchman_max_header_bytes
+        if self.state == self.read_body and len(self.buf) > limit and self.request is not None:
+            # Data is taken as it comes: what stays is a chunk's own line, or trailers, and nobody counts those.
+            message = f"The request's body is not well framed: a chunk's line or trailers of more than {limit} bytes."
+            yield commands.SendData(self.conn, raw_refusal(self.request, 400, message))
+            yield ReceiveHttp(MalformedRequest(self.stream_id, message, ErrorCode.GENERIC_CLIENT_ERROR))
+            yield from self._linger()
+
+    def wait(self, event: events.Event) -> layer.CommandGenerator[None]:
+        options = self.context.options
+        most = options.switchman_max_header_bytes + options.switchman_max_body_bytes
+        if isinstance(event, events.DataReceived) and len(self.buf) > most:
+            # More than any one request that could follow; nobody asks for the rest before this answer is over.
+            message = f"The client sent more than {most} bytes ahead of the answer."
+            yield ReceiveHttp(RequestProtocolError(self.stream_id, message, ErrorCode.CLIENT_DISCONNECTED))
+            yield commands.CloseConnection(self.conn)
+            self.state = self.done
+            return
+        yield from super().wait(event)
+
+
+def refuse_ambiguous(request: http.Request) -> None:
+    """ValueError for a head that one server reads otherwise than another, so that nothing is smuggled past either.
+
+    A line break within a value (also a folded one) and a NUL: RFC 9110 section 5.5, RFC 9112 section 5.2. More than
+    one Host: RFC 9112 section 3.2.
+    """
+    hosts = 0
+    for name, value in request.data.headers.fields:
+        if b"\r" in value or b"\n" in value or b"\0" in value:
+            raise ValueError(f"a line break or NUL in the value of the header {name.decode('ascii', 'replace')!r}")
+        hosts += name.lower() == b"host"
+    if hosts > 1:
+        raise ValueError("more than one Host header")
+    if b"\0" in request.data.path:
+        raise ValueError("a NUL in the path")
+
+
+def _request_from(head: list[bytes]) -> http.Request:
+    """Enough of a request for the record, from a head that could not be parsed."""
+    words = (head[0] if head else b"").split(b" ")
+    method = words[0][:16] if words[0].isalpha() else b"?"
+    path = words[1][:2048] if len(words) > 1 else b"/"
+    now = time.time()
+    return http.Request("", 0, method, b"http", b"", path, b"HTTP/1.1", http.Headers(), b"", None, now, now)

@@ -1,0 +1,170 @@
+"""mitmproxy's HTTP layer, with streams that fail over, and one timer for all deadlines of a connection.
+
+What a request goes through is in its stream, a class in four parts: request_stream.py (its body comes in),
+routed_stream.py (its attempts), held_stream.py (is it an answer?), pinging_stream.py (what the router says itself). How
+the two ends are spoken to is in client_connection.py and upstream_connection.py. Here is what belongs to the connection
+as a whole: which server connections there are, and when somebody must be woken. A keep-alive connection with a thousand
+requests has one sleeping task (`_tend`), not a thousand.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import inf
+
+from mitmproxy.connection import Connection, ConnectionState
+from mitmproxy.proxy import commands, events, layer
+from mitmproxy.proxy.context import Context
+from mitmproxy.proxy.layers.http import (
+    GetHttpConnection,
+    HttpLayer,
+    HTTPMode,
+    RegisterHttpConnection,
+)
+
+from switchman.addons.proxy.attempt import Connect, DeadlineExpired, RouterStops
+from switchman.addons.proxy.client_connection import RoutedServer
+from switchman.addons.proxy.pinging_stream import PingingStream
+from switchman.addons.proxy.routed_stream import RoutedStream
+from switchman.addons.proxy.upstream_connection import take_over
+
+
+@dataclass(eq=False)
+class _Opening:
+    """A connection being opened, and its deadline."""
+
+    connection: Connection
+    due: float
+    timeout: float
+
+
+@dataclass
+class Stopping(events.Event):
+    """The router stops: what still runs is to be ended, with words for its client."""
+
+
+class RoutedHttpLayer(HttpLayer):
+    """HttpLayer whose streams fail over, whose dead connections are forgotten, and which watches deadlines."""
+
+    def __init__(self, context: Context, mode: HTTPMode, body_timeout: float) -> None:
+        """`body_timeout`: seconds of silence in a request's body."""
+        super().__init__(context, mode)
+        self.body_timeout = body_timeout
+        # Clients' stream ids are odd (HTTP/1: counted up by two from 1; HTTP/2: RFC 9113 section 5.1.1).
+        self.attempt_ids: Iterator[int] = itertools.count(2, 2)
+        self.used: set[Connection] = set()  # connections that have brought an answer before
+        self.opening: dict[Connection, _Opening] = {}
+        self.watches: dict[commands.RequestWakeup, float] = {}
+        self.wanted: float = inf
+
+    @property
+    def is_busy(self) -> bool:
+        """Does a request run?"""
+        return bool(self.streams)
+
+    def watch(self, due: float) -> None:
+        """Have `_tend` run at `due` or earlier."""
+        self.wanted = min(self.wanted, due)
+
+    def _handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
+        if type(event) is events.DataReceived:
+            if event.connection not in self.connections and self._is_forgotten(event.connection):
+                return
+        elif isinstance(event, events.Start):
+            if not (self.context.client.alpn == b"h2" or (self.context.client.alpn or b"").startswith(b"h3")):
+                self.connections.setdefault(self.context.client, RoutedServer(self.context.fork()))
+        elif isinstance(event, events.Wakeup) and event.command in self.watches:
+            del self.watches[event.command]
+            yield from self._tend()
+            return
+        elif isinstance(event, Stopping):
+            yield from self._stop_streams()
+            return
+        elif isinstance(event, events.ConnectionEvent) and self._is_forgotten(event.connection):
+            return
+        yield from super()._handle_event(event)
+        if isinstance(event, events.ConnectionClosed):
+            self._forget(event.connection)
+        if self.wanted != inf:
+            yield from self._arm()
+
+    def _stop_streams(self) -> layer.CommandGenerator[None]:
+        for stream in {id(s): s for s in self.streams.values()}.values():
+            if isinstance(stream, RoutedStream) and stream.child_layer is None:  # else it is a WebSocket by now
+                yield from self.event_to_child(stream, RouterStops(stream.stream_id))
+
+    def _is_forgotten(self, connection: Connection) -> bool:
+        return connection not in self.connections and connection is not self.context.server
+
+    def _forget(self, connection: Connection) -> None:
+        """A closed server connection is of no more use; stock keeps all, and answers from their errors."""
+        if connection is not self.context.client and connection.state is ConnectionState.CLOSED:
+            self.connections.pop(connection, None)
+            self.used.discard(connection)
+            self.opening.pop(connection, None)
+
+    def _arm(self) -> layer.CommandGenerator[None]:
+        """One timer for the earliest deadline; a later deadline waits for the timer that is already set."""
+        due, self.wanted = self.wanted, inf
+        if any(at <= due for at in self.watches.values()):
+            return
+        wakeup = commands.RequestWakeup(max(0.0, due - time.monotonic()))
+        self.watches[wakeup] = due
+        yield wakeup
+
+    def _tend(self) -> layer.CommandGenerator[None]:
+        """A timer went off: fire what is due, and set the next timer."""
+        now = time.monotonic() + 0.001  # the timer may ring a hair early
+        for opening in [o for o in self.opening.values() if o.due <= now]:
+            yield from self._give_up_opening(opening)
+        streams = {id(s): s for s in self.streams.values() if isinstance(s, RoutedStream)}
+        for stream in streams.values():
+            if stream.due <= now:
+                stream.due = min(stream.due, time.monotonic())
+                yield from self.event_to_child(stream, DeadlineExpired(stream.stream_id))
+        later = [s.due for s in streams.values() if s.due > now] + [o.due for o in self.opening.values()]
+        self.wanted = min([self.wanted, *later])
+        if self.wanted != inf:
+            yield from self._arm()
+
+    def _give_up_opening(self, opening: _Opening) -> layer.CommandGenerator[None]:
+        self.opening.pop(opening.connection, None)
+        if opening.connection not in self.waiting_for_establishment:
+            return
+        yield commands.CloseConnection(opening.connection)
+        message = f"timed out: no connection within the connect deadline of {opening.timeout:g} s"
+        yield from self.register_connection(RegisterHttpConnection(opening.connection, message))
+
+    def make_stream(self, stream_id: int) -> layer.CommandGenerator[None]:
+        stream = PingingStream(self.context.fork(), stream_id, self)
+        self.streams[stream_id] = stream
+        yield from self.event_to_child(stream, events.Start())
+
+    def get_connection(self, event: GetHttpConnection, *, reuse: bool = True) -> layer.CommandGenerator[None]:
+        if not isinstance(event, Connect):
+            yield from super().get_connection(event, reuse=reuse)
+            return
+        known = set(self.waiting_for_establishment)
+        # The first command of a new connection blocks its layer, so by the time super() returns it is only waiting.
+        opened = super().get_connection(event, reuse=reuse and not event.fresh)
+        yield from opened
+        for connection in self.waiting_for_establishment.keys() - known:
+            due = time.monotonic() + event.timeout
+            self.opening[connection] = _Opening(connection, due, event.timeout)
+            self.watch(due)
+
+    def register_connection(self, command: RegisterHttpConnection) -> layer.CommandGenerator[None]:
+        self.opening.pop(command.connection, None)
+        if command.connection not in self.waiting_for_establishment:
+            # Given up before; if it opened after all, nobody wants it.
+            if not command.err:
+                yield commands.CloseConnection(command.connection)
+            return
+        if not command.err and (handler := self.connections.get(command.connection)) is not None:
+            yield from take_over(handler)
+        yield from super().register_connection(command)
+        if command.err:
+            self.connections.pop(command.connection, None)

@@ -1,0 +1,171 @@
+"""The upstream's side of an HTTP/1 connection, where mitmproxy's own falls short.
+
+1. It knows no trailers: it raises NotImplementedError in the middle of a message that has some. A recipient may discard
+   them (RFC 9110, section 6.5.1), and so they are dropped, here and for the client's side.
+2. It takes an interim answer (100, 102, 103) for the answer. A proxy may discard those that it did not ask for
+   (RFC 9110, section 15.2).
+3. It leaves a compressed body as it is. Where the request asked for none (`accept-encoding: identity`), and the coding
+   is known, the answer goes on as if the server had obeyed; what cannot be decoded is a broken answer.
+4. It passes on what is between the server and us alone: its version of HTTP, `connection: close`, and a body whose end
+   is that of the connection. The client's connection has its own.
+5. It reads a head, and the line of a chunk, without end.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import h11
+from h11._readers import ChunkedReader
+from h11._receivebuffer import ReceiveBuffer
+from mitmproxy import http
+from mitmproxy.proxy import commands, events, layer
+from mitmproxy.proxy.layers.http import HttpClient
+from mitmproxy.proxy.layers.http._base import ReceiveHttp
+from mitmproxy.proxy.layers.http._events import ErrorCode, ResponseHeaders, ResponseProtocolError
+from mitmproxy.proxy.layers.http._http1 import Http1Client
+
+from switchman.addons.core.streams.decoding import Decoder, Undecodable, decoder_for
+
+MAX_HEAD = 1024 * 1024  # bytes; servers allow themselves a few kilobytes
+# RFC 9110 section 7.6.1: of this connection only. `transfer-encoding` is, too, but mitmproxy frames by it.
+HOP_BY_HOP = ("connection", "keep-alive", "proxy-connection")
+INTERIM = re.compile(rb"HTTP/1\.[01] 1(?!01)")  # 101 is final: it switches protocols
+
+
+class WithoutTrailers:
+    """A chunked body's reader, as mitmproxy calls it, whose end never has headers."""
+
+    def __init__(self, reader: ChunkedReader) -> None:
+        self._reader = reader
+
+    def __call__(self, buffer: Any) -> Any:
+        event = self._reader(buffer)
+        return h11.EndOfMessage() if isinstance(event, h11.EndOfMessage) and event.headers else event
+
+    def read_eof(self) -> None:
+        self._reader.read_eof()
+
+
+class Decoded:
+    """A body's reader, as mitmproxy calls it, of what the body is without its coding."""
+
+    def __init__(self, reader: Any, decoder: Decoder) -> None:
+        self._reader = reader
+        self._decoder = decoder
+        self._pieces: Iterator[bytes] = iter(())
+
+    def __call__(self, buffer: Any) -> Any:
+        try:
+            while not (piece := next(self._pieces, b"")):
+                event = self._reader(buffer)
+                if not isinstance(event, h11.Data):
+                    return self._last(event)
+                self._pieces = self._decoder.feed(bytes(event.data))
+        except Undecodable as error:
+            raise h11.RemoteProtocolError(str(error)) from None
+        return h11.Data(data=piece)
+
+    def read_eof(self) -> Any:
+        try:
+            return self._last(self._reader.read_eof())
+        except Undecodable as error:
+            raise h11.RemoteProtocolError(str(error)) from None
+
+    def _last(self, event: Any) -> Any:
+        if isinstance(event, h11.EndOfMessage):
+            self._decoder.end()
+        return event
+
+
+class RoutedClient(Http1Client):
+    """A connection to an upstream that may send interim answers and trailers, and compress although not asked to."""
+
+    decoder: Decoder | None = None  # of the answer that is being read
+
+    def read_headers(self, event: events.ConnectionEvent) -> layer.CommandGenerator[None]:
+        if isinstance(event, events.DataReceived) and self.request:
+            while INTERIM.match(bytes(self.buf)):
+                if not self.buf.maybe_extract_lines():
+                    return  # not all of it is here
+            if not self.buf:
+                return
+            if len(self.buf) > MAX_HEAD and self.stream_id is not None and not has_head(self.buf, MAX_HEAD):
+                yield commands.CloseConnection(self.conn)
+                message = f"the head of the answer is larger than {MAX_HEAD} bytes"
+                yield ReceiveHttp(ResponseProtocolError(self.stream_id, message, ErrorCode.GENERIC_SERVER_ERROR))
+                self.state = self.done
+                return
+        for command in super().read_headers(event):
+            if isinstance(command, ReceiveHttp) and isinstance(command.event, ResponseHeaders):
+                head = command.event
+                head.response = relayed(head.response, head.end_stream)
+                self.decoder = None if head.end_stream else self._take_coding(head.response)
+            yield command
+
+    def _take_coding(self, response: http.Response) -> Decoder | None:
+        """The decoder of an answer whose coding nobody asked for; its head then says nothing of it any more."""
+        headers = response.headers
+        if "content-encoding" not in headers or self.request is None:
+            return None
+        if self.request.headers.get("accept-encoding") != "identity":
+            return None
+        if (decoder := decoder_for(headers["content-encoding"])) is not None:
+            del headers["content-encoding"]
+            if headers.pop("content-length", None) is not None:
+                headers["transfer-encoding"] = "chunked"
+        return decoder
+
+    def read_body(self, event: events.Event) -> layer.CommandGenerator[None]:
+        if isinstance(self.body_reader, ChunkedReader):
+            self.body_reader = WithoutTrailers(self.body_reader)  # type: ignore[assignment]
+        if self.decoder is not None:
+            self.body_reader, self.decoder = Decoded(self.body_reader, self.decoder), None  # type: ignore[assignment]
+        yield from super().read_body(event)
+        if self.state == self.read_body and len(self.buf) > MAX_HEAD and self.stream_id is not None:
+            # Data is taken as it comes: what stays is a chunk's own line, or trailers.
+            yield commands.CloseConnection(self.conn)
+            message = f"a chunk's line or trailers of more than {MAX_HEAD} bytes"
+            yield ReceiveHttp(ResponseProtocolError(self.stream_id, message, ErrorCode.GENERIC_SERVER_ERROR))
+            self.state = self.done
+
+
+def relayed(response: http.Response, is_empty: bool) -> http.Response:
+    """The head as it goes on: itself, where it says nothing of its own connection; else a copy."""
+    headers = response.headers
+    framed = is_empty or "content-length" in headers or "transfer-encoding" in headers
+    if response.status_code == 101 or (response.http_version == "HTTP/1.1" and framed and "connection" not in headers):
+        return response
+    data = response.data
+    made = http.Response(
+        b"HTTP/1.1", data.status_code, data.reason, headers.copy(), None, None, data.timestamp_start, None
+    )
+    for name in (*HOP_BY_HOP, *(name.strip() for name in headers.get("connection", "").split(","))):
+        made.headers.pop(name, None)
+    if not framed:
+        made.headers["transfer-encoding"] = "chunked"
+    return made
+
+
+def has_head(buffer: bytes | bytearray | ReceiveBuffer, limit: int) -> bool:
+    """Is there a whole head in the first `limit` bytes?"""
+    window = bytes(buffer)[: limit + 4]
+    return b"\n\r\n" in window or b"\n\n" in window
+
+
+def take_over(handler: layer.Layer) -> layer.CommandGenerator[None]:
+    """Put a RoutedClient in the place of the Http1Client that a new connection's `handler` has at its end.
+
+    To be called before the first request goes out on it; HTTP/2 connections are left as they are.
+    """
+    end: Any = handler
+    while end is not None and not isinstance(end, HttpClient):
+        end = getattr(end, "child_layer", None)
+    if end is None or type(end.child_layer) is not Http1Client:
+        return
+    ours = RoutedClient(end.context)
+    end.child_layer = ours
+    end._handle_event = ours.handle_event
+    yield from ours.handle_event(events.Start())

@@ -1,0 +1,124 @@
+"""Live figures of our own traffic: what max_latency and provider_health of rules are held against.
+
+A window of the last minutes per target, fed by Recording as attempts end. Each worker has its own.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from math import ceil
+
+from switchman.addons.core.routes.live import Health
+from switchman.addons.core.servers.breaker import Breakers
+from switchman.addons.core.servers.retry import RETRIABLE_STATUSES
+from switchman.addons.flow.exchange import Attempt, Exchange
+
+WINDOW = 300.0  # seconds
+MAX_SAMPLES = 512  # per target, the latest
+MAX_TARGETS = 1024  # model names come from clients: without a bound they would fill the memory
+FRESH = 1.0  # seconds that a figure is given again without a new look
+
+# The share of failed attempts in the window from which a server is yellow, and red.
+YELLOW = 0.1
+RED = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One attempt that ended. Milliseconds; None where it failed. `at`: monotonic seconds."""
+
+    at: float
+    duration_ms: float | None
+
+    @property
+    def failed(self) -> bool:
+        return self.duration_ms is None
+
+
+@dataclass(slots=True)
+class _Target:
+    server: str
+    samples: deque[Sample] = field(default_factory=lambda: deque(maxlen=MAX_SAMPLES))
+    figured_at: float = float("-inf")
+    duration: float | None = None
+
+
+class LiveFigures:
+    """The figures of one process: `core.live.Live`. Belongs to the event loop's thread."""
+
+    def __init__(self, breakers: Breakers, clock: Callable[[], float] = time.monotonic) -> None:
+        self._breakers = breakers
+        self._clock = clock
+        self._targets: dict[str, _Target] = {}
+        self._shares: dict[str, tuple[float, float | None]] = {}  # server -> when it was looked at, and what was seen
+
+    def observe(self, server: str, target: str, sample: Sample) -> None:
+        """Count an attempt that ended well or failed by the server's fault."""
+        known = self._targets.pop(target, None)
+        if known is None:
+            known = _Target(server)
+            if len(self._targets) >= MAX_TARGETS:
+                del self._targets[next(iter(self._targets))]  # heard of longest ago
+        known.samples.append(sample)
+        self._targets[target] = known
+
+    def finished(self, x: Exchange) -> None:
+        """Count the attempts of a request that is over. A client that left, and a client's own fault, say nothing."""
+        for attempt in x.attempts:
+            if (sample := self._sample(attempt)) is not None:
+                self.observe(attempt.candidate.server.name, attempt.target, sample)
+
+    def _sample(self, attempt: Attempt) -> Sample | None:
+        ended = attempt.ended if attempt.ended is not None else self._clock()
+        if attempt.outcome == "ok":
+            return Sample(ended, (ended - attempt.started) * 1000)
+        if attempt.outcome in (None, "cancelled"):
+            return None
+        if attempt.outcome == "status" and attempt.status not in RETRIABLE_STATUSES:
+            return None
+        return Sample(ended, None)
+
+    def p95_ms(self, target: str) -> float | None:
+        """Of the durations of whole answers."""
+        known = self._targets.get(target)
+        if known is None:
+            return None
+        now = self._clock()
+        if now - known.figured_at >= FRESH:
+            known.duration = _p95(sample.duration_ms for sample in known.samples if sample.at > now - WINDOW)
+            known.figured_at = now
+        return known.duration
+
+    def health(self, server: str) -> Health | None:
+        """By the share of failures over all of a server's targets, and by the breakers that are open."""
+        now = self._clock()
+        targets = [name for name, known in self._targets.items() if known.server == server]
+        resting = [name for name in targets if self._breakers.state(name, now) != "closed"]
+        share = self._failures(server, targets, now)
+        if share is None and not resting:
+            return None
+        if len(resting) == len(targets) or (share is not None and share >= RED):
+            return "red"
+        return "yellow" if resting or (share is not None and share >= YELLOW) else "green"
+
+    def _failures(self, server: str, targets: Iterable[str], now: float) -> float | None:
+        """The share of a server's attempts that failed, looked at once in FRESH seconds."""
+        at, share = self._shares.get(server, (float("-inf"), None))
+        if share is None or now - at >= FRESH:
+            samples = [s for name in targets for s in self._targets[name].samples if s.at > now - WINDOW]
+            share = sum(sample.failed for sample in samples) / len(samples) if samples else None
+            self._shares[server] = (now, share)
+        return share
+
+    def cost(self, target: str) -> float | None:
+        """Prices are in the rules file; traffic does not tell them."""
+        return None
+
+
+def _p95(values: Iterable[float | None]) -> float | None:
+    """The nearest-rank percentile; None of nothing."""
+    known = sorted(value for value in values if value is not None)
+    return known[ceil(0.95 * len(known)) - 1] if known else None

@@ -1,0 +1,146 @@
+"""Runtime: what the addons share (settings, rules, breakers, the log), opened when the proxy starts.
+
+It is itself the first addon, so that it is open before any other is asked, and closed when the last is done.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import jwt
+from mitmproxy import ctx, hooks, http
+from mitmproxy.addonmanager import Loader
+from mitmproxy.proxy.mode_specs import ProxyMode, ReverseMode
+
+from switchman.addons.config.configuration import RulesFile, load_settings, load_task_rules
+from switchman.addons.config.folders import check_folders
+from switchman.addons.config.settings import Settings
+from switchman.addons.core.record import Record
+from switchman.addons.core.request.tasktype import TaskRules
+from switchman.addons.core.servers.breaker import Breakers
+from switchman.addons.state.flights import Flights
+from switchman.addons.state.live import LiveFigures
+from switchman.addons.state.shared import MemoryShared, Shared, SQLiteShared
+from switchman.addons.state.spoken import ServerDialects
+
+if TYPE_CHECKING:
+    from switchman.addons.semantics.client import SemanticClient
+    from switchman.addons.store import Store
+    from switchman.addons.store.writer import Writer
+
+logger = logging.getLogger(__name__)
+
+# The client's connection is closed by mitmproxy after this much silence; it must outlast the longest request.
+TIMEOUT_MARGIN = 60
+
+
+@dataclass
+class StoppingHook(hooks.Hook):
+    """The proxy stops: from now on it is us who cut requests off, and not their clients."""
+
+
+class Runtime:
+    """Opened by `load`: a bad setting or rules file raises there, and stops the start."""
+
+    settings: Settings
+    rules: RulesFile
+    breakers: Breakers
+    live: LiveFigures
+    dialects: ServerDialects
+    tasks: TaskRules
+    shared: Shared
+    flights: Flights
+    semantics: SemanticClient | None = None  # None: no semantic process
+    store: Store | None = None
+    writer: Writer | None = None
+    is_stopping: bool = False
+
+    def __init__(self) -> None:
+        self.underway: dict[int, http.HTTPFlow] = {}  # by the Exchange's id(): requests that have no record yet
+
+    def load(self, loader: Loader) -> None:
+        settings = load_settings()
+        if not settings.default_upstream_set and (target := _reverse_target()):
+            # `mitmdump --mode reverse:http://host:port` names the default upstream on its own command line.
+            settings = settings.model_copy(update={"default_upstream": target})
+        self.settings = settings
+        self.rules = RulesFile(settings)
+        self.breakers = Breakers()
+        self.live = LiveFigures(self.breakers)
+        self.dialects = ServerDialects()
+        self.tasks = load_task_rules()
+        loader.add_option("switchman_max_body_bytes", int, settings.max_body_bytes, "Largest request body, in bytes.")
+        loader.add_option(
+            "switchman_max_header_bytes", int, settings.max_header_bytes, "Largest request head, in bytes."
+        )
+        ctx.options.update(
+            connection_strategy="lazy",  # the upstream is chosen after the request was read
+            upstream_cert=False,  # do not connect to the original server to copy its certificate
+            keep_host_header=True,  # each attempt sets its own; the client's stays in the record
+            http2=False,  # one request, one connection: a broken upstream breaks one request only
+            tcp_timeout=int(settings.request_timeout) + TIMEOUT_MARGIN,
+        )
+        if settings.enable_logging:
+            # Imported here: with ENABLE_LOGGING=false no database code is loaded at all.
+            from switchman.addons.config.log import open_log
+
+            check_folders(settings)
+            self.store = open_log(settings)
+            self.writer = self.store.writer()
+        self.shared = _open_shared(settings)
+        self.flights = Flights(self.shared, owner=f"{os.getpid()}-{secrets.token_hex(4)}")
+
+    def stopping(self) -> None:
+        self.is_stopping = True
+
+    def is_own_token(self, value: str) -> bool:
+        """Whether a header's value (with a scheme before it, or none) is a token of our own dashboard, which is no
+        upstream's business.
+        """
+        token = value.rpartition(" ")[2]
+        if self.settings.jwt_secret is None or token.count(".") != 2:
+            return False
+        secret = self.settings.jwt_secret.get_secret_value()
+        try:
+            jwt.decode(token, secret, algorithms=["HS256"], options={"verify_exp": False, "verify_aud": False})
+        except jwt.PyJWTError:
+            return False
+        return True
+
+    def put(self, record: Record) -> None:
+        """Hand a finished request to the log, if there is one. Never blocks."""
+        if self.writer is not None:
+            self.writer.put(record)
+
+    def store_problem(self) -> str | None:
+        """What is wrong with the log's database, or None."""
+        return self.store.check() if self.store is not None else None
+
+    def close(self) -> None:
+        """Flush the log. Called by Recording, the last addon to have something to write."""
+        if self.writer is not None:
+            self.writer.close(timeout=10)
+        if self.store is not None:
+            self.store.close()
+        self.writer = self.store = None
+
+
+def _open_shared(settings: Settings) -> Shared:
+    """Beside the log's file, where there is one; else only in memory. Nothing is opened before it is used."""
+    if not settings.enable_logging or settings.db_path == ":memory:":
+        return MemoryShared()
+    return SQLiteShared(Path(settings.db_path).with_suffix(".cache.db"))
+
+
+def _reverse_target() -> str | None:
+    for spec in ctx.options.mode:
+        mode = ProxyMode.parse(spec)
+        if isinstance(mode, ReverseMode) and mode.scheme in ("http", "https"):
+            host, port = mode.address
+            return f"{mode.scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+    return None

@@ -1,0 +1,200 @@
+"""Every variable of FIELD section 1, with its default; what is wrong is refused with a reason."""
+
+import secrets
+from ipaddress import ip_network
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from switchman.addons.config.configuration import SettingsError, load_settings
+from switchman.addons.config.settings import Settings, secret_weakness
+
+STRONG = "kX9v2-QmT7w_Lr4ZcB8nHs1YdJf6GpUa"
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No variable of the machine that runs the tests gets in."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+        monkeypatch.delenv(name, raising=False)
+
+
+def refusal(monkeypatch: pytest.MonkeyPatch, **variables: str) -> str:
+    """What is said to someone who sets these variables."""
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    return str(caught.value)
+
+
+def test_defaults_are_those_that_users_know() -> None:
+    """The table of FIELD section 1, and the few variables of our own."""
+    settings = load_settings()
+    assert {name: getattr(settings, name) for name in Settings.model_fields} == {
+        "default_upstream": "http://localhost:8000",
+        "listen_host": "127.0.0.1",
+        "listen_port": 1234,
+        "ui_port": 1235,
+        "model_map": {},
+        "routes_config": "routes.yaml",
+        "enable_logging": True,
+        "request_timeout": 3000.0,
+        "db_path": "requests.db",
+        "database_url": None,
+        "max_log_age_days": 7,
+        "strip_thinking": True,
+        "strip_json_markdown": False,
+        "disable_thinking": False,
+        "jwt_secret": None,
+        "webui_security": "AUTH_WHEN_PROXIED",
+        "blob_storage_type": "filesystem",
+        "blob_storage_path": "blob_storage",
+        "max_blob_size": 10485760,
+        "max_total_storage_size": 1073741824,
+        "semantic_model": "semantic_model",
+        "semantic_socket": None,
+        "trusted_proxies": (),
+        "webui_hosts": (),
+        "max_body_bytes": 33554432,
+        "max_header_bytes": 65536,
+        "body_timeout": 60.0,
+        "shutdown_grace": 5.0,
+    }
+    assert not settings.default_upstream_set
+
+
+def test_variables_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under their own names, in the forms people write them in."""
+    for name, value in {
+        "DEFAULT_UPSTREAM": " https://api.groq.com/openai/v1 ",
+        "LISTEN_PORT": "8080",
+        "MODEL_MAP": '{"gpt-4": "llama3", "/gpt-(.*)/": "llama-\\\\1"}',
+        "ENABLE_LOGGING": "False",
+        "STRIP_JSON_MARKDOWN": "1",
+        "DISABLE_THINKING": "yes",
+        "REQUEST_TIMEOUT": "12.5",
+        "WEBUI_SECURITY": "always_auth",
+        "BLOB_STORAGE_TYPE": "Memory",
+        "WEBUI_HOSTS": "dash.example.com, box.lan,",
+        "TRUSTED_PROXIES": "127.0.0.1, 10.0.0.0/8,fd00::/8",
+        "JWT_SECRET": STRONG,
+    }.items():
+        monkeypatch.setenv(name, value)
+    settings = load_settings()
+    assert settings.default_upstream == "https://api.groq.com/openai/v1"
+    assert settings.default_upstream_set
+    assert settings.listen_port == 8080
+    assert settings.model_map == {"gpt-4": "llama3", "/gpt-(.*)/": r"llama-\1"}
+    assert (settings.enable_logging, settings.strip_json_markdown, settings.disable_thinking) == (False, True, True)
+    assert settings.request_timeout == 12.5
+    assert (settings.webui_security, settings.blob_storage_type) == ("ALWAYS_AUTH", "memory")
+    assert settings.trusted_proxies == tuple(map(ip_network, ["127.0.0.1", "10.0.0.0/8", "fd00::/8"]))
+    assert settings.webui_hosts == ("dash.example.com", "box.lan")
+    assert settings.jwt_secret is not None
+    assert settings.jwt_secret.get_secret_value() == STRONG
+
+
+def test_an_empty_variable_is_an_unset_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compose files write `LISTEN_PORT=` for what they do not set."""
+    for name in ("LISTEN_PORT", "JWT_SECRET", "MODEL_MAP", "DEFAULT_UPSTREAM"):
+        monkeypatch.setenv(name, "")
+    settings = load_settings()
+    assert (settings.listen_port, settings.jwt_secret, settings.model_map) == (1234, None, {})
+    assert not settings.default_upstream_set
+
+
+def test_a_command_lines_values_win(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Overrides go before the environment, and count as set."""
+    monkeypatch.setenv("LISTEN_PORT", "8080")
+    settings = load_settings(listen_port=9, default_upstream="http://h")
+    assert (settings.listen_port, settings.default_upstream_set) == (9, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("DEFAULT_UPSTREAM", "http://http://localhost:8000", "http:// is written twice"),
+        ("DEFAULT_UPSTREAM", "localhost:8000", "perhaps http://localhost:8000"),
+        ("LISTEN_PORT", "http", "LISTEN_PORT='http'"),
+        ("LISTEN_PORT", "70000", "65535"),
+        ("REQUEST_TIMEOUT", "-1", "greater than 0"),
+        ("REQUEST_TIMEOUT", "inf", "finite"),
+        ("ENABLE_LOGGING", "perhaps", "boolean"),
+        ("MODEL_MAP", "{gpt-4: x}", "expected JSON"),
+        ("MODEL_MAP", "[]", "expected a JSON object"),
+        ("MODEL_MAP", '{"a": 1}', "MODEL_MAP['a']"),
+        ("MODEL_MAP", '{"a": "x", "a": "y"}', "'a' is there twice"),
+        ("MODEL_MAP", '{"/(/": "x"}', "does not compile"),
+        ("MODEL_MAP", '{"/x/": "\\\\1"}', "is faulty"),
+        ("MODEL_MAP", "[" * 100_000, "MODEL_MAP"),
+        ("WEBUI_SECURITY", "off", "'NONE', 'AUTH_WHEN_PROXIED' or 'ALWAYS_AUTH'"),
+        ("BLOB_STORAGE_TYPE", "s3", "'filesystem' or 'memory'"),
+        ("MAX_BLOB_SIZE", "0", "greater than 0"),
+        ("TRUSTED_PROXIES", "10.0.0.0/33", "'10.0.0.0/33'"),
+    ],
+)
+def test_a_bad_value_is_named_and_explained(monkeypatch: pytest.MonkeyPatch, name: str, value: str, words: str) -> None:
+    """The variable's own name, and what was expected."""
+    said = refusal(monkeypatch, **{name: value})
+    assert said.startswith(name)
+    assert words in said
+
+
+def test_all_bad_variables_are_found_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line for each."""
+    said = refusal(monkeypatch, LISTEN_PORT="x", UI_PORT="y", JWT_SECRET="z")
+    assert [line.split("=")[0].split(":")[0] for line in said.splitlines()] == ["LISTEN_PORT", "UI_PORT", "JWT_SECRET"]
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "hunter2",
+        "a" * 64,
+        "abcdefghijklmnopqrstuvwxyz0123456789",
+        "hunter2hunter2hunter2hunter2hunter2",
+        "0123456789" * 4,
+        "00000000000000000000000000000000hunter2",
+        "please-changeme-kX9v2QmT7wLr4ZcB8nHs1",
+        "your-secret-key-that-is-quite-long-indeed",
+        "aabbaabbabababbbaaabbabababaabbbabab",
+    ],
+)
+def test_a_weak_secret_refuses_the_start(monkeypatch: pytest.MonkeyPatch, secret: str) -> None:
+    """Too short, repeated, in sequence, of few characters or a placeholder: with advice, and without repeating it."""
+    said = refusal(monkeypatch, JWT_SECRET=secret)
+    assert "start is refused" in said
+    assert "token_urlsafe" in said
+    assert secret not in said
+
+
+@pytest.mark.parametrize("make", [secrets.token_hex, secrets.token_urlsafe])
+def test_a_random_secret_will_do(make: object) -> None:
+    """What `openssl rand -hex 16` and the advice print is good enough, whichever comes out."""
+    assert callable(make)
+    assert all(secret_weakness(make(size)) is None for size in (24, 32, 48) for _ in range(300))
+
+
+@given(st.text(max_size=31))
+def test_a_short_secret_never_will(secret: str) -> None:
+    """Under 32 characters nothing is accepted."""
+    assert secret_weakness(secret) is not None
+
+
+def test_secrets_stay_out_of_sight(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not in repr or str of the settings, nor in a refusal: a database URL and an upstream's may hold passwords too."""
+    monkeypatch.setenv("JWT_SECRET", STRONG)
+    monkeypatch.setenv("DATABASE_URL", "postgresql://me:hunter2@db/x")
+    settings = load_settings()
+    assert STRONG not in repr(settings) + str(settings)
+    assert "hunter2" not in repr(settings) + str(settings)
+    assert "hunter2" not in refusal(monkeypatch, DEFAULT_UPSTREAM="http://me:hunter2@h")
+
+
+def test_settings_do_not_change() -> None:
+    """Frozen: what was read at the start is what holds."""
+    with pytest.raises(ValueError, match="frozen"):
+        load_settings().listen_port = 1

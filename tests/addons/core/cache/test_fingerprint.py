@@ -1,0 +1,187 @@
+"""What has one key in the caches, and what must not."""
+
+from __future__ import annotations
+
+import copy
+import json
+import random
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from switchman.addons.core.cache.fingerprint import Fingerprint, caller_digest, fingerprint
+from switchman.addons.core.dialects import endpoint_of
+from switchman.addons.core.request import jsonedit
+from switchman.addons.core.request.call import Call
+
+BASE: dict[str, Any] = {
+    "model": "auto",
+    "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "What is a fjord?"}],
+    "temperature": 0.5,
+    "max_tokens": 100,
+    "tools": [{"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}],
+    "response_format": {"type": "json_object"},
+    "seed": 7,
+    "stop": ["END"],
+    "x_provider": {"deep": [1, 2]},
+}
+
+
+def call_of(body: Mapping[str, Any], path: str = "/v1/chat/completions", text: str | None = None) -> Call:
+    text = json.dumps(body) if text is None else text
+    parsed, spans = jsonedit.parse(text)
+    endpoint = endpoint_of("POST", path)
+    assert endpoint is not None
+    return Call(endpoint, "", text, parsed, spans, "auto", bool(body.get("stream")))
+
+
+def fp(
+    body: Mapping[str, Any], path: str = "/v1/chat/completions", policy: str = "p", caller: str = "c"
+) -> Fingerprint:
+    found = fingerprint(call_of(body, path), policy, caller)
+    assert found is not None
+    return found
+
+
+def leaves(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """The path of every scalar."""
+    if isinstance(value, dict):
+        return [leaf for key, item in value.items() for leaf in leaves(item, (*path, key))]
+    if isinstance(value, list):
+        return [leaf for key, item in enumerate(value) for leaf in leaves(item, (*path, key))]
+    return [path]
+
+
+MEANINGFUL = [
+    path for path in leaves(BASE) if path not in (("model",), ("messages", 0, "role"), ("messages", 1, "role"))
+]
+
+
+@given(st.sampled_from(MEANINGFUL), st.text(min_size=1, max_size=6) | st.integers(200, 300) | st.floats(3, 9))
+@settings(max_examples=100, deadline=None)
+def test_any_change_counts(path: tuple[Any, ...], value: Any) -> None:
+    """Another value anywhere in the request is another key."""
+    changed = copy.deepcopy(BASE)
+    *way, last = path
+    holder: Any = changed
+    for step in way:
+        holder = holder[step]
+    if holder[last] == value:
+        return
+    holder[last] = value
+    found = fingerprint(call_of(changed), "p", "c")
+    assert found is None or found.key != fp(BASE).key
+
+
+@given(st.sampled_from([name for name in BASE if name not in ("model", "messages")]))
+def test_leaving_out_counts(name: str) -> None:
+    """A parameter that is missing is another request."""
+    assert fp({key: value for key, value in BASE.items() if key != name}).key != fp(BASE).key
+
+
+@given(st.randoms(use_true_random=False), st.sampled_from([None, 1, 4]))
+def test_order_and_blanks_do_not_count(rng: random.Random, indent: int | None) -> None:
+    """The order of members and the blanks between them change nothing."""
+
+    def shuffled(value: Any) -> Any:
+        if isinstance(value, dict):
+            items = [(key, shuffled(item)) for key, item in value.items()]
+            rng.shuffle(items)
+            return dict(items)
+        return [shuffled(item) for item in value] if isinstance(value, list) else value
+
+    text = json.dumps(shuffled(BASE), indent=indent)
+    found = fingerprint(call_of(BASE, text=text), "p", "c")
+    assert found == fp(BASE)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"stream": True}, {"stream_options": {"include_usage": True}}, {"user": "u1"}, {"metadata": {"a": "b"}}],
+    ids=str,
+)
+def test_how_it_is_sent_does_not_count(more: dict[str, Any]) -> None:
+    """Stream or whole, and who the client's own user is, make no other answer."""
+    assert fp({**BASE, **more}) == fp(BASE)
+
+
+def test_caller_and_policy_count() -> None:
+    """Another caller or another policy is another key, and another scope."""
+    keys = [fp(BASE, policy=p, caller=c) for p in ("p", "q") for c in ("c", "d")]
+    assert len({f.key for f in keys}) == len({f.scope for f in keys}) == 4
+
+
+def test_callers_are_told_apart() -> None:
+    """A token names its bearer wherever they are; without one, the address does."""
+    assert caller_digest("Bearer a", "1.1.1.1") == caller_digest("Bearer a", "2.2.2.2")
+    names = {caller_digest("Bearer a", ""), caller_digest("Bearer b", ""), caller_digest("", "1.1.1.1")}
+    assert len(names | {caller_digest("", "2.2.2.2")}) == 4
+    assert "Bearer" not in caller_digest("Bearer a", "")
+
+
+def test_the_same_question_in_every_dialect() -> None:
+    """OpenAI, Ollama and Anthropic clients share an answer where nothing but the wire format differs."""
+    said = [{"role": "user", "content": "hi"}]
+    parts = [{"role": "user", "content": [{"type": "text", "text": "hi"}]}]
+    openai = fp({"model": "auto", "messages": said, "max_tokens": 9})
+    assert fp({"model": "auto", "messages": parts, "max_tokens": 9}).key == openai.key
+    assert fp({"model": "auto", "messages": parts, "max_tokens": 9}, "/v1/messages").key == openai.key
+    assert fp({"model": "auto", "messages": said, "options": {"num_predict": 9}}, "/api/chat").key == openai.key
+
+
+def test_what_a_decoder_passes_over_counts() -> None:
+    """Shapes that no format defines are compared as they are written; what cannot be read at all is never cached."""
+    odd = {"model": "auto", "messages": [{"role": "user", "content": ["one"]}]}
+    assert fingerprint(call_of(odd, "/v1/chat/completions"), "p", "c") is None
+    calls = [
+        [{"role": "assistant", "content": None, "tool_calls": [{"id": "1", "type": "function", "function": f}]}]
+        for f in ({"name": "a", "arguments": {"x": 1}}, {"name": "a", "arguments": {"x": 2}})
+    ]
+    keys = {fp({"model": "auto", "messages": messages}).key for messages in calls}
+    assert len(keys) == 2
+
+
+def test_scope_leaves_out_the_ask_only() -> None:
+    """Two asks in the same surroundings share a scope, and nothing else does."""
+
+    def asked(text: str, system: str = "s", **more: Any) -> Fingerprint:
+        said = [{"role": "system", "content": system}, {"role": "user", "content": text}]
+        return fp({"model": "auto", "messages": said, **more})
+
+    assert asked("a").scope == asked("b").scope
+    assert asked("a").key != asked("b").key
+    assert len({asked("a").scope, asked("a", "t").scope, asked("a", temperature=1).scope}) == 3
+    assert asked("What?").ask == "What?"
+
+
+@pytest.mark.parametrize("more", [{"previous_response_id": "r"}, {"logprobs": True}, {"background": True}], ids=str)
+def test_what_depends_on_more_than_the_request_has_none(more: dict[str, Any]) -> None:
+    """No key for a request whose answer hangs on a server's memory, or cannot be given again in full."""
+    assert fingerprint(call_of({**BASE, **more}), "p", "c") is None
+
+
+def test_unreadable_requests_have_none() -> None:
+    """What its own format does not allow, and what is no text operation, is not cached."""
+    assert fingerprint(call_of({"model": "auto", "messages": "hi"}), "p", "c") is None
+    assert fingerprint(call_of({"model": "auto", "input": "hi"}, "/v1/embeddings"), "p", "c") is None
+    assert fingerprint(call_of({"model": "auto", "input": "hi"}, "/v1/responses"), "p", "c") is None
+    assert fingerprint(call_of({"model": "auto", "input": "hi", "store": False}, "/v1/responses"), "p", "c")
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"include": ["reasoning.encrypted_content"]},
+        {"truncation": "auto"},
+        {"reasoning": {"effort": "low", "summary": "auto"}},
+    ],
+)
+def test_what_only_responses_has_counts(more: dict[str, Any]) -> None:
+    base = {"model": "auto", "input": "Hi", "store": False, "reasoning": {"effort": "low"}}
+    plain = fingerprint(call_of(base, "/v1/responses"), "p", "c")
+    other = fingerprint(call_of(base | more, "/v1/responses"), "p", "c")
+    assert plain is not None and other is not None
+    assert plain.key != other.key and plain.scope != other.scope

@@ -1,0 +1,183 @@
+"""System messages further down, and neighbours of one role: what a strict chat template is sent of them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from switchman.addons.core.dialects.neutral.form import Stamp
+from switchman.addons.core.dialects.neutral.sampling import Quirks
+from switchman.addons.core.dialects.translate import Outbound, translate_request
+from switchman.addons.core.request.call import Endpoint
+
+MESSAGES = Endpoint("anthropic", "chat", "/v1/messages")
+CHAT = Endpoint("openai", "chat", "/v1/chat/completions")
+STAMP = Stamp("x", 0.0, "m")
+SKILLS = {"role": "system", "content": "Two skills."}
+REMINDER = "<system-reminder>\nTwo skills.\n</system-reminder>"
+USE = {"type": "tool_use", "id": "t1", "name": "f", "input": {}}
+ASSISTANT = {"role": "assistant", "content": [USE]}
+RESULT = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t1", "content": "42"}]}
+HI = {"role": "user", "content": "Hi."}
+
+
+def sent(messages: list[Any], server: Any = "openai", **more: Any) -> Outbound:
+    return translate_request(MESSAGES, {"model": "m", "max_tokens": 9, "messages": messages, **more}, server, STAMP)
+
+
+def said(out: Outbound) -> list[tuple[str, Any]]:
+    return [(message["role"], message["content"]) for message in out.body["messages"]]
+
+
+@pytest.mark.parametrize("server", ["openai", "ollama"])
+@pytest.mark.parametrize(
+    ("messages", "expected"),
+    [
+        ([HI, SKILLS], [("user", f"Hi.\n\n{REMINDER}")]),
+        ([HI, SKILLS, SKILLS], [("user", f"Hi.\n\n{REMINDER}\n\n{REMINDER}")]),
+        ([HI, ASSISTANT, RESULT, SKILLS], [("user", "Hi."), ("assistant", None), ("tool", f"42\n\n{REMINDER}")]),
+        ([HI, ASSISTANT, SKILLS, RESULT], [("user", "Hi."), ("assistant", None), ("tool", f"42\n\n{REMINDER}")]),
+        (
+            [HI, {"role": "assistant", "content": "Yes?"}, SKILLS, HI],
+            [("user", "Hi."), ("assistant", "Yes?"), ("user", f"{REMINDER}\n\nHi.")],
+        ),
+        ([HI, HI], [("user", "Hi.\n\nHi.")]),
+    ],
+)
+def test_system_messages_further_down_are_said_in_the_turn_before(server: Any, messages: Any, expected: Any) -> None:
+    """Where they stand, so that what was sent before stays the same; the trace has one line for all of them."""
+    out = sent(messages, server)
+    assert [(role, content or None) for role, content in said(out)] == expected
+    told = [line for line in out.warnings if "messages (system) was changed" in line]
+    assert len(told) == (1 if SKILLS in messages else 0)
+
+
+def test_a_conversation_only_grows_at_its_end() -> None:
+    """The server's prompt cache holds: a turn more changes nothing of what was sent before."""
+    turns = [HI, SKILLS, ASSISTANT, RESULT, SKILLS, {"role": "assistant", "content": "42."}, HI, SKILLS]
+    before: list[Any] = []
+    for count in (2, 5, 8):
+        now = said(sent(turns[:count], system="Be brief."))
+        assert now[: len(before)] == before
+        before = now
+
+
+def test_openai_itself_gets_system_messages_where_they_are() -> None:
+    """It is known to take them anywhere, as it knows developers."""
+    body = {"model": "m", "max_tokens": 9, "messages": [HI, SKILLS]}
+    out = translate_request(MESSAGES, body, "openai", STAMP, quirks=Quirks(developer_role=True))
+    assert said(out) == [("user", "Hi."), ("system", "Two skills.")]
+
+
+def test_anthropic_gets_other_clients_system_messages_in_turns() -> None:
+    """Those at the start are its system prompt."""
+    messages = [{"role": "system", "content": "Be brief."}, {"role": "developer", "content": "Be kind."}, HI, SKILLS]
+    out = translate_request(CHAT, {"model": "m", "max_tokens": 9, "messages": messages}, "anthropic", STAMP)
+    assert [block["text"] for block in out.body["system"]] == ["Be brief.", "Be kind."]
+    assert said(out) == [("user", "Hi."), ("user", REMINDER)]
+
+
+def test_pictures_of_neighbours_stay_with_their_texts() -> None:
+    """Parts follow each other; Ollama's are a list of their own."""
+    picture = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AAAA"}}
+    messages = [{"role": "user", "content": [{"type": "text", "text": "This?"}, picture]}, SKILLS]
+    (parts,) = [content for _, content in said(sent(messages))]
+    assert [part.get("text", "picture") for part in parts] == ["This?", "picture", REMINDER]
+    (message,) = sent(messages, "ollama").body["messages"]
+    assert (message["content"], message["images"]) == (f"This?\n\n{REMINDER}", ["AAAA"])
+
+
+def test_places_are_the_clients_own() -> None:
+    """A part that cannot be said is named by its place in the request, though messages before it were moved."""
+    document = {"role": "user", "content": [{"type": "document", "source": {}}]}
+    with pytest.raises(ValueError, match=r"messages\[4\].content\[0\] \(document\)"):
+        sent([HI, ASSISTANT, RESULT, SKILLS, document])
+
+
+def test_the_note_for_the_bill_is_left_out() -> None:
+    """It changes between conversations, in front of everything else: no prompt cache would ever hold."""
+    system = [
+        {"type": "text", "text": "x-anthropic-billing-header: cc_version=2.1; cch=1;"},
+        {"type": "text", "text": "A."},
+    ]
+    body = {"model": "m", "max_tokens": 9, "messages": [HI], "system": system}
+    for quirks in (Quirks(), Quirks(developer_role=True)):
+        out = translate_request(MESSAGES, body, "openai", STAMP, quirks=quirks)
+        assert said(out) == [("system", "A."), ("user", "Hi.")]
+        assert any("x-anthropic-billing-header was dropped" in line for line in out.warnings)
+
+
+def test_a_server_that_wants_the_thoughts_of_calls_gets_them() -> None:
+    """DeepSeek and its like refuse a call in the history without what was thought before it, and an empty thought."""
+    thought = {"type": "thinking", "thinking": "Hm.", "signature": "s"}
+    messages = [HI, {"role": "assistant", "content": [thought, USE]}, RESULT, ASSISTANT, RESULT]
+    body = {"model": "m", "max_tokens": 9, "messages": messages}
+    out = translate_request(MESSAGES, body, "openai", STAMP, quirks=Quirks(thinking_switch="thinking"))
+    assert [item.get("reasoning_content") for item in out.body["messages"]] == [None, "Hm.", None, " ", None]
+    assert not any("thinking" in line for line in out.warnings)
+    out = sent(messages)
+    assert "reasoning_content" not in json.dumps(out.body)
+    assert any("thinking was dropped" in line for line in out.warnings)
+
+
+def test_a_result_without_its_call_is_said_by_the_user() -> None:
+    """Some clients lose the calls, or cut them off; OpenAI and Anthropic refuse a result alone, Ollama does not."""
+    orphan = {"role": "tool", "tool_name": "f", "content": "42"}
+    call = {"role": "assistant", "content": "", "tool_calls": [{"function": {"name": "f", "arguments": {}}}]}
+    chat = Endpoint("ollama", "chat", "/api/chat")
+    for messages, lost in (([HI, orphan, call, orphan], 1), ([HI, call, orphan, orphan], 1), ([HI, call, orphan], 0)):
+        for server in ("openai", "anthropic"):
+            out = translate_request(chat, {"model": "m", "messages": messages}, server, STAMP)  # type: ignore[arg-type]
+            text = json.dumps(out.body)
+            assert text.count("Result of f:") == lost
+            assert text.count("tool_call_id" if server == "openai" else "tool_use_id") == 1
+    native = translate_request(MESSAGES, {"model": "m", "max_tokens": 9, "messages": [HI, RESULT]}, "ollama", STAMP)
+    assert native.body["messages"][-1]["role"] == "tool"
+
+
+def test_a_result_that_names_only_the_tool_answers_a_call_with_an_id() -> None:
+    """Ollama's own calls have ids, and its tool messages only a tool_name: clients send both back as they are."""
+    calls = [{"id": f"call_{n}", "function": {"index": i, "name": n, "arguments": {}}} for i, n in enumerate("fg")]
+    asked = {"role": "assistant", "content": "", "tool_calls": calls}
+    results = [{"role": "tool", "tool_name": name, "content": f"{name} says."} for name in "gf"]
+    body = {"model": "m", "messages": [HI, asked, *results]}
+    chat = Endpoint("ollama", "chat", "/api/chat")
+    out = translate_request(chat, body, "openai", STAMP)
+    told = {item["tool_call_id"]: item["content"] for item in out.body["messages"] if item["role"] == "tool"}
+    assert told == {"call_f": "f says.", "call_g": "g says."}
+    (*_, said) = translate_request(chat, body, "anthropic", STAMP).body["messages"]
+    assert {block.get("tool_use_id"): block.get("content") for block in said["content"]} == told
+
+
+def test_mistral_gets_ids_and_turns_as_it_wants_them() -> None:
+    """Its models refuse a call's id of another length, and a user right after a result (an interrupted call)."""
+    asked = {"role": "assistant", "content": [{**USE, "id": "toolu_01A"}, {**USE, "id": "abcDEF123"}]}
+    results = [{"type": "tool_result", "tool_use_id": id, "content": "42"} for id in ("toolu_01A", "abcDEF123")]
+    messages = [HI, asked, {"role": "user", "content": [*results, {"type": "text", "text": "Stop."}]}]
+    body = {"model": "x", "max_tokens": 9, "messages": messages}
+    for model, roles in (
+        ("mistral-large", ["tool", "tool", "assistant", "user"]),
+        ("gpt-4o", ["tool", "tool", "user"]),
+    ):
+        out = translate_request(MESSAGES, body, "openai", STAMP, model)
+        _, calls, *rest = out.body["messages"]
+        assert [message["role"] for message in rest] == roles
+        ids = [call["id"] for call in calls["tool_calls"]]
+        assert ids == [message["tool_call_id"] for message in rest[:2]]
+        assert ids[1] == "abcDEF123"
+        assert (len(ids[0]) == 9 and ids[0].isalnum()) == (model == "mistral-large")
+        assert any("right after a tool" in line for line in out.warnings) == (model == "mistral-large")
+
+
+def test_gemini_is_told_that_a_calls_thought_is_unsigned() -> None:
+    """It refuses a first call without a signature, for which no other dialect has a place; Google's own models only."""
+    body = {
+        "model": "x",
+        "max_tokens": 9,
+        "messages": [HI, {"role": "assistant", "content": [USE, {**USE, "id": "b"}]}],
+    }
+    for model, signed in (("gemini-3-pro-preview", [True, False]), ("google/gemini-3-pro", [False, False])):
+        *_, said = translate_request(MESSAGES, body, "openai", STAMP, model).body["messages"]
+        assert ["extra_content" in call for call in said["tool_calls"]] == signed

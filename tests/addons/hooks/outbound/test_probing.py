@@ -1,0 +1,100 @@
+"""Finding out what servers speak: real servers on real sockets, asked in the background."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from switchman.addons.core.servers.servers import Server
+from switchman.addons.core.servers.urls import parse
+from switchman.addons.hooks.outbound.probing import Probing, probe
+from switchman.addons.state.asking import Asker
+from switchman.addons.state.spoken import ServerDialects
+from switchman.addons.testing import Behaviour, FakeUpstream
+from switchman.addons.testing.broken import refused
+
+PATIENCE = 20.0
+
+
+def server(url: str, name: str = "s", **more: Any) -> Server:
+    return Server(name, parse(url), **more)
+
+
+def rules_of(*servers: Server) -> Any:
+    return SimpleNamespace(upstreams=servers, default=servers[0])
+
+
+def asked(*servers: Server, seconds: float = PATIENCE) -> Mapping[Server, Any]:
+    async def run() -> Mapping[Server, Any]:
+        asker = Asker(PATIENCE)
+        try:
+            return await probe(servers, asker, seconds)
+        finally:
+            await asker.close()
+
+    return asyncio.run(run())
+
+
+async def until(what: Callable[[], object]) -> None:
+    end = time.monotonic() + PATIENCE
+    while not what():
+        assert time.monotonic() < end, "waited in vain"
+        await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    ("dialect", "found"),
+    [("openai", ("openai",)), ("ollama", ("ollama", "openai")), ("anthropic", ("anthropic",))],
+)
+def test_each_dialect_is_known_by_its_answers(dialect: Any, found: tuple[str, ...]) -> None:
+    """With a key that it wants, and without one: an error tells as much as a list."""
+    with FakeUpstream(dialect) as upstream:
+        s = server(upstream.url)
+        assert asked(s) == {s: found}
+    if dialect != "ollama":
+        with FakeUpstream(dialect, api_key="secret") as upstream:
+            s = server(upstream.url)
+            assert asked(s) == {s: found}
+
+
+def test_who_does_not_tell_in_time_is_not_known() -> None:
+    """A dead server, one that never answers, one that is something else."""
+    mute, page = FakeUpstream(), FakeUpstream()
+    mute.listing, page.listing = Behaviour(never_answer=True), Behaviour(body="<html>It works!</html>")
+    with mute, page, refused() as dead:
+        servers = [server(mute.url, "mute"), server(page.url, "page"), server(dead, "dead")]
+        assert asked(*servers, seconds=0.5) == dict.fromkeys(servers)
+
+
+def test_a_server_that_was_down_is_asked_again() -> None:
+    """And one that left the rules is forgotten."""
+
+    async def run() -> None:
+        with FakeUpstream("ollama") as upstream:
+            upstream.listing = Behaviour(status=503)
+            late, gone = server(upstream.url, "late"), server("http://127.0.0.1:9", "gone")
+            dialects = ServerDialects()
+            dialects.found = {gone: ("openai",)}
+            runtime: Any = SimpleNamespace(dialects=dialects, rules=SimpleNamespace(current=rules_of(late)))
+            probing = Probing(runtime, retry=0.1)
+            probing.running()
+            await until(lambda: upstream.requests)
+            assert late not in dialects.found
+            upstream.listing = Behaviour()
+            await until(lambda: dialects.found == {late: ("ollama", "openai")})
+            await probing.done()
+
+    asyncio.run(run())
+
+
+def test_what_is_spoken_follows_from_what_was_found() -> None:
+    """The client's own dialect where the server has it, else the server's first; unknown: as the client speaks."""
+    s, declared = server("http://h"), server("http://d", dialect="ollama", also=("openai",))
+    dialects = ServerDialects()
+    assert dialects.to_speak(s, "anthropic") is None
+    dialects.found[s] = ("ollama", "openai")
+    assert [dialects.to_speak(s, client) for client in ("openai", "ollama", "anthropic")] == [None, None, "ollama"]
+    assert [dialects.to_speak(declared, c) for c in ("openai", "ollama", "anthropic")] == ["openai", "ollama", "ollama"]

@@ -1,0 +1,84 @@
+"""Live figures: percentiles and health of our own traffic, over the last minutes, unknown where there was none."""
+
+import pytest
+
+from switchman.addons.core.servers.breaker import Breakers
+from switchman.addons.state.live import MAX_TARGETS, WINDOW, LiveFigures, Sample
+
+
+class Clock:
+    """A clock that is set by hand."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def breakers() -> Breakers:
+    return Breakers()
+
+
+@pytest.fixture
+def live(breakers: Breakers, clock: Clock) -> LiveFigures:
+    return LiveFigures(breakers, clock)
+
+
+def test_nothing_is_known_without_traffic(live: LiveFigures) -> None:
+    """Not zero, not green: unknown."""
+    assert (live.p95_ms("s/m"), live.health("s"), live.cost("s/m")) == (None,) * 3
+
+
+def test_the_percentile_is_of_whole_answers(live: LiveFigures, clock: Clock) -> None:
+    """95 of 100 took no longer; failures have no duration."""
+    for took in range(1, 101):
+        live.observe("s", "s/m", Sample(clock.now, float(took)))
+    live.observe("s", "s/m", Sample(clock.now, None))
+    assert live.p95_ms("s/m") == 95.0
+    assert live.p95_ms("s/other") is None
+
+
+def test_what_is_older_than_the_window_no_longer_counts(live: LiveFigures, clock: Clock) -> None:
+    """A target that is not asked for a while is unknown again."""
+    live.observe("s", "s/m", Sample(clock.now, 10.0))
+    assert (live.p95_ms("s/m"), live.health("s")) == (10.0, "green")
+    clock.now += WINDOW
+    assert (live.p95_ms("s/m"), live.health("s")) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("failures", "health"), [(0, "green"), (9, "green"), (10, "yellow"), (49, "yellow"), (50, "red")]
+)
+def test_health_goes_by_the_share_of_failures(live: LiveFigures, clock: Clock, failures: int, health: str) -> None:
+    """Over all models of the server."""
+    for number in range(100):
+        live.observe("s", f"s/{number % 3}", Sample(clock.now, None if number < failures else 1.0))
+    live.observe("other", "other/m", Sample(clock.now, None))
+    assert live.health("s") == health
+
+
+def test_open_breakers_make_a_server_yellow_and_all_of_them_red(
+    live: LiveFigures, breakers: Breakers, clock: Clock
+) -> None:
+    """Whatever the share."""
+    for number in range(20):
+        live.observe("s", f"s/{number % 2}", Sample(clock.now, 1.0))
+    breakers.failure("s/0", clock.now, retry_after=60)
+    assert live.health("s") == "yellow"
+    breakers.failure("s/1", clock.now, retry_after=60)
+    assert live.health("s") == "red"
+
+
+def test_memory_is_bounded(live: LiveFigures, clock: Clock) -> None:
+    """Names that clients make up push out what was heard of longest ago."""
+    live.observe("s", "s/first", Sample(clock.now, 1.0))
+    for number in range(MAX_TARGETS):
+        live.observe("s", f"s/{number}", Sample(clock.now, 2.0))
+    assert live.p95_ms("s/first") is None
+    assert live.p95_ms(f"s/{MAX_TARGETS - 1}") == 2.0

@@ -1,0 +1,52 @@
+"""The house: each room says what it is, none is too full, nothing in it is too long."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+TOPS = ("addons", "webui")
+MOST_ENTRIES = 14
+MOST_LINES = 399
+MOST_FUNCTION_LINES = 59
+# Alembic's own folders.
+NO_ROOMS = {ROOT / "addons/store/migrations", ROOT / "addons/store/migrations/versions"}
+
+ROOMS = sorted({path.parent for top in TOPS for path in (ROOT / top).rglob("__init__.py")} - NO_ROOMS)
+SOURCES = sorted(path for top in TOPS for path in (ROOT / top).rglob("*.py"))
+
+
+def shown(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize("room", [room for room in ROOMS if room != ROOT / "addons"], ids=shown)
+def test_a_room_says_what_it_is(room: Path) -> None:
+    """The docstring of a room's __init__ tells what is in it, its door, and what it may not import."""
+    docstring = ast.get_docstring(ast.parse((room / "__init__.py").read_text())) or ""
+    begun = [line.partition(":")[0] for line in docstring.splitlines()]
+    assert [word for word in begun if word in ("In it", "Door", "May not import")] == [
+        "In it",
+        "Door",
+        "May not import",
+    ]
+
+
+@pytest.mark.parametrize("room", ROOMS, ids=shown)
+def test_a_room_is_not_too_full(room: Path) -> None:
+    """A folder of more entries wants a door put in."""
+    entries = [path for path in room.iterdir() if path.name not in ("__pycache__", "__init__.py")]
+    assert len(entries) <= MOST_ENTRIES, sorted(path.name for path in entries)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=shown)
+def test_nothing_is_too_long(path: Path) -> None:
+    """No file has 400 lines, no function 60."""
+    text = path.read_text()
+    assert text.count("\n") <= MOST_LINES
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert (node.end_lineno or 0) - node.lineno + 1 <= MOST_FUNCTION_LINES, node.name

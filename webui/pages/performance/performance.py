@@ -1,0 +1,124 @@
+"""`/performance`: response time against tokens, a point per request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Blueprint, Response, jsonify, make_response, render_template, request, url_for
+
+from switchman.addons.store.filters import ERROR_OUTCOMES
+from switchman.addons.store.queries import Queries
+from switchman.addons.store.summaries import Point, Scatter
+from switchman.webui.access import web_config
+from switchman.webui.assets import plotly_version
+from switchman.webui.outcomes import outcome_look
+from switchman.webui.pages.examples import example_request
+from switchman.webui.pages.filterbar import bar_choices
+from switchman.webui.palette import mark
+from switchman.webui.view import View, parse_view, reading_address
+
+MOST_POINTS = 2_000  # an SVG of more is slow to hover over
+ACROSS = {"output": "Output tokens", "input": "Input tokens", "total": "All tokens"}
+SCALES = {"linear": "linear", "log": "logarithmic"}
+
+blueprint = Blueprint("performance", __name__, template_folder=".")
+
+
+@blueprint.get("/performance")
+def index() -> Response:
+    """The page. The chart asks for its points itself (`/api/performance`)."""
+    with reading_address():
+        view = parse_view(request.args)
+        across, scale = axes(request.args)
+    queries = web_config().queries
+    summary = queries.latency_summary(view.filters)
+    page = render_template(
+        "performance.html",
+        page="performance",
+        view=view,
+        summary=summary,
+        across=across,
+        scale=scale,
+        across_choices=list(ACROSS.items()),
+        scale_choices=list(SCALES.items()),
+        x_word=ACROSS[across],
+        data_url=view.url("performance.api_performance", x=across, scale=scale),
+        plotly_url=url_for("assets.plotly_js", wanted=plotly_version()),
+        any_at_all=bool(summary.overall.count) or bool(queries.list_requests(limit=1).rows),
+        **bar_choices(view),
+        example=example_request(web_config().proxy_url),
+    )
+    return make_response(page)
+
+
+@blueprint.get("/api/performance")
+def api_performance() -> Response:
+    """The chart's points and series as JSON: `y` in seconds, `x` in tokens."""
+    with reading_address():
+        view = parse_view(request.args)
+        across, scale = axes(request.args)
+    return jsonify(chart(web_config().queries, view, across, scale))
+
+
+def axes(values: Mapping[str, str]) -> tuple[str, str]:
+    """What goes across, and the scale of both axes. ValueError for what is neither."""
+    across, scale = values.get("x") or "output", values.get("scale") or "linear"
+    if across not in ACROSS or scale not in SCALES:
+        raise ValueError(f"x is one of {', '.join(ACROSS)} and scale one of {', '.join(SCALES)}")
+    return across, scale
+
+
+def chart(queries: Queries, view: View, across: str, scale: str) -> dict[str, Any]:
+    """What /api/performance answers; points without a place on the chart are counted in its note."""
+    scatter = queries.scatter(view.filters, limit=MOST_POINTS)
+    known = [values for point in scatter.points if (values := point_values(point, across)) is not None]
+    points = [point for point in known if scale == "linear" or (point["x"] > 0 and point["y"] > 0)]
+    models = dict.fromkeys(point["model"] for point in points)
+    return {
+        "points": points,
+        "models": [{"model": model, **mark(model)._asdict()} for model in sorted(models, key=lambda name: name or "")],
+        "x_axis": ACROSS[across],
+        "y_axis": "Duration (s)",
+        "scale": scale,
+        "note": note(scatter, unknown=len(scatter.points) - len(known), zero=len(known) - len(points)),
+    }
+
+
+def tokens(point: Point, across: str) -> int | None:
+    """A point's place across; None where that is not known."""
+    if across == "output":
+        return point.output_tokens
+    if across == "input":
+        return point.input_tokens
+    if point.input_tokens is None or point.output_tokens is None:
+        return None
+    return point.input_tokens + point.output_tokens
+
+
+def point_values(point: Point, across: str) -> dict[str, Any] | None:
+    count = tokens(point, across)
+    if count is None:
+        return None
+    return {
+        "id": point.id,
+        "url": url_for("detail.story", request_id=point.id),
+        "started_at": point.started_at,
+        "model": point.model or None,
+        "outcome": outcome_look(point.outcome).word,
+        "failed": point.outcome in ERROR_OUTCOMES,
+        "x": count,
+        "y": point.duration_ms / 1000,
+    }
+
+
+def note(scatter: Scatter, unknown: int, zero: int) -> str:
+    """What the chart leaves out, in a sentence."""
+    parts = [f"{scatter.total} {'request' if scatter.total == 1 else 'requests'}"]
+    if scatter.sampled:
+        parts.append(f"{len(scatter.points)} of them, evenly spread, are taken")
+    if unknown:
+        parts.append(f"{unknown} without a known number of tokens {'is' if unknown == 1 else 'are'} not shown")
+    if zero:
+        parts.append(f"{zero} at zero {'has' if zero == 1 else 'have'} no place on a logarithmic scale")
+    return "; ".join(parts) + ". A point opens its request; hollow points are errors."

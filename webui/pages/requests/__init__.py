@@ -1,0 +1,6 @@
+"""The list of requests, live: `/`.
+
+In it: `live`, the strip of layers, templates.
+Door: `live.blueprint`.
+May not import: the other families.
+"""

@@ -1,0 +1,6 @@
+"""Signing in and out.
+
+In it: `signin`, its template.
+Door: `signin.blueprint`.
+May not import: the other families.
+"""

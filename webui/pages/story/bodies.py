@@ -1,0 +1,71 @@
+"""A body's bytes as its tab shows them: text with credentials masked, or a dump of what is no text. Pure."""
+
+from __future__ import annotations
+
+import json
+from typing import NamedTuple
+
+from switchman.webui.formats import visible
+from switchman.webui.pages.story.masked import masked_text
+
+MOST_SHOWN = 256_000  # bytes; all of them can be downloaded
+MOST_DUMPED = 1_024  # bytes of what is no text
+LOOKED_AT = 2_048  # bytes by which text is told from what is none
+_WIDTH = 16  # bytes on a line of a dump
+
+
+class Shown(NamedTuple):
+    """`shown_bytes`: how many of the body's bytes `text` stands for, None for all."""
+
+    text: str
+    masked: bool
+    binary: bool
+    pretty: bool
+    can_indent: bool
+    shown_bytes: int | None
+
+
+def show(data: bytes, indented: bool) -> Shown:
+    """`indented` asks for JSON with indentation, where the body is JSON and not too long."""
+    if is_binary(data):
+        most = MOST_DUMPED if len(data) > MOST_DUMPED else None
+        return Shown(dump(data[:MOST_DUMPED]), False, True, False, False, most)
+    pretty = indent(data)
+    plain = pretty if indented and pretty is not None else data[:MOST_SHOWN].decode("utf-8", "replace")
+    text = masked_text(plain)
+    return Shown(
+        text=visible(text),
+        masked=text != plain,
+        binary=False,
+        pretty=indented and pretty is not None,
+        can_indent=pretty is not None,
+        shown_bytes=MOST_SHOWN if len(data) > MOST_SHOWN else None,
+    )
+
+
+def is_binary(data: bytes) -> bool:
+    """Whether a body begins as text never does: a NUL, or a tenth of it neither UTF-8 nor printable."""
+    head = data[:LOOKED_AT]
+    text = head.decode("utf-8", "replace").rstrip("\ufffd")  # the last character may be cut
+    odd = sum(character == "\ufffd" or (character < " " and character not in "\t\n\r\x1b") for character in text)
+    return b"\0" in head or odd * 10 > len(text)
+
+
+def dump(data: bytes) -> str:
+    """Offset, hexadecimal and ASCII, sixteen bytes a line."""
+    lines = []
+    for at in range(0, len(data), _WIDTH):
+        part = data[at : at + _WIDTH]
+        letters = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in part)
+        lines.append(f"{at:06x}  {part.hex(' '):<{_WIDTH * 3 - 1}}  {letters}")
+    return "\n".join(lines)
+
+
+def indent(data: bytes) -> str | None:
+    """JSON with indentation, None for anything else and for what is too long to show whole."""
+    if len(data) > MOST_SHOWN:
+        return None
+    try:
+        return json.dumps(json.loads(data), indent=2, ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return None

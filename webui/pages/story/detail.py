@@ -1,0 +1,205 @@
+"""One request: `/request/<id>` as a story, and its bytes one tab away."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any, Literal, NamedTuple
+
+from flask import Blueprint, Response, abort, jsonify, make_response, render_template, request, url_for
+
+from switchman.addons.store.queries import AttemptRow, BodyInfo, Content, Detail
+from switchman.webui.access import web_config
+from switchman.webui.formats import size
+from switchman.webui.outcomes import answered_by, outcome_look
+from switchman.webui.pages.story.bodies import show
+from switchman.webui.pages.story.ladder import rungs
+from switchman.webui.pages.story.story import answered, asked
+
+MOST_READ = 2_000_000  # bytes of a body that the story is read from
+NOT_ANSWERED_BY_A_SERVER = frozenset({"failed", "refused", "answered"})
+Side = Literal["request", "response"]
+SIDES: tuple[Side, ...] = ("request", "response")
+
+blueprint = Blueprint("detail", __name__, template_folder=".")
+
+
+class Tab(NamedTuple):
+    word: str
+    url: str
+    current: bool
+
+
+class Bar(NamedTuple):
+    """An attempt on the scale of the whole request: begin, waiting, answering and end in percent of its width."""
+
+    attempt: AttemptRow
+    target: str
+    good: bool
+    begin_ms: float
+    begin: float
+    waiting: float
+    answering: float
+    end: float
+
+
+@blueprint.get("/request/<path:request_id>")
+def story(request_id: str) -> str:
+    """The page; `view=request` and `view=response` show the bytes."""
+    detail = find(request_id)
+    wanted = request.args.get("view")
+    if wanted == "request":
+        return bytes_page(detail, "request")
+    if wanted == "response":
+        return bytes_page(detail, "response")
+    return story_page(detail)
+
+
+@blueprint.get("/api/request/<path:request_id>")
+def api_request(request_id: str) -> Response:
+    """All that is known of the request, without its bodies, as JSON."""
+    return jsonify(asdict(find(request_id)))
+
+
+@blueprint.get("/api/body/<side>/<path:request_id>")
+def api_body(side: str, request_id: str) -> Response:
+    """A body's bytes, always as a download: what a model wrote is never shown as a page of ours."""
+    content = body_of(request_id, "request" if side == "request" else "response") if side in SIDES else None
+    if content is None or content.data is None:
+        abort(404, "This body is not kept.")
+    answer = make_response(content.data)
+    answer.mimetype = "application/octet-stream"
+    answer.headers["Content-Disposition"] = f"attachment; filename={side}-body.bin"
+    return answer
+
+
+def find(request_id: str) -> Detail:
+    detail = web_config().queries.get_request(request_id)
+    if detail is None:
+        abort(404, f"There is no request with the id {request_id!r}: it may have been too old to keep.")
+    return detail
+
+
+def body_of(request_id: str, side: Side) -> Content | None:
+    return web_config().queries.body(request_id, side)
+
+
+def body_note(info: BodyInfo, side: Side) -> str:
+    """Why a body is not shown, or not wholly; "" where there is nothing to say."""
+    if info.state == "none":
+        return f"The {side} had no body."
+    if info.state == "gone":
+        return f"The {side} body is no longer kept: it was too old, or the store too full."
+    if info.truncated:
+        return "Only the beginning of this body is kept."
+    return ""
+
+
+def story_note(content: Content | None, side: Side) -> str:
+    """Why the story says nothing of a body."""
+    if content is not None and (note := body_note(content.info, side)):
+        return note
+    if content is not None and content.data is not None and len(content.data) > MOST_READ:
+        return f"The body is {size(len(content.data))}, too long to be read here; see the {side.capitalize()} tab."
+    what = "message" if side == "request" else "text"
+    return f"This page finds no {what} in the body; see the {side.capitalize()} tab."
+
+
+def story_page(detail: Detail) -> str:
+    row = detail.row
+    bodies = {side: body_of(row.id, side) for side in SIDES}
+    readable = {side: readable_part(content) for side, content in bodies.items()}
+    notes = {side: story_note(content, side) for side, content in bodies.items()}
+    said = asked(readable["request"])
+    last = said.messages[-1].text if said and said.messages else ""
+    by = None if row.outcome in NOT_ANSWERED_BY_A_SERVER else answered_by(row)
+    ladder = rungs(detail, web_config().queries, last)
+    return render_template(
+        "story.html",
+        **frame(detail, "story"),
+        asked=said,
+        answered=answered(readable["response"]),
+        request_note=notes["request"],
+        response_note=notes["response"],
+        rungs=ladder,
+        kept_from=next((line.found for line in ladder if line.found and line.outcome == "hit"), None),
+        bars=bars(detail),
+        look=outcome_look(row.outcome),
+        by=by,
+        client_url=url_for("live.index", client=row.client, range="all"),
+        layer_url=row.layer and url_for("live.index", layer=row.layer, range="all"),
+        first_target=(candidate_name(detail.attempts[0]) if detail.attempts else None) or by,
+        route_url=row.route and url_for("live.index", route=row.route, range="all"),
+    )
+
+
+def readable_part(content: Content | None) -> bytes | None:
+    """The body, unless it is too long to take apart while someone waits."""
+    if content is None or content.data is None or len(content.data) > MOST_READ:
+        return None
+    return content.data
+
+
+def frame(detail: Detail, view: str) -> dict[str, Any]:
+    """What all three views show around themselves."""
+    tabs = [
+        Tab("Story", view_url(detail), view == "story"),
+        Tab("Request", view_url(detail, view="request"), view == "request"),
+        Tab("Response", view_url(detail, view="response"), view == "response"),
+    ]
+    return {"page": "requests", "detail": detail, "row": detail.row, "tabs": tabs}
+
+
+def view_url(detail: Detail, **arguments: Any) -> str:
+    return url_for("detail.story", request_id=detail.row.id, **arguments)
+
+
+def bytes_page(detail: Detail, side: Side) -> str:
+    content = body_of(detail.row.id, side)
+    data = content.data if content else None
+    shown = show(data, bool(request.args.get("indent"))) if data is not None else None
+    info = content.info if content else BodyInfo("gone", None, False)
+    return render_template(
+        "bytes.html",
+        **frame(detail, side),
+        side=side,
+        pairs=detail.request_headers if side == "request" else detail.response_headers,
+        note=body_note(info, side),
+        shown=shown,
+        info=info,
+        plain_url=view_url(detail, view=side),
+        pretty_url=view_url(detail, view=side, indent="1"),
+        download_url=url_for("detail.api_body", side=side, request_id=detail.row.id),
+    )
+
+
+def candidate_name(attempt: AttemptRow) -> str:
+    return f"{attempt.server}/{attempt.model}" if attempt.model else attempt.server
+
+
+def bars(detail: Detail) -> list[Bar]:
+    return [bar(attempt, detail.row.started_at, whole_ms(detail)) for attempt in detail.attempts]
+
+
+def whole_ms(detail: Detail) -> float:
+    """What 100 % of the waterfall stands for: the request, or its last attempt's end where that is later."""
+    start = detail.row.started_at
+    ends: Sequence[float] = [(attempt.started_at - start) * 1000 + attempt.duration_ms for attempt in detail.attempts]
+    return max([detail.row.duration_ms, *ends, 0.001])
+
+
+def bar(attempt: AttemptRow, start: float, whole: float) -> Bar:
+    begin_ms = max(0.0, (attempt.started_at - start) * 1000)
+    good = attempt.outcome == "ok"
+    first_byte = attempt.first_byte_ms if attempt.first_byte_ms is not None else attempt.duration_ms
+    waiting = min(first_byte, attempt.duration_ms)
+    return Bar(
+        attempt=attempt,
+        target=candidate_name(attempt),
+        good=good,
+        begin_ms=begin_ms,
+        begin=round(begin_ms / whole * 100, 2),
+        waiting=round(waiting / whole * 100, 2),
+        answering=round((attempt.duration_ms - waiting) / whole * 100, 2),
+        end=round(min((begin_ms + attempt.duration_ms) / whole * 100, 99.0), 2),
+    )
