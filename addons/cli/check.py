@@ -19,7 +19,7 @@ from switchman.addons.core.servers.credentials import is_on_own_network, source
 from switchman.addons.core.servers.dialectsigns import Dialects
 from switchman.addons.core.servers.servers import Server
 from switchman.addons.hooks.outbound.probing import probe, undeclared
-from switchman.addons.state.asking import Asker
+from switchman.addons.state.upstream_reader import UpstreamReader
 
 PROBE_SECONDS = 2.0  # for all servers together, as they are asked in parallel
 
@@ -49,11 +49,11 @@ def run(args: list[str]) -> int:
 
 async def _found(rules: Ruleset) -> dict[Server, Dialects | None]:
     servers = [server for server in undeclared(rules) if server in rules.upstreams]
-    asker = Asker(PROBE_SECONDS)
+    reader = UpstreamReader(PROBE_SECONDS)
     try:
-        return await probe(servers, asker, PROBE_SECONDS)
+        return await probe(servers, reader, PROBE_SECONDS)
     finally:
-        await asker.close()
+        await reader.close()
 
 
 def _speaks(server: Server, found: dict[Server, Dialects | None]) -> str:

@@ -13,9 +13,9 @@ from typing import Any
 from switchman.addons.cli.messages import refuse
 from switchman.addons.config.configuration import SettingsError, load_ruleset, load_settings, load_task_rules
 from switchman.addons.config.settings import Settings
-from switchman.addons.core.decision.decide import Ask, decide, default_plan, match_rules, plan_for_target
+from switchman.addons.core.decision.decide import RoutingQuery, decide, default_plan, match_rules, plan_for_target
 from switchman.addons.core.dialects.neutral.form import Stamp
-from switchman.addons.core.dialects.rendering import Spoken, render
+from switchman.addons.core.dialects.rendering import ServerProfile, render
 from switchman.addons.core.request import jsonedit
 from switchman.addons.core.request.call import Call, Endpoint
 from switchman.addons.core.request.features import Features, features_of
@@ -24,11 +24,11 @@ from switchman.addons.core.routes.subject import LocalTime
 from switchman.addons.core.rules.problems import RulesError
 from switchman.addons.core.rules.ruleset import Ruleset
 from switchman.addons.core.servers.credentials import source
-from switchman.addons.core.servers.thinking import wish
-from switchman.addons.hooks.routing.layers import AskedRequest, Miss
+from switchman.addons.core.servers.thinking import resolve
+from switchman.addons.hooks.routing.layers import LayerRequest, Miss
 from switchman.addons.hooks.routing.semantic_layer import SemanticLayer
 from switchman.addons.semantics.service import open_client
-from switchman.addons.state.spoken import ServerDialects
+from switchman.addons.state.server_dialects import ServerDialects
 
 CHAT = Endpoint("openai", "chat", "/v1/chat/completions")
 _SHOWN = ("task", "task_confidence", "language", "input_tokens", "modalities", "tools", "depth", "turns")
@@ -50,7 +50,7 @@ def run(arguments: list[str]) -> int:
         return refuse(str(error))
     features = features_of(body, "openai", "chat", load_task_rules())
     now = time.localtime()
-    ask = Ask(
+    ask = RoutingQuery(
         model=body.get("model") or "",
         source=options.source,
         dialect="openai",
@@ -101,7 +101,9 @@ def _body(options: argparse.Namespace) -> dict[str, Any]:
     return body
 
 
-async def explained(ask: Ask, rules: Ruleset, settings: Settings, body: dict[str, Any], with_layers: bool) -> Plan:
+async def explained(
+    ask: RoutingQuery, rules: Ruleset, settings: Settings, body: dict[str, Any], with_layers: bool
+) -> Plan:
     """The plan by the functions that the proxy uses. No breaker is open, and no live figure is known."""
     rewritten = rules.model_map.rewrite(ask.model)
     if not rules.is_auto(rewritten.model if rewritten is not None else ask.model):
@@ -128,20 +130,22 @@ def _told(plan: Plan, rules: Ruleset, body: dict[str, Any]) -> list[TraceLine]:
     call = Call(CHAT, "", text, body, jsonedit.parse(text)[1], body.get("model") or "", bool(body.get("stream")))
     found, undetected = [], ServerDialects()
     for candidate in plan.candidates:
-        server, target = candidate.server, candidate.named(call.model)
+        server, target = candidate.server, candidate.target_for(call.model)
         dialect = undetected.to_speak(server, CHAT.dialect)
-        asked = wish(plan.thinking, CHAT, body, rules.disables_thinking_for(candidate, call.model))
+        choice = resolve(plan.thinking, CHAT, body, rules.disables_thinking_for(candidate, call.model))
         try:
-            rendered = render(call, candidate, Spoken(dialect, asked, quirks=server.quirks), Stamp("", 0.0, target))
+            rendered = render(
+                call, candidate, ServerProfile(dialect, choice, quirks=server.quirks), Stamp("", 0.0, target)
+            )
         except ValueError as error:
             found.append(TraceLine("translation", "skip", f"{target} cannot be asked this: {error}"))
             continue
-        found += rendered.told(target)
+        found += rendered.trace_lines(target)
     return found
 
 
 async def _by_meaning(
-    ask: Ask, rules: Ruleset, settings: Settings, body: dict[str, Any], trace: list[TraceLine]
+    ask: RoutingQuery, rules: Ruleset, settings: Settings, body: dict[str, Any], trace: list[TraceLine]
 ) -> Plan | None:
     client = open_client(settings, rules)
     layer = SemanticLayer(lambda: client, lambda: rules)
@@ -149,8 +153,8 @@ async def _by_meaning(
     try:
         await layer.prepare()
         await client.warm()
-        asked = AskedRequest(ask.model, ask.features, body, ask.headers, ask.source, ask.token)
-        answer = await layer.answer(asked)
+        layer_request = LayerRequest(ask.model, ask.features, body, ask.headers, ask.source, ask.token)
+        answer = await layer.answer(layer_request)
     except Miss as miss:
         trace.append(TraceLine(layer.name, "miss", str(miss), miss.score))
         return None
@@ -172,7 +176,7 @@ def _known(features: Features) -> dict[str, Any]:
     return known | {"modalities": sorted(features.modalities), "task_confidence": round(features.task_confidence, 3)}
 
 
-def _as_json(ask: Ask, features: Features, plan: Plan) -> dict[str, Any]:
+def _as_json(ask: RoutingQuery, features: Features, plan: Plan) -> dict[str, Any]:
     return {
         "model": ask.model,
         "features": _known(features),
@@ -182,7 +186,7 @@ def _as_json(ask: Ask, features: Features, plan: Plan) -> dict[str, Any]:
         "stick": plan.stick,
         "candidates": [
             {
-                "target": one.named(ask.model),
+                "target": one.target_for(ask.model),
                 "server": one.server.name,
                 "model": one.model or ask.model,
                 "url": str(one.server.url),
@@ -194,7 +198,7 @@ def _as_json(ask: Ask, features: Features, plan: Plan) -> dict[str, Any]:
     }
 
 
-def _show(ask: Ask, features: Features, plan: Plan) -> None:
+def _show(ask: RoutingQuery, features: Features, plan: Plan) -> None:
     known = _known(features)
     print("asked")
     print(f"  model {ask.model or '(none)'}; task {known['task']} ({known['task_confidence']:.2f} sure), "
@@ -210,4 +214,4 @@ def _show(ask: Ask, features: Features, plan: Plan) -> None:
     )
     for number, one in enumerate(plan.candidates, 1):
         held = "" if source(one.server, plan.first_choice) != "none" else "  (without the client's credentials)"
-        print(f"  {number}. {one.named(ask.model)}  {one.server.url}{held}")
+        print(f"  {number}. {one.target_for(ask.model)}  {one.server.url}{held}")

@@ -51,8 +51,10 @@ class Attempt:
     error: str | None = None
     probe: bool = False  # the breaker let it pass: it may be the one that finds out whether the server is back
     rendered: Rendered | None = None  # how the server is spoken to; None for what is no LLM call
-    swallow: frozenset[int] = frozenset()  # statuses that are worth another attempt
-    elsewhere: frozenset[int] = frozenset()  # those for which another server is asked; none where there is no other
+    held_statuses: frozenset[int] = frozenset()  # statuses that are worth another attempt
+    retry_statuses: frozenset[int] = (
+        frozenset()
+    )  # those for which another server is asked; none where there is no other
     withheld: bool = False  # the client's credentials are not for this server, and it has none of its own
 
     @property
@@ -113,7 +115,7 @@ class Exchange:
     trace: list[TraceLine] = field(default_factory=list)
     attempts: list[Attempt] = field(default_factory=list)
     next_candidate: int = 0  # index into plan.candidates of the next one to try
-    untold: Untranslatable | Malformed | None = None  # why the last candidate passed over cannot be asked
+    untranslatable: Untranslatable | Malformed | None = None  # why the last candidate passed over cannot be asked
     last_answer: http.Response | None = None  # the last upstream error that was swallowed
     routed: float | None = None  # when the first attempt was handed to the proxy: monotonic seconds
     pinged: bool = False  # the client has the head of a stream, and pings, from before the answer began

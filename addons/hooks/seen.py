@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 
 from switchman.addons.core.cache.fingerprint import caller_digest
-from switchman.addons.core.decision.decide import Ask
+from switchman.addons.core.decision.decide import RoutingQuery
 from switchman.addons.core.dialects.codecs import FORMATS
 from switchman.addons.core.request.features import Features, features_of
 from switchman.addons.core.request.tasktype import TaskRules
@@ -68,14 +68,14 @@ def token(x: Exchange) -> str:
     return hashlib.sha256(given.encode("latin-1")).hexdigest() if given else ""
 
 
-def ask_of(x: Exchange, known: Features | None, outside: bool | None = None) -> Ask:
+def routing_query(x: Exchange, known: Features | None, outside: bool | None = None) -> RoutingQuery:
     """The question for the pure decision. `known` None: nobody looks at what is asked. `outside`: somebody looks at who
     asks; as a rule whoever looks at what is asked.
     """
     assert x.call is not None
     outside = known is not None if outside is None else outside
     now = time.localtime()
-    return Ask(
+    return RoutingQuery(
         model=x.call.model,
         source=x.client,
         dialect=x.call.dialect,

@@ -52,14 +52,14 @@ class HeldStream(RoutedStream):
         if not ended and not isinstance(event, ResponseData):
             return
         chunks = x.pipe(event.data if isinstance(event, ResponseData) else b"")
-        elsewhere = x.attempt.elsewhere
+        retry_statuses = x.attempt.retry_statuses
         if x.reply.refused and x.reply.failure is not None:
             failed = decode_failure(x.reply.failure)
-            if failed.status in elsewhere:
+            if failed.status in retry_statuses:
                 yield from self.abandon()
                 yield from self._refused(x, failed)
                 return
-        elif ended and not x.reply.begun and elsewhere:
+        elif ended and not x.reply.begun and retry_statuses:
             self._attempt_over()
             yield from self.fail("reset", "the server's stream ended before its first event")
             return
@@ -89,12 +89,12 @@ class HeldStream(RoutedStream):
     def state_consume_response_body(self, event: events.Event) -> layer.CommandGenerator[None]:
         x = self._exchange_or_none()
         if isinstance(event, ResponseEndOfMessage) and x is not None and x.attempt is not None:
-            if not self.response_body_buf and x.attempt.elsewhere and self._wants_text(x):
+            if not self.response_body_buf and x.attempt.retry_statuses and self._wants_text(x):
                 self._attempt_over()
                 yield from self.fail("reset", "the server's answer is empty")
                 return
             x.failed = self._failed_whole(x)
-            if x.failed is not None and x.failed.status in x.attempt.elsewhere:
+            if x.failed is not None and x.failed.status in x.attempt.retry_statuses:
                 self._attempt_over()
                 yield from self._refused(x, x.failed)
                 return

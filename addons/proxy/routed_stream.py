@@ -59,7 +59,7 @@ from switchman.addons.proxy.client_connection import RoutedServer
 from switchman.addons.proxy.keepalive import ping_of
 from switchman.addons.proxy.request_stream import RequestStream
 
-MAX_SWALLOWED = 1024 * 1024  # bytes kept of an error body, to be handed on verbatim if nothing better comes
+MAX_HELD = 1024 * 1024  # bytes kept of an error body, to be handed on verbatim if nothing better comes
 MAX_WHOLE_REPLY = 64 * 1024 * 1024  # bytes; a larger one is not held back for the stages, but streamed on as it is
 EARLY = 0.001  # seconds: a timer may ring so much before its time
 
@@ -72,7 +72,7 @@ class RoutedStream(RequestStream):
     idle: float = inf  # seconds between two events of the answer
     reused: bool = False
     first_due: float = inf  # monotonic seconds: when the answer must have begun
-    swallowed: http.Response | None = None
+    held_answer: http.Response | None = None
 
     def _handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
         if type(event) is ResponseData:  # by far the most frequent event, so it takes the shortest way
@@ -110,7 +110,7 @@ class RoutedStream(RequestStream):
         early = keepalive.before_answer or x.pinged
         self.ping_at = min(self.ping_at, time.monotonic() + self.ping_after) if early else inf
         self.response_body_buf.clear()
-        self.swallowed = None
+        self.held_answer = None
         self.server_state = self.state_wait_for_response_headers
         connection, err = yield Connect(
             (request.host, request.port),
@@ -163,9 +163,9 @@ class RoutedStream(RequestStream):
         assert attempt is not None
         attempt.first_byte = time.monotonic()
         attempt.status = response.status_code
-        if response.status_code in attempt.swallow:
-            self.swallowed = response
-            self.server_state = self.state_swallow_answer
+        if response.status_code in attempt.held_statuses:
+            self.held_answer = response
+            self.server_state = self.state_hold_error
             return
         yield from super().state_wait_for_response_headers(event)
 
@@ -177,13 +177,13 @@ class RoutedStream(RequestStream):
             return (yield from self.check_request_line())
         return (yield from super().check_invalid(request))
 
-    def state_swallow_answer(self, event: HttpEvent) -> layer.CommandGenerator[None]:
+    def state_hold_error(self, event: HttpEvent) -> layer.CommandGenerator[None]:
         """An answer that is worth another attempt: keep it, bounded, in case it is the best there is."""
-        answer = self.swallowed
+        answer = self.held_answer
         assert answer is not None
         if isinstance(event, ResponseData):
             self.response_body_buf += event.data
-            if len(self.response_body_buf) > MAX_SWALLOWED:
+            if len(self.response_body_buf) > MAX_HELD:
                 yield from self.abandon()
                 yield from self.fail("status", f"status {answer.status_code} with an endless body")
         elif isinstance(event, ResponseEndOfMessage):
@@ -342,7 +342,7 @@ class RoutedStream(RequestStream):
         """Is an attempt under way of which the client has nothing yet?"""
         return self.server_state in (
             self.state_wait_for_response_headers,
-            self.state_swallow_answer,
+            self.state_hold_error,
             self.state_consume_response_body,
         )
 

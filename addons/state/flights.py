@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable
 from typing import Literal
 from weakref import WeakValueDictionary
 
-from switchman.addons.state.shared import Shared, Trouble
+from switchman.addons.state.shared import Shared, SharedStoreError
 
 PATIENCE = 30.0  # seconds a follower waits
 CLAIM = 300.0  # seconds after which another worker no longer believes in a leader
@@ -52,8 +52,8 @@ class Flights:
         self._flights: WeakValueDictionary[str, Flight] = WeakValueDictionary()
         self._waiting = 0
 
-    async def board[T](self, key: str, look: Callable[[], Awaitable[T | None]]) -> T | Flight | None:
-        """What `look` finds in the store as soon as it is there; or a Flight: the caller leads, and has to `land`
+    async def join[T](self, key: str, look: Callable[[], Awaitable[T | None]]) -> T | Flight | None:
+        """What `look` finds in the store as soon as it is there; or a Flight: the caller leads, and has to `finish`
         it; or None: go alone, and lead nobody.
         """
         until = time.monotonic() + self._patience
@@ -64,7 +64,7 @@ class Flights:
                 # No await between the look into the table and the entry into it: there is one leader.
                 flight = self._flights[key] = Flight(key)
                 flight.waited = waited
-                return await self._lead(flight, look, until)
+                return await self._as_leader(flight, look, until)
             waited = True
             result = await self._follow(flight, until)
             if result is None or result == "unfit":
@@ -72,7 +72,7 @@ class Flights:
             if result == "stored" and (found := await _found(look)) is not None:
                 return found
 
-    async def land(self, flight: Flight, result: Result) -> None:
+    async def finish(self, flight: Flight, result: Result) -> None:
         """The leader is back. Told twice, the first counts."""
         if flight.result is not None:
             return
@@ -83,10 +83,10 @@ class Flights:
         if flight.claimed:
             try:
                 await self._shared.release(SPACE, flight.key, self._owner)
-            except Trouble:
+            except SharedStoreError:
                 pass  # it expires
 
-    async def _lead[T](
+    async def _as_leader[T](
         self, flight: Flight, look: Callable[[], Awaitable[T | None]], until: float
     ) -> T | Flight | None:
         found: T | None = None
@@ -99,7 +99,7 @@ class Flights:
                 led = found is None
         finally:
             if not led:
-                await self.land(flight, "failed" if found is None else "stored")
+                await self.finish(flight, "failed" if found is None else "stored")
         return flight if led else found
 
     async def _claim(self, flight: Flight, until: float) -> bool:
@@ -112,7 +112,7 @@ class Flights:
                     return False
                 await asyncio.sleep(pause)
                 pause = min(pause * 1.5, LONGEST_PAUSE)
-        except Trouble:
+        except SharedStoreError:
             return True
         return True
 

@@ -25,8 +25,8 @@ from switchman.addons.core.request.tasktype import TaskRules
 from switchman.addons.core.servers.breaker import Breakers
 from switchman.addons.state.flights import Flights
 from switchman.addons.state.live import LiveFigures
+from switchman.addons.state.server_dialects import ServerDialects
 from switchman.addons.state.shared import MemoryShared, Shared, SQLiteShared
-from switchman.addons.state.spoken import ServerDialects
 
 if TYPE_CHECKING:
     from switchman.addons.semantics.client import SemanticClient

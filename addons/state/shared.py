@@ -6,8 +6,8 @@ ago goes first. A claim is a value that only one can hold, for a time: who has i
     MemoryShared    one process; what there is with ENABLE_LOGGING=false
     SQLiteShared    the workers of one machine: a file of its own beside the log's database
 
-Past one machine, a third one with the same methods speaks to Redis. `Trouble` is any backend's failure: the callers
-go on as if nothing were there.
+Past one machine, a third one with the same methods speaks to Redis. `SharedStoreError` is any backend's failure: the
+callers go on as if nothing were there.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ USED_STEP = 60.0  # seconds: a value's last use is noted no more often than this
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class Quota:
     """How much a space may hold in all."""
 
     entries: int
@@ -41,7 +41,7 @@ PURGE_EVERY = 300.0  # seconds between two looks for what has expired: it is not
 Clock = Callable[[], float]  # epoch seconds, as they are compared between processes
 
 
-class Trouble(Exception):
+class SharedStoreError(Exception):
     """The backend failed. Nothing is lost but what it held."""
 
 
@@ -50,8 +50,8 @@ class Shared(Protocol):
 
     async def get(self, space: str, key: str) -> bytes | None: ...
 
-    async def put(self, space: str, key: str, value: bytes, ttl: float, room: Room) -> None:
-        """Keep a value for `ttl` seconds. A value larger than the whole room is not kept."""
+    async def put(self, space: str, key: str, value: bytes, ttl: float, quota: Quota) -> None:
+        """Keep a value for `ttl` seconds. A value larger than the whole quota is not kept."""
 
     async def delete(self, space: str, key: str) -> None: ...
 
@@ -86,15 +86,15 @@ class MemoryShared:
         values.move_to_end(key)
         return value
 
-    async def put(self, space: str, key: str, value: bytes, ttl: float, room: Room) -> None:
+    async def put(self, space: str, key: str, value: bytes, ttl: float, quota: Quota) -> None:
         self._drop(space, key)
         size = len(value) + len(key)
-        if size > room.bytes or ttl <= 0:
+        if size > quota.bytes or ttl <= 0:
             return
         values = self._spaces.setdefault(space, OrderedDict())
         values[key] = (value, self._clock() + ttl)
         self._sizes[space] = self._sizes.get(space, 0) + size
-        while self._sizes[space] > room.bytes or len(values) > room.entries:
+        while self._sizes[space] > quota.bytes or len(values) > quota.entries:
             self._drop(space, next(iter(values)))
 
     async def delete(self, space: str, key: str) -> None:
@@ -161,8 +161,8 @@ class SQLiteShared:
     async def get(self, space: str, key: str) -> bytes | None:
         return await self._run(lambda db: self._get(db, space, key))
 
-    async def put(self, space: str, key: str, value: bytes, ttl: float, room: Room) -> None:
-        await self._run(lambda db: self._put(db, space, key, value, ttl, room))
+    async def put(self, space: str, key: str, value: bytes, ttl: float, quota: Quota) -> None:
+        await self._run(lambda db: self._put(db, space, key, value, ttl, quota))
 
     async def delete(self, space: str, key: str) -> None:
         await self._run(lambda db: db.execute("DELETE FROM entries WHERE space = ? AND key = ?", (space, key)))
@@ -195,7 +195,7 @@ class SQLiteShared:
         try:
             return await asyncio.wrap_future(self._thread.submit(self._guarded, work))
         except RuntimeError as error:  # the thread is closed
-            raise Trouble(str(error)) from None
+            raise SharedStoreError(str(error)) from None
 
     def _guarded[T](self, work: Callable[[sqlite3.Connection], T]) -> T:
         try:
@@ -209,7 +209,7 @@ class SQLiteShared:
             self._close()
             if broken:
                 self._remove()
-            raise Trouble(str(error)) from error
+            raise SharedStoreError(str(error)) from error
 
     def _open(self) -> sqlite3.Connection:
         self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -245,15 +245,15 @@ class SQLiteShared:
             db.execute("UPDATE entries SET used = ? WHERE space = ? AND key = ?", (now, space, key))
         return bytes(row[0])
 
-    def _put(self, db: sqlite3.Connection, space: str, key: str, value: bytes, ttl: float, room: Room) -> None:
+    def _put(self, db: sqlite3.Connection, space: str, key: str, value: bytes, ttl: float, quota: Quota) -> None:
         now, size = self._clock(), len(value) + len(key)
         db.execute("BEGIN IMMEDIATE")
         try:
             db.execute("DELETE FROM entries WHERE space = ? AND key = ?", (space, key))
-            if size <= room.bytes and ttl > 0:
+            if size <= quota.bytes and ttl > 0:
                 row = (space, key, value, size, now + ttl, now)
                 db.execute("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?)", row)
-                self._evict(db, space, room, now)
+                self._evict(db, space, quota, now)
         except sqlite3.Error:
             db.execute("ROLLBACK")
             raise
@@ -264,17 +264,17 @@ class SQLiteShared:
         db.execute("DELETE FROM entries WHERE expires <= ?", (now,))
         db.execute("DELETE FROM claims WHERE expires <= ?", (now,))
 
-    def _evict(self, db: sqlite3.Connection, space: str, room: Room, now: float) -> None:
-        if not _overfull(db, space, room):
+    def _evict(self, db: sqlite3.Connection, space: str, quota: Quota, now: float) -> None:
+        if not _overfull(db, space, quota):
             return
         db.execute("DELETE FROM entries WHERE space = ? AND expires <= ?", (space, now))
         oldest = (
             "DELETE FROM entries WHERE space = ?1 AND key = (SELECT key FROM entries WHERE space = ?1 ORDER BY used)"
         )
-        while _overfull(db, space, room):
+        while _overfull(db, space, quota):
             db.execute(oldest, (space,))
 
 
-def _overfull(db: sqlite3.Connection, space: str, room: Room) -> bool:
+def _overfull(db: sqlite3.Connection, space: str, quota: Quota) -> bool:
     entries, size = db.execute("SELECT entries, bytes FROM sizes WHERE space = ?", (space,)).fetchone()
-    return bool(entries > room.entries or size > room.bytes)
+    return bool(entries > quota.entries or size > quota.bytes)

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from types import SimpleNamespace
 
-from switchman.addons.core.decision.decide import Ask, match_rules
+from switchman.addons.core.decision.decide import RoutingQuery, match_rules
 from switchman.addons.core.request.features import Features
 from switchman.addons.core.rules.ruleset import Ruleset, parse_ruleset
 
@@ -70,7 +70,7 @@ def measure(count: int, rounds: int) -> dict[str, float]:
     headers = {"user-agent": "bench", "x-team": "none"}
 
     def once() -> object:
-        return match_rules(Ask("auto", "10.0.0.1", features=features, headers=headers), known)
+        return match_rules(RoutingQuery("auto", "10.0.0.1", features=features, headers=headers), known)
 
     assert once() is None
     median, worst = p99(once, rounds)

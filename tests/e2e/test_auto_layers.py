@@ -21,7 +21,7 @@ PLUGIN = '''
 import asyncio
 import time
 
-from switchman.addons.hooks.routing.layers import AskedRequest, LayerAnswer, Miss
+from switchman.addons.hooks.routing.layers import LayerRequest, LayerAnswer, Miss
 
 
 class Moody:
@@ -32,7 +32,7 @@ class Moody:
 
     async def answer(self, asked):
         text = asked.features.ask
-        assert isinstance(asked, AskedRequest)
+        assert isinstance(asked, LayerRequest)
         if "good" in text:
             return LayerAnswer("big/plugged", "mood", 0.5, "It is in a good mood.")
         if "crash" in text:

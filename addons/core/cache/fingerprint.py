@@ -58,7 +58,7 @@ class Fingerprint:
     ask: str
 
 
-def fingerprint(call: Call, policy: str, caller: str) -> Fingerprint | None:
+def fingerprint_of(call: Call, policy: str, caller: str) -> Fingerprint | None:
     """The fingerprint of a request; None for one that must not be cached, or cannot be read.
 
     `policy` names the rules and settings in force, and the model where the client named one. `caller` names who asks;

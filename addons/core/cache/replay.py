@@ -2,7 +2,7 @@
 in any dialect.
 
     reply_of(...)         what the client got, a body or a stream -> a Reply; None where it is not fit to be given again
-    pack(Kept), unpack    the value that the cache holds
+    pack(CachedAnswer), unpack    the value that the cache holds
     replay(...)           -> the bytes for a client, and their content-type
 
 What is fit: a complete text answer. Not kept are errors, answers cut at the token limit, stopped by a filter, or with
@@ -45,7 +45,7 @@ _FIT_WORDS: Final = frozenset({"stop", "eos", "end_turn", "stop_sequence", "comp
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class CachedAnswer:
     """An answer and where it came from. `reply` is a whole body in `format`; `asked` is the prompt, for a person and
     the semantic guards; `kept_at` is epoch seconds. `request_id` and `took_ms` are of the request that it was
     first given to.
@@ -103,23 +103,23 @@ def streamed_reply(format: FormatName, stream: bytes, stamp: Stamp, usage: Usage
     return codec.encode_reply(replace(reply, usage=reply.usage or usage), stamp)
 
 
-def pack(kept: Kept) -> bytes:
+def pack(kept: CachedAnswer) -> bytes:
     """The value for the store: JSON."""
-    fields = {name: getattr(kept, name) for name in Kept.__dataclass_fields__}
+    fields = {name: getattr(kept, name) for name in CachedAnswer.__dataclass_fields__}
     return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
 
 
-def unpack(value: bytes) -> Kept | None:
+def unpack(value: bytes) -> CachedAnswer | None:
     """None for what this version does not understand: a miss."""
     try:
         fields = json.loads(value.decode("utf-8", "surrogatepass"))
-        kept = Kept(**fields)
+        kept = CachedAnswer(**fields)
     except (ValueError, TypeError):
         return None
     return kept if kept.format in CODECS and isinstance(kept.reply, dict) else None
 
 
-def replay(kept: Kept, format: FormatName, stream: bool, stamp: Stamp) -> tuple[bytes, str]:
+def replay(kept: CachedAnswer, format: FormatName, stream: bool, stamp: Stamp) -> tuple[bytes, str]:
     """The answer as bytes and content-type. `stamp.model` is the name it is given under."""
     if not stream and format == kept.format:
         obj = dict(kept.reply)

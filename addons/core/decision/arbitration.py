@@ -26,7 +26,7 @@ _SYSTEM: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Judgement:
     """What the model said: a known category, and its own word for how sure it is, 0 to 1."""
 
     category: str
@@ -54,7 +54,7 @@ def schema(categories: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def read(answer: str, categories: Sequence[str]) -> Verdict | None:
+def read(answer: str, categories: Sequence[str]) -> Judgement | None:
     """The verdict in an answer. None for all that is not exactly what was asked for: prose, a fence, another
     category, a confidence that is no share. A model that does not keep to the form is not to be trusted with a guess.
     """
@@ -71,7 +71,7 @@ def read(answer: str, categories: Sequence[str]) -> Verdict | None:
         return None
     if isinstance(confidence, bool) or not isinstance(confidence, int | float) or not 0 <= confidence <= 1:
         return None
-    return Verdict(category, float(confidence))
+    return Judgement(category, float(confidence))
 
 
 def shortened(ask: str) -> str:

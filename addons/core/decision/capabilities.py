@@ -10,16 +10,16 @@ from switchman.addons.core.routes.plan import Candidate
 from switchman.addons.core.rules.ruleset import Ruleset
 
 
-def usable(candidate: Candidate, features: Features | None, rules: Ruleset, asked: str = "") -> str | None:
+def usable(candidate: Candidate, features: Features | None, rules: Ruleset, requested_model: str = "") -> str | None:
     """Why a candidate cannot serve a request, in a few words; None where nothing speaks against it.
 
-    `asked` is the model that the client named, for candidates that leave it as it is. A model that lists modalities has
-    no others; `tools` counts as one where any model of the file lists it. The prompt's length is an estimate, and what
-    the client asked for as output comes on top.
+    `requested_model` is the model that the client named, for candidates that leave it as it is. A model that lists
+    modalities has no others; `tools` counts as one where any model of the file lists it. The prompt's length is an
+    estimate, and what the client asked for as output comes on top.
     """
     if features is None:
         return None
-    facts = rules.facts(candidate.server, candidate.model or asked)
+    facts = rules.facts(candidate.server, candidate.model or requested_model)
     if facts.modalities:
         if "vision" in features.modalities and "vision" not in facts.modalities:
             return "it cannot see pictures"

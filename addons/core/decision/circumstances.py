@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from switchman.addons.core.decision.decide import Ask
+from switchman.addons.core.decision.decide import RoutingQuery
 from switchman.addons.core.request.clients import parse_address
 from switchman.addons.core.routes.conditions import HeaderIs, SourceIn, TimeBetween, TokenIs
 from switchman.addons.core.routes.logic import AllOf, AnyOf, Not
@@ -26,7 +26,7 @@ class Circumstances:
         self._conditions = tuple(one for one in found if isinstance(one, _OUTSIDE))
         self._sources = tuple(route.match for route in rules.routes if route.match.source is not None)
 
-    def of(self, ask: Ask) -> str:
+    def of(self, ask: RoutingQuery) -> str:
         """Which of them hold: one character for each, so "" where no rule looks outside."""
         if not self._conditions and not self._sources:
             return ""

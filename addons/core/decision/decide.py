@@ -47,7 +47,7 @@ _MOST_NAMED = 5  # rules that a trace names where it could name hundreds
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class RoutingQuery:
     """What a decision is made from. `model` is "" where the client named none; `source` is the client's address.
 
     `features`: what is asked, None where nobody looked. `headers` by lower-case name. `token`: the caller's id, "" for
@@ -84,10 +84,10 @@ class _Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class _Asking:
+class _Decision:
     """One decision on its way: what is asked, and whom."""
 
-    ask: Ask
+    ask: RoutingQuery
     rules: Ruleset
     is_open: Callable[[Candidate], bool]
     live: Live
@@ -99,9 +99,11 @@ def never(candidate: Candidate) -> bool:
     return False
 
 
-def decide(ask: Ask, rules: Ruleset, is_open: Callable[[Candidate], bool] = never, live: Live = NO_FIGURES) -> Plan:
+def decide(
+    ask: RoutingQuery, rules: Ruleset, is_open: Callable[[Candidate], bool] = never, live: Live = NO_FIGURES
+) -> Plan:
     """The plan for a request: never empty, whatever the client sent. `is_open` is asked once per candidate."""
-    asking = _Asking(ask, rules, is_open, live, [])
+    asking = _Decision(ask, rules, is_open, live, [])
     # 1. MODEL_MAP
     model, map_key = _mapped(ask.model, rules, asking.trace)
     if rules.is_auto(model):
@@ -122,14 +124,14 @@ def decide(ask: Ask, rules: Ruleset, is_open: Callable[[Candidate], bool] = neve
 
 
 def match_rules(
-    ask: Ask,
+    ask: RoutingQuery,
     rules: Ruleset,
     live: Live = NO_FIGURES,
     is_open: Callable[[Candidate], bool] = never,
     trace: list[TraceLine] | None = None,
 ) -> RuleHit | None:
     """The first rule that matches, by step 3 alone. The steps' lines go to `trace`, and on a hit into the plan only."""
-    asking = _Asking(ask, rules, is_open, live, [])
+    asking = _Decision(ask, rules, is_open, live, [])
     model = _named(ask, rules)
     answer = _by_rule(model, asking)
     if answer is None or answer.rule is None:
@@ -139,9 +141,9 @@ def match_rules(
     return RuleHit(answer.rule, _plan(answer, model, asking))
 
 
-def default_plan(ask: Ask, rules: Ruleset, is_open: Callable[[Candidate], bool] = never) -> Plan:
+def default_plan(ask: RoutingQuery, rules: Ruleset, is_open: Callable[[Candidate], bool] = never) -> Plan:
     """Where `auto` goes when every layer misses: `default:`, or DEFAULT_UPSTREAM with the name as it is."""
-    asking = _Asking(ask, rules, is_open, NO_FIGURES, [])
+    asking = _Decision(ask, rules, is_open, NO_FIGURES, [])
     model = _named(ask, rules)
     return _plan(_by_auto_default(model, asking), model, asking)
 
@@ -153,7 +155,7 @@ def plan_for_target(
     route: str,
     fallbacks: Sequence[str] = (),
     *,
-    ask: Ask | None = None,
+    ask: RoutingQuery | None = None,
     is_open: Callable[[Candidate], bool] = never,
 ) -> Plan | None:
     """The plan of a layer that names its target: an alias, `server/model`, or a model that `models:` knows of.
@@ -164,7 +166,7 @@ def plan_for_target(
     instances = known_target(name, rules)
     if not instances:
         return None
-    asking = _Asking(ask or Ask(AUTO), rules, is_open, NO_FIGURES, [])
+    asking = _Decision(ask or RoutingQuery(AUTO), rules, is_open, NO_FIGURES, [])
     asking.trace.append(TraceLine(layer, "hit", f"{route or layer} leads to {named(instances)}."))
     for fallback in fallbacks:
         found = known_target(fallback, rules)
@@ -180,7 +182,7 @@ def known_target(name: str, rules: Ruleset) -> tuple[Instance, ...]:
     return found or (instances_of_model(name, rules.servers, rules.models) if name else ())
 
 
-def _named(ask: Ask, rules: Ruleset) -> str:
+def _named(ask: RoutingQuery, rules: Ruleset) -> str:
     """The name after MODEL_MAP, for the layers of `auto`, which are asked when that is settled."""
     return _mapped(ask.model, rules, [])[0]
 
@@ -198,7 +200,7 @@ def _mapped(model: str, rules: Ruleset, trace: list[TraceLine]) -> tuple[str, st
     return rewrite.model, rewrite.key
 
 
-def _by_alias(model: str, asking: _Asking) -> _Answer | None:
+def _by_alias(model: str, asking: _Decision) -> _Answer | None:
     aliases = asking.rules.aliases
     alias = aliases.get(model)
     if alias is None:
@@ -209,7 +211,7 @@ def _by_alias(model: str, asking: _Asking) -> _Answer | None:
     return _Answer("alias", alias.name, alias.instances)
 
 
-def _by_rule(model: str, asking: _Asking) -> _Answer | None:
+def _by_rule(model: str, asking: _Decision) -> _Answer | None:
     ask, rules, trace = asking.ask, asking.rules, asking.trace
     if not rules.routes:
         trace.append(TraceLine("route", "miss", "There are no routes."))
@@ -233,7 +235,7 @@ def _by_rule(model: str, asking: _Asking) -> _Answer | None:
     return None
 
 
-def _rule_answer(route: Route, model: str, asking: _Asking, unknown: Sequence[str]) -> _Answer:
+def _rule_answer(route: Route, model: str, asking: _Decision, unknown: Sequence[str]) -> _Answer:
     instances = (*_target(route, model, asking.rules), *route.fallbacks)
     where = f" (line {route.line})" if route.line else ""
     detail = f"{route.name}{where} matches {route.match}; it leads to {named(instances)}."
@@ -262,7 +264,7 @@ def _target(route: Route, model: str, rules: Ruleset) -> tuple[Instance, ...]:
     return instances_named(name, rules.servers, rules.aliases) or (Instance(rules.default, name),)
 
 
-def _by_server(model: str, asking: _Asking) -> _Answer | None:
+def _by_server(model: str, asking: _Decision) -> _Answer | None:
     instance = server_and_model(model, asking.rules.servers)
     if instance is None:
         if model in asking.rules.servers:
@@ -276,14 +278,14 @@ def _by_server(model: str, asking: _Asking) -> _Answer | None:
     return _Answer("server", instance.server.name, (instance,))
 
 
-def _by_upstream(model: str, map_key: str, asking: _Asking) -> _Answer:
+def _by_upstream(model: str, map_key: str, asking: _Decision) -> _Answer:
     default = asking.rules.default
     asking.trace.append(TraceLine("default", "hit", f"{_shown(model)} goes to DEFAULT_UPSTREAM, {default.url}."))
     instances = (Instance(default, ""),)
     return _Answer("model_map", map_key, instances) if map_key else _Answer("default", default.name, instances)
 
 
-def _by_auto_default(model: str, asking: _Asking) -> _Answer:
+def _by_auto_default(model: str, asking: _Decision) -> _Answer:
     rules = asking.rules
     if rules.auto_default:
         detail = f"No layer named a target; `default:` is {named(rules.auto_default)}."
@@ -297,7 +299,7 @@ def _by_auto_default(model: str, asking: _Asking) -> _Answer:
     return _Answer("default", rules.default.name, (Instance(rules.default, ""),), widens=True)
 
 
-def _plan(answer: _Answer, model: str, asking: _Asking) -> Plan:
+def _plan(answer: _Answer, model: str, asking: _Decision) -> Plan:
     """Steps 6 to 9. `model` is the name after MODEL_MAP: it is written only where it is not what the client sent."""
     rules, trace = asking.rules, asking.trace
     instances = tuple(answer.instances)
@@ -320,7 +322,7 @@ def _plan(answer: _Answer, model: str, asking: _Asking) -> Plan:
     return replace(plan, thinking=answer.rule.thinking, stick=answer.rule.stick) if answer.rule else plan
 
 
-def _local(candidates: Sequence[Candidate], answer: _Answer, asking: _Asking) -> list[Candidate]:
+def _local(candidates: Sequence[Candidate], answer: _Answer, asking: _Decision) -> list[Candidate]:
     local, first = asking.rules.local_only, candidates[0].server.name
     if first not in local and not (answer.rule and answer.rule.local_only):
         return list(candidates)
@@ -331,7 +333,7 @@ def _local(candidates: Sequence[Candidate], answer: _Answer, asking: _Asking) ->
     return kept
 
 
-def _capable(candidates: Sequence[Candidate], asking: _Asking) -> list[Candidate]:
+def _capable(candidates: Sequence[Candidate], asking: _Decision) -> list[Candidate]:
     judged = [(one, usable(one, asking.ask.features, asking.rules, asking.ask.model)) for one in candidates]
     refused = [(candidate, reason) for candidate, reason in judged if reason is not None]
     if not refused:
@@ -347,7 +349,7 @@ def _capable(candidates: Sequence[Candidate], asking: _Asking) -> list[Candidate
     return list(candidates)
 
 
-def _healthy_first(candidates: Sequence[Candidate], asking: _Asking) -> tuple[Candidate, ...]:
+def _healthy_first(candidates: Sequence[Candidate], asking: _Decision) -> tuple[Candidate, ...]:
     healthy: list[Candidate] = []
     resting: list[Candidate] = []
     for candidate in candidates:

@@ -12,7 +12,7 @@ from typing import Any
 
 from switchman.addons.core.cache.fingerprint import canonical, policy_digest
 from switchman.addons.core.decision.capabilities import usable
-from switchman.addons.core.decision.decide import Ask, known_target
+from switchman.addons.core.decision.decide import RoutingQuery, known_target
 from switchman.addons.core.dialects.codecs import CODECS, FORMATS
 from switchman.addons.core.dialects.neutral.limits import Malformed
 from switchman.addons.core.request.call import Call
@@ -79,7 +79,7 @@ def unpack(value: bytes) -> Held | None:
     return Held(tuple(targets), str(route), str(first), known)
 
 
-def held_plan(held: Held, ask: Ask, rules: Ruleset, is_open: Callable[[Candidate], bool]) -> Plan | str:
+def held_plan(held: Held, ask: RoutingQuery, rules: Ruleset, is_open: Callable[[Candidate], bool]) -> Plan | str:
     """The plan that keeps a conversation where it is, or why it cannot stay there: a sentence."""
     places = [found[0] for name in held.targets if (found := known_target(name, rules))]
     candidates = [Candidate(place.server, place.model) for place in places]

@@ -21,14 +21,22 @@ from switchman.addons.core.request import jsonedit
 from switchman.addons.core.request.call import Call, DialectName, Endpoint, Form
 from switchman.addons.core.request.multipart import replaced
 from switchman.addons.core.routes.plan import Candidate, Outcome, TraceLine
-from switchman.addons.core.servers.thinking import NOTHING, Edits, Told, Traits, Wish, stated, told
+from switchman.addons.core.servers.thinking import (
+    NOTHING,
+    Edits,
+    Instruction,
+    ThinkingChoice,
+    Traits,
+    instruct,
+    requested,
+)
 
 # Where a request of each dialect says that the model is to think.
 REASONING: Final = ("think", "reasoning_effort", "thinking")
 
 
 @dataclass(frozen=True, slots=True)
-class Spoken:
+class ServerProfile:
     """How a server is spoken to. `dialect` None: in the client's own, whatever that is.
 
     `think`: tell the model to think, or not to; None leaves what the request says. `usage`: a stream may be asked to
@@ -37,7 +45,7 @@ class Spoken:
     """
 
     dialect: DialectName | None
-    think: Wish | None = None
+    think: ThinkingChoice | None = None
     usage: bool = True
     responses: bool = True
     reasoning: bool = True
@@ -64,14 +72,14 @@ class Rendered:
     warnings: tuple[str, ...] = ()
     fields: tuple[str, ...] = ()  # what was edited in the client's own text: `stream_options.include_usage`
     form: bytes | None = None  # an edited form, in the place of `content`
-    thinking: Told = NOTHING  # what was said of thinking
+    thinking: Instruction = NOTHING  # what was said of thinking
 
     @property
     def data(self) -> bytes:
         """The body as it goes out, where it was edited."""
         return self.form if self.form is not None else self.content.encode("utf-8", "surrogatepass")
 
-    def told(self, target: str) -> tuple[TraceLine, ...]:
+    def trace_lines(self, target: str) -> tuple[TraceLine, ...]:
         """What `target` is told otherwise than the client said it: in translation, and of thinking."""
         lines = [TraceLine("translation", "hit", f"For {target}: {warning}") for warning in self.warnings]
         if self.thinking.how:
@@ -80,7 +88,7 @@ class Rendered:
         return tuple(lines)
 
 
-def render(call: Call, candidate: Candidate, spoken: Spoken, stamp: Stamp) -> Rendered:
+def render(call: Call, candidate: Candidate, spoken: ServerProfile, stamp: Stamp) -> Rendered:
     """The request for one candidate. Raises Untranslatable or Malformed (ValueErrors with `field`)."""
     dialect = spoken.dialect or call.dialect
     if needs_translation(call.endpoint, dialect, spoken.responses):
@@ -111,7 +119,9 @@ def _form(call: Call, form: Form, model: str, path: str) -> Rendered:
     return Rendered(path, "", True, call.endpoint, form=replaced(form.content, form.model, model))
 
 
-def _translated(call: Call, candidate: Candidate, spoken: Spoken, dialect: DialectName, stamp: Stamp) -> Rendered:
+def _translated(
+    call: Call, candidate: Candidate, spoken: ServerProfile, dialect: DialectName, stamp: Stamp
+) -> Rendered:
     out = translate_request(call.endpoint, call.body, dialect, stamp, candidate.model, spoken.quirks)
     endpoint = endpoint_of("POST", out.path)
     assert endpoint is not None  # every format that can be written has its path in the tables
@@ -120,8 +130,10 @@ def _translated(call: Call, candidate: Candidate, spoken: Spoken, dialect: Diale
     if reasons and not spoken.reasoning:
         body, reasons = without(body, *REASONING), False
         warnings = (*warnings, "thinking was dropped: the model refused it before")
-    elif think is None and stated(call.endpoint, call.body) is False and stated(endpoint, body) is None:
-        think = Wish(False)  # what the client said has no word in the server's format, but there may be another way
+    elif think is None and requested(call.endpoint, call.body) is False and requested(endpoint, body) is None:
+        think = ThinkingChoice(
+            False
+        )  # what the client said has no word in the server's format, but there may be another way
     text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
     thinking = _thinking(replace(spoken, think=think), endpoint, body, candidate.model or call.model)
     if thinking.edits:
@@ -140,11 +152,11 @@ def _translated(call: Call, candidate: Candidate, spoken: Spoken, dialect: Diale
     )
 
 
-def _thinking(spoken: Spoken, endpoint: Endpoint, body: Mapping[str, Any], model: str) -> Told:
+def _thinking(spoken: ServerProfile, endpoint: Endpoint, body: Mapping[str, Any], model: str) -> Instruction:
     # What takes vLLM's and llama.cpp's sampling also takes their template's switches.
     quirks = spoken.quirks
     traits = Traits(quirks.sampling_extensions, quirks.effort_none, quirks.thinking_switch)
-    return told(spoken.think, endpoint, body, model, traits)
+    return instruct(spoken.think, endpoint, body, model, traits)
 
 
 def _without_developers(call: Call) -> Edits:

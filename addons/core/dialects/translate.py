@@ -28,7 +28,7 @@ from switchman.addons.core.dialects.neutral.turns import in_turns, without_billi
 from switchman.addons.core.dialects.openai.as_functions import as_functions
 from switchman.addons.core.dialects.openai.responses_request import echoed
 from switchman.addons.core.dialects.wire import Framing
-from switchman.addons.core.request.asked import asked
+from switchman.addons.core.request.bodyfacts import body_facts
 from switchman.addons.core.request.call import DialectName, Endpoint
 from switchman.addons.core.streams.events import Event, Splitter
 from switchman.addons.core.streams.ndjson import NDJSONSplitter
@@ -154,7 +154,7 @@ def translate_request(
     if origin == "openai.responses":
         stamp = replace(stamp, settings=echoed(body))
     if origin == "anthropic.messages":
-        stamp = replace(stamp, prompt_tokens=lambda: asked(body).tokens)
+        stamp = replace(stamp, prompt_tokens=lambda: body_facts(body).tokens)
     return Outbound(CODECS[target].path, out, tuple(notes.warnings), stream, ChatTranslation(origin, target, stamp))
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from switchman.addons.core.request.asked import Asked, Modality, asked
+from switchman.addons.core.request.bodyfacts import BodyFacts, Modality, body_facts
 from switchman.addons.core.request.call import DialectName, Operation
 from switchman.addons.core.request.language import language_of
 from switchman.addons.core.request.tasktype import UNKNOWN, TaskGuess, TaskRules, TaskType
@@ -60,7 +60,7 @@ def features_of(
     tasks: TaskRules | None = None,
 ) -> Features:
     """The features of a parsed request body. Never raises on JSON, whatever its shape."""
-    found: Asked = asked(body)
+    found: BodyFacts = body_facts(body)
     guess: TaskGuess = tasks.guess(found.ask) if tasks is not None else UNKNOWN
     return Features(
         dialect=dialect,

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from switchman.addons.core.request.asked import Modality
+from switchman.addons.core.request.bodyfacts import Modality
 from switchman.addons.core.request.clients import Network, in_networks
 from switchman.addons.core.request.tasktype import TaskType
 from switchman.addons.core.routes.live import Health

@@ -46,11 +46,11 @@ class Candidate:
     @property
     def target(self) -> str:
         """`server/model`, the name that records, headers and the breaker use; only `server` where no model is named."""
-        return self.named("")
+        return self.target_for("")
 
-    def named(self, asked: str) -> str:
-        """The same where the client's own name is kept: `asked` is the model that the client named."""
-        model = self.model or asked
+    def target_for(self, requested_model: str) -> str:
+        """The same where the client's own name is kept: `requested_model` is the model that the client named."""
+        model = self.model or requested_model
         return f"{self.server.name}/{model}" if model else self.server.name
 
 

@@ -120,22 +120,22 @@ class Ruleset:
         """What `models:` says of a model on a server; nothing known where it says nothing."""
         return self.models.get(f"{server.name}/{model}", UNKNOWN_MODEL)
 
-    def thinking_for(self, candidate: Candidate, asked: str = "") -> ThinkingOutput:
+    def thinking_for(self, candidate: Candidate, requested_model: str = "") -> ThinkingOutput:
         """What becomes of <think> blocks: as the model, else the server, else STRIP_THINKING says.
 
-        `asked` is the model that the client named, for candidates that leave it as it is.
+        `requested_model` is the model that the client named, for candidates that leave it as it is.
         """
-        facts = self.facts(candidate.server, candidate.model or asked)
+        facts = self.facts(candidate.server, candidate.model or requested_model)
         return facts.thinking_output or candidate.server.thinking_output or ("strip" if self.strip_thinking else "keep")
 
-    def strips_json_for(self, candidate: Candidate, asked: str = "") -> bool:
+    def strips_json_for(self, candidate: Candidate, requested_model: str = "") -> bool:
         """Whether a reply that is one fence of JSON becomes the JSON. Arguments as for `thinking_for`."""
-        facts = self.facts(candidate.server, candidate.model or asked)
+        facts = self.facts(candidate.server, candidate.model or requested_model)
         return _first(facts.strip_json_markdown, candidate.server.strip_json_markdown, self.strip_json_markdown)
 
-    def disables_thinking_for(self, candidate: Candidate, asked: str = "") -> bool:
+    def disables_thinking_for(self, candidate: Candidate, requested_model: str = "") -> bool:
         """Whether the model is asked not to think. Arguments as for `thinking_for`."""
-        facts = self.facts(candidate.server, candidate.model or asked)
+        facts = self.facts(candidate.server, candidate.model or requested_model)
         return _first(facts.disable_thinking, candidate.server.disable_thinking, self.disable_thinking)
 
 

@@ -1,13 +1,13 @@
 """Whether a model is to think, and how each kind of server is told: as edits of the request's JSON.
 
-    wish(strategy, endpoint, body, off_by_default) -> Wish, or None for "leave the request as it is"
+    resolve(strategy, endpoint, body, off_by_default) -> ThinkingChoice, or None for "leave the request as it is"
     1. the rule says disabled                   -> not to think
     2. the rule says enabled                    -> think
     3. the request says something itself        -> None
     4. the model's default is not to think      -> not to think
     5. else                                     -> None
 
-    told(wish, endpoint, body, model, traits) -> Told: the edits, in the dialect of the server, and how, in words
+    instruct(choice, endpoint, body, model, traits) -> Instruction: the edits, in its dialect, and how, in words
 
 What a target understands, first of these that fits:
 - Ollama: `think`. Anthropic: `thinking`, with a budget that leaves room for the answer, or adaptive.
@@ -16,7 +16,7 @@ What a target understands, first of these that fits:
   the request has it or the model's name is of a family that takes it (thinkers.py); Qwen's soft switch, two words after
   the last user message, for Qwen3.
 - The soft switch goes to models of unknown families too where DISABLE_THINKING asks for it: that is its contract.
-- Nothing else is guessed. What nobody understands is left out, and Told says so.
+- Nothing else is guessed. What nobody understands is left out, and Instruction says so.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _SOFT: Final = re.compile(r"/(?:no_)?think\b")
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class ThinkingChoice:
     """`by_rule`: a rule says so; else DISABLE_THINKING, or the server's or model's own setting."""
 
     think: bool
@@ -60,7 +60,7 @@ class Traits:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Instruction:
     """`how`: a sentence for a person, "" where there was nothing to tell. `understood`: the target can be told."""
 
     how: str = ""
@@ -69,19 +69,21 @@ class Told:
 
 
 PLAIN: Final = Traits()
-NOTHING: Final = Told()
+NOTHING: Final = Instruction()
 
 
-def wish(strategy: Thinking, endpoint: Endpoint, body: Mapping[str, Any], off_by_default: bool) -> Wish | None:
+def resolve(
+    strategy: Thinking, endpoint: Endpoint, body: Mapping[str, Any], off_by_default: bool
+) -> ThinkingChoice | None:
     """What the rule, the request and the model's default come to. `endpoint` and `body` are the client's."""
     if strategy != "auto":
-        return Wish(strategy == "enabled")
-    if not off_by_default or stated(endpoint, body) is not None:
+        return ThinkingChoice(strategy == "enabled")
+    if not off_by_default or requested(endpoint, body) is not None:
         return None
-    return Wish(False, by_rule=False)
+    return ThinkingChoice(False, by_rule=False)
 
 
-def stated(endpoint: Endpoint, body: Mapping[str, Any]) -> bool | None:
+def requested(endpoint: Endpoint, body: Mapping[str, Any]) -> bool | None:
     """What a request says itself, in the dialect of `endpoint`; None where it says nothing."""
     if endpoint.dialect == "ollama":
         think = body.get("think")
@@ -110,19 +112,21 @@ def _effort(body: Mapping[str, Any]) -> Any:
     return body.get("reasoning_effort") or _member(body, "reasoning", "effort")
 
 
-def told(asked: Wish | None, endpoint: Endpoint, body: Mapping[str, Any], model: str, traits: Traits = PLAIN) -> Told:
+def instruct(
+    choice: ThinkingChoice | None, endpoint: Endpoint, body: Mapping[str, Any], model: str, traits: Traits = PLAIN
+) -> Instruction:
     """How a server is told. `endpoint` and `body` are as the server gets them, `model` its name there."""
-    if asked is None or endpoint.operation not in ("chat", "completion", "responses"):
+    if choice is None or endpoint.operation not in ("chat", "completion", "responses"):
         return NOTHING
-    what = "to think" if asked.think else "not to think"
-    if asked.think and stated(endpoint, body):
-        return Told("The request asks for thinking itself, and its own way stands.")
-    edits = _edits(asked, endpoint, body, model, traits)
+    what = "to think" if choice.think else "not to think"
+    if choice.think and requested(endpoint, body):
+        return Instruction("The request asks for thinking itself, and its own way stands.")
+    edits = _edits(choice, endpoint, body, model, traits)
     if edits is None:
-        return Told(f"There is no way to tell {model or 'it'} {what}: nothing is changed.", understood=False)
+        return Instruction(f"There is no way to tell {model or 'it'} {what}: nothing is changed.", understood=False)
     if not edits:
-        return Told("It does not think unless it is asked to, so nothing had to be said.")
-    return Told(f"Told {what} by {_named(edits)}.", edits)
+        return Instruction("It does not think unless it is asked to, so nothing had to be said.")
+    return Instruction(f"Told {what} by {_named(edits)}.", edits)
 
 
 def _named(edits: Edits) -> str:
@@ -147,19 +151,21 @@ def _brief(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _edits(asked: Wish, endpoint: Endpoint, body: Mapping[str, Any], model: str, traits: Traits) -> Edits | None:
+def _edits(
+    choice: ThinkingChoice, endpoint: Endpoint, body: Mapping[str, Any], model: str, traits: Traits
+) -> Edits | None:
     """None where the target understands nothing of the kind."""
     family = family_of(model)
     if endpoint.dialect == "ollama":  # its API: "should the model think before responding"; gpt-oss takes levels only
-        return {("think",): asked.think if asked.think or family.least != "low" else "low"}
+        return {("think",): choice.think if choice.think or family.least != "low" else "low"}
     if endpoint.dialect == "anthropic":
-        return _anthropic_on(body, family) if asked.think else _anthropic_off(body, family)
+        return _anthropic_on(body, family) if choice.think else _anthropic_off(body, family)
     if endpoint.operation == "chat" and traits.switch in _SWITCHES and not family.settled:
-        return _SWITCHES[traits.switch](asked.think, body, family)
+        return _SWITCHES[traits.switch](choice.think, body, family)
     templates = traits.switch == "template" or (traits.templates and traits.switch is None)
     if endpoint.operation == "chat" and templates and family.template:
-        return _by_template(asked.think, body, family, traits)
-    return _by_effort(asked.think, endpoint, body, family, traits) or _by_words(asked, endpoint, body, family)
+        return _by_template(choice.think, body, family, traits)
+    return _by_effort(choice.think, endpoint, body, family, traits) or _by_words(choice, endpoint, body, family)
 
 
 def _anthropic_on(body: Mapping[str, Any], family: Family) -> Edits | None:
@@ -218,11 +224,11 @@ def _by_effort(think: bool, endpoint: Endpoint, body: Mapping[str, Any], family:
     return {}
 
 
-def _by_words(asked: Wish, endpoint: Endpoint, body: Mapping[str, Any], family: Family) -> Edits | None:
+def _by_words(choice: ThinkingChoice, endpoint: Endpoint, body: Mapping[str, Any], family: Family) -> Edits | None:
     if endpoint.operation == "responses":
         return None
-    if family.soft or (family is UNKNOWN and not asked.think and not asked.by_rule):
-        return _appended(body, "/think" if asked.think else "/no_think") or None
+    if family.soft or (family is UNKNOWN and not choice.think and not choice.by_rule):
+        return _appended(body, "/think" if choice.think else "/no_think") or None
     return None
 
 

@@ -20,8 +20,8 @@ from typing import Any
 
 from mitmproxy import http
 
-from switchman.addons.core.cache.fingerprint import Fingerprint, fingerprint, policy_digest
-from switchman.addons.core.cache.replay import Kept, pack, replay, streamed_reply, unpack, whole_reply
+from switchman.addons.core.cache.fingerprint import Fingerprint, fingerprint_of, policy_digest
+from switchman.addons.core.cache.replay import CachedAnswer, pack, replay, streamed_reply, unpack, whole_reply
 from switchman.addons.core.decision.circumstances import Circumstances
 from switchman.addons.core.dialects import framing_of
 from switchman.addons.core.dialects.codecs import JSON
@@ -34,7 +34,7 @@ from switchman.addons.hooks import seen
 from switchman.addons.hooks.caching.semantic_caching import SemanticCache
 from switchman.addons.state.flights import Flight, Result
 from switchman.addons.state.runtime import Runtime
-from switchman.addons.state.shared import Room, Trouble
+from switchman.addons.state.shared import Quota, SharedStoreError
 
 logger = logging.getLogger(__name__)
 
@@ -76,12 +76,12 @@ class Caching:
         if (near := await self.semantic.look(x, use, self._look)) is not None:
             self._serve(flow, x, near, self.semantic.name, started)
         else:
-            await self._board(flow, x, use, use.fingerprint.key)
+            await self._join(flow, x, use, use.fingerprint.key)
 
-    async def _board(self, flow: http.HTTPFlow, x: Exchange, use: CacheUse, key: str) -> None:
+    async def _join(self, flow: http.HTTPFlow, x: Exchange, use: CacheUse, key: str) -> None:
         """Lead, follow, or go alone."""
         started = time.monotonic()
-        found = await self.runtime.flights.board(key, partial(self._look, key))
+        found = await self.runtime.flights.join(key, partial(self._look, key))
         if found is not None and not isinstance(found, Flight):
             self._serve(flow, x, found, LAYER, started)
             return
@@ -98,25 +98,29 @@ class Caching:
     def _use(self, x: Exchange, rules: Ruleset, request: http.Request) -> CacheUse:
         """What the request itself says of caches, and its fingerprint."""
         assert x.call is not None
-        wish = _wish(request)
-        if wish == "bypass":
+        directive = _cache_directive(request)
+        if directive == "bypass":
             x.trace.append(TraceLine(LAYER, "skip", "The client asked for no cache at all."))
             return CacheUse("bypass")
         shared = rules.cache.exact.scope == "shared"
         # Rules may treat each of the names that stand for `auto` in its own way; no name at all is the same as `auto`.
         policy = f"{self._policy(x, rules)}/{x.call.model or AUTO}"
-        named = None
+        fingerprint = None
         messages = x.call.body.get("messages")
         long = isinstance(messages, list) and len(messages) > MAX_MESSAGES
         if len(x.call.text) <= MAX_REQUEST and not long:
-            named = fingerprint(x.call, policy, "" if shared else seen.caller(x))
-        if named is None:
+            fingerprint = fingerprint_of(x.call, policy, "" if shared else seen.caller(x))
+        if fingerprint is None:
             x.trace.append(TraceLine(LAYER, "skip", "Such a request is never cached."))
             return CacheUse("bypass")
-        if wish == "refresh":
+        if directive == "refresh":
             x.trace.append(TraceLine(LAYER, "skip", "The client asked for a fresh answer."))
         return CacheUse(
-            "refresh" if wish == "refresh" else "miss", named, keeps=True, ttl=rules.cache.exact.ttl, rules=rules
+            "refresh" if directive == "refresh" else "miss",
+            fingerprint,
+            keeps=True,
+            ttl=rules.cache.exact.ttl,
+            rules=rules,
         )
 
     def _policy(self, x: Exchange, rules: Ruleset) -> str:
@@ -124,20 +128,20 @@ class Caching:
         if self._of is None or self._of[0] is not rules:
             self._of = (rules, _settled(rules), Circumstances(rules))
         _, settled, circumstances = self._of
-        return f"{settled}/{circumstances.of(seen.ask_of(x, x.features, outside=True))}/{seen.account(x)}"
+        return f"{settled}/{circumstances.of(seen.routing_query(x, x.features, outside=True))}/{seen.account(x)}"
 
-    async def _look(self, key: str) -> Kept | None:
+    async def _look(self, key: str) -> CachedAnswer | None:
         try:
             async with asyncio.timeout(BUDGET):
                 value = await self.runtime.shared.get(SPACE, key)
         except TimeoutError:
             return None  # a busy machine: a miss, and no news
-        except Trouble as error:
+        except SharedStoreError as error:
             logger.warning("The cache could not be read: %s", error)
             return None
         return unpack(value) if value is not None else None
 
-    def _serve(self, flow: http.HTTPFlow, x: Exchange, kept: Kept, layer: str, started: float) -> None:
+    def _serve(self, flow: http.HTTPFlow, x: Exchange, kept: CachedAnswer, layer: str, started: float) -> None:
         assert x.call is not None and x.cache is not None and x.cache.fingerprint is not None
         server = _server(self.runtime.rules.current, kept.server)
         if server is None:
@@ -173,13 +177,13 @@ class Keeping:
             return
         content = _content(flow, x)
         if use.fingerprint is None or not use.keeps or x.attempt is None or x.outcome not in (None, "ok"):
-            self._spawn(self._land(use.flight, "failed"))
+            self._spawn(self._finish(use.flight, "failed"))
         elif use.rules is not self.runtime.rules.current:
             # The rules changed while it was under way: nobody knows by which of them it was decided.
-            self._spawn(self._land(use.flight, "unfit"))
+            self._spawn(self._finish(use.flight, "unfit"))
         elif content is None:
             failed = flow.response is None or flow.response.status_code != 200
-            self._spawn(self._land(use.flight, "failed" if failed else "unfit"))
+            self._spawn(self._finish(use.flight, "failed" if failed else "unfit"))
         else:
             assert flow.response is not None
             streamed = framing_of(flow.response.headers.get("content-type", "")) is not None
@@ -187,7 +191,7 @@ class Keeping:
 
     def error(self, flow: http.HTTPFlow) -> None:
         if (x := exchange(flow)) is not None and x.cache is not None:
-            self._spawn(self._land(x.cache.flight, "failed"))
+            self._spawn(self._finish(x.cache.flight, "failed"))
 
     async def done(self) -> None:
         if self._tasks:
@@ -199,32 +203,32 @@ class Keeping:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _land(self, flight: Flight | None, result: Result) -> None:
+    async def _finish(self, flight: Flight | None, result: Result) -> None:
         if flight is not None:
-            await self.runtime.flights.land(flight, result)
+            await self.runtime.flights.finish(flight, result)
 
-    async def _keep(self, x: Exchange, use: CacheUse, named: Fingerprint, content: bytes, streamed: bool) -> None:
+    async def _keep(self, x: Exchange, use: CacheUse, fingerprint: Fingerprint, content: bytes, streamed: bool) -> None:
         result: Result = "failed"
         try:
             # Reading a long stream once more takes milliseconds, which the event loop does not have.
-            value = await asyncio.to_thread(_packed, x, named, content, streamed, ms_since(x.started))
+            value = await asyncio.to_thread(_packed, x, fingerprint, content, streamed, ms_since(x.started))
             result = "unfit" if value is None or len(value) > MAX_REPLY else "stored"
             if value is not None and result == "stored":
                 ttl = use.ttl if len(x.attempts) == 1 else min(use.ttl, AFTER_FAILOVER)
-                room = Room(self.runtime.rules.current.cache.exact.max_entries)
-                await self.runtime.shared.put(SPACE, named.key, value, ttl, room)
-                await self.semantic.remember(x, named)
-        except Trouble as error:
+                quota = Quota(self.runtime.rules.current.cache.exact.max_entries)
+                await self.runtime.shared.put(SPACE, fingerprint.key, value, ttl, quota)
+                await self.semantic.remember(x, fingerprint)
+        except SharedStoreError as error:
             result = "failed"
             logger.warning("An answer could not be cached: %s", error)
         except Exception as error:  # noqa: BLE001 - the boundary: an answer that puzzles us is not cached, and that is all
             result = "failed"
             logger.error("An answer was not cached: %r", error)
         finally:
-            await self._land(use.flight, result)
+            await self._finish(use.flight, result)
 
 
-def _wish(request: http.Request) -> str:
+def _cache_directive(request: http.Request) -> str:
     """bypass (neither read nor store), refresh (do not read) or nothing."""
     own: str = request.headers.get(HEADER, "").strip().lower()
     if own in ("bypass", "refresh"):
@@ -262,17 +266,17 @@ def _content(flow: http.HTTPFlow, x: Exchange) -> bytes | None:
     return None if x.pipe.truncated or x.pipe.framing == "raw" or len(x.pipe.kept) > MAX_REPLY else x.pipe.kept
 
 
-def _packed(x: Exchange, named: Fingerprint, content: bytes, streamed: bool, took_ms: float) -> bytes | None:
+def _packed(x: Exchange, fingerprint: Fingerprint, content: bytes, streamed: bool, took_ms: float) -> bytes | None:
     """The value for the store; None for an answer that is not fit to be given again."""
     assert x.attempt is not None and x.call is not None
     candidate = x.attempt.candidate
-    reply = _reply(named.format, x, content, streamed)
+    reply = _reply(fingerprint.format, x, content, streamed)
     if reply is None:
         return None
     model = candidate.model or ("" if x.auto else x.call.model)
     layer, route = (x.plan.layer, x.plan.route) if x.plan is not None else ("", "")
     given = (candidate.server.name, model, layer, route)
-    return pack(Kept(named.format, reply, *given, named.ask, time.time(), x.id, took_ms))
+    return pack(CachedAnswer(fingerprint.format, reply, *given, fingerprint.ask, time.time(), x.id, took_ms))
 
 
 def _reply(format: FormatName, x: Exchange, content: bytes, streamed: bool) -> dict[str, Any] | None:

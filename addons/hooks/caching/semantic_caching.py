@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 
 from switchman.addons.core.cache import guards
 from switchman.addons.core.cache.fingerprint import Fingerprint
-from switchman.addons.core.cache.replay import SHOWN, Kept
+from switchman.addons.core.cache.replay import SHOWN, CachedAnswer
 from switchman.addons.core.request.features import Features
 from switchman.addons.core.routes.plan import Outcome, TraceLine
 from switchman.addons.core.rules.layersfile import SemanticCache as Settings
@@ -29,7 +29,7 @@ TRIED = 3  # neighbours that are held against the guard
 # Bytes of UTF-8: a longer ask is not one that another may stand for, and comparing two would keep the event loop busy.
 LONGEST = 2000
 
-Look = Callable[[str], Awaitable[Kept | None]]
+Look = Callable[[str], Awaitable[CachedAnswer | None]]
 
 
 class SemanticCache:
@@ -40,7 +40,7 @@ class SemanticCache:
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
 
-    async def look(self, x: Exchange, use: CacheUse, look: Look) -> Kept | None:
+    async def look(self, x: Exchange, use: CacheUse, look: Look) -> CachedAnswer | None:
         """The entry to serve. In shadow mode always None, and the trace says what it would have been."""
         if self.runtime.rules.current.cache.semantic.mode == "off" or use.fingerprint is None:
             return None
@@ -60,27 +60,29 @@ class SemanticCache:
             x.trace.append(TraceLine(self.name, "error", f"It failed: {type(error).__name__}.", elapsed_ms=elapsed))
             return None
 
-    async def remember(self, x: Exchange, named: Fingerprint) -> None:
+    async def remember(self, x: Exchange, fingerprint: Fingerprint) -> None:
         """The answer to this ask has been stored: let others find it."""
         client = self.runtime.semantics
-        if client is not None and x.semantic is not None and self._wanted(x, named) is not None:
-            await client.remember(x.semantic.key, named.scope, named.key)
+        if client is not None and x.semantic is not None and self._wanted(x, fingerprint) is not None:
+            await client.remember(x.semantic.key, fingerprint.scope, fingerprint.key)
 
-    def _wanted(self, x: Exchange, named: Fingerprint | None) -> SemanticClient | None:
-        if self.runtime.rules.current.cache.semantic.mode == "off" or named is None:
+    def _wanted(self, x: Exchange, fingerprint: Fingerprint | None) -> SemanticClient | None:
+        if self.runtime.rules.current.cache.semantic.mode == "off" or fingerprint is None:
             return None
         client = self.runtime.semantics
-        return client if client is not None and fits(seen.features(x, self.runtime.tasks), named.ask) else None
+        return client if client is not None and fits(seen.features(x, self.runtime.tasks), fingerprint.ask) else None
 
     async def _look(
-        self, x: Exchange, use: CacheUse, named: Fingerprint, client: SemanticClient, look: Look
-    ) -> Kept | None:
+        self, x: Exchange, use: CacheUse, fingerprint: Fingerprint, client: SemanticClient, look: Look
+    ) -> CachedAnswer | None:
         settings, started = self.runtime.rules.current.cache.semantic, time.monotonic()
         known = seen.features(x, self.runtime.tasks)
-        x.semantic = answer = await client.ask(named.ask, language=known.language, route=x.auto, scope=named.scope)
+        x.semantic = answer = await client.ask(
+            fingerprint.ask, language=known.language, route=x.auto, scope=fingerprint.scope
+        )
         elapsed = ms_since(started)
 
-        def note(outcome: Outcome, detail: str, score: float | None = None, kept: Kept | None = None) -> None:
+        def note(outcome: Outcome, detail: str, score: float | None = None, kept: CachedAnswer | None = None) -> None:
             earlier = kept.earlier if kept is not None else None
             x.trace.append(TraceLine(self.name, outcome, detail, score, elapsed, earlier))
 
@@ -94,14 +96,14 @@ class SemanticCache:
             kept = await look(entry)
             if kept is None:
                 await client.forget([entry])
-            elif not alike(settings, kept.asked, named.ask, score):
-                note("miss", f"The guard holds these apart: {_both(kept.asked, named.ask)}", score, kept)
+            elif not alike(settings, kept.asked, fingerprint.ask, score):
+                note("miss", f"The guard holds these apart: {_both(kept.asked, fingerprint.ask)}", score, kept)
             elif settings.mode == "shadow":
                 use.status = "shadow"
-                note("skip", f"Shadow: it would have served {_both(kept.asked, named.ask)}", score, kept)
+                note("skip", f"Shadow: it would have served {_both(kept.asked, fingerprint.ask)}", score, kept)
                 return None
             else:
-                note("hit", f"The same question: {_both(kept.asked, named.ask)}", score, kept)
+                note("hit", f"The same question: {_both(kept.asked, fingerprint.ask)}", score, kept)
                 return kept
         if not near:
             best = answer.neighbours[0][1] if answer.neighbours else None

@@ -27,8 +27,8 @@ from switchman.addons.core.request.call import DialectName
 from switchman.addons.core.rules.ruleset import Ruleset, Server
 from switchman.addons.core.servers.credentials import CREDENTIALS, header_for, key_in, source
 from switchman.addons.flow.exchange import Exchange, exchange
-from switchman.addons.hooks.inbound.listings import TIMEOUT, Kept, Listings
-from switchman.addons.state.asking import Credentials
+from switchman.addons.hooks.inbound.listings import TIMEOUT, Listings, ModelList
+from switchman.addons.state.upstream_reader import Credentials
 
 # The version of Ollama whose API is spoken here: clients look whether it is new enough for what they want.
 OLLAMA_VERSION = "0.12.6"
@@ -172,7 +172,7 @@ class Answers:
         except TimeoutError:
             return f"no answer within {TIMEOUT:g} s"
 
-    async def _upstreams(self) -> dict[str, Kept]:
+    async def _upstreams(self) -> dict[str, ModelList]:
         """What is known of each upstream; waits until one is known to be reachable, or all have been tried."""
         kept = {
             server.name: self._listings.ask(server, max_age=self._listings.retry) for server in self._rules().upstreams
@@ -189,7 +189,7 @@ def _check(problem: str | None) -> dict[str, Any]:
     return {"ok": True} if problem is None else {"ok": False, "problem": problem}
 
 
-def _reach(known: Kept) -> dict[str, Any]:
+def _reach(known: ModelList) -> dict[str, Any]:
     """`reachable` null: not known yet. A problem of one that can be reached is that it lists no models."""
     return {"reachable": known.reached} | ({"problem": known.problem} if known.problem else {})
 

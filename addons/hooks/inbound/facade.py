@@ -25,15 +25,15 @@ from switchman.addons.core.decision.decide import decide
 from switchman.addons.core.dialects.ollama.reply import encode_loaded, only_loads
 from switchman.addons.core.dialects.ollama.show import show
 from switchman.addons.core.request import jsonedit
-from switchman.addons.core.request.asked import asked
+from switchman.addons.core.request.bodyfacts import body_facts
 from switchman.addons.core.request.call import Call, DialectName, Endpoint
 from switchman.addons.core.routes.plan import Candidate, Plan, TraceLine
 from switchman.addons.core.servers.servers import Server
 from switchman.addons.flow.exchange import Exchange, exchange
 from switchman.addons.flow.refusal import refusal
 from switchman.addons.hooks import seen
-from switchman.addons.state.asking import UNREACHABLE, Asker, TooLong
 from switchman.addons.state.runtime import Runtime
+from switchman.addons.state.upstream_reader import UNREACHABLE, TooLong, UpstreamReader
 
 SHOW = Endpoint("ollama", "show", "/api/show")
 PS = "/api/ps"
@@ -54,7 +54,7 @@ class Facade:
 
     def __init__(self, runtime: Runtime, entries: Entries) -> None:
         self.runtime, self.entries = runtime, entries
-        self._asker = Asker(TIMEOUT)
+        self._reader = UpstreamReader(TIMEOUT)
 
     async def request(self, flow: http.HTTPFlow) -> None:
         if (x := exchange(flow)) is None or flow.response or x.plan is not None:
@@ -75,7 +75,7 @@ class Facade:
             flow.response = refusal(x, 501, message)
 
     async def done(self) -> None:
-        await self._asker.close()
+        await self._reader.close()
 
     # Anthropic
 
@@ -83,7 +83,7 @@ class Facade:
         plan = self._plan(x)
         if self._keep(x, plan, "anthropic"):
             return
-        _answer(flow, x, {"input_tokens": asked(call.body).tokens})
+        _answer(flow, x, {"input_tokens": body_facts(call.body).tokens})
         assert flow.response is not None
         flow.response.headers["x-switchman-estimate"] = "1"
 
@@ -138,7 +138,7 @@ class Facade:
     async def _ps(self, server: Server) -> list[dict[str, Any]]:
         try:
             async with asyncio.timeout(TIMEOUT):
-                _, body = await self._asker.get(server, PS, "ollama")
+                _, body = await self._reader.get(server, PS, "ollama")
             answer = json.loads(body)
         except (TimeoutError, TooLong, ValueError, RecursionError, *UNREACHABLE):
             return []  # a dead server runs nothing, and must not empty the others' list
@@ -153,7 +153,9 @@ class Facade:
         rules, asks, now = self.runtime.rules.current, x.call.model, time.monotonic()
         known = seen.features(x, self.runtime.tasks) if rules.needs_features else None
         breakers = self.runtime.breakers
-        return decide(seen.ask_of(x, known), rules, lambda c: breakers.is_open(c.named(asks), now), self.runtime.live)
+        return decide(
+            seen.routing_query(x, known), rules, lambda c: breakers.is_open(c.target_for(asks), now), self.runtime.live
+        )
 
     def _keep(self, x: Exchange, plan: Plan, dialect: DialectName) -> bool:
         """Leave to the plan those candidates that can answer; False if there are none."""

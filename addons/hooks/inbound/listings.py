@@ -22,7 +22,7 @@ from switchman.addons.core.decision.catalogue import Model, read_models
 from switchman.addons.core.request.call import DialectName
 from switchman.addons.core.servers.servers import Server
 from switchman.addons.core.servers.urls import join
-from switchman.addons.state.asking import UNREACHABLE, Asker, Credentials, TooLong
+from switchman.addons.state.upstream_reader import UNREACHABLE, Credentials, TooLong, UpstreamReader
 
 TIMEOUT = 2.0  # seconds for one upstream, all of it: connection, answer, and the second dialect tried
 FRESH = 30.0  # seconds that a good list is not asked for again
@@ -37,7 +37,7 @@ PATHS: dict[DialectName, str] = {
 
 
 @dataclass(slots=True, eq=False)
-class Kept:
+class ModelList:
     """What is known of one upstream. `models` None: it never listed any. `reached` None: not tried yet.
 
     `reached` says that it gave an HTTP answer, be it an error; `problem` is why the last fetch gave no list.
@@ -77,10 +77,10 @@ class Listings:
     ) -> None:
         self._timeout, self._fresh, self.retry = timeout, fresh, retry
         self.speaks = speaks
-        self._kept: OrderedDict[tuple[Server, bytes], Kept] = OrderedDict()
-        self._asker = Asker(timeout)
+        self._kept: OrderedDict[tuple[Server, bytes], ModelList] = OrderedDict()
+        self._reader = UpstreamReader(timeout)
 
-    async def of(self, servers: Iterable[Server], credentials: dict[Server, Credentials]) -> dict[str, Kept]:
+    async def of(self, servers: Iterable[Server], credentials: dict[Server, Credentials]) -> dict[str, ModelList]:
         """What is known of each server, by name. Waits for those never tried, and no longer than the timeout.
 
         `credentials` are the client's own, for servers that are to get them.
@@ -91,10 +91,10 @@ class Listings:
             await asyncio.wait(first)  # each ends by itself, and is not cancelled with the request that waits for it
         return kept
 
-    def ask(self, server: Server, credentials: Credentials = (), max_age: float | None = None) -> Kept:
+    def ask(self, server: Server, credentials: Credentials = (), max_age: float | None = None) -> ModelList:
         """What is known of one server now; starts a fetch if that is older than `max_age` seconds, or due by itself."""
         key = (server, _digest(credentials))
-        kept = self._kept.setdefault(key, Kept())
+        kept = self._kept.setdefault(key, ModelList())
         self._kept.move_to_end(key)
         limit = min(self.retry if kept.problem else self._fresh, inf if max_age is None else max_age)
         if kept.fetch is None and time.monotonic() - kept.ended >= limit:
@@ -109,12 +109,12 @@ class Listings:
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
-        await self._asker.close()
+        await self._reader.close()
 
-    async def _refresh(self, kept: Kept, server: Server, credentials: Credentials) -> None:
+    async def _refresh(self, kept: ModelList, server: Server, credentials: Credentials) -> None:
         try:
             async with asyncio.timeout(self._timeout):
-                kept.models = await _fetch(self._asker, server, credentials, self.speaks(server))
+                kept.models = await _fetch(self._reader, server, credentials, self.speaks(server))
             kept.reached, kept.problem = True, None
         except (Refused, TooLong) as error:
             kept.reached, kept.problem = True, str(error)
@@ -127,25 +127,27 @@ class Listings:
 
 
 async def _fetch(
-    asker: Asker, server: Server, credentials: Credentials, dialect: DialectName | None
+    reader: UpstreamReader, server: Server, credentials: Credentials, dialect: DialectName | None
 ) -> tuple[Model, ...]:
     """The list in the server's dialect; where it is not known, OpenAI's is tried first, then Ollama's."""
     if dialect is not None:
-        return await _fetch_as(dialect, asker, server, credentials)
+        return await _fetch_as(dialect, reader, server, credentials)
     try:
-        return await _fetch_as("openai", asker, server, credentials)
+        return await _fetch_as("openai", reader, server, credentials)
     except Refused as refused:
         if not refused.unknown:
             raise
         try:
-            return await _fetch_as("ollama", asker, server, credentials)
+            return await _fetch_as("ollama", reader, server, credentials)
         except Refused:
             raise refused from None
 
 
-async def _fetch_as(dialect: DialectName, asker: Asker, server: Server, credentials: Credentials) -> tuple[Model, ...]:
+async def _fetch_as(
+    dialect: DialectName, reader: UpstreamReader, server: Server, credentials: Credentials
+) -> tuple[Model, ...]:
     path = PATHS[dialect]
-    status, body = await asker.get(server, path, dialect, credentials)
+    status, body = await reader.get(server, path, dialect, credentials)
     if status != 200:
         raise Refused(f"{status} for {join(server.url, path).partition('?')[0]}", unknown=status in (404, 405))
     return _parse(body)

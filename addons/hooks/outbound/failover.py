@@ -88,7 +88,7 @@ class Failover:
             attempt.error = "the server had closed the idle connection; sent again on a fresh one"
             self._again(flow, x, failure)
             failure.fresh = True
-        elif failure.kind == "status" and (lack := self._lack(x, attempt, failure.response)):  # 3
+        elif failure.kind == "status" and (lack := self._missing_feature(x, attempt, failure.response)):  # 3
             attempt.error = lack
             self._again(flow, x, failure)
         elif failure.response is not None and attempt.status in (NO_SUCH_PATH | REJECTED) - faults:
@@ -155,9 +155,11 @@ class Failover:
         elif x.last_answer is not None:
             flow.response, x.outcome = x.last_answer, "upstream_error"
         else:  # said in the only way that is left, the request would be another one
-            flow.response = refusal(x, 400, str(x.untold), param=x.untold.field if x.untold else None)
+            flow.response = refusal(
+                x, 400, str(x.untranslatable), param=x.untranslatable.field if x.untranslatable else None
+            )
 
-    def _lack(self, x: Exchange, attempt: Attempt, response: http.Response | None) -> str | None:
+    def _missing_feature(self, x: Exchange, attempt: Attempt, response: http.Response | None) -> str | None:
         """What the server turned out not to have, and is not asked for again; None where its answer is no such news."""
         server, rendered = attempt.candidate.server, attempt.rendered
         if rendered is None or x.call is None:

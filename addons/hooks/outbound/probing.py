@@ -16,8 +16,8 @@ from switchman.addons.core.rules.ruleset import Ruleset
 from switchman.addons.core.servers import dialectsigns
 from switchman.addons.core.servers.dialectsigns import Dialects
 from switchman.addons.core.servers.servers import Server
-from switchman.addons.state.asking import UNREACHABLE, Asker, TooLong
 from switchman.addons.state.runtime import Runtime
+from switchman.addons.state.upstream_reader import UNREACHABLE, TooLong, UpstreamReader
 
 logger = logging.getLogger(__name__)
 
@@ -48,23 +48,23 @@ class Probing:
             await asyncio.gather(self.task, return_exceptions=True)
 
     async def _watch(self) -> None:
-        asker = Asker(TIMEOUT)
+        reader = UpstreamReader(TIMEOUT)
         probed: Ruleset | None = None
         due = 0.0
         try:
             while True:
                 rules = self.runtime.rules.current
                 if rules is not probed or time.monotonic() >= due:
-                    await self._probe(rules, asker, anew=rules is not probed)
+                    await self._probe(rules, reader, anew=rules is not probed)
                     probed, due = rules, time.monotonic() + self.retry
                 await asyncio.sleep(LOOK)
         finally:
-            await asker.close()
+            await reader.close()
 
-    async def _probe(self, rules: Ruleset, asker: Asker, anew: bool) -> None:
+    async def _probe(self, rules: Ruleset, reader: UpstreamReader, anew: bool) -> None:
         found = self.runtime.dialects.found
         servers = undeclared(rules)
-        told = await probe([server for server in servers if anew or server not in found], asker)
+        told = await probe([server for server in servers if anew or server not in found], reader)
         for server, dialects in told.items():
             if dialects is not None and found.get(server) != dialects:
                 logger.info("%s speaks %s", server.name, " and ".join(dialects))
@@ -78,19 +78,21 @@ def undeclared(rules: Ruleset) -> list[Server]:
     return [server for server in dict.fromkeys((*rules.upstreams, rules.default)) if server.dialect is None]
 
 
-async def probe(servers: Iterable[Server], asker: Asker, seconds: float = TIMEOUT) -> dict[Server, Dialects | None]:
+async def probe(
+    servers: Iterable[Server], reader: UpstreamReader, seconds: float = TIMEOUT
+) -> dict[Server, Dialects | None]:
     """What each server speaks, asked in parallel; None for one that did not tell in time."""
     asked = list(servers)
-    answers = await asyncio.gather(*(_ask(server, asker, seconds) for server in asked))
+    answers = await asyncio.gather(*(_ask(server, reader, seconds) for server in asked))
     return dict(zip(asked, answers, strict=True))
 
 
-async def _ask(server: Server, asker: Asker, seconds: float) -> Dialects | None:
+async def _ask(server: Server, reader: UpstreamReader, seconds: float) -> Dialects | None:
     try:
         async with asyncio.timeout(seconds):
             for path, signs in QUESTIONS:
                 try:
-                    status, body = await asker.get(server, path, None)
+                    status, body = await reader.get(server, path, None)
                 except TooLong:
                     continue
                 if (dialects := signs(status, body)) is not None:

@@ -16,7 +16,7 @@ from dataclasses import replace
 from mitmproxy import http
 
 from switchman.addons.core.dialects.neutral.form import Stamp
-from switchman.addons.core.dialects.rendering import Rendered, Spoken, render
+from switchman.addons.core.dialects.rendering import Rendered, ServerProfile, render
 from switchman.addons.core.dialects.translate import Malformed, Untranslatable
 from switchman.addons.core.masking import is_secret_name
 from switchman.addons.core.request.call import Call
@@ -24,7 +24,7 @@ from switchman.addons.core.routes.plan import Candidate, TraceLine
 from switchman.addons.core.rules.ruleset import Server
 from switchman.addons.core.servers import credentials
 from switchman.addons.core.servers.retry import retriable_statuses
-from switchman.addons.core.servers.thinking import wish
+from switchman.addons.core.servers.thinking import resolve
 from switchman.addons.core.servers.urls import join
 from switchman.addons.flow.exchange import Attempt, Exchange, exchange
 from switchman.addons.flow.refusal import refusal
@@ -58,7 +58,9 @@ class Rewriting:
         if (x := exchange(flow)) is None or flow.response or x.plan is None:
             return
         if not self.prepare(flow, x):
-            flow.response = refusal(x, 400, str(x.untold), param=x.untold.field if x.untold else None)
+            flow.response = refusal(
+                x, 400, str(x.untranslatable), param=x.untranslatable.field if x.untranslatable else None
+            )
         x.routed = time.monotonic()
 
     def prepare(self, flow: http.HTTPFlow, x: Exchange) -> bool:
@@ -70,7 +72,7 @@ class Rewriting:
             try:
                 rendered = self._render(x, candidate) if x.call else None
             except (Untranslatable, Malformed) as e:
-                x.untold = e
+                x.untranslatable = e
                 x.trace.append(TraceLine("translation", "skip", f"{candidate.target} cannot be asked this: {e}"))
                 continue
             self._apply(flow.request, x, candidate, rendered)
@@ -85,24 +87,24 @@ class Rewriting:
         if developer is None and self.runtime.dialects.is_ollama(server):
             developer = False  # it loses such messages without a word
         quiet = self.runtime.rules.current.disables_thinking_for(candidate, x.call.model)
-        spoken = Spoken(
+        spoken = ServerProfile(
             dialect=self.runtime.dialects.to_speak(server, x.call.dialect),
-            think=wish(x.plan.thinking, x.call.endpoint, x.call.body, quiet),
+            think=resolve(x.plan.thinking, x.call.endpoint, x.call.body, quiet),
             usage=usage,
             responses=server.quirks.has_responses and server.name not in self.without_responses,
-            reasoning=candidate.named(x.call.model) not in self.without_reasoning,
+            reasoning=candidate.target_for(x.call.model) not in self.without_reasoning,
             quirks=replace(server.quirks, usage_in_stream=usage, developer_role=developer),
         )
         named = candidate.target if x.auto else x.call.model
         stamp = Stamp(x.id, x.started_at, named, elapsed=lambda: time.monotonic() - x.started)
         rendered = render(x.call, candidate, spoken, stamp)
-        x.trace += [line for line in rendered.told(candidate.named(x.call.model)) if line not in x.trace]
+        x.trace += [line for line in rendered.trace_lines(candidate.target_for(x.call.model)) if line not in x.trace]
         return rendered
 
     def _apply(self, request: http.Request, x: Exchange, candidate: Candidate, rendered: Rendered | None) -> None:
         assert x.sent is not None and x.plan is not None
         server = candidate.server
-        called = candidate.named(x.call.model if x.call else "")
+        called = candidate.target_for(x.call.model if x.call else "")
         probe = self.runtime.breakers.claim(called, time.monotonic())
         path, given, withheld = self._may_see(x, candidate, rendered.path if rendered else x.sent.path)
         target = join(server.url, path)
@@ -115,7 +117,7 @@ class Rewriting:
         request.data.headers = http.Headers(_fields(given, server, rendered, content))
         request.data.content = content
         more = x.next_candidate < len(x.plan.candidates)
-        elsewhere = retriable_statuses(server) if more else frozenset()
+        retry_statuses = retriable_statuses(server) if more else frozenset()
         x.attempts.append(
             Attempt(
                 number=len(x.attempts) + 1,
@@ -126,8 +128,10 @@ class Rewriting:
                 started=time.monotonic(),
                 rendered=rendered,
                 probe=probe,
-                elsewhere=elsewhere,
-                swallow=elsewhere | _telling(x.call, rendered) | (UNAUTHORIZED if withheld else frozenset()),
+                retry_statuses=retry_statuses,
+                held_statuses=retry_statuses
+                | _feature_statuses(x.call, rendered)
+                | (UNAUTHORIZED if withheld else frozenset()),
                 withheld=withheld,
             )
         )
@@ -226,7 +230,7 @@ def _why_withheld(server: Server, first: Server) -> str:
     )
 
 
-def _telling(call: Call | None, rendered: Rendered | None) -> frozenset[int]:
+def _feature_statuses(call: Call | None, rendered: Rendered | None) -> frozenset[int]:
     """The statuses that may tell of something the server lacks, which it is then asked without."""
     statuses: frozenset[int] = frozenset()
     if rendered is not None and (rendered.injected or rendered.reasons):

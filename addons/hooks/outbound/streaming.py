@@ -89,17 +89,17 @@ class Streaming:
 def text_stages(x: Exchange, attempt: Attempt, runtime: Runtime, streamed: bool) -> list[SlotStage]:
     """What changes a reply's text, in the order it works: thinking goes before a fence is looked for."""
     assert x.call is not None and attempt.rendered is not None
-    rules, candidate, asked = runtime.rules.current, attempt.candidate, x.call.model
+    rules, candidate, requested_model = runtime.rules.current, attempt.candidate, x.call.model
     endpoint = attempt.rendered.endpoint
     stages: list[SlotStage] = []
 
     def slots(obj: dict[str, Any]) -> Iterable[Slot]:
         return text_slots(endpoint, obj, streamed)
 
-    mode = rules.thinking_for(candidate, asked)
+    mode = rules.thinking_for(candidate, requested_model)
     if mode != "keep":
         stages.append(ThinkStage(slots, mode))
-    if rules.strips_json_for(candidate, asked):
+    if rules.strips_json_for(candidate, requested_model):
         stages.append(FenceStage(slots))
     return stages
 

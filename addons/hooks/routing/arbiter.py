@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 import httpx
 
 from switchman.addons.core.decision import arbitration
-from switchman.addons.core.decision.arbitration import Verdict
+from switchman.addons.core.decision.arbitration import Judgement
 from switchman.addons.core.routes.routes import Arbiter
 from switchman.addons.core.servers.breaker import Breakers
 from switchman.addons.core.servers.servers import Server
 from switchman.addons.core.servers.urls import join
-from switchman.addons.hooks.routing.layers import AskedRequest, LayerAnswer, Miss
+from switchman.addons.hooks.routing.layers import LayerAnswer, LayerRequest, Miss
 
 if TYPE_CHECKING:
     import ollama
@@ -56,7 +56,7 @@ class ArbiterLayer:
 
     def __init__(self, current: Callable[[], Arbiter | None], clock: Callable[[], float] = time.monotonic) -> None:
         self._current, self._clock = current, clock
-        self._verdicts: OrderedDict[tuple[object, ...], tuple[Verdict, float]] = OrderedDict()
+        self._verdicts: OrderedDict[tuple[object, ...], tuple[Judgement, float]] = OrderedDict()
         self._breakers = Breakers()
         self._speakers: dict[Server, asyncio.Task[Speaker]] = {}
         self._warming: asyncio.Task[None] | None = None
@@ -67,13 +67,13 @@ class ArbiterLayer:
         arbiter = self._current()
         return arbiter.timeout_ms if arbiter is not None else 1.0
 
-    async def answer(self, asked: AskedRequest) -> LayerAnswer | None:
+    async def answer(self, request: LayerRequest) -> LayerAnswer | None:
         arbiter = self._current()
         if arbiter is None or not arbiter.targets:
             raise Miss("There is no arbiter.")
-        if not asked.features.ask:
+        if not request.features.ask:
             raise Miss("Nobody asked anything, so there is nothing to judge.")
-        verdict = await self._verdict(arbiter, asked.features.ask)
+        verdict = await self._verdict(arbiter, request.features.ask)
         sure = f"{arbiter.model} says {verdict.category}, {verdict.confidence:.2f} sure"
         if verdict.confidence < arbiter.min_confidence:
             raise Miss(f"{sure}; {arbiter.min_confidence:.2f} is needed.", verdict.confidence)
@@ -94,7 +94,7 @@ class ArbiterLayer:
                 await task.result().close()
         self._speakers.clear()
 
-    async def _verdict(self, arbiter: Arbiter, ask: str) -> Verdict:
+    async def _verdict(self, arbiter: Arbiter, ask: str) -> Judgement:
         """The verdict on an ask, the last one if it was given lately."""
         now = self._clock()
         key = (arbiter.server.name, arbiter.model, tuple(arbiter.targets), ask)
@@ -123,7 +123,7 @@ class ArbiterLayer:
         self._breakers.failure(target, self._clock())
         raise Miss(f"The arbiter {target} could not be asked: {str(error) or type(error).__name__}.")
 
-    async def _ask(self, speaker: Speaker, arbiter: Arbiter, ask: str, target: str) -> Verdict:
+    async def _ask(self, speaker: Speaker, arbiter: Arbiter, ask: str, target: str) -> Judgement:
         """Every way out reports to the breaker. Too late is a failure of the server; an answer that is no verdict is
         none, as an ask can talk a model into that: no caller's asks may rest the arbiter for the others."""
         categories = tuple(arbiter.targets)

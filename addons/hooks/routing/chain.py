@@ -21,23 +21,23 @@ from dataclasses import replace
 
 from switchman.addons.core.cache.fingerprint import policy_digest
 from switchman.addons.core.decision import stickiness
-from switchman.addons.core.decision.decide import LAYERS, Ask, default_plan, match_rules, plan_for_target
+from switchman.addons.core.decision.decide import LAYERS, RoutingQuery, default_plan, match_rules, plan_for_target
 from switchman.addons.core.routes.plan import Candidate, Plan, TraceLine
 from switchman.addons.core.rules.ruleset import Ruleset
 from switchman.addons.core.rules.rulesfile import AUTO
 from switchman.addons.core.servers.breaker import Breakers
 from switchman.addons.flow.exchange import Exchange, ms_since
 from switchman.addons.hooks import seen
-from switchman.addons.hooks.routing.layers import AskedRequest, Layer, LayerAnswer, Miss
+from switchman.addons.hooks.routing.layers import Layer, LayerAnswer, LayerRequest, Miss
 from switchman.addons.hooks.routing.plugins import load_layers
 from switchman.addons.state.runtime import Runtime
-from switchman.addons.state.shared import Room, Trouble
+from switchman.addons.state.shared import Quota, SharedStoreError
 
 logger = logging.getLogger(__name__)
 
 CONVERSATIONS = "conversations"
 CONVERSATION_TTL = 3600.0  # seconds after the last answer
-CONVERSATION_ROOM = Room(50_000, 32 * 1024 * 1024)
+CONVERSATION_QUOTA = Quota(50_000, 32 * 1024 * 1024)
 CONVERSATION_BUDGET = 0.02  # seconds for a look into the store
 
 # Layers of the trace that no plug-in may be called.
@@ -77,17 +77,17 @@ class Chain:
         """The plan for a request that names no model. What was tried in vain goes into the Exchange's trace."""
         rules = self.runtime.rules.current
         known = seen.features(x, self.runtime.tasks)
-        ask = seen.ask_of(x, known)
+        ask = seen.routing_query(x, known)
         plan = await self._by_conversation(x, ask, rules, is_open) or self._by_rules(x, ask, rules, is_open)
         if plan is not None:
             return plan
-        asked = _asked(x, ask)
+        request = _layer_request(x, ask)
         for layer in self.layers:
-            if (plan := await self._by_layer(layer, asked, x, ask, rules, is_open)) is not None:
+            if (plan := await self._by_layer(layer, request, x, ask, rules, is_open)) is not None:
                 return plan
         return default_plan(ask, rules, is_open)
 
-    def _by_rules(self, x: Exchange, ask: Ask, rules: Ruleset, is_open: IsOpen) -> Plan | None:
+    def _by_rules(self, x: Exchange, ask: RoutingQuery, rules: Ruleset, is_open: IsOpen) -> Plan | None:
         started = time.monotonic()
         missed: list[TraceLine] = []
         try:
@@ -104,7 +104,7 @@ class Chain:
         return replace(hit.plan, trace=(replace(first, elapsed_ms=ms_since(started)), *rest))
 
     async def _by_layer(
-        self, layer: Layer, asked: AskedRequest, x: Exchange, ask: Ask, rules: Ruleset, is_open: IsOpen
+        self, layer: Layer, request: LayerRequest, x: Exchange, ask: RoutingQuery, rules: Ruleset, is_open: IsOpen
     ) -> Plan | None:
         started, target = time.monotonic(), layer.name
 
@@ -119,7 +119,7 @@ class Chain:
         budget = layer.budget_ms
         try:
             async with asyncio.timeout(budget / 1000):
-                answer = await layer.answer(asked)
+                answer = await layer.answer(request)
         except TimeoutError:
             return miss(f"No answer within its {budget:g} ms.", failed=True)
         except Miss as reason:
@@ -145,7 +145,7 @@ class Chain:
 
     # ---- conversations ----
 
-    async def _by_conversation(self, x: Exchange, ask: Ask, rules: Ruleset, is_open: IsOpen) -> Plan | None:
+    async def _by_conversation(self, x: Exchange, ask: RoutingQuery, rules: Ruleset, is_open: IsOpen) -> Plan | None:
         if x.call is None or not any(route.stick for route in rules.routes):
             return None
         started = time.monotonic()
@@ -155,7 +155,7 @@ class Chain:
         try:
             async with asyncio.timeout(CONVERSATION_BUDGET):
                 value = await self.runtime.shared.get(CONVERSATIONS, x.conversation)
-        except (Trouble, TimeoutError) as error:
+        except (SharedStoreError, TimeoutError) as error:
             detail = f"It could not be looked up: {str(error) or 'too slow'}."
             x.trace.append(TraceLine(stickiness.LAYER, "error", detail, elapsed_ms=ms_since(started)))
             return None
@@ -176,8 +176,8 @@ class Chain:
             return
         value = stickiness.pack(stickiness.held_by(x.plan, x.attempt.candidate))
         try:
-            await self.runtime.shared.put(CONVERSATIONS, x.conversation, value, CONVERSATION_TTL, CONVERSATION_ROOM)
-        except Trouble as error:
+            await self.runtime.shared.put(CONVERSATIONS, x.conversation, value, CONVERSATION_TTL, CONVERSATION_QUOTA)
+        except SharedStoreError as error:
             logger.warning("A conversation's target could not be kept: %s", error)
 
 
@@ -199,6 +199,6 @@ def _policy(rules: Ruleset) -> str:
     return policy_digest(rules.digest, rules.default.url)
 
 
-def _asked(x: Exchange, ask: Ask) -> AskedRequest:
+def _layer_request(x: Exchange, ask: RoutingQuery) -> LayerRequest:
     assert x.call is not None and x.features is not None
-    return AskedRequest(x.call.model, x.features, x.call.body, ask.headers, x.client, ask.token, x.semantic)
+    return LayerRequest(x.call.model, x.features, x.call.body, ask.headers, x.client, ask.token, x.semantic)

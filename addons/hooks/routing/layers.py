@@ -7,8 +7,8 @@ that returns an object with `name`, `budget_ms` and `answer`, such as a class:
         name = "cheapest"
         budget_ms = 20.0
 
-        async def answer(self, asked: AskedRequest) -> LayerAnswer | None:
-            return LayerAnswer("laptop/llama3", route="night tariff") if asked.features.input_tokens < 200 else None
+        async def answer(self, request: LayerRequest) -> LayerAnswer | None:
+            return LayerAnswer("laptop/llama3", route="night tariff") if request.features.input_tokens < 200 else None
 
 It is asked after the built-in layers and before `default`. None is a miss, and so are an exception, an answer after
 `budget_ms`, and a target that does not exist. Plug-in layers run in a thread with an event loop of their own, so one
@@ -26,7 +26,7 @@ from switchman.addons.semantics.client import SemanticAnswer
 
 
 @dataclass(frozen=True, slots=True)
-class AskedRequest:
+class LayerRequest:
     """What a layer gets to see. `body` is the parsed request, not to be changed; `headers` has lower-case names.
 
     `source` is the client's address, `token` a digest that names the caller ("" for none). `semantic`: what the
@@ -69,4 +69,4 @@ class Layer(Protocol):
     @property
     def budget_ms(self) -> float: ...
 
-    async def answer(self, asked: AskedRequest) -> LayerAnswer | None: ...
+    async def answer(self, request: LayerRequest) -> LayerAnswer | None: ...

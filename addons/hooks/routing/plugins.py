@@ -11,7 +11,7 @@ import logging
 import threading
 from importlib import metadata
 
-from switchman.addons.hooks.routing.layers import AskedRequest, Layer, LayerAnswer
+from switchman.addons.hooks.routing.layers import Layer, LayerAnswer, LayerRequest
 
 logger = logging.getLogger(__name__)
 
@@ -28,20 +28,20 @@ class PluginLayer:
         self._layer = layer
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    async def answer(self, asked: AskedRequest) -> LayerAnswer | None:
+    async def answer(self, request: LayerRequest) -> LayerAnswer | None:
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
             threading.Thread(target=self._loop.run_forever, name=f"switchman layer {self.name}", daemon=True).start()
         # Cancelled where we are: then it is cancelled there as well, as soon as it lets go.
-        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._ask(asked), self._loop))
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._ask(request), self._loop))
 
     async def close(self) -> None:
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._loop = None
 
-    async def _ask(self, asked: AskedRequest) -> LayerAnswer | None:
-        return await self._layer.answer(asked)
+    async def _ask(self, request: LayerRequest) -> LayerAnswer | None:
+        return await self._layer.answer(request)
 
 
 def load_layers(taken: frozenset[str]) -> list[PluginLayer]:

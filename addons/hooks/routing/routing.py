@@ -68,10 +68,10 @@ class Routing:
             )
             x.plan = Plan((Candidate(rules.default, ""),), "default", "default", (line,))
         else:
-            asked, large = x.call.model, len(x.call.text) > LARGE
+            requested_model, large = x.call.model, len(x.call.text) > LARGE
             if large:
                 await asyncio.sleep(0)  # between the three of them others have their turn
-            x.plan = await self._plan(x, rules, lambda candidate: self._is_open(candidate, asked))
+            x.plan = await self._plan(x, rules, lambda candidate: self._is_open(candidate, requested_model))
             if large:
                 await asyncio.sleep(0)
         x.trace.extend(x.plan.trace)
@@ -81,7 +81,7 @@ class Routing:
             x.auto = True
             return await self.chain.plan(x, is_open)
         known = seen.features(x, self.runtime.tasks) if rules.needs_features else None
-        return decide(seen.ask_of(x, known), rules, is_open, self.runtime.live)
+        return decide(seen.routing_query(x, known), rules, is_open, self.runtime.live)
 
     async def response(self, flow: http.HTTPFlow) -> None:
         if (x := exchange(flow)) is None or x.conversation is None or flow.response is None:
@@ -93,5 +93,5 @@ class Routing:
             # An agent's next turn may come at once, and should find it; but no answer waits long for this.
             await asyncio.wait([task], timeout=STICK_PATIENCE)
 
-    def _is_open(self, candidate: Candidate, asked: str) -> bool:
-        return self.runtime.breakers.is_open(candidate.named(asked), time.monotonic())
+    def _is_open(self, candidate: Candidate, requested_model: str) -> bool:
+        return self.runtime.breakers.is_open(candidate.target_for(requested_model), time.monotonic())

@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 from switchman.addons.core.decision.fusion import Fused, competing, fuse
 from switchman.addons.core.rules.layersfile import SemanticRoutes
 from switchman.addons.core.rules.ruleset import Ruleset
-from switchman.addons.hooks.routing.layers import AskedRequest, LayerAnswer, Miss
+from switchman.addons.hooks.routing.layers import LayerAnswer, LayerRequest, Miss
 from switchman.addons.semantics.client import DEADLINE, SemanticClient
 
 # The ask's own deadline is the shorter one: a slow embedding is then a miss with a reason, not a layer that failed.
@@ -30,18 +30,18 @@ class SemanticLayer:
         self._client, self._rules = client, rules
         self._prepared: tuple[SemanticRoutes, SemanticClient] | None = None
 
-    async def answer(self, asked: AskedRequest) -> LayerAnswer | None:
+    async def answer(self, request: LayerRequest) -> LayerAnswer | None:
         """Raises Miss with the reason."""
         routes = self._rules().semantic_routes
         if routes is None or routes.mode == "off" or not routes.categories:
             raise Miss("There are no semantic routes.")
-        if not asked.features.ask:
+        if not request.features.ask:
             raise Miss("Nobody asked anything, so there is nothing to compare.")
         client = self._client()
         if client is None or client.status().state == "off":
             raise Miss(f"Embeddings are off: {client.status().detail if client else 'not started'}.")
         await self.prepare()
-        return _decided(routes, await _fused(routes, asked, client))
+        return _decided(routes, await _fused(routes, request, client))
 
     async def prepare(self) -> None:
         """Hand the categories of the rules in force to the client; done once for each set of rules."""
@@ -55,11 +55,11 @@ class SemanticLayer:
             self._prepared = routes, client
 
 
-async def _fused(routes: SemanticRoutes, asked: AskedRequest, client: SemanticClient) -> Fused:
-    known = asked.features
+async def _fused(routes: SemanticRoutes, request: LayerRequest, client: SemanticClient) -> Fused:
+    known = request.features
     near: Sequence[tuple[str, float]] = ()
-    if asked.semantic is not None and asked.semantic.routes:
-        near = asked.semantic.routes  # the semantic cache has asked already: one embedding serves both
+    if request.semantic is not None and request.semantic.routes:
+        near = request.semantic.routes  # the semantic cache has asked already: one embedding serves both
     elif client.speaks(known.language):
         deadline = DEADLINE - MARGIN
         answer = await client.ask(known.ask, language=known.language, route=True, scope=None, deadline=deadline)

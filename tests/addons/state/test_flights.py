@@ -12,9 +12,9 @@ import pytest
 
 from switchman.addons.state import flights
 from switchman.addons.state.flights import Flight, Flights
-from switchman.addons.state.shared import MemoryShared, Room, Shared, SQLiteShared, Trouble
+from switchman.addons.state.shared import MemoryShared, Quota, Shared, SharedStoreError, SQLiteShared
 
-ROOM = Room(100)
+ROOM = Quota(100)
 
 
 class Crew:
@@ -27,8 +27,8 @@ class Crew:
     async def look(self) -> bytes | None:
         return await self.shared.get("answers", "k")
 
-    def board(self) -> asyncio.Task[bytes | Flight | None]:
-        return asyncio.create_task(self.flights.board("k", self.look))
+    def join(self) -> asyncio.Task[bytes | Flight | None]:
+        return asyncio.create_task(self.flights.join("k", self.look))
 
     async def store(self) -> None:
         await self.shared.put("answers", "k", b"answer", 60, ROOM)
@@ -55,12 +55,12 @@ def test_one_goes_and_the_others_get_its_answer() -> None:
 
     async def story() -> None:
         crew = Crew(MemoryShared())
-        tasks = [crew.board() for _ in range(20)]
+        tasks = [crew.join() for _ in range(20)]
         flight = await lead(tasks[0])
         await settle()
         assert not any(task.done() for task in tasks[1:])
         await crew.store()
-        await crew.flights.land(flight, "stored")
+        await crew.flights.finish(flight, "stored")
         assert await asyncio.gather(*tasks[1:]) == [b"answer"] * 19
 
     run(story())
@@ -71,16 +71,16 @@ def test_a_failed_leader_lets_one_follower_go_on() -> None:
 
     async def story() -> None:
         crew = Crew(MemoryShared())
-        tasks = [crew.board() for _ in range(5)]
+        tasks = [crew.join() for _ in range(5)]
         first = await lead(tasks[0])
         await settle()
-        await crew.flights.land(first, "failed")
+        await crew.flights.finish(first, "failed")
         await settle()
         leaders = [task for task in tasks[1:] if task.done()]
         assert len(leaders) == 1
         second = await lead(leaders[0])
         await crew.store()
-        await crew.flights.land(second, "stored")
+        await crew.flights.finish(second, "stored")
         results = await asyncio.gather(*tasks[1:])
         assert results.count(b"answer") == 3
 
@@ -92,10 +92,10 @@ def test_an_answer_that_cannot_be_kept_lets_all_go() -> None:
 
     async def story() -> None:
         crew = Crew(MemoryShared())
-        tasks = [crew.board() for _ in range(4)]
+        tasks = [crew.join() for _ in range(4)]
         flight = await lead(tasks[0])
         await settle()
-        await crew.flights.land(flight, "unfit")
+        await crew.flights.finish(flight, "unfit")
         assert await asyncio.gather(*tasks[1:]) == [None] * 3
 
     run(story())
@@ -106,9 +106,9 @@ def test_waiting_is_bounded_in_time() -> None:
 
     async def story() -> None:
         crew = Crew(MemoryShared(), patience=0.02)
-        flight = await lead(crew.board())
-        assert await crew.board() is None
-        await crew.flights.land(flight, "stored")
+        flight = await lead(crew.join())
+        assert await crew.join() is None
+        await crew.flights.finish(flight, "stored")
 
     run(story())
 
@@ -119,11 +119,11 @@ def test_waiting_is_bounded_in_number(monkeypatch: pytest.MonkeyPatch) -> None:
 
     async def story() -> None:
         crew = Crew(MemoryShared())
-        flight = await lead(crew.board())
-        waiting = [crew.board() for _ in range(2)]
+        flight = await lead(crew.join())
+        waiting = [crew.join() for _ in range(2)]
         await settle()
-        assert await crew.board() is None
-        await crew.flights.land(flight, "unfit")
+        assert await crew.join() is None
+        await crew.flights.finish(flight, "unfit")
         assert await asyncio.gather(*waiting) == [None, None]
 
     run(story())
@@ -134,11 +134,11 @@ def test_a_leader_that_is_gone_blocks_nobody_new() -> None:
 
     async def story() -> None:
         crew = Crew(MemoryShared())
-        flight: Flight | None = await lead(crew.board())
+        flight: Flight | None = await lead(crew.join())
         assert flight is not None
         del flight
         gc.collect()
-        await lead(crew.board())
+        await lead(crew.join())
 
     run(story())
 
@@ -148,8 +148,8 @@ def test_a_cancelled_follower_leaves_no_trace() -> None:
 
     async def story() -> None:
         crew = Crew(MemoryShared())
-        flight = await lead(crew.board())
-        follower = crew.board()
+        flight = await lead(crew.join())
+        follower = crew.join()
         await settle()
         assert flight.followers == 1
         follower.cancel()
@@ -165,12 +165,12 @@ def test_two_workers_have_one_leader(tmp_path: Path) -> None:
     async def story() -> None:
         one = Crew(SQLiteShared(tmp_path / "c.db"), "w1")
         two = Crew(SQLiteShared(tmp_path / "c.db"), "w2")
-        flight = await lead(one.board())
-        other = two.board()
+        flight = await lead(one.join())
+        other = two.join()
         await asyncio.sleep(0.05)
         assert not other.done()
         await one.store()
-        await one.flights.land(flight, "stored")
+        await one.flights.finish(flight, "stored")
         assert await other == b"answer"
         one.shared.close()
         two.shared.close()
@@ -190,10 +190,10 @@ def test_a_look_that_is_given_up_does_not_ask_again() -> None:
             looks += 1
             return b"answer" if looks > 2 else None
 
-        flight = await lead(crew.board())
-        follower = asyncio.create_task(crew.flights.board("k", look))
+        flight = await lead(crew.join())
+        follower = asyncio.create_task(crew.flights.join("k", look))
         await settle()
-        await crew.flights.land(flight, "stored")
+        await crew.flights.finish(flight, "stored")
         assert await follower == b"answer"
 
     run(story())
@@ -208,12 +208,12 @@ def test_without_a_store_each_process_is_on_its_own(tmp_path: Path) -> None:
         async def look() -> bytes | None:
             try:
                 return await crew.shared.get("answers", "k")
-            except Trouble:
+            except SharedStoreError:
                 return None
 
-        found = await crew.flights.board("k", look)
+        found = await crew.flights.join("k", look)
         assert isinstance(found, Flight)
-        await crew.flights.land(found, "failed")
+        await crew.flights.finish(found, "failed")
         crew.shared.close()
 
     run(story())

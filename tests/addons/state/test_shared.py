@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from switchman.addons.state.shared import PURGE_EVERY, MemoryShared, Room, Shared, SQLiteShared, Trouble
+from switchman.addons.state.shared import PURGE_EVERY, MemoryShared, Quota, Shared, SharedStoreError, SQLiteShared
 
-ROOM = Room(100, 1000)
+ROOM = Quota(100, 1000)
 
 
 class Clock:
@@ -85,7 +85,7 @@ def test_the_number_of_entries_is_bounded(shared: Shared, clock: Clock) -> None:
 
     async def story() -> None:
         for number in range(5):
-            await shared.put("a", str(number), b"x", 1e6, Room(3))
+            await shared.put("a", str(number), b"x", 1e6, Quota(3))
             clock.now += 1
         assert [n for n in range(5) if await shared.get("a", str(n)) is not None] == [2, 3, 4]
 
@@ -186,7 +186,7 @@ def test_a_broken_file_is_begun_anew(tmp_path: Path) -> None:
     shared = SQLiteShared(path)
 
     async def story() -> None:
-        with pytest.raises(Trouble):
+        with pytest.raises(SharedStoreError):
             await shared.get("a", "k")
         await shared.put("a", "k", b"v", 10, ROOM)
         assert await shared.get("a", "k") == b"v"
@@ -197,11 +197,11 @@ def test_a_broken_file_is_begun_anew(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("make", [lambda folder: folder, lambda folder: folder / ("n" * 300)], ids=["folder", "long"])
 def test_trouble_is_one_kind_of_error(tmp_path: Path, make: Callable[[Path], Path]) -> None:
-    """Whatever is wrong with the place, the caller sees Trouble."""
+    """Whatever is wrong with the place, the caller sees SharedStoreError."""
     shared = SQLiteShared(make(tmp_path))
 
     async def story() -> None:
-        with pytest.raises(Trouble):
+        with pytest.raises(SharedStoreError):
             await shared.get("a", "k")
 
     run(story())

@@ -25,13 +25,13 @@ BASE: dict[str, Any] = {
 
 
 def sample(row: Limit, format: str) -> Any:
-    return SAMPLES.get(f"{row.field}:{row.verdict}", SAMPLES[row.field])[format]
+    return SAMPLES.get(f"{row.field}:{row.treatment}", SAMPLES[row.field])[format]
 
 
 CELLS = [
     pytest.param(row, format, target, id=f"{row.field}-{format}-{target}")
     for row in LIMITS
-    if row.verdict == "refuse"
+    if row.treatment == "refuse"
     for format in row.formats
     for target in row.targets
     if CODECS[format].dialect != target

@@ -17,7 +17,7 @@ from switchman.addons.core.request.call import DialectName
 
 NUMBER: Final = re.compile(r"\[\d+\]")
 
-Verdict = Literal["refuse", "drop", "change"]
+Treatment = Literal["refuse", "drop", "change"]
 
 ALL: Final[tuple[DialectName, ...]] = ("openai", "ollama", "anthropic")
 
@@ -47,7 +47,7 @@ class Limit:
     field: str
     formats: tuple[FormatName, ...]
     targets: tuple[DialectName, ...]
-    verdict: Verdict
+    treatment: Treatment
     reason: str
 
 
@@ -271,10 +271,10 @@ class Notes:
         limit = limit_for(name, self.origin, self.target)
         if limit is None:
             self._warn(where or name, f"was dropped: the {self.target} dialect has no place for it")
-        elif limit.verdict == "refuse":
+        elif limit.treatment == "refuse":
             raise Untranslatable(where or name, limit.reason, self.target)
         else:
-            done = "dropped" if limit.verdict == "drop" else "changed"
+            done = "dropped" if limit.treatment == "drop" else "changed"
             self._warn(where or name, f"was {done} for the {self.target} dialect: {limit.reason}")
 
     def lose_all(self, extras: Mapping[str, Any], prefix: str = "", place: str = "") -> None:
@@ -309,5 +309,5 @@ def as_markdown() -> str:
     rows = ["| field | sent by a client of | to a server of | what happens | why |", "|---|---|---|---|---|"]
     for row in LIMITS:
         clients, servers = ", ".join(row.formats), ", ".join(row.targets)
-        rows.append(f"| `{row.field}` | {clients} | {servers} | {row.verdict} | {row.reason} |")
+        rows.append(f"| `{row.field}` | {clients} | {servers} | {row.treatment} | {row.reason} |")
     return "\n".join(rows) + "\n"

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from switchman.addons.core.cache.fingerprint import Fingerprint, caller_digest, fingerprint
+from switchman.addons.core.cache.fingerprint import Fingerprint, caller_digest, fingerprint_of
 from switchman.addons.core.dialects import endpoint_of
 from switchman.addons.core.request import jsonedit
 from switchman.addons.core.request.call import Call
@@ -41,7 +41,7 @@ def call_of(body: Mapping[str, Any], path: str = "/v1/chat/completions", text: s
 def fp(
     body: Mapping[str, Any], path: str = "/v1/chat/completions", policy: str = "p", caller: str = "c"
 ) -> Fingerprint:
-    found = fingerprint(call_of(body, path), policy, caller)
+    found = fingerprint_of(call_of(body, path), policy, caller)
     assert found is not None
     return found
 
@@ -72,7 +72,7 @@ def test_any_change_counts(path: tuple[Any, ...], value: Any) -> None:
     if holder[last] == value:
         return
     holder[last] = value
-    found = fingerprint(call_of(changed), "p", "c")
+    found = fingerprint_of(call_of(changed), "p", "c")
     assert found is None or found.key != fp(BASE).key
 
 
@@ -94,7 +94,7 @@ def test_order_and_blanks_do_not_count(rng: random.Random, indent: int | None) -
         return [shuffled(item) for item in value] if isinstance(value, list) else value
 
     text = json.dumps(shuffled(BASE), indent=indent)
-    found = fingerprint(call_of(BASE, text=text), "p", "c")
+    found = fingerprint_of(call_of(BASE, text=text), "p", "c")
     assert found == fp(BASE)
 
 
@@ -135,7 +135,7 @@ def test_the_same_question_in_every_dialect() -> None:
 def test_what_a_decoder_passes_over_counts() -> None:
     """Shapes that no format defines are compared as they are written; what cannot be read at all is never cached."""
     odd = {"model": "auto", "messages": [{"role": "user", "content": ["one"]}]}
-    assert fingerprint(call_of(odd, "/v1/chat/completions"), "p", "c") is None
+    assert fingerprint_of(call_of(odd, "/v1/chat/completions"), "p", "c") is None
     calls = [
         [{"role": "assistant", "content": None, "tool_calls": [{"id": "1", "type": "function", "function": f}]}]
         for f in ({"name": "a", "arguments": {"x": 1}}, {"name": "a", "arguments": {"x": 2}})
@@ -160,15 +160,15 @@ def test_scope_leaves_out_the_ask_only() -> None:
 @pytest.mark.parametrize("more", [{"previous_response_id": "r"}, {"logprobs": True}, {"background": True}], ids=str)
 def test_what_depends_on_more_than_the_request_has_none(more: dict[str, Any]) -> None:
     """No key for a request whose answer hangs on a server's memory, or cannot be given again in full."""
-    assert fingerprint(call_of({**BASE, **more}), "p", "c") is None
+    assert fingerprint_of(call_of({**BASE, **more}), "p", "c") is None
 
 
 def test_unreadable_requests_have_none() -> None:
     """What its own format does not allow, and what is no text operation, is not cached."""
-    assert fingerprint(call_of({"model": "auto", "messages": "hi"}), "p", "c") is None
-    assert fingerprint(call_of({"model": "auto", "input": "hi"}, "/v1/embeddings"), "p", "c") is None
-    assert fingerprint(call_of({"model": "auto", "input": "hi"}, "/v1/responses"), "p", "c") is None
-    assert fingerprint(call_of({"model": "auto", "input": "hi", "store": False}, "/v1/responses"), "p", "c")
+    assert fingerprint_of(call_of({"model": "auto", "messages": "hi"}), "p", "c") is None
+    assert fingerprint_of(call_of({"model": "auto", "input": "hi"}, "/v1/embeddings"), "p", "c") is None
+    assert fingerprint_of(call_of({"model": "auto", "input": "hi"}, "/v1/responses"), "p", "c") is None
+    assert fingerprint_of(call_of({"model": "auto", "input": "hi", "store": False}, "/v1/responses"), "p", "c")
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ def test_unreadable_requests_have_none() -> None:
 )
 def test_what_only_responses_has_counts(more: dict[str, Any]) -> None:
     base = {"model": "auto", "input": "Hi", "store": False, "reasoning": {"effort": "low"}}
-    plain = fingerprint(call_of(base, "/v1/responses"), "p", "c")
-    other = fingerprint(call_of(base | more, "/v1/responses"), "p", "c")
+    plain = fingerprint_of(call_of(base, "/v1/responses"), "p", "c")
+    other = fingerprint_of(call_of(base | more, "/v1/responses"), "p", "c")
     assert plain is not None and other is not None
     assert plain.key != other.key and plain.scope != other.scope

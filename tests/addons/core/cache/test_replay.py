@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from switchman.addons.core.cache.replay import Kept, pack, replay, streamed_reply, unpack, whole_reply
+from switchman.addons.core.cache.replay import CachedAnswer, pack, replay, streamed_reply, unpack, whole_reply
 from switchman.addons.core.dialects.codecs import CODECS
 from switchman.addons.core.dialects.neutral.form import FormatName, Stamp, Usage
 from switchman.addons.core.streams.ndjson import NDJSONSplitter
@@ -27,8 +27,8 @@ def chat(text: str = "Hello.", finish: str | None = "stop", **message: Any) -> d
     }  # fmt: skip
 
 
-def kept(reply: dict[str, Any] | None = None, format: FormatName = "openai.chat") -> Kept:
-    return Kept(format, reply or chat(), "srv", "m", "rules", "r", "hi", 1.0)
+def kept(reply: dict[str, Any] | None = None, format: FormatName = "openai.chat") -> CachedAnswer:
+    return CachedAnswer(format, reply or chat(), "srv", "m", "rules", "r", "hi", 1.0)
 
 
 def raw(obj: object) -> bytes:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from switchman.addons.core.decision.arbitration import HEAD, TAIL, Verdict, question, read, schema
+from switchman.addons.core.decision.arbitration import HEAD, TAIL, Judgement, question, read, schema
 
 CATEGORIES = ("coding", "chat")
 
@@ -53,12 +53,12 @@ def test_the_schema_names_the_categories() -> None:
 @pytest.mark.parametrize(
     ("answer", "verdict"),
     [
-        ('{"category": "coding", "confidence": 0.9}', Verdict("coding", 0.9)),
-        (' {"confidence": 1, "category": "chat", "why": "x"}\n', Verdict("chat", 1.0)),
-        ('{"category": "chat", "confidence": 0}', Verdict("chat", 0.0)),
+        ('{"category": "coding", "confidence": 0.9}', Judgement("coding", 0.9)),
+        (' {"confidence": 1, "category": "chat", "why": "x"}\n', Judgement("chat", 1.0)),
+        ('{"category": "chat", "confidence": 0}', Judgement("chat", 0.0)),
     ],
 )
-def test_what_counts(answer: str, verdict: Verdict) -> None:
+def test_what_counts(answer: str, verdict: Judgement) -> None:
     """A known category, and a share for how sure."""
     assert read(answer, CATEGORIES) == verdict
 

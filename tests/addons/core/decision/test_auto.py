@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 import pytest
 
-from switchman.addons.core.decision.decide import Ask, decide, default_plan, match_rules, plan_for_target
+from switchman.addons.core.decision.decide import RoutingQuery, decide, default_plan, match_rules, plan_for_target
 from switchman.addons.core.request.features import Features
 from switchman.addons.core.request.tasktype import TaskType
 from switchman.addons.core.routes.live import NoFigures
@@ -52,8 +52,8 @@ auto_names: [auto, smart]
 RULES = rules(FILE)
 
 
-def asking(model: str = "auto", now: LocalTime | None = None, **changed: Any) -> Ask:
-    return Ask(model, features=replace(PLAIN, **changed), now=now)
+def asking(model: str = "auto", now: LocalTime | None = None, **changed: Any) -> RoutingQuery:
+    return RoutingQuery(model, features=replace(PLAIN, **changed), now=now)
 
 
 def targets(plan: Plan) -> list[str]:
@@ -122,7 +122,7 @@ def test_the_default_answers_when_no_rule_does() -> None:
 def test_without_a_default_it_is_the_default_upstream() -> None:
     """The name goes there as it is, and the trace says what that takes."""
     plan = default_plan(asking(), rules(SERVERS))
-    assert (plan.layer, plan.route, [c.named("auto") for c in plan.candidates]) == (
+    assert (plan.layer, plan.route, [c.target_for("auto") for c in plan.candidates]) == (
         "default",
         "default",
         ["default/auto"],
@@ -133,8 +133,8 @@ def test_without_a_default_it_is_the_default_upstream() -> None:
 def test_an_alias_named_auto_is_what_the_user_says_it_is() -> None:
     """And no rule, no default is asked."""
     own = rules('servers: {s: "http://s"}\naliases: {auto: {instances: [s/m]}}\ndefault: s/other')
-    assert targets(decide(Ask("auto"), own)) == ["s/m"]
-    assert targets(decide(Ask(""), own)) == ["s/other"]
+    assert targets(decide(RoutingQuery("auto"), own)) == ["s/m"]
+    assert targets(decide(RoutingQuery(""), own)) == ["s/other"]
 
 
 def test_unknown_figures_let_no_rule_match_and_are_named() -> None:
@@ -197,7 +197,7 @@ def test_what_is_local_stays_local() -> None:
 def test_a_route_may_be_local_by_itself() -> None:
     """Then its own server is all there is."""
     own = rules(SERVERS + "routes: [{route: {model: box/m, fallbacks: [box/n, cloud/m], local_only: true}}]")
-    assert targets(decide(Ask("x"), own)) == ["box/m", "box/n"]
+    assert targets(decide(RoutingQuery("x"), own)) == ["box/m", "box/n"]
 
 
 def test_a_rule_that_is_not_enabled_is_not_there() -> None:

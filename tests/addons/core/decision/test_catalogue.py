@@ -20,7 +20,7 @@ from switchman.addons.core.decision.catalogue import (
     openai_list,
     read_models,
 )
-from switchman.addons.core.decision.decide import Ask, decide
+from switchman.addons.core.decision.decide import RoutingQuery, decide
 from switchman.addons.core.rules.ruleset import Ruleset, parse_ruleset
 
 
@@ -176,7 +176,7 @@ def test_every_listed_name_is_routed_to_who_listed_it() -> None:
     ruleset = rules(RULES)
     lists = {"default": ["llama3", "laptop/x", "a/b"], "fast-box": ["org/llama3", "x"], "laptop": ["x:1", "a b"]}
     for name in ids(ruleset, lists)[1:]:
-        candidate = decide(Ask(name), ruleset).candidates[0]
+        candidate = decide(RoutingQuery(name), ruleset).candidates[0]
         assert (candidate.model or name) in lists[candidate.server.name]
 
 

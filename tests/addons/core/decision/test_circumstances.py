@@ -6,7 +6,7 @@ from typing import Any
 
 from switchman.addons.config.settings import Settings
 from switchman.addons.core.decision.circumstances import Circumstances
-from switchman.addons.core.decision.decide import Ask
+from switchman.addons.core.decision.decide import RoutingQuery
 from switchman.addons.core.routes.subject import LocalTime
 from switchman.addons.core.rules.ruleset import parse_ruleset
 
@@ -16,7 +16,7 @@ SERVERS = 'servers: {one: "http://one:1"}\n'
 def of(match: str, **ask: Any) -> str:
     text = f"{SERVERS}routes:\n  - match: {match}\n    route: {{model: one/a}}\n"
     given = {"model": "auto", "source": "10.0.0.1", "now": LocalTime(600, 0), **ask}
-    return Circumstances(parse_ruleset(text, "routes.yaml", Settings())).of(Ask(**given))
+    return Circumstances(parse_ruleset(text, "routes.yaml", Settings())).of(RoutingQuery(**given))
 
 
 def test_rules_that_look_at_the_request_only() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from switchman.addons.core.decision.decide import LAYERS, Ask, decide
+from switchman.addons.core.decision.decide import LAYERS, RoutingQuery, decide
 from switchman.addons.core.routes.plan import Candidate, Plan
 from switchman.addons.core.rules.ruleset import Ruleset, parse_ruleset
 
@@ -76,7 +76,7 @@ def targets(plan: Plan) -> list[str]:
 )
 def test_the_first_layer_that_knows_the_name_answers(model: str, layer: str, route: str, expected: list[str]) -> None:
     """Names are compared whole; a name that stays as it is leaves the candidate's model empty."""
-    plan = decide(Ask(model), RULES)
+    plan = decide(RoutingQuery(model), RULES)
     assert (plan.layer, plan.route, targets(plan)) == (layer, route, expected)
 
 
@@ -92,7 +92,7 @@ def test_the_first_layer_that_knows_the_name_answers(model: str, layer: str, rou
 )
 def test_model_map_comes_first(model: str, layer: str, route: str, expected: list[str]) -> None:
     """All later layers go by the new name, and it is what the upstream is asked for."""
-    plan = decide(Ask(model), MAPPED)
+    plan = decide(RoutingQuery(model), MAPPED)
     assert (plan.layer, plan.route, targets(plan)) == (layer, route, expected)
 
 
@@ -102,21 +102,21 @@ def test_model_map_comes_first(model: str, layer: str, route: str, expected: lis
 )
 def test_a_route_may_go_by_the_clients_address(source: str, expected: list[str]) -> None:
     """IPv4 within IPv6 is the same address; no known address is in no range."""
-    assert targets(decide(Ask("x", source), RULES)) == expected
+    assert targets(decide(RoutingQuery("x", source), RULES)) == expected
 
 
 def test_a_servers_own_name_in_front_is_not_part_of_the_models() -> None:
     """A route to the server that the client named anyway sends the rest as the model; to another, the whole name."""
-    assert targets(decide(Ask("fast-box/m", "10.0.1.7"), RULES)) == ["fast-box/m"]
-    assert targets(decide(Ask("laptop/m", "10.0.1.7"), RULES)) == ["fast-box"]
+    assert targets(decide(RoutingQuery("fast-box/m", "10.0.1.7"), RULES)) == ["fast-box/m"]
+    assert targets(decide(RoutingQuery("laptop/m", "10.0.1.7"), RULES)) == ["fast-box"]
 
 
 def test_all_conditions_of_a_match_must_hold() -> None:
     """Model and source together."""
     both = rules("routes: [{match: {model: a, source_host: 10.0.0.1}, route: {upstream: 'http://h'}}]")
-    assert decide(Ask("a", "10.0.0.1"), both).layer == "route"
-    assert decide(Ask("a", "10.0.0.2"), both).layer == "default"
-    assert decide(Ask("b", "10.0.0.1"), both).layer == "default"
+    assert decide(RoutingQuery("a", "10.0.0.1"), both).layer == "route"
+    assert decide(RoutingQuery("a", "10.0.0.2"), both).layer == "default"
+    assert decide(RoutingQuery("b", "10.0.0.1"), both).layer == "default"
 
 
 def test_exact_and_pattern_routes_keep_their_order() -> None:
@@ -129,18 +129,22 @@ routes:
   - {match: {model: c}, route: {upstream: "http://fourth"}}
 """
     loaded = rules(text)
-    assert [targets(decide(Ask(model), loaded)) for model in ("ab", "b", "c")] == [["first"], ["third"], ["third"]]
+    assert [targets(decide(RoutingQuery(model), loaded)) for model in ("ab", "b", "c")] == [
+        ["first"],
+        ["third"],
+        ["third"],
+    ]
 
 
 def test_open_breakers_move_candidates_back_but_never_away() -> None:
     """The healthy ones first, each group in its own order; with all open, the order stays."""
     text = "servers: {a: 'http://a', b: 'http://b', c: 'http://c'}\naliases: {x: {instances: [a/m, b/m, c/m]}}"
     loaded = rules(text)
-    plan = decide(Ask("x"), loaded, lambda candidate: candidate.server.name in "ab")
+    plan = decide(RoutingQuery("x"), loaded, lambda candidate: candidate.server.name in "ab")
     assert targets(plan) == ["c/m", "a/m", "b/m"]
     assert plan.trace[-1].layer == "breaker"
     assert plan.trace[-1].detail == "Failed lately, and so tried after the others: a/m, b/m."
-    everything = decide(Ask("x"), loaded, lambda candidate: True)
+    everything = decide(RoutingQuery("x"), loaded, lambda candidate: True)
     assert targets(everything) == ["a/m", "b/m", "c/m"]
     assert "no other" in everything.trace[-1].detail
 
@@ -148,29 +152,29 @@ def test_open_breakers_move_candidates_back_but_never_away() -> None:
 def test_each_candidate_is_asked_about_once() -> None:
     """`is_open` may have a cost, and must give one answer per decision."""
     asked: list[Candidate] = []
-    plan = decide(Ask("renamed"), RULES, lambda candidate: bool(asked.append(candidate)))
+    plan = decide(RoutingQuery("renamed"), RULES, lambda candidate: bool(asked.append(candidate)))
     assert asked == list(plan.candidates)
 
 
 def test_the_trace_says_why_in_sentences() -> None:
     """Each layer that was asked leaves one line, the last of which is what happened."""
-    trace = decide(Ask("laptop/qwen", "10.9.9.9"), MAPPED).trace
+    trace = decide(RoutingQuery("laptop/qwen", "10.9.9.9"), MAPPED).trace
     assert [(line.layer, line.outcome, line.detail) for line in trace] == [
         ("model_map", "miss", "MODEL_MAP has no entry for laptop/qwen."),
         ("alias", "miss", "No alias is named laptop/qwen."),
         ("route", "miss", "None of the 9 routes matches laptop/qwen from 10.9.9.9."),
         ("server", "hit", "laptop/qwen names the server laptop and its model qwen."),
     ]
-    trace = decide(Ask("renamed"), RULES).trace
+    trace = decide(RoutingQuery("renamed"), RULES).trace
     assert trace[-1].detail == (
         "route 2 (line 9) matches model renamed; it leads to laptop/qwen, then fast-box/big, then laptop/qwen."
     )
-    trace = decide(Ask("gpt-4"), MAPPED).trace
+    trace = decide(RoutingQuery("gpt-4"), MAPPED).trace
     assert [line.detail for line in trace] == [
         "MODEL_MAP turns gpt-4 into coder by its entry gpt-4.",
         "The alias coder stands for fast-box/llama3-8b, then laptop/llama3:3b.",
     ]
-    trace = decide(Ask(""), rules("")).trace
+    trace = decide(RoutingQuery(""), rules("")).trace
     assert [line.detail for line in trace] == [
         "There are no routes.",
         "No layer named a target, and there is no `default:` in the rules; (nothing) goes to DEFAULT_UPSTREAM, "
@@ -182,7 +186,7 @@ def test_the_trace_says_why_in_sentences() -> None:
 @settings(max_examples=100, deadline=None)
 def test_whatever_a_client_sends_there_is_a_plan(model: str, source: str) -> None:
     """Never empty, never an exception; the trace is bounded, one line each, and names known layers."""
-    plan = decide(Ask(model, source), MAPPED)
+    plan = decide(RoutingQuery(model, source), MAPPED)
     assert plan.candidates
     assert all(line.layer in LAYERS and line.detail.isprintable() and len(line.detail) < 1000 for line in plan.trace)
 
@@ -194,7 +198,7 @@ def test_a_thousand_routes_cost_next_to_nothing() -> None:
     durations = []
     for _ in range(200):
         began = time.perf_counter()
-        plan = decide(Ask("m999", "10.0.0.1"), loaded)
+        plan = decide(RoutingQuery("m999", "10.0.0.1"), loaded)
         durations.append(time.perf_counter() - began)
     assert plan.route == "route 1000"
     assert min(durations) < 0.0003

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from switchman.addons.config.settings import Settings
-from switchman.addons.core.decision.decide import Ask, never
+from switchman.addons.core.decision.decide import RoutingQuery, never
 from switchman.addons.core.decision.stickiness import Held, conversation_key, held_by, held_plan, pack, unpack
 from switchman.addons.core.dialects import endpoint_of
 from switchman.addons.core.request import jsonedit
@@ -60,9 +60,9 @@ def test_what_is_none() -> None:
     assert key("nonsense") is None
 
 
-def ask(text: str = "hi", **more: Any) -> Ask:
+def ask(text: str = "hi", **more: Any) -> RoutingQuery:
     body = {"messages": [{"role": "user", "content": text}], **more}
-    return Ask("auto", features=features_of(body))
+    return RoutingQuery("auto", features=features_of(body))
 
 
 def targets(plan: Plan | str) -> list[str]:

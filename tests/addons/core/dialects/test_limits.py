@@ -38,7 +38,7 @@ def translated(format: FormatName, target: DialectName) -> bool:
 
 
 def sample(row: Limit, format: FormatName) -> dict[str, Any] | None:
-    by_format = SAMPLES.get(f"{row.field}:{row.verdict}", SAMPLES[row.field])
+    by_format = SAMPLES.get(f"{row.field}:{row.treatment}", SAMPLES[row.field])
     found: dict[str, Any] | None = by_format.get(format)
     return found
 
@@ -58,13 +58,13 @@ def test_a_row_says_what_happens(row: Limit, format: FormatName, target: Dialect
     endpoint = endpoint_of("POST", CODECS[format].path)
     assert endpoint is not None
     body = {"model": "m", **BASE[format], **(sample(row, format) or {})}
-    if row.verdict == "refuse":
+    if row.treatment == "refuse":
         with pytest.raises(Untranslatable) as refused:
             translate_request(endpoint, body, target, Stamp("a", 0.0, "m"))
         assert refused.value.reason == row.reason
         return
     warnings = translate_request(endpoint, body, target, Stamp("a", 0.0, "m")).warnings
-    done = "dropped" if row.verdict == "drop" else "changed"
+    done = "dropped" if row.treatment == "drop" else "changed"
     assert any(f" was {done} for the {target} dialect: {row.reason}" in warning for warning in warnings), warnings
 
 

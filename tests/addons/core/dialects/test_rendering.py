@@ -7,12 +7,12 @@ import pytest
 
 from switchman.addons.core.dialects import endpoint_of
 from switchman.addons.core.dialects.neutral.form import Stamp
-from switchman.addons.core.dialects.rendering import Rendered, Spoken, render
+from switchman.addons.core.dialects.rendering import Rendered, ServerProfile, render
 from switchman.addons.core.request import jsonedit
 from switchman.addons.core.request.call import Call, DialectName
 from switchman.addons.core.routes.plan import Candidate
 from switchman.addons.core.servers.servers import Quirks, Server
-from switchman.addons.core.servers.thinking import Wish
+from switchman.addons.core.servers.thinking import ThinkingChoice
 from switchman.addons.core.servers.urls import parse
 
 
@@ -23,8 +23,8 @@ def rendered(
     assert endpoint is not None
     body, spans = jsonedit.parse(text)
     call = Call(endpoint, "", text, body, spans, body["model"], False)
-    asked = Wish(think) if think is not None else None
-    spoken = Spoken(dialect, think=asked, usage=False, quirks=Quirks(**quirks))
+    asked = ThinkingChoice(think) if think is not None else None
+    spoken = ServerProfile(dialect, think=asked, usage=False, quirks=Quirks(**quirks))
     return render(call, Candidate(Server("s", parse("http://s")), model), spoken, Stamp("id", 0.0, body["model"]))
 
 

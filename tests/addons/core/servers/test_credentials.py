@@ -6,7 +6,7 @@ import pytest
 from pydantic import SecretStr
 
 from switchman.addons.config.settings import Settings
-from switchman.addons.core.decision.decide import Ask, decide
+from switchman.addons.core.decision.decide import RoutingQuery, decide
 from switchman.addons.core.request.features import Features
 from switchman.addons.core.rules.ruleset import parse_ruleset
 from switchman.addons.core.servers import urls
@@ -148,11 +148,11 @@ aliases: {a: {instances: [one/m, two/m]}}
         "routes.yaml",
         Settings(),
     )
-    plan = decide(Ask("a"), rules, is_open=lambda candidate: candidate.server.name == "one")
+    plan = decide(RoutingQuery("a"), rules, is_open=lambda candidate: candidate.server.name == "one")
     assert [candidate.server.name for candidate in plan.candidates] == ["two", "one"]
     assert plan.first_choice.name == "one"
     seeing = Features("openai", "chat", "", "", "chat", 1.0, modalities=frozenset({"text", "vision"}))
-    plan = decide(Ask("a", features=seeing), rules)
+    plan = decide(RoutingQuery("a", features=seeing), rules)
     assert [candidate.server.name for candidate in plan.candidates] == ["two"]
     assert plan.first_choice.name == "one"
-    assert decide(Ask("two/m"), rules).first_choice.name == "two"
+    assert decide(RoutingQuery("two/m"), rules).first_choice.name == "two"

@@ -6,7 +6,7 @@ import pytest
 
 from switchman.addons.core.request.call import Endpoint
 from switchman.addons.core.request.jsonedit import REMOVE
-from switchman.addons.core.servers.thinking import Traits, Wish, stated, told, wish
+from switchman.addons.core.servers.thinking import ThinkingChoice, Traits, instruct, requested, resolve
 
 CHAT = Endpoint("openai", "chat", "/v1/chat/completions")
 RESPONSES = Endpoint("openai", "responses", "/v1/responses")
@@ -19,19 +19,19 @@ HI: dict[str, Any] = {"messages": [{"role": "user", "content": "hi"}]}
 @pytest.mark.parametrize(
     ("strategy", "asked", "off", "expected"),
     [
-        ("disabled", "high", False, Wish(False)),
-        ("enabled", "none", True, Wish(True)),
+        ("disabled", "high", False, ThinkingChoice(False)),
+        ("enabled", "none", True, ThinkingChoice(True)),
         ("auto", "high", True, None),
-        ("auto", None, True, Wish(False, by_rule=False)),
+        ("auto", None, True, ThinkingChoice(False, by_rule=False)),
         ("auto", None, False, None),
     ],
 )
 def test_the_rule_goes_before_the_request_and_that_before_the_model(
-    strategy: Any, asked: str | None, off: bool, expected: Wish | None
+    strategy: Any, asked: str | None, off: bool, expected: ThinkingChoice | None
 ) -> None:
     """None leaves the request as it is."""
     body = HI if asked is None else {**HI, "reasoning_effort": asked}
-    assert wish(strategy, CHAT, body, off) == expected
+    assert resolve(strategy, CHAT, body, off) == expected
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_the_rule_goes_before_the_request_and_that_before_the_model(
 )
 def test_what_a_request_says_is_read_in_its_dialect(endpoint: Endpoint, body: Any, expected: bool | None) -> None:
     """Native fields, templates' switches and soft switches."""
-    assert stated(endpoint, body) is expected
+    assert requested(endpoint, body) is expected
 
 
 TEMPLATES = Traits(templates=True, effort_none=False)
@@ -117,7 +117,7 @@ def test_not_to_think_is_said_as_the_target_understands(
 ) -> None:
     """The dialect's own switch, the server's, the family's, the template's, Qwen3's words; or nothing, and it is said
     that there is no way."""
-    out = told(Wish(False), endpoint, body, model, traits)
+    out = instruct(ThinkingChoice(False), endpoint, body, model, traits)
     assert (out.edits, out.understood) == (expected or {}, expected is not None)
     assert out.how
 
@@ -155,7 +155,7 @@ def test_to_think_is_said_as_the_target_understands(
     endpoint: Endpoint, model: str, body: Any, traits: Traits, expected: Any
 ) -> None:
     """A request that asks for thoughts in its own way keeps its way; a model that knows none is left alone."""
-    out = told(Wish(True), endpoint, body, model, traits)
+    out = instruct(ThinkingChoice(True), endpoint, body, model, traits)
     assert (out.edits, out.understood) == (expected or {}, expected is not None)
     assert out.how
 
@@ -171,7 +171,7 @@ def test_to_think_is_said_as_the_target_understands(
 )
 def test_disable_thinking_has_words_for_models_that_nobody_knows(model: str, by_rule: bool, expected: Any) -> None:
     """DISABLE_THINKING is a contract: /no_think after the user's words. A rule adds none where none is understood."""
-    assert told(Wish(False, by_rule), CHAT, HI, model).edits == expected
+    assert instruct(ThinkingChoice(False, by_rule), CHAT, HI, model).edits == expected
 
 
 @pytest.mark.parametrize(
@@ -186,10 +186,10 @@ def test_disable_thinking_has_words_for_models_that_nobody_knows(model: str, by_
 )
 def test_the_trace_says_how(model: str, traits: Traits, how: str) -> None:
     """A person reads what was sent, or that nothing could be."""
-    assert told(Wish(False), CHAT, HI, model, traits).how == how
+    assert instruct(ThinkingChoice(False), CHAT, HI, model, traits).how == how
 
 
 def test_other_operations_are_left_alone() -> None:
     """Embeddings do not think, and nobody is told."""
-    out = told(Wish(False), Endpoint("openai", "embedding", "/v1/embeddings"), {"input": "x"}, "qwen3")
+    out = instruct(ThinkingChoice(False), Endpoint("openai", "embedding", "/v1/embeddings"), {"input": "x"}, "qwen3")
     assert (out.edits, out.how) == ({}, "")

@@ -11,8 +11,8 @@ import pytest
 from switchman.addons.core.servers.servers import Server
 from switchman.addons.core.servers.urls import parse
 from switchman.addons.hooks.outbound.probing import Probing, probe
-from switchman.addons.state.asking import Asker
-from switchman.addons.state.spoken import ServerDialects
+from switchman.addons.state.server_dialects import ServerDialects
+from switchman.addons.state.upstream_reader import UpstreamReader
 from switchman.addons.testing import Behaviour, FakeUpstream
 from switchman.addons.testing.broken import refused
 
@@ -29,11 +29,11 @@ def rules_of(*servers: Server) -> Any:
 
 def asked(*servers: Server, seconds: float = PATIENCE) -> Mapping[Server, Any]:
     async def run() -> Mapping[Server, Any]:
-        asker = Asker(PATIENCE)
+        reader = UpstreamReader(PATIENCE)
         try:
-            return await probe(servers, asker, seconds)
+            return await probe(servers, reader, seconds)
         finally:
-            await asker.close()
+            await reader.close()
 
     return asyncio.run(run())
 

@@ -15,7 +15,7 @@ from switchman.addons.core.routes.routes import Arbiter
 from switchman.addons.core.servers import urls
 from switchman.addons.core.servers.servers import Server
 from switchman.addons.hooks.routing.arbiter import ArbiterLayer
-from switchman.addons.hooks.routing.layers import AskedRequest, LayerAnswer, Miss
+from switchman.addons.hooks.routing.layers import LayerAnswer, LayerRequest, Miss
 from switchman.addons.testing import Behaviour, FakeUpstream
 
 TARGETS = {"coding": "big/coder", "chat": "small/talker"}
@@ -33,9 +33,9 @@ def arbiter_at(url: str, dialect: Any = "ollama", **more: Any) -> Arbiter:
     return Arbiter(server, "tiny", **{"timeout_ms": 140.0, "min_confidence": 0.6, "targets": TARGETS, **more})
 
 
-def asked(text: str = "Why does my loop never end?") -> AskedRequest:
+def asked(text: str = "Why does my loop never end?") -> LayerRequest:
     body = {"model": "auto", "messages": [{"role": "user", "content": text}]}
-    return AskedRequest("auto", features_of(body), body, {}, "127.0.0.1", "")
+    return LayerRequest("auto", features_of(body), body, {}, "127.0.0.1", "")
 
 
 def run[T](arbiter: Arbiter | None, story: Callable[[ArbiterLayer], Coroutine[Any, Any, T]], **more: Any) -> T:

@@ -15,7 +15,7 @@ from switchman.addons.config.settings import Settings
 from switchman.addons.core.request.features import features_of
 from switchman.addons.core.request.tasktype import TASK_TYPES, TaskRules
 from switchman.addons.core.rules.ruleset import Ruleset, parse_ruleset
-from switchman.addons.hooks.routing.layers import AskedRequest, LayerAnswer, Miss
+from switchman.addons.hooks.routing.layers import LayerAnswer, LayerRequest, Miss
 from switchman.addons.hooks.routing.semantic_layer import SemanticLayer, shipped_utterances
 from switchman.addons.semantics.client import SemanticClient
 from switchman.addons.semantics.service import OwnProcess, Wanted
@@ -37,9 +37,9 @@ def rules(text: str) -> Ruleset:
     return parse_ruleset(text, "routes.yaml", Settings())
 
 
-def asked(text: str) -> AskedRequest:
+def asked(text: str) -> LayerRequest:
     body = {"model": "auto", "messages": [{"role": "user", "content": text}]}
-    return AskedRequest("auto", features_of(body, "openai", "chat", TASKS), body, {}, "127.0.0.1", "")
+    return LayerRequest("auto", features_of(body, "openai", "chat", TASKS), body, {}, "127.0.0.1", "")
 
 
 async def verdict(layer: SemanticLayer, text: str) -> LayerAnswer | str:

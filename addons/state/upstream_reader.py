@@ -1,4 +1,4 @@
-"""Asker: small questions to upstreams on the router's own account: what they list, what they speak, what they run."""
+"""Asks upstreams small questions on the router's own account: what they list, what they speak, what they run."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class TooLong(ValueError):
     """The answer is longer than any answer to such a question."""
 
 
-class Asker:
+class UpstreamReader:
     """One HTTP client, opened when it is first needed, on the event loop that needs it.
 
     `timeout`: seconds for each step of a request; who needs a bound for all of it sets one around the call.

@@ -1,6 +1,6 @@
 """What a request body says, walked once: the person's last ask, the system text, the sizes, the modalities.
 
-    asked(body) -> Asked        of a request in any of the three dialects; never raises on valid JSON
+    body_facts(body) -> BodyFacts        of a request in any of the three dialects; never raises on valid JSON
 
 The shapes are told apart by their own keys, so one walk serves all: `messages` (OpenAI, Anthropic, Ollama: strings,
 parts, blocks, `images`), `prompt` (completions, Ollama's generate), `input` (responses: a string or items) and
@@ -34,7 +34,7 @@ _SIZES: Final = ("max_completion_tokens", "max_tokens", "max_output_tokens")
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class BodyFacts:
     """`turns`: messages of a person with words in them. `depth`: messages without system texts. `tokens`: estimated.
 
     `truncated`: `ask` is the head and the tail of a very long one. `single_turn`: one message, by a person.
@@ -74,7 +74,7 @@ class _Content:
     modalities: set[Modality] = field(default_factory=set)
 
 
-def asked(body: Mapping[str, Any]) -> Asked:
+def body_facts(body: Mapping[str, Any]) -> BodyFacts:
     """All of the above. Texts are not read from end to end, pictures and sound not looked into."""
     seen = _Seen()
     for key in ("system", "instructions"):
@@ -87,7 +87,7 @@ def asked(body: Mapping[str, Any]) -> Asked:
     ask, truncated = _ask(seen.latest)
     if ask or not seen.modalities:
         seen.modalities.add("text")
-    return Asked(
+    return BodyFacts(
         ask=ask,
         system="\n".join(seen.system),
         turns=seen.turns,
