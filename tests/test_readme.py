@@ -106,7 +106,7 @@ HELD = {
 
 
 def test_every_table_is_held() -> None:
-    """A table that no test knows could say anything; those of routes.yaml's keys are in tests/rules/test_reference.py."""
+    """A table that no test knows could say anything; routes.yaml's keys have tests/rules/test_reference.py."""
     heads = [(doc, head) for doc, text in DOCS.items() for head in re.findall(r"^(\|.*\|)\n\|---", text, re.M)]
     found = {
         (doc, head.split("|")[1].strip())
