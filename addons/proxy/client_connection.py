@@ -132,7 +132,7 @@ class RoutedServer(Http1Server):
                 validate_headers(self.request)
             refuse_ambiguous(self.request)
             expected = http1.expected_http_body_size(self.request)
-            self.closing = http1.connection_close(self.request.http_version, self.request.headers)
+            self.closing = "close" in self.request.headers.get("connection", "").lower()
         except ValueError as e:
             yield from self._refuse(400, f"The request cannot be read: {e}.", head)
             return
