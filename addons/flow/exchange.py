@@ -135,11 +135,11 @@ class Exchange:
     cache: CacheUse | None = None  # None: the caches do not serve this model
     semantic: SemanticAnswer | None = None  # one embedding for the semantic cache and the semantic routes
 
-    # Caching or Routing, whichever looks first
+    # Caching or Routing, whichever looks first, by hooks/seen.py
     auto: bool = False  # the router chooses the model, and names it in the answer
     features: Features | None = None  # None: nobody had to look
 
-    # Routing; `plan` of what it answers or narrows down: Caching, Facade
+    # Routing and its Chain; `plan` of what they answer or narrow down: Caching, Facade
     conversation: str | None = None  # the key under which its target is kept
     plan: Plan | None = None
 

@@ -46,6 +46,8 @@ def never(_: object) -> bool:
 class Answers:
     """Sets flow.response for what the router answers itself; everything else passes.
 
+    Writes: nothing.
+
     Args:
         rules: the rules in force.
         rules_error: what is wrong with the rules file, or None.

@@ -48,6 +48,8 @@ Entries = Callable[[http.Request], Awaitable[tuple[Entry, ...]]]
 class Facade:
     """Answers, or sets the plan; what it does not know passes on to Routing.
 
+    Writes: call, plan, trace.
+
     Args:
         entries: the models that clients are shown.
     """

@@ -42,7 +42,9 @@ ANTHROPIC_VERSION = "2023-06-01"  # the only version of the Messages API there i
 class Rewriting:
     """Prepares the first candidate of the plan; Failover prepares the later ones by the same `prepare`.
 
-    Writes: attempts, next_candidate, untranslatable, routed, trace.
+    Writes: attempts, next_candidate, untranslatable, routed, trace, attempt.number, attempt.candidate, attempt.target,
+    attempt.url, attempt.started_at, attempt.started, attempt.probe, attempt.rendered, attempt.held_statuses,
+    attempt.retry_statuses, attempt.withheld.
     """
 
     def __init__(self, runtime: Runtime) -> None:
