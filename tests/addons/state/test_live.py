@@ -106,7 +106,7 @@ def test_memory_is_bounded(live: LiveFigures, clock: Clock) -> None:
 def test_an_attempt_counts_by_its_verdict(
     live: LiveFigures, verdict: Verdict | None, p95: float | None, health: str | None
 ) -> None:
-    """What the judge says is a failure is one, whatever its status; a client that left, and its own fault, say nothing."""
+    """A failure is what the judge calls one, whatever its status; clients that left or erred say nothing."""
     candidate = Candidate(Server("s", parse("http://s:1")), "m")
     tried = Attempt(1, candidate, "s/m", "u", 0.0, started=990.0, status=404, ended=992.0, verdict=verdict)
     live.finished(Exchange("id", 0.0, 0.0, "c", attempts=[tried]))
