@@ -16,18 +16,20 @@
 |                  | Caching    | `auto` only: an answer given before, exact or alike, is given again        |
 |                  | Routing    | decide(), or the chain for `auto` -> Plan: ordered candidates, the trace   |
 |                  | Rewriting  | the first candidate's request                                              |
-| upstream_failed  | Failover   | next candidate, or the final answer, or a stream's tail; breakers          |
+| upstream_failed  | Judging    | how the attempt ended: for breakers, record and all below                  |
+|                  | Failover   | next candidate, or the final answer, or a stream's tail                    |
 | responseheaders  | Streaming  | the Pipe for streams; x-switchman-* headers                                |
 | each chunk       | (Pipe)     | bytes -> events -> stages -> bytes                                         |
-| response         | Routing    | remembers which target a conversation is held to                           |
+| response         | Processing | the same stages over a whole reply                                         |
+|                  | Judging    | was it an answer?                                                          |
 |                  | Failover   | what a server was not to blame for is asked of it again later              |
-|                  | Processing | the same stages over a whole reply                                         |
-|                  | Verdict    | breakers: was it an answer?                                                |
+|                  | Sticking   | remembers which target a conversation is held to                           |
 |                  | Keeping    | stores the answer; lets those go on who waited for it                      |
 |                  | Recording  | Exchange -> Record -> writer's queue                                       |
-| error            | Failover   | the client left: no verdict on the server                                  |
-|                  | Keeping    | lets those go on who waited for this answer                                |
-|                  | Recording  | status 499, or what was refused                                            |
+| error            | Judging    | the client left: had it all it wanted?                                     |
+|                  | Sticking   | if so, the conversation is held there                                      |
+|                  | Keeping    | if so, stores the answer; lets those go on who waited for it               |
+|                  | Recording  | status 499, or what was refused, or the answer                             |
 
 A hook opens with its guard, `if (x := exchange(flow)) is None: return`, and answers that are already set
 (`flow.response`) are left alone. `core/` is pure; effects are in the addons only.

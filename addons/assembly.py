@@ -10,17 +10,17 @@ from switchman.addons.hooks.inbound.gate import Gate
 from switchman.addons.hooks.inbound.intake import Intake
 from switchman.addons.hooks.inbound.listings import Listings
 from switchman.addons.hooks.outbound.failover import Failover
+from switchman.addons.hooks.outbound.judging import Judging
 from switchman.addons.hooks.outbound.probing import Probing
 from switchman.addons.hooks.outbound.processing import Processing
 from switchman.addons.hooks.outbound.rewriting import Rewriting
 from switchman.addons.hooks.outbound.streaming import Streaming
-from switchman.addons.hooks.outbound.verdict import Verdict
 from switchman.addons.hooks.recording.recording import Recording
 from switchman.addons.hooks.recording.underway import Underway
 from switchman.addons.hooks.routing.arbiter import ArbiterLayer
 from switchman.addons.hooks.routing.chain import Chain, answers_auto
 from switchman.addons.hooks.routing.embedding import Embedding
-from switchman.addons.hooks.routing.routing import Routing
+from switchman.addons.hooks.routing.routing import Routing, Sticking
 from switchman.addons.hooks.routing.semantic_layer import SemanticLayer
 from switchman.addons.state.runtime import Runtime
 
@@ -58,10 +58,11 @@ def assemble() -> list[object]:
         Caching(runtime, semantic),
         Routing(runtime, chain),
         rewriting,
-        Failover(runtime, rewriting),
         Streaming(runtime),
         Processing(runtime),
-        Verdict(runtime),
+        Judging(runtime),
+        Failover(runtime, rewriting),
+        Sticking(chain),
         Keeping(runtime, semantic),
         Recording(runtime),
     ]

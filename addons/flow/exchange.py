@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from mitmproxy import http
 
 from switchman.addons.core.cache.fingerprint import Fingerprint
+from switchman.addons.core.decision.judge import Verdict
 from switchman.addons.core.dialects.neutral.form import Failed
 from switchman.addons.core.dialects.rendering import Rendered
 from switchman.addons.core.dialects.translate import Malformed, Translation, Untranslatable
@@ -36,26 +37,42 @@ MAX_REPLY = 1024 * 1024
 
 @dataclass(slots=True)
 class Attempt:
-    """One try at one candidate. Times are `time.monotonic()` seconds unless the name says otherwise."""
+    """One try at one candidate. Times are `time.monotonic()` seconds unless the name says otherwise.
 
+    Who writes which fields is in the comments here; each writer says so, too, and tests/addons/flow/test_exchange.py
+    holds them to it.
+    """
+
+    # Rewriting, when it makes the attempt
     number: int
     candidate: Candidate
     target: str  # `server/model` as it is asked for there: the breaker's key
     url: str
     started_at: float  # epoch seconds
     started: float
-    first_byte: float | None = None
-    ended: float | None = None
-    status: int | None = None
-    outcome: str | None = None  # as in core.record.AttemptRecord; None while it runs
-    error: str | None = None
     probe: bool = False  # the breaker let it pass: it may be the one that finds out whether the server is back
     rendered: Rendered | None = None  # how the server is spoken to; None for what is no LLM call
     held_statuses: frozenset[int] = frozenset()  # statuses that are worth another attempt
-    retry_statuses: frozenset[int] = (
-        frozenset()
-    )  # those for which another server is asked; none where there is no other
+    retry_statuses: frozenset[int] = frozenset()  # those for which another server is asked; none if there is no other
     withheld: bool = False  # the client's credentials are not for this server, and it has none of its own
+
+    # the proxy
+    first_byte: float | None = None
+    status: int | None = None
+
+    # Judging
+    ended: float | None = None
+    verdict: Verdict | None = None  # None while it runs
+
+    @property
+    def outcome(self) -> str | None:
+        """As in core.record.AttemptRecord; None while it runs."""
+        return self.verdict.recorded if self.verdict is not None else None
+
+    @property
+    def error(self) -> str | None:
+        """What went wrong, for a person."""
+        return self.verdict.error if self.verdict is not None else None
 
     @property
     def answer(self) -> Translation | None:
@@ -96,41 +113,81 @@ class CacheUse:
 
 @dataclass(slots=True)
 class Exchange:
-    """All that is known of one request, filled in from top to bottom as it goes through the pipeline."""
+    """All that is known of one request, filled in from top to bottom as it goes through the pipeline.
 
+    Who writes which fields is in the comments here; each writer says so, too, and tests/addons/flow/test_exchange.py
+    holds them to it.
+    """
+
+    # Gate, when it makes the Exchange
     id: str
     started_at: float  # epoch seconds
     started: float  # monotonic seconds
     client: str  # the caller's address, through trusted proxies only
     deadline: float = inf  # monotonic seconds: when the request as a whole must be answered
     dialect: DialectName | None = None  # the dialect errors are written in
+
+    # Intake; `call` of /api/show: Facade
     sent: Sent | None = None  # as the client sent it; every attempt starts from this
     call: Call | None = None
+
+    # Caching, SemanticCache
+    cache: CacheUse | None = None  # None: the caches do not serve this model
+    semantic: SemanticAnswer | None = None  # one embedding for the semantic cache and the semantic routes
+
+    # Caching or Routing, whichever looks first, by hooks/seen.py
     auto: bool = False  # the router chooses the model, and names it in the answer
     features: Features | None = None  # None: nobody had to look
-    cache: CacheUse | None = None  # None: the caches do not serve this model
+
+    # Routing and its Chain; `plan` of what they answer or narrow down: Caching, Facade
     conversation: str | None = None  # the key under which its target is kept
-    semantic: SemanticAnswer | None = None  # one embedding for the semantic cache and the semantic routes
     plan: Plan | None = None
+
+    # whoever has something to tell
     trace: list[TraceLine] = field(default_factory=list)
+
+    # Rewriting
     attempts: list[Attempt] = field(default_factory=list)
     next_candidate: int = 0  # index into plan.candidates of the next one to try
     untranslatable: Untranslatable | Malformed | None = None  # why the last candidate passed over cannot be asked
-    last_answer: http.Response | None = None  # the last upstream error that was swallowed
     routed: float | None = None  # when the first attempt was handed to the proxy: monotonic seconds
+
+    # Failover
+    last_answer: http.Response | None = None  # the last upstream error that was held back
+
+    # the proxy; `failed`: Processing, too
     pinged: bool = False  # the client has the head of a stream, and pings, from before the answer began
     failed: Failed | None = None  # the error within an answer whose status was good
+
+    # Streaming; `reply` of a whole answer: Processing; Failover takes them back with an attempt that failed
     pipe: Pipe | None = None
     reply: ReplyCollector | None = None
+
+    # Judging; of what the router answers itself: flow/refusal.py; of what the proxy refuses: the proxy
     outcome: Outcome | None = None
-    status: int | None = None  # where the client was answered without a response object
     error: str | None = None
+
+    # the proxy
+    status: int | None = None  # where the client was answered without a response object
+
+    # Recording
     recorded: bool = False
 
     @property
     def attempt(self) -> Attempt | None:
         """The attempt that runs now, or ran last."""
         return self.attempts[-1] if self.attempts else None
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """How that ended; None while it runs, or where there was none."""
+        return self.attempts[-1].verdict if self.attempts else None
+
+    @property
+    def was_answered(self) -> bool:
+        """Whether a server's good answer is what the client got: then it may be kept, and the conversation stays."""
+        verdict = self.verdict
+        return self.outcome == "ok" and verdict is not None and verdict.is_answer
 
     @property
     def candidate(self) -> Candidate | None:

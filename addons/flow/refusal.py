@@ -1,8 +1,12 @@
-"""Answers the router gives on its own account: errors, in the dialect of the client that gets them."""
+"""Answers that the router gives on its own account: errors in the client's dialect, lists, answers from a cache.
+
+Writes: outcome, error.
+"""
 
 from __future__ import annotations
 
 import time
+from typing import Literal
 
 from mitmproxy import http
 from mitmproxy.net.http import http1, status_codes
@@ -31,6 +35,24 @@ def refusal(
     """An error response for this exchange, which from now on counts as refused (4xx) or failed (5xx)."""
     x.outcome = "refused" if status < 500 else "failed"
     x.error = message
+    return error_response(x, status, message, param=param, headers=headers)
+
+
+def own_answer(
+    x: Exchange,
+    response: http.Response,
+    outcome: Literal["answered", "cached", "refused"] = "answered",
+    error: str | None = None,
+) -> http.Response:
+    """The same response, which no server was asked for. `outcome` and `error` are what the record says."""
+    x.outcome, x.error = outcome, error
+    return response
+
+
+def error_response(
+    x: Exchange, status: int, message: str, *, param: str | None = None, headers: dict[str, str] | None = None
+) -> http.Response:
+    """An error in the client's dialect."""
     fields = http.Headers(content_type="application/json")
     for name, value in (headers or {}).items():
         fields[name] = value

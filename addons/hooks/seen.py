@@ -1,4 +1,7 @@
-"""What the layers and caches are asked with: an Exchange as the pure core sees it."""
+"""What the layers and caches are asked with: an Exchange as the pure core sees it.
+
+Writes: features.
+"""
 
 from __future__ import annotations
 

@@ -61,6 +61,7 @@ class RoutedServer(Http1Server):
     """The client's HTTP/1 connection, with a limit on the head and refusals in the client's dialect."""
 
     chunked: bool = False  # the answer that is being sent
+    closing: bool = False  # the client wants the connection closed after it: what goes upstream no longer says so
 
     def _refuse(self, status: int, message: str, head: list[bytes]) -> layer.CommandGenerator[None]:
         """Answer, let the flow (if there is enough of one) be recorded, and close after a while of deaf listening."""
@@ -94,6 +95,8 @@ class RoutedServer(Http1Server):
         if self.state in (self.deaf, self.done):
             return
         if isinstance(event, ResponseHeaders):
+            if self.closing and event.response.status_code >= 200:
+                event.response.headers["connection"] = "close"  # RFC 9112 section 9.6; and stock then closes it
             # Looked up once: stock does so for every chunk.
             self.chunked = "chunked" in event.response.headers.get("transfer-encoding", "").lower()
             if self.chunked and self.request is not None and self.request.http_version == "HTTP/1.0":
@@ -129,6 +132,7 @@ class RoutedServer(Http1Server):
                 validate_headers(self.request)
             refuse_ambiguous(self.request)
             expected = http1.expected_http_body_size(self.request)
+            self.closing = "close" in self.request.headers.get("connection", "").lower()
         except ValueError as e:
             yield from self._refuse(400, f"The request cannot be read: {e}.", head)
             return

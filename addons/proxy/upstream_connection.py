@@ -6,8 +6,8 @@
    (RFC 9110, section 15.2).
 3. It leaves a compressed body as it is. Where the request asked for none (`accept-encoding: identity`), and the coding
    is known, the answer goes on as if the server had obeyed; what cannot be decoded is a broken answer.
-4. It passes on what is between the server and us alone: its version of HTTP, `connection: close`, and a body whose end
-   is that of the connection. The client's connection has its own.
+4. It passes on what is between the server and us alone: its version of HTTP, the header fields of this connection
+   (core/request/hopbyhop.py), and a body whose end is that of the connection. The client's connection has its own.
 5. It reads a head, and the line of a chunk, without end.
 """
 
@@ -27,11 +27,10 @@ from mitmproxy.proxy.layers.http._base import ReceiveHttp
 from mitmproxy.proxy.layers.http._events import ErrorCode, ResponseHeaders, ResponseProtocolError
 from mitmproxy.proxy.layers.http._http1 import Http1Client
 
+from switchman.addons.core.request.hopbyhop import end_to_end
 from switchman.addons.core.streams.decoding import Decoder, Undecodable, decoder_for
 
 MAX_HEAD = 1024 * 1024  # bytes; servers allow themselves a few kilobytes
-# RFC 9110 section 7.6.1: of this connection only. `transfer-encoding` is, too, but mitmproxy frames by it.
-HOP_BY_HOP = ("connection", "keep-alive", "proxy-connection")
 INTERIM = re.compile(rb"HTTP/1\.[01] 1(?!01)")  # 101 is final: it switches protocols
 
 
@@ -135,15 +134,14 @@ class RoutedClient(Http1Client):
 def relayed(response: http.Response, is_empty: bool) -> http.Response:
     """The head as it goes on: itself, where it says nothing of its own connection; else a copy."""
     headers = response.headers
+    kept = end_to_end(headers.fields)
     framed = is_empty or "content-length" in headers or "transfer-encoding" in headers
-    if response.status_code == 101 or (response.http_version == "HTTP/1.1" and framed and "connection" not in headers):
+    if response.status_code == 101 or (response.http_version == "HTTP/1.1" and framed and kept is headers.fields):
         return response
     data = response.data
     made = http.Response(
-        b"HTTP/1.1", data.status_code, data.reason, headers.copy(), None, None, data.timestamp_start, None
+        b"HTTP/1.1", data.status_code, data.reason, http.Headers(kept), None, None, data.timestamp_start, None
     )
-    for name in (*HOP_BY_HOP, *(name.strip() for name in headers.get("connection", "").split(","))):
-        made.headers.pop(name, None)
     if not framed:
         made.headers["transfer-encoding"] = "chunked"
     return made

@@ -13,7 +13,6 @@ from math import ceil
 
 from switchman.addons.core.routes.live import Health
 from switchman.addons.core.servers.breaker import Breakers
-from switchman.addons.core.servers.retry import RETRIABLE_STATUSES
 from switchman.addons.flow.exchange import Attempt, Exchange
 
 WINDOW = 300.0  # seconds
@@ -66,20 +65,16 @@ class LiveFigures:
         self._targets[target] = known
 
     def finished(self, x: Exchange) -> None:
-        """Count the attempts of a request that is over. A client that left, and a client's own fault, say nothing."""
+        """Count the attempts of a request that is over, as far as their verdicts say something of the server."""
         for attempt in x.attempts:
             if (sample := self._sample(attempt)) is not None:
                 self.observe(attempt.candidate.server.name, attempt.target, sample)
 
     def _sample(self, attempt: Attempt) -> Sample | None:
+        if (verdict := attempt.verdict) is None or verdict.counts is None:
+            return None
         ended = attempt.ended if attempt.ended is not None else self._clock()
-        if attempt.outcome == "ok":
-            return Sample(ended, (ended - attempt.started) * 1000)
-        if attempt.outcome in (None, "cancelled"):
-            return None
-        if attempt.outcome == "status" and attempt.status not in RETRIABLE_STATUSES:
-            return None
-        return Sample(ended, None)
+        return Sample(ended, (ended - attempt.started) * 1000 if verdict.counts == "answer" else None)
 
     def p95_ms(self, target: str) -> float | None:
         """Of the durations of whole answers."""

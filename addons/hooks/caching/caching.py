@@ -30,6 +30,7 @@ from switchman.addons.core.routes.plan import Candidate, Plan, TraceLine
 from switchman.addons.core.rules.ruleset import Ruleset, Server
 from switchman.addons.core.rules.rulesfile import AUTO
 from switchman.addons.flow.exchange import MAX_REPLY, CacheUse, Exchange, exchange, ms_since
+from switchman.addons.flow.refusal import own_answer
 from switchman.addons.hooks import seen
 from switchman.addons.hooks.caching.semantic_caching import SemanticCache
 from switchman.addons.state.flights import Flight, Result
@@ -49,7 +50,10 @@ HEADER = "x-switchman-cache"
 
 
 class Caching:
-    """Serves `auto`, and the models that `cache: models:` names."""
+    """Serves `auto`, and the models that `cache: models:` names.
+
+    Writes: auto, cache, plan, trace.
+    """
 
     def __init__(self, runtime: Runtime, semantic: SemanticCache) -> None:
         self.runtime = runtime
@@ -155,8 +159,8 @@ class Caching:
         headers = {"content-type": content_type, "age": str(int(age))}
         if content_type != JSON:
             headers |= {"cache-control": "no-cache", "x-accel-buffering": "no"}
-        flow.response = http.Response.make(200, body, headers)
-        x.cache.status, x.outcome = "hit", "cached"
+        flow.response = own_answer(x, http.Response.make(200, body, headers), "cached")
+        x.cache.status = "hit"
         detail = f"Answered {age:.0f} s ago by {candidate.target}, which {kept.layer} had chosen."
         x.cache.earlier = kept.earlier
         earlier = kept.earlier if layer == LAYER else None  # the semantic cache has said it already
@@ -165,7 +169,10 @@ class Caching:
 
 
 class Keeping:
-    """Stores what is fit. The client does not wait for it: the work goes on after its last byte."""
+    """Stores what is fit. The client does not wait for it: the work goes on after its last byte.
+
+    Writes: nothing.
+    """
 
     def __init__(self, runtime: Runtime, semantic: SemanticCache) -> None:
         self.runtime = runtime
@@ -176,22 +183,19 @@ class Keeping:
         if (x := exchange(flow)) is None or (use := x.cache) is None or x.outcome == "cached":
             return
         content = _content(flow, x)
-        if use.fingerprint is None or not use.keeps or x.attempt is None or x.outcome not in (None, "ok"):
+        if use.fingerprint is None or not use.keeps or not x.was_answered:
             self._spawn(self._finish(use.flight, "failed"))
-        elif use.rules is not self.runtime.rules.current:
-            # The rules changed while it was under way: nobody knows by which of them it was decided.
+        elif use.rules is not self.runtime.rules.current or content is None:
+            # Where the rules changed while it was under way, nobody knows by which of them it was decided.
             self._spawn(self._finish(use.flight, "unfit"))
-        elif content is None:
-            failed = flow.response is None or flow.response.status_code != 200
-            self._spawn(self._finish(use.flight, "failed" if failed else "unfit"))
         else:
             assert flow.response is not None
             streamed = framing_of(flow.response.headers.get("content-type", "")) is not None
             self._spawn(self._keep(x, use, use.fingerprint, content, streamed))
 
     def error(self, flow: http.HTTPFlow) -> None:
-        if (x := exchange(flow)) is not None and x.cache is not None:
-            self._spawn(self._finish(x.cache.flight, "failed"))
+        """The client left: after the last word of its answer, that answer is as good as any."""
+        self.response(flow)
 
     async def done(self) -> None:
         if self._tasks:

@@ -33,7 +33,10 @@ Look = Callable[[str], Awaitable[CachedAnswer | None]]
 
 
 class SemanticCache:
-    """Looks and remembers; without a semantic process it does neither."""
+    """Looks and remembers; without a semantic process it does neither.
+
+    Writes: semantic, trace.
+    """
 
     name = "semantic_cache"
 

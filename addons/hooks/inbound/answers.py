@@ -27,6 +27,7 @@ from switchman.addons.core.request.call import DialectName
 from switchman.addons.core.rules.ruleset import Ruleset, Server
 from switchman.addons.core.servers.credentials import CREDENTIALS, header_for, key_in, source
 from switchman.addons.flow.exchange import Exchange, exchange
+from switchman.addons.flow.refusal import own_answer
 from switchman.addons.hooks.inbound.listings import TIMEOUT, Listings, ModelList
 from switchman.addons.state.upstream_reader import Credentials
 
@@ -44,6 +45,8 @@ def never(_: object) -> bool:
 
 class Answers:
     """Sets flow.response for what the router answers itself; everything else passes.
+
+    Writes: nothing.
 
     Args:
         rules: the rules in force.
@@ -86,8 +89,9 @@ class Answers:
             answer = self._one_model
         if answer is None:
             return
-        x.outcome = "answered"
         response = await answer(flow.request, x)
+        if x.outcome is None:
+            own_answer(x, response)
         response.headers["cache-control"] = "no-store"
         if flow.request.method == "HEAD":
             response.raw_content = b""  # and the content-length of what GET would have got
@@ -110,9 +114,10 @@ class Answers:
         for entry in await self.entries(request):
             if entry.id == wanted:
                 return _json(200, catalogue.anthropic_entry(entry) if anthropic else catalogue.openai_entry(entry))
-        x.outcome, x.error = "refused", f"The model {wanted!r} is not in the list of /v1/models."
+        message = f"The model {wanted!r} is not in the list of /v1/models."
         dialect: DialectName = "anthropic" if anthropic else "openai"
-        return _response(404, error_body(dialect, 404, x.error, param="model", code="model_not_found"))
+        body = error_body(dialect, 404, message, param="model", code="model_not_found")
+        return own_answer(x, _response(404, body), "refused", message)
 
     async def _tags(self, request: http.Request, x: Exchange) -> http.Response:
         return _json(200, catalogue.ollama_tags(await self.entries(request)))

@@ -30,7 +30,7 @@ from switchman.addons.core.request.call import Call, DialectName, Endpoint
 from switchman.addons.core.routes.plan import Candidate, Plan, TraceLine
 from switchman.addons.core.servers.servers import Server
 from switchman.addons.flow.exchange import Exchange, exchange
-from switchman.addons.flow.refusal import refusal
+from switchman.addons.flow.refusal import own_answer, refusal
 from switchman.addons.hooks import seen
 from switchman.addons.state.runtime import Runtime
 from switchman.addons.state.upstream_reader import UNREACHABLE, TooLong, UpstreamReader
@@ -47,6 +47,8 @@ Entries = Callable[[http.Request], Awaitable[tuple[Entry, ...]]]
 
 class Facade:
     """Answers, or sets the plan; what it does not know passes on to Routing.
+
+    Writes: call, plan, trace.
 
     Args:
         entries: the models that clients are shown.
@@ -181,7 +183,7 @@ def _named(prefix: str, model: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _answer(flow: http.HTTPFlow, x: Exchange, value: object) -> None:
-    x.outcome = "answered"
     body = json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace")
     headers = {"content-type": "application/json", "cache-control": "no-store"}
-    flow.response = http.Response.make(200, b"" if flow.request.method == "HEAD" else body, headers)
+    content = b"" if flow.request.method == "HEAD" else body
+    flow.response = own_answer(x, http.Response.make(200, content, headers))

@@ -16,7 +16,10 @@ from switchman.addons.state.runtime import Runtime
 
 
 class Gate:
-    """In reverse mode everything is ours; in other modes (regular, local, ...) only what is an LLM call by its path."""
+    """In reverse mode everything is ours; in other modes (regular, local, ...) only what is an LLM call by its path.
+
+    Writes: id, started_at, started, client, deadline, dialect.
+    """
 
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime

@@ -26,7 +26,10 @@ class BadRequest(ValueError):
 
 
 class Intake:
-    """Path and body become a Call. A path that is no LLM operation is left alone, and passed through later."""
+    """Path and body become a Call. A path that is no LLM operation is left alone, and passed through later.
+
+    Writes: sent, call.
+    """
 
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime

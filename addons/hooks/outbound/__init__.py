@@ -1,6 +1,6 @@
 """Each attempt's request, and what becomes of its answer.
 
-In it: Rewriting, Failover, Streaming, Processing, Verdict, Probing.
+In it: Rewriting, Streaming, Processing, Judging, Failover, Probing.
 Door: the classes that `assembly.py` names.
 May not import: the other rooms of hooks.
 """

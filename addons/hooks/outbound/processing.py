@@ -11,12 +11,13 @@ from mitmproxy import http
 from switchman.addons.core.dialects import framing_of
 from switchman.addons.core.dialects.errors import decode_failure
 from switchman.addons.core.dialects.framing import dump
+from switchman.addons.core.dialects.neutral.form import Failed
 from switchman.addons.core.dialects.translate import StreamFailed, Translation
 from switchman.addons.core.streams.naming import name_whole
 from switchman.addons.core.streams.reply import ReplyCollector
 from switchman.addons.core.streams.slotstage import apply_whole
 from switchman.addons.flow.exchange import Attempt, Exchange, exchange
-from switchman.addons.flow.refusal import refusal, translate_error
+from switchman.addons.flow.refusal import error_response, refusal, translate_error
 from switchman.addons.hooks.outbound.streaming import text_stages
 from switchman.addons.state.runtime import Runtime
 
@@ -24,7 +25,10 @@ logger = logging.getLogger(__name__)
 
 
 class Processing:
-    """Reads usage from, strips thinking and fences in, and translates what Streaming held back."""
+    """Reads the usage, strips thinking and fences, and translates, in what Streaming held back.
+
+    Writes: failed, reply.
+    """
 
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
@@ -32,7 +36,7 @@ class Processing:
     def response(self, flow: http.HTTPFlow) -> None:
         if (x := exchange(flow)) is None or x.call is None or x.pipe is not None:
             return
-        if (attempt := x.attempt) is None or attempt.ended is not None or flow.response is None:
+        if (attempt := x.attempt) is None or attempt.verdict is not None or flow.response is None:
             return
         if flow.response.status_code < 400:
             self._process(x, attempt, flow)
@@ -46,12 +50,12 @@ class Processing:
         except StreamFailed as e:
             logger.warning("%s failed within its answer: %s", attempt.target, e)
             x.failed = e.failed
-            flow.response = refusal(x, e.failed.status, f"{attempt.target} failed during its answer: {e}")
-            x.outcome = "upstream_error"
+            flow.response = error_response(x, e.failed.status, f"{attempt.target} failed during its answer: {e}")
             return
         if obj is None:
             logger.warning("%s sent a reply that is not a JSON object", attempt.target)
             if attempt.answer is not None:
+                x.failed = Failed("the server sent a reply that cannot be read", status=502)
                 flow.response = refusal(x, 502, f"{attempt.target} sent a reply that cannot be read.")
             return
         x.reply = ReplyCollector()

@@ -1,9 +1,11 @@
 """Rewriting: makes the flow's request the one that the next candidate gets.
 
-Each attempt starts from what the client sent. Only what a decision names is changed: scheme, host, port and path;
-`model`, where it is renamed; the credentials, where the server has its own, or is not to have the client's
-(core/credentials.py); `stream_options.include_usage`, where a
-stream would otherwise not tell its usage; what says whether to think; `accept-encoding`, as the answer must be read.
+Each attempt starts from what the client sent. Only what a decision names is changed:
+- scheme, host, port and path; `model`, where it is renamed;
+- the credentials, where the server has its own, or is not to have the client's (core/servers/credentials.py);
+- `stream_options.include_usage`, where a stream would otherwise not tell its usage; what says whether to think;
+- `accept-encoding`, as the answer must be read;
+- what is about the client's own connection to the router (core/request/hopbyhop.py).
 A server of another dialect gets the request translated.
 """
 
@@ -15,11 +17,12 @@ from dataclasses import replace
 
 from mitmproxy import http
 
+from switchman.addons.core.decision.judge import UNAUTHORIZED, Feature, telling_statuses
 from switchman.addons.core.dialects.neutral.form import Stamp
 from switchman.addons.core.dialects.rendering import Rendered, ServerProfile, render
 from switchman.addons.core.dialects.translate import Malformed, Untranslatable
 from switchman.addons.core.masking import is_secret_name
-from switchman.addons.core.request.call import Call
+from switchman.addons.core.request.hopbyhop import Fields, end_to_end
 from switchman.addons.core.routes.plan import Candidate, TraceLine
 from switchman.addons.core.rules.ruleset import Server
 from switchman.addons.core.servers import credentials
@@ -30,29 +33,24 @@ from switchman.addons.flow.exchange import Attempt, Exchange, exchange
 from switchman.addons.flow.refusal import refusal
 from switchman.addons.state.runtime import Runtime
 
-# A server that rejects stream_options answers 400 (OpenAI's dialect) or 422 (FastAPI-based servers).
-REJECTED = frozenset({400, 422})
-# A server without /v1/responses answers one of these.
-NO_SUCH_PATH = frozenset({404, 405, 501})
-# What a server says that wants credentials, or others.
-UNAUTHORIZED = frozenset({401, 403})
 CREDENTIALS = tuple(name.encode() for name in credentials.CREDENTIALS)
 # Headers that mean something to one dialect only, and go no further than to its servers.
 ANTHROPIC_ONLY = (b"anthropic-version", b"anthropic-beta", b"anthropic-dangerous-direct-browser-access")
 ANTHROPIC_VERSION = "2023-06-01"  # the only version of the Messages API there is
 
-Fields = tuple[tuple[bytes, bytes], ...]
-
 
 class Rewriting:
-    """Prepares the first candidate of the plan; Failover prepares the later ones by the same `prepare`."""
+    """Prepares the first candidate of the plan; Failover prepares the later ones by the same `prepare`.
+
+    Writes: attempts, next_candidate, untranslatable, routed, trace, attempt.number, attempt.candidate, attempt.target,
+    attempt.url, attempt.started_at, attempt.started, attempt.probe, attempt.rendered, attempt.held_statuses,
+    attempt.retry_statuses, attempt.withheld.
+    """
 
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
-        # What servers turned out not to have, by name: they are not asked for it again.
-        self.without_usage: set[str] = set()
-        self.without_responses: set[str] = set()
-        self.without_reasoning: set[str] = set()  # targets: server and model
+        # What servers turned out to lack, by name (reasoning: by target): they are not asked for it again.
+        self.without: dict[Feature, set[str]] = {"usage": set(), "responses": set(), "reasoning": set()}
 
     def request(self, flow: http.HTTPFlow) -> None:
         if (x := exchange(flow)) is None or flow.response or x.plan is None:
@@ -82,7 +80,7 @@ class Rewriting:
     def _render(self, x: Exchange, candidate: Candidate) -> Rendered:
         assert x.call is not None and x.plan is not None
         server = candidate.server
-        usage = server.quirks.usage_in_stream and server.name not in self.without_usage
+        usage = server.quirks.usage_in_stream and server.name not in self.without["usage"]
         developer = server.quirks.developer_role
         if developer is None and self.runtime.dialects.is_ollama(server):
             developer = False  # it loses such messages without a word
@@ -91,8 +89,8 @@ class Rewriting:
             dialect=self.runtime.dialects.to_speak(server, x.call.dialect),
             think=resolve(x.plan.thinking, x.call.endpoint, x.call.body, quiet),
             usage=usage,
-            responses=server.quirks.has_responses and server.name not in self.without_responses,
-            reasoning=candidate.target_for(x.call.model) not in self.without_reasoning,
+            responses=server.quirks.has_responses and server.name not in self.without["responses"],
+            reasoning=candidate.target_for(x.call.model) not in self.without["reasoning"],
             quirks=replace(server.quirks, usage_in_stream=usage, developer_role=developer),
         )
         named = candidate.target if x.auto else x.call.model
@@ -130,7 +128,7 @@ class Rewriting:
                 probe=probe,
                 retry_statuses=retry_statuses,
                 held_statuses=retry_statuses
-                | _feature_statuses(x.call, rendered)
+                | telling_statuses(x.call, rendered)
                 | (UNAUTHORIZED if withheld else frozenset()),
                 withheld=withheld,
             )
@@ -142,7 +140,8 @@ class Rewriting:
         A token of our own dashboard goes nowhere.
         """
         assert x.sent is not None and x.plan is not None
-        server, first, given = candidate.server, x.plan.first_choice, x.sent.fields
+        server, first = candidate.server, x.plan.first_choice
+        given = end_to_end(x.sent.fields, handshake=x.call is None)
         if self.runtime.settings.jwt_secret is not None:
             given = tuple(_without_own(given, self.runtime.is_own_token))
         whose = credentials.source(server, first)
@@ -228,16 +227,3 @@ def _why_withheld(server: Server, first: Server) -> str:
         f"{server.name} does not get the client's credentials, which are for {first.name}, named first in the rules. "
         f"Set `forward_auth: true` for {server.name} to send them there too, or its own `api_key:`."
     )
-
-
-def _feature_statuses(call: Call | None, rendered: Rendered | None) -> frozenset[int]:
-    """The statuses that may tell of something the server lacks, which it is then asked without."""
-    statuses: frozenset[int] = frozenset()
-    if rendered is not None and (rendered.injected or rendered.reasons):
-        statuses |= REJECTED
-    if call is not None and call.endpoint.operation == "responses" and rendered and rendered.answer is None:
-        statuses |= NO_SUCH_PATH
-    return statuses
-
-
-__all__ = ["NO_SUCH_PATH", "REJECTED", "UNAUTHORIZED", "Rewriting"]

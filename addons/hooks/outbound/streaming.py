@@ -34,7 +34,10 @@ BODILESS = (204, 304)  # RFC 9110 section 6.4.1
 
 
 class Streaming:
-    """Chooses the way, writes the x-switchman-* headers."""
+    """Chooses the way, and writes the x-switchman-* headers.
+
+    Writes: pipe, reply, trace.
+    """
 
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
@@ -44,7 +47,7 @@ class Streaming:
             return
         response = flow.response
         label(response, x, flow.request)
-        if (attempt := x.attempt) is None or attempt.ended is not None:
+        if (attempt := x.attempt) is None or attempt.verdict is not None:
             return  # the router's own answer
         if response.status_code in BODILESS:
             return

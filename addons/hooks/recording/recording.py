@@ -8,7 +8,6 @@ from typing import Any
 
 from mitmproxy import http
 
-from switchman.addons.core.dialects.neutral.streams import CUT_SHORT
 from switchman.addons.core.record import AttemptRecord, Outcome, Record
 from switchman.addons.core.request.call import Call
 from switchman.addons.core.routes.plan import TraceLine
@@ -24,33 +23,21 @@ PROBES = frozenset({"/healthz", "/readyz"})
 
 
 class Recording:
-    """The last addon: Exchange -> Record -> writer's queue. The hook itself touches no file and no database."""
+    """The last addon: Exchange -> Record -> writer's queue. The hook itself touches no file and no database.
+
+    Writes: recorded.
+    """
 
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
 
     def response(self, flow: http.HTTPFlow) -> None:
-        if (x := exchange(flow)) is None or flow.response is None:
-            return
-        broken = _broken(x)
-        if (attempt := x.attempt) is not None and attempt.ended is None:
-            attempt.ended = time.monotonic()
-            attempt.outcome = "stream" if broken else "ok" if flow.response.status_code < 400 else "status"
-            attempt.error = broken
-        if x.outcome is None and broken:
-            x.outcome, x.error = "stream_error", broken
-        if x.outcome is None:
-            x.outcome = "ok" if flow.response.status_code < 400 else "upstream_error"
-        self._write(flow, x, flow.response.status_code)
+        if (x := exchange(flow)) is not None and flow.response is not None:
+            self._write(flow, x, flow.response.status_code)
 
     def error(self, flow: http.HTTPFlow) -> None:
         if (x := exchange(flow)) is None:
             return
-        if x.outcome is None:
-            x.outcome = "cancelled"
-            x.error = flow.error.msg if flow.error else None
-            if self.runtime.is_stopping:
-                x.error = "The router was stopped before the answer was complete."
         if x.outcome == "cancelled":
             status = CLIENT_CLOSED_REQUEST
         else:
@@ -58,8 +45,7 @@ class Recording:
         self._write(flow, x, status)
 
     def done(self) -> None:
-        """Of `switchman serve` nothing runs by now; mitmproxy's own tools end without waiting for anybody."""
-        self.runtime.stopping()
+        """What still runs leaves its row; Judging has said how it ended."""
         for flow in list(self.runtime.underway.values()):
             self.error(flow)
         self.runtime.close()
@@ -74,18 +60,7 @@ class Recording:
         self.runtime.live.finished(x)
         flow.metadata.update(x.summary())
         if self.runtime.writer is not None:
-            self.runtime.put(_record(flow, x, status, x.outcome or "ok"))
-
-
-def _broken(x: Exchange) -> str | None:
-    """How a stream went wrong whose body came whole: the server said so in it, or ended it before its reply."""
-    if x.reply is None or x.pipe is None or (x.attempt is not None and x.attempt.ended is not None):
-        return None
-    if x.reply.error is not None:
-        return f"the server reported an error during its answer: {x.reply.error}"
-    if not x.reply.finished and x.attempt is not None and x.attempt.answer is not None:
-        return CUT_SHORT  # what the client was told
-    return None
+            self.runtime.put(_record(flow, x, status, x.outcome or "failed"))
 
 
 def _record(flow: http.HTTPFlow, x: Exchange, status: int, outcome: Outcome) -> Record:

@@ -47,7 +47,10 @@ IsOpen = Callable[[Candidate], bool]
 
 
 class Chain:
-    """`layers` are those after the rules, in order."""
+    """`layers` are those after the rules, in order.
+
+    Writes: conversation, trace.
+    """
 
     def __init__(self, runtime: Runtime, layers: Sequence[Layer]) -> None:
         self.runtime = runtime

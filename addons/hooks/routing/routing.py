@@ -1,4 +1,4 @@
-"""Routing: asks the pure core for a Plan, and keeps the rules fresh."""
+"""Routing: asks the pure core for a Plan, and keeps the rules fresh. Sticking remembers where a conversation was."""
 
 from __future__ import annotations
 
@@ -27,6 +27,8 @@ class Routing:
     """Puts the Plan into the Exchange: by the chain for `auto`, else by name.
 
     What is no LLM call goes to the default upstream as it is.
+
+    Writes: auto, plan, trace.
     """
 
     def __init__(self, runtime: Runtime, chain: Chain) -> None:
@@ -34,7 +36,6 @@ class Routing:
         self.chain = chain
         self.poller: asyncio.Task[None] | None = None
         self.preparing: asyncio.Task[None] | None = None
-        self.sticking: set[asyncio.Task[None]] = set()
 
     def load(self, loader: Loader) -> None:
         self.chain.start()
@@ -83,15 +84,29 @@ class Routing:
         known = seen.features(x, self.runtime.tasks) if rules.needs_features else None
         return decide(seen.routing_query(x, known), rules, is_open, self.runtime.live)
 
-    async def response(self, flow: http.HTTPFlow) -> None:
-        if (x := exchange(flow)) is None or x.conversation is None or flow.response is None:
-            return
-        if x.outcome in (None, "ok") and flow.response.status_code < 400:
-            task = asyncio.create_task(self.chain.remember(x), name="switchman conversation")
-            self.sticking.add(task)  # the event loop itself holds its tasks only weakly
-            task.add_done_callback(self.sticking.discard)
-            # An agent's next turn may come at once, and should find it; but no answer waits long for this.
-            await asyncio.wait([task], timeout=STICK_PATIENCE)
-
     def _is_open(self, candidate: Candidate, requested_model: str) -> bool:
         return self.runtime.breakers.is_open(candidate.target_for(requested_model), time.monotonic())
+
+
+class Sticking:
+    """Holds a conversation to the target that answered it: see Chain.
+
+    Writes: nothing.
+    """
+
+    def __init__(self, chain: Chain) -> None:
+        self.chain = chain
+        self.tasks: set[asyncio.Task[None]] = set()
+
+    async def response(self, flow: http.HTTPFlow) -> None:
+        if (x := exchange(flow)) is None or x.conversation is None or not x.was_answered:
+            return
+        task = asyncio.create_task(self.chain.remember(x), name="switchman conversation")
+        self.tasks.add(task)  # the event loop itself holds its tasks only weakly
+        task.add_done_callback(self.tasks.discard)
+        # An agent's next turn may come at once, and should find it; but no answer waits long for this.
+        await asyncio.wait([task], timeout=STICK_PATIENCE)
+
+    async def error(self, flow: http.HTTPFlow) -> None:
+        """The client left: after the last word of its answer, the conversation stays there all the same."""
+        await self.response(flow)

@@ -2,7 +2,12 @@
 
 import pytest
 
+from switchman.addons.core.decision.judge import Verdict
+from switchman.addons.core.routes.plan import Candidate
 from switchman.addons.core.servers.breaker import Breakers
+from switchman.addons.core.servers.servers import Server
+from switchman.addons.core.servers.urls import parse
+from switchman.addons.flow.exchange import Attempt, Exchange
 from switchman.addons.state.live import MAX_TARGETS, WINDOW, LiveFigures, Sample
 
 
@@ -82,3 +87,27 @@ def test_memory_is_bounded(live: LiveFigures, clock: Clock) -> None:
         live.observe("s", f"s/{number}", Sample(clock.now, 2.0))
     assert live.p95_ms("s/first") is None
     assert live.p95_ms(f"s/{MAX_TARGETS - 1}") == 2.0
+
+
+@pytest.mark.parametrize(
+    ("verdict", "p95", "health"),
+    [
+        (Verdict("ok", "answered"), 2000.0, "green"),
+        (Verdict("status", "failed"), None, "red"),
+        (Verdict("error", "failed"), None, "red"),
+        (Verdict("error", "answered"), None, None),
+        (Verdict("refused", "answered"), None, None),
+        (Verdict("withheld", "answered"), None, None),
+        (Verdict("left", "answered"), None, None),
+        (Verdict("lacks", None), None, None),
+        (None, None, None),
+    ],
+)
+def test_an_attempt_counts_by_its_verdict(
+    live: LiveFigures, verdict: Verdict | None, p95: float | None, health: str | None
+) -> None:
+    """A failure is what the judge calls one, whatever its status; clients that left or erred say nothing."""
+    candidate = Candidate(Server("s", parse("http://s:1")), "m")
+    tried = Attempt(1, candidate, "s/m", "u", 0.0, started=990.0, status=404, ended=992.0, verdict=verdict)
+    live.finished(Exchange("id", 0.0, 0.0, "c", attempts=[tried]))
+    assert (live.p95_ms("s/m"), live.health("s")) == (p95, health)

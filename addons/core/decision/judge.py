@@ -1,0 +1,252 @@
+"""judge(): how an attempt ended, said once. Breaker, record, caches, stickiness and live figures read its Verdict.
+
+The first line of this list that fits decides:
+ 1. The stream held an error event: it failed, whatever came after that. The status that the error stands for says
+    whether the server failed, or refused.
+ 2. The stream said its last word: it is an answer, however its connection ended and whoever left after that.
+ 3. The client left, or the router stopped: nothing is known of the server, unless it was answering its client.
+ 4. The server closed an idle connection as the request went out on it: nothing is known.
+ 5. No connection, no answer in time, a broken one: the server failed.
+ 6. An error status: the server lacks a feature, or wants credentials that it was not given, or failed (what
+    `retry_on` names counts), or refused a request that is the client's own fault.
+ 7. A good status with an error for an answer: the server failed, or refused, by the status that the error stands for.
+ 8. A translated stream that ended before its reply did: the server failed.
+ 9. All else is an answer.
+It does not matter which of mitmproxy's hooks told of the end.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from switchman.addons.core.dialects.errors import decode_error, decode_failure
+from switchman.addons.core.dialects.neutral.form import Failed
+from switchman.addons.core.dialects.neutral.streams import CUT_SHORT
+from switchman.addons.core.dialects.rendering import Rendered
+from switchman.addons.core.record import Outcome
+from switchman.addons.core.request.call import Call
+from switchman.addons.core.servers.retry import FailureKind, retriable_statuses
+from switchman.addons.core.servers.servers import Server
+from switchman.addons.core.streams.reply import ReplyCollector
+
+# A server that rejects stream_options answers 400 (OpenAI's dialect) or 422 (FastAPI-based servers).
+REJECTED: Final = frozenset({400, 422})
+# A server without /v1/responses answers one of these.
+NO_SUCH_PATH: Final = frozenset({404, 405, 501})
+# What a server says that wants credentials, or others.
+UNAUTHORIZED: Final = frozenset({401, 403})
+
+Kind = Literal[
+    "ok",
+    "beside",  # a whole answer with an error beside it: passed on, but nothing is built on it
+    "status",  # an error status that is the server's fault
+    "refused",  # an error status that is the client's own fault
+    "lacks",  # an error status by which the server says that it has no such feature
+    "withheld",  # 401 or 403 of a server that was not given the client's credentials
+    "error",  # a good status, and nothing but an error behind it
+    "stream",  # it broke off after it had begun, or said so itself
+    "connect",
+    "dns",
+    "tls",
+    "timeout",
+    "reset",
+    "stale",  # an idle connection that the server had closed
+    "left",  # by its client
+    "stopped",  # by the router
+]
+Feature = Literal["reasoning", "usage", "responses"]
+How = FailureKind | Literal["complete", "left"]
+
+# How the log calls an attempt's end, where it has another word for it.
+_RECORDED: Final[dict[Kind, str]] = {
+    "beside": "ok", "refused": "status", "lacks": "status", "withheld": "status", "stale": "reset",
+    "left": "cancelled", "stopped": "cancelled",
+}  # fmt: skip
+# What the request comes to, if this attempt's answer is the one that its client gets. Else an error was handed on.
+_OUTCOMES: Final[dict[Kind, Outcome]] = {
+    "ok": "ok", "beside": "ok", "stream": "stream_error", "left": "cancelled", "stopped": "stream_error",
+}  # fmt: skip
+LACKS: Final[dict[Feature, str]] = {
+    "reasoning": "the model refused what it was told of thinking; sent again without",
+    "usage": "the server rejected stream_options, which the router had added; sent again without",
+    "responses": "the server has no Responses API; sent again as a chat completion",
+}
+STALE: Final = "the server had closed the idle connection; sent again on a fresh one"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How an attempt ended, and what follows.
+
+    `health`: what it says of the server; None for nothing. `error`: for a person. `feature`: what the server turned
+    out to lack.
+    """
+
+    kind: Kind
+    health: Literal["answered", "failed"] | None
+    error: str | None = None
+    feature: Feature | None = None
+
+    @property
+    def is_answer(self) -> bool:
+        """Whether it may be kept, and a conversation stay with who gave it."""
+        return self.kind == "ok"
+
+    @property
+    def recorded(self) -> str:
+        """core.record.AttemptRecord.outcome."""
+        return _RECORDED.get(self.kind, self.kind)
+
+    @property
+    def outcome(self) -> Outcome:
+        """What the request comes to, if its client gets this attempt's answer."""
+        return _OUTCOMES.get(self.kind, "upstream_error")
+
+    @property
+    def breaker(self) -> Literal["success", "failure", "release"]:
+        """What the breaker is told. A release gives a probe's place back; so it matters for a probe only."""
+        match self.health:
+            case "answered":
+                return "success"
+            case "failed":
+                return "failure"
+            case None:
+                return "release"
+
+    @property
+    def counts(self) -> Literal["answer", "failure"] | None:
+        """What the live figures count. A refusal is quick, and says nothing of how long answers take."""
+        if self.health == "failed":
+            return "failure"
+        return "answer" if self.kind in ("ok", "beside") else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """What was seen of an attempt by its end.
+
+    `how`: "complete" for a body that came to its end. "left": the client is gone. Else what went wrong, as the proxy
+    says. `body`: of an error status, None where it was not kept. `failed`: the error that a whole answer is in spite
+    of its status. `reply`: what was read of an answer, `streamed` or whole.
+    """
+
+    server: Server
+    how: How
+    status: int | None = None  # None: the answer never began
+    message: str | None = None
+    body: bytes | None = None
+    failed: Failed | None = None
+    reply: ReplyCollector | None = None
+    streamed: bool = False
+    reused: bool = False  # the connection had served before, and brought nothing of this answer
+    withheld: bool = False  # the client's credentials were not for this server, which has none of its own
+    call: Call | None = None
+    rendered: Rendered | None = None
+
+
+def judge(end: Ending) -> Verdict:
+    """The verdict. Pure, and the same whichever way the end came to be known."""
+    reply = end.reply
+    if reply is not None and end.streamed:
+        if reply.error is not None and end.how not in ("error", "status"):  # 1
+            error = f"the server reported an error during its answer: {reply.error}"
+            return Verdict("stream", _health(end, decode_failure(reply.failure or {}).status), error)
+        if reply.ended and reply.error is None:  # 2
+            return Verdict("ok", "answered")
+    match end.how:
+        case "left" | "cancelled":  # 3
+            answering = end.how == "left" and reply is not None and reply.first_token_at is not None
+            return Verdict("left" if end.how == "left" else "stopped", "answered" if answering else None, end.message)
+        case "reset" if end.reused:  # 4
+            return Verdict("stale", None, STALE)
+        case "connect" | "dns" | "tls" | "timeout" | "reset" | "stream":  # 5
+            return Verdict(end.how, "failed", end.message)
+        case "status":  # 6
+            return _by_status(end, end.status)
+        case "error":  # 7
+            return _by_error(end)
+        case "complete":
+            return _complete(end)
+
+
+def _complete(end: Ending) -> Verdict:
+    """Of an answer whose body came whole."""
+    reply = end.reply
+    if end.failed is not None:  # 7
+        return _by_error(end)
+    if end.status is not None and end.status >= 400:  # 6
+        return _by_status(end, end.status)
+    if reply is None:
+        return Verdict("ok", "answered")
+    if end.streamed:
+        translated = end.rendered is not None and end.rendered.answer is not None
+        if translated and not reply.finished:  # 8: as the client was told
+            return Verdict("stream", "failed", CUT_SHORT)
+    elif reply.failure is not None:
+        return Verdict("beside", _health(end, decode_failure(reply.failure).status), None)
+    return Verdict("ok", "answered")  # 9
+
+
+def _by_status(end: Ending, status: int | None) -> Verdict:
+    if feature := missing_feature(end):
+        return Verdict("lacks", None, LACKS[feature], feature=feature)
+    if end.withheld and status in UNAUTHORIZED:
+        return Verdict("withheld", "answered", f"{end.message}; it was not given the client's credentials")
+    if status in retriable_statuses(end.server) or (end.how == "status" and end.body is None):
+        return Verdict("status", "failed", end.message)
+    return Verdict("refused", "answered", end.message)
+
+
+def _by_error(end: Ending) -> Verdict:
+    status = end.failed.status if end.failed is not None else 500
+    error = end.message if end.message is not None else end.failed.message if end.failed is not None else None
+    return Verdict("error", _health(end, status), error)
+
+
+def _health(end: Ending, status: int) -> Literal["answered", "failed"]:
+    return "failed" if status in retriable_statuses(end.server) else "answered"
+
+
+# Features that servers may lack
+
+
+def telling_statuses(call: Call | None, rendered: Rendered | None) -> frozenset[int]:
+    """The statuses that may tell of something the server lacks, which it is then asked without."""
+    statuses: frozenset[int] = frozenset()
+    if rendered is not None and (rendered.injected or rendered.reasons):
+        statuses |= REJECTED
+    if call is not None and call.endpoint.operation == "responses" and rendered and rendered.answer is None:
+        statuses |= NO_SUCH_PATH
+    return statuses
+
+
+def missing_feature(end: Ending) -> Feature | None:
+    """What an answer that was held back says the server lacks; None where it says no such thing."""
+    rendered = end.rendered
+    if end.how != "status" or rendered is None or end.call is None:
+        return None
+    if rendered.reasons and end.status in REJECTED and _is_about_thinking(end):
+        return "reasoning"
+    if rendered.injected and end.status in REJECTED:
+        return "usage"
+    asked_responses = end.call.endpoint.operation == "responses" and rendered.answer is None
+    if asked_responses and end.status in NO_SUCH_PATH and not _is_about_model(end):
+        return "responses"
+    return None
+
+
+def _is_about_thinking(end: Ending) -> bool:
+    """`"llama3" does not support thinking` (Ollama), `Unrecognized request argument: reasoning_effort` (OpenAI)."""
+    if end.body is None or end.status is None:
+        return False
+    error = decode_error(end.status, end.body)
+    return any(word in f"{error.message} {error.param}".lower() for word in ("think", "reasoning"))
+
+
+def _is_about_model(end: Ending) -> bool:
+    """Whether a 404 says that the model is missing, not the path."""
+    if end.body is None or end.status is None:
+        return False
+    error = decode_error(end.status, end.body)
+    return error.code == "model_not_found" or "model" in error.message.lower()

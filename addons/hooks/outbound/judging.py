@@ -1,0 +1,119 @@
+"""Judging: says how each attempt ended, once, and tells the breakers.
+
+The status is known from the head on, but only the end tells whether an answer was one: servers send errors in the
+middle of streams, and with a status of 200. core/decision/judge.py has the rules; whoever else wants to know
+(Failover, Sticking, Keeping, Recording, the live figures) reads `attempt.verdict`, or `x.outcome` for the request.
+"""
+
+from __future__ import annotations
+
+import time
+
+from mitmproxy import http
+
+from switchman.addons.core.decision.judge import Ending, How, Verdict, judge
+from switchman.addons.core.servers.retry import parse_retry_after
+from switchman.addons.flow.exchange import Attempt, Exchange, exchange
+from switchman.addons.proxy.attempt import UpstreamFailure
+from switchman.addons.state.runtime import Runtime
+
+STOPPED = "The router was stopped before the answer was complete."
+
+
+class Judging:
+    """After Processing, which may find an error within an answer, and before all who read the verdict.
+
+    Writes: attempt.verdict, attempt.ended, outcome, error.
+    """
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+
+    def upstream_failed(self, failure: UpstreamFailure) -> None:
+        """The proxy gave an attempt up. Where its client has some of the answer, no other one can follow."""
+        if (x := exchange(failure.flow)) is None or (attempt := x.attempt) is None:
+            return
+        self._judge(x, attempt, failure.kind, failure.response, failure)
+        if failure.begun:
+            self._settle(x, failure.flow)
+
+    def response(self, flow: http.HTTPFlow) -> None:
+        """The answer is whole."""
+        if (x := exchange(flow)) is None or flow.response is None:
+            return
+        if (attempt := x.attempt) is not None and attempt.verdict is None:
+            self._judge(x, attempt, "complete", flow.response)
+        self._settle(x, flow)
+
+    def error(self, flow: http.HTTPFlow) -> None:
+        """The client left, or was refused by the proxy; be it that it had all it wanted by then."""
+        if (x := exchange(flow)) is None:
+            return
+        if (attempt := x.attempt) is not None and attempt.verdict is None:
+            verdict = self._judge(x, attempt, "left", flow.response)
+            if verdict.is_answer and x.pipe is not None:
+                x.pipe(b"")  # what the stages still hold is part of the answer
+        self._settle(x, flow, left=True)
+
+    def done(self) -> None:
+        """Of `switchman serve` nothing runs by now; mitmproxy's own tools end without waiting for anybody."""
+        self.runtime.stopping()
+        for flow in list(self.runtime.underway.values()):
+            self.error(flow)
+
+    def _judge(
+        self,
+        x: Exchange,
+        attempt: Attempt,
+        how: How,
+        response: http.Response | None,
+        failure: UpstreamFailure | None = None,
+    ) -> Verdict:
+        status = attempt.status
+        if status is None and how == "complete" and response is not None:
+            status = response.status_code
+        attempt.ended = time.monotonic()
+        attempt.verdict = verdict = judge(
+            Ending(
+                server=attempt.candidate.server,
+                how=how,
+                status=status,
+                message=failure.message if failure else None,
+                body=response.get_content(strict=False) if failure and response else None,
+                failed=failure.failed if failure else x.failed,
+                reply=x.reply,
+                streamed=x.pipe is not None and x.pipe.framing != "raw",
+                reused=failure is not None and failure.reused,
+                withheld=attempt.withheld,
+                call=x.call,
+                rendered=attempt.rendered,
+            )
+        )
+        breakers = self.runtime.breakers
+        match verdict.breaker:
+            case "success":
+                breakers.success(attempt.target, attempt.ended)
+            case "failure":
+                retry_after = parse_retry_after(response.headers, time.time()) if response is not None else None
+                breakers.failure(attempt.target, attempt.ended, retry_after)
+            case "release" if attempt.probe:
+                breakers.release(attempt.target)
+        return verdict
+
+    def _settle(self, x: Exchange, flow: http.HTTPFlow, *, left: bool = False) -> None:
+        """What the request came to, unless the router has answered it itself. `left`: its client may be gone."""
+        if x.outcome is not None:
+            return
+        verdict = x.verdict
+        if x.last_answer is not None and flow.response is x.last_answer:
+            x.outcome = "upstream_error"
+            if verdict is None or verdict.kind != "refused":
+                x.error = f"status {x.last_answer.status_code} from the last server that answered"
+        elif verdict is not None and verdict.kind != "left":
+            x.outcome, x.error = verdict.outcome, verdict.error
+        elif left:
+            x.outcome, x.error = "cancelled", flow.error.msg if flow.error else None
+            if self.runtime.is_stopping:
+                x.error = STOPPED
+        else:  # by another addon than ours
+            x.outcome = "ok" if flow.response is not None and flow.response.status_code < 400 else "upstream_error"

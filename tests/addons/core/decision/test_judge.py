@@ -1,0 +1,245 @@
+"""How an attempt ended, and what breaker, record, caches, stickiness and live figures make of it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from switchman.addons.core.decision.judge import (
+    Ending,
+    How,
+    Kind,
+    Verdict,
+    judge,
+    telling_statuses,
+)
+from switchman.addons.core.dialects.neutral.form import Failed
+from switchman.addons.core.dialects.neutral.streams import CUT_SHORT
+from switchman.addons.core.dialects.rendering import Rendered
+from switchman.addons.core.request.call import Call, Endpoint
+from switchman.addons.core.servers.retry import OPT_IN_STATUSES, RETRIABLE_STATUSES
+from switchman.addons.core.servers.servers import Server
+from switchman.addons.core.servers.urls import parse
+from switchman.addons.core.streams.events import Event
+from switchman.addons.core.streams.reply import ReplyCollector
+from switchman.addons.core.streams.sse import SSESplitter
+
+TEXT = b'data: {"choices":[{"index":0,"delta":{"content":"a"}}]}\n\n'
+LAST = b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n'
+DONE = b"data: [DONE]\n\n"
+BUSY = b'data: {"error":{"message":"too busy","type":"server_error"}}\n\n'
+WRONG = b'data: {"error":{"message":"too long","type":"invalid_request_error"}}\n\n'
+BREAKS: list[How] = ["connect", "dns", "tls", "timeout", "reset", "stream"]
+ALL: list[How] = [*BREAKS, "cancelled", "left", "complete"]
+
+
+def server(**more: Any) -> Server:
+    return Server("s", parse("http://s:1"), **more)
+
+
+def collected(*events: bytes) -> ReplyCollector:
+    """What is known of a stream of these events."""
+    reply, splitter = ReplyCollector(), SSESplitter()
+    found: list[Event] = splitter.feed(b"".join(events))
+    for event in found:
+        reply.feed(event, 1.0)
+    return reply
+
+
+def whole(obj: dict[str, Any]) -> ReplyCollector:
+    reply = ReplyCollector()
+    reply.feed_whole(obj)
+    return reply
+
+
+def call(operation: Any = "chat") -> Call:
+    return Call(Endpoint("openai", operation, "/v1"), "", "{}", {}, {}, "m", stream=False)
+
+
+def rendered(**more: Any) -> Rendered:
+    return Rendered("/v1", "{}", False, Endpoint("openai", "chat", "/v1"), **more)
+
+
+def verdict(how: How = "complete", *, retry_on: frozenset[int] = frozenset(), **more: Any) -> Verdict:
+    return judge(Ending(server=server(retry_on=retry_on), how=how, **more))
+
+
+def follows(one: Verdict) -> tuple[Any, ...]:
+    """All that somebody reads of a verdict, but its words."""
+    return one.kind, one.recorded, one.outcome, one.breaker, one.counts, one.is_answer
+
+
+GOOD = ("ok", "ok", "ok", "success", "answer", True)
+
+
+@pytest.mark.parametrize("how", ALL)
+def test_a_stream_that_said_its_last_word_is_an_answer(how: How) -> None:
+    """However its connection ended, whoever left after that, and whichever hook told of it."""
+    assert follows(verdict(how, status=200, reply=collected(TEXT, LAST, DONE), streamed=True)) == GOOD
+
+
+@pytest.mark.parametrize("reply", [None, whole({"choices": []}), whole({})])
+def test_a_whole_answer_is_one(reply: ReplyCollector | None) -> None:
+    """Whatever it says: what is no error is an answer."""
+    assert follows(verdict(status=200, reply=reply)) == GOOD
+
+
+def test_a_stream_of_the_clients_dialect_may_end_without_its_last_word() -> None:
+    """The client got what the server sent, to the byte; not every server says [DONE]."""
+    assert follows(verdict(status=200, reply=collected(TEXT), streamed=True)) == GOOD
+
+
+@pytest.mark.parametrize("events", [(TEXT,), ()])
+def test_a_translated_stream_that_was_cut_short_is_the_servers_failure(events: tuple[bytes, ...]) -> None:
+    """Its client was told so, and so are all others."""
+    found = verdict(status=200, reply=collected(*events), streamed=True, rendered=rendered(answer=object()))
+    assert follows(found) == ("stream", "stream", "stream_error", "failure", "failure", False)
+    assert found.error == CUT_SHORT
+    done = verdict(status=200, reply=collected(TEXT, LAST), streamed=True, rendered=rendered(answer=object()))
+    assert follows(done) == GOOD
+
+
+@pytest.mark.parametrize("how", BREAKS)
+def test_a_connection_that_fails_is_the_servers_failure(how: How) -> None:
+    """Whatever had come by then, if it was not the last word."""
+    for reply in (None, collected(TEXT), collected(TEXT, LAST)):
+        found = verdict(how, message="it broke", status=200, reply=reply, streamed=reply is not None)
+        outcome = "stream_error" if how == "stream" else "upstream_error"
+        assert follows(found) == (how, how, outcome, "failure", "failure", False)
+        assert found.error == "it broke"
+
+
+def test_an_idle_connection_that_was_closed_says_nothing() -> None:
+    """It is asked again, on a fresh one; only a reset can be of that kind."""
+    assert follows(verdict("reset", reused=True))[:2] == ("stale", "reset")
+    assert follows(verdict("reset", reused=True))[3:] == ("release", None, False)
+    assert verdict("timeout", reused=True).kind == "timeout"
+
+
+@pytest.mark.parametrize(
+    ("reply", "breaker"), [(None, "release"), (collected(), "release"), (collected(TEXT), "success")]
+)
+def test_a_client_that_left_says_nothing_but_that_its_server_was_answering(
+    reply: ReplyCollector | None, breaker: str
+) -> None:
+    """No answer to be kept, and no duration that counts."""
+    found = verdict("left", status=200, reply=reply, streamed=reply is not None)
+    assert follows(found) == ("left", "cancelled", "cancelled", breaker, None, False)
+
+
+def test_a_router_that_stops_blames_nobody() -> None:
+    """Half a stream is no answer all the same."""
+    found = verdict("cancelled", message="stopped", status=200, reply=collected(TEXT), streamed=True)
+    assert follows(found) == ("stopped", "cancelled", "stream_error", "release", None, False)
+
+
+@pytest.mark.parametrize("how", ["complete", "left", "stream", "reset"])
+@pytest.mark.parametrize("after", [b"", DONE])
+def test_an_error_within_a_stream_is_what_counts(after: bytes, how: How) -> None:
+    """Clients leave when they read one, servers close, and some still say [DONE]."""
+    busy = verdict(how, status=200, reply=collected(TEXT, BUSY, after), streamed=True)
+    assert follows(busy) == ("stream", "stream", "stream_error", "failure", "failure", False)
+    assert "too busy" in (busy.error or "")
+    wrong = verdict(how, status=200, reply=collected(TEXT, WRONG, after), streamed=True)
+    assert follows(wrong) == ("stream", "stream", "stream_error", "success", None, False)
+
+
+STATUSES = [400, 401, 403, 404, 405, 409, 413, 422, 451, 501, *sorted(RETRIABLE_STATUSES)]
+
+
+@pytest.mark.parametrize("how", ["complete", "status"])
+@pytest.mark.parametrize("status", STATUSES)
+@pytest.mark.parametrize("opt_in", [frozenset(), OPT_IN_STATUSES], ids=["plain", "retry_on"])
+def test_retry_on_counts_whether_there_is_another_candidate_or_not(
+    status: int, opt_in: frozenset[int], how: How
+) -> None:
+    """`complete` is the last one's, whose answer was passed on; `status` that of one that was held back."""
+    found = verdict(how, status=status, body=b"{}", retry_on=opt_in)
+    if status in RETRIABLE_STATUSES | opt_in:
+        assert follows(found) == ("status", "status", "upstream_error", "failure", "failure", False)
+    else:
+        assert follows(found) == ("refused", "status", "upstream_error", "success", None, False)
+
+
+def test_an_error_that_never_ends_is_the_servers_failure() -> None:
+    """Whatever its status: there is nothing that the client could be told."""
+    assert verdict("status", status=400, message="endless", body=None).health == "failed"
+
+
+@pytest.mark.parametrize("status", [401, 403])
+@pytest.mark.parametrize("how", ["complete", "status"])
+def test_a_refusal_for_want_of_credentials_is_no_fault(status: int, how: How) -> None:
+    """Also where the server's 401 would count otherwise."""
+    found = verdict(how, status=status, body=b"", message="status", withheld=True, retry_on=OPT_IN_STATUSES)
+    assert follows(found) == ("withheld", "status", "upstream_error", "success", None, False)
+    assert verdict(how, status=500, body=b"", withheld=True).kind == "status"
+
+
+ERRORS: list[tuple[int, str, str | None]] = [
+    (400, "success", None),
+    (404, "success", None),
+    (500, "failure", "failure"),
+]
+
+
+@pytest.mark.parametrize(("status", "breaker", "counts"), ERRORS)
+@pytest.mark.parametrize("how", ["complete", "error"])
+def test_an_error_for_an_answer_counts_as_its_status_would(
+    how: How, status: int, breaker: str, counts: str | None
+) -> None:
+    """Though the status of the head is 200: it is no answer, whosever fault it is."""
+    failed = Failed("no", status=status)
+    found = verdict(how, status=200, failed=failed)
+    assert follows(found) == ("error", "error", "upstream_error", breaker, counts, False)
+    assert found.error == "no"
+    assert verdict(how, status=200, failed=Failed("no", status=404), retry_on=OPT_IN_STATUSES).health == "failed"
+
+
+def test_an_error_before_the_first_event_is_an_error_not_a_stream() -> None:
+    """Nothing has gone to the client, so another server is asked."""
+    found = verdict("error", message="m", status=200, failed=Failed("no"), reply=collected(BUSY), streamed=True)
+    assert (found.kind, found.error) == ("error", "m")
+
+
+def test_nothing_is_built_on_an_answer_with_an_error_beside_it() -> None:
+    """The client gets it as it came, and the record says ok; but nobody keeps it or stays with who gave it."""
+    reply = whole({"error": {"message": "half", "code": 500}, "choices": [{"message": {"content": "a"}}]})
+    found = verdict(status=200, reply=reply)
+    assert follows(found) == ("beside", "ok", "ok", "failure", "failure", False)
+
+
+LACKS: list[tuple[str, int, Any, Any, bytes, Kind]] = [
+    ("usage", 400, "chat", {"injected": True}, b"", "lacks"),
+    ("usage", 422, "chat", {"injected": True}, b"", "lacks"),
+    ("usage", 404, "chat", {"injected": True}, b"", "refused"),
+    ("usage", 400, "chat", {}, b"", "refused"),
+    ("reasoning", 400, "chat", {"reasons": True}, b'{"error":"\\"m\\" does not support thinking"}', "lacks"),
+    ("reasoning", 400, "chat", {"reasons": True}, b'{"error":"bad"}', "refused"),
+    ("responses", 404, "responses", {}, b'{"detail":"Not Found"}', "lacks"),
+    ("responses", 501, "responses", {}, b"", "lacks"),
+    ("responses", 404, "responses", {}, b'{"error":{"message":"no","code":"model_not_found"}}', "refused"),
+    ("responses", 404, "responses", {"answer": object()}, b"", "refused"),
+]
+
+
+@pytest.mark.parametrize(("feature", "status", "operation", "sent", "body", "kind"), LACKS)
+def test_a_server_says_by_its_status_what_it_lacks(
+    feature: str, status: int, operation: Any, sent: Any, body: bytes, kind: Kind
+) -> None:
+    """It is then asked again without, and nobody is blamed; only what was held back can be asked again."""
+    found = verdict("status", status=status, body=body, call=call(operation), rendered=rendered(**sent))
+    assert (found.kind, found.feature) == (kind, feature if kind == "lacks" else None)
+    assert found.breaker == ("release" if kind == "lacks" else "success")
+    passed_on = verdict("complete", status=status, call=call(operation), rendered=rendered(**sent))
+    assert passed_on.kind == "refused"
+
+
+def test_what_may_tell_of_a_lack_is_held_back() -> None:
+    """Nothing else is: an error for the client reaches it at once."""
+    assert telling_statuses(None, None) == telling_statuses(call(), rendered()) == frozenset()
+    assert telling_statuses(call(), rendered(injected=True)) == {400, 422}
+    assert telling_statuses(call(), rendered(reasons=True)) == {400, 422}
+    assert telling_statuses(call("responses"), rendered()) == {404, 405, 501}
+    assert telling_statuses(call("responses"), rendered(answer=json)) == frozenset()

@@ -1,0 +1,173 @@
+"""What follows an attempt that failed."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import pytest
+
+from switchman.addons.core.dialects.neutral.form import Failed
+from switchman.addons.core.streams.pipe import Pipe
+from switchman.addons.core.streams.reply import ReplyCollector
+
+TEXT = b'data: {"choices":[{"index":0,"delta":{"content":"a"}}]}\n\n'
+DONE = b"data: [DONE]\n\n"
+
+
+def streaming(x: Any, *events: bytes) -> None:
+    """Some of a stream has gone to the client."""
+    x.reply = ReplyCollector()
+    x.pipe = Pipe("sse", [], x.reply, 1000, lambda *_: None, time.monotonic)
+    for event in events:
+        x.pipe(event)
+
+
+def test_the_next_candidate_is_asked(pipeline: Any) -> None:
+    """With its own request; nothing is left of the first one's answer."""
+    flow, x = pipeline.send("one/a", "two/b")
+    streaming(x)
+    failure = pipeline.fail(flow, "connect", message="refused")
+    assert (failure.retry, failure.fresh, flow.response) == (True, False, None)
+    assert (flow.request.host, [one.outcome for one in x.attempts]) == ("two", ["connect", None])
+    assert (x.pipe, x.reply) == (None, None)
+
+
+@pytest.mark.parametrize(("kind", "status"), [("connect", 502), ("reset", 502), ("timeout", 504)])
+def test_when_nobody_answered_the_router_says_so(kind: str, status: int, pipeline: Any) -> None:
+    """What was tried stands in the message."""
+    flow, x = pipeline.send("one/a", "two/b")
+    pipeline.fail(flow, "connect", message="refused")
+    failure = pipeline.fail(flow, kind, message="mute")
+    assert (failure.retry, flow.response.status_code, x.outcome) == (False, status, "failed")
+    assert x.error == "No server could answer. Tried one/a: refused; two/b: mute."
+
+
+def test_the_last_server_that_answered_has_the_last_word(pipeline: Any, answer_of: Any) -> None:
+    """Its status, headers and body."""
+    flow, x = pipeline.send("one/a", "two/b")
+    said = answer_of(503, {"error": "busy"}, retry_after="7")
+    pipeline.fail(flow, "status", message="status 503", response=said)
+    pipeline.fail(flow, "connect", message="refused")
+    assert flow.response is said
+    pipeline.judging.response(flow)
+    assert (x.outcome, x.error) == ("upstream_error", "status 503 from the last server that answered")
+
+
+def test_an_error_with_a_good_status_is_told_with_the_one_it_should_have_had(pipeline: Any, answer_of: Any) -> None:
+    """A client's SDK reads the status."""
+    flow, _ = pipeline.send("one/a")
+    head = answer_of(200, retry_after="3")
+    pipeline.fail(flow, "error", message="m", response=head, failed=Failed("too busy", "server_error", status=529))
+    assert (flow.response.status_code, flow.response.headers["retry-after"]) == (529, "3")
+    assert json.loads(flow.response.content)["error"]["message"] == "too busy"
+
+
+def test_no_further_server_is_asked_when_the_time_is_up(pipeline: Any) -> None:
+    """The deadline is of the request as a whole."""
+    flow, x = pipeline.send("one/a", "two/b")
+    x.deadline = time.monotonic() - 1
+    assert not pipeline.fail(flow, "timeout").retry
+    assert flow.response.status_code == 504
+
+
+def test_a_stale_connection_is_no_failure(pipeline: Any) -> None:
+    """The same server is asked once more, on a fresh one; the breaker hears nothing of it."""
+    flow, x = pipeline.send("one/a", "two/b")
+    for _ in range(10):
+        failure = pipeline.fail(flow, "reset", reused=True)
+        assert (failure.retry, failure.fresh, x.attempt.target) == (True, True, "one/a")
+    assert not pipeline.runtime.breakers.is_open("one/a", time.monotonic())
+
+
+def test_what_a_server_lacks_it_is_asked_without(pipeline: Any, answer_of: Any) -> None:
+    """And not asked for again; unless it refuses the request without it, too: then it had nothing against it."""
+    flow, x = pipeline.send("one/a", "two/b", stream=True)
+    failure = pipeline.fail(flow, "status", message="status 400", response=answer_of(400, {"error": "bad"}))
+    assert failure.retry and x.attempt.target == "one/a"
+    assert "stream_options" not in json.loads(flow.request.raw_content)
+    assert pipeline.rewriting.without["usage"] == {"one"}
+    assert "stream_options" in (x.attempts[0].error or "")
+    pipeline.answer(flow, 400, {"error": "bad"})
+    assert pipeline.rewriting.without["usage"] == set()
+
+
+def test_thinking_is_a_matter_of_the_model(pipeline: Any, answer_of: Any) -> None:
+    """Another model of the same server is still told."""
+    flow, x = pipeline.send("laptop/a", think=None, reasoning_effort="high")
+    assert x.attempt.rendered.reasons
+    said = answer_of(400, {"error": '"a" does not support thinking'})
+    assert pipeline.fail(flow, "status", message="status 400", response=said).retry
+    assert pipeline.rewriting.without["reasoning"] == {"laptop/a"}
+    pipeline.answer(flow, 400, {"error": "bad"})
+    assert pipeline.rewriting.without["reasoning"] == set()
+
+
+def test_a_clients_own_fault_is_the_end(pipeline: Any, answer_of: Any) -> None:
+    """Held back as it might have told of a lack, it is handed on: others would say the same."""
+    flow, x = pipeline.send("one/a", "two/b", path="/v1/responses", input="hi", messages=None)
+    said = answer_of(404, {"error": {"message": "no such model", "code": "model_not_found"}})
+    failure = pipeline.fail(flow, "status", message="status 404", response=said)
+    assert (failure.retry, flow.response) == (False, said)
+    pipeline.judging.response(flow)
+    assert (x.outcome, x.error, x.attempt.outcome) == ("upstream_error", None, "status")
+
+
+def test_a_refusal_for_want_of_credentials_is_worse_than_any_answer(pipeline: Any, answer_of: Any) -> None:
+    """The next one is asked; what was said before stays the answer."""
+    flow, x = pipeline.send("one/a", "abroad/b", "two/c", headers=[(b"authorization", b"Bearer k")])
+    busy = answer_of(503)
+    pipeline.fail(flow, "status", message="status 503", response=busy)
+    assert pipeline.fail(flow, "status", message="status 401", response=answer_of(401)).retry
+    assert x.attempts[1].error == "status 401; it was not given the client's credentials"
+    pipeline.fail(flow, "connect")
+    assert flow.response is busy
+
+
+def test_a_stream_that_died_ends_with_an_error_event(pipeline: Any) -> None:
+    """No other server: the client would get its text twice."""
+    flow, x = pipeline.send("one/a", "two/b", stream=True)
+    streaming(x, TEXT)
+    failure = pipeline.fail(flow, "stream", message="gone", begun=True)
+    (tail,) = failure.tail
+    assert (failure.retry, "The server one failed during its answer: gone" in tail.decode()) == (False, True)
+    assert (x.outcome, x.error, x.attempt.outcome, len(x.attempts)) == ("stream_error", "gone", "stream", 1)
+
+
+def test_a_stream_that_died_after_its_last_word_is_an_answer(pipeline: Any) -> None:
+    """Only the end of the framing is missing."""
+    flow, x = pipeline.send("one/a", stream=True)
+    streaming(x, TEXT, DONE)
+    assert pipeline.fail(flow, "stream", begun=True).tail == []
+    assert (x.outcome, x.error, x.attempt.outcome) == ("ok", None, "ok")
+
+
+def test_bytes_of_no_known_form_break_where_the_server_broke(pipeline: Any) -> None:
+    """There is no way to tell the client otherwise."""
+    flow, x = pipeline.send("one/", path="/no/llm/call")
+    x.pipe = Pipe("raw", [], None, 0, lambda *_: None, time.monotonic)
+    assert pipeline.fail(flow, "stream", begun=True).tail is None
+    assert x.outcome == "stream_error"
+
+
+def test_a_router_that_stops_says_so(pipeline: Any) -> None:
+    """503 where nothing has gone out, an error event in a stream; nobody is asked instead, and nobody blamed."""
+    flow, x = pipeline.send("one/a", "two/b")
+    failure = pipeline.fail(flow, "cancelled", message="stopped")
+    assert (failure.retry, flow.response.status_code, flow.response.headers["retry-after"]) == (False, 503, "1")
+    assert (x.outcome, x.attempt.outcome) == ("failed", "cancelled")
+    flow, x = pipeline.send("one/a", stream=True)
+    streaming(x, TEXT)
+    (tail,) = pipeline.fail(flow, "cancelled", message="stopped", begun=True).tail
+    assert b"stopped" in tail and (x.outcome, x.attempt.outcome) == ("stream_error", "cancelled")
+
+
+def test_an_error_in_another_dialect_is_translated(pipeline: Any, answer_of: Any) -> None:
+    """The client gets its own dialect's form."""
+    flow, _ = pipeline.send("claude/a")
+    body = {"type": "error", "error": {"type": "overloaded_error", "message": "too busy"}}
+    pipeline.fail(flow, "status", message="status 529", response=answer_of(529, body))
+    assert flow.response.status_code == 529
+    assert json.loads(flow.response.content)["error"]["message"] == "too busy"
+    assert "type" not in json.loads(flow.response.content)

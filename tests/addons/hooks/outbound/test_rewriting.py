@@ -1,0 +1,140 @@
+"""The request that each attempt goes out with."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import jwt
+import pytest
+
+Fields = list[tuple[bytes, bytes]]
+
+
+def own_token(secret: str) -> bytes:
+    return jwt.encode({"sub": "dashboard"}, secret, "HS256").encode()
+
+
+def values(flow: Any, name: str) -> list[bytes]:
+    return [value for key, value in flow.request.headers.fields if key.lower() == name.encode()]
+
+
+def test_it_goes_where_the_plan_says(pipeline: Any) -> None:
+    """Scheme, host, port, the server's path before the client's, and its name for the model."""
+    flow, x = pipeline.send("one/other")
+    assert flow.request.url == "http://one:81/base/v1/chat/completions"
+    assert flow.request.headers["host"] == "one:81"
+    assert json.loads(flow.request.raw_content)["model"] == "other"
+    assert (x.attempt.target, x.attempt.number, x.next_candidate) == ("one/other", 1, 1)
+    assert x.routed is not None
+
+
+def test_each_attempt_starts_from_what_the_client_sent(pipeline: Any) -> None:
+    """What the first one's server was told does not go to the second."""
+    flow, x = pipeline.send("keyed/a", "two/", headers=[(b"X-Mine", b"1")])
+    assert flow.request.headers["x-team"] == "ours"
+    assert pipeline.rewriting.prepare(flow, x)
+    assert "x-team" not in flow.request.headers and "its-own-key" not in str(flow.request.headers.fields)
+    assert (flow.request.host, json.loads(flow.request.raw_content)["model"]) == ("two", "m")
+    assert not pipeline.rewriting.prepare(flow, x)  # nobody is left
+
+
+def test_a_field_that_the_router_sets_goes_out_once(pipeline: Any) -> None:
+    """In the place of the client's first; its second, in any case, would be believed by some servers."""
+    twice: Fields = [(b"X-Team", b"theirs"), (b"x-team", b"again"), (b"HOST", b"b"), (b"Accept-Encoding", b"br")]
+    flow, _ = pipeline.send("keyed/m", headers=[*twice, (b"accept-encoding", b"gzip")])
+    assert values(flow, "host") == [b"keyed:84"]
+    assert values(flow, "x-team") == [b"ours"]
+    assert values(flow, "accept-encoding") == [b"identity"]
+
+
+def test_a_field_of_the_clients_own_may_come_twice(pipeline: Any) -> None:
+    """It is passed on as it was sent, in its order and case."""
+    given: Fields = [(b"X-A", b"1"), (b"x-B", b"2"), (b"X-A", b"3")]
+    flow, _ = pipeline.send("one/m", headers=given)
+    assert [field for field in flow.request.headers.fields if field in given] == given
+
+
+@pytest.mark.parametrize("name", [b"x-switchman-cache", b"X-Switchman-Anything"])
+def test_what_is_said_to_the_router_stays_here(name: bytes, pipeline: Any) -> None:
+    """In any case."""
+    flow, _ = pipeline.send("one/m", headers=[(name, b"bypass")])
+    assert values(flow, name.decode().lower()) == []
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/no/llm/call"])
+def test_fields_of_the_clients_connection_stay_there(path: str, pipeline: Any) -> None:
+    """And what they name."""
+    given: Fields = [(b"Connection", b"close"), (b"CONNECTION", b"X-Secret"), (b"x-secret", b"s"), (b"TE", b"trailers")]
+    flow, _ = pipeline.send("one/m", path=path, headers=[*given, (b"Upgrade", b"h2c"), (b"X-Kept", b"1")])
+    names = {name.lower() for name, _ in flow.request.headers.fields}
+    assert names & {b"connection", b"x-secret", b"te", b"upgrade"} == set()
+    assert values(flow, "x-kept") == [b"1"]
+
+
+def test_a_websocket_handshake_passes(pipeline: Any) -> None:
+    """What is no LLM call may become one."""
+    asks: Fields = [(b"Upgrade", b"websocket"), (b"Connection", b"keep-alive, Upgrade"), (b"Sec-WebSocket-Key", b"k")]
+    flow, _ = pipeline.send("one/", path="/v1/realtime", method="GET", headers=asks, body="")
+    assert [values(flow, name) for name in ("upgrade", "connection", "sec-websocket-key")] == [
+        [b"websocket"], [b"Upgrade"], [b"k"],
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("target", ["one/m", "abroad/m", "claude/m"])
+@pytest.mark.parametrize("place", ["cookie", "authorization", "x-api-key"])
+def test_the_routers_own_token_goes_nowhere(place: str, target: str, pipeline: Any, secret: str) -> None:
+    """Cookies know no ports: a browser that is signed in to the dashboard sends its cookie to the proxy too."""
+    own = own_token(secret)
+    spelt = {"cookie": b"a=1; session=" + own + b"; b=2", "authorization": b"Bearer " + own, "x-api-key": own}[place]
+    flow, _ = pipeline.send(target, headers=[(place.encode(), spelt)])
+    assert own not in repr(flow.request.headers.fields).encode()
+    assert values(flow, "cookie") == ([b"a=1; b=2"] if place == "cookie" else [])
+
+
+def test_a_cookie_that_is_only_the_routers_own_is_gone(pipeline: Any, secret: str) -> None:
+    """And one without it is passed on as it was written, as is a token of somebody else's."""
+    flow, _ = pipeline.send("one/m", headers=[(b"Cookie", b"session=" + own_token(secret))])
+    assert values(flow, "cookie") == []
+    others = jwt.encode({"sub": "x"}, "another secret, which is also long enough", "HS256").encode()
+    given: Fields = [(b"Cookie", b"a=1;b = 2 ;c=" + others), (b"authorization", b"Bearer " + others)]
+    flow, _ = pipeline.send("one/m", headers=given)
+    assert [values(flow, "cookie"), values(flow, "authorization")] == [[given[0][1]], [given[1][1]]]
+
+
+def test_credentials_do_not_go_to_strangers(pipeline: Any) -> None:
+    """The first choice has them, a fallback of another owner has not, and its 401 is then held back."""
+    flow, x = pipeline.send("one/m", "abroad/m", headers=[(b"authorization", b"Bearer k"), (b"Cookie", b"a=1")])
+    assert (values(flow, "authorization"), x.attempt.withheld) == ([b"Bearer k"], False)
+    assert pipeline.rewriting.prepare(flow, x)
+    assert (values(flow, "authorization"), values(flow, "cookie"), x.attempt.withheld) == ([], [], True)
+    assert {401, 403} <= x.attempt.held_statuses and not {401, 403} & x.attempt.retry_statuses
+
+
+def test_what_is_worth_another_attempt_is_held_back(pipeline: Any) -> None:
+    """As long as there is another candidate; what tells of a lack of the server's even where there is none."""
+    _, x = pipeline.send("picky/m", "two/m")
+    assert {404, 500} <= x.attempt.held_statuses and {404, 500} <= x.attempt.retry_statuses
+    _, x = pipeline.send("picky/m")
+    assert x.attempt.held_statuses == x.attempt.retry_statuses == frozenset()
+    _, x = pipeline.send("picky/m", stream=True)
+    assert (x.attempt.held_statuses, x.attempt.retry_statuses) == ({400, 422}, frozenset())
+
+
+def test_a_server_is_not_asked_again_for_what_it_lacks(pipeline: Any) -> None:
+    """Once it is known."""
+    flow, _ = pipeline.send("one/m", stream=True)
+    assert "stream_options" in json.loads(flow.request.raw_content)
+    pipeline.rewriting.without["usage"].add("one")
+    flow, _ = pipeline.send("one/m", stream=True)
+    assert "stream_options" not in json.loads(flow.request.raw_content)
+
+
+def test_what_no_candidate_can_be_told_is_refused(pipeline: Any) -> None:
+    """With the field that is in the way; one that can be told it is asked in their place."""
+    asked = {"path": "/v1/messages", "max_tokens": 9, "messages": [{"role": "user", "content": [{"type": "odd"}]}]}
+    flow, x = pipeline.send("one/m", **asked)
+    assert flow.response.status_code == 400 and x.outcome == "refused" and not x.attempts
+    flow, x = pipeline.send("one/m", "claude/m", **asked)
+    assert flow.response is None and x.attempt.target == "claude/m"
+    assert [line.layer for line in x.trace] == ["translation"]
