@@ -234,21 +234,6 @@ def test_mixed_parallel_calls_are_one_block_after_the_other_for_anthropic() -> N
     assert [(call.id, call.name, call.arguments) for call in calls] == [("a", "f", '{"x":1}'), ("b", "g", '{"y":2}')]
 
 
-@given(pieces=st.lists(st.text(alphabet='{}[]"\\\\a ', min_size=1, max_size=6), max_size=6), value=arguments)
-@settings(max_examples=100, deadline=None)
-def test_an_object_in_pieces_is_whole_at_its_last_brace(pieces: list[str], value: str) -> None:
-    """Braces, quotes and backslashes within its strings end nothing, wherever it is cut."""
-    text = json.dumps({"a": pieces, "b": {"c": value}})
-    for cut in range(len(text)):
-        scan = ObjectScan()
-        scan.feed(text[:cut])
-        assert not scan.whole
-        scan.feed(text[cut:])
-        assert scan.whole
-    scan = ObjectScan()
-    assert [(scan.feed(sign), scan.whole)[1] for sign in text] == [False] * (len(text) - 1) + [True]
-
-
 def test_many_long_calls_in_turns_keep_their_arguments() -> None:
     """Eight calls of 8,000 characters, each in pieces of four, as some servers do; texts come before or after."""
     said = [json.dumps({"n": number, "text": f'{number}}}"\\' * 2000}) for number in range(8)]

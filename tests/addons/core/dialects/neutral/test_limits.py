@@ -20,7 +20,7 @@ from switchman.addons.core.dialects.neutral.limits import LIMITS, Limit, Malform
 from switchman.addons.core.dialects.translate import translate_request
 from switchman.addons.core.request.call import DialectName
 
-SAMPLES = json.loads((Path(__file__).parents[3] / "data" / "translation" / "limits.json").read_text())
+SAMPLES = json.loads((Path(__file__).parents[4] / "data" / "translation" / "limits.json").read_text())
 CHAT = {"messages": [{"role": "user", "content": "hi"}]}
 BASE: dict[FormatName, dict[str, Any]] = {
     "openai.chat": CHAT,
