@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from switchman.addons.core.dialects.codecs import CODECS, NDJSON
 from switchman.addons.core.dialects.neutral.assembling import assemble, tell
-from switchman.addons.core.dialects.neutral.fields import ObjectScan, arguments_object
+from switchman.addons.core.dialects.neutral.fields import arguments_object
 from switchman.addons.core.dialects.neutral.form import (
     Choice,
     End,
