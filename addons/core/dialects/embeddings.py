@@ -27,6 +27,8 @@ from switchman.addons.core.request.call import DialectName
 
 EmbeddingFormat = Literal["openai.embedding", "ollama.embed", "ollama.embeddings"]
 
+LARGEST: Final = 3.4028234663852886e38  # of the 32-bit floats
+
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingRequest:
@@ -110,6 +112,8 @@ def encode_openai(reply: Vectors, model: str, as_base64: bool) -> dict[str, Any]
 
 
 def pack(vector: tuple[float, ...]) -> str:
+    """Base64 of little-endian 32-bit floats; a number that is too large for one is the largest there is."""
+    vector = tuple(max(min(number, LARGEST), -LARGEST) for number in vector)
     return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
 
 

@@ -95,7 +95,7 @@ def failure_in(obj: Mapping[str, Any]) -> Failed | None:
 
 def _numeric(code: str | None) -> int | None:
     """Some servers put the HTTP status into `code`."""
-    return int(code) if code and code.isdigit() and 400 <= int(code) <= 599 else None
+    return int(code) if code and len(code) == 3 and code.isdecimal() and 400 <= int(code) <= 599 else None
 
 
 def phrase(status: int) -> str:

@@ -109,7 +109,7 @@ def effort_of(reasoning: Reasoning) -> str:
         return reasoning.effort
     if reasoning.budget is None:
         return "medium"
-    return next(word for least, word in EFFORTS if reasoning.budget >= least)
+    return next((word for least, word in EFFORTS if reasoning.budget >= least), "low")
 
 
 # ---- tools -------------------------------------------------------------------------------------------------------

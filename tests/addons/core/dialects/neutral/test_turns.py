@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
-from switchman.addons.core.dialects.neutral.form import Stamp
+from switchman.addons.core.dialects.neutral.form import Image, Message, Request, Stamp, Text, ToolCall, ToolResult
+from switchman.addons.core.dialects.neutral.limits import Notes
 from switchman.addons.core.dialects.neutral.sampling import Quirks
+from switchman.addons.core.dialects.neutral.turns import in_turns, merged, results_together, without_billing
 from switchman.addons.core.dialects.translate import Outbound, translate_request
 from switchman.addons.core.request.call import Endpoint
 
@@ -120,3 +122,114 @@ def test_a_server_that_wants_the_thoughts_of_calls_gets_them() -> None:
     out = sent(messages)
     assert "reasoning_content" not in json.dumps(out.body)
     assert any("thinking was dropped" in line for line in out.warnings)
+
+
+# ---- the functions themselves ------------------------------------------------------------------------------------
+
+
+def turns(*messages: Message) -> list[tuple[str, str, str]]:
+    notes = Notes("openai.chat", "openai")
+    return [
+        (item.role, item.text(), item.place) for item in in_turns(Request("openai.chat", "m", messages), notes).messages
+    ]
+
+
+def test_system_messages_at_the_start_stay_there() -> None:
+    """All of them, developers too, with nothing to warn of; a request without messages is none."""
+    start = (Message("system", (Text("a"),)), Message("developer", (Text("b"),)), Message("user", (Text("c"),)))
+    notes = Notes("openai.chat", "openai")
+    told = in_turns(Request("openai.chat", "m", start), notes)
+    assert [(item.role, item.text()) for item in told.messages] == [("system", "a"), ("developer", "b"), ("user", "c")]
+    assert notes.warnings == [] and turns() == []
+
+
+def test_a_moved_message_keeps_its_place() -> None:
+    """What is told of it later names where the client wrote it."""
+    late, user = Message("system", (Text("s"),)), Message("user", (Text("u"),))
+    assert turns(user, late) == [
+        ("user", "u", "messages[0]"),
+        ("user", "<system-reminder>\ns\n</system-reminder>", "messages[1]"),
+    ]
+
+
+def test_a_reminder_with_a_picture_is_a_turn_of_its_own() -> None:
+    """A tool's result has a place for its text only."""
+    result = Message("tool", (ToolResult("i", "f", (Text("42"),)),))
+    late = Message("system", (Text("s"), Image("AA")))
+    request = Request("openai.chat", "m", (Message("user", ()), result, late))
+    *_, last = in_turns(request, Notes("openai.chat", "openai")).messages
+    assert last.role == "user" and last.parts[1] == Image("AA")
+
+
+def test_a_reminder_is_a_paragraph_of_the_results_last_text() -> None:
+    """A result of pictures only gets a text before them."""
+    late = Message("system", (Text("Two skills."),))
+    for content, expected in (
+        ((Text("a"), Text("b"), Image("AA")), (Text("a"), Text(f"b\n\n{REMINDER}"), Image("AA"))),
+        ((Image("AA"),), (Text(REMINDER), Image("AA"))),
+        ((), (Text(REMINDER),)),
+    ):
+        result = Message("tool", (ToolResult("i", "f", content),))
+        request = Request("openai.chat", "m", (Message("assistant", (ToolCall("i", "f", ""),)), result, late))
+        (part,) = in_turns(request, Notes("openai.chat", "openai")).messages[1].parts
+        assert isinstance(part, ToolResult) and part.content == expected
+
+
+def test_only_a_system_message_has_the_note_for_the_bill() -> None:
+    """A user who writes the same words wrote them."""
+    note = Text("x-anthropic-billing-header: cc_version=2.1;")
+    notes = Notes("anthropic.messages", "openai")
+    request = Request("anthropic.messages", "m", (Message("system", (note, Text("A."))), Message("user", (note,))))
+    system, user = without_billing(request, notes).messages
+    assert (system.parts, user.parts) == ((Text("A."),), (note,)) and len(notes.warnings) == 1
+    plain = Request("anthropic.messages", "m", (Message("system", (Text("A."),)),))
+    assert without_billing(plain, Notes("anthropic.messages", "openai")) == plain
+
+
+USER, PARTS = {"role": "user", "content": "a"}, {"role": "user", "content": [{"type": "text", "text": "b"}]}
+
+
+@pytest.mark.parametrize(
+    ("messages", "expected"),
+    [
+        pytest.param([], [], id="none"),
+        pytest.param([USER, USER], [{"role": "user", "content": "a\n\na"}], id="texts-are-paragraphs"),
+        pytest.param([USER, {"role": "user", "content": ""}], [USER], id="an-empty-one-adds-nothing"),
+        pytest.param(
+            [USER, PARTS],
+            [{"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}],
+            id="a-text-before-parts",
+        ),
+        pytest.param(
+            [PARTS, {"role": "user", "content": None}], [{"role": "user", "content": PARTS["content"]}], id="null"
+        ),
+        pytest.param(
+            [{**USER, "images": ["1"]}, USER, {**USER, "images": ["2"]}],
+            [{"role": "user", "content": "a\n\na\n\na", "images": ["1", "2"]}],
+            id="pictures-in-order",
+        ),
+        pytest.param(
+            [{"role": "system", "content": "s"}, {"role": "system", "content": "t"}, USER],
+            [{"role": "system", "content": "s\n\nt"}, USER],
+            id="one-system-message",
+        ),
+        pytest.param(
+            [{"role": "assistant", "content": "x"}] * 2,
+            [{"role": "assistant", "content": "x"}] * 2,
+            id="assistants-stay",
+        ),
+        pytest.param([{"role": "tool", "content": "x"}] * 2, [{"role": "tool", "content": "x"}] * 2, id="tools-stay"),
+    ],
+)
+def test_neighbours_of_one_role_are_one_message(messages: list[dict[str, Any]], expected: list[dict[str, Any]]) -> None:
+    """System and user only; the messages given are not changed."""
+    before = json.dumps(messages)
+    assert merged(messages) == expected
+    assert json.dumps(messages) == before
+
+
+def test_results_of_parallel_calls_stand_together() -> None:
+    """What a user said between two of them follows the last; what was said before them stays."""
+    order = "u a t1 u1 t2 u2 a t3 u3"
+    said = [{"role": {"u": "user", "a": "assistant", "t": "tool"}[word[0]], "content": word} for word in order.split()]
+    assert " ".join(item["content"] for item in results_together(said)) == "u a t1 t2 u1 u2 a t3 u3"
