@@ -716,40 +716,6 @@ def test_errors_are_told_in_the_clients_dialect(
 # ---- embeddings --------------------------------------------------------------------------------------------------
 
 
-def test_openai_embeddings_from_ollama() -> None:
-    """Lists go through in order; packed floats are packed here, as Ollama knows none."""
-    body = {"model": "e", "input": ["a", "b"], "dimensions": 2, "encoding_format": "base64", "user": "u"}
-    out = translate("/v1/embeddings", body, "ollama")
-    assert (out.path, out.body) == ("/api/embed", {"model": "e", "input": ["a", "b"], "dimensions": 2})
-    assert [warning.split(" was ")[0] for warning in out.warnings] == ["user"]
-    reply = out.answer.whole({"model": "e", "embeddings": [[0.5, 1], [2, 4]], "prompt_eval_count": 7})
-    assert reply == {
-        "object": "list",
-        "data": [
-            {"object": "embedding", "index": 0, "embedding": "AAAAPwAAgD8="},
-            {"object": "embedding", "index": 1, "embedding": "AAAAQAAAgEA="},
-        ],
-        "model": "e",
-        "usage": {"prompt_tokens": 7, "total_tokens": 7},
-    }
-
-
-@pytest.mark.parametrize(
-    ("path", "field", "expected"),
-    [
-        ("/api/embed", "input", {"model": "e", "embeddings": [[0.5, 1.0]], "prompt_eval_count": 7}),
-        ("/api/embeddings", "prompt", {"embedding": [0.5, 1.0]}),
-    ],
-)
-@pytest.mark.parametrize("vector", [[0.5, 1.0], "AAAAPwAAgD8="])
-def test_ollama_embeddings_from_openai(path: str, field: str, expected: dict[str, Any], vector: Any) -> None:
-    """Both of Ollama's endpoints, from vectors as numbers or packed."""
-    out = translate(path, {"model": "e", field: "a"}, "openai")
-    assert (out.path, out.body) == ("/v1/embeddings", {"model": "e", "input": "a"})
-    reply = {"model": "e", "data": [{"index": 0, "embedding": vector}], "usage": {"prompt_tokens": 7}}
-    assert out.answer.whole(reply) == expected
-
-
 # ---- the table ---------------------------------------------------------------------------------------------------
 
 
