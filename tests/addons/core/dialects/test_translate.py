@@ -11,7 +11,7 @@ from ollama._types import ChatRequest, GenerateRequest
 
 from switchman.addons.core.dialects import endpoint_of
 from switchman.addons.core.dialects.neutral.limits import Malformed, Untranslatable
-from switchman.addons.core.dialects.translate import Outbound, Quirks, Stamp, needs_translation, translate_request
+from switchman.addons.core.dialects.translate import Outbound, Stamp, needs_translation, translate_request
 from switchman.addons.core.request.call import DialectName, Endpoint
 from switchman.addons.core.streams.pipe import Framing, Pipe, Stage
 
@@ -543,20 +543,6 @@ def test_anthropic_takes_temperatures_up_to_one() -> None:
     """A higher one is lowered, with a warning."""
     out = translate(OPENAI_CHAT, {"model": "m", "messages": [], "max_tokens": 1, "temperature": 1.5}, "anthropic")
     assert out.body["temperature"] == 1 and out.warnings[0].startswith("temperature was changed")
-
-
-def test_quirks_say_how_a_server_differs() -> None:
-    """OpenAI's own models want max_completion_tokens; vLLM takes top_k; some know no effort "none"."""
-    body = {"model": "m", "max_tokens": 5, "top_k": 3, "messages": [], "thinking": {"type": "disabled"}}
-    quirks = Quirks(max_completion_tokens=True, sampling_extensions=True, effort_none=False)
-    out = translate("/v1/messages", body, "openai", quirks=quirks)
-    assert out.body == {
-        "model": "m",
-        "messages": [],
-        "max_completion_tokens": 5,
-        "top_k": 3,
-        "stream": False,
-    }
 
 
 # ---- answers -----------------------------------------------------------------------------------------------------

@@ -111,19 +111,6 @@ def test_the_note_for_the_bill_is_left_out() -> None:
         assert any("x-anthropic-billing-header was dropped" in line for line in out.warnings)
 
 
-def test_a_server_that_wants_the_thoughts_of_calls_gets_them() -> None:
-    """DeepSeek and its like refuse a call in the history without what was thought before it, and an empty thought."""
-    thought = {"type": "thinking", "thinking": "Hm.", "signature": "s"}
-    messages = [HI, {"role": "assistant", "content": [thought, USE]}, RESULT, ASSISTANT, RESULT]
-    body = {"model": "m", "max_tokens": 9, "messages": messages}
-    out = translate_request(MESSAGES, body, "openai", STAMP, quirks=Quirks(thinking_switch="thinking"))
-    assert [item.get("reasoning_content") for item in out.body["messages"]] == [None, "Hm.", None, " ", None]
-    assert not any("thinking" in line for line in out.warnings)
-    out = sent(messages)
-    assert "reasoning_content" not in json.dumps(out.body)
-    assert any("thinking was dropped" in line for line in out.warnings)
-
-
 # ---- the functions themselves ------------------------------------------------------------------------------------
 
 
