@@ -256,14 +256,6 @@ def test_text_reaches_the_client_at_once() -> None:
         assert b"piece" in encoder.feed(TextDelta(0, "piece")), name
 
 
-def test_the_usage_chunk_is_only_for_who_asked() -> None:
-    """An OpenAI client without include_usage gets no chunk with empty choices."""
-    events: list[StreamEvent] = [TextDelta(0, "a"), UsageSeen(Usage(1, 2)), Finish(0, "stop"), End()]
-    encoder = CODECS["openai.chat"].encoder(Stamp("i", 0, "m", include_usage=False))
-    out = b"".join(encoder.feed(event) for event in events)
-    assert b"usage" not in out and out.endswith(b"data: [DONE]\n\n")
-
-
 def test_ollamas_timings_and_counts_are_in_the_last_line() -> None:
     """What is known is said, and `done` is true in this line only."""
     events: list[StreamEvent] = [
@@ -294,55 +286,3 @@ def test_durations_that_no_server_measured_are_the_routers_own() -> None:
     last = json.loads(b"".join(encoder.feed(event) for event in events).splitlines()[-1])
     durations = [last[name] for name in ("total_duration", "prompt_eval_duration", "eval_duration")]
     assert durations == [5_000_000_000, 2_000_000_000, 3_000_000_000]
-
-
-@pytest.mark.parametrize(
-    ("chunks", "calls"),
-    [
-        # Gemini's OpenAI endpoint: every call is number 0, the ids differ
-        (
-            [
-                [{"index": 0, "id": "a", "function": {"name": "f", "arguments": "{}"}}],
-                [{"index": 0, "id": "b", "function": {"name": "g", "arguments": "{}"}}],
-            ],
-            [("a", "f", "{}"), ("b", "g", "{}")],
-        ),
-        # Mistral: no index at all
-        (
-            [
-                [
-                    {"id": "a", "function": {"name": "f", "arguments": "{}"}},
-                    {"id": "b", "function": {"name": "g", "arguments": "{}"}},
-                ]
-            ],
-            [("a", "f", "{}"), ("b", "g", "{}")],
-        ),
-        # Alibaba: later pieces with an empty id
-        (
-            [
-                [{"index": 0, "id": "a", "function": {"name": "f", "arguments": ""}}],
-                [{"index": 0, "id": "", "function": {"arguments": '{"x"'}}],
-                [{"index": 0, "id": "", "function": {"name": "", "arguments": ":1}"}}],
-            ],
-            [("a", "f", '{"x":1}')],
-        ),
-        # an id repeated in every piece
-        (
-            [
-                [{"index": 0, "id": "a", "function": {"name": "f", "arguments": "{"}}],
-                [{"index": 0, "id": "a", "function": {"name": "f", "arguments": "}"}}],
-            ],
-            [("a", "f", "{}")],
-        ),
-    ],
-)
-def test_calls_are_told_apart_as_servers_really_send_them(
-    chunks: list[list[dict[str, Any]]], calls: list[tuple[str, str, str]]
-) -> None:
-    """By index where it is right, by id where it is not, by order where there is neither."""
-    decoder = CODECS["openai.chat"].decoder()
-    events: list[StreamEvent] = []
-    for chunk in chunks:
-        events += decoder.feed({"choices": [{"index": 0, "delta": {"tool_calls": chunk}}]})
-    found = [part for part in assemble(events).choices[0].parts if isinstance(part, ToolCall)]
-    assert [(call.id, call.name, call.arguments) for call in found] == calls
