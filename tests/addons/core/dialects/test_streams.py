@@ -221,33 +221,6 @@ def test_no_answer_makes_a_translation_raise(name: FormatName, data: list[dict[s
         assert json.loads(json.dumps(reply))["model"]
 
 
-def test_mixed_parallel_calls_are_one_block_after_the_other_for_anthropic() -> None:
-    """A piece of another call waits until the open call's arguments are whole; then its block follows."""
-    encoder = CODECS["anthropic.messages"].encoder(STAMP)
-    out = encoder.feed(ToolDelta(0, 0, "a", "f", '{"x":'))
-    out += encoder.feed(ToolDelta(0, 1, "b", "g", '{"y"'))
-    assert b'"id":"b"' not in out
-    out += encoder.feed(ToolDelta(0, 0, "", "", "1}"))
-    assert b'"id":"b"' in out, "the second call must not wait for the end of the stream"
-    out += encoder.feed(ToolDelta(0, 1, "", "", ":2}")) + encoder.feed(Finish(0, "tool_calls")) + encoder.end()
-    calls = [p for p in assemble(decode("anthropic.messages", out)).choices[0].parts if isinstance(p, ToolCall)]
-    assert [(call.id, call.name, call.arguments) for call in calls] == [("a", "f", '{"x":1}'), ("b", "g", '{"y":2}')]
-
-
-def test_many_long_calls_in_turns_keep_their_arguments() -> None:
-    """Eight calls of 8,000 characters, each in pieces of four, as some servers do; texts come before or after."""
-    said = [json.dumps({"n": number, "text": f'{number}}}"\\' * 2000}) for number in range(8)]
-    encoder = CODECS["anthropic.messages"].encoder(STAMP)
-    out = [encoder.feed(TextDelta(0, "Now."))]
-    out += [encoder.feed(ToolDelta(0, number, f"c{number}", "f", "")) for number in range(8)]
-    for at in range(0, max(map(len, said)), 4):
-        out += [encoder.feed(ToolDelta(0, number, "", "", text[at : at + 4])) for number, text in enumerate(said)]
-    out += [encoder.feed(TextDelta(0, "Done.")), encoder.feed(Finish(0, "tool_calls")), encoder.end()]
-    parts = assemble(decode("anthropic.messages", b"".join(out))).choices[0].parts
-    assert [part.arguments for part in parts if isinstance(part, ToolCall)] == said
-    assert [part.text for part in parts if isinstance(part, Text)] == ["Now.", "Done."]
-
-
 def test_text_reaches_the_client_at_once() -> None:
     """Every format passes a piece of text on with the event that brought it."""
     for name in FORMATS:

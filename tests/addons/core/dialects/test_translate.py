@@ -503,25 +503,6 @@ def test_an_empty_list_of_tools_is_left_out(server: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("more", "max_tokens", "thinking"),
-    [
-        ({}, 4096, None),
-        ({"max_tokens": 10}, 10, None),
-        ({"max_completion_tokens": 10}, 10, None),
-        ({"reasoning_effort": "low"}, 5120, {"type": "enabled", "budget_tokens": 1024}),
-        ({"reasoning_effort": "medium"}, 8192, {"type": "enabled", "budget_tokens": 4096}),
-        ({"reasoning_effort": "high", "max_tokens": 5000}, 5000, {"type": "enabled", "budget_tokens": 4999}),
-        ({"reasoning_effort": "high", "max_tokens": 900}, 900, None),
-        ({"reasoning_effort": "none", "max_tokens": 900}, 900, {"type": "disabled"}),
-    ],
-)
-def test_anthropic_gets_a_limit_and_room_to_think(more: dict[str, Any], max_tokens: int, thinking: Any) -> None:
-    """max_tokens defaults to 4096 and the budget on top; a budget always leaves room below max_tokens."""
-    out = translate(OPENAI_CHAT, {"model": "m", "messages": [], **more}, "anthropic")
-    assert (out.body["max_tokens"], out.body.get("thinking")) == (max_tokens, thinking)
-
-
-@pytest.mark.parametrize(
     ("thinking", "effort", "think"),
     [
         ({"type": "enabled", "budget_tokens": 1024}, "low", "low"),
@@ -537,12 +518,6 @@ def test_a_budget_becomes_an_effort(thinking: dict[str, Any], effort: str, think
     body = {"model": "m", "max_tokens": 1, "messages": [], "thinking": thinking}
     assert translate("/v1/messages", body, "openai").body["reasoning_effort"] == effort
     assert translate("/v1/messages", body, "ollama").body["think"] == think
-
-
-def test_anthropic_takes_temperatures_up_to_one() -> None:
-    """A higher one is lowered, with a warning."""
-    out = translate(OPENAI_CHAT, {"model": "m", "messages": [], "max_tokens": 1, "temperature": 1.5}, "anthropic")
-    assert out.body["temperature"] == 1 and out.warnings[0].startswith("temperature was changed")
 
 
 # ---- answers -----------------------------------------------------------------------------------------------------
