@@ -27,7 +27,6 @@ from switchman.addons.core.dialects.neutral.form import (
     TextDelta,
     Thinking,
     ThinkingDelta,
-    Timings,
     ToolCall,
     ToolDelta,
     Usage,
@@ -227,35 +226,3 @@ def test_text_reaches_the_client_at_once() -> None:
         encoder = CODECS[name].encoder(STAMP)
         encoder.feed(Start("i", "m"))
         assert b"piece" in encoder.feed(TextDelta(0, "piece")), name
-
-
-def test_ollamas_timings_and_counts_are_in_the_last_line() -> None:
-    """What is known is said, and `done` is true in this line only."""
-    events: list[StreamEvent] = [
-        TextDelta(0, "a"),
-        UsageSeen(Usage(5, 7), Timings(100, None, 30, 70)),
-        Finish(0, "length"),
-        End(),
-    ]
-    lines = [json.loads(line) for line in encode("ollama.chat", events).splitlines()]
-    assert [line["done"] for line in lines] == [False, True]
-    last = {key: value for key, value in lines[-1].items() if key not in ("model", "created_at", "message")}
-    assert last == {
-        "done": True,
-        "done_reason": "length",
-        "total_duration": 100,
-        "prompt_eval_count": 5,
-        "prompt_eval_duration": 30,
-        "eval_count": 7,
-        "eval_duration": 70,
-    }
-
-
-def test_durations_that_no_server_measured_are_the_routers_own() -> None:
-    """Time to the first output counts as reading the prompt, the rest as generation."""
-    clock = iter([2.0, 5.0])
-    encoder = CODECS["ollama.chat"].encoder(Stamp("i", 0, "m", elapsed=lambda: next(clock)))
-    events: list[StreamEvent] = [TextDelta(0, "a"), TextDelta(0, "b"), Finish(0, "stop"), End()]
-    last = json.loads(b"".join(encoder.feed(event) for event in events).splitlines()[-1])
-    durations = [last[name] for name in ("total_duration", "prompt_eval_duration", "eval_duration")]
-    assert durations == [5_000_000_000, 2_000_000_000, 3_000_000_000]

@@ -480,16 +480,6 @@ def test_an_unknown_extension_is_dropped_with_a_warning() -> None:
     assert [warning.split(" was ")[0] for warning in out.warnings] == ["chat_template_kwargs", "logit_bias"]
 
 
-@pytest.mark.parametrize("choice", ["none", "required", {"type": "function", "function": {"name": "b"}}])
-def test_a_tool_choice_is_approached_for_ollama(choice: Any) -> None:
-    """`none` offers no tools, a named tool is the only one offered, and a call cannot be demanded."""
-    tools = [{"type": "function", "function": {"name": name}} for name in ("a", "b")]
-    out = translate(OPENAI_CHAT, {"model": "m", "messages": [], "tools": tools, "tool_choice": choice}, "ollama")
-    offered = {"none": [], "required": ["a", "b"]}.get(choice if isinstance(choice, str) else "", ["b"])
-    assert [tool["function"]["name"] for tool in out.body.get("tools", [])] == offered
-    assert out.warnings[0].startswith("tool_choice was changed")
-
-
 @pytest.mark.parametrize("server", ["openai", "anthropic"])
 def test_an_empty_list_of_tools_is_left_out(server: Any) -> None:
     """ollama-python always sends a list; the others refuse an empty one, and a choice without tools."""
