@@ -113,7 +113,9 @@ def _custom(tool: Mapping[str, Any], namespace: str, notes: Notes, names: dict[s
 def joined(namespace: str, name: str) -> str:
     """The function's name for one in a namespace, the same each time; one that is too long ends in a checksum."""
     whole = f"{namespace.removesuffix('__')}__{name}" if namespace else name
-    return whole if len(whole) <= LONGEST else f"{whole[: LONGEST - 9]}_{zlib.crc32(whole.encode('utf-8', 'surrogatepass')):08x}"
+    if len(whole) <= LONGEST:
+        return whole
+    return f"{whole[: LONGEST - 9]}_{zlib.crc32(whole.encode('utf-8', 'surrogatepass')):08x}"
 
 
 # ---- choice and history ------------------------------------------------------------------------------------------

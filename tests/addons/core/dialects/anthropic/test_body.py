@@ -287,11 +287,13 @@ def test_results_of_parallel_calls_are_one_message() -> None:
         pytest.param(Message("user", (Text(" \n"),)), [], id="a-blank-text"),
         pytest.param(Message("user", (), "parts"), [], id="no-parts"),
         pytest.param(
-            Message("user", (Text("a"), Text(" ")), "parts"), [{"role": "user", "content": [{"type": "text", "text": "a"}]}], id="a-blank-block"
+            Message("user", (Text("a"), Text(" ")), "parts"),
+            [{"role": "user", "content": [{"type": "text", "text": "a"}]}],
+            id="a-blank-block",
         ),
         pytest.param(Message("assistant", (Thinking("hm"),)), [], id="only-thoughts"),
     ],
-)  # fmt: skip
+)
 def test_blanks_are_refused_so_they_are_left_out(message: Message, sent: list[Any]) -> None:
     """A message of nothing else with them."""
     assert turns(message, USER)[:-1] == sent

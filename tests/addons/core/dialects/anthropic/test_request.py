@@ -158,7 +158,9 @@ def test_a_tool_choice_says_two_things(choice: Any, mode: Any, parallel: bool | 
     [
         pytest.param({"name": "f", "input_schema": {}}, Tool("f", parameters={}), id="no-type"),
         pytest.param(
-            {"type": "custom", "name": "f", "input_schema": {}}, Tool("f", parameters={}, extra={"type": "custom"}), id="custom"
+            {"type": "custom", "name": "f", "input_schema": {}},
+            Tool("f", parameters={}, extra={"type": "custom"}),
+            id="custom",
         ),
         pytest.param(
             {"type": None, "name": "f", "input_schema": {}, "description": 5, "strict": None},
@@ -167,10 +169,12 @@ def test_a_tool_choice_says_two_things(choice: Any, mode: Any, parallel: bool | 
         ),
         pytest.param({"name": "f"}, Tool("", opaque={"name": "f"}), id="no-schema"),
         pytest.param(
-            {"type": "bash_20250124", "name": "bash"}, Tool("bash_20250124", opaque={"type": "bash_20250124", "name": "bash"}), id="anthropics-own"
+            {"type": "bash_20250124", "name": "bash"},
+            Tool("bash_20250124", opaque={"type": "bash_20250124", "name": "bash"}),
+            id="anthropics-own",
         ),
     ],
-)  # fmt: skip
+)
 def test_a_tool_of_the_clients_own_has_a_schema(tool: dict[str, Any], found: Tool) -> None:
     """Any other is kept whole, by its type."""
     assert read(tools=[tool]).tools == (found,)
@@ -220,7 +224,11 @@ def opaque(block: dict[str, Any]) -> Opaque:
             Image("AA", "image/png", extra={"x": 1}),
             id="picture",
         ),
-        pytest.param({"type": "image", "source": {"type": "url", "url": "http://x"}}, Image(url="http://x"), id="picture-by-address"),
+        pytest.param(
+            {"type": "image", "source": {"type": "url", "url": "http://x"}},
+            Image(url="http://x"),
+            id="picture-by-address",
+        ),
         pytest.param({"type": "thinking", "thinking": "hm", "signature": "s"}, Thinking("hm", "s"), id="thought"),
         pytest.param({"type": "thinking", "thinking": "hm"}, Thinking("hm", ""), id="thought-without-signature"),
         pytest.param({"type": "redacted_thinking", "data": "r"}, Thinking("", redacted="r"), id="redacted-thought"),
@@ -236,13 +244,18 @@ def opaque(block: dict[str, Any]) -> Opaque:
             id="result",
         ),
         pytest.param(
-            {"type": "tool_result", "tool_use_id": "t", "content": [{"type": "text", "text": "a"}, {"type": "tool_use"}], "is_error": 1},
+            {
+                "type": "tool_result",
+                "tool_use_id": "t",
+                "content": [{"type": "text", "text": "a"}, {"type": "tool_use"}],
+                "is_error": 1,
+            },
             ToolResult("t", "", (Text("a"),), "parts"),
             id="result-in-blocks",
         ),
         pytest.param({"type": "tool_result"}, ToolResult("", "", (), "absent"), id="result-of-nothing"),
     ],
-)  # fmt: skip
+)
 def test_each_kind_of_block(block: dict[str, Any], part: Part) -> None:
     """What else it has is kept beside it."""
     assert decode_content([block]) == (part,)

@@ -20,10 +20,14 @@ from switchman.addons.core.dialects.wire import ErrorInfo
             id="a-piece",
         ),
         pytest.param(
-            {"type": "content_block_start", "content_block": {"type": "text", "text": ""}}, [(0, "", False)], id="a-start"
+            {"type": "content_block_start", "content_block": {"type": "text", "text": ""}},
+            [(0, "", False)],
+            id="a-start",
         ),
         pytest.param({"type": "content_block_stop", "index": 2}, [(2, None, True)], id="a-stop"),
-        pytest.param({"type": "content_block_delta", "delta": {"type": "thinking_delta", "thinking": "a"}}, [], id="a-thought"),
+        pytest.param(
+            {"type": "content_block_delta", "delta": {"type": "thinking_delta", "thinking": "a"}}, [], id="a-thought"
+        ),
         pytest.param({"type": "content_block_delta", "delta": {"type": "input_json_delta"}}, [], id="arguments"),
         pytest.param({"type": "content_block_start", "content_block": {"type": "tool_use"}}, [], id="a-call"),
         pytest.param({"type": "content_block_delta", "delta": "a"}, [], id="no-object"),
@@ -31,7 +35,7 @@ from switchman.addons.core.dialects.wire import ErrorInfo
         pytest.param({"type": ["content_block_delta"]}, [], id="type-a-list"),
         pytest.param({"content": [{"type": "text", "text": "a"}]}, [], id="a-whole-message"),
     ],
-)  # fmt: skip
+)
 def test_the_text_of_an_event(obj: dict[str, Any], slots: list[Any]) -> None:
     """The end of a block has no place for text: it only says that it ends."""
     found = message_slots(obj, True)

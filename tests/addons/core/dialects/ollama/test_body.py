@@ -176,16 +176,24 @@ def test_what_has_no_place_is_refused() -> None:
     ("message", "sent"),
     [
         pytest.param(Message("user", (), "null"), {"role": "user", "content": ""}, id="nothing"),
-        pytest.param(Message("user", (Text("a"), Text("b")), "parts"), {"role": "user", "content": "a\n\nb"}, id="paragraphs"),
         pytest.param(
-            Message("user", (Image("AA"), Text("a"), Image("BB")), "parts"), {"role": "user", "content": "a", "images": ["AA", "BB"]}, id="pictures"
+            Message("user", (Text("a"), Text("b")), "parts"), {"role": "user", "content": "a\n\nb"}, id="paragraphs"
+        ),
+        pytest.param(
+            Message("user", (Image("AA"), Text("a"), Image("BB")), "parts"),
+            {"role": "user", "content": "a", "images": ["AA", "BB"]},
+            id="pictures",
         ),
         pytest.param(Message("developer", (Text("a"),)), {"role": "system", "content": "a"}, id="a-developer"),
         pytest.param(
-            Message("assistant", (Thinking("h", "s"), Thinking("m"), Text("a"))), {"role": "assistant", "content": "a", "thinking": "hm"}, id="thoughts"
+            Message("assistant", (Thinking("h", "s"), Thinking("m"), Text("a"))),
+            {"role": "assistant", "content": "a", "thinking": "hm"},
+            id="thoughts",
         ),
         pytest.param(
-            Message("assistant", (Thinking("", redacted="r"), Text("a"))), {"role": "assistant", "content": "a"}, id="a-redacted-thought"
+            Message("assistant", (Thinking("", redacted="r"), Text("a"))),
+            {"role": "assistant", "content": "a"},
+            id="a-redacted-thought",
         ),
         pytest.param(
             Message("assistant", (ToolCall("c", "f", ""), ToolCall("d", "g", "oops"))),
@@ -200,7 +208,7 @@ def test_what_has_no_place_is_refused() -> None:
             id="calls",
         ),
     ],
-)  # fmt: skip
+)
 def test_each_kind_of_message(message: Message, sent: dict[str, Any]) -> None:
     """Content is always a text."""
     assert said(message) == [sent]

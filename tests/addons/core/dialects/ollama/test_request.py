@@ -144,13 +144,21 @@ def test_a_format_is_json_or_a_schema(value: Any, form: ResponseFormat | None) -
         pytest.param({"messages": [], "options": []}, "options", id="options-a-list"),
         pytest.param({"messages": ["hi"]}, "messages[0].role", id="a-text-in-the-list"),
         pytest.param({"messages": [{"role": "developer"}]}, "messages[0].role", id="a-role-of-openai"),
-        pytest.param({"messages": [{"role": "user", "content": [{"type": "text"}]}]}, "messages[0].content", id="content-in-parts"),
+        pytest.param(
+            {"messages": [{"role": "user", "content": [{"type": "text"}]}]},
+            "messages[0].content",
+            id="content-in-parts",
+        ),
         pytest.param({"messages": [{"role": "user", "images": "AA"}]}, "messages[0].images", id="images-a-text"),
         pytest.param({"messages": [{"role": "user", "images": [5]}]}, "messages[0].images", id="images-of-numbers"),
-        pytest.param({"messages": [{"role": "assistant", "thinking": 5}]}, "messages[0].thinking", id="thinking-a-number"),
-        pytest.param({"messages": [{"role": "assistant", "tool_calls": ["f"]}]}, "messages[0].tool_calls", id="calls-of-texts"),
+        pytest.param(
+            {"messages": [{"role": "assistant", "thinking": 5}]}, "messages[0].thinking", id="thinking-a-number"
+        ),
+        pytest.param(
+            {"messages": [{"role": "assistant", "tool_calls": ["f"]}]}, "messages[0].tool_calls", id="calls-of-texts"
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_ollama_refuses_is_malformed(body: dict[str, Any], field: str) -> None:
     """Null is as if it was not there."""
     with pytest.raises(Malformed) as raised:
@@ -188,9 +196,13 @@ def test_a_messages_shape_and_rest_are_kept() -> None:
         pytest.param({"function": {"name": "f"}}, Tool("f", extra={"type": None}), id="no-type"),
         pytest.param({"type": "function", "function": {"name": "f"}, "x": 1}, Tool("f", extra={"x": 1}), id="more"),
         pytest.param({"type": "function"}, Tool("function", opaque={"type": "function"}), id="no-name"),
-        pytest.param({"type": "search", "function": {"name": "f"}}, Tool("search", opaque={"type": "search", "function": {"name": "f"}}), id="another-kind"),
+        pytest.param(
+            {"type": "search", "function": {"name": "f"}},
+            Tool("search", opaque={"type": "search", "function": {"name": "f"}}),
+            id="another-kind",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_tool_needs_no_type(tool: dict[str, Any], found: Tool) -> None:
     """It is remembered that it had none."""
     assert chat(tools=[tool]).tools == (found,)

@@ -60,14 +60,21 @@ def test_a_reply_in_full() -> None:
         pytest.param({"reasoning": "hm", "reasoning_content": "hm"}, [Thinking("hm")], id="both-are-one"),
         pytest.param({"reasoning": {"text": "hm"}}, [], id="reasoning-of-another-type"),
         pytest.param(
-            {"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "h"}, {"text": "m"}]}, {"type": "text", "text": "a"}]},
+            {
+                "content": [
+                    {"type": "thinking", "thinking": [{"type": "text", "text": "h"}, {"text": "m"}]},
+                    {"type": "text", "text": "a"},
+                ]
+            },
             [Thinking("hm"), Text("a")],
             id="mistral",
         ),
-        pytest.param({"content": [{"type": "thinking", "thinking": "hm"}, "x", {}]}, [Thinking("hm")], id="mistral-odd"),
+        pytest.param(
+            {"content": [{"type": "thinking", "thinking": "hm"}, "x", {}]}, [Thinking("hm")], id="mistral-odd"
+        ),
         pytest.param({"content": None, "refusal": "no"}, [Text("no", refusal=True)], id="refusal"),
     ],
-)  # fmt: skip
+)
 def test_what_a_message_says(message: dict[str, Any], parts: list[Part]) -> None:
     """Thoughts, text, refusal, in this order; empty ones are left out."""
     assert list(said(message)) == parts
@@ -81,11 +88,15 @@ def test_what_a_message_says(message: dict[str, Any], parts: list[Part]) -> None
             [ToolCall("c", "f", "{}"), ToolCall("", "", "{}")],
             id="calls",
         ),
-        pytest.param({"tool_calls": [{"function": {"name": "f", "arguments": {"a": 1}}}]}, [ToolCall("", "f", '{"a":1}')], id="an-object"),
+        pytest.param(
+            {"tool_calls": [{"function": {"name": "f", "arguments": {"a": 1}}}]},
+            [ToolCall("", "f", '{"a":1}')],
+            id="an-object",
+        ),
         pytest.param({"function_call": {"name": "f", "arguments": "{}"}}, [ToolCall("", "f", "{}")], id="of-old"),
         pytest.param({"tool_calls": None, "function_call": None}, [], id="nulls"),
     ],
-)  # fmt: skip
+)
 def test_the_calls_of_a_message(message: dict[str, Any], calls: list[ToolCall]) -> None:
     """Arguments are text whatever the server sends."""
     assert list(calls_of(message)) == calls
@@ -113,9 +124,14 @@ def test_a_finish_reason(word: Any, calls: list[Any], finish: FinishReason) -> N
 
 @pytest.mark.parametrize(
     "obj",
-    [{}, {"choices": None}, {"choices": {"0": {}}}, {"choices": ["a"], "id": 5, "model": None, "created": "now", "usage": 5}],
+    [
+        {},
+        {"choices": None},
+        {"choices": {"0": {}}},
+        {"choices": ["a"], "id": 5, "model": None, "created": "now", "usage": 5},
+    ],
     ids=["empty", "null", "an-object", "other-types"],
-)  # fmt: skip
+)
 def test_a_reply_of_another_shape_is_empty(obj: dict[str, Any]) -> None:
     """Nothing raises."""
     assert decode_reply(obj) == Reply("", "", ())

@@ -244,12 +244,16 @@ def test_it_is_remembered_how_content_was_written(message: dict[str, Any], shape
             id="a-picture",
         ),
         pytest.param({"type": "image_url", "image_url": "http://x/a"}, Image(url="http://x/a"), id="just-an-address"),
-        pytest.param({"type": "image_url", "image_url": {}}, Opaque("image_url", {"type": "image_url", "image_url": {}}), id="no-address"),
+        pytest.param(
+            {"type": "image_url", "image_url": {}},
+            Opaque("image_url", {"type": "image_url", "image_url": {}}),
+            id="no-address",
+        ),
         pytest.param({"type": "text", "text": 5}, Opaque("text", {"type": "text", "text": 5}), id="text-a-number"),
         pytest.param({"type": "audio"}, Opaque("audio", {"type": "audio"}), id="another-kind"),
         pytest.param({}, Opaque("None", {}), id="no-type"),
     ],
-)  # fmt: skip
+)
 def test_a_part_of_content(part: dict[str, Any], found: Part) -> None:
     """One that is not understood is kept whole."""
     assert decode_message({"role": "user", "content": [part]}, "").parts == (found,)

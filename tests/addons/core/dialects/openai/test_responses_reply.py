@@ -40,7 +40,15 @@ STAMP = Stamp("abc", 1_700_000_000.5, "asked")
     ("item", "parts"),
     [
         pytest.param(
-            {"type": "message", "content": [{"type": "output_text", "text": "a"}, {"type": "refusal", "refusal": "no"}, {"type": "x"}, 5]},
+            {
+                "type": "message",
+                "content": [
+                    {"type": "output_text", "text": "a"},
+                    {"type": "refusal", "refusal": "no"},
+                    {"type": "x"},
+                    5,
+                ],
+            },
             [Text("a"), Text("no", refusal=True)],
             id="message",
         ),
@@ -56,13 +64,15 @@ STAMP = Stamp("abc", 1_700_000_000.5, "asked")
             id="custom-call",
         ),
         pytest.param(
-            {"type": "reasoning", "summary": [{"text": "a"}], "content": [{"text": "b"}]}, [Thinking("ab")], id="thought"
+            {"type": "reasoning", "summary": [{"text": "a"}], "content": [{"text": "b"}]},
+            [Thinking("ab")],
+            id="thought",
         ),
         pytest.param({"type": "reasoning", "summary": [], "encrypted_content": "x"}, [], id="encrypted-thought"),
         pytest.param({"type": "web_search_call"}, [Opaque("web_search_call", {"type": "web_search_call"})], id="other"),
         pytest.param({}, [Opaque("None", {})], id="no-type"),
     ],
-)  # fmt: skip
+)
 def test_each_kind_of_item(item: dict[str, Any], parts: list[Part]) -> None:
     """What no other format has stays as it is."""
     assert list(decode_reply({"output": [item]}).choices[0].parts) == parts

@@ -188,17 +188,25 @@ def test_a_request_of_another_shape_is_malformed(members: dict[str, Any], field:
         pytest.param("a", (Text("a"),), "text", id="a-text"),
         pytest.param(None, (), "parts", id="null"),
         pytest.param([{"type": "input_text", "text": "a"}], (Text("a"),), "parts", id="input-text"),
-        pytest.param([{"type": "output_text", "text": "a", "annotations": []}], (Text("a"),), "parts", id="output-text"),
+        pytest.param(
+            [{"type": "output_text", "text": "a", "annotations": []}], (Text("a"),), "parts", id="output-text"
+        ),
         pytest.param([{"type": "refusal", "refusal": "no"}], (Text("no", refusal=True),), "parts", id="refusal"),
         pytest.param(
-            [{"type": "input_image", "image_url": "data:image/png;base64,AA"}], (Image("AA", "image/png"),), "parts", id="a-picture"
+            [{"type": "input_image", "image_url": "data:image/png;base64,AA"}],
+            (Image("AA", "image/png"),),
+            "parts",
+            id="a-picture",
         ),
         pytest.param(
-            [{"type": "input_image", "file_id": "f"}], (Opaque("input_image", {"type": "input_image", "file_id": "f"}),), "parts", id="a-picture-by-id"
+            [{"type": "input_image", "file_id": "f"}],
+            (Opaque("input_image", {"type": "input_image", "file_id": "f"}),),
+            "parts",
+            id="a-picture-by-id",
         ),
         pytest.param([{"text": "a"}], (Opaque("", {"text": "a"}),), "parts", id="no-type"),
     ],
-)  # fmt: skip
+)
 def test_the_content_of_a_message(content: Any, parts: tuple[Part, ...], shape: Any) -> None:
     """A message needs no type; what is not understood is kept whole."""
     (message,) = read([{"role": "user", "content": content}]).messages
