@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from switchman.addons.core.dialects.anthropic.body import encode_request
+from switchman.addons.core.dialects.anthropic.request import decode_request
 from switchman.addons.core.dialects.neutral.form import (
     FormatName,
     Image,
@@ -95,9 +96,19 @@ def test_no_limit_is_the_default_one(limit: int) -> None:
 )
 def test_an_effort_is_a_budget(reasoning: Reasoning, budget: int) -> None:
     """Never less than the API takes, and always with room for an answer."""
-    body, warnings = written(reasoning=reasoning)
+    body, warnings = written(reasoning=reasoning, tools=(TOOL,), tool_choice=ToolChoice("auto"))
     assert body["thinking"] == {"type": "enabled", "budget_tokens": budget}
     assert warnings == ["reasoning_effort"]
+
+
+@pytest.mark.parametrize(
+    ("effort", "budget"),
+    [("minimal", 1024), ("low", 1024), ("medium", 4096), ("high", 8192), ("xhigh", 16384), ("max", 32768)],
+)
+def test_each_word_has_its_budget(effort: str, budget: int) -> None:
+    """On top of the default limit, where the client gave none."""
+    body, _ = written(reasoning=Reasoning(True, effort), sampling=Sampling())
+    assert (body["thinking"]["budget_tokens"], body["max_tokens"]) == (budget, 4096 + budget)
 
 
 @pytest.mark.parametrize(
@@ -139,6 +150,7 @@ def test_sampling_that_is_taken(reasoning: Reasoning | None, sent: dict[str, Any
     assert {key: body[key] for key in ("temperature", "top_p", "top_k", "min_p", "seed") if key in body} == sent
     assert sorted(warnings) == sorted(lost)
     assert written(sampling=Sampling(9000, top_p=0.9))[0]["top_p"] == 0.9
+    assert written(sampling=Sampling(9000, temperature=1))[1] == []
 
 
 @pytest.mark.parametrize(
@@ -226,6 +238,7 @@ def test_what_has_no_place_is_refused() -> None:
         with pytest.raises(Untranslatable) as refused:
             written(*messages, **members)  # type: ignore[arg-type]
         assert refused.value.field == field
+        assert ("tool call" in refused.value.reason) is ("tool_calls" in field)
 
 
 # ---- messages ----------------------------------------------------------------------------------------------------
@@ -319,6 +332,32 @@ def test_thoughts_that_anthropic_did_not_sign_are_dropped() -> None:
 def test_a_picture_has_a_plain_type(image: Image, source: dict[str, Any]) -> None:
     """Ollama's have none."""
     assert turns(Message("user", (image,), "parts"))[0]["content"] == [{"type": "image", "source": source}]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param({"system": ""}, id="an-empty-system"),
+        pytest.param({"system": []}, id="a-system-of-no-blocks"),
+        pytest.param({"system": [{"type": "text", "text": ""}]}, id="a-system-of-an-empty-block"),
+        pytest.param({"tools": [], "tool_choice": {"type": "auto", "disable_parallel_tool_use": False}}, id="no-tools"),
+        pytest.param(
+            {"messages": [{"role": "user", "content": [{"type": "tool_result", "content": None}]}]}, id="nulls"
+        ),
+        pytest.param({"messages": [{"role": "user", "content": [{"type": "text", "text": " "}]}]}, id="a-blank-block"),
+        pytest.param({"temperature": 1.5, "top_p": 0.1, "stop_sequences": [" "]}, id="what-others-have-to-change"),
+    ],
+)
+def test_a_messages_body_goes_back_as_it_came(body: dict[str, Any]) -> None:
+    """Also what is left out for other clients."""
+    body = {"model": "m", "max_tokens": 9, "messages": [], **body}
+    notes = Notes("anthropic.messages", "anthropic")
+    again = encode_request(decode_request(body), notes)
+    for message in again["messages"]:
+        for block in message["content"]:
+            if block["type"] == "tool_result":
+                assert block.pop("tool_use_id") == ""
+    assert (again, notes.warnings) == (body, [])
 
 
 def test_what_belongs_to_the_request() -> None:

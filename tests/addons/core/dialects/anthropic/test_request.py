@@ -169,6 +169,11 @@ def test_a_tool_choice_says_two_things(choice: Any, mode: Any, parallel: bool | 
         ),
         pytest.param({"name": "f"}, Tool("", opaque={"name": "f"}), id="no-schema"),
         pytest.param(
+            {"type": "mcp", "input_schema": {}},
+            Tool("mcp", opaque={"type": "mcp", "input_schema": {}}),
+            id="another-kind-with-a-schema",
+        ),
+        pytest.param(
             {"type": "bash_20250124", "name": "bash"},
             Tool("bash_20250124", opaque={"type": "bash_20250124", "name": "bash"}),
             id="anthropics-own",
@@ -268,6 +273,7 @@ def test_each_kind_of_block(block: dict[str, Any], part: Part) -> None:
         {"type": "text", "text": 5},
         {"type": "image", "source": {"type": "file", "file_id": "f"}},
         {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AA", "x": 1}},
+        {"type": "image", "source": {"type": "file", "media_type": "image/png", "data": "AA"}},
         {"type": "image"},
         {"type": "document", "source": {}},
         {"type": "server_tool_use", "id": "s"},
@@ -278,6 +284,7 @@ def test_each_kind_of_block(block: dict[str, Any], part: Part) -> None:
         "text-a-number",
         "picture-by-id",
         "picture-with-more",
+        "picture-of-another-type",
         "no-picture",
         "document",
         "server-tool",
