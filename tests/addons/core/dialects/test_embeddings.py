@@ -124,7 +124,9 @@ def test_the_older_endpoint_has_one_vector() -> None:
     reply = decode_ollama({"model": "e", "embeddings": [[1, 2.5], [3]], "prompt_eval_count": 0})
     assert encode_embeddings(reply, "", False) == {"embedding": [1, 2.5]}
     assert encode_embed(reply, "", False) == {"model": "e", "embeddings": [[1, 2.5], [3]], "prompt_eval_count": 0}
-    assert encode_openai(reply, "", False)["usage"] == {"prompt_tokens": 0, "total_tokens": 0}
+    whole = encode_openai(reply, "", False)
+    assert whole["usage"] == {"prompt_tokens": 0, "total_tokens": 0}
+    assert [(item["index"], item["embedding"]) for item in whole["data"]] == [(0, [1, 2.5]), (1, [3])]
 
 
 @pytest.mark.parametrize(
