@@ -40,7 +40,7 @@ def count_of(obj: Mapping[str, Any], key: str) -> int | None:
 
 
 def epoch_of(obj: Mapping[str, Any], key: str) -> float | None:
-    """Epoch seconds; None if absent, of another type, or past the year 9999 (some servers say milliseconds)."""
+    """Epoch seconds; None if absent, of another type, or past the year 9999 (some servers send milliseconds)."""
     value = obj.get(key)
     return value if is_number(value) and 0 <= value < 253_402_300_800 else None
 

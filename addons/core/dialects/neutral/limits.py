@@ -33,7 +33,7 @@ class Untranslatable(ValueError):
 
 
 class Malformed(ValueError):
-    """A field of the request has not the type that its own format asks for. `field` says where."""
+    """A field of the request is missing or has another type than its own format asks for. `field` names its place."""
 
     def __init__(self, field: str, expected: str) -> None:
         super().__init__(f"{field}: expected {expected}")
@@ -278,7 +278,7 @@ class Notes:
             self._warn(where or name, f"was {done} for the {self.target} dialect: {limit.reason}")
 
     def lose_all(self, extras: Mapping[str, Any], prefix: str = "", place: str = "") -> None:
-        """Lose every member of `extras` that says something."""
+        """Call `lose` for every member of `extras`, but for nulls and defaults."""
         for key, value in extras.items():
             if key == "options" and isinstance(value, dict):
                 for name in value:

@@ -1,7 +1,7 @@
-"""Tool calls and their results: which result answers which call.
+"""Linking: find the tool call that each result answers.
 
-OpenAI and Anthropic tie them by id, Ollama by the tool's name. A conversation that goes from one to the other gets
-what is missing, the same for the same conversation, so that a provider's prompt cache still fits.
+OpenAI and Anthropic tie results to calls by id, Ollama by the tool's name. A conversation that goes from one to the
+other gets the missing ids and names, the same for the same conversation, so that a provider's prompt cache still fits.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What Ollama says of a model (POST /api/show), for one that another server runs.
+"""Answer Ollama's POST /api/show for a model that another server runs.
 
 Source: docs/api.md of https://github.com/ollama/ollama, "Show Model Information", and ShowResponse of ollama-python.
 """
