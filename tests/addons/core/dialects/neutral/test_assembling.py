@@ -149,4 +149,5 @@ def test_a_reply_is_told_in_its_order() -> None:
 def test_a_reply_of_nothing_is_told_too() -> None:
     """A client gets a beginning and an end. A part that has no event is passed over."""
     assert list(tell(Reply("", "", ()))) == [Start("", ""), End()]
+    assert list(tell(Reply("", "", (), Usage(1))))[1:] == [UsageSeen(Usage(1)), End()]
     assert list(tell(Reply("", "", (Choice(0, (Opaque("x", {}),), "stop"),))))[1:] == [Finish(0, "stop"), End()]

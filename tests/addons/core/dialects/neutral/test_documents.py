@@ -15,6 +15,8 @@ from switchman.addons.core.dialects.neutral.form import (
     Part,
     Request,
     Text,
+    Thinking,
+    ToolCall,
     ToolResult,
 )
 from switchman.addons.core.dialects.neutral.limits import Notes
@@ -124,3 +126,13 @@ def test_documents_in_a_tools_result_are_read_too() -> None:
     assert isinstance(out, ToolResult) and out.content[:3] == (Text("a"), Text("x"), Image("AA"))
     pdf = out.content[3]
     assert isinstance(pdf, Opaque) and pdf.words == "openai"
+
+
+@pytest.mark.parametrize(
+    "part",
+    [Text("a"), Image("AA"), Thinking("hm"), ToolCall("c", "f", "{}"), ToolResult("c", "f", (Text("a"), Image("AA")))],
+    ids=lambda part: type(part).__name__,
+)
+def test_parts_that_are_no_documents_stay(part: Part) -> None:
+    """Most conversations have nothing else."""
+    assert read(part) == (part, [])
