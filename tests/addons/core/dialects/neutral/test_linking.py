@@ -65,6 +65,7 @@ def tied(*messages: Message) -> list[tuple[str, str]]:
         ),
         pytest.param([calls(("a", "f")), results(("", "other"))], [("a", "other")], id="a-name-that-nothing-called"),
         pytest.param([calls(("a", "f")), results(("z", ""))], [("z", "")], id="an-id-that-nothing-has"),
+        pytest.param([results(("", "f"))], [("call00000", "f")], id="no-call-at-all"),
         pytest.param(
             [calls(("a", "f")), results(("a", "")), calls(("", "f")), results(("", "f"))],
             [("a", "f"), ("call00002", "f")],

@@ -245,6 +245,25 @@ def test_neighbours_are_one_message() -> None:
     assert len(said(USER, USER, origin="ollama.chat")) == 2
 
 
+def test_a_chat_body_goes_back_as_it_came() -> None:
+    """A call without an id is given none, and what only this format has stays."""
+    calls = Message("assistant", (ToolCall("", "f", "{}"), ToolCall("c", "g", "{}", {"function.index": 1, "x": 2})))
+    result = Message("tool", (ToolResult("c", "", (Text("42"),)),), extra={"y": 3})
+    assert said(calls, result, Message("user", (), "null"), Message("user", (), "absent"), origin="ollama.chat") == [
+        {
+            "role": "assistant",
+            "content": "",
+            "tool_calls": [
+                {"function": {"name": "f", "arguments": {}}},
+                {"id": "c", "function": {"name": "g", "arguments": {}, "index": 1}, "x": 2},
+            ],
+        },
+        {"role": "tool", "content": "42", "tool_call_id": "c", "y": 3},
+        {"role": "user", "content": None},
+        {"role": "user"},
+    ]
+
+
 # ---- generate ----------------------------------------------------------------------------------------------------
 
 
