@@ -44,10 +44,10 @@ _FRAMINGS: Final[dict[str, Framing]] = {
 
 
 def endpoint_of(method: str, path: str) -> Endpoint | None:
-    """The operation a request line names, or None for one that is no LLM call.
+    """The operation that a request line names; None if it is no LLM call.
 
-    A query string, a slash at the end and doubled slashes (of a base URL with one too many) are not looked at; OpenAI
-    paths are known without their /v1 too.
+    Ignores a query, a slash at the end, and doubled slashes (of a base URL with one too many). Knows OpenAI's paths
+    without their /v1 too.
     """
     if method.upper() != "POST":
         return None
@@ -86,13 +86,13 @@ def error_body(
 
 
 def stream_error(endpoint: Endpoint, status: int, message: str) -> bytes:
-    """The bytes that tell a client, in the middle of its stream, that no more will come. They end the stream."""
+    """The error event that ends a client's stream in the middle, as bytes."""
     wire = WIRES[endpoint.dialect]
     return wire.error_event(endpoint.operation, ErrorInfo(message, wire.error_type(status)))
 
 
 def framing_of(content_type: str) -> Framing | None:
-    """How a body of this content-type is cut into events; None for one that is a whole."""
+    """The framing of a body with this content-type; None if such a body is one whole."""
     return _FRAMINGS.get(content_type.partition(";")[0].strip().lower())
 
 

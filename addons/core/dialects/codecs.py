@@ -129,7 +129,7 @@ FORMATS: Final[dict[tuple[DialectName, Operation], FormatName]] = {
     ("anthropic", "chat"): "anthropic.messages",
 }
 
-# What a server of a dialect is sent for a conversation, and for a raw prompt.
+# The format that a server of each dialect gets for a conversation, and for a raw prompt.
 CHAT_FORMATS: Final[dict[DialectName, FormatName]] = {
     "openai": "openai.chat",
     "ollama": "ollama.chat",

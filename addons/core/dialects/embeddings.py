@@ -27,10 +27,12 @@ from switchman.addons.core.request.call import DialectName
 
 EmbeddingFormat = Literal["openai.embedding", "ollama.embed", "ollama.embeddings"]
 
+LARGEST: Final = 3.4028234663852886e38  # of the 32-bit floats
+
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingRequest:
-    """`texts` in order; `single`: the client sent one text, not a list. `as_base64`: it wants packed floats."""
+    """`texts` in order. `as_base64`: the client wants packed floats. `others`: the members with no place here."""
 
     model: str
     texts: tuple[str, ...]
@@ -47,13 +49,14 @@ class Vectors:
 
 
 def decode_request(origin: EmbeddingFormat, body: Mapping[str, Any], target: DialectName) -> EmbeddingRequest:
-    """Raises Malformed for an input that is no text, and Untranslatable for token numbers, which only OpenAI takes."""
+    """Read a request. Raises Malformed for an input that is no text, Untranslatable for token numbers, which only
+    OpenAI takes."""
     field = "prompt" if origin == "ollama.embeddings" else "input"
     value = body.get(field)
     if isinstance(value, list) and value and not is_text_list(value):
-        raise Untranslatable(field, "text, no token numbers", target)
+        raise Untranslatable(field, "only text is taken, no token numbers", target)
     if not isinstance(value, str) and not is_text_list(value):
-        raise Malformed(field, "a text or a list of texts")
+        raise Malformed(field, "a string or a list of strings")
     return EmbeddingRequest(
         text_of(body, "model"),
         (value,) if isinstance(value, str) else tuple(value or ()),
@@ -66,7 +69,7 @@ def decode_request(origin: EmbeddingFormat, body: Mapping[str, Any], target: Dia
 def encode_request(request: EmbeddingRequest, target: DialectName) -> tuple[dict[str, Any], list[str]]:
     """The body for OpenAI's /v1/embeddings or Ollama's /api/embed, and warnings for what was left out.
 
-    Packed floats are asked of nobody: they are packed on the way back.
+    Never asks a server for packed floats: `pack` packs them on the way back.
     """
     texts: Any = request.texts[0] if len(request.texts) == 1 else list(request.texts)
     body = {"model": request.model, "input": texts, **present(dimensions=request.dimensions)}
@@ -100,7 +103,7 @@ def unpack(value: Any) -> tuple[float, ...]:
 
 
 def encode_openai(reply: Vectors, model: str, as_base64: bool) -> dict[str, Any]:
-    """The usage that OpenAI's format requires is left out where the server did not count."""
+    """An /v1/embeddings reply. Leaves out the usage, which OpenAI's format requires, where the server did not count."""
     data = [
         {"object": "embedding", "index": index, "embedding": pack(vector) if as_base64 else list(vector)}
         for index, vector in enumerate(reply.vectors)
@@ -110,6 +113,8 @@ def encode_openai(reply: Vectors, model: str, as_base64: bool) -> dict[str, Any]
 
 
 def pack(vector: tuple[float, ...]) -> str:
+    """Base64 of little-endian 32-bit floats; a number that is too large for one is the largest there is."""
+    vector = tuple(max(min(number, LARGEST), -LARGEST) for number in vector)
     return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
 
 

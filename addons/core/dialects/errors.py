@@ -16,7 +16,7 @@ from switchman.addons.core.dialects.neutral.fields import text_of
 from switchman.addons.core.dialects.neutral.form import Failed
 from switchman.addons.core.dialects.wire import ErrorInfo
 
-# Error words that say more than "the server's fault" -> the status they come with, for errors inside a good answer.
+# Error types and codes -> the status that they usually come with, for errors that come with a good status.
 STATUSES: Final[dict[str, int]] = {
     "invalid_request_error": 400,
     "authentication_error": 401,
@@ -38,7 +38,7 @@ STATUSES: Final[dict[str, int]] = {
     "model_not_found": 404,
 }
 
-# Where a reply has its answer. With one of them filled in, an `error` beside it is not all there is.
+# Members that hold an answer. A reply with one of them filled in is an answer, even with an `error` beside it.
 ANSWERS: Final = ("choices", "content", "output", "response", "data", "embeddings", "embedding")
 
 LONGEST_TEXT: Final = 500  # characters of an error page that is no JSON
@@ -86,7 +86,7 @@ def decode_failure(obj: Mapping[str, Any]) -> Failed:
 
 
 def failure_in(obj: Mapping[str, Any]) -> Failed | None:
-    """The error that a whole reply is in spite of its good status, as OpenRouter sends it; None for an answer."""
+    """The error in a whole reply of a good status, as OpenRouter sends it; None if the reply is an answer."""
     answered = any(obj.get(name) for name in ANSWERS) or isinstance(obj.get("message"), dict)
     if answered or not obj.get("error"):
         return None
@@ -95,11 +95,11 @@ def failure_in(obj: Mapping[str, Any]) -> Failed | None:
 
 def _numeric(code: str | None) -> int | None:
     """Some servers put the HTTP status into `code`."""
-    return int(code) if code and code.isdigit() and 400 <= int(code) <= 599 else None
+    return int(code) if code and len(code) == 3 and code.isdecimal() and 400 <= int(code) <= 599 else None
 
 
 def phrase(status: int) -> str:
-    """A status in words."""
+    """The message for an error of which only the status is known."""
     try:
         return f"the upstream answered {status} {HTTPStatus(status).phrase}"
     except ValueError:

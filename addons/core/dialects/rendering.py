@@ -31,17 +31,17 @@ from switchman.addons.core.servers.thinking import (
     requested,
 )
 
-# Where a request of each dialect says that the model is to think.
+# The members by which a request of each dialect asks the model to think.
 REASONING: Final = ("think", "reasoning_effort", "thinking")
 
 
 @dataclass(frozen=True, slots=True)
 class ServerProfile:
-    """How a server is spoken to. `dialect` None: in the client's own, whatever that is.
+    """What a server takes. `dialect` None: the client's own dialect, whatever that is.
 
-    `think`: tell the model to think, or not to; None leaves what the request says. `usage`: a stream may be asked to
-    tell its usage. `responses`: an OpenAI server that has /v1/responses. `reasoning`: a model that may be told
-    of thinking in a translated request.
+    `think`: tell the model to think, or not to; None leaves what the request says. `usage`: the server takes
+    `stream_options.include_usage`. `responses`: the OpenAI server has /v1/responses. `reasoning`: the model takes the
+    members of REASONING in a translated request.
     """
 
     dialect: DialectName | None
@@ -57,8 +57,7 @@ class Rendered:
     """A request as it goes out. `edited`: `content` is not the client's own text.
 
     `endpoint` is the operation in the server's dialect; `answer` translates its answer, None where there is nothing to
-    translate. `injected`: a usage report was asked for on the router's own account, so it has to be hidden again,
-    or translated.
+    translate. `injected`: the router, not the client, asked for the usage report, so it has to hide or translate it.
     """
 
     path: str
@@ -72,7 +71,7 @@ class Rendered:
     warnings: tuple[str, ...] = ()
     fields: tuple[str, ...] = ()  # what was edited in the client's own text: `stream_options.include_usage`
     form: bytes | None = None  # an edited form, in the place of `content`
-    thinking: Instruction = NOTHING  # what was said of thinking
+    thinking: Instruction = NOTHING  # what the model is told about thinking
 
     @property
     def data(self) -> bytes:
@@ -80,7 +79,7 @@ class Rendered:
         return self.form if self.form is not None else self.content.encode("utf-8", "surrogatepass")
 
     def trace_lines(self, target: str) -> tuple[TraceLine, ...]:
-        """What `target` is told otherwise than the client said it: in translation, and of thinking."""
+        """One line for each change to the client's request: by translation, and of thinking."""
         lines = [TraceLine("translation", "hit", f"For {target}: {warning}") for warning in self.warnings]
         if self.thinking.how:
             outcome: Outcome = "hit" if self.thinking.understood else "miss"
@@ -88,23 +87,23 @@ class Rendered:
         return tuple(lines)
 
 
-def render(call: Call, candidate: Candidate, spoken: ServerProfile, stamp: Stamp) -> Rendered:
+def render(call: Call, candidate: Candidate, profile: ServerProfile, stamp: Stamp) -> Rendered:
     """The request for one candidate. Raises Untranslatable or Malformed (ValueErrors with `field`)."""
-    dialect = spoken.dialect or call.dialect
-    if needs_translation(call.endpoint, dialect, spoken.responses):
-        return _translated(call, candidate, spoken, dialect, stamp)
+    dialect = profile.dialect or call.dialect
+    if needs_translation(call.endpoint, dialect, profile.responses):
+        return _translated(call, candidate, profile, dialect, stamp)
     path = f"{call.endpoint.path}?{call.query}" if call.query else call.endpoint.path
     if call.form is not None:
         return _form(call, call.form, candidate.model, path)
     edits: Edits = {}
     if candidate.model and candidate.model != call.model:
         edits[("model",)] = candidate.model
-    injected = spoken.usage and _lacks_usage(call)
+    injected = profile.usage and _lacks_usage(call)
     if injected:
         edits[("stream_options", "include_usage")] = True
-    thinking = _thinking(spoken, call.endpoint, call.body, candidate.model or call.model)
+    thinking = _thinking(profile, call.endpoint, call.body, candidate.model or call.model)
     edits |= thinking.edits
-    if dialect == "openai" and spoken.quirks.developer_role is False:
+    if dialect == "openai" and profile.quirks.developer_role is False:
         edits |= _without_developers(call)
     edits |= without_unsigned(call)
     text = jsonedit.edit(call.text, edits, call.spans) if edits else call.text
@@ -113,29 +112,28 @@ def render(call: Call, candidate: Candidate, spoken: ServerProfile, stamp: Stamp
 
 
 def _form(call: Call, form: Form, model: str, path: str) -> Rendered:
-    """A form with its model renamed. One that names none is left as it is: there is no place for another field."""
+    """A form with its model renamed. Leaves a form that names no model as it is, as no field can be added."""
     if not model or model == call.model or form.model is None:
         return Rendered(path, "", False, call.endpoint)
     return Rendered(path, "", True, call.endpoint, form=replaced(form.content, form.model, model))
 
 
 def _translated(
-    call: Call, candidate: Candidate, spoken: ServerProfile, dialect: DialectName, stamp: Stamp
+    call: Call, candidate: Candidate, profile: ServerProfile, dialect: DialectName, stamp: Stamp
 ) -> Rendered:
-    out = translate_request(call.endpoint, call.body, dialect, stamp, candidate.model, spoken.quirks)
+    out = translate_request(call.endpoint, call.body, dialect, stamp, candidate.model, profile.quirks)
     endpoint = endpoint_of("POST", out.path)
     assert endpoint is not None  # every format that can be written has its path in the tables
     body, warnings = out.body, out.warnings
-    reasons, think = any(body.get(name) not in (None, False) for name in REASONING), spoken.think
-    if reasons and not spoken.reasoning:
+    reasons, think = any(body.get(name) not in (None, False) for name in REASONING), profile.think
+    if reasons and not profile.reasoning:
         body, reasons = without(body, *REASONING), False
         warnings = (*warnings, "thinking was dropped: the model refused it before")
     elif think is None and requested(call.endpoint, call.body) is False and requested(endpoint, body) is None:
-        think = ThinkingChoice(
-            False
-        )  # what the client said has no word in the server's format, but there may be another way
+        # The server's format has no word for the client's "do not think", but there may be another way to say it.
+        think = ThinkingChoice(False)
     text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
-    thinking = _thinking(replace(spoken, think=think), endpoint, body, candidate.model or call.model)
+    thinking = _thinking(replace(profile, think=think), endpoint, body, candidate.model or call.model)
     if thinking.edits:
         text = jsonedit.edit(text, thinking.edits)
     return Rendered(
@@ -152,11 +150,11 @@ def _translated(
     )
 
 
-def _thinking(spoken: ServerProfile, endpoint: Endpoint, body: Mapping[str, Any], model: str) -> Instruction:
-    # What takes vLLM's and llama.cpp's sampling also takes their template's switches.
-    quirks = spoken.quirks
+def _thinking(profile: ServerProfile, endpoint: Endpoint, body: Mapping[str, Any], model: str) -> Instruction:
+    # A server that takes vLLM's and llama.cpp's sampling options also takes their template's switches.
+    quirks = profile.quirks
     traits = Traits(quirks.sampling_extensions, quirks.effort_none, quirks.thinking_switch)
-    return instruct(spoken.think, endpoint, body, model, traits)
+    return instruct(profile.think, endpoint, body, model, traits)
 
 
 def _without_developers(call: Call) -> Edits:
@@ -171,7 +169,7 @@ def _without_developers(call: Call) -> Edits:
 
 
 def _lacks_usage(call: Call) -> bool:
-    """Whether this is a stream of OpenAI's that would end without telling its usage."""
+    """Whether this is an OpenAI stream that would end without a usage report."""
     if call.dialect != "openai" or call.endpoint.operation not in ("chat", "completion") or not call.stream:
         return False
     options = call.body.get("stream_options")

@@ -104,7 +104,7 @@ class Translation(ABC):
 
 @dataclass(frozen=True, slots=True)
 class Outbound:
-    """A request as it goes out. `warnings`: one sentence for each field that was dropped or said in another way."""
+    """A request as it goes out. `warnings`: one sentence for each field that was dropped or changed."""
 
     path: str
     body: dict[str, Any]
@@ -114,7 +114,7 @@ class Outbound:
 
 
 def needs_translation(endpoint: Endpoint, server: DialectName, has_responses: bool = True) -> bool:
-    """Whether this server has to be spoken to in another way than the client speaks."""
+    """Whether a request must be translated for a server of this dialect."""
     if endpoint.operation == "responses" and server == "openai":
         return not has_responses
     return endpoint.dialect != server
@@ -136,13 +136,13 @@ def translate_request(
         return _embedding(path, body, server, stamp, model)
     origin = FORMATS.get((endpoint.dialect, endpoint.operation))
     if origin is None:
-        raise Untranslatable(endpoint.path, "there is no such operation", server)
+        raise Untranslatable(endpoint.path, "this operation cannot be translated", server)
     request = CODECS[origin].decode_request(body)
     stream = request.stream if request.stream is not None else stream_default(endpoint)
     request = replace(request, stream=stream, model=model or request.model)
     target = target_format(request, server)
     encode = CODECS[target].encode_request
-    assert encode is not None  # target_format never gives a format that cannot be written
+    assert encode is not None  # target_format never gives Responses
     notes = Notes(origin, server)
     request, tools = as_functions(with_documents(request, notes), notes)
     request = without_orphans(without_billing(request, notes), notes)
@@ -160,7 +160,7 @@ def translate_request(
 
 @dataclass(frozen=True, slots=True)
 class ChatTranslation(Translation):
-    """Answers with text, of every format in CODECS."""
+    """Translates answers with text, of every format in CODECS."""
 
     origin: FormatName
     target: FormatName
@@ -204,8 +204,8 @@ class TranslationStage:
     """A Stage: the server's events in, events whose `raw` is the client's bytes out. It comes last in its Pipe, which
     has to be told the client's framing (`output`).
 
-    Comments and blank lines of the server's framing are left out. At the end of a body that did not end its reply
-    comes the client's error event; `abort` gives nothing, as the caller then writes that event itself.
+    Leaves out comments and blank lines of the server's framing. Writes the client's error event at the end of a body
+    that did not end its reply; `abort` writes nothing, as the caller then writes that event itself.
     """
 
     def __init__(self, decoder: StreamDecoder, encoder: StreamEncoder) -> None:
@@ -225,7 +225,7 @@ class TranslationStage:
 
 
 def decode_event(decoder: StreamDecoder, event: Event) -> list[StreamEvent]:
-    """What one event of the server's stream says; nothing for comments and what is no JSON object."""
+    """The internal events in one event of the server's stream; none in a comment or in what is no JSON object."""
     if event.is_done:
         return decoder.done()
     data = event.data
@@ -280,4 +280,4 @@ class EmbeddingTranslation(Translation):
         raise TypeError("embeddings are never streamed")
 
     def gather(self, data: bytes, framing: Framing) -> dict[str, Any]:
-        raise StreamFailed(Failed("the server streamed, which is no way to send embeddings", status=502))
+        raise StreamFailed(Failed("the server streamed its embeddings, which have to come in one piece", status=502))

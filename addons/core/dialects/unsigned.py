@@ -1,8 +1,8 @@
-"""Thoughts of a model elsewhere, in a conversation that goes on at Anthropic or OpenAI: both refuse what is not theirs.
+"""Unsigned thoughts: mark the thoughts in a translated answer, and take marked ones out of a later request.
 
-Anthropic signs thinking blocks and checks the signature; OpenAI looks for reasoning items by their id. What a
-translated answer gives the client is marked, so that it can be taken out of the client's next request when that passes
-through. Signatures that came from a server stay: some servers give none, and take their thoughts back.
+Anthropic signs thinking blocks and checks the signature; OpenAI looks for reasoning items by their id. Both refuse
+another model's thoughts, so a conversation that goes on there must lose them. Signatures that came from a server stay:
+some servers give none, and take their thoughts back.
 """
 
 from __future__ import annotations

@@ -2,5 +2,5 @@
 
 In it: its paths and events (`wire`), requests, replies and streams, to and from the neutral form.
 Door: `WIRE`, and the codec that `dialects/codecs.py` names.
-May not import: the other's package (OpenAI's it may: some words are borrowed), and what dialects may not.
+May not import: Ollama's package (it borrows some functions of OpenAI's), and what dialects may not.
 """

@@ -1,4 +1,4 @@
-"""The internal form -> Messages bodies. What the API demands and other formats do not is put in here."""
+"""The internal form -> Messages bodies. Adds what the API demands and other formats do not."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from switchman.addons.core.dialects.neutral.limits import Notes
 from switchman.addons.core.dialects.neutral.linking import link, place
 from switchman.addons.core.dialects.neutral.sampling import STANDARD, Quirks, said
 
-# max_tokens is required; a client of another format that names none gets this many, and thinking on top of it.
+# max_tokens is required. A client of another format that gives none gets this many, and its thinking on top.
 DEFAULT_MAX_TOKENS: Final = 4096
 LEAST_BUDGET: Final = 1024  # the API's own minimum of thinking.budget_tokens
 
@@ -40,7 +40,7 @@ SILENT: Final = ("stream_options",)
 
 
 def encode_request(request: Request, notes: Notes, quirks: Quirks = STANDARD) -> dict[str, Any]:
-    """A Messages body. Raises Untranslatable; what is only dropped goes to `notes`."""
+    """A Messages body. Raises Untranslatable; warnings go to `notes`."""
     if request.origin == "anthropic.messages":
         return _encode_native(request, notes)
     if request.suffix is not None:
@@ -80,7 +80,7 @@ def _encode_native(request: Request, notes: Notes) -> dict[str, Any]:
 
 
 def _limits(request: Request, notes: Notes) -> dict[str, Any]:
-    """max_tokens, thinking and sampling, which depend on each other: a budget must leave room for an answer."""
+    """max_tokens, thinking and sampling, which depend on each other, as a budget must leave room for an answer."""
     sampling = request.sampling
     reasoning = request.reasoning
     forced = request.tool_choice is not None and request.tool_choice.mode in ("required", "named")
@@ -108,14 +108,14 @@ def _limits(request: Request, notes: Notes) -> dict[str, Any]:
 
 
 def _calls_last(request: Request) -> bool:
-    """Whether the assistant's last message calls tools: beside thinking it would have to begin with a signed thought,
-    and other formats have none."""
-    said = [message for message in request.messages if message.role == "assistant"]
-    return bool(said and said[-1].calls())
+    """Whether the assistant's last message calls tools. With thinking on, the API demands that it begin with a signed
+    thought, which other formats do not have."""
+    spoken = [message for message in request.messages if message.role == "assistant"]
+    return bool(spoken and spoken[-1].calls())
 
 
 def _sampling(request: Request, notes: Notes, thinks: bool) -> dict[str, Any]:
-    """Temperature goes to 1 here and to 2 elsewhere; beside thinking the API takes none of these.
+    """Sampling options. Temperature goes up to 1 here, to 2 elsewhere; with thinking on, the API takes none of them.
 
     Models since Claude Opus 4.1 refuse temperature and top_p together.
     """
@@ -132,6 +132,7 @@ def _sampling(request: Request, notes: Notes, thinks: bool) -> dict[str, Any]:
 
 
 def without_max_tokens(request: Request) -> Any:
+    """The sampling options but for max_tokens, which `_limits` writes."""
     return replace(request.sampling, max_tokens=None)
 
 
@@ -200,7 +201,7 @@ def _encode_tool(tool: Tool, request: Request, notes: Notes) -> dict[str, Any]:
 def _encode_messages(request: Request, notes: Notes) -> dict[str, Any]:
     """`system` and `messages`.
 
-    Results of parallel calls are one user message here; in other formats each is a message of its own.
+    Puts the results of parallel calls into one user message; in other formats each is a message of its own.
     """
     native = request.origin == "anthropic.messages"
     writer = _Writer(native, notes)
@@ -219,14 +220,14 @@ def _encode_messages(request: Request, notes: Notes) -> dict[str, Any]:
             turns.append(blocks)
         after_results = message.role == "tool"
     if not turns and system and not native:
-        return _alone(_system(system, writer), notes)
+        return _as_user(_system(system, writer), notes)
     return {**_system(system, writer), "messages": turns}
 
 
-def _alone(said: dict[str, Any], notes: Notes) -> dict[str, Any]:
-    """System messages without any other, which other APIs answer to: here a user has to say them."""
+def _as_user(system: dict[str, Any], notes: Notes) -> dict[str, Any]:
+    """A conversation of system messages only, as the user's message: other APIs answer it, this one refuses it."""
     notes.lose("messages")
-    return {"messages": [{"role": "user", "content": said["system"]}] if said else []}
+    return {"messages": [{"role": "user", "content": system["system"]}] if system else []}
 
 
 def _system(messages: list[tuple[Message, str]], writer: _Writer) -> dict[str, Any]:
@@ -236,8 +237,8 @@ def _system(messages: list[tuple[Message, str]], writer: _Writer) -> dict[str, A
     if len(messages) == 1 and first.shape == "text":
         return {"system": first.text()} if first.text() or writer.native else {}
     blocks = [block for message, where in messages for block in writer.blocks(message.parts, where)]
-    said = [block for block in blocks if block.get("text") or writer.native]
-    return {"system": said} if said or writer.native else {}
+    filled = [block for block in blocks if block.get("text") or writer.native]
+    return {"system": filled} if filled or writer.native else {}
 
 
 class _Writer:
@@ -253,7 +254,7 @@ class _Writer:
         return {"role": role, "content": content, **(message.extra if self.native else {})}
 
     def content(self, parts: tuple[Part, ...], shape: Shape, place: str) -> Any:
-        """A lone text as a string, else blocks. The API refuses blocks of blanks only, so those are left out."""
+        """A lone text as a string, else blocks. Leaves out blocks of blanks only, which the API refuses."""
         if shape == "text" and len(parts) == 1 and isinstance(parts[0], Text):
             text = parts[0].text
             return text if self.native or text.strip() else ""
@@ -265,7 +266,7 @@ class _Writer:
         return [block for block in blocks if block]
 
     def block(self, part: Part, place: str) -> dict[str, Any]:
-        """One block; {} for one that is dropped."""
+        """One block; {} for a part that is dropped."""
         if isinstance(part, Opaque):
             return self.opaque(part, place)
         if isinstance(part, Thinking):
@@ -299,7 +300,7 @@ class _Writer:
         return {"type": "thinking", "thinking": part.text, **present(signature=part.signature)}
 
     def id(self, id: str) -> str:
-        """A call's id in the letters that the API takes: other servers' have dots and colons ("functions.f:0")."""
+        """A call's id in the characters that the API takes: other servers use dots and colons ("functions.f:0")."""
         return id if self.native else ODD_SIGNS.sub("_", id)
 
     def result(self, part: ToolResult, place: str) -> dict[str, Any]:

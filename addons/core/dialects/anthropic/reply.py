@@ -49,7 +49,7 @@ FINISH_WORDS: Final[dict[FinishReason, str]] = {
 
 
 def decode_reply(obj: Mapping[str, Any]) -> Reply:
-    """A message object as a Reply of one choice. Blocks of tools that Anthropic ran itself are left out."""
+    """A message object as a Reply of one choice, without the blocks of tools that Anthropic ran itself."""
     choice = Choice(
         0,
         tuple(_parts(obj)),
@@ -102,7 +102,7 @@ def encode_reply(reply: Reply, stamp: Stamp) -> dict[str, Any]:
         "content": list(_blocks(choice, stamp)),
         "stop_reason": FINISH_WORDS[finish_reason(choice.finish, called)],
         "stop_sequence": choice.stop_sequence,
-        "usage": encode_usage(counted(reply.usage, stamp, map(_said, choice.parts))),
+        "usage": encode_usage(counted(reply.usage, stamp, map(_text_of_part, choice.parts))),
     }
 
 
@@ -122,15 +122,15 @@ def _blocks(choice: Choice, stamp: Stamp) -> Iterator[dict[str, Any]]:
             calls += 1
 
 
-def _said(part: Part) -> str:
+def _text_of_part(part: Part) -> str:
     return part.arguments if isinstance(part, ToolCall) else part.text if isinstance(part, Text | Thinking) else ""
 
 
 def counted(usage: Usage | None, stamp: Stamp, said: Iterable[str]) -> Usage:
-    """The usage, with an estimate (`core/tokens.py`) for each figure that the server did not tell.
+    """The usage, with an estimate (`core/request/tokens.py`) for each figure that the server did not give.
 
-    The format has no word for "not known", and clients such as Claude Code sum these figures up to see when a
-    conversation gets too long for the model: by 0 they would never see it.
+    The format has no value for "not known". Clients such as Claude Code add these figures up to see when a conversation
+    gets too long for the model, which they would never see by zeros.
     """
     usage = usage or Usage()
     if stamp.prompt_tokens is None:
@@ -140,7 +140,7 @@ def counted(usage: Usage | None, stamp: Stamp, said: Iterable[str]) -> Usage:
 
 
 def encode_usage(usage: Usage | None) -> dict[str, Any]:
-    """Token counts. The format requires input_tokens and output_tokens: they are 0 where nobody counted."""
+    """Token counts. The format requires input_tokens and output_tokens, so 0 stands for what nobody counted."""
     usage = usage or Usage()
     fresh = (usage.input or 0) - (usage.cached or 0) - (usage.cache_written or 0)
     details = present(thinking_tokens=usage.reasoning)

@@ -83,7 +83,7 @@ def _take_system(rest: dict[str, Any]) -> tuple[Message, ...]:
 
 
 def _take_user(rest: dict[str, Any]) -> str | None:
-    """`metadata.user_id` is taken if it is all there is in `metadata`."""
+    """Take `metadata.user_id` out of `rest`, if `metadata` has no other member."""
     metadata = rest.get("metadata")
     if isinstance(metadata, dict) and set(metadata) == {"user_id"} and isinstance(metadata["user_id"], str):
         del rest["metadata"]
@@ -92,7 +92,7 @@ def _take_user(rest: dict[str, Any]) -> str | None:
 
 
 def _take_format(rest: dict[str, Any]) -> ResponseFormat | None:
-    """`output_config.format`; what else is in output_config stays."""
+    """Take `output_config.format` out of `rest`; other members of output_config stay."""
     config = object_of(rest, "output_config")
     wanted = object_of(config, "format")
     if set(wanted) != {"type", "schema"} or wanted["type"] != "json_schema" or not isinstance(wanted["schema"], dict):
@@ -106,7 +106,7 @@ def _take_format(rest: dict[str, Any]) -> ResponseFormat | None:
 
 
 def _take_reasoning(rest: dict[str, Any]) -> Reasoning | None:
-    """`thinking`: disabled, enabled with a budget, or adaptive, with `output_config.effort` beside it."""
+    """Take `thinking` out of `rest`: disabled, enabled with a budget, or adaptive, by `output_config.effort`."""
     thinking = object_of(rest, "thinking")
     kind = thinking.get("type")
     if kind not in ("enabled", "adaptive", "disabled"):
@@ -131,7 +131,7 @@ def _take_tools(rest: dict[str, Any]) -> tuple[Tool, ...] | None:
 
 
 def _tool(tool: dict[str, Any]) -> Tool:
-    """A tool of our own has no type, or type `custom`; any other is one that Anthropic runs or defines."""
+    """A tool. The client's own have no type, or type `custom`; Anthropic runs or defines all others."""
     if tool.get("type", "custom") not in ("custom", None) or not isinstance(tool.get("input_schema"), dict):
         return Tool(name=text_of(tool, "type"), opaque=tool)
     known = ["name", "input_schema"]
@@ -148,7 +148,7 @@ def _tool(tool: dict[str, Any]) -> Tool:
 
 
 def _take_choice(rest: dict[str, Any]) -> tuple[ToolChoice | None, bool | None]:
-    """`tool_choice`, and whether calls may be parallel, which Anthropic says there too."""
+    """Take `tool_choice` out of `rest`, and whether calls may be parallel, which is a member of it."""
     value = object_of(rest, "tool_choice")
     mode = CHOICES.get(text_of(value, "type"))
     sequential = value.get("disable_parallel_tool_use")
@@ -167,7 +167,7 @@ def _message(message: Any, place: str) -> Message:
         raise Malformed(f"{place}.role", "user or assistant")
     content = message.get("content")
     if not (content is None or isinstance(content, str) or is_object_list(content)):
-        raise Malformed(f"{place}.content", "a text or a list of blocks")
+        raise Malformed(f"{place}.content", "a string or a list of blocks")
     parts = decode_content(content)
     return Message(cast(Role, message["role"]), parts, shape_of(message), without(message, "role", "content"))
 

@@ -28,7 +28,7 @@ from switchman.addons.core.dialects.wire import ErrorInfo
 
 
 class MessageDecoder(StreamDecoder):
-    """Blocks are told apart by index; those of tools that Anthropic ran itself are passed over."""
+    """Tells blocks apart by index. Skips those of tools that Anthropic ran itself."""
 
     def __init__(self) -> None:
         self.calls: dict[int, int] = {}  # block index -> call number
@@ -94,10 +94,10 @@ ERROR_STATUSES: Final = frozenset(ERROR_TYPES.values()) | {"invalid_request_erro
 
 
 class MessageEncoder(StreamEncoder):
-    """message_start, then one block after the other, then message_delta with stop reason and usage, message_stop.
+    """Writes message_start, one block after the other, message_delta with stop reason and usage, and message_stop.
 
-    Only one block is open at a time. OpenAI servers may mix the pieces of parallel calls: a piece that is not of the
-    open call is held until that call's arguments are whole.
+    Only one block is open at a time. OpenAI servers may mix the pieces of parallel calls: the encoder holds a piece of
+    another call until the open call's arguments are whole.
     """
 
     def __init__(self, stamp: Stamp) -> None:

@@ -1,4 +1,4 @@
-"""The internal form between two dialects: what all of them can say.
+"""The internal form between two dialects, and what all of their codecs share.
 
 In it: requests, replies and streams in that form, their limits, sampling, images, documents, turns.
 Door: `form`.

@@ -1,4 +1,4 @@
-"""A reply in pieces <-> a whole one: internal stream events to a Reply, and a Reply told as events."""
+"""Assemble the internal events of a stream to a whole Reply, and tell a Reply as events."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class StreamFailed(Exception):
 
 
 def assemble(events: Iterable[StreamEvent]) -> Reply:
-    """The whole reply that the events tell. Raises StreamFailed if they end in an error."""
+    """The whole reply of the events. Raises StreamFailed if they end in an error."""
     start = Start("", "")
     usage: Usage | None = None
     timings: Timings | None = None
@@ -54,7 +54,7 @@ def assemble(events: Iterable[StreamEvent]) -> Reply:
 
 
 class _Choice:
-    """Pieces of one choice. Neighbouring texts and thoughts grow together, calls by their number."""
+    """Collects the pieces of one choice. Joins neighbouring texts and thoughts, and calls by their number."""
 
     def __init__(self) -> None:
         self.parts: list[Part] = []

@@ -1,7 +1,7 @@
 """Documents in a message: what Anthropic calls `document` and `search_result`, and OpenAI `file` and `input_file`.
 
-A document of text is text, with its title above it. A PDF goes as such between Anthropic and OpenAI; Ollama takes none.
-A file by its id or URL is with its provider only, and stays as it is: it is refused.
+A document of text becomes text, with its title above it. A PDF goes as such between Anthropic and OpenAI; Ollama takes
+none. A file given by id or URL, which only its provider has, stays as it is, and the encoder refuses it.
 """
 
 from __future__ import annotations
@@ -20,31 +20,32 @@ UNNAMED: Final = "document.pdf"  # OpenAI wants a name
 
 
 def with_documents(request: Request, notes: Notes) -> Request:
-    """The request with its documents in the target's words, where it has some."""
+    """The request with its documents in the target's shape, where the target has one for them."""
     messages = (
-        replace(message, parts=tuple(_part(part, notes) for part in message.parts)) for message in request.messages
+        replace(message, parts=tuple(_with_documents(part, notes) for part in message.parts))
+        for message in request.messages
     )
     return replace(request, messages=tuple(messages))
 
 
-def _part(part: Part, notes: Notes) -> Part:
+def _with_documents(part: Part, notes: Notes) -> Part:
     if isinstance(part, ToolResult):
-        content = tuple(_read(item, notes) if isinstance(item, Opaque) else item for item in part.content)
+        content = tuple(_translated(item, notes) if isinstance(item, Opaque) else item for item in part.content)
         return replace(part, content=content)
-    return _read(part, notes) if isinstance(part, Opaque) else part
+    return _translated(part, notes) if isinstance(part, Opaque) else part
 
 
-def _read(part: Opaque, notes: Notes) -> Opaque | Text:
-    said = _words(part.value) if part.kind in ("document", "search_result") else None
-    if said is not None:
+def _translated(part: Opaque, notes: Notes) -> Opaque | Text:
+    text = _document_text(part.value) if part.kind in ("document", "search_result") else None
+    if text is not None:
         notes.lose("messages.document")
         head = (text_of(part.value, "title"), text_of(part.value, "context"))
-        return Text("\n".join([*filter(None, head), said]))
+        return Text("\n".join([*filter(None, head), text]))
     name, data = _pdf(part)
-    return _put(name, data, notes.target) or part if data else part
+    return _pdf_for(name, data, notes.target) or part if data else part
 
 
-def _words(value: Mapping[str, Any]) -> str | None:
+def _document_text(value: Mapping[str, Any]) -> str | None:
     """The text of a document or a search result; None for a document of another kind."""
     if isinstance(value.get("source"), str):
         return "\n".join([value["source"], *_texts(value)])
@@ -76,7 +77,7 @@ def _texts(value: Mapping[str, Any]) -> list[str]:
     return [text_of(block, "text") for block in objects_of(value, "content")]
 
 
-def _put(name: str, data: str, target: DialectName) -> Opaque | None:
+def _pdf_for(name: str, data: str, target: DialectName) -> Opaque | None:
     if target == "openai":
         file = {"filename": name or UNNAMED, "file_data": f"data:{PDF};base64,{data}"}
         return Opaque("file", {"type": "file", "file": file}, target)

@@ -1,4 +1,4 @@
-"""Careful reading of JSON objects: what has the expected type is taken, all else stays where it was."""
+"""Fields: read members of JSON objects that may be missing or have another type. Nothing here raises."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, TypeGuard
 
-# The key that carries a tool call's arguments where the model wrote no JSON object and the format demands one.
+# The key under which arguments that are no JSON object go to a format that demands one.
 RAW_ARGUMENTS: Final = "raw_arguments"
 
 
@@ -24,12 +24,12 @@ def object_of(obj: Mapping[str, Any], key: str) -> dict[str, Any]:
 
 
 def objects_of(obj: Mapping[str, Any], key: str) -> Iterator[dict[str, Any]]:
-    """The objects of a list member; other things in it are passed over."""
+    """The objects of a list member; skips other things in it."""
     return objects_in(obj.get(key))
 
 
 def objects_in(value: Any) -> Iterator[dict[str, Any]]:
-    """The objects of what should be a list."""
+    """The objects of a list; none if it is no list."""
     return (item for item in value if isinstance(item, dict)) if isinstance(value, list) else iter(())
 
 
@@ -40,7 +40,7 @@ def count_of(obj: Mapping[str, Any], key: str) -> int | None:
 
 
 def epoch_of(obj: Mapping[str, Any], key: str) -> float | None:
-    """Epoch seconds; None if absent, of another type, or past the year 9999 (some servers say milliseconds)."""
+    """Epoch seconds; None if absent, of another type, or past the year 9999 (some servers send milliseconds)."""
     value = obj.get(key)
     return value if is_number(value) and 0 <= value < 253_402_300_800 else None
 
@@ -93,8 +93,8 @@ _MARKS: Final = re.compile(r'["\\{}\[\]]')
 
 
 class ObjectScan:
-    """Whether a JSON object that comes in pieces is whole, so that no more of it can follow. Linear: each character is
-    looked at once."""
+    """Tells when a JSON object that comes in pieces is whole, so that no more of it can follow. Looks at each character
+    once."""
 
     def __init__(self) -> None:
         self.whole = False

@@ -82,7 +82,7 @@ class ToolResult:
 class Opaque:
     """A part that only its own format knows (a document, audio, a server tool's result), verbatim. `kind` names it.
 
-    `words`: the dialect that it has been put in the words of, and whose servers may get it (documents.py).
+    `words`: the dialect whose shape `value` has been given, whose servers may get it (documents.py).
     """
 
     kind: str
@@ -140,9 +140,9 @@ class ToolChoice:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """None: not said. `stop_plain`: the one stop sequence was a string, not a list.
+    """None: the client did not say. `stop_plain`: the one stop sequence was a string, not a list.
 
-    `counts_reasoning`: the client said max_completion_tokens, so max_tokens covers reasoning too.
+    `counts_reasoning`: the client gave max_completion_tokens, so max_tokens covers reasoning too.
     """
 
     max_tokens: int | None = None
@@ -161,7 +161,7 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class ResponseFormat:
-    """`json`: any JSON object. `schema`: JSON held to a schema. `text`: said to be text."""
+    """`json`: any JSON object. `schema`: JSON held to a schema. `text`: text, where the client asked for it."""
 
     kind: Literal["text", "json", "schema"]
     schema: Mapping[str, Any] | None = None
@@ -331,7 +331,7 @@ StreamEvent = Start | TextDelta | ThinkingDelta | ToolDelta | Finish | UsageSeen
 
 @dataclass(frozen=True, slots=True)
 class ToolName:
-    """What the client calls a function that was made of another kind of tool (as_functions.py)."""
+    """The client's name for a tool of another kind that was turned into a function (as_functions.py)."""
 
     name: str
     namespace: str = ""
@@ -340,7 +340,7 @@ class ToolName:
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """What a reply needs and the upstream may not have said: values from outside, as this code has no clock.
+    """Values that a reply needs and the upstream may leave out; they come from outside, as this code has no clock.
 
     `id` is unique (letters and digits); `created` is epoch seconds; `model` is the name the client asked for.
     `include_usage`: the OpenAI client wants the usage chunk. `settings`: what the reply repeats of the request (a

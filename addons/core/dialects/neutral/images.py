@@ -1,4 +1,4 @@
-"""Pictures between the three ways to write them: data URL, base64 with a media type, bare base64."""
+"""Images: convert between data URLs, base64 with a media type, and bare base64."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""What one format can say and another cannot: the one table of what is then refused, dropped or put otherwise.
+"""Limits: the one table of what is refused, dropped or changed where a server's dialect lacks a client's field.
 
-`refuse`: the request is answered with a 400 that names the field, as without it the answer would be another one
-than was asked for. `drop`: the field is left out, with a warning in the trace. `change`: it is said in another way,
-with a warning too. A field that no row names, such as a provider's own extension, is dropped with a warning.
+`refuse`: the client gets a 400 that names the field, as without it the answer would not be the one that was asked for.
+`drop`: the field is left out, with a warning in the trace. `change`: another field stands for it, with a warning too.
+A field that no row names, such as a provider's own extension, is dropped with a warning.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ ALL: Final[tuple[DialectName, ...]] = ("openai", "ollama", "anthropic")
 
 
 class Untranslatable(ValueError):
-    """The request cannot be said in the server's dialect. `field` is its name in the client's own format."""
+    """The server's dialect has no place for a field of the request. `field` is its name in the client's own format."""
 
     def __init__(self, field: str, reason: str, target: DialectName) -> None:
         super().__init__(f"{field}: {reason} (the chosen server speaks the {target} dialect)")
@@ -33,7 +33,7 @@ class Untranslatable(ValueError):
 
 
 class Malformed(ValueError):
-    """The request is not what its own format asks for. `field` says where."""
+    """A field of the request is missing or has another type than its own format asks for. `field` names its place."""
 
     def __init__(self, field: str, expected: str) -> None:
         super().__init__(f"{field}: expected {expected}")
@@ -59,7 +59,7 @@ OLLAMA: Final[tuple[FormatName, ...]] = ("ollama.chat", "ollama.generate")
 GENERATE: Final[tuple[FormatName, ...]] = ("ollama.generate",)
 ANTHROPIC: Final[tuple[FormatName, ...]] = ("anthropic.messages",)
 
-# What OpenAI's chat completions have too, and servers like it often refuse.
+# Fields of Responses that OpenAI's chat completions have too, and that other servers often refuse.
 OPENAI_FIELDS: Final[Mapping[str, str]] = {
     "metadata": "nothing is stored",
     "store": "nothing is stored",
@@ -217,7 +217,7 @@ LIMITS: Final[tuple[Limit, ...]] = (
 )
 
 
-# What many clients write out although it is what happens anyway: nothing is lost without it.
+# Defaults that many clients write out: leaving them out loses nothing.
 DEFAULTS: Final[Mapping[str, Any]] = {
     "n": 1,
     "best_of": 1,
@@ -241,30 +241,30 @@ DEFAULTS: Final[Mapping[str, Any]] = {
 
 
 def says_nothing(name: str, value: Any) -> bool:
-    """null, and a field's default; `type` tells false from 0."""
+    """Whether the value is null or the field's default; false is not 0."""
     default = DEFAULTS.get(name)
     return value is None or (type(value) is type(default) and value == default)
 
 
 @dataclass(slots=True)
 class Notes:
-    """What is lost in one translation, gathered while it is made: one warning for each field, wherever it stands."""
+    """Gathers what one translation loses: one warning for each field, wherever it stands."""
 
     origin: FormatName
     target: DialectName
-    _told: dict[str, dict[str, str]] = field(default_factory=dict)  # place without numbers -> place -> what of it
+    _places: dict[str, dict[str, str]] = field(default_factory=dict)  # place without numbers -> place -> what of it
 
     @property
     def warnings(self) -> list[str]:
-        """A long conversation says the same again and again: the first place is named, the others are counted."""
+        """The warnings. Each names the first place of its field and counts the others, as conversations are long."""
         out = []
-        for places in self._told.values():
+        for places in self._places.values():
             where, what = next(iter(places.items()))
             out.append(f"{where}{f' (and {len(places) - 1} more)' if len(places) > 1 else ''} {what}")
         return out
 
     def lose(self, name: str, where: str | None = None) -> None:
-        """A field that the target cannot say: raises Untranslatable or notes a warning, as the table has it.
+        """Raise Untranslatable, or note a warning, for a field that the target lacks, as the table has it.
 
         `name` is the field in the table's spelling, `where` the place in this very request.
         """
@@ -278,7 +278,7 @@ class Notes:
             self._warn(where or name, f"was {done} for the {self.target} dialect: {limit.reason}")
 
     def lose_all(self, extras: Mapping[str, Any], prefix: str = "", place: str = "") -> None:
-        """Every member of `extras` that says something."""
+        """Call `lose` for every member of `extras`, but for nulls and defaults."""
         for key, value in extras.items():
             if key == "options" and isinstance(value, dict):
                 for name in value:
@@ -287,15 +287,15 @@ class Notes:
                 self.lose(prefix + key, place + key if place else None)
 
     def drop(self, name: str, reason: str) -> None:
-        """A field that this very server does not take, whatever others of its dialect do."""
+        """Warn of a field that this server refuses, although its dialect has it."""
         self._warn(name, f"was dropped for this server: {reason}")
 
     def change(self, name: str, reason: str) -> None:
-        """What this very model wants to be said in another way."""
+        """Warn of a field that was changed because this model refuses it as it was."""
         self._warn(name, f"was changed for this model: {reason}")
 
     def _warn(self, where: str, what: str) -> None:
-        self._told.setdefault(NUMBER.sub("", where), {}).setdefault(where, what)
+        self._places.setdefault(NUMBER.sub("", where), {}).setdefault(where, what)
 
 
 def limit_for(name: str, origin: FormatName, target: DialectName) -> Limit | None:

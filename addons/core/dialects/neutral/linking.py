@@ -1,7 +1,7 @@
-"""Tool calls and their results: which result answers which call.
+"""Linking: find the tool call that each result answers.
 
-OpenAI and Anthropic tie them by id, Ollama by the tool's name. A conversation that goes from one to the other gets
-what is missing, the same for the same conversation, so that a provider's prompt cache still fits.
+OpenAI and Anthropic tie results to calls by id, Ollama by the tool's name. A conversation that goes from one to the
+other gets the missing ids and names, the same for the same conversation, so that a provider's prompt cache still fits.
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ def link(messages: tuple[Message, ...]) -> tuple[Message, ...]:
 
 
 def without_orphans(request: Request, notes: Notes) -> Request:
-    """A result without its call is said by the user, where servers refuse it: some clients cut their history short."""
+    """Turn each result without its call into a user's text, where servers refuse such results.
+
+    Some clients cut their history short, and lose the calls.
+    """
     if notes.target == "ollama":
         return request
     ids: set[str] = set()
@@ -42,10 +45,10 @@ def without_orphans(request: Request, notes: Notes) -> Request:
                 if not part.id or part.id in open_calls:
                     open_calls.remove(part.id or open_calls[0])
             parts.append(part)
-        told = replace(message, parts=tuple(parts))
+        changed = replace(message, parts=tuple(parts))
         if message.role == "tool" and not any(isinstance(part, ToolResult) for part in parts):
-            told = replace(told, role="user", shape="parts")
-        messages.append(told)
+            changed = replace(changed, role="user", shape="parts")
+        messages.append(changed)
     return replace(request, messages=tuple(messages))
 
 
@@ -64,7 +67,7 @@ class _Linker:
 
     def call(self, call: ToolCall) -> ToolCall:
         self.count += 1
-        call = call if call.id else replace(call, id=_id(self.count))
+        call = call if call.id else replace(call, id=_made_id(self.count))
         self.names[call.id] = call.name
         self.open.append(call)
         return call
@@ -73,7 +76,7 @@ class _Linker:
         call = self._answered(result)
         if call in self.open:
             self.open.remove(call)
-        call_id = result.id or (call.id if call else _id(self.count))
+        call_id = result.id or (call.id if call else _made_id(self.count))
         return replace(result, id=call_id, name=result.name or self.names.get(call_id, ""))
 
     def _answered(self, result: ToolResult) -> ToolCall | None:
@@ -83,7 +86,7 @@ class _Linker:
         return next(named, self.open[0] if self.open else None)
 
 
-def _id(number: int) -> str:
+def _made_id(number: int) -> str:
     """Nine letters and digits, as Mistral wants them: it refuses any other id."""
     return f"call{number:05}"
 

@@ -32,18 +32,18 @@ STANDARD: Final = Quirks()
 
 
 def take(rest: dict[str, Any], name: str, check: Check) -> Any:
-    """Takes a member out of `rest` if it has the right type; None, and it stays there, if it has not."""
+    """Take a member out of `rest` if it has the right type; else give None and leave it there."""
     return rest.pop(name) if name in rest and check(rest[name]) else None
 
 
 def take_sampling(rest: dict[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
-    """The members of Sampling that `rest` has under the wire names of `names`, taken out of it."""
+    """Take the members of Sampling out of `rest`, where they have the wire names of `names`."""
     found = {member: take(rest, wire, CHECKS[member]) for member, wire in names.items()}
     return {member: value for member, value in found.items() if value is not None}
 
 
 def take_stop(rest: dict[str, Any], name: str) -> dict[str, Any]:
-    """Stop sequences: a string or a list of strings."""
+    """Take the stop sequences out of `rest`: a string or a list of strings."""
     value = rest.get(name)
     if isinstance(value, str):
         del rest[name]
@@ -55,6 +55,6 @@ def take_stop(rest: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def said(sampling: Sampling) -> dict[str, Any]:
-    """The number options that were said, by member name."""
+    """The number options that the client gave, by member name."""
     members = ((item.name, getattr(sampling, item.name)) for item in fields(sampling) if item.name in CHECKS)
     return {name: value for name, value in members if value is not None}

@@ -1,4 +1,4 @@
-"""What the stream codecs of all formats share: the order of things, and what has to be added up.
+"""Streams: the base classes of all stream codecs, which keep the order of events and add up usage.
 
 A decoder turns a format's events into internal ones; an encoder turns internal events into a format's bytes.
 Encoders hold back only what their format cannot say yet (usage before the end, a call's arguments in pieces).
@@ -30,7 +30,7 @@ CUT_SHORT = "the upstream's stream ended before its reply did"
 
 
 class StreamDecoder(ABC):
-    """Events of one format -> internal events. `feed` never raises on data of another shape: it passes it over."""
+    """Events of one format -> internal events. `feed` never raises on data of another shape; it skips it."""
 
     @abstractmethod
     def feed(self, data: dict[str, Any]) -> list[StreamEvent]:

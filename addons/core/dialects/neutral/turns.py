@@ -1,9 +1,9 @@
-"""The order of turns: a conversation for templates that know a system message at the start, and then turns.
+"""Turns: order a conversation for chat templates that take a system message at the start only.
 
 Claude Code and others send system messages further down as well, as reminders about the turn they follow. Many models'
 templates refuse those ("System message must be at the beginning"). Moved to the start they would lose their place, and
-the server's prompt cache with every new one. So they are said where they stand: in the result of a tool or the user's
-turn before them, in the <system-reminder> that Claude Code itself wrote until it had system messages.
+the server's prompt cache with every new one. So each becomes text where it stands, at the end of the tool's result or
+of the user's turn before it, in the <system-reminder> that Claude Code itself wrote until it had system messages.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from switchman.addons.core.dialects.neutral.limits import Notes
 from switchman.addons.core.dialects.neutral.linking import place
 
 REMINDER: Final = "<system-reminder>\n{}\n</system-reminder>"
-# Claude Code's first system block: a note for Anthropic's bill, other with every conversation or even request.
+# Claude Code's first system block: a note for Anthropic's bill that changes with every conversation or even request.
 BILLING: Final = "x-anthropic-billing-header:"
 
 
@@ -32,33 +32,33 @@ def in_turns(request: Request, notes: Notes) -> Request:
                 out.append(message)
             else:
                 held.append(message)
-        elif held and _results(message):  # results stay next to their calls
+        elif held and _has_results(message):  # results stay next to their calls
             out.append(message)
-            held = _said(held, out, notes)
+            held = _remind(held, out, notes)
         else:
-            held = _said(held, out, notes)
+            held = _remind(held, out, notes)
             out.append(message)
-    _said(held, out, notes)
+    _remind(held, out, notes)
     return replace(request, messages=tuple(out))
 
 
-def _said(held: list[Message], out: list[Message], notes: Notes) -> list[Message]:
-    """Says what is held, as the end of the last tool's result, else as a user; nothing is held then."""
+def _remind(held: list[Message], out: list[Message], notes: Notes) -> list[Message]:
+    """Append the held messages as reminders: to the last tool's result, else as a user. Gives the new, empty list."""
     for message in held:
         notes.lose("messages.role", f"messages ({message.role})")
         text = REMINDER.format("\n\n".join(part.text for part in message.parts if isinstance(part, Text)).strip())
         others = tuple(part for part in message.parts if not isinstance(part, Text))
         last = out[-1].parts[-1] if out[-1].parts else None
         if isinstance(last, ToolResult) and not others:
-            result = replace(last, content=_with(last.content, text))
+            result = replace(last, content=_with_paragraph(last.content, text))
             out[-1] = replace(out[-1], parts=(*out[-1].parts[:-1], result))
         else:
             out.append(replace(message, role="user", parts=(Text(text), *others)))
     return []
 
 
-def _with(content: tuple[Any, ...], text: str) -> tuple[Any, ...]:
-    """A tool's result with a paragraph more."""
+def _with_paragraph(content: tuple[Any, ...], text: str) -> tuple[Any, ...]:
+    """The content of a tool's result with one more paragraph."""
     for i in reversed(range(len(content))):
         if isinstance(content[i], Text):
             longer = replace(content[i], text=f"{content[i].text}\n\n{text}")
@@ -66,7 +66,7 @@ def _with(content: tuple[Any, ...], text: str) -> tuple[Any, ...]:
     return (Text(text), *content)
 
 
-def _results(message: Message) -> bool:
+def _has_results(message: Message) -> bool:
     return any(isinstance(part, ToolResult) for part in message.parts)
 
 
@@ -86,19 +86,19 @@ def _without_billing(message: Message, notes: Notes) -> Message:
 
 
 def merged(messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Wire messages of OpenAI or Ollama, with neighbours made one: templates want alternating roles, and one system."""
+    """Wire messages of OpenAI or Ollama with neighbours of one role joined: templates want roles to alternate."""
     out: list[dict[str, Any]] = []
     for message in messages:
         if out and message["role"] == out[-1]["role"] and message["role"] in ("system", "user"):
-            out[-1] = _both(out[-1], message)
+            out[-1] = _joined(out[-1], message)
         else:
             out.append(message)
     return out
 
 
 def results_together(messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """OpenAI's messages with the results of parallel calls one after the other; what a user said in between, such as
-    the pictures that came with them, stands behind the last."""
+    """OpenAI's messages with the results of parallel calls one after the other. A user's messages between them, such
+    as the pictures of a result, move behind the last one."""
     out: list[dict[str, Any]] = []
     held: list[dict[str, Any]] = []
     for message in messages:
@@ -112,15 +112,15 @@ def results_together(messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]
     return out + held
 
 
-def _both(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
+def _joined(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
     one, two = first["content"], second["content"]
     if isinstance(one, str) and isinstance(two, str):
         content: Any = "\n\n".join(text for text in (one, two) if text)
     else:
-        content = [*_parts(one), *_parts(two)]
+        content = [*_as_parts(one), *_as_parts(two)]
     images = [*first.get("images", ()), *second.get("images", ())]
     return {**first, **second, "content": content, **({"images": images} if images else {})}
 
 
-def _parts(content: Any) -> list[Any]:
+def _as_parts(content: Any) -> list[Any]:
     return [{"type": "text", "text": content}] if isinstance(content, str) else list(content or ())

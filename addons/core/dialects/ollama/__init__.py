@@ -2,5 +2,5 @@
 
 In it: its paths and lines (`wire`), requests, replies and streams, to and from the neutral form; `/api/show`.
 Door: `WIRE`, `show`, and the codec that `dialects/codecs.py` names.
-May not import: the other's package (OpenAI's it may: some words are borrowed), and what dialects may not.
+May not import: Anthropic's package (it borrows some functions of OpenAI's), and what dialects may not.
 """

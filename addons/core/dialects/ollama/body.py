@@ -31,13 +31,13 @@ SILENT: Final = ("stream_options",)
 
 
 def encode_chat(request: Request, notes: Notes, quirks: Quirks = STANDARD) -> dict[str, Any]:
-    """An /api/chat body. Raises Untranslatable; what is only dropped goes to `notes`."""
+    """An /api/chat body. Raises Untranslatable; warnings go to `notes`."""
     native = request.origin == "ollama.chat"
     writer = _Writer(native, notes)
     messages = request.messages if native else link(request.messages)
     body: dict[str, Any] = {"model": request.model}
-    told = [item for i, one in enumerate(messages) for item in writer.message(one, place(request, i))]
-    body["messages"] = told if native else merged(told)
+    encoded = [item for i, one in enumerate(messages) for item in writer.message(one, place(request, i))]
+    body["messages"] = encoded if native else merged(encoded)
     body |= _encode_tools(request, notes)
     return body | _common(request, notes, native)
 
@@ -45,7 +45,7 @@ def encode_chat(request: Request, notes: Notes, quirks: Quirks = STANDARD) -> di
 def encode_generate(request: Request, notes: Notes, quirks: Quirks = STANDARD) -> dict[str, Any]:
     """An /api/generate body, from a prompt: legacy completions, or a generate request itself.
 
-    A completion's prompt is continued as it is (`raw`), unless a suffix is given: filling in needs the template.
+    Sends a completion's prompt `raw`, to be continued as it is, but not with a suffix: filling in needs the template.
     """
     native = request.origin == "ollama.generate"
     body: dict[str, Any] = {"model": request.model}
@@ -83,7 +83,7 @@ def _common(request: Request, notes: Notes, native: bool) -> dict[str, Any]:
 
 
 def _think(reasoning: Reasoning, request: Request, notes: Notes) -> Any:
-    """true and false are understood by every thinking model, the levels low, medium and high by some."""
+    """`think`. Every thinking model takes true and false; some take the levels low, medium and high."""
     if request.origin.startswith("ollama."):
         return reasoning.stated
     if not reasoning.enabled:
@@ -98,7 +98,7 @@ def _think(reasoning: Reasoning, request: Request, notes: Notes) -> Any:
 
 
 def _encode_tools(request: Request, notes: Notes) -> dict[str, Any]:
-    """Ollama offers tools and never forces them: `none` offers none, a named one is the only one offered."""
+    """`tools`. Ollama cannot force a call, so the choice `none` offers no tools, and a named tool is offered alone."""
     native = request.origin == "ollama.chat"
     tools, choice = request.tools, request.tool_choice
     if choice is not None and choice.mode != "auto":
@@ -152,17 +152,17 @@ class _Writer:
         others = (*(part for part in message.parts if not isinstance(part, ToolResult)), *pictures)
         if others or not results:
             role = "user" if message.role == "tool" else "system" if message.role == "developer" else message.role
-            encoded.append(self.spoken(role, message, others, place))
+            encoded.append(self.turn(role, message, others, place))
         return encoded
 
-    def spoken(self, role: str, message: Message, parts: tuple[Part, ...], place: str) -> dict[str, Any]:
-        body: dict[str, Any] = {"role": role, **self.said(parts, message, place)}
+    def turn(self, role: str, message: Message, parts: tuple[Part, ...], place: str) -> dict[str, Any]:
+        body: dict[str, Any] = {"role": role, **self.content(parts, message, place)}
         thoughts = [part.text for part in parts if isinstance(part, Thinking) and part.redacted is None]
         calls = [self.call(part) for part in parts if isinstance(part, ToolCall)]
         body |= present(thinking="".join(thoughts) if thoughts else None, tool_calls=calls or None)
         return {**body, **message.extra} if self.native else body
 
-    def said(self, parts: tuple[Part, ...], message: Message, place: str) -> dict[str, Any]:
+    def content(self, parts: tuple[Part, ...], message: Message, place: str) -> dict[str, Any]:
         """`content`, and `images` where there are some. Text parts are paragraphs of one text here."""
         texts, images = [], []
         for index, part in enumerate(parts):
@@ -197,6 +197,6 @@ class _Writer:
         if not self.native and result.is_error:
             self.notes.lose("messages.is_error", f"{place}.is_error")
         parts = result.content if self.native else tuple(p for p in result.content if not isinstance(p, Image))
-        said = self.said(parts, message, place)
+        content = self.content(parts, message, place)
         names = present(tool_name=result.name or None, tool_call_id=(result.id or None) if self.native else None)
-        return {"role": "tool", **said, **names, **(message.extra if self.native else {})}
+        return {"role": "tool", **content, **names, **(message.extra if self.native else {})}

@@ -1,4 +1,4 @@
-"""Whole /api/chat and /api/generate replies <-> the internal form, and what a stream's last line shares with them.
+"""Whole /api/chat and /api/generate replies <-> the internal form, and the members that a stream's lines share.
 
 Durations are nanoseconds. A reply that calls tools ends with done_reason "stop" here.
 """
@@ -47,7 +47,7 @@ def decode_reply(obj: Mapping[str, Any]) -> Reply:
 
 
 def said(obj: Mapping[str, Any]) -> Iterator[Part]:
-    """Thoughts, text and calls of a reply or of one line of a stream; empty ones are left out."""
+    """Thoughts, text and calls of a reply or of one line of a stream, without empty ones."""
     holder, field = (object_of(obj, "message"), "content") if "message" in obj else (obj, "response")
     if thought := text_of(holder, "thinking"):
         yield Thinking(thought)
@@ -95,17 +95,17 @@ def encode_generate_reply(reply: Reply, stamp: Stamp) -> dict[str, Any]:
     """An /api/generate reply. Tool calls have no place in it."""
     choice = _first(reply)
     head = head_of(reply.model or stamp.model, reply.created if reply.created is not None else stamp.created)
-    said = {"response": choice.text(), **present(thinking=_thoughts(choice))}
-    return {**head, **said, **end_of(choice.finish, reply.usage, reply.timings or measured(stamp))}
+    content = {"response": choice.text(), **present(thinking=_thoughts(choice))}
+    return {**head, **content, **end_of(choice.finish, reply.usage, reply.timings or measured(stamp))}
 
 
 def only_loads(operation: Operation, body: Mapping[str, Any]) -> bool:
-    """Whether a chat or generate request says nothing: the server then only loads the model, or unloads it.
+    """Whether a chat or generate request has no content: the server then only loads the model, or unloads it.
 
     `ollama run` does that before it prompts its user. Source: docs/api.md of Ollama, "Load a model".
     """
-    said = ("messages",) if operation == "chat" else ("prompt", "images", "suffix")
-    return operation in ("chat", "completion") and all(body.get(name) in (None, "", []) for name in said)
+    members = ("messages",) if operation == "chat" else ("prompt", "images", "suffix")
+    return operation in ("chat", "completion") and all(body.get(name) in (None, "", []) for name in members)
 
 
 def encode_loaded(operation: Operation, body: Mapping[str, Any], created: float) -> dict[str, Any]:
@@ -117,7 +117,7 @@ def encode_loaded(operation: Operation, body: Mapping[str, Any], created: float)
 
 
 def measured(stamp: Stamp, first: float | None = None) -> Timings | None:
-    """The router's own durations. `first`: when the first output came, None where the reply came in one piece."""
+    """The router's own durations. `first`: seconds until the first output, None where the reply came in one piece."""
     if stamp.elapsed is None:
         return None
     total = stamp.elapsed()
@@ -143,13 +143,13 @@ def encode_call(call: ToolCall) -> dict[str, Any]:
 
 
 def head_of(model: str, created: float) -> dict[str, Any]:
-    """What every line begins with."""
+    """The members that every line begins with."""
     when = datetime.fromtimestamp(created, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
     return {"model": model, "created_at": when}
 
 
 def end_of(finish: FinishReason | None, usage: Usage | None, timings: Timings | None) -> dict[str, Any]:
-    """What the last line says: why it ended, durations and counts; what nobody measured is left out."""
+    """The members of the last line: why it ended, durations and counts, without those that nobody measured."""
     timings, usage = timings or Timings(), usage or Usage()
     return {
         "done": True,

@@ -53,22 +53,22 @@ ROLES: Final = ("system", "user", "assistant", "tool")
 
 Shapes = Mapping[str, tuple[Callable[[Any], bool], str]]
 
-# What the server refuses in another shape; null is as if it was not there.
+# Members that Ollama refuses in another shape; null counts as absent.
 MESSAGE_SHAPES: Final[Shapes] = {
-    "content": (lambda value: isinstance(value, str), "a text"),
-    "thinking": (lambda value: isinstance(value, str), "a text"),
-    "images": (is_text_list, "a list of base64 texts"),
+    "content": (lambda value: isinstance(value, str), "a string"),
+    "thinking": (lambda value: isinstance(value, str), "a string"),
+    "images": (is_text_list, "a list of base64 strings"),
     "tool_calls": (is_object_list, "a list of objects"),
 }
 GENERATE_SHAPES: Final[Shapes] = {
-    "prompt": (lambda value: isinstance(value, str), "a text"),
-    "system": (lambda value: isinstance(value, str), "a text"),
-    "suffix": (lambda value: isinstance(value, str), "a text"),
-    "images": (is_text_list, "a list of base64 texts"),
+    "prompt": (lambda value: isinstance(value, str), "a string"),
+    "system": (lambda value: isinstance(value, str), "a string"),
+    "suffix": (lambda value: isinstance(value, str), "a string"),
+    "images": (is_text_list, "a list of base64 strings"),
     "raw": (lambda value: isinstance(value, bool), "true or false"),
 }
 SHAPES: Final[Shapes] = {
-    "model": (lambda value: isinstance(value, str), "a text"),
+    "model": (lambda value: isinstance(value, str), "a string"),
     "stream": (lambda value: isinstance(value, bool), "true or false"),
     "tools": (is_object_list, "a list of objects"),
     "options": (lambda value: isinstance(value, dict), "an object"),
@@ -124,7 +124,7 @@ def decode_generate(body: Mapping[str, Any]) -> Request:
 
 
 def _common(rest: dict[str, Any]) -> dict[str, Any]:
-    """What both endpoints have: model, stream, format, think, options."""
+    """Take the members of both endpoints out of `rest`: model, stream, format, think, options."""
     options = dict(object_of(rest, "options"))
     numbers = take_sampling(options, SAMPLING)
     if numbers.get("max_tokens", 1) < 0:  # -1: no limit, -2: fill the context

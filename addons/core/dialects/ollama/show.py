@@ -1,4 +1,4 @@
-"""What Ollama says of a model (POST /api/show), for one that another server runs.
+"""Answer Ollama's POST /api/show for a model that another server runs.
 
 Source: docs/api.md of https://github.com/ollama/ollama, "Show Model Information", and ShowResponse of ollama-python.
 """
@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from switchman.addons.core.servers.servers import ModelFacts
 
-ARCHITECTURE: Final = "unknown"  # clients look up `<architecture>.context_length`, by the architecture that is told
+ARCHITECTURE: Final = "unknown"  # clients look up `<architecture>.context_length`
 WHEN_UNKNOWN: Final = "1970-01-01T00:00:00Z"
 
 NO_DETAILS: Final[Mapping[str, Any]] = {
@@ -24,10 +24,10 @@ NO_DETAILS: Final[Mapping[str, Any]] = {
 
 
 def show(model: str, facts: ModelFacts, server: str) -> dict[str, Any]:
-    """The answer from what the rules know. Nothing is made up: what is not known is empty, as it is in Ollama's own.
+    """The answer from what the rules say of the model. Leaves empty what they do not say, as Ollama's own answers do.
 
-    Capabilities: as `modalities` has them. Where nothing is said, "tools" is among them, as clients hide a model
-    without it from their agents, while a server that has none says so itself.
+    `capabilities` are the rules' `modalities`. Without any, "tools" is among them: clients hide a model without it from
+    their agents, while a server without tools says so itself.
     """
     info: dict[str, Any] = {"general.architecture": ARCHITECTURE, "general.basename": model}
     if facts.context is not None:

@@ -39,7 +39,7 @@ from switchman.addons.core.dialects.wire import ErrorInfo
 
 
 class LineDecoder(StreamDecoder):
-    """Serves chat and generate: a line has either `message` or `response`. Calls come whole, one or more to a line."""
+    """Reads chat and generate: a line has either `message` or `response`. Calls come whole, one or more to a line."""
 
     def __init__(self) -> None:
         self.started = False
@@ -70,9 +70,9 @@ class LineDecoder(StreamDecoder):
 
 
 class LineEncoder(StreamEncoder):
-    """One line for each piece, and a last one with `done: true` and the counts.
+    """Writes one line for each piece, and a last one with `done: true` and the counts.
 
-    Arguments are objects here, so a call is held until the reply ends; then each goes out in a line of its own.
+    Arguments are objects here, so the encoder holds calls until the reply ends, and then writes a line for each.
     """
 
     def __init__(self, stamp: Stamp) -> None:
@@ -124,7 +124,7 @@ class LineEncoder(StreamEncoder):
 
 
 class GenerateEncoder(LineEncoder):
-    """The same with `response` in place of `message`. Tool calls have no place in it."""
+    """Writes the same lines with `response` in place of `message`, without tool calls, which have no place there."""
 
     def on_finish(self, event: Finish) -> bytes:
         return b""

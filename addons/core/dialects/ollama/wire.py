@@ -22,7 +22,7 @@ PATHS: Final[dict[str, Operation]] = {
 
 
 def chat_slots(obj: dict[str, Any], streamed: bool) -> Iterator[Slot]:
-    """`message.content`, with `message.thinking` beside it. A last line without a message is given an empty one."""
+    """`message.content`, with `message.thinking` beside it. Gives a last line without a message an empty one."""
     finished = not streamed or obj.get("done") is True
     message = obj.get("message")
     if not isinstance(message, dict):

@@ -1,10 +1,10 @@
-"""Tools that only OpenAI knows, said as functions, which every server knows; and the calls of them said back.
+"""Turn tools of kinds that only OpenAI knows into functions, which every server knows, and their calls back.
 
 - A *custom* tool takes free text: a function with one string argument, `input`. Codex CLI's apply_patch is one.
 - A *namespace* (Responses) groups tools: its functions are named `namespace__name`. Codex CLI's MCP servers are such.
-- *Allowed tools* (a tool choice) are the only ones that are sent.
+- *Allowed tools* (a tool choice): only those are sent.
 
-`as_functions` gives the request without them, and what the client calls each such function (`Stamp.tools`).
+`as_functions` gives the request in functions, and the client's name for each such function (`Stamp.tools`).
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ from switchman.addons.core.dialects.openai.chat_request import function_tool
 INPUT: Final = "input"  # the argument of a custom tool
 LONGEST: Final = 64  # characters of a function's name, for OpenAI
 
-# Tools that the provider runs, with a row of their own in limits.py. Beside functions all such are left out: the model
-# then does without.
+# Tools that OpenAI runs, with a row of their own in limits.py. All tools that a provider runs are left out beside
+# functions, so that the model does without.
 HOSTED: Final = ("web_search", "image_generation", "tool_search")
 
 
 def as_functions(request: Request, notes: Notes) -> tuple[Request, dict[str, ToolName]]:
-    """The request in functions, and function name -> the client's name, for those that differ."""
+    """The request with functions only, and function name -> the client's name, for those that differ."""
     if request.origin not in ("openai.chat", "openai.responses"):
         return _without_hosted(request, notes), {}
     names: dict[str, ToolName] = {}
-    messages = tuple(replace(message, parts=tuple(map(_part, message.parts))) for message in request.messages)
+    messages = tuple(replace(message, parts=tuple(map(_custom_call, message.parts))) for message in request.messages)
     request = _with_choice(replace(request, messages=messages))
     if request.tools is None:
         return request, names
@@ -50,7 +50,7 @@ def as_functions(request: Request, notes: Notes) -> tuple[Request, dict[str, Too
 
 
 def _without_hosted(request: Request, notes: Notes) -> Request:
-    """Without the tools that a provider runs, where functions are left, and none of the others has to be called."""
+    """The request without the tools that a provider runs, if functions remain and no call of the others is forced."""
     if request.origin not in ("openai.responses", "anthropic.messages") or request.tools is None:
         return request
     if not any(tool.opaque is None for tool in request.tools):
@@ -79,11 +79,14 @@ def _functions(tool: Tool, notes: Notes, names: dict[str, ToolName]) -> Iterable
         return (tool,)
     if tool.name == "namespace":
         notes.lose("tools.namespace", f"tools ({text_of(tool.opaque, 'name')})")
-        return [_inner(inner, text_of(tool.opaque, "name"), notes, names) for inner in objects_of(tool.opaque, "tools")]
+        return [
+            _from_namespace(inner, text_of(tool.opaque, "name"), notes, names)
+            for inner in objects_of(tool.opaque, "tools")
+        ]
     return (_custom(tool.opaque, "", notes, names),) if tool.name == "custom" else (tool,)
 
 
-def _inner(tool: dict[str, Any], namespace: str, notes: Notes, names: dict[str, ToolName]) -> Tool:
+def _from_namespace(tool: dict[str, Any], namespace: str, notes: Notes, names: dict[str, ToolName]) -> Tool:
     kind = text_of(tool, "type")
     if kind == "custom":
         return _custom(tool, namespace, notes, names)
@@ -91,17 +94,17 @@ def _inner(tool: dict[str, Any], namespace: str, notes: Notes, names: dict[str, 
         return Tool(name=kind, opaque=tool)
     name = joined(namespace, text_of(tool, "name"))
     names[name] = ToolName(text_of(tool, "name"), namespace)
-    said = {key: value for key, value in without(tool, "type", "defer_loading").items() if value is not None}
-    return function_tool({**said, "name": name}, {})
+    members = {key: value for key, value in without(tool, "type", "defer_loading").items() if value is not None}
+    return function_tool({**members, "name": name}, {})
 
 
 def _custom(tool: Mapping[str, Any], namespace: str, notes: Notes, names: dict[str, ToolName]) -> Tool:
-    tool = object_of(tool, "custom") or tool  # chat puts it one deeper
+    tool = object_of(tool, "custom") or tool  # chat puts it one level deeper
     name = joined(namespace, text_of(tool, "name"))
     names[name] = ToolName(text_of(tool, "name"), namespace, custom=True)
     notes.lose("tools.custom", f"tools ({name})")
     form = object_of(tool, "format")
-    grammar = object_of(form, "grammar") or form  # here too
+    grammar = object_of(form, "grammar") or form  # and the grammar too
     description = text_of(tool, "description")
     if definition := text_of(grammar, "definition"):
         description += f"\n\n`{INPUT}` has to fit this {text_of(grammar, 'syntax')} grammar:\n{definition}"
@@ -111,34 +114,38 @@ def _custom(tool: Mapping[str, Any], namespace: str, notes: Notes, names: dict[s
 
 
 def joined(namespace: str, name: str) -> str:
-    """The function's name for one in a namespace, the same each time; one that is too long ends in a checksum."""
+    """The name of a function in a namespace, the same each time; ends in a checksum if it would be too long."""
     whole = f"{namespace.removesuffix('__')}__{name}" if namespace else name
-    return whole if len(whole) <= LONGEST else f"{whole[: LONGEST - 9]}_{zlib.crc32(whole.encode()):08x}"
+    if len(whole) <= LONGEST:
+        return whole
+    return f"{whole[: LONGEST - 9]}_{zlib.crc32(whole.encode('utf-8', 'surrogatepass')):08x}"
 
 
 # ---- choice and history ------------------------------------------------------------------------------------------
 
 
 def _with_choice(request: Request) -> Request:
-    """A choice of a custom tool by its name; allowed tools as the only ones."""
+    """The request with a chosen custom tool named as a function, and with allowed tools as the only ones."""
     choice = object_of(request.extras, "tool_choice")
     rest = without(request.extras, "tool_choice")
     if choice.get("type") == "custom":
-        return replace(request, tool_choice=ToolChoice("named", _named(choice)), extras=rest)
+        return replace(request, tool_choice=ToolChoice("named", _name_in(choice)), extras=rest)
     allowed = object_of(choice, "allowed_tools") or choice
     if choice.get("type") != "allowed_tools" or allowed.get("mode") not in ("auto", "required"):
         return request
-    wanted = {_named(item) for item in objects_of(allowed, "tools")}
-    tools = tuple(tool for tool in request.tools or () if (_named(tool.opaque) if tool.opaque else tool.name) in wanted)
+    wanted = {_name_in(item) for item in objects_of(allowed, "tools")}
+    tools = tuple(
+        tool for tool in request.tools or () if (_name_in(tool.opaque) if tool.opaque else tool.name) in wanted
+    )
     return replace(request, tools=tools, tool_choice=ToolChoice(allowed["mode"]), extras=rest)
 
 
-def _named(item: Mapping[str, Any]) -> str:
-    """The name in a tool or in a choice of one: at the top, or one deeper, as chat has it."""
+def _name_in(item: Mapping[str, Any]) -> str:
+    """The name in a tool or in a tool choice: at the top, or one level deeper, as chat has it; else the type."""
     return text_of(item, "name") or text_of(object_of(item, text_of(item, "type")), "name") or text_of(item, "type")
 
 
-def _part(part: Part) -> Part:
+def _custom_call(part: Part) -> Part:
     """A call of a custom tool in a chat's history as a call of its function."""
     if not isinstance(part, Opaque) or part.kind != "tool_calls" or part.value.get("type") != "custom":
         return part
@@ -152,7 +159,7 @@ def as_arguments(text: str) -> str:
 
 
 def as_input(arguments: str) -> str:
-    """The text for a custom tool in what the model wrote: its `input`, or the only text there is, or all of it."""
+    """The text for a custom tool in what the model wrote: its `input`, else its only text, else all of it."""
     try:
         value = json.loads(arguments) if arguments else ""
     except (ValueError, RecursionError):

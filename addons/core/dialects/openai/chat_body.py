@@ -34,10 +34,10 @@ from switchman.addons.core.dialects.openai.families import as_wanted
 # Tokens of thinking -> effort: the largest row that fits. 1024, 4096 and 8192 are low, medium and high.
 EFFORTS: Final = ((8192, "high"), (4096, "medium"), (0, "low"))
 
-# Fields that are dealt with elsewhere, or that say nothing to another server.
+# Fields that need no warning: handled elsewhere, or of no meaning to another server.
 SILENT: Final = ("stream_options",)
 
-# What stands for the thoughts of a call that came without: DeepSeek refuses an empty text like none at all.
+# Stands for the thoughts of a call that came without any: DeepSeek refuses an empty text as it refuses none at all.
 # https://api-docs.deepseek.com/guides/thinking_mode, and https://github.com/NousResearch/hermes-agent/pull/17341
 UNTHOUGHT: Final = " "
 
@@ -45,7 +45,7 @@ STRICT: Final = "it refuses fields that it does not know (`openai_fields: false`
 
 
 def encode_request(request: Request, notes: Notes, quirks: Quirks = STANDARD) -> dict[str, Any]:
-    """A chat completions body. Raises Untranslatable; what is only dropped goes to `notes`."""
+    """A chat completions body. Raises Untranslatable; warnings go to `notes`."""
     native = request.origin == "openai.chat"
     body: dict[str, Any] = {"model": request.model}
     body["messages"] = encode_messages(request, notes, quirks)
@@ -71,7 +71,7 @@ def encode_request(request: Request, notes: Notes, quirks: Quirks = STANDARD) ->
 
 
 def encode_sampling(request: Request, notes: Notes, quirks: Quirks = STANDARD) -> dict[str, Any]:
-    """Sampling options and stop sequences; extensions only from an OpenAI client, or to a server known to take them."""
+    """Sampling options and stop sequences. Extensions: only of an OpenAI client, or to a server known to take them."""
     body: dict[str, Any] = {}
     extended = quirks.sampling_extensions or request.origin in ("openai.chat", "openai.completion")
     for member, value in said(request.sampling).items():
@@ -104,19 +104,20 @@ def _reasoning(reasoning: Reasoning, request: Request, notes: Notes, quirks: Qui
 
 
 def effort_of(reasoning: Reasoning) -> str:
-    """The effort in words; thinking that is only switched on is medium."""
+    """The effort as a word: the client's, else by the budget, else medium."""
     if reasoning.effort is not None:
         return reasoning.effort
     if reasoning.budget is None:
         return "medium"
-    return next(word for least, word in EFFORTS if reasoning.budget >= least)
+    return next((word for least, word in EFFORTS if reasoning.budget >= least), "low")
 
 
 # ---- tools -------------------------------------------------------------------------------------------------------
 
 
 def encode_tools(request: Request, notes: Notes) -> dict[str, Any]:
-    """The API refuses an empty list of tools (ollama-python always sends a list), and a choice without tools."""
+    """`tools` and what belongs to them. The API refuses a choice without tools, and an empty list, which ollama-python
+    sends."""
     if not request.tools and request.origin != "openai.chat":
         return {}
     body: dict[str, Any] = {}
@@ -163,8 +164,10 @@ def encode_messages(request: Request, notes: Notes, quirks: Quirks = STANDARD) -
         messages = request.messages
     else:
         messages = link(request.messages if quirks.developer_role else _without_developers(request.messages))
-    said = [item for index, message in enumerate(messages) for item in encoder.message(message, place(request, index))]
-    return said if encoder.native else as_wanted(merged(results_together(said)), request.model, notes)
+    encoded = [
+        item for index, message in enumerate(messages) for item in encoder.message(message, place(request, index))
+    ]
+    return encoded if encoder.native else as_wanted(merged(results_together(encoded)), request.model, notes)
 
 
 def _without_developers(messages: tuple[Message, ...]) -> tuple[Message, ...]:
@@ -172,9 +175,9 @@ def _without_developers(messages: tuple[Message, ...]) -> tuple[Message, ...]:
 
 
 class _MessageEncoder:
-    """One message of the internal form may become several: each tool result is a message of its own.
+    """Encodes messages. One may become several, as each tool result is a message of its own.
 
-    `recalls`: the server takes thoughts back, and refuses a conversation whose calls have lost theirs.
+    `recalls`: the server wants thoughts back, and refuses a conversation whose calls have lost theirs.
     """
 
     def __init__(self, request: Request, notes: Notes, recalls: bool) -> None:
@@ -187,17 +190,17 @@ class _MessageEncoder:
         if not self.native:
             self.notes.lose_all(message.extra, "messages.", f"{place}.")
         encoded = [self.result(result, message, place) for result in results]
-        pictures = [] if self.native else [p for result in results for p in result.content if _is_beside(p)]
+        pictures = [] if self.native else [p for result in results for p in result.content if _needs_user(p)]
         if pictures:
             self.notes.lose("messages.image", f"{place} (image in a tool result)")
         others = (*(part for part in message.parts if not isinstance(part, ToolResult)), *pictures)
         if others and not self.native and all(isinstance(part, Thinking) for part in others):
-            # an assistant who only thought said nothing: some servers refuse that
+            # some servers refuse an assistant's message that has only thoughts
             self.notes.lose("messages.thinking", f"{place}.thinking")
         elif others or not results:
             shape: Shape = "parts" if pictures else message.shape
             role = "user" if pictures else message.role
-            encoded.append(self.spoken(Message(role, others, shape, message.extra), place))
+            encoded.append(self.turn(Message(role, others, shape, message.extra), place))
         return encoded
 
     def result(self, result: ToolResult, message: Message, place: str) -> dict[str, Any]:
@@ -206,14 +209,14 @@ class _MessageEncoder:
             body |= message.extra
         elif result.is_error:
             self.notes.lose("messages.is_error", f"{place}.is_error")
-        parts = result.content if self.native else tuple(p for p in result.content if not _is_beside(p))
+        parts = result.content if self.native else tuple(p for p in result.content if not _needs_user(p))
         if not self.native:
             self.notes.lose_all(result.extra, "messages.", f"{place}.")
             # an OpenAI tool message must have content
             return {**body, "content": self.content(parts, "text", place) or ""}
         return self.put_content(body, parts, result.shape, place)
 
-    def spoken(self, message: Message, place: str) -> dict[str, Any]:
+    def turn(self, message: Message, place: str) -> dict[str, Any]:
         body: dict[str, Any] = {"role": message.role}
         calls = message.calls()
         odd_calls = [part for part in message.parts if isinstance(part, Opaque) and part.kind == "tool_calls"]
@@ -291,6 +294,6 @@ class _MessageEncoder:
         return {"type": kind, kind: part.text, **extra}
 
 
-def _is_beside(part: Text | Image | Opaque) -> bool:
-    """Whether this part of a tool's result has a place in a user's message only."""
+def _needs_user(part: Text | Image | Opaque) -> bool:
+    """Whether this part of a tool's result can only stand in a user's message."""
     return isinstance(part, Image) or (isinstance(part, Opaque) and part.words is not None)

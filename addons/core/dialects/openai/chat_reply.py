@@ -69,7 +69,7 @@ def _choice(choice: dict[str, Any], position: int) -> Choice:
 
 
 def said(message: Mapping[str, Any]) -> Iterator[Part]:
-    """Thoughts, text and refusal of a message or a delta, in this order; empty ones are left out."""
+    """Thoughts, text and refusal of a message or a delta, in this order, without empty ones."""
     if thought := text_of(message, "reasoning_content") or text_of(message, "reasoning"):
         yield Thinking(thought)
     content = message.get("content")
@@ -86,7 +86,7 @@ def said(message: Mapping[str, Any]) -> Iterator[Part]:
 
 
 def calls_of(message: Mapping[str, Any]) -> Iterator[ToolCall]:
-    """Function calls; the single `function_call` of old is one without an id."""
+    """Function calls; the older `function_call` is one without an id."""
     for call in objects_of(message, "tool_calls"):
         function = object_of(call, "function")
         yield ToolCall(text_of(call, "id"), text_of(function, "name"), arguments_text(function.get("arguments")))
@@ -97,7 +97,7 @@ def calls_of(message: Mapping[str, Any]) -> Iterator[ToolCall]:
 def usage_of(obj: Mapping[str, Any]) -> Usage | None:
     """`usage`, Groq's `x_groq.usage` or Moonshot's `choices[].usage`; DeepSeek's prompt_cache_hit_tokens are cached.
 
-    xAI does not count reasoning among the completion's tokens, which its total shows; here it is counted in.
+    Counts reasoning among the completion's tokens. xAI does not, as its total shows.
     """
     inside = next((usage for choice in objects_of(obj, "choices") if (usage := object_of(choice, "usage"))), {})
     usage = object_of(obj, "usage") or object_of(object_of(obj, "x_groq"), "usage") or inside
@@ -156,14 +156,14 @@ def _encode_choice(choice: Choice, stamp: Stamp) -> dict[str, Any]:
 
 
 def encode_call(name: str, arguments: str, stamp: Stamp) -> dict[str, Any]:
-    """Type, name and arguments of a call; the text of a custom tool."""
+    """Type, name and arguments of a call; for a custom tool its text."""
     if (tool := stamp.tools.get(name)) and tool.custom:
         return {"type": "custom", "custom": {"name": tool.name, "input": as_input(arguments)}}
     return {"type": "function", "function": {"name": name, "arguments": arguments or "{}"}}
 
 
 def encode_usage(usage: Usage | None) -> dict[str, Any] | None:
-    """Token counts; what nobody counted is left out."""
+    """Token counts, without those that nobody counted."""
     if usage is None:
         return None
     total = usage.total

@@ -1,4 +1,4 @@
-"""Chat completions requests <-> the internal form.
+"""Chat completions requests -> the internal form.
 
 Shapes: openai-python types/chat/completion_create_params.py and the message params beside it.
 """
@@ -177,7 +177,7 @@ def decode_message(message: Any, place: str) -> Message:
     shape = shape_of(message)
     content = message.get("content")
     if not (content is None or isinstance(content, str) or is_object_list(content)):
-        raise Malformed(f"{place}.content", "a text or a list of parts")
+        raise Malformed(f"{place}.content", "a string or a list of parts")
     parts = decode_content(content)
     if role == "tool":
         return _tool_message(message, shape, parts)
@@ -215,7 +215,7 @@ def _content_part(part: dict[str, Any]) -> Part:
         return Text(part["text"], extra=without(part, "type", "text"))
     if kind == "refusal" and isinstance(part.get("refusal"), str):
         return Text(part["refusal"], refusal=True, extra=without(part, "type", "refusal"))
-    source = object_of(part, "image_url") or {"url": part.get("image_url")}  # some clients say just the URL
+    source = object_of(part, "image_url") or {"url": part.get("image_url")}  # some clients give just the URL
     if kind == "image_url" and text_of(source, "url"):
         image = from_url(text_of(source, "url"))
         extra = {f"image_url.{key}": value for key, value in without(source, "url").items()}

@@ -45,7 +45,7 @@ DONE = b"data: [DONE]\n\n"
 
 
 class ChatDecoder(StreamDecoder):
-    """Copes with what real servers do: chunks without id or index, usage anywhere, calls that share an index."""
+    """Reads what real servers send: chunks without id or index, usage anywhere, calls that share an index."""
 
     def __init__(self) -> None:
         self.started = False
@@ -86,7 +86,7 @@ class ChatDecoder(StreamDecoder):
 
 
 class _Calls:
-    """Which call a piece belongs to. Normally its index says so; some servers leave it out, or always say 0."""
+    """Tells which call a piece belongs to: by its index, but some servers leave that out, or always send 0."""
 
     def __init__(self) -> None:
         self.places: dict[int, int] = {}  # the server's index -> ours
@@ -127,7 +127,7 @@ class ChatEncoder(StreamEncoder):
         self.roles: set[int] = set()
         self.named: set[tuple[int, int]] = set()
         self.argued: set[tuple[int, int]] = set()  # calls that have got arguments
-        self.customs: dict[tuple[int, int], list[ToolDelta]] = {}  # calls whose text is within JSON: held till the end
+        self.customs: dict[tuple[int, int], list[ToolDelta]] = {}  # held till the end: their text is within JSON
 
     def on_start(self, start: Start) -> bytes:
         self.head = {

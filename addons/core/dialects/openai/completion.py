@@ -67,14 +67,14 @@ def _is_one_text(prompt: Any) -> bool:
 
 
 def _message(prompt: str | list[str]) -> Message:
-    """One text is often sent as a list of one."""
+    """A prompt as the user's message. Clients often send one text as a list of one."""
     if isinstance(prompt, str):
         return Message("user", (Text(prompt),))
     return Message("user", (Text(prompt[0]),), "parts")
 
 
 def encode_request(request: Request, notes: Notes, quirks: Quirks = STANDARD) -> dict[str, Any]:
-    """A completions body, from one or from Ollama's generate with `raw` or `suffix`."""
+    """A completions body, for a completions client or for Ollama's generate with `raw` or `suffix`."""
     native = request.origin == "openai.completion"
     body: dict[str, Any] = {"model": request.model}
     if request.messages or not native:

@@ -1,11 +1,11 @@
-"""What some families of models want of a conversation with tools, and refuse otherwise, in a translated request.
+"""Families of models that refuse a translated conversation with tools unless it meets their demands.
 
 Mistral's, at its own API and wherever mistral-common serves them:
-- The id of a call has nine letters and digits (error 3280): others are replaced, the same for the same id.
-- No user speaks right after a tool's result (error 3230): the assistant says a word in between.
+- The id of a call must have nine letters and digits (error 3280). Others are replaced, the same for the same id.
+- No user message may follow a tool's result (error 3230). The assistant says a word in between.
 Gemini's, from 3 on, at Google:
-- The first call of a turn comes back with its thought signature. Clients of other dialects have no place for one; what
-  says so is documented at https://ai.google.dev/gemini-api/docs/thought-signatures.
+- The first call of a turn must come back with its thought signature. Clients of other dialects have no place for one;
+  the value that stands for it is documented at https://ai.google.dev/gemini-api/docs/thought-signatures.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ def _for_mistral(messages: Sequence[dict[str, Any]], notes: Notes) -> list[dict[
             notes.change("messages", "no user speaks right after a tool's result; the assistant says OK in between")
             out.append(BETWEEN)
         if calls := message.get("tool_calls"):
-            message = {**message, "tool_calls": [{**call, "id": _short(call["id"])} for call in calls]}
+            message = {**message, "tool_calls": [{**call, "id": _fitting_id(call["id"])} for call in calls]}
         if message["role"] == "tool":
-            message = {**message, "tool_call_id": _short(message["tool_call_id"])}
+            message = {**message, "tool_call_id": _fitting_id(message["tool_call_id"])}
         out.append(message)
     return out
 
 
-def _short(id: str) -> str:
+def _fitting_id(id: str) -> str:
     return id if FITTING.fullmatch(id) else f"c{zlib.crc32(id.encode('utf-8', 'surrogatepass')):08x}"

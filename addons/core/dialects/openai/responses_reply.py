@@ -25,7 +25,7 @@ from switchman.addons.core.dialects.unsigned import ITEM as UNSIGNED
 
 
 def decode_reply(obj: Mapping[str, Any]) -> Reply:
-    """A response object as a Reply of one choice. Items that no other format has stay as they are (Opaque)."""
+    """A response object as a Reply of one choice. Keeps items that no other format has as they are (Opaque)."""
     parts = tuple(_parts(obj))
     called = any(isinstance(part, ToolCall) for part in parts)
     reason = finish_reason(finish_of(obj), called)
@@ -39,7 +39,7 @@ def decode_reply(obj: Mapping[str, Any]) -> Reply:
 
 
 def finish_of(obj: Mapping[str, Any]) -> FinishReason:
-    """`incomplete_details.reason` says why a response is not complete."""
+    """The finish reason, by `incomplete_details.reason`."""
     reason = text_of(object_of(obj, "incomplete_details"), "reason")
     return {"max_output_tokens": "length", "content_filter": "content_filter"}.get(reason, "stop")  # type: ignore[return-value]
 
@@ -93,12 +93,12 @@ def encode_reply(reply: Reply, stamp: Stamp) -> dict[str, Any]:
 
 
 def response_id(id: str, stamp: Stamp) -> str:
-    """Clients tell a response by its prefix, so another format's id is put behind it."""
+    """The id with the prefix by which clients know a response; another format's id is replaced by the stamp's."""
     return id if id.startswith("resp_") else f"resp_{stamp.id}"
 
 
 def response_head(id: str, model: str, created: int, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The members every response object has, as one that is under way; `settings`: those that repeat the request's."""
+    """The members of every response object, as one that is in progress; `settings`: those that repeat the request's."""
     return {
         "id": id,
         "object": "response",
@@ -151,7 +151,7 @@ def _items(choice: Choice, stamp: Stamp) -> list[dict[str, Any]]:
 
 
 def joined(texts: list[Text]) -> list[Text]:
-    """Texts, with neighbours of the same kind made one."""
+    """Texts, with neighbours of the same kind joined."""
     out: list[Text] = []
     for text in texts:
         if out and out[-1].refusal == text.refusal:
@@ -179,12 +179,12 @@ def reasoning_item(id: str, text: str) -> dict[str, Any]:
 
 
 def tool_name(name: str, stamp: Stamp) -> ToolName:
-    """What the client calls a function."""
+    """The client's name for a function."""
     return stamp.tools.get(name) or ToolName(name)
 
 
 def call_item(id: str, call: str, name: ToolName, arguments: str, status: str = "completed") -> dict[str, Any]:
-    """A call as the client knows the tool; `arguments` "" are none yet in one that is under way."""
+    """A call under the client's name of the tool; `arguments` "" mean none yet in a call that is in progress."""
     whole = status == "completed"
     said = {"input": as_input(arguments)} if name.custom else {"arguments": arguments or ("{}" if whole else "")}
     return {
@@ -199,7 +199,7 @@ def call_item(id: str, call: str, name: ToolName, arguments: str, status: str = 
 
 
 def encode_usage(usage: Usage | None) -> dict[str, Any] | None:
-    """Token counts; the format requires every member, so what nobody counted is 0, and no usage at all is null."""
+    """Token counts. The format requires every member, so 0 stands for what nobody counted; None for no usage at all."""
     if usage is None or (usage.input is None and usage.output is None):
         return None
     total = usage.total if usage.total is not None else (usage.input or 0) + (usage.output or 0)

@@ -41,9 +41,9 @@ SAMPLING: Final = {
 }
 ROLES: Final = ("system", "developer", "user", "assistant")
 CALLS: Final = ("function_call", "custom_tool_call")
-# How the events of a stream are padded.
+# Fields that need no warning: how the events of a stream are padded.
 SILENT: Final = ("stream_options",)
-# Items of tools that OpenAI ran in earlier turns: what came of it is in the texts.
+# Items of tools that OpenAI ran in earlier turns: their results are in the texts.
 HOSTED_ITEMS: Final = (
     "web_search_call",
     "file_search_call",
@@ -53,7 +53,7 @@ HOSTED_ITEMS: Final = (
     "tool_search_output",
     "mcp_list_tools",
 )
-# What a response object repeats of its request.
+# Members of a request that its response object repeats.
 ECHOED: Final = (
     "instructions",
     "max_output_tokens",
@@ -99,7 +99,7 @@ def decode_request(body: Mapping[str, Any]) -> Request:
 
 
 def echoed(body: Mapping[str, Any]) -> dict[str, Any]:
-    """The request's settings as the response object has them."""
+    """The request's settings, as the response object repeats them."""
     said = {name: body[name] for name in ECHOED if body.get(name) is not None}
     text = object_of(said, "text")
     if "text" in said:
@@ -108,7 +108,7 @@ def echoed(body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _take_format(rest: dict[str, Any]) -> ResponseFormat | None:
-    """`text.format`; `text.verbosity` stays."""
+    """Take `text.format` out of `rest`; `text.verbosity` stays."""
     config = object_of(rest, "text")
     rest.pop("text", None)
     wanted = object_of(config, "format")
@@ -123,7 +123,7 @@ def _take_format(rest: dict[str, Any]) -> ResponseFormat | None:
 
 
 def _take_reasoning(rest: dict[str, Any]) -> Reasoning | None:
-    """`reasoning.effort`; the rest, such as a wish for summaries, stays."""
+    """Take `reasoning.effort` out of `rest`; other members, such as `summary`, stay."""
     config = object_of(rest, "reasoning")
     rest.pop("reasoning", None)
     effort = text_of(config, "effort")
@@ -138,7 +138,7 @@ def _take_tools(rest: dict[str, Any]) -> tuple[Tool, ...] | None:
 
 def _tool(tool: dict[str, Any], place: str) -> Tool:
     if tool.get("type") == "function":
-        _named(tool, ("name",), place)
+        _require(tool, ("name",), place)
     else:
         return Tool(name=text_of(tool, "type"), opaque=tool)
     return function_tool({key: value for key, value in tool.items() if key != "type" and value is not None}, {})
@@ -162,7 +162,7 @@ def _messages(items: Any) -> list[Message]:
     if isinstance(items, str):
         return [Message("user", (Text(items),))]
     if not isinstance(items, list):
-        raise Malformed("input", "a text or a list of items")
+        raise Malformed("input", "a string or a list of items")
     messages: list[Message] = []
     for index, item in enumerate(items):
         if not isinstance(item, dict):
@@ -179,7 +179,7 @@ def _messages(items: Any) -> list[Message]:
 
 
 def _is_answered(before: Message, message: Message) -> bool:
-    """Whether text follows calls: then another message begins, as chat formats put text before calls."""
+    """Whether text follows calls. Another message then begins, as chat formats put text before calls."""
     return bool(before.calls()) and any(isinstance(part, Text) for part in message.parts)
 
 
@@ -188,18 +188,18 @@ def _item(item: dict[str, Any], place: str) -> Message:
     if kind == "message":
         if item.get("role") not in ROLES:
             raise Malformed(f"{place}.role", "one of " + ", ".join(ROLES))
-        content = _checked(item, "content", place)
+        content = _content_of(item, "content", place)
         shape: Shape = "text" if isinstance(content, str) else "parts"
         return Message(cast(Role, item["role"]), _content(content), shape)
     if kind in CALLS:
-        _named(item, ("call_id", "name"), place)
+        _require(item, ("call_id", "name"), place)
         custom = kind == "custom_tool_call"
         arguments = as_arguments(text_of(item, "input")) if custom else text_of(item, "arguments")
         name = joined(text_of(item, "namespace"), text_of(item, "name"))
         return Message("assistant", (ToolCall(text_of(item, "call_id"), name, arguments),))
     if kind in ("function_call_output", "custom_tool_call_output"):
-        _named(item, ("call_id",), place)
-        parts = tuple(p for p in _content(_checked(item, "output", place)) if isinstance(p, Text | Image | Opaque))
+        _require(item, ("call_id",), place)
+        parts = tuple(p for p in _content(_content_of(item, "output", place)) if isinstance(p, Text | Image | Opaque))
         return Message("tool", (ToolResult(text_of(item, "call_id"), "", parts),))
     if kind == "reasoning":
         pieces = (*objects_of(item, "content"), *objects_of(item, "summary"))
@@ -207,18 +207,18 @@ def _item(item: dict[str, Any], place: str) -> Message:
     return Message("user", (Opaque(str(kind), item),), "parts")
 
 
-def _checked(item: dict[str, Any], name: str, place: str) -> Any:
-    """A text or a list of parts; null is no text. Raises Malformed for another shape."""
+def _content_of(item: dict[str, Any], name: str, place: str) -> Any:
+    """A member that is a string, a list of parts, or null. Raises Malformed for another shape."""
     value = item.get(name)
     if value is None or isinstance(value, str) or is_object_list(value):
         return value
-    raise Malformed(f"{place}.{name}", "a text or a list of parts")
+    raise Malformed(f"{place}.{name}", "a string or a list of parts")
 
 
-def _named(item: dict[str, Any], names: Iterable[str], place: str) -> None:
+def _require(item: dict[str, Any], names: Iterable[str], place: str) -> None:
     for name in names:
         if not text_of(item, name):
-            raise Malformed(f"{place}.{name}", "a text")
+            raise Malformed(f"{place}.{name}", "a string")
 
 
 def _content(content: Any) -> tuple[Part, ...]:

@@ -77,7 +77,7 @@ class ResponsesDecoder(StreamDecoder):
 
 
 class _Item:
-    """One output item under way: what it is made of, and its place."""
+    """One output item in progress: its kind, its pieces so far, and its place."""
 
     def __init__(self, kind: str, id: str, place: int) -> None:
         self.kind = kind  # "text", "refusal", "thinking", "call" or "custom"
@@ -94,7 +94,7 @@ class _Item:
     def is_call(self) -> bool:
         return self.kind in ("call", "custom")
 
-    def made(self, status: str = "completed") -> dict[str, Any]:
+    def encoded(self, status: str = "completed") -> dict[str, Any]:
         if self.kind == "thinking":
             return reasoning_item(self.id, self.text)
         if self.is_call:
@@ -119,10 +119,10 @@ PIECES = {
 
 
 class ResponsesEncoder(StreamEncoder):
-    """response.created, then the items with their parts and pieces, then response.completed with the whole reply.
+    """Writes response.created, the items with their parts and pieces, and response.completed with the whole reply.
 
-    A message or a thought is closed when something else begins; calls stay open till the end, as their pieces may
-    come mixed.
+    Closes a message or a thought when something else begins. Calls stay open till the end, as their pieces may come
+    mixed.
     """
 
     def __init__(self, stamp: Stamp) -> None:
@@ -143,10 +143,10 @@ class ResponsesEncoder(StreamEncoder):
         )
 
     def on_text(self, event: TextDelta) -> bytes:
-        return self._spoken("refusal" if event.refusal else "text", event.text)
+        return self._write("refusal" if event.refusal else "text", event.text)
 
     def on_thinking(self, event: ThinkingDelta) -> bytes:
-        return self._spoken("thinking", event.text) if event.text else b""
+        return self._write("thinking", event.text) if event.text else b""
 
     def on_tool(self, event: ToolDelta) -> bytes:
         out = b""
@@ -157,7 +157,7 @@ class ResponsesEncoder(StreamEncoder):
             kind = "custom" if name.custom else "call"
             item = self.calls[event.index] = self._new(kind, f"fc_{self.stamp.id}_{event.index}")
             item.call = (call_id(event.id, self.stamp, 0, event.index), name)
-            out += self._event("response.output_item.added", output_index=item.place, item=item.made("in_progress"))
+            out += self._event("response.output_item.added", output_index=item.place, item=item.encoded("in_progress"))
         return out + (self._piece(item, event.arguments) if event.arguments else b"")
 
     def on_finish(self, event: Finish) -> bytes:
@@ -169,7 +169,7 @@ class ResponsesEncoder(StreamEncoder):
     def on_end(self) -> bytes:
         finish = self.finishes[min(self.finishes)]
         state = ending(finish.reason)
-        output = [item.made() for item in self.items]
+        output = [item.encoded() for item in self.items]
         whole = {**self.head, **state, "output": output, "usage": encode_usage(self.tally.usage)}
         return self._event(f"response.{state['status']}", response=whole)
 
@@ -184,13 +184,13 @@ class ResponsesEncoder(StreamEncoder):
 
     # ---- items
 
-    def _spoken(self, kind: str, text: str) -> bytes:
+    def _write(self, kind: str, text: str) -> bytes:
         out = b""
         if self.open is None or self.open.kind != kind:
             out = self._close()
             prefix = UNSIGNED if kind == "thinking" else "msg_"
             self.open = self._new(kind, f"{prefix}{self.stamp.id}_{len(self.items)}")
-            item = self.open.made("in_progress")
+            item = self.open.encoded("in_progress")
             out += self._event("response.output_item.added", output_index=self.open.place, item=item)
             out += self._event("response.content_part.added", **self._where(self.open), part=self.open.part(empty=True))
         return out + self._piece(self.open, text)
@@ -224,7 +224,7 @@ class ResponsesEncoder(StreamEncoder):
         out += self._event(done, **self._where(item), **{member: text}, **names, **logprobs)
         if not item.is_call:
             out += self._event("response.content_part.done", **self._where(item), part=item.part())
-        return out + self._event("response.output_item.done", output_index=item.place, item=item.made())
+        return out + self._event("response.output_item.done", output_index=item.place, item=item.encoded())
 
     def _where(self, item: _Item) -> dict[str, Any]:
         content = {} if item.is_call else {"content_index": 0}

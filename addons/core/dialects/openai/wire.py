@@ -39,7 +39,7 @@ ERROR_TYPES: Final[dict[int, str]] = {
 def chat_slots(obj: dict[str, Any], streamed: bool) -> Iterator[Slot]:
     """`choices[].delta.content` of a chunk, `choices[].message.content` of a whole reply, as text or as text parts.
 
-    A choice that ends without a delta is given an empty one, so that a stage has a place for what it still holds.
+    Gives a choice that ends without a delta an empty one, so that a stage has a place for what it still holds.
     """
     for position, choice in enumerate(objects_of(obj, "choices")):
         finished = not streamed or choice.get("finish_reason") is not None
@@ -57,7 +57,7 @@ def chat_slots(obj: dict[str, Any], streamed: bool) -> Iterator[Slot]:
 
 
 def _part_slots(key: Any, parts: list[Any], finished: bool) -> Iterator[Slot]:
-    """Text parts in order (Mistral sends content as parts: `thinking` and `text`). One machine for all of a choice."""
+    """Text parts in order (Mistral sends content as parts: `thinking` and `text`), all under their choice's key."""
     texts = [part for part in objects_in(parts) if part.get("type") == "text"]
     if finished and not texts:
         texts = [{"type": "text", "text": ""}]
@@ -90,8 +90,8 @@ def error_event(operation: Operation, error: ErrorInfo) -> bytes:
     flat = {"type": "error", "code": error.code or error.type, "message": error.message, "param": error.param}
     failed = {"code": flat["code"], "message": error.message}
     response = {"id": "", "object": "response", "status": "failed", "output": [], "error": failed}
-    told = sse({**flat, "sequence_number": 0, **error_object(error)}, "error")
-    return told + sse({"type": "response.failed", "sequence_number": 1, "response": response}, "response.failed")
+    event = sse({**flat, "sequence_number": 0, **error_object(error)}, "error")
+    return event + sse({"type": "response.failed", "sequence_number": 1, "response": response}, "response.failed")
 
 
 WIRE: Final = Wire(

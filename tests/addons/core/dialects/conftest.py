@@ -1,10 +1,13 @@
-"""The official clients as judges: they read a reply from a real server, and what they made of it is compared."""
+"""What the tests of the dialects share: a translated request, a stream's events, the official clients.
+
+The clients are judges: they read a reply from a real server, and what they made of it is compared.
+"""
 
 from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -14,10 +17,43 @@ import ollama
 import openai
 import pytest
 
-from switchman.addons.core.dialects.codecs import CODECS
-from switchman.addons.core.dialects.neutral.form import FormatName
+from switchman.addons.core.dialects import endpoint_of
+from switchman.addons.core.dialects.codecs import CODECS, NDJSON
+from switchman.addons.core.dialects.neutral.form import FormatName, Stamp, StreamEvent
+from switchman.addons.core.dialects.translate import Outbound, decode_event, translate_request
+from switchman.addons.core.request.call import DialectName
+from switchman.addons.core.streams.ndjson import NDJSONSplitter
+from switchman.addons.core.streams.sse import SSESplitter
 
 USER = [{"role": "user", "content": "hi"}]
+
+
+@pytest.fixture(scope="session")
+def translate() -> Callable[..., Outbound]:
+    """translate(path, body, server, ...): a client's request as it goes out, the client's body unchanged."""
+
+    def translate(path: str, body: dict[str, Any], server: DialectName, **rest: Any) -> Outbound:
+        endpoint = endpoint_of("POST", path)
+        assert endpoint is not None
+        before = json.dumps(body)
+        out = translate_request(endpoint, body, server, Stamp("abc", 1_700_000_000.0, "client-name"), **rest)
+        assert json.dumps(body) == before, "the client's body was changed"
+        return out
+
+    return translate
+
+
+@pytest.fixture(scope="session")
+def decode() -> Callable[[FormatName, Iterable[bytes]], list[StreamEvent]]:
+    """decode(format, pieces): the internal events of a stream that arrives in these pieces."""
+
+    def decode(name: FormatName, pieces: Iterable[bytes]) -> list[StreamEvent]:
+        splitter = NDJSONSplitter() if CODECS[name].stream_type == NDJSON else SSESplitter()
+        decoder = CODECS[name].decoder()
+        events = [event for piece in pieces for event in splitter.feed(piece)]
+        return [item for event in [*events, *splitter.end()] for item in decode_event(decoder, event)]
+
+    return decode
 
 
 @dataclass

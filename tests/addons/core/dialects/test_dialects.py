@@ -91,51 +91,6 @@ def test_other_requests_are_no_llm_call(method: str, path: str) -> None:
     assert endpoint_of(method, path) is None
 
 
-def test_a_chat_chunk_has_one_slot_for_each_choice() -> None:
-    """Choices are told apart by their index; the one with a finish reason is finished."""
-    chunk = {
-        "choices": [
-            {"index": 1, "delta": {"content": "b"}, "finish_reason": None},
-            {"index": 0, "delta": {"content": "a"}, "finish_reason": "stop"},
-        ]
-    }
-    assert texts(OPENAI_CHAT, chunk, True) == [
-        (1, "b", "reasoning_content", False),
-        (0, "a", "reasoning_content", True),
-    ]
-
-
-def test_a_choice_that_ends_without_a_delta_still_has_a_place_for_text() -> None:
-    """What a stage still holds at the end can be written, although the chunk has no delta."""
-    chunk: dict[str, Any] = {"choices": [{"index": 0, "delta": None, "finish_reason": "stop"}]}
-    (slot,) = text_slots(OPENAI_CHAT, chunk, True)
-    slot.holder[slot.field] = "held"
-    assert slot.finished and chunk["choices"][0]["delta"] == {"content": "held"}
-
-
-def test_content_parts_are_texts_of_the_same_choice() -> None:
-    """Mistral's content parts: thinking is left alone, the last text part is the finished one."""
-    message = {
-        "content": [
-            {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]},
-            {"type": "text", "text": "a"},
-            {"type": "text", "text": "b"},
-        ]
-    }
-    assert texts(OPENAI_CHAT, {"choices": [{"message": message}]}, False) == [
-        (0, "a", None, False),
-        (0, "b", None, True),
-    ]
-
-
-def test_parts_without_text_get_one_at_the_end() -> None:
-    """A finished choice whose last parts are all thinking has a text part to write to."""
-    delta: dict[str, Any] = {"content": [{"type": "thinking", "thinking": []}]}
-    (slot,) = text_slots(OPENAI_CHAT, {"choices": [{"index": 0, "delta": delta, "finish_reason": "stop"}]}, True)
-    slot.holder[slot.field] = "held"
-    assert delta["content"][-1] == {"type": "text", "text": "held"}
-
-
 @pytest.mark.parametrize(
     ("endpoint", "obj", "streamed", "expected"),
     [

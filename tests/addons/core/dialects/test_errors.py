@@ -21,6 +21,8 @@ STATUSES: list[tuple[dict[str, Any], int]] = [
     ({"error": {"code": "invalid_prompt"}}, 400),
     ({"error": {"message": "m", "code": "model_not_found"}}, 404),
     ({"error": {"message": "m", "code": 7}}, 500),
+    ({"error": {"message": "m", "code": "²"}}, 500),  # a digit that is no number
+    ({"error": {"message": "m", "code": "4" * 5000}}, 500),  # more digits than Python reads
     ({"error": "out of memory"}, 500),
     ({"type": "error", "code": "server_error", "message": "m"}, 500),
 ]

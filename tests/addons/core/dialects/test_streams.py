@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from switchman.addons.core.dialects.codecs import CODECS, NDJSON
 from switchman.addons.core.dialects.neutral.assembling import assemble, tell
-from switchman.addons.core.dialects.neutral.fields import ObjectScan, arguments_object
+from switchman.addons.core.dialects.neutral.fields import arguments_object
 from switchman.addons.core.dialects.neutral.form import (
     Choice,
     End,
@@ -27,7 +27,6 @@ from switchman.addons.core.dialects.neutral.form import (
     TextDelta,
     Thinking,
     ThinkingDelta,
-    Timings,
     ToolCall,
     ToolDelta,
     Usage,
@@ -221,143 +220,9 @@ def test_no_answer_makes_a_translation_raise(name: FormatName, data: list[dict[s
         assert json.loads(json.dumps(reply))["model"]
 
 
-def test_mixed_parallel_calls_are_one_block_after_the_other_for_anthropic() -> None:
-    """A piece of another call waits until the open call's arguments are whole; then its block follows."""
-    encoder = CODECS["anthropic.messages"].encoder(STAMP)
-    out = encoder.feed(ToolDelta(0, 0, "a", "f", '{"x":'))
-    out += encoder.feed(ToolDelta(0, 1, "b", "g", '{"y"'))
-    assert b'"id":"b"' not in out
-    out += encoder.feed(ToolDelta(0, 0, "", "", "1}"))
-    assert b'"id":"b"' in out, "the second call must not wait for the end of the stream"
-    out += encoder.feed(ToolDelta(0, 1, "", "", ":2}")) + encoder.feed(Finish(0, "tool_calls")) + encoder.end()
-    calls = [p for p in assemble(decode("anthropic.messages", out)).choices[0].parts if isinstance(p, ToolCall)]
-    assert [(call.id, call.name, call.arguments) for call in calls] == [("a", "f", '{"x":1}'), ("b", "g", '{"y":2}')]
-
-
-@given(pieces=st.lists(st.text(alphabet='{}[]"\\\\a ', min_size=1, max_size=6), max_size=6), value=arguments)
-@settings(max_examples=100, deadline=None)
-def test_an_object_in_pieces_is_whole_at_its_last_brace(pieces: list[str], value: str) -> None:
-    """Braces, quotes and backslashes within its strings end nothing, wherever it is cut."""
-    text = json.dumps({"a": pieces, "b": {"c": value}})
-    for cut in range(len(text)):
-        scan = ObjectScan()
-        scan.feed(text[:cut])
-        assert not scan.whole
-        scan.feed(text[cut:])
-        assert scan.whole
-    scan = ObjectScan()
-    assert [(scan.feed(sign), scan.whole)[1] for sign in text] == [False] * (len(text) - 1) + [True]
-
-
-def test_many_long_calls_in_turns_keep_their_arguments() -> None:
-    """Eight calls of 8,000 characters, each in pieces of four, as some servers do; texts come before or after."""
-    said = [json.dumps({"n": number, "text": f'{number}}}"\\' * 2000}) for number in range(8)]
-    encoder = CODECS["anthropic.messages"].encoder(STAMP)
-    out = [encoder.feed(TextDelta(0, "Now."))]
-    out += [encoder.feed(ToolDelta(0, number, f"c{number}", "f", "")) for number in range(8)]
-    for at in range(0, max(map(len, said)), 4):
-        out += [encoder.feed(ToolDelta(0, number, "", "", text[at : at + 4])) for number, text in enumerate(said)]
-    out += [encoder.feed(TextDelta(0, "Done.")), encoder.feed(Finish(0, "tool_calls")), encoder.end()]
-    parts = assemble(decode("anthropic.messages", b"".join(out))).choices[0].parts
-    assert [part.arguments for part in parts if isinstance(part, ToolCall)] == said
-    assert [part.text for part in parts if isinstance(part, Text)] == ["Now.", "Done."]
-
-
 def test_text_reaches_the_client_at_once() -> None:
     """Every format passes a piece of text on with the event that brought it."""
     for name in FORMATS:
         encoder = CODECS[name].encoder(STAMP)
         encoder.feed(Start("i", "m"))
         assert b"piece" in encoder.feed(TextDelta(0, "piece")), name
-
-
-def test_the_usage_chunk_is_only_for_who_asked() -> None:
-    """An OpenAI client without include_usage gets no chunk with empty choices."""
-    events: list[StreamEvent] = [TextDelta(0, "a"), UsageSeen(Usage(1, 2)), Finish(0, "stop"), End()]
-    encoder = CODECS["openai.chat"].encoder(Stamp("i", 0, "m", include_usage=False))
-    out = b"".join(encoder.feed(event) for event in events)
-    assert b"usage" not in out and out.endswith(b"data: [DONE]\n\n")
-
-
-def test_ollamas_timings_and_counts_are_in_the_last_line() -> None:
-    """What is known is said, and `done` is true in this line only."""
-    events: list[StreamEvent] = [
-        TextDelta(0, "a"),
-        UsageSeen(Usage(5, 7), Timings(100, None, 30, 70)),
-        Finish(0, "length"),
-        End(),
-    ]
-    lines = [json.loads(line) for line in encode("ollama.chat", events).splitlines()]
-    assert [line["done"] for line in lines] == [False, True]
-    last = {key: value for key, value in lines[-1].items() if key not in ("model", "created_at", "message")}
-    assert last == {
-        "done": True,
-        "done_reason": "length",
-        "total_duration": 100,
-        "prompt_eval_count": 5,
-        "prompt_eval_duration": 30,
-        "eval_count": 7,
-        "eval_duration": 70,
-    }
-
-
-def test_durations_that_no_server_measured_are_the_routers_own() -> None:
-    """Time to the first output counts as reading the prompt, the rest as generation."""
-    clock = iter([2.0, 5.0])
-    encoder = CODECS["ollama.chat"].encoder(Stamp("i", 0, "m", elapsed=lambda: next(clock)))
-    events: list[StreamEvent] = [TextDelta(0, "a"), TextDelta(0, "b"), Finish(0, "stop"), End()]
-    last = json.loads(b"".join(encoder.feed(event) for event in events).splitlines()[-1])
-    durations = [last[name] for name in ("total_duration", "prompt_eval_duration", "eval_duration")]
-    assert durations == [5_000_000_000, 2_000_000_000, 3_000_000_000]
-
-
-@pytest.mark.parametrize(
-    ("chunks", "calls"),
-    [
-        # Gemini's OpenAI endpoint: every call is number 0, the ids differ
-        (
-            [
-                [{"index": 0, "id": "a", "function": {"name": "f", "arguments": "{}"}}],
-                [{"index": 0, "id": "b", "function": {"name": "g", "arguments": "{}"}}],
-            ],
-            [("a", "f", "{}"), ("b", "g", "{}")],
-        ),
-        # Mistral: no index at all
-        (
-            [
-                [
-                    {"id": "a", "function": {"name": "f", "arguments": "{}"}},
-                    {"id": "b", "function": {"name": "g", "arguments": "{}"}},
-                ]
-            ],
-            [("a", "f", "{}"), ("b", "g", "{}")],
-        ),
-        # Alibaba: later pieces with an empty id
-        (
-            [
-                [{"index": 0, "id": "a", "function": {"name": "f", "arguments": ""}}],
-                [{"index": 0, "id": "", "function": {"arguments": '{"x"'}}],
-                [{"index": 0, "id": "", "function": {"name": "", "arguments": ":1}"}}],
-            ],
-            [("a", "f", '{"x":1}')],
-        ),
-        # an id repeated in every piece
-        (
-            [
-                [{"index": 0, "id": "a", "function": {"name": "f", "arguments": "{"}}],
-                [{"index": 0, "id": "a", "function": {"name": "f", "arguments": "}"}}],
-            ],
-            [("a", "f", "{}")],
-        ),
-    ],
-)
-def test_calls_are_told_apart_as_servers_really_send_them(
-    chunks: list[list[dict[str, Any]]], calls: list[tuple[str, str, str]]
-) -> None:
-    """By index where it is right, by id where it is not, by order where there is neither."""
-    decoder = CODECS["openai.chat"].decoder()
-    events: list[StreamEvent] = []
-    for chunk in chunks:
-        events += decoder.feed({"choices": [{"index": 0, "delta": {"tool_calls": chunk}}]})
-    found = [part for part in assemble(events).choices[0].parts if isinstance(part, ToolCall)]
-    assert [(call.id, call.name, call.arguments) for call in found] == calls

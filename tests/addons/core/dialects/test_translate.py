@@ -10,8 +10,8 @@ import pytest
 from ollama._types import ChatRequest, GenerateRequest
 
 from switchman.addons.core.dialects import endpoint_of
-from switchman.addons.core.dialects.neutral.limits import LIMITS, Malformed, Untranslatable, as_markdown
-from switchman.addons.core.dialects.translate import Outbound, Quirks, Stamp, needs_translation, translate_request
+from switchman.addons.core.dialects.neutral.limits import Malformed, Untranslatable
+from switchman.addons.core.dialects.translate import Outbound, Stamp, needs_translation, translate_request
 from switchman.addons.core.request.call import DialectName, Endpoint
 from switchman.addons.core.streams.pipe import Framing, Pipe, Stage
 
@@ -480,16 +480,6 @@ def test_an_unknown_extension_is_dropped_with_a_warning() -> None:
     assert [warning.split(" was ")[0] for warning in out.warnings] == ["chat_template_kwargs", "logit_bias"]
 
 
-@pytest.mark.parametrize("choice", ["none", "required", {"type": "function", "function": {"name": "b"}}])
-def test_a_tool_choice_is_approached_for_ollama(choice: Any) -> None:
-    """`none` offers no tools, a named tool is the only one offered, and a call cannot be demanded."""
-    tools = [{"type": "function", "function": {"name": name}} for name in ("a", "b")]
-    out = translate(OPENAI_CHAT, {"model": "m", "messages": [], "tools": tools, "tool_choice": choice}, "ollama")
-    offered = {"none": [], "required": ["a", "b"]}.get(choice if isinstance(choice, str) else "", ["b"])
-    assert [tool["function"]["name"] for tool in out.body.get("tools", [])] == offered
-    assert out.warnings[0].startswith("tool_choice was changed")
-
-
 @pytest.mark.parametrize("server", ["openai", "anthropic"])
 def test_an_empty_list_of_tools_is_left_out(server: Any) -> None:
     """ollama-python always sends a list; the others refuse an empty one, and a choice without tools."""
@@ -500,25 +490,6 @@ def test_an_empty_list_of_tools_is_left_out(server: Any) -> None:
 
 
 # ---- numbers -----------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("more", "max_tokens", "thinking"),
-    [
-        ({}, 4096, None),
-        ({"max_tokens": 10}, 10, None),
-        ({"max_completion_tokens": 10}, 10, None),
-        ({"reasoning_effort": "low"}, 5120, {"type": "enabled", "budget_tokens": 1024}),
-        ({"reasoning_effort": "medium"}, 8192, {"type": "enabled", "budget_tokens": 4096}),
-        ({"reasoning_effort": "high", "max_tokens": 5000}, 5000, {"type": "enabled", "budget_tokens": 4999}),
-        ({"reasoning_effort": "high", "max_tokens": 900}, 900, None),
-        ({"reasoning_effort": "none", "max_tokens": 900}, 900, {"type": "disabled"}),
-    ],
-)
-def test_anthropic_gets_a_limit_and_room_to_think(more: dict[str, Any], max_tokens: int, thinking: Any) -> None:
-    """max_tokens defaults to 4096 and the budget on top; a budget always leaves room below max_tokens."""
-    out = translate(OPENAI_CHAT, {"model": "m", "messages": [], **more}, "anthropic")
-    assert (out.body["max_tokens"], out.body.get("thinking")) == (max_tokens, thinking)
 
 
 @pytest.mark.parametrize(
@@ -537,26 +508,6 @@ def test_a_budget_becomes_an_effort(thinking: dict[str, Any], effort: str, think
     body = {"model": "m", "max_tokens": 1, "messages": [], "thinking": thinking}
     assert translate("/v1/messages", body, "openai").body["reasoning_effort"] == effort
     assert translate("/v1/messages", body, "ollama").body["think"] == think
-
-
-def test_anthropic_takes_temperatures_up_to_one() -> None:
-    """A higher one is lowered, with a warning."""
-    out = translate(OPENAI_CHAT, {"model": "m", "messages": [], "max_tokens": 1, "temperature": 1.5}, "anthropic")
-    assert out.body["temperature"] == 1 and out.warnings[0].startswith("temperature was changed")
-
-
-def test_quirks_say_how_a_server_differs() -> None:
-    """OpenAI's own models want max_completion_tokens; vLLM takes top_k; some know no effort "none"."""
-    body = {"model": "m", "max_tokens": 5, "top_k": 3, "messages": [], "thinking": {"type": "disabled"}}
-    quirks = Quirks(max_completion_tokens=True, sampling_extensions=True, effort_none=False)
-    out = translate("/v1/messages", body, "openai", quirks=quirks)
-    assert out.body == {
-        "model": "m",
-        "messages": [],
-        "max_completion_tokens": 5,
-        "top_k": 3,
-        "stream": False,
-    }
 
 
 # ---- answers -----------------------------------------------------------------------------------------------------
@@ -716,48 +667,7 @@ def test_errors_are_told_in_the_clients_dialect(
 # ---- embeddings --------------------------------------------------------------------------------------------------
 
 
-def test_openai_embeddings_from_ollama() -> None:
-    """Lists go through in order; packed floats are packed here, as Ollama knows none."""
-    body = {"model": "e", "input": ["a", "b"], "dimensions": 2, "encoding_format": "base64", "user": "u"}
-    out = translate("/v1/embeddings", body, "ollama")
-    assert (out.path, out.body) == ("/api/embed", {"model": "e", "input": ["a", "b"], "dimensions": 2})
-    assert [warning.split(" was ")[0] for warning in out.warnings] == ["user"]
-    reply = out.answer.whole({"model": "e", "embeddings": [[0.5, 1], [2, 4]], "prompt_eval_count": 7})
-    assert reply == {
-        "object": "list",
-        "data": [
-            {"object": "embedding", "index": 0, "embedding": "AAAAPwAAgD8="},
-            {"object": "embedding", "index": 1, "embedding": "AAAAQAAAgEA="},
-        ],
-        "model": "e",
-        "usage": {"prompt_tokens": 7, "total_tokens": 7},
-    }
-
-
-@pytest.mark.parametrize(
-    ("path", "field", "expected"),
-    [
-        ("/api/embed", "input", {"model": "e", "embeddings": [[0.5, 1.0]], "prompt_eval_count": 7}),
-        ("/api/embeddings", "prompt", {"embedding": [0.5, 1.0]}),
-    ],
-)
-@pytest.mark.parametrize("vector", [[0.5, 1.0], "AAAAPwAAgD8="])
-def test_ollama_embeddings_from_openai(path: str, field: str, expected: dict[str, Any], vector: Any) -> None:
-    """Both of Ollama's endpoints, from vectors as numbers or packed."""
-    out = translate(path, {"model": "e", field: "a"}, "openai")
-    assert (out.path, out.body) == ("/v1/embeddings", {"model": "e", "input": "a"})
-    reply = {"model": "e", "data": [{"index": 0, "embedding": vector}], "usage": {"prompt_tokens": 7}}
-    assert out.answer.whole(reply) == expected
-
-
 # ---- the table ---------------------------------------------------------------------------------------------------
-
-
-def test_the_table_names_each_case_once() -> None:
-    """No two rows answer for the same field, client and server; the Markdown has a line for each row."""
-    cases = [(row.field, origin, target) for row in LIMITS for origin in row.formats for target in row.targets]
-    assert len(cases) == len(set(cases))
-    assert as_markdown().count("\n") == len(LIMITS) + 2
 
 
 def test_what_clients_write_in_other_shapes_is_not_lost() -> None:

@@ -16,11 +16,20 @@ from switchman.addons.core.dialects.codecs import CODECS
 from switchman.addons.core.dialects.errors import decode_error
 from switchman.addons.core.dialects.neutral.fields import arguments_object
 from switchman.addons.core.dialects.neutral.form import FormatName, Stamp
-from switchman.addons.core.dialects.neutral.limits import LIMITS, Limit, Malformed, Untranslatable
+from switchman.addons.core.dialects.neutral.limits import (
+    LIMITS,
+    Limit,
+    Malformed,
+    Notes,
+    Untranslatable,
+    as_markdown,
+    limit_for,
+    says_nothing,
+)
 from switchman.addons.core.dialects.translate import translate_request
 from switchman.addons.core.request.call import DialectName
 
-SAMPLES = json.loads((Path(__file__).parents[3] / "data" / "translation" / "limits.json").read_text())
+SAMPLES = json.loads((Path(__file__).parents[4] / "data" / "translation" / "limits.json").read_text())
 CHAT = {"messages": [{"role": "user", "content": "hi"}]}
 BASE: dict[FormatName, dict[str, Any]] = {
     "openai.chat": CHAT,
@@ -175,3 +184,105 @@ def test_a_hosted_tool_that_is_alone_or_has_to_be_called_is_refused(path: str, b
     for target in ("ollama", "openai"):
         with pytest.raises(Untranslatable, match=r"tools \((web_search_20250305|code_interpreter)\)"):
             translate_request(endpoint, {**CHAT, "model": "m", "max_tokens": 9, **body}, target, Stamp("id", 0, "m"))  # type: ignore[arg-type]
+
+
+# ---- the table ---------------------------------------------------------------------------------------------------
+
+
+def test_the_table_names_each_case_once() -> None:
+    """No two rows answer for the same field, client and server; the Markdown has a line for each row."""
+    cases = [(row.field, origin, target) for row in LIMITS for origin in row.formats for target in row.targets]
+    assert len(cases) == len(set(cases))
+    assert as_markdown().count("\n") == len(LIMITS) + 2
+
+
+def test_a_row_is_found_by_field_format_and_target() -> None:
+    """All three have to fit."""
+    row = limit_for("top_k", "ollama.chat", "openai")
+    assert row is not None and row.reason == "not part of this API"
+    assert limit_for("top_k", "openai.chat", "openai") is limit_for("nothing", "ollama.chat", "openai") is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "nothing"),
+    [
+        pytest.param("anything", None, True, id="null"),
+        pytest.param("anything", False, False, id="false-without-a-default"),
+        pytest.param("n", 1, True, id="default"),
+        pytest.param("n", 2, False, id="not-the-default"),
+        pytest.param("n", True, False, id="true-is-not-one"),
+        pytest.param("echo", 0, False, id="zero-is-not-false"),
+        pytest.param("metadata", {}, True, id="empty-object"),
+        pytest.param("metadata", [], False, id="empty-list-for-an-object"),
+    ],
+)
+def test_a_default_says_nothing(name: str, value: Any, nothing: bool) -> None:
+    """Many clients write it out; a value of another type is something that was said."""
+    assert says_nothing(name, value) is nothing
+
+
+# ---- notes -------------------------------------------------------------------------------------------------------
+
+
+def test_each_treatment_is_told_in_its_words() -> None:
+    """Dropped, changed, for this server only, for this model only; a field of no row is dropped too."""
+    notes = Notes("ollama.chat", "openai")
+    notes.lose("keep_alive")
+    notes.lose("messages.image", "messages[1] (image in a tool result)")
+    notes.lose("new_option")
+    notes.drop("user", "it refuses it")
+    notes.change("messages", "it wants so")
+    assert notes.warnings == [
+        "keep_alive was dropped for the openai dialect: the server decides how long a model stays loaded",
+        "messages[1] (image in a tool result) was changed for the openai dialect: "
+        "an image in a tool's result becomes a user message",
+        "new_option was dropped: the openai dialect has no place for it",
+        "user was dropped for this server: it refuses it",
+        "messages was changed for this model: it wants so",
+    ]
+
+
+def test_a_refusal_names_the_place() -> None:
+    """It is raised at once, with the reason of the row and the target."""
+    notes = Notes("openai.chat", "ollama")
+    with pytest.raises(Untranslatable) as refused:
+        notes.lose("messages.content", "messages[3].content[0] (audio)")
+    assert (refused.value.field, refused.value.target) == ("messages[3].content[0] (audio)", "ollama")
+    assert str(refused.value) == (
+        "messages[3].content[0] (audio): a part of this type (the chosen server speaks the ollama dialect)"
+    )
+    assert notes.warnings == []
+
+
+def test_the_same_field_at_many_places_is_one_warning() -> None:
+    """The first place is named; the same place twice counts once."""
+    notes = Notes("openai.chat", "ollama")
+    for index in (0, 2, 2, 14):
+        notes.lose("messages.name", f"messages[{index}].name")
+    notes.lose("messages.name", "messages[0].content[1].name")
+    assert [warning.partition(" was ")[0] for warning in notes.warnings] == [
+        "messages[0].name (and 2 more)",
+        "messages[0].content[1].name",
+    ]
+
+
+def test_all_that_says_something_is_lost() -> None:
+    """Options one by one, with the prefix for the table and the place for the reader."""
+    notes = Notes("ollama.chat", "anthropic")
+    notes.lose_all({"options": {"num_ctx": 1, "mirostat": None}, "suffix": "", "truncation": None, "x": 0})
+    notes.lose_all({"name": "n"}, "messages.", "messages[1].")
+    notes.lose_all({"strict": True}, "tools.")
+    assert [warning.partition(" was ")[0] for warning in notes.warnings] == [
+        "options.num_ctx",
+        "options.mirostat",
+        "x",
+        "messages[1].name",
+        "tools.strict",
+    ]
+
+
+def test_a_malformed_request_says_what_was_expected() -> None:
+    """Both errors are ValueErrors with a field, so that one place answers them."""
+    error = Malformed("messages", "a list")
+    assert (str(error), error.field) == ("messages: expected a list", "messages")
+    assert isinstance(error, ValueError)
