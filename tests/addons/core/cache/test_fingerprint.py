@@ -157,7 +157,32 @@ def test_scope_leaves_out_the_ask_only() -> None:
     assert asked("What?").ask == "What?"
 
 
-@pytest.mark.parametrize("more", [{"previous_response_id": "r"}, {"logprobs": True}, {"background": True}], ids=str)
+@pytest.mark.parametrize(
+    "name",
+    ["logit_bias", "truncation", "top_k", "max_tool_calls", "verbosity", "prediction", "x_provider_thing"],
+)
+def test_what_has_no_name_of_its_own_counts(name: str) -> None:
+    """A parameter that the internal form has no place for is another key and another scope, by name and by value."""
+    plain, one, other = fp(BASE), fp({**BASE, name: {"50256": 1}}), fp({**BASE, name: {"50256": 2}})
+    assert len({plain.key, one.key, other.key}) == len({plain.scope, one.scope, other.scope}) == 3
+
+
+def test_only_its_own_format_says_what_an_unknown_parameter_means() -> None:
+    """The same question with the same unknown parameter in two dialects is two."""
+    said = {"model": "auto", "messages": [{"role": "user", "content": "hi"}]}
+    assert fp(said).key == fp(said, "/api/chat").key
+    assert fp({**said, "x_mode": 1}).key != fp({**said, "x_mode": 1}, "/api/chat").key
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"previous_response_id": "r"}, {"conversation": "c"}, {"background": True}, {"context": [1, 2]},
+        {"container": "c"}, {"mcp_servers": [{}]}, {"logprobs": True}, {"top_logprobs": 2}, {"audio": {"voice": "v"}},
+        {"modalities": ["text", "audio"]}, {"web_search_options": {"x": 1}}, {"plugins": [{"id": "web"}]},
+    ],
+    ids=str,
+)  # fmt: skip
 def test_what_depends_on_more_than_the_request_has_none(more: dict[str, Any]) -> None:
     """No key for a request whose answer hangs on a server's memory, or cannot be given again in full."""
     assert fingerprint_of(call_of({**BASE, **more}), "p", "c") is None

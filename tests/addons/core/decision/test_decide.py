@@ -2,12 +2,14 @@
 
 import time
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from switchman.addons.core.decision.decide import LAYERS, RoutingQuery, decide
+from switchman.addons.core.request.features import Features
 from switchman.addons.core.routes.plan import Candidate, Plan
 from switchman.addons.core.rules.ruleset import Ruleset, parse_ruleset
 
@@ -147,6 +149,46 @@ def test_open_breakers_move_candidates_back_but_never_away() -> None:
     everything = decide(RoutingQuery("x"), loaded, lambda candidate: True)
     assert targets(everything) == ["a/m", "b/m", "c/m"]
     assert "no other" in everything.trace[-1].detail
+
+
+PLACES = """\
+servers: {small: "http://small", big: "http://big"}
+models: {small/m: {context: 1000, modalities: [text]}, small/hears: {modalities: [text, audio]}}
+aliases: {x: {instances: [small/m, big/m]}, ears: {instances: [small/m, small/hears]}}
+"""
+
+
+def asked(model: str, **known: Any) -> RoutingQuery:
+    return RoutingQuery(model, features=Features("openai", "chat", "hi", "", "chat", 1.0, **known))
+
+
+@pytest.mark.parametrize(
+    ("prompt", "output", "fits"),
+    [(1000, None, True), (1001, None, False), (900, 100, True), (900, 101, False), (0, 1001, False), (1000, 0, True)],
+)
+def test_the_output_asked_for_needs_room_in_the_context_too(prompt: int, output: int | None, fits: bool) -> None:
+    """Prompt and output together may fill the context to the last token, and no further."""
+    plan = decide(asked("x", input_tokens=prompt, max_tokens=output), rules(PLACES))
+    assert targets(plan) == (["small/m", "big/m"] if fits else ["big/m"])
+    assert (plan.trace[-1].layer == "capability") is not fits
+    if not fits:
+        needed = prompt + (output or 0)
+        reason = f"its context holds 1000 tokens, and about {needed} are needed"
+        assert plan.trace[-1].detail == f"small/m is passed over: {reason}."
+
+
+def test_sound_goes_to_who_can_hear() -> None:
+    """A model that lists what it takes, and not sound, is passed over."""
+    plan = decide(asked("ears", modalities=frozenset({"text", "audio"})), rules(PLACES))
+    assert targets(plan) == ["small/hears"]
+    assert plan.trace[-1].detail == "small/m is passed over: it cannot hear."
+
+
+def test_a_model_that_keeps_the_clients_name_is_known_by_it() -> None:
+    """A route that names only a server is held to what the file says of the model that the client named there."""
+    loaded = rules(PLACES + "routes: [{match: {model: m}, route: {upstream: small, fallbacks: [big/m]}}]")
+    assert targets(decide(asked("m", input_tokens=2000), loaded)) == ["big/m"]
+    assert targets(decide(asked("m", input_tokens=10), loaded)) == ["small", "big/m"]
 
 
 def test_each_candidate_is_asked_about_once() -> None:
