@@ -122,6 +122,19 @@ def test_callers_are_told_apart() -> None:
     assert "Bearer" not in caller_digest("Bearer a", "")
 
 
+def test_an_address_is_never_taken_for_a_token() -> None:
+    """Who sends an address, or what reads like one, as a token is not whoever comes from there."""
+    assert caller_digest("1.1.1.1", "") != caller_digest("", "1.1.1.1")
+    assert caller_digest("", "token") != caller_digest("token", "")
+
+
+@pytest.mark.parametrize(("one", "other", "same"), [(1, 1.0, True), (0, 0.2, False), (1, 1.5, False), (2, 2.0, True)])
+def test_a_number_is_the_same_however_it_is_written(one: float, other: float, same: bool) -> None:
+    """1 and 1.0 are one temperature, 0 and 0.2 are two; so it is with parameters that nobody knows."""
+    for name in ("temperature", "x_heat"):
+        assert (fp({**BASE, name: one}).key == fp({**BASE, name: other}).key) is same
+
+
 def test_the_same_question_in_every_dialect() -> None:
     """OpenAI, Ollama and Anthropic clients share an answer where nothing but the wire format differs."""
     said = [{"role": "user", "content": "hi"}]
@@ -142,6 +155,44 @@ def test_what_a_decoder_passes_over_counts() -> None:
     ]
     keys = {fp({"model": "auto", "messages": messages}).key for messages in calls}
     assert len(keys) == 2
+
+
+@pytest.mark.parametrize("name", ["id", "phase", "status"])
+def test_an_item_of_responses_counts_as_it_is_written(name: str) -> None:
+    """The decoder passes over members that it has no use for; a server may not."""
+
+    def item(value: str) -> Fingerprint:
+        said = [{"type": "message", "role": "user", "content": "hi", name: value}]
+        return fp({"model": "auto", "store": False, "input": said}, "/v1/responses")
+
+    assert item("a").key != item("b").key
+    assert item("a").scope != item("b").scope
+
+
+def test_only_its_own_format_says_what_an_unknown_member_of_a_message_means() -> None:
+    """The same messages with the same unknown member in two dialects are two requests."""
+    body = {"model": "auto", "messages": [{"role": "user", "content": "hi", "thing": 1}]}
+    assert fp(body).key != fp(body, "/api/chat").key
+
+
+def test_what_stands_beside_a_text_counts_for_its_surroundings() -> None:
+    """A part that says more than its text has no neighbours among those that say something else, or nothing."""
+
+    def part(**more: Any) -> str:
+        said = [{"role": "user", "content": [{"type": "text", "text": "hi", **more}]}]
+        return fp({"model": "auto", "messages": said, "max_tokens": 9}, "/v1/messages").scope
+
+    assert len({part(), part(citations=[1]), part(citations=[2])}) == 3
+
+
+def test_only_a_single_ask_has_neighbours() -> None:
+    """What was said before may change what the same words mean: a later turn is its own surroundings."""
+
+    def later(text: str) -> Fingerprint:
+        before = [{"role": "user", "content": "Tell me of Rome."}, {"role": "assistant", "content": "It is old."}]
+        return fp({"model": "auto", "messages": [*before, {"role": "user", "content": text}]})
+
+    assert later("And how big?").scope != later("and how big").scope
 
 
 def test_scope_leaves_out_the_ask_only() -> None:
