@@ -214,6 +214,7 @@ def test_typos(a: str, b: str) -> None:
     [
         ("cat", "car"), ("form", "from"), ("book", "books"), ("large", "larger"), ("walk", "walked"),
         ("possible", "impossible"), ("moral", "amoral"), ("tapping", "taping"), ("2024", "2042"),
+        ("photosynthesis", "hpotosynthesis"), ("photosynthesis", "ohotosynthesis"),
         ("sulfate", "sulfite"), ("ascend", "descend"), ("contest", "context"), ("quiet", "quite"),
     ],
 )  # fmt: skip
