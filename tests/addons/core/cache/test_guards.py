@@ -184,6 +184,24 @@ def test_relaxed_allows_small_paraphrases(a: str, b: str) -> None:
     assert relaxed(b, a, 0.97)
 
 
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        (
+            "Ann and Bob earn fifty and forty dollars respectively",
+            "Bob and Ann earn fifty and forty dollars respectively",
+        ),
+        ("Does Mark buy cars in Purchase?", "Does Mark buy cars in Buy?"),
+        ("Buy!", "Purchase!"),
+        ("the", "a"),
+    ],
+)
+def test_relaxed_allows_no_more_than_that(a: str, b: str) -> None:
+    """An order that is told of, a name that is a word too, and a single word are nobody's paraphrase."""
+    assert not relaxed(a, b, 1.0)
+    assert not relaxed(b, a, 1.0)
+
+
 def test_relaxed_without_similarity_is_strict() -> None:
     """No embedder, or texts that are not close: the relaxed guard allows nothing that the strict one does not."""
     pair = ("Where can I buy a used car?", "Where can I purchase a used car?")
@@ -214,6 +232,7 @@ def test_typos(a: str, b: str) -> None:
     [
         ("cat", "car"), ("form", "from"), ("book", "books"), ("large", "larger"), ("walk", "walked"),
         ("possible", "impossible"), ("moral", "amoral"), ("tapping", "taping"), ("2024", "2042"),
+        ("1234567", "1234576"), ("a12345", "a12354"),
         ("photosynthesis", "hpotosynthesis"), ("photosynthesis", "ohotosynthesis"),
         ("sulfate", "sulfite"), ("ascend", "descend"), ("contest", "context"), ("quiet", "quite"),
     ],
