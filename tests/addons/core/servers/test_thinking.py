@@ -39,6 +39,7 @@ def test_the_rule_goes_before_the_request_and_that_before_the_model(
     [
         (CHAT, {"reasoning_effort": "low"}, True),
         (CHAT, {"reasoning_effort": "none"}, False),
+        (CHAT, {"reasoning_effort": "minimal"}, False),
         (CHAT, {"chat_template_kwargs": {"enable_thinking": False}}, False),
         (CHAT, {"messages": [{"role": "user", "content": "hi /no_think"}]}, False),
         (CHAT, {"messages": [{"role": "user", "content": [{"type": "text", "text": "hi /think"}]}]}, True),
@@ -52,6 +53,8 @@ def test_the_rule_goes_before_the_request_and_that_before_the_model(
         (RESPONSES, {"reasoning": {"effort": "high"}}, True),
         (OLLAMA, {"think": "low"}, True),
         (OLLAMA, {"think": False}, False),
+        (OLLAMA, {"think": ""}, False),
+        (OLLAMA, {"think": None}, None),
         (CLAUDE, {"thinking": {"type": "enabled", "budget_tokens": 2048}}, True),
         (CLAUDE, {"thinking": {"type": "disabled"}}, False),
         (CLAUDE, {}, None),
