@@ -191,6 +191,67 @@ def test_a_model_that_keeps_the_clients_name_is_known_by_it() -> None:
     assert targets(decide(asked("m", input_tokens=10), loaded)) == ["small", "big/m"]
 
 
+def test_the_first_choice_is_whom_the_rules_name_first() -> None:
+    """Be it at rest or unable: the client's key is for it, and not for who is asked in its place."""
+    loaded = rules(PLACES)
+    resting = decide(asked("x"), loaded, lambda candidate: candidate.server.name == "small")
+    assert (targets(resting), resting.first_choice.name) == (["big/m", "small/m"], "small")
+    unable = decide(asked("x", input_tokens=2000), loaded)
+    assert (targets(unable), unable.first_choice.name) == (["big/m"], "small")
+
+
+def test_local_servers_may_stand_in_for_each_other() -> None:
+    """What goes to one of local_only is tried at the others of them, in order, and nowhere else."""
+    loaded = rules(
+        """
+servers: {a: "http://a", b: "http://b", c: "http://c"}
+aliases: {x: {instances: [a/m, c/m, b/m]}, y: {instances: [c/m, a/m]}}
+local_only: [a, b]
+"""
+    )
+    plan = decide(RoutingQuery("x"), loaded)
+    assert targets(plan) == ["a/m", "b/m"]
+    assert plan.trace[-1].detail == "What goes to a is local_only, and so not tried: c/m."
+    assert targets(decide(RoutingQuery("y"), loaded)) == ["c/m", "a/m"]
+
+
+@pytest.mark.parametrize(
+    ("operation", "expected"),
+    [(None, "small/m"), ("chat", "small/m"), ("completion", "small/m"), ("responses", "small/m"),
+     ("count_tokens", "small/m"), ("embedding", "default"), ("image", "default")],
+)  # fmt: skip
+def test_the_default_is_for_all_that_is_text(operation: str | None, expected: str) -> None:
+    """Counting the tokens of a request goes where the request itself goes."""
+    plan = decide(RoutingQuery("auto", operation=operation), rules(PLACES + "default: small/m"))
+    assert targets(plan) == [expected]
+
+
+def test_rules_may_look_at_who_asks() -> None:
+    """A caller's token and a header lead where a rule says; nobody else goes there."""
+    loaded = rules(
+        """
+servers: {a: "http://a"}
+routes:
+  - {name: team, match: {token: abc}, route: {upstream: a}}
+  - {name: flag, match: {header: {x-flag: "on"}}, route: {upstream: a}}
+"""
+    )
+    assert decide(RoutingQuery("m", token="abc"), loaded).route == "team"
+    assert decide(RoutingQuery("m", headers={"x-flag": "on"}), loaded).route == "flag"
+    assert decide(RoutingQuery("m", token="abd", headers={"x-flag": "off"}), loaded).layer == "default"
+
+
+def test_a_clients_text_is_cut_in_the_trace() -> None:
+    """A name of any length is shown by its beginning, in each line."""
+    trace = decide(RoutingQuery("laptop/" + "x" * 10_000, "y" * 10_000), RULES).trace
+    shown = "laptop/" + "x" * 73 + "..."
+    assert [line.detail for line in trace] == [
+        f"No alias is named {shown}.",
+        f"None of the 9 routes matches {shown} from {'y' * 80}....",
+        f"{shown} names the server laptop and its model {'x' * 80}....",
+    ]
+
+
 def test_each_candidate_is_asked_about_once() -> None:
     """`is_open` may have a cost, and must give one answer per decision."""
     asked: list[Candidate] = []
