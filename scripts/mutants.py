@@ -147,7 +147,9 @@ class Copy:
 
     def _environment(self) -> dict[str, str]:
         path = [str(self.root / ".path"), *filter(None, [os.environ.get("PYTHONPATH")])]
-        return os.environ | {"PYTHONPATH": os.pathsep.join(path)}
+        # Of the plugins that are installed the tests use one; to load all takes longer than most tests.
+        own = {"PYTHONPATH": os.pathsep.join(path), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": ""}
+        return os.environ | own
 
     def write(self, file: str, text: str) -> None:
         """With a time of its own: Python takes compiled code for current that is of the same second and size."""
@@ -161,7 +163,7 @@ class Copy:
         """pytest's exit code, None where it took too long; and its output. The same seed for all random data."""
         command = [
             sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "-rfE", "--tb=line", "-p", "no:cacheprovider",
-            "--hypothesis-seed=0", *tests,
+            "-p", "_hypothesis_pytestplugin", "--hypothesis-seed=0", *tests,
         ]  # fmt: skip
         with subprocess.Popen(
             command,
