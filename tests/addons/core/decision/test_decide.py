@@ -172,16 +172,14 @@ def test_the_output_asked_for_needs_room_in_the_context_too(prompt: int, output:
     assert targets(plan) == (["small/m", "big/m"] if fits else ["big/m"])
     assert (plan.trace[-1].layer == "capability") is not fits
     if not fits:
-        needed = prompt + (output or 0)
-        reason = f"its context holds 1000 tokens, and about {needed} are needed"
-        assert plan.trace[-1].detail == f"small/m is passed over: {reason}."
+        assert all(fact in plan.trace[-1].detail for fact in ("small/m", "1000", str(prompt + (output or 0))))
 
 
 def test_sound_goes_to_who_can_hear() -> None:
     """A model that lists what it takes, and not sound, is passed over."""
     plan = decide(asked("ears", modalities=frozenset({"text", "audio"})), rules(PLACES))
     assert targets(plan) == ["small/hears"]
-    assert plan.trace[-1].detail == "small/m is passed over: it cannot hear."
+    assert "small/m" in plan.trace[-1].detail and "cannot hear" in plan.trace[-1].detail
 
 
 def test_a_model_that_keeps_the_clients_name_is_known_by_it() -> None:
@@ -211,7 +209,7 @@ local_only: [a, b]
     )
     plan = decide(RoutingQuery("x"), loaded)
     assert targets(plan) == ["a/m", "b/m"]
-    assert plan.trace[-1].detail == "What goes to a is local_only, and so not tried: c/m."
+    assert plan.trace[-1].layer == "local_only" and "c/m" in plan.trace[-1].detail
     assert targets(decide(RoutingQuery("y"), loaded)) == ["c/m", "a/m"]
 
 
@@ -243,13 +241,11 @@ routes:
 
 def test_a_clients_text_is_cut_in_the_trace() -> None:
     """A name of any length is shown by its beginning, in each line."""
-    trace = decide(RoutingQuery("laptop/" + "x" * 10_000, "y" * 10_000), RULES).trace
-    shown = "laptop/" + "x" * 73 + "..."
-    assert [line.detail for line in trace] == [
-        f"No alias is named {shown}.",
-        f"None of the 9 routes matches {shown} from {'y' * 80}....",
-        f"{shown} names the server laptop and its model {'x' * 80}....",
-    ]
+    plan = decide(RoutingQuery("laptop/" + "x" * 10_000, "y" * 10_000), RULES)
+    assert [line.layer for line in plan.trace] == ["alias", "route", "server"]
+    for line in plan.trace:
+        assert "laptop/" + "x" * 73 + "..." in line.detail
+        assert "x" * 81 not in line.detail and "y" * 81 not in line.detail
 
 
 def test_each_candidate_is_asked_about_once() -> None:
