@@ -232,7 +232,7 @@ def test_typos(a: str, b: str) -> None:
     [
         ("cat", "car"), ("form", "from"), ("book", "books"), ("large", "larger"), ("walk", "walked"),
         ("possible", "impossible"), ("moral", "amoral"), ("tapping", "taping"), ("2024", "2042"),
-        ("1234567", "1234576"), ("a12345", "a12354"),
+        ("1234567", "1324567"), ("a12345", "a13245"),
         ("photosynthesis", "hpotosynthesis"), ("photosynthesis", "ohotosynthesis"),
         ("sulfate", "sulfite"), ("ascend", "descend"), ("contest", "context"), ("quiet", "quite"),
     ],
