@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from switchman.addons.core.cache.fingerprint import Fingerprint, caller_digest, fingerprint_of
+from switchman.addons.core.cache.fingerprint import Fingerprint, caller_digest, fingerprint_of, policy_digest
 from switchman.addons.core.dialects import endpoint_of
 from switchman.addons.core.request import jsonedit
 from switchman.addons.core.request.call import Call
@@ -120,6 +120,16 @@ def test_callers_are_told_apart() -> None:
     names = {caller_digest("Bearer a", ""), caller_digest("Bearer b", ""), caller_digest("", "1.1.1.1")}
     assert len(names | {caller_digest("", "2.2.2.2")}) == 4
     assert "Bearer" not in caller_digest("Bearer a", "")
+
+
+def test_a_policy_is_named_by_all_its_parts() -> None:
+    """Each part counts, its place and its end too; of what it is made from nothing can be read."""
+    names = {
+        policy_digest(*parts) for parts in ((), ("a",), ("b",), ("a", "b"), ("b", "a"), ("ab",), ("a", ""), (None,))
+    }
+    assert len(names) == 8
+    assert policy_digest("a", 1) == policy_digest("a", 1)
+    assert all(len(name) == 64 for name in names)
 
 
 def test_an_address_is_never_taken_for_a_token() -> None:
