@@ -44,6 +44,33 @@ def test_credentials(name: str, value: str, masked: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "name",
+    [
+        "jwt", "x-jwt", "X_JWT_Assertion", "client_assertion", "sig", "x-signature", "X-Amz-Signature", "auth", "pwd",
+        "passphrase", "x-secret", "AccessKeyId", "apikey", "openai.key", "credential", "x-csrf-token", "access_token",
+        "proxy-authentication", "set-cookie", "api-key", "password", "db_passwd", " x-api-key ",
+    ],
+)  # fmt: skip
+def test_names_of_secrets(name: str) -> None:
+    """What carries a credential by its name is masked in a header and in a query, whatever its value looks like."""
+    assert is_secret_name(name)
+    assert "plain-looking-words" not in str(mask_headers([(name, "plain-looking-words")]))
+    assert "plain-looking-words" not in mask_url(f"/x?{name.strip()}=plain-looking-words")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "tokens", "token_count", "x-token-limit", "token-usage", "token_budget", "token-type", "design", "x-authority",
+        "authentications", "keyboard", "sec-websocket-key", "x-idempotency-key", "x-cache-key", "surrogate-key",
+    ],
+)  # fmt: skip
+def test_names_of_no_secrets(name: str) -> None:
+    """Counts, and words in which such a name only occurs."""
+    assert not is_secret_name(name)
+
+
+@pytest.mark.parametrize(
     ("name", "value"),
     [
         ("Content-Type", "application/json"),

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from switchman.addons.core.cache.fingerprint import Fingerprint, caller_digest, fingerprint_of
+from switchman.addons.core.cache.fingerprint import Fingerprint, caller_digest, fingerprint_of, policy_digest
 from switchman.addons.core.dialects import endpoint_of
 from switchman.addons.core.request import jsonedit
 from switchman.addons.core.request.call import Call
@@ -122,6 +122,29 @@ def test_callers_are_told_apart() -> None:
     assert "Bearer" not in caller_digest("Bearer a", "")
 
 
+def test_a_policy_is_named_by_all_its_parts() -> None:
+    """Each part counts, its place and its end too; of what it is made from nothing can be read."""
+    names = {
+        policy_digest(*parts) for parts in ((), ("a",), ("b",), ("a", "b"), ("b", "a"), ("ab",), ("a", ""), (None,))
+    }
+    assert len(names) == 8
+    assert policy_digest("a", 1) == policy_digest("a", 1)
+    assert all(len(name) == 64 for name in names)
+
+
+def test_an_address_is_never_taken_for_a_token() -> None:
+    """Who sends an address, or what reads like one, as a token is not whoever comes from there."""
+    assert caller_digest("1.1.1.1", "") != caller_digest("", "1.1.1.1")
+    assert caller_digest("", "token") != caller_digest("token", "")
+
+
+@pytest.mark.parametrize(("one", "other", "same"), [(1, 1.0, True), (0, 0.2, False), (1, 1.5, False), (2, 2.0, True)])
+def test_a_number_is_the_same_however_it_is_written(one: float, other: float, same: bool) -> None:
+    """1 and 1.0 are one temperature, 0 and 0.2 are two; so it is with parameters that nobody knows."""
+    for name in ("temperature", "x_heat"):
+        assert (fp({**BASE, name: one}).key == fp({**BASE, name: other}).key) is same
+
+
 def test_the_same_question_in_every_dialect() -> None:
     """OpenAI, Ollama and Anthropic clients share an answer where nothing but the wire format differs."""
     said = [{"role": "user", "content": "hi"}]
@@ -144,6 +167,44 @@ def test_what_a_decoder_passes_over_counts() -> None:
     assert len(keys) == 2
 
 
+@pytest.mark.parametrize("name", ["id", "phase", "status"])
+def test_an_item_of_responses_counts_as_it_is_written(name: str) -> None:
+    """The decoder passes over members that it has no use for; a server may not."""
+
+    def item(value: str) -> Fingerprint:
+        said = [{"type": "message", "role": "user", "content": "hi", name: value}]
+        return fp({"model": "auto", "store": False, "input": said}, "/v1/responses")
+
+    assert item("a").key != item("b").key
+    assert item("a").scope != item("b").scope
+
+
+def test_only_its_own_format_says_what_an_unknown_member_of_a_message_means() -> None:
+    """The same messages with the same unknown member in two dialects are two requests."""
+    body = {"model": "auto", "messages": [{"role": "user", "content": "hi", "thing": 1}]}
+    assert fp(body).key != fp(body, "/api/chat").key
+
+
+def test_what_stands_beside_a_text_counts_for_its_surroundings() -> None:
+    """A part that says more than its text has no neighbours among those that say something else, or nothing."""
+
+    def part(**more: Any) -> str:
+        said = [{"role": "user", "content": [{"type": "text", "text": "hi", **more}]}]
+        return fp({"model": "auto", "messages": said, "max_tokens": 9}, "/v1/messages").scope
+
+    assert len({part(), part(citations=[1]), part(citations=[2])}) == 3
+
+
+def test_only_a_single_ask_has_neighbours() -> None:
+    """What was said before may change what the same words mean: a later turn is its own surroundings."""
+
+    def later(text: str) -> Fingerprint:
+        before = [{"role": "user", "content": "Tell me of Rome."}, {"role": "assistant", "content": "It is old."}]
+        return fp({"model": "auto", "messages": [*before, {"role": "user", "content": text}]})
+
+    assert later("And how big?").scope != later("and how big").scope
+
+
 def test_scope_leaves_out_the_ask_only() -> None:
     """Two asks in the same surroundings share a scope, and nothing else does."""
 
@@ -157,7 +218,32 @@ def test_scope_leaves_out_the_ask_only() -> None:
     assert asked("What?").ask == "What?"
 
 
-@pytest.mark.parametrize("more", [{"previous_response_id": "r"}, {"logprobs": True}, {"background": True}], ids=str)
+@pytest.mark.parametrize(
+    "name",
+    ["logit_bias", "truncation", "top_k", "max_tool_calls", "verbosity", "prediction", "x_provider_thing"],
+)
+def test_what_has_no_name_of_its_own_counts(name: str) -> None:
+    """A parameter that the internal form has no place for is another key and another scope, by name and by value."""
+    plain, one, other = fp(BASE), fp({**BASE, name: {"50256": 1}}), fp({**BASE, name: {"50256": 2}})
+    assert len({plain.key, one.key, other.key}) == len({plain.scope, one.scope, other.scope}) == 3
+
+
+def test_only_its_own_format_says_what_an_unknown_parameter_means() -> None:
+    """The same question with the same unknown parameter in two dialects is two."""
+    said = {"model": "auto", "messages": [{"role": "user", "content": "hi"}]}
+    assert fp(said).key == fp(said, "/api/chat").key
+    assert fp({**said, "x_mode": 1}).key != fp({**said, "x_mode": 1}, "/api/chat").key
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"previous_response_id": "r"}, {"conversation": "c"}, {"background": True}, {"context": [1, 2]},
+        {"container": "c"}, {"mcp_servers": [{}]}, {"logprobs": True}, {"top_logprobs": 2}, {"audio": {"voice": "v"}},
+        {"modalities": ["text", "audio"]}, {"web_search_options": {"x": 1}}, {"plugins": [{"id": "web"}]},
+    ],
+    ids=str,
+)  # fmt: skip
 def test_what_depends_on_more_than_the_request_has_none(more: dict[str, Any]) -> None:
     """No key for a request whose answer hangs on a server's memory, or cannot be given again in full."""
     assert fingerprint_of(call_of({**BASE, **more}), "p", "c") is None

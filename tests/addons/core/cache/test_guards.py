@@ -184,11 +184,30 @@ def test_relaxed_allows_small_paraphrases(a: str, b: str) -> None:
     assert relaxed(b, a, 0.97)
 
 
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        (
+            "Ann and Bob earn fifty and forty dollars respectively",
+            "Bob and Ann earn fifty and forty dollars respectively",
+        ),
+        ("Does Mark buy cars in Purchase?", "Does Mark buy cars in Buy?"),
+        ("Buy!", "Purchase!"),
+        ("the", "a"),
+    ],
+)
+def test_relaxed_allows_no_more_than_that(a: str, b: str) -> None:
+    """An order that is told of, a name that is a word too, and a single word are nobody's paraphrase."""
+    assert not relaxed(a, b, 1.0)
+    assert not relaxed(b, a, 1.0)
+
+
 def test_relaxed_without_similarity_is_strict() -> None:
     """No embedder, or texts that are not close: the relaxed guard allows nothing that the strict one does not."""
     pair = ("Where can I buy a used car?", "Where can I purchase a used car?")
     assert not relaxed(*pair)
     assert not relaxed(*pair, RELAXED_SIMILARITY - 0.01)
+    assert relaxed(*pair, RELAXED_SIMILARITY)
     assert relaxed("Hi, where is it?", "where is it", 0.1)
 
 
@@ -213,6 +232,8 @@ def test_typos(a: str, b: str) -> None:
     [
         ("cat", "car"), ("form", "from"), ("book", "books"), ("large", "larger"), ("walk", "walked"),
         ("possible", "impossible"), ("moral", "amoral"), ("tapping", "taping"), ("2024", "2042"),
+        ("1234567", "1324567"), ("a12345", "a13245"),
+        ("photosynthesis", "hpotosynthesis"), ("photosynthesis", "ohotosynthesis"),
         ("sulfate", "sulfite"), ("ascend", "descend"), ("contest", "context"), ("quiet", "quite"),
     ],
 )  # fmt: skip
@@ -248,6 +269,31 @@ def test_other_words_are_not_typos(a: str, b: str) -> None:
 def test_signs_and_near_words_count(a: str, b: str) -> None:
     assert not strict(a, b)
     assert not relaxed(a, b, 0.99)
+
+
+def test_typos_have_a_bound() -> None:
+    """One, and one more for each eight words; a word that is all there is may be another word."""
+    assert strict("Explain photosynthesis", "Explain photosyntehsis")
+    assert not strict("photosynthesis", "photosyntehsis")
+    assert not strict("Explain the photosynthesis experiment", "Explain the photosyntehsis expreiment")
+    long = "Explain in which year each photosynthesis experiment of that department began"
+    twice = long.replace("thesis", "tehsis").replace("experiment", "expreiment")
+    assert strict(long, twice)
+    assert not strict(long, twice.replace("department", "depratment"))
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        ('Explain the word "photosynthesis" to me', "Explain the word photosyntehsis to me"),
+        ("WHAT DOES `photosynthesis` DO", "what does `photosyntehsis` do"),
+        ("What does the `photosynthesis` do", "what does the `photosyntehsis` do"),
+    ],
+)
+def test_code_and_quotations_have_no_typos(a: str, b: str) -> None:
+    """What is quoted, even in one of the two only, is meant as it is written."""
+    assert not strict(a, b)
+    assert not strict(b, a)
 
 
 def test_courtesy_alone_stays() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -49,11 +50,13 @@ CALL = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{
         chat(finish="length"), chat(finish="content_filter"), chat(finish="error"), chat(finish=None), chat(text=""),
         chat(finish="tool_calls", tool_calls=[CALL]), chat(finish="stop", tool_calls=[CALL]),
         {"error": {"message": "no"}}, {"choices": []}, [], {**chat(), "error": {"message": "late"}},
+        {"choices": [], "finish_reason": "stop"}, chat(" \n", reasoning_content="Hm."),
+        {**chat(), "choices": [*chat()["choices"], {**chat()["choices"][0], "index": 1, "finish_reason": "weird"}]},
     ],
     ids=lambda reply: str(reply)[-60:],
 )  # fmt: skip
 def test_what_is_not_fit(reply: Any) -> None:
-    """Cut, filtered, failed, empty and tool-calling answers are not kept."""
+    """Cut, filtered, failed, empty and tool-calling answers are not kept, nor are those with one such choice."""
     assert whole_reply("openai.chat", raw(reply)) is None
 
 
@@ -75,6 +78,37 @@ def test_a_response_that_does_more_than_speak_is_not_fit(kind: str) -> None:
     ]
     stream = [f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode() for event in events]
     assert streamed_reply("openai.responses", b"".join(stream), STAMP, None) is None
+
+
+@pytest.mark.parametrize("status", ["incomplete", "failed", "cancelled", "weird", None])
+def test_a_response_that_did_not_come_to_its_end_is_not_fit(status: str | None) -> None:
+    """A Responses object says in its status whether that is all."""
+    response = {"id": "resp_1", "object": "response", "status": status, "model": "m", "output": [MESSAGE]}
+    assert whole_reply("openai.responses", raw(response)) is None
+
+
+def test_an_old_ollama_gives_no_reason_for_its_end() -> None:
+    """Before 0.1.34 `done` was all it said, which is enough; an answer that is not done is not kept."""
+    answer = {"model": "m", "message": {"role": "assistant", "content": "Hi."}, "done": True}
+    assert whole_reply("ollama.chat", raw(answer)) == answer
+    assert whole_reply("ollama.chat", raw({**answer, "done": False})) is None
+    assert whole_reply("ollama.chat", raw({**answer, "done_reason": "length"})) is None
+
+
+def test_an_id_stays_in_its_dialect() -> None:
+    """Anthropic's clients get an id of Anthropic's form; OpenAI's get the one that there was."""
+    for stream in (False, True):
+        openai, _ = replay(kept(), "openai.chat", stream, STAMP)
+        anthropic, _ = replay(kept(), "anthropic.messages", stream, STAMP)
+        assert b"chatcmpl-1" in openai
+        assert b"chatcmpl-1" not in anthropic and b'"msg_id1"' in anthropic
+
+
+def test_a_trace_shows_the_beginning_of_a_prompt() -> None:
+    """400 characters of what may be a whole book, and of a short one all."""
+    book = "x" * 10_000
+    assert replace(kept(), asked=book).earlier.asked == "x" * 400
+    assert kept().earlier.asked == "hi"
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[" * 100_000], ids=lambda body: repr(body[:4]))
@@ -160,7 +194,8 @@ def test_streams_that_are_not_fit(stream: bytes) -> None:
 def test_packed_and_unpacked() -> None:
     """What comes out of the store is what went in; what it does not understand is a miss."""
     assert unpack(pack(kept())) == kept()
-    for value in (b"", b"{}", b"[]", b"\xff", pack(kept()).replace(b"openai.chat", b"future.form")):
+    odd = replace(kept(), reply=["no object"])  # type: ignore[arg-type]
+    for value in (b"", b"{}", b"[]", b"\xff", pack(kept()).replace(b"openai.chat", b"future.form"), pack(odd)):
         assert unpack(value) is None
 
 

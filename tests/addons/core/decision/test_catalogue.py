@@ -171,6 +171,17 @@ def test_names_that_lead_elsewhere_are_left_out() -> None:
     assert ids(rules(RULES), lists) == ["git-commit-model", "other/x", "laptop/y"]
 
 
+def test_an_alias_stays_an_alias_where_a_server_lists_its_name() -> None:
+    """The name leads to the alias, and so the list says of it what is true of the alias."""
+    listed = merge(
+        rules(RULES), {"default": [Model("git-commit-model", 5, "somebody"), Model("x", 6, "them")]}, auto=False
+    )
+    assert [(entry.id, entry.owner, entry.created) for entry in listed] == [
+        ("git-commit-model", "switchman", None),
+        ("x", "them", 6),
+    ]
+
+
 def test_every_listed_name_is_routed_to_who_listed_it() -> None:
     """The router's own decision sends each listed name to the server that listed it, as that server calls it."""
     ruleset = rules(RULES)
@@ -201,6 +212,14 @@ def test_anthropic_format() -> None:
     assert (listed["first_id"], listed["last_id"], listed["has_more"]) == ("auto", "laptop/a", False)
     assert anthropic_entry(entries[-1])["created_at"] == "1970-01-01T00:01:00Z"
     assert anthropic_list(())["first_id"] is None
+
+
+@pytest.mark.parametrize("created", [10**11 * 4, 10**18, 10**400, -(10**18), -(10**400)])
+def test_a_year_that_no_calendar_has_is_the_epoch(created: int) -> None:
+    """An upstream's number of any size is listed; that it means nothing is its own affair."""
+    listed = merge(rules(RULES), {"laptop": read_models({"data": [{"id": "a", "created": created}]})}, auto=False)
+    assert anthropic_entry(listed[-1])["created_at"] == "1970-01-01T00:00:00Z"
+    assert ollama_tags(listed)["models"][-1]["modified_at"] == "1970-01-01T00:00:00Z"
 
 
 def test_ollama_format() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from switchman.addons.config.settings import Settings
 from switchman.addons.core.decision.circumstances import Circumstances
 from switchman.addons.core.decision.decide import RoutingQuery
@@ -29,6 +31,20 @@ def test_headers() -> None:
     match = "{any: [{keywords: [x]}, {not: {header: {x-team: blue}}}]}"
     assert of(match, headers={"x-team": "blue"}) != of(match, headers={"x-team": "red"})
     assert of(match, headers={"x-team": "red"}) == of(match, headers={"x-team": "green"}) == of(match)
+
+
+def test_tokens() -> None:
+    """Callers whom a rule names by their token are kept apart from all others, who are alike."""
+    match = "{token: abc}"
+    assert of(match, token="abc") != of(match, token="abd") == of(match, token="") == of(match)
+
+
+@pytest.mark.parametrize(
+    "match", ['{not: {source_host: "10.0.0.0/24"}}', "{any: [{source_host: 10.0.0.1}, {task: chat}]}"]
+)
+def test_sources_within_other_conditions(match: str) -> None:
+    """An address counts wherever a rule asks for it."""
+    assert of(match, source="10.0.0.1") != of(match, source="10.9.0.1") == of(match, source="10.9.0.2")
 
 
 def test_sources() -> None:

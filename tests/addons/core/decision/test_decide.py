@@ -2,12 +2,14 @@
 
 import time
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from switchman.addons.core.decision.decide import LAYERS, RoutingQuery, decide
+from switchman.addons.core.request.features import Features
 from switchman.addons.core.routes.plan import Candidate, Plan
 from switchman.addons.core.rules.ruleset import Ruleset, parse_ruleset
 
@@ -147,6 +149,103 @@ def test_open_breakers_move_candidates_back_but_never_away() -> None:
     everything = decide(RoutingQuery("x"), loaded, lambda candidate: True)
     assert targets(everything) == ["a/m", "b/m", "c/m"]
     assert "no other" in everything.trace[-1].detail
+
+
+PLACES = """\
+servers: {small: "http://small", big: "http://big"}
+models: {small/m: {context: 1000, modalities: [text]}, small/hears: {modalities: [text, audio]}}
+aliases: {x: {instances: [small/m, big/m]}, ears: {instances: [small/m, small/hears]}}
+"""
+
+
+def asked(model: str, **known: Any) -> RoutingQuery:
+    return RoutingQuery(model, features=Features("openai", "chat", "hi", "", "chat", 1.0, **known))
+
+
+@pytest.mark.parametrize(
+    ("prompt", "output", "fits"),
+    [(1000, None, True), (1001, None, False), (900, 100, True), (900, 101, False), (0, 1001, False), (1000, 0, True)],
+)
+def test_the_output_asked_for_needs_room_in_the_context_too(prompt: int, output: int | None, fits: bool) -> None:
+    """Prompt and output together may fill the context to the last token, and no further."""
+    plan = decide(asked("x", input_tokens=prompt, max_tokens=output), rules(PLACES))
+    assert targets(plan) == (["small/m", "big/m"] if fits else ["big/m"])
+    assert (plan.trace[-1].layer == "capability") is not fits
+    if not fits:
+        assert all(fact in plan.trace[-1].detail for fact in ("small/m", "1000", str(prompt + (output or 0))))
+
+
+def test_sound_goes_to_who_can_hear() -> None:
+    """A model that lists what it takes, and not sound, is passed over."""
+    plan = decide(asked("ears", modalities=frozenset({"text", "audio"})), rules(PLACES))
+    assert targets(plan) == ["small/hears"]
+    assert "small/m" in plan.trace[-1].detail and "cannot hear" in plan.trace[-1].detail
+
+
+def test_a_model_that_keeps_the_clients_name_is_known_by_it() -> None:
+    """A route that names only a server is held to what the file says of the model that the client named there."""
+    loaded = rules(PLACES + "routes: [{match: {model: m}, route: {upstream: small, fallbacks: [big/m]}}]")
+    assert targets(decide(asked("m", input_tokens=2000), loaded)) == ["big/m"]
+    assert targets(decide(asked("m", input_tokens=10), loaded)) == ["small", "big/m"]
+
+
+def test_the_first_choice_is_whom_the_rules_name_first() -> None:
+    """Be it at rest or unable: the client's key is for it, and not for who is asked in its place."""
+    loaded = rules(PLACES)
+    resting = decide(asked("x"), loaded, lambda candidate: candidate.server.name == "small")
+    assert (targets(resting), resting.first_choice.name) == (["big/m", "small/m"], "small")
+    unable = decide(asked("x", input_tokens=2000), loaded)
+    assert (targets(unable), unable.first_choice.name) == (["big/m"], "small")
+
+
+def test_local_servers_may_stand_in_for_each_other() -> None:
+    """What goes to one of local_only is tried at the others of them, in order, and nowhere else."""
+    loaded = rules(
+        """
+servers: {a: "http://a", b: "http://b", c: "http://c"}
+aliases: {x: {instances: [a/m, c/m, b/m]}, y: {instances: [c/m, a/m]}}
+local_only: [a, b]
+"""
+    )
+    plan = decide(RoutingQuery("x"), loaded)
+    assert targets(plan) == ["a/m", "b/m"]
+    assert plan.trace[-1].layer == "local_only" and "c/m" in plan.trace[-1].detail
+    assert targets(decide(RoutingQuery("y"), loaded)) == ["c/m", "a/m"]
+
+
+@pytest.mark.parametrize(
+    ("operation", "expected"),
+    [(None, "small/m"), ("chat", "small/m"), ("completion", "small/m"), ("responses", "small/m"),
+     ("count_tokens", "small/m"), ("embedding", "default"), ("image", "default")],
+)  # fmt: skip
+def test_the_default_is_for_all_that_is_text(operation: str | None, expected: str) -> None:
+    """Counting the tokens of a request goes where the request itself goes."""
+    plan = decide(RoutingQuery("auto", operation=operation), rules(PLACES + "default: small/m"))
+    assert targets(plan) == [expected]
+
+
+def test_rules_may_look_at_who_asks() -> None:
+    """A caller's token and a header lead where a rule says; nobody else goes there."""
+    loaded = rules(
+        """
+servers: {a: "http://a"}
+routes:
+  - {name: team, match: {token: abc}, route: {upstream: a}}
+  - {name: flag, match: {header: {x-flag: "on"}}, route: {upstream: a}}
+"""
+    )
+    assert decide(RoutingQuery("m", token="abc"), loaded).route == "team"
+    assert decide(RoutingQuery("m", headers={"x-flag": "on"}), loaded).route == "flag"
+    assert decide(RoutingQuery("m", token="abd", headers={"x-flag": "off"}), loaded).layer == "default"
+
+
+def test_a_clients_text_is_cut_in_the_trace() -> None:
+    """A name of any length is shown by its beginning, in each line."""
+    plan = decide(RoutingQuery("laptop/" + "x" * 10_000, "y" * 10_000), RULES)
+    assert [line.layer for line in plan.trace] == ["alias", "route", "server"]
+    for line in plan.trace:
+        assert "laptop/" + "x" * 73 + "..." in line.detail
+        assert "x" * 81 not in line.detail and "y" * 81 not in line.detail
 
 
 def test_each_candidate_is_asked_about_once() -> None:

@@ -54,6 +54,20 @@ def test_what_makes_another() -> None:
     assert len(keys) == 5
 
 
+def test_a_developers_text_makes_another_too() -> None:
+    """It is the newer name of a system text."""
+    said = [{"role": "developer", "content": "s"}, OPENING[1]]
+    assert key(said) != key([{"role": "developer", "content": "t"}, OPENING[1]])
+    assert key(said) != key(OPENING[1:])
+
+
+def test_a_strategy_that_is_none_is_left_to_the_model() -> None:
+    """What a store gives back is not taken for a word of the rules."""
+    held = unpack(b'[["a/b"], "r", "s", "sometimes"]')
+    assert held == Held(("a/b",), "r", "s", "auto")
+    assert unpack(b'[["a/b"], "r", "s", "disabled"]') == Held(("a/b",), "r", "s", "disabled")
+
+
 def test_what_is_none() -> None:
     """Without a message of a user there is no conversation; nor in what cannot be read."""
     assert key([{"role": "system", "content": "s"}]) is None

@@ -44,6 +44,32 @@ def test_a_failure_leaves_the_window_after_a_minute() -> None:
     assert not breakers.is_open(T, 68)
 
 
+def test_a_minute_is_sixty_seconds() -> None:
+    """A failure of 59 seconds ago counts, one of 60 does not."""
+    for later, open_ in ((59, True), (60, False)):
+        breakers = Breakers()
+        for _ in range(4):
+            breakers.failure(T, 0)
+        breakers.failure(T, later)
+        assert breakers.is_open(T, later) is open_
+
+
+def test_what_the_upstream_asked_for_once_is_not_doubled() -> None:
+    """After a Retry-After a probe that fails begins with our own thirty seconds, and they double from there."""
+    breakers = Breakers()
+    breakers.failure(T, 0, retry_after=100)
+    assert breakers.claim(T, 100)
+    breakers.failure(T, 100)
+    assert breakers.is_open(T, 129.9)
+    assert breakers.claim(T, 130)
+    breakers.failure(T, 130, retry_after=200)
+    assert breakers.is_open(T, 329.9)
+    assert breakers.claim(T, 330)
+    breakers.failure(T, 330)
+    assert breakers.is_open(T, 449.9)
+    assert not breakers.is_open(T, 450)
+
+
 def test_most_answers_good_keeps_it_closed() -> None:
     """Five failures among many successes are a busy server's bad luck; half of all answers is what opens it."""
     breakers = Breakers()
@@ -177,6 +203,28 @@ def test_names_from_clients_do_not_fill_the_memory() -> None:
     for number in range(2 * MAX_TARGETS):
         breakers.success(f"box/{number}", 1)
     assert breakers.is_open(T, 1)
+
+
+def test_whom_was_heard_of_lately_is_not_forgotten() -> None:
+    """Those heard of longest ago go first, by when they were heard of last, not by when first."""
+    breakers = Breakers()
+    breakers.success(T, 0)
+    for number in range(MAX_TARGETS - 1):
+        for _ in range(4):
+            breakers.failure(f"box/{number}", 1 + number / MAX_TARGETS)
+    for _ in range(5):
+        breakers.success(T, 2)
+    for _ in range(4):
+        breakers.failure(T, 3)
+    breakers.success("one/more", 4)
+    known = []
+    for name in (T, "box/0", f"box/{MAX_TARGETS - 2}"):
+        breakers.failure(name, 5)
+        known.append(breakers.is_open(name, 5))
+    assert known == [False, False, True]  # 5 of 11 answers; forgotten, so 1 failure; 5 failures
+    breakers.failure(T, 5)
+    breakers.failure(T, 5)
+    assert breakers.is_open(T, 5)
 
 
 def test_open_ones_do_not_fill_it_either() -> None:

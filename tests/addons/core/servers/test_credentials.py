@@ -76,6 +76,7 @@ def test_what_is_said_holds(said: bool, first: str) -> None:
         ("::ffff:10.0.0.1", True), ("::ffff:8.8.8.8", False),
         ("gpu-box", True), ("ollama", True), ("ai.", False), ("nas.local", True), ("nas.lan", True),
         ("llm.internal", True), ("x.home.arpa", True), ("x.home.arpa.", True), ("home.arpa", False),
+        ("api.notlocal", False), ("x.mylan", False), ("x.notinternal", False), ("x.yhome.arpa", False),
         ("api.openai.com", False), ("local.example.com", False), ("a.local.example", False),
         ("134744072", False), ("0x8080808", False), ("8.8.2056", False), ("127.1", False), ("8.0x80808", False),
     ],
@@ -123,6 +124,7 @@ def test_by_what_a_caller_is_known() -> None:
     headers = {"x-api-key": "b", "authorization": "Bearer a", "cookie": "c", "user-agent": "d"}
     assert secrets_of(headers, "/v1/x?beta=true&key=e") == "authorization=Bearer a\0x-api-key=b\0key=e"
     assert secrets_of({"x-goog-api-key": "a"}, "/v1/x") == "x-goog-api-key=a"
+    assert secrets_of({}, "/v1/x?api%5Fkey=a&x=1") == "api%5Fkey=a"
     assert secrets_of({"cookie": "c"}, "/v1/x?beta=true") == ""
 
 

@@ -19,7 +19,11 @@ from switchman.addons.core.servers.dialectsigns import ANTHROPIC, OLLAMA, OPENAI
         (200, {"data": [], "has_more": False, "first_id": None}, ANTHROPIC),
         (401, {"type": "error", "error": {"type": "authentication_error", "message": "x"}}, ANTHROPIC),
         (400, {"type": "error", "error": {"type": "invalid_request_error", "message": "version"}}, ANTHROPIC),
+        (403, {"error": {"message": "not for you", "type": "permission_error"}}, OPENAI),
+        (200, {"object": "list", "data": [], "has_more": False}, OPENAI),
         (404, {"error": {"message": "no such path"}}, None),
+        (404, [{"id": "m"}], None),
+        (404, {"data": [{"id": "m"}]}, None),
         (401, {"detail": "Not authenticated"}, None),
         (200, {"models": []}, None),
         (200, "hello", None),
@@ -43,3 +47,4 @@ def test_ollama_is_known_by_its_version_or_its_greeting() -> None:
     assert of_version(200, b'{"version":1}') is None
     assert of_root(200, b"Ollama is running") == OLLAMA
     assert of_root(200, b"It works!") is None
+    assert of_root(404, b"Ollama is running") is None

@@ -39,10 +39,13 @@ def test_the_rule_goes_before_the_request_and_that_before_the_model(
     [
         (CHAT, {"reasoning_effort": "low"}, True),
         (CHAT, {"reasoning_effort": "none"}, False),
+        (CHAT, {"reasoning_effort": "minimal"}, False),
         (CHAT, {"chat_template_kwargs": {"enable_thinking": False}}, False),
         (CHAT, {"messages": [{"role": "user", "content": "hi /no_think"}]}, False),
         (CHAT, {"messages": [{"role": "user", "content": [{"type": "text", "text": "hi /think"}]}]}, True),
         (CHAT, {"messages": [{"role": "user", "content": "see /thinking.md"}]}, None),
+        (CHAT, {"messages": [{"role": "user", "content": "/think? no: /no_think"}]}, False),
+        (CHAT, {"messages": [{"role": "user", "content": "/no_think? yes: /think"}]}, True),
         (CHAT, {"chat_template_kwargs": {"thinking": True}}, True),
         (CHAT, {"reasoning": {"enabled": False}}, False),
         (CHAT, {"thinking": {"type": "disabled"}}, False),
@@ -50,6 +53,8 @@ def test_the_rule_goes_before_the_request_and_that_before_the_model(
         (RESPONSES, {"reasoning": {"effort": "high"}}, True),
         (OLLAMA, {"think": "low"}, True),
         (OLLAMA, {"think": False}, False),
+        (OLLAMA, {"think": ""}, False),
+        (OLLAMA, {"think": None}, None),
         (CLAUDE, {"thinking": {"type": "enabled", "budget_tokens": 2048}}, True),
         (CLAUDE, {"thinking": {"type": "disabled"}}, False),
         (CLAUDE, {}, None),
@@ -70,6 +75,12 @@ ROUTER, DEEP, GROQ, STUDIO = (
 NO_THINK = {("messages", 0, "content"): "hi /no_think"}
 ENABLED = "chat_template_kwargs", "enable_thinking"
 HIGH = {**HI, "reasoning_effort": "high"}
+TWICE = {
+    "messages": [
+        {"role": "user", "content": "hi"}, {"role": "assistant", "content": "hello"},
+        {"role": "user", "content": "more"}, {"role": "assistant", "content": "as you"},
+    ]
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -109,6 +120,9 @@ HIGH = {**HI, "reasoning_effort": "high"}
         (CHAT, "anthropic/claude-sonnet-4", HI, ROUTER, {("reasoning",): {"enabled": False}}),
         (CHAT, "openai/gpt-5", HIGH, ROUTER, {("reasoning",): {"effort": "minimal"}, ("reasoning_effort",): REMOVE}),
         (COMPLETION, "qwen3", {"prompt": "hi"}, Traits(), {("prompt",): "hi /no_think"}),
+        (CHAT, "gpt-5-pro", HIGH, Traits(), None),
+        (CHAT, "deepseek-chat", HIGH, DEEP, {("thinking",): {"type": "disabled"}, ("reasoning_effort",): REMOVE}),
+        (CHAT, "qwen3", TWICE, Traits(), {("messages", 2, "content"): "more /no_think"}),
         (CHAT, "qwen3", {"messages": [{"role": "system", "content": "x"}]}, Traits(), None),
     ],
 )
@@ -141,6 +155,13 @@ def test_not_to_think_is_said_as_the_target_understands(
         (CLAUDE, "claude-sonnet-5", {"max_tokens": 16000}, Traits(), {("thinking",): {"type": "adaptive"}}),
         (CLAUDE, "claude-3-haiku", {"max_tokens": 16000}, Traits(), None),
         (CLAUDE, "c", {"max_tokens": 1024}, Traits(), None),
+        (
+            CLAUDE,
+            "c",
+            {"max_tokens": 9000, "top_p": 0.9, "top_k": 5},
+            Traits(),
+            {("thinking",): {"type": "enabled", "budget_tokens": 4096}, ("top_p",): REMOVE, ("top_k",): REMOVE},
+        ),
         (CLAUDE, "c", {"max_tokens": 9000, "tool_choice": {"type": "any"}}, Traits(), None),
         (
             CLAUDE,

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from switchman.addons.core.streams.think import ThinkFilter
+from switchman.addons.core.streams.slots import Slot
+from switchman.addons.core.streams.think import ThinkFilter, ThinkStage
 
 Output = tuple[str, str]
 
@@ -144,6 +145,25 @@ def test_a_block_above_the_limit_is_given_back() -> None:
         text = "<think>" + "x" * size + "</think>\nanswer"
         for parts in text_splits(text):
             assert run(parts, limit=20)[0] == ("answer" if stripped else text)
+
+
+def test_four_million_characters_are_held_where_nobody_says_another_limit() -> None:
+    """A model that thinks for ever cannot fill the memory: the block comes out, and then all that follows."""
+    most = 4 * 1024 * 1024
+    made = ThinkFilter()
+    assert made.feed("<think>" + "x" * most) == ("", "")
+    visible, thought = made.feed("y")
+    assert (len(visible), visible[:8], visible[-2:], thought) == (len("<think>") + most + 1, "<think>x", "xy", "")
+    assert made.feed("z</think>") == ("z</think>", "")
+
+
+@pytest.mark.parametrize(("whole", "held"), [(False, False), (True, True)])
+def test_a_stages_limit_is_for_streams(whole: bool, held: bool) -> None:
+    """A stream that strips holds no more than the stage was told; a whole reply is there already, however long."""
+    made = ThinkStage(lambda obj: (), limit=5).new_filter(Slot(0, {}, "content"), whole=whole)
+    assert made is not None
+    visible = made.feed("<think>abcdef")[0]
+    assert visible == ("" if held else "<think>abcdef")
 
 
 @example(pieces=["<think>"] * 3 + ["</think>"], cuts=[], options={"limit": 0, "anywhere": True})
