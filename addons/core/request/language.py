@@ -17,7 +17,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator
+from functools import lru_cache
 from typing import Final
 
 _HEAD: Final = 400
@@ -254,37 +254,53 @@ _SPELLED: Final = {  # how they are written where the keyboard has no such lette
 }
 
 
-def _by_sign(table: dict[str, str]) -> dict[str, tuple[str, ...]]:
-    """Language -> signs, as sign -> languages."""
-    found: dict[str, tuple[str, ...]] = {}
+Shares = tuple[tuple[str, int], ...]  # languages, and the points each of them has for a sign
+
+
+def _by_sign(table: dict[str, str], worth: int) -> dict[str, Shares]:
+    """Language -> signs, as sign -> what each language has of its points."""
+    found: dict[str, list[str]] = {}
     for code, signs in table.items():
         for sign in sorted(set(signs.split())):
-            found[sign] = (*found.get(sign, ()), code)
-    return found
+            found.setdefault(sign, []).append(code)
+    return {sign: tuple((code, worth // len(codes)) for code in codes) for sign, codes in found.items()}
 
 
-def _spellings() -> Iterator[tuple[str, str]]:
+def _spelled() -> dict[str, str]:
+    """The small words in every way that they are written."""
+    found = {}
     for code, words in _SMALL_WORDS.items():
-        spelled = {form for word in words.split() for form in (word, _plain(word))}
+        forms = {form for word in words.split() for form in (word, _plain(word))}
         if code in _SPELLED:
-            spelled |= {word.translate(_SPELLED[code]) for word in words.split()}
-        yield code, " ".join(spelled)
+            forms |= {word.translate(_SPELLED[code]) for word in words.split()}
+        found[code] = forms
+    return {code: " ".join(forms) for code, forms in found.items()}
 
 
-_BY_WORD: Final = _by_sign(dict(_spellings()))
-_BY_ENDING: Final = _by_sign(_ENDINGS)
-_TECHNICAL_WORDS: Final = frozenset(_TECHNICAL.split())
-_OWN: Final = {code: (frozenset(_OWN_LETTERS[code]), frozenset(_OWN_WORDS[code].split())) for code in _OWN_LETTERS}
-_BY_LETTER: Final = {letter: tuple(codes.split()) for letter, codes in _LETTERS.items()}
-
-# Points, shared among those who have a sign. They only have to be in order: a word, a letter, an ending.
-_WORD_POINTS: Final = 24
-_LETTER_WORD_POINTS: Final = 4  # a word of one letter, which code is full of
-_LETTER_POINTS: Final = 24
-_ENDING_POINTS: Final = 4
+# What a sign is worth, shared among those who have it. A word tells as much as a letter, and an ending little.
+_POINTS: Final = 24
+_ENDING_POINTS: Final = {2: 4, 3: 6, 4: 8}  # by its length
 _ENOUGH: Final = 8  # less is nothing to go by
 
+# A word of one letter tells little: code is full of them.
+_BY_WORD: Final = {
+    word: shares if len(word) > 1 else tuple((code, points // 6) for code, points in shares)
+    for word, shares in _by_sign(_spelled(), _POINTS).items()
+}
+_BY_ENDING: Final = {
+    ending: shares
+    for length, worth in _ENDING_POINTS.items()
+    for ending, shares in _by_sign(_ENDINGS, worth).items()
+    if len(ending) == length
+}
+_BY_LETTER: Final = {
+    letter: tuple((code, _POINTS // len(codes.split())) for code in codes.split()) for letter, codes in _LETTERS.items()
+}
+_TECHNICAL_WORDS: Final = frozenset(_TECHNICAL.split())
+_OWN: Final = {code: (frozenset(_OWN_LETTERS[code]), frozenset(_OWN_WORDS[code].split())) for code in _OWN_LETTERS}
 
+
+@lru_cache(4096)
 def _script(character: str) -> str:
     code = ord(character)
     for first, last, script in _RANGES:
@@ -322,10 +338,9 @@ def _latin(text: str) -> str:
         _add_word(points, word)
     if not text.isascii():
         for letter in set(text):
-            if (codes := _BY_LETTER.get(letter)) is not None:
-                _share(points, codes, _LETTER_POINTS)
+            _add(points, _BY_LETTER.get(letter, ()))
         if _VIETNAMESE.search(text):
-            points["vi"] += _LETTER_POINTS
+            points["vi"] += _POINTS
     best = max(points, key=lambda code: points[code], default="und")
     if points[best] < _ENOUGH or points["en"] >= points[best]:
         return "en" if points["en"] else "und"
@@ -333,21 +348,19 @@ def _latin(text: str) -> str:
 
 
 def _add_word(points: Counter[str], word: str) -> None:
-    if (codes := _BY_WORD.get(word)) is not None:
-        _share(points, codes, _WORD_POINTS if len(word) > 1 else _LETTER_WORD_POINTS)
+    if (shares := _BY_WORD.get(word)) is not None:
+        _add(points, shares)
     elif word in _TECHNICAL_WORDS:
         points["en"] += 1
     elif len(word) > 3:
         plain = word if word.isascii() else _plain(word)
-        for length in (4, 3, 2):
-            if (codes := _BY_ENDING.get(plain[-length:])) is not None:
-                _share(points, codes, _ENDING_POINTS * length // 2)
-                return
+        endings = (_BY_ENDING.get(plain[-length:]) for length in (4, 3, 2))
+        _add(points, next(filter(None, endings), ()))
 
 
-def _share(points: Counter[str], codes: tuple[str, ...], worth: int) -> None:
-    for code in codes:
-        points[code] += worth // len(codes)
+def _add(points: Counter[str], shares: Shares) -> None:
+    for code, worth in shares:
+        points[code] += worth
 
 
 def _either(text: str, first: str, second: str) -> str:
