@@ -4,10 +4,11 @@
 |------------------|------------|----------------------------------------------------------------------------|
 | load             | Runtime    | settings, rules, breakers, log; a bad one stops the start                  |
 |                  | Routing    | the plug-in layers; a bad one stops the start too                          |
-| running          | Embedding  | the way to the semantic process, kept warm                                 |
+| running          | Runtime    | looks twice a second whether the rules file has changed, and says so       |
+|                  | Embedding  | the way to the semantic process, kept warm                                 |
 |                  | Probing    | finds out, in the background, what undeclared servers speak                |
 |                  | Underway   | writes down, every second, what is not over yet                            |
-|                  | Routing    | looks twice a second whether the rules file has changed                    |
+|                  | Routing    | has the layers prepared for the rules in force                             |
 | next_layer       | Failover   | our HTTP layer in the place of mitmproxy's                                 |
 | requestheaders   | Gate       | which flows are ours; starts the Exchange                                  |
 | request          | Intake     | path + body -> Call; refuses what cannot be read                           |

@@ -84,7 +84,7 @@ def load_task_rules() -> TaskRules:
 def load_ruleset(settings: Settings, path: str | Path | None = None) -> Ruleset:
     """The rules of `path`, which must be there, or of ROUTES_CONFIG, which may be missing. Raises RulesError."""
     file = Path(settings.routes_config if path is None else path)
-    return _parse(_first_text(file, path is not None), file, settings)
+    return _parse(_first_text(file, must_exist=path is not None), file, settings)
 
 
 def _first_text(file: Path, must_exist: bool) -> str:
@@ -127,19 +127,19 @@ class RulesFile:
     error: str | None
     problems: tuple[Problem, ...]
 
-    def __init__(self, settings: Settings, path: str | Path | None = None) -> None:
-        """Load for the first time. Raises RulesError for a bad file, and for a missing one where `path` names it.
+    def __init__(self, settings: Settings) -> None:
+        """Load for the first time; a missing file is no rules. Raises RulesError for a bad one.
 
         Where another process has left rules in LAST_GOOD, those are what a bad file is told from.
         """
         self._settings = settings
-        self.path = Path(settings.routes_config if path is None else path)
-        self._copy = Path(copy) if path is None and (copy := os.environ.get(LAST_GOOD)) else None
+        self.path = Path(settings.routes_config)
+        self._copy = Path(copy) if (copy := os.environ.get(LAST_GOOD)) else None
         self._polling = threading.Lock()
         self._seen = self._signature()  # before reading: what is written meanwhile is seen as new by the next poll
         self.error, self.problems = None, ()
         kept = _read(self._copy) if self._copy is not None else None
-        text = _first_text(self.path, path is not None) if kept is None else kept
+        text = _first_text(self.path, must_exist=False) if kept is None else kept
         self.current = _parse(text, self.path, settings)
         if kept is None:
             self._keep(text)

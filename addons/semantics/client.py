@@ -116,6 +116,11 @@ class SemanticClient:
         """Connected, and with the categories' vectors ready, as far as there are categories."""
         return self._link is not None and self._link.alive and (self._categories_known or self._categories is None)
 
+    async def lost(self) -> None:
+        """Return when the connection there is now is lost; at once where there is none."""
+        if self._link is not None:
+            await self._link.lost()
+
     async def warm(self) -> None:
         """Connect, hand over the categories, and wait until their vectors are ready, so that the first request need
         not; but not for ever.
@@ -297,6 +302,9 @@ class _Link:
             for waiting in self._waiting.values():
                 if not waiting.done():
                     waiting.set_exception(ConnectionError(why))
+
+    async def lost(self) -> None:
+        await asyncio.wait([self._listening])
 
     async def close(self) -> None:
         self._listening.cancel()

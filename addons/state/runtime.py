@@ -25,6 +25,7 @@ from switchman.addons.core.request.tasktype import TaskRules
 from switchman.addons.core.servers.breaker import Breakers
 from switchman.addons.state.flights import Flights
 from switchman.addons.state.live import LiveFigures
+from switchman.addons.state.reloads import Reloads
 from switchman.addons.state.server_dialects import ServerDialects
 from switchman.addons.state.shared import MemoryShared, Shared, SQLiteShared
 
@@ -49,6 +50,7 @@ class Runtime:
 
     settings: Settings
     rules: RulesFile
+    reloads: Reloads
     breakers: Breakers
     live: LiveFigures
     dialects: ServerDialects
@@ -70,6 +72,7 @@ class Runtime:
             settings = settings.model_copy(update={"default_upstream": target})
         self.settings = settings
         self.rules = RulesFile(settings)
+        self.reloads = Reloads(self.rules)
         self.breakers = Breakers()
         self.live = LiveFigures(self.breakers)
         self.dialects = ServerDialects()
@@ -94,6 +97,12 @@ class Runtime:
             self.writer = self.store.writer()
         self.shared = _open_shared(settings)
         self.flights = Flights(self.shared, owner=f"{os.getpid()}-{secrets.token_hex(4)}")
+
+    def running(self) -> None:
+        self.reloads.start()
+
+    def done(self) -> None:
+        self.reloads.stop()
 
     def stopping(self) -> None:
         self.is_stopping = True

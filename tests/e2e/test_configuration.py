@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from switchman.addons.hooks.routing.routing import POLL_SECONDS
+from switchman.addons.state.reloads import POLL_SECONDS
 from switchman.addons.testing import Behaviour, FakeUpstream
 from switchman.addons.testing.rawclient import RawClient, request_bytes
 

@@ -137,17 +137,40 @@ def test_an_empty_answer_is_passed_on_where_nobody_else_is_asked(name: str, prox
         assert ask(client, "good/m").status == 200
 
 
+@pytest.fixture(scope="module")
+def own(upstream_factory: Callable[..., FakeUpstream]) -> FakeUpstream:
+    return upstream_factory(name="own")
+
+
+@pytest.fixture(scope="module")
+def speakers(upstream_factory: Callable[..., FakeUpstream]) -> dict[str, FakeUpstream]:
+    return {dialect: upstream_factory(dialect) for dialect in PATHS}
+
+
+@pytest.fixture(scope="module")
+def shared_impatient(start_shared: Any, own: FakeUpstream, speakers: dict[str, FakeUpstream]) -> Any:
+    lines = [f"  bounded: {{url: '{own.url}', dialect: openai, timeout: {{idle: 2, total: 4}}}}"]
+    lines += [f"  {dialect}: {{url: '{server.url}', dialect: {dialect}}}" for dialect, server in speakers.items()]
+    return start_shared("\n".join(["servers:", *lines, ""]), {"BODY_TIMEOUT": "1.5", "DEFAULT_UPSTREAM": own.url})
+
+
+@pytest.fixture
+def impatient(shared_impatient: Any) -> Iterator[Any]:
+    """With short deadlines. Its output is looked at after each test."""
+    yield shared_impatient
+    shared_impatient.check_output()
+
+
 @pytest.mark.parametrize("event", [b": still here\n\n", b'data: {"choices":[{"index":0,"delta":{"content":""}}]}\n\n'])
-def test_pings_without_end_are_ended_by_the_total_deadline(event: bytes, start: Any) -> None:
+def test_pings_without_end_are_ended_by_the_total_deadline(event: bytes, impatient: Any, own: FakeUpstream) -> None:
     """A server that sends anything at all is not idle, however long; its time as a whole is bounded."""
     first = b'data: {"choices":[{"index":0,"delta":{"content":"a"},"finish_reason":null}]}\n\n'
-    with FakeUpstream(default=Behaviour(events=[first] + [event] * 10_000, delay=0.05)) as upstream:
-        proxy = start(f"servers: {{up: {{url: '{upstream.url}', timeout: {{idle: 2, total: 4}}}}}}\n")
-        with RawClient(proxy.port) as client:
-            reply = ask(client, "up/m", stream=True)
-        assert reply.complete and b"total deadline of 4 s" in reply.body
-        row = proxy.row(id=reply.header("x-switchman-request-id"))
-        assert (row["outcome"], row["duration_ms"] >= 4000) == ("stream_error", True)
+    own.script([Behaviour(events=[first] + [event] * 10_000, delay=0.05)])
+    with RawClient(impatient.port) as client:
+        reply = ask(client, "bounded/m", stream=True)
+    assert reply.complete and b"total deadline of 4 s" in reply.body
+    row = impatient.row(id=reply.header("x-switchman-request-id"))
+    assert (row["outcome"], row["duration_ms"] >= 4000) == ("stream_error", True)
 
 
 def test_pipelined_requests_are_answered_in_order(proxy: Any, good: FakeUpstream) -> None:
@@ -212,33 +235,29 @@ def test_an_answer_before_the_request_was_sent_whole(status: int, start: Any, go
 
 
 @pytest.mark.parametrize("dialect", PATHS)
-def test_a_body_that_stops_coming_is_refused(dialect: str, start: Any) -> None:
+def test_a_body_that_stops_coming_is_refused(
+    dialect: str, impatient: Any, speakers: dict[str, FakeUpstream], own: FakeUpstream
+) -> None:
     """BODY_TIMEOUT: the client is told, in its dialect, and the row says so; one that is only slow is served."""
-    with FakeUpstream(dialect) as upstream:
-        proxy = start(
-            f"servers: {{up: {{url: '{upstream.url}', dialect: {dialect}}}}}\n",
-            {"BODY_TIMEOUT": "1.5", "DEFAULT_UPSTREAM": upstream.url},
-        )
-        body = json.dumps({"model": "up/m", "stream": False, "max_tokens": 9, **ASKED}).encode()
-        with RawClient(proxy.port) as client:
-            client.send(request_bytes(PATHS[dialect], body)[:-20])
-            reply = client.reply()
-            assert reply.status == 408
-            error = reply.json()["error"]
-            assert "nothing came for 1.5 s" in (error if dialect == "ollama" else error["message"])
-            assert client.ended()
-        row = proxy.row(status=408)
-        assert (row["outcome"], row["path"]) == ("refused", PATHS[dialect])
-        assert not upstream.inferences
-        with RawClient(proxy.port) as client:
-            whole = request_bytes(
-                PATHS[dialect], body, [("content-type", "application/json"), ("anthropic-version", "1")]
-            )
-            client.send(whole[:-20])
-            for at in range(-20, 0, 4):
-                time.sleep(0.4)
-                client.send(whole[at : at + 4 or None])
-            assert client.reply().status == 200
+    body = json.dumps({"model": f"{dialect}/m", "stream": False, "max_tokens": 9, **ASKED}).encode()
+    asked = len(own.inferences)
+    with RawClient(impatient.port) as client:
+        client.send(request_bytes(PATHS[dialect], body)[:-20])
+        reply = client.reply()
+        assert reply.status == 408
+        error = reply.json()["error"]
+        assert "nothing came for 1.5 s" in (error if dialect == "ollama" else error["message"])
+        assert client.ended()
+    row = impatient.row(status=408, path=PATHS[dialect])
+    assert row["outcome"] == "refused"
+    assert not speakers[dialect].inferences and len(own.inferences) == asked
+    with RawClient(impatient.port) as client:
+        whole = request_bytes(PATHS[dialect], body, [("content-type", "application/json"), ("anthropic-version", "1")])
+        client.send(whole[:-20])
+        for at in range(-20, 0, 4):
+            time.sleep(0.4)
+            client.send(whole[at : at + 4 or None])
+        assert client.reply().status == 200
 
 
 def _echo(listener: socket.socket) -> None:

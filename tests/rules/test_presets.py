@@ -1,14 +1,13 @@
 """The presets that come with the program: each one is complete, and usable as `{preset: name}`."""
 
 import json
+import runpy
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from switchman.addons.config.configuration import well_known
-from switchman.addons.core.dialects.neutral.limits import as_markdown as limits_as_markdown
-from switchman.addons.core.rules.presets import as_markdown
 from switchman.addons.core.rules.problems import RulesError
 from switchman.addons.core.rules.ruleset import Ruleset, parse_ruleset
 from switchman.addons.core.servers.servers import KeepAlive
@@ -111,5 +110,6 @@ def test_keepalive_of_a_server_wins_over_the_general_one() -> None:
 
 def test_the_documentation_has_the_tables() -> None:
     """The READMEs of the two rooms hold what rules/presets.yaml and dialects/neutral/limits.py say."""
-    assert as_markdown(well_known()) in (ROOT / "rules/README.md").read_text()
-    assert limits_as_markdown() in (ROOT / "addons/core/dialects/README.md").read_text()
+    tables = runpy.run_path(str(ROOT / "scripts/tables.py"))["TABLES"]
+    assert tables["presets"]() in (ROOT / "rules/README.md").read_text()
+    assert tables["fields"]() in (ROOT / "addons/core/dialects/README.md").read_text()

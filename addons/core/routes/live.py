@@ -22,10 +22,6 @@ class Live(Protocol):
         """How a server does: green, yellow (some requests fail) or red (left alone, or most fail)."""
         ...
 
-    def cost(self, target: str) -> float | None:
-        """$ per million input tokens, where it is known from elsewhere than the rules file."""
-        ...
-
 
 class NoFigures:
     """Nothing is known of any target: what dry runs without a proxy assume."""
@@ -34,9 +30,6 @@ class NoFigures:
         return None
 
     def health(self, server: str) -> Health | None:
-        return None
-
-    def cost(self, target: str) -> float | None:
         return None
 
 

@@ -122,7 +122,9 @@ class MatchFile(Written):
         default=None, description="name: exact value, /regex/, several of these, or true for any value"
     )
     token: Texts | None = Field(default=None, description="callers' tokens, as their SHA-256 in hex")
-    language: Texts | None = Field(default=None, description="of the ask, as ISO 639-1 codes: en, zh, ...")
+    language: Texts | None = Field(
+        default=None, description="of the ask, as ISO 639-1 codes: en, zh, ...; und where nothing tells"
+    )
     regex: Text | None = Field(default=None, description="found in the ask; (?i) for any case")
     keywords: Texts | None = Field(default=None, description="words or phrases; any case, whole words")
     keywords_substring: Texts | None = Field(default=None, description="the same, but within words too")

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Iterable
+from contextlib import suppress
 
 from switchman.addons.core.rules.ruleset import Ruleset
 from switchman.addons.core.servers import dialectsigns
@@ -23,7 +23,6 @@ logger = logging.getLogger(__name__)
 
 TIMEOUT = 3.0  # seconds for one server, all its questions together
 RETRY = 30.0  # seconds until a server that did not tell is asked again
-LOOK = 0.5  # seconds between two looks whether there is anything to do
 
 QUESTIONS = (
     ("/api/version", dialectsigns.of_version),
@@ -50,14 +49,13 @@ class Probing:
     async def _watch(self) -> None:
         reader = UpstreamReader(TIMEOUT)
         probed: Ruleset | None = None
-        due = 0.0
         try:
             while True:
                 rules = self.runtime.rules.current
-                if rules is not probed or time.monotonic() >= due:
-                    await self._probe(rules, reader, anew=rules is not probed)
-                    probed, due = rules, time.monotonic() + self.retry
-                await asyncio.sleep(LOOK)
+                await self._probe(rules, reader, anew=rules is not probed)
+                probed = rules
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self.runtime.reloads.after(probed), self.retry)
         finally:
             await reader.close()
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
+from typing import Any
 
 from switchman.addons.semantics.service import OFF, open_client
 from switchman.addons.state.runtime import Runtime
 
 logger = logging.getLogger(__name__)
 
-CHECK_SECONDS = 0.5  # between two looks at whether the rules are new ones
+RETRY = 0.5  # seconds until a process that is not ready yet is tried again
 
 
 class Embedding:
@@ -37,13 +39,27 @@ class Embedding:
             await self.runtime.semantics.close()
 
     async def _keep_warm(self) -> None:
-        """Categories are handed over before the first request needs them, and again when the rules changed."""
-        handed = None
+        """Categories are handed over before the first request needs them, and again when the rules changed or the
+        process did.
+        """
+        client = self.runtime.semantics
+        assert client is not None
         while True:
-            rules, client = self.runtime.rules.current, self.runtime.semantics
-            assert client is not None
-            if rules is not handed or not client.prepared:
-                await self._prepare()
-                await client.warm()
-                handed = rules
-            await asyncio.sleep(CHECK_SECONDS)
+            rules = self.runtime.rules.current
+            await self._prepare()
+            await client.warm()
+            if client.prepared:
+                await _either(self.runtime.reloads.after(rules), client.lost())
+            else:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self.runtime.reloads.after(rules), RETRY)
+
+
+async def _either(*waits: Coroutine[Any, Any, object]) -> None:
+    """Return when one of them is over."""
+    tasks = [asyncio.create_task(wait) for wait in waits]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()

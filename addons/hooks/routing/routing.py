@@ -1,4 +1,4 @@
-"""Routing: asks the pure core for a Plan, and keeps the rules fresh. Sticking remembers where a conversation was."""
+"""Routing: asks the pure core for a Plan. Sticking remembers where a conversation was."""
 
 from __future__ import annotations
 
@@ -17,8 +17,6 @@ from switchman.addons.hooks import seen
 from switchman.addons.hooks.routing.chain import Chain
 from switchman.addons.state.runtime import Runtime
 
-# Twice a second, so that an edited file is in force within one second.
-POLL_SECONDS = 0.5
 STICK_PATIENCE = 0.02  # seconds
 LARGE = 256 * 1024  # characters: reading such a body, deciding on it, and writing it each take milliseconds
 
@@ -34,30 +32,28 @@ class Routing:
     def __init__(self, runtime: Runtime, chain: Chain) -> None:
         self.runtime = runtime
         self.chain = chain
-        self.poller: asyncio.Task[None] | None = None
+        self.watching: asyncio.Task[None] | None = None
         self.preparing: asyncio.Task[None] | None = None
 
     def load(self, loader: Loader) -> None:
         self.chain.start()
 
     def running(self) -> None:
-        self._prepare()
-        self.poller = asyncio.create_task(self._poll(), name="switchman rules")
+        self.watching = asyncio.create_task(self._watch(), name="switchman layers")
 
     async def done(self) -> None:
-        for task in (self.poller, self.preparing):
+        for task in (self.watching, self.preparing):
             if task is not None:
                 task.cancel()
         await self.chain.close()
 
-    async def _poll(self) -> None:
+    async def _watch(self) -> None:
+        """Have the layers prepared for the rules of the start, and for those that replace them."""
+        rules: Ruleset | None = None
         while True:
-            await asyncio.sleep(POLL_SECONDS)
-            if await asyncio.to_thread(self.runtime.rules.poll):
-                self._prepare()
-
-    def _prepare(self) -> None:
-        self.preparing = asyncio.create_task(self.chain.prepare(), name="switchman layers")
+            rules = await self.runtime.reloads.after(rules)
+            # Not awaited: a layer that takes long over one set of rules does not keep the next from being prepared.
+            self.preparing = asyncio.create_task(self.chain.prepare(), name="switchman layers prepared")
 
     async def request(self, flow: http.HTTPFlow) -> None:
         if (x := exchange(flow)) is None or flow.response or x.plan is not None:

@@ -3,14 +3,18 @@
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from switchman.addons.config.configuration import RulesFile
+from switchman.addons.config.settings import Settings
 from switchman.addons.core.servers.servers import Server
 from switchman.addons.core.servers.urls import parse
 from switchman.addons.hooks.outbound.probing import Probing, probe
+from switchman.addons.state.reloads import Reloads
 from switchman.addons.state.server_dialects import ServerDialects
 from switchman.addons.state.upstream_reader import UpstreamReader
 from switchman.addons.testing import Behaviour, FakeUpstream
@@ -78,7 +82,8 @@ def test_a_server_that_was_down_is_asked_again() -> None:
             late, gone = server(upstream.url, "late"), server("http://127.0.0.1:9", "gone")
             dialects = ServerDialects()
             dialects.found = {gone: ("openai",)}
-            runtime: Any = SimpleNamespace(dialects=dialects, rules=SimpleNamespace(current=rules_of(late)))
+            rules: Any = SimpleNamespace(current=rules_of(late))
+            runtime: Any = SimpleNamespace(dialects=dialects, rules=rules, reloads=Reloads(rules))
             probing = Probing(runtime, retry=0.1)
             probing.running()
             await until(lambda: upstream.requests)
@@ -88,6 +93,32 @@ def test_a_server_that_was_down_is_asked_again() -> None:
             await probing.done()
 
     asyncio.run(run())
+
+
+def test_servers_of_other_rules_are_asked_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The signal of a reload is enough: the next round of questions is far off."""
+    with FakeUpstream("ollama") as first, FakeUpstream("anthropic") as second:
+        file = tmp_path / "routes.yaml"
+        file.write_text(f"servers: {{one: '{first.url}'}}")
+        rules = RulesFile(Settings(routes_config=str(file), default_upstream=first.url))
+        dialects, reloads = ServerDialects(), Reloads(rules, every=0.01)
+        runtime: Any = SimpleNamespace(dialects=dialects, rules=rules, reloads=reloads)
+
+        def found() -> dict[str, tuple[str, ...]]:
+            return {known.name: spoken for known, spoken in dialects.found.items()}
+
+        async def run() -> None:
+            probing = Probing(runtime, retry=3600)
+            probing.running()
+            reloads.start()
+            await until(lambda: found().get("one") == ("ollama", "openai"))
+            file.write_text(f"servers: {{two: '{second.url}'}}")
+            await until(lambda: found().get("two") == ("anthropic",))
+            assert "one" not in found()
+            await probing.done()
+            reloads.stop()
+
+        asyncio.run(run())
 
 
 def test_what_is_spoken_follows_from_what_was_found() -> None:

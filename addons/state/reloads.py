@@ -1,0 +1,42 @@
+"""Reloads: the one place in the proxy that looks at the rules file, and the signal for those who act on other rules."""
+
+from __future__ import annotations
+
+import asyncio
+
+from switchman.addons.config.configuration import RulesFile
+from switchman.addons.core.rules.ruleset import Ruleset
+
+# Twice a second, so that an edited file is in force within one second.
+POLL_SECONDS = 0.5
+
+
+class Reloads:
+    """Keeps `rules` what the file says. Belongs to the event loop; the file is looked at in a thread."""
+
+    def __init__(self, rules: RulesFile, every: float = POLL_SECONDS) -> None:
+        self._rules, self._every = rules, every
+        self._changed = asyncio.Event()  # another one for each change
+        self._watching: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._watching = asyncio.create_task(self._watch(), name="switchman rules")
+
+    def stop(self) -> None:
+        if self._watching is not None:
+            self._watching.cancel()
+
+    async def after(self, known: Ruleset | None) -> Ruleset:
+        """The rules in force, as soon as they are others than `known`. Rules that came and went meanwhile are not told
+        of.
+        """
+        while self._rules.current is known:
+            await self._changed.wait()
+        return self._rules.current
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(self._every)
+            if await asyncio.to_thread(self._rules.poll):
+                changed, self._changed = self._changed, asyncio.Event()
+                changed.set()
