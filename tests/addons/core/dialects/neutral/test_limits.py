@@ -189,7 +189,7 @@ def test_a_hosted_tool_that_is_alone_or_has_to_be_called_is_refused(path: str, b
 
 
 def test_the_table_names_each_case_once() -> None:
-    """No two rows answer for the same field, client and server; the Markdown has a line for each row."""
+    """No two rows answer for the same field, client and server."""
     cases = [(row.field, origin, target) for row in LIMITS for origin in row.formats for target in row.targets]
     assert len(cases) == len(set(cases))
 
