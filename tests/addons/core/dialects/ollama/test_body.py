@@ -137,6 +137,8 @@ def test_tools_are_functions() -> None:
     assert warnings == ["parallel_tool_calls", "tools.strict", "tools.x"]
     assert "tools" not in written(tools=())[0]
     assert written(origin="ollama.chat", tools=())[0]["tools"] == []
+    untyped = written(origin="ollama.chat", tools=(Tool("g", extra={"type": None, "x": 1}),))[0]["tools"]
+    assert untyped == [{"function": {"name": "g"}, "x": 1}]
 
 
 @pytest.mark.parametrize(
@@ -167,6 +169,7 @@ def test_what_has_no_place_is_refused() -> None:
         with pytest.raises(Untranslatable) as refused:
             written(Message("user", parts), origin=origin, **members)  # type: ignore[arg-type]
         assert refused.value.field == field
+        assert ("tool call" in refused.value.reason) is ("tool_calls" in field)
 
 
 # ---- messages ----------------------------------------------------------------------------------------------------

@@ -168,6 +168,12 @@ def test_durations_that_no_server_measured_are_the_routers_own() -> None:
     assert durations == [5_000_000_000, 2_000_000_000, 3_000_000_000]
 
 
+def test_a_server_that_names_no_model_gets_the_one_that_was_asked_for() -> None:
+    """And the stamp's time."""
+    line = json.loads(encode("ollama.chat", [Start("", ""), Finish(0, "stop"), End()]))
+    assert (line["model"], line["created_at"]) == ("m", "2023-11-14T22:13:20.000000Z")
+
+
 def test_the_first_output_may_be_a_call() -> None:
     """It is held, but it came; without a clock nothing is measured."""
     clock = iter([2.0, 5.0])

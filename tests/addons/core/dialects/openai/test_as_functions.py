@@ -93,6 +93,14 @@ def test_a_namespace_is_its_functions() -> None:
     assert warnings == ["tools (mcp__fs__) was changed", "tools (mcp__fs__write) was changed"]
 
 
+def test_what_is_no_function_in_a_namespace_is_a_hosted_tool() -> None:
+    """It is left out beside functions."""
+    inner = [{"type": "mcp", "name": "x"}, {"type": "function"}, {"type": "function", "name": "f"}]
+    request, names, warnings = functions(Tool("namespace", opaque={"name": "n", "tools": inner}))
+    assert [tool.name for tool in request.tools or ()] == list(names) == ["n__f"]
+    assert warnings == ["tools (n) was changed", "tools (mcp) was dropped", "tools (function) was dropped"]
+
+
 @pytest.mark.parametrize(
     ("namespace", "name", "expected"),
     [
@@ -183,6 +191,8 @@ def test_allowed_tools_are_the_only_ones(mode: str, deep: bool) -> None:
     request, _, _ = functions(F, Tool("g"), CUSTOM, said=said)
     assert [tool.name for tool in request.tools or ()] == ["f", "patch"]
     assert (request.tool_choice, request.extras) == (ToolChoice(mode), {})  # type: ignore[arg-type]
+    bare = Request("openai.chat", "m", (), extras={"tool_choice": said})
+    assert as_functions(bare, Notes("openai.chat", "ollama"))[0].tools == ()
 
 
 @pytest.mark.parametrize(

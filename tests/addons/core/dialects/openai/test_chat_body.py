@@ -238,6 +238,20 @@ def test_results_follow_each_other_and_pictures_follow_them() -> None:
     assert written(CALLS, results)[1] == ["messages[1] (image in a tool result)"]
 
 
+def test_calls_of_other_kinds_go_back_as_they_came() -> None:
+    """In their order; for another format's client there are none."""
+    custom = {"id": "c", "type": "custom", "custom": {"name": "x", "input": "y"}}
+    parts = (Opaque("audio", {"type": "audio"}), Opaque("tool_calls", custom), ToolCall("a", "f", ""))
+    (message,) = said(Message("assistant", parts, "parts", {"name": "n"}), origin="openai.chat")
+    function = {"id": "a", "type": "function", "function": {"name": "f", "arguments": ""}}
+    assert message == {
+        "role": "assistant",
+        "content": [{"type": "audio"}],
+        "tool_calls": [custom, function],
+        "name": "n",
+    }
+
+
 def test_an_assistant_who_calls_says_null() -> None:
     """And arguments are never empty text, which servers cannot parse."""
     (message,) = said(CALLS)
