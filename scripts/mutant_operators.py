@@ -66,6 +66,8 @@ def _changes(tree: ast.Module) -> Iterator[tuple[ast.expr | ast.stmt, str, str]]
                 yield node, "not", f"({ast.unparse(operand)})"
             case ast.Constant(value) if type(value) is int:
                 yield node, "number", str(value + 1)
+            case ast.Return(ast.Constant(bool() as value)):  # None would be as good as False
+                yield node, "return", f"return {not value}"
             case ast.Return(value) if value is not None and not _is_none(value):
                 yield node, "return", "return None"
             case ast.Expr(ast.Call()) | ast.AugAssign() | ast.Raise() | ast.Continue():

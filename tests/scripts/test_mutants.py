@@ -158,6 +158,8 @@ def f(a: int = 1, b: "x[2]" = None) -> int:
     if not a or b < 3:
         raise ValueError(f"{a > 2}")
     a += 1
+    if a: return False
+    return ü
     return None
 '''
     (project / "addons/odd.py").write_text(text)
@@ -172,6 +174,8 @@ def f(a: int = 1, b: "x[2]" = None) -> int:
         ("odd:6:remove", 'raise ValueError(f"{a > 2}")', "pass"),
         ("odd:7:remove", "a += 1", "pass"),
         ("odd:7:number", "1", "2"),
+        ("odd:8:return", "return False", "return True"),
+        ("odd:9:return", "return ü", "return None"),
     ]
     assert made[0].tests == ("tests/addons/test_odd.py",)
     for mutant in made:

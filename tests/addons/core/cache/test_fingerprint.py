@@ -205,6 +205,18 @@ def test_only_a_single_ask_has_neighbours() -> None:
     assert later("And how big?").scope != later("and how big").scope
 
 
+@pytest.mark.parametrize("systems", [(), ("s",), ("s", "t")])
+def test_a_single_ask_has_neighbours_whatever_the_system_texts(systems: tuple[str, ...]) -> None:
+    """None, one or several of them before it: another ask in their place has the same surroundings."""
+
+    def asked(text: str) -> Fingerprint:
+        before = [{"role": "system", "content": system} for system in systems]
+        return fp({"model": "auto", "messages": [*before, {"role": "user", "content": text}]})
+
+    assert asked("a").scope == asked("b").scope
+    assert asked("a").key != asked("b").key
+
+
 def test_scope_leaves_out_the_ask_only() -> None:
     """Two asks in the same surroundings share a scope, and nothing else does."""
 
