@@ -45,6 +45,9 @@ def _family(name: str, least: str = "", effort: str = "", **more: bool | str) ->
 
 UNKNOWN: Final = _family("")
 
+# Names come from clients, and the patterns below take time by the square of a name's length.
+LONGEST_NAME: Final = 256
+
 # The first that fits. Sources: OpenAI's reasoning guide and the errors of its API (gpt-5.1 and later know "none", gpt-5
 # "minimal", Codex, the o series and gpt-oss begin at "low"); Google's page on OpenAI compatibility; xAI's reasoning
 # guide; Qwen's and DeepSeek's model cards; Anthropic's guides to extended and to adaptive thinking.
@@ -70,5 +73,5 @@ FAMILIES: Final = (
 
 
 def family_of(model: str) -> Family:
-    """UNKNOWN where the name says nothing."""
-    return next((family for family in FAMILIES if family.name.search(model)), UNKNOWN)
+    """Look a model's name up, by its first LONGEST_NAME characters. UNKNOWN where the name says nothing."""
+    return next((family for family in FAMILIES if family.name.search(model, 0, LONGEST_NAME)), UNKNOWN)
