@@ -23,7 +23,7 @@ def test_a_server_of_which_nothing_is_said() -> None:
 
 
 def test_deadlines_get_longer() -> None:
-    """A connection must stand long before an answer begins, and all of it ends before the proxy's own limit of a day."""
+    """A connection stands long before an answer has to begin, and a whole answer may take longer than its first byte."""
     default = Deadlines()
     assert 0 < default.connect < default.idle < default.first_byte < default.total < 86_400
 
