@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from switchman.addons.core.cache import guardwords as words
+from switchman.addons.core.cache import guardpairs as pairs
 from switchman.addons.core.cache.guardtext import Signature, Token, signature
 
 RELAXED_SIMILARITY: Final = 0.9  # cosine; below it the relaxed guard is as strict as the strict one
@@ -92,7 +92,7 @@ def is_typo(a: str, b: str) -> bool:
     """
     if not (a.isalpha() and b.isalpha() and a.isascii() and b.isascii()):
         return False
-    if min(len(a), len(b)) < 5 or a[0] != b[0] or frozenset((a, b)) in words.CONFUSABLE:
+    if min(len(a), len(b)) < 5 or a[0] != b[0] or frozenset((a, b)) in pairs.CONFUSABLE:
         return False
     if len(a) == len(b):
         return _one_swap(a, b) or _one_key(a, b)
@@ -152,7 +152,7 @@ def _paraphrased(a: Signature, b: Signature) -> bool:
         return False
     if len(said) < 2:
         return False
-    asking = a.texts[0] in words.ASKING and b.texts[0] in words.ASKING
+    asking = a.texts[0] in pairs.ASKING and b.texts[0] in pairs.ASKING
     return asking or not any(map(_other_number, first, second))
 
 
@@ -163,7 +163,7 @@ def _other_number(one: Token, other: Token) -> bool:
 
 def _content(found: Signature) -> list[Token]:
     """The words that carry meaning."""
-    return [token for token in found.tokens if token.fixed or token.text not in words.LIGHT]
+    return [token for token in found.tokens if token.fixed or token.text not in pairs.LIGHT]
 
 
 def _meant(token: Token) -> str:
@@ -173,17 +173,17 @@ def _meant(token: Token) -> str:
         return token.written
     if token.named or not text.isascii():
         return text
-    text = words.SYNONYMS.get(text, text)
+    text = pairs.SYNONYMS.get(text, text)
     return "is" if text == "are" else _singular(text)
 
 
 def _singular(text: str) -> str:
-    if len(text) < 4 or text in words.PLURALS_APART or not text.endswith("s"):
+    if len(text) < 4 or text in pairs.PLURALS_APART or not text.endswith("s"):
         return text
     if text.endswith(("ss", "us", "is", "as", "ous")):
         return text
     singular = text[:-3] + "y" if text.endswith("ies") and len(text) > 4 else text[:-1]
-    return words.SYNONYMS.get(singular, singular)
+    return pairs.SYNONYMS.get(singular, singular)
 
 
 def _swapped_at_conjunction(a: list[str], b: list[str]) -> bool:
