@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import astuple
 
 import pytest
 
 from switchman.addons.core.routes.conditions import MaxCost, MaxLatency
 from switchman.addons.core.rules.presets import Preset
 from switchman.addons.core.rules.rulescompile import Compiler
-from switchman.addons.core.rules.ruleset import Deadlines, Ruleset
+from switchman.addons.core.rules.ruleset import Ruleset
 from switchman.addons.core.rules.rulesfile import RulesFileModel
 from switchman.addons.core.rules.rulesshape import check_shape
 from switchman.addons.core.rules.yamltext import load
@@ -76,8 +77,8 @@ def test_deadlines_have_defaults_and_the_total_is_the_requests(rules: Rules) -> 
     """What the file does not say is 10, 600, 300 seconds, and REQUEST_TIMEOUT."""
     text = "servers: {a: 'http://h', b: {url: 'http://i', timeout: {connect: 5, idle: 1.5, total: 9}}}"
     loaded = rules(text, request_timeout=77.0)
-    assert loaded.servers["a"].timeout == Deadlines(10.0, 600.0, 300.0, 77.0)
-    assert loaded.servers["b"].timeout == Deadlines(5.0, 600.0, 1.5, 9.0)
+    assert astuple(loaded.servers["a"].timeout) == (10.0, 600.0, 300.0, 77.0)
+    assert astuple(loaded.servers["b"].timeout) == (5.0, 600.0, 1.5, 9.0)
     assert loaded.default.timeout.total == 77.0
 
 

@@ -7,7 +7,7 @@ from dataclasses import FrozenInstanceError
 import pytest
 from pydantic import SecretStr
 
-from switchman.addons.core.servers.servers import UNKNOWN_MODEL, Deadlines, ModelFacts, Server
+from switchman.addons.core.servers.servers import UNKNOWN_MODEL, ModelFacts, Server
 from switchman.addons.core.servers.urls import parse
 
 URL = parse("http://box:8000")
@@ -24,7 +24,7 @@ def test_a_server_of_which_nothing_is_said() -> None:
 
 def test_deadlines_get_longer() -> None:
     """A connection stands long before an answer has to begin, and a whole answer may take longer than its first byte."""
-    default = Deadlines()
+    default = Server("box", URL).timeout
     assert 0 < default.connect < default.idle < default.first_byte < default.total < 86_400
 
 
