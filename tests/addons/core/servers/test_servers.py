@@ -23,7 +23,7 @@ def test_a_server_of_which_nothing_is_said() -> None:
 
 
 def test_deadlines_get_longer() -> None:
-    """A connection stands long before an answer has to begin, and a whole answer may take longer than its first byte."""
+    """A connection stands before an answer has to begin, and a whole answer may take longer than its first byte."""
     default = Server("box", URL).timeout
     assert 0 < default.connect < default.idle < default.first_byte < default.total < 86_400
 

@@ -97,7 +97,7 @@ def test_data_may_be_replaced_whole() -> None:
     ("raw", "expected"),
     [
         (b"data: {\ndata: }\n\n", b"data: []\n\n"),
-        (b"id: 1\ndata: {\r\nevent: x\r\ndata: }\r\nretry: 2\r\n\r\n", b"id: 1\ndata: []\r\nevent: x\r\nretry: 2\r\n\r\n"),
+        (b"id: 1\ndata: {\r\nretry: 2\r\ndata: }\r\n\r\n", b"id: 1\ndata: []\r\nretry: 2\r\n\r\n"),
         (BOM + b"data: {\ndata: }\n\n", BOM + b"data: []\n\n"),
         (b"data:{\rdata\rdata:}\r\r", b"data: []\r\r"),
         (b"database: 1\ndata: {\ndata: }\n\n", b"database: 1\ndata: []\n\n"),
