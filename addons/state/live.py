@@ -113,10 +113,6 @@ class LiveFigures:
             self._shares[server] = (now, share)
         return share
 
-    def cost(self, target: str) -> float | None:
-        """Prices are in the rules file; traffic does not tell them."""
-        return None
-
 
 def _p95(values: Iterable[float | None]) -> float | None:
     """The nearest-rank percentile; None of nothing."""

@@ -46,19 +46,15 @@ class SharedStoreError(Exception):
 
 
 class Shared(Protocol):
-    """All raise Trouble, and nothing else, where the backend fails."""
+    """All raise SharedStoreError, and nothing else, where the backend fails."""
 
     async def get(self, space: str, key: str) -> bytes | None: ...
 
     async def put(self, space: str, key: str, value: bytes, ttl: float, quota: Quota) -> None:
         """Keep a value for `ttl` seconds. A value larger than the whole quota is not kept."""
 
-    async def delete(self, space: str, key: str) -> None: ...
-
     async def claim(self, space: str, key: str, owner: str, ttl: float) -> bool:
         """Whether `owner` now has the claim: nobody else has it, or had it longer than its `ttl` ago."""
-
-    async def claimed(self, space: str, key: str) -> bool: ...
 
     async def release(self, space: str, key: str, owner: str) -> None:
         """Give a claim back; nothing if it is somebody else's by now."""
@@ -97,9 +93,6 @@ class MemoryShared:
         while self._sizes[space] > quota.bytes or len(values) > quota.entries:
             self._drop(space, next(iter(values)))
 
-    async def delete(self, space: str, key: str) -> None:
-        self._drop(space, key)
-
     async def claim(self, space: str, key: str, owner: str, ttl: float) -> bool:
         now = self._clock()
         holder, expires = self._claims.get((space, key), ("", 0.0))
@@ -107,9 +100,6 @@ class MemoryShared:
             return False
         self._claims[space, key] = (owner, now + ttl)
         return True
-
-    async def claimed(self, space: str, key: str) -> bool:
-        return self._claims.get((space, key), ("", 0.0))[1] > self._clock()
 
     async def release(self, space: str, key: str, owner: str) -> None:
         if self._claims.get((space, key), ("", 0.0))[0] == owner:
@@ -164,9 +154,6 @@ class SQLiteShared:
     async def put(self, space: str, key: str, value: bytes, ttl: float, quota: Quota) -> None:
         await self._run(lambda db: self._put(db, space, key, value, ttl, quota))
 
-    async def delete(self, space: str, key: str) -> None:
-        await self._run(lambda db: db.execute("DELETE FROM entries WHERE space = ? AND key = ?", (space, key)))
-
     async def claim(self, space: str, key: str, owner: str, ttl: float) -> bool:
         now = self._clock()
         taken = (
@@ -175,11 +162,6 @@ class SQLiteShared:
             "OR claims.expires <= ?"
         )
         return await self._run(lambda db: db.execute(taken, (space, key, owner, now + ttl, now)).rowcount > 0)
-
-    async def claimed(self, space: str, key: str) -> bool:
-        held = "SELECT 1 FROM claims WHERE space = ? AND key = ? AND expires > ?"
-        now = self._clock()
-        return await self._run(lambda db: db.execute(held, (space, key, now)).fetchone() is not None)
 
     async def release(self, space: str, key: str, owner: str) -> None:
         given_back = "DELETE FROM claims WHERE space = ? AND key = ? AND owner = ?"

@@ -33,7 +33,6 @@ def make_call(
     *,
     endpoint: Endpoint = CHAT,
     query: str = "",
-    headers: Mapping[str, str] | None = None,
     **fields: Any,
 ) -> Call:
     """A Call as the Intake would make it: of `body` (an object, or JSON text), with `fields` added at its end.
@@ -54,7 +53,6 @@ def make_call(
         spans=spans,
         model=model if isinstance(model, str) else "",
         stream=bool(parsed.get("stream", streams)),
-        headers=dict(headers or {}),
     )
 
 

@@ -41,9 +41,6 @@ UNFIT: Final = frozenset(
 # Fields of the internal form that say how something was written, or repeat what is known otherwise.
 _FORM_ONLY: Final = frozenset({"shape", "stop_plain", "origin", "model", "stream", "include_usage", "user"})
 
-# Members of a Responses body that change what is in the answer, and that the internal form has no place for.
-_RESPONSES_ONLY: Final = ("include", "truncation")
-
 # Members of a body that hold what was said.
 _TALK: Final = ("messages", "input", "prompt", "system", "instructions")
 
@@ -96,13 +93,6 @@ def canonical(request: Request, body: Mapping[str, Any]) -> str:
     value = _fields_of(request)
     if odd := {name: body[name] for name in _TALK if name in body and not _is_simple(body[name])}:
         value["as_written"] = [request.origin, odd]
-    if request.origin == "openai.responses":
-        beside = {name: body[name] for name in _RESPONSES_ONLY if body.get(name)}
-        effort = body.get("reasoning")
-        if isinstance(effort, Mapping) and (more := {key: effort[key] for key in effort if key != "effort"}):
-            beside["reasoning"] = more  # a summary, for one
-        if beside:
-            value["beside"] = beside
     if extras := {name: _number(item) for name, item in request.extras.items() if name not in NEUTRAL}:
         # Only its own format says what such a member means.
         value["extras"] = [request.origin, extras]

@@ -153,26 +153,19 @@ def plan_for_target(
     rules: Ruleset,
     layer: str,
     route: str,
-    fallbacks: Sequence[str] = (),
     *,
     ask: RoutingQuery | None = None,
     is_open: Callable[[Candidate], bool] = never,
 ) -> Plan | None:
     """The plan of a layer that names its target: an alias, `server/model`, or a model that `models:` knows of.
 
-    None where there is no such target: a miss. `fallbacks` are names of the same kinds; those that are not known are
-    passed over, with a trace line. `ask` is what steps 8 and 9 are held against.
+    None where there is no such target: a miss. `ask` is what steps 8 and 9 are held against.
     """
     instances = known_target(name, rules)
     if not instances:
         return None
     asking = _Decision(ask or RoutingQuery(AUTO), rules, is_open, NO_FIGURES, [])
     asking.trace.append(TraceLine(layer, "hit", f"{route or layer} leads to {named(instances)}."))
-    for fallback in fallbacks:
-        found = known_target(fallback, rules)
-        if not found:
-            asking.trace.append(TraceLine(layer, "skip", f"The fallback {_shown(fallback)} is no known target."))
-        instances += found
     return _plan(_Answer(layer, route, instances, widens=True), _named(asking.ask, rules), asking)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from switchman.addons.core.request.jsonedit import Spans
@@ -61,7 +61,6 @@ class Call:
     spans: Spans
     model: str
     stream: bool
-    headers: Mapping[str, str] = field(default_factory=dict)
     form: Form | None = None
 
     @property

@@ -22,12 +22,11 @@ TASK_TYPES: Final[tuple[TaskType, ...]] = get_args(TaskType)
 
 @dataclass(frozen=True, slots=True)
 class TaskGuess:
-    """`confidence` is the share of the best type, 0 to 1; `scores` has all of them. `why` names the strongest cues."""
+    """`confidence` is the share of the best type, 0 to 1; `scores` has all of them."""
 
     task: TaskType
     confidence: float
     scores: Mapping[TaskType, float]
-    why: tuple[str, ...] = ()
 
 
 UNKNOWN: Final = TaskGuess("general", 0.0, MappingProxyType({}))
@@ -59,16 +58,14 @@ class TaskRules:
         """The type of what this text asks for. Nothing asked, or nothing known of it: UNKNOWN."""
         if not text or text.isspace():
             return UNKNOWN
-        known = [(name, row) for name in self.cues.signals(text) if (row := self.weights.get(name)) is not None]
+        known = [row for name in self.cues.signals(text) if (row := self.weights.get(name)) is not None]
         if not known:
             return UNKNOWN
-        sums = [fsum(column) for column in zip(self.bias, *(row for _, row in known), strict=True)]
+        sums = [fsum(column) for column in zip(self.bias, *known, strict=True)]
         # fsum does not depend on the order of the set, so every process has the same shares to the last bit.
         top = max(sums)
         parts = [exp((value - top) * self.sharpness) for value in sums]
         whole = sum(parts)
         scores = {task: part / whole for task, part in zip(TASK_TYPES, parts, strict=True)}
         best = max(range(len(parts)), key=lambda index: parts[index])
-        strongest = sorted(known, key=lambda pair: (-pair[1][best], pair[0]))[:4]
-        why = tuple(name for name, row in strongest if row[best] > 0)
-        return TaskGuess(TASK_TYPES[best], scores[TASK_TYPES[best]], MappingProxyType(scores), why)
+        return TaskGuess(TASK_TYPES[best], scores[TASK_TYPES[best]], MappingProxyType(scores))

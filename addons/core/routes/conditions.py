@@ -300,8 +300,7 @@ class MaxCost:
     known: float | None = None
 
     def test(self, subject: Subject) -> Verdict:
-        cost = self.known if self.known is not None else subject.live.cost(self.target) if self.target else None
-        return None if cost is None else cost <= self.limit
+        return None if self.known is None else self.known <= self.limit
 
     def __str__(self) -> str:
         return f"max_cost {self.limit:g}"

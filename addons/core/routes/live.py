@@ -22,10 +22,6 @@ class Live(Protocol):
         """The health of a server: green, yellow (some requests fail) or red (its breaker is open, or most fail)."""
         ...
 
-    def cost(self, target: str) -> float | None:
-        """$ per million input tokens, where it is known from elsewhere than the rules file."""
-        ...
-
 
 class NoFigures:
     """No figure is known of any target: for dry runs without a proxy."""
@@ -34,9 +30,6 @@ class NoFigures:
         return None
 
     def health(self, server: str) -> Health | None:
-        return None
-
-    def cost(self, target: str) -> float | None:
         return None
 
 

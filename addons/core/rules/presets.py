@@ -55,16 +55,5 @@ def keepalive_of(general: KeepAliveFile, written: KeepAliveFile) -> KeepAlive:
     return KeepAlive(**_said(general) | _said(written))
 
 
-def as_markdown(presets: Presets) -> str:
-    """The table as Markdown, for the documentation."""
-    rows = ["| preset | base URL | dialect | key, where it is set | quirks |", "|---|---|---|---|---|"]
-    for name, preset in presets.items():
-        spoken = ", ".join((preset.dialect, *preset.also))
-        key = f"`{preset.api_key_env}`" if preset.api_key_env else ""
-        quirks = ", ".join(f"{quirk}: {str(value).lower()}" for quirk, value in _said(preset.quirks).items())
-        rows.append(f"| `{name}` | `{preset.url}` | {spoken} | {key} | {quirks} |")
-    return "\n".join(rows) + "\n"
-
-
 def _said(written: BaseModel) -> dict[str, Any]:
     return {name: value for name, value in written if value is not None}

@@ -10,7 +10,7 @@ In a stream nobody can know that the reply is one fence before it has ended. So 
 one, and
 
 - given back as it came as soon as it cannot be any more: a first word that is no fence, another language, text after
-  the closing line, or more than `limit` characters;
+  the closing line, or more than HOLD_LIMIT characters;
 - released as the bare content when the choice ends. A stream that breaks off gives back what was held, as it came.
 """
 
@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from switchman.addons.core.streams.slots import Slot, SlotFinder
+from switchman.addons.core.streams.slots import Slot
 from switchman.addons.core.streams.slotstage import SlotStage
 
 HOLD_LIMIT: Final = 4 * 1024 * 1024
@@ -166,9 +166,5 @@ def _may_open(line: str) -> bool:
 class FenceStage(SlotStage):
     """Stage that turns replies which are one JSON fence into the JSON."""
 
-    def __init__(self, slots: SlotFinder, *, limit: int = HOLD_LIMIT) -> None:
-        super().__init__(slots)
-        self._limit = limit
-
     def new_filter(self, slot: Slot, *, whole: bool) -> FenceFilter:
-        return FenceFilter(1 << 62 if whole else self._limit)
+        return FenceFilter(1 << 62 if whole else HOLD_LIMIT)

@@ -70,8 +70,6 @@ class Pipe:
         self._over = False
         self.truncated = False
         """Was there more output than `kept` holds?"""
-        self.first_output_at: float | None = None
-        """Clock time of the first bytes for the client."""
 
     @property
     def kept(self) -> bytes:
@@ -214,8 +212,6 @@ class Pipe:
     def _output(self, data: bytes) -> list[bytes]:
         if not data:
             return []
-        if self.first_output_at is None:
-            self.first_output_at = self._clock()
         room = self._keep - len(self._kept)
         if len(data) > room:
             self.truncated = True

@@ -32,7 +32,7 @@ def live(breakers: Breakers, clock: Clock) -> LiveFigures:
 
 def test_nothing_is_known_without_traffic(live: LiveFigures) -> None:
     """Not zero, not green: unknown."""
-    assert (live.p95_ms("s/m"), live.health("s"), live.cost("s/m")) == (None,) * 3
+    assert (live.p95_ms("s/m"), live.health("s")) == (None, None)
 
 
 def test_the_percentile_is_of_whole_answers(live: LiveFigures, clock: Clock) -> None:

@@ -302,12 +302,3 @@ def limit_for(name: str, origin: FormatName, target: DialectName) -> Limit | Non
     """The row for a field of the origin's format towards a target, None if no row names it."""
     rows = (row for row in LIMITS if row.field == name and origin in row.formats and target in row.targets)
     return next(rows, None)
-
-
-def as_markdown() -> str:
-    """The table as Markdown, for the documentation."""
-    rows = ["| field | sent by a client of | to a server of | what happens | why |", "|---|---|---|---|---|"]
-    for row in LIMITS:
-        clients, servers = ", ".join(row.formats), ", ".join(row.targets)
-        rows.append(f"| `{row.field}` | {clients} | {servers} | {row.treatment} | {row.reason} |")
-    return "\n".join(rows) + "\n"

@@ -257,14 +257,13 @@ def test_a_layers_target_is_found_or_a_miss(name: str, expected: list[str] | Non
 
 
 def test_a_layers_target_is_held_to_the_same_checks() -> None:
-    """Capabilities and breakers; a fallback that is not known is passed over."""
-    plan = plan_for_target(
-        "laptop/small", RULES, "arbiter", "x", ["nowhere/m", "box/b"], ask=asking(input_tokens=2000),
-        is_open=lambda candidate: candidate.target == "box/b",
-    )  # fmt: skip
+    """Capabilities and breakers."""
+    plan = plan_for_target("laptop/small", RULES, "arbiter", "x", ask=asking(input_tokens=2000))
     assert plan is not None
-    assert targets(plan) == ["cloud/last", "box/b"]
-    assert "The fallback nowhere/m is no known target." in [line.detail for line in plan.trace]
+    assert targets(plan) == ["cloud/last"]
+    plan = plan_for_target("pair", RULES, "arbiter", "x", is_open=lambda candidate: candidate.target == "laptop/a")
+    assert plan is not None
+    assert targets(plan) == ["box/b", "cloud/last", "laptop/a"]
 
 
 def test_the_designs_sample_file_has_its_layers() -> None:

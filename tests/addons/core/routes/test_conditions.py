@@ -49,16 +49,12 @@ class Figures(NoFigures):
 
     took: float | None = None
     state: Health | None = None
-    price: float | None = None
 
     def p95_ms(self, target: str) -> float | None:
         return self.took if target == "s/m" else None
 
     def health(self, server: str) -> Health | None:
         return self.state if server == "s" else None
-
-    def cost(self, target: str) -> float | None:
-        return self.price if target == "s/m" else None
 
 
 @pytest.mark.parametrize(
@@ -175,16 +171,22 @@ def test_tokens_languages_tools_and_modalities() -> None:
 
 def test_live_figures_are_unknown_until_there_is_traffic() -> None:
     """And then compared, their limits included."""
-    known = Subject(("m",), live=Figures(took=500.0, state="yellow", price=2.0))
-    for condition in (MaxLatency(500, "s/m"), HealthIs("s", frozenset({"yellow"})), MaxCost(2, "s/m")):
+    known = Subject(("m",), live=Figures(took=500.0, state="yellow"))
+    for condition in (MaxLatency(500, "s/m"), HealthIs("s", frozenset({"yellow"}))):
         assert condition.test(known) is True
         assert condition.test(Subject(("m",))) is None
     assert MaxLatency(499, "s/m").test(known) is False
     assert MaxLatency(499, "other/m").test(known) is None
     assert MaxLatency(499, "").test(known) is None
     assert HealthIs("s", frozenset({"green"})).test(known) is False
-    assert MaxCost(1, "s/m", known=0.5).test(known) is True  # what the file says goes before
-    assert MaxCost(1, "s/m").test(known) is False
+
+
+def test_a_cost_is_what_the_file_says() -> None:
+    """Its limit included; unknown where the file does not say."""
+    ask = Subject(("m",))
+    assert MaxCost(2, "s/m", known=2.0).test(ask) is True
+    assert MaxCost(1, "s/m", known=2.0).test(ask) is False
+    assert MaxCost(1, "s/m").test(ask) is None
 
 
 def test_without_features_nothing_is_known_of_the_ask() -> None:
