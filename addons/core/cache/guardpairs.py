@@ -1,6 +1,6 @@
-"""Pairs of words that the guards tell apart, or take for one, when they compare two texts (guards.py).
+"""Pairs of words that the guards keep apart, or treat as equal, when they compare two texts (guards.py).
 
-guardwords.py has the words by which a single text is read. As there, each entry that makes two words one is a risk.
+guardwords.py has the words by which a single text is read. As there, each entry that makes two words equal is a risk.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ def _words(text: str) -> list[str]:
     return text.split()
 
 
-# Words that one slip of the keyboard turns into each other, so neither is taken for a typo of the other.
+# Words one slip of the keyboard apart: neither is a typo of the other.
 CONFUSABLE: Final = frozenset(
     frozenset(pair.split("/"))
     for pair in _words(
@@ -58,7 +58,7 @@ CONFUSABLE: Final = frozenset(
     )
 )
 
-# Mean the same, whatever is asked; for the relaxed guard only.
+# Words that mean the same in any ask; for the relaxed guard only.
 SYNONYMS: Final = {
     word: group.split(" ")[0]
     for group in (
@@ -113,7 +113,7 @@ SYNONYMS: Final = {
     for word in group.split(" ")
 }
 
-# Carry no meaning of their own where everything else agrees; for the relaxed guard only.
+# Words without a meaning of their own where all others are equal; for the relaxed guard only.
 LIGHT: Final = frozenset(
     _words(
         """
@@ -132,5 +132,5 @@ PLURALS_APART: Final = frozenset(
     )
 )
 
-# These begin a question about a kind of thing.
+# Words that begin a question about a kind of thing.
 ASKING: Final = frozenset({*_words("what which where who why when is are do does can should how to"), "how to"})

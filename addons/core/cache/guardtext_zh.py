@@ -1,8 +1,9 @@
-"""Chinese as the guards compare it: sentence by sentence, with one way to say what can be said in several.
+"""Reduce Chinese text to what the guards compare, sentence by sentence.
 
     chinese(text) -> text
 
-Courtesies go, and the small words that add nothing; ways to ask the same become one; numerals become numbers.
+Courtesies and small words without a meaning of their own are removed, synonymous questions are unified, numerals
+become numbers.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ _NUMERALS: Final = re.compile("[零一二三四五六七八九十百千万亿]+"
 _UNCERTAIN: Final = re.compile(
     "^[一二三四五六七八九]{2}$|[一二三四五六七八九]{2}[十百千万亿]|[十百千万亿][一二三四五六七八九]{2}|[百千万亿][一二三四五六七八九]$|^[百千万亿]"
 )
-_LONGEST_NUMBER: Final = 15  # numerals; more is no number that anybody says
-_SHORT: Final = 8  # characters: so few may well have thanks among them
+_LONGEST_NUMBER: Final = 15  # numerals of the longest number that is converted
+_SHORT: Final = 8  # characters: in so short a text, thanks may be a part of it
 # 的 between two words, and 一下 after a verb; not where they are a part of a word (目的, 的士, 一下子).
 _SMALL: Final = re.compile(
     rf"(?<=[{HAN}])(?<![目标打有零一二三四五六七八九十百千万亿两])的(?=[{HAN}a-zA-Z])(?![士确])|(?<=[a-zA-Z])的(?=[{HAN}])|(?<=[{HAN}])一下(?!子)"
@@ -30,7 +31,7 @@ _SPACED: Final = re.compile(rf"(?<=[{HAN}]) (?=\w)|(?<=\w) (?=[{HAN}])")
 
 
 def chinese(text: str) -> str:
-    """Sentence by sentence, with one way to say what can be said in several."""
+    """Reduce a text sentence by sentence."""
     parts = re.split(f"([{re.escape(''.join(STOPS))}\n])", text)
     verbatim = _verbatim(parts, words.WORD_FOR_WORD)
     # After a colon stands what is asked about, word for word.
@@ -49,7 +50,7 @@ def chinese(text: str) -> str:
 
 
 def _verbatim(parts: Sequence[str], about_words: Iterable[str]) -> int:
-    """Where the first colon is, if words are asked about before it: all after it belongs to them."""
+    """The index of the first colon, if the part before it asks for work on words: what follows is their text."""
     colon = next((index for index, part in enumerate(parts) if part and part in ":："), len(parts))
     return colon if any(word in part for part in parts[:colon] for word in about_words) else len(parts)
 
@@ -70,7 +71,7 @@ def _sentence(part: str) -> str:
 
 
 def _bare(sentence: str) -> str:
-    """Without courtesies at either end; "" where there is nothing else."""
+    """The sentence without courtesies at either end; "" where nothing else is left."""
     changed, asked = True, False
     while changed:
         if sentence in words.OPENERS or sentence in words.CLOSERS or sentence in words.ALONE:
@@ -91,14 +92,14 @@ def _bare(sentence: str) -> str:
 
 
 def _is_courtesy(phrase: str, rest: str) -> bool:
-    """Whether this opens the ask, and does not belong to it: 请假, 麻烦是什么意思."""
+    """Whether the phrase is a courtesy, and no part of the ask, as it is in 请假 and 麻烦是什么意思."""
     if phrase in words.ONLY_BEFORE:
         return rest[:1] in words.ONLY_BEFORE[phrase]
     return not (phrase.endswith("请") and rest[:1] in words.NOT_PLEASE) and not rest.startswith("的")
 
 
 def _number(numeral: str) -> str:
-    """十五 as 15; a row of digits (二零二四) digit by digit. What may be another number, or none, stays as it is."""
+    """Convert 十五 to 15, and a row of digits (二零二四) digit by digit. A numeral with another reading stays."""
     if len(numeral) > _LONGEST_NUMBER or _UNCERTAIN.search(numeral):
         return numeral
     if not any(character in words.UNITS for character in numeral):

@@ -1,7 +1,7 @@
-"""The words that the semantic cache's guards treat specially. What is not here counts, letter by letter.
+"""The words that the semantic cache's guards treat specially. All other words are compared letter by letter.
 
-Every table says that two ways of writing mean the same in any ask. So each entry is a risk: a pair of asks that it
-makes equal gets one answer. When in doubt it is left out; a miss costs a request, a wrong hit costs trust.
+Each entry says that two ways of writing mean the same in any ask. So each is a risk: two asks that it makes equal get
+one answer. Leave a doubtful entry out: a miss costs a request, a wrong hit costs trust.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def _pairs(text: str) -> dict[str, str]:
     return {left: right.replace("+", " ") for left, right in (pair.split("=") for pair in text.split())}
 
 
-# Said before an ask without being part of it.
+# Courtesies before an ask.
 OPENERS: Final = by_first(
     _lines(
         """
@@ -96,7 +96,7 @@ OPENERS: Final = by_first(
     """
     )
 )
-# Said after an ask.
+# Courtesies after an ask.
 CLOSERS: Final = by_last(
     _lines(
         """
@@ -169,11 +169,11 @@ SPELLINGS: Final = _pairs(
     """
 )
 
-# Add nothing to an ask.
+# Words that add nothing to an ask.
 FILLERS: Final = frozenset({"a", "an", "the"})
-# Add nothing to an ask either, but are now and then what is asked about.
+# Words that add nothing either, unless the ask is about them.
 ADVERBS: Final = frozenset(_words("actually literally basically indeed honestly really currently"))
-# After these nothing is complete: a thank you that follows is what is asked about, and so is a sign.
+# Words that do not end an ask: thanks or a sign that follow are what the ask is about.
 UNENDED: Final = frozenset(
     _words(
         """
@@ -183,9 +183,9 @@ UNENDED: Final = frozenset(
         """
     )
 )
-# ... but these may well end a longer ask: what does a baker do.
+# Those of them that may end a longer ask: what does a baker do.
 ENDING: Final = frozenset(_words("do does did is are was not mean words letter character read use"))
-# Asked to do this, one works on the very words that follow a colon, their courtesies included.
+# Tasks on the very words that follow a colon, their courtesies included.
 WORD_FOR_WORD: Final = frozenset(
     _words(
         """
@@ -195,10 +195,10 @@ WORD_FOR_WORD: Final = frozenset(
     )
 )
 GREETINGS: Final = frozenset(_words("hi hello hey please kindly pls plz okay ok well so good excuse"))
-# Where these follow a greeting, it is spoken of.
+# Where one of these follows a greeting, the ask is about the greeting.
 ABOUT_A_WORD: Final = frozenset(_words("in means mean vs versus or and as of rhymes comes"))
-# Acronyms and names that are common words too, when they are written small. To each the words before and after it by
-# which it is the name all the same; `#`: a number; `Aa`: one capital is enough, as in May.
+# Acronyms and names that are common words when written small, each with the words before and after it that show the
+# name; `#`: a number; `Aa`: one capital is enough, as in May.
 HOMOGRAPHS: Final = {
     word: (frozenset(before.split()), frozenset(after.split()))
     for word, before, after in (
@@ -223,7 +223,7 @@ HOMOGRAPHS: Final = {
         ("swift", "in using with into learn of 用 成 学", "Aa 写 语"),
     )
 }
-# After these a single letter is a name: vitamin A.
+# Words after which a single letter is a name: vitamin A.
 ALWAYS_LETTERED: Final = frozenset({"vitamin", "hepatitis"})
 LETTERED: Final = frozenset(
     _words(
@@ -259,7 +259,7 @@ ORDINALS: Final = {
 
 NUMBER_WORDS: Final = frozenset(NUMBERS) | frozenset(MULTIPLES) | frozenset(ORDINALS)
 
-# How one does a thing: "how do I", "how can one" and "how to" ask the same of whoever does it.
+# Openings that ask how a thing is done; all mean the same.
 HOW: Final = _lines(
     """
     how to
