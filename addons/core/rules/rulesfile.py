@@ -251,7 +251,7 @@ class RulesFileModel(Written):
     @model_validator(mode="before")
     @classmethod
     def _empty_sections(cls, written: Any) -> Any:
-        """`routes:` with nothing under it is an empty section, not a wrong one."""
+        """Take `routes:` with nothing under it as an empty section."""
         if not isinstance(written, dict):
             return written
         sections = ("servers", "models", "aliases", "routes", "keepalive")

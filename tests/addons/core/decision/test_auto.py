@@ -147,7 +147,8 @@ def test_unknown_figures_let_no_rule_match_and_are_named() -> None:
     asked = asking(ask="be quick")
     plan = decide(asked, RULES)
     assert plan.route == "default"
-    assert "Skipped, as a figure they need is not known (no traffic yet, no price, or the like): quick." in plan.trace[1].detail
+    skipped = "Skipped, as a figure they need is not known (no traffic yet, no price, or the like): quick."
+    assert skipped in plan.trace[1].detail
     assert decide(asked, RULES, live=Quick()).route == "quick"
 
 

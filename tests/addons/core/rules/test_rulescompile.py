@@ -135,8 +135,8 @@ aliases:
   c: {instances: [a, s/x]}
 """
     assert faults(circle) == [
-        "r.yaml:3:19: aliases.a.instances[0]: an alias that leads back to itself: b -> a -> b",
-        "r.yaml:4:19: aliases.b.instances[0]: an alias that leads back to itself: a -> b -> a",
+        "r.yaml:3:19: aliases.a.instances[0]: this alias leads back to itself: b -> a -> b",
+        "r.yaml:4:19: aliases.b.instances[0]: this alias leads back to itself: a -> b -> a",
     ]
 
 
@@ -241,8 +241,8 @@ def test_the_default_of_auto(rules: Rules, target: str, instances: list[str]) ->
 def test_a_default_that_names_nothing_is_warned_of(warnings: Warnings) -> None:
     """It may be meant, or a slip."""
     assert warnings("servers: {laptop: 'http://s'}\ndefault: laptp") == [
-        "r.yaml:2:10: default: 'laptp' names no server and no alias; did you mean 'laptop'?; DEFAULT_UPSTREAM is to "
-        "have it"
+        "r.yaml:2:10: default: 'laptp' names no server and no alias; did you mean 'laptop'?; it goes to "
+        "DEFAULT_UPSTREAM as a model's name"
     ]
 
 
