@@ -41,7 +41,7 @@ UNFIT: Final = frozenset(
 # Fields of the internal form that only record how something was written, or repeat what other fields say.
 _FORM_ONLY: Final = frozenset({"shape", "stop_plain", "origin", "model", "stream", "include_usage", "user"})
 
-# Members of a body that hold the conversation.
+# Members of a body that hold what was said.
 _TALK: Final = ("messages", "input", "prompt", "system", "instructions")
 
 

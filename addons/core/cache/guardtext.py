@@ -97,8 +97,8 @@ def signature(text: str) -> Signature:
         tokens += _fixed(inside, symbols)
         position = span.end()
     tokens += _loose(text[position:], formula, start=position == 0, quiet=quiet)
-    kept = _without_courtesy(_numbered(tokens), loud)
-    return Signature(tuple(_asked_alike(kept)), quiet)
+    kept = _without_courtesy_words(_numbered(tokens), loud)
+    return Signature(tuple(_with_one_how(kept)), quiet)
 
 
 def _titled(text: str) -> bool:
@@ -238,7 +238,7 @@ def _numbered(tokens: Iterable[Token]) -> list[Token]:
     return found
 
 
-def _without_courtesy(tokens: list[Token], loud: bool) -> list[Token]:
+def _without_courtesy_words(tokens: list[Token], loud: bool) -> list[Token]:
     """Remove the words of courtesy at the ends of each sentence; if nothing else would be left, all stays."""
     sentences = _sentences(tokens)
     colon = next((index for index, one in enumerate(sentences) if one.given), len(sentences))
@@ -248,7 +248,7 @@ def _without_courtesy(tokens: list[Token], loud: bool) -> list[Token]:
     alone = sum(bool(one.tokens) for one in sentences) < 2
     kept: list[Token] = []
     for index, one in enumerate(sentences):
-        bare = one.tokens if index >= verbatim and not (long and _thanks(one)) else _bare(one, alone)
+        bare = one.tokens if index >= verbatim and not (long and _thanks(one)) else _without_courtesies(one, alone)
         kept += _filtered(bare, loud)
     return kept or [token for token in tokens if token.text != _STOP]
 
@@ -285,7 +285,7 @@ def _thanks(sentence: _Sentence) -> bool:
     )
 
 
-def _bare(sentence: _Sentence, alone: bool) -> list[Token]:
+def _without_courtesies(sentence: _Sentence, alone: bool) -> list[Token]:
     """The sentence without courtesies at either end. `alone`: there is no other sentence."""
     tokens, end, given = sentence
     texts = tuple("" if token.fixed else token.text for token in tokens)
@@ -336,12 +336,12 @@ def _adds_nothing(sentence: list[Token], index: int, loud: bool) -> bool:
     if text not in words.FILLERS:
         return False
     spoken_of = (
-        _is_letter(sentence, index, loud) if text == "a" else text in ("an", "the") and _is_itself(sentence, index)
+        _is_letter(sentence, index, loud) if text == "a" else text in ("an", "the") and _is_asked_about(sentence, index)
     )
     return not spoken_of
 
 
-def _is_itself(sentence: list[Token], index: int) -> bool:
+def _is_asked_about(sentence: list[Token], index: int) -> bool:
     """Whether no word follows that an article could belong to, so the ask is about the article: a or an."""
     if index + 1 == len(sentence):
         return True
@@ -351,7 +351,7 @@ def _is_itself(sentence: list[Token], index: int) -> bool:
 
 def _is_letter(sentence: list[Token], index: int, loud: bool) -> bool:
     """Whether this `a` is the letter (vitamin A), or the ask is about the article itself."""
-    if _is_itself(sentence, index):
+    if _is_asked_about(sentence, index):
         return True
     before = sentence[index - 1].text if index else ""
     if before in ("an", "the") or sentence[index + 1].text in ("few", "little"):
@@ -359,7 +359,7 @@ def _is_letter(sentence: list[Token], index: int, loud: bool) -> bool:
     return before in words.ALWAYS_LETTERED or (before in words.LETTERED and sentence[index].written == "A" and not loud)
 
 
-def _asked_alike(tokens: list[Token]) -> list[Token]:
+def _with_one_how(tokens: list[Token]) -> list[Token]:
     """Unify the ways to ask how a thing is done: how do I, how can one, how to."""
     texts = tuple(token.text for token in tokens)
     for phrase in words.HOW:

@@ -35,18 +35,18 @@ def chinese(text: str) -> str:
     parts = re.split(f"([{re.escape(''.join(STOPS))}\n])", text)
     verbatim = _verbatim(parts, words.WORD_FOR_WORD)
     # After a colon stands what is asked about, word for word.
-    said = [
+    kept = [
         part if index and part and (parts[index - 1] in ":：" or index > verbatim) else _sentence(part)
         for index, part in enumerate(parts)
     ]
     # Thanks apart from it are thanks all the same, if there was more than a word or two to work on.
-    length = sum(map(len, said[verbatim:]))
-    while len(said) > verbatim + 1 and ((last := said[-1].strip()) in ("", *STOPS) or last in words.CLOSERS):
-        length -= len(said[-1])
+    length = sum(map(len, kept[verbatim:]))
+    while len(kept) > verbatim + 1 and ((last := kept[-1].strip()) in ("", *STOPS) or last in words.CLOSERS):
+        length -= len(kept[-1])
         if last in words.CLOSERS and length <= _SHORT:
             break
-        said.pop()
-    return "".join(said)
+        kept.pop()
+    return "".join(kept)
 
 
 def _verbatim(parts: Sequence[str], about_words: Iterable[str]) -> int:
@@ -59,11 +59,11 @@ def _sentence(part: str) -> str:
     if part in STOPS or not re.search(f"[{HAN}]", part):
         return part
     bare = _SMALL.sub("", _bare(_SPACED.sub("", part.strip())))
-    for said, meant in words.REWRITTEN:
-        bare = bare.replace(said, meant)
-    for said, meant in words.WHETHER:
-        if said in bare:
-            bare = bare.replace(said, meant, 1)
+    for phrase, meaning in words.REWRITTEN:
+        bare = bare.replace(phrase, meaning)
+    for phrase, meaning in words.WHETHER:
+        if phrase in bare:
+            bare = bare.replace(phrase, meaning, 1)
             bare = bare if bare.endswith("吗") else bare + "吗"
     if bare.startswith("什么是") and len(bare) > 3:
         bare = bare[3:] + "是什么"
@@ -72,7 +72,7 @@ def _sentence(part: str) -> str:
 
 def _bare(sentence: str) -> str:
     """The sentence without courtesies at either end; "" where nothing else is left."""
-    changed, asked = True, False
+    changed, please = True, False
     while changed:
         if sentence in words.OPENERS or sentence in words.CLOSERS or sentence in words.ALONE:
             return ""
@@ -81,12 +81,14 @@ def _bare(sentence: str) -> str:
             if sentence.startswith(phrase) and _is_courtesy(phrase, sentence[len(phrase) :].lstrip()):
                 sentence, changed = sentence[len(phrase) :].lstrip(), True
                 sentence = sentence.removesuffix("吗") if phrase in words.CAN_YOU else sentence
-                asked = asked or phrase[-1] in "请烦"
+                please = please or phrase[-1] in "请烦"
         for phrase in words.CLOSERS:
             rest = sentence.removesuffix(phrase).rstrip()
             if rest != sentence and (len(phrase) == 1 or rest[-1:] not in words.SPOKEN_OF):
                 sentence, changed = rest, True
-    if asked and sentence.startswith(("你", "您")) and len(sentence) > 3 and sentence[1] not in "们家":  # 请你说 is 说
+    if (
+        requested and sentence.startswith(("你", "您")) and len(sentence) > 3 and sentence[1] not in "们家"
+    ):  # 请你说 is 说
         return sentence[1:]
     return sentence
 

@@ -60,12 +60,12 @@ def read(answer: str, categories: Sequence[str]) -> Judgement | None:
     if len(answer) > MAX_ANSWER:
         return None
     try:
-        said = json.loads(answer)
+        judgement = json.loads(answer)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(said, dict):
+    if not isinstance(judgement, dict):
         return None
-    category, confidence = said.get("category"), said.get("confidence")
+    category, confidence = judgement.get("category"), judgement.get("confidence")
     if not isinstance(category, str) or category not in categories:
         return None
     if isinstance(confidence, bool) or not isinstance(confidence, int | float) or not 0 <= confidence <= 1:

@@ -60,24 +60,24 @@ def features_of(
     tasks: TaskRules | None = None,
 ) -> Features:
     """The features of a parsed request body. Never raises on JSON, whatever its shape."""
-    found: BodyFacts = body_facts(body)
-    guess: TaskGuess = tasks.guess(found.ask) if tasks is not None else UNKNOWN
+    facts: BodyFacts = body_facts(body)
+    guess: TaskGuess = tasks.guess(facts.ask) if tasks is not None else UNKNOWN
     return Features(
         dialect=dialect,
         operation=operation,
-        ask=found.ask,
-        system=found.system,
+        ask=facts.ask,
+        system=facts.system,
         task=guess.task,
         task_confidence=guess.confidence,
         task_scores=guess.scores,
-        language=language_of(found.ask),
-        input_tokens=found.tokens,
-        modalities=found.modalities,
-        tools=found.tools,
-        depth=found.depth,
-        turns=found.turns,
-        max_tokens=found.max_tokens,
-        single_turn=found.single_turn,
-        tool_turn=found.tool_turn,
-        truncated=found.truncated,
+        language=language_of(facts.ask),
+        input_tokens=facts.tokens,
+        modalities=facts.modalities,
+        tools=facts.tools,
+        depth=facts.depth,
+        turns=facts.turns,
+        max_tokens=facts.max_tokens,
+        single_turn=facts.single_turn,
+        tool_turn=facts.tool_turn,
+        truncated=facts.truncated,
     )

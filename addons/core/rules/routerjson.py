@@ -69,10 +69,10 @@ def _route(rule: Any) -> dict[str, Any]:
     if not isinstance(rule, Mapping):
         raise ValueError("expected an object")
     route = _plain_route(rule)
-    return route if _comes_back(route, rule) else {**route, KEPT: dict(rule)}
+    return route if _is_exported_unchanged(route, rule) else {**route, KEPT: dict(rule)}
 
 
-def _comes_back(route: Mapping[str, Any], rule: Mapping[str, Any]) -> bool:
+def _is_exported_unchanged(route: Mapping[str, Any], rule: Mapping[str, Any]) -> bool:
     try:
         return _rule(route, 0) == rule
     except _Inexpressible:

@@ -36,7 +36,7 @@ def routing_warnings(
         *_never_matching(document, routes, aliases, model_map),
         *_never_true(document, routes, servers),
         *_missing_targets(document, routes, aliases, servers),
-        *_leaving(document, routes, aliases, servers, local_only),
+        *_fallbacks_not_tried(document, routes, aliases, servers, local_only),
         *_unreachable_aliases(document, aliases, model_map),
         *_without_credentials(document, routes, aliases, servers, fallbacks),
     ]
@@ -58,11 +58,11 @@ def _never_matching(
 ) -> Iterator[Problem]:
     shadows = _Shadows(routes)
     for index, route in enumerate(routes):
-        if reason := _taken_before(route.match, aliases, model_map) or shadows.of(index):
+        if reason := _answered_before(route.match, aliases, model_map) or shadows.of(index):
             yield document.problem(("routes", route.position), f"this route can never match: {reason}", warning=True)
 
 
-def _taken_before(match: Match, aliases: Mapping[str, Alias], model_map: ModelMap) -> str | None:
+def _answered_before(match: Match, aliases: Mapping[str, Alias], model_map: ModelMap) -> str | None:
     """The reason why a request for exactly this model never reaches the routes; None if it does."""
     if match.model is None or match.pattern is not None:
         return None
@@ -129,18 +129,18 @@ def _contains(outer: Network, inner: Network) -> bool:
 
 def _never_true(document: Document, routes: Sequence[Route], servers: Mapping[str, Server]) -> Iterator[Problem]:
     for route in routes:
-        if route.match.condition is not None and (why := _hopeless(route.match.condition, servers)):
+        if route.match.condition is not None and (why := _why_never_true(route.match.condition, servers)):
             path = ("routes", route.position, "match")
             yield document.problem(path, f"this route can never match: {why}", at_key=True, warning=True)
 
 
-def _hopeless(condition: Condition, servers: Mapping[str, Server]) -> str | None:
+def _why_never_true(condition: Condition, servers: Mapping[str, Server]) -> str | None:
     """The reason why a condition is never True, as far as the file shows; None where none shows."""
     match condition:
         case AllOf():
-            return next(filter(None, (_hopeless(part, servers) for part in condition.parts)), None)
+            return next(filter(None, (_why_never_true(part, servers) for part in condition.parts)), None)
         case AnyOf():
-            reasons = [_hopeless(part, servers) for part in condition.parts]
+            reasons = [_why_never_true(part, servers) for part in condition.parts]
             return None if None in reasons else (reasons[0] if reasons else "any: of nothing never holds")
         case Not():
             return "not: of no condition never holds" if condition.part == AllOf(()) else None
@@ -153,7 +153,7 @@ def _hopeless(condition: Condition, servers: Mapping[str, Server]) -> str | None
     return None
 
 
-def _leaving(
+def _fallbacks_not_tried(
     document: Document,
     routes: Sequence[Route],
     aliases: Mapping[str, Alias],
@@ -209,10 +209,10 @@ def _without_credentials(
     leading = [(route, first) for route in routes if (first := _first_server(route, aliases, servers)) is not None]
     for route, first in leading:
         yield from problem(("routes", route.position, "route", "fallbacks"), route.fallbacks, first)
-    for index, one in enumerate(fallbacks):
-        found = next((first for _, first in leading if strangers([one.server], first)), None)
-        if found is not None:
-            yield from problem(("fallbacks", index), [one], found, at_key=False)
+    for index, fallback in enumerate(fallbacks):
+        first_choice = next((first for _, first in leading if strangers([fallback.server], first)), None)
+        if first_choice is not None:
+            yield from problem(("fallbacks", index), [fallback], first_choice, at_key=False)
 
 
 def _missing_targets(

@@ -118,10 +118,10 @@ class Compiler:
     def compile_aliases(self, model: RulesFileModel) -> dict[str, Alias]:
         aliases = {}
         for name in model.aliases:
-            aliases[name] = Alias(name, tuple(self._spread(model, name, (name,))))
+            aliases[name] = Alias(name, tuple(self._instances_of_alias(model, name, (name,))))
         return aliases
 
-    def _spread(self, model: RulesFileModel, name: str, trail: tuple[str, ...]) -> list[Instance]:
+    def _instances_of_alias(self, model: RulesFileModel, name: str, trail: tuple[str, ...]) -> list[Instance]:
         """The instances of an alias; an alias among them is replaced by its own. `trail`: the aliases on the way."""
         found: list[Instance] = []
         for index, written in enumerate(model.aliases[name].instances):
@@ -134,7 +134,7 @@ class Compiler:
                 if len(trail) == 1 or nested == trail[0]:
                     self._error(path, f"this alias leads back to itself: {' -> '.join((*trail, nested))}")
             else:
-                found += self._spread(model, nested, (*trail, nested))
+                found += self._instances_of_alias(model, nested, (*trail, nested))
         unique = list(dict.fromkeys(found))
         if len(unique) < len(found) and len(trail) == 1:
             self._warn(("aliases", name), "an instance is listed twice: it is tried once", at_key=True)

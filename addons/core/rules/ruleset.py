@@ -131,15 +131,15 @@ class Ruleset:
     def strips_json_for(self, candidate: Candidate, requested_model: str = "") -> bool:
         """Whether a reply that is one fence of JSON becomes the JSON. Arguments as for `thinking_for`."""
         facts = self.facts(candidate.server, candidate.model or requested_model)
-        return _first(facts.strip_json_markdown, candidate.server.strip_json_markdown, self.strip_json_markdown)
+        return _first_set(facts.strip_json_markdown, candidate.server.strip_json_markdown, self.strip_json_markdown)
 
     def disables_thinking_for(self, candidate: Candidate, requested_model: str = "") -> bool:
         """Whether the model is asked not to think. Arguments as for `thinking_for`."""
         facts = self.facts(candidate.server, candidate.model or requested_model)
-        return _first(facts.disable_thinking, candidate.server.disable_thinking, self.disable_thinking)
+        return _first_set(facts.disable_thinking, candidate.server.disable_thinking, self.disable_thinking)
 
 
-def _first(*answers: bool | None) -> bool:
+def _first_set(*answers: bool | None) -> bool:
     return next(answer for answer in answers if answer is not None)
 
 

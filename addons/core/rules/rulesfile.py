@@ -108,7 +108,7 @@ class ServerFile(Written):
     keepalive: KeepAliveFile = Field(default_factory=KeepAliveFile, description="pings while a stream is silent")
 
     @model_validator(mode="after")
-    def _somewhere(self) -> ServerFile:
+    def _has_url_or_preset(self) -> ServerFile:
         if self.url is None and self.preset is None:
             raise ValueError("expected url or preset")
         return self
@@ -205,7 +205,7 @@ class TargetFile(Written):
     )
 
     @model_validator(mode="after")
-    def _leads_somewhere(self) -> TargetFile:
+    def _has_a_target(self) -> TargetFile:
         if self.upstream is None and self.model is None:
             raise ValueError("a route needs upstream, model, or both")
         return self

@@ -95,10 +95,10 @@ def requested(endpoint: Endpoint, body: Mapping[str, Any]) -> bool | None:
     if isinstance(effort, str):
         return effort not in _OFF_EFFORTS
     kwargs = "chat_template_kwargs"
-    for said in (_member(body, "reasoning", "enabled"), _member(body, kwargs, "enable_thinking"),
-                 _member(body, kwargs, "thinking"), body.get("enable_thinking")):  # fmt: skip
-        if isinstance(said, bool):
-            return said
+    for switch in (_member(body, "reasoning", "enabled"), _member(body, kwargs, "enable_thinking"),
+                   _member(body, kwargs, "thinking"), body.get("enable_thinking")):  # fmt: skip
+        if isinstance(switch, bool):
+            return switch
     found = _SOFT.findall(_last_words(body))
     return found[-1] == "/think" if found else None
 
@@ -126,19 +126,19 @@ def instruct(
         return Instruction(f"There is no way to tell {model or 'it'} {what}: nothing is changed.", understood=False)
     if not edits:
         return Instruction("It does not think unless it is asked to, so nothing had to be said.")
-    return Instruction(f"Told {what} by {_named(edits)}.", edits)
+    return Instruction(f"Told {what} by {_in_words(edits)}.", edits)
 
 
-def _named(edits: Edits) -> str:
+def _in_words(edits: Edits) -> str:
     """The edits in words: what is set, not what is taken away."""
-    said = [
+    parts = [
         "a soft switch after the user's words"
         if path[0] in ("messages", "prompt")
         else f"{_path(path)}: {_brief(value)}"
         for path, value in edits.items()
         if value is not REMOVE
     ]
-    return ", ".join(said) or f"leaving out {', '.join(_path(path) for path in edits)}"
+    return ", ".join(parts) or f"leaving out {', '.join(_path(path) for path in edits)}"
 
 
 def _path(path: tuple[str | int, ...]) -> str:

@@ -17,7 +17,7 @@ from typing import Any, Final
 from switchman.addons.core.streams.events import Event
 
 # Members that make an event worth parsing, unless their value is null or false (as in every chunk of some servers).
-_TELLING: Final = (
+_FIGURE_MEMBERS: Final = (
     b'"usage"',
     b'"finish_reason"',
     b'"tool_calls"',
@@ -154,7 +154,7 @@ class ReplyCollector:
             return
         if event.name == "message_stop":
             self.ended = True
-        if self.first_token_at is not None and not _may_tell(payload):
+        if self.first_token_at is not None and not _may_hold_figures(payload):
             self.last_event_at = now
             return
         data = event.data
@@ -317,9 +317,9 @@ def cut_null(event: Event, payload: bytes, at: int) -> None:
         event.set_payload(head + rest[1:].lstrip())
 
 
-def _may_tell(payload: bytes) -> bool:
+def _may_hold_figures(payload: bytes) -> bool:
     """Whether this event may hold anything but more text."""
-    for name in _TELLING:
+    for name in _FIGURE_MEMBERS:
         at = payload.find(name)
         if at < 0:
             continue
