@@ -86,9 +86,7 @@ def _bare(sentence: str) -> str:
             rest = sentence.removesuffix(phrase).rstrip()
             if rest != sentence and (len(phrase) == 1 or rest[-1:] not in words.SPOKEN_OF):
                 sentence, changed = rest, True
-    if (
-        requested and sentence.startswith(("你", "您")) and len(sentence) > 3 and sentence[1] not in "们家"
-    ):  # 请你说 is 说
+    if please and sentence.startswith(("你", "您")) and len(sentence) > 3 and sentence[1] not in "们家":  # 请你说 is 说
         return sentence[1:]
     return sentence
 
