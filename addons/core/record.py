@@ -45,7 +45,7 @@ class AttemptRecord:
 class Running:
     """A request in progress: the facts known so far. `attempts`: how many have begun.
 
-    `method` and `path` are "" until its head has arrived.
+    `method` and `path` are "" while the request is still arriving.
     """
 
     id: str

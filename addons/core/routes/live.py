@@ -19,7 +19,7 @@ class Live(Protocol):
         ...
 
     def health(self, server: str) -> Health | None:
-        """The health of a server: green, yellow (some requests fail) or red (its breaker is open, or most fail)."""
+        """A server's health: green, yellow (some requests fail) or red (all its breakers are open, or most fail)."""
         ...
 
 

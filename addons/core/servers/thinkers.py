@@ -73,5 +73,5 @@ FAMILIES: Final = (
 
 
 def family_of(model: str) -> Family:
-    """Look a model's name up, by its first LONGEST_NAME characters. UNKNOWN where the name says nothing."""
+    """Look a model's name up, by its first LONGEST_NAME characters. UNKNOWN where none fits."""
     return next((family for family in FAMILIES if family.name.search(model, 0, LONGEST_NAME)), UNKNOWN)

@@ -3,7 +3,7 @@
 ThinkFilter is the state machine of one choice; ThinkStage applies it to the events of a stream, and to whole replies.
 The rules:
 
-- The tags are <think>, <thinking>, <thought> and <reasoning>, in any case, without attributes. A block ends at the
+- The tags are <think>, <thinking>, <thought> and <reasoning>, in any case, exactly so. A block ends at the
   first closing tag of its own name.
 - Blocks count at the start of the reply only: after white space (which stays), several in a row. In the middle an
   answer may be about such tags; `anywhere` makes them count there too.
