@@ -160,9 +160,9 @@ def _proper(piece: str, raw: Sequence[str], index: int, quiet: bool) -> str:
     before = raw[index - 1].lower() if index else ""
     after = raw[index + 1].lower() if index + 1 < len(raw) else ""
     context_before, context_after = words.HOMOGRAPHS[piece.lower()]
-    told = before in context_before or after in context_after or ("#" in context_after and after[:1].isdigit())
+    is_name = before in context_before or after in context_after or ("#" in context_after and after[:1].isdigit())
     capital = not quiet and (piece.isupper() or (piece[:1].isupper() and "Aa" in context_after))
-    return piece.upper() if told or capital else ""
+    return piece.upper() if is_name or capital else ""
 
 
 def _silent(piece: str, raw: Sequence[str], index: int, formula: bool) -> bool:
@@ -242,8 +242,8 @@ def _without_courtesy_words(tokens: list[Token], loud: bool) -> list[Token]:
     """Remove the words of courtesy at the ends of each sentence; if nothing else would be left, all stays."""
     sentences = _sentences(tokens)
     colon = next((index for index, one in enumerate(sentences) if one.given), len(sentences))
-    told = {token.text for one in sentences[:colon] for token in one.tokens}
-    verbatim = colon if told & words.WORD_FOR_WORD else len(sentences)
+    task = {token.text for one in sentences[:colon] for token in one.tokens}
+    verbatim = colon if task & words.WORD_FOR_WORD else len(sentences)
     long = sum(len(one.tokens) for one in sentences[verbatim:]) > _SHORT
     alone = sum(bool(one.tokens) for one in sentences) < 2
     kept: list[Token] = []

@@ -11,7 +11,7 @@ def _words(text: str) -> tuple[str, ...]:
 
 def _pairs(text: str) -> tuple[tuple[str, str], ...]:
     """`from=to`, in order; `to` may be nothing."""
-    return tuple((said, meant) for said, _, meant in (pair.partition("=") for pair in text.split()))
+    return tuple((phrase, meaning) for phrase, _, meaning in (pair.partition("=") for pair in text.split()))
 
 
 OPENERS: Final = _words(
