@@ -292,3 +292,29 @@ def test_the_first_size_that_is_one_counts() -> None:
     assert body_facts({"max_tokens": 5, "max_completion_tokens": 6}).max_tokens == 6
     assert body_facts({"max_tokens": 5, "max_completion_tokens": 0}).max_tokens == 5
     assert body_facts({"max_tokens": 5.0, "options": {"num_predict": 7}}).max_tokens == 7
+    assert body_facts({"max_tokens": 1}).max_tokens == 1
+
+
+def test_a_plain_conversation_is_counted_to_the_token() -> None:
+    """Each message costs its text and PER_MESSAGE, a system text likewise, each picture PER_IMAGE."""
+    assert chat(("user", "hi")).tokens == estimated_tokens("hi") + PER_MESSAGE
+    assert chat(("user", "hi"), ("assistant", "ho")).tokens == estimated_tokens("hi ho") + 2 * PER_MESSAGE
+    assert chat(("system", "hi")).tokens == body_facts({"system": "hi"}).tokens == estimated_tokens("hi") + PER_MESSAGE
+    pictures = body_facts({"messages": [{"role": "user", "content": "hi", "images": ["AAAA", "AAAA"]}]})
+    assert pictures.tokens == estimated_tokens("hi") + PER_MESSAGE + 2 * PER_IMAGE
+    calls = body_facts({"messages": [{"role": "assistant", "content": "hi", "tool_calls": "word " * 50}]})
+    assert calls.tokens == estimated_tokens("hi") + PER_MESSAGE
+
+
+def test_content_may_be_a_list_of_texts() -> None:
+    """Some clients leave the objects around them out."""
+    assert chat(("user", ["What is", "this?"])).ask == "What is\nthis?"
+
+
+@pytest.mark.parametrize(("levels", "counted"), [(1, True), (4, True), (5, False)])
+def test_results_within_results_are_counted_to_the_fourth(levels: int, counted: bool) -> None:
+    """Real ones are not nested at all."""
+    part: dict[str, Any] = {"type": "text", "text": "word " * 50}
+    for _ in range(levels):
+        part = {"type": "tool_result", "content": [part]}
+    assert (chat(("user", [part])).tokens > 50) is counted

@@ -79,6 +79,11 @@ def test_every_wrapper_holds_the_words(name: str) -> None:
         ("<task>fix</task>\nand add a test", "fix\nand add a test"),
         ("</task>fix</task>", "</task>fix</task>"),
         ("   <task>  fix  </task>  ", "fix"),
+        ("<env/>fix<env>x</env>", "<env/>fix"),
+        ("<task><feedback>fix</feedback> it</task>", "<feedback>fix</feedback> it"),
+        ("<task>fix <task> it</task>", "fix <task> it"),
+        ("<task>fix</feedback> it</task>", "fix</feedback> it"),
+        ("<task>fix</task><env>cut off", "fix"),  # no words of a person follow a harness's tag
     ],
 )
 def test_nested_stray_and_unclosed_elements(text: str, words: str) -> None:

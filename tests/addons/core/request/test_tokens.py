@@ -64,6 +64,16 @@ def test_tokens_of_a_long_conversation_are_estimated_from_samples(size: int) -> 
         ("!" * 10, 7),
         ("\n" * 10, 5),
         ("я" * 10, 4),
+        ("°" * 10, 4),
+        ("߿" * 10, 4),  # the last character of two bytes
+        ("ࠀ" * 10, 6),  # the first of three
+        ("⿿" * 10, 6),  # the last before kana and Han
+        ("　" * 10, 8),
+        ("鿿" * 10, 8),
+        ("ꀀ" * 10, 9),
+        ("￿" * 10, 8),
+        ("𐀀" * 10, 16),
+        ("\U0010ffff" * 10, 16),
         ("ก" * 10, 6),
         ("中" * 10, 8),
         ("あ" * 10, 8),
