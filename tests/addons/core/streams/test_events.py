@@ -126,6 +126,23 @@ def test_settle_makes_changes_the_state_to_come_back_to() -> None:
     assert (event.data, event.encode()) == ({"a": 2}, b'data: {"a":2}\n\n')
 
 
+def test_restore_brings_the_very_bytes_back() -> None:
+    """Blanks included: the event is not written anew any more."""
+    event = sse(b'data: {"a":  1}\n\n')
+    event.data["a"] = 2
+    event.dirty = True
+    event.restore()
+    assert (event.dirty, event.encode()) == (False, b'data: {"a":  1}\n\n')
+
+
+@pytest.mark.parametrize("payload", [b"[]", b'{"longer": [1, 2, 3]}'])
+def test_a_payload_at_the_very_beginning(payload: bytes) -> None:
+    """As of a line of NDJSON, whose event is nothing else."""
+    event = plain(b'{"a": 1}')
+    event.set_payload(payload)
+    assert (event.raw, event.at) == (payload + b"\n", 0)
+
+
 def test_settling_an_unchanged_event_changes_nothing() -> None:
     """Its bytes stay as they came, blanks and all."""
     event = sse(b'data:  {"a" : 1}\n\n')
