@@ -134,6 +134,19 @@ def test_what_is_taken(written: dict[str, Any]) -> None:
     match(**written)
 
 
+def test_what_was_checked_is_there() -> None:
+    """As it was written."""
+    written = match(
+        tokens={"min": 1}, time="9:00-17:30", model="/a/", source_host="::1", regex="a", header={"a": "/b/"}
+    )
+    assert written.tokens is not None
+    assert (written.tokens.min, written.tokens.max) == (1, None)
+    assert written.time is not None
+    assert written.time.between == "9:00-17:30"
+    assert (written.model, written.source_host, written.regex) == ("/a/", "::1", "a")
+    assert written.header == {"a": ["/b/"]}
+
+
 def test_not_is_written_as_not() -> None:
     """Python has the word for itself."""
     written = match(**{"not": {"model": "m"}})

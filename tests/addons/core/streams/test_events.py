@@ -217,6 +217,7 @@ def test_an_event_above_the_limit_is_passed_on_in_pieces() -> None:
     assert not bars.in_pieces
     assert fed(bars, b"y|") == [b"x" * 10 + b"y"]
     assert bars.in_pieces
+    assert fed(bars, b"") == []
     assert fed(bars, b"|ok||") == [b"||", b"ok||"]
     assert not bars.in_pieces
     assert [event.name for event in bars.feed(b"ok||")] == ["read"]
