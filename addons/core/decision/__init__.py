@@ -1,4 +1,4 @@
-"""decide(): turn request, rules and circumstances into a Plan with its trace.
+"""decide(): request, rules and circumstances in, a Plan with its trace out.
 
 In it: the decision, capabilities, the catalogue of models, stickiness, the fusion of layers, the arbiter's prompt.
 Door: `decide`.
