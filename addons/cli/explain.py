@@ -162,7 +162,7 @@ async def _by_meaning(
         await client.close()
     if answer is None:
         return None
-    plan = plan_for_target(answer.target, rules, layer.name, answer.route, ask=ask)
+    plan = plan_for_target(answer.target, rules, layer.name, answer.route, query=ask)
     if plan is None:
         trace.append(TraceLine(layer.name, "miss", f"It names {answer.target!r}, which is no known target."))
         return None

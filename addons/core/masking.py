@@ -1,7 +1,7 @@
-"""Secrets leave headers and URLs before anything is stored or shown.
+"""Mask secrets in headers and URLs before anything is stored or shown.
 
-What stays is what tells two keys apart: the scheme, and the last four characters of a secret that is long enough
-(16 or more) that four give nothing away. Masking what is masked already changes nothing.
+The scheme stays, and the last four characters of a secret of 16 or more, so that two keys can be told apart: four of
+so many do not help to guess it. Masking twice changes nothing more.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ _HARMLESS_NAMES = frozenset(
 )
 _SCHEME = re.compile(r"([A-Za-z][\w-]*)\s+(\S.*)\Z", re.DOTALL)
 _MASKED = re.compile(r"\.\.\.\S{0,4}\Z")
-# A credential is one under any name: an authorization scheme, a provider's key prefix, a JWT.
+# Values that are credentials under any name: an authorization scheme, a provider's key prefix, a JWT.
 _SECRET_VALUE = re.compile(
     r"\s*(?:(?:bearer|basic)\s+\S|(?:sk|pk|rk)-[\w-]{12}|gsk_|xai-|hf_\w{12}|gh[pousr]_|AIza[\w-]{12}|eyJ[\w-]+\.[\w-]+\.)",
     re.IGNORECASE,
 )
 _USERINFO = re.compile(r"://[^/?#\s]*@")
 _PARAMETER = re.compile(r"([?&;#])([^=?&;#\s]+)=([^&;#\s]*)")
-# A sentence of an upstream, or a part of one, that has somebody's key in it.
+# Keys within text, such as an upstream's error message.
 _SECRET_WORD = re.compile(
     r"(?<![\w-])(?:sk|pk|rk)-[\w-]{12,}|(?<!\w)(?:gsk_|xai-|hf_|gh[pousr]_|AIza)[\w-]{12,}"
     r"|(?<![\w-])eyJ[\w-]+\.[\w-]+\.[\w-]*|(?<=bearer )[^\s\"',;]{16,}",
     re.IGNORECASE,
 )
-_LONGEST_KEPT = 64  # characters of a name that is remembered: names come from clients, and 4096 long ones would add up
+_LONGEST_KEPT = 64  # characters of a name that is cached: names come from clients, and 4096 long ones would add up
 _URL_HEADERS = frozenset(
     {"referer", "location", "content-location", "x-original-url", "x-forwarded-uri", "x-rewrite-url"}
 )
@@ -58,26 +58,26 @@ def _is_secret_name(name: str) -> bool:
 
 
 def mask_secret(secret: str) -> str:
-    """`...` and, of a secret of 16 characters or more, its last four."""
+    """Replace a secret by `...` and, if it has 16 characters or more, its last four."""
     if _MASKED.match(secret):
         return secret
     return MASK + secret[-KEEP:] if len(secret) >= LONG_ENOUGH else MASK
 
 
 def mask_headers(pairs: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
-    """The same pairs in the same order, names as they were, with every credential masked."""
+    """Mask every credential; the order of the pairs and their names stay."""
     return tuple((name, _mask_header(name, value)) for name, value in pairs)
 
 
 def mask_url(text: str) -> str:
-    """A URL, a path with a query, or a sentence that holds one: without user info and without key parameters."""
+    """Mask user info and key parameters in a URL, in a path with a query, or in text that holds one."""
     if "@" in text:
         text = _USERINFO.sub(f"://{MASK}@", text)
     return _PARAMETER.sub(_mask_parameter, text) if "=" in text else text
 
 
 def mask_text(text: str) -> str:
-    """A sentence from elsewhere: as `mask_url`, and without words that are keys by their look."""
+    """Mask text from elsewhere: URLs as `mask_url` does, and words that look like keys."""
     return _SECRET_WORD.sub(lambda match: mask_secret(match[0]), mask_url(text))
 
 
@@ -113,7 +113,7 @@ def _mask_credential(value: str) -> str:
 
 
 def _mask_cookie(value: str, attributes: bool) -> str:
-    """Names stay, values go. In Set-Cookie only the first pair is the cookie; Path, Expires and so on stay."""
+    """Mask the values of cookies. In Set-Cookie only the first pair is one; Path, Expires and so on stay."""
     parts = value.split(";")
     secrets = 1 if attributes else len(parts)
     return ";".join([*map(_mask_pair, parts[:secrets]), *parts[secrets:]])

@@ -1,4 +1,4 @@
-"""What is kept of a request: the contract between the proxy, the store and the dashboard.
+"""The record of a request: the contract between the proxy, the store and the dashboard.
 
 Durations are milliseconds, times are epoch seconds UTC (float), sizes are bytes, counts are tokens. None means
 "not known", and is shown as such: never an estimate, never zero.
@@ -38,14 +38,14 @@ class AttemptRecord:
     outcome: str
     error: str | None = None
     first_byte_ms: float | None = None
-    changes: tuple[str, ...] = ()  # what went out otherwise than it came in, a sentence each
+    changes: tuple[str, ...] = ()  # changes of the client's request for this server, a sentence each
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A request that is not over yet: what is known of it so far. `attempts`: how many have begun.
+    """A request in progress: the facts known so far. `attempts`: how many have begun.
 
-    `method` and `path` are "" while it still comes in.
+    `method` and `path` are "" while the request is still arriving.
     """
 
     id: str
@@ -63,7 +63,7 @@ class Running:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One request, whole, as it was: the store masks credentials in headers and paths before it writes anything."""
+    """One complete request, unmasked: the store masks credentials in headers and paths before it writes anything."""
 
     id: str
     started_at: float
@@ -91,12 +91,12 @@ class Record:
     reasoning_tokens: int | None = None
     finish_reason: str | None = None
     cache: str | None = None  # as x-switchman-cache says; None where no cache serves this model
-    saved_ms: float | None = None  # how much sooner a kept answer came than it did the first time
+    saved_ms: float | None = None  # how much faster the cached answer came than the first one
     request_headers: tuple[tuple[str, str], ...] = ()
     response_headers: tuple[tuple[str, str], ...] = ()
     request_body: bytes | None = None
     response_body: bytes | None = None
-    request_size: int | None = None  # the whole body's size where request_body holds only its beginning
+    request_size: int | None = None  # size of the whole body where request_body holds only its beginning
     response_size: int | None = None  # likewise
     attempts: tuple[AttemptRecord, ...] = ()
     trace: tuple[dict[str, Any], ...] = field(default=())  # TraceLine as plain dicts

@@ -1,15 +1,15 @@
-"""Fingerprint: what names a request in the caches. Two requests share one only if the same answer serves both.
+"""Fingerprint: the identity of a request in the caches. Two requests share one only if the same answer serves both.
 
     key      the whole request                     -> the exact cache
-    scope    all of it but the person's one ask    -> the semantic cache looks for neighbours in here
+    scope    all of it but the person's one ask    -> the semantic cache searches for neighbours within it
 
-1. The request is read into the internal form first, so the same question has one key in every dialect, whatever the
+1. The request is decoded into the internal form first, so the same question has one key in every dialect, whatever the
    order of JSON members, blanks, or the way a text is written (a string, or one text part).
-2. Everything counts but what cannot change the answer's words (NEUTRAL) and the way it is sent (stream or whole).
-   A member that the internal form has no name for counts too, together with the format it belongs to.
+2. Every member counts, except those that cannot change the answer's words (NEUTRAL) and the way it is sent (stream or
+   whole). A member that the internal form has no name for counts too, together with its format.
 3. The caller and the policy (rules, targets, settings) are part of both.
-4. Messages that are more than a role and text (tools, pictures, what no format defines) count as they are written, in
-   their own dialect only: a decoder may pass over what it does not know, a key may not.
+4. Messages that are more than a role and text (tools, pictures, undefined members) count as they are written, in their
+   own dialect only: a decoder may skip what it does not know, a key may not.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ from switchman.addons.core.dialects.neutral.form import FormatName, Request, Tex
 from switchman.addons.core.dialects.neutral.limits import Malformed
 from switchman.addons.core.request.call import Call
 
-# Members that say how an answer is sent, billed or filed, and nothing of what is in it.
+# Members that decide how an answer is sent, billed or filed, and do not change its content.
 NEUTRAL: Final = frozenset(
     {"stream", "stream_options", "user", "metadata", "store", "service_tier", "prompt_cache_key",
      "prompt_cache_retention", "safety_identifier", "keep_alive"}
 )  # fmt: skip
 
-# With these an answer depends on what a server has kept or finds elsewhere, or has more in it than can be given again
-# in every form: it is never cached.
+# With these members an answer depends on what a server has stored or finds elsewhere, or holds more than can be
+# replayed in every form: it is never cached.
 UNFIT: Final = frozenset(
     {"previous_response_id", "conversation", "background", "context", "container", "mcp_servers", "logprobs",
      "top_logprobs", "audio", "modalities", "web_search_options", "plugins"}
 )  # fmt: skip
 
-# Fields of the internal form that say how something was written, or repeat what is known otherwise.
+# Fields of the internal form that only record how something was written, or repeat what other fields say.
 _FORM_ONLY: Final = frozenset({"shape", "stop_plain", "origin", "model", "stream", "include_usage", "user"})
 
 # Members of a body that hold what was said.
@@ -58,8 +58,8 @@ class Fingerprint:
 def fingerprint_of(call: Call, policy: str, caller: str) -> Fingerprint | None:
     """The fingerprint of a request; None for one that must not be cached, or cannot be read.
 
-    `policy` names the rules and settings in force, and the model where the client named one. `caller` names who asks;
-    "" shares the answer among all.
+    `policy` identifies the rules and settings in force, and the model where the client named one. `caller` identifies
+    the caller; "" shares the answer among all.
     """
     format = FORMATS.get((call.dialect, call.endpoint.operation))
     if format is None or any(call.body.get(name) for name in UNFIT):
@@ -79,22 +79,22 @@ def fingerprint_of(call: Call, policy: str, caller: str) -> Fingerprint | None:
 
 
 def policy_digest(*parts: object) -> str:
-    """One name for everything that decides where a request goes and what becomes of its answer."""
+    """A digest of everything that decides where a request goes and how its answer is processed."""
     return _digest("\0".join(str(part) for part in parts))
 
 
 def caller_digest(credentials: str, address: str) -> str:
-    """Who asks, without keeping the credentials: by them, or by address where there are none."""
+    """A digest that identifies the caller without storing credentials: of these, or of the address without any."""
     return _digest(f"token\0{credentials}" if credentials else f"address\0{address}")
 
 
 def canonical(request: Request, body: Mapping[str, Any]) -> str:
-    """The request as text: the same for all that ask the same. `body` is what it was read from."""
+    """The request as text, the same for all equal requests. `body` is what it was decoded from."""
     value = _fields_of(request)
     if odd := {name: body[name] for name in _TALK if name in body and not _is_simple(body[name])}:
         value["as_written"] = [request.origin, odd]
     if extras := {name: _number(item) for name, item in request.extras.items() if name not in NEUTRAL}:
-        # Only its own format says what such a member means.
+        # Such a member has a meaning in its own format only.
         value["extras"] = [request.origin, extras]
     return _text_of(value)
 
@@ -104,7 +104,7 @@ def _is_single(request: Request) -> bool:
 
 
 def _without_ask(request: Request) -> Request:
-    """The request with the texts of its last message blanked: what has to be equal around a similar ask."""
+    """The request without the texts of its last message: what must be equal around a similar ask."""
     if not request.messages:
         return request
     *before, last = request.messages
@@ -113,7 +113,7 @@ def _without_ask(request: Request) -> Request:
 
 
 def _is_simple(said: Any) -> bool:
-    """Whether this is text, or messages and parts of nothing but text: what every decoder reads without loss."""
+    """Whether a value is text, or messages and parts of nothing but text, which every decoder reads without loss."""
     if said is None or isinstance(said, str):
         return True
     if not isinstance(said, list):
@@ -130,7 +130,7 @@ def _is_simple(said: Any) -> bool:
 
 
 def _fields_of(value: Any) -> dict[str, Any]:
-    """A dataclass as a mapping of what is set, with the class's name where a list may hold several."""
+    """The fields of a dataclass that are set, with the class's name, as a list may hold several classes."""
     if isinstance(value, Mapping):
         return dict(value)
     found: dict[str, Any] = {"is": type(value).__name__}
@@ -144,11 +144,11 @@ def _fields_of(value: Any) -> dict[str, Any]:
 
 
 def _number(value: Any) -> Any:
-    """1.0 and 1 are the same temperature."""
+    """Write a whole float as an int: 1.0 and 1 are the same temperature."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-# What is no dataclass is written as it came: copying thousands of a tool's members would take longer than all the rest.
+# Values other than dataclasses are written as they came: copying a tool's thousands of members would take longest.
 _text_of: Final = json.JSONEncoder(
     sort_keys=True, ensure_ascii=False, separators=(",", ":"), check_circular=False, default=_fields_of
 ).encode

@@ -3,16 +3,16 @@
     strict(a, b) -> bool                    default: the same words in the same order, but for typos and courtesy
     relaxed(a, b, similarity) -> bool       small paraphrases too, where the embeddings are as close as `similarity`
 
-A similarity alone cannot tell 5 from 6, more from less or Paris from Rome: near texts are near whatever they say. So
-a hit needs the similarity *and* a guard, and a guard says yes only to what it understands. Numbers, negation,
-direction words, names, code, quotations and word order are never among the things that may differ.
+A similarity alone cannot tell 5 from 6, more from less or Paris from Rome: such texts are near each other in spite of
+the difference. So a hit needs the similarity *and* a guard, and a guard accepts only the differences that it knows.
+Numbers, negation, direction words, names, code, quotations and word order must always be equal.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from switchman.addons.core.cache import guardwords as words
+from switchman.addons.core.cache import guardpairs as pairs
 from switchman.addons.core.cache.guardtext import Signature, Token, signature
 
 RELAXED_SIMILARITY: Final = 0.9  # cosine; below it the relaxed guard is as strict as the strict one
@@ -22,7 +22,7 @@ _KEYS: Final = """
     k:jilm l:kop z:asx x:zsdc c:xdfv v:cfgb b:vghn n:bhjm m:njk
 """
 _NEIGHBOURS: Final = {pair[0]: frozenset(pair[2:]) for pair in _KEYS.split()}
-# Endings by which a short word looks long: cooking and cooling are five letters away from being long enough.
+# Endings do not count for a word's length: without them, cooking and cooling are too short for typos.
 _ENDINGS: Final = ("ings", "ing", "ies", "ers", "eds", "ed", "es", "er", "ly", "s")
 
 
@@ -44,7 +44,7 @@ def relaxed(a: str, b: str, similarity: float | None = None) -> bool:
 
 
 def same_words(a: Signature, b: Signature) -> bool:
-    """Token by token; a few may be typos of each other, and none of what is short, a number, a name or code."""
+    """Compare token by token. A few may be typos of each other, but no short word, number, name or code."""
     if len(a.tokens) != len(b.tokens) or not a.tokens:
         return False
     anycase, telling = _case_is_style(a, b), not (a.shouted or b.shouted)
@@ -63,7 +63,7 @@ def same_words(a: Signature, b: Signature) -> bool:
 
 
 def _case_is_style(a: Signature, b: Signature) -> bool:
-    """One of them is all in small (or capital) letters, and differs in case outside of code and quotations too."""
+    """Whether case may differ in code too: one text is all small (or all capital), and differs in case elsewhere."""
     if not a.shouted and not b.shouted:
         return False
     outside = [(one.written, other.written) for one, other in zip(a.tokens, b.tokens, strict=True) if not one.fixed]
@@ -71,7 +71,7 @@ def _case_is_style(a: Signature, b: Signature) -> bool:
 
 
 def _names(found: Signature, index: int) -> bool:
-    """Whether this is a name, or at the start of a sentence before one: Carlos Slim."""
+    """Whether the token is a name, or begins a sentence and stands before a name: Carlos Slim."""
     token = found.tokens[index]
     if token.named or not token.start or not token.written[:1].isupper():
         return token.named
@@ -79,7 +79,7 @@ def _names(found: Signature, index: int) -> bool:
 
 
 def _cased_apart(one: Token, other: Token) -> bool:
-    """The same word in other capitals, where no sentence begins: us and US, Mb and MB."""
+    """Whether two tokens are the same word in other capitals, where no sentence begins: us and US, Mb and MB."""
     if one.written == other.written or one.start or other.start or one.text == "i":
         return False
     return one.written.lower() == other.written.lower()
@@ -88,11 +88,11 @@ def _cased_apart(one: Token, other: Token) -> bool:
 def is_typo(a: str, b: str) -> bool:
     """Whether one is the other with a single slip: two letters swapped, one missing, doubled or from the next key.
 
-    The first letter and the ending are never part of it: there, slips and grammar look alike.
+    The first letter and the ending must be equal: there, a slip cannot be told from grammar.
     """
     if not (a.isalpha() and b.isalpha() and a.isascii() and b.isascii()):
         return False
-    if min(len(a), len(b)) < 5 or a[0] != b[0] or frozenset((a, b)) in words.CONFUSABLE:
+    if min(len(a), len(b)) < 5 or a[0] != b[0] or frozenset((a, b)) in pairs.CONFUSABLE:
         return False
     if len(a) == len(b):
         return _one_swap(a, b) or _one_key(a, b)
@@ -100,7 +100,7 @@ def is_typo(a: str, b: str) -> bool:
 
 
 def _stem(word: str) -> int:
-    """Letters without the ending."""
+    """The number of letters before the ending."""
     return len(word) - next((len(ending) for ending in _ENDINGS if word.endswith(ending)), 0)
 
 
@@ -116,7 +116,7 @@ def _one_swap(a: str, b: str) -> bool:
 
 
 def _one_key(a: str, b: str) -> bool:
-    """A neighbouring key inside a long word; between vowels it may be another word."""
+    """Whether one letter is a neighbouring key's, inside a long word. Two vowels may make two words: not accepted."""
     at = _differences(a, b)
     if len(at) != 1 or min(_stem(a), _stem(b)) < 7 or at[0] >= _stem(a) - 1:
         return False
@@ -125,7 +125,7 @@ def _one_key(a: str, b: str) -> bool:
 
 
 def _one_missing(longer: str, shorter: str) -> bool:
-    """A letter lost inside a word, or one doubled; not where the ending begins (planing and planning)."""
+    """Whether one letter is lost or doubled inside a word; not where the ending begins (planing and planning)."""
     if len(longer) != len(shorter) + 1:
         return False
     at = next((index for index, (one, other) in enumerate(zip(longer, shorter, strict=False)) if one != other), -1)
@@ -142,8 +142,8 @@ _CONJUNCTIONS: Final = frozenset({"and", "or"})
 
 
 def _paraphrased(a: Signature, b: Signature) -> bool:
-    """The same content words in the same order, whatever their synonyms and light words; or two of them swapped at an
-    `and` or `or`."""
+    """Whether the content words are the same in the same order, up to synonyms and light words; or two of them are
+    swapped at an `and` or `or`."""
     first, second = _content(a), _content(b)
     said, other = [_meant(token) for token in first], [_meant(token) for token in second]
     if said != other:
@@ -152,38 +152,38 @@ def _paraphrased(a: Signature, b: Signature) -> bool:
         return False
     if len(said) < 2:
         return False
-    asking = a.texts[0] in words.ASKING and b.texts[0] in words.ASKING
+    asking = a.texts[0] in pairs.ASKING and b.texts[0] in pairs.ASKING
     return asking or not any(map(_other_number, first, second))
 
 
 def _other_number(one: Token, other: Token) -> bool:
-    """One or many of it: who asks about a kind may say either, but who wants a poem does not want poems."""
+    """Whether two tokens differ in number only: a question about a kind allows that, a wish for one poem does not."""
     return one.text != other.text and one.text.rstrip("s") == other.text.rstrip("s")
 
 
 def _content(found: Signature) -> list[Token]:
-    """The words that carry meaning."""
-    return [token for token in found.tokens if token.fixed or token.text not in words.LIGHT]
+    """The tokens that carry meaning."""
+    return [token for token in found.tokens if token.fixed or token.text not in pairs.LIGHT]
 
 
 def _meant(token: Token) -> str:
-    """The first of its synonyms."""
+    """The form in which tokens are compared: the first of the synonyms, in the singular."""
     text = token.text
     if token.fixed:
         return token.written
     if token.named or not text.isascii():
         return text
-    text = words.SYNONYMS.get(text, text)
+    text = pairs.SYNONYMS.get(text, text)
     return "is" if text == "are" else _singular(text)
 
 
 def _singular(text: str) -> str:
-    if len(text) < 4 or text in words.PLURALS_APART or not text.endswith("s"):
+    if len(text) < 4 or text in pairs.PLURALS_APART or not text.endswith("s"):
         return text
     if text.endswith(("ss", "us", "is", "as", "ous")):
         return text
     singular = text[:-3] + "y" if text.endswith("ies") and len(text) > 4 else text[:-1]
-    return words.SYNONYMS.get(singular, singular)
+    return pairs.SYNONYMS.get(singular, singular)
 
 
 def _swapped_at_conjunction(a: list[str], b: list[str]) -> bool:

@@ -1,13 +1,13 @@
-"""An ask as the guards compare it: words in order, without what never changes an answer.
+"""Reduce an ask to what the guards compare: its words in order, without what never changes an answer.
 
     signature(text) -> Signature
 
-1. Characters: compatibility forms made one (NFKC), typographic quotes and dashes plain.
-2. Spans: fenced and inline code, and what is quoted, count as they are written; nothing in them is rewritten.
-3. Outside of them: contractions are written out, spellings made one, number words become numbers, greetings and
-   thanks at the ends of sentences go, articles go. Sentence punctuation goes; signs that mean something (+ - = < > != %
-   # $ and, in a formula, brackets) stay.
-4. Chinese goes by characters, without spaces, with its own courtesies and its own ways to ask the same.
+1. Characters: compatibility forms are unified (NFKC), typographic quotes and dashes become plain ones.
+2. Spans: fenced and inline code and quotations are compared as they are written; nothing in them is rewritten.
+3. Outside of them: contractions are written out, spellings unified, number words become numbers; greetings and thanks
+   at the ends of sentences, articles and sentence punctuation are removed. Signs with a meaning (+ - = < > != % # $
+   and, in a formula, brackets) stay.
+4. Chinese is compared by characters, without spaces, with courtesies and synonymous questions of its own.
 
 Linear in the length of the text.
 """
@@ -39,7 +39,7 @@ _RAISED: Final = re.compile("[⁰¹²³⁴-⁹⁺⁻]+")
 _EMAIL: Final = re.compile(r"\b([eE])-(?=mail)")
 _BLANKS: Final = re.compile(r"[ \t]+")
 _TOPIC: Final = re.compile(r"\b([A-Za-z]+) ([.,:;?!]) (?=[a-z])")
-_PRIVATE: Final = 0xE000  # characters that no text means anything by
+_PRIVATE: Final = 0xE000  # the private use area: characters without a meaning of their own
 _QUOTED: Final = re.compile(r'"([^"\n]{1,2000})"')
 _FORMULA: Final = re.compile(
     r"\(\)|[\[\]{}]"
@@ -49,15 +49,15 @@ _FORMULA: Final = re.compile(
 _QUIET: Final = frozenset("\"'`()[]{}（）【】「」『』《》·|*_")
 _BRACKETS: Final = frozenset("()[]{}*_|")
 _AFTER_FACTORIAL: Final = frozenset("+-*/^=<>)]")
-_SHORT: Final = 4  # words: so few may well have thanks as one of them
-_LONGEST_NUMBER: Final = 15  # digits; more is no number that anybody says
+_SHORT: Final = 4  # words: in so short a text, thanks may be a part of it
+_LONGEST_NUMBER: Final = 15  # digits of the largest number that words are added up to
 _STOP: Final = "\n"
 
 
 class Token(NamedTuple):
-    """`text` is lower-case, but for a name or an acronym that is a common word too (US); `written` as it stood there.
-    `fixed`: from code or a quotation. `named`: begins with a capital where a sentence does not begin. `start`: a
-    capital says nothing here."""
+    """One word or sign. `text` is lower-case, except for a name or acronym that is a common word too (US); `written`
+    is the original. `fixed`: from code or a quotation. `named`: it has a capital where no sentence begins. `start`: a
+    capital has no meaning here."""
 
     text: str
     written: str
@@ -68,7 +68,7 @@ class Token(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """The words of an ask in order. `shouted`: its case says nothing (all small, all capital, or as in a title)."""
+    """The words of an ask in order. `shouted`: its case has no meaning (all small, all capital, or as in a title)."""
 
     tokens: tuple[Token, ...]
     shouted: bool
@@ -79,7 +79,7 @@ class Signature:
 
 
 def signature(text: str) -> Signature:
-    """What has to be equal for two asks to be the same."""
+    """Reduce a text to the tokens that must be equal for two asks to be the same."""
     text = _RAISED.sub(lambda found: f"^{found[0]}", text)  # 10³ is 10^3, and not 103
     text = _EMAIL.sub("\\1", unicodedata.normalize("NFKC", text).translate(_PLAIN).strip())
     text = _BLANKS.sub(" ", text)
@@ -97,18 +97,18 @@ def signature(text: str) -> Signature:
         tokens += _fixed(inside, symbols)
         position = span.end()
     tokens += _loose(text[position:], formula, start=position == 0, quiet=quiet)
-    kept = _without_courtesy(_numbered(tokens), loud)
-    return Signature(tuple(_asked_alike(kept)), quiet)
+    kept = _without_courtesy_words(_numbered(tokens), loud)
+    return Signature(tuple(_with_one_how(kept)), quiet)
 
 
 def _titled(text: str) -> bool:
-    """As In A Title: every longer word begins with a capital."""
+    """Whether a text is capitalised As In A Title: every longer word begins with a capital."""
     longer = [word for word in text.split() if len(word) > 3 and word[0].isalpha()]
     return len(longer) > 2 and all(word[0].isupper() for word in longer)
 
 
 def _fixed(text: str, symbols: bool) -> list[Token]:
-    """A span as it is; in a quotation of words, punctuation says nothing."""
+    """The tokens of a span as they are written; without punctuation in a quotation of words."""
     return [
         Token(found.lower(), found, fixed=True)
         for found in _VERBATIM.findall(text)
@@ -117,7 +117,7 @@ def _fixed(text: str, symbols: bool) -> list[Token]:
 
 
 def _loose(text: str, formula: bool, start: bool, quiet: bool) -> list[Token]:
-    """Words outside of spans, rewritten; _STOP where a sentence ends. `quiet`: capitals say nothing."""
+    """The tokens outside of spans, rewritten; _STOP where a sentence ends. `quiet`: capitals have no meaning."""
     if not text.isascii():
         text = chinese(text)
     text = _TOPIC.sub(_topic, text)
@@ -150,23 +150,23 @@ def _loose(text: str, formula: bool, start: bool, quiet: bool) -> list[Token]:
 
 
 def _topic(found: re.Match[str]) -> str:
-    """A sign that is asked about (what does ; do), as one that ends no sentence."""
+    """Replace a sign that the ask is about (what does ; do) by one that ends no sentence."""
     counts = len(found[1]) == 1 or found[1].lower() in words.UNENDED
     return found[0].replace(found[2], chr(_PRIVATE + ord(found[2]))) if counts else found[0]
 
 
 def _proper(piece: str, raw: Sequence[str], index: int, quiet: bool) -> str:
-    """Such a word as the name that it is, in capitals; "" where it is the common word, or nothing tells."""
+    """A homograph in capitals where it is the name; "" where it is the common word, or the context does not show."""
     before = raw[index - 1].lower() if index else ""
     after = raw[index + 1].lower() if index + 1 < len(raw) else ""
     context_before, context_after = words.HOMOGRAPHS[piece.lower()]
-    told = before in context_before or after in context_after or ("#" in context_after and after[:1].isdigit())
+    is_name = before in context_before or after in context_after or ("#" in context_after and after[:1].isdigit())
     capital = not quiet and (piece.isupper() or (piece[:1].isupper() and "Aa" in context_after))
-    return piece.upper() if told or capital else ""
+    return piece.upper() if is_name or capital else ""
 
 
 def _silent(piece: str, raw: Sequence[str], index: int, formula: bool) -> bool:
-    """Signs that say nothing where they stand."""
+    """Whether a sign has no meaning where it stands."""
     if piece == "-":  # a minus beside a number counts, a hyphen between words does not
         after = raw[index + 1] if index + 1 < len(raw) else ""
         before = raw[index - 1] if index else " "
@@ -178,6 +178,7 @@ def _silent(piece: str, raw: Sequence[str], index: int, formula: bool) -> bool:
 
 
 def _rewritten(piece: str) -> list[str]:
+    """The words that a piece of text is compared as: contractions written out, numbers without separators."""
     lower = piece.lower()
     if lower[0].isdigit():
         plain = lower.replace(",", "") if re.fullmatch(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?", lower) else lower
@@ -198,7 +199,7 @@ def _rewritten(piece: str) -> list[str]:
 
 
 def _numbered(tokens: Iterable[Token]) -> list[Token]:
-    """Number words as numbers: twenty five and two hundred are one number each."""
+    """Replace number words by numbers: twenty five and two hundred are one number each."""
     found: list[Token] = []
     value: int | None = None  # of the number words so far
 
@@ -237,23 +238,23 @@ def _numbered(tokens: Iterable[Token]) -> list[Token]:
     return found
 
 
-def _without_courtesy(tokens: list[Token], loud: bool) -> list[Token]:
-    """Sentence by sentence without the words of courtesy at its ends; if nothing else was said, all stays."""
+def _without_courtesy_words(tokens: list[Token], loud: bool) -> list[Token]:
+    """Remove the words of courtesy at the ends of each sentence; if nothing else would be left, all stays."""
     sentences = _sentences(tokens)
     colon = next((index for index, one in enumerate(sentences) if one.given), len(sentences))
-    told = {token.text for one in sentences[:colon] for token in one.tokens}
-    verbatim = colon if told & words.WORD_FOR_WORD else len(sentences)
+    task = {token.text for one in sentences[:colon] for token in one.tokens}
+    verbatim = colon if task & words.WORD_FOR_WORD else len(sentences)
     long = sum(len(one.tokens) for one in sentences[verbatim:]) > _SHORT
     alone = sum(bool(one.tokens) for one in sentences) < 2
     kept: list[Token] = []
     for index, one in enumerate(sentences):
-        bare = one.tokens if index >= verbatim and not (long and _thanks(one)) else _bare(one, alone)
+        bare = one.tokens if index >= verbatim and not (long and _thanks(one)) else _without_courtesies(one, alone)
         kept += _filtered(bare, loud)
     return kept or [token for token in tokens if token.text != _STOP]
 
 
 class _Sentence(NamedTuple):
-    """`end`: the sign that ends it. `given`: it follows a colon, and so is what is asked about."""
+    """`end`: the sign that ends it. `given`: it follows a colon, so it is the material of the ask."""
 
     tokens: list[Token]
     end: str
@@ -274,7 +275,7 @@ def _sentences(tokens: Iterable[Token]) -> list[_Sentence]:
 
 
 def _thanks(sentence: _Sentence) -> bool:
-    """Nothing but thanks, or thanks that are a sentence of their own after words without a full stop: ... Thanks!"""
+    """Whether a sentence is only thanks, or ends with thanks that are a sentence of their own: ... Thanks!"""
     texts = tuple(token.text for token in sentence.tokens)
     closers = words.CLOSERS.get(texts[-1], ()) if texts else ()
     return any(
@@ -284,8 +285,8 @@ def _thanks(sentence: _Sentence) -> bool:
     )
 
 
-def _bare(sentence: _Sentence, alone: bool) -> list[Token]:
-    """Without courtesy at either end. `alone`: there is no other sentence."""
+def _without_courtesies(sentence: _Sentence, alone: bool) -> list[Token]:
+    """The sentence without courtesies at either end. `alone`: there is no other sentence."""
     tokens, end, given = sentence
     texts = tuple("" if token.fixed else token.text for token in tokens)
     first, last = 0, len(texts)
@@ -311,12 +312,12 @@ def _bare(sentence: _Sentence, alone: bool) -> list[Token]:
 
 
 def _is_greeted_about(phrase: tuple[str, ...], rest: tuple[str, ...]) -> bool:
-    """What greets here is itself what is asked about: hello in Japanese."""
+    """Whether the ask is about the greeting itself: hello in Japanese."""
     return 0 < len(rest) < 4 and rest[0] in words.ABOUT_A_WORD and len(phrase) < 3 and phrase[0] in words.GREETINGS
 
 
 def _is_complete(texts: tuple[str, ...], least: int) -> bool:
-    """Whether something can be asked by these words, `least` of them, so that thanks after them are no part of it."""
+    """Whether these words, `least` or more, make a whole ask, so that thanks after them do not belong to it."""
     if not texts:
         return least < 3
     if len(texts) > 3 and texts[-1] in words.ENDING:
@@ -335,13 +336,13 @@ def _adds_nothing(sentence: list[Token], index: int, loud: bool) -> bool:
     if text not in words.FILLERS:
         return False
     spoken_of = (
-        _is_letter(sentence, index, loud) if text == "a" else text in ("an", "the") and _is_itself(sentence, index)
+        _is_letter(sentence, index, loud) if text == "a" else text in ("an", "the") and _is_asked_about(sentence, index)
     )
     return not spoken_of
 
 
-def _is_itself(sentence: list[Token], index: int) -> bool:
-    """Whether nothing is after this word that an article could belong to: it is spoken of (a or an)."""
+def _is_asked_about(sentence: list[Token], index: int) -> bool:
+    """Whether no word follows that an article could belong to, so the ask is about the article: a or an."""
     if index + 1 == len(sentence):
         return True
     after = sentence[index + 1].text
@@ -349,8 +350,8 @@ def _is_itself(sentence: list[Token], index: int) -> bool:
 
 
 def _is_letter(sentence: list[Token], index: int, loud: bool) -> bool:
-    """Whether this `a` is the letter, or spoken of: vitamin A, or nothing after it that an article could belong to."""
-    if _is_itself(sentence, index):
+    """Whether this `a` is the letter (vitamin A), or the ask is about the article itself."""
+    if _is_asked_about(sentence, index):
         return True
     before = sentence[index - 1].text if index else ""
     if before in ("an", "the") or sentence[index + 1].text in ("few", "little"):
@@ -358,8 +359,8 @@ def _is_letter(sentence: list[Token], index: int, loud: bool) -> bool:
     return before in words.ALWAYS_LETTERED or (before in words.LETTERED and sentence[index].written == "A" and not loud)
 
 
-def _asked_alike(tokens: list[Token]) -> list[Token]:
-    """The ways to ask how a thing is done, as one."""
+def _with_one_how(tokens: list[Token]) -> list[Token]:
+    """Unify the ways to ask how a thing is done: how do I, how can one, how to."""
     texts = tuple(token.text for token in tokens)
     for phrase in words.HOW:
         size = len(phrase)

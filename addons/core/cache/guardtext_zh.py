@@ -1,8 +1,9 @@
-"""Chinese as the guards compare it: sentence by sentence, with one way to say what can be said in several.
+"""Reduce Chinese text to what the guards compare, sentence by sentence.
 
     chinese(text) -> text
 
-Courtesies go, and the small words that add nothing; ways to ask the same become one; numerals become numbers.
+Courtesies and small words without a meaning of their own are removed, synonymous questions are unified, numerals
+become numbers.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ _NUMERALS: Final = re.compile("[零一二三四五六七八九十百千万亿]+"
 _UNCERTAIN: Final = re.compile(
     "^[一二三四五六七八九]{2}$|[一二三四五六七八九]{2}[十百千万亿]|[十百千万亿][一二三四五六七八九]{2}|[百千万亿][一二三四五六七八九]$|^[百千万亿]"
 )
-_LONGEST_NUMBER: Final = 15  # numerals; more is no number that anybody says
-_SHORT: Final = 8  # characters: so few may well have thanks among them
+_LONGEST_NUMBER: Final = 15  # numerals of the longest number that is converted
+_SHORT: Final = 8  # characters: in so short a text, thanks may be a part of it
 # 的 between two words, and 一下 after a verb; not where they are a part of a word (目的, 的士, 一下子).
 _SMALL: Final = re.compile(
     rf"(?<=[{HAN}])(?<![目标打有零一二三四五六七八九十百千万亿两])的(?=[{HAN}a-zA-Z])(?![士确])|(?<=[a-zA-Z])的(?=[{HAN}])|(?<=[{HAN}])一下(?!子)"
@@ -30,26 +31,26 @@ _SPACED: Final = re.compile(rf"(?<=[{HAN}]) (?=\w)|(?<=\w) (?=[{HAN}])")
 
 
 def chinese(text: str) -> str:
-    """Sentence by sentence, with one way to say what can be said in several."""
+    """Reduce a text sentence by sentence."""
     parts = re.split(f"([{re.escape(''.join(STOPS))}\n])", text)
     verbatim = _verbatim(parts, words.WORD_FOR_WORD)
     # After a colon stands what is asked about, word for word.
-    said = [
+    kept = [
         part if index and part and (parts[index - 1] in ":：" or index > verbatim) else _sentence(part)
         for index, part in enumerate(parts)
     ]
     # Thanks apart from it are thanks all the same, if there was more than a word or two to work on.
-    length = sum(map(len, said[verbatim:]))
-    while len(said) > verbatim + 1 and ((last := said[-1].strip()) in ("", *STOPS) or last in words.CLOSERS):
-        length -= len(said[-1])
+    length = sum(map(len, kept[verbatim:]))
+    while len(kept) > verbatim + 1 and ((last := kept[-1].strip()) in ("", *STOPS) or last in words.CLOSERS):
+        length -= len(kept[-1])
         if last in words.CLOSERS and length <= _SHORT:
             break
-        said.pop()
-    return "".join(said)
+        kept.pop()
+    return "".join(kept)
 
 
 def _verbatim(parts: Sequence[str], about_words: Iterable[str]) -> int:
-    """Where the first colon is, if words are asked about before it: all after it belongs to them."""
+    """The index of the first colon, if the part before it asks for work on words: what follows is their text."""
     colon = next((index for index, part in enumerate(parts) if part and part in ":："), len(parts))
     return colon if any(word in part for part in parts[:colon] for word in about_words) else len(parts)
 
@@ -58,11 +59,11 @@ def _sentence(part: str) -> str:
     if part in STOPS or not re.search(f"[{HAN}]", part):
         return part
     bare = _SMALL.sub("", _bare(_SPACED.sub("", part.strip())))
-    for said, meant in words.REWRITTEN:
-        bare = bare.replace(said, meant)
-    for said, meant in words.WHETHER:
-        if said in bare:
-            bare = bare.replace(said, meant, 1)
+    for phrase, meaning in words.REWRITTEN:
+        bare = bare.replace(phrase, meaning)
+    for phrase, meaning in words.WHETHER:
+        if phrase in bare:
+            bare = bare.replace(phrase, meaning, 1)
             bare = bare if bare.endswith("吗") else bare + "吗"
     if bare.startswith("什么是") and len(bare) > 3:
         bare = bare[3:] + "是什么"
@@ -70,8 +71,8 @@ def _sentence(part: str) -> str:
 
 
 def _bare(sentence: str) -> str:
-    """Without courtesies at either end; "" where there is nothing else."""
-    changed, asked = True, False
+    """The sentence without courtesies at either end; "" where nothing else is left."""
+    changed, please = True, False
     while changed:
         if sentence in words.OPENERS or sentence in words.CLOSERS or sentence in words.ALONE:
             return ""
@@ -80,25 +81,25 @@ def _bare(sentence: str) -> str:
             if sentence.startswith(phrase) and _is_courtesy(phrase, sentence[len(phrase) :].lstrip()):
                 sentence, changed = sentence[len(phrase) :].lstrip(), True
                 sentence = sentence.removesuffix("吗") if phrase in words.CAN_YOU else sentence
-                asked = asked or phrase[-1] in "请烦"
+                please = please or phrase[-1] in "请烦"
         for phrase in words.CLOSERS:
             rest = sentence.removesuffix(phrase).rstrip()
             if rest != sentence and (len(phrase) == 1 or rest[-1:] not in words.SPOKEN_OF):
                 sentence, changed = rest, True
-    if asked and sentence.startswith(("你", "您")) and len(sentence) > 3 and sentence[1] not in "们家":  # 请你说 is 说
+    if please and sentence.startswith(("你", "您")) and len(sentence) > 3 and sentence[1] not in "们家":  # 请你说 is 说
         return sentence[1:]
     return sentence
 
 
 def _is_courtesy(phrase: str, rest: str) -> bool:
-    """Whether this opens the ask, and does not belong to it: 请假, 麻烦是什么意思."""
+    """Whether the phrase is a courtesy, and no part of the ask, as it is in 请假 and 麻烦是什么意思."""
     if phrase in words.ONLY_BEFORE:
         return rest[:1] in words.ONLY_BEFORE[phrase]
     return not (phrase.endswith("请") and rest[:1] in words.NOT_PLEASE) and not rest.startswith("的")
 
 
 def _number(numeral: str) -> str:
-    """十五 as 15; a row of digits (二零二四) digit by digit. What may be another number, or none, stays as it is."""
+    """Convert 十五 to 15, and a row of digits (二零二四) digit by digit. A numeral with another reading stays."""
     if len(numeral) > _LONGEST_NUMBER or _UNCERTAIN.search(numeral):
         return numeral
     if not any(character in words.UNITS for character in numeral):

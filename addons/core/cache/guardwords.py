@@ -1,7 +1,7 @@
-"""The words that the semantic cache's guards treat specially. What is not here counts, letter by letter.
+"""The words that the semantic cache's guards treat specially. All other words are compared letter by letter.
 
-Every table says that two ways of writing mean the same in any ask. So each entry is a risk: a pair of asks that it
-makes equal gets one answer. When in doubt it is left out; a miss costs a request, a wrong hit costs trust.
+Each entry says that two ways of writing mean the same in any ask. So each is a risk: two asks that it makes equal get
+one answer. Leave a doubtful entry out: a miss costs a request, a wrong hit costs trust.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def _pairs(text: str) -> dict[str, str]:
     return {left: right.replace("+", " ") for left, right in (pair.split("=") for pair in text.split())}
 
 
-# Said before an ask without being part of it.
+# Courtesies before an ask.
 OPENERS: Final = by_first(
     _lines(
         """
@@ -96,7 +96,7 @@ OPENERS: Final = by_first(
     """
     )
 )
-# Said after an ask.
+# Courtesies after an ask.
 CLOSERS: Final = by_last(
     _lines(
         """
@@ -169,11 +169,11 @@ SPELLINGS: Final = _pairs(
     """
 )
 
-# Add nothing to an ask.
+# Words that add nothing to an ask.
 FILLERS: Final = frozenset({"a", "an", "the"})
-# Add nothing to an ask either, but are now and then what is asked about.
+# Words that add nothing either, unless the ask is about them.
 ADVERBS: Final = frozenset(_words("actually literally basically indeed honestly really currently"))
-# After these nothing is complete: a thank you that follows is what is asked about, and so is a sign.
+# Words that do not end an ask: thanks or a sign that follow are what the ask is about.
 UNENDED: Final = frozenset(
     _words(
         """
@@ -183,9 +183,9 @@ UNENDED: Final = frozenset(
         """
     )
 )
-# ... but these may well end a longer ask: what does a baker do.
+# Those of them that may end a longer ask: what does a baker do.
 ENDING: Final = frozenset(_words("do does did is are was not mean words letter character read use"))
-# Asked to do this, one works on the very words that follow a colon, their courtesies included.
+# Tasks on the very words that follow a colon, their courtesies included.
 WORD_FOR_WORD: Final = frozenset(
     _words(
         """
@@ -195,21 +195,10 @@ WORD_FOR_WORD: Final = frozenset(
     )
 )
 GREETINGS: Final = frozenset(_words("hi hello hey please kindly pls plz okay ok well so good excuse"))
-# Where these follow a greeting, it is spoken of.
+# Where one of these follows a greeting, the ask is about the greeting.
 ABOUT_A_WORD: Final = frozenset(_words("in means mean vs versus or and as of rhymes comes"))
-# These begin a question about a kind of thing.
-ASKING: Final = frozenset({*_words("what which where who why when is are do does can should how to"), "how to"})
-# Plurals that are another word than the singular, or another amount.
-PLURALS_APART: Final = frozenset(
-    _words(
-        """
-        news means arts customs glasses forces goods arms spirits manners looks works brains grounds minutes odds
-        savings stocks terms troops wits dozens hundreds thousands millions billions
-        """
-    )
-)
-# Acronyms and names that are common words too, when they are written small. To each the words before and after it by
-# which it is the name all the same; `#`: a number; `Aa`: one capital is enough, as in May.
+# Acronyms and names that are common words when written small, each with the words before and after it that show the
+# name; `#`: a number; `Aa`: one capital is enough, as in May.
 HOMOGRAPHS: Final = {
     word: (frozenset(before.split()), frozenset(after.split()))
     for word, before, after in (
@@ -234,7 +223,7 @@ HOMOGRAPHS: Final = {
         ("swift", "in using with into learn of 用 成 学", "Aa 写 语"),
     )
 }
-# After these a single letter is a name: vitamin A.
+# Words after which a single letter is a name: vitamin A.
 ALWAYS_LETTERED: Final = frozenset({"vitamin", "hepatitis"})
 LETTERED: Final = frozenset(
     _words(
@@ -245,7 +234,6 @@ LETTERED: Final = frozenset(
         """
     )
 )
-
 
 NUMBERS: Final = {
     word: value
@@ -271,7 +259,7 @@ ORDINALS: Final = {
 
 NUMBER_WORDS: Final = frozenset(NUMBERS) | frozenset(MULTIPLES) | frozenset(ORDINALS)
 
-# How one does a thing: "how do I", "how can one" and "how to" ask the same of whoever does it.
+# Openings that ask how a thing is done; all mean the same.
 HOW: Final = _lines(
     """
     how to
@@ -281,114 +269,4 @@ HOW: Final = _lines(
     how can 1
     how do 1
     """
-)
-
-
-# Words that one slip of the keyboard turns into each other, so neither is taken for a typo of the other.
-CONFUSABLE: Final = frozenset(
-    frozenset(pair.split("/"))
-    for pair in _words(
-        """
-        there/three tires/tries tiers/tires unite/untie carves/craves fiend/fined salve/slave barely/barley
-        corps/crops trots/torts lines/liens pairs/paris field/filed exist/exits boost/boots contact/contract
-        contacts/contracts processor/professor processors/professors throughout/throughput reactor/refactor
-        except/excerpt median/medina summaries/summarizes possibly/possible immediate/intermediate
-        causal/casual trial/trail united/untied angel/angle diary/dairy marital/martial calvary/cavalry
-        sacred/scared quiet/quite parental/prenatal nuclear/unclear complaint/compliant silver/sliver
-        perfect/prefect preserve/perverse reserve/reverse signed/singed tired/tried board/broad split/spilt
-        brain/brian maria/mario liam/lima desert/dessert later/latter diner/dinner super/supper holly/holy
-        coma/comma county/country though/through trough/through thorough/through thought/through
-        thought/though bother/brother friend/fiend planet/plane human/humane rational/rationale moral/morale
-        symmetric/asymmetric immigrate/emigrate discreet/discrete contest/context content/context
-        content/contest investing/infesting conversion/conversation exiting/exciting imitate/intimate
-        internment/interment coarse/course course/curse patient/patent metal/mental medal/metal mortal/moral
-        neural/neutral carton/cartoon collage/college personal/personnel simulate/stimulate
-        simulation/stimulation stimulant/simulant ethernet/ethereal prescription/proscription
-        inspection/insertion relational/rational relative/relativ import/impart exporter/exported
-        stationary/stationery complement/compliment device/devise advice/advise affect/effect adapt/adopt
-        breath/breathe cloth/clothe bath/bathe lose/loose chose/choose born/borne wander/wonder
-        interstate/intrastate intramural/intermural macro/micro aesthetic/ascetic austria/australia
-        iran/iraq niger/nigeria slovakia/slovenia guinea/guiana martin/martian united/unite message/massage
-        hyper/hypo react/redact inactive/interactive preform/perform proportion/portion reactor/redactor
-        crated/created creator/crater cation/caution station/stain inferred/infrared filing/filling
-        tiling/tilling addition/edition carrier/career marine/martine barber/barbier posse/possess
-        recent/resent formerly/formally allusion/illusion eminent/imminent ensure/insure illicit/elicit
-        council/counsel principal/principle statue/statute stature/statue celery/salary alley/ally
-        tracked/tacked charted/chartered saving/shaving stared/started starling/startling staring/starting
-        planning/planing strip/stripe string/sting producer/produce serious/series various/virus
-        barring/baring hopping/hoping resign/reign resin/resign insult/insulate insulation/insolation
-        inflated/inflamed abortion/absorption absorption/adsorption disease/decease polish/publish
-        english/engish spanish/spinach thai/thigh altitude/aptitude compiles/complies snprintf/sprintf
-        hashable/hashtable macro/marco johnson/johnston netlink/nextlink compact/compat factions/fractions
-        collect/collet present/preset overlay/overly restart/restat bought/brought garage/garbage
-        mount/amount module/modulo locked/lockered action/faction police/policy person/pearson
-        oneline/online tempdir/tmpdir mkstemp/mktemp campaign/champaign
-        canon/cannon ordinance/ordnance prostate/prostrate tortuous/torturous immortal/immoral adverse/averse
-        climactic/climatic compete/complete revere/reverse lightening/lightning reality/realty
-        infarction/infraction altercation/alteration unaware/unware
-        """
-    )
-)
-
-# Mean the same, whatever is asked; for the relaxed guard only.
-SYNONYMS: Final = {
-    word: group.split(" ")[0]
-    for group in (
-        "best greatest finest top",
-        "way method manner",
-        "begin start commence",
-        "buy purchase",
-        "big large",
-        "movie film",
-        "photo picture photograph image",
-        "quick fast rapid",
-        "quickly fast rapidly",
-        "fix repair",
-        "get obtain",
-        "make create",
-        "kid child",
-        "job career",
-        "car automobile",
-        "phone smartphone",
-        "use utilize employ",
-        "used utilized employed",
-        "get obtain acquire",
-        "help assist",
-        "need require",
-        "choose select pick",
-        "improve enhance",
-        "difference distinction",
-        "main primary principal",
-        "important significant",
-        "earn make",
-        "program programme",
-        "usa us america",
-        "uk britain",
-        "formerly previously",
-        "later afterwards",
-        "about regarding concerning",
-        "via through",
-        "during throughout",
-        "complete finish",
-        "pair couple",
-        "example instance",
-        "info information",
-        "app application",
-        "ad advertisement",
-        "exam examination",
-        "several various",
-        "also too",
-        "located situated",
-        "near nearby",
-        "explain describe",
-    )
-    for word in group.split(" ")
-}
-# Carry no meaning of their own where everything else agrees; for the relaxed guard only.
-LIGHT: Final = frozenset(
-    _words(
-        """
-        do does of that which there very also own
-        """
-    )
 )

@@ -11,7 +11,7 @@ def _words(text: str) -> tuple[str, ...]:
 
 def _pairs(text: str) -> tuple[tuple[str, str], ...]:
     """`from=to`, in order; `to` may be nothing."""
-    return tuple((said, meant) for said, _, meant in (pair.partition("=") for pair in text.split()))
+    return tuple((phrase, meaning) for phrase, _, meaning in (pair.partition("=") for pair in text.split()))
 
 
 OPENERS: Final = _words(
@@ -21,17 +21,17 @@ OPENERS: Final = _words(
     帮忙 你好 您好 拜托 劳驾 请 嗨
     """
 )
-# Asked by whom an answer with yes is not meant: the 吗 at the end goes with them.
+# Openers that form a yes-or-no question: the 吗 at the end is removed with them.
 CAN_YOU: Final = _words("可不可以帮我 能不能帮我 你能帮我 可以帮我 能帮我 可以请")
-# Openers that are words of their own too: only before one of these are they a courtesy, unless a comma follows.
+# Openers that are words of their own too: a courtesy only before one of these characters, or before a comma.
 ONLY_BEFORE: Final = dict.fromkeys(_words("你好 您好 拜托 劳驾 嗨"), "请我帮想能可麻问") | {
     "麻烦": "你您请帮给问解写告说"
 }
 # Words that begin with 请.
 NOT_PLEASE: Final = "假客教求柬帖示愿缨战字的是和与罪辞"
-# After these, thanks are what is spoken of.
+# Characters after which thanks are what the ask is about.
 SPOKEN_OF: Final = "说复示达译写表是用答道叫喊对和与跟讲念读把句语"
-# Asked to do this, one works on the very words that follow a colon.
+# Tasks on the very words that follow a colon.
 WORD_FOR_WORD: Final = _words("翻译 译 怎么说 怎么读 怎么念 拼写 润色 改写 校对 造句 回复 重复 朗读")
 CLOSERS: Final = _words(
     """
@@ -39,9 +39,9 @@ CLOSERS: Final = _words(
     啊 呀 呢 哦 哈
     """
 )
-# Courtesies where they are a sentence of their own; at the end of one they may be the question.
+# Courtesies only as a sentence of their own; at the end of another they may be the question.
 ALONE: Final = _words("可以吗 好吗 行吗 好不好 可不可以 你好 您好 那个 麻烦")
-# One way to say it; in this order.
+# Synonyms, replaced in this order.
 REWRITTEN: Final = _pairs(
     """
     可不可以=能否 能不能=能否 可否=能否 是不是=是否 您=你 妳=你 臺=台 裏=裡

@@ -1,12 +1,12 @@
-"""Replay: an answer that was given once, kept, and given again as the next client asks for it: whole or as a stream,
-in any dialect.
+"""Replay: store an answer, and send it to a later client in the form which that requests: whole or as a stream, in any
+dialect.
 
-    reply_of(...)         what the client got, a body or a stream -> a Reply; None where it is not fit to be given again
-    pack(CachedAnswer), unpack    the value that the cache holds
-    replay(...)           -> the bytes for a client, and their content-type
+    whole_reply(...), streamed_reply(...)    what the client got -> a whole body; None where it must not be replayed
+    pack(CachedAnswer), unpack               the value in the cache
+    replay(...)                              -> the bytes for a client, and their content-type
 
-What is fit: a complete text answer. Not kept are errors, answers cut at the token limit, stopped by a filter, or with
-tool calls in them, and whatever cannot be read.
+Only a complete text answer is fit. Not cached are errors, answers cut at the token limit, stopped by a filter or with
+tool calls, and whatever cannot be read.
 """
 
 from __future__ import annotations
@@ -39,16 +39,16 @@ from switchman.addons.core.streams.sse import SSESplitter
 SHOWN: Final = 400  # characters of a prompt in the trace
 
 _FIT: Final = ("stop", "stop_sequence")
-# The upstreams' own words for a reply that came to its end: OpenAI's and Ollama's, Anthropic's, Responses'. A word
-# that is not here may mean anything, so such a reply is not kept.
+# The upstreams' finish reasons of a complete reply: OpenAI's and Ollama's, Anthropic's, Responses'. Any other may mean
+# anything, so such a reply is not cached.
 _FIT_WORDS: Final = frozenset({"stop", "eos", "end_turn", "stop_sequence", "completed", "in_progress", "queued"})
 
 
 @dataclass(frozen=True, slots=True)
 class CachedAnswer:
-    """An answer and where it came from. `reply` is a whole body in `format`; `asked` is the prompt, for a person and
-    the semantic guards; `kept_at` is epoch seconds. `request_id` and `took_ms` are of the request that it was
-    first given to.
+    """An answer and its origin. `reply` is a whole body in `format`; `asked` is the prompt, for a person and the
+    semantic guards; `kept_at` is epoch seconds. `request_id` and `took_ms` belong to the request that it answered
+    first.
     """
 
     format: FormatName
@@ -69,7 +69,7 @@ class CachedAnswer:
 
 
 def whole_reply(format: FormatName, body: bytes) -> dict[str, Any] | None:
-    """A whole body as an object, if it is fit to be kept."""
+    """A whole body as an object; None if it is not fit."""
     try:
         obj = json.loads(body)
         fit = isinstance(obj, dict) and not obj.get("error") and _are_fit(_words(obj))
@@ -80,7 +80,7 @@ def whole_reply(format: FormatName, body: bytes) -> dict[str, Any] | None:
 
 
 def streamed_reply(format: FormatName, stream: bytes, stamp: Stamp, usage: Usage | None) -> dict[str, Any] | None:
-    """A stream's bytes as a whole body, if it came to its own end and is fit. `usage`: what the stream did not tell."""
+    """A stream's bytes as a whole body; None if incomplete or not fit. `usage`: used where the stream has none."""
     codec = CODECS[format]
     splitter: Splitter = NDJSONSplitter() if codec.stream_type == NDJSON else SSESplitter()
     decoder = codec.decoder()
@@ -110,7 +110,7 @@ def pack(kept: CachedAnswer) -> bytes:
 
 
 def unpack(value: bytes) -> CachedAnswer | None:
-    """None for what this version does not understand: a miss."""
+    """Read a stored value. None, a miss, for one that this version does not understand."""
     try:
         fields = json.loads(value.decode("utf-8", "surrogatepass"))
         kept = CachedAnswer(**fields)
@@ -120,7 +120,7 @@ def unpack(value: bytes) -> CachedAnswer | None:
 
 
 def replay(kept: CachedAnswer, format: FormatName, stream: bool, stamp: Stamp) -> tuple[bytes, str]:
-    """The answer as bytes and content-type. `stamp.model` is the name it is given under."""
+    """The answer as bytes and content-type. `stamp.model` is the model's name for this client."""
     if not stream and format == kept.format:
         obj = dict(kept.reply)
         if "model" in obj:
@@ -136,7 +136,7 @@ def replay(kept: CachedAnswer, format: FormatName, stream: bool, stamp: Stamp) -
 
 
 def _is_fit(reply: Reply) -> bool:
-    """Every choice came to its own end, has nothing in it but text and thoughts, and there is some text."""
+    """Whether every choice is complete, and holds some text and nothing but text and thoughts."""
     if not reply.choices:
         return False
     for choice in reply.choices:
@@ -148,7 +148,7 @@ def _is_fit(reply: Reply) -> bool:
 
 
 def _words(obj: Mapping[str, Any]) -> list[str]:
-    """How this reply, or event of a reply, says that it ended: every word that it has for it."""
+    """All finish reasons in a reply, or in an event of one."""
     places = [*objects_of(obj, "choices"), *objects_in([obj.get("delta"), obj.get("response")]), obj]
     found = [place.get(name) for place in places for name in ("finish_reason", "stop_reason", "done_reason")]
     if obj.get("object") == "response":

@@ -1,8 +1,7 @@
-"""Arbitration: the question that a small model is asked about a request, and what counts as its answer.
+"""Arbitration: the prompt that asks a small model for a request's category, and the check of its answer.
 
-The ask is data, never instructions: it goes in as one JSON string, so that nothing in it can end the place where it
-stands, and cut to a length. Whatever it talks the model into, the answer is one of the operator's own categories, or
-nothing.
+The ask is data, never instructions: it is cut to a length and written as one JSON string, so that nothing in it can
+end the string. Whatever it persuades the model to say, only one of the operator's own categories is accepted.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ _SYSTEM: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What the model said: a known category, and its own word for how sure it is, 0 to 1."""
+    """The model's answer: a known category, and its own confidence, 0 to 1."""
 
     category: str
     confidence: float
@@ -42,7 +41,7 @@ def question(ask: str, categories: Sequence[str]) -> list[dict[str, str]]:
 
 
 def schema(categories: Sequence[str]) -> dict[str, Any]:
-    """The JSON schema that the answer is held to, by servers that can."""
+    """The JSON schema of the answer, for servers that enforce one."""
     return {
         "type": "object",
         "properties": {
@@ -55,18 +54,18 @@ def schema(categories: Sequence[str]) -> dict[str, Any]:
 
 
 def read(answer: str, categories: Sequence[str]) -> Judgement | None:
-    """The verdict in an answer. None for all that is not exactly what was asked for: prose, a fence, another
-    category, a confidence that is no share. A model that does not keep to the form is not to be trusted with a guess.
+    """Read the model's answer. None for anything but the requested object: prose, a fence, another category, a
+    confidence outside of 0 to 1. A model that does not keep to the form is not trusted.
     """
     if len(answer) > MAX_ANSWER:
         return None
     try:
-        said = json.loads(answer)
+        judgement = json.loads(answer)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(said, dict):
+    if not isinstance(judgement, dict):
         return None
-    category, confidence = said.get("category"), said.get("confidence")
+    category, confidence = judgement.get("category"), judgement.get("confidence")
     if not isinstance(category, str) or category not in categories:
         return None
     if isinstance(confidence, bool) or not isinstance(confidence, int | float) or not 0 <= confidence <= 1:

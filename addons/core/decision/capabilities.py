@@ -1,6 +1,6 @@
-"""Whether a candidate can serve a request at all: pictures, sound, tools, and the length of the prompt.
+"""Check whether a candidate can serve a request: pictures, sound, tools, and the length of the prompt.
 
-Only what the rules file says of a model counts. What it does not say is not held against the model.
+Only the rules file's facts about a model count. A fact that is missing never rules a model out.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from switchman.addons.core.rules.ruleset import Ruleset
 
 
 def usable(candidate: Candidate, features: Features | None, rules: Ruleset, requested_model: str = "") -> str | None:
-    """Why a candidate cannot serve a request, in a few words; None where nothing speaks against it.
+    """The reason why a candidate cannot serve a request, in a few words; None if it can.
 
-    `requested_model` is the model that the client named, for candidates that leave it as it is. A model that lists
+    `requested_model` is the model that the client named, for candidates that keep that name. A model that lists
     modalities has no others; `tools` counts as one where any model of the file lists it. The prompt's length is an
-    estimate, and what the client asked for as output comes on top.
+    estimate, to which the requested output size is added.
     """
     if features is None:
         return None

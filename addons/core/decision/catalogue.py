@@ -1,9 +1,9 @@
-"""The list of models that clients are shown, put together from what each upstream lists.
+"""The list of models for clients, merged from the upstreams' own lists.
 
-1. `read_models` makes of an upstream's answer, in any of the three dialects' formats, a tuple of Models.
-2. `merge` makes of these and the rules the one list: `auto`, aliases, the default upstream's models by their own
-   names, and every server's as `server/model`. A name that the router would send elsewhere is left out.
-3. The rest writes that list in each dialect's format.
+1. `read_models` reads an upstream's answer, in any of the three dialects' formats, into a tuple of Models.
+2. `merge` combines these with the rules: `auto`, aliases, the default upstream's models by their own names, and every
+   server's as `server/model`. A name that the router would send elsewhere is left out.
+3. The other functions write that list in each dialect's format.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A name a client may ask for. `owner` is the upstream's word for the owner, else the server's name.
+    """A name that a client may request. `owner` is the owner that the upstream gives, else the server's name.
 
-    `facts`: what the rules' `models:` says of it; for an alias, of its first instance.
+    `facts`: the rules' `models:` entry; for an alias, that of its first instance.
     """
 
     id: str
@@ -49,7 +49,7 @@ def read_models(answer: Any) -> tuple[Model, ...]:
     """The models of an upstream's parsed answer; ValueError if it is no list of models.
 
     Known formats: OpenAI and Anthropic {"data": [{"id"}]}, Ollama {"models": [{"name", "model"}]}, and the bare list
-    that some OpenAI-like servers send. Entries without a name are passed over.
+    that some OpenAI-like servers send. Entries without a name are skipped.
     """
     listed = answer
     if isinstance(answer, dict):
@@ -81,7 +81,7 @@ def _epoch(when: object) -> int | None:
 def merge(rules: Ruleset, lists: Mapping[str, Sequence[Model]], auto: bool) -> tuple[Entry, ...]:
     """The one list. `lists` has the models by server name, the default upstream's under its own name.
 
-    A name occurs once. An upstream that is missing in `lists` is passed over: its aliases are listed all the same.
+    A name occurs once. An upstream that is missing in `lists` adds no models; its aliases are listed all the same.
     """
     entries: dict[str, Entry] = {}
     if auto:
@@ -110,7 +110,7 @@ def _entry(name: str, server: Server, model: Model, rules: Ruleset) -> Entry:
 def openai_entry(entry: Entry) -> dict[str, Any]:
     """OpenAI's model object. `created` is required there, so 0 stands for not known.
 
-    What the rules know stands beside it, under the names that OpenRouter and others use for it.
+    The rules' facts are added under the names that OpenRouter and others use.
     """
     return {"id": entry.id, "object": "model", "created": entry.created or 0, "owned_by": entry.owner} | _facts(entry)
 
@@ -131,9 +131,9 @@ def openai_list(entries: Iterable[Entry]) -> dict[str, Any]:
 
 
 def anthropic_entry(entry: Entry) -> dict[str, Any]:
-    """Anthropic's model object. Of a release date that is not known, its API says: the epoch."""
-    said = {"type": "model", "id": entry.id, "display_name": entry.id, "created_at": _iso(entry.created)}
-    return said | _facts(entry)
+    """Anthropic's model object. Its API gives the epoch for an unknown release date."""
+    model = {"type": "model", "id": entry.id, "display_name": entry.id, "created_at": _iso(entry.created)}
+    return model | _facts(entry)
 
 
 def anthropic_list(entries: Sequence[Entry]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""Circumstances: what decides where a request goes and is not in the request itself: its headers, its sender, the time.
+"""Circumstances: facts outside of the body on which rules decide: the headers, the sender, the time.
 
-A cached answer serves only requests in the same circumstances, as far as any rule looks at them: where a rule sends a
-team's requests elsewhere, that team does not get an answer that was kept for another.
+A cached answer serves only requests for which the same of these conditions hold: where a rule sends a team's requests
+elsewhere, that team does not get an answer that was cached for another.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ _OUTSIDE = (HeaderIs, SourceIn, TokenIs, TimeBetween)
 
 
 class Circumstances:
-    """The conditions of one set of rules that look outside of the request."""
+    """The conditions of one set of rules that test circumstances."""
 
     def __init__(self, rules: Ruleset) -> None:
         found = (one for route in rules.routes if route.match.condition for one in _leaves(route.match.condition))
         self._conditions = tuple(one for one in found if isinstance(one, _OUTSIDE))
         self._sources = tuple(route.match for route in rules.routes if route.match.source is not None)
 
-    def of(self, ask: RoutingQuery) -> str:
-        """Which of them hold: one character for each, so "" where no rule looks outside."""
+    def of(self, query: RoutingQuery) -> str:
+        """Which of them hold, one character for each; "" where no rule tests circumstances."""
         if not self._conditions and not self._sources:
             return ""
-        address = parse_address(ask.source)
-        subject = Subject((ask.model,), address, ask.headers, ask.token, None, ask.now)
+        address = parse_address(query.source)
+        subject = Subject((query.model,), address, query.headers, query.token, None, query.now)
         verdicts = [one.test(subject) for one in self._conditions]
         verdicts += [match.accepts_source(address) for match in self._sources]
         return "".join("?" if verdict is None else "1" if verdict else "0" for verdict in verdicts)

@@ -1,13 +1,13 @@
-"""Layer 2's decision: what the embeddings say of an ask and what the cues say (tasktype.py), made one.
+"""Layer 2's decision: combine the shares that embeddings and cues (tasktype.py) give to each category of an ask.
 
     fuse(near, cues) -> Fused      each category's share of belief, the likeliest first
 
 1. Both are shares that add up to 1, over categories and over task types. A category that stands for a task type
-   (`task_of`) is believed by both; for one that stands for none the cues have no voice: it gets the best type's share.
-2. They are multiplied, as two witnesses' words are, and the product is flattened, since both read the same ask.
+   (`task_of`) has a share of each; one that stands for none has no share by cues, and gets the best type's instead.
+2. They are multiplied, as independent evidence, and the product is flattened, since both come from the same ask.
 3. Without embeddings (`near` is empty: a language the model does not know) the cues alone are the answer.
 
-The share of the best category is the *score* that `semantic_routes.threshold` is held against: the estimated chance
+The share of the best category is the *score* that is compared with `semantic_routes.threshold`: the estimated chance
 that this is the right category among those offered and the eight task types. On sources left out of the fit, 0.85 kept
 73 to 81 % of the asks, of which 96 to 98 % were right.
 """
@@ -21,9 +21,9 @@ from typing import Final
 
 from switchman.addons.core.request.tasktype import TASK_TYPES, TaskType
 
-# Least log loss over sources that neither witness had seen; between 0.6 and 0.8 little changes.
+# The value of least log loss over sources that neither was fitted on; between 0.6 and 0.8 little changes.
 FLATTEN: Final = 0.7
-_LEAST: Final = 1e-6  # no witness is that sure: one share of 0 would silence the other
+_LEAST: Final = 1e-6  # the least share that counts: a share of 0 would cancel the other one
 
 # Other names that people give to a category that is a task type.
 _ALSO: Final[Mapping[str, TaskType]] = {
@@ -71,9 +71,9 @@ def task_of(category: str) -> TaskType | None:
 
 
 def competing(own: Mapping[str, Sequence[str]], shipped: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
-    """The utterances by category that an ask is held against: the `own` ones, and the task types that none of them
-    stands for, so that an ask that fits no own category has somewhere else to go. An own category that stands for a
-    task type has the shipped utterances of it besides its own.
+    """The utterances by category that an ask is compared with: the `own` categories, and the task types that none of
+    them stands for, so that an ask that fits no own category does not fall into one. An own category that stands for
+    a task type also has the shipped utterances of that type.
     """
     found: dict[str, tuple[str, ...]] = {}
     taken: set[str] = set()

@@ -1,6 +1,6 @@
 """Stickiness: a conversation stays with the target that answered it, while that is healthy and can serve it.
 
-A conversation is known by what no later turn changes: its system text, its first message by the user, and who calls.
+A conversation is identified by what no later turn changes: its system text, its first user message, and the caller.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ LAYER = "conversation"
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What a conversation is held to: the target that answered, then the others of its plan; by which rule.
+    """The targets of a conversation: the one that answered, then the others of its plan. `route`: the rule's name.
 
     `first` is the name of the server that the rule names first: Plan.first_choice.
     """
@@ -37,7 +37,7 @@ class Held:
 
 
 def conversation_key(call: Call, policy: str, caller: str) -> str | None:
-    """The name of the conversation that a request belongs to; None where it has no message of a user."""
+    """The key of the request's conversation; None where it has no user message, or cannot be read."""
     format = FORMATS.get((call.dialect, call.endpoint.operation))
     if format is None:
         return None
@@ -49,13 +49,13 @@ def conversation_key(call: Call, policy: str, caller: str) -> str | None:
     if first is None:
         return None
     opening = [message for message in request.messages[: first + 1] if message.role in ("system", "developer", "user")]
-    # Only what was said: another temperature or another tool is no other conversation.
+    # Only the messages count: a change of temperature or tools does not start another conversation.
     told = canonical(type(request)(origin=request.origin, model="", messages=tuple(opening)), {})
     return policy_digest("conversation", policy, caller, told)
 
 
 def _opening(body: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The body up to its first message by a user: the rest may be long, and says nothing of who it is."""
+    """The body up to its first user message: the rest may be long, and is no part of the key."""
     messages = body.get("messages")
     if not isinstance(messages, list):
         return body
@@ -64,11 +64,12 @@ def _opening(body: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def pack(held: Held) -> bytes:
+    """The value for the store: JSON."""
     return json.dumps([held.targets, held.route, held.first, held.thinking]).encode()
 
 
 def unpack(value: bytes) -> Held | None:
-    """None for what this version does not understand."""
+    """Read a stored value. None for one that this version does not understand."""
     try:
         targets, route, first, thinking = json.loads(value)
     except (ValueError, TypeError):
@@ -79,21 +80,21 @@ def unpack(value: bytes) -> Held | None:
     return Held(tuple(targets), str(route), str(first), known)
 
 
-def held_plan(held: Held, ask: RoutingQuery, rules: Ruleset, is_open: Callable[[Candidate], bool]) -> Plan | str:
-    """The plan that keeps a conversation where it is, or why it cannot stay there: a sentence."""
+def held_plan(held: Held, query: RoutingQuery, rules: Ruleset, is_open: Callable[[Candidate], bool]) -> Plan | str:
+    """The plan that keeps a conversation with its target, or a sentence that says why it cannot stay."""
     places = [found[0] for name in held.targets if (found := known_target(name, rules))]
     candidates = [Candidate(place.server, place.model) for place in places]
     if not candidates or candidates[0].target != held.targets[0]:
-        return f"{held.targets[0]}, which the conversation was with, is no known target any more."
+        return f"The conversation was with {held.targets[0]}, which is no longer a known target."
     leading = next((one for one in (*rules.upstreams, rules.default) if one.name == held.first), None)
     if leading is None:
-        return f"{held.first}, which {held.route} named first, is no server any more."
+        return f"The server {held.first}, which {held.route} named first, is no longer in the rules."
     first, *others = candidates
-    if reason := usable(first, ask.features, rules, ask.model):
+    if reason := usable(first, query.features, rules, query.model):
         return f"The conversation was with {first.target}, which is passed over: {reason}."
     if is_open(first):
         return f"The conversation was with {first.target}, which failed lately."
-    others = [one for one in others if usable(one, ask.features, rules, ask.model) is None]
+    others = [one for one in others if usable(one, query.features, rules, query.model) is None]
     others.sort(key=is_open)
     line = TraceLine(LAYER, "hit", f"The conversation stays with {first.target}, where {held.route} had sent it.")
     plan = Plan((first, *dict.fromkeys(others)), LAYER, held.route, (line,), first=leading)
@@ -101,6 +102,6 @@ def held_plan(held: Held, ask: RoutingQuery, rules: Ruleset, is_open: Callable[[
 
 
 def held_by(plan: Plan, answered: Candidate) -> Held:
-    """What a conversation is held to from now on."""
+    """The targets that a conversation keeps, once `answered` has answered it."""
     others = [one.target for one in plan.candidates if one != answered]
     return Held((answered.target, *dict.fromkeys(others)), plan.route, plan.first_choice.name, plan.thinking)

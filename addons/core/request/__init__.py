@@ -1,4 +1,4 @@
-"""What a client asks, read out of its body.
+"""Read a client's request: its operation, its body, its sender.
 
 In it: Call, editing JSON and multipart in place, the client's address, features: text, language, task type, tokens.
 Door: `Call`, `features_of`.

@@ -1,13 +1,13 @@
-"""What a request body says, walked once: the person's last ask, the system text, the sizes, the modalities.
+"""Read a request body in one walk: the person's last ask, the system text, the sizes, the modalities.
 
     body_facts(body) -> BodyFacts        of a request in any of the three dialects; never raises on valid JSON
 
-The shapes are told apart by their own keys, so one walk serves all: `messages` (OpenAI, Anthropic, Ollama: strings,
-parts, blocks, `images`), `prompt` (completions, Ollama's generate), `input` (responses: a string or items) and
-`system` or `instructions`. What is not of the expected type is passed over: the upstream will say what it thinks of it.
+Each shape has keys of its own, so one walk serves all: `messages` (OpenAI, Anthropic, Ollama: strings, parts, blocks,
+`images`), `prompt` (completions, Ollama's generate), `input` (responses: a string or items) and `system` or
+`instructions`. A value of an unexpected type is skipped: the upstream will report it.
 
-Person: the last message of role user with words of a person in it. Tool results, documents and pictures are not words,
-and what harnesses put around them is taken off (boilerplate.py).
+The ask is the last message of role user that has a person's words in it. Tool results, documents and pictures are not
+words, and what harnesses put around them is removed (boilerplate.py).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from switchman.addons.core.request.tokens import PER_IMAGE, PER_MESSAGE, estimat
 
 Modality = Literal["text", "vision", "audio"]
 
-# A person's ask longer than this is read by its head and tail; more would cost time and tell nothing more.
+# Characters. Of a longer ask only the head and the tail are read: the middle would cost time and add nothing.
 LONGEST: Final = 65_536
 
 _SYSTEM_ROLES: Final = frozenset({"system", "developer"})
@@ -35,9 +35,9 @@ _SIZES: Final = ("max_completion_tokens", "max_tokens", "max_output_tokens")
 
 @dataclass(frozen=True, slots=True)
 class BodyFacts:
-    """`turns`: messages of a person with words in them. `depth`: messages without system texts. `tokens`: estimated.
+    """`turns`: messages that have a person's words. `depth`: messages, system texts not counted. `tokens`: an estimate.
 
-    `truncated`: `ask` is the head and the tail of a very long one. `single_turn`: one message, by a person.
+    `truncated`: `ask` is the head and the tail of a longer one. `single_turn`: the only message is a person's.
     """
 
     ask: str
@@ -75,7 +75,7 @@ class _Content:
 
 
 def body_facts(body: Mapping[str, Any]) -> BodyFacts:
-    """All of the above. Texts are not read from end to end, pictures and sound not looked into."""
+    """The facts of a parsed body. Long texts are sampled; pictures and sound are not decoded."""
     seen = _Seen()
     for key in ("system", "instructions"):
         _system(seen, body.get(key))
@@ -133,7 +133,7 @@ def _message(seen: _Seen, message: Mapping[str, Any]) -> None:
         seen.counted.append(content)
     else:
         texts = _rich(seen, message)
-    # The person's, if any words are left when the harness's are taken off.
+    # The message is a person's if any words are left once the harness's are removed.
     if role == "user" and any(has_own_words(_head_and_tail(text)) for text in texts):
         seen.turns += 1
         seen.tool_last = False
@@ -141,7 +141,7 @@ def _message(seen: _Seen, message: Mapping[str, Any]) -> None:
 
 
 def _rich(seen: _Seen, message: Mapping[str, Any]) -> list[str]:
-    """A message of parts, or with more than its content; gives the author's own texts."""
+    """Read a message that has parts, or more than its content; return the author's own texts."""
     found = _content(message.get("content"))
     _beside_content(found, message)
     seen.tokens += found.tokens
@@ -166,7 +166,7 @@ def _beside_content(found: _Content, message: Mapping[str, Any]) -> None:
 
 
 def _ask(texts: list[str]) -> tuple[str, bool]:
-    """The person's words in these, and whether one was too long to read whole."""
+    """The person's words in these texts, and whether one of them was cut."""
     shorter = [_head_and_tail(text) for text in texts]
     cut = any(one is not text for one, text in zip(shorter, texts, strict=True))
     return "\n".join(words for one in shorter if (words := own_words(one))), cut
@@ -189,7 +189,7 @@ def _content(content: Any) -> _Content:
 
 
 def _walk(found: _Content, content: Any, own: bool, depth: int = 0) -> None:
-    """Texts that the message's author wrote (`own`) and sizes of everything."""
+    """Add the texts of `content`, and the sizes of all of it. `own`: the message's author wrote them."""
     if isinstance(content, str):
         if own:
             found.texts.append(content)
@@ -230,7 +230,7 @@ _encode: Final = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def _as_json(value: Any) -> str:
-    """The text that a template would make of it; "" for what is nested too deep to write."""
+    """The JSON text that a template would make of it; "" for what is nested too deeply to write."""
     try:
         return _encode(value)
     except (ValueError, TypeError, RecursionError):

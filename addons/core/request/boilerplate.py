@@ -1,12 +1,12 @@
-"""What coding agents and editors wrap around a person's words, and how to take it off again.
+"""Remove what coding agents and editors wrap around a person's words.
 
     own_words(text) -> str      what the person wrote; "" where all of it came from a harness
-    has_own_words(text)         whether that is anything
+    has_own_words(text)         whether anything would be left
 
-1. Noise: an element whose tag is in NOISE goes, with all that is in it. A tag without its partner stays as it is:
-   a person may write about such tags.
-2. Wrapper: where what is left begins with an element of WRAPPERS, the person's words are inside it.
-3. Report: text that begins as harnesses begin (a tool's result in plain text, an interruption note) is none.
+1. Noise: an element whose tag is in NOISE is removed with its content. A tag without its partner stays: a person may
+   write about such tags.
+2. Wrapper: where the rest begins with an element of WRAPPERS, the person's words are its content.
+3. Report: a text that begins as a harness's report does (a tool's result, an interruption note) has no person's words.
 
 One pass over the tags, no backtracking. The tags are those that Claude Code, Codex, Cline, Roo, Cursor, Copilot,
 Windsurf, Zed, Continue and OpenHands are seen to send in messages of role user.
@@ -79,7 +79,7 @@ def own_words(text: str) -> str:
 
 
 def has_own_words(text: str) -> bool:
-    """Whether own_words() would leave anything; mostly without looking further than the first words."""
+    """Whether own_words() would leave anything; reads only the first words of most texts."""
     start = text.lstrip()
     if start.startswith("<"):
         return own_words(start) != ""
@@ -112,7 +112,7 @@ def _without_noise(text: str) -> str:
 
 
 def _unwrapped(text: str) -> str:
-    """What is in the last wrapper that has anything in it, where the text begins with a wrapper."""
+    """The content of the last wrapper that is not empty, where the text begins with a wrapper; else the text."""
     start = text.lstrip()
     if not start.startswith("<"):
         return text

@@ -1,4 +1,4 @@
-"""What is known of an inbound request: which API operation it is, and what it asks for."""
+"""An inbound request, parsed: its API operation, its body, and the model that it names."""
 
 from __future__ import annotations
 
@@ -69,6 +69,6 @@ class Call:
 
     @property
     def wants_usage(self) -> bool:
-        """Whether an OpenAI client asked for the chunk that tells the usage at a stream's end."""
+        """Whether an OpenAI client asked for the chunk with the usage at the end of a stream."""
         options = self.body.get("stream_options")
         return isinstance(options, dict) and options.get("include_usage") is True

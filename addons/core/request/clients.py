@@ -1,4 +1,4 @@
-"""Who is calling: client addresses, through trusted proxies only.
+"""Client addresses, as reported by trusted proxies only.
 
 Addresses are compared as IPv4 wherever they can be: `::ffff:10.0.0.1` is 10.0.0.1, with and without a mask.
 """
@@ -63,11 +63,11 @@ def in_networks(address: Address | None, networks: Iterable[Network]) -> bool:
 
 
 def client_address(peer: str, forwarded: Sequence[str], trusted: Sequence[Network]) -> str:
-    """The caller's address, as far as it can be believed.
+    """The caller's address, as far as it can be trusted.
 
     `peer` is the other end of the connection. `forwarded` are the X-Forwarded-For values in the order they came; each
-    may be a comma list, nearest proxy last. Read from the right: each address is believed only while the one that
-    reported it is a trusted proxy. What is not an address ends the walk. With no trusted proxy it is always the peer.
+    may be a comma list, nearest proxy last. Read from the right: an address is taken only while the one that reported
+    it is a trusted proxy. A value that is no address ends the walk. Without a trusted proxy the result is the peer.
     """
     address = parse_address(peer)
     if address is None:

@@ -1,10 +1,10 @@
-"""Features: what the decision layers know of a request, as one value.
+"""Features: all that the decision layers know of a request, as one value.
 
     features_of(body, dialect, operation, tasks) -> Features
 
-Pure and bounded: a 2,000-character prompt takes well under a millisecond, and a huge one is read by head and tail.
-`tasks` are the task-type rules (rules/tasktype.json, read by the edge); without them every task is `general`, with
-no confidence.
+Pure and bounded: a 2,000-character prompt takes well under a millisecond, and of a huge one head and tail are read.
+`tasks` are the task-type rules (rules/tasktype.json, read by the caller); without them every task is `general`, with
+confidence 0.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ __all__ = ["Features", "features_of"]
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """What is known of one request.
+    """The features of one request.
 
-    `ask`: the person's last words ("" where nobody said any). `system`: the system text. `task` with `task_confidence`
+    `ask`: the person's last words ("" where there are none). `system`: the system text. `task` with `task_confidence`
     (0 to 1: how often such a guess is right) and `task_scores` per type (they add up to 1). `language`: ISO 639-1,
-    "und" if unknown. `input_tokens` is an estimate of the whole prompt, tools included. `modalities`: what the
-    conversation has in it. `depth`: messages without system texts; `turns`: the person's. `max_tokens`: the output
-    size that was asked for. `single_turn`: nothing but one message by a person. `tool_turn`: a tool's result is last.
-    `truncated`: `ask` is the head and tail of a longer one, so it does not stand for it.
+    "und" if unknown. `input_tokens` is an estimate of the whole prompt, tools included. `modalities`: those that occur
+    in the conversation. `depth`: messages, system texts not counted; `turns`: the person's. `max_tokens`: the requested
+    output size. `single_turn`: the only message is a person's. `tool_turn`: the last message is a tool's result.
+    `truncated`: `ask` is the head and tail of a longer one, and must not be compared as if it were whole.
     """
 
     dialect: DialectName | None
@@ -60,24 +60,24 @@ def features_of(
     tasks: TaskRules | None = None,
 ) -> Features:
     """The features of a parsed request body. Never raises on JSON, whatever its shape."""
-    found: BodyFacts = body_facts(body)
-    guess: TaskGuess = tasks.guess(found.ask) if tasks is not None else UNKNOWN
+    facts: BodyFacts = body_facts(body)
+    guess: TaskGuess = tasks.guess(facts.ask) if tasks is not None else UNKNOWN
     return Features(
         dialect=dialect,
         operation=operation,
-        ask=found.ask,
-        system=found.system,
+        ask=facts.ask,
+        system=facts.system,
         task=guess.task,
         task_confidence=guess.confidence,
         task_scores=guess.scores,
-        language=language_of(found.ask),
-        input_tokens=found.tokens,
-        modalities=found.modalities,
-        tools=found.tools,
-        depth=found.depth,
-        turns=found.turns,
-        max_tokens=found.max_tokens,
-        single_turn=found.single_turn,
-        tool_turn=found.tool_turn,
-        truncated=found.truncated,
+        language=language_of(facts.ask),
+        input_tokens=facts.tokens,
+        modalities=facts.modalities,
+        tools=facts.tools,
+        depth=facts.depth,
+        turns=facts.turns,
+        max_tokens=facts.max_tokens,
+        single_turn=facts.single_turn,
+        tool_turn=facts.tool_turn,
+        truncated=facts.truncated,
     )

@@ -1,12 +1,12 @@
-"""Surgical edits of JSON text: what is not named stays the same to the byte.
+"""Edit JSON text in place: every byte outside of the edited values stays.
 
-Parsing a request and writing it anew would drop duplicate keys, and reformat numbers and whitespace: harmless to
-most, but not to a proxy that promises to pass on what it was given. So the text is parsed once, the places of the
-top-level values are remembered, and an edit replaces exactly those characters.
+Parsing a request and serialising it again would drop duplicate keys, and reformat numbers and whitespace; a proxy must
+pass on what it was given. So the text is parsed once, the spans of the top-level values are noted, and an edit replaces
+exactly those characters.
 
-1. parse() returns the object and the span of each top-level value; it raises ValueError for a person to read.
+1. parse() returns the object and the span of each top-level value; its ValueError is written for a person.
 2. edit() returns new text. It raises ValueError for a path that cannot exist in that text.
-3. Like Python's own decoder this accepts NaN and Infinity: whether to take them is the upstream's business.
+3. Like Python's own decoder, both accept NaN and Infinity: the upstream decides whether to take them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ type Path = tuple[str | int, ...]
 
 
 class TopSpans(dict[str, tuple[int, int]]):
-    """The spans parse() returns. `repeated`: some key occurs more than once, so a span alone does not say all."""
+    """The spans that parse() returns. `repeated`: some key occurs more than once, and has only its last span here."""
 
     __slots__ = ("repeated",)
 
@@ -46,7 +46,7 @@ class _Remove:
 REMOVE: Final = _Remove()
 """As a value in edit(): delete this member."""
 
-# At the top. Requests have some twenty; a million would keep everybody waiting for half a minute.
+# At the top level. Requests have some twenty; parsing a million would block the event loop for half a minute.
 MOST_MEMBERS: Final = 10_000
 
 _decode = json.JSONDecoder().raw_decode
@@ -54,8 +54,8 @@ _space = re.compile(r"[ \t\n\r]*").match
 
 
 def parse(text: str) -> tuple[dict[str, Any], TopSpans]:
-    """The object `text` holds and the spans of its top-level values. ValueError (with line and column) if it is
-    not one object, or one of more than MOST_MEMBERS members.
+    """The object in `text`, and the spans of its top-level values. ValueError (with line and column) if the text is not
+    one object, or has more than MOST_MEMBERS members.
     """
     start = _skip(text, 0)
     if text[start : start + 1] != "{":
@@ -78,7 +78,7 @@ def parse(text: str) -> tuple[dict[str, Any], TopSpans]:
 
 
 def edit(text: str, edits: Mapping[Path, Any], spans: Spans | None = None) -> str:
-    """`text` with the value at each path replaced, added or (REMOVE) deleted; all else stays as it is.
+    """`text` with the value at each path replaced, added or (REMOVE) deleted; the rest stays unchanged.
 
     A path is object keys and array indices from the top: ("messages", 3, "content"). A missing key is added at the
     end of its object, missing parents are made as objects (a parent that is null or a scalar is replaced by one).
@@ -175,8 +175,8 @@ def _kind(value: Any) -> str:
 
 
 def _members(text: str, at: int, most: int = sys.maxsize) -> tuple[list[_Member], int]:
-    """The members of the object or array that begins at `at`, and where it ends. ValueError if it is broken, or has
-    more than `most` of them.
+    """The members of the object or array that begins at `at`, and its end. ValueError if it is invalid, or has more
+    than `most` members.
     """
     is_object = text[at] == "{"
     closer = "}" if is_object else "]"
@@ -266,7 +266,7 @@ def _edit_container(text: str, at: int, branch: _Branch, cuts: list[tuple[int, i
     last_kept = max((i for i, member in enumerate(members) if branch.get(member.key) is not REMOVE), default=-1)
     kept_end = members[last_kept].end if last_kept >= 0 else None
     if last_kept + 1 < len(members):
-        # The members at the end that go take the comma before them along.
+        # Removing members at the end also removes the comma before them.
         cuts.append((members[0].begin if kept_end is None else kept_end, members[-1].end, ""))
     for i, member in enumerate(members[: last_kept + 1]):
         change = branch.get(member.key, _KEEP)
@@ -278,7 +278,7 @@ def _edit_container(text: str, at: int, branch: _Branch, cuts: list[tuple[int, i
     present = {member.key for member in members}
     missing = _Branch((key, change) for key, change in branch.items() if key not in present)
     if kept_end is None:
-        # All members go, or there were none: the new ones stand where the first one stood, or right after the brace.
+        # No member stays: the new ones go where the first one stood, or right after the brace.
         _add(missing, members[0].begin if members else at + 1, cuts, first=True)
     else:
         _add(missing, kept_end, cuts, first=False)
@@ -306,7 +306,7 @@ def _add(missing: _Branch, at: int, cuts: list[tuple[int, int, str]], *, first: 
 
 
 def _made(branch: _Branch) -> dict[str, Any] | None:
-    """The object a branch makes where there was none; None if all it does is to delete."""
+    """The object that a branch creates where there was none; None if it only deletes."""
     made: dict[str, Any] = {}
     for key, change in branch.items():
         if not isinstance(key, str):

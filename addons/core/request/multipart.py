@@ -1,7 +1,7 @@
-"""The fields of a multipart/form-data body that decide a route, found without taking the body apart.
+"""Find the fields of a multipart/form-data body that decide a route, without copying the body's parts.
 
-RFC 7578, and RFC 2046 section 5.1 for the delimiters. Files are stepped over, not copied. Positions are in the body,
-so that one value can be replaced and every other byte stays.
+RFC 7578, and RFC 2046 section 5.1 for the delimiters. Files are skipped. Positions are offsets in the body, so that
+one value can be replaced and every other byte stays.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def boundary_of(content_type: str) -> bytes:
 
 
 def find_fields(body: bytes, boundary: bytes, names: Collection[str]) -> dict[str, Span]:
-    """Where the values of the named fields are; the first one of a name counts. Raises ValueError for a broken body."""
+    """The spans of the named fields' values; the first field of a name counts. Raises ValueError for a broken body."""
     delimiter = b"--" + boundary
     at = body.find(delimiter)
     if at < 0 or (at > 0 and body[at - 2 : at] != b"\r\n"):
@@ -60,5 +60,5 @@ def text_of(body: bytes, spans: Mapping[str, Span], name: str) -> str:
 
 
 def replaced(body: bytes, span: Span, value: str) -> bytes:
-    """The body with one value in the place of another."""
+    """The body with the value at `span` replaced."""
     return body[: span[0]] + value.encode("utf-8", "surrogatepass") + body[span[1] :]

@@ -1,14 +1,15 @@
-"""From a text to the signals that speak for one kind of task: names that the rules give weights to.
+"""Find the signals in a text that indicate a type of task: names to which the rules give weights.
 
     Cues.of(data).signals(text) -> set of names
 
-1. The ask is cut into zones. What a person wants is said at the start or at the end; the middle of a long text is
-   material (an article, a table). Words of the middle count as material only.
-2. English and other spaced languages go by whole words and phrases of up to four words, Chinese by runs of up to
-   six characters. Both name the same groups, so what is known of a group in one language serves the other.
+1. The ask is cut into zones. A person's wish stands at the start or at the end; the middle of a long text is material
+   (an article, a table), and its words count as material only.
+2. English and other spaced languages are matched by whole words and phrases of up to four words, Chinese by runs of up
+   to six characters. Both name the same groups, so the weight of a group serves all languages.
 3. Names: `g:GROUP` in the instruction, `m:GROUP` in the material, `g2:GROUP` for several of a group, `w:WORD`,
-   `b:TWO WORDS`, `o:WORD` and `p:TWO WORDS` where the instruction opens, `z:` and `q:` the same for Chinese,
-   `s:SHAPE` for what the text looks like.
+   `b:TWO WORDS`; where the instruction opens `o:WORD`, `p:TWO WORDS` and `og:GROUP` behind courtesies, `f:WORD` for
+   the very first word; for Chinese `z:` two characters, `q:` the opening's first one or two, `y:` the last two;
+   `s:SHAPE` for the form of the text.
 
 No regular expression here has nested or adjacent repetition over the same characters: all scans are linear, and at
 most HEAD + TAIL characters are looked at.
@@ -121,7 +122,7 @@ class Cues:
 
     @classmethod
     def of(cls, groups: Mapping[str, Mapping[str, Iterable[str]]]) -> Cues:
-        """From {group: {"en": [phrases], "zh": [runs]}}. ValueError for what can never match."""
+        """Compile {group: {"en": [phrases], "zh": [runs]}}. ValueError for a phrase that can never match."""
         words: dict[str, list[str]] = {}
         runs: dict[str, list[str]] = {}
         for group, by_language in groups.items():
@@ -147,7 +148,7 @@ class Cues:
         """The names that hold for this text; bounded by HEAD + TAIL characters of it."""
         head, tail = HEAD, TAIL
         if not text.isascii() and len(_HAN.findall(text[:200])) > 60:
-            head, tail = HEAD // 2, TAIL // 2  # a Chinese character says as much as two or three letters
+            head, tail = HEAD // 2, TAIL // 2  # a Chinese character holds as much as two or three letters
         long = len(text) > head + tail
         if long:
             text = text[:head] + "\n" + text[-tail:]
@@ -254,20 +255,20 @@ def split_words(lower: str) -> list[str]:
 
 
 def _zones[T: (str, list[str])](whole: T, opening: int, closing: int) -> tuple[T, T, T]:
-    """Instruction at the start, material, instruction at the end; a short text is all instruction."""
+    """Cut into instruction at the start, material, instruction at the end; a short text is all instruction."""
     if len(whole) <= opening + closing:
         return whole, whole[:0], whole[:0]
     return whole[:opening], whole[opening:-closing], whole[-closing:]
 
 
 def _han_pieces(lower: str) -> str:
-    """The text if a good part of it is Chinese characters, else "": a quoted word does not make an ask Chinese."""
+    """The text if enough of it is Chinese characters, else "": a quoted word does not make an ask Chinese."""
     count = len(_HAN.findall(lower))
     return lower if count * 3 >= len(lower) * 0.25 or count >= 12 else ""
 
 
 def _shape(text: str, long: bool) -> set[str]:
-    """What the text looks like, whatever it says."""
+    """Signals of the text's form, independent of its words."""
     found: set[str] = set()
     sample = text if len(text) <= _SHAPED * 3 // 2 else text[:_SHAPED] + "\n" + text[-_SHAPED // 2 :]
     han = 0 if text.isascii() else len(_HAN.findall(text))

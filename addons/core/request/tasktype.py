@@ -1,9 +1,9 @@
-"""The type of a task, by weighted cues: a linear model whose cues and weights are data (rules/tasktype.json).
+"""Guess the type of a task by weighted cues: a linear model whose cues and weights are data (rules/tasktype.json).
 
-    TaskRules.of(data).guess(text) -> TaskGuess     most likely type, how sure, and the score of each type
+    TaskRules.of(data).guess(text) -> TaskGuess     the most likely type, its confidence, and the score of each type
 
-The signals that hold for the text (tasksignals.py) each add their weight to the eight types; a softmax makes shares
-of the sums. How the weights came about: scripts/bench/fit_tasktype.py.
+Each signal of the text (tasksignals.py) adds its weights to the eight types; a softmax turns the sums into shares.
+scripts/bench/fit_tasktype.py fits the weights.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ UNKNOWN: Final = TaskGuess("general", 0.0, MappingProxyType({}))
 
 @dataclass(frozen=True, slots=True)
 class TaskRules:
-    """Cues, the weights of their signals (one per type, in the order of TASK_TYPES), and how sharp the shares are."""
+    """Cues, the weights of their signals (one per type, in the order of TASK_TYPES), and the softmax's sharpness."""
 
     cues: Cues
     weights: Mapping[str, tuple[float, ...]]
@@ -43,7 +43,7 @@ class TaskRules:
 
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> TaskRules:
-        """From the parsed rules file. ValueError where it does not fit these types."""
+        """Compile the parsed rules file. ValueError where it does not fit these types."""
         types = data.get("types")
         if types is None or tuple(types) != TASK_TYPES:
             raise ValueError(f"types: expected {', '.join(TASK_TYPES)}, in this order")
@@ -55,7 +55,7 @@ class TaskRules:
         return cls(Cues.of(data["cues"]), weights, bias, float(data.get("sharpness", 1.0)))
 
     def guess(self, text: str) -> TaskGuess:
-        """The type of what this text asks for. Nothing asked, or nothing known of it: UNKNOWN."""
+        """Guess the type of task that the text asks for. UNKNOWN for an empty text, or one without a known signal."""
         if not text or text.isspace():
             return UNKNOWN
         known = [row for name in self.cues.signals(text) if (row := self.weights.get(name)) is not None]

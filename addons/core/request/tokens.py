@@ -1,6 +1,6 @@
-"""How many tokens a text is: an estimate from its characters, for every script.
+"""Estimate the number of tokens of a text from its characters, for every script.
 
-No tokenizer is asked: each model has its own. The weights fit the byte-pair vocabularies of 2024 and later (100,000
+No tokenizer is used: each model has its own. The weights fit the byte-pair vocabularies of 2024 and later (100,000
 to 200,000 entries): an English word is a little over one token, a Han character or kana about 0.8 of one, a Hangul
 syllable about 0.9; of other scripts, letters in two bytes of UTF-8 (Cyrillic, Greek, Arabic, Hebrew, accented Latin)
 about 0.4 and in three bytes (Thai, Devanagari) about 0.6. Expect 20 % either way on prose, more on code and numbers.
@@ -14,7 +14,8 @@ from typing import Final
 PER_MESSAGE: Final = 4  # role and separators
 PER_IMAGE: Final = 800  # a picture of about a megapixel
 
-# Characters that are counted of a request: more are sampled, in windows from all through it, for the event loop waits.
+# Characters of a request that are counted. A longer one is sampled, in windows spread over all of it: the event loop
+# waits meanwhile.
 COUNTED: Final = 65_536
 _WINDOW: Final = 256
 
@@ -57,7 +58,7 @@ def estimated_tokens(text: str) -> int:
 
 
 def estimated_total(texts: Sequence[str]) -> int:
-    """Tokens of many texts together, in bounded time: no more than COUNTED characters are looked at."""
+    """Tokens of many texts together, in bounded time: at most COUNTED characters are read."""
     total = sum(map(len, texts))
     if total <= COUNTED:
         return estimated_tokens(" ".join(texts))
@@ -66,7 +67,7 @@ def estimated_total(texts: Sequence[str]) -> int:
 
 
 def _sampled(texts: Sequence[str], step: int) -> list[str]:
-    """A window at every `step` characters of all the texts in a row, ending where its text ends."""
+    """One window per `step` characters of the texts in a row; a window ends where its text ends."""
     found: list[str] = []
     place = 0  # of the next window, from the start of the text
     for text in texts:

@@ -1,6 +1,6 @@
-"""Traditional characters as simplified ones, so that one list of words serves both scripts.
+"""Turn traditional characters into simplified ones, so that one list of words serves both scripts.
 
-Only what cues need: the commonest characters, each by itself. It is no conversion for reading: 后 and 後 become one.
+The table has the commonest characters, each by itself: enough for cues, not for reading, as 后 and 後 become one.
 """
 
 from __future__ import annotations
@@ -39,5 +39,5 @@ _TABLE: Final = str.maketrans(_TRADITIONAL, _SIMPLIFIED)
 
 
 def simplified(text: str) -> str:
-    """The same length, character by character."""
+    """Replace traditional characters one by one; the length stays."""
     return text.translate(_TABLE)

@@ -1,6 +1,6 @@
-"""Rules as values: what they match, and where they send.
+"""Rules as values: the requests that they match, and their targets.
 
-In it: routes and targets, plans, conditions and their logic, live figures that conditions ask for.
+In it: routes and targets, plans, conditions and their logic, live figures that conditions test.
 Door: `Route`, `Plan`.
 May not import: dialects, rules, cache, decision.
 """

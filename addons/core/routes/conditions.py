@@ -1,8 +1,8 @@
-"""Conditions: what a rule asks of a request, compiled once, answered in about a microsecond.
+"""Conditions of a rule: compiled once, each tested in about a microsecond.
 
 1. `test(subject)` returns True, False, or None for "not known". It never raises.
 2. A list within one condition means: any of these. `str()` of a condition is for traces.
-3. How they are combined is in logic.py.
+3. logic.py combines them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ DAY_MINUTES: Final = 24 * 60
 
 @dataclass(frozen=True, slots=True)
 class ModelIs:
-    """The name of the model: one exact name, or a pattern that is searched for."""
+    """One of the model's names is `text`, or contains a match of `pattern`."""
 
     text: str
     pattern: re.Pattern[str] | None = None
@@ -41,7 +41,7 @@ class ModelIs:
 
 @dataclass(frozen=True, slots=True)
 class SourceIn:
-    """The client's address."""
+    """The client's address lies in one of these networks."""
 
     text: str
     networks: tuple[Network, ...]
@@ -55,7 +55,7 @@ class SourceIn:
 
 @dataclass(frozen=True, slots=True)
 class HeaderIs:
-    """A request header: present, or with one of these values, or one that a pattern is found in."""
+    """A request header is present and, where values or patterns are given, has one of them."""
 
     name: str  # lower-case
     values: frozenset[str] = frozenset()
@@ -77,7 +77,7 @@ class HeaderIs:
 
 @dataclass(frozen=True, slots=True)
 class TokenIs:
-    """Who calls: the id of the caller's token."""
+    """The caller's token has one of these ids."""
 
     tokens: frozenset[str]
 
@@ -90,7 +90,7 @@ class TokenIs:
 
 @dataclass(frozen=True, slots=True)
 class LanguageIs:
-    """The language of the ask. An ask without letters is in no language."""
+    """The ask is in one of these languages. An ask without letters is in none."""
 
     codes: frozenset[str]
 
@@ -103,7 +103,7 @@ class LanguageIs:
 
 @dataclass(frozen=True, slots=True)
 class AskMatches:
-    """A pattern is found in the ask's first `longest` characters."""
+    """The pattern matches somewhere in the ask's first `longest` characters."""
 
     pattern: re.Pattern[str]
     longest: int
@@ -119,7 +119,7 @@ class AskMatches:
 
 @dataclass(frozen=True, slots=True)
 class Keywords:
-    """One of these words or phrases is in the ask, as whole words. Made by `keywords`."""
+    """The ask contains one of these words or phrases, as whole words. Made by `keywords`."""
 
     texts: tuple[str, ...]
     words: frozenset[str]
@@ -146,7 +146,7 @@ class Keywords:
 
 
 def keywords(texts: Sequence[str]) -> Keywords:
-    """Compile keywords. Those without a letter or digit are looked for as they stand."""
+    """Compile keywords. Those with punctuation, or in scripts without spaces, are searched for as they stand."""
     words, phrases, unspaced, marked = [], [], [], []
     for text in texts:
         folded = " ".join(text.casefold().split())
@@ -163,7 +163,7 @@ def keywords(texts: Sequence[str]) -> Keywords:
 
 
 def _bounded(text: str, folded: str) -> bool:
-    """Whether the text stands by itself: no letter or digit goes on where it begins or ends with one."""
+    """Whether the text occurs on its own: no letter or digit touches an end of it that is one itself."""
     at = folded.find(text)
     while at >= 0:
         end = at + len(text)
@@ -180,7 +180,7 @@ def _is_word(character: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Substrings:
-    """One of these texts is anywhere in the ask, even within a word. Made of casefolded `texts`."""
+    """The ask contains one of these texts, even within a word. `texts` are casefolded."""
 
     texts: tuple[str, ...]
 
@@ -196,7 +196,7 @@ class Substrings:
 
 @dataclass(frozen=True, slots=True)
 class TaskIs:
-    """What the ask is guessed to be, and at least how surely."""
+    """The task type guessed for the ask is one of these, with at least this confidence (0 to 1)."""
 
     tasks: frozenset[TaskType]
     min_confidence: float = 0.0
@@ -214,7 +214,7 @@ class TaskIs:
 
 @dataclass(frozen=True, slots=True)
 class TokensBetween:
-    """The estimated size of the whole prompt, both ends included; None is open."""
+    """The whole prompt has an estimated size in this range of tokens, both ends included; None is open."""
 
     least: int | None
     most: int | None
@@ -228,7 +228,7 @@ class TokensBetween:
 
 @dataclass(frozen=True, slots=True)
 class DepthBetween:
-    """The number of messages, system texts not counted; both ends included, None is open."""
+    """The conversation has so many messages, system texts not counted; both ends included, None is open."""
 
     least: int | None
     most: int | None
@@ -242,7 +242,7 @@ class DepthBetween:
 
 @dataclass(frozen=True, slots=True)
 class ToolsOffered:
-    """Whether the request brings tools."""
+    """The request brings tools, or brings none: as `wanted` says."""
 
     wanted: bool
 
@@ -255,7 +255,7 @@ class ToolsOffered:
 
 @dataclass(frozen=True, slots=True)
 class HasModality:
-    """One of these is in the conversation."""
+    """The conversation contains one of these modalities."""
 
     modalities: frozenset[Modality]
 
@@ -268,9 +268,9 @@ class HasModality:
 
 @dataclass(frozen=True, slots=True)
 class TimeBetween:
-    """A local time of day, from `start` up to but without `end` (minutes); past midnight where end <= start.
+    """The local time of day is from `start` up to but without `end` (minutes); past midnight where end <= start.
 
-    `days` are those on which the time begins.
+    `days`: weekdays on which the period begins, 0 is Monday.
     """
 
     start: int
@@ -293,7 +293,7 @@ class TimeBetween:
 
 @dataclass(frozen=True, slots=True)
 class MaxCost:
-    """The rule's own target costs no more than so many $ per million input tokens. `known`: what the file says."""
+    """The rule's own target costs at most `limit` $ per million input tokens. `known`: its price in the rules file."""
 
     limit: float
     target: str
@@ -308,7 +308,7 @@ class MaxCost:
 
 @dataclass(frozen=True, slots=True)
 class MaxLatency:
-    """95 of 100 recent answers of the rule's own target took no longer than so many milliseconds."""
+    """The rule's own target has answered lately within `limit` milliseconds, at the 95th percentile."""
 
     limit: float
     target: str
@@ -323,7 +323,7 @@ class MaxLatency:
 
 @dataclass(frozen=True, slots=True)
 class HealthIs:
-    """A server does so."""
+    """The server's health is one of these."""
 
     server: str
     states: frozenset[Health]

@@ -12,19 +12,19 @@ Health = Literal["green", "yellow", "red"]
 
 
 class Live(Protocol):
-    """What conditions may ask about targets. Called on the event loop for each rule that asks: answers are look-ups."""
+    """Figures that conditions test. Called on the event loop for each such rule, so every answer is a look-up."""
 
     def p95_ms(self, target: str) -> float | None:
         """The 95th percentile of the duration of recent answers of a target, in milliseconds."""
         ...
 
     def health(self, server: str) -> Health | None:
-        """How a server does: green, yellow (some requests fail) or red (left alone, or most fail)."""
+        """A server's health: green, yellow (some requests fail) or red (all its breakers are open, or most fail)."""
         ...
 
 
 class NoFigures:
-    """Nothing is known of any target: what dry runs without a proxy assume."""
+    """No figure is known of any target: for dry runs without a proxy."""
 
     def p95_ms(self, target: str) -> float | None:
         return None

@@ -1,4 +1,4 @@
-"""How conditions are combined: `all`, `any` and `not`, as conditions themselves.
+"""Combine conditions: `all`, `any` and `not`, which are conditions themselves.
 
 Logic is three-valued: `not` of unknown is unknown; `all` is False if one part is False, else unknown if one part is;
 `any` is True if one part is True, else unknown if one part is. A rule matches only where the whole is True.
@@ -16,7 +16,7 @@ Test = Callable[[Subject], Verdict]
 
 @dataclass(frozen=True, slots=True)
 class AllOf:
-    """Every part holds. All of nothing holds."""
+    """Every part holds. Without parts it holds."""
 
     parts: tuple[Condition, ...]
     tests: tuple[Test, ...] = field(init=False, repr=False, compare=False)  # of the parts: looked up once
@@ -40,7 +40,7 @@ class AllOf:
 
 @dataclass(frozen=True, slots=True)
 class AnyOf:
-    """One part holds. One of nothing never does."""
+    """At least one part holds. Without parts it never holds."""
 
     parts: tuple[Condition, ...]
     tests: tuple[Test, ...] = field(init=False, repr=False, compare=False)

@@ -1,10 +1,10 @@
-"""Regular expressions on what a person asks: only such as cannot take long, on a bounded part of the text.
+"""Compile regular expressions on asks: only those that cannot take long, on a bounded part of the text.
 
     ask_pattern(text) -> (compiled, how many characters of an ask are searched); ValueError says what is wrong
 
-Python's engine backtracks, so some patterns take exponential time on the right text, and asks come from clients. What
-is refused: a choice repeated (a repeat or an alternation within a repeat), a group referred to, and more than two
-open-ended repeats. With two the time grows by the cube of the length, so less of the ask is searched.
+Python's engine backtracks, so some patterns take exponential time on the right text, and asks come from clients.
+Refused are: a repeat or an alternation within a repeat, a reference to a group, and more than two open-ended repeats.
+With two, the time grows with the cube of the length, so less of the ask is searched.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def ask_pattern(text: str) -> tuple[re.Pattern[str], int]:
 
 
 def _cost(tree: Any, repeated: bool) -> tuple[int, int]:
-    """(open-ended repeats, bounded choices) on the worst way through. Raises ValueError for a choice repeated."""
+    """(open-ended repeats, bounded choices) on the worst path. Raises ValueError for a repeated choice."""
     open_ended, choices = 0, 1
     for code, argument in tree:
         if code is codes.GROUPREF or code is codes.GROUPREF_EXISTS:

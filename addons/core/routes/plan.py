@@ -14,7 +14,7 @@ Outcome = Literal["hit", "miss", "skip", "error"]
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
-    """The request whose kept answer a cache found: its id, the beginning of what it asked, and how long it took."""
+    """The request whose cached answer was found: its id, the beginning of its prompt, and its duration."""
 
     request_id: str
     asked: str
@@ -23,9 +23,9 @@ class Earlier:
 
 @dataclass(frozen=True, slots=True)
 class TraceLine:
-    """One layer's answer, for a person to read. `layer` is one of LAYERS in decide.py; `detail` is one sentence.
+    """One layer's result, for a person to read. `layer` is one of LAYERS in decide.py; `detail` is one sentence.
 
-    `earlier`: whose answer a cache served, or would have served, or held apart.
+    `earlier`: the request whose answer a cache served, would have served, or rejected.
     """
 
     layer: str
@@ -58,8 +58,8 @@ class Candidate:
 class Plan:
     """Candidates in the order they are tried; never empty. `layer` answered, `route` is the name of what matched.
 
-    `thinking` is the rule's strategy. `stick` "conversation": what follows in it stays with the target.
-    `first`: whom the rules name first, where that is not the first candidate any more.
+    `thinking` is the rule's strategy. `stick` "conversation": later requests of the conversation stay with the target.
+    `first`: the server that the rules name first, where it is no longer the first candidate.
     """
 
     candidates: tuple[Candidate, ...]
@@ -72,5 +72,7 @@ class Plan:
 
     @property
     def first_choice(self) -> Server:
-        """Whom the rules name first, be it able or well enough to be asked, or not: the client's key is for it."""
+        """The server that the rules name first, even if it is down or unable to serve the request: it gets the client's
+        key.
+        """
         return self.first or self.candidates[0].server

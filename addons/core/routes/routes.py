@@ -38,13 +38,13 @@ def compile_pattern(text: str) -> re.Pattern[str]:
 
 
 def may_backtrack(text: str) -> bool:
-    """Whether a pattern repeats what itself repeats, as in `(a+)+`: the common way to exponential time. A guess."""
+    """Guess whether a pattern takes exponential time: whether it has a repeat within a repeat, as in `(a+)+`."""
     return _NESTED_REPEAT.search(text) is not None
 
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """One place that may answer for an alias or a route. `model` "" leaves the client's name as it is."""
+    """A server and model that may answer for an alias or a route. `model` "" keeps the client's name."""
 
     server: Server
     model: str
@@ -52,7 +52,7 @@ class Instance:
 
 @dataclass(frozen=True, slots=True)
 class Alias:
-    """A name that stands for several instances, tried in order. Aliases within aliases are already spread out."""
+    """A name for several instances, tried in order. Aliases within aliases are already replaced by their instances."""
 
     name: str
     instances: tuple[Instance, ...]
@@ -60,7 +60,7 @@ class Alias:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """What a route asks of a request; None asks nothing. `model` is the text as written, exact or `/regex/`."""
+    """What a route requires of a request; None requires nothing. `model` is the text as written, exact or `/regex/`."""
 
     model: str | None = None
     pattern: re.Pattern[str] | None = None  # the compiled `model` where that is a regex; searched, not anchored
@@ -90,9 +90,9 @@ class Match:
 class Route:
     """A rule: what matches goes to `upstream` as `model`, then to the fallbacks.
 
-    `upstream` None: the model's own name decides where it goes (an alias, `server/model`, or the default upstream).
-    `model` None: the name stays. `position` is the index in the file's list, `line` its line. `stick`: what is to stay
-    with the target, "" for nothing. `local_only`: no fallback leaves the first target's server and the local ones.
+    `upstream` None: the model's name decides (an alias, `server/model`, or the default upstream). `model` None: the
+    name stays. `position` is the index in the file's list, `line` its line. `stick` "conversation": later requests of
+    the conversation stay with the target. `local_only`: fallbacks stay on the first target's server and local ones.
     """
 
     name: str
@@ -110,7 +110,7 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Arbiter:
-    """A small model that is asked which category a request belongs to. `targets`: category -> name of a target."""
+    """A small model that sorts requests into categories. `targets`: category -> name of a target."""
 
     server: Server
     model: str
@@ -121,7 +121,7 @@ class Arbiter:
 
 @dataclass(frozen=True, slots=True)
 class Rewrite:
-    """What MODEL_MAP made of a name: `model`, by its entry `key`."""
+    """The new name `model` that MODEL_MAP gives, by its entry `key`."""
 
     model: str
     key: str
@@ -138,7 +138,7 @@ class ModelMap:
         return len(self.exact) + len(self.patterns)
 
     def rewrite(self, model: str) -> Rewrite | None:
-        """The whole name is replaced; in the replacement \\1 is the pattern's first group. None without an entry."""
+        """Replace the whole name; in the replacement \\1 is the pattern's first group. None without an entry."""
         if (replacement := self.exact.get(model)) is not None:
             return Rewrite(replacement, model)
         for key, pattern, template in self.patterns:

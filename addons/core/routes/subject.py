@@ -1,4 +1,4 @@
-"""The request as conditions see it: what is costly to derive is derived once.
+"""The request as conditions see it: costly values are derived once, when first needed.
 
 Texts are compared by whole words and without case. Scripts that put no spaces between words (Han, kana, Hangul, Thai)
 are compared by substring.
@@ -33,9 +33,10 @@ class LocalTime:
 
 @dataclass(slots=True)
 class Subject:
-    """One request as conditions see it. What is costly to derive is derived once, by the first that asks.
+    """One request as conditions see it. Words are derived once, when a condition first needs them.
 
-    `models`: the names that the request goes by. `headers`: by lower-case name. `token`: the caller's id, "" for none.
+    `models`: the model names that the request matches. `headers`: by lower-case name. `token`: the caller's id, "" for
+    none.
     """
 
     models: tuple[str, ...]
@@ -52,13 +53,14 @@ class Subject:
 
     @property
     def folded(self) -> str:
-        """The ask without case."""
+        """The ask, casefolded."""
         if self._folded is None:
             self._folded = self.features.ask.casefold() if self.features else ""
         return self._folded
 
     @property
     def words(self) -> frozenset[str]:
+        """The distinct words of the casefolded ask."""
         if self._words is None:
             self._found = (ASCII_WORD if self.folded.isascii() else WORD).findall(self.folded)
             self._words = frozenset(self._found)
@@ -66,13 +68,13 @@ class Subject:
 
     @property
     def spaced(self) -> str:
-        """The ask's words, each between two spaces."""
+        """The ask's words in order, each between two spaces, so that a phrase is a substring."""
         if self._spaced is None:
             self._spaced = f" {' '.join(self._found)} " if self.words else " "
         return self._spaced
 
 
 class Condition(Protocol):
-    """One thing that is asked of a request."""
+    """A test of a request."""
 
     def test(self, subject: Subject) -> Verdict: ...

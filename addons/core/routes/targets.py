@@ -1,4 +1,4 @@
-"""What the name of a target stands for: an alias, `server/model`, or a model that the file knows of."""
+"""Resolve the name of a target: an alias, `server/model`, or a model that `models:` of the rules file lists."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from switchman.addons.core.servers.servers import Server
 
 
 def server_and_model(name: str, servers: Mapping[str, Server]) -> Instance | None:
-    """`server/model`, split at the first slash; None where that is no known server, or no model follows."""
-    server, _, model = name.partition("/")
-    known = servers.get(server)
-    return Instance(known, model) if known is not None and model else None
+    """Split `server/model` at the first slash; None where the server is unknown, or no model follows."""
+    server_name, _, model = name.partition("/")
+    server = servers.get(server_name)
+    return Instance(server, model) if server is not None and model else None
 
 
 def instances_named(name: str, servers: Mapping[str, Server], aliases: Mapping[str, Alias]) -> tuple[Instance, ...]:
@@ -24,11 +24,11 @@ def instances_named(name: str, servers: Mapping[str, Server], aliases: Mapping[s
 
 
 def instances_of_model(model: str, servers: Mapping[str, Server], known: Iterable[str]) -> tuple[Instance, ...]:
-    """Where a bare model name is served, by the `server/model` names that are `known`."""
+    """The instances that serve a bare model name, found among the `server/model` names in `known`."""
     found = (server_and_model(name, servers) for name in known)
     return tuple(instance for instance in found if instance is not None and instance.model == model)
 
 
 def named(instances: Iterable[Instance]) -> str:
-    """`fast-box/llama3, then laptop`, for sentences."""
+    """The instances in a sentence: `fast-box/llama3, then laptop`."""
     return ", then ".join(f"{i.server.name}/{i.model}" if i.model else i.server.name for i in instances)

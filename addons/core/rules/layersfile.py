@@ -1,6 +1,7 @@
-"""The keys of the rules file that set the layers of `auto`: cache, semantic_routes, arbiter. Values are final here.
+"""The sections of the rules file for the layers of `auto`: cache, semantic_routes, arbiter. They need no
+compiling.
 
-Durations are seconds, once read: `24h`, `90s` and `3600` are all understood.
+Durations become seconds: `24h`, `90s` and `3600` are accepted.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ def seconds(written: Any) -> Any:
 
 
 def _switch(written: Any) -> Any:
-    """`on` and `off` are true and false to some writers of YAML."""
+    """Accept true and false for `on` and `off`: YAML 1.1 reads them so."""
     return {True: "on", False: "off"}.get(written, written) if isinstance(written, bool) else written
 
 

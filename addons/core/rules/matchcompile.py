@@ -1,4 +1,4 @@
-"""A `match` as written -> the Match that is asked: names and ranges looked up once, patterns compiled once."""
+"""Compile a `match` as written into a Match: ranges are parsed once, patterns compiled once."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ from switchman.addons.core.rules.matchfile import MatchFile, TimeFile, minutes_b
 
 @dataclass(frozen=True, slots=True)
 class OwnTarget:
-    """What max_cost and max_latency speak of: the rule's first target ("": not one place), and its price if known."""
+    """The target of max_cost and max_latency: the rule's first one ("" for no single one), and its price if known."""
 
     name: str = ""
     input_cost: float | None = None
 
 
 def compile_match(written: MatchFile, target: OwnTarget) -> Match:
-    """`written` has been validated, so nothing here fails. Model and source stay apart: they are asked first."""
+    """Compile a validated match; nothing here fails. Model and source stay apart: they are tested first."""
     text, host = written.model, written.source_host
     pattern = compile_pattern(text) if text is not None and is_pattern(text) else None
     parts = [part for key, part in _parts(written, target) if key not in ("model", "source_host")]
@@ -56,7 +56,7 @@ def _condition(written: MatchFile, target: OwnTarget) -> Condition:
 
 
 def _parts(written: MatchFile, target: OwnTarget) -> Iterable[tuple[str, Condition]]:
-    """Cheap conditions come first, as `_BUILDERS` has them; the nested ones last."""
+    """The conditions in the order of `_BUILDERS`: cheap ones first, nested ones last."""
     for key, build in _BUILDERS.items():
         value = getattr(written, key)
         if value is not None:
@@ -94,7 +94,7 @@ def _any(parts: list[MatchFile], target: OwnTarget) -> Condition:
     return AnyOf(tuple(_condition(part, target) for part in parts))
 
 
-# key of MatchFile -> what makes the condition of its value
+# key of MatchFile -> the function that builds the condition from its value
 _BUILDERS: dict[str, Callable[[Any, OwnTarget], Condition]] = {
     "model": _model,
     "source_host": lambda host, target: SourceIn(host, source_networks(host)),

@@ -25,7 +25,7 @@ _TIMES: Final = re.compile(r"\s*([01]?\d|2[0-4]):([0-5]\d)\s*-\s*([01]?\d|2[0-4]
 
 
 class Written(BaseModel):
-    """A mapping of the rules file. Keys that begin with x- are the user's own, and passed over."""
+    """A mapping of the rules file. Keys that begin with x- are the user's own, and ignored."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
 
@@ -181,7 +181,7 @@ class MatchFile(Written):
 
 
 def source_networks(text: str) -> tuple[Network, ...]:
-    """The networks of a `source_host`. Of names only localhost is known. Raises ValueError."""
+    """The networks of a `source_host`: an address, a range, or localhost; no other name. Raises ValueError."""
     if text == "localhost":
         return parse_network("127.0.0.0/8"), parse_network("::1")
     return (parse_network(text),)

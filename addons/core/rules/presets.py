@@ -1,6 +1,6 @@
-"""Presets: what is known of well-known servers, and how a server of the rules file builds on one. Pure.
+"""Presets: the settings of well-known servers, on which a server of the rules file can build. Pure.
 
-The table is rules/presets.yaml; the edge reads it and hands its text in.
+The table is rules/presets.yaml; the caller reads it and passes its text.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from switchman.addons.core.servers.servers import KeepAlive, Quirks
 
 
 class Preset(BaseModel):
-    """One row of the table. `also`: dialects it speaks beside `dialect`. `docs`: where this was read."""
+    """One row of the table. `also`: dialects it speaks besides `dialect`. `docs`: the source of the row."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -40,20 +40,21 @@ Presets = Mapping[str, Preset]
 
 
 def parse_presets(text: str, filename: str) -> dict[str, Preset]:
-    """The table by name. Raises RulesError or ValidationError: it is part of the program, and a fault in it a bug."""
+    """Read the table, by name. Raises RulesError or ValidationError: the table ships with the program."""
     document = load(text, filename)
     return {str(name): Preset.model_validate(row) for name, row in (document.data or {}).items()}
 
 
 def quirks_of(preset: Preset | None, written: QuirksFile) -> Quirks:
-    """What the file says, else the preset, else the reference."""
-    return Quirks(**(_said(preset.quirks) if preset else {}) | _said(written))
+    """The file's values, else the preset's, else the defaults."""
+    return Quirks(**(_set_keys(preset.quirks) if preset else {}) | _set_keys(written))
 
 
 def keepalive_of(general: KeepAliveFile, written: KeepAliveFile) -> KeepAlive:
-    """What the server's own section says, else the file's general one."""
-    return KeepAlive(**_said(general) | _said(written))
+    """The values of the server's own section, else of the file's general one, else the defaults."""
+    return KeepAlive(**_set_keys(general) | _set_keys(written))
 
 
-def _said(written: BaseModel) -> dict[str, Any]:
+def _set_keys(written: BaseModel) -> dict[str, Any]:
+    """The keys that are set, with their values."""
     return {name: value for name, value in written if value is not None}

@@ -1,4 +1,4 @@
-"""What is wrong with a configuration, said so that a person can put it right: file, line, column, key, expectation."""
+"""Problems of a configuration, as a person needs them to correct it: file, line, column, key, expectation."""
 
 from __future__ import annotations
 

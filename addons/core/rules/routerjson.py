@@ -1,14 +1,14 @@
-"""Rules as JSON in the form that other routers exchange, version 1.1, to routes of a rules file and back.
+"""Convert rules in the JSON form that other routers exchange, version 1.1, to routes of a rules file and back.
 
-    routes_from(data) -> Imported      ValueError says what cannot be taken, and of which rule
-    rules_from(file) -> Exported       what the form cannot say is listed, and no rule changes its meaning on the way
+    routes_from(data) -> Imported      ValueError says what cannot be imported, and in which rule
+    rules_from(file) -> Exported       lists what the form cannot express; no rule changes its meaning
 
 The form: {"version", "rules": [{"name", "priority", "enabled", "conditions": {"combinator": "AND" | "OR", "items":
 [{"type", ...}]}, "targetModel", "fallbackChain", "thinkingStrategy", "description"}]}. Its rules are for `auto`, and
 its keywords are found within words too.
 
-A rule that does not come back just as it was (it has fields that are not known here, or leaves some out) is kept
-whole under `x-router-json` beside the route, and given back as long as the route is not edited.
+A rule that would not be exported exactly as it was imported (it has unknown fields, or lacks some) is kept whole under
+`x-router-json` beside the route, and exported from there as long as the route is not edited.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _RULE: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """`routes` as they stand in a rules file, and `kept`, its `x-router-json`: fields of the whole, or nothing."""
+    """`routes` as in a rules file, and `kept` for its `x-router-json`: the top-level fields, or nothing."""
 
     routes: list[dict[str, Any]]
     kept: dict[str, Any]
@@ -37,17 +37,17 @@ class Imported:
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """`data` is the JSON. `lost` has a sentence for each route that is not in it, or not in all it says."""
+    """`data` is the JSON. `lost` has a sentence for each route that is missing in it, or incomplete."""
 
     data: dict[str, Any]
     lost: list[str]
 
 
 class _Inexpressible(ValueError):
-    """A route, or a part of it, that the form has no words for."""
+    """A route, or a part of it, that the form cannot express."""
 
 
-# ---- there -------------------------------------------------------------------------------------------------------
+# ---- import ------------------------------------------------------------------------------------------------------
 
 
 def routes_from(data: Any) -> Imported:
@@ -69,10 +69,10 @@ def _route(rule: Any) -> dict[str, Any]:
     if not isinstance(rule, Mapping):
         raise ValueError("expected an object")
     route = _plain_route(rule)
-    return route if _comes_back(route, rule) else {**route, KEPT: dict(rule)}
+    return route if _is_exported_unchanged(route, rule) else {**route, KEPT: dict(rule)}
 
 
-def _comes_back(route: Mapping[str, Any], rule: Mapping[str, Any]) -> bool:
+def _is_exported_unchanged(route: Mapping[str, Any], rule: Mapping[str, Any]) -> bool:
     try:
         return _rule(route, 0) == rule
     except _Inexpressible:
@@ -149,7 +149,7 @@ def _modality(item: Mapping[str, Any]) -> dict[str, Any]:
     return {"modalities": [_MODALITIES.get(name, name) for name in _texts(item, "modalities")]}
 
 
-# type -> the fields it has, and what makes a condition of them
+# type -> its fields, and the function that makes a condition of them
 _READ: Final[dict[str, tuple[tuple[str, ...], Callable[[Mapping[str, Any]], dict[str, Any]]]]] = {
     "taskType": (("taskTypes",), lambda item: {"task": _texts(item, "taskTypes")}),
     "keywords": (("keywords",), lambda item: {"keywords_substring": _texts(item, "keywords")}),
@@ -162,7 +162,7 @@ _READ: Final[dict[str, tuple[tuple[str, ...], Callable[[Mapping[str, Any]], dict
 
 
 def _only(written: Mapping[str, Any], known: tuple[str, ...], place: str) -> None:
-    """A field that is not known may change what a condition means, so it is not passed over."""
+    """Refuse unknown fields: one may change the meaning of a condition."""
     if unknown := [key for key in written if key not in known]:
         raise ValueError(f"{place}: {', '.join(unknown)} is not known; known are {', '.join(known)}")
 
@@ -193,7 +193,7 @@ def _number(item: Mapping[str, Any], key: str) -> int | float:
     return value
 
 
-# ---- and back ----------------------------------------------------------------------------------------------------
+# ---- export ------------------------------------------------------------------------------------------------------
 
 
 def rules_from(file: Mapping[str, Any]) -> Exported:
@@ -213,7 +213,7 @@ def rules_from(file: Mapping[str, Any]) -> Exported:
 
 
 def _unedited(route: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The rule that a route was made of, if it still says the same."""
+    """The rule that a route was imported from, if the route still says the same."""
     kept = route.get(KEPT)
     if not isinstance(kept, Mapping):
         return None
@@ -221,7 +221,7 @@ def _unedited(route: Mapping[str, Any]) -> dict[str, Any] | None:
     try:
         return dict(kept) if _plain_route(kept) == now else None
     except ValueError:
-        return None  # it was edited itself
+        return None  # the kept rule itself was edited
 
 
 def _rule(route: Mapping[str, Any], number: int) -> dict[str, Any]:
@@ -272,7 +272,7 @@ def _conditions(match: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _items(parts: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """What must all hold, each as an item."""
+    """One item for each condition; all must hold."""
     for key, value in parts.items():
         if key == "all":
             for part in value:

@@ -1,4 +1,4 @@
-"""What is allowed in a rules file but can hardly be meant: rules that never match, targets that do not exist."""
+"""Warn of what a rules file may hold but hardly means: rules that never match, targets that do not exist."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from switchman.addons.core.rules.yamltext import Document, Path
 from switchman.addons.core.servers.credentials import strangers
 from switchman.addons.core.servers.servers import Server
 
-# Patterns that every name matches, as people write them; whether two patterns overlap in general is not decided here.
+# Common patterns that match every name. Whether two patterns overlap in general is not decided here.
 _EVERYTHING = frozenset({"", ".*", "^.*", ".*$", "^.*$", ".*?", "^", "$", "()", "(.*)", "^(.*)$"})
 
-# Pairs of rules that are compared for shadowing; a file of ten thousand rules must not hold up a reload.
+# Pairs of rules that are compared for shadowing: a file of ten thousand rules must not delay a reload.
 _MAX_COMPARED = 200_000
 
 
@@ -36,7 +36,7 @@ def routing_warnings(
         *_never_matching(document, routes, aliases, model_map),
         *_never_true(document, routes, servers),
         *_missing_targets(document, routes, aliases, servers),
-        *_leaving(document, routes, aliases, servers, local_only),
+        *_fallbacks_not_tried(document, routes, aliases, servers, local_only),
         *_unreachable_aliases(document, aliases, model_map),
         *_without_credentials(document, routes, aliases, servers, fallbacks),
     ]
@@ -45,7 +45,7 @@ def routing_warnings(
 def layer_warnings(
     document: Document, targets: Mapping[Path, str], known: Callable[[str], bool], names: Sequence[str]
 ) -> list[Problem]:
-    """Targets of the layers of `auto`, by their place in the file, that are not there: each is a miss."""
+    """Warnings about targets of the layers of `auto`, by place in the file, that do not exist: each is a miss."""
     return [
         document.problem(path, f"{target!r} is no target{hint(target, names)}: this never answers", warning=True)
         for path, target in targets.items()
@@ -58,12 +58,12 @@ def _never_matching(
 ) -> Iterator[Problem]:
     shadows = _Shadows(routes)
     for index, route in enumerate(routes):
-        if reason := _taken_before(route.match, aliases, model_map) or shadows.of(index):
+        if reason := _answered_before(route.match, aliases, model_map) or shadows.of(index):
             yield document.problem(("routes", route.position), f"this route can never match: {reason}", warning=True)
 
 
-def _taken_before(match: Match, aliases: Mapping[str, Alias], model_map: ModelMap) -> str | None:
-    """Why a request for exactly this model never reaches the routes."""
+def _answered_before(match: Match, aliases: Mapping[str, Alias], model_map: ModelMap) -> str | None:
+    """The reason why a request for exactly this model never reaches the routes; None if it does."""
     if match.model is None or match.pattern is not None:
         return None
     if (rewrite := model_map.rewrite(match.model)) and rewrite.model != match.model:
@@ -74,7 +74,7 @@ def _taken_before(match: Match, aliases: Mapping[str, Alias], model_map: ModelMa
 
 
 class _Shadows:
-    """Finds, for a route, an earlier one that takes all it could match."""
+    """Find, for a route, an earlier one that takes all requests that it could match."""
 
     def __init__(self, routes: Sequence[Route]) -> None:
         self._routes = routes
@@ -129,38 +129,38 @@ def _contains(outer: Network, inner: Network) -> bool:
 
 def _never_true(document: Document, routes: Sequence[Route], servers: Mapping[str, Server]) -> Iterator[Problem]:
     for route in routes:
-        if route.match.condition is not None and (why := _hopeless(route.match.condition, servers)):
+        if route.match.condition is not None and (why := _why_never_true(route.match.condition, servers)):
             path = ("routes", route.position, "match")
             yield document.problem(path, f"this route can never match: {why}", at_key=True, warning=True)
 
 
-def _hopeless(condition: Condition, servers: Mapping[str, Server]) -> str | None:
-    """Why a condition is never True, as far as it shows in the file."""
+def _why_never_true(condition: Condition, servers: Mapping[str, Server]) -> str | None:
+    """The reason why a condition is never True, as far as the file shows; None where none shows."""
     match condition:
         case AllOf():
-            return next(filter(None, (_hopeless(part, servers) for part in condition.parts)), None)
+            return next(filter(None, (_why_never_true(part, servers) for part in condition.parts)), None)
         case AnyOf():
-            reasons = [_hopeless(part, servers) for part in condition.parts]
+            reasons = [_why_never_true(part, servers) for part in condition.parts]
             return None if None in reasons else (reasons[0] if reasons else "any: of nothing never holds")
         case Not():
             return "not: of no condition never holds" if condition.part == AllOf(()) else None
         case MaxCost(known=float(known)) if known > condition.limit:
             return f"{condition.target} costs {known:g}, more than max_cost"
         case MaxCost(target="") | MaxLatency(target=""):
-            return f"{condition}: the route has no model of one server that this could be about"
+            return f"{condition}: the route names no single target whose figure this could compare"
         case HealthIs() if condition.server not in servers:
             return f"provider_health: no server is named {condition.server!r}{hint(condition.server, list(servers))}"
     return None
 
 
-def _leaving(
+def _fallbacks_not_tried(
     document: Document,
     routes: Sequence[Route],
     aliases: Mapping[str, Alias],
     servers: Mapping[str, Server],
     local_only: frozenset[str],
 ) -> Iterator[Problem]:
-    """Fallbacks out of a local_only set: they are not tried."""
+    """Warn of fallbacks that leave a local_only set: they are not tried."""
     for route in routes:
         leading = _first_server(route, aliases, servers)
         if leading is None or (leading.name not in local_only and not route.local_only):
@@ -193,13 +193,13 @@ def _without_credentials(
     servers: Mapping[str, Server],
     fallbacks: Sequence[Instance],
 ) -> Iterator[Problem]:
-    """Public servers that come after one of another owner, and have no key: they will refuse what they are asked."""
+    """Warn of public servers without a key that follow one of another owner: they will refuse the request."""
 
     def problem(path: Path, later: Iterable[Instance], first: Server, at_key: bool = True) -> Iterator[Problem]:
         if names := ", ".join(server.name for server in strangers((one.server for one in later), first)):
             message = (
-                f"after {first.name} the client's credentials do not go to {names}, and there are no others: "
-                "set api_key, or forward_auth (true: they do go there, false: none are needed)"
+                f"after {first.name} the client's credentials do not go to {names}, and no others are set: "
+                "set api_key, or forward_auth (true: send the client's, false: none are needed)"
             )
             yield document.problem(path, message, at_key=at_key, warning=True)
 
@@ -209,10 +209,10 @@ def _without_credentials(
     leading = [(route, first) for route in routes if (first := _first_server(route, aliases, servers)) is not None]
     for route, first in leading:
         yield from problem(("routes", route.position, "route", "fallbacks"), route.fallbacks, first)
-    for index, one in enumerate(fallbacks):
-        found = next((first for _, first in leading if strangers([one.server], first)), None)
-        if found is not None:
-            yield from problem(("fallbacks", index), [one], found, at_key=False)
+    for index, fallback in enumerate(fallbacks):
+        first_choice = next((first for _, first in leading if strangers([fallback.server], first)), None)
+        if first_choice is not None:
+            yield from problem(("fallbacks", index), [fallback], first_choice, at_key=False)
 
 
 def _missing_targets(

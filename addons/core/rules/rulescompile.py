@@ -1,4 +1,4 @@
-"""From the file as written to values that decide: names are looked up, secrets read, patterns compiled.
+"""Compile the file as written into values: look names up, read secrets, compile patterns.
 
 Every fault becomes a Problem and compilation goes on, so that a person sees all of them at once.
 """
@@ -28,12 +28,12 @@ from switchman.addons.core.servers import urls
 from switchman.addons.core.servers.servers import Deadlines, KeepAlive, ModelFacts, Server
 
 DEFAULT_NAME = "default"
-UNREADABLE = "http://unreadable.invalid"  # in the place of a URL that could not be found out; never asked
+UNREADABLE = "http://unreadable.invalid"  # in place of a URL that is missing; no request goes there
 
 
 @dataclass
 class Compiler:
-    """One compilation. `servers` are the file's by name, `unnamed` those that are given by a URL only."""
+    """One compilation. `servers`: those of the file, by name. `unnamed`: those given by a URL only."""
 
     document: Document
     env: Mapping[str, str]
@@ -52,7 +52,7 @@ class Compiler:
     def _server(self, name: str, written: ServerFile, keepalive: KeepAliveFile) -> Server:
         path: Path = ("servers", name)
         preset = self._preset((*path, "preset"), written.preset)
-        own = "dialect" in written.model_fields_set  # then the preset's dialects are not asked
+        own = "dialect" in written.model_fields_set  # then the preset's dialects do not count
         headers = {key: self._secret((*path, "headers", key), value) or "" for key, value in written.headers.items()}
         timeout = written.timeout
         return Server(
@@ -83,12 +83,12 @@ class Compiler:
             usual = self.env.get(preset.api_key_env or "", "").strip() if preset else ""
             return SecretStr(usual) if usual else None
         if not text.startswith(("env:", "vault:")):
-            self._warn(path, "a key written into the file: better is env:NAME, so that the file holds no secret")
+            self._warn(path, "the file holds the key itself: write env:NAME, and the file holds no secret")
         value = self._secret(path, text)
         return SecretStr(value) if value else None
 
     def _secret(self, path: Path, text: str) -> str | None:
-        """What `env:NAME` stands for. A variable that is not there is an error: never ask without the key."""
+        """The value of `env:NAME`. A missing variable is an error: never send a request without the key."""
         kind, _, name = text.partition(":")
         if kind == "vault":
             self._error(path, "vault: is not available yet; use env:NAME")
@@ -118,23 +118,23 @@ class Compiler:
     def compile_aliases(self, model: RulesFileModel) -> dict[str, Alias]:
         aliases = {}
         for name in model.aliases:
-            aliases[name] = Alias(name, tuple(self._spread(model, name, (name,))))
+            aliases[name] = Alias(name, tuple(self._instances_of_alias(model, name, (name,))))
         return aliases
 
-    def _spread(self, model: RulesFileModel, name: str, trail: tuple[str, ...]) -> list[Instance]:
-        """The instances of an alias, with those of the aliases it names in their place. `trail` led here."""
+    def _instances_of_alias(self, model: RulesFileModel, name: str, trail: tuple[str, ...]) -> list[Instance]:
+        """The instances of an alias; an alias among them is replaced by its own. `trail`: the aliases on the way."""
         found: list[Instance] = []
         for index, written in enumerate(model.aliases[name].instances):
             path: Path = ("aliases", name, "instances", index)
             nested = self._nested_alias(model, written)
             if nested is None:
-                # Reported once, where it stands, not again for each alias that names this one.
+                # A fault is reported once, where it stands, not again for each alias that names this one.
                 found += self._instance(path, written, model, silent=len(trail) > 1)
             elif nested in trail:
                 if len(trail) == 1 or nested == trail[0]:
-                    self._error(path, f"an alias that leads back to itself: {' -> '.join((*trail, nested))}")
+                    self._error(path, f"this alias leads back to itself: {' -> '.join((*trail, nested))}")
             else:
-                found += self._spread(model, nested, (*trail, nested))
+                found += self._instances_of_alias(model, nested, (*trail, nested))
         unique = list(dict.fromkeys(found))
         if len(unique) < len(found) and len(trail) == 1:
             self._warn(("aliases", name), "an instance is listed twice: it is tried once", at_key=True)
@@ -167,9 +167,9 @@ class Compiler:
         self._error(path, f"no server is named {name!r}{close}{url}; the servers are: {known}")
 
     def _by_url(self, text: str, *, listed: bool = True) -> Server:
-        """The server with this URL: a named one where there is one, so that its key and its breaker are used.
+        """The server with this URL: a named one if there is one, so that its key and its breaker are used.
 
-        `listed`: it is one of the upstreams, so that its models are offered to clients.
+        `listed`: count it among the upstreams, so that its models are offered to clients.
         """
         url = urls.parse(text)
         for server in self.servers.values():
@@ -185,7 +185,7 @@ class Compiler:
         return server
 
     def _free_name(self, url: urls.BaseURL) -> str:
-        """Host and port, as people call a server without a name; the whole URL where two would share that."""
+        """A name for a server without one: host and port, or the whole URL where that is taken."""
         name = url.authority + url.path
         taken = {*self.servers, *(server.name for server in self.unnamed.values())}
         return name if name not in taken else str(url)
@@ -236,13 +236,14 @@ class Compiler:
     def compile_default(
         self, model: RulesFileModel, aliases: Mapping[str, Alias], upstream: Server
     ) -> tuple[Instance, ...]:
-        """Where `auto` ends; nothing where the file does not say. A name alone is a model of DEFAULT_UPSTREAM."""
+        """The instances of `default:`; none without it. A name without a slash is a model of DEFAULT_UPSTREAM."""
         written = model.default
         if written is None:
             return ()
         if isinstance(written, str) and "/" not in written and written not in {*aliases, *self.servers}:
             close = hint(written, [*self.servers, *aliases])
-            self._warn(("default",), f"{written!r} names no server and no alias{close}; DEFAULT_UPSTREAM is to have it")
+            message = f"{written!r} names no server and no alias{close}; it goes to DEFAULT_UPSTREAM as a model's name"
+            self._warn(("default",), message)
             return (Instance(upstream, written),)
         return tuple(self.compile_target(("default",), written, model, aliases))
 
@@ -267,7 +268,7 @@ class Compiler:
     def _own_target(
         self, upstream: Server | None, name: str | None, model: RulesFileModel, aliases: Mapping[str, Alias]
     ) -> OwnTarget:
-        """What a route's max_cost and max_latency are about."""
+        """The target that a route's max_cost and max_latency apply to."""
         if name is None:
             return OwnTarget()
         if upstream is not None:

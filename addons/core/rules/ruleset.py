@@ -1,8 +1,8 @@
-"""The rules that are in force: routes.yaml and the environment's defaults, compiled into one frozen value.
+"""The rules in force: routes.yaml and the environment's defaults, compiled into one frozen value.
 
-1. `parse_ruleset` consumes the text of a rules file, and returns a Ruleset, with its warnings.
-2. It raises RulesError holding every error of the file, each with file, line, column, key and what was expected.
-3. An empty text is an empty Ruleset: everything goes to DEFAULT_UPSTREAM.
+1. `parse_ruleset` takes the text of a rules file, and returns a Ruleset with its warnings.
+2. It raises RulesError with every error of the file, each with file, line, column, key and the expected value.
+3. An empty text is an empty Ruleset: every request goes to DEFAULT_UPSTREAM.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ __all__ = [
 
 
 class Defaults(Protocol):
-    """What the rules take from the environment; `switchman.addons.config.settings.Settings` has it all."""
+    """The environment's settings that the rules need; `switchman.addons.config.settings.Settings` has them."""
 
     @property
     def default_upstream(self) -> str: ...
@@ -57,11 +57,11 @@ class Defaults(Protocol):
 class Ruleset:
     """All rules. `routes` are in the order they are tried. `servers` are the named ones; `upstreams` all there are.
 
-    `digest` names the file's content (hex); "" for no file. `default_set`: DEFAULT_UPSTREAM was given, not assumed.
-    `auto_default`: where `auto` goes when every layer misses (`default:`), empty for DEFAULT_UPSTREAM.
+    `digest` identifies the file's content (hex); "" for no file. `default_set`: DEFAULT_UPSTREAM was given, not
+    assumed. `auto_default`: where `auto` goes when every layer misses (`default:`), empty for DEFAULT_UPSTREAM.
     `fallbacks`: tried after any rule's own. `local_only`: names of servers. `auto_names`: models that stand for the
-    router's choice. `lists_tools`: some model's modalities name tools. `needs_features`: a decision on any model may
-    depend on what is asked.
+    router's choice. `lists_tools`: some model's modalities include tools. `needs_features`: a decision may depend on
+    the request's features.
     """
 
     servers: Mapping[str, Server]
@@ -93,11 +93,11 @@ class Ruleset:
     _auto: Mapping[tuple[str, ...], tuple[Route, ...]] = field(default_factory=dict, repr=False)
 
     def is_auto(self, model: str) -> bool:
-        """Whether a name means that the router chooses: none, `auto`, or another of `auto_names`. An alias does not."""
+        """Whether a name leaves the choice to the router: none, `auto`, or another of `auto_names`, but no alias."""
         return (not model or model in self.auto_names) and model not in self.aliases
 
     def auto_group(self, model: str) -> tuple[str, ...]:
-        """The names that a request for a model goes by: a rule for `auto` is one for every name that means it."""
+        """The names by which rules match a request for a model: a rule for `auto` matches every name that means it."""
         return (model, AUTO) if model != AUTO and self.is_auto(model) else (model,)
 
     def auto_groups(self) -> Iterator[tuple[str, ...]]:
@@ -105,7 +105,7 @@ class Ruleset:
             yield self.auto_group(name)
 
     def routes_for(self, *models: str) -> Iterable[Route]:
-        """The routes whose `match.model` accepts one of the names, in the order they are tried; no more is asked."""
+        """The routes whose `match.model` accepts one of the names, in their order. Nothing else of them is tested."""
         ready = self._auto.get(models)
         return ready if ready is not None else self._routes_for(models)
 
@@ -117,11 +117,11 @@ class Ruleset:
                 yield route
 
     def facts(self, server: Server, model: str) -> ModelFacts:
-        """What `models:` says of a model on a server; nothing known where it says nothing."""
+        """The facts in `models:` about a model on a server; UNKNOWN_MODEL where there are none."""
         return self.models.get(f"{server.name}/{model}", UNKNOWN_MODEL)
 
     def thinking_for(self, candidate: Candidate, requested_model: str = "") -> ThinkingOutput:
-        """What becomes of <think> blocks: as the model, else the server, else STRIP_THINKING says.
+        """How to treat <think> blocks: as the model's, else the server's setting, else STRIP_THINKING says.
 
         `requested_model` is the model that the client named, for candidates that leave it as it is.
         """
@@ -131,15 +131,15 @@ class Ruleset:
     def strips_json_for(self, candidate: Candidate, requested_model: str = "") -> bool:
         """Whether a reply that is one fence of JSON becomes the JSON. Arguments as for `thinking_for`."""
         facts = self.facts(candidate.server, candidate.model or requested_model)
-        return _first(facts.strip_json_markdown, candidate.server.strip_json_markdown, self.strip_json_markdown)
+        return _first_set(facts.strip_json_markdown, candidate.server.strip_json_markdown, self.strip_json_markdown)
 
     def disables_thinking_for(self, candidate: Candidate, requested_model: str = "") -> bool:
         """Whether the model is asked not to think. Arguments as for `thinking_for`."""
         facts = self.facts(candidate.server, candidate.model or requested_model)
-        return _first(facts.disable_thinking, candidate.server.disable_thinking, self.disable_thinking)
+        return _first_set(facts.disable_thinking, candidate.server.disable_thinking, self.disable_thinking)
 
 
-def _first(*answers: bool | None) -> bool:
+def _first_set(*answers: bool | None) -> bool:
     return next(answer for answer in answers if answer is not None)
 
 
@@ -153,55 +153,65 @@ def parse_ruleset(
     if model is None:
         raise RulesError(problems)
     compiler = Compiler(document, env or {}, settings.request_timeout, presets or {})
+    rules = _compiled(compiler, model, settings, filename)
+    problems += compiler.problems
+    if errors := [problem for problem in problems if problem.severity == "error"]:
+        raise RulesError(errors)
+    problems += _warnings(document, model, compiler, rules)
+    return replace(
+        rules,
+        digest=hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest() if text else "",
+        warnings=tuple(sorted(problems, key=lambda problem: (problem.line, problem.column))),
+        _auto={names: tuple(rules.routes_for(*names)) for names in rules.auto_groups()},
+    )
+
+
+def _compiled(compiler: Compiler, model: RulesFileModel, settings: Defaults, filename: str) -> Ruleset:
+    """All values of the file. Its faults are then in the compiler's `problems`."""
     compiler.compile_servers(model)
     facts = compiler.compile_models(model)
     aliases = compiler.compile_aliases(model)
     routes = tuple(compiler.compile_routes(model, aliases))
-    fallbacks = compiler.compile_fallbacks(model, aliases)
     default = compiler.default_server(settings.default_upstream)
-    auto_default = compiler.compile_default(model, aliases, default)
-    local_only = compiler.compile_local(model)
-    arbiter = compiler.compile_arbiter(model)
-    model_map = compile_model_map(settings.model_map)
-    problems += compiler.problems
-    if errors := [problem for problem in problems if problem.severity == "error"]:
-        raise RulesError(errors)
-    warnings = [
-        *problems,
-        *routing_warnings(document, routes, aliases, compiler.servers, model_map, local_only, fallbacks),
-        *_layer_warnings(document, model, compiler, aliases),
-    ]
     exact, others = _index(routes)
-    rules = Ruleset(
+    return Ruleset(
         servers=compiler.servers,
         aliases=aliases,
         routes=routes,
         models=facts,
         default=default,
         default_set=settings.default_upstream_set,
-        model_map=model_map,
-        upstreams=_upstreams(compiler, default, settings.default_upstream_set),
+        model_map=compile_model_map(settings.model_map),
         strip_thinking=settings.strip_thinking,
         strip_json_markdown=settings.strip_json_markdown,
         disable_thinking=settings.disable_thinking,
         file=filename,
-        digest=hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest() if text else "",
-        warnings=tuple(sorted(warnings, key=lambda problem: (problem.line, problem.column))),
-        auto_default=auto_default,
-        fallbacks=fallbacks,
-        local_only=local_only,
+        digest="",
+        fallbacks=compiler.compile_fallbacks(model, aliases),
+        auto_default=compiler.compile_default(model, aliases, default),
+        local_only=compiler.compile_local(model),
         auto_names=frozenset(model.auto_names),
         cache=model.cache,
         semantic_routes=model.semantic_routes,
-        arbiter=arbiter,
+        arbiter=compiler.compile_arbiter(model),
         lists_tools=any("tools" in fact.modalities for fact in facts.values()),
         needs_features=any(route.match.condition for route in routes)
         or any(fact.modalities or fact.context for fact in facts.values()),
+        upstreams=_upstreams(compiler, default, settings.default_upstream_set),  # after all that may add a server
         _exact=exact,
         _others=others,
     )
-    ready = {names: tuple(rules.routes_for(*names)) for names in rules.auto_groups()}
-    return replace(rules, _auto=ready)
+
+
+def _warnings(document: Document, model: RulesFileModel, compiler: Compiler, rules: Ruleset) -> list[Problem]:
+    """Warn of what the whole file shows. `rules` has no faults."""
+    aliases = rules.aliases
+    return [
+        *routing_warnings(
+            document, rules.routes, aliases, rules.servers, rules.model_map, rules.local_only, rules.fallbacks
+        ),
+        *_layer_warnings(document, model, compiler, aliases),
+    ]
 
 
 def _layer_warnings(
@@ -222,7 +232,7 @@ def _layer_warnings(
 
 
 def _upstreams(compiler: Compiler, default: Server, default_set: bool) -> tuple[Server, ...]:
-    """Every server once; the default one only where it was asked for, or is all there is."""
+    """Every server once; DEFAULT_UPSTREAM only where it was given, or is the only one."""
     servers = [*compiler.servers.values(), *compiler.unnamed.values()]
     if (default_set or not servers) and default not in servers:
         servers.append(default)
@@ -230,7 +240,7 @@ def _upstreams(compiler: Compiler, default: Server, default_set: bool) -> tuple[
 
 
 def _index(routes: tuple[Route, ...]) -> tuple[dict[str, tuple[int, ...]], tuple[int, ...]]:
-    """Thousands of exact names cost one lookup; what is left must be asked one by one."""
+    """Index the routes by exact model name, so that thousands cost one look-up; the others are tried one by one."""
     exact: dict[str, list[int]] = {}
     others = []
     for index, route in enumerate(routes):

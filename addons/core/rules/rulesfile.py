@@ -108,7 +108,7 @@ class ServerFile(Written):
     keepalive: KeepAliveFile = Field(default_factory=KeepAliveFile, description="pings while a stream is silent")
 
     @model_validator(mode="after")
-    def _somewhere(self) -> ServerFile:
+    def _has_url_or_preset(self) -> ServerFile:
         if self.url is None and self.preset is None:
             raise ValueError("expected url or preset")
         return self
@@ -205,7 +205,7 @@ class TargetFile(Written):
     )
 
     @model_validator(mode="after")
-    def _leads_somewhere(self) -> TargetFile:
+    def _has_a_target(self) -> TargetFile:
         if self.upstream is None and self.model is None:
             raise ValueError("a route needs upstream, model, or both")
         return self
@@ -251,7 +251,7 @@ class RulesFileModel(Written):
     @model_validator(mode="before")
     @classmethod
     def _empty_sections(cls, written: Any) -> Any:
-        """`routes:` with nothing under it is an empty section, not a wrong one."""
+        """Take `routes:` with nothing under it as an empty section."""
         if not isinstance(written, dict):
             return written
         sections = ("servers", "models", "aliases", "routes", "keepalive")

@@ -1,4 +1,4 @@
-"""The shape of a rules file, checked: a Document becomes a RulesFileModel, or a list of Problems in plain words."""
+"""Check the shape of a rules file: turn a Document into a RulesFileModel, or a list of Problems in plain words."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ _EXPECTED = {
     "string_pattern_mismatch": "expected a name of letters, digits, dot, underscore and hyphen",
 }
 
-# Which model stands at which place of the file; None stands for any name or index.
+# Place in the file -> the model that describes it; None stands for any name or index.
 _PLACES: dict[tuple[str | None, ...], type[BaseModel]] = {
     (): RulesFileModel,
     ("servers", None): ServerFile,
@@ -94,7 +94,7 @@ _SHORT_FORMS: dict[type[BaseModel] | None, str] = {
     Category: "expected a target, or a mapping with target and utterances",
 }
 
-# What stands in for an entry with faults while the rest is looked at, so that names keep their meaning.
+# Replacements for entries with faults while the rest is checked, so that their names stay known.
 _STAND_INS: dict[str, Any] = {
     "servers": "http://unreadable.invalid",
     "models": {},
@@ -105,7 +105,7 @@ _STAND_INS: dict[str, Any] = {
 
 
 def check_shape(document: Document) -> tuple[RulesFileModel | None, list[Problem]]:
-    """Validate. With problems, the model is what can be read of the rest, to look for more; or None."""
+    """Validate a document. With problems, the model holds the rest of the file, to search it for more; or is None."""
     data = {} if document.data is None else document.data
     if not isinstance(data, dict):
         return None, [document.problem((), "expected a mapping with servers, aliases and routes")]
@@ -117,7 +117,7 @@ def check_shape(document: Document) -> tuple[RulesFileModel | None, list[Problem
 
 
 def _readable(data: dict[str, Any], errors: list[dict[str, Any]]) -> RulesFileModel | None:
-    """The file without what is at fault: first only the keys themselves, then, if that leaves holes, whole entries."""
+    """The file without its faults: first without the faulty keys, then, if keys are missing, without whole entries."""
     rest = deepcopy(data)
     for repair in (_leave_out, _stand_in):
         for error in errors:
@@ -161,12 +161,12 @@ def _stand_in(rest: dict[str, Any], location: Path) -> None:
 
 
 def _problem(document: Document, error: dict[str, Any]) -> Problem:
-    # "[key]" follows the name of a mapping's entry whose key, not value, is at fault.
+    # "[key]" follows the name of an entry whose key, not value, is wrong.
     path: Path = tuple(part for part in error["loc"] if not _is_tag(part))
     if path[2:3] == ("match",) and error["type"] != "missing":
         path = _as_written(document, path)  # a short form has fewer levels than the model
     if path[:1] == ("servers",) and path[2:] == ("url",) and isinstance(document.data["servers"][path[1]], str):
-        path = path[:2]  # the short form: the URL stands where the mapping would
+        path = path[:2]  # the short form has the URL in place of the mapping
     if error["type"] == "extra_forbidden":
         return document.problem(path, _unknown_key(path), at_key=True)
     message = _message(error, path)
@@ -181,7 +181,7 @@ def _as_written(document: Document, path: Path) -> Path:
 
 
 def _unnested(path: Path) -> Path:
-    """The path as if its conditions stood in `match` itself, and not within all, any or not."""
+    """The path without the levels of all, any and not, as if its conditions stood in `match` itself."""
     if path[:1] != ("routes",) or path[2:3] != ("match",):
         return path
     rest = path[3:]
@@ -207,7 +207,7 @@ def _message(error: dict[str, Any], path: Path) -> str:
 
 
 def _got(error: dict[str, Any], path: Path) -> str:
-    """`, not 'x'`, where that helps and the value can be no secret."""
+    """`, not 'x'` for the message, where that helps and the value cannot be a secret."""
     if error["type"] == "missing" or any(key in path for key in _SECRET_KEYS):
         return ""
     got = error.get("input")

@@ -1,4 +1,4 @@
-"""YAML or JSON text -> plain values, and where in the text each of them stands.
+"""Read YAML or JSON text into plain values, with the position of each in the text.
 
 1. `load` returns a Document: dicts, lists, text, numbers, booleans and None, with the position of every key and value.
 2. Duplicate keys and unreadable values are in its `problems`: reading goes on, so that all are found.
@@ -21,7 +21,7 @@ from switchman.addons.core.rules.problems import Problem, RulesError
 Path = tuple[str | int, ...]
 Position = tuple[int, int]  # line and column, from 1
 
-MAX_VALUES = 200_000  # a few lines of nested YAML anchors can stand for billions of values
+MAX_VALUES = 200_000  # a few lines of nested YAML anchors can expand to billions of values
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _MERGE = "tag:yaml.org,2002:merge"
 
@@ -37,7 +37,7 @@ class Document:
     problems: tuple[Problem, ...] = ()
 
     def problem(self, path: Path, message: str, *, at_key: bool = False, warning: bool = False) -> Problem:
-        """A Problem at a path, or at the nearest place around it that the text has."""
+        """A Problem at a path, or at the nearest enclosing place that the text has."""
         line, column = self._position(path, at_key)
         return Problem(self.file, line, column, dotted(path), message, "warning" if warning else "error")
 
@@ -45,7 +45,7 @@ class Document:
         if not at_key and path in self.values:
             return self.values[path]
         for length in range(len(path), -1, -1):
-            # The key of what is around it: a block's value begins on the line below, where nobody would look.
+            # Take the key of the enclosing value: a block's value begins on the line below, where nobody would look.
             if place := self.keys.get(path[:length]) or self.values.get(path[:length]):
                 return place
         return (0, 0)
@@ -60,7 +60,7 @@ def dotted(path: Path) -> str:
 
 
 def load(text: str, file: str) -> Document:
-    """Read the text of `file`. Text that starts with a brace is JSON: tabs may indent it, which YAML would not have."""
+    """Read the text of `file`. Text that starts with a brace is JSON: tabs may indent it, which YAML forbids."""
     text = text.removeprefix("\ufeff")
     if text.lstrip().startswith("{"):
         text = text.replace("\t", " ")  # the same columns; a JSON string cannot hold a bare tab
@@ -161,7 +161,7 @@ class _Reader:
         return merged | result
 
     def _merged(self, node: Node, path: Path) -> dict[str, Any]:
-        """What `<<:` brings in. Its positions are those of the anchor, unless the mapping has the key itself."""
+        """The keys that `<<:` merges in. Their positions are the anchor's, unless the mapping has the key itself."""
         sources = node.value if isinstance(node, SequenceNode) else [node]
         merged: dict[str, Any] = {}
         for source in sources:
@@ -176,14 +176,14 @@ class _Reader:
         if not isinstance(node, ScalarNode):
             self.problems.append(self._problem(node, path, "a key is one word or text"))
             return None
-        return str(_joined(node.value))  # `8b: ...` and `null: ...` are names here, whatever YAML takes them for
+        return str(_joined(node.value))  # `8b: ...` and `null: ...` are names here, whatever type YAML gives them
 
     def _problem(self, node: Node, path: Path, message: str) -> Problem:
         return Problem(self.file, *_position(node), dotted(path), message)
 
 
 def _joined(value: Any) -> Any:
-    """JSON writes characters beyond U+FFFF as two escapes, each of which YAML takes for a character."""
+    """Join surrogates: JSON writes characters beyond U+FFFF as two escapes, which YAML reads as two characters."""
     if isinstance(value, str) and _SURROGATE.search(value):
         return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     return value

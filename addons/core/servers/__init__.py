@@ -1,4 +1,4 @@
-"""What is known of a server, and how an attempt at it is judged.
+"""Facts about servers, and the verdicts on attempts at them.
 
 In it: addresses, facts of servers and models, thinking by model family, credentials, retries, breakers.
 Door: `Server`, `Breakers`.

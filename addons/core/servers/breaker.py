@@ -1,12 +1,13 @@
-"""Circuit breakers, one per target: which upstreams are left alone for a while, and when one request may try again.
+"""Circuit breakers, one per target: they skip an upstream for a while, then let one request probe it.
 
     closed     answers are counted over a window; too many failures open the breaker
-    open       the target is left alone until its cooldown ends (it may still be asked as a last resort)
+    open       the target is skipped until its cooldown ends (it may still be tried as a last resort)
     half open  the cooldown is over: one request, the probe, may try; its verdict closes or opens the breaker again
 
-1. `is_open` asks; `claim` asks and takes the probe's place; `success` and `failure` report; `release` gives it back.
+1. `is_open` reads the state; `claim` also makes the caller the probe; `success` and `failure` report a verdict;
+   `release` ends a probe without one.
 2. Times are seconds on any clock that does not go back; `now` is always an argument.
-3. What is not the upstream's fault (a client that left) is no failure: `release` says that there was no verdict.
+3. A failure that is not the upstream's fault (the client left) does not count: call `release`.
 4. Memory is bounded: at most MAX_TARGETS targets, and a second-by-second count of one window for each.
 """
 
@@ -58,7 +59,7 @@ class Breakers:
         return "open" if now < breaker.open_until else "half_open"
 
     def is_open(self, target: str, now: float) -> bool:
-        """Whether others should be tried first: the target cools down, or a probe is already finding out."""
+        """Whether to try others first: the target cools down, or a probe is under way."""
         match self.state(target, now):
             case "closed":
                 return False
@@ -68,7 +69,7 @@ class Breakers:
                 return self._probing(self._breakers[target], now)
 
     def claim(self, target: str, now: float) -> bool:
-        """Whether a request may go to the target in good faith. Half open: True for one caller, now the probe."""
+        """Whether the target may be tried. Half open: True for one caller, which becomes the probe."""
         match self.state(target, now):
             case "closed":
                 return True
@@ -82,21 +83,21 @@ class Breakers:
                 return True
 
     def release(self, target: str) -> None:
-        """The probe ended without a verdict (its client left, or the fault was the client's): another may probe."""
+        """End a probe without a verdict (its client left, or the fault was the client's): another may probe."""
         if breaker := self._breakers.get(target):
             breaker.probe_since = None
 
     def success(self, target: str, now: float) -> None:
-        """The target answered. In any state but closed this closes the breaker and forgets what was before."""
+        """Count an answer. Unless the breaker is closed, close it and forget all earlier counts."""
         breaker = self._breaker(target, now)
         if breaker.opened:
             self._breakers[target] = breaker = _Breaker(touched=now)
         self._count(breaker, now, failed=False)
 
     def failure(self, target: str, now: float, retry_after: float | None = None) -> None:
-        """The target failed. `retry_after` (seconds): what it asked for; it opens the breaker at once for that long.
+        """Count a failure. `retry_after` (seconds): the target's Retry-After; it opens the breaker at once.
 
-        Retry-After is a floor: where the breaker opens for longer on its own account, the longer time holds.
+        Retry-After is a floor: where the breaker's own cooldown is longer, that holds.
         """
         breaker = self._breaker(target, now)
         self._count(breaker, now, failed=True)

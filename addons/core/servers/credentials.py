@@ -1,11 +1,11 @@
-"""Who gets the client's own credentials. A key that went to a stranger cannot be taken back, so this is one rule.
+"""Decide which servers get the client's own credentials. A key cannot be taken back once sent, so this is one rule.
 
-A server gets them, in this order:
-1. `forward_auth` says so, or says not.
-2. It is the plan's first choice: whom the rules name first, be it up or not.
-3. It has the same origin as the first choice: scheme, host and port.
-4. Both are on the user's own network.
-Nobody else does: a fallback may have another owner. `source` says what a server is asked with in the end.
+The first of these decides:
+1. `forward_auth` is set: true sends them, false does not.
+2. The server is the plan's first choice, the one that the rules name first, whether it is up or not: it gets them.
+3. It has the origin of the first choice (scheme, host and port): it gets them.
+4. Both are on the user's own network: it gets them.
+No other server does: a fallback may have another owner. `source` says whose credentials are sent in the end.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def forwards(server: Server, first: Server) -> bool:
 
 
 def source(server: Server, first: Server) -> Source:
-    """Whose credentials a server is asked with: those that the rules give it, the client's, or none."""
+    """Whose credentials a request to the server carries: those in the rules, the client's, or none."""
     if server.api_key is not None:
         return "own"
     if forwards(server, first):
@@ -58,7 +58,7 @@ def source(server: Server, first: Server) -> Source:
 
 
 def is_on_own_network(host: str) -> bool:
-    """Whether a host (lower case, without brackets) is this machine or a neighbour, as far as its name tells."""
+    """Whether a host (lower case, without brackets) is on the local machine or network, judged by its name alone."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
@@ -73,16 +73,16 @@ def is_on_own_network(host: str) -> bool:
 
 
 def without_secrets(path: str) -> str:
-    """A path without those parameters of its query that carry credentials."""
+    """The path without the query parameters that carry credentials."""
     path, mark, query = path.partition("?")
     kept = [one for one in query.split("&") if not is_secret_name(unquote_plus(one.partition("=")[0]))]
     return path + mark + "&".join(kept) if any(kept) else path
 
 
 def secrets_of(headers: Mapping[str, str], path: str) -> str:
-    """All that names its sender by a secret, in headers (lower-case names) and in the query; "" for nothing.
+    """All credentials in headers (lower-case names) and in the query, joined; "" for none.
 
-    Cookies are left out: who has one is still told from another by its address.
+    Cookies are left out: their senders are still told apart by address.
     """
     given = [f"{name}={headers[name]}" for name in sorted(headers) if name != "cookie" and is_secret_name(name)]
     query = path.partition("?")[2].split("&")
@@ -100,7 +100,7 @@ def header_for(key: str, dialect: DialectName | None) -> tuple[str, str]:
 
 
 def strangers(servers: Iterable[Server], first: Server) -> list[Server]:
-    """Those that nothing in the rules gives credentials, though they are no neighbours, and so will want some."""
+    """Servers outside the own network that get no credentials by the rules, and so will likely refuse requests."""
     return [
         server
         for server in dict.fromkeys(servers)

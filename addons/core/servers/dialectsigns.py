@@ -1,4 +1,4 @@
-"""What an answer tells of the dialect that its server speaks. Pure: status and body in.
+"""Recognise the dialect that a server speaks from an answer of its own. Pure: status and body in.
 
 1. GET /api/version with a version, or GET / that says so: Ollama, which speaks OpenAI's /v1 too.
 2. GET /v1/models with a list: Anthropic's has pages and entries of type "model", OpenAI's has not.
@@ -22,7 +22,7 @@ GREETING = b"Ollama is running"
 
 
 def of_version(status: int, body: bytes) -> Dialects | None:
-    """From the answer to GET /api/version; None where it does not tell."""
+    """From the answer to GET /api/version; None where it shows no dialect."""
     answer = _parsed(body)
     found = status == 200 and isinstance(answer, dict) and isinstance(answer.get("version"), str)
     return OLLAMA if found else None

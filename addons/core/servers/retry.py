@@ -1,4 +1,4 @@
-"""Which failures let the next candidate try, and how long an upstream asks to be left alone."""
+"""Which failures move a request to the next candidate, and how long an upstream asks to be left alone."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class _RetryOn(Protocol):
 
 
 def retriable_statuses(server: _RetryOn) -> frozenset[int]:
-    """The statuses with which an answer of this server lets the next candidate try."""
+    """The statuses of this server's answers after which the next candidate is tried."""
     return RETRIABLE_STATUSES | server.retry_on
 
 

@@ -1,4 +1,4 @@
-"""Upstream servers and what is known of their models, as values."""
+"""Upstream servers, and the facts about their models, as values."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ class Deadlines:
 
 @dataclass(frozen=True, slots=True)
 class Quirks:
-    """How one server differs from its dialect's reference; presets set these, and routes.yaml may.
+    """The differences of one server from its dialect's reference. Presets set these, and routes.yaml may.
 
     `max_completion_tokens`: an OpenAI server that refuses max_tokens (OpenAI's own newer models).
     `sampling_extensions`: an OpenAI server that also takes top_k, min_p and repetition_penalty (vLLM, llama.cpp).
     `effort_none`: `reasoning_effort: "none"` may be sent to say "do not think".
-    `thinking_switch`: its own way to be told whether to think, whatever the model. None: by the model's name. Servers
-    of `thinking` also get the thoughts of earlier turns, where the request is translated.
-    `usage_in_stream`: a stream may be asked to tell its usage (`stream_options`).
+    `thinking_switch`: its own parameter for thinking, whatever the model. None: the model's name decides. Servers of
+    `thinking` also get the thoughts of earlier turns, where the request is translated.
+    `usage_in_stream`: it takes `stream_options`, by which a stream reports its usage.
     `has_responses`: an OpenAI server that has /v1/responses.
-    `developer_role`: whether an OpenAI server knows the role `developer`. None: nobody said, so what passes through is
-    left alone, and what is translated says `system`, which every server knows.
+    `developer_role`: whether an OpenAI server knows the role `developer`. None: not known, so requests of its own
+    dialect keep the role, and translated ones use `system`, which every server knows.
     `openai_fields`: true for an OpenAI server that takes all of OpenAI's own fields (metadata, store, service_tier,
     prompt_cache_key, ...), false for one that refuses even user and seed. None: these two are sent, the others are not.
     """
@@ -53,10 +53,10 @@ class Quirks:
 
 @dataclass(frozen=True, slots=True)
 class KeepAlive:
-    """When a client that waits for the rest of a stream is sent a ping.
+    """When to send a ping to a client that waits for the rest of a stream.
 
-    `after`: seconds in which nothing was sent, 0 for never. `before_answer`: also while the server has not begun its
-    answer; the status 200 has then gone out, and a later failure is an error event in the stream.
+    `after`: seconds of silence before each ping, 0 for never. `before_answer`: also before the server begins its
+    answer; the status 200 has then been sent, so a later failure becomes an error event in the stream.
     """
 
     after: float = 30.0  # less than the 60 s after which common proxies give a silent connection up
@@ -65,7 +65,7 @@ class KeepAlive:
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """One upstream. None in `dialect` means: it speaks whatever the client speaks. Secrets stay out of repr."""
+    """One upstream. `dialect` None: it speaks the client's dialect. Secrets stay out of repr."""
 
     name: str
     url: BaseURL
@@ -80,14 +80,14 @@ class Server:
     strip_json_markdown: bool | None = None  # None: as STRIP_JSON_MARKDOWN says
     disable_thinking: bool | None = None  # None: as DISABLE_THINKING says
     forward_auth: bool | None = None  # the client's own credentials go to it; None: as credentials.py says
-    also: tuple[DialectName, ...] = ()  # what it speaks beside `dialect`
+    also: tuple[DialectName, ...] = ()  # dialects that it speaks besides `dialect`
     quirks: Quirks = Quirks()
     keepalive: KeepAlive = KeepAlive()
 
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
-    """What the file says of one `server/model`. None: not known. Costs are $ per million tokens, context is tokens."""
+    """The file's facts about one `server/model`. None: not known. Costs: $ per million tokens; context: tokens."""
 
     thinking_output: ThinkingOutput | None = None
     strip_json_markdown: bool | None = None

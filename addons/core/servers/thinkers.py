@@ -1,7 +1,7 @@
-"""Families of models, by their names, and the words by which each is told whether to think. Data, and one look-up.
+"""Families of models by name, and the parameters that switch each family's thinking. Data, and one look-up.
 
-A name says more than a server does where the server is only a door: the same family takes the same words behind
-OpenAI's own address, Azure's, or a proxy's. What is not listed is not known, and is told nothing of its own.
+The name decides where the server only passes requests on: a family takes the same parameters behind OpenAI's own
+address, Azure's, or a proxy's. A name that is not listed is unknown, and gets no parameter of its own.
 """
 
 from __future__ import annotations
@@ -10,24 +10,24 @@ import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
-# What a rule says of thinking; "auto": nothing.
+# A rule's setting for thinking; "auto" leaves it to the request and the model's default.
 Thinking = Literal["auto", "enabled", "disabled"]
 
-# How a server of OpenAI's dialect is told whether to think, where it is known for one way:
+# The parameter by which a server of OpenAI's dialect switches thinking, where it is known for one:
 #   effort      reasoning_effort, "none" included (Groq, Ollama's own /v1)
 #   reasoning   `reasoning: {enabled or effort}` (OpenRouter)
 #   thinking    `thinking: {type: enabled or disabled}` (DeepSeek, Z.AI, Moonshot)
 #   template    chat_template_kwargs (vLLM, SGLang, llama.cpp)
-#   words       nothing but what stands in the messages (LM Studio)
+#   words       none: only a switch within the messages (LM Studio)
 ThinkingSwitch = Literal["effort", "reasoning", "thinking", "template", "words"]
 
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """`least`, `effort`: the words of reasoning_effort for thinking as little as it can, and for thinking; "" for a
-    family without. `template`: the switch among chat_template_kwargs. `soft`: it obeys /think and /no_think in a user's
-    message. `adaptive`: the Messages API's newer form, without a budget. `settled`: nothing is to be told to it, as it
-    always thinks, or never does.
+    """One family. `least`, `effort`: values of reasoning_effort for as little thinking as possible, and for thinking;
+    "" where the family takes none. `template`: the switch among chat_template_kwargs. `soft`: it obeys /think and
+    /no_think in a user's message. `adaptive`: it takes the Messages API's newer form, without a budget. `settled`: it
+    always thinks or never does, so it gets no parameter.
     """
 
     name: re.Pattern[str]
@@ -44,6 +44,9 @@ def _family(name: str, least: str = "", effort: str = "", **more: bool | str) ->
 
 
 UNKNOWN: Final = _family("")
+
+# Names come from clients, and the patterns below take time by the square of a name's length.
+LONGEST_NAME: Final = 256
 
 # The first that fits. Sources: OpenAI's reasoning guide and the errors of its API (gpt-5.1 and later know "none", gpt-5
 # "minimal", Codex, the o series and gpt-oss begin at "low"); Google's page on OpenAI compatibility; xAI's reasoning
@@ -70,5 +73,5 @@ FAMILIES: Final = (
 
 
 def family_of(model: str) -> Family:
-    """UNKNOWN where the name says nothing."""
-    return next((family for family in FAMILIES if family.name.search(model)), UNKNOWN)
+    """Look a model's name up, by its first LONGEST_NAME characters. UNKNOWN where none fits."""
+    return next((family for family in FAMILIES if family.name.search(model, 0, LONGEST_NAME)), UNKNOWN)

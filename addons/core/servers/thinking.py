@@ -1,4 +1,4 @@
-"""Whether a model is to think, and how each kind of server is told: as edits of the request's JSON.
+"""Decide whether a model is to think, and tell each kind of server: as edits of the request's JSON.
 
     resolve(strategy, endpoint, body, off_by_default) -> ThinkingChoice, or None for "leave the request as it is"
     1. the rule says disabled                   -> not to think
@@ -16,7 +16,7 @@ What a target understands, first of these that fits:
   the request has it or the model's name is of a family that takes it (thinkers.py); Qwen's soft switch, two words after
   the last user message, for Qwen3.
 - The soft switch goes to models of unknown families too where DISABLE_THINKING asks for it: that is its contract.
-- Nothing else is guessed. What nobody understands is left out, and Instruction says so.
+- Nothing else is guessed. Where the target has no way to be told, nothing is sent, and Instruction says so.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _SOFT: Final = re.compile(r"/(?:no_)?think\b")
 
 @dataclass(frozen=True, slots=True)
 class ThinkingChoice:
-    """`by_rule`: a rule says so; else DISABLE_THINKING, or the server's or model's own setting."""
+    """`by_rule`: a rule decided; else DISABLE_THINKING, or the server's or model's own setting did."""
 
     think: bool
     by_rule: bool = True
@@ -50,8 +50,8 @@ class ThinkingChoice:
 
 @dataclass(frozen=True, slots=True)
 class Traits:
-    """What a server is known for. `templates`: it takes chat_template_kwargs. `effort_none`: it knows that effort.
-    `switch`: its own way to be told.
+    """What a server takes. `templates`: chat_template_kwargs. `effort_none`: the effort "none". `switch`: a parameter
+    of its own for thinking.
     """
 
     templates: bool = False
@@ -61,7 +61,7 @@ class Traits:
 
 @dataclass(frozen=True, slots=True)
 class Instruction:
-    """`how`: a sentence for a person, "" where there was nothing to tell. `understood`: the target can be told."""
+    """`how`: a sentence for a person, "" where nothing had to be sent. `understood`: the target can be told."""
 
     how: str = ""
     edits: Edits = field(default_factory=dict)
@@ -75,7 +75,7 @@ NOTHING: Final = Instruction()
 def resolve(
     strategy: Thinking, endpoint: Endpoint, body: Mapping[str, Any], off_by_default: bool
 ) -> ThinkingChoice | None:
-    """What the rule, the request and the model's default come to. `endpoint` and `body` are the client's."""
+    """Decide by the rule, the request and the model's default. `endpoint` and `body` are the client's."""
     if strategy != "auto":
         return ThinkingChoice(strategy == "enabled")
     if not off_by_default or requested(endpoint, body) is not None:
@@ -84,7 +84,7 @@ def resolve(
 
 
 def requested(endpoint: Endpoint, body: Mapping[str, Any]) -> bool | None:
-    """What a request says itself, in the dialect of `endpoint`; None where it says nothing."""
+    """The request's own wish, in the dialect of `endpoint`: True to think; None where it has none."""
     if endpoint.dialect == "ollama":
         think = body.get("think")
         return None if think is None else think not in (False, "")
@@ -95,10 +95,10 @@ def requested(endpoint: Endpoint, body: Mapping[str, Any]) -> bool | None:
     if isinstance(effort, str):
         return effort not in _OFF_EFFORTS
     kwargs = "chat_template_kwargs"
-    for said in (_member(body, "reasoning", "enabled"), _member(body, kwargs, "enable_thinking"),
-                 _member(body, kwargs, "thinking"), body.get("enable_thinking")):  # fmt: skip
-        if isinstance(said, bool):
-            return said
+    for switch in (_member(body, "reasoning", "enabled"), _member(body, kwargs, "enable_thinking"),
+                   _member(body, kwargs, "thinking"), body.get("enable_thinking")):  # fmt: skip
+        if isinstance(switch, bool):
+            return switch
     found = _SOFT.findall(_last_words(body))
     return found[-1] == "/think" if found else None
 
@@ -115,7 +115,7 @@ def _effort(body: Mapping[str, Any]) -> Any:
 def instruct(
     choice: ThinkingChoice | None, endpoint: Endpoint, body: Mapping[str, Any], model: str, traits: Traits = PLAIN
 ) -> Instruction:
-    """How a server is told. `endpoint` and `body` are as the server gets them, `model` its name there."""
+    """The edits that tell a server. `endpoint` and `body` are as the server gets them, `model` is the name it uses."""
     if choice is None or endpoint.operation not in ("chat", "completion", "responses"):
         return NOTHING
     what = "to think" if choice.think else "not to think"
@@ -126,19 +126,19 @@ def instruct(
         return Instruction(f"There is no way to tell {model or 'it'} {what}: nothing is changed.", understood=False)
     if not edits:
         return Instruction("It does not think unless it is asked to, so nothing had to be said.")
-    return Instruction(f"Told {what} by {_named(edits)}.", edits)
+    return Instruction(f"Told {what} by {_in_words(edits)}.", edits)
 
 
-def _named(edits: Edits) -> str:
+def _in_words(edits: Edits) -> str:
     """The edits in words: what is set, not what is taken away."""
-    said = [
+    parts = [
         "a soft switch after the user's words"
         if path[0] in ("messages", "prompt")
         else f"{_path(path)}: {_brief(value)}"
         for path, value in edits.items()
         if value is not REMOVE
     ]
-    return ", ".join(said) or f"leaving out {', '.join(_path(path) for path in edits)}"
+    return ", ".join(parts) or f"leaving out {', '.join(_path(path) for path in edits)}"
 
 
 def _path(path: tuple[str | int, ...]) -> str:
@@ -154,7 +154,7 @@ def _brief(value: Any) -> str:
 def _edits(
     choice: ThinkingChoice, endpoint: Endpoint, body: Mapping[str, Any], model: str, traits: Traits
 ) -> Edits | None:
-    """None where the target understands nothing of the kind."""
+    """The edits for this target; None where it has no way to be told."""
     family = family_of(model)
     if endpoint.dialect == "ollama":  # its API: "should the model think before responding"; gpt-oss takes levels only
         return {("think",): choice.think if choice.think or family.least != "low" else "low"}
@@ -181,7 +181,7 @@ def _anthropic_on(body: Mapping[str, Any], family: Family) -> Edits | None:
 
 
 def _anthropic_off(body: Mapping[str, Any], family: Family) -> Edits:
-    """It does not think unless it is asked to; the newest models refuse the word "disabled"."""
+    """Without `thinking` it does not think; the newest models refuse the type "disabled"."""
     if "thinking" not in body:
         return {}
     return {("thinking",): REMOVE if family.adaptive else {"type": "disabled"}}
@@ -233,7 +233,7 @@ def _by_words(choice: ThinkingChoice, endpoint: Endpoint, body: Mapping[str, Any
 
 
 def _last_words(body: Mapping[str, Any]) -> str:
-    """The text that a soft switch would stand in: the prompt, or the last user message's last text."""
+    """The text that a soft switch is appended to: the prompt, or the last user message's last text."""
     path = _last_text(body)
     if path is None:
         return ""

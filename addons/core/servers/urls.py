@@ -1,7 +1,7 @@
-"""An upstream's base URL, and how a request's path is joined to it.
+"""Parse an upstream's base URL, and join a request's path to it.
 
 1. `parse` turns the text of a configuration into a BaseURL, or raises ValueError with a sentence for its author.
-2. `join` puts an inbound path behind a base path, so that `/v1` is neither doubled nor lost.
+2. `join` appends an inbound path to the base path, so that `/v1` is neither doubled nor lost.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_.])?")
 
 @dataclass(frozen=True, slots=True)
 class BaseURL:
-    """Where a server is. `host` is lower case, without brackets; `path` is "" or starts, never ends, with a slash."""
+    """A server's address. `host` is lower case, without brackets; `path` is "" or starts, never ends, with a slash."""
 
     scheme: str
     host: str
@@ -28,7 +28,7 @@ class BaseURL:
 
     @property
     def authority(self) -> str:
-        """What a Host header says: the port only where it is not the scheme's own, IPv6 in brackets."""
+        """The value of a Host header: the port only if it is not the scheme's default, IPv6 in brackets."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if DEFAULT_PORTS[self.scheme] == self.port else f"{host}:{self.port}"
 
@@ -73,13 +73,13 @@ def _explain_scheme(text: str) -> None:
         shown = "" if "@" in text or "?" in text else f" (perhaps http://{text.lstrip('/')})"
         raise ValueError(f"a URL starts with http:// or https://{shown}")
     if scheme.lower() not in DEFAULT_PORTS:
-        raise ValueError("a URL starts with http:// or https://; other schemes are not spoken here")
+        raise ValueError("a URL starts with http:// or https://; other schemes are not supported")
     if rest[:1] in ("", "/", ":", "?", "#"):
         raise ValueError("the host is missing: expected something like http://localhost:8000")
 
 
 def _reason(error: ValueError) -> str:
-    """What kind of fault it was, without urllib's own words: they quote the text, which may hold a secret."""
+    """The kind of fault, without urllib's own message, which quotes the text, and that may hold a secret."""
     words = str(error)
     if words.startswith("Port"):
         return "the port is a number from 1 to 65535"
@@ -104,7 +104,7 @@ def _clean_path(path: str) -> str:
 
 
 def join(base: BaseURL, path: str) -> str:
-    """The path to ask `base` for, given the inbound `path` (canonical, or any other; a query string is carried along).
+    """The path to request from `base` for the inbound `path` (canonical, or any other; a query string is kept).
 
     A version segment in the base (`/v1`, `/v1beta/openai`) means the base is complete, so the inbound `/v1` is dropped;
     otherwise it is kept. Ollama's own `/api/...` lives beside `/v1`, so a trailing version of the base is not for it.

@@ -1,4 +1,4 @@
-"""An answer on its way: bytes to events, through stages, to bytes.
+"""Process an answer as it passes: bytes to events, through stages, to bytes.
 
 In it: SSE and NDJSON, Pipe, the stages (think, fences, naming), the collector of a reply, decoders of compressed
     bodies.

@@ -1,10 +1,10 @@
-"""Decoders of content-encodings: the compressed bytes of a body in, as they come; its own bytes out, as they come.
+"""Decoders of content-encodings: take the compressed bytes of a body as they arrive, return the decoded ones.
 
-1. `decoder_for(header)` gives a Decoder for gzip, deflate, br and zstd, and for several of them one after the other;
-   None for a coding nobody here knows.
-2. `feed(data)` yields what `data` adds, in pieces of about PIECE bytes at most and never empty, however far it expands;
-   a piece is made only when it is asked for. `end()` says that no more comes.
-3. Undecodable: the bytes are no such coding, end before its end, or expand beyond all reason.
+1. `decoder_for(header)` returns a Decoder for gzip, deflate, br and zstd, and for several of them one after the other;
+   None for an unknown coding.
+2. `feed(data)` yields the bytes that `data` adds, in pieces of about PIECE bytes at most and never empty, however far
+   it expands; a piece is decoded only when the caller takes it. `end()` ends the body.
+3. It raises Undecodable if the bytes are not of that coding, end too early, or expand more than RATIO times.
 
 Formats: RFC 1950 to 1952 (zlib, deflate, gzip), RFC 7932 (brotli), RFC 8878 (zstd). Names: RFC 9110 section 8.4.1.
 """
@@ -20,19 +20,19 @@ import brotli
 import zstandard
 
 PIECE: Final = 256 * 1024  # bytes
-# A body that is larger than FREE and more than RATIO times what came for it is no answer. Text that repeats itself
-# shrinks to a hundredth, bombs to a thousandth and less.
+# A body that is larger than FREE and than RATIO times its compressed bytes is refused. Text that repeats itself shrinks
+# to a hundredth, bombs to a thousandth and less.
 FREE: Final = 16 * 1024 * 1024  # bytes
 RATIO: Final = 200
 # RFC 8878 section 3.1.1.1.2 recommends that decoders accept this much, and that encoders ask for no more.
 ZSTD_WINDOW: Final = 8 * 1024 * 1024  # bytes
-# A block of 4 bytes stands for up to 128 KiB in zstd, whose library has no limit for what one call gives.
+# A block of 4 bytes can expand to 128 KiB in zstd, whose library has no limit for the output of one call.
 ZSTD_STEP: Final = 16  # bytes
 MOST_CODINGS: Final = 3
 
 
 class Undecodable(ValueError):
-    """The message says why, for a person."""
+    """The body cannot be decoded; the message gives the reason, for a person."""
 
 
 class Decoder(ABC):
@@ -40,15 +40,15 @@ class Decoder(ABC):
 
     @abstractmethod
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """What `data` adds to the body."""
+        """Yield the decoded bytes that `data` adds."""
 
     @abstractmethod
     def end(self) -> None:
-        """No more will come."""
+        """End the body. Raises Undecodable if it is incomplete."""
 
 
 def decoder_for(header: str) -> Decoder | None:
-    """The decoder of a `content-encoding` header's value; None where it names what is not known here."""
+    """The decoder for a `content-encoding` header's value; None where it names an unknown coding."""
     codings = [name.strip().lower() for name in header.split(",")]
     codings = [name for name in codings if name not in ("identity", "")]
     if not 0 < len(codings) <= MOST_CODINGS or any(name not in _DECODERS for name in codings):
@@ -80,7 +80,7 @@ class _Zlib(Decoder):
             try:
                 piece = self._machine.decompress(data, PIECE)
             except zlib.error as error:
-                raise Undecodable(f"the body is no {self._name}: {error}") from None
+                raise Undecodable(f"the body is not {self._name}: {error}") from None
             if piece:
                 yield piece
             if self._machine.eof:
@@ -92,7 +92,7 @@ class _Zlib(Decoder):
 
     def end(self) -> None:
         if self._machine is not None or self._first:
-            raise Undecodable(f"the {self._name} body ends before its end")
+            raise Undecodable(f"the {self._name} body is incomplete")
 
 
 def _has_zlib_header(data: bytes) -> bool:
@@ -113,11 +113,11 @@ class _Brotli(Decoder):
                     yield piece
                 piece = self._machine.process(b"", output_buffer_limit=PIECE)
         except brotli.error as error:
-            raise Undecodable(f"the body is no br: {error}") from None
+            raise Undecodable(f"the body is not br: {error}") from None
 
     def end(self) -> None:
         if self._begun and not self._machine.is_finished():
-            raise Undecodable("the br body ends before its end")
+            raise Undecodable("the br body is incomplete")
 
 
 class _Zstd(Decoder):
@@ -136,7 +136,7 @@ class _Zstd(Decoder):
             try:
                 piece = self._machine.decompress(data)
             except zstandard.ZstdError as error:
-                raise Undecodable(f"the body is no zstd: {error}") from None
+                raise Undecodable(f"the body is not zstd: {error}") from None
             if piece:
                 yield piece
             if not self._machine.eof:
@@ -145,7 +145,7 @@ class _Zstd(Decoder):
 
     def end(self) -> None:
         if self._machine is not None:
-            raise Undecodable("the zstd body ends before its end")
+            raise Undecodable("the zstd body is incomplete")
 
 
 class _Chain(Decoder):
@@ -162,18 +162,18 @@ class _Chain(Decoder):
 
 
 class _Bounded(Decoder):
-    """Against bombs."""
+    """Refuse decompression bombs: bodies that expand more than RATIO times."""
 
     def __init__(self, decoder: Decoder) -> None:
         self._decoder = decoder
-        self._came = self._made = 0
+        self._received = self._decoded = 0  # bytes
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        self._came += len(data)
+        self._received += len(data)
         for piece in self._decoder.feed(data):
-            self._made += len(piece)
-            if self._made > FREE and self._made > RATIO * self._came:
-                raise Undecodable(f"{self._came} compressed bytes expand to more than {self._made}")
+            self._decoded += len(piece)
+            if self._decoded > FREE and self._decoded > RATIO * self._received:
+                raise Undecodable(f"{self._received} compressed bytes expand to more than {self._decoded}")
             yield piece
 
     def end(self) -> None:

@@ -3,8 +3,8 @@
 1. A splitter takes bytes cut anywhere and returns the events that are complete; every split of the input gives the
    same events.
 2. The raw bytes of all events, joined, are the bytes that came in: nothing is lost, added or normalised.
-3. Nothing here raises on bad input. What cannot be read has `data` None and passes through.
-4. Memory is bounded: an event above `limit` bytes is passed on in raw pieces, unread.
+3. Nothing here raises on bad input. An event that cannot be read has `data` None and passes through.
+4. Memory is bounded: an event above `limit` bytes is passed on in raw pieces, unparsed.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ class Event:
 
     `payload`: the bytes of its data (SSE: lines joined by a newline), None if it has none (a comment, a blank line).
     `at`: where the payload stands in `raw`; -1 if it is not there in one piece.
-    `data`: the payload parsed as JSON, when first asked for; None for `[DONE]`, comments and what is not JSON.
-    A stage that changes `data` in place, or sets it, sets `dirty`: only then is the event written anew.
+    `data`: the payload parsed as JSON, at first access; None for `[DONE]`, comments and anything but JSON.
+    A stage that changes `data` in place, or sets it, must set `dirty`: only then is the event serialised again.
     """
 
     __slots__ = ("_data", "at", "dirty", "name", "payload", "raw")
@@ -61,11 +61,11 @@ class Event:
 
     @property
     def is_done(self) -> bool:
-        """OpenAI's end of stream."""
+        """Whether this is OpenAI's end of stream, `[DONE]`."""
         return self.payload is not None and self.payload.strip() == b"[DONE]"
 
     def read(self) -> Any:
-        """The payload parsed afresh: a copy that shares nothing with `data`."""
+        """Parse the payload again: a copy that shares nothing with `data`."""
         if not self.payload:
             return None
         try:
@@ -82,13 +82,13 @@ class Event:
         return self.rewrite(dump(self._data)) if self.dirty else self.raw
 
     def rewrite(self, payload: bytes) -> bytes:
-        """`raw` with another payload (without line breaks). All other lines stay."""
+        """`raw` with another payload, which has no line breaks. All other lines stay."""
         if self.at >= 0 and self.payload is not None:
             return self.raw[: self.at] + payload + self.raw[self.at + len(self.payload) :]
         return _with_data_line(self.raw, payload)
 
     def settle(self) -> None:
-        """Write the changes into `raw`, so that restore() comes back to here."""
+        """Write the changes into `raw`, so that restore() returns to this state."""
         if self.dirty:
             data = self._data
             self.set_payload(dump(data))
@@ -104,7 +104,7 @@ class Event:
         self.dirty = False
 
     def restore(self) -> None:
-        """Forget what was changed since the event was made, or settled."""
+        """Undo the changes since the event was made, or settled."""
         self._data = _UNREAD
         self.dirty = False
 
@@ -116,7 +116,7 @@ class Event:
 
 
 def _with_data_line(raw: bytes, payload: bytes) -> bytes:
-    """SSE whose data stands on several lines: the first takes the new payload, the others go."""
+    """Rewrite an SSE event with several data lines: the first gets the payload, the others are removed."""
     out: list[bytes] = []
     placed = False
     for match in _LINE.finditer(raw):
@@ -130,7 +130,7 @@ def _with_data_line(raw: bytes, payload: bytes) -> bytes:
 
 
 class Splitter(ABC):
-    """What SSE and NDJSON have in common: a buffer, and events that end at a boundary."""
+    """The common part of SSE and NDJSON: a buffer, and events that end at a boundary."""
 
     def __init__(self, limit: int = EVENT_LIMIT) -> None:
         self._limit = limit
@@ -138,19 +138,19 @@ class Splitter(ABC):
         self._oversized = False  # the pieces of an event above the limit are on their way
 
     overlap: int
-    """How many bytes of a boundary can stand at the end of the buffer without being one yet."""
+    """The most bytes of an incomplete boundary at the end of the buffer."""
 
     @abstractmethod
     def ends(self, buffer: bytes | bytearray, at: int) -> Iterator[int]:
-        """Where the events in `buffer` end, looking for boundaries from `at` on."""
+        """The ends of the events in `buffer`, for boundaries from `at` on."""
 
     @abstractmethod
     def event(self, raw: bytes) -> Event:
-        """The event that `raw` is, with or without its boundary."""
+        """Parse `raw` into one event; the boundary may be missing."""
 
     @property
     def in_pieces(self) -> bool:
-        """Has a part of an event above the limit been passed on, and not yet its end?"""
+        """Whether a part of an event above the limit has been passed on, and its end has not."""
         return self._oversized
 
     def feed(self, data: bytes) -> list[Event]:
@@ -176,7 +176,7 @@ class Splitter(ABC):
         return events
 
     def end(self) -> list[Event]:
-        """What came after the last boundary, as an event without one: many servers leave the last blank line out."""
+        """The rest after the last boundary, as an event without one: many servers omit the last blank line."""
         raw = bytes(self._buffer)
         self._buffer.clear()
         return [self._complete(raw)] if raw else []

@@ -1,17 +1,17 @@
-"""JSON fences: a reply that is one fenced JSON block becomes the JSON.
+"""JSON fences: turn a reply that is one fenced JSON block into the JSON.
 
-The whole reply counts: white space, a line of three or more backticks with `json`, `jsonc`, `json5` or nothing behind
+The whole reply must be: white space, a line of three or more backticks with `json`, `jsonc`, `json5` or nothing behind
 them, the content, a line of at least as many backticks, white space. Without a word behind the opening backticks the
-content must begin with `{` or `[`. The content is given verbatim, without the line break before the closing line.
-Anything else is left alone to the byte: text before or after, a second block, an unclosed one, an empty one, another
-language.
+content must begin with `{` or `[`. The content is returned verbatim, without the line break before the closing line.
+Any other reply stays unchanged to the byte: one with text before or after the block, a second block, an unclosed or
+empty one, or another language.
 
-In a stream nobody can know that the reply is one fence before it has ended. So text is held while it may still be
-one, and
+In a stream it is not known that the reply is one fence before it has ended. So text is held while it may still be one,
+and
 
-- given back as it came as soon as it cannot be any more: a first word that is no fence, another language, text after
+- given back unchanged as soon as it cannot be one: a first word that is no fence, another language, text after
   the closing line, or more than HOLD_LIMIT characters;
-- released as the bare content when the choice ends. A stream that breaks off gives back what was held, as it came.
+- released as the bare content when the choice ends. A stream that breaks off gives back the held text unchanged.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from switchman.addons.core.streams.slots import Slot
 from switchman.addons.core.streams.slotstage import SlotStage
 
 HOLD_LIMIT: Final = 4 * 1024 * 1024
-"""Characters of a reply that are held at most while it may be one fence."""
+"""The most characters of a reply that are held while it may be one fence."""
 
 _LANGUAGES: Final = ("json", "jsonc", "json5")
 _OPENING_LIMIT: Final = 64  # characters of the opening line, with trailing blanks
@@ -34,7 +34,7 @@ _PAST: Final = "past"  # not one fence: text passes
 
 
 class FenceFilter:
-    """Text of one choice in, (text, "") out; the second is there because thoughts have a place in the interface."""
+    """Take text of one choice, return (text, ""); the second part is for thoughts, which this filter never finds."""
 
     __slots__ = ("_begin", "_blank", "_end", "_held", "_limit", "_line", "_line_at", "_size", "_state", "_ticks")
 
@@ -52,7 +52,7 @@ class FenceFilter:
 
     @property
     def idle(self) -> bool:
-        """Will text pass unchanged from here on, whatever comes?"""
+        """Whether all further text will pass unchanged."""
         return self._state is _PAST
 
     def feed(self, text: str) -> tuple[str, str]:
@@ -74,7 +74,7 @@ class FenceFilter:
         return (self._give_back(), "") if self._state is _PAST or self._size > self._limit else ("", "")
 
     def end(self) -> tuple[str, str]:
-        """The choice has ended: the content if it was one fence, else what is held, as it came."""
+        """End the choice: return the content if it was one fence, else the held text unchanged."""
         if self._state is _CONTENT:
             self._line_ends()
         if self._state is not _AFTER or self._end <= self._begin:
@@ -84,7 +84,7 @@ class FenceFilter:
         return content, ""
 
     def abort(self) -> tuple[str, str]:
-        """The reply broke off: what is held, as it came."""
+        """The reply broke off: return the held text unchanged."""
         return self._give_back(), ""
 
     def _give_back(self) -> str:
@@ -95,7 +95,7 @@ class FenceFilter:
         return held
 
     def _look_at_beginning(self) -> None:
-        """Tell early, in the middle of a line, that this is not one fence."""
+        """Detect early, in the middle of a line, that this is not one fence."""
         if self._state is _CONTENT and not self._blank:
             return
         line = "".join(self._line).lstrip()
@@ -147,13 +147,13 @@ class FenceFilter:
         self._state = _AFTER
 
     def _ends_with_return(self) -> bool:
-        """Is the character before the closing line's line break a carriage return?"""
+        """Whether the character before the closing line's line break is a carriage return."""
         at = self._end - 1
         return at >= self._begin and "".join(self._held)[at] == "\r"
 
 
 def _may_open(line: str) -> bool:
-    """Could `line`, without white space before it, become the opening line of a JSON fence?"""
+    """Whether `line`, without white space before it, may become the opening line of a JSON fence."""
     rest = line.lstrip("`")
     if not rest:
         return len(line) <= _OPENING_LIMIT
@@ -164,7 +164,7 @@ def _may_open(line: str) -> bool:
 
 
 class FenceStage(SlotStage):
-    """Stage that turns replies which are one JSON fence into the JSON."""
+    """A stage that turns a reply which is one JSON fence into the JSON."""
 
     def new_filter(self, slot: Slot, *, whole: bool) -> FenceFilter:
         return FenceFilter(1 << 62 if whole else HOLD_LIMIT)

@@ -1,4 +1,4 @@
-"""Naming: the answer to a request for `auto` says in `model` who really gave it. Nothing else of it is touched."""
+"""Naming: write into `model` of an answer to `auto` the model that gave it. Nothing else changes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Name = Callable[[str], str]  # the upstream's own name of the model -> the name 
 
 
 def name_whole(obj: dict[str, Any], name: Name) -> bool:
-    """Rename the model of a whole reply; whether there was one."""
+    """Rename the model of a whole reply. False if it names none."""
     if not isinstance(obj.get("model"), str):
         return False
     obj["model"] = name(obj["model"])
@@ -23,8 +23,8 @@ def name_whole(obj: dict[str, Any], name: Name) -> bool:
 
 
 class NameStage:
-    """The same for each event of a stream, a Stage. What comes before the model is the same in nearly every event of a
-    stream, so it is looked for once, and compared after that.
+    """A Stage that renames the model in each event of a stream. The bytes before the model are equal in nearly all of
+    them, so they are found once, and then only compared.
     """
 
     def __init__(self, name: Name) -> None:

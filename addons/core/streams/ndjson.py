@@ -8,8 +8,8 @@ from switchman.addons.core.streams.events import Event, Splitter
 
 
 class NDJSONSplitter(Splitter):
-    """feed() bytes, get one event per line; end() gives a last line without its line end. Blank lines are events
-    without a payload.
+    """feed() takes bytes and returns one event per line; end() returns a last line without its line end. A blank line
+    is an event without a payload.
     """
 
     overlap = 0

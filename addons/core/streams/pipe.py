@@ -1,12 +1,12 @@
-"""Pipe: the bytes of a streamed reply in, the bytes for the client out.
+"""Pipe: take the bytes of a streamed reply, return the bytes for the client.
 
-1. Consumes bytes cut anywhere; returns a list of bytes to send on, empty for nothing yet. The order of events never
+1. Takes bytes cut anywhere; returns a list of bytes to send on, empty for nothing yet. The order of events never
    changes.
-2. Never raises. A stage that does is taken out: what it held is released, the event it failed on goes on as it was
-   before that stage, and `on_error` is called once. A collector that raises is taken out as well.
+2. Never raises. A stage that raises is removed: the text it held is released, the event it failed on goes on as it was
+   before that stage, and `on_error` is called once. A collector that raises is removed as well.
 3. An event that no stage changes leaves byte for byte.
-4. Memory is bounded: one incomplete event (see events.py), what the stages hold, and `keep` bytes of output for the
-   record.
+4. Memory is bounded: one incomplete event (see events.py), the text that stages hold, and `keep` bytes of output for
+   the record.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ Framing = Literal["sse", "ndjson", "raw"]
 
 
 class Stage(Protocol):
-    """One step of a stream. A stage may have abort(), which releases what it holds as it came; without one end()
-    is called.
+    """One step of a stream. A stage may have abort(), which releases the text it holds, unchanged; without it, end() is
+    called instead.
     """
 
     def feed(self, event: Event) -> Iterable[Event]:
         """The events that go on in its place: usually itself."""
 
     def end(self) -> Iterable[Event]:
-        """The stream is over: events for what is still held."""
+        """The stream is over: events for the text that is still held."""
 
 
 _SPLITTERS: Final[dict[str, type[Splitter]]] = {"sse": SSESplitter, "ndjson": NDJSONSplitter}
@@ -40,12 +40,12 @@ _TERMINATORS: Final[dict[str, tuple[bytes, ...]]] = {"sse": (b"\n\n", b"\r\r", b
 
 
 class Pipe:
-    """Callable with the bytes of a reply as they come; b"" is its end. "raw" framing passes bytes on, and only keeps
-    a copy.
+    """Call it with the bytes of a reply as they arrive; b"" ends it. "raw" framing passes bytes on, and only keeps a
+    copy.
 
-    `output`: the framing for the client, where the last stage translates; else it is that of the upstream.
-    `keep`: bytes of output in `kept`. `clock`: seconds, any origin. `on_error(error, what)`: `what` is the stage or
-    collector.
+    `output`: the framing for the client, where the last stage translates; None for that of the upstream.
+    `keep`: the most bytes of output in `kept`. `clock`: seconds, any origin. `on_error(error, what)`: `what` is the
+    stage or collector that raised.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Pipe:
         self._kept = bytearray()
         self._over = False
         self.truncated = False
-        """Was there more output than `kept` holds?"""
+        """Whether there was more output than `kept` holds."""
 
     @property
     def kept(self) -> bytes:
@@ -77,7 +77,7 @@ class Pipe:
         return bytes(self._kept)
 
     def __call__(self, data: bytes) -> list[bytes]:
-        """The next bytes from the upstream, or b"" at the end of its reply; what to send to the client."""
+        """Take the next bytes from the upstream, or b"" at the end of its reply; return the bytes for the client."""
         if self._over:
             return []
         if self._splitter is None:
@@ -92,15 +92,15 @@ class Pipe:
         return self._output(b"".join([event.encode() for event in self._run(events)]))
 
     def aside(self, data: bytes) -> list[bytes]:
-        """`data` beside the reply: a comment or a ping, if it may go out now, between two whole events of an SSE
-        stream; else nothing. It is no output: neither kept nor timed.
+        """`data`, a comment or a ping, if it may be sent now, between two whole events of an SSE stream; else nothing.
+        It is not part of the reply, and not kept.
         """
         between = self._splitter is not None and not self._over and not self._splitter.in_pieces
         return [data] if data and between and self._output_framing == "sse" else []
 
     def abort(self, last: bytes = b"") -> list[bytes]:
-        """The upstream broke off: what the stages hold, as it came, then `last`, the error event for the client. An
-        event cut in half is dropped, so that one may follow.
+        """End a reply that broke off: release the text that stages hold, unchanged, then `last`, the error event for
+        the client. An event cut in half is dropped, so that another may follow.
         """
         if self._over or self._splitter is None:
             self._over = True
@@ -126,7 +126,7 @@ class Pipe:
         return self._output(self._join(out, closed=len(out) > len(tail)))
 
     def _run(self, events: Iterable[Event], first: int = 0) -> list[Event]:
-        """`events` through the stages from number `first` on."""
+        """Run `events` through the stages from index `first` on."""
         events = list(events)
         for index in range(first, len(self._stages)):
             if self._stages[index] is not None:
@@ -137,7 +137,7 @@ class Pipe:
         return events
 
     def _step(self, index: int, event: Event, out: list[Event]) -> None:
-        """One event through one stage, into `out`."""
+        """Run one event through one stage, into `out`."""
         stage = self._stages[index]
         if stage is None:  # it broke on an earlier event
             out.append(event)
@@ -146,7 +146,7 @@ class Pipe:
             event.settle()
         before = len(out)
         try:
-            # One by one: what a generator gave before it raised counts.
+            # Append one by one: the events that a generator yields before it raises count.
             for made in stage.feed(event):
                 out.append(made)
         except Exception as error:  # noqa: BLE001 - a stated boundary: no stage, however broken, may cost the client its answer
@@ -165,13 +165,13 @@ class Pipe:
         return out
 
     def _broken(self, index: int, stage: Stage, error: Exception) -> list[Event]:
-        """Take a stage out; what it held."""
+        """Remove a stage; return what it held."""
         self._stages[index] = None
         self._report(error, stage)
         return self._release(stage)
 
     def _release(self, stage: Stage) -> list[Event]:
-        """What a stage holds, as it came."""
+        """Release what a stage holds, unchanged."""
         out: list[Event] = []
         # A stage that is broken and cannot even release has been reported, or the stream is dead anyway.
         with suppress(Exception):
@@ -196,9 +196,7 @@ class Pipe:
             self._on_error(error, what)
 
     def _join(self, events: Iterable[Event], *, closed: bool) -> bytes:
-        """The bytes of the last events: one that came without its end gets one before another follows, or if
-        `closed`.
-        """
+        """The bytes of the last events. An event without its terminator gets one if another follows, or if `closed`."""
         parts: list[bytes] = []
         terminators = _TERMINATORS[self._output_framing]
         for event in events:

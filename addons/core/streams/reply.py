@@ -1,8 +1,8 @@
-"""ReplyCollector: what the record needs to know of a reply, read from the events as the upstream sent them.
+"""ReplyCollector: read the figures for the record from a reply's events, as the upstream sent them.
 
 It knows the replies of OpenAI (chat completions, legacy completions, responses), Ollama (chat, generate) and
-Anthropic (messages), streamed and whole, by their shape. What it does not find stays None: nothing is estimated.
-Until the first token every event is parsed; from then on only those that may say something new, told by a search for
+Anthropic (messages), streamed and whole, by their shape. A figure that is missing stays None: nothing is estimated.
+Until the first token every event is parsed; from then on only those that may hold a new figure, found by a search for
 quoted member names: inside a JSON string the quotes would be escaped.
 
 Sources: the API references of the three; `x_groq.usage` is Groq's, `choices[].usage` Moonshot's,
@@ -17,7 +17,7 @@ from typing import Any, Final
 from switchman.addons.core.streams.events import Event
 
 # Members that make an event worth parsing, unless their value is null or false (as in every chunk of some servers).
-_TELLING: Final = (
+_FIGURE_MEMBERS: Final = (
     b'"usage"',
     b'"finish_reason"',
     b'"tool_calls"',
@@ -51,12 +51,13 @@ _MAX_TOOLS: Final = 4096  # tool calls told apart in one reply: bounds memory
 
 
 class ReplyCollector:
-    """feed() every event of a stream before any stage, or feed_whole() a whole reply; then read the attributes.
+    """Call feed() with every event of a stream before any stage, or feed_whole() with a whole reply; then read the
+    attributes.
 
-    `model`, `finish_reason`: as the upstream names them (`stop_reason`, `done_reason` and Responses' status count).
-    `error`: the text of an error inside the reply, `failure`: the object it stands in. `begun`: an event of a stream
-    has come that is neither an error nor a ping. `finished`: the reply came to its own end. `ended`: so did its
-    stream, whose last event has been seen. `first_token_at`, `last_event_at`: clock times, of streams.
+    `model`, `finish_reason`: the upstream's own values (`stop_reason`, `done_reason` and Responses' status count too).
+    `error`: the text of an error inside the reply; `failure`: the object that holds it. `begun`: an event of a stream
+    has arrived that is neither an error nor a ping. `finished`: the reply is complete. `ended`: so is its stream, whose
+    last event has been read. `first_token_at`, `last_event_at`: clock times, of streams.
     """
 
     def __init__(self) -> None:
@@ -84,8 +85,8 @@ class ReplyCollector:
 
     @property
     def output_tokens(self) -> int | None:
-        """Tokens the model made, thoughts included. xAI counts those apart, which its total shows; then they are
-        added.
+        """Tokens that the model generated, thoughts included. xAI counts these separately, as its total shows; then
+        they are added.
         """
         count = self._count("completion_tokens", "output_tokens", "eval_count")
         reasoning, prompt, total = self.reasoning_tokens, self._count("prompt_tokens"), self._count("total_tokens")
@@ -153,7 +154,7 @@ class ReplyCollector:
             return
         if event.name == "message_stop":
             self.ended = True
-        if self.first_token_at is not None and not _may_tell(payload):
+        if self.first_token_at is not None and not _may_hold_figures(payload):
             self.last_event_at = now
             return
         data = event.data
@@ -168,7 +169,7 @@ class ReplyCollector:
 
     @property
     def refused(self) -> bool:
-        """Is the reply, as far as it has come, nothing but an error?"""
+        """Whether the reply so far is nothing but an error."""
         return self.error is not None and not self.begun
 
     def feed_whole(self, obj: dict[str, Any]) -> None:
@@ -316,9 +317,9 @@ def cut_null(event: Event, payload: bytes, at: int) -> None:
         event.set_payload(head + rest[1:].lstrip())
 
 
-def _may_tell(payload: bytes) -> bool:
-    """May this event say anything but more text?"""
-    for name in _TELLING:
+def _may_hold_figures(payload: bytes) -> bool:
+    """Whether this event may hold anything but more text."""
+    for name in _FIGURE_MEMBERS:
         at = payload.find(name)
         if at < 0:
             continue
@@ -330,7 +331,7 @@ def _may_tell(payload: bytes) -> bool:
 
 
 def _has_output(data: dict[str, Any]) -> bool:
-    """Does this event of a stream carry something the model made?"""
+    """Whether this event of a stream carries output of the model."""
     return any(_filled(body.get(name)) for body in _bodies(data) for name in _OUTPUT) or _other_output(data)
 
 
@@ -371,7 +372,7 @@ def _other_output(data: dict[str, Any]) -> bool:
 
 
 def _filled(value: Any) -> bool:
-    """Is there text, a call, or a part that is not empty?"""
+    """Whether the value holds text, a call, or a part that is not empty."""
     if isinstance(value, list):
         return any(not isinstance(part, dict) or part.get("type") != "text" or part.get("text") for part in value)
     return isinstance(value, str | dict) and bool(value)

@@ -1,6 +1,6 @@
-"""Slot: where one event, or one whole reply, keeps the text of one choice.
+"""Slot: the place of one choice's text in an event, or in a whole reply.
 
-The dialects know where text lives (`text_slots`); the stages of this package only read and write it there. So a stage
+The dialects find these places (`text_slots`); the stages of this package read and write the text there. So a stage
 takes a function `slots: Callable[[dict], Iterable[Slot]]` and knows no wire format.
 """
 
@@ -15,11 +15,10 @@ from typing import Any
 class Slot:
     """The place of one choice's text: `holder[field]`, a string; absent or None counts as no text.
 
-    `key` tells choices (or content blocks) of one reply apart, the same in every event. `field` is "" where this
-    event can carry no text of that choice, and only says that it ends (Anthropic's content_block_stop).
-    `reasoning_field` is the name beside `field`, in the same holder, that takes thoughts (`reasoning_content`,
-    `thinking`); None if the format has none. `finished`: this event ends the choice, so what a filter holds back must
-    be released with it.
+    `key` identifies a choice (or content block) in all events of a reply. `field` is "" where the event cannot carry
+    text of that choice and only ends it (Anthropic's content_block_stop). `reasoning_field` is the member of the same
+    holder for thoughts (`reasoning_content`, `thinking`); None if the format has none. `finished`: this event ends the
+    choice, so a filter must release with it what it holds.
     """
 
     key: Hashable

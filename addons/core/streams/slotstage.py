@@ -2,12 +2,12 @@
 
 What a stage does with an event:
 
-1. Text that its filter passes on unchanged leaves the event untouched: it goes on byte for byte.
-2. Text that is held back or taken out leaves its field "": the event stays, as clients count on its role, id and order.
-3. When a choice ends, what its filter still holds goes into the ending event's own text field. Where that event has
-   no place for text, and at the end of a stream that never said so (`[DONE]`, an error, nothing), it goes into an
-   event made like the choice's last one.
-4. Once the filters of the choices an event speaks of are idle, such events are passed on without being parsed.
+1. If the filter passes the text on unchanged, the event goes on byte for byte.
+2. If text is held back or removed, its field becomes "": the event stays, as clients count on its role, id and order.
+3. When a choice ends, the text that its filter still holds goes into the ending event's own text field. Where that
+   event has no place for text, and at the end of a stream without such an event (`[DONE]`, an error, nothing), it goes
+   into an event made like the choice's last one.
+4. Once the filters of an event's choices are idle, such events are passed on without being parsed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MAX_CHOICES: Final = 1024
 allows as many.
 """
 
-# Members that belong to one event alone: an event made like it must not say them again.
+# Members that belong to one event alone: an event made like it must not repeat them.
 _NOT_REPEATED: Final = (
     "tool_calls",
     "function_call",
@@ -42,7 +42,7 @@ class TextFilter(Protocol):
 
     @property
     def idle(self) -> bool:
-        """Will text pass unchanged from here on, whatever comes?"""
+        """Whether all further text will pass unchanged."""
 
     def feed(self, text: str) -> tuple[str, str]: ...
     def end(self) -> tuple[str, str]: ...
@@ -70,8 +70,8 @@ class SlotStage(ABC):
 
     @abstractmethod
     def new_filter(self, slot: Slot, *, whole: bool) -> TextFilter | None:
-        """The filter of a new choice; None to leave it alone. `whole`: of a whole reply, where holding text delays
-        nobody.
+        """The filter for a new choice; None to leave it alone. `whole`: the reply is whole, so holding text back delays
+        nothing.
         """
 
     # --- streams ---
@@ -93,11 +93,11 @@ class SlotStage(ABC):
         return (*before, event)
 
     def end(self) -> list[Event]:
-        """The stream is over: events for what is still held."""
+        """The stream is over: events for the text that is still held."""
         return [event for key, choice in self._choices.items() if (event := self._released(key, choice, ended=True))]
 
     def abort(self) -> list[Event]:
-        """The stream broke off, or the stage is taken out: what is still held, as it came."""
+        """The stream broke off, or the stage is removed: events for the text that is still held, unchanged."""
         return [event for key, choice in self._choices.items() if (event := self._released(key, choice, ended=False))]
 
     def _apply(self, slot: Slot, event: Event, before: list[Event]) -> None:
@@ -144,7 +144,7 @@ class SlotStage(ABC):
         return made
 
     def _made(self, key: Hashable, model: Event, visible: str, thought: str) -> Event | None:
-        """An event like `model` that carries only this text of this choice; None if there is nothing to carry."""
+        """An event like `model` that carries only this text of this choice; None for no text."""
         if not visible and not (thought and self._keep_thoughts):
             return None
         data = model.read()
@@ -176,7 +176,7 @@ class SlotStage(ABC):
     # --- whole replies ---
 
     def whole(self, obj: dict[str, Any]) -> bool:
-        """Apply the stage to a whole reply, in place; True if that changed anything."""
+        """Apply the stage to a whole reply, in place; True if anything changed."""
         filters: dict[Hashable, TextFilter | None] = {}
         last: dict[Hashable, Slot] = {}
         changed = False
@@ -215,16 +215,16 @@ def _text(slot: Slot) -> str:
 
 
 # --- idle marks -----------------------------------------------------------------------------------------------------
-# Choices are told apart by "index", in every dialect that has them. The quoted word cannot occur inside a JSON
-# string, as its quotes would be escaped there. So an event with one "index" and the same digits behind it speaks of
-# the same choice as the one that was parsed.
+# "index" identifies a choice, in every dialect that has several. The quoted word cannot occur inside a JSON string, as
+# its quotes would be escaped there. So an event with one "index" and the same digits behind it belongs to the same
+# choice as the one that was parsed.
 
 _WHOLE_MARK: Final = re.compile(rb":\s?\d+[,}]")
 
 
 def _mark(payload: bytes) -> bytes | None:
-    """Which choice an event speaks of, by its bytes: what follows its only "index"; b"" if it has none, None if it
-    has several.
+    """The bytes that identify an event's choice: those behind its only "index"; b"" if it has none, None if it has
+    several.
     """
     at = payload.find(b'"index"')
     if at < 0:

@@ -1,8 +1,8 @@
 """Server-sent events: bytes in, events out. Format: https://html.spec.whatwg.org/multipage/server-sent-events.html
 
-Lines end with LF, CRLF or a lone CR; an event ends with a blank line. After `CR CR` the event is over: a LF behind it
-is the next event's first (blank) line. After `LF CR` one more byte is waited for, as the LF of a CRLF would belong to
-the same blank line.
+Lines end with LF, CRLF or a lone CR; an event ends with a blank line. `CR CR` ends the event: a LF behind it is the
+next event's first (blank) line. `LF CR` waits for one more byte, as the LF of a CRLF would belong to the same blank
+line.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _LINE_END: Final = re.compile(rb"\r\n|\n|\r")
 
 
 class SSESplitter(Splitter):
-    """feed() bytes, get events; end() gives a last event that lacks its blank line."""
+    """feed() takes bytes and returns events; end() returns a last event that lacks its blank line."""
 
     overlap = 2  # LF CR
 
@@ -41,7 +41,7 @@ class SSESplitter(Splitter):
 
 
 def _read_lines(raw: bytes) -> Event:
-    """An event of any shape, by the rules of the specification. `id` and `retry` are not looked at."""
+    """Parse an event of any shape by the rules of the specification. `id` and `retry` are ignored."""
     name, values, at = "", [], -1
     start = len(BOM) if raw.startswith(BOM) else 0
     while start < len(raw):

@@ -1,20 +1,20 @@
-"""Thinking blocks in model text: taken out, or moved to where the dialect keeps thoughts.
+"""Remove thinking blocks from model text, or move them to the dialect's own place for thoughts.
 
 ThinkFilter is the state machine of one choice; ThinkStage applies it to the events of a stream, and to whole replies.
-What counts:
+The rules:
 
-- The tags are <think>, <thinking>, <thought> and <reasoning>, in any case, exactly so. A block ends at the first
-  closer of its own name.
-- Only at the start of the reply, with white space before it (which stays), and several blocks in a row. Not in the
-  middle: an answer may well speak about such tags. `anywhere` lifts that.
-- The line breaks directly after the closing tag go with the block. No other character is changed.
-- Unclosed at the end of the reply: "keep" gives the text back as it was, tag included; "drop" lets it vanish. To keep
-  it, a stream that strips must hold the block until it is closed: up to `limit` characters; a longer block is given
-  back, and the reply left alone.
-- Orphan closer (`...</think>answer`: the opening tag was in the prompt's template): all before the closer is the
-  thought. In a stream that means to hold back the reply's first `orphan` characters until a closer turns up, which
-  would delay models that do not think: so it is 0, off, unless asked for. In a whole reply nothing waits, and it is
-  always on. A reply that holds an opener before is no orphan.
+- The tags are <think>, <thinking>, <thought> and <reasoning>, in any case, exactly so. A block ends at the
+  first closing tag of its own name.
+- Blocks count at the start of the reply only: after white space (which stays), several in a row. In the middle an
+  answer may be about such tags; `anywhere` makes them count there too.
+- The line breaks directly after the closing tag are removed with the block. No other character is changed.
+- Unclosed at the end of the reply: "keep" gives the text back unchanged, tag included; "drop" removes it. To keep it, a
+  stream that strips must hold the block until it is closed: up to `limit` characters; a longer block is given back, and
+  the rest of the reply passes unchanged.
+- Orphan closer (`...</think>answer`: the opening tag was in the prompt's template): all text before the closer is the
+  thought. A stream must hold the reply's first `orphan` characters for that until a closer arrives, which delays models
+  that do not think: so the default is 0, off. In a whole reply nothing waits, and it is always on. A reply with an
+  opening tag before the closer is no orphan.
 
 All scans are linear: literal patterns only.
 """
@@ -54,10 +54,10 @@ _PAST: Final = "past"  # in the answer
 
 
 class ThinkFilter:
-    """Text of one choice in, (visible text, thought) out. What may be part of a tag is held until it is clear.
+    """Take text of one choice, return (visible text, thought). What may be part of a tag is held until that is clear.
 
-    `reveal`: give thoughts out as they come; else a block comes as a whole when it is closed. The rest is explained
-    above.
+    `reveal`: return thoughts as they arrive; else a block is returned whole when it is closed. The module's docstring
+    explains the rest.
     """
 
     __slots__ = (
@@ -99,7 +99,7 @@ class ThinkFilter:
 
     @property
     def idle(self) -> bool:
-        """Will text pass unchanged from here on, whatever comes?"""
+        """Whether all further text will pass unchanged."""
         return self._state is _PAST and not self._anywhere
 
     def feed(self, text: str) -> tuple[str, str]:
@@ -113,7 +113,7 @@ class ThinkFilter:
         return "".join(visible), "".join(thought)
 
     def end(self) -> tuple[str, str]:
-        """The choice has ended: what was still held."""
+        """End the choice: return the text that is still held."""
         held = "".join(self._block) + self._held
         if self._state is _INSIDE:
             out = ("", held) if self._reveal else (self._opener + held, "")
@@ -123,7 +123,7 @@ class ThinkFilter:
         self._state = _PAST
         return out
 
-    abort = end  # a reply that broke off has no other end
+    abort = end  # a reply that broke off ends the same way
 
     def _clear(self) -> None:
         self._block.clear()
@@ -131,7 +131,7 @@ class ThinkFilter:
         self._size = 0
 
     def _give_up(self, rest: str, visible: list[str]) -> None:
-        """What was held is text after all."""
+        """Release the held text: it is no block."""
         visible += (*self._block, rest)
         self._clear()
         self._state = _PAST
@@ -164,7 +164,7 @@ class ThinkFilter:
         elif self._size + cut - at > self._limit:
             visible.append(self._opener)
             self._give_up(text[at:], visible)
-            self._anywhere = False  # the reply is left alone from here on, wherever the text was cut
+            self._anywhere = False  # the rest of the reply passes unchanged, wherever the text was cut
             return len(text)
         else:
             self._block.append(text[at:cut])
@@ -222,7 +222,7 @@ _STEPS: Final = {
     _WAITING: ThinkFilter._waiting,
     _PAST: ThinkFilter._past,
 }
-"""Each step takes text from `at` on, and returns where the next one goes on."""
+"""Each step reads text from `at` on, and returns the position where the next one continues."""
 
 
 def _end_of(pattern: re.Pattern[str], text: str, at: int) -> int:
@@ -232,7 +232,7 @@ def _end_of(pattern: re.Pattern[str], text: str, at: int) -> int:
 
 
 def _is_beginning(text: str, at: int, tags: tuple[str, ...]) -> bool:
-    """Could `text` from `at` on be the beginning of one of `tags`?"""
+    """Whether `text` from `at` on may be the beginning of one of `tags`."""
     if not text.startswith("<", at) or len(text) - at >= _LONGEST:
         return False
     lower = text[at:].lower()
@@ -240,7 +240,7 @@ def _is_beginning(text: str, at: int, tags: tuple[str, ...]) -> bool:
 
 
 def _tag_at(text: str, at: int, tags: tuple[str, ...]) -> int:
-    """Where in `text`, from `at` on, a tag begins whose end has not come yet; len(text) if there is none."""
+    """The position in `text`, from `at` on, where an incomplete tag begins; len(text) if there is none."""
     begin = text.rfind("<", max(at, len(text) - _LONGEST + 1))
     return begin if begin >= 0 and _is_beginning(text, begin, tags) else len(text)
 

@@ -137,7 +137,7 @@ class Chain:
             return miss("It has no answer.")
         if not _is_answer(answer):
             return miss("Its answer is none: no target.", failed=True)
-        plan = plan_for_target(answer.target, rules, layer.name, str(answer.route), ask=ask, is_open=is_open)
+        plan = plan_for_target(answer.target, rules, layer.name, str(answer.route), query=ask, is_open=is_open)
         if plan is None:
             return miss(f"It names {answer.target[:80]!r}, which is no known target.", answer.score)
         self._breakers.success(target, time.monotonic())

@@ -147,7 +147,8 @@ def test_unknown_figures_let_no_rule_match_and_are_named() -> None:
     asked = asking(ask="be quick")
     plan = decide(asked, RULES)
     assert plan.route == "default"
-    assert "not known whether they match (no traffic yet, no price, or the like): quick." in plan.trace[1].detail
+    skipped = "Skipped, as a figure they need is not known (no traffic yet, no price, or the like): quick."
+    assert skipped in plan.trace[1].detail
     assert decide(asked, RULES, live=Quick()).route == "quick"
 
 
@@ -190,7 +191,7 @@ def test_what_is_local_stays_local() -> None:
     own = rules(FILE.replace("default: pair", "default: laptop/x\nlocal_only: [laptop]"))
     plan = decide(asking(), own)
     assert targets(plan) == ["laptop/x"]
-    assert plan.trace[-1].detail == "What goes to laptop is local_only, and so not tried: cloud/last."
+    assert plan.trace[-1].detail == "Requests to laptop are local_only, so these are not tried: cloud/last."
     assert targets(decide(asking("pair"), own)) == ["laptop/a"]
 
 
@@ -258,7 +259,7 @@ def test_a_layers_target_is_found_or_a_miss(name: str, expected: list[str] | Non
 
 def test_a_layers_target_is_held_to_the_same_checks() -> None:
     """Capabilities and breakers."""
-    plan = plan_for_target("laptop/small", RULES, "arbiter", "x", ask=asking(input_tokens=2000))
+    plan = plan_for_target("laptop/small", RULES, "arbiter", "x", query=asking(input_tokens=2000))
     assert plan is not None
     assert targets(plan) == ["cloud/last"]
     plan = plan_for_target("pair", RULES, "arbiter", "x", is_open=lambda candidate: candidate.target == "laptop/a")

@@ -98,12 +98,12 @@ def test_whom_the_rule_names_first_stays_known(rules: Ruleset) -> None:
     assert isinstance(plan, Plan)
     assert plan.first_choice is rules.servers["one"]
     assert held_by(plan, plan.candidates[0]).first == "one"
-    assert "no server any more" in str(held_plan(Held(("two/b",), "r", "gone"), ask(), rules, never))
+    assert "no longer in the rules" in str(held_plan(Held(("two/b",), "r", "gone"), ask(), rules, never))
 
 
 def test_it_leaves_what_cannot_serve_it(rules: Ruleset) -> None:
     """A target that is gone, resting, or too small is left, and a reason is given."""
-    assert "no known target" in str(held_plan(Held(("gone/x", "two/b"), "r", "one"), ask(), rules, never))
+    assert "no longer a known target" in str(held_plan(Held(("gone/x", "two/b"), "r", "one"), ask(), rules, never))
     assert "failed lately" in str(held_plan(Held(("two/b",), "r", "one"), ask(), rules, lambda candidate: True))
     assert "context" in str(held_plan(Held(("one/small",), "r", "one"), ask("word " * 500), rules, never))
 

@@ -1,0 +1,240 @@
+"""An event and its bytes: read when asked, written anew only when changed; and what every splitter promises."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from switchman.addons.core.streams.events import BOM, Event, Splitter
+from switchman.addons.core.streams.sse import SSESplitter
+
+
+def sse(raw: bytes) -> Event:
+    (event,) = SSESplitter().feed(raw)
+    return event
+
+
+def plain(payload: bytes) -> Event:
+    return Event(payload + b"\n", "", payload, 0)
+
+
+# ---- reading ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("payload", "data"),
+    [
+        (b'{"a": 1}', {"a": 1}),
+        (b' \t\r\n[1]\r\n ', [1]),
+        (b"null", None),
+        (b"0", 0),
+        (b'"\\ud800"', "\ud800"),
+        (b"[DONE]", None),
+        (b"{} {}", None),
+        (b"{", None),
+        (b"", None),
+        (b" ", None),
+        (b"\xff", None),
+        (b"\xef\xbb\xbf{}", None),
+        (b"[" * 100_000, None),
+        (b"9" * 5_000, None),
+        (b"NaN1", None),
+    ],
+)  # fmt: skip
+def test_data_is_the_payload_as_json_or_none(payload: bytes, data: object) -> None:
+    """One value with blanks around it; what is broken, nested too deep or too long a number is None."""
+    assert plain(payload).data == data
+
+
+def test_data_is_parsed_once_and_read_gives_a_copy() -> None:
+    """Stages share one object; read() shares nothing with it."""
+    event = plain(b'{"a": [1]}')
+    assert event.data is event.data
+    copy = event.read()
+    copy["a"].append(2)
+    assert event.data == {"a": [1]}
+
+
+def test_an_event_without_payload_has_no_data() -> None:
+    """A comment, a blank line or a raw piece."""
+    event = Event(b": ping\n\n")
+    assert (event.data, event.read(), event.is_done, event.encode()) == (None, None, False, b": ping\n\n")
+
+
+@pytest.mark.parametrize(
+    ("payload", "done"),
+    [(b"[DONE]", True), (b" [DONE]\r", True), (b"[done]", False), (b'"[DONE]"', False), (b"[DONE] ", True)],
+)
+def test_the_end_of_an_openai_stream(payload: bytes, done: bool) -> None:
+    """[DONE] in capitals, with or without blanks, and not as JSON's string."""
+    assert plain(payload).is_done is done
+
+
+# ---- writing ------------------------------------------------------------------------------------------------------
+
+
+def test_only_a_dirty_event_is_written_anew() -> None:
+    """A change that no stage announced stays unsent: the bytes are those that came."""
+    event = sse(b'event: x\ndata: {"a":  1}\n\n')
+    event.data["a"] = 2
+    assert event.encode() == b'event: x\ndata: {"a":  1}\n\n'
+    event.dirty = True
+    assert event.encode() == b'event: x\ndata: {"a":2}\n\n'
+    assert "dirty" in repr(event)
+
+
+def test_data_may_be_replaced_whole() -> None:
+    """By another value, in the same frame."""
+    event = sse(b"data: {}\r\n\r\n")
+    event.data, event.dirty = [1, "é"], True
+    assert event.encode() == b"data: " + '[1,"é"]'.encode() + b"\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        (b"data: {\ndata: }\n\n", b"data: []\n\n"),
+        (b"id: 1\ndata: {\r\nretry: 2\r\ndata: }\r\n\r\n", b"id: 1\ndata: []\r\nretry: 2\r\n\r\n"),
+        (BOM + b"data: {\ndata: }\n\n", BOM + b"data: []\n\n"),
+        (b"data:{\rdata\rdata:}\r\r", b"data: []\r\r"),
+        (b"database: 1\ndata: {\ndata: }\n\n", b"database: 1\ndata: []\n\n"),
+    ],
+)  # fmt: skip
+def test_data_on_several_lines_becomes_one_line(raw: bytes, expected: bytes) -> None:
+    """In the place and with the line end of the first; all other lines stay."""
+    event = sse(raw)
+    assert event.rewrite(b"[]") == expected
+    event.set_payload(b"[]")
+    assert (event.raw, event.payload, event.data) == (expected, b"[]", [])
+
+
+def test_settle_makes_changes_the_state_to_come_back_to() -> None:
+    """restore() undoes what came after, and not what was settled; the data is still the same object."""
+    event = sse(b'data: {"a": 1}\n\n')
+    data = event.data
+    data["a"] = 2
+    event.dirty = True
+    event.settle()
+    assert event.data is data
+    assert (event.dirty, event.raw) == (False, b'data: {"a":2}\n\n')
+    data["a"] = 3
+    event.dirty = True
+    event.restore()
+    assert (event.data, event.encode()) == ({"a": 2}, b'data: {"a":2}\n\n')
+
+
+def test_restore_brings_the_very_bytes_back() -> None:
+    """Blanks included: the event is not written anew any more."""
+    event = sse(b'data: {"a":  1}\n\n')
+    event.data["a"] = 2
+    event.dirty = True
+    event.restore()
+    assert (event.dirty, event.encode()) == (False, b'data: {"a":  1}\n\n')
+
+
+@pytest.mark.parametrize("payload", [b"[]", b'{"longer": [1, 2, 3]}'])
+def test_a_payload_at_the_very_beginning(payload: bytes) -> None:
+    """As of a line of NDJSON, whose event is nothing else."""
+    event = plain(b'{"a": 1}')
+    event.set_payload(payload)
+    assert (event.raw, event.at) == (payload + b"\n", 0)
+
+
+def test_settling_an_unchanged_event_changes_nothing() -> None:
+    """Its bytes stay as they came, blanks and all."""
+    event = sse(b'data:  {"a" : 1}\n\n')
+    assert event.data == {"a": 1}
+    event.settle()
+    assert event.encode() == b'data:  {"a" : 1}\n\n'
+
+
+def test_a_new_payload_is_read_anew() -> None:
+    """Longer or shorter ones, one after the other, each in the place of the last."""
+    event = sse(b'event: x\ndata: {"a": 1}\n\n')
+    assert event.data == {"a": 1}
+    for payload in (b'{"longer": [1, 2, 3]}', b"{}", b'{"b":2}'):
+        event.set_payload(payload)
+        assert event.encode() == b"event: x\ndata: " + payload + b"\n\n"
+        assert event.data == event.read()
+
+
+def test_like_makes_another_event_and_leaves_this_one() -> None:
+    """The same name, the same framing, other data; neither is dirty."""
+    event = sse(b'event: delta\r\ndata: {"a": 1}\r\n\r\n')
+    other = event.like({"b": "ü"})
+    assert other.encode() == b"event: delta\r\ndata: " + '{"b":"ü"}'.encode() + b"\r\n\r\n"
+    assert (other.name, other.data, other.dirty) == ("delta", {"b": "ü"}, False)
+    assert event.encode() == b'event: delta\r\ndata: {"a": 1}\r\n\r\n'
+
+
+# ---- splitting ----------------------------------------------------------------------------------------------------
+
+
+class Bars(Splitter):
+    """Events that end with two bars."""
+
+    overlap = 1
+
+    def ends(self, buffer: bytes | bytearray, at: int) -> Iterator[int]:
+        found = buffer.find(b"||", at)
+        while found >= 0:
+            yield found + 2
+            found = buffer.find(b"||", found + 2)
+
+    def event(self, raw: bytes) -> Event:
+        return Event(raw, "read", raw.removesuffix(b"||"), 0)
+
+
+def fed(splitter: Splitter, *parts: bytes) -> list[bytes]:
+    return [event.raw for part in parts for event in splitter.feed(part)]
+
+
+def test_a_boundary_may_be_cut_in_two() -> None:
+    """The event is out with the boundary's last byte, and the rest waits."""
+    bars = Bars()
+    assert fed(bars, b"one|") == []
+    assert fed(bars, b"|two||th") == [b"one||", b"two||"]
+    assert fed(bars, b"") == []
+    assert [event.raw for event in bars.end()] == [b"th"]
+    assert bars.end() == []
+
+
+@pytest.mark.parametrize(("size", "read"), [(10, True), (11, False)])
+def test_the_limit_is_the_largest_event_that_is_read(size: int, read: bool) -> None:
+    """Boundary included, and also where the event comes whole in one chunk, or last."""
+    raw = b"x" * (size - 2) + b"||"
+    (event,) = Bars(10).feed(raw)
+    assert (event.raw, event.name == "read") == (raw, read)
+
+
+def test_an_event_above_the_limit_is_passed_on_in_pieces() -> None:
+    """Unread, what may be half a boundary held back; the next event is read again."""
+    bars = Bars(10)
+    assert fed(bars, b"x" * 10) == []
+    assert not bars.in_pieces
+    assert fed(bars, b"y|") == [b"x" * 10 + b"y"]
+    assert bars.in_pieces
+    assert fed(bars, b"") == []
+    assert fed(bars, b"|ok||") == [b"||", b"ok||"]
+    assert not bars.in_pieces
+    assert [event.name for event in bars.feed(b"ok||")] == ["read"]
+
+
+def test_the_end_of_an_event_in_pieces() -> None:
+    """What is left comes out raw, and the splitter is whole again."""
+    bars = Bars(4)
+    assert fed(bars, b"x" * 9) == [b"x" * 8]
+    (last,) = bars.end()
+    assert (last.raw, last.payload, bars.in_pieces) == (b"x", None, False)
+
+
+@given(st.lists(st.sampled_from([b"|", b"||", b"a", b"bcdefgh", b"ijk|"]), max_size=20), st.integers(1, 12))
+def test_no_byte_is_lost_or_doubled(parts: list[bytes], limit: int) -> None:
+    """However it is cut, and however small the limit."""
+    bars = Bars(limit)
+    out = fed(bars, *parts) + [event.raw for event in bars.end()]
+    assert b"".join(out) == b"".join(parts)
+    assert all(out)
