@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from switchman.addons.core.routes.plan import Candidate
-from switchman.addons.core.rules.ruleset import Deadlines, RulesError, Ruleset, parse_ruleset
+from switchman.addons.core.rules.ruleset import Timeouts, RulesError, Ruleset, parse_ruleset
 from switchman.addons.core.servers.urls import parse
 
 
@@ -138,8 +138,8 @@ def test_deadlines_have_defaults_and_the_total_is_the_requests() -> None:
     """What the file does not say is 10, 600, 300 seconds, and REQUEST_TIMEOUT."""
     text = "servers: {a: 'http://h', b: {url: 'http://i', timeout: {connect: 5, idle: 1.5, total: 9}}}"
     loaded = rules(text, Environment(request_timeout=77.0))
-    assert loaded.servers["a"].timeout == Deadlines(10.0, 600.0, 300.0, 77.0)
-    assert loaded.servers["b"].timeout == Deadlines(5.0, 600.0, 1.5, 9.0)
+    assert loaded.servers["a"].timeout == Timeouts(10.0, 600.0, 300.0, 77.0)
+    assert loaded.servers["b"].timeout == Timeouts(5.0, 600.0, 1.5, 9.0)
     assert loaded.default.timeout.total == 77.0
 
 
