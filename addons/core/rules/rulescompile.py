@@ -25,7 +25,7 @@ from switchman.addons.core.rules.rulesfile import (
 )
 from switchman.addons.core.rules.yamltext import Document, Path
 from switchman.addons.core.servers import urls
-from switchman.addons.core.servers.servers import Timeouts, KeepAlive, ModelFacts, Server
+from switchman.addons.core.servers.servers import KeepAlive, ModelFacts, Server, Timeouts
 
 DEFAULT_NAME = "default"
 UNREADABLE = "http://unreadable.invalid"  # in the place of a URL that could not be found out; never asked

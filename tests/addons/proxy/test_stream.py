@@ -150,15 +150,15 @@ def test_an_invalid_head_lets_another_server_be_asked(play: Any) -> None:
     assert not first.connected
 
 
-def test_a_late_event_of_an_attempt_that_was_given_up_is_dropped(play: Any) -> None:
-    """It comes while an addon thinks about the failure of this very attempt."""
+def test_late_events_of_an_attempt_that_was_given_up_are_dropped(play: Any) -> None:
+    """They come while an addon thinks, and the attempt ends before it is done."""
     asked(play, ("one", "two"))
     play.paused = lambda hook: hook == "responseheaders"
-    play.answers(SSE + chunk(FIRST))
+    play.answers(SSE + chunk(FIRST) + END)
     stream = next(iter(play.layer.streams.values()))
     stream.attempt.end()
     play.resume()
-    assert FIRST not in play.to_client
+    assert (play.to_client, failures(play)) == (b"", [])
 
 
 # --- replies that are too large to be held back

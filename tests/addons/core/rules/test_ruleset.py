@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from switchman.addons.core.routes.plan import Candidate
-from switchman.addons.core.rules.ruleset import Timeouts, RulesError, Ruleset, parse_ruleset
+from switchman.addons.core.rules.ruleset import RulesError, Ruleset, Timeouts, parse_ruleset
 from switchman.addons.core.servers.urls import parse
 
 
