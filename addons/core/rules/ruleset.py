@@ -29,20 +29,8 @@ if TYPE_CHECKING:
     from switchman.addons.core.routes.plan import Candidate
 
 __all__ = [
-    "Alias",
-    "Defaults",
-    "Instance",
-    "Match",
-    "ModelFacts",
-    "ModelMap",
-    "Problem",
-    "Route",
-    "RulesError",
-    "Ruleset",
-    "Server",
-    "ThinkingOutput",
-    "Timeouts",
-    "parse_ruleset",
+    "Alias", "Defaults", "Instance", "Match", "ModelFacts", "ModelMap", "Problem", "Route", "RulesError", "Ruleset",
+    "Server", "ThinkingOutput", "Timeouts", "parse_ruleset",
 ]  # fmt: skip
 
 
