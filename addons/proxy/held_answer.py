@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from mitmproxy import http
+from mitmproxy.proxy.utils import ReceiveBuffer
 
 from switchman.addons.core.dialects.errors import decode_failure, failure_in
 from switchman.addons.core.dialects.neutral.form import Failed
@@ -37,6 +38,9 @@ class Failure:
     message: str
     response: http.Response | None = None
     failed: Failed | None = None
+
+
+TOO_LARGE: Final = Failure("reset", f"a reply of more than {MAX_WHOLE_REPLY} bytes that is no stream")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +100,7 @@ class HeldStream:
         return Held(chunks, begins=True)
 
 
-def whole_failure(x: Exchange, head: http.Response | None, body: bytearray | bytes) -> Failure | None:
+def whole_failure(x: Exchange, head: http.Response | None, body: ReceiveBuffer | bytes) -> Failure | None:
     """Why a whole answer is none, and another server is to be asked. Writes `x.failed`, where another is not asked."""
     assert x.attempt is not None
     retry_statuses = x.attempt.retry_statuses
@@ -122,9 +126,6 @@ def is_all_said(x: Exchange) -> bool:
     return x.reply is not None and x.reply.ended and x.pipe is not None and not x.pipe(b"")
 
 
-TOO_LARGE: Final = Failure("reset", f"a reply of more than {MAX_WHOLE_REPLY} bytes that is no stream")
-
-
 def _refused(x: Exchange, head: http.Response | None, failed: Failed) -> Failure:
     status = x.attempt.status if x.attempt else 200
     return Failure("error", f"status {status} with an error for an answer: {failed.message}", head, failed)
@@ -135,14 +136,15 @@ def _wants_text(x: Exchange, head: http.Response | None) -> bool:
     return good and x.call is not None and x.call.endpoint.operation in TEXT
 
 
-def _error_in(x: Exchange, head: http.Response | None, body: bytearray | bytes) -> Failed | None:
+def _error_in(x: Exchange, head: http.Response | None, body: ReceiveBuffer | bytes) -> Failed | None:
     """The error that a whole answer is in spite of its status."""
     if x.call is None or head is None or head.status_code >= 400 or len(body) > MAX_ERROR:
         return None
-    if b'"error"' not in body:
+    data = bytes(body)
+    if b'"error"' not in data:
         return None
     try:
-        obj = json.loads(bytes(body))
+        obj = json.loads(data)
     except (ValueError, RecursionError):
         return None
     return failure_in(obj) if isinstance(obj, dict) else None

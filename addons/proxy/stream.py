@@ -226,7 +226,7 @@ class RoutedStream(HttpStream):
     def state_consume_response_body(self, event: events.Event) -> layer.CommandGenerator[None]:
         x = self._exchange
         if isinstance(event, ResponseEndOfMessage) and x is not None and x.attempt is not None:
-            failure = held_answer.whole_failure(x, self.flow.response, bytes(self.response_body_buf))
+            failure = held_answer.whole_failure(x, self.flow.response, self.response_body_buf)
             if failure is not None:
                 self.attempt.end()
                 yield from self.attempt.fail(failure)
