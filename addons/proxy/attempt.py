@@ -1,4 +1,4 @@
-"""What an attempt's stream says to others, and hears from them: hooks, events, commands, and how failures are read."""
+"""What the stream of a request tells the addons and the layer, and hears from them; how failures are read."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from mitmproxy.proxy.layers.http import GetHttpConnection
 from mitmproxy.proxy.layers.http._events import HttpEvent
 
 from switchman.addons.core.dialects.neutral.form import Failed
+from switchman.addons.core.servers.deadlines import NOT_CONNECTED
 from switchman.addons.core.servers.retry import FailureKind
 
 
@@ -46,7 +47,7 @@ class UpstreamFailedHook(commands.StartHook):
 
 @dataclass
 class DeadlineExpired(HttpEvent):
-    """The stream's `due` has passed."""
+    """The time is over at which the stream wanted to be woken."""
 
 
 @dataclass
@@ -56,7 +57,7 @@ class RouterStops(HttpEvent):
 
 @dataclass(eq=False)
 class Connect(GetHttpConnection):
-    """GetHttpConnection with a deadline in seconds, and the wish for a connection that was not used before."""
+    """GetHttpConnection with a deadline, `timeout` seconds from now. `fresh`: take none that was used before."""
 
     timeout: float = inf
     fresh: bool = False
@@ -66,10 +67,10 @@ class Connect(GetHttpConnection):
 
 
 def classify_connect_error(message: str) -> FailureKind:
-    """Which kind of failure mitmproxy's (that is: the operating system's or OpenSSL's) message tells of."""
-    text = message.lower()
-    if "timed out" in text and "no connection within" in text:
+    """The kind of failure that a message tells of. It is our own, the operating system's, or OpenSSL's."""
+    if NOT_CONNECTED in message:
         return "timeout"
+    text = message.lower()
     if any(sign in text for sign in ("tls", "ssl", "certificate", "handshake")):
         return "tls"
     if any(

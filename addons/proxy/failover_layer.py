@@ -1,17 +1,15 @@
 """mitmproxy's HTTP layer, with streams that fail over, and one timer for all deadlines of a connection.
 
-What a request goes through is in its stream, a class in four parts: request_stream.py (its body comes in),
-routed_stream.py (its attempts), held_stream.py (is it an answer?), pinging_stream.py (what the router says itself). How
-the two ends are spoken to is in client_connection.py and upstream_connection.py. Here is what belongs to the connection
-as a whole: which server connections there are, and when somebody must be woken. A keep-alive connection with a thousand
-requests has one sleeping task (`_tend`), not a thousand.
+What a request goes through is in its stream: stream.py. How the two ends are spoken to is in client_connection.py and
+upstream_connection.py. Here is what belongs to the connection as a whole: which server connections there are, and when
+somebody must be woken. A keep-alive connection with a thousand requests has one sleeping task (`_tend`), not as many.
 """
 
 from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import inf
 
@@ -25,10 +23,10 @@ from mitmproxy.proxy.layers.http import (
     RegisterHttpConnection,
 )
 
+from switchman.addons.core.servers.deadlines import not_connected
 from switchman.addons.proxy.attempt import Connect, DeadlineExpired, RouterStops
 from switchman.addons.proxy.client_connection import RoutedServer
-from switchman.addons.proxy.pinging_stream import PingingStream
-from switchman.addons.proxy.routed_stream import RoutedStream
+from switchman.addons.proxy.stream import EARLY, RoutedStream
 from switchman.addons.proxy.upstream_connection import take_over
 
 
@@ -49,9 +47,12 @@ class Stopping(events.Event):
 class RoutedHttpLayer(HttpLayer):
     """HttpLayer whose streams fail over, whose dead connections are forgotten, and which watches deadlines."""
 
-    def __init__(self, context: Context, mode: HTTPMode, body_timeout: float) -> None:
-        """`body_timeout`: seconds of silence in a request's body."""
+    def __init__(
+        self, context: Context, mode: HTTPMode, body_timeout: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`body_timeout`: seconds of silence in a request's body. `clock`: seconds, only forward."""
         super().__init__(context, mode)
+        self.clock = clock
         self.body_timeout = body_timeout
         # Clients' stream ids are odd (HTTP/1: counted up by two from 1; HTTP/2: RFC 9113 section 5.1.1).
         self.attempt_ids: Iterator[int] = itertools.count(2, 2)
@@ -111,22 +112,22 @@ class RoutedHttpLayer(HttpLayer):
         due, self.wanted = self.wanted, inf
         if any(at <= due for at in self.watches.values()):
             return
-        wakeup = commands.RequestWakeup(max(0.0, due - time.monotonic()))
+        wakeup = commands.RequestWakeup(max(0.0, due - self.clock()))
         self.watches[wakeup] = due
         yield wakeup
 
     def _tend(self) -> layer.CommandGenerator[None]:
-        """A timer went off: fire what is due, and set the next timer."""
-        now = time.monotonic() + 0.001  # the timer may ring a hair early
+        """A timer rang: fire what is due, and set the next timer."""
+        now = self.clock() + EARLY
         for opening in [o for o in self.opening.values() if o.due <= now]:
             yield from self._give_up_opening(opening)
         streams = {id(s): s for s in self.streams.values() if isinstance(s, RoutedStream)}
         for stream in streams.values():
-            if stream.due <= now:
-                stream.due = min(stream.due, time.monotonic())
+            if stream.deadlines.due <= now:
                 yield from self.event_to_child(stream, DeadlineExpired(stream.stream_id))
-        later = [s.due for s in streams.values() if s.due > now] + [o.due for o in self.opening.values()]
-        self.wanted = min([self.wanted, *later])
+        # A stream that waits for an addon keeps the event for later, and then has itself watched again.
+        later = [s.deadlines.due for s in streams.values() if s.deadlines.due > now]
+        self.wanted = min([self.wanted, *later, *(o.due for o in self.opening.values())])
         if self.wanted != inf:
             yield from self._arm()
 
@@ -135,11 +136,11 @@ class RoutedHttpLayer(HttpLayer):
         if opening.connection not in self.waiting_for_establishment:
             return
         yield commands.CloseConnection(opening.connection)
-        message = f"timed out: no connection within the connect deadline of {opening.timeout:g} s"
+        message = not_connected(opening.timeout)
         yield from self.register_connection(RegisterHttpConnection(opening.connection, message))
 
     def make_stream(self, stream_id: int) -> layer.CommandGenerator[None]:
-        stream = PingingStream(self.context.fork(), stream_id, self)
+        stream = RoutedStream(self.context.fork(), stream_id, self)
         self.streams[stream_id] = stream
         yield from self.event_to_child(stream, events.Start())
 
@@ -152,7 +153,7 @@ class RoutedHttpLayer(HttpLayer):
         opened = super().get_connection(event, reuse=reuse and not event.fresh)
         yield from opened
         for connection in self.waiting_for_establishment.keys() - known:
-            due = time.monotonic() + event.timeout
+            due = self.clock() + event.timeout
             self.opening[connection] = _Opening(connection, due, event.timeout)
             self.watch(due)
 

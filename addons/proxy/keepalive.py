@@ -1,7 +1,8 @@
 """Keep-alive: what a client is sent while a stream is silent, so that nothing on the way gives the connection up.
 
 An SSE client gets a comment (OpenAI) or a ping event (Anthropic); Ollama's lines have no place for either, and whole
-answers are never touched. When pings are due is watched in routed_stream.py; which bytes they are is said here.
+answers are never touched. core/servers/deadlines.py says when pings are due; here is which bytes they are, and how they
+go out.
 
 Where pings begin before the answer has (`keepalive.before_answer`), the status 200 goes out with the first of them.
 Another server can still be tried, as only pings were sent; an answer that then is an error is told as an event.
@@ -14,6 +15,10 @@ import time
 from typing import Final
 
 from mitmproxy import http
+from mitmproxy.connection import Connection
+from mitmproxy.proxy import layer
+from mitmproxy.proxy.layers.http import SendHttp
+from mitmproxy.proxy.layers.http._events import ResponseData, ResponseHeaders
 
 from switchman.addons.core.dialects import framing_of, stream_error
 from switchman.addons.core.dialects.codecs import CODECS, FORMATS
@@ -38,6 +43,33 @@ def ping_of(x: Exchange) -> bytes:
     if x.call is None or not x.call.stream or x.call.endpoint.operation not in STREAMED:
         return b""
     return PINGS.get(x.call.dialect, b"")
+
+
+class Pings:
+    """Sends what is no answer to one client, while it waits for one. `x.pinged` says that it has a head already."""
+
+    def __init__(self, stream_id: int, client: Connection) -> None:
+        self._stream_id = stream_id
+        self._client = client
+
+    def before_answer(
+        self, x: Exchange, pings: list[bytes], head: http.Response | None, request: http.Request
+    ) -> layer.CommandGenerator[None]:
+        """Under a head that says that an answer is coming; another server may still give it.
+
+        `head`: that of the stream whose first event is awaited; None where no server has begun one.
+        """
+        if pings and not x.pinged:
+            x.pinged = True
+            head = head or early_head(x, request)
+            yield SendHttp(ResponseHeaders(self._stream_id, head, False), self._client)
+        for ping in pings:
+            yield SendHttp(ResponseData(self._stream_id, ping), self._client)
+
+    def within_stream(self, x: Exchange) -> layer.CommandGenerator[None]:
+        """Between two events of a stream; nothing in the middle of one."""
+        for ping in x.pipe.aside(ping_of(x)) if x.pipe is not None else ():
+            yield SendHttp(ResponseData(self._stream_id, ping), self._client)
 
 
 def early_head(x: Exchange, request: http.Request) -> http.Response:

@@ -77,7 +77,8 @@ class Behaviour:
     never_answer: bool = False  # until the client leaves
     cut_after: int | None = None  # the connection ends after so many events, or in the middle of a whole body
     cut: Literal["rst", "fin"] = "fin"
-    stall_after: int | None = None  # nothing more after so many events, until the client leaves
+    # Nothing more after so many events, be it only the end of the framing, until the client leaves.
+    stall_after: int | None = None
 
     # What becomes of the connection afterwards, without a word of it in the headers.
     close_after_reply: bool = False

@@ -215,6 +215,8 @@ class Reply:
             await self._body(data)
         if self._how.cut_after is not None:  # more events asked for than there are: cut before the end all the same
             raise HungUp(self._how.cut == "rst")
+        if self._how.stall_after is not None:  # all of them have gone out, but for the end of the framing
+            await self.stall()
         await self._end()
 
     async def _end(self) -> None:

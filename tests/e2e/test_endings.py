@@ -55,7 +55,27 @@ def shared_proxy(start_shared: Any, servers: dict[str, FakeUpstream], busy: str)
         f"  busy: '{busy}'",
         f"  brief: {{url: '{servers['openai'].url}', timeout: {{total: 3}}}}",
     ]
-    return start_shared("\n".join(["servers:", *lines, ""]))
+    for_auto = ["cache: {exact: {ttl: 1h}}", "routes:"]
+    for_auto += [f"  - {{match: {{model: auto, header: {{x-from: {n}}}}}, route: {{model: {n}/m}}}}" for n in servers]
+    return start_shared("\n".join(["servers:", *lines, *for_auto, ""]))
+
+
+LAST_WORDS = {"openai": b"data: [DONE]\n\n", "ollama": b'"done":true', "anthropic": b"event: message_stop\n"}
+
+
+def leave_after_the_last_word(proxy: Any, stream: str, model: str) -> str:
+    """Ask, read up to the event that ends the answer, and hang up; the id of the request."""
+    dialect, path, body = STREAMS[stream]
+    with RawClient(proxy.port) as client:
+        content = json.dumps({**body, "model": model, "stream": True}).encode()
+        client.send(request_bytes(path, content, headers=[*HEADERS, ("x-from", dialect)]))
+        reply = client.head()
+        assert reply.status == 200
+        while LAST_WORDS[dialect] not in reply.body.replace(b'": ', b'":'):
+            assert client.chunk(reply), f"no more after {reply.body!r}"
+    name = reply.header("x-switchman-request-id")
+    assert name is not None
+    return name
 
 
 def error_in(dialect: str, body: bytes) -> str:
@@ -149,6 +169,38 @@ def test_a_body_of_unknown_form_breaks_where_its_server_broke(proxy: Any, server
         assert not reply.complete
     row = proxy.row(id=reply.header("x-switchman-request-id"))
     assert row["outcome"] == "stream_error"
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+def test_a_client_that_has_its_whole_answer_may_leave_before_its_server_closes(
+    stream: str, proxy: Any, servers: dict[str, FakeUpstream]
+) -> None:
+    """Only the end of the framing is missing: a success, and the connection to the server is given up."""
+    dialect = STREAMS[stream][0]
+    servers[dialect].script([Behaviour(stall_after=9999)])
+    row = proxy.row(id=leave_after_the_last_word(proxy, stream, f"{dialect}/{stream}"))
+    assert (row["status"], row["outcome"], row["error"]) == (200, "ok", None)
+    assert row["output_tokens"] == 7
+    assert [a["outcome"] for a in row["attempts"]] == ["ok"]
+    assert servers[dialect].inferences[-1].disconnected.wait(SOON)
+
+
+@pytest.mark.parametrize("stream", ["openai chat", "ollama chat", "anthropic"])
+def test_the_answer_of_a_client_that_has_all_of_it_and_leaves_is_kept(
+    stream: str, proxy: Any, servers: dict[str, FakeUpstream]
+) -> None:
+    """The same request to `auto` is answered from the exact cache."""
+    dialect, path, body = STREAMS[stream]
+    servers[dialect].script([Behaviour(stall_after=9999)])
+    row = proxy.row(id=leave_after_the_last_word(proxy, stream, "auto"))
+    assert (row["status"], row["outcome"], row["cache"]) == (200, "ok", "miss")
+    asked, headers = {**body, "model": "auto", "stream": True}, dict([*HEADERS, ("x-from", dialect)])
+
+    def hit() -> Any:  # it is stored after the record is written
+        answer = proxy.post(path, asked, headers=headers)
+        return answer.headers["x-switchman-cache"] == "hit" and answer
+
+    assert LAST_WORDS[dialect] in proxy.until(hit, "a hit").content.replace(b'": ', b'":')
 
 
 @pytest.mark.parametrize("how", ["fin", "rst"])

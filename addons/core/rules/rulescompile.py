@@ -25,7 +25,7 @@ from switchman.addons.core.rules.rulesfile import (
 )
 from switchman.addons.core.rules.yamltext import Document, Path
 from switchman.addons.core.servers import urls
-from switchman.addons.core.servers.servers import Deadlines, KeepAlive, ModelFacts, Server
+from switchman.addons.core.servers.servers import KeepAlive, ModelFacts, Server, Timeouts
 
 DEFAULT_NAME = "default"
 UNREADABLE = "http://unreadable.invalid"  # in place of a URL that is missing; no request goes there
@@ -62,7 +62,7 @@ class Compiler:
             also=preset.also if preset and not own else (),
             api_key=self._api_key((*path, "api_key"), written.api_key, preset),
             headers=headers,
-            timeout=Deadlines(timeout.connect, timeout.first_byte, timeout.idle, timeout.total or self.request_timeout),
+            timeout=Timeouts(timeout.connect, timeout.first_byte, timeout.idle, timeout.total or self.request_timeout),
             retry_on=frozenset(written.retry_on),
             thinking_output=written.thinking_output,
             strip_json_markdown=written.strip_json_markdown,
@@ -178,7 +178,7 @@ class Compiler:
         if url in self.unnamed:
             return self.unnamed[url]
         server = Server(
-            self._free_name(url), url, timeout=Deadlines(total=self.request_timeout), keepalive=self.keepalive
+            self._free_name(url), url, timeout=Timeouts(total=self.request_timeout), keepalive=self.keepalive
         )
         if listed:
             self.unnamed[url] = server
@@ -307,7 +307,7 @@ class Compiler:
             if server.url == url:
                 return server
         name = DEFAULT_NAME if DEFAULT_NAME not in self.servers else "DEFAULT_UPSTREAM"
-        return Server(name, url, timeout=Deadlines(total=self.request_timeout), keepalive=self.keepalive)
+        return Server(name, url, timeout=Timeouts(total=self.request_timeout), keepalive=self.keepalive)
 
     def _error(self, path: Path, message: str) -> None:
         self.problems.append(self.document.problem(path, message))

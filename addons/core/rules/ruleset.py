@@ -23,14 +23,14 @@ from switchman.addons.core.rules.rulescompile import Compiler
 from switchman.addons.core.rules.rulesfile import AUTO, RulesFileModel
 from switchman.addons.core.rules.rulesshape import check_shape
 from switchman.addons.core.rules.yamltext import Document, Path, load
-from switchman.addons.core.servers.servers import UNKNOWN_MODEL, Deadlines, ModelFacts, Server, ThinkingOutput
+from switchman.addons.core.servers.servers import UNKNOWN_MODEL, ModelFacts, Server, ThinkingOutput, Timeouts
 
 if TYPE_CHECKING:
     from switchman.addons.core.routes.plan import Candidate
 
 __all__ = [
-    "Alias", "Deadlines", "Defaults", "Instance", "Match", "ModelFacts", "ModelMap", "Problem", "Route", "RulesError",
-    "Ruleset", "Server", "ThinkingOutput", "parse_ruleset",
+    "Alias", "Defaults", "Instance", "Match", "ModelFacts", "ModelMap", "Problem", "Route", "RulesError", "Ruleset",
+    "Server", "ThinkingOutput", "Timeouts", "parse_ruleset",
 ]  # fmt: skip
 
 

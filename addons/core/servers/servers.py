@@ -15,8 +15,8 @@ ThinkingOutput = Literal["strip", "reasoning", "keep"]
 
 
 @dataclass(frozen=True, slots=True)
-class Deadlines:
-    """How long a server may take, in seconds. Each deadline has one owner: the failover layer."""
+class Timeouts:
+    """How long a server may take, in seconds. deadlines.py makes times of it."""
 
     connect: float = 10.0  # until a connection stands, TLS included
     first_byte: float = 600.0  # until the answer begins (a stream: its first event): slow local models load for minutes
@@ -74,7 +74,7 @@ class Server:
     headers: dict[str, str] = field(
         default_factory=dict, repr=False, hash=False
     )  # set on every request; may hold secrets
-    timeout: Deadlines = Deadlines()
+    timeout: Timeouts = Timeouts()
     retry_on: frozenset[int] = frozenset()  # of retry.OPT_IN_STATUSES
     thinking_output: ThinkingOutput | None = None  # None: as STRIP_THINKING says
     strip_json_markdown: bool | None = None  # None: as STRIP_JSON_MARKDOWN says

@@ -1,0 +1,154 @@
+"""Deadlines: when somebody must be woken for a request, what has expired then, and what to tell the person.
+
+One value for each request; times are seconds of one clock that only goes forward. Each phase waits for one thing:
+
+    phase         waits for                    until
+    ------------  ---------------------------  -----------------------------------------------------------------
+    nothing       nobody                       for ever: a hook runs, a connection is opened, or all is over
+    body          more of the request's body   `patience` after the last piece
+    answer        the head of the answer       the first-byte deadline
+    first_event   the first event of a stream  the same first-byte deadline, whatever comments come before it
+    rest          the rest of the answer       the idle deadline after the last piece
+
+The last three also end with the attempt (`timeout: total`) and with the request as a whole (REQUEST_TIMEOUT), and
+in them the client may be due a ping. A connection that is being opened has `connect_left()` seconds.
+
+             await_body        clear              await_answer          head_arrived           first_event_awaited
+    nothing ------------> body -----> nothing --------------> answer ------------> rest -----------------> first_event
+                                         ^                                          ^                            |
+                                         | begin_attempt, from any phase            +------- stream_begins ------+
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf
+from typing import Final, Literal
+
+from switchman.addons.core.servers.servers import Timeouts
+
+Phase = Literal["nothing", "body", "answer", "first_event", "rest"]
+Expired = Literal["body", "first_byte", "idle", "total", "ping"]
+
+NO_LIMITS: Final = Timeouts(inf, inf, inf, inf)
+NOT_CONNECTED: Final = "timed out: no connection within the connect deadline of"
+
+
+@dataclass(slots=True)
+class Deadlines:
+    """The times of one request, and of the attempt that is under way for it."""
+
+    phase: Phase = "nothing"
+    heard: float = inf  # the last sign of the peer that is waited for; may be set while nothing is waited for
+    patience: float = inf  # seconds between two pieces of the request's body
+    request_started: float = 0.0
+    request_end: float = inf  # when the request as a whole must be over
+    end: float = inf  # when the attempt must be over: never after the request
+    answer_by: float = inf  # when the answer must have begun
+    limits: Timeouts = NO_LIMITS  # of the server that is asked
+    ping_after: float = inf  # seconds without output until the client is sent a ping
+    ping_at: float = inf  # when the client is sent the next one
+
+    # --- what happens
+
+    def await_body(self, now: float, patience: float) -> None:
+        """The head of a request is here, or a piece of its body: the next one must come within `patience` seconds."""
+        self.phase, self.heard, self.patience = "body", now, patience
+
+    def begin_request(self, started: float, end: float) -> None:
+        """The request is complete; its answer must be complete at `end`, however many attempts it takes."""
+        self.phase = "nothing"
+        self.request_started, self.request_end = started, end
+
+    def begin_attempt(self, now: float, started: float, limits: Timeouts, ping_after: float, early: bool) -> None:
+        """Another server is asked, since `started`; a connection to it is opened now.
+
+        `ping_after` is inf for a client that gets no pings; `early`: it gets them before the answer begins, too. Pings
+        that have begun go on in their own time, whatever the settings of the next server are.
+        """
+        self.phase, self.limits = "nothing", limits
+        self.end = min(self.request_end, started + limits.total)
+        self.ping_after = ping_after
+        self.ping_at = min(self.ping_at, now + ping_after) if early else inf
+
+    def connect_left(self, now: float) -> float:
+        """Seconds in which a connection must stand: the server's own, and never more than the request has left."""
+        return max(0.0, min(self.limits.connect, self.request_end - now))
+
+    def await_answer(self, now: float) -> None:
+        """The request has been sent."""
+        self.phase, self.heard = "answer", now
+        self.answer_by = now + self.limits.first_byte
+
+    def hear(self, now: float) -> None:
+        """Something came of the answer. A stream's data does this without a call: it sets `heard`."""
+        self.heard = now
+
+    def head_arrived(self, now: float) -> None:
+        """The head of the answer is here."""
+        if self.phase == "answer":
+            self.phase, self.heard = "rest", now
+
+    def first_event_awaited(self, now: float) -> None:
+        """The head is one of a stream, and nothing is sent on before its first event."""
+        self.phase = "first_event"
+        self.ping_at = now + self.ping_after
+
+    def stream_begins(self, now: float) -> None:
+        """The client gets the head of the stream, with its first event or before it."""
+        if self.phase != "nothing":
+            self.phase, self.heard = "rest", now
+            self.ping_at = now + self.ping_after
+
+    def spoken(self, now: float) -> None:
+        """The client was sent something, be it a ping."""
+        self.ping_at = now + self.ping_after
+
+    def clear(self) -> None:
+        """Wait for nothing any more, until another attempt begins."""
+        self.phase = "nothing"
+
+    # --- what is asked
+
+    @property
+    def due(self) -> float:
+        """When somebody must be woken; inf for never."""
+        if self.phase == "nothing":
+            return inf
+        if self.phase == "body":
+            return self.heard + self.patience
+        return min(self._silence_ends(), self.end, self.ping_at)
+
+    def expired(self, now: float) -> Expired | None:
+        """The deadline that has passed; "ping" where the client is due one; None where it is too early for either."""
+        if self.phase == "nothing":
+            return None
+        if self.phase == "body":
+            return "body" if now >= self.heard + self.patience else None
+        if now >= self.end:
+            return "total"
+        if now >= self._silence_ends():
+            return "idle" if self.phase == "rest" else "first_byte"
+        return "ping" if now >= self.ping_at else None
+
+    def _silence_ends(self) -> float:
+        return self.heard + self.limits.idle if self.phase == "rest" else self.answer_by
+
+    def told(self, expired: Expired) -> str:
+        """What to tell the person of a deadline that has passed."""
+        limits = self.limits
+        match expired:
+            case "body":
+                return f"The request's body did not arrive: nothing came for {self.patience:g} s."
+            case "total":
+                total = min(limits.total, self.request_end - self.request_started)
+                return f"no complete answer within the total deadline of {total:g} s"
+            case "first_byte":
+                return f"no answer within the first-byte deadline of {limits.first_byte:g} s"
+            case _:
+                return f"nothing came for {limits.idle:g} s, the idle deadline"
+
+
+def not_connected(seconds: float) -> str:
+    """What to tell the person of a connection that did not stand after `seconds`."""
+    return f"{NOT_CONNECTED} {seconds:g} s"

@@ -1,0 +1,160 @@
+"""The attempt that is under way: its connection, its way to the server, and what the addons make of its failure.
+
+1. Each attempt goes out under its own id, registered in the layer's `streams`. A late event of an attempt that was
+   given up carries an id nobody listens to, and is dropped.
+2. An attempt that fails before the client has a part of its answer is over; `upstream_failed` names the next one, or
+   the final answer.
+"""
+
+from __future__ import annotations
+
+from math import inf
+from typing import TYPE_CHECKING
+
+from mitmproxy import http
+from mitmproxy.connection import Connection
+from mitmproxy.proxy import layer
+from mitmproxy.proxy.layers.http import SendHttp
+from mitmproxy.proxy.layers.http._events import (
+    ErrorCode,
+    RequestData,
+    RequestEndOfMessage,
+    RequestHeaders,
+    RequestProtocolError,
+    RequestTrailers,
+)
+
+from switchman.addons.core.servers.retry import FailureKind
+from switchman.addons.flow.exchange import Exchange, exchange
+from switchman.addons.flow.refusal import refusal
+from switchman.addons.proxy.attempt import (
+    Connect,
+    UpstreamFailedHook,
+    UpstreamFailure,
+    answer_begun,
+    classify_connect_error,
+)
+from switchman.addons.proxy.held_answer import Failure
+from switchman.addons.proxy.keepalive import ping_of
+
+if TYPE_CHECKING:
+    from switchman.addons.proxy.failover_layer import RoutedHttpLayer
+    from switchman.addons.proxy.stream import RoutedStream
+
+NONE = 0  # none has begun
+OVER = -1
+
+
+class RunningAttempt:
+    """Sends one request, several times if need be.
+
+    Of its stream it uses the flow, the deadlines and the clock, and tells it what to wait for: `wait_for_head()`, or
+    `answer()` where `flow.response` is set.
+    """
+
+    def __init__(self, stream: RoutedStream, parent: RoutedHttpLayer) -> None:
+        self.id = NONE
+        self._stream = stream
+        self._layer = parent
+        self._connection: Connection | None = None
+        self._reuses = False  # had the connection brought an answer before, to another request?
+
+    def is_late(self, stream_id: int) -> bool:
+        """Is an event with this id one of an attempt that was given up?"""
+        return self.id != NONE and stream_id != self.id
+
+    def begin(self, x: Exchange, fresh: bool = False) -> layer.CommandGenerator[None]:
+        """Send `flow.request`, as the addons made it for the attempt; on a connection of its own, if it is `fresh`."""
+        stream, attempt = self._stream, x.attempt
+        assert attempt is not None
+        request, server, now = stream.flow.request, attempt.candidate.server, stream.clock()
+        ping_after = server.keepalive.after if server.keepalive.after and ping_of(x) else inf
+        early = server.keepalive.before_answer or x.pinged
+        self._connection = None
+        stream.deadlines.begin_attempt(now, attempt.started, server.timeout, ping_after, early)
+        stream.wait_for_head()
+        connection, err = yield Connect(
+            (request.host, request.port),
+            request.scheme == "https",
+            stream.flow.server_conn.via,
+            "tcp",
+            timeout=stream.deadlines.connect_left(now),
+            fresh=fresh,
+        )
+        if (yield from stream.check_killed(True)):
+            return
+        if err:
+            yield from self.fail(Failure(classify_connect_error(err), err))
+            return
+        stream.context.server = stream.flow.server_conn = connection
+        if (yield from self._send(request, connection)):
+            stream.deadlines.await_answer(stream.clock())
+            stream.watch()
+
+    def _send(self, request: http.Request, connection: Connection) -> layer.CommandGenerator[bool]:
+        """Send the request. False where that failed at once, and the stream has dealt with it."""
+        self._connection = connection
+        self._reuses = connection in self._layer.used
+        # An upgraded connection (WebSocket) addresses its stream by the client's id, and has no second attempt.
+        upgrades = "upgrade" in request.headers
+        self.id = number = self._stream.stream_id if upgrades else next(self._layer.attempt_ids)
+        self._layer.streams[number] = self._stream
+        content = request.raw_content
+        yield SendHttp(RequestHeaders(number, request, not (content or request.trailers)), connection)
+        if content:
+            yield SendHttp(RequestData(number, content), connection)
+        if request.trailers:
+            yield SendHttp(RequestTrailers(number, request.trailers), connection)
+        yield SendHttp(RequestEndOfMessage(number), connection)
+        return self.id == number
+
+    def head_arrived(self) -> None:
+        """Its connection has brought an answer: from now on the server may close it while it is idle."""
+        if self._connection is not None:
+            self._layer.used.add(self._connection)
+        self._reuses = False
+
+    def end(self) -> None:
+        """Drop late events, and wait for nothing. The connection is left as it is."""
+        self._stream.deadlines.clear()
+        self._connection = None
+        if self.id != NONE and self.id != self._stream.stream_id:
+            self._layer.streams.pop(self.id, None)
+            self.id = OVER
+
+    def abandon(self) -> layer.CommandGenerator[None]:
+        """Close its connection, where its answer is not complete, and drop late events."""
+        number, connection = self.id, self._connection
+        self.end()
+        if connection is not None and connection in self._layer.connections:
+            yield SendHttp(RequestProtocolError(number, "attempt given up", ErrorCode.CANCEL), connection)
+
+    def broke(self, message: str) -> layer.CommandGenerator[None]:
+        """Its connection broke, and the client has nothing of its answer."""
+        self.end()
+        yield from self.fail(Failure("reset", message), reused=self._reuses and not answer_begun(message))
+
+    def fail(self, failure: Failure, reused: bool = False) -> layer.CommandGenerator[None]:
+        """Give it up, and ask for the next attempt, or the final answer: the client has nothing yet."""
+        yield from self.abandon()
+        flow = self._stream.flow
+        flow.response = None
+        asked = UpstreamFailure(flow, failure.kind, failure.message, failure.response, failure.failed, reused=reused)
+        yield UpstreamFailedHook(asked)
+        if (yield from self._stream.check_killed(True)):
+            return
+        x = exchange(flow)
+        assert x is not None
+        if asked.retry:
+            yield from self.begin(x, asked.fresh)
+            return
+        if flow.response is None:  # the addon crashed; the client must not be left waiting
+            flow.response = refusal(x, 502, failure.message)
+        yield from self._stream.answer()
+
+    def tail(self, message: str, kind: FailureKind) -> layer.CommandGenerator[list[bytes] | None]:
+        """Give it up, and ask what ends the stream cleanly, of which the client has a part; None where nothing can."""
+        yield from self.abandon()
+        asked = UpstreamFailure(self._stream.flow, kind, message, begun=True)
+        yield UpstreamFailedHook(asked)
+        return asked.tail

@@ -1,0 +1,398 @@
+"""The stream of one request: a state machine with a side for the client and one for the answer.
+
+The client's side (`client_state`). A client that leaves, or sends what cannot be read, makes both sides errored.
+
+    wait_for_request_headers --head--> consume_request_body --its end--> done
+               | its form is refused            | silence, or far over the limit
+               +-----------> errored <----------+
+
+The answer's side (`server_state`). It begins with an attempt; an answer of the addons' own goes to done at once.
+
+      +--------------------------------- `upstream_failed` names another attempt <---------+
+      v                                                                                    |
+    wait_for_response_headers --- no connection, no head, an invalid one, silence ---> attempt.fail() --an answer--+
+      |            |                                                                       ^                       |
+      | of a stream, or with a status worth another attempt                                |                       |
+      |            +--> hold_answer --- an error, its end, silence: no answer -------------+                       |
+      |                   |                                                                |                       |
+      | whole             | first event                                                    |                       |
+      +--> consume_response_body --- its end: empty, or an error with a good status -------+                       |
+             |            |                                                                                        |
+             | too large  v                                                                                        |
+             +--> stream_response_body --- breaks off, silence ---> _break_off() --no tail--> errored              |
+             |            | its end                                   | a tail                                     |
+             | its end    v                                           v                                            v
+             +---------> done <---------------------------------------+--------------------------------------------+
+
+Until the client has a part of the answer, an attempt that fails is closed, and the addons name the next one, or the
+final answer, by the `upstream_failed` hook. After that there is no silent switch: they give the tail that ends the
+stream cleanly. Sans-io: events in, commands out. It decides nothing. A flow without an Exchange is left to mitmproxy.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, cast
+
+from mitmproxy import flow, http
+from mitmproxy.proxy import events, layer
+from mitmproxy.proxy.context import Context
+from mitmproxy.proxy.layers.http import DropStream, HttpStream, SendHttp, _events, _hooks
+from mitmproxy.proxy.layers.http._events import RequestEndOfMessage, ResponseData, ResponseEndOfMessage, ResponseHeaders
+
+from switchman.addons.core.servers.deadlines import Deadlines
+from switchman.addons.core.servers.retry import FailureKind
+from switchman.addons.flow.exchange import Exchange, exchange
+from switchman.addons.flow.refusal import refusal
+from switchman.addons.proxy import attempt as attempts
+from switchman.addons.proxy import held_answer, refusing
+from switchman.addons.proxy.client_connection import RefusedRequest, RoutedServer
+from switchman.addons.proxy.held_answer import Failure, HeldError, HeldStream
+from switchman.addons.proxy.keepalive import Pings, as_events, ping_of
+from switchman.addons.proxy.request_body import RequestBody
+from switchman.addons.proxy.running_attempt import RunningAttempt
+
+if TYPE_CHECKING:
+    from switchman.addons.proxy.failover_layer import RoutedHttpLayer
+
+type ProtocolError = _events.RequestProtocolError | _events.ResponseProtocolError
+ANSWER = (ResponseHeaders, _events.ResponseTrailers, ResponseEndOfMessage, _events.ResponseProtocolError)
+EARLY = 0.001  # seconds: a timer may ring so much before its time
+STOPPED = "The router was stopped before the answer was complete."
+CRASHED = "The router failed at this request; its own log says why."
+
+
+class RoutedStream(HttpStream):
+    """One request, its attempts, and its answer."""
+
+    parent: RoutedHttpLayer
+    held: HeldError | HeldStream | None = None
+
+    def __init__(self, context: Context, stream_id: int, parent: RoutedHttpLayer) -> None:
+        super().__init__(context, stream_id)
+        self.parent = parent
+        self.clock = parent.clock
+        self.deadlines = Deadlines()
+        self.body = RequestBody(context.options.switchman_max_body_bytes)
+        self.attempt = RunningAttempt(self, parent)
+        self.pings = Pings(stream_id, context.client)
+
+    def _handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
+        if type(event) is ResponseData:  # by far the most frequent event, so it takes the shortest way
+            attempt_id = self.attempt.id
+            if event.stream_id == attempt_id or not attempt_id:
+                self.deadlines.heard = self.clock()
+                yield from self.server_state(event)
+            return
+        if isinstance(event, ANSWER):
+            if self.attempt.is_late(event.stream_id):
+                return  # Drop late events.
+            if isinstance(event, ResponseHeaders):
+                self.deadlines.head_arrived(self.clock())
+            else:
+                self.deadlines.hear(self.clock())
+            self.watch()
+        elif isinstance(event, attempts.DeadlineExpired):
+            yield from self._expire()
+            return
+        elif isinstance(event, attempts.RouterStops):
+            yield from self._stop()
+            return
+        yield from super()._handle_event(event)
+
+    def watch(self) -> None:
+        """Have the layer wake this stream in time."""
+        self.parent.watch(self.deadlines.due)
+
+    @property
+    def _exchange(self) -> Exchange | None:
+        return exchange(self.flow) if hasattr(self, "flow") else None
+
+    # --- the request comes in
+
+    def state_wait_for_request_headers(self, event: _events.RequestHeaders) -> layer.CommandGenerator[None]:
+        if isinstance(event, RefusedRequest):
+            self.flow = http.HTTPFlow(self.context.client, self.context.server)
+            yield from refusing.record_refused(self.flow, event)
+            yield from self._drop()
+            return
+        if not event.end_stream:
+            self.deadlines.await_body(self.clock(), self.parent.body_timeout)
+            self.watch()
+        yield from super().state_wait_for_request_headers(event)
+
+    def check_invalid(self, request: bool) -> layer.CommandGenerator[bool]:
+        if not request and exchange(self.flow) is not None:
+            return False  # it was looked at before, where a bad answer is a reason for another attempt
+        # A client's headers were looked at as they were read; what is left is the request line.
+        if not (request and isinstance(self.parent.connections.get(self.context.client), RoutedServer)):
+            return (yield from super().check_invalid(request))
+        if (problem := refusing.problem_of(self.flow.request, self.mode)) is None:
+            return False
+        yield _hooks.HttpRequestHeadersHook(self.flow)  # the addons have not seen it yet
+        yield from self._refuse(problem, 400)
+        return True
+
+    def state_consume_request_body(self, event: events.Event) -> layer.CommandGenerator[None]:
+        x = exchange(self.flow)
+        if x is None:
+            yield from super().state_consume_request_body(event)
+        elif isinstance(event, _events.RequestData):
+            self.deadlines.await_body(self.clock(), self.parent.body_timeout)
+            self.watch()
+            if not self.body.feed(event.data):
+                yield from self._refuse(self.body.problem, 413)
+        elif isinstance(event, RequestEndOfMessage):
+            self.deadlines.begin_request(x.started, x.deadline)
+            self.flow.request.timestamp_end = time.time()
+            self.flow.request.data.content = self.body.take_all()
+            self.client_state = self.state_done
+            if self.body.is_too_large:
+                self.flow.response = refusal(x, 413, self.body.problem)
+            else:
+                yield _hooks.HttpRequestHook(self.flow)
+            if (yield from self.check_killed(True)):
+                return
+            if not self.flow.response and x.attempt is None:  # an addon crashed; the client must not be left waiting
+                self.flow.response = refusal(x, 500, CRASHED)
+            if self.flow.response:
+                yield from self.answer()
+            else:
+                yield from self.attempt.begin(x)
+        elif isinstance(event, _events.RequestTrailers):
+            self.flow.request.trailers = event.trailers
+
+    def _refuse(self, message: str, status: int) -> layer.CommandGenerator[None]:
+        """Answer in the middle of the request."""
+        self.deadlines.clear()
+        yield from refusing.refuse(self.flow, self.stream_id, message, status)
+        yield from self._drop()
+
+    def _drop(self) -> layer.CommandGenerator[None]:
+        self.flow.live = False
+        self.client_state = self.server_state = self.state_errored
+        yield DropStream(self.stream_id)
+
+    def check_killed(self, emit_error_hook: bool) -> layer.CommandGenerator[bool]:
+        for event in self._paused_event_queue:
+            refusing.note_malformed(self.flow, event)
+        return (yield from super().check_killed(emit_error_hook))
+
+    # --- an attempt goes out, its answer comes in, and goes on
+
+    def wait_for_head(self) -> None:
+        """An attempt begins: nothing of an answer is here."""
+        self.response_body_buf.clear()
+        self.held = None
+        self.server_state = self.state_wait_for_response_headers
+
+    def state_wait_for_response_headers(self, event: ResponseHeaders) -> layer.CommandGenerator[None]:
+        x = exchange(self.flow)
+        if x is None:
+            yield from super().state_wait_for_response_headers(event)
+            return
+        self.attempt.head_arrived()
+        response = event.response
+        if problem := attempts.invalid_head(self.flow.request, response):
+            yield from self.attempt.fail(Failure("reset", problem))
+            return
+        attempt = x.attempt
+        assert attempt is not None
+        attempt.first_byte, attempt.status = self.clock(), response.status_code
+        if response.status_code in attempt.held_statuses:
+            self.held, self.server_state = HeldError(response), self.state_hold_answer
+            return
+        yield from super().state_wait_for_response_headers(event)
+
+    def state_hold_answer(self, event: events.Event) -> layer.CommandGenerator[None]:
+        x, ended = self._exchange, isinstance(event, ResponseEndOfMessage)
+        data = event.data if isinstance(event, ResponseData) else b""
+        if x is None or self.held is None or not (data or ended):
+            return
+        held = self.held.feed(data)
+        if held.failure is not None:
+            if ended:
+                self.attempt.end()
+            yield from self.attempt.fail(held.failure)
+        elif not held.begins:
+            yield from self.pings.before_answer(x, held.chunks, self.flow.response, self.flow.request)
+        else:
+            yield from self._begin_stream(x)
+            for chunk in held.chunks:
+                yield SendHttp(ResponseData(self.stream_id, chunk), self.context.client)
+            if ended:
+                yield from self.state_stream_response_body(event)
+
+    def state_consume_response_body(self, event: events.Event) -> layer.CommandGenerator[None]:
+        x = self._exchange
+        if isinstance(event, ResponseEndOfMessage) and x is not None and x.attempt is not None:
+            failure = held_answer.whole_failure(x, self.flow.response, self.response_body_buf)
+            if failure is not None:
+                self.attempt.end()
+                yield from self.attempt.fail(failure)
+                return
+        yield from super().state_consume_response_body(event)
+        if len(self.response_body_buf) <= held_answer.MAX_WHOLE_REPLY or self.flow.response is None:
+            return
+        if held_answer.must_be_whole(x):
+            yield from self.attempt.fail(held_answer.TOO_LARGE)
+            return
+        self.flow.response.stream = True
+        body = bytes(self.response_body_buf)
+        self.response_body_buf.clear()
+        yield from self._begin_stream(x)
+        yield SendHttp(ResponseData(self.stream_id, body), self.context.client)
+
+    def start_response_stream(self) -> layer.CommandGenerator[None]:
+        x, head = self._exchange, self.flow.response
+        if x is None or x.reply is None or x.attempt is None or head is None:
+            yield from self._begin_stream(x)
+            return
+        self.held, self.server_state = HeldStream(x, head), self.state_hold_answer
+        self.deadlines.first_event_awaited(self.clock())
+        self.watch()
+
+    def _begin_stream(self, x: Exchange | None) -> layer.CommandGenerator[None]:
+        # As stock, less one log record per stream.
+        assert self.flow.response
+        if x is None or not x.pinged:
+            yield SendHttp(ResponseHeaders(self.stream_id, self.flow.response, False), self.context.client)
+        self.server_state = self.state_stream_response_body
+        self.deadlines.stream_begins(self.clock())
+        self.watch()
+
+    def state_stream_response_body(self, event: events.Event) -> layer.CommandGenerator[None]:
+        # As stock for data, but without looking up an option (which copies its value) for each event of a stream.
+        pipe = self.flow.response.stream if self.flow.response else None
+        if type(event) is ResponseData and callable(pipe):
+            for chunk in cast(list[bytes], pipe(event.data)):
+                self.deadlines.spoken(self.deadlines.heard)
+                yield SendHttp(ResponseData(self.stream_id, chunk), self.context.client)
+        else:
+            yield from super().state_stream_response_body(event)
+
+    def answer(self) -> layer.CommandGenerator[None]:
+        """Send the answer that an addon has set."""
+        self.deadlines.clear()
+        assert self.flow.response
+        self.flow.response.timestamp_start = self.flow.response.timestamp_start or time.time()
+        yield _hooks.HttpResponseHeadersHook(self.flow)
+        if (yield from self.check_killed(True)):
+            return
+        self.flow.response.stream = False
+        yield from self.send_response()
+
+    def send_response(self, already_streamed: bool = False) -> layer.CommandGenerator[None]:
+        x = self._exchange
+        if already_streamed or x is None or not x.pinged:
+            yield from super().send_response(already_streamed)
+            return
+        # As stock, for a client that has the head of a stream: the answer is told within it.
+        assert self.flow.response
+        self.flow.response.timestamp_end = time.time()
+        yield _hooks.HttpResponseHook(self.flow)
+        self.server_state = self.state_done
+        if (yield from self.check_killed(False)):
+            return
+        yield SendHttp(ResponseData(self.stream_id, as_events(x, self.flow.response)), self.context.client)
+        if self.client_state == self.state_done:
+            yield from self.flow_done()
+
+    def flow_done(self) -> layer.CommandGenerator[None]:
+        self.deadlines.clear()
+        if self.flow.response is None or self.flow.response.status_code != 101:
+            self.attempt.end()
+        yield from super().flow_done()
+
+    # --- something went wrong
+
+    def _break_off(self, message: str, kind: FailureKind = "stream") -> layer.CommandGenerator[None]:
+        """End a stream of which the client has a part: with the tail that the addons give, or a broken connection."""
+        tail = yield from self.attempt.tail(message, kind)
+        if (yield from self.check_killed(True)):
+            return
+        if tail is not None:
+            for chunk in tail:
+                yield SendHttp(ResponseData(self.stream_id, chunk), self.context.client)
+            yield from self.send_response(already_streamed=True)
+            return
+        self.flow.error = flow.Error(message)
+        yield _hooks.HttpErrorHook(self.flow)
+        broken = _events.ResponseProtocolError(self.stream_id, message, _events.ErrorCode.GENERIC_SERVER_ERROR)
+        yield SendHttp(broken, self.context.client)
+        yield from self._drop()
+
+    def _cut(self, message: str, unsent: FailureKind, begun: FailureKind) -> layer.CommandGenerator[None]:
+        """Give the attempt up; what follows hangs on whether the client has a part of its answer."""
+        if self.server_state == self.state_stream_response_body:
+            yield from self._break_off(message, begun)
+        elif self._is_unsent and self._exchange is not None:
+            yield from self.attempt.fail(Failure(unsent, message))
+
+    @property
+    def _is_unsent(self) -> bool:
+        """Is an attempt under way of which the client has nothing yet?"""
+        return self.server_state in (
+            self.state_wait_for_response_headers,
+            self.state_hold_answer,
+            self.state_consume_response_body,
+        )
+
+    def _expire(self) -> layer.CommandGenerator[None]:
+        """The timer rang: send a ping, or end what took too long."""
+        x, expired = self._exchange, self.deadlines.expired(self.clock() + EARLY)
+        if x is None or expired is None:
+            pass
+        elif expired == "ping":
+            yield from self._ping(x)
+        elif self.client_state == self.state_consume_request_body:
+            yield from self._refuse(self.deadlines.told(expired), 408)
+        else:
+            yield from self._cut(self.deadlines.told(expired), "timeout", "stream")
+        self.watch()
+
+    def _ping(self, x: Exchange) -> layer.CommandGenerator[None]:
+        if self.server_state == self.state_stream_response_body:
+            yield from self.pings.within_stream(x)
+        else:
+            head = self.flow.response if self.server_state == self.state_hold_answer else None
+            yield from self.pings.before_answer(x, [ping_of(x)], head, self.flow.request)
+        self.deadlines.spoken(self.clock())
+
+    def _stop(self) -> layer.CommandGenerator[None]:
+        """The router stops: end this request with words for its client."""
+        if self.client_state == self.state_consume_request_body:
+            yield from self._refuse(STOPPED, 503)
+        else:
+            yield from self._cut(STOPPED, "cancelled", "cancelled")
+
+    def handle_protocol_error(self, event: ProtocolError) -> layer.CommandGenerator[None]:
+        x = self._exchange
+        if x is not None and isinstance(event, _events.RequestProtocolError):
+            yield from self._client_failed(x, event)
+        elif x is not None and self.server_state == self.state_stream_response_body:
+            self.attempt.end()
+            yield from self._break_off(event.message)
+        elif x is not None and self._is_unsent:
+            yield from self.attempt.broke(event.message)
+        else:
+            yield from super().handle_protocol_error(event)
+
+    def _client_failed(self, x: Exchange, event: _events.RequestProtocolError) -> layer.CommandGenerator[None]:
+        """The client left, or sent what cannot be read. A server at work for it is stopped.
+
+        A client that has its whole answer may leave before the server has closed the stream: that is no failure.
+        """
+        refusing.note_malformed(self.flow, event)
+        unfinished = self.server_state not in (self.state_done, self.state_errored)
+        streaming = self.server_state == self.state_stream_response_body
+        if self.client_state == self.state_done and unfinished:
+            yield from self.attempt.abandon()
+        if streaming and self.flow.response is not None and held_answer.is_all_said(x):
+            self.flow.response.timestamp_end = time.time()
+            yield _hooks.HttpResponseHook(self.flow)
+        elif unfinished and self.client_state != self.state_errored:
+            self.flow.error = flow.Error(event.message)
+            yield _hooks.HttpErrorHook(self.flow)
+        self.deadlines.clear()
+        yield from self._drop()

@@ -1,0 +1,171 @@
+"""The client's connection, from bytes to bytes: what is refused, with which words, and what follows."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from mitmproxy import http
+from mitmproxy.connection import ConnectionState
+from mitmproxy.proxy import events
+
+from switchman.addons.proxy.client_connection import refuse_ambiguous
+
+HEAD = b"POST /v1/chat/completions HTTP/1.1\r\n"
+
+
+def refused(play: Any) -> tuple[int, str]:
+    """The status and the message of the refusal that the client got, in OpenAI's form."""
+    head, _, body = play.to_client.partition(b"\r\n\r\n")
+    assert b"connection: close" in head
+    return int(head.split(b" ")[1]), json.loads(body)["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("head", "words"),
+    [
+        (HEAD + b"Host: a\r\nhost: b\r\n", "more than one Host header"),
+        (HEAD + b"Host: a\r\nHost: a\r\n", "more than one Host header"),
+        (b"POST /v1/\0x HTTP/1.1\r\nHost: a\r\n", "a NUL in the path"),
+        (HEAD + b"Host: a\r\nX-A: b\0c\r\n", "a line break or NUL in the value of the header 'X-A'"),
+        (HEAD + b"Host: a\r\nX-A: b\r\n c\r\n", "a line break or NUL in the value of the header 'X-A'"),
+        (HEAD + b"Host: a\r\nContent-Length: x\r\n", "cannot be read"),
+        (HEAD + b"Host: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n", "cannot be read"),
+        (b"nonsense\r\n", "cannot be read"),
+    ],
+)
+def test_a_head_that_servers_read_differently_is_refused(play: Any, head: bytes, words: str) -> None:
+    """With the error object of the client's own SDK; the request leaves a record, and no server hears of it."""
+    play.says(head + b"\r\n")
+    status, message = refused(play)
+    assert status == 400 and words in message
+    assert play.addons.seen == ["requestheaders", "error"] and play.opened == []
+    x = play.addons.x
+    assert (x.outcome, x.status, x.error) == ("refused", 400, message)
+
+
+@pytest.mark.parametrize(
+    ("path", "fields", "words"),
+    [
+        (b"/a\0b", [], "a NUL in the path"),
+        (b"/", [(b"a", b"\0")], "a line break or NUL"),
+        (b"/", [(b"a", b"b\nc")], "a line break or NUL"),
+        (b"/", [(b"a", b"b\rc")], "a line break or NUL"),
+        (b"/", [(b"HOST", b"a")], "more than one Host"),
+        (b"/", [(b"a", b"b"), (b"a", b"b")], None),
+    ],
+)
+def test_each_ambiguity_is_one_for_itself(path: bytes, fields: list[tuple[bytes, bytes]], words: str | None) -> None:
+    """A field that comes twice is none, but for Host."""
+    request = http.Request.make("GET", "http://a/")
+    request.data.path = path
+    request.data.headers = http.Headers([(b"host", b"a"), *fields])
+    if words is None:
+        refuse_ambiguous(request)
+        return
+    with pytest.raises(ValueError, match=words):
+        refuse_ambiguous(request)
+
+
+def test_a_refusal_is_followed_by_deaf_listening(play: Any) -> None:
+    """What still comes is thrown away until the client closes, or for five seconds: no reset wipes the answer out."""
+    play.says(HEAD + b"Host: a\r\nHost: b\r\n\r\n" + b"x" * 100)
+    play.says(b"x" * 100_000)
+    assert play.to_client.count(b"HTTP/1.1") == 1 and play.client.connected is False
+    closed = play.passes(5.1)
+    assert [type(command).__name__ for command in closed] == ["CloseConnection"]
+
+
+def test_a_head_may_be_so_large_and_no_larger(playbook: Any) -> None:
+    """Whether its end has come or not."""
+    play = playbook(head=200)
+    play.says(HEAD + b"Host: a\r\nX: " + b"x" * 300)
+    assert refused(play)[0] == 431
+    play = playbook(head=200)
+    play.says(HEAD + b"Host: a\r\nContent-Length: 2\r\nX: " + b"x" * 80 + b"\r\n\r\n{}")
+    assert "request" in play.addons.seen and play.to_client == b""
+
+
+def test_half_a_head_of_a_client_that_leaves_is_forgotten(play: Any) -> None:
+    """There may be keys in it, which belong into no log."""
+    play.says(HEAD + b"Authorization: Bearer secret\r\n")
+    assert "secret" not in repr(play.leaves()) and play.addons.seen == []
+
+
+def test_a_body_that_is_too_large_is_refused_before_it_is_sent(playbook: Any) -> None:
+    """Where the client asks (RFC 9110 section 10.1.1); else it is told to go on."""
+    play = playbook(body=10)
+    play.says(HEAD + b"Host: a\r\nContent-Length: 11\r\nExpect: 100-continue\r\n\r\n")
+    assert refused(play)[0] == 413
+    play = playbook(body=10)
+    play.says(HEAD + b"Host: a\r\nContent-Length: 10\r\nExpect: 100-continue\r\n\r\n")
+    assert play.to_client == b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+@pytest.mark.parametrize("chunks", [b"zz\r\n", b"-1\r\n", b"5\r\nabcdefgh\r\n"])
+def test_a_body_that_is_not_well_framed_is_refused(play: Any, chunks: bytes) -> None:
+    """The record says so, and does not say that the client left."""
+    play.says(HEAD + b"Host: a\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks)
+    assert refused(play) == (400, "The request's body is not well framed.")
+    assert (play.addons.x.outcome, play.addons.x.status) == ("refused", 400)
+
+
+def test_a_chunks_line_has_an_end(playbook: Any) -> None:
+    """Nobody counts what is no data."""
+    play = playbook(head=100)
+    play.says(HEAD + b"Host: a\r\nTransfer-Encoding: chunked\r\n\r\n5;" + b"x" * 200)
+    assert refused(play)[0] == 400
+
+
+def test_a_body_that_ends_early_is_told_to_who_may_still_read(play: Any) -> None:
+    """A client that half-closed."""
+    play.says(HEAD + b"Host: a\r\nContent-Length: 9\r\n\r\n123")
+    play.client.state = ConnectionState.CAN_WRITE
+    play.do(events.ConnectionClosed(play.client))
+    assert refused(play)[0] == 400 and play.addons.seen[-1] == "error"
+
+
+def test_trailers_of_a_request_are_dropped(play: Any) -> None:
+    """A recipient may (RFC 9110 section 6.5.1); stock raises."""
+    play.says(HEAD + b"Host: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nX-Sum: 1\r\n\r\n")
+    play.connects()
+    assert b"X-Sum" not in play.to_server and play.to_server.endswith(b"2\r\n{}\r\n0\r\n\r\n")
+
+
+def test_a_client_of_http_1_0_gets_no_chunks(play: Any) -> None:
+    """Its answer ends with the connection."""
+    play.says(b"POST /v1/chat/completions HTTP/1.0\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}")
+    play.connects()
+    play.answers(
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+        b"f\r\ndata: [DONE]\n\n\n\r\n0\r\n\r\n"
+    )
+    assert b"chunked" not in play.to_client and play.to_client.endswith(b"\r\n\r\ndata: [DONE]\n\n\n")
+    assert not play.client.connected
+
+
+def test_requests_that_are_sent_ahead_are_bounded(playbook: Any) -> None:
+    """More than any one request could be, while an answer is awaited."""
+    play = playbook(head=100, body=100)
+    play.asks()
+    play.says(b"x" * 201)
+    assert not play.client.connected and play.layer.streams
+    play.connects()
+    assert play.addons.seen[-1] == "error"
+
+
+def test_connect_is_refused_with_a_hint(play: Any) -> None:
+    """This port is no forward proxy."""
+    play.says(b"CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n")
+    assert play.to_client.startswith(b"HTTP/1.1 400 ") and b"no forward proxy" in play.to_client
+
+
+def test_a_second_request_follows_on_the_same_connection(play: Any) -> None:
+    """And goes out on the same connection to its server."""
+    for number in (1, 2):
+        play.asks()
+        if number == 1:
+            play.connects()
+        play.answers(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n%d" % number)
+    assert play.to_client.endswith(b"2") and len(play.opened) == 1

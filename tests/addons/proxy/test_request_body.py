@@ -1,0 +1,35 @@
+"""The body of a request, up to its limit."""
+
+from switchman.addons.proxy.request_body import RequestBody
+from switchman.addons.testing import every_split
+
+
+def test_a_body_comes_in_pieces_of_any_size() -> None:
+    """It is what was sent, up to the limit itself."""
+    for pieces in every_split(b"0123456789"):
+        body = RequestBody(10)
+        taken = [body.feed(piece) for piece in pieces]
+        assert all(taken)
+        assert (body.is_too_large, body.take_all()) == (False, b"0123456789")
+
+
+def test_a_body_over_the_limit_is_thrown_away() -> None:
+    """None of it is kept, not even what came before the limit was passed, or comes after."""
+    body = RequestBody(10)
+    assert body.feed(b"x" * 10) and body.feed(b"x") and body.feed(b"y")
+    assert (body.is_too_large, body.take_all()) == (True, b"")
+    assert body.problem == "The request's body is larger than 10 bytes."
+
+
+def test_a_body_far_over_the_limit_is_read_no_further() -> None:
+    """Eight times the limit is the most."""
+    body = RequestBody(10)
+    assert body.feed(b"x" * 80)
+    assert not body.feed(b"x")
+
+
+def test_a_body_is_taken_once() -> None:
+    """It is not held twice in memory."""
+    body = RequestBody(10)
+    body.feed(b"abc")
+    assert (body.take_all(), body.take_all()) == (b"abc", b"")

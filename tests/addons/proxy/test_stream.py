@@ -1,0 +1,440 @@
+"""The stream of one request, event by event: its states, and what leads from one to the next."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from mitmproxy import http
+from mitmproxy.proxy import commands
+
+from switchman.addons.core.servers.servers import Timeouts
+from switchman.addons.proxy import held_answer
+from switchman.addons.proxy.failover_layer import Stopping
+
+SSE = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+JSON = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
+FIRST = b'data: {"choices":[{"index":0,"delta":{"content":"a"}}]}\n\n'
+DONE = b"data: [DONE]\n\n"
+END = b"0\r\n\r\n"
+
+
+def chunk(data: bytes) -> bytes:
+    return b"%x\r\n%s\r\n" % (len(data), data)
+
+
+def whole(body: bytes) -> bytes:
+    return JSON % (len(body), body)
+
+
+def asked(play: Any, names: tuple[str, ...] = ("one",), **more: Any) -> Any:
+    """A request is on its way to the first of these servers."""
+    play.addons.servers = [play.addons.server(name, **more) for name in names]
+    play.asks()
+    play.connects()
+    return play
+
+
+def state(play: Any) -> str:
+    """Of the answer's side, of the one stream that there is; "" where there is none."""
+    return next((stream.server_state.__name__.removeprefix("state_") for stream in play.layer.streams.values()), "")
+
+
+def failures(play: Any) -> list[tuple[str, str]]:
+    return [(failure.kind, failure.message) for failure in play.addons.failures]
+
+
+# --- the way of an answer
+
+
+def test_a_stream_goes_through_its_states(play: Any) -> None:
+    """Its head waits for the first event; each event goes out as it comes."""
+    asked(play)
+    assert state(play) == "wait_for_response_headers"
+    play.answers(SSE)
+    assert (state(play), play.to_client) == ("hold_answer", b"")
+    play.answers(chunk(FIRST))
+    assert state(play) == "stream_response_body"
+    assert play.to_client.startswith(b"HTTP/1.1 200 OK\r\n") and play.to_client.endswith(chunk(FIRST))
+    play.answers(chunk(DONE) + END)
+    assert (state(play), play.to_client.endswith(chunk(DONE) + END)) == ("", True)
+    assert play.addons.seen == ["requestheaders", "request", "responseheaders", "response"]
+
+
+def test_a_whole_answer_goes_through_its_states(play: Any) -> None:
+    """It is held back until all of it is here."""
+    asked(play)
+    play.answers(whole(b'{"choices":[1]}')[:-3])
+    assert (state(play), play.to_client) == ("consume_response_body", b"")
+    play.answers(b"1]}")
+    assert (state(play), play.to_client[-15:]) == ("", b'{"choices":[1]}')
+    assert play.addons.seen[-2:] == ["responseheaders", "response"]
+
+
+def test_a_retriable_status_is_held_and_another_server_is_asked(play: Any) -> None:
+    """The client sees only the second answer."""
+    asked(play, ("one", "two"))
+    play.answers(b"HTTP/1.1 503 Busy\r\nContent-Length: 4\r\n\r\nbu")
+    assert state(play) == "hold_answer"
+    play.answers(b"sy")
+    (failure,) = play.addons.failures
+    assert (failure.kind, failure.response.content, failure.reused) == ("status", b"busy", False)
+    play.connects()
+    assert b"POST" in play.to_server and state(play) == "wait_for_response_headers"
+    play.answers(whole(b"{}"))
+    assert play.to_client.endswith(b"{}") and b"busy" not in play.to_client
+
+
+def test_the_last_servers_error_goes_to_the_client(play: Any) -> None:
+    """There is nobody else to ask."""
+    asked(play)
+    play.answers(b"HTTP/1.1 503 Busy\r\nContent-Length: 4\r\n\r\nbusy")
+    assert play.to_client.startswith(b"HTTP/1.1 503") and play.to_client.endswith(b"busy")
+    assert failures(play) == []
+
+
+def test_an_endless_error_is_given_up(play: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is kept up to a limit, and its connection closed."""
+    monkeypatch.setattr(held_answer, "MAX_HELD", 10)
+    asked(play, ("one", "two"))
+    first = play.server
+    play.answers(b"HTTP/1.1 503 Busy\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk(b"x" * 11))
+    assert failures(play) == [("status", "status 503 with an endless body")]
+    assert not first.connected
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (chunk(b'data: {"error":{"message":"busy","code":503}}\n\n'), "error"),
+        (END, "reset"),
+    ],
+)
+def test_a_stream_that_is_no_answer_lets_another_server_be_asked(play: Any, body: bytes, kind: str) -> None:
+    """An error in the place of its first event, and an end."""
+    asked(play, ("one", "two"))
+    play.answers(SSE + body)
+    assert [k for k, _ in failures(play)] == [kind]
+    assert b"200 OK" not in play.to_client
+    play.connects()
+    play.answers(SSE + chunk(FIRST))
+    assert play.to_client.endswith(chunk(FIRST))
+
+
+def test_comments_before_the_first_event_are_no_answer(play: Any) -> None:
+    """They go out under the head, and another server's answer may follow within it."""
+    asked(play, ("one", "two"))
+    play.answers(SSE + chunk(b": hello\n\n"))
+    assert state(play) == "hold_answer" and play.to_client.endswith(chunk(b": hello\n\n"))
+    play.answers(END)
+    assert failures(play) == [("reset", "the server's stream ended before its first event")]
+    play.connects()
+    play.answers(SSE + chunk(FIRST))
+    assert play.to_client.count(b"HTTP/1.1 200") == 1 and play.to_client.endswith(chunk(FIRST))
+
+
+@pytest.mark.parametrize("body", [b'{"error":{"message":"busy","code":503}}', b""])
+def test_a_whole_answer_that_is_none_lets_another_server_be_asked(play: Any, body: bytes) -> None:
+    """An error with a good status, and nothing at all."""
+    asked(play, ("one", "two"))
+    play.answers(whole(body))
+    assert len(play.addons.failures) == 1 and play.to_client == b""
+
+
+def test_an_invalid_head_lets_another_server_be_asked(play: Any) -> None:
+    """What cannot be relayed is no answer; its connection is closed."""
+    asked(play, ("one", "two"))
+    first = play.server
+    play.answers(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n")
+    assert [kind for kind, _ in failures(play)] == ["reset"]
+    assert not first.connected
+
+
+def test_late_events_of_an_attempt_that_was_given_up_are_dropped(play: Any) -> None:
+    """They come while an addon thinks, and the attempt ends before it is done."""
+    asked(play, ("one", "two"))
+    play.paused = lambda hook: hook == "responseheaders"
+    play.answers(SSE + chunk(FIRST) + END)
+    stream = next(iter(play.layer.streams.values()))
+    stream.attempt.end()
+    play.resume()
+    assert (play.to_client, failures(play)) == (b"", [])
+
+
+# --- replies that are too large to be held back
+
+
+@pytest.fixture
+def small_replies(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(held_answer, "MAX_WHOLE_REPLY", 100)
+
+
+@pytest.mark.usefixtures("small_replies")
+def test_an_oversized_whole_reply_is_streamed_on_as_it_is(play: Any) -> None:
+    """Nobody may keep it, and nobody has to."""
+    asked(play)
+    body = b'{"choices":"' + b"x" * 200 + b'"}'
+    play.answers(whole(body)[:-10])
+    assert state(play) == "stream_response_body"
+    play.answers(body[-10:])
+    assert play.to_client.endswith(body) and failures(play) == []
+
+
+@pytest.mark.usefixtures("small_replies")
+def test_an_oversized_whole_reply_after_a_ping_fails(play: Any) -> None:
+    """The client has the head of a stream, in which a whole reply cannot follow as it comes."""
+    asked(play, ping_after=5.0, early=True)
+    play.passes(6.0)
+    assert play.to_client.endswith(chunk(b": ping\n\n"))
+    first = play.server
+    play.answers(whole(b"x" * 200)[:-10])
+    assert [kind for kind, _ in failures(play)] == ["reset"]
+    assert "bytes that is no stream" in failures(play)[0][1]
+    assert b"x" * 50 not in play.to_client and not first.connected
+
+
+@pytest.mark.usefixtures("small_replies")
+def test_an_oversized_whole_reply_of_another_dialect_fails(play: Any) -> None:
+    """The client could not read it."""
+    play.addons.translate("anthropic")
+    asked(play)
+    play.answers(whole(b"x" * 200)[:-10])
+    assert [kind for kind, _ in failures(play)] == ["reset"]
+    assert b"x" * 50 not in play.to_client
+
+
+# --- deadlines
+
+
+def test_the_requests_deadline_bounds_connecting(play: Any) -> None:
+    """Although the server's own connect deadline is later."""
+    play.addons.deadline = 2.0
+    play.asks()
+    play.passes(1.9)
+    assert failures(play) == []
+    play.passes(0.1)
+    assert failures(play) == [("timeout", "timed out: no connection within the connect deadline of 2 s")]
+    assert play.to_client.startswith(b"HTTP/1.1 502")
+
+
+def test_silence_before_the_head_ends_with_the_first_byte_deadline(play: Any) -> None:
+    """Another server may be asked; the connection of the first is closed."""
+    asked(play, ("one", "two"))
+    first = play.server
+    play.passes(59.9)
+    assert failures(play) == []
+    play.passes(0.2)
+    assert failures(play) == [("timeout", "no answer within the first-byte deadline of 60 s")]
+    assert not first.connected
+
+
+def test_comments_do_not_put_the_first_byte_deadline_off(play: Any) -> None:
+    """A held stream that only breathes is as silent as one that does not."""
+    asked(play, ("one", "two"))
+    play.answers(SSE)
+    for _ in range(5):
+        play.passes(11.0)
+        play.answers(chunk(b": wait\n\n"))
+    play.passes(5.1)
+    assert failures(play) == [("timeout", "no answer within the first-byte deadline of 60 s")]
+
+
+def test_a_held_stream_that_begins_is_past_the_first_byte_deadline(play: Any) -> None:
+    """It may then go on for as long as it says something."""
+    asked(play)
+    play.answers(SSE)
+    for _ in range(10):
+        play.passes(20.0)
+        play.answers(chunk(FIRST))
+    assert failures(play) == [] and play.to_client.count(FIRST) == 10
+    play.passes(29.9)
+    assert failures(play) == []
+    play.passes(0.2)
+    assert failures(play) == [("stream", "nothing came for 30 s, the idle deadline")]
+
+
+@pytest.mark.parametrize("by", ["attempt", "request"])
+def test_a_held_stream_that_begins_still_ends_with_its_attempt_and_request(play: Any, by: str) -> None:
+    """However much it says."""
+    total = 100.0 if by == "attempt" else 1000.0
+    play.addons.deadline = 100.0 if by == "request" else 1000.0
+    asked(play, limits=Timeouts(5.0, 60.0, 30.0, total))
+    play.answers(SSE)
+    for _ in range(9):
+        play.passes(11.0)
+        play.answers(chunk(FIRST))
+    assert failures(play) == []
+    play.passes(1.1)
+    assert failures(play) == [("stream", "no complete answer within the total deadline of 100 s")]
+
+
+def test_a_silent_stream_ends_with_the_tail_that_the_addons_give(play: Any) -> None:
+    """Then the framing ends well, and the server is let go."""
+    asked(play)
+    play.answers(SSE + chunk(FIRST))
+    play.passes(31.0)
+    assert play.to_client.endswith(chunk(FIRST) + chunk(b"data: {}\n\n") + END)
+    assert not play.server.connected and play.addons.seen[-2:] == ["upstream_failed", "response"]
+
+
+def test_a_stream_that_breaks_off_without_a_tail_breaks_the_clients_connection(play: Any) -> None:
+    """Bytes of no known form cannot say that they are not all."""
+    play.addons.tail = None
+    asked(play)
+    play.answers(SSE + chunk(FIRST))
+    play.hangs_up()
+    assert play.to_client.endswith(chunk(FIRST))
+    assert not play.client.connected and play.addons.seen[-1] == "error"
+
+
+def test_a_deadline_that_expired_while_an_addon_thought_counts_afterwards(play: Any) -> None:
+    """And one that has moved meanwhile is watched again."""
+    asked(play)
+    play.paused = lambda hook: hook == "responseheaders"
+    play.answers(SSE)
+    play.passes(70.0)
+    play.resume()
+    play.answers(chunk(FIRST))
+    play.passes(31.0)
+    assert len(play.addons.failures) == 1
+
+
+# --- pings
+
+
+def test_pings_go_between_the_events_of_a_silent_stream(play: Any) -> None:
+    """An event that is half here has not gone out; a ping goes before it."""
+    asked(play, ping_after=5.0)
+    play.answers(SSE + chunk(FIRST))
+    play.passes(5.0)
+    assert play.to_client.endswith(chunk(FIRST) + chunk(b": ping\n\n"))
+    play.answers(chunk(FIRST[:10]))
+    play.passes(5.0)
+    play.answers(chunk(FIRST[10:]))
+    assert play.to_client.endswith(2 * chunk(b": ping\n\n") + chunk(FIRST))
+    play.passes(4.9)
+    assert play.to_client.endswith(chunk(FIRST))
+
+
+def test_early_pings_have_a_head_of_their_own_and_the_answer_follows_within_it(play: Any) -> None:
+    """One head, whatever comes."""
+    asked(play, ping_after=5.0, early=True)
+    play.passes(11.0)
+    assert play.to_client.count(b": ping\n\n") == 2
+    play.answers(SSE + chunk(FIRST))
+    assert play.to_client.count(b"HTTP/1.1 200") == 1 and play.to_client.endswith(chunk(FIRST))
+
+
+def test_an_error_after_early_pings_is_told_within_the_stream(play: Any) -> None:
+    """Its status can no longer be said."""
+    asked(play, ping_after=5.0, early=True)
+    play.passes(6.0)
+    play.answers(b'HTTP/1.1 404 No\r\nContent-Length: 29\r\n\r\n{"error":{"message":"no one"}}'[:-1])
+    assert b"HTTP/1.1 404" not in play.to_client
+    assert b"data: " in play.to_client and play.to_client.endswith(END)
+
+
+# --- the client
+
+
+@pytest.mark.parametrize(
+    ("events", "complete"),
+    [([FIRST, DONE], True), ([FIRST], False), ([FIRST, DONE[:-3]], False)],
+)
+def test_a_client_that_leaves_has_all_or_not(play: Any, events: list[bytes], complete: bool) -> None:
+    """With the last word of the server it is answered, before it is not. Either way the server is let go."""
+    asked(play)
+    play.answers(SSE + b"".join(chunk(event) for event in events))
+    play.leaves()
+    assert play.addons.seen[-1] == ("response" if complete else "error")
+    assert (play.addons.flows[-1].error is None) == complete
+    assert not play.server.connected and play.layer.streams == {}
+
+
+def test_a_client_that_leaves_while_a_connection_is_opened_is_noticed(play: Any) -> None:
+    """The connection is of no use to anybody else."""
+    play.asks()
+    play.leaves()
+    play.connects()
+    assert play.addons.seen[-1] == "error" and play.to_server == b""
+
+
+def test_a_body_that_stops_is_refused(play: Any) -> None:
+    """30 s of silence are the limit here; each piece begins them anew."""
+    play.says(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n")
+    play.passes(29.0)
+    play.says(b"1")
+    play.passes(29.0)
+    assert play.to_client == b""
+    play.passes(1.1)
+    assert play.to_client.startswith(b"HTTP/1.1 408 ") and b"nothing came for 30 s" in play.to_client
+    assert play.addons.seen == ["requestheaders", "error"] and play.addons.x.status == 408
+
+
+def test_a_body_over_the_limit_is_told_so_when_it_has_come(playbook: Any) -> None:
+    """A client writes before it reads. One that never ends is not listened to."""
+    play = playbook(body=10)
+    play.asks(b"x" * 11)
+    assert play.to_client.startswith(b"HTTP/1.1 413 ") and "request" not in play.addons.seen
+    play = playbook(body=10)
+    play.says(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 999\r\n\r\n" + b"x" * 81)
+    assert play.to_client.startswith(b"HTTP/1.1 413 ") and play.addons.seen[-1] == "error"
+
+
+def test_a_request_that_no_addon_made_an_attempt_of_is_answered(play: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The addon crashed; the client must not be left waiting."""
+    monkeypatch.setattr(play.addons, "request", lambda flow: None)
+    play.asks()
+    assert play.to_client.startswith(b"HTTP/1.1 500 ")
+
+
+def test_a_failure_that_no_addon_answers_is_a_502(play: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same."""
+    monkeypatch.setattr(play.addons, "upstream_failed", lambda failure: None)
+    play.asks()
+    play.connects("Connection refused")
+    assert play.to_client.startswith(b"HTTP/1.1 502 ")
+
+
+def test_an_answer_of_the_addons_own_needs_no_server(play: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is connected."""
+
+    def answer(flow: http.HTTPFlow) -> None:
+        flow.response = http.Response.make(200, b"kept")
+
+    monkeypatch.setattr(play.addons, "request", answer)
+    play.asks()
+    assert play.to_client.endswith(b"kept") and play.opened == []
+
+
+# --- the router stops
+
+
+@pytest.mark.parametrize("answered", [b"", SSE, whole(b"xx")[:-1]])
+def test_a_stop_before_the_answer_is_told_the_addons(play: Any, answered: bytes) -> None:
+    """In every state in which the client has nothing."""
+    asked(play)
+    play.answers(answered)
+    play.do(Stopping())
+    assert failures(play) == [("cancelled", "The router was stopped before the answer was complete.")]
+    assert play.to_client.startswith(b"HTTP/1.1 502 ") and not play.opened[0].connection.connected
+
+
+def test_a_stop_within_an_answer_or_a_request_ends_it_with_words(playbook: Any) -> None:
+    """A tail for the one, a 503 for the other."""
+    play = asked(playbook())
+    play.answers(SSE + chunk(FIRST))
+    play.do(Stopping())
+    assert play.to_client.endswith(chunk(b"data: {}\n\n") + END) and failures(play)[0][0] == "cancelled"
+    play = playbook()
+    play.says(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n")
+    play.do(Stopping())
+    assert play.to_client.startswith(b"HTTP/1.1 503 ")
+
+
+def test_the_client_is_the_first_to_hear_of_a_stream(play: Any) -> None:
+    """No timer, no hook and no other command stands between an event that came and the one that goes out."""
+    asked(play)
+    play.answers(SSE + chunk(FIRST))
+    (sent,) = play.answers(chunk(FIRST))
+    assert isinstance(sent, commands.SendData) and sent.connection is play.client
