@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import anthropic
@@ -81,3 +82,40 @@ def test_anthropic_old_version_samples() -> None:
     """The older API version takes the sampling parameters that the newer one rejects."""
     with FakeUpstream("anthropic") as up:
         assert ask(up, {**MESSAGES, "temperature": 1.0}, "/v1/messages", headers=OLD).status_code == 200
+
+
+def turns(*messages: Any, **more: Any) -> dict[str, Any]:
+    return {"model": "m", "max_tokens": 4096, "messages": list(messages), **more}
+
+
+CALL = {"role": "assistant", "content": [{"type": "tool_use", "id": "t1", "name": "f", "input": {}}]}
+RESULT = {"role": "user", "content": [TOOL_RESULT]}
+THINKING = {"thinking": {"type": "enabled", "budget_tokens": 2048}}
+THOUGHT = {"type": "thinking", "thinking": "hm", "signature": "c2ln"}
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (turns(*HELLO, CALL, RESULT), 200),
+        (turns(*HELLO, CALL, *HELLO), 400),  # the result is missing
+        (turns(*HELLO, CALL, RESULT, **THINKING), 400),  # the turn has to begin with a thought
+        (turns(*HELLO, {**CALL, "content": [THOUGHT, *CALL["content"]]}, RESULT, **THINKING), 200),
+        (turns(*HELLO, **{**THINKING, "max_tokens": 2048}), 400),  # nothing left for the answer
+    ],
+)
+def test_a_conversation_hangs_together(body: dict[str, Any], status: int) -> None:
+    """Each tool call has its result in the next message, and stands after its thought where thinking is on."""
+    with FakeUpstream("anthropic") as up:
+        assert ask(up, body, "/v1/messages", headers=OLD).status_code == status
+
+
+def test_a_stream_ends_with_its_own_event() -> None:
+    """Every event says its name twice, in the field and in its data, as the real server's do."""
+    with FakeUpstream("anthropic", Behaviour(text="Hi there.", usage=None)) as up:
+        text = ask(up, {**MESSAGES, "stream": True}, "/v1/messages", headers=OLD).text
+    events = [event.splitlines() for event in text.strip().split("\n\n")]
+    names = [name.removeprefix("event: ") for name, _ in events]
+    assert names == [json.loads(data.removeprefix("data: "))["type"] for _, data in events]
+    assert (names[0], names[2], names[-1]) == ("message_start", "ping", "message_stop")
+    assert "usage" not in text

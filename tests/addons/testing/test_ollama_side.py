@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import httpx
@@ -56,3 +57,28 @@ def test_ollama_rejects(method: str, path: str, body: Any, status: int) -> None:
         answer = httpx.request(method, up.url + path, json=body)
     assert answer.status_code == status
     assert answer.text.startswith("40") or set(answer.json()) == {"error"}
+
+
+def test_a_model_may_be_named_with_its_tag() -> None:
+    """`:latest` is the same model; other tags are others."""
+    with FakeUpstream("ollama", models=["a"], only_listed=True) as up:
+        names = ("a", "a:latest", "a:7b")
+        answers = [httpx.post(f"{up.url}/api/show", json={"model": name}, timeout=30) for name in names]
+    assert [answer.status_code for answer in answers] == [200, 200, 404]
+
+
+def test_without_usage_the_last_line_only_says_why_it_ended() -> None:
+    """A server that counts nothing says no count of 0."""
+    with FakeUpstream("ollama", Behaviour(text="Hi.", usage=None, finish="length")) as up:
+        lines = httpx.post(f"{up.url}/api/chat", json=CHAT, timeout=30).text.splitlines()
+    last = json.loads(lines[-1])
+    assert (last["done"], last["done_reason"]) == (True, "length")
+    assert not any(name.endswith(("count", "duration")) for name in last)
+
+
+def test_the_older_embeddings_have_one_vector() -> None:
+    """/api/embeddings takes a prompt; the vector is the one that /api/embed gives for it."""
+    with FakeUpstream("ollama") as up:
+        old = httpx.post(f"{up.url}/api/embeddings", json={"model": "m", "prompt": "x"}, timeout=30).json()
+        new = httpx.post(f"{up.url}/api/embed", json={"model": "m", "input": "x"}, timeout=30).json()
+    assert new["embeddings"] == [old["embedding"]]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import struct
 from typing import Any
 
 import httpx
@@ -103,3 +105,29 @@ def test_places_of_usage(where: Any, extra: int) -> None:
     found = [c.get("usage") or c.get("x_groq", {}).get("usage") for c in chunks]
     assert found[-1]["prompt_tokens"] == 11
     assert all(found) == (where == "every")
+
+
+def test_a_completion_and_an_embedding_are_as_asked_for() -> None:
+    """`n` choices; vectors of the size and in the encoding that was asked for, the same for the same text."""
+    with FakeUpstream("openai", Behaviour(text="Hi.")) as up:
+        plain = ask(up, {"model": "m", "prompt": "x", "n": 2}, "/v1/completions").json()
+        asked = {"model": "m", "input": ["x", "y", "x"], "dimensions": 4}
+        floats = ask(up, asked, "/v1/embeddings").json()["data"]
+        packed = ask(up, {**asked, "encoding_format": "base64"}, "/v1/embeddings").json()["data"]
+        tokens = ask(up, {"model": "m", "input": [1, 2]}, "/v1/embeddings").json()["data"]
+    assert [(choice["index"], choice["text"]) for choice in plain["choices"]] == [(0, "Hi."), (1, "Hi.")]
+    vectors = [entry["embedding"] for entry in floats]
+    assert vectors[0] == vectors[2] != vectors[1] and len(vectors[0]) == 4
+    unpacked = struct.unpack("<4f", base64.b64decode(packed[1]["embedding"]))
+    assert list(unpacked) == pytest.approx(vectors[1])
+    assert len(tokens) == 1  # a list of numbers is one text, in tokens
+
+
+def test_choices_of_a_stream_come_by_turns() -> None:
+    """As vLLM and OpenAI send them: each with a first and a last chunk of its own, one [DONE] for all."""
+    with FakeUpstream("openai", Behaviour(pieces=["a", "b"])) as up:
+        events = split_events(ask(up, {**CHAT, "stream": True, "n": 2}).text)
+    chunks = [json.loads(event.removeprefix("data: "))["choices"][0] for event in events[:-1]]
+    assert [chunk["index"] for chunk in chunks] == [0, 1] * 4
+    assert [chunk["finish_reason"] for chunk in chunks] == [None] * 6 + ["stop"] * 2
+    assert events[-1] == "data: [DONE]"

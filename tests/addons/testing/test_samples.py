@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from switchman.addons.core.request.call import Endpoint
 from switchman.addons.testing import (
     every_split,
+    make_attempt,
     make_call,
     make_id,
     make_record,
@@ -39,3 +41,21 @@ def test_record_fields_can_be_replaced() -> None:
     assert make_record() == make_record()
     assert make_record(make_id(2), status=502).status == 502
     assert make_id(2) != make_record().id
+
+
+def test_a_call_streams_where_its_dialect_does() -> None:
+    """Ollama's chat streams by itself; OpenAI's where it is asked for; no JSON object is an error."""
+    ollama = Endpoint("ollama", "chat", "/api/chat")
+    assert make_call({"model": "m"}, endpoint=ollama).stream
+    assert not make_call({"model": "m"}, endpoint=ollama, stream=False).stream
+    assert not make_call().stream
+    assert make_call('{"model": 7}').model == ""
+    with pytest.raises(ValueError, match="object"):
+        make_call("[1]")
+
+
+def test_an_attempt_of_a_record_can_be_another() -> None:
+    """A field that no attempt has is a mistake of the test."""
+    assert make_attempt(2, status=503).status == 503
+    with pytest.raises(TypeError):
+        make_attempt(nonsense=1)

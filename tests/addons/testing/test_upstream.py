@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from typing import Any
 
 import httpx
@@ -146,3 +147,40 @@ def test_taken_port_raises() -> None:
     """A port that is taken is an error at the start."""
     with FakeUpstream() as up, pytest.raises(OSError, match="in use"):
         FakeUpstream(port=up.port).start()
+
+
+def test_waiting_in_vain_tells_what_came() -> None:
+    """The message has the requests so far, which is what one wants to know then."""
+    with FakeUpstream() as up:
+        httpx.get(f"{up.url}/v1/models", timeout=30)
+        up.wait_requests(1)
+        with pytest.raises(TimeoutError, match="GET /v1/models"):
+            up.wait_requests(2, timeout=0.01)
+
+
+def test_an_ollama_may_serve_openai_too() -> None:
+    """As the real one does, below /v1; without `openai_compat` that path is unknown."""
+    with FakeUpstream("ollama", openai_compat=True) as both, FakeUpstream("ollama") as plain:
+        assert ask(both).json()["object"] == "chat.completion"
+        assert ask(both, {"model": "m", "stream": False}, "/api/chat").json()["done"] is True
+        assert ask(plain).status_code == 404
+
+
+def test_a_server_that_keeps_nothing_counts_on() -> None:
+    """For runs that last: no request is kept, and every third one fails all the same."""
+    with FakeUpstream(keep=False, fail_every=3) as up:
+        assert [ask(up).status_code for _ in range(3)] == [200, 200, 500]
+        assert up.requests == []
+
+
+def test_stopping_ends_what_is_being_answered() -> None:
+    """A client that waits for a reply sees its connection reset, as by a process that was killed."""
+    up = FakeUpstream(default=Behaviour(never_answer=True)).start()
+    with socket.create_connection((up.host, up.port), timeout=30) as raw:
+        body = json.dumps(CHAT).encode()
+        raw.sendall(b"POST /v1/chat/completions HTTP/1.1\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body))
+        up.wait_requests(1)
+        up.stop()
+        with pytest.raises(ConnectionResetError):
+            raw.recv(1)
+    up.stop()  # once more is no mistake
