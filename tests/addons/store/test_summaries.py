@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from switchman.addons.core.record import AttemptRecord, Record
-from switchman.addons.store import Filters, Store
+from switchman.addons.store import Filters, Store, summaries
 from switchman.addons.store.summaries import LayerCount
 from switchman.addons.testing.samples import make_record
 
@@ -110,3 +110,30 @@ def test_summary_of_a_range(store: Store, write: Write) -> None:
     write(store, *records(10), make_record(id="slow", model="slow", duration_ms=9e6, started_at=1.0))
     assert store.queries.latency_summary(Filters(start=1000.0)).overall.count == 10
     assert store.queries.latency_summary(Filters(model="slow")).overall.duration.p50 == 9e6
+
+
+def test_too_many_requests_are_sampled_and_it_says_so(
+    store: Store, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The figures are then those of the newest; the total of a scatter stays the true one."""
+    monkeypatch.setattr(summaries, "MAX_RANKED", 4)
+    monkeypatch.setattr(summaries, "MAX_MODELS", 1)
+    write(store, *records(4, duration_ms=10.0))
+    assert not store.queries.latency_summary().sampled
+    write(store, *(make_record(id=f"new{n}", started_at=2000.0 + n, model="b", duration_ms=90.0) for n in range(4)))
+    summary = store.queries.latency_summary()
+    assert summary.sampled
+    assert summary.overall.duration.p50 == 90.0
+    assert [entry.model for entry in summary.models] == ["b"]
+    scatter = store.queries.scatter(limit=100)
+    assert ([point.id for point in scatter.points], scatter.total) == ([f"new{n}" for n in range(4)], 8)
+    assert scatter.sampled
+    assert store.queries.layer_counts()[0].count == 4
+
+
+def test_a_bad_filter_is_an_error_of_all_three(store: Store) -> None:
+    """ValueError, which the dashboard shows."""
+    bad = Filters(status="teapot")
+    for figures in (store.queries.latency_summary, store.queries.layer_counts, store.queries.scatter):
+        with pytest.raises(ValueError, match="teapot"):
+            figures(bad)
