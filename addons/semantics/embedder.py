@@ -110,7 +110,7 @@ def languages_of(folder: Path) -> tuple[str, ...]:
     """The languages that the model card (README.md) in a folder names; () where it does not say, or says many."""
     try:
         card = (folder / "README.md").read_text(encoding="utf-8")
-    except OSError:
+    except (OSError, UnicodeDecodeError):
         return ()
     if not card.startswith("---\n"):
         return ()

@@ -46,7 +46,7 @@ async def read(reader: asyncio.StreamReader) -> dict[str, Any] | None:
         message = json.loads(await reader.readexactly(length))
     except asyncio.IncompleteReadError:
         return None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise FrameError("no JSON in a frame") from error
     if not isinstance(message, dict):
         raise FrameError("a frame without an object")

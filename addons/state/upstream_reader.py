@@ -65,11 +65,18 @@ class UpstreamReader:
         return self._client
 
 
-def _headers(dialect: DialectName | None, server: Server, credentials: Credentials) -> dict[str, str]:
+def _headers(dialect: DialectName | None, server: Server, credentials: Credentials) -> list[tuple[bytes, bytes]]:
+    """As bytes: httpx raises UnicodeEncodeError for text that is not ASCII, as a key may be."""
     headers = {"accept": "application/json", **dict(credentials)}
     if dialect == "anthropic":
         headers["anthropic-version"] = ANTHROPIC_VERSION
     if server.api_key is not None:
         key = server.api_key.get_secret_value()
         headers |= {"x-api-key": key} if dialect == "anthropic" else {"authorization": f"Bearer {key}"}
-    return headers | {name.lower(): value for name, value in server.headers.items()}
+    headers |= {name.lower(): value for name, value in server.headers.items()}
+    return [(_raw(name), _raw(value)) for name, value in headers.items()]
+
+
+def _raw(text: str) -> bytes:
+    """The bytes that a client's field had before mitmproxy decoded it."""
+    return text.encode("utf-8", "surrogateescape")
