@@ -68,3 +68,32 @@ def test_what_the_graph_cannot_be_made_for_is_said(config: dict[str, Any], pooli
     """Rather than made wrong."""
     with pytest.raises(bert.Unsupported, match=why):
         bert.build(bert.Source({**SMALL, **config}, small_weights(""), pooling))
+
+
+def test_a_weight_that_is_missing_is_named() -> None:
+    """Torch may know the model under other names."""
+    weights = small_weights("")
+    del weights["encoder.layer.0.output.dense.bias"]
+    with pytest.raises(bert.Unsupported, match=r"encoder\.layer\.0\.output\.dense\.bias"):
+        bert.build(bert.Source({**SMALL, "model_type": "bert"}, weights, "mean"))
+
+
+def test_robertas_places_begin_behind_the_padding_token() -> None:
+    """The first token of a text has the place `pad_token_id` + 1; BERT's has the place 0."""
+    weights = small_weights("")
+    shifted = dict(weights)
+    places = "embeddings.position_embeddings.weight"
+    shifted[places] = np.concatenate([np.full((2, 8), 9, dtype=np.float32), weights[places]])
+    plain = vectors(bert.Source({**SMALL, "model_type": "bert"}, weights, "mean"), [[3, 4, 5]])
+    other = vectors(bert.Source({**SMALL, "model_type": "roberta", "pad_token_id": 1}, shifted, "mean"), [[3, 4, 5]])
+    assert other == pytest.approx(plain, abs=1e-6)
+
+
+def test_a_layer_more_is_another_vector() -> None:
+    """Each layer's weights are used, in their order."""
+    one = small_weights("")
+    second = {n.replace("layer.0", "layer.1"): w * 0.5 for n, w in one.items() if "layer.0" in n}
+    two = one | second
+    config = {**SMALL, "model_type": "bert"}
+    both = vectors(bert.Source({**config, "num_hidden_layers": 2}, two, "cls"), [[3, 4]])
+    assert abs(both - vectors(bert.Source(config, two, "cls"), [[3, 4]])).max() > 1e-3

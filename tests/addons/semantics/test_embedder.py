@@ -11,8 +11,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from switchman.addons.semantics.embedder import MAX_TOKENS, head_and_tail, open_embedder
-from switchman.addons.semantics.manifest import MODEL
+from switchman.addons.semantics.embedder import MAX_TOKENS, head_and_tail, languages_of, open_embedder
+from switchman.addons.semantics.manifest import MODEL, NotPrepared
 
 # Vectors of the original model, by sentence-transformers 6.2 and torch 2.13, rounded to four places.
 REFERENCE = json.loads((Path(__file__).parent / "minilm_vectors.json").read_text(encoding="utf-8"))
@@ -60,3 +60,42 @@ def test_a_long_text_keeps_its_head_and_its_tail(prepared_model: Path) -> None:
     same = embedder.embed([head + "cat " * 500 + head + tail, head + "dog " * 900 + head + tail])
     assert float(same[0] @ same[1]) > 0.999
     assert MAX_TOKENS == 128
+
+
+@pytest.mark.parametrize(("count", "most"), [(0, 4), (4, 4), (5, 4), (9, 4), (9, 5), (9, 1)])
+def test_a_text_that_is_cut_has_the_most_it_may(count: int, most: int) -> None:
+    """Its first token and its last stay, which are the special ones."""
+    ids = list(range(count))
+    cut = head_and_tail(ids, most)
+    assert len(cut) == min(count, most)
+    assert cut[:1] == ids[:1]
+    if most > 1:
+        assert cut[-1:] == ids[-1:]
+
+
+@pytest.mark.parametrize(
+    ("card", "languages"),
+    [
+        (b"---\nlanguage: en\n---\n# Model", ("en",)),
+        (b"---\nlanguage: [de, pt-BR]\n---\n", ("de", "pt")),
+        (b"---\nlanguage: [en, multilingual]\n---\n", ()),
+        (b"---\nlanguage: 7\n---\n", ()),
+        (b"---\nlicense: mit\n---\n", ()),
+        (b"---\n- a list\n---\n", ()),
+        (b"---\n{ broken\n---\n", ()),
+        (b"# No head\nlanguage: en", ()),
+        (b"---\nlanguage: en # caf\xe9\n---\n", ()),
+        (None, ()),
+    ],
+)
+def test_the_languages_of_a_model_card(card: bytes | None, languages: tuple[str, ...], tmp_path: Path) -> None:
+    """What it does not say plainly is not guessed: () is any language."""
+    if card is not None:
+        (tmp_path / "README.md").write_bytes(card)
+    assert languages_of(tmp_path) == languages
+
+
+def test_a_folder_that_was_not_prepared_is_refused(tmp_path: Path) -> None:
+    """Before anything heavy is loaded."""
+    with pytest.raises(NotPrepared, match="switchman semantic prepare"):
+        open_embedder("onnx", str(tmp_path))
