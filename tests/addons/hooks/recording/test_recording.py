@@ -35,7 +35,7 @@ def test_what_still_runs_at_the_end_leaves_its_row(tmp_path: Path) -> None:
     runtime.live = LiveFigures(Breakers())
     runtime.store = open_log(load_settings(db_path=str(tmp_path / "log.db"), blob_storage_path=str(tmp_path / "b")))
     runtime.writer = runtime.store.writer()
-    flow, x = tflow.tflow(), Exchange(id="r1", started_at=1.0, started=time.monotonic(), client="10.0.0.1")
+    flow, x = tflow.tflow(), Exchange(id="r1", started_at=time.time(), started=time.monotonic(), client="10.0.0.1")
     begin(flow, x)
     runtime.underway[id(x)] = flow
     Recording(runtime).done()
