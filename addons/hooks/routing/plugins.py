@@ -31,7 +31,8 @@ class PluginLayer:
     async def answer(self, request: LayerRequest) -> LayerAnswer | None:
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
-            threading.Thread(target=self._loop.run_forever, name=f"switchman layer {self.name}", daemon=True).start()
+            name = f"switchman layer {self.name}"
+            threading.Thread(target=_run, args=(self._loop,), name=name, daemon=True).start()
         # Cancelled where we are: then it is cancelled there as well, as soon as it lets go.
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._ask(request), self._loop))
 
@@ -42,6 +43,13 @@ class PluginLayer:
 
     async def _ask(self, request: LayerRequest) -> LayerAnswer | None:
         return await self._layer.answer(request)
+
+
+def _run(loop: asyncio.AbstractEventLoop) -> None:
+    try:
+        loop.run_forever()
+    finally:
+        loop.close()
 
 
 def load_layers(taken: frozenset[str]) -> list[PluginLayer]:
