@@ -1,4 +1,4 @@
-"""One look at /healthz, as a client would take it."""
+"""Asks the router for /healthz, as a client does."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from switchman.addons.core.servers.urls import join
 MAX_BYTES = 8 * 1024 * 1024  # the largest known answer, OpenRouter's list, has under 1 MB
 ANTHROPIC_VERSION = "2023-06-01"
 
-# What goes wrong when a server is asked, beside TimeoutError.
+# What a question to a server may raise, beside TimeoutError.
 UNREACHABLE = (httpx.HTTPError, httpx.InvalidURL, OSError)
 
 Credentials = tuple[tuple[str, str], ...]  # header names in lower case, and values
@@ -26,7 +26,7 @@ class TooLong(ValueError):
 class UpstreamReader:
     """One HTTP client, opened when it is first needed, on the event loop that needs it.
 
-    `timeout`: seconds for each step of a request; who needs a bound for all of it sets one around the call.
+    `timeout`: seconds for each step of a request; a caller that needs a bound for all of it sets one around the call.
     """
 
     def __init__(self, timeout: float) -> None:

@@ -171,7 +171,7 @@ def test_each_key_has_a_list_of_its_own_and_no_key_is_kept() -> None:
             assert ids((await listings.of([s], mine))["s"]) == ["a"]
             assert ids((await listings.of([s], theirs))["s"]) is None
             assert ids((await listings.of([s], mine))["s"]) == ["a"]
-            assert "mine" not in repr(listings._kept)
+            assert "mine" not in repr(listings._listings)
 
         run(listings, work)
     assert len(up.requests) == 2
@@ -186,7 +186,7 @@ def test_the_number_of_lists_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None
         async def work() -> None:
             for key in "abcad":
                 await listings.of([s], {s: (("x-api-key", key),)})
-            assert len(listings._kept) == 3
+            assert len(listings._listings) == 3
             await listings.of([s], {s: (("x-api-key", "a"),)})
 
         run(listings, work)

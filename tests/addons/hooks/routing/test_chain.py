@@ -91,8 +91,8 @@ def test_an_alias_is_a_target(make_runtime: Any, ask: Ask) -> None:
         (Miss("It is too dark.", 0.2), "miss", "It is too dark."),
         (RuntimeError("secret"), "error", "It failed: RuntimeError."),
         (LayerAnswer("nowhere/x"), "miss", "It names 'nowhere/x', which is no known target."),
-        (LayerAnswer(7), "error", "Its answer is none: no target."),  # type: ignore[arg-type]
-        ("up/a", "error", "Its answer is none: no target."),
+        (LayerAnswer(7), "error", "Its answer names no target."),  # type: ignore[arg-type]
+        ("up/a", "error", "Its answer names no target."),
     ],
 )
 def test_every_way_not_to_answer_is_a_line_of_its_own(
