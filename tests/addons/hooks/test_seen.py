@@ -119,3 +119,11 @@ def test_the_question_has_the_local_time(
     monkeypatch.setattr(seen.time, "localtime", lambda: sunday)
     now = seen.routing_query(x, None).now
     assert now is not None and (now.minute, now.weekday) == (23 * 60 + 59, 6)
+
+
+def test_an_account_goes_by_the_fields_name_too() -> None:
+    """The same value in another field is another account; several fields of one name all count."""
+    assert seen.account(sent((b"openai-organization", b"a"))) != seen.account(sent((b"openai-project", b"a")))
+    both = sent((b"anthropic-beta", b"one"), (b"Anthropic-Beta", b"two"))
+    assert seen.account(both) == seen.account(sent((b"anthropic-beta", b"one, two")))
+    assert seen.account(both) != seen.account(sent((b"anthropic-beta", b"two")))

@@ -173,7 +173,7 @@ def test_a_failing_arbiter_is_left_alone(upstream: FakeUpstream) -> None:
                 await layer.answer(asked(str(number)))
         return str(caught.value)
 
-    assert "left alone" in run(arbiter_at(upstream.url), story)
+    assert "not asked for a while" in run(arbiter_at(upstream.url), story)
     assert len(upstream.inferences) == 5
 
 
@@ -206,7 +206,7 @@ def test_a_slow_arbiter_counts_as_failed_and_has_its_model_loaded(upstream: Fake
             await layer.answer(asked("six"))
         return str(caught.value)
 
-    assert "left alone" in run(arbiter_at(upstream.url), story)
+    assert "not asked for a while" in run(arbiter_at(upstream.url), story)
     assert len([sent for sent in upstream.inferences if sent.path == "/api/generate"]) == 1
 
 
