@@ -1,6 +1,6 @@
 """The dashboard: a Flask app over the store's queries.
 
-config    WebConfig: everything the app is told
+config    WebConfig: all of the app's configuration
 app       create_app(config): the blueprints, the headers every answer carries, the names templates may use
 access    who may see a page: Host and Origin checks, then the token
 auth      the token itself (pure), and what counts as "proxied"

@@ -1,4 +1,4 @@
-"""Who may see a page. Runs before every view:
+"""Access: decides who may see a page. It runs before every view:
 
 1. a Host name that is not ours, on a request that needs no token -> 421: otherwise a foreign page could point its
    own name at our address and read everything (DNS rebinding). Where a token is needed, it protects by itself:
@@ -139,7 +139,7 @@ def missing_secret(config: WebConfig) -> Response:
 
 
 def refusal(status: int, title: str, text: str) -> Response:
-    """An error as JSON or as a page, by who asks."""
+    """An error as JSON for programs, else as a page."""
     answer = (
         jsonify(error=text) if wants_json() else make_response(render_template("notice.html", title=title, text=text))
     )

@@ -6,6 +6,7 @@ made by `switchman token` and sent as `Authorization: Bearer`, or pasted once in
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable
 
@@ -49,11 +50,11 @@ def auth_required(security: str, header_names: Iterable[str]) -> bool:
 
 
 def make_token(secret: str, hours: float, now: float | None = None) -> str:
-    """A token that is valid for `hours`. ValueError when the secret is too short or the time is not positive."""
+    """A token that is valid for `hours`. ValueError for too short a secret, and for `hours` not positive and finite."""
     if len(secret.encode()) < SHORTEST_SECRET:
         raise ValueError(f"JWT_SECRET is too short: at least {SHORTEST_SECRET} bytes are needed")
-    if not hours > 0:
-        raise ValueError(f"a token that is valid for {hours} hours would never be accepted")
+    if not 0 < hours < math.inf:
+        raise ValueError(f"a token cannot be valid for {hours} hours")
     issued = int(time.time() if now is None else now)
     return jwt.encode({"aud": AUDIENCE, "iat": issued, "exp": issued + round(hours * 3600)}, secret, ALGORITHM)
 

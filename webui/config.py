@@ -1,4 +1,4 @@
-"""What the dashboard is told at its start."""
+"""The dashboard's configuration."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ Tone = Literal["good", "warn", "bad", "quiet"]
 
 
 class Look(NamedTuple):
-    """`word` is short, for lists; `meaning` is a sentence's worth."""
+    """`word` is short, for lists; `meaning` is a sentence."""
 
     tone: Tone
     icon: str
@@ -31,7 +31,7 @@ LOOKS: dict[str, Look] = {
 
 
 def outcome_look(outcome: str) -> Look:
-    """An outcome's look; one that is not known is shown by its own name."""
+    """An outcome's look. An unknown one is shown by its own name."""
     return LOOKS.get(outcome) or Look("quiet", "dot", outcome, outcome)
 
 
@@ -51,7 +51,7 @@ class Tag(NamedTuple):
 
 
 def tags(row: Any) -> list[Tag]:
-    """What a list says of a request beside its outcome: more than one attempt, and what the caches did."""
+    """The tags of a request in a list, beside its outcome: more than one attempt, and what the caches did."""
     found = []
     if (count := row.attempt_count) > 1:
         found.append(Tag(f"{count} attempts", f"{count}×", "the first one did not give the answer"))

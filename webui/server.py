@@ -1,4 +1,4 @@
-"""waitress, on a socket that is bound at once, with a clean stop."""
+"""The dashboard's server: waitress, on a socket that is bound at once, with a clean stop."""
 
 from __future__ import annotations
 

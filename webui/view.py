@@ -1,4 +1,4 @@
-"""The address bar as a view: time range and filters, and the addresses of views next to it.
+"""The view that the address bar asks for: time range and filters, and the addresses of the views next to it.
 
 The filters' names are the store's (`from to model server outcome status client route layer cache attempts text`);
 `range` is a time back from now. An address with neither means the last day.
@@ -72,7 +72,7 @@ class View:
 
 @contextmanager
 def reading_address() -> Iterator[None]:
-    """Turns the ValueError of a filter, a time or a cursor that is none into a 400 that says so."""
+    """Turns the ValueError of a bad filter, time or cursor into a 400 that says so."""
     try:
         yield
     except ValueError as error:
@@ -80,7 +80,7 @@ def reading_address() -> Iterator[None]:
 
 
 def parse_view(values: Mapping[str, str], now: float | None = None) -> View:
-    """The view that an address asks for. ValueError, with a sentence, for a time, status or range that is none."""
+    """The view that an address asks for. ValueError, with a sentence, for a bad time, status or range."""
     given = {name: values.get(name, "").replace("\0", "").strip() for name in NAMES}
     args = {name: value for name, value in given.items() if value}
     filters = Filters.parse(args)

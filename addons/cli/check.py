@@ -1,4 +1,4 @@
-"""`switchman check [FILE]`: is this rules file good, and is it likely to be what was meant?"""
+"""`switchman check [FILE]`: checks whether a rules file is good, and likely to be what was meant."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ async def _found(rules: Ruleset) -> dict[Server, Dialects | None]:
 
 
 def _speaks(server: Server, found: dict[Server, Dialects | None]) -> str:
-    """The dialect as declared, as found out, or as it will be."""
+    """The dialect as it is declared, as it was found out, or as it will be."""
     if server.dialect is not None:
         return ", ".join((server.dialect, *server.also))
     if server not in found:
@@ -67,7 +67,7 @@ def _speaks(server: Server, found: dict[Server, Dialects | None]) -> str:
 
 
 def _credentials(server: Server) -> str:
-    """Whose credentials it gets, as far as that is the same in every plan."""
+    """Whose credentials a server gets, as far as that is the same in every plan."""
     match source(server, server), server.forward_auth:
         case "own", _:
             return "with a key of its own"
@@ -81,7 +81,7 @@ def _credentials(server: Server) -> str:
 
 
 def _withheld(later: Sequence[Instance], first: Server) -> str:
-    """Which of those that come later are not asked with the client's credentials, nor with any."""
+    """The later instances that get neither the client's credentials nor any other."""
     names = dict.fromkeys(one.server.name for one in later if source(one.server, first) == "none")
     return f" ({', '.join(names)} without the client's credentials)" if names else ""
 

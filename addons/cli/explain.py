@@ -50,7 +50,7 @@ def run(arguments: list[str]) -> int:
         return refuse(str(error))
     features = features_of(body, "openai", "chat", load_task_rules())
     now = time.localtime()
-    ask = RoutingQuery(
+    query = RoutingQuery(
         model=body.get("model") or "",
         source=options.source,
         dialect="openai",
@@ -60,12 +60,12 @@ def run(arguments: list[str]) -> int:
         token=options.token,
         now=LocalTime(now.tm_hour * 60 + now.tm_min, now.tm_wday),
     )
-    plan = asyncio.run(explained(ask, rules, settings, body, options.with_layers))
-    plan = dataclasses.replace(plan, trace=(*plan.trace, *_told(plan, rules, body)))
+    plan = asyncio.run(explained(query, rules, settings, body, options.with_layers))
+    plan = dataclasses.replace(plan, trace=(*plan.trace, *_instructions(plan, rules, body)))
     if options.json:
-        print(json.dumps(_as_json(ask, features, plan), indent=2, ensure_ascii=False))
+        print(json.dumps(_as_json(query, features, plan), indent=2, ensure_ascii=False))
     else:
-        _show(ask, features, plan)
+        _show(query, features, plan)
     return 0
 
 
@@ -102,30 +102,31 @@ def _body(options: argparse.Namespace) -> dict[str, Any]:
 
 
 async def explained(
-    ask: RoutingQuery, rules: Ruleset, settings: Settings, body: dict[str, Any], with_layers: bool
+    query: RoutingQuery, rules: Ruleset, settings: Settings, body: dict[str, Any], with_layers: bool
 ) -> Plan:
     """The plan by the functions that the proxy uses. No breaker is open, and no live figure is known."""
-    rewritten = rules.model_map.rewrite(ask.model)
-    if not rules.is_auto(rewritten.model if rewritten is not None else ask.model):
-        return decide(ask, rules)
+    rewritten = rules.model_map.rewrite(query.model)
+    if not rules.is_auto(rewritten.model if rewritten is not None else query.model):
+        return decide(query, rules)
     trace: list[TraceLine] = []
     if rules.cache.exact.ttl > 0:
         trace.append(TraceLine("exact_cache", "skip", _CACHE_SKIPPED))
-    if (hit := match_rules(ask, rules, trace=trace)) is not None:
+    if (hit := match_rules(query, rules, trace=trace)) is not None:
         return dataclasses.replace(hit.plan, trace=(*trace, *hit.plan.trace))
-    plan = await _by_meaning(ask, rules, settings, body, trace) if with_layers else None
+    plan = await _by_meaning(query, rules, settings, body, trace) if with_layers else None
     if rules.semantic_routes is not None and not with_layers:
         trace.append(TraceLine("semantic", "skip", _SEMANTIC_SKIPPED))
     if plan is None:
         if rules.arbiter is not None:
             trace.append(TraceLine("arbiter", "skip", _ARBITER_SKIPPED))
-        plan = default_plan(ask, rules)
+        plan = default_plan(query, rules)
     return dataclasses.replace(plan, trace=(*trace, *plan.trace))
 
 
-def _told(plan: Plan, rules: Ruleset, body: dict[str, Any]) -> list[TraceLine]:
-    """What each candidate would be told otherwise than the client said it: of thinking, and in translation. Servers
-    whose dialect is not declared are taken to speak the client's; the proxy finds out."""
+def _instructions(plan: Plan, rules: Ruleset, body: dict[str, Any]) -> list[TraceLine]:
+    """What each candidate would be told otherwise than the client said it: of thinking, and in translation. A server
+    without a declared dialect is taken to speak the client's; the proxy finds out.
+    """
     text = json.dumps(body)
     call = Call(CHAT, "", text, body, jsonedit.parse(text)[1], body.get("model") or "", bool(body.get("stream")))
     found, undetected = [], ServerDialects()
@@ -145,15 +146,15 @@ def _told(plan: Plan, rules: Ruleset, body: dict[str, Any]) -> list[TraceLine]:
 
 
 async def _by_meaning(
-    ask: RoutingQuery, rules: Ruleset, settings: Settings, body: dict[str, Any], trace: list[TraceLine]
+    query: RoutingQuery, rules: Ruleset, settings: Settings, body: dict[str, Any], trace: list[TraceLine]
 ) -> Plan | None:
     client = open_client(settings, rules)
     layer = SemanticLayer(lambda: client, lambda: rules)
-    assert ask.features is not None
+    assert query.features is not None
     try:
         await layer.prepare()
         await client.warm()
-        layer_request = LayerRequest(ask.model, ask.features, body, ask.headers, ask.source, ask.token)
+        layer_request = LayerRequest(query.model, query.features, body, query.headers, query.source, query.token)
         answer = await layer.answer(layer_request)
     except Miss as miss:
         trace.append(TraceLine(layer.name, "miss", str(miss), miss.score))
@@ -162,7 +163,7 @@ async def _by_meaning(
         await client.close()
     if answer is None:
         return None
-    plan = plan_for_target(answer.target, rules, layer.name, answer.route, query=ask)
+    plan = plan_for_target(answer.target, rules, layer.name, answer.route, query=query)
     if plan is None:
         trace.append(TraceLine(layer.name, "miss", f"It names {answer.target!r}, which is no known target."))
         return None
@@ -171,24 +172,24 @@ async def _by_meaning(
     return dataclasses.replace(plan, trace=(line, *rest))
 
 
-def _known(features: Features) -> dict[str, Any]:
-    known = {name: getattr(features, name) for name in _SHOWN}
-    return known | {"modalities": sorted(features.modalities), "task_confidence": round(features.task_confidence, 3)}
+def _shown(features: Features) -> dict[str, Any]:
+    shown = {name: getattr(features, name) for name in _SHOWN}
+    return shown | {"modalities": sorted(features.modalities), "task_confidence": round(features.task_confidence, 3)}
 
 
-def _as_json(ask: RoutingQuery, features: Features, plan: Plan) -> dict[str, Any]:
+def _as_json(query: RoutingQuery, features: Features, plan: Plan) -> dict[str, Any]:
     return {
-        "model": ask.model,
-        "features": _known(features),
+        "model": query.model,
+        "features": _shown(features),
         "layer": plan.layer,
         "route": plan.route,
         "thinking": plan.thinking,
         "stick": plan.stick,
         "candidates": [
             {
-                "target": one.target_for(ask.model),
+                "target": one.target_for(query.model),
                 "server": one.server.name,
-                "model": one.model or ask.model,
+                "model": one.model or query.model,
                 "url": str(one.server.url),
                 "credentials": source(one.server, plan.first_choice),
             }
@@ -198,12 +199,12 @@ def _as_json(ask: RoutingQuery, features: Features, plan: Plan) -> dict[str, Any
     }
 
 
-def _show(ask: RoutingQuery, features: Features, plan: Plan) -> None:
-    known = _known(features)
+def _show(query: RoutingQuery, features: Features, plan: Plan) -> None:
+    shown = _shown(features)
     print("asked")
-    print(f"  model {ask.model or '(none)'}; task {known['task']} ({known['task_confidence']:.2f} sure), "
-          f"language {known['language']}, about {known['input_tokens']} tokens, {', '.join(known['modalities'])}"
-          f"{', tools' if known['tools'] else ''}")  # fmt: skip
+    print(f"  model {query.model or '(none)'}; task {shown['task']} ({shown['task_confidence']:.2f} sure), "
+          f"language {shown['language']}, about {shown['input_tokens']} tokens, {', '.join(shown['modalities'])}"
+          f"{', tools' if shown['tools'] else ''}")  # fmt: skip
     print("layers")
     for line in plan.trace:
         score = f" [{line.score:.2f}]" if line.score is not None else ""
@@ -214,4 +215,4 @@ def _show(ask: RoutingQuery, features: Features, plan: Plan) -> None:
     )
     for number, one in enumerate(plan.candidates, 1):
         held = "" if source(one.server, plan.first_choice) != "none" else "  (without the client's credentials)"
-        print(f"  {number}. {one.target_for(ask.model)}  {one.server.url}{held}")
+        print(f"  {number}. {one.target_for(query.model)}  {one.server.url}{held}")

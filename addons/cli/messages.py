@@ -1,4 +1,4 @@
-"""How the command talks: its own lines go to stderr, so that what is asked for can be piped from stdout."""
+"""Messages of the command: its own lines go to stderr, so that what was asked for can be piped from stdout."""
 
 from __future__ import annotations
 
@@ -16,6 +16,6 @@ def show(text: str) -> None:
 
 
 def refuse(message: str) -> int:
-    """Say why, and return the exit code for a call or a configuration that is wrong."""
+    """Say why, and return the exit code for a wrong call or configuration."""
     say(message)
     return 2

@@ -86,7 +86,7 @@ def _import(settings: Settings, file: Path, into: Path | None) -> int:
 
 
 def _merged(text: str, imported: Imported) -> tuple[str, int]:
-    """The rules file with the routes in it, and how many took the place of one with the same name."""
+    """The rules file with the routes in it, and how many of them replaced one of the same name."""
     yaml = YAML()
     yaml.preserve_quotes = True
     yaml.width = WIDTH
@@ -110,7 +110,7 @@ def _merged(text: str, imported: Imported) -> tuple[str, int]:
 
 
 def _write(file: Path, text: str) -> None:
-    """Whole or not at all: the proxy may be reading the file."""
+    """Write the file whole or not at all, as the proxy may be reading it."""
     handle, name = tempfile.mkstemp(dir=file.absolute().parent, prefix=f".{file.name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as stream:

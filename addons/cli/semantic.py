@@ -1,4 +1,4 @@
-"""`switchman semantic prepare MODEL`: make the folder that the semantic layers run from."""
+"""`switchman semantic prepare MODEL`: makes the folder that the semantic layers run from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`switchman serve`: check the configuration once, then let the supervisor start the processes."""
+"""`switchman serve`: checks the configuration once, then lets the supervisor start the processes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def run(arguments: list[str]) -> int:
     try:
         if data is not None:
             data.mkdir(parents=True, exist_ok=True)
-        # For load_settings() here and in the children: so no secret ever stands on a command line.
+        # For load_settings() here and in the children, so that no secret stands on a command line.
         os.environ.update(overrides(args, data, os.environ))
         settings = load_settings()
         check_folders(settings)
@@ -100,7 +100,7 @@ def _workers(text: str) -> int:
 
 
 def data_dir(args: argparse.Namespace) -> Path | None:
-    """Where everything that is written goes; None: each by its own setting."""
+    """The folder for everything that is written. None: each file goes where its own setting says."""
     if args.data_dir is None:
         return DEMO_DATA.absolute() if args.demo else None
     given: Path = args.data_dir
@@ -108,7 +108,7 @@ def data_dir(args: argparse.Namespace) -> Path | None:
 
 
 def overrides(args: argparse.Namespace, data: Path | None, environment: Mapping[str, str]) -> dict[str, str]:
-    """The options as environment variables: they stand above what the environment says already."""
+    """The options as environment variables, which replace those of the environment."""
     found: dict[str, str] = {}
     if args.config is not None:
         found["ROUTES_CONFIG"] = str(args.config)

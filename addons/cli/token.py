@@ -1,4 +1,4 @@
-"""`switchman token`: a token that opens the dashboard."""
+"""`switchman token`: prints a token that opens the dashboard."""
 
 from __future__ import annotations
 

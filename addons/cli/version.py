@@ -1,4 +1,4 @@
-"""`switchman version`."""
+"""`switchman version`: prints the version."""
 
 from __future__ import annotations
 

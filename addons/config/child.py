@@ -1,4 +1,4 @@
-"""What each process under the supervisor does first, and how it says that it is ready.
+"""What each process under the supervisor does first: end with the supervisor, log, say that it is ready.
 
 A child's stdin is a pipe that the supervisor holds open and never writes to: its end means that the supervisor is
 gone, however it went. A child's stdout carries its status to the supervisor, one line each; all else goes to stderr.
@@ -24,20 +24,20 @@ ORPHAN_GRACE = 10.0  # seconds a child without a supervisor has to stop by itsel
 
 def obey_supervisor(grace: float = ORPHAN_GRACE) -> None:
     """Stop (by SIGTERM to ourselves, then, after `grace` seconds, by force) when the supervisor is gone."""
-    threading.Thread(target=_outlive_nobody, args=(grace,), name="lifeline", daemon=True).start()
+    threading.Thread(target=_end_with_supervisor, args=(grace,), name="lifeline", daemon=True).start()
 
 
-def _outlive_nobody(grace: float) -> None:
+def _end_with_supervisor(grace: float) -> None:
     while os.read(0, 1024):
         pass
     os.kill(os.getpid(), signal.SIGTERM)
     threading.Event().wait(grace)
-    os._exit(1)  # stuck: nothing may be left running
+    os._exit(1)  # it is stuck, and nothing may be left running
 
 
 @contextmanager
 def mistakes_told() -> Iterator[None]:
-    """What is wrong with the configuration is told in its own sentence, without a traceback, and ends the process."""
+    """Report a fault of the configuration as a sentence, without a traceback, and end the process."""
     try:
         yield
     except (SettingsError, RulesError) as e:
@@ -52,8 +52,8 @@ def say_ready(details: Sequence[str] = ()) -> None:
 
 
 class OneLine(logging.Formatter):
-    """Messages hold what clients and servers sent: no line of theirs may pass for one of ours, or move the cursor, and
-    no key in it stays.
+    """Writes a message on one line. It may hold what clients and servers sent: that must not pass for a line of ours,
+    nor move the cursor, and keys in it are masked.
     """
 
     def formatMessage(self, record: logging.LogRecord) -> str:

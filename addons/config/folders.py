@@ -1,4 +1,4 @@
-"""Whether the log can be written where the settings say: looked at before anything starts, not when it is too late."""
+"""Checks that the log can be written where the settings say, before anything starts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ADVICE = "set it (or `serve --data-dir`) to a place that can be written; ENABLE_
 
 
 def check_folders(settings: Settings) -> None:
-    """Makes the folder of the bodies. Raises SettingsError with one sentence for each place that cannot be used."""
+    """Make the folder of the bodies. Raises SettingsError with one sentence for each place that cannot be used."""
     problems = []
     if settings.enable_logging and settings.database_url is None and settings.db_path != ":memory:":
         problems.append(_problem("DB_PATH", settings.db_path, _why_no_file(Path(settings.db_path).absolute())))

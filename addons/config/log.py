@@ -1,4 +1,4 @@
-"""Opening the log as the settings say: the one place where their names meet the store's."""
+"""Opens the log as the settings say: the one place where their names meet the store's."""
 
 from __future__ import annotations
 

@@ -163,7 +163,7 @@ def _json_object(text: str) -> dict[str, Any]:
 
 
 def secret_weakness(secret: str) -> str | None:
-    """Why a secret is too easy to guess, without repeating any of it; None for one that will do.
+    """Why a secret is too easy to guess, without repeating any of it. None for one that is good enough.
 
     The measure is Shannon's entropy of its characters times its length: crude, but repeats and words fail it.
     """

@@ -32,7 +32,7 @@ def is_auto(x: Exchange, rules: Ruleset) -> bool:
 
 
 def features(x: Exchange, tasks: TaskRules) -> Features:
-    """The features of a request, found out once."""
+    """The features of a request, computed once."""
     if x.features is None:
         assert x.call is not None
         x.features = features_of(x.call.body, x.call.dialect, x.call.endpoint.operation, tasks)
@@ -40,12 +40,12 @@ def features(x: Exchange, tasks: TaskRules) -> Features:
 
 
 def headers(x: Exchange) -> Mapping[str, str]:
-    """The client's header fields by lower-case name; of several by one name, joined as HTTP joins them."""
-    found: dict[str, str] = {}
+    """The client's header fields by lower-case name. Fields of one name are joined, as HTTP joins them."""
+    fields: dict[str, str] = {}
     for name, value in x.sent.fields if x.sent else ():
         key, text = name.decode("latin-1").lower(), value.decode("latin-1")
-        found[key] = f"{found[key]}, {text}" if key in found else text
-    return found
+        fields[key] = f"{fields[key]}, {text}" if key in fields else text
+    return fields
 
 
 def credentials(x: Exchange) -> str:
@@ -55,35 +55,35 @@ def credentials(x: Exchange) -> str:
 
 def account(x: Exchange) -> str:
     """What else may decide whose answer it is, or which features it has: accounts, sessions, betas."""
-    known = headers(x)
-    return "\0".join(f"{name}={known[name]}" for name in ACCOUNT if name in known)
+    fields = headers(x)
+    return "\0".join(f"{name}={fields[name]}" for name in ACCOUNT if name in fields)
 
 
 def caller(x: Exchange) -> str:
-    """A digest that names who asks."""
+    """A digest that names the caller."""
     return caller_digest(credentials(x), x.client)
 
 
 def token(x: Exchange) -> str:
     """The SHA-256 (hex) of the caller's token, as rules name it; "" where there is none."""
-    known = headers(x)
-    given = known.get("x-api-key") or known.get("api-key") or known.get("authorization", "").partition(" ")[2]
-    return hashlib.sha256(given.encode("latin-1")).hexdigest() if given else ""
+    fields = headers(x)
+    key = fields.get("x-api-key") or fields.get("api-key") or fields.get("authorization", "").partition(" ")[2]
+    return hashlib.sha256(key.encode("latin-1")).hexdigest() if key else ""
 
 
-def routing_query(x: Exchange, known: Features | None, outside: bool | None = None) -> RoutingQuery:
-    """The question for the pure decision. `known` None: nobody looks at what is asked. `outside`: somebody looks at who
-    asks; as a rule whoever looks at what is asked.
+def routing_query(x: Exchange, request_features: Features | None, outside: bool | None = None) -> RoutingQuery:
+    """The query for the pure decision. `request_features` None: no rule looks at the text. `outside`: rules look at the
+    caller's headers and token; by default they do where they look at the text.
     """
     assert x.call is not None
-    outside = known is not None if outside is None else outside
+    outside = request_features is not None if outside is None else outside
     now = time.localtime()
     return RoutingQuery(
         model=x.call.model,
         source=x.client,
         dialect=x.call.dialect,
         operation=x.call.endpoint.operation,
-        features=known,
+        features=request_features,
         headers=headers(x) if outside else {},
         token=token(x) if outside else "",
         now=LocalTime(now.tm_hour * 60 + now.tm_min, now.tm_wday),

@@ -1,6 +1,6 @@
-"""Vectors of the categories' utterances, and how likely an ask is to belong to each category.
+"""The vectors of the categories' utterances, and how likely a prompt belongs to each category.
 
-Two readings of the same vectors, added up: the mean cosine of the nearest utterances of a category, which follows
+It adds up two readings of the same vectors: the mean cosine of the nearest utterances of a category, which follows
 examples closely and serves a category of three sentences; and a ridge regression over all utterances, which knows what
 tells the categories apart. A softmax makes shares of the sums.
 """
@@ -71,13 +71,13 @@ def _tell_apart(rows: Vectors, labels: NDArray[np.intp], count: int) -> tuple[ND
 
 def flattened(utterances: Mapping[str, Sequence[str]]) -> tuple[list[str], list[int], list[str]]:
     """Names and sizes of the categories that have utterances, and those in one row."""
-    kept = {name: said for name, said in utterances.items() if said}
-    return list(kept), [len(said) for said in kept.values()], [text for said in kept.values() for text in said]
+    used = {name: texts for name, texts in utterances.items() if texts}
+    return list(used), [len(texts) for texts in used.values()], [text for texts in used.values() for text in texts]
 
 
 def spoken(utterances: Mapping[str, Sequence[str]], languages: Sequence[str]) -> dict[str, list[str]]:
     """The utterances in languages that the model knows; all of them where `languages` is empty."""
     if not languages:
-        return {name: list(said) for name, said in utterances.items()}
+        return {name: list(texts) for name, texts in utterances.items()}
     known = {*languages, "und"}
-    return {name: [text for text in said if language_of(text) in known] for name, said in utterances.items()}
+    return {name: [text for text in texts if language_of(text) in known] for name, texts in utterances.items()}

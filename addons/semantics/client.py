@@ -167,7 +167,7 @@ class SemanticClient:
             await self._tell("forget", entries=entries)
 
     def status(self) -> SemanticStatus:
-        """How it stands, for /readyz and the line at the start."""
+        """The state of the connection, for /readyz and the line at the start."""
         if self._find is None:
             return SemanticStatus("off", self._why)
         if self._link is not None:
@@ -177,7 +177,7 @@ class SemanticClient:
         return SemanticStatus("down" if self._why else "idle", self._why)
 
     async def close(self) -> None:
-        """Hang up. The client may be used again, and then connects anew."""
+        """Close the connection. The client may be used again, and then connects anew."""
         if self._connecting is not None:
             self._connecting.cancel()
             await asyncio.gather(self._connecting, return_exceptions=True)
@@ -233,7 +233,7 @@ class SemanticClient:
         self._why = why
 
     async def _hand_over(self, link: _Link) -> str | None:
-        """The digest of the categories once the process has their vectors; until then None, and a reminder."""
+        """The digest of the categories, once the process has their vectors; until then None, and it is asked again."""
         if (chosen := self._categories) is None:
             return None
         if not self._categories_known and time.monotonic() >= self._ask_again_at:

@@ -107,10 +107,10 @@ def head_and_tail(ids: list[int], most: int) -> list[int]:
 
 
 def languages_of(folder: Path) -> tuple[str, ...]:
-    """The languages that the model card (README.md) in a folder names; () where it does not say, or says many."""
+    """The languages that the model card (README.md) in a folder names. () where it names none, or many."""
     try:
         card = (folder / "README.md").read_text(encoding="utf-8")
-    except OSError:
+    except (OSError, UnicodeDecodeError):
         return ()
     if not card.startswith("---\n"):
         return ()
@@ -121,8 +121,8 @@ def languages_of(folder: Path) -> tuple[str, ...]:
         head = YAML(typ="safe", pure=True).load(card[4:].partition("\n---")[0])
     except YAMLError:
         return ()
-    said = head.get("language") if isinstance(head, dict) else None
-    codes = [said] if isinstance(said, str) else said if isinstance(said, list) else []
+    declared = head.get("language") if isinstance(head, dict) else None
+    codes = [declared] if isinstance(declared, str) else declared if isinstance(declared, list) else []
     if any(code in ("multilingual", "mul") for code in codes):
         return ()
     return tuple(str(code).split("-")[0].lower() for code in codes)

@@ -1,6 +1,6 @@
-"""The one thread that runs the model: asks first, in order; the vectors of categories in what time is left.
+"""The one thread that runs the model: requests first, in order; the categories' vectors in the time that is left.
 
-Engine.submit(work, until)    work() in the thread, as a future; Busy when too many wait, Late past `until`
+Engine.submit(work, until)    runs work() in the thread and gives a future; Busy when too many wait, Late past `until`
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from switchman.addons.semantics.index import VectorIndex
 logger = logging.getLogger(__name__)
 
 MOST_WAITING: Final = 64  # at 2 ms each, the last one would be past its deadline anyway
-KEPT_VECTORS: Final = 2_048  # of the last texts, 3 MB: an answer is remembered by the vector of its ask
+KEPT_VECTORS: Final = 2_048  # of the last texts, 3 MB: an answer is remembered by the vector of its prompt
 KEPT_SETS: Final = 4  # of categories: of the rules now, and of those that a worker may still have
 KEPT_FILES: Final = 8
 
@@ -48,8 +48,8 @@ class Engine:
         self._digest = digest
         self._vectors: OrderedDict[str, Vectors] = OrderedDict()
         self._sets: OrderedDict[str, CategoryIndex] = OrderedDict()
-        self._hopeless: set[str] = set()
-        self._asked: deque[tuple[Callable[[], Any], float, Future[Any]]] = deque()
+        self._given_up: set[str] = set()
+        self._queue: deque[tuple[Callable[[], Any], float, Future[Any]]] = deque()
         self._making: OrderedDict[str, _Making] = OrderedDict()
         self._change = threading.Condition()
         self._stopping = False
@@ -60,16 +60,16 @@ class Engine:
         """`until` is in monotonic seconds. Raises Busy."""
         future: Future[Any] = Future()
         with self._change:
-            if len(self._asked) >= MOST_WAITING:
+            if len(self._queue) >= MOST_WAITING:
                 raise Busy
-            self._asked.append((work, until, future))
+            self._queue.append((work, until, future))
             self._change.notify()
         return future
 
     def prepare(self, digest: str, utterances: Mapping[str, Sequence[str]]) -> bool:
-        """Whether the vectors of these categories are there; if not, they are being made from now on."""
+        """Whether the vectors of these categories are there. If not, the thread begins to make them."""
         with self._change:
-            if digest in self._sets or digest in self._hopeless:
+            if digest in self._sets or digest in self._given_up:
                 return True
             if digest not in self._making and any(utterances.values()):
                 self._making[digest] = _Making(utterances, self._file(digest))
@@ -86,7 +86,7 @@ class Engine:
     # ---- in the thread --------------------------------------------------------------------------------------------
 
     def vector(self, text: str) -> tuple[str, Vectors]:
-        """A text's vector, and the key it is kept under for a while."""
+        """A text's vector, and the key under which it is kept for a while."""
         key = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
         found = self._vectors.pop(key, None)
         if found is None:
@@ -105,12 +105,12 @@ class Engine:
     def _run(self) -> None:
         while True:
             with self._change:
-                self._change.wait_for(lambda: self._stopping or self._asked or self._making)
+                self._change.wait_for(lambda: self._stopping or self._queue or self._making)
                 if self._stopping:
                     return
-                asked = self._asked.popleft() if self._asked else None
-            if asked:
-                self._do(*asked)
+                request = self._queue.popleft() if self._queue else None
+            if request:
+                self._do(*request)
             else:
                 self._make_some()
 
@@ -127,7 +127,7 @@ class Engine:
             future.set_exception(error)
 
     def _make_some(self) -> None:
-        """One utterance: an ask that comes meanwhile waits no longer than that."""
+        """Make the vector of one utterance: a request that comes meanwhile waits no longer than that."""
         digest, making = next(iter(self._making.items()))
         try:
             done = making.step(self.embedder)
@@ -135,7 +135,7 @@ class Engine:
             logger.warning("The categories' vectors could not be made: %s: %s", type(error).__name__, error)
             with self._change:
                 del self._making[digest]
-                self._hopeless.add(digest)
+                self._given_up.add(digest)
             return
         if done is None:
             return

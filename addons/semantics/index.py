@@ -46,7 +46,7 @@ class _Scope:
 
 
 class VectorIndex:
-    """`file` None keeps nothing. A file that cannot be read is begun anew: it is only a cache's index."""
+    """`file` None: nothing is kept on disk. A file that cannot be read is begun anew: it is only a cache's index."""
 
     def __init__(self, dimensions: int, file: Path | None = None, most: int = MOST_ENTRIES) -> None:
         self._dimensions = dimensions
@@ -74,7 +74,7 @@ class VectorIndex:
         return found
 
     def add(self, scope: str, entry: str, vector: Vectors) -> None:
-        """Replaces an entry of the same id."""
+        """Add an entry, in the place of one with the same id."""
         self._drop(entry)
         gone = []
         while len(self._places) >= self._most:
@@ -89,7 +89,7 @@ class VectorIndex:
                 database.executemany("DELETE FROM entries WHERE entry = ?", [(one,) for one in gone])
 
     def forget(self, entries: Iterable[str]) -> int:
-        """How many of them there were."""
+        """Remove entries; returns how many of them there were."""
         there = [entry for entry in entries if self._drop(entry)]
         if self._database is not None and there:
             with self._database as database:
@@ -107,7 +107,7 @@ class VectorIndex:
         self._places[entry] = (scope, held.add(entry, vector))
 
     def _drop(self, entry: str) -> bool:
-        """The last row of the scope takes the place of the one that goes."""
+        """Remove an entry; the last row of its scope takes its place."""
         place = self._places.pop(entry, None)
         if place is None:
             return False

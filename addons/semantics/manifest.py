@@ -1,4 +1,4 @@
-"""What a prepared model's folder says of itself: `manifest.json`, written by prepare.py, read at every start."""
+"""The manifest of a prepared model's folder: `manifest.json`, written by prepare.py, read at every start."""
 
 from __future__ import annotations
 

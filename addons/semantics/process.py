@@ -1,7 +1,7 @@
 """The semantic process: `python -m switchman.addons.semantics.process --socket PATH --model FOLDER`.
 
-One event loop for the socket, one thread for the model (engine.py). Says `ready` on stdout when it serves. With
---lifeline it ends when its stdin does, so that it never outlives whoever started it.
+One event loop serves the socket, one thread runs the model (engine.py). It says `ready` on stdout when it serves. With
+--lifeline it ends when its stdin does, so that it never outlives the process that started it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ BAD_START: Final = 2  # exit code
 
 
 class BadRequest(Exception):
-    """A request without what it needs."""
+    """The request lacks something that it needs."""
 
 
 class Service:
@@ -151,8 +151,8 @@ def _categories(message: dict[str, Any]) -> dict[str, list[str]]:
     value = message.get("categories")
     if not isinstance(value, dict):
         raise BadRequest("categories: expected names and utterances")
-    for said in value.values():
-        if not isinstance(said, list) or not all(isinstance(text, str) for text in said):
+    for texts in value.values():
+        if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
             raise BadRequest("categories: expected names and utterances")
     return value
 
@@ -171,7 +171,7 @@ async def _run(engine: Engine, socket: Path, ready: Callable[[], None]) -> None:
 
 
 def make_private(folder: Path) -> None:
-    """The folder, for nobody else's eyes. Raises PermissionError where others may look into it."""
+    """Make the folder, readable by its owner only. Raises PermissionError where others can read it."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     mode = folder.stat().st_mode
     if stat.S_IMODE(mode) & 0o077:

@@ -1,4 +1,4 @@
-"""What the proxy and the semantic process say to each other: frames of JSON on a Unix socket.
+"""The protocol between the proxy and the semantic process: frames of JSON on a Unix socket.
 
 A frame is four bytes of length (big endian) and that many bytes of a JSON object. A request has an `id`, chosen by
 the client, an `op`, and what that needs; its answer has the same `id`. Answers may come in any order.
@@ -26,11 +26,11 @@ KEPT_CHARACTERS: Final = 1_500
 
 
 class FrameError(Exception):
-    """What came is no frame of ours."""
+    """The bytes are not a frame of this protocol."""
 
 
 def encode(message: dict[str, Any]) -> bytes:
-    """One frame. FrameError if it is too long."""
+    """One frame. Raises FrameError if it is too long."""
     body = json.dumps(message, ensure_ascii=True, separators=(",", ":")).encode("ascii")
     if len(body) > MAX_FRAME:
         raise FrameError(f"{len(body)} bytes are more than a frame may have")
@@ -38,7 +38,7 @@ def encode(message: dict[str, Any]) -> bytes:
 
 
 async def read(reader: asyncio.StreamReader) -> dict[str, Any] | None:
-    """The next message; None at the end. FrameError for anything that is no frame."""
+    """The next message, None at the end. Raises FrameError for anything that is not a frame."""
     try:
         length = int.from_bytes(await reader.readexactly(HEADER), "big")
         if length > MAX_FRAME:
@@ -46,7 +46,7 @@ async def read(reader: asyncio.StreamReader) -> dict[str, Any] | None:
         message = json.loads(await reader.readexactly(length))
     except asyncio.IncompleteReadError:
         return None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise FrameError("no JSON in a frame") from error
     if not isinstance(message, dict):
         raise FrameError("a frame without an object")
@@ -54,7 +54,7 @@ async def read(reader: asyncio.StreamReader) -> dict[str, Any] | None:
 
 
 def shorten(text: str) -> str:
-    """Head and tail of a long text: what the embedder would look at anyway."""
+    """The head and the tail of a long text, which is what the embedder looks at."""
     if len(text) <= 2 * KEPT_CHARACTERS:
         return text
     return text[:KEPT_CHARACTERS] + " " + text[-KEPT_CHARACTERS:]

@@ -17,14 +17,14 @@ SHARE = 4  # one part of so many of the room there is: the smallest body takes a
 
 @dataclass(frozen=True, slots=True)
 class Bodies:
-    """Where bodies are, and how many bytes of them. `in_memory` False: this system has no folder in memory."""
+    """The folder of the bodies, and the bytes it may hold. `in_memory` False: this system has no folder in memory."""
 
     folder: Path
     limit: int
     in_memory: bool
 
     def settings(self) -> dict[str, str]:
-        """What the processes are told."""
+        """The settings of the processes that share the folder."""
         return {
             "BLOB_STORAGE_TYPE": "filesystem",
             "BLOB_STORAGE_PATH": str(self.folder),
@@ -37,7 +37,7 @@ class Bodies:
 
 
 def hold_bodies(max_total: int, held: ExitStack, memory: Path = MEMORY) -> Bodies:
-    """A private folder for as long as `held` is open. Raises OSError."""
+    """Make a private folder that exists as long as `held` is open. Raises OSError."""
     in_memory = os.access(memory, os.W_OK | os.X_OK)
     base = memory if in_memory else Path(tempfile.gettempdir())
     _remove_abandoned(base)
@@ -50,7 +50,7 @@ def hold_bodies(max_total: int, held: ExitStack, memory: Path = MEMORY) -> Bodie
 
 
 def _remove_abandoned(base: Path) -> None:
-    """What a `serve` left behind that was killed: nobody holds its lock any more."""
+    """Remove the folders of a `serve` that was killed: nobody holds their locks any more."""
     for folder in base.glob(f"{PREFIX}*"):
         with suppress(OSError):
             if folder.stat().st_uid != os.geteuid():

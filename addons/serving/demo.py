@@ -1,4 +1,4 @@
-"""The demo's own parts: two upstreams (a process of its own), the routes to them, and what to try."""
+"""The demo: a process with two upstreams, the routes to them, and commands to try."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ QUESTION = "Hello!"
 
 
 def command(last: Sequence[str]) -> Sequence[str]:
-    """The arguments of the demo's process; restarted, it takes the ports it had."""
+    """The arguments of the demo's process. A restarted one takes the ports that it had."""
     return ["switchman.addons.serving.demo", "--ports", *(last or ("0", "0"))]
 
 
@@ -39,7 +39,7 @@ routes:
 
 
 def what_to_try(url: str) -> str:
-    """What a person can paste into a terminal, and into Python."""
+    """Text to paste into a terminal, and into Python."""
     return f"""
 Ask the alias `demo`: every third request fails on its first server, and the second one answers.
 

@@ -18,7 +18,7 @@ _VARIABLE = "SEMANTIC_SOCKET"
 
 @dataclass(frozen=True, slots=True)
 class Embeddings:
-    """How the start went: `why_off` is "" where the process runs, and then `folder` has to live as long as it."""
+    """The outcome of the start. `why_off` is "" where the process runs; `folder` then has to live as long as it."""
 
     why_off: str
     model: str = ""
@@ -30,8 +30,8 @@ class Embeddings:
 
 
 async def start_embeddings(settings: Settings, rules: Ruleset, supervisor: Supervisor, say: Say) -> Embeddings:
-    """Start the process if the rules want one, and tell the workers by environment. Never raises: without it, the
-    layers that need it are off, and everything else serves.
+    """Start the process if the rules want one, and tell the workers by environment. Never raises: without the process,
+    the layers that need it are off, and everything else serves.
     """
     if settings.semantic_socket:
         return Embeddings("SEMANTIC_SOCKET=off" if settings.semantic_socket == OFF else "", settings.semantic_socket)

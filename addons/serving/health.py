@@ -1,4 +1,4 @@
-"""One look at /healthz, as a client would take it."""
+"""Asks the router for /healthz, as a client does."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ async def _answers(host: str, port: int) -> bool:
     try:
         writer.write(f"GET /healthz HTTP/1.1\r\nhost: {url_host(host)}:{port}\r\nconnection: close\r\n\r\n".encode())
         status = await reader.readline()
-    except OSError:
+    except (OSError, ValueError):  # ValueError: a line without end
         return False
     finally:
         writer.close()

@@ -1,4 +1,4 @@
-"""Which processes `switchman serve` runs, in which order, and what it tells the person who started it."""
+"""Launch: starts the processes of `switchman serve` in their order, and tells whoever started it what is in force."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Launch:
             ui_port = int((await supervisor.start("dashboard", _dashboard(self.ui_port), essential=False))[0])
         if not await healthy(self.settings.listen_host, self.port, HEALTH_PATIENCE):
             self.say(f"warning: {self._url}/healthz does not answer")
-        self._tell(ui_port, rules)
+        self._announce(ui_port, rules)
         on, _, off = layers_line(rules, embeddings).partition("; off: ")
         self.say(f"layers     of the model `auto`: {on}")
         if off:
@@ -75,7 +75,7 @@ class Launch:
     def _url(self) -> str:
         return f"http://{url_host(self.settings.listen_host)}:{self.port}"
 
-    def _tell(self, ui_port: int | None, rules: Ruleset) -> None:
+    def _announce(self, ui_port: int | None, rules: Ruleset) -> None:
         workers = f"{self.workers} workers" if self.workers > 1 else "1 worker"
         self.say(f"proxy      {self._url}  ({workers}; Ctrl-C stops everything)")
         if ui_port is not None:

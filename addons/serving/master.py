@@ -28,12 +28,12 @@ class QuickOptions(options.Options):
 
     def __init__(self) -> None:
         super().__init__()
-        self.changed.connect(self._forget)  # the first to be connected, so nobody sees an old value
+        self.changed.connect(self._forget)  # connected before all others, so nobody sees an old value
 
     def __getattr__(self, name: str) -> Any:
         value = super().__getattr__(name)
         if name in self._options and (value is None or isinstance(value, (bool, int, str))):
-            self.__dict__[name] = value  # from now on Python finds it without asking us
+            self.__dict__[name] = value  # from now on Python finds it without this method
         return value
 
     def _forget(self, updated: set[str]) -> None:
@@ -61,9 +61,9 @@ class LeanMaster(master.Master):
         )
 
     def listen(self, host: str, port: int, upstream: str, confdir: Path | None = None) -> None:
-        """Say where to listen. `upstream` is the URL where a request goes that no decision has touched.
+        """Set where to listen. `upstream` is the URL to which a request goes that no decision has touched.
 
-        How to connect upstream, and all deadlines, are the pipeline's business. Raises mitmproxy's OptionsError.
+        The pipeline sets how to connect upstream, and all deadlines. Raises mitmproxy's OptionsError.
         """
         chosen: dict[str, Any] = {"mode": [f"reverse:{origin(upstream)}"], "listen_host": host, "listen_port": port}
         if confdir is not None:
@@ -73,7 +73,7 @@ class LeanMaster(master.Master):
     async def wind_down(self, grace: float, hurry: asyncio.Event) -> None:
         """Stop accepting, and wait up to `grace` seconds, or until `hurry`, for the requests that run to end.
 
-        A connection that is idle, or becomes so, is closed at once: a client may not begin anew on it.
+        A connection that is idle, or becomes idle, is closed at once, so that no client begins another request on it.
         """
         await self.addons.get("proxyserver").servers.update([])
         with suppress(TimeoutError):
@@ -82,9 +82,9 @@ class LeanMaster(master.Master):
                     await asyncio.sleep(POLL)
 
     async def hang_up(self, patience: float) -> None:
-        """End what still runs, each with an answer that says so; then close every connection. Waits up to `patience`
-        seconds for each of the two. What has no end of its own is cut by mitmproxy's `error` hook: either way a request
-        leaves its row in the log.
+        """End the requests that still run, each with an answer that says so; then close every connection. Wait up to
+        `patience` seconds for each of the two. A request without an end of its own is cut off by mitmproxy's `error`
+        hook. Either way it leaves its row in the log.
         """
         await self.addons.trigger_event(StoppingHook())
         server = self.addons.get("proxyserver")
@@ -98,14 +98,14 @@ class LeanMaster(master.Master):
                         await asyncio.sleep(POLL)
 
     def _close_idle(self) -> bool:
-        """Close the connections on which no request runs. Is there another one?"""
+        """Close the connections on which no request runs. Returns whether there are others."""
         busy = {id(layer.context.client) for layer in self.addons.get("failover").layers if layer.is_busy}
         handlers = self.addons.get("proxyserver").connections.values()
         self._close(handler for handler in handlers if id(handler.client) not in busy)
         return any(id(handler.client) in busy for handler in handlers)
 
     def _close(self, handlers: Iterable[Any]) -> bool:
-        """Close these client connections. Were there any?"""
+        """Close these client connections. Returns whether there were any."""
         closing = list(handlers)
         for handler in closing:
             transport = handler.transports.get(handler.client)

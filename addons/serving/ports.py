@@ -11,7 +11,7 @@ from typing import Any
 
 
 class CannotListen(Exception):
-    """The port is another program's, or as below. The message says which and why."""
+    """The port is another program's, or the case is one of those below. The message says which port, and why."""
 
 
 class NoSuchAddress(CannotListen):
@@ -19,7 +19,7 @@ class NoSuchAddress(CannotListen):
 
 
 class PortForbidden(CannotListen):
-    """Such a low port is for root."""
+    """Only root may listen on such a low port."""
 
 
 class SharedPortLoop(asyncio.SelectorEventLoop):
@@ -33,7 +33,7 @@ class SharedPortLoop(asyncio.SelectorEventLoop):
 
 
 def reserve(host: str, port: int) -> tuple[int, ExitStack]:
-    """Make sure that nobody else has the port, and keep it for processes of ours; 0 picks a free one.
+    """Make sure that nobody else has the port, and keep it for our own processes. 0 picks a free one.
 
     Returns the port, and a stack whose closing gives it up. The sockets kept are bound but never listen, so they get
     no connection; they keep the port ours while workers come and go. `host` "" means all interfaces.

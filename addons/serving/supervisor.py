@@ -97,7 +97,7 @@ class Child:
                 self._process.send_signal(number)
 
     async def stop(self, patience: float) -> bool:
-        """Ask it to end, then, after `patience` seconds, make it. False where it had to be killed."""
+        """Ask the process to end; kill it after `patience` seconds. False where it had to be killed."""
         if self._process is None:
             return True
         self.signal(signal.SIGTERM)
@@ -150,7 +150,7 @@ class Supervisor:
         return self._exit_code
 
     def at_end(self, work: Callable[[], None]) -> None:
-        """Called when every process has ended."""
+        """Have `work` called when every process has ended."""
         self._last.append(work)
 
     async def start(self, name: str, command: Command, *, essential: bool = True) -> Sequence[str]:
@@ -179,7 +179,7 @@ class Supervisor:
                 await child.start()
                 self._say(f"{child.name} is back (pid {child.pid})")
             except StartFailed:
-                pass  # its end is met at the top of the loop
+                pass  # the top of the loop handles its end
 
     def _give_up(self, child: Child, how: str) -> None:
         self._say(f"{child.name} {how}, again and again; giving it up. Its own message is above.")
@@ -188,9 +188,9 @@ class Supervisor:
             self._stop.set()
 
     def _on_signal(self) -> None:
-        if self._hurry:  # asked three times
+        if self._hurry:  # the third signal
             self._kill_all()
-        elif self._stop.is_set():  # asked twice: what runs is ended now, and killed if that takes long
+        elif self._stop.is_set():  # the second signal: end what runs now, and kill it if that takes long
             self._hurry = True
             for child in self._children:
                 child.signal(signal.SIGTERM)

@@ -21,7 +21,7 @@ from switchman.addons.config.settings import Settings
 from switchman.addons.serving.master import LeanMaster
 from switchman.addons.serving.ports import SharedPortLoop
 
-HANG_UP_PATIENCE = 2.0  # seconds for the last words to what is cut at the end, and for its last hooks
+HANG_UP_PATIENCE = 2.0  # seconds for the last answers to requests that are cut off at the end, and for their last hooks
 # Allocations between two collections. Most of what a request makes dies by its reference count; more of the rest at a
 # time would keep the event loop busy for longer (20,000: 10 ms), fewer would cost more in all.
 YOUNG_OBJECTS = 5_000
@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 
 class SayReady:
-    """The last addon: when its `running` is called, the port is open and everybody else has started."""
+    """The last addon: when its `running` is called, the port is open and all other addons have started."""
 
     def running(self) -> None:
         gc.freeze()  # what is there now stays: no collection has to walk through it, which takes tens of milliseconds
@@ -47,11 +47,11 @@ async def serve(settings: Settings, addons: Sequence[Any], confdir: Path | None)
     master = LeanMaster([*addons])
     master.addons.add(SayReady())
     master.listen(settings.listen_host, settings.listen_port, settings.default_upstream, confdir)
-    asked, hurry = asyncio.Event(), asyncio.Event()
+    stopping, hurry = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGTERM, lambda: (hurry if asked.is_set() else asked).set())
+    loop.add_signal_handler(signal.SIGTERM, lambda: (hurry if stopping.is_set() else stopping).set())
     running = asyncio.create_task(master.run())
-    stop = asyncio.create_task(asked.wait())
+    stop = asyncio.create_task(stopping.wait())
     await asyncio.wait([running, stop], return_when=asyncio.FIRST_COMPLETED)
     stop.cancel()
     if not running.done():

@@ -5,8 +5,8 @@
 
 1. One leader for each key: within a process by this table, between the workers of a machine by a claim in Shared.
 2. A leader that failed lets one follower go on in its place. A leader whose answer cannot be kept lets them all go.
-3. Waiting is bounded, in time and in number; who waited long enough, or finds the queue full, goes alone.
-4. A leader that is never heard of again costs its followers their patience, and nobody else anything.
+3. Waiting is bounded, in time and in number. A follower that waited long enough, or finds the queue full, goes alone.
+4. A leader that never finishes costs its followers their patience, and nobody else anything.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ PATIENCE = 30.0  # seconds a follower waits
 CLAIM = 300.0  # seconds after which another worker no longer believes in a leader
 MAX_FOLLOWERS = 64  # of one leader
 MAX_WAITING = 1024  # in one process
-LOOKS = 3  # for an answer that is known to be there, as a look may be given up on a busy machine
+LOOKS = 3  # at an answer that is known to be there: a look may time out on a busy machine
 SPACE = "flights"
 FIRST_PAUSE, LONGEST_PAUSE = 0.01, 0.1  # seconds between two looks at another worker's claim
 
@@ -41,7 +41,7 @@ class Flight:
         self.result: Result | None = None
         self.followers = 0
         self.claimed = False
-        self.waited = False  # its leader stood behind another one first
+        self.waited = False  # its leader followed another one first
 
 
 class Flights:
@@ -53,8 +53,8 @@ class Flights:
         self._waiting = 0
 
     async def join[T](self, key: str, look: Callable[[], Awaitable[T | None]]) -> T | Flight | None:
-        """What `look` finds in the store as soon as it is there; or a Flight: the caller leads, and has to `finish`
-        it; or None: go alone, and lead nobody.
+        """What `look` finds in the store as soon as it is there. A Flight: the caller leads, and has to `finish` it.
+        None: the caller goes alone, and leads nobody.
         """
         until = time.monotonic() + self._patience
         waited = False
@@ -73,7 +73,7 @@ class Flights:
                 return found
 
     async def finish(self, flight: Flight, result: Result) -> None:
-        """The leader is back. Told twice, the first counts."""
+        """Record how the leader ended, and let the followers go. Only the first call counts."""
         if flight.result is not None:
             return
         flight.result = result
@@ -84,7 +84,7 @@ class Flights:
             try:
                 await self._shared.release(SPACE, flight.key, self._owner)
             except SharedStoreError:
-                pass  # it expires
+                pass  # the claim expires
 
     async def _as_leader[T](
         self, flight: Flight, look: Callable[[], Awaitable[T | None]], until: float
@@ -103,7 +103,9 @@ class Flights:
         return flight if led else found
 
     async def _claim(self, flight: Flight, until: float) -> bool:
-        """Wait for other workers; False if that takes too long. Without a working store this process is on its own."""
+        """Claim the key among the workers, waiting for others; False if that takes too long. Without a working store
+        this process is on its own.
+        """
         pause = FIRST_PAUSE
         try:
             while not await self._shared.claim(SPACE, flight.key, self._owner, CLAIM):

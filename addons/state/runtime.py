@@ -1,6 +1,6 @@
 """Runtime: what the addons share (settings, rules, breakers, the log), opened when the proxy starts.
 
-It is itself the first addon, so that it is open before any other is asked, and closed when the last is done.
+It is the first addon itself, so that it opens before any other is called, and closes when the last is done.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ TIMEOUT_MARGIN = 60
 
 @dataclass
 class StoppingHook(hooks.Hook):
-    """The proxy stops: from now on it is us who cut requests off, and not their clients."""
+    """The proxy is stopping: requests that are cut off from now on are cut off by the router, not by their clients."""
 
 
 class Runtime:
@@ -108,8 +108,8 @@ class Runtime:
         self.is_stopping = True
 
     def is_own_token(self, value: str) -> bool:
-        """Whether a header's value (with a scheme before it, or none) is a token of our own dashboard, which is no
-        upstream's business.
+        """Whether a header's value (with or without a scheme) is a token of our own dashboard, which no upstream may
+        see.
         """
         token = value.rpartition(" ")[2]
         if self.settings.jwt_secret is None or token.count(".") != 2:
@@ -140,7 +140,7 @@ class Runtime:
 
 
 def _open_shared(settings: Settings) -> Shared:
-    """Beside the log's file, where there is one; else only in memory. Nothing is opened before it is used."""
+    """Shared beside the log's file, where there is one; else in memory. Nothing is opened before it is used."""
     if not settings.enable_logging or settings.db_path == ":memory:":
         return MemoryShared()
     return SQLiteShared(Path(settings.db_path).with_suffix(".cache.db"))

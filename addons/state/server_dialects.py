@@ -1,4 +1,4 @@
-"""Which dialect each server is spoken to in: as the rules declare it, or as a probe found out."""
+"""Which dialect each server is spoken to in: the one that the rules declare, or that a probe found."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from switchman.addons.core.servers.servers import Server
 
 
 class ServerDialects:
-    """What undeclared servers turned out to speak; several dialects for one that has several APIs, its own first."""
+    """The dialects that undeclared servers turned out to speak: one with several APIs has several, its own first."""
 
     def __init__(self) -> None:
         self.found: dict[Server, tuple[DialectName, ...]] = {}
 
     def to_speak(self, server: Server, client: DialectName) -> DialectName | None:
-        """The dialect for a request of this client; None: as the client speaks, as nothing else is known."""
+        """The dialect for a request of this client. None: the client's own, as nothing else is known."""
         if server.dialect is not None:
             return client if client in server.also else server.dialect
         found = self.found.get(server)
@@ -22,9 +22,9 @@ class ServerDialects:
         return found[0]
 
     def own(self, server: Server) -> DialectName | None:
-        """The dialect in which the router asks it on its own account; None: not known."""
+        """The dialect in which the router asks a server on its own account. None: it is not known."""
         return server.dialect or next(iter(self.found.get(server, ())), None)
 
     def is_ollama(self, server: Server) -> bool:
-        """Whether it turned out to be Ollama, which speaks OpenAI's dialect too, in its own way."""
+        """Whether a server turned out to be Ollama, which speaks OpenAI's dialect too, in its own way."""
         return self.found.get(server, ())[:1] == ("ollama",)

@@ -13,7 +13,7 @@ from switchman.addons.core.servers.urls import join
 MAX_BYTES = 8 * 1024 * 1024  # the largest known answer, OpenRouter's list, has under 1 MB
 ANTHROPIC_VERSION = "2023-06-01"
 
-# What goes wrong when a server is asked, beside TimeoutError.
+# What a question to a server may raise, beside TimeoutError.
 UNREACHABLE = (httpx.HTTPError, httpx.InvalidURL, OSError)
 
 Credentials = tuple[tuple[str, str], ...]  # header names in lower case, and values
@@ -26,7 +26,7 @@ class TooLong(ValueError):
 class UpstreamReader:
     """One HTTP client, opened when it is first needed, on the event loop that needs it.
 
-    `timeout`: seconds for each step of a request; who needs a bound for all of it sets one around the call.
+    `timeout`: seconds for each step of a request; a caller that needs a bound for all of it sets one around the call.
     """
 
     def __init__(self, timeout: float) -> None:
@@ -65,11 +65,18 @@ class UpstreamReader:
         return self._client
 
 
-def _headers(dialect: DialectName | None, server: Server, credentials: Credentials) -> dict[str, str]:
+def _headers(dialect: DialectName | None, server: Server, credentials: Credentials) -> list[tuple[bytes, bytes]]:
+    """As bytes: httpx raises UnicodeEncodeError for text that is not ASCII, as a key may be."""
     headers = {"accept": "application/json", **dict(credentials)}
     if dialect == "anthropic":
         headers["anthropic-version"] = ANTHROPIC_VERSION
     if server.api_key is not None:
         key = server.api_key.get_secret_value()
         headers |= {"x-api-key": key} if dialect == "anthropic" else {"authorization": f"Bearer {key}"}
-    return headers | {name.lower(): value for name, value in server.headers.items()}
+    headers |= {name.lower(): value for name, value in server.headers.items()}
+    return [(_raw(name), _raw(value)) for name, value in headers.items()]
+
+
+def _raw(text: str) -> bytes:
+    """The bytes that a client's field had before mitmproxy decoded it."""
+    return text.encode("utf-8", "surrogateescape")

@@ -86,8 +86,8 @@ def writing(engine: Engine) -> Iterator[Connection]:
 def insert_rows(conn: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert many rows in few statements: all of the same columns, values as the driver takes them (JSON as text).
 
-    executemany() gives the interpreter away and waits to get it back once per row, which is what a writer beside a busy
-    event loop cannot afford.
+    executemany() releases the interpreter's lock and waits for it once per row, which a writer beside a busy event loop
+    cannot afford.
     """
     names = tuple(rows[0])
     values = itemgetter(*names)
@@ -106,7 +106,7 @@ def _insert_statement(table: str, columns: tuple[str, ...], rows: int, mark: str
 
 
 def is_passing(exc: DBAPIError) -> bool:
-    """Whether the same statement may succeed later: a lock, a lost connection, a full disk; not bad data."""
+    """Whether the same statement may succeed later: after a lock, a lost connection, a full disk; not with bad data."""
     if exc.connection_invalidated:
         return True
     if not isinstance(exc, OperationalError):
@@ -174,7 +174,7 @@ def _sqlite_engine(url: URL) -> Engine:
 
 
 def _create_private(path: Path) -> None:
-    """Prompts are in there: a file we make is its owner's only. One that exists keeps its mode."""
+    """Create the file for its owner only, as it will hold prompts. A file that exists keeps its mode."""
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     except OSError as exc:

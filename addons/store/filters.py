@@ -1,4 +1,4 @@
-"""Which requests a view is about: the same filters for the list, the live rows, the summary and the scatter plot."""
+"""Filters: which requests a view shows, the same for the list, the live rows, the summary and the scatter plot."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Filters:
         )
 
     def conditions(self) -> list[ColumnElement[bool]]:
-        """For a WHERE clause on `requests`. Raises ValueError for a status that is none."""
+        """The conditions of a WHERE clause on `requests`. Raises ValueError for a bad status."""
         found: list[ColumnElement[bool]] = []
         if self.start is not None:
             found.append(requests.c.started_at >= self.start)

@@ -1,4 +1,4 @@
-"""What the dashboard and the command line ask of the log. Every answer is bounded; no list ever loads a body.
+"""Queries: what the dashboard and the command line read from the log. Every answer is bounded; no list loads a body.
 
 Times are epoch seconds UTC, durations milliseconds, sizes bytes; None is "not known".
 """

@@ -1,4 +1,4 @@
-"""What leaves the log: what is older than MAX_LOG_AGE_DAYS, and the oldest bodies beyond MAX_TOTAL_STORAGE_SIZE.
+"""Retention: removes what is older than MAX_LOG_AGE_DAYS, and the oldest bodies beyond MAX_TOTAL_STORAGE_SIZE.
 
 Everything goes in small transactions with pauses between, so writers are never held up for long. A body is removed by
 its `last_used`, which no request that is still here is newer than: a body that a newer row shares stays.
@@ -42,7 +42,7 @@ class Removed:
 
 
 class Retention:
-    """Ages out at start and then hourly, in a thread of its own. `max_age_days` None: nothing is ever too old."""
+    """Removes at the start and then hourly, in a thread of its own. `max_age_days` None: nothing is ever too old."""
 
     def __init__(self, engine: Engine, store: BlobStore, max_age_days: float | None) -> None:
         self._engine = engine
@@ -62,7 +62,7 @@ class Retention:
             self._thread.join(timeout)
 
     def run_once(self, now: float) -> Removed | None:
-        """Remove what is too old at `now`; None when another process is at it. Raises DBAPIError or OSError."""
+        """Remove what is too old at `now`. None when another process is doing that. Raises DBAPIError or OSError."""
         if self._max_age is None:
             return Removed()
         before = now - self._max_age
@@ -178,6 +178,6 @@ def _delete_blobs(conn: Connection, store: BlobStore, found: Sequence[Row[Any]])
 
 
 def _delete_rows(conn: Connection, before: float) -> int:
-    """The oldest rows; their attempts go with them (ON DELETE CASCADE)."""
+    """Delete the oldest rows; their attempts go with them (ON DELETE CASCADE)."""
     old = select(requests.c.seq).where(requests.c.started_at < before).order_by(requests.c.started_at)
     return conn.execute(delete(requests).where(requests.c.seq.in_(old.limit(ROWS_AT_ONCE)))).rowcount

@@ -1,4 +1,4 @@
-"""A Record as the rows it becomes. What does not fit a column is cut to fit: every request leaves its row.
+"""Rows: makes a Record into rows. What does not fit its column is cut to fit, so that every request leaves its row.
 
 Text from outside may hold what a database refuses (NUL, half a surrogate pair, a name longer than an index entry), and
 numbers from an upstream's JSON may be larger than a column. Credentials are masked once more here, so that none reaches
@@ -37,7 +37,7 @@ class Prepared:
 
 
 def prepare(record: Record, max_body: int) -> Prepared:
-    """Raises TypeError or ValueError for a record that is none (a string where bytes belong, and the like)."""
+    """Raises TypeError or ValueError for what is not a record (a string where bytes belong, and the like)."""
     row = {name: fit(getattr(record, name)) for name, fit in _REQUEST_FIT.items()}
     row["path"] = fit_text(mask_url(record.path), 2000)
     row["error"] = None if record.error is None else fit_text(mask_text(record.error), MAX_TEXT)
@@ -69,7 +69,7 @@ def _attempt(request_id: str, number: int, attempt: AttemptRecord) -> dict[str, 
 
 
 def _json(value: Any) -> str:
-    """JSON text. Strings that not every database can store are made so, after a look whether there are any."""
+    """JSON text. Strings that not every database can store are replaced, where there are any."""
     text = json.dumps(value)
     if len(text) > MAX_JSON or "\\u0000" in text or "\\ud" in text or "NaN" in text or "Infinity" in text:
         text = json.dumps(_clean(value))
@@ -89,7 +89,7 @@ def _clean(value: Any) -> Any:
 
 
 def fit_text(value: object, most: int) -> str:
-    """Short enough, and without what PostgreSQL (NUL) or UTF-8 (a lone surrogate) cannot hold."""
+    """Cut the text to `most` characters, and replace what PostgreSQL (NUL) or UTF-8 (a lone surrogate) cannot hold."""
     text = value if isinstance(value, str) else str(value)  # from somebody's JSON: a model name that is a number
     if len(text) > most:
         text = text[: most - 3] + "..."
@@ -101,7 +101,7 @@ def fit_text(value: object, most: int) -> str:
 
 
 def _fit_for(kind: TypeEngine[Any]) -> Callable[[Any], Any]:
-    """What makes a value fit a column of this type; None stays None."""
+    """The function that makes a value fit a column of this type. None stays None."""
     if isinstance(kind, String):
         length = kind.length or MAX_TEXT
         return lambda value: None if value is None else fit_text(value, length)

@@ -1,4 +1,4 @@
-"""Figures over many requests: counts, latency percentiles, points for a scatter plot.
+"""Summaries: figures over many requests: counts, latency percentiles, points for a scatter plot.
 
 Only traffic counts: what the router answered itself (model lists, health) is left out. Percentiles are by nearest rank,
 over requests that got a complete answer (outcome ok or cached): a refusal in 1 ms says nothing about a model's speed.

@@ -1,4 +1,4 @@
-"""Requests that are not over yet: each worker writes down its own every second, and readers believe what is fresh.
+"""Requests that still run: each worker writes down its own every second, and readers believe what is fresh.
 
 A worker that dies leaves rows behind; they are believed for FRESH seconds, and removed by whoever writes next.
 """
@@ -21,7 +21,7 @@ MOST = 100  # of one worker, and of one list
 
 
 def write_underway(engine: Engine, worker: str, running: Sequence[Running], now: float) -> None:
-    """Put these in the place of what this worker wrote last. Not on the event loop: it waits for the write lock."""
+    """Replace what this worker wrote last by these. Not for the event loop: it waits for the write lock."""
     rows = [
         {"worker": worker, "number": number, "seen_at": now, **_values(one)}
         for number, one in enumerate(running[:MOST])
@@ -33,7 +33,7 @@ def write_underway(engine: Engine, worker: str, running: Sequence[Running], now:
 
 
 def read_underway(engine: Engine, now: float) -> tuple[Running, ...]:
-    """What runs by the word of all workers, newest first."""
+    """The requests that run, as all workers tell it, newest first."""
     query = select(*(underway.c[name] for name in _NAMES)).where(underway.c.seen_at >= now - FRESH)
     with engine.connect() as conn:
         found = conn.execute(query.order_by(underway.c.started_at.desc()).limit(MOST))

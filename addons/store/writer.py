@@ -49,7 +49,7 @@ RECENT = 4096  # hashes remembered as stored, so their content is not compressed
 
 @dataclass(slots=True)
 class Counts:
-    """What became of the records so far. `bodiless` were written without a body that should have been kept."""
+    """Counts the records by what became of them. `bodiless` were written without a body that should have been kept."""
 
     written: int = 0
     dropped: int = 0  # the queue was full, or the database stayed away until the end
@@ -153,7 +153,7 @@ class Writer:
         return batch
 
     def _write(self, batch: Sequence[Record]) -> None:
-        """One transaction for all; where that is refused for a reason that stays, one for each."""
+        """Write all in one transaction; where that is refused for a reason that stays, write each in its own."""
         prepared = [item for record in batch if (item := self._prepare(record)) is not None]
         if not prepared:
             return

@@ -1,4 +1,4 @@
-"""How a fake upstream behaves: plain values, so a test reads as a list of what goes wrong.
+"""Behaviour of a fake upstream: plain values, so that a test reads as a list of what goes wrong.
 
 `Behaviour` is one reply's knobs; `Answer` is what a dialect makes of a request and a Behaviour; the server in
 upstream.py puts an Answer on the wire, well or badly.
@@ -135,7 +135,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who the fake upstream is, apart from how it behaves."""
+    """Identity of the fake upstream, apart from how it behaves."""
 
     name: str
     models: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""Places where one would expect a server, and there is none, or none that speaks HTTP. Each gives its base URL."""
+"""Broken servers: addresses at which nothing listens, or nothing that speaks HTTP. Each gives its base URL."""
 
 from __future__ import annotations
 

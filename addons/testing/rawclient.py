@@ -1,4 +1,4 @@
-"""RawClient: an HTTP/1.1 client that sends what it is told, to the byte, and hides nothing of what comes back.
+"""RawClient: an HTTP/1.1 client that sends the bytes it is given, and hides nothing of what comes back.
 
 A library would be kinder: it would fix framing, retry on a closed connection, and never leave half way.
 """
@@ -64,7 +64,7 @@ class RawClient:
         self.socket.sendall(data)
 
     def half_close(self) -> None:
-        """Say that no more will be sent; answers can still be read."""
+        """End sending; answers can still be read."""
         self.socket.shutdown(socket.SHUT_WR)
 
     def reset(self) -> None:

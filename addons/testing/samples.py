@@ -1,4 +1,4 @@
-"""Values to test with: fixed ids and times, so what comes out can be compared to the byte."""
+"""Samples to test with: fixed ids and times, so that results can be compared to the byte."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CHAT = Endpoint("openai", "chat", "/v1/chat/completions")
 
 
 def every_split(data: bytes) -> Iterator[list[bytes]]:
-    """The data whole, in every two parts, and byte by byte: what a reader of streams must not notice.
+    """The data whole, in every two parts, and byte by byte: a reader of streams must give the same for all of them.
 
     Parts are never empty; data of n bytes gives n + 1 lists (1 for n < 2).
     """

@@ -1,4 +1,4 @@
-"""FakeUpstream: a real HTTP/1.1 server on a real socket, that speaks a dialect strictly and fails on request.
+"""FakeUpstream: a real HTTP/1.1 server on a real socket. It speaks a dialect strictly, and fails on request.
 
 with FakeUpstream("ollama", models=["llama3"]) as up:
     up.script([Behaviour(status=503), Behaviour(cut_after=2)])  # the next two inference requests, then `up.default`

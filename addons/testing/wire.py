@@ -1,4 +1,4 @@
-"""HTTP/1.1 by hand: read requests to the byte, and write replies as well or as badly as a Behaviour says.
+"""HTTP/1.1 by hand: reads requests to the byte, and writes replies as well or as badly as a Behaviour says.
 
 A library would be kinder: it would fix header case, refuse to cut a reply short, and never reset a connection.
 """
@@ -23,7 +23,7 @@ HEAD_LIMIT = 16 * 1024 * 1024
 
 
 class HungUp(Exception):
-    """The connection is to be ended now; `reset` says how."""
+    """Raised to end the connection now; `reset` says how."""
 
     def __init__(self, reset: bool):
         super().__init__()

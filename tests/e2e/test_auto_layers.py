@@ -219,7 +219,7 @@ def test_an_arbiter_that_is_not_there(start: Any, big: FakeUpstream) -> None:
     def left_alone() -> bool:
         answer = say(proxy, "Add")
         assert where(answer) == ("default", "big/fallen")
-        return "left alone" in line_of(proxy, answer, "arbiter")["detail"]
+        return "not asked for a while" in line_of(proxy, answer, "arbiter")["detail"]
 
     proxy.until(left_alone)
 

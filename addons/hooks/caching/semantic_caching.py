@@ -1,7 +1,7 @@
-"""The semantic cache, L0.5: an answer to an ask that means the same. Similarity *and* a guard, or nothing.
+"""The semantic cache, L0.5: serves the answer to a prompt that means the same. Similarity *and* a guard must agree.
 
-Only single asks in plain text, with everything around them equal: system text, parameters, policy and caller are the
-scope that neighbours are looked for in. Never with tools, pictures or a conversation before the ask.
+It looks only at single prompts in plain text, never at requests with tools, pictures or a conversation before. All that
+is around the prompt must be equal: system text, parameters, policy and caller are the scope that neighbours come from.
 
 In shadow mode it only records what it would have served, with both prompts, and serves nothing.
 """
@@ -25,8 +25,8 @@ from switchman.addons.state.runtime import Runtime
 
 logger = logging.getLogger(__name__)
 
-TRIED = 3  # neighbours that are held against the guard
-# Bytes of UTF-8: a longer ask is not one that another may stand for, and comparing two would keep the event loop busy.
+TRIED = 3  # neighbours that the guard looks at
+# Bytes of UTF-8. No answer to a longer prompt is served for another, and comparing two would keep the event loop busy.
 LONGEST = 2000
 
 Look = Callable[[str], Awaitable[CachedAnswer | None]]
@@ -44,14 +44,14 @@ class SemanticCache:
         self.runtime = runtime
 
     async def look(self, x: Exchange, use: CacheUse, look: Look) -> CachedAnswer | None:
-        """The entry to serve. In shadow mode always None, and the trace says what it would have been."""
+        """The entry to serve. In shadow mode it is always None, and the trace says what would have been served."""
         if self.runtime.rules.current.cache.semantic.mode == "off" or use.fingerprint is None:
             return None
         started = time.monotonic()
         client = self._wanted(x, use.fingerprint)
         if client is None:
             why = (
-                "No embeddings are there." if self.runtime.semantics is None else "It is for single asks in plain text."
+                "There are no embeddings." if self.runtime.semantics is None else "It is for single asks in plain text."
             )
             x.trace.append(TraceLine(self.name, "skip", why, elapsed_ms=ms_since(started)))
             return None
@@ -64,7 +64,7 @@ class SemanticCache:
             return None
 
     async def remember(self, x: Exchange, fingerprint: Fingerprint) -> None:
-        """The answer to this ask has been stored: let others find it."""
+        """Let others find the answer to this prompt, which has been stored."""
         client = self.runtime.semantics
         if client is not None and x.semantic is not None and self._wanted(x, fingerprint) is not None:
             await client.remember(x.semantic.key, fingerprint.scope, fingerprint.key)
@@ -79,55 +79,56 @@ class SemanticCache:
         self, x: Exchange, use: CacheUse, fingerprint: Fingerprint, client: SemanticClient, look: Look
     ) -> CachedAnswer | None:
         settings, started = self.runtime.rules.current.cache.semantic, time.monotonic()
-        known = seen.features(x, self.runtime.tasks)
+        features = seen.features(x, self.runtime.tasks)
         x.semantic = answer = await client.ask(
-            fingerprint.ask, language=known.language, route=x.auto, scope=fingerprint.scope
+            fingerprint.ask, language=features.language, route=x.auto, scope=fingerprint.scope
         )
         elapsed = ms_since(started)
 
-        def note(outcome: Outcome, detail: str, score: float | None = None, kept: CachedAnswer | None = None) -> None:
-            earlier = kept.earlier if kept is not None else None
+        def note(outcome: Outcome, detail: str, score: float | None = None, cached: CachedAnswer | None = None) -> None:
+            earlier = cached.earlier if cached is not None else None
             x.trace.append(TraceLine(self.name, outcome, detail, score, elapsed, earlier))
 
         if answer is None:
-            known_tongue = client.speaks(known.language)
-            why = "in time" if known_tongue else f"of asks in this language ({known.language})"
+            why = (
+                "in time" if client.speaks(features.language) else f"for prompts in this language ({features.language})"
+            )
             note("miss", f"No embedding {why}.")
             return None
         near = [(entry, score) for entry, score in answer.neighbours if score >= settings.threshold][:TRIED]
         for entry, score in near:
-            kept = await look(entry)
-            if kept is None:
+            cached = await look(entry)
+            if cached is None:
                 await client.forget([entry])
-            elif not alike(settings, kept.asked, fingerprint.ask, score):
-                note("miss", f"The guard holds these apart: {_both(kept.asked, fingerprint.ask)}", score, kept)
+            elif not alike(settings, cached.asked, fingerprint.ask, score):
+                note("miss", f"The guard holds these apart: {_both(cached.asked, fingerprint.ask)}", score, cached)
             elif settings.mode == "shadow":
                 use.status = "shadow"
-                note("skip", f"Shadow: it would have served {_both(kept.asked, fingerprint.ask)}", score, kept)
+                note("skip", f"Shadow: it would have served {_both(cached.asked, fingerprint.ask)}", score, cached)
                 return None
             else:
-                note("hit", f"The same question: {_both(kept.asked, fingerprint.ask)}", score, kept)
-                return kept
+                note("hit", f"The same question: {_both(cached.asked, fingerprint.ask)}", score, cached)
+                return cached
         if not near:
             best = answer.neighbours[0][1] if answer.neighbours else None
-            note("miss", f"No question that is kept is as near as {settings.threshold:g}.", best)
+            note("miss", f"No cached question is as near as {settings.threshold:g}.", best)
         return None
 
 
-def fits(known: Features, asked: str) -> bool:
-    """Whether another ask's answer could serve this request at all. `asked` is all the text of its last message."""
-    plain = known.single_turn and not known.tools and known.modalities == {"text"} and not known.truncated
+def fits(features: Features, prompt: str) -> bool:
+    """Whether the answer to another prompt could serve this request. `prompt` is all text of its last message."""
+    plain = features.single_turn and not features.tools and features.modalities == {"text"} and not features.truncated
     # What a harness put around the person's words is part of the question, and no embedding shows it.
-    short = 0 < len(asked) <= LONGEST and len(asked.encode("utf-8", "surrogatepass")) <= LONGEST
-    return plain and short and known.ask.split() == asked.split()
+    short = 0 < len(prompt) <= LONGEST and len(prompt.encode("utf-8", "surrogatepass")) <= LONGEST
+    return plain and short and features.ask.split() == prompt.split()
 
 
-def alike(settings: Settings, kept: str, asked: str, similarity: float) -> bool:
-    """What the guard says."""
+def alike(settings: Settings, cached: str, prompt: str, similarity: float) -> bool:
+    """Whether the guard lets the answer to one prompt serve the other."""
     if settings.guard == "relaxed":
-        return guards.relaxed(kept, asked, similarity)
-    return guards.strict(kept, asked)
+        return guards.relaxed(cached, prompt, similarity)
+    return guards.strict(cached, prompt)
 
 
-def _both(kept: str, asked: str) -> str:
-    return f"{kept[:SHOWN]!r} for {asked[:SHOWN]!r}"
+def _both(cached: str, prompt: str) -> str:
+    return f"{cached[:SHOWN]!r} for {prompt[:SHOWN]!r}"

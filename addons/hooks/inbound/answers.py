@@ -1,4 +1,4 @@
-"""Answers: what the router itself answers. Model lists, Ollama's small talk, and whether it is well.
+"""Answers: what the router itself answers. Model lists, what Ollama clients ask first, and health.
 
     GET /v1/models, /v1/models/{id}   all upstreams' models; in Anthropic's format for a request with anthropic-version
     GET /api/tags                     the same in Ollama's
@@ -100,7 +100,7 @@ class Answers:
     async def done(self) -> None:
         await self._listings.close()
 
-    # What there is
+    # Model lists
 
     async def _models(self, request: http.Request, x: Exchange) -> http.Response:
         entries = await self.entries(request)
@@ -128,8 +128,8 @@ class Answers:
         named = dict.fromkeys(rules.servers.values())
         if rules.default in rules.upstreams:
             named[rules.default] = None
-        kept = await self._listings.of(named, {rules.default: self._credentials(request, rules.default)})
-        lists = {name: known.models for name, known in kept.items() if known.models is not None}
+        listings = await self._listings.of(named, {rules.default: self._credentials(request, rules.default)})
+        lists = {name: listing.models for name, listing in listings.items() if listing.models is not None}
         return catalogue.merge(rules, lists, self._auto(rules))
 
     def _credentials(self, request: http.Request, default: Server) -> Credentials:
@@ -143,7 +143,7 @@ class Answers:
             return (header_for(key_in(found), dialect),)
         return tuple(found.items())
 
-    # How it is
+    # Version and health
 
     async def _root(self, request: http.Request, x: Exchange) -> http.Response:
         return _response(200, b"Ollama is running", "text/plain; charset=utf-8")
@@ -157,7 +157,7 @@ class Answers:
     async def _readyz(self, request: http.Request, x: Exchange) -> http.Response:
         database, upstreams = await asyncio.gather(self._database_problem(), self._upstreams())
         config = self._rules_error()
-        reached = any(known.reached for known in upstreams.values())
+        reached = any(listing.reached for listing in upstreams.values())
         ready = database is None and reached
         state = "not ready" if not ready else "degraded" if config is not None else "ready"
         checks = {
@@ -165,7 +165,7 @@ class Answers:
             "database": _check(database),
             "upstreams": {
                 **_check(None if reached else "no upstream can be reached"),
-                "servers": {name: _reach(known) for name, known in upstreams.items()},
+                "servers": {name: _reach(listing) for name, listing in upstreams.items()},
             },
         }
         return _json(200 if ready else 503, {"status": state, "checks": checks})
@@ -178,25 +178,25 @@ class Answers:
             return f"no answer within {TIMEOUT:g} s"
 
     async def _upstreams(self) -> dict[str, ModelList]:
-        """What is known of each upstream; waits until one is known to be reachable, or all have been tried."""
-        kept = {
+        """The listing of each upstream. Waits until one can be reached, or all have been tried."""
+        listings = {
             server.name: self._listings.ask(server, max_age=self._listings.retry) for server in self._rules().upstreams
         }
-        while not any(known.reached for known in kept.values()):
-            running = [known.fetch for known in kept.values() if known.fetch is not None]
+        while not any(listing.reached for listing in listings.values()):
+            running = [listing.fetch for listing in listings.values() if listing.fetch is not None]
             if not running:
                 break
             await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-        return kept
+        return listings
 
 
 def _check(problem: str | None) -> dict[str, Any]:
     return {"ok": True} if problem is None else {"ok": False, "problem": problem}
 
 
-def _reach(known: ModelList) -> dict[str, Any]:
-    """`reachable` null: not known yet. A problem of one that can be reached is that it lists no models."""
-    return {"reachable": known.reached} | ({"problem": known.problem} if known.problem else {})
+def _reach(listing: ModelList) -> dict[str, Any]:
+    """`reachable` is null until it is known. A server that can be reached has a problem where it lists no models."""
+    return {"reachable": listing.reached} | ({"problem": listing.problem} if listing.problem else {})
 
 
 def _wants_anthropic(request: http.Request) -> bool:

@@ -1,12 +1,12 @@
-"""Facade: what clients of one dialect ask about models and servers of another.
+"""Facade: answers what clients of one dialect ask about models on servers of another.
 
     POST /api/show                   an Ollama server's own answer; else what the rules know of the model
     GET /api/ps                      what the Ollama servers have loaded, as `server/model`
     POST /v1/messages/count_tokens   an Anthropic server's own answer; else an estimate, marked x-switchman-estimate: 1
-    POST /api/chat, /api/generate    with nothing said: the model is to be loaded, which only Ollama servers do
-    /api/pull, /api/create, ...      the default upstream's affair, if that is an Ollama server; else 501
+    POST /api/chat, /api/generate    without a prompt: load the model, which only Ollama servers do
+    /api/pull, /api/create, ...      go to the default upstream, if that is an Ollama server; else 501
 
-Those that name a model go where a chat with it would go, to those candidates that can answer.
+A request that names a model goes where a chat with it would go, to the candidates that can answer it.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from switchman.addons.state.upstream_reader import UNREACHABLE, TooLong, Upstrea
 
 SHOW = Endpoint("ollama", "show", "/api/show")
 PS = "/api/ps"
-# What changes the models that a server has, or signs it in: docs/api.md of https://github.com/ollama/ollama.
+# They change the models that a server has, or sign it in: docs/api.md of https://github.com/ollama/ollama.
 MANAGEMENT = ("/api/pull", "/api/push", "/api/create", "/api/copy", "/api/delete", "/api/blobs/", "/api/me")
 TIMEOUT = 2.0  # seconds for one server's /api/ps
 MAX_SHOW_BYTES = 1024 * 1024
@@ -72,8 +72,8 @@ class Facade:
             await self._show(flow, x)
         elif path == PS and method in ("GET", "HEAD"):
             _answer(flow, x, {"models": await self._loaded()})
-        elif path.startswith(MANAGEMENT) and not self._is(self.runtime.rules.current.default, "ollama"):
-            message = f"{path} manages the models of an Ollama server, and the default upstream is none."
+        elif path.startswith(MANAGEMENT) and not self._may_speak(self.runtime.rules.current.default, "ollama"):
+            message = f"{path} manages the models of an Ollama server, and the default upstream is not one."
             flow.response = refusal(x, 501, message)
 
     async def done(self) -> None:
@@ -129,7 +129,7 @@ class Facade:
 
     async def _loaded(self) -> list[dict[str, Any]]:
         rules = self.runtime.rules.current
-        servers = [server for server in rules.upstreams if self._surely(server, "ollama")]
+        servers = [server for server in rules.upstreams if self._speaks(server, "ollama")]
         lists = await asyncio.gather(*(self._ps(server) for server in servers))
         found = []
         for server, models in zip(servers, lists, strict=True):
@@ -143,7 +143,7 @@ class Facade:
                 _, body = await self._reader.get(server, PS, "ollama")
             answer = json.loads(body)
         except (TimeoutError, TooLong, ValueError, RecursionError, *UNREACHABLE):
-            return []  # a dead server runs nothing, and must not empty the others' list
+            return []  # a dead server runs nothing, and does not empty the others' list
         models = answer.get("models") if isinstance(answer, dict) else None
         return [model for model in models if isinstance(model, dict)] if isinstance(models, list) else []
 
@@ -152,16 +152,19 @@ class Facade:
     def _plan(self, x: Exchange) -> Plan:
         """Where a chat with this model would go by name and rules; the layers of `auto` are not asked."""
         assert x.call is not None
-        rules, asks, now = self.runtime.rules.current, x.call.model, time.monotonic()
-        known = seen.features(x, self.runtime.tasks) if rules.needs_features else None
+        rules, requested_model, now = self.runtime.rules.current, x.call.model, time.monotonic()
+        features = seen.features(x, self.runtime.tasks) if rules.needs_features else None
         breakers = self.runtime.breakers
         return decide(
-            seen.routing_query(x, known), rules, lambda c: breakers.is_open(c.target_for(asks), now), self.runtime.live
+            seen.routing_query(x, features),
+            rules,
+            lambda candidate: breakers.is_open(candidate.target_for(requested_model), now),
+            self.runtime.live,
         )
 
     def _keep(self, x: Exchange, plan: Plan, dialect: DialectName) -> bool:
-        """Leave to the plan those candidates that can answer; False if there are none."""
-        able = tuple(candidate for candidate in plan.candidates if self._is(candidate.server, dialect))
+        """Narrow the plan down to the candidates that can answer. False if there are none."""
+        able = tuple(candidate for candidate in plan.candidates if self._may_speak(candidate.server, dialect))
         if not able:
             return False
         x.plan = replace(plan, candidates=able)
@@ -169,11 +172,11 @@ class Facade:
         x.trace.append(TraceLine("facade", "hit", f"Only servers of the {dialect} dialect can answer this."))
         return True
 
-    def _is(self, server: Server, dialect: DialectName) -> bool:
-        """Whether a server speaks a dialect, as far as is known; one of which nothing is known may."""
+    def _may_speak(self, server: Server, dialect: DialectName) -> bool:
+        """Whether a server may speak a dialect: it does, or nothing is known of it."""
         return self.runtime.dialects.to_speak(server, dialect) in (None, dialect)
 
-    def _surely(self, server: Server, dialect: DialectName) -> bool:
+    def _speaks(self, server: Server, dialect: DialectName) -> bool:
         spoken = (server.dialect, *server.also) if server.dialect else self.runtime.dialects.found.get(server, ())
         return dialect in spoken
 

@@ -1,6 +1,6 @@
-"""What the upstreams list: fetched in parallel, kept for a while, never waited for twice.
+"""Listings: the models that upstreams list, fetched in parallel, kept for a while, never waited for twice.
 
-1. An upstream's list is fetched when it is asked for and none is kept, or the kept one is old.
+1. An upstream's list is fetched when somebody needs it and none is kept, or the kept one is old.
 2. Only the very first answer is waited for, and that no longer than TIMEOUT; after that, what is kept is handed out at
    once and fetched anew in the background, one fetch at a time.
 3. A fetch that fails keeps the last good list.
@@ -38,7 +38,7 @@ PATHS: dict[DialectName, str] = {
 
 @dataclass(slots=True, eq=False)
 class ModelList:
-    """What is known of one upstream. `models` None: it never listed any. `reached` None: not tried yet.
+    """What is known of one upstream. `models` None: it never listed any. `reached` None: it was not tried yet.
 
     `reached` says that it gave an HTTP answer, be it an error; `problem` is why the last fetch gave no list.
     """
@@ -51,7 +51,7 @@ class ModelList:
 
 
 class Refused(ValueError):
-    """The upstream answered, but not with a list. `unknown`: as one that does not have this path at all."""
+    """The upstream answered, but not with a list. `unknown`: it may be a server of another dialect."""
 
     def __init__(self, message: str, unknown: bool = True) -> None:
         super().__init__(message)
@@ -77,7 +77,7 @@ class Listings:
     ) -> None:
         self._timeout, self._fresh, self.retry = timeout, fresh, retry
         self.speaks = speaks
-        self._kept: OrderedDict[tuple[Server, bytes], ModelList] = OrderedDict()
+        self._listings: OrderedDict[tuple[Server, bytes], ModelList] = OrderedDict()
         self._reader = UpstreamReader(timeout)
 
     async def of(self, servers: Iterable[Server], credentials: dict[Server, Credentials]) -> dict[str, ModelList]:
@@ -85,51 +85,51 @@ class Listings:
 
         `credentials` are the client's own, for servers that are to get them.
         """
-        kept = {server.name: self.ask(server, credentials.get(server, ())) for server in servers}
-        first = [k.fetch for k in kept.values() if k.reached is None and k.fetch is not None]
+        listings = {server.name: self.ask(server, credentials.get(server, ())) for server in servers}
+        first = [one.fetch for one in listings.values() if one.reached is None and one.fetch is not None]
         if first:
             await asyncio.wait(first)  # each ends by itself, and is not cancelled with the request that waits for it
-        return kept
+        return listings
 
     def ask(self, server: Server, credentials: Credentials = (), max_age: float | None = None) -> ModelList:
         """What is known of one server now; starts a fetch if that is older than `max_age` seconds, or due by itself."""
         key = (server, _digest(credentials))
-        kept = self._kept.setdefault(key, ModelList())
-        self._kept.move_to_end(key)
-        limit = min(self.retry if kept.problem else self._fresh, inf if max_age is None else max_age)
-        if kept.fetch is None and time.monotonic() - kept.ended >= limit:
-            kept.fetch = asyncio.create_task(self._refresh(kept, server, credentials), name=f"list {server.name}")
-        while len(self._kept) > MAX_KEPT:
-            self._kept.popitem(last=False)
-        return kept
+        listing = self._listings.setdefault(key, ModelList())
+        self._listings.move_to_end(key)
+        limit = min(self.retry if listing.problem else self._fresh, inf if max_age is None else max_age)
+        if listing.fetch is None and time.monotonic() - listing.ended >= limit:
+            listing.fetch = asyncio.create_task(self._refresh(listing, server, credentials), name=f"list {server.name}")
+        while len(self._listings) > MAX_KEPT:
+            self._listings.popitem(last=False)
+        return listing
 
     async def close(self) -> None:
         """Ends the fetches that run, and the connections."""
-        running = [kept.fetch for kept in self._kept.values() if kept.fetch is not None]
+        running = [listing.fetch for listing in self._listings.values() if listing.fetch is not None]
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
         await self._reader.close()
 
-    async def _refresh(self, kept: ModelList, server: Server, credentials: Credentials) -> None:
+    async def _refresh(self, listing: ModelList, server: Server, credentials: Credentials) -> None:
         try:
             async with asyncio.timeout(self._timeout):
-                kept.models = await _fetch(self._reader, server, credentials, self.speaks(server))
-            kept.reached, kept.problem = True, None
+                listing.models = await _fetch(self._reader, server, credentials, self.speaks(server))
+            listing.reached, listing.problem = True, None
         except (Refused, TooLong) as error:
-            kept.reached, kept.problem = True, str(error)
+            listing.reached, listing.problem = True, str(error)
         except TimeoutError:
-            kept.reached, kept.problem = False, f"no answer within {self._timeout:g} s"
+            listing.reached, listing.problem = False, f"no answer within {self._timeout:g} s"
         except UNREACHABLE as error:
-            kept.reached, kept.problem = False, str(error) or type(error).__name__
+            listing.reached, listing.problem = False, str(error) or type(error).__name__
         finally:
-            kept.ended, kept.fetch = time.monotonic(), None
+            listing.ended, listing.fetch = time.monotonic(), None
 
 
 async def _fetch(
     reader: UpstreamReader, server: Server, credentials: Credentials, dialect: DialectName | None
 ) -> tuple[Model, ...]:
-    """The list in the server's dialect; where it is not known, OpenAI's is tried first, then Ollama's."""
+    """The list in the server's dialect. Where that is not known, try OpenAI's, then Ollama's."""
     if dialect is not None:
         return await _fetch_as(dialect, reader, server, credentials)
     try:

@@ -1,6 +1,6 @@
-"""What an attempt's request had in it that the client's had not: a short phrase each, for the story of a request.
+"""Lists what an attempt's request had that the client's had not: a short phrase for each, for the story of a request.
 
-Not the address, which every attempt has its own of, nor what only frames the body (host, length, encoding).
+It leaves out the address, which differs for every attempt, and what only frames the body (host, length, encoding).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from switchman.addons.core.dialects.rendering import Rendered
 from switchman.addons.core.request.call import Call
 from switchman.addons.flow.exchange import Attempt
 
-MOST_FIELDS = 20  # that are named one by one
+MOST_FIELDS = 20  # named one by one; the others are counted
 LONGEST_NAME = 200  # characters of a model's name
 
 
@@ -28,8 +28,8 @@ def _in_the_body(call: Call, attempt: Attempt) -> Iterator[str]:
     if rendered is None:
         return
     if rendered.answer is not None:
-        spoken = rendered.endpoint
-        yield f"translated: {call.dialect} {call.endpoint.path} → {spoken.dialect} {spoken.path}"
+        endpoint = rendered.endpoint
+        yield f"translated: {call.dialect} {call.endpoint.path} → {endpoint.dialect} {endpoint.path}"
     yield from _edited(rendered)
 
 

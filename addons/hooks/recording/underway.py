@@ -1,7 +1,7 @@
-"""Underway: lets the dashboard see what is not over yet.
+"""Underway: shows the dashboard which requests are still running.
 
-Once a second, what has lasted longer than a second is written down, in the place of what was written before. While
-nothing lasts that long, nothing is written. The log going away costs no request anything.
+Once a second it writes down the requests that have run for longer than a second, in the place of those it wrote before.
+While there are none, it writes nothing. A log that is away costs no request anything.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 EVERY = 1.0  # seconds
-LASTING = 1.0  # seconds; what is over sooner is seen soon enough
+LASTING = 1.0  # seconds; a shorter request is in the log soon enough
 
 
 class Underway:
@@ -61,19 +61,19 @@ class Underway:
 
 
 def running(x: Exchange) -> Running:
-    """What is known of a request so far."""
+    """A request as far as it has come."""
     candidate = x.candidate
-    asked = x.call.model if x.call else ""
+    requested_model = x.call.model if x.call else ""
     return Running(
         id=x.id,
         started_at=x.started_at,
         method=x.sent.method if x.sent else "",
         path=x.sent.path if x.sent else "",
         client=x.client,
-        requested_model=asked,
+        requested_model=requested_model,
         layer=x.plan.layer if x.plan else None,
         route=x.plan.route if x.plan else None,
         server=candidate.server.name if candidate else None,
-        model=(candidate.model or asked or None) if candidate else None,
+        model=(candidate.model or requested_model or None) if candidate else None,
         attempts=len(x.attempts),
     )

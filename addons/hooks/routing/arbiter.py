@@ -1,4 +1,4 @@
-"""The arbiter, L3: a small local model that says which category a request belongs to. Its every failure is a miss."""
+"""The arbiter, L3: asks a small local model which category a request belongs to. Every failure of it is a miss."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ WARM_EVERY = 60.0  # seconds between two tries to have a slow model loaded
 
 
 class Speaker(Protocol):
-    """How a server is asked. Raises what UNREACHABLE names."""
+    """Asks a server. Raises what UNREACHABLE names."""
 
     async def ask(self, model: str, messages: list[dict[str, str]], schema: dict[str, Any]) -> str:
-        """What the model said."""
+        """The model's answer."""
 
     async def load(self, model: str) -> None:
-        """Have the model ready."""
+        """Load the model."""
 
     async def close(self) -> None: ...
 
@@ -72,7 +72,7 @@ class ArbiterLayer:
         if arbiter is None or not arbiter.targets:
             raise Miss("There is no arbiter.")
         if not request.features.ask:
-            raise Miss("Nobody asked anything, so there is nothing to judge.")
+            raise Miss("The request has no prompt to judge.")
         verdict = await self._verdict(arbiter, request.features.ask)
         sure = f"{arbiter.model} says {verdict.category}, {verdict.confidence:.2f} sure"
         if verdict.confidence < arbiter.min_confidence:
@@ -95,7 +95,7 @@ class ArbiterLayer:
         self._speakers.clear()
 
     async def _verdict(self, arbiter: Arbiter, ask: str) -> Judgement:
-        """The verdict on an ask, the last one if it was given lately."""
+        """The verdict on a prompt; one that was given lately is given again."""
         now = self._clock()
         key = (arbiter.server.name, arbiter.model, tuple(arbiter.targets), ask)
         if (known := self._verdicts.get(key)) is not None and known[1] > now:
@@ -103,7 +103,7 @@ class ArbiterLayer:
             return known[0]
         target = f"{arbiter.server.name}/{arbiter.model}"
         if not self._breakers.claim(target, now):
-            raise Miss(f"The arbiter {target} failed lately, and is left alone for a while.")
+            raise Miss(f"The arbiter {target} failed lately, and is not asked for a while.")
         verdict = await self._ask(self._ready(arbiter.server, target), arbiter, ask, target)
         self._verdicts[key] = (verdict, now + REMEMBERED_FOR)
         while len(self._verdicts) > REMEMBERED:
@@ -111,12 +111,12 @@ class ArbiterLayer:
         return verdict
 
     def _ready(self, server: Server, target: str) -> Speaker:
-        """Who speaks to the server. Nobody waits for one that is still being made; that is no failure of it."""
+        """The speaker for the server. One that is still being made is a miss, and no failure of the server."""
         task = self._speakers.get(server)
         if task is None or not task.done():
             self._speaker(server)
             self._breakers.release(target)
-            raise Miss(f"The arbiter {target} is still being got ready.")
+            raise Miss(f"The arbiter {target} is still being connected to.")
         if task.cancelled() or (error := task.exception()) is None:
             return task.result()
         del self._speakers[server]  # the next request tries again, until the breaker opens
@@ -124,13 +124,13 @@ class ArbiterLayer:
         raise Miss(f"The arbiter {target} could not be asked: {str(error) or type(error).__name__}.")
 
     async def _ask(self, speaker: Speaker, arbiter: Arbiter, ask: str, target: str) -> Judgement:
-        """Every way out reports to the breaker. Too late is a failure of the server; an answer that is no verdict is
-        none, as an ask can talk a model into that: no caller's asks may rest the arbiter for the others."""
+        """Report every outcome to the breaker. A late answer is a failure of the server. An answer without a verdict is
+        not, as a prompt can talk a model into one: no caller may switch the arbiter off for the others."""
         categories = tuple(arbiter.targets)
         good = False
         try:
             question, schema = arbitration.question(ask, categories), arbitration.schema(categories)
-            said = await speaker.ask(arbiter.model, question, schema)
+            answer = await speaker.ask(arbiter.model, question, schema)
             good = True
         except asyncio.CancelledError:
             self._warm(arbiter)  # too slow: perhaps its model is not loaded, and asking again would never load it
@@ -139,7 +139,7 @@ class ArbiterLayer:
             raise Miss(f"The arbiter {target} could not be asked: {str(error) or type(error).__name__}.") from error
         finally:
             (self._breakers.success if good else self._breakers.failure)(target, self._clock())
-        verdict = arbitration.read(said, categories)
+        verdict = arbitration.read(answer, categories)
         if verdict is None:
             raise Miss(f"The arbiter {target} did not answer with a known category in the form asked for.")
         return verdict
@@ -151,8 +151,7 @@ class ArbiterLayer:
         return task
 
     def _warm(self, arbiter: Arbiter) -> None:
-        """Ollama stops loading a model when the request for it is given up, so a load is waited for apart, now and
-        then."""
+        """Load the model apart, now and then: Ollama stops loading it when the request for it is given up."""
         if self._clock() - self._warmed < WARM_EVERY or (self._warming is not None and not self._warming.done()):
             return
         self._warmed = self._clock()
@@ -173,14 +172,14 @@ class OllamaSpeaker:
 
     async def ask(self, model: str, messages: list[dict[str, str]], schema: dict[str, Any]) -> str:
         options = {"temperature": 0, "seed": 0, "num_predict": MAX_TOKENS}
-        with _told():
+        with _unreachable():
             answer = await self._client.chat(
                 model, messages, format=schema, options=options, think=False, keep_alive=KEEP_LOADED
             )
         return answer.message.content or ""
 
     async def load(self, model: str) -> None:
-        with _told():
+        with _unreachable():
             await self._client.generate(model, keep_alive=KEEP_LOADED)
 
     async def close(self) -> None:
@@ -214,8 +213,8 @@ class OpenAISpeaker:
 
 
 @contextlib.contextmanager
-def _told() -> Iterator[None]:
-    """The package's own error as one of UNREACHABLE. It is asked for by name, as the package is loaded late."""
+def _unreachable() -> Iterator[None]:
+    """Turn the package's own error into one of UNREACHABLE; by its name, as the package is loaded late."""
     try:
         yield
     except Exception as error:
@@ -225,7 +224,7 @@ def _told() -> Iterator[None]:
 
 
 async def _speaker_for(server: Server) -> Speaker:
-    """A speaker in the server's dialect. One that is not declared is Ollama's, unless it turns out to be OpenAI's."""
+    """A speaker in the server's dialect. Without a declared one it is Ollama, unless it answers as OpenAI's do."""
     # Certificates and the package take tens of milliseconds to read, which the event loop does not have.
     how = await asyncio.to_thread(_connection, server)
     base = f"{server.url.scheme}://{server.url.authority}"
@@ -245,7 +244,7 @@ async def _is_openai(server: Server, base: str, how: dict[str, Any]) -> bool:
 
 
 def _connection(server: Server) -> dict[str, Any]:
-    """What httpx has to know. No environment: HTTPS_PROXY may well name this very router."""
+    """Arguments for httpx. It reads no environment, as HTTPS_PROXY may well name this very router."""
     headers = {name.lower(): value for name, value in server.headers.items()}
     if server.api_key is not None:
         headers["authorization"] = f"Bearer {server.api_key.get_secret_value()}"

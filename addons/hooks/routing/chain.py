@@ -8,7 +8,7 @@
     default         `default:`, else DEFAULT_UPSTREAM
 
 Each layer has its own time. Too late, broken, unsure, or naming a target that does not exist: a miss, with a line in
-the trace that says which. A layer that keeps failing is left alone for a while.
+the trace that says which. A layer that keeps failing is not asked for a while.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Chain:
         self.layers += load_layers(taken)
 
     async def prepare(self) -> None:
-        """Have ready what the layers would otherwise make with their first request."""
+        """Let the layers make what they would otherwise make with their first request."""
         for layer in self.layers:
             if (prepare := getattr(layer, "prepare", None)) is not None:
                 try:
@@ -79,22 +79,21 @@ class Chain:
     async def plan(self, x: Exchange, is_open: IsOpen) -> Plan:
         """The plan for a request that names no model. What was tried in vain goes into the Exchange's trace."""
         rules = self.runtime.rules.current
-        known = seen.features(x, self.runtime.tasks)
-        ask = seen.routing_query(x, known)
-        plan = await self._by_conversation(x, ask, rules, is_open) or self._by_rules(x, ask, rules, is_open)
+        query = seen.routing_query(x, seen.features(x, self.runtime.tasks))
+        plan = await self._by_conversation(x, query, rules, is_open) or self._by_rules(x, query, rules, is_open)
         if plan is not None:
             return plan
-        request = _layer_request(x, ask)
+        request = _layer_request(x, query)
         for layer in self.layers:
-            if (plan := await self._by_layer(layer, request, x, ask, rules, is_open)) is not None:
+            if (plan := await self._by_layer(layer, request, x, query, rules, is_open)) is not None:
                 return plan
-        return default_plan(ask, rules, is_open)
+        return default_plan(query, rules, is_open)
 
-    def _by_rules(self, x: Exchange, ask: RoutingQuery, rules: Ruleset, is_open: IsOpen) -> Plan | None:
+    def _by_rules(self, x: Exchange, query: RoutingQuery, rules: Ruleset, is_open: IsOpen) -> Plan | None:
         started = time.monotonic()
         missed: list[TraceLine] = []
         try:
-            hit = match_rules(ask, rules, self.runtime.live, is_open, missed)
+            hit = match_rules(query, rules, self.runtime.live, is_open, missed)
         except Exception as error:  # noqa: BLE001 - the boundary: a layer that crashes is a miss
             logger.error("The rules failed: %r", error)
             detail = f"It failed: {type(error).__name__}."
@@ -107,7 +106,7 @@ class Chain:
         return replace(hit.plan, trace=(replace(first, elapsed_ms=ms_since(started)), *rest))
 
     async def _by_layer(
-        self, layer: Layer, request: LayerRequest, x: Exchange, ask: RoutingQuery, rules: Ruleset, is_open: IsOpen
+        self, layer: Layer, request: LayerRequest, x: Exchange, query: RoutingQuery, rules: Ruleset, is_open: IsOpen
     ) -> Plan | None:
         started, target = time.monotonic(), layer.name
 
@@ -117,7 +116,7 @@ class Chain:
             return None
 
         if not self._breakers.claim(target, started):
-            x.trace.append(TraceLine(layer.name, "skip", "It failed lately, and is left alone for a while."))
+            x.trace.append(TraceLine(layer.name, "skip", "It failed lately, and is not asked for a while."))
             return None
         budget = layer.budget_ms
         try:
@@ -136,8 +135,8 @@ class Chain:
         if answer is None:
             return miss("It has no answer.")
         if not _is_answer(answer):
-            return miss("Its answer is none: no target.", failed=True)
-        plan = plan_for_target(answer.target, rules, layer.name, str(answer.route), query=ask, is_open=is_open)
+            return miss("Its answer names no target.", failed=True)
+        plan = plan_for_target(answer.target, rules, layer.name, str(answer.route), query=query, is_open=is_open)
         if plan is None:
             return miss(f"It names {answer.target[:80]!r}, which is no known target.", answer.score)
         self._breakers.success(target, time.monotonic())
@@ -148,12 +147,12 @@ class Chain:
 
     # ---- conversations ----
 
-    async def _by_conversation(self, x: Exchange, ask: RoutingQuery, rules: Ruleset, is_open: IsOpen) -> Plan | None:
+    async def _by_conversation(self, x: Exchange, query: RoutingQuery, rules: Ruleset, is_open: IsOpen) -> Plan | None:
         if x.call is None or not any(route.stick for route in rules.routes):
             return None
         started = time.monotonic()
         x.conversation = stickiness.conversation_key(x.call, _policy(rules), seen.caller(x))
-        if x.conversation is None or ask.features is None or ask.features.depth <= 1:
+        if x.conversation is None or query.features is None or query.features.depth <= 1:
             return None  # it begins here
         try:
             async with asyncio.timeout(CONVERSATION_BUDGET):
@@ -167,14 +166,14 @@ class Chain:
             detail = "No target is known that it was with."
             x.trace.append(TraceLine(stickiness.LAYER, "miss", detail, elapsed_ms=ms_since(started)))
             return None
-        plan = stickiness.held_plan(held, ask, rules, is_open)
+        plan = stickiness.held_plan(held, query, rules, is_open)
         if isinstance(plan, str):
             x.trace.append(TraceLine(stickiness.LAYER, "miss", plan, elapsed_ms=ms_since(started)))
             return None
         return plan
 
     async def remember(self, x: Exchange) -> None:
-        """A sticky conversation was answered: it stays there."""
+        """Hold a sticky conversation to the target that answered it."""
         if x.conversation is None or x.plan is None or x.attempt is None or x.plan.stick != "conversation":
             return
         value = stickiness.pack(stickiness.held_by(x.plan, x.attempt.candidate))
@@ -202,6 +201,6 @@ def _policy(rules: Ruleset) -> str:
     return policy_digest(rules.digest, rules.default.url)
 
 
-def _layer_request(x: Exchange, ask: RoutingQuery) -> LayerRequest:
+def _layer_request(x: Exchange, query: RoutingQuery) -> LayerRequest:
     assert x.call is not None and x.features is not None
-    return LayerRequest(x.call.model, x.features, x.call.body, ask.headers, x.client, ask.token, x.semantic)
+    return LayerRequest(x.call.model, x.features, x.call.body, query.headers, x.client, query.token, x.semantic)

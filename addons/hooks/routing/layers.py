@@ -1,6 +1,6 @@
-"""What a layer of the decision chain is: something that may name a target for a request, within its time.
+"""A layer of the decision chain: it may name a target for a request, within its time.
 
-A layer of one's own is a Python entry point of the group `switchman.layers`. It names a callable without arguments
+A plug-in layer is a Python entry point of the group `switchman.layers`. It names a callable without arguments
 that returns an object with `name`, `budget_ms` and `answer`, such as a class:
 
     class Cheapest:
@@ -27,10 +27,10 @@ from switchman.addons.semantics.client import SemanticAnswer
 
 @dataclass(frozen=True, slots=True)
 class LayerRequest:
-    """What a layer gets to see. `body` is the parsed request, not to be changed; `headers` has lower-case names.
+    """What a layer sees. `body` is the parsed request, not to be changed; `headers` has lower-case names.
 
     `source` is the client's address, `token` a digest that names the caller ("" for none). `semantic`: what the
-    semantic process has said of the ask already, if it was asked.
+    semantic process has answered already, if it was asked.
     """
 
     model: str

@@ -1,7 +1,7 @@
 """Plug-in layers: the entry points of the group `switchman.layers`. How one is written: layers.py.
 
-One that cannot be loaded, or is no layer, is left out with a warning. Each runs in a thread with an event loop of its
-own, so that whatever it does, the proxy's own event loop goes on.
+A plug-in that cannot be loaded, or is no layer, is left out with a warning. Each runs in a thread with an event loop of
+its own, so that whatever it does, the proxy's own event loop goes on.
 """
 
 from __future__ import annotations
@@ -31,8 +31,9 @@ class PluginLayer:
     async def answer(self, request: LayerRequest) -> LayerAnswer | None:
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
-            threading.Thread(target=self._loop.run_forever, name=f"switchman layer {self.name}", daemon=True).start()
-        # Cancelled where we are: then it is cancelled there as well, as soon as it lets go.
+            name = f"switchman layer {self.name}"
+            threading.Thread(target=_run, args=(self._loop,), name=name, daemon=True).start()
+        # Cancelling this cancels it in its own loop as well, as soon as it lets go.
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._ask(request), self._loop))
 
     async def close(self) -> None:
@@ -42,6 +43,13 @@ class PluginLayer:
 
     async def _ask(self, request: LayerRequest) -> LayerAnswer | None:
         return await self._layer.answer(request)
+
+
+def _run(loop: asyncio.AbstractEventLoop) -> None:
+    try:
+        loop.run_forever()
+    finally:
+        loop.close()
 
 
 def load_layers(taken: frozenset[str]) -> list[PluginLayer]:

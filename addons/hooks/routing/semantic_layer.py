@@ -1,4 +1,4 @@
-"""Layer 2: where an ask belongs by its meaning. Embeddings from the semantic process, fused with layer 1's cues."""
+"""Layer 2: where a prompt belongs by its meaning. Embeddings of the semantic process, fused with layer 1's cues."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from switchman.addons.core.rules.ruleset import Ruleset
 from switchman.addons.hooks.routing.layers import LayerAnswer, LayerRequest, Miss
 from switchman.addons.semantics.client import DEADLINE, SemanticClient
 
-# The ask's own deadline is the shorter one: a slow embedding is then a miss with a reason, not a layer that failed.
+# The embedding's own deadline is the shorter one: a slow embedding is then a miss with a reason, and no failure.
 MARGIN: Final = 0.005  # seconds
 
 
@@ -36,7 +36,7 @@ class SemanticLayer:
         if routes is None or routes.mode == "off" or not routes.categories:
             raise Miss("There are no semantic routes.")
         if not request.features.ask:
-            raise Miss("Nobody asked anything, so there is nothing to compare.")
+            raise Miss("The request has no prompt to compare.")
         client = self._client()
         if client is None or client.status().state == "off":
             raise Miss(f"Embeddings are off: {client.status().detail if client else 'not started'}.")
@@ -56,26 +56,26 @@ class SemanticLayer:
 
 
 async def _fused(routes: SemanticRoutes, request: LayerRequest, client: SemanticClient) -> Fused:
-    known = request.features
+    features = request.features
     near: Sequence[tuple[str, float]] = ()
     if request.semantic is not None and request.semantic.routes:
         near = request.semantic.routes  # the semantic cache has asked already: one embedding serves both
-    elif client.speaks(known.language):
+    elif client.speaks(features.language):
         deadline = DEADLINE - MARGIN
-        answer = await client.ask(known.ask, language=known.language, route=True, scope=None, deadline=deadline)
+        answer = await client.ask(features.ask, language=features.language, route=True, scope=None, deadline=deadline)
         if answer is not None and not answer.routes:
             raise Miss("The categories' vectors are still being made.")
-        if answer is None and client.speaks(known.language):  # the first answer may have told what it speaks
+        if answer is None and client.speaks(features.language):  # the first answer may have named its languages
             raise Miss(f"No embedding within {deadline * 1000:.0f} ms ({client.status()}).")
         near = answer.routes if answer is not None else ()
     targets = [name for name, category in routes.categories.items() if category.target]
-    return fuse(near, known.task_scores, targets)
+    return fuse(near, features.task_scores, targets)
 
 
 def _decided(routes: SemanticRoutes, fused: Fused) -> LayerAnswer:
     name, score = fused.best
     if not name:
-        raise Miss("Neither embeddings nor cues know what is asked for.")
+        raise Miss("Neither embeddings nor cues tell what is asked for.")
     why = f"{name}, {score:.2f} sure" + (" by cues alone" if fused.by_cues_alone else "")
     if score < routes.threshold:
         raise Miss(f"It seems to be {why}; {routes.threshold:g} is needed.", score)
@@ -90,4 +90,4 @@ def shipped_utterances() -> Mapping[str, tuple[str, ...]]:
     """Task type -> utterances in all languages, of rules/categories.yaml. Read once; takes a tenth of a second."""
     text = files("switchman.rules").joinpath("categories.yaml").read_text(encoding="utf-8")
     data: Mapping[str, Mapping[str, Sequence[str]]] = YAML(typ="safe", pure=True).load(text)
-    return {task: tuple(text for said in languages.values() for text in said) for task, languages in data.items()}
+    return {task: tuple(text for texts in languages.values() for text in texts) for task, languages in data.items()}

@@ -137,3 +137,11 @@ def test_what_an_account_has_twice_is_another_account(name: str) -> None:
     one, other = (name.encode(), b"a"), (name.title().encode(), b"b")
     accounts = [seen.account(sent(*fields)) for fields in ([], [one], [other], [one, other])]
     assert len(set(accounts)) == 4
+
+
+def test_an_account_goes_by_the_fields_name_too() -> None:
+    """The same value in another field is another account; several fields of one name all count."""
+    assert seen.account(sent((b"openai-organization", b"a"))) != seen.account(sent((b"openai-project", b"a")))
+    both = sent((b"anthropic-beta", b"one"), (b"Anthropic-Beta", b"two"))
+    assert seen.account(both) == seen.account(sent((b"anthropic-beta", b"one, two")))
+    assert seen.account(both) != seen.account(sent((b"anthropic-beta", b"two")))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,7 +13,7 @@ from sqlalchemy import event
 
 from switchman.addons.core.record import AttemptRecord, Record
 from switchman.addons.store import Filters, Store, open_store
-from switchman.addons.store.summaries import LayerCount, Percentiles
+from switchman.addons.store.summaries import Percentiles
 from switchman.addons.store.tables import requests
 from switchman.addons.testing.samples import make_record
 
@@ -195,16 +194,6 @@ def test_filters_on_the_story(store: Store, write: Write, filters: Filters, expe
     assert [row.id for row in store.queries.list_requests(filters).rows] == list(expected)
 
 
-def test_layers_are_counted_once_per_request(store: Store, write: Write) -> None:
-    """Most first, with what kept answers saved; refused requests have none; the router's own answers count nowhere."""
-    write(store, *(make_record(id=name, **changes) for name, changes in STORIES.items()))
-    counted = store.queries.layer_counts()
-    assert counted[0] == LayerCount("route", 2, None)
-    assert set(counted[1:]) == {LayerCount("exact_cache", 1, 900.0), LayerCount(None, 1, None)}
-    assert sum(layer.count for layer in counted) == store.queries.latency_summary().overall.count
-    assert store.queries.layer_counts(Filters(start=250.0, end=350.0)) == (LayerCount("exact_cache", 1, 900.0),)
-
-
 def test_the_number_of_attempts_is_in_the_list(store: Store, write: Write) -> None:
     """So that a list tells failed-over requests without a look at their attempts; the story has what each changed."""
     changed = (replace(TRIED[0], changes=("model: auto → m",)), TRIED[1])
@@ -271,73 +260,3 @@ def test_menus(store: Store, write: Write) -> None:
     assert store.queries.values("layer") == ("alias", "route")
     with pytest.raises(ValueError, match="has no menu"):
         store.queries.values("request_headers")
-
-
-def nearest_rank(values: list[float], percent: int) -> float:
-    return sorted(values)[math.ceil(len(values) * percent / 100) - 1]
-
-
-@pytest.mark.parametrize("count", [1, 2, 19, 20, 21, 100, 137])
-def test_percentiles(store: Store, write: Write, count: int) -> None:
-    """p50, p95 and p99 by nearest rank are those of the plain definition, over all and per model."""
-    numbers = random.Random(count)
-    made = [
-        make_record(
-            id=f"r{n}", model=numbers.choice("ab"), duration_ms=numbers.uniform(1, 900),
-            ttft_ms=numbers.choice([None, 5.0, 7.5]),
-        )
-        for n in range(count)
-    ]  # fmt: skip
-    write(store, *made)
-    summary = store.queries.latency_summary()
-    groups = [(summary.overall, made)]
-    groups += [(m.latency, [r for r in made if r.model == m.model]) for m in summary.models]
-    for latency, group in groups:
-        assert latency.count == len(group)
-        for figures, values in (
-            (latency.duration, [r.duration_ms for r in group]),
-            (latency.ttft, [r.ttft_ms for r in group if r.ttft_ms is not None]),
-        ):
-            expected = [nearest_rank(values, p) if values else None for p in (50, 95, 99)]
-            assert (figures.count, figures.p50, figures.p95, figures.p99) == (len(values), *expected)
-
-
-def test_what_counts_in_a_summary(store: Store, write: Write) -> None:
-    """Errors and cancelled requests are counted but are not in the percentiles; the router's own answers are in
-    nothing."""
-    outcomes = ["ok", "ok", "cached", "failed", "refused", "upstream_error", "stream_error", "cancelled", "answered"]
-    write(
-        store,
-        *(make_record(id=f"r{n}", outcome=outcome, duration_ms=float(n)) for n, outcome in enumerate(outcomes)),
-    )
-    overall = store.queries.latency_summary().overall
-    assert (overall.count, overall.errors, overall.cancelled) == (8, 4, 1)
-    assert (overall.duration.count, overall.duration.p99) == (3, 2.0)
-    assert store.queries.scatter().total == 8
-
-
-def test_models_by_traffic(store: Store, write: Write) -> None:
-    """The busiest model first; requests no model answered are a group of their own."""
-    write(store, *(make_record(id=f"r{n}", model=model) for n, model in enumerate(["b", "a", "a", None])))
-    models = store.queries.latency_summary().models
-    assert models[0].model == "a"
-    assert {m.model: m.latency.count for m in models} == {"a": 2, "b": 1, None: 1}
-
-
-def test_scatter_shows_all_or_says_so(store: Store, write: Write) -> None:
-    """Up to the limit every request is a point; beyond it, points are evenly spread, oldest first, and it says so."""
-    write(store, *records(50))
-    every = store.queries.scatter(limit=50)
-    assert ([p.id for p in every.points], every.total, every.sampled) == ([f"r{n:04}" for n in range(50)], 50, False)
-    some = store.queries.scatter(limit=10)
-    assert ([p.id for p in some.points], some.sampled) == ([f"r{n:04}" for n in range(4, 50, 5)], True)
-    assert store.queries.scatter(Filters(start=1040.0)).total == 10
-    point = every.points[0]
-    assert (point.model, point.duration_ms, point.input_tokens, point.outcome) == ("llama3", 824.5, 11, "ok")
-
-
-def test_summary_of_a_range(store: Store, write: Write) -> None:
-    """Filters narrow the figures too."""
-    write(store, *records(10), make_record(id="slow", model="slow", duration_ms=9e6, started_at=1.0))
-    assert store.queries.latency_summary(Filters(start=1000.0)).overall.count == 10
-    assert store.queries.latency_summary(Filters(model="slow")).overall.duration.p50 == 9e6

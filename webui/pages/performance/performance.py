@@ -62,7 +62,7 @@ def api_performance() -> Response:
 
 
 def axes(values: Mapping[str, str]) -> tuple[str, str]:
-    """What goes across, and the scale of both axes. ValueError for what is neither."""
+    """The quantity on the x axis, and the scale of both axes. ValueError for an unknown one."""
     across, scale = values.get("x") or "output", values.get("scale") or "linear"
     if across not in ACROSS or scale not in SCALES:
         raise ValueError(f"x is one of {', '.join(ACROSS)} and scale one of {', '.join(SCALES)}")
@@ -86,7 +86,7 @@ def chart(queries: Queries, view: View, across: str, scale: str) -> dict[str, An
 
 
 def tokens(point: Point, across: str) -> int | None:
-    """A point's place across; None where that is not known."""
+    """A point's place on the x axis, None where it is not known."""
     if across == "output":
         return point.output_tokens
     if across == "input":

@@ -1,4 +1,4 @@
-"""Which layer decided how many requests, as a strip over the list. Pure.
+"""The strip over the list: how many requests each layer decided. Pure.
 
 The names are those of the trace, of x-switchman-layer and of the filter `layer`; plug-ins bring names of their own.
 """

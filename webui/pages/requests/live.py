@@ -97,7 +97,7 @@ def api_summary() -> Response:
 
 
 def figures(view: View) -> dict[str, Any]:
-    """What summary.html shows: counts and latencies, and which layer decided how many, of all layers."""
+    """The figures of summary.html: counts and latencies, and how many requests each layer decided."""
     queries = web_config().queries
     counted = queries.layer_counts(replace(view.filters, layer=None))
     return {"summary": queries.latency_summary(view.filters), "layers": layer_shares(counted, view)}

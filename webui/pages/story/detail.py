@@ -141,7 +141,7 @@ def readable_part(content: Content | None) -> bytes | None:
 
 
 def frame(detail: Detail, view: str) -> dict[str, Any]:
-    """What all three views show around themselves."""
+    """The frame that all three views share."""
     tabs = [
         Tab("Story", view_url(detail), view == "story"),
         Tab("Request", view_url(detail, view="request"), view == "request"),
@@ -182,7 +182,7 @@ def bars(detail: Detail) -> list[Bar]:
 
 
 def whole_ms(detail: Detail) -> float:
-    """What 100 % of the waterfall stands for: the request, or its last attempt's end where that is later."""
+    """Milliseconds that are 100 % of the waterfall: the request's, or its last attempt's end where that is later."""
     start = detail.row.started_at
     ends: Sequence[float] = [(attempt.started_at - start) * 1000 + attempt.duration_ms for attempt in detail.attempts]
     return max([detail.row.duration_ms, *ends, 0.001])

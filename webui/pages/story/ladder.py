@@ -40,7 +40,7 @@ class Rung(NamedTuple):
 
 
 def rungs(detail: Detail, queries: Queries, now: str) -> list[Rung]:
-    """The trace, with the line lit that answered: the last hit of the row's layer. `now`: what was asked."""
+    """The trace, with the line lit that answered: the last hit of the row's layer. `now`: this request's prompt."""
     hits = [
         index
         for index, line in enumerate(detail.trace)

@@ -119,13 +119,3 @@ def test_servers_of_other_rules_are_asked_at_once(tmp_path: Path, monkeypatch: p
             reloads.stop()
 
         asyncio.run(run())
-
-
-def test_what_is_spoken_follows_from_what_was_found() -> None:
-    """The client's own dialect where the server has it, else the server's first; unknown: as the client speaks."""
-    s, declared = server("http://h"), server("http://d", dialect="ollama", also=("openai",))
-    dialects = ServerDialects()
-    assert dialects.to_speak(s, "anthropic") is None
-    dialects.found[s] = ("ollama", "openai")
-    assert [dialects.to_speak(s, client) for client in ("openai", "ollama", "anthropic")] == [None, None, "ollama"]
-    assert [dialects.to_speak(declared, c) for c in ("openai", "ollama", "anthropic")] == ["openai", "ollama", "ollama"]

@@ -144,7 +144,7 @@ def test_absence_is_a_miss() -> None:
     assert "no arbiter" in str(missed(None))
     assert "could not be asked" in str(missed(arbiter_at("http://127.0.0.1:9")))
     assert "Anthropic" in str(missed(arbiter_at("http://127.0.0.1:9", "anthropic")))
-    assert "Nobody asked" in str(missed(arbiter_at("http://127.0.0.1:9"), ""))
+    assert "no prompt" in str(missed(arbiter_at("http://127.0.0.1:9"), ""))
 
 
 def test_nobody_waits_for_what_is_being_made(upstream: FakeUpstream) -> None:
@@ -160,7 +160,7 @@ def test_nobody_waits_for_what_is_being_made(upstream: FakeUpstream) -> None:
         await layer.close()
         return str(caught.value)
 
-    assert "got ready" in asyncio.run(story())
+    assert "being connected to" in asyncio.run(story())
 
 
 def test_a_failing_arbiter_is_left_alone(upstream: FakeUpstream) -> None:
@@ -173,7 +173,7 @@ def test_a_failing_arbiter_is_left_alone(upstream: FakeUpstream) -> None:
                 await layer.answer(asked(str(number)))
         return str(caught.value)
 
-    assert "left alone" in run(arbiter_at(upstream.url), story)
+    assert "not asked for a while" in run(arbiter_at(upstream.url), story)
     assert len(upstream.inferences) == 5
 
 
@@ -206,7 +206,7 @@ def test_a_slow_arbiter_counts_as_failed_and_has_its_model_loaded(upstream: Fake
             await layer.answer(asked("six"))
         return str(caught.value)
 
-    assert "left alone" in run(arbiter_at(upstream.url), story)
+    assert "not asked for a while" in run(arbiter_at(upstream.url), story)
     assert len([sent for sent in upstream.inferences if sent.path == "/api/generate"]) == 1
 
 

@@ -1,0 +1,156 @@
+"""Small questions to upstreams on the router's own account."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from switchman.addons.core.servers.servers import Server
+from switchman.addons.core.servers.urls import parse
+from switchman.addons.state import upstream_reader
+from switchman.addons.state.upstream_reader import UNREACHABLE, TooLong, UpstreamReader
+from switchman.addons.testing import Behaviour, FakeUpstream
+from switchman.addons.testing.broken import refused, says
+
+
+def read(url: str, path: str = "/v1/models", timeout: float = 30, **more: Any) -> tuple[int, bytes]:
+    asking = {name: more.pop(name) for name in ("dialect", "credentials") if name in more}
+
+    async def work() -> tuple[int, bytes]:
+        reader = UpstreamReader(timeout)
+        try:
+            return await reader.get(Server("s", parse(url), **more), path, **{"dialect": None, **asking})
+        finally:
+            await reader.close()
+
+    return asyncio.run(work())
+
+
+def test_status_and_body_come_as_they_are() -> None:
+    """An error is an answer, and a redirect is not followed: it might lead to somebody else."""
+    with FakeUpstream() as up:
+        up.listing = Behaviour(status=302, headers={"location": f"{up.url}/elsewhere"}, body="moved")
+        assert read(up.url) == (302, b"moved")
+        up.listing = Behaviour(status=503, body="busy")
+        assert read(up.url) == (503, b"busy")
+    assert [request.path for request in up.requests] == ["/v1/models"] * 2
+
+
+def test_a_base_url_keeps_its_path() -> None:
+    """As for every other request to that server."""
+    with FakeUpstream() as up:
+        read(f"{up.url}/openai/v1")
+    assert up.requests[0].path == "/openai/v1/models"
+
+
+@pytest.mark.parametrize(
+    ("dialect", "found"),
+    [
+        ("openai", {"authorization": "Bearer own"}),
+        ("ollama", {"authorization": "Bearer own"}),
+        (None, {"authorization": "Bearer own"}),
+        ("anthropic", {"x-api-key": "own", "anthropic-version": upstream_reader.ANTHROPIC_VERSION}),
+    ],
+)
+def test_the_servers_own_key_stands_where_its_dialect_looks(dialect: Any, found: dict[str, str]) -> None:
+    """And in the place of the client's; headers of the rules stand above all."""
+    with FakeUpstream() as up:
+        read(up.url, dialect=dialect, api_key=SecretStr("own"), headers={"X-Team": "blue", "Accept": "text/html"})
+    request = up.requests[0]
+    names = ("authorization", "x-api-key", "anthropic-version")
+    assert {name: request.header(name) for name in names if request.header(name)} == found
+    assert (request.header("x-team"), request.header("accept")) == ("blue", "text/html")
+
+
+@pytest.mark.parametrize("key", ["Bearer schlüssel", "Bearer \udcfc"], ids=["utf-8", "latin-1"])
+def test_a_key_that_is_not_ascii_goes_out_as_it_came(key: str) -> None:
+    """A client's header, in the form in which mitmproxy gives it, or one of the rules: no reason to crash."""
+    raw = key.encode("utf-8", "surrogateescape")
+    with FakeUpstream() as up:
+        assert read(up.url, credentials=(("authorization", key),))[0] == 200
+        assert read(up.url, headers={"authorization": key})[0] == 200
+    assert [dict(request.headers)[b"authorization"] for request in up.requests] == [raw] * 2
+
+
+def test_credentials_that_no_header_can_hold_are_a_fault_of_the_question() -> None:
+    """One that callers know."""
+    with FakeUpstream() as up, pytest.raises(UNREACHABLE):
+        read(up.url, credentials=(("authorization", "Bearer a\nx-evil: 1"),))
+    assert not up.requests
+
+
+def test_the_environment_counts_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """HTTP_PROXY may well name this very router."""
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    with FakeUpstream() as up:
+        assert read(up.url)[0] == 200
+
+
+def test_what_no_question_has_for_an_answer_is_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not read to its end; what is exactly as long as allowed is."""
+    monkeypatch.setattr(upstream_reader, "MAX_BYTES", 1000)
+    with FakeUpstream() as up:
+        up.listing = Behaviour(body=b"x" * 1000)
+        assert read(up.url) == (200, b"x" * 1000)
+        up.listing = Behaviour(body=b"x" * 1001)
+        with pytest.raises(TooLong):
+            read(up.url)
+
+
+def _refused(ask: Callable[[str], object]) -> None:
+    with refused() as url:
+        ask(url)
+
+
+def _no_http(ask: Callable[[str], object]) -> None:
+    with says(b"220 mail.example ESMTP\r\n") as url:
+        ask(url)
+
+
+def _cut(ask: Callable[[str], object]) -> None:
+    with FakeUpstream() as up:
+        up.listing = Behaviour(cut_after=0)
+        ask(up.url)
+
+
+def _mute(ask: Callable[[str], object]) -> None:
+    with FakeUpstream() as up:
+        up.listing = Behaviour(never_answer=True)
+        ask(up.url)
+
+
+def _spoilt(ask: Callable[[str], object]) -> None:
+    with FakeUpstream() as up:
+        up.listing = Behaviour(body=b"not zipped", headers={"content-encoding": "gzip"})
+        ask(up.url)
+
+
+@pytest.mark.parametrize("place", [_refused, _no_http, _cut, _mute, _spoilt])
+def test_every_way_to_fail_is_one_that_callers_know(place: Callable[[Callable[[str], object]], None]) -> None:
+    """UNREACHABLE names them all, so that one dead server costs nobody else anything."""
+    with pytest.raises(UNREACHABLE):
+        place(lambda url: read(url, timeout=0.3))
+
+
+def test_one_client_is_opened_for_all_and_can_be_opened_again() -> None:
+    """Reading the certificates takes long; after close() the next question opens anew."""
+
+    async def work() -> None:
+        reader = UpstreamReader(30)
+        server = Server("s", parse(up.url))
+        await asyncio.gather(*(reader.get(server, "/", None) for _ in range(5)))
+        client = reader._client
+        await reader.get(server, "/", None)
+        assert reader._client is client
+        await reader.close()
+        await reader.close()
+        assert (await reader.get(server, "/", None))[0] == 404
+        await reader.close()
+
+    with FakeUpstream() as up:
+        asyncio.run(work())

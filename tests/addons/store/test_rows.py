@@ -1,0 +1,112 @@
+"""A record becomes rows that every database takes, whatever came from outside."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from switchman.addons.store.rows import MAX_ATTEMPTS, MAX_JSON, MAX_TEXT, fit_text, prepare
+from switchman.addons.store.tables import attempts, requests
+from switchman.addons.testing.samples import make_attempt, make_record
+
+SECRET = "sk-0123456789abcdefghijklmn"
+
+
+def row_of(**fields: Any) -> dict[str, Any]:
+    return prepare(make_record(**fields), max_body=1000).row
+
+
+def test_each_column_has_a_value() -> None:
+    """A column that is added to the table and forgotten here would be a log that takes no row."""
+    prepared = prepare(make_record(), max_body=1000)
+    assert set(prepared.row) == {column.name for column in requests.columns} - {"seq"}
+    assert set(prepared.attempts[0]) == {column.name for column in attempts.columns}
+
+
+@pytest.mark.parametrize(
+    ("text", "most", "fitted"),
+    [
+        ("plain", 5, "plain"),
+        ("longer", 5, "lo..."),
+        ("nul\0", 9, "nul\ufffd"),
+        ("half \ud83c", 9, "half ?"),
+        ("问题", 9, "问题"),
+        (12, 9, "12"),
+    ],
+)
+def test_text_that_no_database_holds_is_made_to_fit(text: object, most: int, fitted: str) -> None:
+    """Cut, or replaced: the row is worth more than one character."""
+    assert fit_text(text, most) == fitted
+
+
+@pytest.mark.parametrize(
+    ("fields", "name", "stored"),
+    [
+        ({"input_tokens": 10**30}, "input_tokens", 2**63 - 1),
+        ({"status": -(10**12)}, "status", -(2**31 - 1)),
+        ({"ttft_ms": float("nan")}, "ttft_ms", None),
+        ({"duration_ms": 3}, "duration_ms", 3.0),
+        ({"layer": "x" * 65}, "layer", "x" * 61 + "..."),
+        ({"layer": None}, "layer", None),
+        ({"requested_model": 7}, "requested_model", "7"),
+        ({"error": "e" * (MAX_TEXT + 1)}, "error", "e" * (MAX_TEXT - 3) + "..."),
+    ],
+)
+def test_a_value_fits_its_column(fields: dict[str, Any], name: str, stored: object) -> None:
+    """Numbers are cut to the column's range, what is no number is none, text is cut to its length."""
+    assert row_of(**fields)[name] == stored
+
+
+def test_no_secret_is_left_whoever_forgot_to_mask() -> None:
+    """In the path, in headers, in an error, in the trace, in an attempt's URL and error."""
+    prepared = prepare(
+        make_record(
+            path=f"/v1/models?key={SECRET}", error=f"bad key {SECRET}",
+            request_headers=(("authorization", f"Bearer {SECRET}"),), response_headers=(("x-api-key", SECRET),),
+            trace=({"layer": "arbiter", "outcome": "error", "detail": f"bad key {SECRET}"},),
+            attempts=(make_attempt(url=f"https://u:p@host/v1?key={SECRET}", error=f"bad key {SECRET}"),),
+        ),
+        max_body=1000,
+    )  # fmt: skip
+    assert SECRET not in f"{prepared.row}{prepared.attempts}"
+    assert "u:p" not in prepared.attempts[0]["url"]
+    assert prepared.row["trace"].count(SECRET[-4:]) == 1  # what tells two keys apart stays
+
+
+def test_odd_values_in_json_are_cleaned_and_the_rest_stays_to_the_letter() -> None:
+    """JSON columns hold no NUL, no half character, no NaN; whatever is longer than MAX_JSON is cut value by value."""
+    odd = {"layer": "x", "outcome": "hit", "detail": "a\0b\ud800", "score": float("inf"), "elapsed_ms": 1.5}
+    (line,) = json.loads(row_of(trace=(odd,))["trace"])
+    assert line == {**odd, "detail": "a\ufffdb?", "score": None}
+    huge = tuple((f"x-{number}", "v" * MAX_JSON) for number in range(3))
+    headers = json.loads(row_of(request_headers=huge)["request_headers"])
+    assert [len(value) for _, value in headers] == [MAX_TEXT] * 3
+    plain = (("x-a", 'quoted "ü" \\u0000'),)
+    assert json.loads(row_of(request_headers=plain)["request_headers"]) == [list(plain[0])]
+
+
+def test_bodies_are_kept_or_their_size_is() -> None:
+    """Empty is 0 bytes; one that was not kept has the size that is known of it; one too large is cut and says so."""
+    prepared = prepare(make_record(request_body=b"", response_body=None, response_size=77), max_body=1000)
+    assert prepared.bodies == []
+    assert (prepared.row["request_size"], prepared.row["response_size"]) == (0, 77)
+    assert (prepared.row["request_hash"], prepared.row["response_hash"]) == (None, None)
+    prepared = prepare(make_record(request_body=b"x" * 11, response_body=b"x" * 11), max_body=10)
+    assert prepared.row["request_hash"] == prepared.row["response_hash"] == prepared.bodies[0].digest
+    assert (prepared.row["request_size"], prepared.row["request_truncated"]) == (11, True)
+
+
+def test_a_request_that_was_tried_without_end_is_one_row() -> None:
+    """The attempts are numbered from 1, by their order, and bounded."""
+    prepared = prepare(make_record(attempts=[make_attempt(9)] * (MAX_ATTEMPTS + 1)), max_body=10)
+    assert [row["number"] for row in prepared.attempts] == list(range(1, MAX_ATTEMPTS + 1))
+    assert prepared.row["attempt_count"] == MAX_ATTEMPTS
+
+
+@pytest.mark.parametrize("fields", [{"request_body": "text"}, {"status": "many"}, {"trace": ("a line",)}])
+def test_what_is_no_record_is_refused(fields: dict[str, Any]) -> None:
+    """TypeError or ValueError, which the writer counts and goes on."""
+    with pytest.raises((TypeError, ValueError)):
+        prepare(make_record(**fields), max_body=10)

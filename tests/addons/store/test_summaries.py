@@ -1,0 +1,139 @@
+"""Figures over many requests, the same on both databases."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from switchman.addons.core.record import AttemptRecord, Record
+from switchman.addons.store import Filters, Store, summaries
+from switchman.addons.store.summaries import LayerCount
+from switchman.addons.testing.samples import make_record
+
+Write = Callable[..., None]
+
+
+def records(count: int, **changes: Any) -> list[Record]:
+    return [make_record(id=f"r{n:04}", started_at=1000.0 + n, **changes) for n in range(count)]
+
+
+TRIED = tuple(AttemptRecord(n, "s", "m", "http://s", 1.0, 1.0, 200, "ok") for n in (1, 2))
+
+STORIES: dict[str, dict[str, Any]] = {
+    "a": {"started_at": 100.0, "attempts": TRIED[:1], "cache": "miss", "layer": "route"},
+    "b": {"started_at": 200.0, "attempts": TRIED, "cache": "shadow", "layer": "route"},
+    "c": {"started_at": 300.0, "attempts": (), "cache": "hit", "layer": "exact_cache", "saved_ms": 900.0},
+    "d": {"started_at": 400.0, "attempts": (), "layer": None, "outcome": "refused"},
+    "e": {"started_at": 500.0, "attempts": (), "layer": None, "outcome": "answered"},
+}
+
+
+def test_layers_are_counted_once_per_request(store: Store, write: Write) -> None:
+    """Most first, with what kept answers saved; refused requests have none; the router's own answers count nowhere."""
+    write(store, *(make_record(id=name, **changes) for name, changes in STORIES.items()))
+    counted = store.queries.layer_counts()
+    assert counted[0] == LayerCount("route", 2, None)
+    assert set(counted[1:]) == {LayerCount("exact_cache", 1, 900.0), LayerCount(None, 1, None)}
+    assert sum(layer.count for layer in counted) == store.queries.latency_summary().overall.count
+    assert store.queries.layer_counts(Filters(start=250.0, end=350.0)) == (LayerCount("exact_cache", 1, 900.0),)
+
+
+def nearest_rank(values: list[float], percent: int) -> float:
+    return sorted(values)[math.ceil(len(values) * percent / 100) - 1]
+
+
+@pytest.mark.parametrize("count", [1, 2, 19, 20, 21, 100, 137])
+def test_percentiles(store: Store, write: Write, count: int) -> None:
+    """p50, p95 and p99 by nearest rank are those of the plain definition, over all and per model."""
+    numbers = random.Random(count)
+    made = [
+        make_record(
+            id=f"r{n}", model=numbers.choice("ab"), duration_ms=numbers.uniform(1, 900),
+            ttft_ms=numbers.choice([None, 5.0, 7.5]),
+        )
+        for n in range(count)
+    ]  # fmt: skip
+    write(store, *made)
+    summary = store.queries.latency_summary()
+    groups = [(summary.overall, made)]
+    groups += [(m.latency, [r for r in made if r.model == m.model]) for m in summary.models]
+    for latency, group in groups:
+        assert latency.count == len(group)
+        for figures, values in (
+            (latency.duration, [r.duration_ms for r in group]),
+            (latency.ttft, [r.ttft_ms for r in group if r.ttft_ms is not None]),
+        ):
+            expected = [nearest_rank(values, p) if values else None for p in (50, 95, 99)]
+            assert (figures.count, figures.p50, figures.p95, figures.p99) == (len(values), *expected)
+
+
+def test_what_counts_in_a_summary(store: Store, write: Write) -> None:
+    """Errors and cancelled requests are counted but are not in the percentiles; the router's own answers are in
+    nothing."""
+    outcomes = ["ok", "ok", "cached", "failed", "refused", "upstream_error", "stream_error", "cancelled", "answered"]
+    write(
+        store,
+        *(make_record(id=f"r{n}", outcome=outcome, duration_ms=float(n)) for n, outcome in enumerate(outcomes)),
+    )
+    overall = store.queries.latency_summary().overall
+    assert (overall.count, overall.errors, overall.cancelled) == (8, 4, 1)
+    assert (overall.duration.count, overall.duration.p99) == (3, 2.0)
+    assert store.queries.scatter().total == 8
+
+
+def test_models_by_traffic(store: Store, write: Write) -> None:
+    """The busiest model first; requests no model answered are a group of their own."""
+    write(store, *(make_record(id=f"r{n}", model=model) for n, model in enumerate(["b", "a", "a", None])))
+    models = store.queries.latency_summary().models
+    assert models[0].model == "a"
+    assert {m.model: m.latency.count for m in models} == {"a": 2, "b": 1, None: 1}
+
+
+def test_scatter_shows_all_or_says_so(store: Store, write: Write) -> None:
+    """Up to the limit every request is a point; beyond it, points are evenly spread, oldest first, and it says so."""
+    write(store, *records(50))
+    every = store.queries.scatter(limit=50)
+    assert ([p.id for p in every.points], every.total, every.sampled) == ([f"r{n:04}" for n in range(50)], 50, False)
+    some = store.queries.scatter(limit=10)
+    assert ([p.id for p in some.points], some.sampled) == ([f"r{n:04}" for n in range(4, 50, 5)], True)
+    assert store.queries.scatter(Filters(start=1040.0)).total == 10
+    point = every.points[0]
+    assert (point.model, point.duration_ms, point.input_tokens, point.outcome) == ("llama3", 824.5, 11, "ok")
+
+
+def test_summary_of_a_range(store: Store, write: Write) -> None:
+    """Filters narrow the figures too."""
+    write(store, *records(10), make_record(id="slow", model="slow", duration_ms=9e6, started_at=1.0))
+    assert store.queries.latency_summary(Filters(start=1000.0)).overall.count == 10
+    assert store.queries.latency_summary(Filters(model="slow")).overall.duration.p50 == 9e6
+
+
+def test_too_many_requests_are_sampled_and_it_says_so(
+    store: Store, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The figures are then those of the newest; the total of a scatter stays the true one."""
+    monkeypatch.setattr(summaries, "MAX_RANKED", 4)
+    monkeypatch.setattr(summaries, "MAX_MODELS", 1)
+    write(store, *records(4, duration_ms=10.0))
+    assert not store.queries.latency_summary().sampled
+    write(store, *(make_record(id=f"new{n}", started_at=2000.0 + n, model="b", duration_ms=90.0) for n in range(4)))
+    summary = store.queries.latency_summary()
+    assert summary.sampled
+    assert summary.overall.duration.p50 == 90.0
+    assert [entry.model for entry in summary.models] == ["b"]
+    scatter = store.queries.scatter(limit=100)
+    assert ([point.id for point in scatter.points], scatter.total) == ([f"new{n}" for n in range(4)], 8)
+    assert scatter.sampled
+    assert store.queries.layer_counts()[0].count == 4
+
+
+def test_a_bad_filter_is_an_error_of_all_three(store: Store) -> None:
+    """ValueError, which the dashboard shows."""
+    bad = Filters(status="teapot")
+    for figures in (store.queries.latency_summary, store.queries.layer_counts, store.queries.scatter):
+        with pytest.raises(ValueError, match="teapot"):
+            figures(bad)
