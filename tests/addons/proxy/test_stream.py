@@ -309,11 +309,13 @@ def test_pings_go_between_the_events_of_a_silent_stream(play: Any) -> None:
     play.passes(5.0)
     assert play.to_client.endswith(chunk(FIRST) + chunk(b": ping\n\n"))
     play.answers(chunk(FIRST[:10]))
-    play.passes(5.0)
+    play.passes(7.0)
     play.answers(chunk(FIRST[10:]))
     assert play.to_client.endswith(2 * chunk(b": ping\n\n") + chunk(FIRST))
-    play.passes(4.9)
+    play.passes(4.9)  # counted from what was sent last
     assert play.to_client.endswith(chunk(FIRST))
+    play.passes(0.2)
+    assert play.to_client.endswith(chunk(FIRST) + chunk(b": ping\n\n"))
 
 
 def test_early_pings_have_a_head_of_their_own_and_the_answer_follows_within_it(play: Any) -> None:
