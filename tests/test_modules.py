@@ -28,7 +28,7 @@ MODULES = sorted(
 )
 
 
-def tests_of(module: str) -> Path:
+def own_tests(module: str) -> Path:
     path = Path(module)
     return ROOT / "tests" / path.parent / f"test_{path.stem.strip('_')}.py"
 
@@ -36,7 +36,7 @@ def tests_of(module: str) -> Path:
 @pytest.mark.parametrize("module", [module for module in MODULES if module not in WITHOUT])
 def test_a_module_has_its_own_tests(module: str) -> None:
     """The file is there, and has a test in it."""
-    path = tests_of(module)
+    path = own_tests(module)
     assert path.exists(), f"{module} has no {path.relative_to(ROOT)}"
     assert "def test_" in path.read_text()
 
@@ -45,7 +45,7 @@ def test_a_module_has_its_own_tests(module: str) -> None:
 def test_the_list_holds_no_more_than_it_must(module: str) -> None:
     """Whoever is on the list exists, and really has no test file."""
     assert module in MODULES
-    assert not tests_of(module).exists()
+    assert not own_tests(module).exists()
 
 
 def test_the_list_is_short() -> None:

@@ -18,6 +18,7 @@ from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import HTTPMode
 from mitmproxy.proxy.mode_specs import ProxyMode
 
+from switchman.addons.core.decision.judge import Ending, judge
 from switchman.addons.core.dialects.neutral.form import Stamp
 from switchman.addons.core.dialects.rendering import Rendered, ServerProfile, render
 from switchman.addons.core.request.call import Call
@@ -102,7 +103,10 @@ class Addons:
         self.failures.append(failure)
         x = self.x
         assert x.attempt is not None
-        x.attempt.ended, x.attempt.outcome = self.clock(), failure.kind
+        x.attempt.ended = self.clock()
+        x.attempt.verdict = judge(
+            Ending(server=x.attempt.candidate.server, how=failure.kind, status=x.attempt.status, reused=failure.reused)
+        )
         if failure.begun:
             failure.tail = self.tail
             return
