@@ -13,6 +13,7 @@ from switchman.addons.core.cache.fingerprint import caller_digest
 from switchman.addons.core.decision.decide import RoutingQuery
 from switchman.addons.core.dialects.codecs import FORMATS
 from switchman.addons.core.request.features import Features, features_of
+from switchman.addons.core.request.hopbyhop import end_to_end
 from switchman.addons.core.request.tasktype import TaskRules
 from switchman.addons.core.routes.subject import LocalTime
 from switchman.addons.core.rules.ruleset import Ruleset
@@ -40,9 +41,12 @@ def features(x: Exchange, tasks: TaskRules) -> Features:
 
 
 def headers(x: Exchange) -> Mapping[str, str]:
-    """The client's header fields by lower-case name. Fields of one name are joined, as HTTP joins them."""
+    """The client's header fields by lower-case name. Fields of one name are joined, as HTTP joins them.
+
+    Those of the client's connection are left out: no server sees them, so nothing hangs on them.
+    """
     fields: dict[str, str] = {}
-    for name, value in x.sent.fields if x.sent else ():
+    for name, value in end_to_end(x.sent.fields) if x.sent else ():
         key, text = name.decode("latin-1").lower(), value.decode("latin-1")
         fields[key] = f"{fields[key]}, {text}" if key in fields else text
     return fields

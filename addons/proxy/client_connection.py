@@ -132,7 +132,6 @@ class RoutedServer(Http1Server):
                 validate_headers(self.request)
             refuse_ambiguous(self.request)
             expected = http1.expected_http_body_size(self.request)
-            self.closing = "close" in self.request.headers.get("connection", "").lower()
         except ValueError as e:
             yield from self._refuse(400, f"The request cannot be read: {e}.", head)
             return
@@ -141,7 +140,13 @@ class RoutedServer(Http1Server):
             # It waits to be told whether to send its body at all (RFC 9110 section 10.1.1).
             yield from self._refuse(413, f"The request's body is larger than {most} bytes.", head)
             return
-        yield ReceiveHttp(RequestHeaders(self.stream_id, self.request, expected == 0))
+        request = self.request
+        options = {option.strip().lower() for option in request.headers.get("connection", "").split(",")}
+        self.closing = "close" in options
+        if options != {""}:
+            # What it says of its connection is read again at the end; the addons take it out of what goes upstream.
+            self.request = request.copy()
+        yield ReceiveHttp(RequestHeaders(self.stream_id, request, expected == 0))
         self.body_reader = make_body_reader(expected)
         if isinstance(self.body_reader, ChunkedReader):
             self.body_reader = WithoutTrailers(self.body_reader)  # type: ignore[assignment]

@@ -115,6 +115,27 @@ def test_a_client_that_asks_to_close_gets_its_connection_closed(path: str, proxy
         assert upstream.requests[-1].header("connection") is None
 
 
+def test_a_client_of_http_1_0_that_asks_for_it_keeps_its_connection(proxy: Any) -> None:
+    """Although what it asks for does not go upstream."""
+    head = (
+        b"POST /v1/chat/completions HTTP/1.0\r\nhost: x\r\nConnection: keep-alive\r\n"
+        b"content-type: application/json\r\ncontent-length: %d\r\n\r\n"
+    )
+    with RawClient(proxy.port) as client:
+        for _ in range(3):
+            client.send(head % len(BODY) + BODY)
+            assert client.reply().status == 200
+
+
+def test_a_word_with_close_in_it_closes_nothing(proxy: Any) -> None:
+    """Options are compared whole."""
+    headers = [("connection", "x-enclosed"), ("content-type", "application/json")]
+    with RawClient(proxy.port) as client:
+        for _ in range(2):
+            reply = client.ask("/v1/chat/completions", BODY, headers=headers)
+            assert (reply.status, reply.header("connection")) == (200, None)
+
+
 def test_a_failed_over_request_has_them_no_more(start: Any) -> None:
     """Each attempt starts from what the client sent, and each one leaves them out."""
     with FakeUpstream(default=Behaviour(status=503)) as bad, FakeUpstream() as good:

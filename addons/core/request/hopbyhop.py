@@ -21,9 +21,10 @@ OF_ONE_CONNECTION: Final = frozenset(
         b"upgrade",
     }
 )
-# These stay, even where Connection names them. mitmproxy frames a message by the first two, on either side: without
-# them the next reader would take a body for another message. And no request goes without a host.
-FRAMING: Final = frozenset({b"content-length", b"host", b"transfer-encoding"})
+# These stay, even where Connection names them. mitmproxy frames a message by its length and coding, on either side:
+# without them the next reader would take a body for another message. No request goes without a host, and no body
+# without what says how it is to be read.
+FRAMING: Final = frozenset({b"content-encoding", b"content-length", b"content-type", b"host", b"transfer-encoding"})
 
 
 def end_to_end(fields: Fields, *, handshake: bool = False) -> Fields:

@@ -59,11 +59,7 @@ def test_source_imports_nothing_impure(path: Path) -> None:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"line {node.lineno}: a relative import"
             names = [node.module or ""]
-        wrong += [
-            f"line {node.lineno}: {name}"
-            for name in names
-            if name.partition(".")[0] in BANNED or name in PARTS
-        ]  # type: ignore[attr-defined]
+        wrong += [f"line {node.lineno}: {name}" for name in names if name.partition(".")[0] in BANNED or name in PARTS]  # type: ignore[attr-defined]
         ours = [name for name in names if name.startswith("switchman.")]
         wrong += [f"line {node.lineno}: {name}" for name in ours if not name.startswith("switchman.addons.core")]  # type: ignore[attr-defined]
     assert not wrong

@@ -75,6 +75,14 @@ def test_a_token_is_named_by_its_digest(fields: Any, key: str) -> None:
     assert seen.token(sent(*fields)) == expected
 
 
+def test_fields_of_the_clients_connection_do_not_count() -> None:
+    """A server does not see them: an answer to a request without the organization is none to one with it."""
+    organization = (b"OpenAI-Organization", b"o1")
+    hidden = sent(organization, (b"connection", b"close, openai-organization"))
+    assert seen.headers(hidden) == {}
+    assert seen.account(hidden) == seen.account(sent()) != seen.account(sent(organization))
+
+
 def test_callers_differ_by_what_they_authenticate_themselves_with() -> None:
     """Any credential, also in the query; who has none is named by the address."""
     anonymous, bearer = sent(), sent((b"authorization", b"Bearer a"))
