@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from threading import Event
 from typing import Any, Literal
 
 Dialect = Literal["openai", "ollama", "anthropic"]
@@ -79,6 +80,7 @@ class Behaviour:
     cut: Literal["rst", "fin"] = "fin"
     # Nothing more after so many events, be it only the end of the framing, until the client leaves.
     stall_after: int | None = None
+    resume: Event | None = None  # once it is set, a stall ends, and the rest is sent
 
     # What becomes of the connection afterwards, without a word of it in the headers.
     close_after_reply: bool = False

@@ -21,6 +21,8 @@ from switchman.addons.testing.behaviour import Answer, Behaviour
 
 HEAD_LIMIT = 16 * 1024 * 1024
 
+RESUMED = 0.02  # seconds between two looks at an event of another thread
+
 
 class HungUp(Exception):
     """Raised to end the connection now; `reset` says how."""
@@ -235,7 +237,11 @@ class Reply:
         raise ConnectionResetError("the client has left")
 
     async def stall(self) -> None:
-        """Waits until the client has left."""
+        """Waits until it may go on (`resume`), or the client has left."""
+        if (resume := self._how.resume) is not None:
+            while not resume.is_set():
+                await self.pause(RESUMED)
+            return
         await self._gone.wait()
         raise ConnectionResetError("the client has left")
 

@@ -36,7 +36,13 @@ STAYS = {name.lower() for name, _ in FIELDS} - {"x-first", "x-last"}
 
 
 @pytest.fixture(scope="module")
-def shared_proxy(start_shared: Any, upstream: FakeUpstream) -> Iterator[Any]:
+def failing() -> Iterator[FakeUpstream]:
+    with FakeUpstream(default=Behaviour(status=503)) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def shared_proxy(start_shared: Any, upstream: FakeUpstream, failing: FakeUpstream) -> Iterator[Any]:
     upstream.paths["/some/where"] = Behaviour(body=b"ok", headers={"content-type": "text/plain"})
     head = b"".join(f"{name}: {value}\r\n".encode() for name, value in FIELDS)
     kind, sse = b"content-type: application/json\r\n", b"content-type: text/event-stream\r\n"
@@ -49,7 +55,8 @@ def shared_proxy(start_shared: Any, upstream: FakeUpstream) -> Iterator[Any]:
         says(b"HTTP/1.1 200 OK\r\n" + quiet + kind + framed % (len(whole), whole)) as unnamed,
     ):
         lines = [f"  {name}: {{url: '{url}', dialect: openai}}" for name, url in
-                 {"up": upstream.url, "odd": odd, "stream": stream, "unnamed": unnamed}.items()]  # fmt: skip
+                 {"up": upstream.url, "odd": odd, "stream": stream, "unnamed": unnamed, "bad": failing.url}.items()]  # fmt: skip
+        lines.append("aliases: {both: {instances: [bad/m, up/m]}}")
         yield start_shared("\n".join(["servers:", *lines, ""]), {"DEFAULT_UPSTREAM": upstream.url})
 
 
@@ -136,10 +143,8 @@ def test_a_word_with_close_in_it_closes_nothing(proxy: Any) -> None:
             assert (reply.status, reply.header("connection")) == (200, None)
 
 
-def test_a_failed_over_request_has_them_no_more(start: Any) -> None:
+def test_a_failed_over_request_has_them_no_more(proxy: Any, upstream: FakeUpstream, failing: FakeUpstream) -> None:
     """Each attempt starts from what the client sent, and each one leaves them out."""
-    with FakeUpstream(default=Behaviour(status=503)) as bad, FakeUpstream() as good:
-        proxy = start(f"servers: {{a: '{bad.url}', b: '{good.url}'}}\naliases: {{both: {{instances: [a/m, b/m]}}}}\n")
-        with RawClient(proxy.port) as client:
-            assert client.ask("/v1/chat/completions", BODY.replace(b"up/m", b"both"), headers=SENT).status == 200
-        assert not (names(bad.inferences[-1].headers) | names(good.inferences[-1].headers)) & STAYS
+    with RawClient(proxy.port) as client:
+        assert client.ask("/v1/chat/completions", BODY.replace(b"up/m", b"both"), headers=SENT).status == 200
+    assert not (names(failing.inferences[-1].headers) | names(upstream.inferences[-1].headers)) & STAYS

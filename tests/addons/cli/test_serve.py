@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import httpx
@@ -239,7 +240,9 @@ def test_running_requests_are_logged_when_it_stops(serve: Start, tmp_path: Path)
 
 def test_a_running_stream_is_delivered_before_it_stops(serve: Start, tmp_path: Path) -> None:
     """Ctrl-C: no new connection, the stream goes on to its end, then nothing runs any more and its row is on disk."""
-    with FakeUpstream(default=Behaviour(pieces=[f"word{n} " for n in range(40)], delay=0.1)) as upstream:
+    resume = Event()
+    told = Behaviour(pieces=[f"word{n} " for n in range(40)], stall_after=3, resume=resume)
+    with FakeUpstream(default=told) as upstream:
         data = str(tmp_path / "data")
         running = serve("--workers", "2", "--data-dir", data, DEFAULT_UPSTREAM=upstream.url, SHUTDOWN_GRACE="3600")
         running.url("dashboard")
@@ -251,6 +254,7 @@ def test_a_running_stream_is_delivered_before_it_stops(serve: Start, tmp_path: P
             assert next(lines)
             running.process.send_signal(signal.SIGINT)
             running.wait_for("waiting up to 3600 s for running requests")
+            resume.set()
             rest = "\n".join(lines)
         assert "word39" in rest and rest.rstrip().endswith("[DONE]")
         assert running.process.wait(PATIENCE) == 0
@@ -277,7 +281,9 @@ def test_a_second_ctrl_c_waits_for_nobody(serve: Start, tmp_path: Path) -> None:
 
 def test_requests_of_other_workers_go_on_when_one_dies(serve: Start, tmp_path: Path) -> None:
     """kill -9: its clients see their connection end, the others' streams are delivered, and the new worker serves."""
-    with FakeUpstream(default=Behaviour(pieces=[f"word{n} " for n in range(300)], delay=0.05)) as upstream:
+    resume = Event()
+    told = Behaviour(pieces=[f"word{n} " for n in range(40)], stall_after=3, resume=resume)
+    with FakeUpstream(default=told) as upstream:
         running = serve(
             "--workers", "2", "--no-ui", "--data-dir", str(tmp_path / "data"), DEFAULT_UPSTREAM=upstream.url
         )
@@ -291,6 +297,7 @@ def test_requests_of_other_workers_go_on_when_one_dies(serve: Start, tmp_path: P
             ]
             os.kill(workers[0], signal.SIGKILL)
             running.wait_for("worker-1 died by signal 9 (SIGKILL); restarting it")
+            resume.set()
             ends = [_end_of(stream) for stream in streams]
         assert set(ends) == {"whole", "cut"}, "16 connections, and the kernel gave one worker none"
         running.wait_for("worker-1 is back")

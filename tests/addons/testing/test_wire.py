@@ -6,6 +6,7 @@ import gzip
 import json
 import socket
 import time
+from threading import Event
 from typing import Any
 
 import httpx
@@ -39,6 +40,19 @@ def test_pieces_and_framings_keep_the_bytes(size: int, framing: Any) -> None:
         up.script([Behaviour(text="Grüße 🎉", write_size=size, framing=framing)])
         cut = ask(up, {**CHAT, "stream": True}).content
     assert cut.replace(b"chatcmpl-2", b"chatcmpl-1") == plain
+
+
+def test_a_stall_ends_when_it_is_told_to() -> None:
+    """What was held back comes, whole; nothing of it before."""
+    resume = Event()
+    with (
+        FakeUpstream("openai", Behaviour(pieces=["a", "b"], stall_after=1, resume=resume)) as up,
+        httpx.stream("POST", up.url + "/v1/chat/completions", json={**CHAT, "stream": True}, timeout=30) as response,
+    ):
+        lines = response.iter_lines()
+        assert "[DONE]" not in next(lines)
+        resume.set()
+        assert "data: [DONE]" in list(lines)
 
 
 def test_line_endings_and_gzip() -> None:
