@@ -54,8 +54,8 @@ def shared_proxy(start_shared: Any, upstream: FakeUpstream, failing: FakeUpstrea
         says(b"HTTP/1.1 200 OK\r\n" + head + sse + framed % (len(event), event)) as stream,
         says(b"HTTP/1.1 200 OK\r\n" + quiet + kind + framed % (len(whole), whole)) as unnamed,
     ):
-        lines = [f"  {name}: {{url: '{url}', dialect: openai}}" for name, url in
-                 {"up": upstream.url, "odd": odd, "stream": stream, "unnamed": unnamed, "bad": failing.url}.items()]  # fmt: skip
+        urls = {"up": upstream.url, "odd": odd, "stream": stream, "unnamed": unnamed, "bad": failing.url}
+        lines = [f"  {name}: {{url: '{url}', dialect: openai}}" for name, url in urls.items()]
         lines.append("aliases: {both: {instances: [bad/m, up/m]}}")
         yield start_shared("\n".join(["servers:", *lines, ""]), {"DEFAULT_UPSTREAM": upstream.url})
 

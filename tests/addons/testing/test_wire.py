@@ -45,9 +45,11 @@ def test_pieces_and_framings_keep_the_bytes(size: int, framing: Any) -> None:
 def test_a_stall_ends_when_it_is_told_to() -> None:
     """What was held back comes, whole; nothing of it before."""
     resume = Event()
+    how = Behaviour(pieces=["a", "b"], stall_after=1, resume=resume)
+    body = {**CHAT, "stream": True}
     with (
-        FakeUpstream("openai", Behaviour(pieces=["a", "b"], stall_after=1, resume=resume)) as up,
-        httpx.stream("POST", up.url + "/v1/chat/completions", json={**CHAT, "stream": True}, timeout=30) as response,
+        FakeUpstream("openai", how) as up,
+        httpx.stream("POST", up.url + "/v1/chat/completions", json=body, timeout=30) as response,
     ):
         lines = response.iter_lines()
         assert "[DONE]" not in next(lines)
