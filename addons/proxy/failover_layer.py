@@ -26,7 +26,8 @@ from mitmproxy.proxy.layers.http import (
 from switchman.addons.core.servers.deadlines import not_connected
 from switchman.addons.proxy.attempt import Connect, DeadlineExpired, RouterStops
 from switchman.addons.proxy.client_connection import RoutedServer
-from switchman.addons.proxy.stream import EARLY, RoutedStream
+from switchman.addons.proxy.interruptions import EARLY
+from switchman.addons.proxy.stream import RoutedStream
 from switchman.addons.proxy.upstream_connection import take_over
 
 
@@ -101,7 +102,7 @@ class RoutedHttpLayer(HttpLayer):
         return connection not in self.connections and connection is not self.context.server
 
     def _forget(self, connection: Connection) -> None:
-        """A closed server connection is of no more use; stock keeps all, and answers from their errors."""
+        """Remove a closed server connection; stock mitmproxy would keep it and answer from its error."""
         if connection is not self.context.client and connection.state is ConnectionState.CLOSED:
             self.connections.pop(connection, None)
             self.used.discard(connection)
