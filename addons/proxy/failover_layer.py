@@ -42,7 +42,7 @@ class _Opening:
 
 @dataclass
 class Stopping(events.Event):
-    """The router stops: what still runs is to be ended, with words for its client."""
+    """The router stops: end what still runs, and tell each client so."""
 
 
 class RoutedHttpLayer(HttpLayer):
@@ -109,7 +109,7 @@ class RoutedHttpLayer(HttpLayer):
             self.opening.pop(connection, None)
 
     def _arm(self) -> layer.CommandGenerator[None]:
-        """One timer for the earliest deadline; a later deadline waits for the timer that is already set."""
+        """Set one timer for the earliest deadline; a later deadline waits for the timer that is already set."""
         due, self.wanted = self.wanted, inf
         if any(at <= due for at in self.watches.values()):
             return

@@ -55,7 +55,7 @@ class HeldError:
         self._body = bytearray()
 
     def feed(self, data: bytes) -> Held:
-        """The next piece of its body; b"" is its end."""
+        """Take the next piece of its body; b"" is its end."""
         self._body += data
         status = f"status {self._response.status_code}"
         if len(self._body) > MAX_HELD:

@@ -173,7 +173,7 @@ def judge(end: Ending) -> Verdict:
 def outcome_of(
     last: Verdict | None, *, status: int | None, is_kept: bool = False, left: bool = False, message: str | None = None
 ) -> tuple[Outcome, str | None]:
-    """What a request came to that a server was to answer, and what went wrong, for a person.
+    """What a request came to that the router did not answer itself, and what went wrong, for a person.
 
     `last`: the verdict on its last attempt, None where there was none. `status`: of the client's answer, None where it
     got none. `is_kept`: that answer is an error that was held back. `left`: the client is gone, or the router stops, as
