@@ -76,11 +76,11 @@ class Attempt:
 
     @property
     def answer(self) -> Translation | None:
-        """What makes the server's answer the client's, where they speak different dialects."""
+        """Translates the server's answer into the client's dialect; None if both speak the same."""
         return self.rendered.answer if self.rendered else None
 
     def name_for_client(self, model: str) -> str:
-        """The target, as an answer to `auto` names it; `model` is the server's own name, for who was given none."""
+        """`server/model` as answers to `auto` name it; `model` is used where the candidate names none."""
         return Candidate(self.candidate.server, self.candidate.model or model).target
 
 
@@ -180,25 +180,25 @@ class Exchange:
 
     @property
     def verdict(self) -> Verdict | None:
-        """How that ended; None while it runs, or where there was none."""
+        """How the last attempt ended; None while it runs, or where there was none."""
         return self.attempts[-1].verdict if self.attempts else None
 
     @property
     def was_answered(self) -> bool:
-        """Whether a server's good answer is what the client got: then it may be kept, and the conversation stays."""
+        """Whether the client got a server's good answer, which may be cached, and to whose target one may stick."""
         verdict = self.verdict
         return self.outcome == "ok" and verdict is not None and verdict.is_answer
 
     @property
     def candidate(self) -> Candidate | None:
-        """Who answered, or tried last; of an answer from a cache, who gave it first."""
+        """The candidate of the last attempt; for an answer from a cache, the one that gave it first."""
         if self.attempts:
             return self.attempts[-1].candidate
         return self.plan.candidates[0] if self.plan is not None and self.outcome == "cached" else None
 
     @property
     def target(self) -> str | None:
-        """`server/model` of the same."""
+        """`server/model` of `candidate`."""
         if self.attempts:
             return self.attempts[-1].target
         return self.candidate.target if self.candidate is not None else None
@@ -232,5 +232,5 @@ def exchange(flow: http.HTTPFlow) -> Exchange | None:
 
 
 def begin(flow: http.HTTPFlow, x: Exchange) -> None:
-    """Make the flow ours."""
+    """Attach the Exchange to its flow, which from now on is ours."""
     flow.__dict__[_ATTRIBUTE] = x

@@ -1,4 +1,4 @@
-"""What the router writes on an answer's head: where it came from, and that its length is not known."""
+"""Write headers of the router's own on an answer: where it came from, and that its length is not known."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ MAX_LABEL = 300  # characters of a name that go into a header
 
 
 def label(response: http.Response, x: Exchange, request: http.Request) -> None:
-    """Say on the answer itself why it came from where it came."""
+    """Add the x-switchman-* headers: who answered, and what decided."""
     headers, plan = response.headers, x.plan
     fields = list(headers.fields)
     names = {name.lower() for name, _ in fields}
@@ -36,7 +36,7 @@ def label(response: http.Response, x: Exchange, request: http.Request) -> None:
 
 
 def make_open_ended(response: http.Response) -> None:
-    """The length of a processed stream is not known beforehand."""
+    """Make the head one of a stream whose length is not known beforehand."""
     headers = response.headers
     headers.pop("content-length", None)
     headers["transfer-encoding"] = "chunked"
@@ -50,7 +50,7 @@ def _request_id(request: http.Request) -> str | None:
 
 
 def _printable(text: str) -> str:
-    """A header's value: names may hold anything, a header may not."""
+    """The text with `?` for what a header may not hold, cut to MAX_LABEL characters."""
     if text.isascii() and text.isprintable() and len(text) <= MAX_LABEL:
         return text
     return "".join(c if " " <= c <= "~" else "?" for c in text)[:MAX_LABEL]

@@ -44,7 +44,7 @@ def own_answer(
     outcome: Literal["answered", "cached", "refused"] = "answered",
     error: str | None = None,
 ) -> http.Response:
-    """The same response, which no server was asked for. `outcome` and `error` are what the record says."""
+    """Mark `response` as the router's own, and return it. `outcome` and `error` are what the record says."""
     x.outcome, x.error = outcome, error
     return response
 
@@ -78,7 +78,7 @@ def translate_error(response: http.Response, answer: Translation) -> None:
 
 
 def raw_refusal(request: http.Request, status: int, message: str) -> bytes:
-    """The same as bytes on the wire, for a request that never became a flow; the connection closes after it."""
+    """An error response as bytes on the wire, for a request that never became a flow; it closes the connection."""
     fields = http.Headers(content_type="application/json", connection="close")
     raw: bytes = http1.assemble_response(_response(status, error_body(dialect_of(request), status, message), fields))
     return raw

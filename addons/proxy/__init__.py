@@ -2,8 +2,9 @@
 
 In it: the layer (failover_layer), both ends' HTTP/1 connections (client_connection, upstream_connection), and the
 stream of one request (stream), made of its body (request_body), refusals (refusing), the attempt that is under way
-(running_attempt, attempt), what is held back until it is an answer (held_answer), and pings (keepalive).
+(running_attempt, attempt), what is held back until it is an answer (held_answer), pings (keepalive), and what ends it
+before its time (interruptions).
 Door: RoutedHttpLayer, UpstreamFailure.
-May not import: hooks and what is above them; it decides nothing, and asks the addons by its own hook.
+May not import: hooks and what is above them; core/decision says what is an answer, the addons what follows a failure.
 Writes: pinged, failed, outcome, error, status, attempt.first_byte, attempt.status.
 """

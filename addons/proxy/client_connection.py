@@ -64,7 +64,7 @@ class RoutedServer(Http1Server):
     closing: bool = False  # the client wants the connection closed after it: what goes upstream no longer says so
 
     def _refuse(self, status: int, message: str, head: list[bytes]) -> layer.CommandGenerator[None]:
-        """Answer, let the flow (if there is enough of one) be recorded, and close after a while of deaf listening."""
+        """Answer, record the flow if there is one, discard input for LINGER seconds, then close."""
         request = self.request or _request_from(head)
         self.request = request
         yield commands.SendData(self.conn, raw_refusal(request, status, message))

@@ -26,7 +26,8 @@ from mitmproxy.proxy.layers.http import (
 from switchman.addons.core.servers.deadlines import not_connected
 from switchman.addons.proxy.attempt import Connect, DeadlineExpired, RouterStops
 from switchman.addons.proxy.client_connection import RoutedServer
-from switchman.addons.proxy.stream import EARLY, RoutedStream
+from switchman.addons.proxy.interruptions import EARLY
+from switchman.addons.proxy.stream import RoutedStream
 from switchman.addons.proxy.upstream_connection import take_over
 
 
@@ -41,7 +42,7 @@ class _Opening:
 
 @dataclass
 class Stopping(events.Event):
-    """The router stops: what still runs is to be ended, with words for its client."""
+    """The router stops: end what still runs, and tell each client so."""
 
 
 class RoutedHttpLayer(HttpLayer):
@@ -101,14 +102,14 @@ class RoutedHttpLayer(HttpLayer):
         return connection not in self.connections and connection is not self.context.server
 
     def _forget(self, connection: Connection) -> None:
-        """A closed server connection is of no more use; stock keeps all, and answers from their errors."""
+        """Remove a closed server connection; stock mitmproxy would keep it and answer from its error."""
         if connection is not self.context.client and connection.state is ConnectionState.CLOSED:
             self.connections.pop(connection, None)
             self.used.discard(connection)
             self.opening.pop(connection, None)
 
     def _arm(self) -> layer.CommandGenerator[None]:
-        """One timer for the earliest deadline; a later deadline waits for the timer that is already set."""
+        """Set one timer for the earliest deadline; a later deadline waits for the timer that is already set."""
         due, self.wanted = self.wanted, inf
         if any(at <= due for at in self.watches.values()):
             return

@@ -1,33 +1,28 @@
-"""Is it an answer? What is asked while nothing of it has gone to the client, so that another server may still be tried.
+"""Hold an answer back while another server may still be asked; core/decision/held.py says whether it is an answer.
 
-1. The head of a stream is held back until its first event is here. An error in its place, or an end, or silence past
-   the first-byte deadline, lets another server be asked. Comments and pings before it go on at once, under the head,
-   as the router's own pings would.
-2. A whole answer is looked at for an error that comes with a good status.
+1. The head of a stream is held back until its first event is here. Comments and pings before it go on at once, under
+   the head, as the router's own pings would.
+2. A whole answer is held back until its end, or until it is too large for that.
 3. An answer whose status is worth another attempt is kept, in case it is the best there is.
 """
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Final
 
 from mitmproxy import http
 from mitmproxy.proxy.utils import ReceiveBuffer
 
-from switchman.addons.core.dialects.errors import decode_failure, failure_in
+from switchman.addons.core.decision.held import NoAnswer, judge_oversized, judge_start, judge_whole
 from switchman.addons.core.dialects.neutral.form import Failed
 from switchman.addons.core.servers.retry import FailureKind
 from switchman.addons.flow.exchange import Exchange
 from switchman.addons.proxy.keepalive import ping_of
 
 MAX_HELD: Final = 1024 * 1024  # bytes kept of an error body, to be handed on verbatim if nothing better comes
-MAX_ERROR: Final = 64 * 1024  # bytes; an error object is smaller than this, and a larger answer is not looked at
 # Bytes; a larger one is not held back for the stages, but streamed on as it is.
 MAX_WHOLE_REPLY: Final = 64 * 1024 * 1024
-
-TEXT: Final = ("chat", "completion", "responses")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +35,9 @@ class Failure:
     failed: Failed | None = None
 
 
-TOO_LARGE: Final = Failure("reset", f"a reply of more than {MAX_WHOLE_REPLY} bytes that is no stream")
-
-
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What an answer is that is held back, as far as it has come: a `failure`, an answer that `begins`, or (neither) to
-    be waited for. `chunks` are for the client in any case.
-    """
+    """State of a held answer: `failure`, `begins`, or neither (wait). Send `chunks` in any case."""
 
     chunks: list[bytes]
     begins: bool = False
@@ -65,7 +55,7 @@ class HeldError:
         self._body = bytearray()
 
     def feed(self, data: bytes) -> Held:
-        """The next piece of its body; b"" is its end."""
+        """Take the next piece of its body; b"" is its end."""
         self._body += data
         status = f"status {self._response.status_code}"
         if len(self._body) > MAX_HELD:
@@ -87,38 +77,35 @@ class HeldStream:
         """Put the next piece of it through the pipe; b"" is its end."""
         x = self._x
         assert x.reply is not None and x.pipe is not None and x.attempt is not None
-        chunks, retry_statuses = x.pipe(data), x.attempt.retry_statuses
-        if x.reply.refused and x.reply.failure is not None:
-            failed = decode_failure(x.reply.failure)
-            if failed.status in retry_statuses:
-                return Held([], failure=_refused(x, self._head, failed))
-        elif not x.reply.begun:
-            if not data and retry_statuses:
-                return Held([], failure=Failure("reset", "the server's stream ended before its first event"))
-            if data and (not chunks or ping_of(x)):
-                return Held(chunks)
-        return Held(chunks, begins=True)
+        chunks = x.pipe(data)
+        found = judge_start(
+            x.reply,
+            ended=not data,
+            has_output=bool(chunks),
+            knows_pings=bool(ping_of(x)),
+            status=x.attempt.status,
+            retry_statuses=x.attempt.retry_statuses,
+        )
+        if isinstance(found, NoAnswer):
+            return Held([], failure=_failure(found, self._head))
+        return Held(chunks, begins=found == "begins")
 
 
 def whole_failure(x: Exchange, head: http.Response | None, body: ReceiveBuffer | bytes) -> Failure | None:
-    """Why a whole answer is none, and another server is to be asked. Writes `x.failed`, where another is not asked."""
+    """Why another server should be asked after this whole answer; None passes it on, with any error in `x.failed`."""
     assert x.attempt is not None
-    retry_statuses = x.attempt.retry_statuses
-    if not body and retry_statuses and _wants_text(x, head):
-        return Failure("reset", "the server's answer is empty")
-    x.failed = failed = _error_in(x, head, body)
-    if failed is None or failed.status not in retry_statuses:
+    found = judge_whole(x.call, head.status_code if head is not None else None, body, x.attempt.retry_statuses)
+    x.failed = found if isinstance(found, Failed) else None
+    return _failure(found, head) if isinstance(found, NoAnswer) else None
+
+
+def oversized_failure(x: Exchange | None) -> Failure | None:
+    """Why a whole answer of more than MAX_WHOLE_REPLY bytes cannot be passed on; None streams it on as it is."""
+    if x is None:
         return None
-    x.failed = None
-    return _refused(x, head, failed)
-
-
-def must_be_whole(x: Exchange | None) -> bool:
-    """May this answer not be sent on as it comes, however large? The client has heard pings, or hears another dialect.
-
-    Where it is too large to be held back, it is a failure.
-    """
-    return x is not None and (x.pinged or (x.attempt is not None and x.attempt.answer is not None))
+    translated = x.attempt is not None and x.attempt.answer is not None
+    found = judge_oversized(MAX_WHOLE_REPLY, pinged=x.pinged, translated=translated)
+    return _failure(found, None) if found is not None else None
 
 
 def is_all_said(x: Exchange) -> bool:
@@ -126,25 +113,5 @@ def is_all_said(x: Exchange) -> bool:
     return x.reply is not None and x.reply.ended and x.pipe is not None and not x.pipe(b"")
 
 
-def _refused(x: Exchange, head: http.Response | None, failed: Failed) -> Failure:
-    status = x.attempt.status if x.attempt else 200
-    return Failure("error", f"status {status} with an error for an answer: {failed.message}", head, failed)
-
-
-def _wants_text(x: Exchange, head: http.Response | None) -> bool:
-    good = head is not None and head.status_code < 300
-    return good and x.call is not None and x.call.endpoint.operation in TEXT
-
-
-def _error_in(x: Exchange, head: http.Response | None, body: ReceiveBuffer | bytes) -> Failed | None:
-    """The error that a whole answer is in spite of its status."""
-    if x.call is None or head is None or head.status_code >= 400 or len(body) > MAX_ERROR:
-        return None
-    data = bytes(body)
-    if b'"error"' not in data:
-        return None
-    try:
-        obj = json.loads(data)
-    except (ValueError, RecursionError):
-        return None
-    return failure_in(obj) if isinstance(obj, dict) else None
+def _failure(found: NoAnswer, head: http.Response | None) -> Failure:
+    return Failure(found.kind, found.message, head if found.failed is not None else None, found.failed)

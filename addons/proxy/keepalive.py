@@ -46,7 +46,7 @@ def ping_of(x: Exchange) -> bytes:
 
 
 class Pings:
-    """Sends what is no answer to one client, while it waits for one. `x.pinged` says that it has a head already."""
+    """Send pings to a waiting client. `x.pinged`: its head has gone out."""
 
     def __init__(self, stream_id: int, client: Connection) -> None:
         self._stream_id = stream_id
@@ -55,7 +55,7 @@ class Pings:
     def before_answer(
         self, x: Exchange, pings: list[bytes], head: http.Response | None, request: http.Request
     ) -> layer.CommandGenerator[None]:
-        """Under a head that says that an answer is coming; another server may still give it.
+        """Send pings under a head that says that an answer is coming; any server may still give it.
 
         `head`: that of the stream whose first event is awaited; None where no server has begun one.
         """
@@ -67,7 +67,7 @@ class Pings:
             yield SendHttp(ResponseData(self._stream_id, ping), self._client)
 
     def within_stream(self, x: Exchange) -> layer.CommandGenerator[None]:
-        """Between two events of a stream; nothing in the middle of one."""
+        """Send a ping between two events of a stream; nothing in the middle of one."""
         for ping in x.pipe.aside(ping_of(x)) if x.pipe is not None else ():
             yield SendHttp(ResponseData(self._stream_id, ping), self._client)
 

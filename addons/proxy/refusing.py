@@ -44,7 +44,7 @@ def refuse(refused: http.HTTPFlow, stream_id: int, message: str, status: int) ->
 
 
 def note_malformed(refused: http.HTTPFlow, event: events.Event) -> None:
-    """Tell a request that was refused for its form from one whose client left."""
+    """Write down that a request was refused for its form; its client did not just leave."""
     if isinstance(event, MalformedRequest):
         note_refusal(refused, event.message, event.status)
 

@@ -17,7 +17,7 @@ class RequestBody:
 
     @property
     def is_too_large(self) -> bool:
-        """Was it larger than the limit? What `take_all` gives is then empty."""
+        """Is it larger than the limit? `take_all` then returns nothing."""
         return self._discarded > 0
 
     @property
@@ -26,7 +26,7 @@ class RequestBody:
         return f"The request's body is larger than {self.limit} bytes."
 
     def feed(self, data: bytes) -> bool:
-        """Take the next piece. False where so much has come that no more of it should be read, be it to discard it."""
+        """Take the next piece. False: too much has come, stop reading."""
         if not self._discarded and len(self._pieces) + len(data) <= self.limit:
             self._pieces += data
             return True

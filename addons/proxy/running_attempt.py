@@ -109,7 +109,7 @@ class RunningAttempt:
         return self.id == number
 
     def head_arrived(self) -> None:
-        """Its connection has brought an answer: from now on the server may close it while it is idle."""
+        """Mark its connection as used: from now on the server may close it while it is idle."""
         if self._connection is not None:
             self._layer.used.add(self._connection)
         self._reuses = False
@@ -130,7 +130,7 @@ class RunningAttempt:
             yield SendHttp(RequestProtocolError(number, "attempt given up", ErrorCode.CANCEL), connection)
 
     def broke(self, message: str) -> layer.CommandGenerator[None]:
-        """Its connection broke, and the client has nothing of its answer."""
+        """Fail it: its connection broke, and the client has nothing of its answer."""
         self.end()
         yield from self.fail(Failure("reset", message), reused=self._reuses and not answer_begun(message))
 
@@ -153,7 +153,7 @@ class RunningAttempt:
         yield from self._stream.answer()
 
     def tail(self, message: str, kind: FailureKind) -> layer.CommandGenerator[list[bytes] | None]:
-        """Give it up, and ask what ends the stream cleanly, of which the client has a part; None where nothing can."""
+        """Give it up, and ask for the bytes that end a stream that has begun; None where it cannot end cleanly."""
         yield from self.abandon()
         asked = UpstreamFailure(self._stream.flow, kind, message, begun=True)
         yield UpstreamFailedHook(asked)

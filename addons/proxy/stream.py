@@ -19,14 +19,16 @@ The answer's side (`server_state`). It begins with an attempt; an answer of the 
       +--> consume_response_body --- its end: empty, or an error with a good status -------+                       |
              |            |                                                                                        |
              | too large  v                                                                                        |
-             +--> stream_response_body --- breaks off, silence ---> _break_off() --no tail--> errored              |
+             +--> stream_response_body --- breaks off, silence ----> break_off() --no tail--> errored              |
              |            | its end                                   | a tail                                     |
              | its end    v                                           v                                            v
              +---------> done <---------------------------------------+--------------------------------------------+
 
 Until the client has a part of the answer, an attempt that fails is closed, and the addons name the next one, or the
 final answer, by the `upstream_failed` hook. After that there is no silent switch: they give the tail that ends the
-stream cleanly. Sans-io: events in, commands out. It decides nothing. A flow without an Exchange is left to mitmproxy.
+stream cleanly. What interrupts it (its timer, a client that leaves, a router that stops) is in interruptions.py.
+Sans-io: events in, commands out. Whether an answer is one, core/decision/held.py says; what follows a failure, the
+addons. A flow without an Exchange is left to mitmproxy.
 """
 
 from __future__ import annotations
@@ -34,21 +36,21 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, cast
 
-from mitmproxy import flow, http
+from mitmproxy import http
 from mitmproxy.proxy import events, layer
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import DropStream, HttpStream, SendHttp, _events, _hooks
 from mitmproxy.proxy.layers.http._events import RequestEndOfMessage, ResponseData, ResponseEndOfMessage, ResponseHeaders
 
 from switchman.addons.core.servers.deadlines import Deadlines
-from switchman.addons.core.servers.retry import FailureKind
 from switchman.addons.flow.exchange import Exchange, exchange
 from switchman.addons.flow.refusal import refusal
 from switchman.addons.proxy import attempt as attempts
 from switchman.addons.proxy import held_answer, refusing
 from switchman.addons.proxy.client_connection import RefusedRequest, RoutedServer
 from switchman.addons.proxy.held_answer import Failure, HeldError, HeldStream
-from switchman.addons.proxy.keepalive import Pings, as_events, ping_of
+from switchman.addons.proxy.interruptions import Interruptions
+from switchman.addons.proxy.keepalive import Pings, as_events
 from switchman.addons.proxy.request_body import RequestBody
 from switchman.addons.proxy.running_attempt import RunningAttempt
 
@@ -57,8 +59,6 @@ if TYPE_CHECKING:
 
 type ProtocolError = _events.RequestProtocolError | _events.ResponseProtocolError
 ANSWER = (ResponseHeaders, _events.ResponseTrailers, ResponseEndOfMessage, _events.ResponseProtocolError)
-EARLY = 0.001  # seconds: a timer may ring so much before its time
-STOPPED = "The router was stopped before the answer was complete."
 CRASHED = "The router failed at this request; its own log says why."
 
 
@@ -76,6 +76,7 @@ class RoutedStream(HttpStream):
         self.body = RequestBody(context.options.switchman_max_body_bytes)
         self.attempt = RunningAttempt(self, parent)
         self.pings = Pings(stream_id, context.client)
+        self.interruptions = Interruptions(self)
 
     def _handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
         if type(event) is ResponseData:  # by far the most frequent event, so it takes the shortest way
@@ -93,10 +94,10 @@ class RoutedStream(HttpStream):
                 self.deadlines.hear(self.clock())
             self.watch()
         elif isinstance(event, attempts.DeadlineExpired):
-            yield from self._expire()
+            yield from self.interruptions.timer_rings()
             return
         elif isinstance(event, attempts.RouterStops):
-            yield from self._stop()
+            yield from self.interruptions.router_stops()
             return
         yield from super()._handle_event(event)
 
@@ -105,7 +106,8 @@ class RoutedStream(HttpStream):
         self.parent.watch(self.deadlines.due)
 
     @property
-    def _exchange(self) -> Exchange | None:
+    def x(self) -> Exchange | None:
+        """The request's Exchange; None before its head is here, and for a flow that is left to mitmproxy."""
         return exchange(self.flow) if hasattr(self, "flow") else None
 
     # --- the request comes in
@@ -114,7 +116,7 @@ class RoutedStream(HttpStream):
         if isinstance(event, RefusedRequest):
             self.flow = http.HTTPFlow(self.context.client, self.context.server)
             yield from refusing.record_refused(self.flow, event)
-            yield from self._drop()
+            yield from self.drop()
             return
         if not event.end_stream:
             self.deadlines.await_body(self.clock(), self.parent.body_timeout)
@@ -130,7 +132,7 @@ class RoutedStream(HttpStream):
         if (problem := refusing.problem_of(self.flow.request, self.mode)) is None:
             return False
         yield _hooks.HttpRequestHeadersHook(self.flow)  # the addons have not seen it yet
-        yield from self._refuse(problem, 400)
+        yield from self.refuse(problem, 400)
         return True
 
     def state_consume_request_body(self, event: events.Event) -> layer.CommandGenerator[None]:
@@ -141,7 +143,7 @@ class RoutedStream(HttpStream):
             self.deadlines.await_body(self.clock(), self.parent.body_timeout)
             self.watch()
             if not self.body.feed(event.data):
-                yield from self._refuse(self.body.problem, 413)
+                yield from self.refuse(self.body.problem, 413)
         elif isinstance(event, RequestEndOfMessage):
             self.deadlines.begin_request(x.started, x.deadline)
             self.flow.request.timestamp_end = time.time()
@@ -162,13 +164,13 @@ class RoutedStream(HttpStream):
         elif isinstance(event, _events.RequestTrailers):
             self.flow.request.trailers = event.trailers
 
-    def _refuse(self, message: str, status: int) -> layer.CommandGenerator[None]:
+    def refuse(self, message: str, status: int) -> layer.CommandGenerator[None]:
         """Answer in the middle of the request."""
         self.deadlines.clear()
         yield from refusing.refuse(self.flow, self.stream_id, message, status)
-        yield from self._drop()
+        yield from self.drop()
 
-    def _drop(self) -> layer.CommandGenerator[None]:
+    def drop(self) -> layer.CommandGenerator[None]:
         self.flow.live = False
         self.client_state = self.server_state = self.state_errored
         yield DropStream(self.stream_id)
@@ -205,7 +207,7 @@ class RoutedStream(HttpStream):
         yield from super().state_wait_for_response_headers(event)
 
     def state_hold_answer(self, event: events.Event) -> layer.CommandGenerator[None]:
-        x, ended = self._exchange, isinstance(event, ResponseEndOfMessage)
+        x, ended = self.x, isinstance(event, ResponseEndOfMessage)
         data = event.data if isinstance(event, ResponseData) else b""
         if x is None or self.held is None or not (data or ended):
             return
@@ -224,7 +226,7 @@ class RoutedStream(HttpStream):
                 yield from self.state_stream_response_body(event)
 
     def state_consume_response_body(self, event: events.Event) -> layer.CommandGenerator[None]:
-        x = self._exchange
+        x = self.x
         if isinstance(event, ResponseEndOfMessage) and x is not None and x.attempt is not None:
             failure = held_answer.whole_failure(x, self.flow.response, self.response_body_buf)
             if failure is not None:
@@ -234,8 +236,8 @@ class RoutedStream(HttpStream):
         yield from super().state_consume_response_body(event)
         if len(self.response_body_buf) <= held_answer.MAX_WHOLE_REPLY or self.flow.response is None:
             return
-        if held_answer.must_be_whole(x):
-            yield from self.attempt.fail(held_answer.TOO_LARGE)
+        if (failure := held_answer.oversized_failure(x)) is not None:
+            yield from self.attempt.fail(failure)
             return
         self.flow.response.stream = True
         body = bytes(self.response_body_buf)
@@ -244,7 +246,7 @@ class RoutedStream(HttpStream):
         yield SendHttp(ResponseData(self.stream_id, body), self.context.client)
 
     def start_response_stream(self) -> layer.CommandGenerator[None]:
-        x, head = self._exchange, self.flow.response
+        x, head = self.x, self.flow.response
         if x is None or x.reply is None or x.attempt is None or head is None:
             yield from self._begin_stream(x)
             return
@@ -266,7 +268,7 @@ class RoutedStream(HttpStream):
         pipe = self.flow.response.stream if self.flow.response else None
         if type(event) is ResponseData and callable(pipe):
             for chunk in cast(list[bytes], pipe(event.data)):
-                self.deadlines.spoken(self.deadlines.heard)
+                self.deadlines.sent(self.deadlines.heard)
                 yield SendHttp(ResponseData(self.stream_id, chunk), self.context.client)
         else:
             yield from super().state_stream_response_body(event)
@@ -283,7 +285,7 @@ class RoutedStream(HttpStream):
         yield from self.send_response()
 
     def send_response(self, already_streamed: bool = False) -> layer.CommandGenerator[None]:
-        x = self._exchange
+        x = self.x
         if already_streamed or x is None or not x.pinged:
             yield from super().send_response(already_streamed)
             return
@@ -306,31 +308,8 @@ class RoutedStream(HttpStream):
 
     # --- something went wrong
 
-    def _break_off(self, message: str, kind: FailureKind = "stream") -> layer.CommandGenerator[None]:
-        """End a stream of which the client has a part: with the tail that the addons give, or a broken connection."""
-        tail = yield from self.attempt.tail(message, kind)
-        if (yield from self.check_killed(True)):
-            return
-        if tail is not None:
-            for chunk in tail:
-                yield SendHttp(ResponseData(self.stream_id, chunk), self.context.client)
-            yield from self.send_response(already_streamed=True)
-            return
-        self.flow.error = flow.Error(message)
-        yield _hooks.HttpErrorHook(self.flow)
-        broken = _events.ResponseProtocolError(self.stream_id, message, _events.ErrorCode.GENERIC_SERVER_ERROR)
-        yield SendHttp(broken, self.context.client)
-        yield from self._drop()
-
-    def _cut(self, message: str, unsent: FailureKind, begun: FailureKind) -> layer.CommandGenerator[None]:
-        """Give the attempt up; what follows hangs on whether the client has a part of its answer."""
-        if self.server_state == self.state_stream_response_body:
-            yield from self._break_off(message, begun)
-        elif self._is_unsent and self._exchange is not None:
-            yield from self.attempt.fail(Failure(unsent, message))
-
     @property
-    def _is_unsent(self) -> bool:
+    def is_unsent(self) -> bool:
         """Is an attempt under way of which the client has nothing yet?"""
         return self.server_state in (
             self.state_wait_for_response_headers,
@@ -338,61 +317,14 @@ class RoutedStream(HttpStream):
             self.state_consume_response_body,
         )
 
-    def _expire(self) -> layer.CommandGenerator[None]:
-        """The timer rang: send a ping, or end what took too long."""
-        x, expired = self._exchange, self.deadlines.expired(self.clock() + EARLY)
-        if x is None or expired is None:
-            pass
-        elif expired == "ping":
-            yield from self._ping(x)
-        elif self.client_state == self.state_consume_request_body:
-            yield from self._refuse(self.deadlines.told(expired), 408)
-        else:
-            yield from self._cut(self.deadlines.told(expired), "timeout", "stream")
-        self.watch()
-
-    def _ping(self, x: Exchange) -> layer.CommandGenerator[None]:
-        if self.server_state == self.state_stream_response_body:
-            yield from self.pings.within_stream(x)
-        else:
-            head = self.flow.response if self.server_state == self.state_hold_answer else None
-            yield from self.pings.before_answer(x, [ping_of(x)], head, self.flow.request)
-        self.deadlines.spoken(self.clock())
-
-    def _stop(self) -> layer.CommandGenerator[None]:
-        """The router stops: end this request with words for its client."""
-        if self.client_state == self.state_consume_request_body:
-            yield from self._refuse(STOPPED, 503)
-        else:
-            yield from self._cut(STOPPED, "cancelled", "cancelled")
-
     def handle_protocol_error(self, event: ProtocolError) -> layer.CommandGenerator[None]:
-        x = self._exchange
+        x = self.x
         if x is not None and isinstance(event, _events.RequestProtocolError):
-            yield from self._client_failed(x, event)
+            yield from self.interruptions.client_fails(x, event)
         elif x is not None and self.server_state == self.state_stream_response_body:
             self.attempt.end()
-            yield from self._break_off(event.message)
-        elif x is not None and self._is_unsent:
+            yield from self.interruptions.break_off(event.message)
+        elif x is not None and self.is_unsent:
             yield from self.attempt.broke(event.message)
         else:
             yield from super().handle_protocol_error(event)
-
-    def _client_failed(self, x: Exchange, event: _events.RequestProtocolError) -> layer.CommandGenerator[None]:
-        """The client left, or sent what cannot be read. A server at work for it is stopped.
-
-        A client that has its whole answer may leave before the server has closed the stream: that is no failure.
-        """
-        refusing.note_malformed(self.flow, event)
-        unfinished = self.server_state not in (self.state_done, self.state_errored)
-        streaming = self.server_state == self.state_stream_response_body
-        if self.client_state == self.state_done and unfinished:
-            yield from self.attempt.abandon()
-        if streaming and self.flow.response is not None and held_answer.is_all_said(x):
-            self.flow.response.timestamp_end = time.time()
-            yield _hooks.HttpResponseHook(self.flow)
-        elif unfinished and self.client_state != self.state_errored:
-            self.flow.error = flow.Error(event.message)
-            yield _hooks.HttpErrorHook(self.flow)
-        self.deadlines.clear()
-        yield from self._drop()

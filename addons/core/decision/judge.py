@@ -90,7 +90,7 @@ class Verdict:
 
     @property
     def is_answer(self) -> bool:
-        """Whether it may be kept, and a conversation stay with who gave it."""
+        """Whether caches may store it and a conversation may stick to its target."""
         return self.kind == "ok"
 
     @property
@@ -146,7 +146,7 @@ class Ending:
 
 
 def judge(end: Ending) -> Verdict:
-    """The verdict. Pure, and the same whichever way the end came to be known."""
+    """The verdict on one attempt, the same whichever way its end came to be known."""
     reply = end.reply
     if reply is not None and end.streamed:
         if reply.error is not None and end.how not in ("error", "status"):  # 1
@@ -170,8 +170,28 @@ def judge(end: Ending) -> Verdict:
             return _complete(end)
 
 
+def outcome_of(
+    last: Verdict | None, *, status: int | None, is_kept: bool = False, left: bool = False, message: str | None = None
+) -> tuple[Outcome, str | None]:
+    """What a request came to that the router did not answer itself, and what went wrong, for a person.
+
+    `last`: the verdict on its last attempt, None where there was none. `status`: of the client's answer, None where it
+    got none. `is_kept`: that answer is an error that was held back. `left`: the client is gone, or the router stops, as
+    `message` says.
+    """
+    if is_kept:
+        refused = last is not None and last.kind == "refused"
+        return "upstream_error", None if refused else f"status {status} from the last server that answered"
+    if last is not None and last.kind != "left":
+        return last.outcome, last.error
+    if left:
+        return "cancelled", message
+    # Another addon than ours has answered.
+    return ("ok" if status is not None and status < 400 else "upstream_error"), None
+
+
 def _complete(end: Ending) -> Verdict:
-    """Of an answer whose body came whole."""
+    """Judge an answer whose body came whole."""
     reply = end.reply
     if end.failed is not None:  # 7
         return _by_error(end)

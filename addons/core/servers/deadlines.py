@@ -36,7 +36,11 @@ NOT_CONNECTED: Final = "timed out: no connection within the connect deadline of"
 
 @dataclass(slots=True)
 class Deadlines:
-    """The times of one request, and of the attempt that is under way for it."""
+    """The times of one request, and of the attempt that is under way for it.
+
+    `heard` is the one field that is written from outside: the stream sets it for each piece of an answer, its most
+    frequent event by far, and so saves a call. All others change by the methods only.
+    """
 
     phase: Phase = "nothing"
     heard: float = inf  # the last sign of the peer that is waited for; may be set while nothing is waited for
@@ -81,7 +85,7 @@ class Deadlines:
         self.answer_by = now + self.limits.first_byte
 
     def hear(self, now: float) -> None:
-        """Something came of the answer. A stream's data does this without a call: it sets `heard`."""
+        """Something came of the answer."""
         self.heard = now
 
     def head_arrived(self, now: float) -> None:
@@ -100,7 +104,7 @@ class Deadlines:
             self.phase, self.heard = "rest", now
             self.ping_at = now + self.ping_after
 
-    def spoken(self, now: float) -> None:
+    def sent(self, now: float) -> None:
         """The client was sent something, be it a ping."""
         self.ping_at = now + self.ping_after
 
@@ -134,7 +138,7 @@ class Deadlines:
     def _silence_ends(self) -> float:
         return self.heard + self.limits.idle if self.phase == "rest" else self.answer_by
 
-    def told(self, expired: Expired) -> str:
+    def message(self, expired: Expired) -> str:
         """What to tell the person of a deadline that has passed."""
         limits = self.limits
         match expired:

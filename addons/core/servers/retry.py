@@ -17,7 +17,7 @@ FailureKind = Literal[
     "status",  # a retriable status
     "error",  # a good status, and nothing but an error behind it
     "stream",  # the upstream died after its answer had begun: recorded, never retried
-    "cancelled",  # the client left: never counts against the upstream
+    "cancelled",  # the router stops: never counts against the upstream
 ]
 
 # FIELD section 3. 529 is Anthropic's "overloaded". 400 and 422 are the client's own fault: never tried elsewhere.

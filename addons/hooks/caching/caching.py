@@ -262,6 +262,7 @@ def _server(rules: Ruleset, name: str) -> Server | None:
 
 def _content(flow: http.HTTPFlow, x: Exchange) -> bytes | None:
     """All that the client got, if it got a good answer and it is not too long."""
+    # A cached answer is given again with the status 200, so one with another good status (201, 206) is not kept.
     if flow.response is None or flow.response.status_code != 200:
         return None
     if x.pipe is None:

@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 
 class Failover:
-    """What follows an attempt that failed. Judging has said how it did.
+    """Choose what follows a failed attempt: the same server, the next candidate, or the final answer.
 
     Writes: last_answer, pipe, reply.
     """
@@ -103,7 +103,7 @@ class Failover:
                 self._next_or_last(flow, x, failure)  # 5, 6
 
     def response(self, flow: http.HTTPFlow) -> None:
-        """A server that refuses a request without our additions too had nothing against them: later ones get them."""
+        """Forget a recorded lack if the retry without our additions was rejected too."""
         if (x := exchange(flow)) is None or flow.response is None or flow.response.status_code not in REJECTED:
             return
         for before, last in zip(x.attempts, x.attempts[1:], strict=False):
@@ -115,7 +115,7 @@ class Failover:
                 self.rewriting.without["reasoning"].discard(_lacking(before, "reasoning"))
 
     def _keep_answer(self, x: Exchange, attempt: Attempt, failure: UpstreamFailure) -> None:
-        """In case it is the best there is."""
+        """Keep this error answer; the client gets it if no later attempt does better."""
         if failure.failed is not None:
             x.last_answer = relayed_error(x, failure.failed, failure.response)
         elif failure.response is not None:
@@ -153,7 +153,7 @@ class Failover:
 
 
 def _lacking(attempt: Attempt, feature: Feature) -> str:
-    """Whose lack it is: thinking is a matter of the model."""
+    """The key in `Rewriting.without`: the target for reasoning, else the server's name."""
     return attempt.target if feature == "reasoning" else attempt.candidate.server.name
 
 

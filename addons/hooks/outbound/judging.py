@@ -11,7 +11,7 @@ import time
 
 from mitmproxy import http
 
-from switchman.addons.core.decision.judge import Ending, How, Verdict, judge
+from switchman.addons.core.decision.judge import Ending, How, Verdict, judge, outcome_of
 from switchman.addons.core.servers.retry import parse_retry_after
 from switchman.addons.flow.exchange import Attempt, Exchange, exchange
 from switchman.addons.proxy.attempt import UpstreamFailure
@@ -21,7 +21,7 @@ STOPPED = "The router was stopped before the answer was complete."
 
 
 class Judging:
-    """After Processing, which may find an error within an answer, and before all who read the verdict.
+    """Judge each attempt once and tell the breakers. Runs after Processing, before all who read the verdict.
 
     Writes: attempt.verdict, attempt.ended, outcome, error.
     """
@@ -46,7 +46,7 @@ class Judging:
         self._settle(x, flow)
 
     def error(self, flow: http.HTTPFlow) -> None:
-        """The client left, or was refused by the proxy; be it that it had all it wanted by then."""
+        """The client left, or the proxy refused it. After the last word its answer still counts."""
         if (x := exchange(flow)) is None:
             return
         if (attempt := x.attempt) is not None and attempt.verdict is None:
@@ -56,7 +56,7 @@ class Judging:
         self._settle(x, flow, left=True)
 
     def done(self) -> None:
-        """Of `switchman serve` nothing runs by now; mitmproxy's own tools end without waiting for anybody."""
+        """End what still runs: only mitmdump and mitmweb stop with requests under way."""
         self.runtime.stopping()
         for flow in list(self.runtime.underway.values()):
             self.error(flow)
@@ -101,19 +101,14 @@ class Judging:
         return verdict
 
     def _settle(self, x: Exchange, flow: http.HTTPFlow, *, left: bool = False) -> None:
-        """What the request came to, unless the router has answered it itself. `left`: its client may be gone."""
+        """Write what the request came to, unless the router has answered it itself. `left`: its client may be gone."""
         if x.outcome is not None:
             return
-        verdict = x.verdict
-        if x.last_answer is not None and flow.response is x.last_answer:
-            x.outcome = "upstream_error"
-            if verdict is None or verdict.kind != "refused":
-                x.error = f"status {x.last_answer.status_code} from the last server that answered"
-        elif verdict is not None and verdict.kind != "left":
-            x.outcome, x.error = verdict.outcome, verdict.error
-        elif left:
-            x.outcome, x.error = "cancelled", flow.error.msg if flow.error else None
-            if self.runtime.is_stopping:
-                x.error = STOPPED
-        else:  # by another addon than ours
-            x.outcome = "ok" if flow.response is not None and flow.response.status_code < 400 else "upstream_error"
+        why = flow.error.msg if left and flow.error else None
+        x.outcome, x.error = outcome_of(
+            x.verdict,
+            status=flow.response.status_code if flow.response is not None else None,
+            is_kept=x.last_answer is not None and flow.response is x.last_answer,
+            left=left,
+            message=STOPPED if self.runtime.is_stopping else why,
+        )

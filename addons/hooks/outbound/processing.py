@@ -71,7 +71,7 @@ class Processing:
 
 
 def _read(response: http.Response, answer: Translation | None) -> dict[str, Any] | None:
-    """The reply, None if it is not a JSON object. A stream that was not to be one is put together first.
+    """The reply, None if it is not a JSON object. A stream that nobody asked for is put together first.
 
     Raises StreamFailed for an answer to be translated that is an error in spite of its status.
     """

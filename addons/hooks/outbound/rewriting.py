@@ -62,7 +62,7 @@ class Rewriting:
         x.routed = time.monotonic()
 
     def prepare(self, flow: http.HTTPFlow, x: Exchange) -> bool:
-        """Make `flow.request` the attempt at the next candidate that can be told the request; False if none is left."""
+        """Rewrite `flow.request` for the next candidate that can express it; False if none is left."""
         assert x.plan is not None
         while x.next_candidate < len(x.plan.candidates):
             candidate = x.plan.candidates[x.next_candidate]
@@ -155,10 +155,10 @@ class Rewriting:
         return cut, harmless, withheld
 
     def again(self, flow: http.HTTPFlow, x: Exchange) -> bool:
-        """Prepare the last attempt's candidate once more, or one after it; False if none can be told the request."""
+        """Rewrite for the last attempt's candidate once more, or for one after it; False if none can express it."""
         x.next_candidate -= 1
         while x.plan is not None and x.plan.candidates[x.next_candidate] is not x.attempts[-1].candidate:
-            x.next_candidate -= 1  # past candidates that could not be told the request
+            x.next_candidate -= 1  # past candidates that could not express the request
         return self.prepare(flow, x)
 
 
@@ -213,7 +213,7 @@ def _without_own(fields: Fields, is_own: Callable[[str], bool]) -> Iterator[tupl
 
 
 def _key(given: Fields, server: Server, rendered: Rendered | None) -> str | None:
-    """The key to send in the place of the client's credentials; None where what is left of those goes on as it is."""
+    """The key that replaces the client's credentials; None leaves them as they are."""
     if server.api_key is not None:
         return server.api_key.get_secret_value()
     if rendered is None or rendered.answer is None:

@@ -57,7 +57,7 @@ class ArbiterLayer:
     def __init__(self, current: Callable[[], Arbiter | None], clock: Callable[[], float] = time.monotonic) -> None:
         self._current, self._clock = current, clock
         self._verdicts: OrderedDict[tuple[object, ...], tuple[Judgement, float]] = OrderedDict()
-        self._breakers = Breakers()
+        self._breakers = Breakers()  # of its own: asking an arbiter is no attempt of a request, so nothing judges it
         self._speakers: dict[Server, asyncio.Task[Speaker]] = {}
         self._warming: asyncio.Task[None] | None = None
         self._warmed = float("-inf")

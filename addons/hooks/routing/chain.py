@@ -55,7 +55,7 @@ class Chain:
     def __init__(self, runtime: Runtime, layers: Sequence[Layer]) -> None:
         self.runtime = runtime
         self.layers: list[Layer] = list(layers)
-        self._breakers = Breakers()
+        self._breakers = Breakers()  # of its own: a layer's answer is no attempt of a request, so nothing judges it
 
     def start(self) -> None:
         """Load the plug-ins. Called once, when the proxy starts."""

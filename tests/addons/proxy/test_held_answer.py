@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from mitmproxy import http
 
+from switchman.addons.core.decision.held import MAX_ERROR
 from switchman.addons.core.request.call import Endpoint
 from switchman.addons.core.routes.plan import Candidate
 from switchman.addons.core.servers.servers import Server
@@ -16,7 +17,7 @@ from switchman.addons.core.streams.pipe import Pipe
 from switchman.addons.core.streams.reply import ReplyCollector
 from switchman.addons.flow.exchange import Attempt, Exchange
 from switchman.addons.proxy import held_answer
-from switchman.addons.proxy.held_answer import HeldError, HeldStream, is_all_said, must_be_whole, whole_failure
+from switchman.addons.proxy.held_answer import HeldError, HeldStream, is_all_said, oversized_failure, whole_failure
 from switchman.addons.testing import make_call
 
 HEAD = http.Response.make(200, b"", {"content-type": "text/event-stream"})
@@ -122,7 +123,7 @@ def test_a_whole_answer_may_be_an_error_with_a_good_status() -> None:
         (200, b'["error"]'),
         (200, b'"error"'),
         (404, json.dumps(BUSY).encode()),
-        (200, json.dumps({**BUSY, "x": "x" * held_answer.MAX_ERROR}).encode()),
+        (200, json.dumps({**BUSY, "x": "x" * MAX_ERROR}).encode()),
     ],
 )
 def test_what_is_an_answer_is_no_failure(status: int, body: bytes) -> None:
@@ -144,9 +145,11 @@ def test_an_empty_answer_is_a_failure_where_text_was_asked_for() -> None:
 def test_a_client_that_was_pinged_must_be_answered_whole() -> None:
     """Nobody else, unless its answer is translated (test_stream.py)."""
     x = exchange_of()
-    assert not must_be_whole(x) and not must_be_whole(None)
+    assert oversized_failure(x) is oversized_failure(None) is None
     x.pinged = True
-    assert must_be_whole(x)
+    failure = oversized_failure(x)
+    assert failure is not None
+    assert (failure.kind, failure.message) == ("reset", "a reply of more than 67108864 bytes that is no stream")
 
 
 def test_all_is_said_after_the_last_word_and_nothing_held_back() -> None:

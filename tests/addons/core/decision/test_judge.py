@@ -13,6 +13,7 @@ from switchman.addons.core.decision.judge import (
     Kind,
     Verdict,
     judge,
+    outcome_of,
     telling_statuses,
 )
 from switchman.addons.core.dialects.neutral.form import Failed
@@ -243,3 +244,47 @@ def test_what_may_tell_of_a_lack_is_held_back() -> None:
     assert telling_statuses(call(), rendered(reasons=True)) == {400, 422}
     assert telling_statuses(call("responses"), rendered()) == {404, 405, 501}
     assert telling_statuses(call("responses"), rendered(answer=json)) == frozenset()
+
+
+VERDICTS: list[tuple[Verdict, str]] = [
+    (Verdict("ok", "answered"), "ok"),
+    (Verdict("beside", "failed"), "ok"),
+    (Verdict("stream", "failed", "it broke"), "stream_error"),
+    (Verdict("stopped", None, "stopped"), "stream_error"),
+    (Verdict("refused", "answered", "no"), "upstream_error"),
+    (Verdict("timeout", "failed", "silence"), "upstream_error"),
+]
+
+
+@pytest.mark.parametrize(("last", "outcome"), VERDICTS)
+@pytest.mark.parametrize("left", [False, True])
+def test_a_request_comes_to_what_its_last_attempt_did(last: Verdict, outcome: str, left: bool) -> None:
+    """Whoever left after that, and whatever the status was."""
+    for status in (200, 404, None):
+        assert outcome_of(last, status=status, left=left, message="gone") == (outcome, last.error)
+
+
+@pytest.mark.parametrize("left", [False, True])
+def test_an_error_that_was_held_back_is_not_the_last_attempts(left: bool) -> None:
+    """Unless it was refused: then the client's own fault is all that there is to say."""
+    said = "status 503 from the last server that answered"
+    for last in (None, Verdict("timeout", "failed", "silence"), Verdict("ok", "answered"), Verdict("left", None)):
+        assert outcome_of(last, status=503, is_kept=True, left=left, message="gone") == ("upstream_error", said)
+    refused = Verdict("refused", "answered", "no")
+    assert outcome_of(refused, status=400, is_kept=True, left=left, message="gone") == ("upstream_error", None)
+
+
+@pytest.mark.parametrize("last", [None, Verdict("left", None, "m"), Verdict("left", "answered", "m")])
+def test_a_request_whose_client_left_was_cancelled(last: Verdict | None) -> None:
+    """Before any attempt, or within one; the reason is what the hook told."""
+    for status in (200, None):
+        assert outcome_of(last, status=status, left=True, message="gone") == ("cancelled", "gone")
+    assert outcome_of(last, status=None, left=True) == ("cancelled", None)
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"), [(200, "ok"), (304, "ok"), (399, "ok"), (400, "upstream_error"), (None, "upstream_error")]
+)
+def test_an_answer_of_another_addon_is_told_by_its_status(status: int | None, outcome: str) -> None:
+    """Nobody was asked for it."""
+    assert outcome_of(None, status=status) == (outcome, None)

@@ -66,7 +66,7 @@ def test_each_piece_of_the_body_gives_the_client_more_time() -> None:
     assert deadlines.due == 13.0
     deadlines.await_body(12.5, 3.0)
     assert (deadlines.due, deadlines.expired(15.4), deadlines.expired(15.5)) == (15.5, None, "body")
-    assert deadlines.told("body") == "The request's body did not arrive: nothing came for 3 s."
+    assert deadlines.message("body") == "The request's body did not arrive: nothing came for 3 s."
 
 
 def test_a_complete_request_waits_for_no_body() -> None:
@@ -94,7 +94,7 @@ def test_an_answer_must_begin_by_the_first_byte_deadline() -> None:
     deadlines = asking(100.0)
     deadlines.await_answer(104.0)
     assert (deadlines.due, deadlines.expired(163.9), deadlines.expired(164.0)) == (164.0, None, "first_byte")
-    assert deadlines.told("first_byte") == "no answer within the first-byte deadline of 60 s"
+    assert deadlines.message("first_byte") == "no answer within the first-byte deadline of 60 s"
 
 
 def test_an_answer_that_has_begun_may_be_silent_for_the_idle_deadline() -> None:
@@ -104,7 +104,7 @@ def test_an_answer_that_has_begun_may_be_silent_for_the_idle_deadline() -> None:
     assert (deadlines.due, deadlines.expired(139.9), deadlines.expired(140.0)) == (140.0, None, "idle")
     deadlines.hear(139.0)
     assert (deadlines.due, deadlines.expired(168.0), deadlines.expired(169.0)) == (169.0, None, "idle")
-    assert deadlines.told("idle") == "nothing came for 30 s, the idle deadline"
+    assert deadlines.message("idle") == "nothing came for 30 s, the idle deadline"
 
 
 def test_a_stream_must_bring_its_first_event_by_the_first_byte_deadline() -> None:
@@ -120,6 +120,7 @@ def test_a_stream_that_has_begun_is_past_the_first_byte_deadline() -> None:
     """Only its silence, and the ends of attempt and request, count from then on."""
     deadlines = held()
     deadlines.stream_begins(150.0)
+    assert (deadlines.due, deadlines.expired(179.9), deadlines.expired(180.0)) == (180.0, None, "idle")
     deadlines.hear(161.0)
     assert (deadlines.due, deadlines.expired(190.9), deadlines.expired(191.0)) == (191.0, None, "idle")
 
@@ -129,7 +130,7 @@ def test_the_attempt_ends_in_every_phase(phase: Any) -> None:
     """`total` counts from the attempt's start."""
     deadlines = phase(limits=Timeouts(5.0, 60.0, 30.0, 7.0))
     assert (deadlines.due, deadlines.expired(106.9), deadlines.expired(107.0)) == (107.0, None, "total")
-    assert deadlines.told("total") == "no complete answer within the total deadline of 7 s"
+    assert deadlines.message("total") == "no complete answer within the total deadline of 7 s"
 
 
 @pytest.mark.parametrize("phase", [asked, held, streaming])
@@ -137,7 +138,7 @@ def test_the_request_ends_in_every_phase(phase: Any) -> None:
     """The message says how long the request had, from its own start."""
     deadlines = phase(started=90.0, end=105.0)
     assert (deadlines.due, deadlines.expired(104.9), deadlines.expired(105.0)) == (105.0, None, "total")
-    assert deadlines.told("total") == "no complete answer within the total deadline of 15 s"
+    assert deadlines.message("total") == "no complete answer within the total deadline of 15 s"
 
 
 def test_another_attempt_has_its_own_end_and_the_same_request() -> None:
@@ -175,9 +176,9 @@ def test_a_silent_stream_is_pinged_again_and_again() -> None:
     """Counted from the last that the client was sent; a ping is no sign of the server."""
     deadlines = streaming(ping_after=10.0)
     assert (deadlines.due, deadlines.expired(109.9), deadlines.expired(110.0)) == (110.0, None, "ping")
-    deadlines.spoken(110.0)
+    deadlines.sent(110.0)
     assert (deadlines.due, deadlines.expired(119.9), deadlines.expired(120.0)) == (120.0, None, "ping")
-    deadlines.spoken(125.0)
+    deadlines.sent(125.0)
     assert (deadlines.due, deadlines.expired(130.0)) == (130.0, "idle")
 
 
@@ -198,7 +199,7 @@ def test_pings_begin_with_the_answer_unless_they_are_early() -> None:
 def test_pings_that_have_begun_go_on_through_another_attempt() -> None:
     """A server with slower pings does not delay the one that is due."""
     deadlines = asked(ping_after=10.0, early=True)
-    deadlines.spoken(110.0)
+    deadlines.sent(110.0)
     deadlines.begin_attempt(112.0, 112.0, LIMITS, 50.0, True)
     deadlines.await_answer(112.0)
     assert deadlines.due == 120.0

@@ -1,0 +1,106 @@
+"""Is it an answer? Asked of an answer that is held back, while another server may still be asked instead.
+
+judge() says how an attempt ended; these functions say whether it has to end before its client gets a part of it:
+- A stream has begun with its first event. An error in its place, or an end, is no answer.
+- A whole answer is none where it is empty although text was asked for, or an error that comes with a good status.
+- An answer that is too large to be held back is none where it cannot be passed on as it comes.
+`retry_statuses` are those for which another server is asked; none where there is no other.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Final, Literal, Protocol
+
+from switchman.addons.core.dialects.errors import decode_failure, failure_in
+from switchman.addons.core.dialects.neutral.form import Failed
+from switchman.addons.core.request.call import Call
+from switchman.addons.core.servers.retry import FailureKind
+from switchman.addons.core.streams.reply import ReplyCollector
+
+MAX_ERROR: Final = 64 * 1024  # bytes; an error object is smaller than this, and a larger answer is not looked at
+TEXT: Final = ("chat", "completion", "responses")
+
+
+class Body(Protocol):
+    """Bytes, or a buffer of them that is copied only where it has to be."""
+
+    def __len__(self) -> int: ...
+    def __bytes__(self) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True)
+class NoAnswer:
+    """Why another server should be asked. `message` is for a person; `failed`: the error behind a good status."""
+
+    kind: FailureKind
+    message: str
+    failed: Failed | None = None
+
+
+def judge_start(
+    reply: ReplyCollector,
+    *,
+    ended: bool,
+    has_output: bool,
+    knows_pings: bool,
+    status: int | None,
+    retry_statuses: frozenset[int],
+) -> NoAnswer | Literal["begins", "waits"]:
+    """Judge a stream by what `reply` has read of it so far.
+
+    `has_output`: some of what came last is for the client. Before the first event it can only be comments and pings:
+    a client that `knows_pings` gets those while it waits, for any other one the answer begins with them.
+    """
+    if reply.refused and reply.failure is not None:
+        failed = decode_failure(reply.failure)
+        return _error(status, failed) if failed.status in retry_statuses else "begins"
+    if reply.begun:
+        return "begins"
+    if ended:
+        return NoAnswer("reset", "the server's stream ended before its first event") if retry_statuses else "begins"
+    return "waits" if knows_pings or not has_output else "begins"
+
+
+def judge_whole(
+    call: Call | None, status: int | None, body: Body, retry_statuses: frozenset[int]
+) -> NoAnswer | Failed | None:
+    """Judge a whole answer. Failed: an error with a good status that is passed on. None: an answer.
+
+    `call`: None for what is no LLM call. `status`: of its head, None where there is none.
+    """
+    wants_text = call is not None and call.endpoint.operation in TEXT and status is not None and status < 300
+    if not len(body) and retry_statuses and wants_text:
+        return NoAnswer("reset", "the server's answer is empty")
+    failed = _error_in(body) if call is not None and status is not None and status < 400 else None
+    return _error(status, failed) if failed is not None and failed.status in retry_statuses else failed
+
+
+def judge_oversized(limit: int, *, pinged: bool, translated: bool) -> NoAnswer | None:
+    """Judge a whole answer of more than `limit` bytes, which cannot be held back until its end.
+
+    It may be passed on as it comes, unless its client has the head of a stream already (`pinged`), or hears another
+    dialect than the server's (`translated`).
+    """
+    if pinged or translated:
+        return NoAnswer("reset", f"a reply of more than {limit} bytes that is no stream")
+    return None
+
+
+def _error(status: int | None, failed: Failed) -> NoAnswer:
+    return NoAnswer("error", f"status {status} with an error for an answer: {failed.message}", failed)
+
+
+def _error_in(body: Body) -> Failed | None:
+    """The error that a whole answer is in spite of its status."""
+    if len(body) > MAX_ERROR:
+        return None
+    data = bytes(body)
+    if b'"error"' not in data:
+        return None
+    try:
+        obj = json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+    return failure_in(obj) if isinstance(obj, dict) else None

@@ -1,0 +1,162 @@
+"""Is it an answer? Asked of the beginning of a stream, of a whole answer, and of one that is too large to hold back."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from switchman.addons.core.decision.held import (
+    MAX_ERROR,
+    NoAnswer,
+    judge_oversized,
+    judge_start,
+    judge_whole,
+)
+from switchman.addons.core.dialects.neutral.form import Failed
+from switchman.addons.core.request.call import Call, Endpoint, Operation
+from switchman.addons.core.streams.reply import ReplyCollector
+from switchman.addons.core.streams.sse import SSESplitter
+
+RETRY = frozenset({500, 503})
+NOBODY: frozenset[int] = frozenset()  # there is no other server to ask
+TEXT = b'data: {"choices":[{"index":0,"delta":{"content":"a"}}]}\n\n'
+BUSY: dict[str, Any] = {"error": {"message": "busy", "code": 503}}
+WRONG: dict[str, Any] = {"error": {"message": "wrong", "type": "invalid_request_error"}}
+
+
+def event(obj: Any) -> bytes:
+    return b"data: %s\n\n" % json.dumps(obj).encode()
+
+
+def started(
+    data: bytes, retry: frozenset[int] = RETRY, *, ended: bool = False, output: bool = False, pings: bool = True
+) -> NoAnswer | str:
+    """The verdict on a stream of which these bytes have come."""
+    reply = ReplyCollector()
+    for one in SSESplitter().feed(data):
+        reply.feed(one, 1.0)
+    return judge_start(reply, ended=ended, has_output=output, knows_pings=pings, status=200, retry_statuses=retry)
+
+
+def call(operation: Operation = "chat") -> Call:
+    return Call(Endpoint("openai", operation, "/v1"), "", "{}", {}, {}, "m", stream=False)
+
+
+def whole(
+    obj: Any, retry: frozenset[int] = RETRY, *, status: int | None = 200, of: Call | None = None
+) -> NoAnswer | Failed | None:
+    body = obj if isinstance(obj, bytes) else json.dumps(obj).encode()
+    return judge_whole(of or call(), status, body, retry)
+
+
+@pytest.mark.parametrize("ended", [False, True])
+@pytest.mark.parametrize("retry", [RETRY, NOBODY])
+def test_a_stream_begins_with_its_first_event(retry: frozenset[int], ended: bool) -> None:
+    """Whatever follows it, and whoever else could be asked."""
+    assert started(TEXT, retry, ended=ended, output=True) == "begins"
+    assert started(TEXT + event(BUSY), retry, ended=ended, output=True) == "begins"
+
+
+@pytest.mark.parametrize(
+    ("output", "pings", "state"),
+    [(False, False, "waits"), (False, True, "waits"), (True, True, "waits"), (True, False, "begins")],
+)
+def test_comments_are_waited_behind_where_the_client_knows_pings(output: bool, pings: bool, state: str) -> None:
+    """For another one, what goes out is its answer; half an event goes out to nobody."""
+    assert started(b": hello\n\n" + TEXT[:9], output=output, pings=pings) == state
+
+
+@pytest.mark.parametrize("pings", [True, False])
+def test_a_stream_that_ends_before_its_first_event_is_no_answer(pings: bool) -> None:
+    """Where another server can be asked; else the client gets what there is, and does not wait."""
+    for data in (b"", b": hello\n\n"):
+        found = started(data, ended=True, pings=pings)
+        assert found == NoAnswer("reset", "the server's stream ended before its first event")
+        assert started(data, NOBODY, ended=True, pings=pings) == "begins"
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_an_error_in_the_place_of_the_first_event_counts_as_its_status_would(ended: bool) -> None:
+    """Only one for which another server is asked is no answer; a bad request goes to the client at once."""
+    found = started(event(BUSY), ended=ended, output=True)
+    assert isinstance(found, NoAnswer) and found.failed is not None
+    assert (found.kind, found.failed.status) == ("error", 503)
+    assert found.message == "status 200 with an error for an answer: busy"
+    assert started(event(BUSY), NOBODY, ended=ended, output=True) == "begins"
+    assert started(event(WRONG), ended=ended, output=True) == "begins"
+
+
+def test_a_whole_error_with_a_good_status_counts_as_its_own_status_would() -> None:
+    """No answer, where another server is asked for it; else it is the answer that is passed on."""
+    found = whole(BUSY)
+    assert isinstance(found, NoAnswer) and found.failed is not None
+    assert (found.kind, found.failed.status) == ("error", 503)
+    assert found.message == "status 200 with an error for an answer: busy"
+    for passed_on, status in ((whole(WRONG), 400), (whole(BUSY, NOBODY), 503)):
+        assert isinstance(passed_on, Failed) and passed_on.status == status
+
+
+@pytest.mark.parametrize("status", [200, 299, 300, 399])
+def test_an_error_below_400_is_looked_for(status: int) -> None:
+    """A redirect with an error in it is no answer either."""
+    assert isinstance(whole(BUSY, status=status), NoAnswer)
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (200, {"choices": [1]}),
+        (200, {"choices": [1], **BUSY}),
+        (200, {"text": "error"}),
+        (200, b'{"error"'),
+        (200, b"[" * 50_000 + b'"error"'),
+        (200, b"\xff" + json.dumps(BUSY).encode()),
+        (200, ["error"]),
+        (200, "error"),
+        (400, BUSY),
+        (503, BUSY),
+        (None, BUSY),
+    ],
+)
+def test_all_else_is_an_answer(status: int | None, body: Any) -> None:
+    """Half an answer is one, what is no JSON may be one, and an error status speaks for itself."""
+    assert whole(body, status=status) is None
+
+
+@pytest.mark.parametrize(("more", "is_seen"), [(0, True), (1, False)])
+def test_a_large_answer_is_not_looked_at(more: int, is_seen: bool) -> None:
+    """An error is smaller, and reading megabytes takes time."""
+    body = json.dumps(BUSY).encode()
+    body += b" " * (MAX_ERROR + more - len(body))
+    assert (whole(body) is not None) is is_seen
+
+
+def test_an_error_is_looked_for_only_in_what_a_model_was_asked() -> None:
+    """Any other answer may hold what it likes."""
+    assert judge_whole(None, 200, json.dumps(BUSY).encode(), RETRY) is None
+    assert judge_whole(None, 200, b"", RETRY) is None
+
+
+TEXTS: list[Operation] = ["chat", "completion", "responses"]
+
+
+@pytest.mark.parametrize("operation", TEXTS)
+def test_an_empty_answer_is_none_where_text_was_asked_for(operation: Operation) -> None:
+    """And its status was good, and another server can be asked."""
+    empty = NoAnswer("reset", "the server's answer is empty")
+    for status in (200, 204, 299):
+        assert whole(b"", status=status, of=call(operation)) == empty
+    for status in (300, 304, 400, None):
+        assert whole(b"", status=status, of=call(operation)) is None
+    assert whole(b"", NOBODY, of=call(operation)) is None
+    assert whole(b"", of=call("speech")) is None
+
+
+@pytest.mark.parametrize(("pinged", "translated"), [(True, False), (False, True), (True, True)])
+def test_an_answer_that_is_too_large_must_be_whole_for_some_clients(pinged: bool, translated: bool) -> None:
+    """One that has the head of a stream, and one that could not read it; for others it is streamed on."""
+    found = judge_oversized(7, pinged=pinged, translated=translated)
+    assert found == NoAnswer("reset", "a reply of more than 7 bytes that is no stream")
+    assert judge_oversized(7, pinged=False, translated=False) is None
