@@ -65,5 +65,5 @@ def tags(row: Any) -> list[Tag]:
 def model_title(row: Any) -> str:
     """The model names in full, for a tooltip."""
     target = answered_by(row)
-    asked = row.requested_model or "no model"
-    return visible(f"{asked} → {target}" if target and target != asked else asked)
+    requested = row.requested_model or "no model"
+    return visible(f"{requested} → {target}" if target and target != requested else requested)

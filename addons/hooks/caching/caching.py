@@ -71,8 +71,8 @@ class Caching:
         if use.fingerprint is None or use.status != "miss":
             return
         started = time.monotonic()
-        if (kept := await self._look(use.fingerprint.key)) is not None:
-            self._serve(flow, x, kept, LAYER, started)
+        if (cached := await self._look(use.fingerprint.key)) is not None:
+            self._serve(flow, x, cached, LAYER, started)
             return
         detail = "No answer to this very request is kept."
         x.trace.append(TraceLine(LAYER, "miss", detail, elapsed_ms=ms_since(started)))
@@ -145,27 +145,27 @@ class Caching:
             return None
         return unpack(value) if value is not None else None
 
-    def _serve(self, flow: http.HTTPFlow, x: Exchange, kept: CachedAnswer, layer: str, started: float) -> None:
+    def _serve(self, flow: http.HTTPFlow, x: Exchange, cached: CachedAnswer, layer: str, started: float) -> None:
         assert x.call is not None and x.cache is not None and x.cache.fingerprint is not None
-        server = _server(self.runtime.rules.current, kept.server)
+        server = _server(self.runtime.rules.current, cached.server)
         if server is None:
-            x.trace.append(TraceLine(layer, "miss", f"The answer's server {kept.server} is not there any more."))
+            x.trace.append(TraceLine(layer, "miss", f"The answer's server {cached.server} is not there any more."))
             return
-        age = max(0.0, time.time() - kept.kept_at)
-        candidate = Candidate(server, kept.model)
-        named = candidate.target if x.auto else str(kept.reply.get("model") or x.call.model)
-        stamp = Stamp(x.id, x.started_at, named, x.call.wants_usage)
-        body, content_type = replay(kept, x.cache.fingerprint.format, x.call.stream, stamp)
+        age = max(0.0, time.time() - cached.kept_at)
+        candidate = Candidate(server, cached.model)
+        model = candidate.target if x.auto else str(cached.reply.get("model") or x.call.model)
+        stamp = Stamp(x.id, x.started_at, model, x.call.wants_usage)
+        body, content_type = replay(cached, x.cache.fingerprint.format, x.call.stream, stamp)
         headers = {"content-type": content_type, "age": str(int(age))}
         if content_type != JSON:
             headers |= {"cache-control": "no-cache", "x-accel-buffering": "no"}
         flow.response = own_answer(x, http.Response.make(200, body, headers), "cached")
         x.cache.status = "hit"
-        detail = f"Answered {age:.0f} s ago by {candidate.target}, which {kept.layer} had chosen."
-        x.cache.earlier = kept.earlier
-        earlier = kept.earlier if layer == LAYER else None  # the semantic cache has said it already
+        detail = f"Answered {age:.0f} s ago by {candidate.target}, which {cached.layer} had chosen."
+        x.cache.earlier = cached.earlier
+        earlier = cached.earlier if layer == LAYER else None  # the semantic cache has said it already
         x.trace.append(TraceLine(layer, "hit", detail, elapsed_ms=ms_since(started), earlier=earlier))
-        x.plan = Plan((candidate,), layer, kept.route)
+        x.plan = Plan((candidate,), layer, cached.route)
 
 
 class Keeping:

@@ -125,10 +125,10 @@ class Answers:
     async def entries(self, request: http.Request) -> tuple[Entry, ...]:
         """The models that clients are shown, in the order they are shown."""
         rules = self._rules()
-        named = dict.fromkeys(rules.servers.values())
+        servers = dict.fromkeys(rules.servers.values())
         if rules.default in rules.upstreams:
-            named[rules.default] = None
-        listings = await self._listings.of(named, {rules.default: self._credentials(request, rules.default)})
+            servers[rules.default] = None
+        listings = await self._listings.of(servers, {rules.default: self._credentials(request, rules.default)})
         lists = {name: listing.models for name, listing in listings.items() if listing.models is not None}
         return catalogue.merge(rules, lists, self._auto(rules))
 
