@@ -36,7 +36,7 @@ def outcome_look(outcome: str) -> Look:
 
 
 def answered_by(row: Any) -> str | None:
-    """`server/model` of what answered, as core/plan.py's Candidate.target writes it; None where nothing did."""
+    """`server/model` of what answered, as Candidate.target (core/routes/plan.py) has it; None where nothing did."""
     if not row.server:
         return None
     return f"{row.server}/{row.model}" if row.model else str(row.server)

@@ -57,7 +57,7 @@ async def _found(rules: Ruleset) -> dict[Server, Dialects | None]:
 
 
 def _speaks(server: Server, found: dict[Server, Dialects | None]) -> str:
-    """The dialect as it is declared, as it was found out, or as it will be."""
+    """The dialects that are declared, or that a probe found."""
     if server.dialect is not None:
         return ", ".join((server.dialect, *server.also))
     if server not in found:

@@ -4,9 +4,9 @@
     the thread   takes what has gathered, hashes and compresses the bodies, writes one transaction
     close()      writes what is still queued
 
-Trouble, in order of likelihood: the database is locked or away -> the batch is tried again, with growing pauses, while
-the queue fills and then drops (counted, told once a minute); one record cannot be stored -> it alone is left out, with
-a line in the log; a body cannot be written -> the row is, without it.
+What can go wrong, the likeliest first: the database is locked or away -> the batch is tried again, with growing pauses,
+while the queue fills and then drops (counted, logged once a minute); one record cannot be stored -> it alone is left
+out, with a line in the log; a body cannot be written -> the row is, without it.
 """
 
 from __future__ import annotations
@@ -41,9 +41,7 @@ QUEUE_BYTES = 256 * 1024 * 1024  # of bodies waiting; beyond that, rows are queu
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 5.0  # seconds between tries of a batch
 TELL_SECONDS = 60.0  # the same problem is logged at most this often
 INLINE_BYTES = 16_384  # bodies that are no larger when compressed live in the blobs table
-RENEW_SECONDS = (
-    600.0  # a body's last use is noted this far ahead, so one that comes all the time is not noted all the time
-)
+RENEW_SECONDS = 600.0  # a body's last use is noted this far ahead, so that one that keeps coming is not noted each time
 RECENT = 4096  # hashes remembered as stored, so their content is not compressed again
 
 

@@ -133,7 +133,7 @@ class Answers:
         return catalogue.merge(rules, lists, self._auto(rules))
 
     def _credentials(self, request: http.Request, default: Server) -> Credentials:
-        """The client's own credentials, as far as the default upstream may have them, where it looks for them."""
+        """The client's own credentials that the default upstream may get, under the names that it reads."""
         if source(default, first=default) != "client":
             return ()
         given = ((name, request.headers.get(name, "")) for name in CREDENTIALS)

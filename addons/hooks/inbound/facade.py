@@ -123,7 +123,7 @@ class Facade:
         return show(model, facts, candidate.server.name)
 
     async def _is_listed(self, request: http.Request, model: str) -> bool:
-        """Whether /v1/models has it; any name may be right as long as nothing is listed."""
+        """Whether `/v1/models` lists the model; True while nothing is listed."""
         entries = await self.entries(request)
         return not entries or any(model == entry.id for entry in entries)
 

@@ -14,7 +14,7 @@ MOST_READ = 500_000  # bytes of an earlier answer that are taken apart
 
 
 class Found(NamedTuple):
-    """The earlier request whose kept answer a cache found. `answer`: what that would have been, in shadow mode only.
+    """The earlier request whose kept answer a cache found. `answer`: what it was answered, in shadow mode only.
 
     `is_there`: the log still has it. `then` and `now` are the two prompts, equal where the whole requests were.
     """
