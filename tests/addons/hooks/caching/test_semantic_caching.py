@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from mitmproxy import http
 
+from switchman.addons.config.configuration import RulesFile
 from switchman.addons.core.cache.replay import CachedAnswer
 from switchman.addons.core.decision.judge import Kind, Verdict
 from switchman.addons.core.request.features import features_of
@@ -32,7 +33,7 @@ LONG = 30.0  # seconds: no deadline is what is tested
 RULES = """
 servers: {{up: {{url: "http://up:1", dialect: openai}}}}
 default: up/m
-cache: {{exact: {{ttl: 1h}}, semantic: {{mode: "{mode}"}}}}
+cache: {{exact: {{ttl: 1h}}, semantic: {{mode: "{mode}", {more}}}}}
 """
 FRANCE, POLITE = "What is the capital of France?", "Please, what is the capital of France?"
 SPAIN, POEM = "What is the capital of Spain?", "Write a poem about the sea."
@@ -92,10 +93,10 @@ Run = Callable[..., None]
 
 @pytest.fixture(name="run")
 def make_run(make_runtime: Callable[..., Runtime], make_exchange: Callable[..., tuple[http.HTTPFlow, Exchange]]) -> Run:
-    """run(work, mode="on"): with the process's service on a socket, and a client connected to it."""
+    """run(work, mode="on", more=""): with the process's service on a socket, and a client connected to it."""
 
-    async def bounded(work: Work, mode: str) -> None:
-        runtime, engine = make_runtime(RULES.format(mode=mode)), Engine(Meanings(), None)
+    async def bounded(work: Work, mode: str, more: str) -> None:
+        runtime, engine = make_runtime(RULES.format(mode=mode, more=more)), Engine(Meanings(), None)
         with tempfile.TemporaryDirectory(prefix="sm-") as folder:  # a socket's path must be short
             service = Service(engine)
             server = await asyncio.start_unix_server(service.serve, f"{folder}/s")
@@ -109,7 +110,7 @@ def make_run(make_runtime: Callable[..., Runtime], make_exchange: Callable[..., 
                 await service.hang_up()
                 engine.stop()
 
-    return lambda work, mode="on": asyncio.run(bounded(work, mode))
+    return lambda work, mode="on", more="": asyncio.run(bounded(work, mode, more))
 
 
 def lines(x: Exchange) -> list[TraceLine]:
@@ -172,6 +173,18 @@ def test_the_guard_refuses_one_and_the_next_is_served(run: Run) -> None:
         assert [line.outcome for line in lines(x)] == ["miss", "hit", "hit"]
 
     run(work)
+
+
+@pytest.mark.parametrize(("guard", "served"), [("strict", False), ("relaxed", True)])
+def test_the_guard_is_the_one_of_the_rules(run: Run, guard: str, served: bool) -> None:
+    """Another word for the same is for the relaxed one only. A similarity of just the threshold is enough."""
+
+    async def work(caches: Caches) -> None:
+        await caches.answer(*await caches.ask("How big is the capital?"))
+        flow, _ = await caches.ask("How large is the capital?")
+        assert (flow.response is not None) is served
+
+    run(work, more=f"guard: {guard}, threshold: 1")
 
 
 def test_shadow_serves_nothing_and_says_what_it_would_have_served(run: Run) -> None:
@@ -268,6 +281,20 @@ def test_with_mode_off_nothing_is_asked(run: Run) -> None:
     run(work, "off")
 
 
+def test_of_a_vector_nothing_is_remembered_once_the_rules_say_off(run: Run, tmp_path: Path) -> None:
+    """They may change between a request and its answer."""
+
+    async def work(caches: Caches) -> None:
+        _, x = await caches.ask(FRANCE)
+        assert x.semantic is not None and x.cache is not None and x.cache.fingerprint is not None
+        (tmp_path / "routes.yaml").write_text(RULES.format(mode="off", more=""))
+        caches.runtime.rules = RulesFile(caches.runtime.settings)
+        await caches.semantic.remember(x, x.cache.fingerprint)
+        assert len(caches.index) == 0
+
+    run(work)
+
+
 def test_without_a_process_only_the_exact_cache_serves(run: Run, tmp_path: Path) -> None:
     """Nobody listens on the socket: a miss, and the answer is stored all the same."""
 
@@ -303,8 +330,15 @@ def test_a_failure_of_the_cache_is_a_miss(run: Run, caplog: pytest.LogCaptureFix
 
 @pytest.mark.parametrize(
     ("ask", "expected"),
-    [("", False), ("short", True), ("x" * LONGEST, True), ("x" * (LONGEST + 1), False), ("问" * LONGEST, False)],
-    ids=["nothing", "short", "long", "too long", "too long in Chinese"],
+    [
+        ("", False),
+        ("x", True),
+        ("short", True),
+        ("x" * LONGEST, True),
+        ("x" * (LONGEST + 1), False),
+        ("问" * LONGEST, False),
+    ],
+    ids=["nothing", "one letter", "short", "long", "too long", "too long in Chinese"],
 )
 def test_an_ask_of_bounded_work(ask: str, expected: bool) -> None:
     """The guards' work grows with the bytes of an ask, and the event loop waits for them."""
