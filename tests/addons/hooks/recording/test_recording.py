@@ -163,6 +163,7 @@ def test_an_answer_is_recorded_with_all_that_is_known(desk: Desk) -> None:
     assert (attempt.started_at, attempt.status, attempt.outcome, attempt.error) == (1.0, 200, "ok", None)
     assert (attempt.first_byte_ms, attempt.duration_ms) == (pytest.approx(100), pytest.approx(1500))
     assert attempt.changes == ("model: auto → m",)
+    assert desk.runtime.live.p95_ms("up/m") == pytest.approx(1500)
 
 
 def test_a_failover_is_recorded_attempt_by_attempt(desk: Desk) -> None:
