@@ -40,7 +40,7 @@ TABLE: Final = "tests/mutants"
 PACKAGES: Final = ("addons", "webui", "rules")  # of `switchman`, as pyproject.toml maps them
 TIMEOUT: Final = 300.0  # seconds that the tests of one mutant may take
 
-Verdict = Literal["killed", "SURVIVED", "DOES NOT APPLY", "BROKEN"]
+Outcome = Literal["killed", "SURVIVED", "DOES NOT APPLY", "BROKEN"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class Result:
     """`by`: the test that killed it, or what went wrong. `seconds` is wall time."""
 
     mutant: Mutant
-    verdict: Verdict
+    outcome: Outcome
     by: str = ""
     seconds: float = 0.0
 
@@ -210,7 +210,7 @@ class Copy:
         return Result(mutant, "BROKEN", f"pytest ended with {status}: {output[-600:].strip()}", seconds)
 
 
-def verdicts(mutants: Sequence[Mutant], root: Path, jobs: int, timeout: float = TIMEOUT) -> Iterator[Result]:
+def results(mutants: Sequence[Mutant], root: Path, jobs: int, timeout: float = TIMEOUT) -> Iterator[Result]:
     """One result per mutant, in the order in which they are done. RuntimeError where nothing can be said."""
     with tempfile.TemporaryDirectory(prefix="switchman-mutants-") as folder:
         copies = [
@@ -259,10 +259,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0 if chosen else 2
     alive = 0
     try:
-        for number, result in enumerate(verdicts(chosen, ROOT, given.j, given.timeout), 1):
-            alive += result.verdict != "killed"
+        for number, result in enumerate(results(chosen, ROOT, given.j, given.timeout), 1):
+            alive += result.outcome != "killed"
             place = f"{number:{len(str(len(chosen)))}}/{len(chosen)}"
-            print(f"{place} {result.verdict:8} {result.mutant.name} ({result.seconds:.1f} s): {result.by}", flush=True)
+            print(f"{place} {result.outcome:8} {result.mutant.name} ({result.seconds:.1f} s): {result.by}", flush=True)
     except (RuntimeError, subprocess.CalledProcessError) as error:
         print(f"mutants: {error}", file=sys.stderr)
         return 2

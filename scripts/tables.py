@@ -25,10 +25,10 @@ def presets() -> str:
     """The servers that are known by name, as Markdown."""
     rows = ["| preset | base URL | dialect | key, where it is set | quirks |", "|---|---|---|---|---|"]
     for name, preset in well_known().items():
-        spoken = ", ".join((preset.dialect, *preset.also))
+        dialects = ", ".join((preset.dialect, *preset.also))
         key = f"`{preset.api_key_env}`" if preset.api_key_env else ""
         quirks = ", ".join(f"{quirk}: {str(value).lower()}" for quirk, value in preset.quirks if value is not None)
-        rows.append(f"| `{name}` | `{preset.url}` | {spoken} | {key} | {quirks} |")
+        rows.append(f"| `{name}` | `{preset.url}` | {dialects} | {key} | {quirks} |")
     return "\n".join(rows) + "\n"
 
 

@@ -36,7 +36,7 @@ def outcome_look(outcome: str) -> Look:
 
 
 def answered_by(row: Any) -> str | None:
-    """`server/model` of what answered, as core/plan.py's Candidate.target writes it; None where nothing did."""
+    """`server/model` of what answered, as Candidate.target (core/routes/plan.py) has it; None where nothing did."""
     if not row.server:
         return None
     return f"{row.server}/{row.model}" if row.model else str(row.server)
@@ -65,5 +65,5 @@ def tags(row: Any) -> list[Tag]:
 def model_title(row: Any) -> str:
     """The model names in full, for a tooltip."""
     target = answered_by(row)
-    asked = row.requested_model or "no model"
-    return visible(f"{asked} → {target}" if target and target != asked else asked)
+    requested = row.requested_model or "no model"
+    return visible(f"{requested} → {target}" if target and target != requested else requested)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from switchman.addons.config.configuration import SettingsError, load_ruleset, load_settings, summary
 from switchman.addons.core.decision.decide import known_target
 from switchman.addons.core.routes.routes import Instance
-from switchman.addons.core.routes.targets import named
+from switchman.addons.core.routes.targets import in_words
 from switchman.addons.core.rules.problems import RulesError
 from switchman.addons.core.rules.ruleset import Ruleset
 from switchman.addons.core.rules.rulesfile import json_schema
@@ -57,7 +57,7 @@ async def _found(rules: Ruleset) -> dict[Server, Dialects | None]:
 
 
 def _speaks(server: Server, found: dict[Server, Dialects | None]) -> str:
-    """The dialect as it is declared, as it was found out, or as it will be."""
+    """The dialects that are declared, or that a probe found."""
     if server.dialect is not None:
         return ", ".join((server.dialect, *server.also))
     if server not in found:
@@ -98,11 +98,13 @@ def _print_summary(rules: Ruleset, found: dict[Server, Dialects | None]) -> None
     for server in rules.upstreams:
         print(f"  server {server.name}: {server.url}, {_speaks(server, found)}, {_credentials(server)}")
     for alias in rules.aliases.values():
-        print(f"  alias {alias.name}: {named(alias.instances)}{_withheld(alias.instances, alias.instances[0].server)}")
+        print(
+            f"  alias {alias.name}: {in_words(alias.instances)}{_withheld(alias.instances, alias.instances[0].server)}"
+        )
     for route in rules.routes:
         target = route.upstream.name if route.upstream else "by its name"
         model = f" as {route.model}" if route.model else ""
-        more = f", then {named(route.fallbacks)}" if route.fallbacks else ""
+        more = f", then {in_words(route.fallbacks)}" if route.fallbacks else ""
         first = route.upstream or next((i.server for i in known_target(route.model or "", rules)), None)
         held = _withheld(route.fallbacks, first) if first else ""
         print(f"  {route.name} (priority {route.priority}): {route.match} -> {target}{model}{more}{held}")
@@ -110,4 +112,4 @@ def _print_summary(rules: Ruleset, found: dict[Server, Dialects | None]) -> None
     if rules.auto_default or rules.fallbacks:
         auto = (*rules.auto_default, *rules.fallbacks)
         held = _withheld(auto, rules.auto_default[0].server if rules.auto_default else rules.default)
-        print(f"  auto, when no route matches: {named(auto)}{held}")
+        print(f"  auto, when no route matches: {in_words(auto)}{held}")

@@ -124,8 +124,8 @@ async def explained(
 
 
 def _instructions(plan: Plan, rules: Ruleset, body: dict[str, Any]) -> list[TraceLine]:
-    """What each candidate would be told otherwise than the client said it: of thinking, and in translation. A server
-    without a declared dialect is taken to speak the client's; the proxy finds out.
+    """What each candidate's request would have of thinking that the client's has not, and what translation changes. A
+    server without a declared dialect is taken to speak the client's; the proxy finds out.
     """
     text = json.dumps(body)
     call = Call(CHAT, "", text, body, jsonedit.parse(text)[1], body.get("model") or "", bool(body.get("stream")))

@@ -25,7 +25,7 @@ WIDTH = 120
 
 
 def run(arguments: list[str]) -> int:
-    """Exit code 0, 1 where a rule is not in what was asked for, 2 where a file or the call is wrong."""
+    """Exit code 0, 1 where a rule could not be taken over, 2 where a file or the call is wrong."""
     parser = argparse.ArgumentParser(prog="switchman rules", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     taken = commands.add_parser("import", help="JSON -> routes, printed, or merged into a rules file")

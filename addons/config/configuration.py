@@ -130,7 +130,7 @@ class RulesFile:
     def __init__(self, settings: Settings) -> None:
         """Load for the first time; a missing file is no rules. Raises RulesError for a bad one.
 
-        Where another process has left rules in LAST_GOOD, those are what a bad file is told from.
+        Where another process has left rules in LAST_GOOD, a bad file is no error here: those are in force instead.
         """
         self._settings = settings
         self.path = Path(settings.routes_config)

@@ -1,4 +1,4 @@
-"""What the layers and caches are asked with: an Exchange as the pure core sees it.
+"""Views of an Exchange for the pure core: query, features, caller.
 
 Writes: features.
 """
@@ -58,7 +58,7 @@ def credentials(x: Exchange) -> str:
 
 
 def account(x: Exchange) -> str:
-    """What else may decide whose answer it is, or which features it has: accounts, sessions, betas."""
+    """The headers, beside credentials, by which answers differ: accounts, sessions, beta features."""
     fields = headers(x)
     return "\0".join(f"{name}={fields[name]}" for name in ACCOUNT if name in fields)
 

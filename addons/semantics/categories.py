@@ -75,7 +75,7 @@ def flattened(utterances: Mapping[str, Sequence[str]]) -> tuple[list[str], list[
     return list(used), [len(texts) for texts in used.values()], [text for texts in used.values() for text in texts]
 
 
-def spoken(utterances: Mapping[str, Sequence[str]], languages: Sequence[str]) -> dict[str, list[str]]:
+def in_languages(utterances: Mapping[str, Sequence[str]], languages: Sequence[str]) -> dict[str, list[str]]:
     """The utterances in languages that the model knows; all of them where `languages` is empty."""
     if not languages:
         return {name: list(texts) for name, texts in utterances.items()}

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from switchman.addons.semantics.categories import CategoryIndex, flattened, spoken
+from switchman.addons.semantics.categories import CategoryIndex, flattened, in_languages
 from switchman.addons.semantics.embedder import Embedder, Vectors
 from switchman.addons.semantics.index import VectorIndex
 
@@ -164,7 +164,7 @@ class _Making:
 
     def step(self, embedder: Embedder) -> CategoryIndex | None:
         if not self._texts:
-            self._names, self._sizes, self._texts = flattened(spoken(self._utterances, embedder.languages))
+            self._names, self._sizes, self._texts = flattened(in_languages(self._utterances, embedder.languages))
             if not self._texts:
                 raise ValueError(f"no utterance is in a language of the model ({', '.join(embedder.languages)})")
             if (rows := self._saved(embedder.dimensions)) is not None:

@@ -90,7 +90,7 @@ def prepare(
         manifest.write(folder)
         _move(folder, output)
     size = (output / MODEL).stat().st_size / 1e6
-    tell(f"done: {output} ({size:.0f} MB, {manifest.dimensions} dimensions, {_spoken(manifest.languages)})")
+    tell(f"done: {output} ({size:.0f} MB, {manifest.dimensions} dimensions, {_in_words(manifest.languages)})")
     return manifest
 
 
@@ -186,8 +186,8 @@ def _tokenizer(source: Path) -> Path:
 def _compared(source: Path, folder: Path, given: str, tell: Tell, languages: tuple[str, ...] | None) -> Manifest:
     digest = hashlib.sha256((folder / MODEL).read_bytes() + (folder / TOKENIZER).read_bytes()).hexdigest()
     shape = onnx.load(folder / MODEL, load_external_data=False).graph.output[0].type.tensor_type.shape
-    spoken = languages if languages is not None else languages_of(source)
-    manifest = Manifest(given, shape.dim[1].dim_value, spoken, min(MAX_TOKENS, _limit(source)), digest, 1.0)
+    known = languages if languages is not None else languages_of(source)
+    manifest = Manifest(given, shape.dim[1].dim_value, known, min(MAX_TOKENS, _limit(source)), digest, 1.0)
     manifest.write(folder)
     small, exact = (OnnxEmbedder(folder, file=file).embed(SAMPLES) for file in (MODEL, FULL))
     agreement = float((small * exact).sum(axis=1).min())
@@ -225,7 +225,7 @@ def _move(folder: Path, output: Path) -> None:
         shutil.copyfile(folder / name, output / name)
 
 
-def _spoken(languages: tuple[str, ...]) -> str:
+def _in_words(languages: tuple[str, ...]) -> str:
     return "languages: " + ", ".join(languages) if languages else "any language"
 
 

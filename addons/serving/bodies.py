@@ -12,7 +12,7 @@ from pathlib import Path
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - what we make there is ours alone
 PREFIX = "switchman-bodies-"
-SHARE = 4  # one part of so many of the room there is: the smallest body takes a page of memory
+SHARE = 4  # bodies get a quarter of the room: each takes at least a page of memory
 
 
 @dataclass(frozen=True, slots=True)

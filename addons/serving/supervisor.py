@@ -2,7 +2,7 @@
 
 A process is ready when it says so (child.py). One that cannot start for the first time stops everything: a mistake
 is to be seen at once. Later deaths are restarted with a line that says so, slower and slower, and given up after
-several quick ones; what is essential then stops everything, what is not is left out.
+several quick ones; an essential one then stops everything, any other is left out.
 """
 
 from __future__ import annotations

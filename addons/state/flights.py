@@ -6,7 +6,7 @@
 1. One leader for each key: within a process by this table, between the workers of a machine by a claim in Shared.
 2. A leader that failed lets one follower go on in its place. A leader whose answer cannot be kept lets them all go.
 3. Waiting is bounded, in time and in number. A follower that waited long enough, or finds the queue full, goes alone.
-4. A leader that never finishes costs its followers their patience, and nobody else anything.
+4. A leader that never finishes costs its followers the time that they wait, and nobody else anything.
 """
 
 from __future__ import annotations

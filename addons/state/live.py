@@ -1,4 +1,4 @@
-"""Live figures of our own traffic: what max_latency and provider_health of rules are held against.
+"""Live figures of our own traffic: what rules test with max_latency and provider_health.
 
 A window of the last minutes per target, fed by Recording as attempts end. Each worker has its own.
 """
@@ -18,7 +18,7 @@ from switchman.addons.flow.exchange import Attempt, Exchange
 WINDOW = 300.0  # seconds
 MAX_SAMPLES = 512  # per target, the latest
 MAX_TARGETS = 1024  # model names come from clients: without a bound they would fill the memory
-FRESH = 1.0  # seconds that a figure is given again without a new look
+FRESH = 1.0  # seconds that a figure is used again before it is computed anew
 
 # The share of failed attempts in the window from which a server is yellow, and red.
 YELLOW = 0.1
@@ -46,7 +46,7 @@ class _Target:
 
 
 class LiveFigures:
-    """The figures of one process: `core.live.Live`. Belongs to the event loop's thread."""
+    """The figures of one process, as core/routes/live.py wants them. Belongs to the event loop's thread."""
 
     def __init__(self, breakers: Breakers, clock: Callable[[], float] = time.monotonic) -> None:
         self._breakers = breakers
@@ -77,7 +77,7 @@ class LiveFigures:
         return Sample(ended, (ended - attempt.started) * 1000 if verdict.counts == "answer" else None)
 
     def p95_ms(self, target: str) -> float | None:
-        """Of the durations of whole answers."""
+        """The 95th percentile of the durations of whole answers; None where there were none."""
         known = self._targets.get(target)
         if known is None:
             return None

@@ -1,4 +1,4 @@
-"""Reloads: the one place in the proxy that looks at the rules file, and the signal for those who act on other rules."""
+"""Reloads: the one place in the proxy that looks at the rules file. It wakes those who act on new rules."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ POLL_SECONDS = 0.5
 
 
 class Reloads:
-    """Keeps `rules` what the file says. Belongs to the event loop; the file is looked at in a thread."""
+    """Keeps `rules` up to date with the file. Belongs to the event loop; the file is looked at in a thread."""
 
     def __init__(self, rules: RulesFile, every: float = POLL_SECONDS) -> None:
         self._rules, self._every = rules, every
@@ -27,9 +27,7 @@ class Reloads:
             self._watching.cancel()
 
     async def after(self, known: Ruleset | None) -> Ruleset:
-        """The rules in force, as soon as they are others than `known`. Rules that came and went meanwhile are not told
-        of.
-        """
+        """Wait until other rules than `known` are in force, and return them. It may miss rules that came and went."""
         while self._rules.current is known:
             await self._changed.wait()
         return self._rules.current

@@ -6,8 +6,8 @@ ago goes first. A claim is a value that only one can hold, for a time: who has i
     MemoryShared    one process; what there is with ENABLE_LOGGING=false
     SQLiteShared    the workers of one machine: a file of its own beside the log's database
 
-Past one machine, a third one with the same methods speaks to Redis. `SharedStoreError` is any backend's failure: the
-callers go on as if nothing were there.
+For several machines, a third one with the same methods could speak to Redis. `SharedStoreError` is any backend's
+failure: the callers go on as if nothing were there.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Shared(Protocol):
         """Keep a value for `ttl` seconds. A value larger than the whole quota is not kept."""
 
     async def claim(self, space: str, key: str, owner: str, ttl: float) -> bool:
-        """Whether `owner` now has the claim: nobody else has it, or had it longer than its `ttl` ago."""
+        """Take the claim, unless another owner took it less than its `ttl` ago. Returns whether `owner` has it now."""
 
     async def release(self, space: str, key: str, owner: str) -> None:
         """Give a claim back; nothing if it is somebody else's by now."""
@@ -195,7 +195,7 @@ class SQLiteShared:
 
     def _open(self) -> sqlite3.Connection:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        # Answers are nobody else's business: the file is there, for its owner only, before SQLite writes into it.
+        # Answers are private: the file is created for its owner only, before SQLite writes into it.
         os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
         db = sqlite3.connect(self._path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
         try:

@@ -1,12 +1,12 @@
 """The log: what was asked, decided, tried and answered, for as long as it is kept.
 
-tables      what is stored                      migrations  how it came to be so
+tables      what is stored                      migrations  changes an older database into that
 database    engines, the write lock, the schema at start
 writer      the one thread of a process that writes; rows makes a Record into rows
 blobs       bodies, by the hash of their content
-retention   what leaves again
+retention   removes what is too old or too much
 queries     lists, details, menus; filters and summaries belong to them
-underway    what is not over yet, by the word of each worker
+underway    what is not over yet, as each worker writes it down
 opening     open_store(), where all this comes together
 
 In it: the tables, their migrations, one writer, and every query.

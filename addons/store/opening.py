@@ -53,7 +53,7 @@ class Store:
         return None
 
     def write_underway(self, worker: str, running: Sequence[Running], now: float) -> str | None:
-        """See underway.py; None, or why it could not be done: nothing hangs on it."""
+        """Write down the requests that run (underway.py). Returns None, or why it failed: nothing depends on it."""
         try:
             write_underway(self.engine, worker, running, now)
         except DBAPIError as exc:

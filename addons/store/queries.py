@@ -121,7 +121,7 @@ class BodyInfo:
 
 @dataclass(frozen=True, slots=True)
 class Detail:
-    """All of one request but the bytes of its bodies. `trace`: core.plan.TraceLine as mappings."""
+    """All of one request but the bytes of its bodies. `trace`: core.routes.plan.TraceLine as mappings."""
 
     row: RequestRow
     request_headers: tuple[tuple[str, str], ...]

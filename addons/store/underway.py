@@ -33,7 +33,7 @@ def write_underway(engine: Engine, worker: str, running: Sequence[Running], now:
 
 
 def read_underway(engine: Engine, now: float) -> tuple[Running, ...]:
-    """The requests that run, as all workers tell it, newest first."""
+    """The requests that run in all workers, newest first."""
     query = select(*(underway.c[name] for name in _NAMES)).where(underway.c.seen_at >= now - FRESH)
     with engine.connect() as conn:
         found = conn.execute(query.order_by(underway.c.started_at.desc()).limit(MOST))

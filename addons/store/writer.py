@@ -4,9 +4,9 @@
     the thread   takes what has gathered, hashes and compresses the bodies, writes one transaction
     close()      writes what is still queued
 
-Trouble, in order of likelihood: the database is locked or away -> the batch is tried again, with growing pauses, while
-the queue fills and then drops (counted, told once a minute); one record cannot be stored -> it alone is left out, with
-a line in the log; a body cannot be written -> the row is, without it.
+What can go wrong, the likeliest first: the database is locked or away -> the batch is tried again, with growing pauses,
+while the queue fills and then drops (counted, logged once a minute); one record cannot be stored -> it alone is left
+out, with a line in the log; a body cannot be written -> the row is, without it.
 """
 
 from __future__ import annotations
@@ -39,11 +39,9 @@ GATHER_SECONDS = 0.08  # how long the first record of a batch waits for others
 QUEUE_RECORDS = 10_000
 QUEUE_BYTES = 256 * 1024 * 1024  # of bodies waiting; beyond that, rows are queued without theirs
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 5.0  # seconds between tries of a batch
-TELL_SECONDS = 60.0  # the same trouble is logged at most this often
+TELL_SECONDS = 60.0  # the same problem is logged at most this often
 INLINE_BYTES = 16_384  # bodies that are no larger when compressed live in the blobs table
-RENEW_SECONDS = (
-    600.0  # a body's last use is noted this far ahead, so one that comes all the time is not noted all the time
-)
+RENEW_SECONDS = 600.0  # a body's last use is noted this far ahead, so that one that keeps coming is not noted each time
 RECENT = 4096  # hashes remembered as stored, so their content is not compressed again
 
 
@@ -86,8 +84,8 @@ class Writer:
         self._stop = threading.Event()
         self._closed = False
         self._deadline: float | None = None
-        self._dropped_told = 0
-        self._told: dict[str, float] = {}
+        self._drops_logged = 0
+        self._logged_at: dict[str, float] = {}
         self._recent: OrderedDict[str, None] = OrderedDict()
         self._thread = threading.Thread(target=self._run, name="switchman-writer", daemon=True)
         self._thread.start()
@@ -116,7 +114,7 @@ class Writer:
         self._stop.set()
         self._some.set()
         self._thread.join(timeout + 1.0)
-        self._tell_drops(at_once=True)
+        self._warn_of_drops(at_once=True)
         return not self._thread.is_alive() and not self._queue
 
     @property
@@ -135,7 +133,7 @@ class Writer:
             self._some.clear()
             while batch := self._take():
                 self._write(batch)
-            self._tell_drops()
+            self._warn_of_drops()
             if self._stop.is_set() and not self._queue:
                 return
 
@@ -179,7 +177,7 @@ class Writer:
     def _leave_out(self, name: object, exc: Exception) -> None:
         self.counts.failed += 1
         reason = f"{type(exc).__name__}: {getattr(exc, 'orig', None) or exc!s:.300}"
-        self._tell("failed", f"request {name!s:.100} is left out of the log ({self.counts.failed} so far): {reason}")
+        self._warn("failed", f"request {name!s:.100} is left out of the log ({self.counts.failed} so far): {reason}")
 
     def _commit_one(self, item: Prepared) -> None:
         try:
@@ -218,8 +216,8 @@ class Writer:
                 if self._late():
                     self.counts.dropped += len(prepared)
                     return
-                self._tell("database", f"the log's database does not answer, trying again: {exc.orig!s:.300}")
-                self._tell_drops()
+                self._warn("database", f"the log's database does not answer, trying again: {exc.orig!s:.300}")
+                self._warn_of_drops()
                 if self._stop.is_set():
                     time.sleep(FIRST_PAUSE)
                 else:
@@ -273,7 +271,7 @@ class Writer:
             return True
         except OSError as exc:
             self.counts.bodiless += 1
-            self._tell("blobs", f"a body cannot be stored, its request is logged without it: {exc}")
+            self._warn("blobs", f"a body cannot be stored, its request is logged without it: {exc}")
             return False
 
     def _remember(self, bodies: dict[str, Body]) -> None:
@@ -289,7 +287,7 @@ class Writer:
         try:
             prune_to_size(self._engine, self._blobs, self._max_total)
         except (SQLAlchemyError, OSError) as exc:
-            self._tell("size", f"bodies beyond MAX_TOTAL_STORAGE_SIZE could not be removed yet: {exc!s:.300}")
+            self._warn("size", f"bodies beyond MAX_TOTAL_STORAGE_SIZE could not be removed yet: {exc!s:.300}")
 
     def _late(self) -> bool:
         return self._deadline is not None and time.monotonic() > self._deadline
@@ -300,18 +298,18 @@ class Writer:
             self._queue.clear()
             self._waiting_bytes = 0
 
-    def _tell_drops(self, at_once: bool = False) -> None:
-        if (dropped := self.counts.dropped) > self._dropped_told:
+    def _warn_of_drops(self, at_once: bool = False) -> None:
+        if (dropped := self.counts.dropped) > self._drops_logged:
             sentence = f"{dropped} requests were not logged so far: the log's queue was full or closed"
-            if self._tell("dropped", sentence, at_once):
-                self._dropped_told = dropped
+            if self._warn("dropped", sentence, at_once):
+                self._drops_logged = dropped
 
-    def _tell(self, trouble: str, sentence: str, at_once: bool = False) -> bool:
-        """Log it, unless the same trouble was logged within the last minute."""
+    def _warn(self, problem: str, sentence: str, at_once: bool = False) -> bool:
+        """Log it, unless the same problem was logged within the last minute."""
         now = time.monotonic()
-        if not at_once and now - self._told.get(trouble, -math.inf) < TELL_SECONDS:
+        if not at_once and now - self._logged_at.get(problem, -math.inf) < TELL_SECONDS:
             return False
-        self._told[trouble] = now
+        self._logged_at[problem] = now
         log.warning(sentence)
         return True
 

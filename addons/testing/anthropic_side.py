@@ -14,7 +14,16 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote
 
-from switchman.addons.testing.behaviour import Answer, Asked, Behaviour, Identity, Rejected, cut_words, json_bytes, sse
+from switchman.addons.testing.behaviour import (
+    Answer,
+    Behaviour,
+    Identity,
+    ParsedRequest,
+    Rejected,
+    cut_words,
+    json_bytes,
+    sse,
+)
 
 CREATED = "2023-11-14T22:13:20Z"
 POST_PATHS = {"/v1/messages", "/v1/messages/count_tokens"}
@@ -42,31 +51,31 @@ def stream_error(message: str, ending: str) -> bytes:
     return sse({"type": "error", "error": {"type": "overloaded_error", "message": message}}, "error", ending)
 
 
-def speak(asked: Asked, how: Behaviour, who: Identity) -> Answer:
+def speak(request: ParsedRequest, how: Behaviour, who: Identity) -> Answer:
     """The reply to one request; raises Rejected for what the real server rejects."""
-    key = asked.headers.get("x-api-key") or asked.headers.get("authorization", "").removeprefix("Bearer ")
+    key = request.headers.get("x-api-key") or request.headers.get("authorization", "").removeprefix("Bearer ")
     if who.api_key is not None and key != who.api_key:
         raise Rejected(401, "invalid x-api-key" if key else "x-api-key header is required")
-    listing = asked.path == "/v1/models" or asked.path.startswith("/v1/models/")
-    if not listing and asked.path not in POST_PATHS:
+    listing = request.path == "/v1/models" or request.path.startswith("/v1/models/")
+    if not listing and request.path not in POST_PATHS:
         raise Rejected(404, "Not Found")
-    if asked.method not in (("GET", "HEAD") if listing else ("POST",)):
+    if request.method not in (("GET", "HEAD") if listing else ("POST",)):
         raise Rejected(405, "Method Not Allowed")
-    if "anthropic-version" not in asked.headers:
+    if "anthropic-version" not in request.headers:
         raise Rejected(400, "anthropic-version: header is required")
     if listing:
-        return _models(asked, who)
-    counting = asked.path == "/v1/messages/count_tokens"
-    body = _parsed(asked, who, counting)
+        return _models(request, who)
+    counting = request.path == "/v1/messages/count_tokens"
+    body = _parsed(request, who, counting)
     if counting:
         return Answer(body=json_bytes({"input_tokens": how.usage.input if how.usage else 1}))
-    return _message(asked, body, how, who)
+    return _message(request, body, how, who)
 
 
-def _models(asked: Asked, who: Identity) -> Answer:
+def _models(request: ParsedRequest, who: Identity) -> Answer:
     entries = [{"type": "model", "id": m, "display_name": m, "created_at": CREATED} for m in who.models]
-    if asked.path != "/v1/models":
-        wanted = unquote(asked.path.removeprefix("/v1/models/"))
+    if request.path != "/v1/models":
+        wanted = unquote(request.path.removeprefix("/v1/models/"))
         for entry in entries:
             if entry["id"] == wanted:
                 return Answer(body=json_bytes(entry))
@@ -75,11 +84,11 @@ def _models(asked: Asked, who: Identity) -> Answer:
     return Answer(body=json_bytes({"data": entries, "has_more": False, **ends}))
 
 
-def _parsed(asked: Asked, who: Identity, counting: bool) -> dict[str, Any]:
-    if not asked.headers.get("content-type", "").startswith("application/json"):
+def _parsed(request: ParsedRequest, who: Identity, counting: bool) -> dict[str, Any]:
+    if not request.headers.get("content-type", "").startswith("application/json"):
         raise Rejected(400, "content-type: the request body must be application/json")
     try:
-        body = json.loads(asked.raw)
+        body = json.loads(request.raw)
     except ValueError as error:
         raise Rejected(400, f"The request body is not valid JSON: {error}") from None
     if not isinstance(body, dict):
@@ -93,7 +102,7 @@ def _parsed(asked: Asked, who: Identity, counting: bool) -> dict[str, Any]:
     unknown = sorted(set(body) - FIELDS)
     if who.reject_unknown and unknown:
         raise Rejected(400, f"{unknown[0]}: Extra inputs are not permitted")
-    modern = asked.headers["anthropic-version"] >= FIRST_WITHOUT_SAMPLING
+    modern = request.headers["anthropic-version"] >= FIRST_WITHOUT_SAMPLING
     for name in SAMPLING:
         if modern and name in body:
             raise Rejected(400, f"{name}: Extra inputs are not permitted")
@@ -133,8 +142,8 @@ def _check(body: Mapping[str, Any], modern: bool) -> None:
 def _check_last_turn(messages: Any) -> None:
     """Beside thinking, the assistant's last message has to begin with a thought if it calls tools."""
     turns = [message for message in messages if isinstance(message, dict)] if isinstance(messages, list) else []
-    spoken = [message.get("content") for message in turns if message.get("role") == "assistant"]
-    kinds = [block.get("type") for block in spoken[-1]] if spoken and isinstance(spoken[-1], list) else []
+    replies = [message.get("content") for message in turns if message.get("role") == "assistant"]
+    kinds = [block.get("type") for block in replies[-1]] if replies and isinstance(replies[-1], list) else []
     if "tool_use" in kinds and kinds[0] not in ("thinking", "redacted_thinking"):
         raise Rejected(400, f"messages: Expected `thinking` or `redacted_thinking`, but found `{kinds[0]}`.")
 
@@ -210,8 +219,8 @@ def _blocks(how: Behaviour, who: Identity) -> list[dict[str, Any]]:
     return blocks
 
 
-def _message(asked: Asked, body: Mapping[str, Any], how: Behaviour, who: Identity) -> Answer:
-    head = {"id": f"msg_{asked.number}", "type": "message", "role": "assistant", "model": body["model"]}
+def _message(request: ParsedRequest, body: Mapping[str, Any], how: Behaviour, who: Identity) -> Answer:
+    head = {"id": f"msg_{request.number}", "type": "message", "role": "assistant", "model": body["model"]}
     if body.get("stream"):
         return Answer(content_type="text/event-stream; charset=utf-8", events=_stream(head, how, who))
     rest = {"stop_reason": _stop_reason(how), "stop_sequence": None, **({"usage": _usage(how)} if how.usage else {})}

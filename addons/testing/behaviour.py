@@ -124,7 +124,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ParsedRequest:
     """A request as a dialect sees it. `headers` has lower-case names; `body` is the parsed JSON or None."""
 
     method: str

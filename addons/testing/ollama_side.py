@@ -12,9 +12,9 @@ from typing import Any
 
 from switchman.addons.testing.behaviour import (
     Answer,
-    Asked,
     Behaviour,
     Identity,
+    ParsedRequest,
     Rejected,
     cut_words,
     json_bytes,
@@ -41,24 +41,24 @@ def stream_error(message: str, ending: str) -> bytes:
     return ndjson({"error": message}, ending)
 
 
-def speak(asked: Asked, how: Behaviour, who: Identity) -> Answer:
+def speak(request: ParsedRequest, how: Behaviour, who: Identity) -> Answer:
     """The reply to one request; raises Rejected for what the real server rejects."""
-    if who.api_key is not None and asked.headers.get("authorization") != f"Bearer {who.api_key}":
+    if who.api_key is not None and request.headers.get("authorization") != f"Bearer {who.api_key}":
         raise Rejected(401, "unauthorized")
-    if asked.path not in GET_PATHS | POST_PATHS:
+    if request.path not in GET_PATHS | POST_PATHS:
         return Answer(404, TEXT, b"404 page not found")
-    if asked.method not in (("GET", "HEAD") if asked.path in GET_PATHS else ("POST",)):
+    if request.method not in (("GET", "HEAD") if request.path in GET_PATHS else ("POST",)):
         return Answer(405, TEXT, b"405 method not allowed")
-    if asked.path in GET_PATHS:
-        return _facts(asked, who)
-    body = _parsed(asked, who)
-    if asked.path == "/api/show":
+    if request.path in GET_PATHS:
+        return _facts(request, who)
+    body = _parsed(request, who)
+    if request.path == "/api/show":
         facts = {"license": "", "modelfile": "", "parameters": "", "template": "{{ .Prompt }}", "details": DETAILS}
         more = {"model_info": {"general.architecture": "llama", "llama.context_length": 8192}}
         return Answer(body=json_bytes({**facts, **more, "capabilities": ["completion", "tools"], "modified_at": TIME}))
-    if asked.path in ("/api/embed", "/api/embeddings"):
-        return _embed(asked, body)
-    chat = asked.path == "/api/chat"
+    if request.path in ("/api/embed", "/api/embeddings"):
+        return _embed(request, body)
+    chat = request.path == "/api/chat"
     if chat:
         _check_messages(body)
     if body.get("stream") is not None and not isinstance(body["stream"], bool):
@@ -75,27 +75,27 @@ def tag(model: str) -> dict[str, Any]:
             "details": DETAILS}  # fmt: skip
 
 
-def _facts(asked: Asked, who: Identity) -> Answer:
-    if asked.path == "/":
+def _facts(request: ParsedRequest, who: Identity) -> Answer:
+    if request.path == "/":
         return Answer(200, TEXT, b"Ollama is running")
-    if asked.path == "/api/version":
+    if request.path == "/api/version":
         return Answer(body=json_bytes({"version": VERSION}))
     entries = [tag(model) for model in who.models]
-    if asked.path == "/api/ps":
+    if request.path == "/api/ps":
         entries = [{**e, "expires_at": TIME, "size_vram": e["size"], "context_length": 8192} for e in entries[:1]]
     return Answer(body=json_bytes({"models": entries}))
 
 
-def _parsed(asked: Asked, who: Identity) -> dict[str, Any]:
-    if not asked.raw:
+def _parsed(request: ParsedRequest, who: Identity) -> dict[str, Any]:
+    if not request.raw:
         raise Rejected(400, "missing request body")
     try:
-        body = json.loads(asked.raw)  # Ollama does not look at the content type
+        body = json.loads(request.raw)  # Ollama does not look at the content type
     except ValueError as error:
         raise Rejected(400, f"invalid character in JSON: {error}") from None
     if not isinstance(body, dict):
         raise Rejected(400, "json: cannot unmarshal into Go value of a request")
-    model = body.get("model") or (body.get("name") if asked.path == "/api/show" else None)
+    model = body.get("model") or (body.get("name") if request.path == "/api/show" else None)
     if model is not None and not isinstance(model, str):
         raise Rejected(400, "json: cannot unmarshal into Go struct field .model of type string")
     if not model:
@@ -165,8 +165,8 @@ def _stream(body: Mapping[str, Any], how: Behaviour, who: Identity, chat: bool) 
     yield ndjson({**head, **_part(chat, ""), **_ending(how)}, end)
 
 
-def _embed(asked: Asked, body: Mapping[str, Any]) -> Answer:
-    if asked.path == "/api/embeddings":
+def _embed(request: ParsedRequest, body: Mapping[str, Any]) -> Answer:
+    if request.path == "/api/embeddings":
         return Answer(body=json_bytes({"embedding": vector(str(body.get("prompt", "")))}))
     given = body.get("input", "")
     texts = given if isinstance(given, list) else [given]

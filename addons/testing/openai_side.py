@@ -11,7 +11,16 @@ from typing import Any
 from urllib.parse import unquote
 
 from switchman.addons.testing import responses_side
-from switchman.addons.testing.behaviour import Answer, Asked, Behaviour, Identity, Rejected, cut_words, json_bytes, sse
+from switchman.addons.testing.behaviour import (
+    Answer,
+    Behaviour,
+    Identity,
+    ParsedRequest,
+    Rejected,
+    cut_words,
+    json_bytes,
+    sse,
+)
 
 CREATED = 1_700_000_000
 ROLES = {"system", "developer", "user", "assistant", "tool", "function"}
@@ -44,35 +53,39 @@ def vector(text: str, size: int = 8) -> list[float]:
     return [round((zlib.crc32(f"{i}:{text}".encode()) % 2001 - 1000) / 1000, 3) for i in range(size)]
 
 
-def speak(asked: Asked, how: Behaviour, who: Identity) -> Answer:
+def speak(request: ParsedRequest, how: Behaviour, who: Identity) -> Answer:
     """The reply to one request; raises Rejected for what the real server rejects."""
-    if who.api_key is not None and asked.headers.get("authorization") != f"Bearer {who.api_key}":
+    if who.api_key is not None and request.headers.get("authorization") != f"Bearer {who.api_key}":
         raise Rejected(401, "Incorrect API key provided.", code="invalid_api_key")
-    if asked.path == "/v1/models" or asked.path.startswith("/v1/models/"):
-        return _models(asked, who)
-    if asked.path not in POST_PATHS:
-        raise Rejected(404, f"Invalid URL ({asked.method} {asked.path})")
-    if asked.method != "POST":
-        raise Rejected(405, f"Not allowed to {asked.method} on {asked.path}.", code="method_not_supported")
-    body = _parsed(asked, who)
-    if asked.path == "/v1/chat/completions":
+    if request.path == "/v1/models" or request.path.startswith("/v1/models/"):
+        return _models(request, who)
+    if request.path not in POST_PATHS:
+        raise Rejected(404, f"Invalid URL ({request.method} {request.path})")
+    if request.method != "POST":
+        raise Rejected(405, f"Not allowed to {request.method} on {request.path}.", code="method_not_supported")
+    body = _parsed(request, who)
+    if request.path == "/v1/chat/completions":
         _check_chat(body, who)
-        return _chat(asked, body, how, who)
-    if asked.path == "/v1/completions":
+        return _chat(request, body, how, who)
+    if request.path == "/v1/completions":
         _require(body, "prompt")
         _check_stream(body)
-        return _completion(asked, body, how, who)
+        return _completion(request, body, how, who)
     _require(body, "input")
-    return _embeddings(body) if asked.path == "/v1/embeddings" else responses_side.speak(asked, body, how, who, CREATED)
+    return (
+        _embeddings(body)
+        if request.path == "/v1/embeddings"
+        else responses_side.speak(request, body, how, who, CREATED)
+    )
 
 
-def _models(asked: Asked, who: Identity) -> Answer:
-    if asked.method not in ("GET", "HEAD"):
-        raise Rejected(405, f"Not allowed to {asked.method} on {asked.path}.", code="method_not_supported")
+def _models(request: ParsedRequest, who: Identity) -> Answer:
+    if request.method not in ("GET", "HEAD"):
+        raise Rejected(405, f"Not allowed to {request.method} on {request.path}.", code="method_not_supported")
     entries = [{"id": m, "object": "model", "created": CREATED, "owned_by": who.name} for m in who.models]
-    if asked.path == "/v1/models":
+    if request.path == "/v1/models":
         return Answer(body=json_bytes({"object": "list", "data": entries}))
-    wanted = unquote(asked.path.removeprefix("/v1/models/"))
+    wanted = unquote(request.path.removeprefix("/v1/models/"))
     for entry in entries:
         if entry["id"] == wanted:
             return Answer(body=json_bytes(entry))
@@ -83,11 +96,11 @@ def _no_model(model: str) -> Rejected:
     return Rejected(404, f"The model `{model}` does not exist or you do not have access to it.", code="model_not_found")
 
 
-def _parsed(asked: Asked, who: Identity) -> dict[str, Any]:
-    if not asked.headers.get("content-type", "").startswith("application/json"):
+def _parsed(request: ParsedRequest, who: Identity) -> dict[str, Any]:
+    if not request.headers.get("content-type", "").startswith("application/json"):
         raise Rejected(400, "Unsupported content type: the request body must be application/json.")
     try:
-        body = json.loads(asked.raw)
+        body = json.loads(request.raw)
     except ValueError:
         raise Rejected(400, "We could not parse the JSON body of your request.") from None
     if not isinstance(body, dict):
@@ -184,8 +197,8 @@ def _wire_calls(how: Behaviour) -> list[dict[str, Any]]:
     ]
 
 
-def _chat(asked: Asked, body: Mapping[str, Any], how: Behaviour, who: Identity) -> Answer:
-    head = {"id": f"chatcmpl-{asked.number}", "created": CREATED, "model": body["model"]}
+def _chat(request: ParsedRequest, body: Mapping[str, Any], how: Behaviour, who: Identity) -> Answer:
+    head = {"id": f"chatcmpl-{request.number}", "created": CREATED, "model": body["model"]}
     if body.get("stream"):
         chunks = _chat_stream({**head, "object": "chat.completion.chunk"}, body, how, who)
         return Answer(content_type="text/event-stream; charset=utf-8", events=chunks)
@@ -243,8 +256,8 @@ def _chat_stream(head: dict[str, Any], body: Mapping[str, Any], how: Behaviour, 
     yield sse("[DONE]", ending=end)
 
 
-def _completion(asked: Asked, body: Mapping[str, Any], how: Behaviour, who: Identity) -> Answer:
-    head = {"id": f"cmpl-{asked.number}", "object": "text_completion", "created": CREATED, "model": body["model"]}
+def _completion(request: ParsedRequest, body: Mapping[str, Any], how: Behaviour, who: Identity) -> Answer:
+    head = {"id": f"cmpl-{request.number}", "object": "text_completion", "created": CREATED, "model": body["model"]}
     finish = how.finish or "stop"
 
     def choice(index: int, text: str, done: str | None) -> dict[str, Any]:

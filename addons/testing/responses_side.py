@@ -12,9 +12,9 @@ from typing import Any
 
 from switchman.addons.testing.behaviour import (
     Answer,
-    Asked,
     Behaviour,
     Identity,
+    ParsedRequest,
     Rejected,
     ToolCall,
     cut_words,
@@ -44,7 +44,7 @@ EMPTY: dict[str, dict[str, Any]] = {
 PIECE = 5  # characters of arguments in one event
 
 
-def speak(asked: Asked, body: Mapping[str, Any], how: Behaviour, who: Identity, created: int) -> Answer:
+def speak(request: ParsedRequest, body: Mapping[str, Any], how: Behaviour, who: Identity, created: int) -> Answer:
     """The reply to one request, whole or streamed; raises Rejected for what the real server rejects."""
     unknown = sorted(set(body) - FIELDS)
     if who.reject_unknown and unknown:
@@ -54,7 +54,7 @@ def speak(asked: Asked, body: Mapping[str, Any], how: Behaviour, who: Identity, 
         raise Rejected(400, "Tool choices other than 'auto' and 'none' need 'tools'.", param="tool_choice")
     if isinstance(body["input"], list):
         _check_items(body["input"])
-    whole = _response(asked, body, how, who, created)
+    whole = _response(request, body, how, who, created)
     if body.get("stream"):
         return Answer(content_type="text/event-stream; charset=utf-8", events=_stream(whole, how, who))
     return Answer(body=json_bytes(whole))
@@ -111,10 +111,12 @@ def _check_message(where: str, item: Mapping[str, Any]) -> None:
 # ---- the answer --------------------------------------------------------------------------------------------------
 
 
-def _response(asked: Asked, body: Mapping[str, Any], how: Behaviour, who: Identity, created: int) -> dict[str, Any]:
+def _response(
+    request: ParsedRequest, body: Mapping[str, Any], how: Behaviour, who: Identity, created: int
+) -> dict[str, Any]:
     whole: dict[str, Any] = {
-        "id": f"resp_{asked.number}", "object": "response", "created_at": created, "status": "completed",
-        "model": body["model"], "output": _items(asked, body, how, who), "error": None, "incomplete_details": None,
+        "id": f"resp_{request.number}", "object": "response", "created_at": created, "status": "completed",
+        "model": body["model"], "output": _items(request, body, how, who), "error": None, "incomplete_details": None,
         "instructions": None, "metadata": {}, "parallel_tool_calls": True, "temperature": 1.0, "tool_choice": "auto",
         "tools": [], "top_p": 1.0,
     }  # fmt: skip
@@ -127,17 +129,17 @@ def _response(asked: Asked, body: Mapping[str, Any], how: Behaviour, who: Identi
     return whole
 
 
-def _items(asked: Asked, body: Mapping[str, Any], how: Behaviour, who: Identity) -> list[dict[str, Any]]:
+def _items(request: ParsedRequest, body: Mapping[str, Any], how: Behaviour, who: Identity) -> list[dict[str, Any]]:
     items: list[dict[str, Any]] = []
     if how.reasoning is not None:
         summary = [{"type": "summary_text", "text": how.reasoning}]
-        items.append({"id": f"rs_{asked.number}", "type": "reasoning", "summary": summary})
+        items.append({"id": f"rs_{request.number}", "type": "reasoning", "summary": summary})
     if not how.tool_calls or how.text or how.pieces:
         part = {"type": "output_text", "text": how.content(who.name), "annotations": []}
-        items.append({"id": f"msg_{asked.number}", "type": "message", "role": "assistant", "status": "completed",
+        items.append({"id": f"msg_{request.number}", "type": "message", "role": "assistant", "status": "completed",
                       "content": [part]})  # fmt: skip
     declared = dict(_declared(body.get("tools") or ()))
-    return items + [_call(call, declared, f"{asked.number}_{i}") for i, call in enumerate(how.calls())]
+    return items + [_call(call, declared, f"{request.number}_{i}") for i, call in enumerate(how.calls())]
 
 
 def _declared(tools: Any, namespace: str = "") -> Iterator[tuple[str, tuple[str, str]]]:
@@ -178,13 +180,13 @@ def _stream(whole: dict[str, Any], how: Behaviour, who: Identity) -> Iterator[by
         {"type": "response.in_progress", "response": started},
     ]
     for place, item in enumerate(whole["output"]):
-        events += _told(item, place, how, who)
+        events += _item_events(item, place, how, who)
     events.append({"type": "response.completed", "response": whole})
     for number, event in enumerate(events):
         yield sse({**event, "sequence_number": number}, event["type"], ending=how.line_ending)
 
 
-def _told(item: dict[str, Any], place: int, how: Behaviour, who: Identity) -> Iterator[dict[str, Any]]:
+def _item_events(item: dict[str, Any], place: int, how: Behaviour, who: Identity) -> Iterator[dict[str, Any]]:
     """One output item in events."""
     empty: dict[str, Any] = EMPTY[item["type"]]
     status = {"status": "in_progress"} if "status" in item else {}

@@ -20,7 +20,7 @@ from threading import Condition, Thread
 from typing import Any, Self
 
 from switchman.addons.testing import anthropic_side, ollama_side, openai_side
-from switchman.addons.testing.behaviour import Answer, Asked, Behaviour, Dialect, Identity, Rejected, json_bytes
+from switchman.addons.testing.behaviour import Answer, Behaviour, Dialect, Identity, ParsedRequest, Rejected, json_bytes
 from switchman.addons.testing.wire import (
     HEAD_LIMIT,
     Connection,
@@ -277,10 +277,10 @@ class FakeUpstream:
             message = how.message or f"{self.name} answers {how.status}, as it was told to"
             return Answer(how.status, body=side.error_body(how.status, message))
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in request.headers}
-        asked = Asked(request.method, request.path, request.query, headers, request.body, request.number)
+        parsed = ParsedRequest(request.method, request.path, request.query, headers, request.body, request.number)
         who = Identity(self.name, self.models, self.only_listed, self.missing, self.api_key, self.reject_unknown)
         try:
-            answer: Answer = side.speak(asked, how, who)
+            answer: Answer = side.speak(parsed, how, who)
         except Rejected as no:
             body = side.error_body(no.status, no.message, type=no.type, param=no.param, code=no.code)
             return Answer(no.status, body=body)

@@ -52,7 +52,7 @@ AIMS = {"chain_p95_ms": 12.0, "chain_loop_ms": 5.0, "large_loop_ms": 5.0}
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class TimedRequest:
     """One request: the client's wait and the router's own time (None where nothing went upstream), both ms; `began`
     and `ended` on the system's monotonic clock.
     """
@@ -80,9 +80,9 @@ class Client:
 
     port: int
     connection: http.client.HTTPConnection | None = None
-    asked: dict[str, list[Asked]] = field(default_factory=lambda: defaultdict(list))
+    requests: dict[str, list[TimedRequest]] = field(default_factory=lambda: defaultdict(list))
 
-    def ask(self, row: str, body: bytes) -> Asked:
+    def ask(self, row: str, body: bytes) -> TimedRequest:
         """Raises RuntimeError for any answer but 200."""
         if self.connection is None:
             self.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
@@ -95,8 +95,8 @@ class Client:
             raise RuntimeError(f"status {response.status}: {answer[:500]!r}")
         overhead = response.getheader("x-switchman-overhead-ms")
         layer = response.getheader("x-switchman-layer") or ""
-        found = Asked(layer, (ended - began) * 1e3, float(overhead) if overhead else None, began, ended)
-        self.asked[row].append(found)
+        found = TimedRequest(layer, (ended - began) * 1e3, float(overhead) if overhead else None, began, ended)
+        self.requests[row].append(found)
         return found
 
 
@@ -169,17 +169,17 @@ def share(values: Sequence[float], part: float) -> float:
     return round(ordered[min(len(ordered) - 1, int(len(ordered) * part))], 2)
 
 
-def row(asked: Sequence[Asked], blocked: Sequence[Blocked]) -> dict[str, Any]:
+def row(requests: Sequence[TimedRequest], blocked: Sequence[Blocked]) -> dict[str, Any]:
     """The figures of one row, all in ms."""
-    times = [one.wait_ms if one.router_ms is None else one.router_ms for one in asked]
-    within = [[b for b in blocked if one.began <= b.ended and b.ended - b.ms / 1e3 <= one.ended] for one in asked]
+    times = [one.wait_ms if one.router_ms is None else one.router_ms for one in requests]
+    within = [[b for b in blocked if one.began <= b.ended and b.ended - b.ms / 1e3 <= one.ended] for one in requests]
     worst = max((b for some in within for b in some), key=lambda b: b.cpu_ms, default=None)
     longest = [max((b.ms for b in some), default=0.0) for some in within]
     return {
-        "n": len(asked),
+        "n": len(requests),
         "router_p50_ms": share(times, 0.5),
         "router_p95_ms": share(times, 0.95),
-        "wait_p50_ms": share([one.wait_ms for one in asked], 0.5),
+        "wait_p50_ms": share([one.wait_ms for one in requests], 0.5),
         "loop_p50_ms": share(longest, 0.5),
         "loop_max_ms": round(max(longest), 2),
         "loop_cpu_max_ms": round(worst.cpu_ms, 2) if worst else 0.0,
@@ -225,10 +225,10 @@ def measure(model: Path, prompts: Sequence[str]) -> dict[str, Any]:
         layers = layer_times(folder / "requests.db")  # after the stop: all of it is on disk now
         lines = (folder / "loop.jsonl").read_text(encoding="utf-8").splitlines()
     blocked = [Blocked(**json.loads(line)) for line in lines]
-    del client.asked[""]
-    rows = {title: row(found, blocked) for title, found in client.asked.items()}
-    for layer in sorted({one.layer for one in client.asked["auto"]}):
-        rows[f"auto, by {layer}"] = row([one for one in client.asked["auto"] if one.layer == layer], blocked)
+    del client.requests[""]
+    rows = {title: row(found, blocked) for title, found in client.requests.items()}
+    for layer in sorted({one.layer for one in client.requests["auto"]}):
+        rows[f"auto, by {layer}"] = row([one for one in client.requests["auto"] if one.layer == layer], blocked)
     results = {"rows": dict(sorted(rows.items())), "layers": layers}
     return {**results, "aims": aims(rows)}
 

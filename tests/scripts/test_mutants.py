@@ -123,7 +123,7 @@ def test_what_is_noticed_is_told_from_what_is_not(mutants: Any, project: Path, t
     copy = mutants.Copy.of(project, tmp_path / "copy", timeout=60)
     assert copy.imported_from() == tmp_path / "copy/addons"
     found = {name: copy.run(mutant) for name, mutant in table.items() if name != "slow"}
-    assert {name: result.verdict for name, result in found.items()} == {
+    assert {name: result.outcome for name, result in found.items()} == {
         "least": "killed", "equal": "SURVIVED", "gone": "DOES NOT APPLY", "twice": "DOES NOT APPLY",
         "no-python": "DOES NOT APPLY", "child": "killed", "no-tests": "BROKEN",
     }  # fmt: skip
@@ -138,7 +138,7 @@ def test_tests_that_never_end_have_noticed(mutants: Any, project: Path, tmp_path
     """A mutant that hangs is killed after its time, with all that its tests have started."""
     slow = next(mutant for mutant in mutants.read_table(project) if mutant.name == "slow")
     result = mutants.Copy.of(project, tmp_path / "copy", timeout=3).run(slow)
-    assert (result.verdict, result.by) == ("killed", "longer than 3 s")
+    assert (result.outcome, result.by) == ("killed", "longer than 3 s")
 
 
 def test_tests_that_fail_as_it_is_say_nothing(mutants: Any, project: Path) -> None:
@@ -146,7 +146,7 @@ def test_tests_that_fail_as_it_is_say_nothing(mutants: Any, project: Path) -> No
     (project / "addons/sums.py").write_text(MODULE.replace("return found", "return 0"))
     table = [mutant for mutant in mutants.read_table(project) if mutant.name == "least"]
     with pytest.raises(RuntimeError, match="do not pass as it is"):
-        list(mutants.verdicts(table, project, 1))
+        list(mutants.results(table, project, 1))
 
 
 def test_edits_made_from_syntax(mutants: Any, project: Path) -> None:

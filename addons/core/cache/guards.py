@@ -73,9 +73,9 @@ def _case_is_style(a: Signature, b: Signature) -> bool:
 def _names(found: Signature, index: int) -> bool:
     """Whether the token is a name, or begins a sentence and stands before a name: Carlos Slim."""
     token = found.tokens[index]
-    if token.named or not token.start or not token.written[:1].isupper():
-        return token.named
-    return index + 1 < len(found.tokens) and found.tokens[index + 1].named
+    if token.capitalised or not token.start or not token.written[:1].isupper():
+        return token.capitalised
+    return index + 1 < len(found.tokens) and found.tokens[index + 1].capitalised
 
 
 def _cased_apart(one: Token, other: Token) -> bool:
@@ -171,7 +171,7 @@ def _meant(token: Token) -> str:
     text = token.text
     if token.fixed:
         return token.written
-    if token.named or not text.isascii():
+    if token.capitalised or not text.isascii():
         return text
     text = pairs.SYNONYMS.get(text, text)
     return "is" if text == "are" else _singular(text)

@@ -56,13 +56,14 @@ _STOP: Final = "\n"
 
 class Token(NamedTuple):
     """One word or sign. `text` is lower-case, except for a name or acronym that is a common word too (US); `written`
-    is the original. `fixed`: from code or a quotation. `named`: it has a capital where no sentence begins. `start`: a
-    capital has no meaning here."""
+    is the original. `fixed`: from code or a quotation. `capitalised`: it has a capital where no sentence begins.
+    `start`: a capital has no meaning here.
+    """
 
     text: str
     written: str
     fixed: bool = False
-    named: bool = False
+    capitalised: bool = False
     start: bool = False
 
 
@@ -141,8 +142,8 @@ def _loose(text: str, formula: bool, start: bool, quiet: bool) -> list[Token]:
             continue
         if _silent(piece, raw, index, formula):
             continue
-        named = piece[:1].isupper() and not begins and piece.lower() != "i"
-        found += [Token(part, piece, named=named, start=first) for part in _rewritten(piece)]
+        capitalised = piece[:1].isupper() and not begins and piece.lower() != "i"
+        found += [Token(part, piece, capitalised=capitalised, start=first) for part in _rewritten(piece)]
         begins = first = False
     if text.endswith(("\n\n", ":\n")) and found:
         found.append(Token(_STOP, _STOP))
@@ -280,7 +281,7 @@ def _thanks(sentence: _Sentence) -> bool:
     closers = words.CLOSERS.get(texts[-1], ()) if texts else ()
     return any(
         texts == phrase
-        or (sentence.end == "!" and texts[-len(phrase) :] == phrase and sentence.tokens[-len(phrase)].named)
+        or (sentence.end == "!" and texts[-len(phrase) :] == phrase and sentence.tokens[-len(phrase)].capitalised)
         for phrase in closers
     )
 
@@ -301,7 +302,7 @@ def _without_courtesies(sentence: _Sentence, alone: bool) -> list[Token]:
                 break
         for phrase in words.CLOSERS.get(texts[last - 1], ()) if first < last else ():
             begin = last - len(phrase)
-            own = end == "!" and tokens[begin].named and begin > first + 1  # a sentence of its own: ... Thanks!
+            own = end == "!" and tokens[begin].capitalised and begin > first + 1  # a sentence of its own: ... Thanks!
             least = 3 if given else 2 if alone else 0
             if texts[max(begin, first) : last] == phrase and (
                 own or _is_complete(texts[max(first, begin - 4) : begin], least)

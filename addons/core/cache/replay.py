@@ -103,9 +103,9 @@ def streamed_reply(format: FormatName, stream: bytes, stamp: Stamp, usage: Usage
     return codec.encode_reply(replace(reply, usage=reply.usage or usage), stamp)
 
 
-def pack(kept: CachedAnswer) -> bytes:
+def pack(cached: CachedAnswer) -> bytes:
     """The value for the store: JSON."""
-    fields = {name: getattr(kept, name) for name in CachedAnswer.__dataclass_fields__}
+    fields = {name: getattr(cached, name) for name in CachedAnswer.__dataclass_fields__}
     return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
 
 
@@ -113,21 +113,21 @@ def unpack(value: bytes) -> CachedAnswer | None:
     """Read a stored value. None, a miss, for one that this version does not understand."""
     try:
         fields = json.loads(value.decode("utf-8", "surrogatepass"))
-        kept = CachedAnswer(**fields)
+        cached = CachedAnswer(**fields)
     except (ValueError, TypeError):
         return None
-    return kept if kept.format in CODECS and isinstance(kept.reply, dict) else None
+    return cached if cached.format in CODECS and isinstance(cached.reply, dict) else None
 
 
-def replay(kept: CachedAnswer, format: FormatName, stream: bool, stamp: Stamp) -> tuple[bytes, str]:
+def replay(cached: CachedAnswer, format: FormatName, stream: bool, stamp: Stamp) -> tuple[bytes, str]:
     """The answer as bytes and content-type. `stamp.model` is the model's name for this client."""
-    if not stream and format == kept.format:
-        obj = dict(kept.reply)
+    if not stream and format == cached.format:
+        obj = dict(cached.reply)
         if "model" in obj:
             obj["model"] = stamp.model
         return dump(obj), JSON
-    reply = replace(CODECS[kept.format].decode_reply(kept.reply), model=stamp.model)
-    if CODECS[format].dialect != CODECS[kept.format].dialect:
+    reply = replace(CODECS[cached.format].decode_reply(cached.reply), model=stamp.model)
+    if CODECS[format].dialect != CODECS[cached.format].dialect:
         reply = replace(reply, id="")  # ids have a form of their own in each dialect
     codec = CODECS[format]
     if not stream:

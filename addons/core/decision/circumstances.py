@@ -32,9 +32,9 @@ class Circumstances:
             return ""
         address = parse_address(query.source)
         subject = Subject((query.model,), address, query.headers, query.token, None, query.now)
-        verdicts = [one.test(subject) for one in self._conditions]
-        verdicts += [match.accepts_source(address) for match in self._sources]
-        return "".join("?" if verdict is None else "1" if verdict else "0" for verdict in verdicts)
+        truths = [one.test(subject) for one in self._conditions]
+        truths += [match.accepts_source(address) for match in self._sources]
+        return "".join("?" if truth is None else "1" if truth else "0" for truth in truths)
 
 
 def _leaves(condition: Condition) -> Iterator[Condition]:

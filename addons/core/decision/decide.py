@@ -33,7 +33,7 @@ from switchman.addons.core.routes.live import NO_FIGURES, Live
 from switchman.addons.core.routes.plan import Candidate, Plan, TraceLine
 from switchman.addons.core.routes.routes import Instance, Route
 from switchman.addons.core.routes.subject import LocalTime, Subject
-from switchman.addons.core.routes.targets import instances_named, instances_of_model, named, server_and_model
+from switchman.addons.core.routes.targets import in_words, instances_named, instances_of_model, server_and_model
 from switchman.addons.core.rules.ruleset import Ruleset
 from switchman.addons.core.rules.rulesfile import AUTO
 
@@ -165,7 +165,7 @@ def plan_for_target(
     if not instances:
         return None
     decision = _Decision(query or RoutingQuery(AUTO), rules, is_open, NO_FIGURES, [])
-    decision.trace.append(TraceLine(layer, "hit", f"{route or layer} leads to {named(instances)}."))
+    decision.trace.append(TraceLine(layer, "hit", f"{route or layer} leads to {in_words(instances)}."))
     return _plan(_Answer(layer, route, instances, widens=True), _mapped_model(decision.query, rules), decision)
 
 
@@ -200,7 +200,7 @@ def _by_alias(model: str, decision: _Decision) -> _Answer | None:
         why = f"No alias is named {_shown(model)}." if aliases else "There are no aliases."
         decision.trace.append(TraceLine("alias", "miss", why))
         return None
-    decision.trace.append(TraceLine("alias", "hit", f"The alias {alias.name} stands for {named(alias.instances)}."))
+    decision.trace.append(TraceLine("alias", "hit", f"The alias {alias.name} stands for {in_words(alias.instances)}."))
     return _Answer("alias", alias.name, alias.instances)
 
 
@@ -218,10 +218,10 @@ def _by_rule(model: str, decision: _Decision) -> _Answer | None:
         if match.source is not None and not match.accepts_source(address):
             continue
         condition = match.condition
-        verdict = True if condition is None else condition.test(subject)
-        if verdict:
+        truth = True if condition is None else condition.test(subject)
+        if truth:
             return _rule_answer(route, model, decision, unknown)
-        if verdict is None:
+        if truth is None:
             unknown.append(route.name)
     detail = f"None of the {len(rules.routes)} routes matches {_shown(model)} from {_shown(query.source)}."
     trace.append(TraceLine("route", "miss", detail + _undecided(unknown)))
@@ -231,7 +231,7 @@ def _by_rule(model: str, decision: _Decision) -> _Answer | None:
 def _rule_answer(route: Route, model: str, decision: _Decision, unknown: Sequence[str]) -> _Answer:
     instances = (*_target(route, model, decision.rules), *route.fallbacks)
     where = f" (line {route.line})" if route.line else ""
-    detail = f"{route.name}{where} matches {route.match}; it leads to {named(instances)}."
+    detail = f"{route.name}{where} matches {route.match}; it leads to {in_words(instances)}."
     decision.trace.append(TraceLine("route", "hit", detail + _undecided(unknown)))
     return _Answer("route", route.name, instances, widens=True, rule=route)
 
@@ -281,7 +281,7 @@ def _by_upstream(model: str, map_key: str, decision: _Decision) -> _Answer:
 def _by_auto_default(model: str, decision: _Decision) -> _Answer:
     rules = decision.rules
     if rules.auto_default:
-        detail = f"No layer named a target; `default:` is {named(rules.auto_default)}."
+        detail = f"No layer named a target; `default:` is {in_words(rules.auto_default)}."
         decision.trace.append(TraceLine("default", "hit", detail))
         return _Answer("default", "default", rules.auto_default, widens=True)
     detail = (
@@ -298,7 +298,7 @@ def _plan(answer: _Answer, model: str, decision: _Decision) -> Plan:
     instances = tuple(answer.instances)
     # 6. the global fallbacks
     if answer.widens and rules.fallbacks:
-        trace.append(TraceLine("fallbacks", "hit", f"If all of these fail, try {named(rules.fallbacks)}."))
+        trace.append(TraceLine("fallbacks", "hit", f"If all of these fail, try {in_words(rules.fallbacks)}."))
         instances += rules.fallbacks
     renamed = model if model != decision.query.model else ""
     # By name, as hashing a whole Server costs more than the rest of a decision.

@@ -50,8 +50,8 @@ def conversation_key(call: Call, policy: str, caller: str) -> str | None:
         return None
     opening = [message for message in request.messages[: first + 1] if message.role in ("system", "developer", "user")]
     # Only the messages count: a change of temperature or tools does not start another conversation.
-    told = canonical(type(request)(origin=request.origin, model="", messages=tuple(opening)), {})
-    return policy_digest("conversation", policy, caller, told)
+    messages = canonical(type(request)(origin=request.origin, model="", messages=tuple(opening)), {})
+    return policy_digest("conversation", policy, caller, messages)
 
 
 def _opening(body: Mapping[str, Any]) -> Mapping[str, Any]:

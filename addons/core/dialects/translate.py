@@ -186,12 +186,12 @@ class ChatTranslation(Translation):
     def gather(self, data: bytes, framing: Framing) -> dict[str, Any]:
         decoder = CODECS[self.target].decoder()
         splitter = SPLITTERS[framing]()
-        told: list[StreamEvent] = []
+        events: list[StreamEvent] = []
         for event in [*splitter.feed(data), *splitter.end()]:
-            told += decode_event(decoder, event)
-        if not any(isinstance(event, Finish | Failed) for event in told):
+            events += decode_event(decoder, event)
+        if not any(isinstance(event, Finish | Failed) for event in events):
             raise StreamFailed(Failed(CUT_SHORT, status=502))
-        return CODECS[self.target].encode_reply(assemble(told), replace(self.stamp, tools=EMPTY))
+        return CODECS[self.target].encode_reply(assemble(events), replace(self.stamp, tools=EMPTY))
 
 
 def as_stream(reply: Reply, format: FormatName, stamp: Stamp) -> bytes:

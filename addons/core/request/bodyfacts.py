@@ -204,8 +204,8 @@ def _walk(found: _Content, content: Any, own: bool, depth: int = 0) -> None:
 
 
 def _part(found: _Content, part: Mapping[str, Any], own: bool, depth: int) -> None:
-    stated = part.get("type", "text")
-    kind = stated if isinstance(stated, str) else ""
+    given = part.get("type", "text")
+    kind = given if isinstance(given, str) else ""
     text = part.get("text")
     if isinstance(text, str) and kind in ("text", "input_text", "output_text"):
         _walk(found, text, own, depth)

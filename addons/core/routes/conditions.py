@@ -16,7 +16,7 @@ from switchman.addons.core.request.bodyfacts import Modality
 from switchman.addons.core.request.clients import Network, in_networks
 from switchman.addons.core.request.tasktype import TaskType
 from switchman.addons.core.routes.live import Health
-from switchman.addons.core.routes.subject import HAS_UNSPACED, WORD, Subject, Verdict
+from switchman.addons.core.routes.subject import HAS_UNSPACED, WORD, Subject, Truth
 
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 DAY_MINUTES: Final = 24 * 60
@@ -30,7 +30,7 @@ class ModelIs:
     pattern: re.Pattern[str] | None = None
     longest: int = 256
 
-    def test(self, subject: Subject) -> Verdict:
+    def test(self, subject: Subject) -> Truth:
         if self.pattern is None:
             return self.text in subject.models
         return any(self.pattern.search(model, 0, self.longest) is not None for model in subject.models)
@@ -46,7 +46,7 @@ class SourceIn:
     text: str
     networks: tuple[Network, ...]
 
-    def test(self, subject: Subject) -> Verdict:
+    def test(self, subject: Subject) -> Truth:
         return in_networks(subject.address, self.networks)
 
     def __str__(self) -> str:
@@ -62,7 +62,7 @@ class HeaderIs:
     patterns: tuple[re.Pattern[str], ...] = ()
     longest: int = 1024
 
-    def test(self, subject: Subject) -> Verdict:
+    def test(self, subject: Subject) -> Truth:
         value = subject.headers.get(self.name)
         if value is None:
             return False
@@ -81,7 +81,7 @@ class TokenIs:
 
     tokens: frozenset[str]
 
-    def test(self, subject: Subject) -> Verdict:
+    def test(self, subject: Subject) -> Truth:
         return subject.token in self.tokens
 
     def __str__(self) -> str:
@@ -94,7 +94,7 @@ class LanguageIs:
 
     codes: frozenset[str]
 
-    def test(self, subject: Subject) -> Verdict:
+    def test(self, subject: Subject) -> Truth:
         return None if subject.features is None else subject.features.language in self.codes
 
     def __str__(self) -> str:
@@ -108,7 +108,7 @@ class AskMatches:
     pattern: re.Pattern[str]
     longest: int
 
-    def test(self, subject: Subject) -> Verdict:
+    def test(self, subject: Subject) -> Truth:
         if subject.features is None:
             return None
         return self.pattern.search(subject.features.ask, 0, self.longest) is not None
@@ -127,7 +127,7 @@ class Keywords:
     unspaced: tuple[str, ...]
     marked: tuple[str, ...]  # with punctuation, such as c++
 
-    def test(self, subject: Subject) -> Verdict:
+    def test(self, subject: Subject) -> Truth:
         if subject.features is None:
             return None
         words = subject.words
@@ -184,7 +184,7 @@ class Substrings:
 
     texts: tuple[str, ...]
 
-    def test(self, subject: Subject) -> Verdict:
+    def test(self, subject: Subject) -> Truth:
         if subject.features is None:
             return None
         folded = subject.folded
@@ -201,7 +201,7 @@ class TaskIs:
     tasks: frozenset[TaskType]
     min_confidence: float = 0.0
 
-    def test(self, subject: Subject) -> Verdict:
+    def test(self, subject: Subject) -> Truth:
         features = subject.features
         if features is None:
             return None
@@ -219,7 +219,7 @@ class TokensBetween:
     least: int | None
     most: int | None
 
-    def test(self, subject: Subject) -> Verdict:
+    def test(self, subject: Subject) -> Truth:
         return None if subject.features is None else _within(subject.features.input_tokens, self.least, self.most)
 
     def __str__(self) -> str:
@@ -233,7 +233,7 @@ class DepthBetween:
     least: int | None
     most: int | None
 
-    def test(self, subject: Subject) -> Verdict:
+    def test(self, subject: Subject) -> Truth:
         return None if subject.features is None else _within(subject.features.depth, self.least, self.most)
 
     def __str__(self) -> str:
@@ -246,7 +246,7 @@ class ToolsOffered:
 
     wanted: bool
 
-    def test(self, subject: Subject) -> Verdict:
+    def test(self, subject: Subject) -> Truth:
         return None if subject.features is None else subject.features.tools is self.wanted
 
     def __str__(self) -> str:
@@ -259,7 +259,7 @@ class HasModality:
 
     modalities: frozenset[Modality]
 
-    def test(self, subject: Subject) -> Verdict:
+    def test(self, subject: Subject) -> Truth:
         return None if subject.features is None else not self.modalities.isdisjoint(subject.features.modalities)
 
     def __str__(self) -> str:
@@ -277,7 +277,7 @@ class TimeBetween:
     end: int
     days: frozenset[int] = frozenset(range(7))
 
-    def test(self, subject: Subject) -> Verdict:
+    def test(self, subject: Subject) -> Truth:
         if (now := subject.now) is None:
             return None
         if self.start < self.end:
@@ -299,7 +299,7 @@ class MaxCost:
     target: str
     known: float | None = None
 
-    def test(self, subject: Subject) -> Verdict:
+    def test(self, subject: Subject) -> Truth:
         return None if self.known is None else self.known <= self.limit
 
     def __str__(self) -> str:
@@ -313,7 +313,7 @@ class MaxLatency:
     limit: float
     target: str
 
-    def test(self, subject: Subject) -> Verdict:
+    def test(self, subject: Subject) -> Truth:
         took = subject.live.p95_ms(self.target) if self.target else None
         return None if took is None else took <= self.limit
 
@@ -328,7 +328,7 @@ class HealthIs:
     server: str
     states: frozenset[Health]
 
-    def test(self, subject: Subject) -> Verdict:
+    def test(self, subject: Subject) -> Truth:
         health = subject.live.health(self.server)
         return None if health is None else health in self.states
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from switchman.addons.core.routes.subject import Condition, Subject, Verdict
+from switchman.addons.core.routes.subject import Condition, Subject, Truth
 
-Test = Callable[[Subject], Verdict]
+Test = Callable[[Subject], Truth]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,15 +24,15 @@ class AllOf:
     def __post_init__(self) -> None:
         object.__setattr__(self, "tests", tuple(part.test for part in self.parts))
 
-    def test(self, subject: Subject) -> Verdict:
-        verdict: Verdict = True
+    def test(self, subject: Subject) -> Truth:
+        truth: Truth = True
         for test in self.tests:
             found = test(subject)
             if found is False:
                 return False
             if found is None:
-                verdict = None
-        return verdict
+                truth = None
+        return truth
 
     def __str__(self) -> str:
         return " and ".join(map(_inner, self.parts)) or "anything"
@@ -48,15 +48,15 @@ class AnyOf:
     def __post_init__(self) -> None:
         object.__setattr__(self, "tests", tuple(part.test for part in self.parts))
 
-    def test(self, subject: Subject) -> Verdict:
-        verdict: Verdict = False
+    def test(self, subject: Subject) -> Truth:
+        truth: Truth = False
         for test in self.tests:
             found = test(subject)
             if found:
                 return True
             if found is None:
-                verdict = None
-        return verdict
+                truth = None
+        return truth
 
     def __str__(self) -> str:
         return " or ".join(map(_inner, self.parts)) or "nothing"
@@ -68,7 +68,7 @@ class Not:
 
     part: Condition
 
-    def test(self, subject: Subject) -> Verdict:
+    def test(self, subject: Subject) -> Truth:
         found = self.part.test(subject)
         return None if found is None else not found
 

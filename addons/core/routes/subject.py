@@ -15,7 +15,7 @@ from switchman.addons.core.request.clients import Address
 from switchman.addons.core.request.features import Features
 from switchman.addons.core.routes.live import NO_FIGURES, Live
 
-Verdict = bool | None  # None: not known
+Truth = bool | None  # None: not known
 
 UNSPACED: Final = "\u0e00-\u0e7f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"
 WORD: Final = re.compile(rf"[^\W{UNSPACED}]+")
@@ -77,4 +77,4 @@ class Subject:
 class Condition(Protocol):
     """A test of a request."""
 
-    def test(self, subject: Subject) -> Verdict: ...
+    def test(self, subject: Subject) -> Truth: ...

@@ -29,6 +29,6 @@ def instances_of_model(model: str, servers: Mapping[str, Server], known: Iterabl
     return tuple(instance for instance in found if instance is not None and instance.model == model)
 
 
-def named(instances: Iterable[Instance]) -> str:
+def in_words(instances: Iterable[Instance]) -> str:
     """The instances in a sentence: `fast-box/llama3, then laptop`."""
     return ", then ".join(f"{i.server.name}/{i.model}" if i.model else i.server.name for i in instances)

@@ -101,25 +101,25 @@ class Breakers:
         """
         breaker = self._breaker(target, now)
         self._count(breaker, now, failed=True)
-        asked = min(retry_after or 0.0, MAX_RETRY_AFTER)
+        retry_after = min(retry_after or 0.0, MAX_RETRY_AFTER)
         if not breaker.opened:
             if self._tripped(breaker):
-                self._open(breaker, now, self._thresholds.cooldown, asked)
-            elif asked > 0:
-                self._open(breaker, now, 0.0, asked)
+                self._open(breaker, now, self._thresholds.cooldown, retry_after)
+            elif retry_after > 0:
+                self._open(breaker, now, 0.0, retry_after)
         elif now < breaker.open_until:
             # A last resort, or a request sent before it opened: no news, except that it may ask for longer.
-            breaker.open_until = max(breaker.open_until, now + asked)
+            breaker.open_until = max(breaker.open_until, now + retry_after)
         else:
             doubled = min(max(2 * breaker.cooldown, self._thresholds.cooldown), self._thresholds.max_cooldown)
-            self._open(breaker, now, doubled, asked)
+            self._open(breaker, now, doubled, retry_after)
 
     def _probing(self, breaker: _Breaker, now: float) -> bool:
         return breaker.probe_since is not None and now - breaker.probe_since < self._thresholds.probe_lifetime
 
-    def _open(self, breaker: _Breaker, now: float, cooldown: float, asked: float) -> None:
+    def _open(self, breaker: _Breaker, now: float, cooldown: float, retry_after: float) -> None:
         breaker.opened = True
-        breaker.open_until = now + max(cooldown, asked)
+        breaker.open_until = now + max(cooldown, retry_after)
         # Only our own cooldown is doubled from: Retry-After is the upstream's wish for this once.
         breaker.cooldown = cooldown
         breaker.probe_since = None

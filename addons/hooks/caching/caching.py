@@ -1,11 +1,11 @@
-"""Caching: answers given before, given again. L0, the exact cache; L0.5, the semantic one, lies in semantic_caching.py.
+"""Caching: gives answers again that were given before. This is the exact cache, L0; semantic_caching.py has L0.5.
 
     Caching   request    looks for an answer; a hit sets flow.response, and the request goes no further
-    Keeping   response   stores the answer after all stages; lets those go on who waited for it
-              error      lets them go on all the same
+    Keeping   response   stores the answer after all stages, and ends the wait of identical requests
+              error      does the same where the client left
 
-The key says what the answer hangs on (core/fingerprint.py), the policy in force included, so a changed rules file
-finds nothing that was kept under the old one. Whatever fails here is a miss.
+The key is a digest of all that the answer depends on (core/cache/fingerprint.py). The policy in force is part of it, so
+nothing that was kept under other rules is found. Any failure here is a miss.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ logger = logging.getLogger(__name__)
 LAYER = "exact_cache"
 SPACE = "answers"
 BUDGET = 0.05  # seconds for a look into the store; it takes a fifth of a millisecond
-# A longer request is hardly asked twice, and reading it would cost more time than the event loop has.
+# A longer request hardly comes twice, and reading it would block the event loop for too long.
 MAX_REQUEST = 256 * 1024  # characters
 MAX_MESSAGES = 100
-AFTER_FAILOVER = 300.0  # seconds that an answer is kept at most which the first choice did not give
+AFTER_FAILOVER = 300.0  # seconds that an answer is kept at most where the first choice did not give it
 HEADER = "x-switchman-cache"
 
 
@@ -71,8 +71,8 @@ class Caching:
         if use.fingerprint is None or use.status != "miss":
             return
         started = time.monotonic()
-        if (kept := await self._look(use.fingerprint.key)) is not None:
-            self._serve(flow, x, kept, LAYER, started)
+        if (cached := await self._look(use.fingerprint.key)) is not None:
+            self._serve(flow, x, cached, LAYER, started)
             return
         detail = "No answer to this very request is kept."
         x.trace.append(TraceLine(LAYER, "miss", detail, elapsed_ms=ms_since(started)))
@@ -83,7 +83,7 @@ class Caching:
             await self._join(flow, x, use, use.fingerprint.key)
 
     async def _join(self, flow: http.HTTPFlow, x: Exchange, use: CacheUse, key: str) -> None:
-        """Lead, follow, or go alone."""
+        """Wait for the same request's answer if one is under way; else lead, so that others wait."""
         started = time.monotonic()
         found = await self.runtime.flights.join(key, partial(self._look, key))
         if found is not None and not isinstance(found, Flight):
@@ -100,7 +100,7 @@ class Caching:
         return x.auto or any(fnmatchcase(x.call.model, pattern) for pattern in rules.cache.models)
 
     def _use(self, x: Exchange, rules: Ruleset, request: http.Request) -> CacheUse:
-        """What the request itself says of caches, and its fingerprint."""
+        """Read what the request says of caches, and take its fingerprint."""
         assert x.call is not None
         directive = _cache_directive(request)
         if directive == "bypass":
@@ -128,7 +128,7 @@ class Caching:
         )
 
     def _policy(self, x: Exchange, rules: Ruleset) -> str:
-        """Names all that an answer hangs on beside the request and its caller."""
+        """Digest everything except request and caller that the answer depends on."""
         if self._of is None or self._of[0] is not rules:
             self._of = (rules, _settled(rules), Circumstances(rules))
         _, settled, circumstances = self._of
@@ -139,37 +139,37 @@ class Caching:
             async with asyncio.timeout(BUDGET):
                 value = await self.runtime.shared.get(SPACE, key)
         except TimeoutError:
-            return None  # a busy machine: a miss, and no news
+            return None  # the machine is busy: a miss that is worth no warning
         except SharedStoreError as error:
             logger.warning("The cache could not be read: %s", error)
             return None
         return unpack(value) if value is not None else None
 
-    def _serve(self, flow: http.HTTPFlow, x: Exchange, kept: CachedAnswer, layer: str, started: float) -> None:
+    def _serve(self, flow: http.HTTPFlow, x: Exchange, cached: CachedAnswer, layer: str, started: float) -> None:
         assert x.call is not None and x.cache is not None and x.cache.fingerprint is not None
-        server = _server(self.runtime.rules.current, kept.server)
+        server = _server(self.runtime.rules.current, cached.server)
         if server is None:
-            x.trace.append(TraceLine(layer, "miss", f"The answer's server {kept.server} is not there any more."))
+            x.trace.append(TraceLine(layer, "miss", f"The answer's server {cached.server} is not there any more."))
             return
-        age = max(0.0, time.time() - kept.kept_at)
-        candidate = Candidate(server, kept.model)
-        named = candidate.target if x.auto else str(kept.reply.get("model") or x.call.model)
-        stamp = Stamp(x.id, x.started_at, named, x.call.wants_usage)
-        body, content_type = replay(kept, x.cache.fingerprint.format, x.call.stream, stamp)
+        age = max(0.0, time.time() - cached.kept_at)
+        candidate = Candidate(server, cached.model)
+        model = candidate.target if x.auto else str(cached.reply.get("model") or x.call.model)
+        stamp = Stamp(x.id, x.started_at, model, x.call.wants_usage)
+        body, content_type = replay(cached, x.cache.fingerprint.format, x.call.stream, stamp)
         headers = {"content-type": content_type, "age": str(int(age))}
         if content_type != JSON:
             headers |= {"cache-control": "no-cache", "x-accel-buffering": "no"}
         flow.response = own_answer(x, http.Response.make(200, body, headers), "cached")
         x.cache.status = "hit"
-        detail = f"Answered {age:.0f} s ago by {candidate.target}, which {kept.layer} had chosen."
-        x.cache.earlier = kept.earlier
-        earlier = kept.earlier if layer == LAYER else None  # the semantic cache has said it already
+        detail = f"Answered {age:.0f} s ago by {candidate.target}, which {cached.layer} had chosen."
+        x.cache.earlier = cached.earlier
+        earlier = cached.earlier if layer == LAYER else None  # the semantic cache has said it already
         x.trace.append(TraceLine(layer, "hit", detail, elapsed_ms=ms_since(started), earlier=earlier))
-        x.plan = Plan((candidate,), layer, kept.route)
+        x.plan = Plan((candidate,), layer, cached.route)
 
 
 class Keeping:
-    """Stores what is fit. The client does not wait for it: the work goes on after its last byte.
+    """Stores answers that are fit to be given again. No client waits for that: it begins after the last byte.
 
     Writes: nothing.
     """
@@ -194,7 +194,7 @@ class Keeping:
             self._spawn(self._keep(x, use, use.fingerprint, content, streamed))
 
     def error(self, flow: http.HTTPFlow) -> None:
-        """The client left: after the last word of its answer, that answer is as good as any."""
+        """The client left. If it had the whole answer by then, that is stored like any other."""
         self.response(flow)
 
     async def done(self) -> None:
@@ -225,7 +225,7 @@ class Keeping:
         except SharedStoreError as error:
             result = "failed"
             logger.warning("An answer could not be cached: %s", error)
-        except Exception as error:  # noqa: BLE001 - the boundary: an answer that puzzles us is not cached, and that is all
+        except Exception as error:  # noqa: BLE001 - the boundary: an answer that cannot be read is not cached
             result = "failed"
             logger.error("An answer was not cached: %r", error)
         finally:
@@ -261,7 +261,7 @@ def _server(rules: Ruleset, name: str) -> Server | None:
 
 
 def _content(flow: http.HTTPFlow, x: Exchange) -> bytes | None:
-    """All that the client got, if it got a good answer and it is not too long."""
+    """The bytes that the client got; None if that was no good answer, or a very long one."""
     # A cached answer is given again with the status 200, so one with another good status (201, 206) is not kept.
     if flow.response is None or flow.response.status_code != 200:
         return None

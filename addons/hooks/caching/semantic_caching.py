@@ -57,7 +57,7 @@ class SemanticCache:
             return None
         try:
             return await self._look(x, use, use.fingerprint, client, look)
-        except Exception as error:  # noqa: BLE001 - the boundary: no failure of cleverness costs a request its answer
+        except Exception as error:  # noqa: BLE001 - the boundary: a failure here is a miss
             logger.error("The semantic cache failed: %r", error)
             elapsed = ms_since(started)
             x.trace.append(TraceLine(self.name, "error", f"It failed: {type(error).__name__}.", elapsed_ms=elapsed))

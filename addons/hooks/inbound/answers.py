@@ -125,15 +125,15 @@ class Answers:
     async def entries(self, request: http.Request) -> tuple[Entry, ...]:
         """The models that clients are shown, in the order they are shown."""
         rules = self._rules()
-        named = dict.fromkeys(rules.servers.values())
+        servers = dict.fromkeys(rules.servers.values())
         if rules.default in rules.upstreams:
-            named[rules.default] = None
-        listings = await self._listings.of(named, {rules.default: self._credentials(request, rules.default)})
+            servers[rules.default] = None
+        listings = await self._listings.of(servers, {rules.default: self._credentials(request, rules.default)})
         lists = {name: listing.models for name, listing in listings.items() if listing.models is not None}
         return catalogue.merge(rules, lists, self._auto(rules))
 
     def _credentials(self, request: http.Request, default: Server) -> Credentials:
-        """The client's own credentials, as far as the default upstream may have them, where it looks for them."""
+        """The client's own credentials that the default upstream may get, under the names that it reads."""
         if source(default, first=default) != "client":
             return ()
         given = ((name, request.headers.get(name, "")) for name in CREDENTIALS)

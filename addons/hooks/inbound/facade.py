@@ -123,7 +123,7 @@ class Facade:
         return show(model, facts, candidate.server.name)
 
     async def _is_listed(self, request: http.Request, model: str) -> bool:
-        """Whether /v1/models has it; any name may be right as long as nothing is listed."""
+        """Whether `/v1/models` lists the model; True while nothing is listed."""
         entries = await self.entries(request)
         return not entries or any(model == entry.id for entry in entries)
 
@@ -134,7 +134,7 @@ class Facade:
         found = []
         for server, models in zip(servers, lists, strict=True):
             prefix = "" if server == rules.default else f"{server.name}/"
-            found += [{**model, **_named(prefix, model)} for model in models]
+            found += [{**model, **_prefixed(prefix, model)} for model in models]
         return found
 
     async def _ps(self, server: Server) -> list[dict[str, Any]]:
@@ -177,11 +177,11 @@ class Facade:
         return self.runtime.dialects.to_speak(server, dialect) in (None, dialect)
 
     def _speaks(self, server: Server, dialect: DialectName) -> bool:
-        spoken = (server.dialect, *server.also) if server.dialect else self.runtime.dialects.found.get(server, ())
-        return dialect in spoken
+        dialects = (server.dialect, *server.also) if server.dialect else self.runtime.dialects.found.get(server, ())
+        return dialect in dialects
 
 
-def _named(prefix: str, model: Mapping[str, Any]) -> dict[str, str]:
+def _prefixed(prefix: str, model: Mapping[str, Any]) -> dict[str, str]:
     return {key: f"{prefix}{model[key]}" for key in ("name", "model") if isinstance(model.get(key), str)}
 
 

@@ -16,7 +16,7 @@ from switchman.addons.state.runtime import Runtime
 
 
 class Gate:
-    """In reverse mode everything is ours; in other modes (regular, local, ...) only what is an LLM call by its path.
+    """Takes every flow in reverse mode; in other modes (regular, local, ...) only LLM calls, known by their path.
 
     Writes: id, started_at, started, client, deadline, dialect.
     """

@@ -39,7 +39,7 @@ class Intake:
             return
         request = flow.request
         x.sent = Sent(request.method, request.path, request.headers.fields, request.raw_content or b"")
-        if request.method.upper() == "TRACE":  # a server that obeys tells the client what it was sent: its own key too
+        if request.method.upper() == "TRACE":  # its answer would be all that the server got, with our key
             flow.response = refusal(x, 405, "TRACE is not passed on.")
             return
         path, _, query = request.path.partition("?")
@@ -77,7 +77,7 @@ class Intake:
 
 
 def _read_form(endpoint: Endpoint, query: str, x: Exchange, request: http.Request) -> Call:
-    """A form's few fields that matter here; its files stay where they are."""
+    """Read the few fields of a form that matter here; its files are not copied."""
     assert x.sent is not None
     content = x.sent.content
     if request.headers.get("content-encoding", "identity").strip().lower() != "identity":

@@ -80,9 +80,9 @@ async def probe(
     servers: Iterable[Server], reader: UpstreamReader, seconds: float = TIMEOUT
 ) -> dict[Server, Dialects | None]:
     """What each server speaks, asked in parallel; None for one that did not tell in time."""
-    asked = list(servers)
-    answers = await asyncio.gather(*(_ask(server, reader, seconds) for server in asked))
-    return dict(zip(asked, answers, strict=True))
+    servers = list(servers)
+    answers = await asyncio.gather(*(_ask(server, reader, seconds) for server in servers))
+    return dict(zip(servers, answers, strict=True))
 
 
 async def _ask(server: Server, reader: UpstreamReader, seconds: float) -> Dialects | None:

@@ -1,4 +1,4 @@
-"""Lists what an attempt's request had that the client's had not: a short phrase for each, for the story of a request.
+"""Lists how an attempt's request differs from the client's, a short phrase for each change, for the request's page.
 
 It leaves out the address, which differs for every attempt, and what only frames the body (host, length, encoding).
 """

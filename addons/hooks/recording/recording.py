@@ -18,12 +18,12 @@ from switchman.addons.state.runtime import Runtime
 # nginx's status for "client closed request"; there is no registered one.
 CLIENT_CLOSED_REQUEST = 499
 
-# Asked every few seconds by whoever watches over the process: rows of them would bury the requests.
+# Monitoring asks for these every few seconds: their rows would bury the requests.
 PROBES = frozenset({"/healthz", "/readyz"})
 
 
 class Recording:
-    """The last addon: Exchange -> Record -> writer's queue. The hook itself touches no file and no database.
+    """Makes a Record of the Exchange, and queues it for the writer. The hooks touch no file and no database.
 
     Writes: recorded.
     """
@@ -45,7 +45,7 @@ class Recording:
         self._write(flow, x, status)
 
     def done(self) -> None:
-        """What still runs leaves its row; Judging has said how it ended."""
+        """Record what still runs; Judging has said how it ended."""
         for flow in list(self.runtime.underway.values()):
             self.error(flow)
         self.runtime.close()
@@ -140,7 +140,7 @@ def _attempt(a: Attempt, call: Call | None) -> AttemptRecord:
 
 
 def line_values(line: TraceLine) -> dict[str, Any]:
-    """As dataclasses.asdict(), which takes ten times as long, and every request has some."""
+    """The line as a mapping, as dataclasses.asdict() gives it, in a tenth of the time."""
     return {
         "layer": line.layer,
         "outcome": line.outcome,

@@ -1,7 +1,7 @@
 """Underway: shows the dashboard which requests are still running.
 
-Once a second it writes down the requests that have run for longer than a second, in the place of those it wrote before.
-While there are none, it writes nothing. A log that is away costs no request anything.
+Once a second it writes down the requests that have run for longer than a second, and replaces those it wrote before.
+While there are none, it writes nothing. A log that cannot be written costs no request anything.
 """
 
 from __future__ import annotations

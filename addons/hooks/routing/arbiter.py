@@ -56,7 +56,7 @@ class ArbiterLayer:
 
     def __init__(self, current: Callable[[], Arbiter | None], clock: Callable[[], float] = time.monotonic) -> None:
         self._current, self._clock = current, clock
-        self._verdicts: OrderedDict[tuple[object, ...], tuple[Judgement, float]] = OrderedDict()
+        self._judgements: OrderedDict[tuple[object, ...], tuple[Judgement, float]] = OrderedDict()
         self._breakers = Breakers()  # of its own: asking an arbiter is no attempt of a request, so nothing judges it
         self._speakers: dict[Server, asyncio.Task[Speaker]] = {}
         self._warming: asyncio.Task[None] | None = None
@@ -73,11 +73,11 @@ class ArbiterLayer:
             raise Miss("There is no arbiter.")
         if not request.features.ask:
             raise Miss("The request has no prompt to judge.")
-        verdict = await self._verdict(arbiter, request.features.ask)
-        sure = f"{arbiter.model} says {verdict.category}, {verdict.confidence:.2f} sure"
-        if verdict.confidence < arbiter.min_confidence:
-            raise Miss(f"{sure}; {arbiter.min_confidence:.2f} is needed.", verdict.confidence)
-        return LayerAnswer(arbiter.targets[verdict.category], verdict.category, verdict.confidence, f"{sure}.")
+        judgement = await self._judgement(arbiter, request.features.ask)
+        sure = f"{arbiter.model} says {judgement.category}, {judgement.confidence:.2f} sure"
+        if judgement.confidence < arbiter.min_confidence:
+            raise Miss(f"{sure}; {arbiter.min_confidence:.2f} is needed.", judgement.confidence)
+        return LayerAnswer(arbiter.targets[judgement.category], judgement.category, judgement.confidence, f"{sure}.")
 
     async def prepare(self) -> None:
         """Have the client ready before the first request needs it."""
@@ -94,21 +94,21 @@ class ArbiterLayer:
                 await task.result().close()
         self._speakers.clear()
 
-    async def _verdict(self, arbiter: Arbiter, ask: str) -> Judgement:
-        """The verdict on a prompt; one that was given lately is given again."""
+    async def _judgement(self, arbiter: Arbiter, ask: str) -> Judgement:
+        """The judgement of a prompt; one that was given lately is given again."""
         now = self._clock()
         key = (arbiter.server.name, arbiter.model, tuple(arbiter.targets), ask)
-        if (known := self._verdicts.get(key)) is not None and known[1] > now:
-            self._verdicts.move_to_end(key)
+        if (known := self._judgements.get(key)) is not None and known[1] > now:
+            self._judgements.move_to_end(key)
             return known[0]
         target = f"{arbiter.server.name}/{arbiter.model}"
         if not self._breakers.claim(target, now):
             raise Miss(f"The arbiter {target} failed lately, and is not asked for a while.")
-        verdict = await self._ask(self._ready(arbiter.server, target), arbiter, ask, target)
-        self._verdicts[key] = (verdict, now + REMEMBERED_FOR)
-        while len(self._verdicts) > REMEMBERED:
-            self._verdicts.popitem(last=False)
-        return verdict
+        judgement = await self._ask(self._ready(arbiter.server, target), arbiter, ask, target)
+        self._judgements[key] = (judgement, now + REMEMBERED_FOR)
+        while len(self._judgements) > REMEMBERED:
+            self._judgements.popitem(last=False)
+        return judgement
 
     def _ready(self, server: Server, target: str) -> Speaker:
         """The speaker for the server. One that is still being made is a miss, and no failure of the server."""
@@ -124,8 +124,9 @@ class ArbiterLayer:
         raise Miss(f"The arbiter {target} could not be asked: {str(error) or type(error).__name__}.")
 
     async def _ask(self, speaker: Speaker, arbiter: Arbiter, ask: str, target: str) -> Judgement:
-        """Report every outcome to the breaker. A late answer is a failure of the server. An answer without a verdict is
-        not, as a prompt can talk a model into one: no caller may switch the arbiter off for the others."""
+        """Report every outcome to the breaker. A late answer is a failure of the server. An answer without a judgement
+        is not, as a prompt can talk a model into one: no caller may switch the arbiter off for the others.
+        """
         categories = tuple(arbiter.targets)
         good = False
         try:
@@ -139,10 +140,10 @@ class ArbiterLayer:
             raise Miss(f"The arbiter {target} could not be asked: {str(error) or type(error).__name__}.") from error
         finally:
             (self._breakers.success if good else self._breakers.failure)(target, self._clock())
-        verdict = arbitration.read(answer, categories)
-        if verdict is None:
+        judgement = arbitration.read(answer, categories)
+        if judgement is None:
             raise Miss(f"The arbiter {target} did not answer with a known category in the form asked for.")
-        return verdict
+        return judgement
 
     def _speaker(self, server: Server) -> asyncio.Task[Speaker]:
         task = self._speakers.get(server)

@@ -17,7 +17,7 @@ RETRY = 0.5  # seconds until a process that is not ready yet is tried again
 
 
 class Embedding:
-    """`prepare` is awaited whenever the rules are new: the semantic layer hands over its categories there."""
+    """Awaits `prepare` whenever the rules are new: there, the semantic layer hands over its categories."""
 
     def __init__(self, runtime: Runtime, prepare: Callable[[], Awaitable[None]]) -> None:
         self.runtime, self._prepare = runtime, prepare
@@ -39,8 +39,8 @@ class Embedding:
             await self.runtime.semantics.close()
 
     async def _keep_warm(self) -> None:
-        """Categories are handed over before the first request needs them, and again when the rules changed or the
-        process did.
+        """Hand the categories over before the first request needs them, and again when the rules or the process
+        changed.
         """
         client = self.runtime.semantics
         assert client is not None

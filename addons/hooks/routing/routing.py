@@ -67,7 +67,7 @@ class Routing:
         else:
             requested_model, large = x.call.model, len(x.call.text) > LARGE
             if large:
-                await asyncio.sleep(0)  # between the three of them others have their turn
+                await asyncio.sleep(0)  # other requests have their turn between reading, deciding and writing
             x.plan = await self._plan(x, rules, lambda candidate: self._is_open(candidate, requested_model))
             if large:
                 await asyncio.sleep(0)
@@ -104,5 +104,5 @@ class Sticking:
         await asyncio.wait([task], timeout=STICK_PATIENCE)
 
     async def error(self, flow: http.HTTPFlow) -> None:
-        """The client left: after the last word of its answer, the conversation stays there all the same."""
+        """The client left. If it had the whole answer by then, the conversation stays with the target."""
         await self.response(flow)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from switchman.addons.semantics.categories import CategoryIndex, flattened, spoken
+from switchman.addons.semantics.categories import CategoryIndex, flattened, in_languages
 
 
 def unit(*values: float) -> NDArray[np.float32]:
@@ -66,5 +66,5 @@ def test_utterances_in_languages_the_model_does_not_know_are_left_out() -> None:
     """What is of no known language stays; a model that knows all keeps all; a category may be left with none."""
     german, english = "Wie schreibe ich eine Funktion, die das sortiert?", "How do I write a function that sorts this?"
     texts = {"coding": [german, english, "x = 1"], "nur": [german]}
-    assert spoken(texts, ("en",)) == {"coding": [english, "x = 1"], "nur": []}
-    assert spoken(texts, ()) == {"coding": [german, english, "x = 1"], "nur": [german]}
+    assert in_languages(texts, ("en",)) == {"coding": [english, "x = 1"], "nur": []}
+    assert in_languages(texts, ()) == {"coding": [german, english, "x = 1"], "nur": [german]}

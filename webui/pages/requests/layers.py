@@ -29,7 +29,7 @@ PLUG_IN = "a plug-in layer"
 
 
 class LayerShare(NamedTuple):
-    """`part`, 0 to 1, is of all in the strip. `url`: the list of this layer's; of all layers', where it is current."""
+    """`part`: its share of the strip, 0 to 1. `url`: the list of this layer only; of all, where that is current."""
 
     name: str
     meaning: str

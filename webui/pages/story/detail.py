@@ -14,7 +14,7 @@ from switchman.webui.formats import size
 from switchman.webui.outcomes import answered_by, outcome_look
 from switchman.webui.pages.story.bodies import show
 from switchman.webui.pages.story.ladder import rungs
-from switchman.webui.pages.story.story import answered, asked
+from switchman.webui.pages.story.story import answered, read_prompt
 
 MOST_READ = 2_000_000  # bytes of a body that the story is read from
 NOT_ANSWERED_BY_A_SERVER = frozenset({"failed", "refused", "answered"})
@@ -110,14 +110,14 @@ def story_page(detail: Detail) -> str:
     bodies = {side: body_of(row.id, side) for side in SIDES}
     readable = {side: readable_part(content) for side, content in bodies.items()}
     notes = {side: story_note(content, side) for side, content in bodies.items()}
-    said = asked(readable["request"])
-    last = said.messages[-1].text if said and said.messages else ""
+    prompt = read_prompt(readable["request"])
+    last = prompt.messages[-1].text if prompt and prompt.messages else ""
     by = None if row.outcome in NOT_ANSWERED_BY_A_SERVER else answered_by(row)
     ladder = rungs(detail, web_config().queries, last)
     return render_template(
         "story.html",
         **frame(detail, "story"),
-        asked=said,
+        prompt=prompt,
         answered=answered(readable["response"]),
         request_note=notes["request"],
         response_note=notes["response"],

@@ -14,14 +14,14 @@ MOST_READ = 500_000  # bytes of an earlier answer that are taken apart
 
 
 class Found(NamedTuple):
-    """The earlier request whose kept answer a cache found. `answer`: what that would have been, in shadow mode only.
+    """The earlier request whose kept answer a cache found. `answer`: what it was answered, in shadow mode only.
 
-    `is_there`: the log still has it. `asked` and `now` are the two prompts, equal where the whole requests were.
+    `is_there`: the log still has it. `then` and `now` are the two prompts, equal where the whole requests were.
     """
 
     request_id: str
     is_there: bool
-    asked: str
+    then: str
     now: str
     took_ms: float | None
     answer: str | None
@@ -70,7 +70,7 @@ def found(line: Mapping[str, Any], queries: Queries, now: str) -> Found:
     return Found(
         request_id=request_id,
         is_there=bool(request_id) and queries.get_request(request_id) is not None,
-        asked=str(earlier.get("asked", ""))[:SHOWN],
+        then=str(earlier.get("asked", ""))[:SHOWN],
         now=now[:SHOWN],
         took_ms=number(earlier.get("took_ms")),
         answer=answer_of(request_id, queries) if shadow and request_id else None,

@@ -31,7 +31,7 @@ class Message(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Prompt:
     """`messages` in their order, `tools` by name, `parameters` as name and JSON."""
 
     messages: tuple[Message, ...]
@@ -58,12 +58,12 @@ class Piece(NamedTuple):
     text: str
 
 
-def asked(body: bytes | None) -> Asked | None:
+def read_prompt(body: bytes | None) -> Prompt | None:
     """What a request body asks for; None when it is not a JSON object."""
     request = json_object(body)
     if request is None:
         return None
-    return Asked(
+    return Prompt(
         messages=tuple(request_messages(request)),
         tools=tuple(tool_names(request)),
         parameters=tuple(

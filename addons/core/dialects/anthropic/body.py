@@ -66,7 +66,7 @@ def _encode_native(request: Request, notes: Notes) -> dict[str, Any]:
         body["stop_sequences"] = list(request.sampling.stop)
     body |= _encode_messages(request, notes) | _encode_tools(request, notes)
     if request.reasoning is not None:
-        body["thinking"] = request.reasoning.stated
+        body["thinking"] = request.reasoning.as_given
     if request.user is not None:
         body["metadata"] = {"user_id": request.user}
     body |= present(stream=request.stream) | dict(request.extras)
@@ -110,8 +110,8 @@ def _limits(request: Request, notes: Notes) -> dict[str, Any]:
 def _calls_last(request: Request) -> bool:
     """Whether the assistant's last message calls tools. With thinking on, the API demands that it begin with a signed
     thought, which other formats do not have."""
-    spoken = [message for message in request.messages if message.role == "assistant"]
-    return bool(spoken and spoken[-1].calls())
+    replies = [message for message in request.messages if message.role == "assistant"]
+    return bool(replies and replies[-1].calls())
 
 
 def _sampling(request: Request, notes: Notes, thinks: bool) -> dict[str, Any]:

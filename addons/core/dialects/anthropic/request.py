@@ -118,7 +118,7 @@ def _take_reasoning(rest: dict[str, Any]) -> Reasoning | None:
         effort=effort if kind == "adaptive" else None,
         budget=count_of(thinking, "budget_tokens"),
         adaptive=kind == "adaptive",
-        stated=thinking,
+        as_given=thinking,
     )
 
 

@@ -174,14 +174,14 @@ class ResponseFormat:
 class Reasoning:
     """How much to think. `effort` is a word (minimal, low, medium, high, ...), `budget` a number of tokens.
 
-    `adaptive`: the model decides how much. `stated` is the format's own value, given back to the same format.
+    `adaptive`: the model decides how much. `as_given` is the format's own value, given back to the same format.
     """
 
     enabled: bool
     effort: str | None = None
     budget: int | None = None
     adaptive: bool = False
-    stated: Any = None
+    as_given: Any = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,7 +85,7 @@ def _common(request: Request, notes: Notes, native: bool) -> dict[str, Any]:
 def _think(reasoning: Reasoning, request: Request, notes: Notes) -> Any:
     """`think`. Every thinking model takes true and false; some take the levels low, medium and high."""
     if request.origin.startswith("ollama."):
-        return reasoning.stated
+        return reasoning.as_given
     if not reasoning.enabled:
         return False
     if request.origin == "anthropic.messages":

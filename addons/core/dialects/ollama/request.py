@@ -157,7 +157,7 @@ def _reasoning(value: Any) -> Reasoning | None:
     if value is None:
         return None
     effort = value if isinstance(value, str) else None
-    return Reasoning(enabled=value is not False, effort=effort, stated=value)
+    return Reasoning(enabled=value is not False, effort=effort, as_given=value)
 
 
 def _tool(tool: dict[str, Any]) -> Tool:

@@ -125,7 +125,7 @@ class ChatEncoder(StreamEncoder):
         super().__init__(stamp)
         self.head: dict[str, Any] = {}
         self.roles: set[int] = set()
-        self.named: set[tuple[int, int]] = set()
+        self.begun: set[tuple[int, int]] = set()
         self.argued: set[tuple[int, int]] = set()  # calls that have got arguments
         self.customs: dict[tuple[int, int], list[ToolDelta]] = {}  # held till the end: their text is within JSON
 
@@ -152,8 +152,8 @@ class ChatEncoder(StreamEncoder):
             return b""
         if event.arguments:
             self.argued.add(key)
-        if key not in self.named:
-            self.named.add(key)
+        if key not in self.begun:
+            self.begun.add(key)
             piece |= {"id": call_id(event.id, self.stamp, *key), "type": "function"}
             piece["function"] = {"name": event.name, "arguments": event.arguments}
         else:
@@ -162,7 +162,7 @@ class ChatEncoder(StreamEncoder):
 
     def on_finish(self, event: Finish) -> bytes:
         """A call without arguments is given an empty object, as clients parse what they got."""
-        bare = sorted(key for key in self.named - self.argued if key[0] == event.choice)
+        bare = sorted(key for key in self.begun - self.argued if key[0] == event.choice)
         empty = [{"index": index, "function": {"arguments": "{}"}} for _, index in bare]
         empty += [self._custom(*item) for item in sorted(self.customs.items()) if item[0][0] == event.choice]
         out = self._delta(event.choice, {"tool_calls": empty}) if empty else b""

@@ -186,9 +186,9 @@ def test_names_that_are_common_words_too(text: str, token: Token) -> None:
 def test_capitals_name_where_no_sentence_begins() -> None:
     """At the start a capital says nothing; after a comma it does."""
     tokens = signature("Paris is nice, Rome too. Oslo is far").tokens
-    assert [token.text for token in tokens if token.named] == ["rome"]
+    assert [token.text for token in tokens if token.capitalised] == ["rome"]
     assert [token.text for token in tokens if token.start] == ["paris", "rome", "oslo"]
-    assert not any(token.named for token in signature("what am I to do").tokens)
+    assert not any(token.capitalised for token in signature("what am I to do").tokens)
 
 
 @pytest.mark.parametrize(

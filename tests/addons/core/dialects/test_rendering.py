@@ -24,8 +24,8 @@ def rendered(
     body, spans = jsonedit.parse(text)
     call = Call(endpoint, "", text, body, spans, body["model"], False)
     asked = ThinkingChoice(think) if think is not None else None
-    spoken = ServerProfile(dialect, think=asked, usage=False, quirks=Quirks(**quirks))
-    return render(call, Candidate(Server("s", parse("http://s")), model), spoken, Stamp("id", 0.0, body["model"]))
+    profile = ServerProfile(dialect, think=asked, usage=False, quirks=Quirks(**quirks))
+    return render(call, Candidate(Server("s", parse("http://s")), model), profile, Stamp("id", 0.0, body["model"]))
 
 
 OPENAI = '{"model": "m",  "x": 1.50, "messages": [{"role":"user","content":"hi\\u00e9"}], "reasoning_effort" : "high"}'

@@ -29,7 +29,7 @@ from switchman.addons.core.routes.conditions import (
 )
 from switchman.addons.core.routes.live import Health, NoFigures
 from switchman.addons.core.routes.logic import AllOf, AnyOf, Not
-from switchman.addons.core.routes.subject import Condition, LocalTime, Subject, Verdict
+from switchman.addons.core.routes.subject import Condition, LocalTime, Subject, Truth
 
 PLAIN = Features("openai", "chat", ask="Hello there", system="", task="chat", task_confidence=0.7, language="en")
 
@@ -202,12 +202,12 @@ def test_without_features_nothing_is_known_of_the_ask() -> None:
 
 @dataclass(frozen=True)
 class Fixed:
-    """A condition whose verdict is given."""
+    """A condition whose truth is given."""
 
-    verdict: Verdict
+    truth: Truth
 
-    def test(self, subject: Subject) -> Verdict:
-        return self.verdict
+    def test(self, subject: Subject) -> Truth:
+        return self.truth
 
 
 VERDICTS = st.sampled_from([True, False, None])
@@ -225,8 +225,8 @@ TREES = st.recursive(
 def worlds(condition: Condition) -> set[bool]:
     """Every truth that the condition could have if each unknown leaf were, by itself, true or false."""
     match condition:
-        case Fixed(verdict):
-            return {True, False} if verdict is None else {verdict}
+        case Fixed(truth):
+            return {True, False} if truth is None else {truth}
         case Not(part):
             return {not truth for truth in worlds(part)}
         case AllOf(parts):
@@ -246,9 +246,9 @@ def worlds(condition: Condition) -> set[bool]:
 @given(TREES)
 def test_a_verdict_is_known_only_if_every_unknown_leaves_it_so(condition: Condition) -> None:
     """Three-valued logic: True and False are what all worlds agree on, and unknown is the rest."""
-    verdict = condition.test(Subject(("m",)))
+    truth = condition.test(Subject(("m",)))
     truths = worlds(condition)
-    assert verdict is (truths.pop() if len(truths) == 1 else None)
+    assert truth is (truths.pop() if len(truths) == 1 else None)
 
 
 @settings(max_examples=50, deadline=None)

@@ -8,32 +8,32 @@ from itertools import product
 import pytest
 
 from switchman.addons.core.routes.logic import AllOf, AnyOf, Not
-from switchman.addons.core.routes.subject import Condition, Subject, Verdict
+from switchman.addons.core.routes.subject import Condition, Subject, Truth
 
 NOBODY = Subject(("auto",))
 
 
 @dataclass
 class Says:
-    """A condition that answers `verdict`, and counts how often it was asked."""
+    """A condition that answers `truth`, and counts how often it was asked."""
 
-    verdict: Verdict
+    truth: Truth
     asked: list[Subject] = field(default_factory=list)
 
-    def test(self, subject: Subject) -> Verdict:
+    def test(self, subject: Subject) -> Truth:
         self.asked.append(subject)
-        return self.verdict
+        return self.truth
 
     def __str__(self) -> str:
-        return f"says {self.verdict}"
+        return f"says {self.truth}"
 
 
-@pytest.mark.parametrize("verdicts", list(product((True, False, None), repeat=2)))
-def test_all_and_any_of_two(verdicts: tuple[Verdict, Verdict]) -> None:
+@pytest.mark.parametrize("truths", list(product((True, False, None), repeat=2)))
+def test_all_and_any_of_two(truths: tuple[Truth, Truth]) -> None:
     """False decides `all` and True decides `any`, whatever is unknown; else the unknown part decides."""
-    parts = tuple(map(Says, verdicts))
-    both: Verdict = False if False in verdicts else None if None in verdicts else True
-    either: Verdict = True if True in verdicts else None if None in verdicts else False
+    parts = tuple(map(Says, truths))
+    both: Truth = False if False in truths else None if None in truths else True
+    either: Truth = True if True in truths else None if None in truths else False
     assert AllOf(parts).test(NOBODY) is both
     assert AnyOf(parts).test(NOBODY) is either
 
@@ -44,10 +44,10 @@ def test_of_nothing() -> None:
     assert AnyOf(()).test(NOBODY) is False
 
 
-@pytest.mark.parametrize(("verdict", "opposite"), [(True, False), (False, True), (None, None)])
-def test_not(verdict: Verdict, opposite: Verdict) -> None:
+@pytest.mark.parametrize(("truth", "opposite"), [(True, False), (False, True), (None, None)])
+def test_not(truth: Truth, opposite: Truth) -> None:
     """The opposite of unknown is unknown."""
-    assert Not(Says(verdict)).test(NOBODY) is opposite
+    assert Not(Says(truth)).test(NOBODY) is opposite
 
 
 def test_what_decides_ends_the_asking() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from switchman.addons.core.routes.routes import Alias, Instance
-from switchman.addons.core.routes.targets import instances_named, instances_of_model, named, server_and_model
+from switchman.addons.core.routes.targets import in_words, instances_named, instances_of_model, server_and_model
 from switchman.addons.core.servers.servers import Server
 from switchman.addons.core.servers.urls import parse
 
@@ -61,5 +61,5 @@ def test_a_bare_model_is_found_where_the_file_knows_it() -> None:
 
 def test_instances_in_a_sentence() -> None:
     """In the order in which they are tried; a server alone keeps the client's model."""
-    assert named(PAIR) == "box/a, then laptop"
-    assert named([]) == ""
+    assert in_words(PAIR) == "box/a, then laptop"
+    assert in_words([]) == ""

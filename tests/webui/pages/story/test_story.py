@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from switchman.webui.pages.story.story import LONGEST_TEXT, answered, asked
+from switchman.webui.pages.story.story import LONGEST_TEXT, answered, read_prompt
 
 
 def body(value) -> bytes:
@@ -53,14 +53,14 @@ def ndjson(*events) -> bytes:
 )
 def test_messages_of_every_dialect(request_body, said) -> None:
     """Chat, completions, responses, embeddings, Ollama and Anthropic, with content as text, parts or nothing."""
-    found = asked(body(request_body))
+    found = read_prompt(body(request_body))
     assert found is not None
     assert [(message.role, message.text) for message in found.messages] == said
 
 
 def test_parameters_and_tools_are_named() -> None:
     """Whatever else the request sets, known or not, is shown; tools by their names."""
-    found = asked(
+    found = read_prompt(
         body(
             {"model": "m", "temperature": 0.5, "x_new": {"a": 1}, "tools": [{"function": {"name": "f"}}, {"name": "g"}]}
         )
@@ -151,7 +151,7 @@ def test_a_key_in_an_error_is_masked() -> None:
 
 def test_long_text_is_cut_and_says_by_how_much() -> None:
     """A page is not a megabyte long."""
-    found = asked(body({"prompt": "x" * (LONGEST_TEXT + 5)}))
+    found = read_prompt(body({"prompt": "x" * (LONGEST_TEXT + 5)}))
     assert found is not None and (len(found.messages[0].text), found.messages[0].cut) == (LONGEST_TEXT, 5)
 
 
@@ -200,11 +200,18 @@ JSON = st.recursive(
 )
 def test_no_body_breaks_the_page(data: bytes) -> None:
     """Whatever a client or a server sends, reading it raises nothing."""
-    asked(data)
+    read_prompt(data)
     answered(data)
 
 
 def test_what_is_no_json_is_not_told() -> None:
     """None means: look at the bytes."""
-    assert asked(None) is asked(b"\xff") is asked(b"[1]") is answered(None) is answered(b"plain text") is None
-    assert asked(b"[" * 100_000) is None
+    assert (
+        read_prompt(None)
+        is read_prompt(b"\xff")
+        is read_prompt(b"[1]")
+        is answered(None)
+        is answered(b"plain text")
+        is None
+    )
+    assert read_prompt(b"[" * 100_000) is None

@@ -118,19 +118,19 @@ def test_the_system_prompt_is_the_first_message(system: Any, message: Message) -
 @pytest.mark.parametrize(
     ("thinking", "effort", "reasoning"),
     [
-        ({"type": "disabled"}, "low", Reasoning(False, stated={"type": "disabled"})),
+        ({"type": "disabled"}, "low", Reasoning(False, as_given={"type": "disabled"})),
         (
             {"type": "enabled", "budget_tokens": 2048},
             "low",
-            Reasoning(True, budget=2048, stated={"type": "enabled", "budget_tokens": 2048}),
+            Reasoning(True, budget=2048, as_given={"type": "enabled", "budget_tokens": 2048}),
         ),
         (
             {"type": "enabled", "budget_tokens": "2048"},
             None,
-            Reasoning(True, stated={"type": "enabled", "budget_tokens": "2048"}),
+            Reasoning(True, as_given={"type": "enabled", "budget_tokens": "2048"}),
         ),
-        ({"type": "adaptive"}, "high", Reasoning(True, "high", adaptive=True, stated={"type": "adaptive"})),
-        ({"type": "adaptive"}, None, Reasoning(True, adaptive=True, stated={"type": "adaptive"})),
+        ({"type": "adaptive"}, "high", Reasoning(True, "high", adaptive=True, as_given={"type": "adaptive"})),
+        ({"type": "adaptive"}, None, Reasoning(True, adaptive=True, as_given={"type": "adaptive"})),
     ],
     ids=["disabled", "budget", "budget-of-another-type", "adaptive-with-effort", "adaptive"],
 )

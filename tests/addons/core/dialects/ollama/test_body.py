@@ -80,7 +80,7 @@ def test_sampling_is_gathered_in_options() -> None:
         ("openai.chat", Reasoning(True, "xhigh"), "high", []),
         ("anthropic.messages", Reasoning(True, budget=1), "low", ["thinking"]),
         ("anthropic.messages", Reasoning(False), False, []),
-        ("ollama.generate", Reasoning(True, stated=True), True, []),
+        ("ollama.generate", Reasoning(True, as_given=True), True, []),
     ],
     ids=["unsaid", "off", "on", "below-low", "above-high", "a-budget", "anthropics-off", "ollamas-own"],
 )

@@ -67,7 +67,7 @@ def test_a_chat_request_in_full() -> None:
         tools=(Tool("f", "d", SCHEMA),),
         sampling=Sampling(5, 0, 1, 3, 0.1, 7, 0.2, 0.3, 1.1, ("END",), stop_plain=True),
         format=ResponseFormat("schema", SCHEMA),
-        reasoning=Reasoning(True, "high", stated="high"),
+        reasoning=Reasoning(True, "high", as_given="high"),
         stream=False,
         extras={"keep_alive": "5m", "options": {"num_ctx": 9}},
     )
@@ -99,9 +99,9 @@ def test_options(options: Any, sampling: Sampling, left: dict[str, Any]) -> None
 @pytest.mark.parametrize(
     ("think", "reasoning"),
     [
-        (True, Reasoning(True, stated=True)),
-        (False, Reasoning(False, stated=False)),
-        ("low", Reasoning(True, "low", stated="low")),
+        (True, Reasoning(True, as_given=True)),
+        (False, Reasoning(False, as_given=False)),
+        ("low", Reasoning(True, "low", as_given="low")),
         (None, None),
         (1, None),
     ],
