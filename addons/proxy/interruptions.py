@@ -38,7 +38,9 @@ class Interruptions:
         """Send a ping, or end what took too long."""
         stream = self._stream
         x, expired = stream.x, stream.deadlines.expired(stream.clock() + EARLY)
-        if x is None or expired is None:
+        if x is None:
+            stream.deadlines.clear()  # not ours: mitmproxy gives it all the time in the world
+        elif expired is None:
             pass
         elif expired == "ping":
             yield from self._ping(x)
@@ -108,3 +110,5 @@ class Interruptions:
             yield from self.break_off(message, begun)
         elif stream.is_unsent and stream.x is not None:
             yield from stream.attempt.fail(Failure(unsent, message))
+        else:
+            stream.deadlines.clear()  # nothing is under way any more; else the timer would ring again at once

@@ -1,9 +1,9 @@
 """judge(): how an attempt ended, said once. Breaker, record, caches, stickiness and live figures read its Verdict.
 
 The first line of this list that fits decides:
- 1. The stream held an error event: it failed, whatever came after that. The status that the error stands for says
-    whether the server failed, or refused.
- 2. The stream said its last word: it is an answer, however its connection ended and whoever left after that.
+ 1. A stream of a good status held an error event: it failed, whatever came after that. The status that the error
+    stands for says whether the server failed, or refused.
+ 2. A stream of a good status said its last word: it is an answer, however its connection ended and whoever left after.
  3. The client left, or the router stopped: nothing is known of the server, unless it was answering its client.
  4. The server closed an idle connection as the request went out on it: nothing is known.
  5. No connection, no answer in time, a broken one: the server failed.
@@ -148,7 +148,7 @@ class Ending:
 def judge(end: Ending) -> Verdict:
     """The verdict on one attempt, the same whichever way its end came to be known."""
     reply = end.reply
-    if reply is not None and end.streamed:
+    if reply is not None and end.streamed and (end.status is None or end.status < 400):
         if reply.error is not None and end.how not in ("error", "status"):  # 1
             error = f"the server reported an error during its answer: {reply.error}"
             return Verdict("stream", _health(end, decode_failure(reply.failure or {}).status), error)

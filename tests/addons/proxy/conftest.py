@@ -49,6 +49,7 @@ class Addons:
         self.failures: list[UpstreamFailure] = []
         self.flows: list[http.HTTPFlow] = []
         self.seen: list[str] = []  # hooks, in order
+        self.ours = True  # False: requests get no Exchange
         self.fresh = False  # ask for a connection that was not used before
         self.tail: list[bytes] | None = [b"data: {}\n\n"]
 
@@ -71,10 +72,14 @@ class Addons:
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         self.flows.append(flow)
+        if not self.ours:
+            return
         now = self.clock()
         begin(flow, Exchange("x", 0.0, now, "127.0.0.1", deadline=now + self.deadline, dialect="openai"))
 
     def request(self, flow: http.HTTPFlow) -> None:
+        if not self.ours:
+            return
         self.x.call = self.call
         self._attempt(flow)
 
@@ -92,6 +97,8 @@ class Addons:
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
         assert flow.response is not None
+        if not self.ours:
+            return
         x, sort = self.x, flow.response.headers.get("content-type", "")
         if x.attempt is None or x.attempt.ended is not None or sort != "text/event-stream":
             return
@@ -195,7 +202,10 @@ class Playbook:
         """Time passes; the timers that are due ring, each at its time."""
         done: list[commands.Command] = []
         end = self.now + seconds
+        rings = 0
         while (due := min(self.timers, key=lambda timer: timer[0], default=None)) and due[0] <= end:
+            rings += 1
+            assert rings < 1000, "a timer rings without end"
             self.timers.remove(due)
             self.now = max(self.now, due[0])
             done += self.do(events.Wakeup(due[1]))

@@ -31,6 +31,24 @@ def failures(play: Any) -> list[tuple[str, str]]:
     return [(failure.kind, failure.message) for failure in play.addons.failures]
 
 
+@pytest.mark.parametrize("body", [b"", b"x"], ids=["a body that stops", "a silent server"])
+def test_the_timer_of_a_request_that_is_not_ours_does_not_ring_for_ever(body: bytes, play: Any) -> None:
+    """Its body had a deadline before anybody could know whose it is; mitmproxy has none."""
+    play.addons.ours = False
+    play.says(b"POST / HTTP/1.1\r\nHost: router\r\nContent-Length: 1\r\n\r\n" + body)
+    play.passes(100.0)
+    assert play.client.connected and not play.timers
+
+
+def test_the_timer_of_an_answer_that_is_over_does_not_ring_for_ever(play: Any) -> None:
+    """A request may be killed while something is waited for."""
+    asked(play)
+    play.addons.flows[-1].kill()
+    play.layer.streams[1].server_state = play.layer.streams[1].state_done
+    play.passes(100.0)
+    assert not play.timers
+
+
 def test_a_silent_stream_ends_with_the_tail_that_the_addons_give(play: Any) -> None:
     """Then the framing ends well, and the server is let go."""
     asked(play)

@@ -81,6 +81,15 @@ def test_a_stream_that_said_its_last_word_is_an_answer(how: How) -> None:
     assert follows(verdict(how, status=200, reply=collected(TEXT, LAST, DONE), streamed=True)) == GOOD
 
 
+@pytest.mark.parametrize("events", [(TEXT, DONE), (BUSY, DONE), (WRONG,)])
+def test_an_error_status_is_none_whatever_is_streamed_with_it(events: tuple[bytes, ...]) -> None:
+    """Some servers end an error's body, too, with [DONE]."""
+    busy = verdict(status=503, reply=collected(*events), streamed=True)
+    assert follows(busy) == ("status", "status", "upstream_error", "failure", "failure", False)
+    mine = verdict(status=404, reply=collected(*events), streamed=True)
+    assert follows(mine)[2:] == ("upstream_error", "success", None, False)
+
+
 @pytest.mark.parametrize("reply", [None, whole({"choices": []}), whole({})])
 def test_a_whole_answer_is_one(reply: ReplyCollector | None) -> None:
     """Whatever it says: what is no error is an answer."""
