@@ -143,8 +143,9 @@ class RoutedServer(Http1Server):
         request = self.request
         options = {option.strip().lower() for option in request.headers.get("connection", "").split(",")}
         self.closing = "close" in options
-        if options != {""}:
-            # What it says of its connection is read again at the end; the addons take it out of what goes upstream.
+        if options != {""} and request.http_version == "HTTP/1.0":
+            # Without `keep-alive` its connection ends: that is read again after the answer, and by then the addons have
+            # taken it out. Only here, as a copy takes longer than all else.
             self.request = request.copy()
         yield ReceiveHttp(RequestHeaders(self.stream_id, request, expected == 0))
         self.body_reader = make_body_reader(expected)
