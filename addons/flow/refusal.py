@@ -17,6 +17,9 @@ from switchman.addons.core.dialects.translate import Translation
 from switchman.addons.core.request.call import DialectName
 from switchman.addons.flow.exchange import Exchange
 
+# What a client, and the record, are told of a request that the router did not let end.
+STOPPED = "The router was stopped before the answer was complete."
+
 
 def dialect_of(request: http.Request) -> DialectName:
     """The dialect a request is written in, from its path, else its headers; OpenAI's where nothing tells."""

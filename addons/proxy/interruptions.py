@@ -17,6 +17,7 @@ from mitmproxy.proxy.layers.http._hooks import HttpErrorHook, HttpResponseHook
 
 from switchman.addons.core.servers.retry import FailureKind
 from switchman.addons.flow.exchange import Exchange
+from switchman.addons.flow.refusal import STOPPED
 from switchman.addons.proxy import held_answer, refusing
 from switchman.addons.proxy.held_answer import Failure
 from switchman.addons.proxy.keepalive import ping_of
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from switchman.addons.proxy.stream import RoutedStream
 
 EARLY = 0.001  # seconds: a timer may ring so much before its time
-STOPPED = "The router was stopped before the answer was complete."
 
 
 class Interruptions:

@@ -25,7 +25,7 @@ from switchman.addons.core.dialects.codecs import CODECS, FORMATS
 from switchman.addons.core.dialects.errors import decode_error
 from switchman.addons.core.dialects.neutral.form import Stamp
 from switchman.addons.core.dialects.translate import as_stream
-from switchman.addons.core.request.call import DialectName
+from switchman.addons.core.request.call import GENERATING, DialectName
 from switchman.addons.flow.exchange import Exchange
 from switchman.addons.flow.labels import label, make_open_ended
 
@@ -35,12 +35,11 @@ PINGS: Final[dict[DialectName, bytes]] = {
     "openai": b": ping\n\n",
     "anthropic": b'event: ping\ndata: {"type": "ping"}\n\n',
 }
-STREAMED: Final = ("chat", "completion", "responses")
 
 
 def ping_of(x: Exchange) -> bytes:
     """The ping that this client understands; b"" for one that waits for no stream, or has no form for it."""
-    if x.call is None or not x.call.stream or x.call.endpoint.operation not in STREAMED:
+    if x.call is None or not x.call.stream or x.call.endpoint.operation not in GENERATING:
         return b""
     return PINGS.get(x.call.dialect, b"")
 

@@ -15,12 +15,11 @@ from typing import Final, Literal, Protocol
 
 from switchman.addons.core.dialects.errors import decode_failure, failure_in
 from switchman.addons.core.dialects.neutral.form import Failed
-from switchman.addons.core.request.call import Call
+from switchman.addons.core.request.call import GENERATING, Call
 from switchman.addons.core.servers.retry import FailureKind
 from switchman.addons.core.streams.reply import ReplyCollector
 
 MAX_ERROR: Final = 64 * 1024  # bytes; an error object is smaller than this, and a larger answer is not looked at
-TEXT: Final = ("chat", "completion", "responses")
 
 
 class Body(Protocol):
@@ -70,7 +69,7 @@ def judge_whole(
 
     `call`: None for what is no LLM call. `status`: of its head, None where there is none.
     """
-    wants_text = call is not None and call.endpoint.operation in TEXT and status is not None and status < 300
+    wants_text = call is not None and call.endpoint.operation in GENERATING and status is not None and status < 300
     if not len(body) and retry_statuses and wants_text:
         return NoAnswer("reset", "the server's answer is empty")
     failed = _error_in(body) if call is not None and status is not None and status < 400 else None

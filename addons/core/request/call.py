@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from switchman.addons.core.request.jsonedit import Spans
 
@@ -23,6 +23,8 @@ Operation = Literal[
     "transcription",
     "moderation",
 ]
+# Those whose answer is text that a model generates.
+GENERATING: Final[tuple[Operation, ...]] = ("chat", "completion", "responses")
 
 
 @dataclass(frozen=True, slots=True)

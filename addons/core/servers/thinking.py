@@ -26,7 +26,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from switchman.addons.core.request.call import Endpoint
+from switchman.addons.core.request.call import GENERATING, Endpoint
 from switchman.addons.core.request.jsonedit import REMOVE
 from switchman.addons.core.servers.thinkers import UNKNOWN, Family, Thinking, ThinkingSwitch, family_of
 
@@ -116,7 +116,7 @@ def instruct(
     choice: ThinkingChoice | None, endpoint: Endpoint, body: Mapping[str, Any], model: str, traits: Traits = PLAIN
 ) -> Instruction:
     """The edits that tell a server. `endpoint` and `body` are as the server gets them, `model` is the name it uses."""
-    if choice is None or endpoint.operation not in ("chat", "completion", "responses"):
+    if choice is None or endpoint.operation not in GENERATING:
         return NOTHING
     what = "to think" if choice.think else "not to think"
     if choice.think and requested(endpoint, body):

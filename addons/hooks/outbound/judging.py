@@ -14,10 +14,9 @@ from mitmproxy import http
 from switchman.addons.core.decision.judge import Ending, How, Verdict, judge, outcome_of
 from switchman.addons.core.servers.retry import parse_retry_after
 from switchman.addons.flow.exchange import Attempt, Exchange, exchange
+from switchman.addons.flow.refusal import STOPPED
 from switchman.addons.proxy.attempt import UpstreamFailure
 from switchman.addons.state.runtime import Runtime
-
-STOPPED = "The router was stopped before the answer was complete."
 
 
 class Judging:
