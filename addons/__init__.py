@@ -11,7 +11,8 @@
 |                  | Routing    | has the layers prepared for the rules in force                             |
 | next_layer       | Failover   | our HTTP layer in the place of mitmproxy's                                 |
 | requestheaders   | Gate       | which flows are ours; starts the Exchange                                  |
-| request          | Intake     | path + body -> Call; refuses what cannot be read                           |
+| request          | Pages      | web pages: answers what a browser asks first; refuses those not allowed    |
+|                  | Intake     | path + body -> Call; refuses what cannot be read                           |
 |                  | Answers    | what the router answers itself: model lists, health                        |
 |                  | Facade     | what clients of one dialect ask about models on servers of another         |
 |                  | Caching    | `auto` only: an answer given before, exact or alike, is given again        |

@@ -9,6 +9,7 @@ from switchman.addons.hooks.inbound.facade import Facade
 from switchman.addons.hooks.inbound.gate import Gate
 from switchman.addons.hooks.inbound.intake import Intake
 from switchman.addons.hooks.inbound.listings import Listings
+from switchman.addons.hooks.inbound.pages import Pages
 from switchman.addons.hooks.outbound.failover import Failover
 from switchman.addons.hooks.outbound.judging import Judging
 from switchman.addons.hooks.outbound.probing import Probing
@@ -52,6 +53,7 @@ def assemble() -> list[object]:
         Probing(runtime),
         Underway(runtime),
         Gate(runtime),
+        Pages(runtime),
         Intake(runtime),
         answers,
         Facade(runtime, answers.entries),

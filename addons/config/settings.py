@@ -17,6 +17,7 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from switchman.addons.core.request.clients import Network, parse_networks
+from switchman.addons.core.request.origins import Origins
 from switchman.addons.core.routes.routes import compile_model_map
 from switchman.addons.core.servers import urls
 
@@ -91,6 +92,7 @@ class Settings(BaseSettings):
     webui_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="further names the dashboard may be opened by, with commas between"
     )
+    cors_origins: str = Field("local", description="origins of the web pages that may call the router")
     max_body_bytes: Bytes = Field(33_554_432, description="largest request body")
     max_header_bytes: Bytes = Field(65_536, description="largest request head")
 
@@ -125,6 +127,11 @@ class Settings(BaseSettings):
     @classmethod
     def _read_names(cls, given: Any) -> Any:
         return tuple(name.strip() for name in given.split(",") if name.strip()) if isinstance(given, str) else given
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, text: str) -> str:
+        return Origins.parse(text).text
 
     @field_validator("webui_security", mode="before")
     @classmethod

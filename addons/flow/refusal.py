@@ -15,6 +15,7 @@ from switchman.addons.core.dialects import endpoint_of, error_body
 from switchman.addons.core.dialects.neutral.form import Failed
 from switchman.addons.core.dialects.translate import Translation
 from switchman.addons.core.request.call import DialectName
+from switchman.addons.core.request.hopbyhop import Fields
 from switchman.addons.flow.exchange import Exchange
 
 # What a client, and the record, are told of a request that the router did not let end.
@@ -80,9 +81,12 @@ def translate_error(response: http.Response, answer: Translation) -> None:
     response.content = answer.error(response.status_code, content)
 
 
-def raw_refusal(request: http.Request, status: int, message: str) -> bytes:
-    """An error response as bytes on the wire, for a request that never became a flow; it closes the connection."""
-    fields = http.Headers(content_type="application/json", connection="close")
+def raw_refusal(request: http.Request, status: int, message: str, more: Fields = ()) -> bytes:
+    """An error response as bytes on the wire, for a request that never became a flow; it closes the connection.
+
+    `more`: further header fields.
+    """
+    fields = http.Headers([(b"content-type", b"application/json"), (b"connection", b"close"), *more])
     raw: bytes = http1.assemble_response(_response(status, error_body(dialect_of(request), status, message), fields))
     return raw
 

@@ -27,7 +27,10 @@ from mitmproxy.proxy.layers.http._events import (
     ResponseProtocolError,
 )
 from mitmproxy.proxy.layers.http._http1 import Http1Server, make_body_reader
+from mitmproxy.proxy.mode_specs import ReverseMode
 
+from switchman.addons.core.request.hopbyhop import Fields
+from switchman.addons.core.request.origins import for_page, is_preflight, origins
 from switchman.addons.flow.refusal import raw_refusal
 from switchman.addons.proxy.upstream_connection import WithoutTrailers, has_head
 
@@ -63,11 +66,26 @@ class RoutedServer(Http1Server):
     chunked: bool = False  # the answer that is being sent
     closing: bool = False  # the client wants the connection closed after it: what goes upstream no longer says so
 
+    def _for_page(self, fields: Fields = ()) -> Fields:
+        """Header fields of an answer to the request that is read now, with what a web page may see of it.
+
+        In other modes than reverse mode a page calls a server through us, and the server says which pages may.
+        """
+        if self.request is None or not isinstance(self.context.client.proxy_mode, ReverseMode):
+            return fields
+        if is_preflight(self.request.method, self.request.headers.fields):
+            return fields  # of Pages' own answer
+        headers, allowed = self.request.headers, origins(self.context.options.switchman_cors_origins)
+        return for_page(fields, headers.get("origin"), headers.get("host", ""), allowed)
+
+    def _raw(self, request: http.Request, status: int, message: str) -> commands.SendData:
+        return commands.SendData(self.conn, raw_refusal(request, status, message, self._for_page()))
+
     def _refuse(self, status: int, message: str, head: list[bytes]) -> layer.CommandGenerator[None]:
         """Answer, record the flow if there is one, discard input for LINGER seconds, then close."""
         request = self.request or _request_from(head)
         self.request = request
-        yield commands.SendData(self.conn, raw_refusal(request, status, message))
+        yield self._raw(request, status, message)
         yield ReceiveHttp(RefusedRequest(self.stream_id, request, False, message=message, status=status))
         yield from self._linger()
 
@@ -95,6 +113,9 @@ class RoutedServer(Http1Server):
         if self.state in (self.deaf, self.done):
             return
         if isinstance(event, ResponseHeaders):
+            fields = event.response.headers.fields
+            if (shown := self._for_page(fields)) is not fields:
+                event.response.headers = http.Headers(shown)
             if self.closing and event.response.status_code >= 200:
                 event.response.headers["connection"] = "close"  # RFC 9112 section 9.6; and stock then closes it
             # Looked up once: stock does so for every chunk.
@@ -107,7 +128,7 @@ class RoutedServer(Http1Server):
         if isinstance(event, ResponseProtocolError) and not self.response and self.request:
             status = event.status if isinstance(event, Refusal) else event.code.http_status_code()
             if status is not None and self.conn.state & ConnectionState.CAN_WRITE:
-                yield commands.SendData(self.conn, raw_refusal(self.request, status, event.message))
+                yield self._raw(self.request, status, event.message)
                 yield from self._linger()
                 return
         yield from super().send(event)
@@ -159,7 +180,7 @@ class RoutedServer(Http1Server):
             # Half-closed: this client may still read. A full close looks the same here, and then nobody reads it.
             message = "The request's body ended before the length that its headers announced."
             if self.request is not None:
-                yield commands.SendData(self.conn, raw_refusal(self.request, 400, message))
+                yield self._raw(self.request, 400, message)
             yield ReceiveHttp(RequestProtocolError(self.stream_id, message, ErrorCode.CLIENT_DISCONNECTED))
             yield commands.CloseConnection(self.conn)
             self.state = self.done
@@ -170,7 +191,7 @@ class RoutedServer(Http1Server):
         for command in super().read_body(event):
             if isinstance(command, commands.CloseConnection) and listening and not self.request_done and self.request:
                 message = "The request's body is not well framed."
-                yield commands.SendData(self.conn, raw_refusal(self.request, 400, message))
+                yield self._raw(self.request, 400, message)
                 yield ReceiveHttp(MalformedRequest(self.stream_id, message, ErrorCode.GENERIC_CLIENT_ERROR))
                 yield from self._linger()
                 return
@@ -179,7 +200,7 @@ class RoutedServer(Http1Server):
         if self.state == self.read_body and len(self.buf) > limit and self.request is not None:
             # Data is taken as it comes: what stays is a chunk's own line, or trailers, and nobody counts those.
             message = f"The request's body is not well framed: a chunk's line or trailers of more than {limit} bytes."
-            yield commands.SendData(self.conn, raw_refusal(self.request, 400, message))
+            yield self._raw(self.request, 400, message)
             yield ReceiveHttp(MalformedRequest(self.stream_id, message, ErrorCode.GENERIC_CLIENT_ERROR))
             yield from self._linger()
 

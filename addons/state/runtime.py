@@ -81,6 +81,7 @@ class Runtime:
         loader.add_option(
             "switchman_max_header_bytes", int, settings.max_header_bytes, "Largest request head, in bytes."
         )
+        loader.add_option("switchman_cors_origins", str, settings.cors_origins, "Web pages that may call the router.")
         ctx.options.update(
             connection_strategy="lazy",  # the upstream is chosen after the request was read
             upstream_cert=False,  # do not connect to the original server to copy its certificate

@@ -1,6 +1,7 @@
 """Read a client's request: its operation, its body, its sender.
 
-In it: Call, editing JSON and multipart in place, the client's address, features: text, language, task type, tokens.
+In it: Call, editing JSON and multipart in place, the client's address, origins of web pages, features: text,
+language, task type, tokens.
 Door: `Call`, `features_of`.
 May not import: any other room of core but masking and record.
 """

@@ -55,8 +55,8 @@ class Recording:
             return
         x.recorded = True
         self.runtime.underway.pop(id(x), None)
-        if x.outcome == "answered" and flow.request.path in PROBES:
-            return
+        if x.outcome == "answered" and (flow.request.path in PROBES or flow.request.method == "OPTIONS"):
+            return  # a browser asks before each request of a page
         self.runtime.live.finished(x)
         flow.metadata.update(x.summary())
         if self.runtime.writer is not None:

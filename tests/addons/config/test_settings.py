@@ -58,6 +58,7 @@ def test_defaults_are_those_that_users_know() -> None:
         "semantic_socket": None,
         "trusted_proxies": (),
         "webui_hosts": (),
+        "cors_origins": "local",
         "max_body_bytes": 33554432,
         "max_header_bytes": 65536,
         "body_timeout": 60.0,
@@ -79,6 +80,7 @@ def test_variables_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch
         "WEBUI_SECURITY": "always_auth",
         "BLOB_STORAGE_TYPE": "Memory",
         "WEBUI_HOSTS": "dash.example.com, box.lan,",
+        "CORS_ORIGINS": "local, https://Chat.Example.com/",
         "TRUSTED_PROXIES": "127.0.0.1, 10.0.0.0/8,fd00::/8",
         "JWT_SECRET": STRONG,
     }.items():
@@ -92,6 +94,7 @@ def test_variables_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch
     assert settings.request_timeout == 12.5
     assert (settings.webui_security, settings.blob_storage_type) == ("ALWAYS_AUTH", "memory")
     assert settings.trusted_proxies == tuple(map(ip_network, ["127.0.0.1", "10.0.0.0/8", "fd00::/8"]))
+    assert settings.cors_origins == "local, https://chat.example.com/"
     assert settings.webui_hosts == ("dash.example.com", "box.lan")
     assert settings.jwt_secret is not None
     assert settings.jwt_secret.get_secret_value() == STRONG
