@@ -14,6 +14,7 @@ from mitmproxy.proxy.layers.http._events import HttpEvent
 from switchman.addons.core.dialects.neutral.form import Failed
 from switchman.addons.core.servers.deadlines import NOT_CONNECTED
 from switchman.addons.core.servers.retry import FailureKind
+from switchman.addons.core.servers.scarcity import is_scarcity
 
 
 @dataclass(eq=False)
@@ -68,6 +69,8 @@ class Connect(GetHttpConnection):
 
 def classify_connect_error(message: str) -> FailureKind:
     """The kind of failure that a message tells of. It is our own, the operating system's, or OpenSSL's."""
+    if is_scarcity(message):
+        return "local"
     if NOT_CONNECTED in message:
         return "timeout"
     text = message.lower()

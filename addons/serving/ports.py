@@ -9,6 +9,11 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import Any
 
+from switchman.addons.core.servers.scarcity import is_scarcity
+
+DESCRIPTOR_PATIENCE = 2.0  # seconds that a connection to a server waits for a descriptor
+DESCRIPTOR_POLL = 0.05
+
 
 class CannotListen(Exception):
     """The port is another program's, or the case is one of those below. The message says which port, and why."""
@@ -30,6 +35,22 @@ class SharedPortLoop(asyncio.SelectorEventLoop):
     ) -> asyncio.Server:
         options.setdefault("reuse_port", True)
         return await super().create_server(protocol_factory, host, port, **options)
+
+    def _start_serving(self, protocol_factory: Any, sock: socket.socket, *rest: Any) -> None:
+        # Called again a second after a connection could not be accepted: by then the router may have been stopped.
+        if sock.fileno() >= 0:
+            super()._start_serving(protocol_factory, sock, *rest)  # type: ignore[misc]
+
+    async def create_connection(self, *arguments: Any, **options: Any) -> Any:
+        """As stock, but it waits for a descriptor where there is none: requests that are under way end."""
+        end = self.time() + DESCRIPTOR_PATIENCE
+        while True:
+            try:
+                return await super().create_connection(*arguments, **options)
+            except OSError as error:
+                if not is_scarcity(error) or self.time() > end:
+                    raise
+            await asyncio.sleep(DESCRIPTOR_POLL)
 
 
 def reserve(host: str, port: int) -> tuple[int, ExitStack]:

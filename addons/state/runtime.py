@@ -5,6 +5,7 @@ It is the first addon itself, so that it opens before any other is called, and c
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import secrets
@@ -23,6 +24,7 @@ from switchman.addons.config.settings import Settings
 from switchman.addons.core.record import Record
 from switchman.addons.core.request.tasktype import TaskRules
 from switchman.addons.core.servers.breaker import Breakers
+from switchman.addons.state.descriptors import Shortage, raise_limit
 from switchman.addons.state.flights import Flights
 from switchman.addons.state.live import LiveFigures
 from switchman.addons.state.reloads import Reloads
@@ -63,6 +65,7 @@ class Runtime:
     is_stopping: bool = False
 
     def __init__(self) -> None:
+        self.shortage = Shortage()
         self.underway: dict[int, http.HTTPFlow] = {}  # by the Exchange's id(): requests that have no record yet
 
     def load(self, loader: Loader) -> None:
@@ -77,6 +80,7 @@ class Runtime:
         self.live = LiveFigures(self.breakers)
         self.dialects = ServerDialects()
         self.tasks = load_task_rules()
+        raise_limit()
         loader.add_option("switchman_max_body_bytes", int, settings.max_body_bytes, "Largest request body, in bytes.")
         loader.add_option(
             "switchman_max_header_bytes", int, settings.max_header_bytes, "Largest request head, in bytes."
@@ -100,6 +104,7 @@ class Runtime:
         self.flights = Flights(self.shared, owner=f"{os.getpid()}-{secrets.token_hex(4)}")
 
     def running(self) -> None:
+        self.shortage.watch(asyncio.get_running_loop())
         self.reloads.start()
 
     def done(self) -> None:

@@ -6,12 +6,13 @@ The first line of this list that fits decides:
  2. A stream of a good status said its last word: it is an answer, however its connection ended and whoever left after.
  3. The client left, or the router stopped: nothing is known of the server, unless it was answering its client.
  4. The server closed an idle connection as the request went out on it: nothing is known.
- 5. No connection, no answer in time, a broken one: the server failed.
- 6. An error status: the server lacks a feature, or wants credentials that it was not given, or failed (what
+ 5. The router itself had no means for a connection: nothing is known.
+ 6. No connection, no answer in time, a broken one: the server failed.
+ 7. An error status: the server lacks a feature, or wants credentials that it was not given, or failed (what
     `retry_on` names counts), or refused a request that is the client's own fault.
- 7. A good status with an error for an answer: the server failed, or refused, by the status that the error stands for.
- 8. A translated stream that ended before its reply did: the server failed.
- 9. All else is an answer.
+ 8. A good status with an error for an answer: the server failed, or refused, by the status that the error stands for.
+ 9. A translated stream that ended before its reply did: the server failed.
+10. All else is an answer.
 It does not matter which of mitmproxy's hooks told of the end.
 """
 
@@ -52,6 +53,7 @@ Kind = Literal[
     "timeout",
     "reset",
     "stale",  # an idle connection that the server had closed
+    "local",  # the router has no descriptor for a connection
     "left",  # by its client
     "stopped",  # by the router
 ]
@@ -160,11 +162,13 @@ def judge(end: Ending) -> Verdict:
             return Verdict("left" if end.how == "left" else "stopped", "answered" if answering else None, end.message)
         case "reset" if end.reused:  # 4
             return Verdict("stale", None, STALE)
-        case "connect" | "dns" | "tls" | "timeout" | "reset" | "stream":  # 5
+        case "local":  # 5
+            return Verdict("local", None, end.message)
+        case "connect" | "dns" | "tls" | "timeout" | "reset" | "stream":  # 6
             return Verdict(end.how, "failed", end.message)
-        case "status":  # 6
+        case "status":  # 7
             return _by_status(end, end.status)
-        case "error":  # 7
+        case "error":  # 8
             return _by_error(end)
         case "complete":
             return _complete(end)
@@ -193,19 +197,19 @@ def outcome_of(
 def _complete(end: Ending) -> Verdict:
     """Judge an answer whose body came whole."""
     reply = end.reply
-    if end.failed is not None:  # 7
+    if end.failed is not None:  # 8
         return _by_error(end)
-    if end.status is not None and end.status >= 400:  # 6
+    if end.status is not None and end.status >= 400:  # 7
         return _by_status(end, end.status)
     if reply is None:
         return Verdict("ok", "answered")
     if end.streamed:
         translated = end.rendered is not None and end.rendered.answer is not None
-        if translated and not reply.finished:  # 8: as the client was told
+        if translated and not reply.finished:  # 9: as the client was told
             return Verdict("stream", "failed", CUT_SHORT)
     elif reply.failure is not None:
         return Verdict("beside", _health(end, decode_failure(reply.failure).status), None)
-    return Verdict("ok", "answered")  # 9
+    return Verdict("ok", "answered")  # 10
 
 
 def _by_status(end: Ending, status: int | None) -> Verdict:

@@ -20,6 +20,7 @@ from typing import Any
 
 from switchman.addons.core.decision.catalogue import Model, read_models
 from switchman.addons.core.request.call import DialectName
+from switchman.addons.core.servers.scarcity import is_scarcity
 from switchman.addons.core.servers.servers import Server
 from switchman.addons.core.servers.urls import join
 from switchman.addons.state.upstream_reader import UNREACHABLE, Credentials, TooLong, UpstreamReader
@@ -121,6 +122,8 @@ class Listings:
         except TimeoutError:
             listing.reached, listing.problem = False, f"no answer within {self._timeout:g} s"
         except UNREACHABLE as error:
+            if is_scarcity(error):
+                return  # of our own: nothing is known of the server
             listing.reached, listing.problem = False, str(error) or type(error).__name__
         finally:
             listing.ended, listing.fetch = time.monotonic(), None

@@ -31,6 +31,8 @@ from switchman.addons.state.runtime import Runtime
 
 logger = logging.getLogger(__name__)
 
+OVERLOADED = "The router has too many connections open to begin another one. Try again in a moment."
+
 
 class Failover:
     """Choose what follows a failed attempt: the same server, the next candidate, or the final answer.
@@ -83,6 +85,9 @@ class Failover:
         match verdict.kind:
             case "stopped":
                 flow.response = refusal(x, 503, failure.message, headers={"retry-after": "1"})
+            case "local":  # another candidate would need a connection, too
+                self.runtime.shortage.tell(failure.message)
+                flow.response = refusal(x, 503, OVERLOADED, headers={"retry-after": "1"})
             case "stale":  # 2
                 self._again(flow, x, failure)
                 failure.fresh = True

@@ -16,6 +16,7 @@ from switchman.addons.core.servers.retry import parse_retry_after
 from switchman.addons.flow.exchange import Attempt, Exchange, exchange
 from switchman.addons.flow.refusal import STOPPED
 from switchman.addons.proxy.attempt import UpstreamFailure
+from switchman.addons.state.descriptors import any_left
 from switchman.addons.state.runtime import Runtime
 
 
@@ -32,7 +33,10 @@ class Judging:
         """The proxy gave an attempt up. Where its client has some of the answer, no other one can follow."""
         if (x := exchange(failure.flow)) is None or (attempt := x.attempt) is None:
             return
-        self._judge(x, attempt, failure.kind, failure.response, failure)
+        how = failure.kind
+        if attempt.status is None and how in ("dns", "timeout") and not any_left():
+            how = "local"  # a look-up needs a descriptor, too, and does not say that it got none
+        self._judge(x, attempt, how, failure.response, failure)
         if failure.begun:
             self._settle(x, failure.flow)
 

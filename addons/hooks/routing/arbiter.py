@@ -16,6 +16,7 @@ from switchman.addons.core.decision import arbitration
 from switchman.addons.core.decision.arbitration import Judgement
 from switchman.addons.core.routes.routes import Arbiter
 from switchman.addons.core.servers.breaker import Breakers
+from switchman.addons.core.servers.scarcity import is_scarcity
 from switchman.addons.core.servers.servers import Server
 from switchman.addons.core.servers.urls import join
 from switchman.addons.hooks.routing.layers import LayerAnswer, LayerRequest, Miss
@@ -128,18 +129,20 @@ class ArbiterLayer:
         is not, as a prompt can talk a model into one: no caller may switch the arbiter off for the others.
         """
         categories = tuple(arbiter.targets)
-        good = False
+        tell: Callable[[str, float], None] = self._breakers.failure
         try:
             question, schema = arbitration.question(ask, categories), arbitration.schema(categories)
             answer = await speaker.ask(arbiter.model, question, schema)
-            good = True
+            tell = self._breakers.success
         except asyncio.CancelledError:
             self._warm(arbiter)  # too slow: perhaps its model is not loaded, and asking again would never load it
             raise
         except UNREACHABLE as error:
+            if is_scarcity(error):
+                tell = _release(self._breakers)
             raise Miss(f"The arbiter {target} could not be asked: {str(error) or type(error).__name__}.") from error
         finally:
-            (self._breakers.success if good else self._breakers.failure)(target, self._clock())
+            tell(target, self._clock())
         judgement = arbitration.read(answer, categories)
         if judgement is None:
             raise Miss(f"The arbiter {target} did not answer with a known category in the form asked for.")
@@ -211,6 +214,11 @@ class OpenAISpeaker:
 
     async def close(self) -> None:
         await self._client.aclose()
+
+
+def _release(breakers: Breakers) -> Callable[[str, float], None]:
+    """What is told where nothing is known of the server."""
+    return lambda target, _: breakers.release(target)
 
 
 @contextlib.contextmanager
