@@ -148,8 +148,8 @@ class RulesFile:
         for warning in self.current.warnings:
             logger.warning("%s", warning)
 
-    def poll(self) -> bool:
-        """Look at the file, and load it if it changed. True when `current` was replaced.
+    def poll(self, anyway: bool = False) -> bool:
+        """Look at the file, and load it if it changed, or `anyway`. True when `current` was replaced.
 
         Takes up to a fifth of a second while a file is being written, so it does not belong on an event loop.
         Never raises: what is wrong goes to `error` and to the log, once for each state of the file.
@@ -158,7 +158,7 @@ class RulesFile:
             return False  # another thread is at it
         try:
             signature = self._signature()
-            if signature == self._seen:
+            if signature == self._seen and not anyway:
                 return False
             signature = self._settled(signature)
             self._seen = signature
@@ -181,6 +181,7 @@ class RulesFile:
         same = fresh.digest == self.current.digest
         self.error, self.problems = None, ()
         if same:
+            logger.info("%s: read again, and it says the same", self.path)
             return False
         self.current = fresh
         self._keep(text)

@@ -41,9 +41,9 @@ class Launch:
         embeddings = await start_embeddings(self.settings, rules, supervisor, self.say)
         supervisor.at_end(embeddings.close)
         # The first worker alone: it migrates the database and makes the certificates, and a mistake shows up once.
-        await supervisor.start("worker-1", self._worker(1))
+        await supervisor.start("worker-1", self._worker(1), reloads=True)
         for number in range(2, self.workers + 1):
-            await supervisor.start(f"worker-{number}", self._worker(number))
+            await supervisor.start(f"worker-{number}", self._worker(number), reloads=True)
         ui_port = None
         if self.ui_port is not None:
             ui_port = int((await supervisor.start("dashboard", _dashboard(self.ui_port), essential=False))[0])

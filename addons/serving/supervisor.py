@@ -3,12 +3,16 @@
 A process is ready when it says so (child.py). One that cannot start for the first time stops everything: a mistake
 is to be seen at once. Later deaths are restarted with a line that says so, slower and slower, and given up after
 several quick ones; an essential one then stops everything, any other is left out.
+
+SIGHUP has the workers read the rules file again. Where it comes because the terminal is gone it stops everything, as
+somebody who closes a window expects, unless it was ignored when we started (nohup).
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import sys
 import time
@@ -21,7 +25,7 @@ from switchman.addons.serving.restarts import Restarts
 START_PATIENCE = 120.0  # seconds a process may take until it is ready
 STOP_PATIENCE = 10.0  # seconds it may take to flush and end before it is killed, beside the grace of running requests
 QUIET = 0.5  # seconds of stopping after which it is said what is waited for
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 Command = Callable[[Sequence[str]], Sequence[str]]  # details of the last start (or none) -> arguments of the next
 Say = Callable[[str], None]
@@ -34,8 +38,9 @@ class StartFailed(Exception):
 class Child:
     """One process: started again and again by the same `command`, a Python module's arguments."""
 
-    def __init__(self, name: str, command: Command, essential: bool = True) -> None:
+    def __init__(self, name: str, command: Command, essential: bool = True, reloads: bool = False) -> None:
         self.name = name
+        self.reloads = reloads  # by SIGHUP
         self.essential = essential
         self.details: Sequence[str] = ()
         self.started = 0.0
@@ -122,6 +127,7 @@ class Supervisor:
         self._stop = asyncio.Event()
         self._exit_code = 0
         self._hurry = False
+        self._had_terminal = has_terminal() and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
         self._last: list[Callable[[], None]] = []
 
     async def run(self, launch: Coroutine[Any, Any, None]) -> int:
@@ -129,6 +135,7 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         for number in STOP_SIGNALS:
             loop.add_signal_handler(number, self._on_signal)
+        loop.add_signal_handler(signal.SIGHUP, self._on_hang_up)
         launching = asyncio.create_task(launch)
         stopping = asyncio.create_task(self._stop.wait())
         try:
@@ -153,9 +160,14 @@ class Supervisor:
         """Have `work` called when every process has ended."""
         self._last.append(work)
 
-    async def start(self, name: str, command: Command, *, essential: bool = True) -> Sequence[str]:
-        """Start a process and keep it running. Returns what it said with its `ready`; raises StartFailed."""
-        child = Child(name, command, essential)
+    async def start(
+        self, name: str, command: Command, *, essential: bool = True, reloads: bool = False
+    ) -> Sequence[str]:
+        """Start a process and keep it running. Returns what it said with its `ready`; raises StartFailed.
+
+        `reloads`: it is sent SIGHUP where we get one.
+        """
+        child = Child(name, command, essential, reloads)
         self._children.append(child)
         details = await child.start()
         keeper = asyncio.create_task(self._keep(child))
@@ -197,6 +209,14 @@ class Supervisor:
             asyncio.get_running_loop().call_later(STOP_PATIENCE, self._kill_all)
         self._stop.set()
 
+    def _on_hang_up(self) -> None:
+        if self._had_terminal and not has_terminal():
+            self._on_signal()
+            return
+        for child in self._children:
+            if child.reloads:
+                child.signal(signal.SIGHUP)
+
     def _kill_all(self) -> None:
         for child in self._children:
             child.kill()
@@ -219,6 +239,15 @@ class Supervisor:
         patience = STOP_PATIENCE + (self._grace if child.essential else 0.0)
         if not await child.stop(patience):
             self._say(f"{child.name} did not stop within {patience:.0f} s and was killed")
+
+
+def has_terminal() -> bool:
+    """Whether this process has a terminal that is still there."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
 
 
 def how_it_ended(code: int) -> str:

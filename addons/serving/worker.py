@@ -67,6 +67,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments.add_argument("--confdir", type=Path)
     args = arguments.parse_args(argv)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the rules can be read again
     log_to_stderr(f"worker-{args.number}")
     with mistakes_told():
         settings = load_settings()

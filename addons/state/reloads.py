@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 from switchman.addons.config.configuration import RulesFile
 from switchman.addons.core.rules.ruleset import Ruleset
@@ -16,6 +17,7 @@ class Reloads:
 
     def __init__(self, rules: RulesFile, every: float = POLL_SECONDS) -> None:
         self._rules, self._every = rules, every
+        self._asked = asyncio.Event()
         self._changed = asyncio.Event()  # another one for each change
         self._watching: asyncio.Task[None] | None = None
 
@@ -26,6 +28,10 @@ class Reloads:
         if self._watching is not None:
             self._watching.cancel()
 
+    def look_now(self) -> None:
+        """Read the file at once, whether it seems to have changed or not: somebody asks for it."""
+        self._asked.set()
+
     async def after(self, known: Ruleset | None) -> Ruleset:
         """Wait until other rules than `known` are in force, and return them. It may miss rules that came and went."""
         while self._rules.current is known:
@@ -34,7 +40,10 @@ class Reloads:
 
     async def _watch(self) -> None:
         while True:
-            await asyncio.sleep(self._every)
-            if await asyncio.to_thread(self._rules.poll):
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._asked.wait(), self._every)
+            anyway = self._asked.is_set()
+            self._asked.clear()
+            if await asyncio.to_thread(self._rules.poll, anyway):
                 changed, self._changed = self._changed, asyncio.Event()
                 changed.set()

@@ -9,6 +9,8 @@ import asyncio
 import logging
 import os
 import secrets
+import signal
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -104,7 +106,10 @@ class Runtime:
         self.flights = Flights(self.shared, owner=f"{os.getpid()}-{secrets.token_hex(4)}")
 
     def running(self) -> None:
-        self.shortage.watch(asyncio.get_running_loop())
+        loop = asyncio.get_running_loop()
+        self.shortage.watch(loop)
+        with suppress(ValueError, RuntimeError):  # not the main thread, which alone hears signals
+            loop.add_signal_handler(signal.SIGHUP, self.reloads.look_now)
         self.reloads.start()
 
     def done(self) -> None:

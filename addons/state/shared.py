@@ -146,6 +146,7 @@ class SQLiteShared:
         self._path, self._clock = path, clock
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="switchman shared")
         self._connection: sqlite3.Connection | None = None
+        self._file: tuple[int, int] | None = None  # which file the connection is of
         self._purged = float("-inf")
 
     async def get(self, space: str, key: str) -> bytes | None:
@@ -181,6 +182,8 @@ class SQLiteShared:
 
     def _guarded[T](self, work: Callable[[sqlite3.Connection], T]) -> T:
         try:
+            if self._connection is not None and self._file != _identity(self._path):
+                self._close()  # deleted, or replaced: what is written goes nowhere, and other workers do not see it
             if self._connection is None:
                 self._connection = self._open()
             if self._clock() - self._purged >= PURGE_EVERY:
@@ -190,11 +193,13 @@ class SQLiteShared:
             broken = isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError)
             self._close()
             if broken:
-                self._remove()
+                self._remove("", "-wal", "-shm")
             raise SharedStoreError(str(error)) from error
 
     def _open(self) -> sqlite3.Connection:
         self._path.parent.mkdir(parents=True, exist_ok=True)
+        if _identity(self._path) is None:
+            self._remove("-wal", "-shm")  # of the one before
         # Answers are private: the file is created for its owner only, before SQLite writes into it.
         os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
         db = sqlite3.connect(self._path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
@@ -205,6 +210,7 @@ class SQLiteShared:
         except sqlite3.Error:
             db.close()
             raise
+        self._file = _identity(self._path)
         return db
 
     def _close(self) -> None:
@@ -212,8 +218,8 @@ class SQLiteShared:
             self._connection.close()
             self._connection = None
 
-    def _remove(self) -> None:
-        for suffix in ("", "-wal", "-shm"):
+    def _remove(self, *suffixes: str) -> None:
+        for suffix in suffixes:
             with contextlib.suppress(OSError):
                 self._path.with_name(self._path.name + suffix).unlink()
 
@@ -255,6 +261,15 @@ class SQLiteShared:
         )
         while _overfull(db, space, quota):
             db.execute(oldest, (space,))
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Device and inode of the file that the name means now."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _overfull(db: sqlite3.Connection, space: str, quota: Quota) -> bool:

@@ -9,7 +9,7 @@ queries     lists, details, menus; filters and summaries belong to them
 underway    what is not over yet, as each worker writes it down
 opening     open_store(), where all this comes together
 
-In it: the tables, their migrations, one writer, and every query.
+In it: the tables, their migrations, one writer, every query, and what follows when its file is deleted.
 Door: `open_store`, `Store`, `Filters`.
 May not import: mitmproxy, Flask, and all rooms but core.
 """

@@ -15,6 +15,7 @@ from switchman.addons.store.blobs import BlobStorageType, BlobStore, open_blobs
 from switchman.addons.store.database import StoreError, database_url, make_engine, upgrade
 from switchman.addons.store.queries import Queries
 from switchman.addons.store.retention import Retention
+from switchman.addons.store.revival import revive
 from switchman.addons.store.tables import totals
 from switchman.addons.store.underway import write_underway
 from switchman.addons.store.writer import Writer
@@ -102,5 +103,6 @@ def open_store(
     except StoreError:
         engine.dispose()
         raise
+    revive(engine)
     blobs = open_blobs(blob_type, blob_path, max_total_size)
     return Store(engine, blobs, max_body=max_blob_size, max_total=max_total_size, max_age_days=max_age_days)

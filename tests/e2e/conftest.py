@@ -186,6 +186,12 @@ class Proxy:
         """The row of this answer (anything with `headers`)."""
         return self.row(id=response.headers["x-switchman-request-id"])
 
+    def forget_log(self) -> None:
+        """Open the log's file anew when it is asked for next: it is another one by then."""
+        if self._engine is not None:
+            self._engine.dispose()
+            self._engine = None
+
     # Clients
 
     def openai(self, **more: Any) -> openai.OpenAI:

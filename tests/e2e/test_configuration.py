@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from switchman.addons.state.reloads import POLL_SECONDS
 from switchman.addons.testing import Behaviour, FakeUpstream
 from switchman.addons.testing.rawclient import RawClient, request_bytes
+from tests.e2e.test_clients import by_mitmdump, by_serve
 
 
 def routes(upstream: FakeUpstream, model: str) -> str:
@@ -45,6 +47,40 @@ def test_an_edited_file_is_in_force_within_a_second(start: Any) -> None:
         aside.replace(proxy.routes_file)
         proxy.until(lambda: asked_model(proxy, upstream) == "four")
         assert "routes.yaml:" not in httpx.get(f"{proxy.url}/readyz", trust_env=False).text
+
+
+def test_a_hang_up_signal_has_the_file_read_again(start: Any) -> None:
+    """And stops nothing, in a worker as in mitmdump; a broken file is told of."""
+    with FakeUpstream() as upstream:
+        for command in (None, by_mitmdump, by_serve):
+            proxy = start(routes(upstream, "one"), command=command)
+            proxy.process.send_signal(signal.SIGHUP)
+            proxy.wait_output("read again, and it says the same")
+            assert asked_model(proxy, upstream) == "one"
+            proxy.routes_file.write_text(routes(upstream, "two"))
+            proxy.process.send_signal(signal.SIGHUP)
+            proxy.until(lambda proxy=proxy: asked_model(proxy, upstream) == "two")
+            proxy.routes_file.write_text("servers: [")
+            proxy.process.send_signal(signal.SIGHUP)
+            proxy.wait_output("the last good rules stay in force")
+            assert asked_model(proxy, upstream) == "two"
+
+
+@pytest.mark.parametrize("suffixes", [("",), ("", "-wal", "-shm")])
+def test_a_deleted_database_is_made_anew(start: Any, suffixes: tuple[str, ...]) -> None:
+    """What comes after it is logged; nobody has to start the router again."""
+    with FakeUpstream() as upstream:
+        proxy = start(routes(upstream, "one"))
+        before = proxy.chat("here")
+        proxy.row_of(before)
+        for suffix in suffixes:
+            (proxy.folder / f"requests.db{suffix}").unlink(missing_ok=True)
+        proxy.forget_log()
+        after = proxy.chat("here")
+        proxy.wait_output("was deleted; a new one is made")  # said when its tables are there
+        assert proxy.row_of(after)["status"] == 200
+        assert [row["id"] for row in proxy.rows()] == [after.headers["x-switchman-request-id"]]
+        assert httpx.get(f"{proxy.url}/readyz", trust_env=False).json()["checks"]["database"] == {"ok": True}
 
 
 def test_a_request_in_flight_keeps_the_rules_it_began_with(start: Any) -> None:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
+import pty
 import signal
 import subprocess
 import sys
+import termios
 import textwrap
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -44,7 +48,8 @@ supervisor.STOP_PATIENCE = {stop_patience}
 
 async def launch(s):
     for name in {modules!r}:
-        details = await s.start(name, lambda last, name=name: [name], essential=name not in {optional!r})
+        details = await s.start(name, lambda last, name=name: [name], essential=name not in {optional!r},
+                                reloads=name in {reloading!r})
         print("started", name, *details, flush=True)
     print("all started", flush=True)
 
@@ -58,18 +63,50 @@ Start = Callable[..., "Run"]
 class Run:
     """A supervisor that runs; its output and its children's in one file."""
 
-    def __init__(self, folder: Path, modules: dict[str, str], optional: tuple[str, ...], stop_patience: float) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        modules: dict[str, str],
+        *,
+        optional: tuple[str, ...] = (),
+        reloading: tuple[str, ...] = (),
+        stop_patience: float = PATIENCE,
+        terminal: bool = False,
+        nohup: bool = False,
+    ) -> None:
         for name, text in modules.items():
             (folder / f"{name}.py").write_text(text)
         main = folder / "supervise.py"
         main.write_text(
-            textwrap.dedent(MAIN).format(modules=list(modules), optional=optional, stop_patience=stop_patience)
+            textwrap.dedent(MAIN).format(
+                modules=list(modules), optional=optional, reloading=reloading, stop_patience=stop_patience
+            )
         )
         self.log = folder / "log"
+        self._master, slave = pty.openpty() if terminal else (None, None)
+
+        def prepare() -> None:
+            if slave is not None:
+                fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
+            if nohup:
+                signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, str(main)], stdout=log, stderr=log, env=os.environ | {"PYTHONPATH": str(folder)}
+                [sys.executable, str(main)],
+                stdout=log,
+                stderr=log,
+                env=os.environ | {"PYTHONPATH": str(folder)},
+                start_new_session=terminal,
+                preexec_fn=prepare,
             )
+        if slave is not None:
+            os.close(slave)
+
+    def close_terminal(self) -> None:
+        if self._master is not None:
+            os.close(self._master)
+            self._master = None
 
     def wait_for(self, text: str, times: int = 1) -> str:
         """The log, once `text` is in it so many times."""
@@ -93,12 +130,14 @@ class Run:
 def start(tmp_path: Path) -> Start:
     runs: list[Run] = []
 
-    def begin(optional: tuple[str, ...] = (), stop_patience: float = PATIENCE, **modules: str) -> Run:
-        runs.append(Run(tmp_path, modules, optional, stop_patience))
+    def begin(**given: Any) -> Run:
+        modules = {name: text for name, text in given.items() if isinstance(text, str)}
+        runs.append(Run(tmp_path, modules, **{name: value for name, value in given.items() if name not in modules}))
         return runs[-1]
 
     yield begin  # type: ignore[misc]
     for run in runs:
+        run.close_terminal()
         if run.process.poll() is None:
             run.process.kill()
             run.process.wait()
@@ -118,7 +157,7 @@ def wait_gone(pid: int) -> None:
         time.sleep(0.02)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_stops_everything_in_order(start: Start, number: signal.Signals) -> None:
     """Each child gets its time to end by itself; the exit code is 0 and nothing is left."""
     run = start(alpha=GOOD, beta=GOOD)
@@ -130,6 +169,33 @@ def test_a_signal_stops_everything_in_order(start: Start, number: signal.Signals
     assert log.count("stopped gently") == 2
     for pid in run.pids():
         wait_gone(pid)
+
+
+def test_a_hang_up_signal_goes_to_those_that_reload_and_stops_nothing(start: Start) -> None:
+    """The others would end by it."""
+    hears = GOOD.replace("stop = ", "signal.signal(signal.SIGHUP, lambda *_: print('reads', file=sys.stderr))\nstop = ")
+    run = start(reloading=("alpha",), alpha=hears, beta=GOOD)
+    run.wait_for("all started")
+    run.process.send_signal(signal.SIGHUP)
+    run.wait_for("reads")
+    run.process.send_signal(signal.SIGTERM)
+    code, log = run.end()
+    assert code == 0
+    assert log.count("stopped gently") == 2 and log.count("reads") == 1 and "restarting" not in log
+
+
+@pytest.mark.parametrize("nohup", [False, True])
+def test_a_closed_terminal_stops_everything(start: Start, nohup: bool) -> None:
+    """As it did before; but not where it was started so as to outlive its terminal."""
+    run = start(terminal=True, nohup=nohup, alpha=GOOD)
+    run.wait_for("all started")
+    run.close_terminal()
+    if nohup:
+        run.process.send_signal(signal.SIGHUP)
+        run.process.send_signal(signal.SIGTERM)
+    code, log = run.end()
+    assert code == 0
+    assert log.count("stopped gently") == 1
 
 
 def test_a_child_that_died_is_restarted_with_a_line_that_says_so(start: Start) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -24,9 +25,9 @@ class CountingFile(RulesFile):
     looks = 0
     threads: frozenset[int] = frozenset()
 
-    def poll(self) -> bool:
+    def poll(self, anyway: bool = False) -> bool:
         self.threads |= {threading.get_ident()}
-        found = super().poll()
+        found = super().poll(anyway)
         self.looks += 1
         return found
 
@@ -122,7 +123,7 @@ def test_the_file_is_looked_at_beside_the_event_loop(rules: CountingFile, file: 
     may_go_on = threading.Event()
     in_time: list[bool] = []
 
-    def slow_poll() -> bool:
+    def slow_poll(anyway: bool = False) -> bool:
         in_time.append(may_go_on.wait(PATIENCE))  # on the loop's own thread nobody would ever set it
         return CountingFile.poll(rules)
 
@@ -138,6 +139,26 @@ def test_the_file_is_looked_at_beside_the_event_loop(rules: CountingFile, file: 
         reloads.stop()
 
     run(work)
+
+
+def test_who_asks_need_not_wait_for_the_next_look(
+    rules: CountingFile, file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And is told that the file was read, though it says what it said before."""
+
+    async def work() -> None:
+        reloads = Reloads(rules, every=10 * PATIENCE)
+        reloads.start()
+        reloads.look_now()
+        while "read again, and it says the same" not in caplog.text:
+            await asyncio.sleep(0.005)
+        write(file, TWO)
+        reloads.look_now()
+        assert names(await reloads.after(rules.current)) == ["two"] or names(rules.current) == ["two"]
+        reloads.stop()
+
+    with caplog.at_level(logging.INFO):
+        run(work)
 
 
 def test_a_change_is_in_force_within_a_second() -> None:

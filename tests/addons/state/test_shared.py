@@ -191,6 +191,25 @@ def test_a_broken_file_is_begun_anew(tmp_path: Path) -> None:
     shared.close()
 
 
+@pytest.mark.parametrize("suffixes", [("",), ("", "-wal", "-shm")])
+def test_a_deleted_file_is_begun_anew(tmp_path: Path, suffixes: tuple[str, ...]) -> None:
+    """Workers go on to share what they know, and no worker writes where nobody reads."""
+    one, two = SQLiteShared(tmp_path / "c.db"), SQLiteShared(tmp_path / "c.db")
+
+    async def story() -> None:
+        await one.put("a", "k", b"v", 10, ROOM)
+        assert await two.get("a", "k") == b"v"
+        for suffix in suffixes:
+            (tmp_path / f"c.db{suffix}").unlink()
+        assert await two.get("a", "k") is None
+        await one.put("a", "k", b"w", 10, ROOM)
+        assert await two.get("a", "k") == b"w"
+
+    run(story())
+    one.close()
+    two.close()
+
+
 @pytest.mark.parametrize("make", [lambda folder: folder, lambda folder: folder / ("n" * 300)], ids=["folder", "long"])
 def test_trouble_is_one_kind_of_error(tmp_path: Path, make: Callable[[Path], Path]) -> None:
     """Whatever is wrong with the place, the caller sees SharedStoreError."""
