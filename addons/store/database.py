@@ -46,6 +46,8 @@ class StoreError(Exception):
 
 def database_url(url: str | None, db_path: str | Path) -> URL:
     """DATABASE_URL where it is set, else the SQLite file DB_PATH (relative: to the working directory)."""
+    if not url and str(db_path) == ":memory:":
+        return URL.create("sqlite")  # refused by make_engine; as a path it would be a file of that name
     if not url:
         return URL.create("sqlite", database=str(Path(db_path).absolute()))
     try:

@@ -45,6 +45,7 @@ def test_database_url_stands_above_db_path(tmp_path: Path) -> None:
     ("more", "why"),
     [
         ({"database_url": "sqlite://"}, "in-memory"),
+        ({"db_path": ":memory:"}, "in-memory"),
         ({"database_url": "postgresql://u:hunter2@127.0.0.1:1/none"}, "cannot use the database"),
         ({"database_url": "nonsense"}, "not an SQLAlchemy URL"),
     ],
