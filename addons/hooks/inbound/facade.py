@@ -12,7 +12,6 @@ A request that names a model goes where a chat with it would go, to the candidat
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
@@ -29,6 +28,7 @@ from switchman.addons.core.request.bodyfacts import body_facts
 from switchman.addons.core.request.call import Call, DialectName, Endpoint
 from switchman.addons.core.routes.plan import Candidate, Plan, TraceLine
 from switchman.addons.core.servers.servers import Server
+from switchman.addons.core.unicode import dump, read_json
 from switchman.addons.flow.exchange import Exchange, exchange
 from switchman.addons.flow.refusal import own_answer, refusal
 from switchman.addons.hooks import seen
@@ -141,8 +141,8 @@ class Facade:
         try:
             async with asyncio.timeout(TIMEOUT):
                 _, body = await self._reader.get(server, PS, "ollama")
-            answer = json.loads(body)
-        except (TimeoutError, TooLong, ValueError, RecursionError, *UNREACHABLE):
+            answer = read_json(body)
+        except (TimeoutError, TooLong, ValueError, *UNREACHABLE):
             return []  # a dead server runs nothing, and does not empty the others' list
         models = answer.get("models") if isinstance(answer, dict) else None
         return [model for model in models if isinstance(model, dict)] if isinstance(models, list) else []
@@ -186,7 +186,7 @@ def _prefixed(prefix: str, model: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _answer(flow: http.HTTPFlow, x: Exchange, value: object) -> None:
-    body = json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace")
+    body = dump(value)
     headers = {"content-type": "application/json", "cache-control": "no-store"}
     content = b"" if flow.request.method == "HEAD" else body
     flow.response = own_answer(x, http.Response.make(200, content, headers))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from typing import Any
 
@@ -10,12 +9,12 @@ from mitmproxy import http
 
 from switchman.addons.core.dialects import framing_of
 from switchman.addons.core.dialects.errors import decode_failure
-from switchman.addons.core.dialects.framing import dump
 from switchman.addons.core.dialects.neutral.form import Failed
 from switchman.addons.core.dialects.translate import StreamFailed, Translation
 from switchman.addons.core.streams.naming import name_whole
 from switchman.addons.core.streams.reply import ReplyCollector
 from switchman.addons.core.streams.slotstage import apply_whole
+from switchman.addons.core.unicode import dump, read_json
 from switchman.addons.flow.exchange import Attempt, Exchange, exchange
 from switchman.addons.flow.refusal import error_response, refusal, translate_error
 from switchman.addons.hooks.outbound.streaming import text_stages
@@ -80,8 +79,8 @@ def _read(response: http.Response, answer: Translation | None) -> dict[str, Any]
         content = response.get_content(strict=True) if "content-encoding" in response.headers else response.raw_content
         if content and framing is not None and answer is not None:
             return answer.gather(content, framing)
-        obj = json.loads(content) if content else None
-    except (ValueError, RecursionError):
+        obj = read_json(content) if content else None
+    except ValueError:
         return None
     if not isinstance(obj, dict):
         return None
