@@ -15,7 +15,10 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any, Final
+
+from switchman.addons.core.largejson import loads
 
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
@@ -32,7 +35,7 @@ def read_json(data: bytes | bytearray) -> Any:
     Raises ValueError, also for what is nested too deeply to be read.
     """
     try:
-        return json.loads(data.decode(json.detect_encoding(data), "replace"))
+        return loads(data.decode(json.detect_encoding(data), "replace"))
     except RecursionError:
         raise ValueError("nested too deeply") from None
 
@@ -55,6 +58,28 @@ def dumps(value: Any, indent: int | None = None, *, spaced: bool = False) -> str
     return json.dumps(value, indent=indent) if loose else _encode_ascii(value)
 
 
+def dumps_large(value: Mapping[str, Any]) -> str:
+    """dumps() in short calls into C, each of which lets no other thread run; escapes only where they are needed."""
+    parts: list[str] = []
+    _write(value, parts, 0)
+    return "".join(parts)
+
+
+def _write(value: Any, parts: list[str], depth: int) -> None:
+    if depth == _STEPPED or not value or not isinstance(value, Mapping | list):
+        parts.append(dumps(value))
+        return
+    is_object = isinstance(value, Mapping)
+    mark = "{" if is_object else "["
+    for key in value:
+        parts.append(mark)
+        if is_object:
+            parts.append(f"{dumps(key)}:")
+        _write(value[key] if is_object else key, parts, depth + 1)
+        mark = ","
+    parts.append("}" if is_object else "]")
+
+
 def dump(value: Any) -> bytes:
     """dumps() in UTF-8."""
     try:
@@ -62,6 +87,8 @@ def dump(value: Any) -> bytes:
     except UnicodeEncodeError:
         return _encode_ascii(value).encode()
 
+
+_STEPPED: Final = 5  # levels that are written member by member: a message's parts are on the third
 
 _encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _encode_ascii: Final = json.JSONEncoder(separators=(",", ":")).encode

@@ -29,7 +29,7 @@ from switchman.addons.core.servers.thinking import (
     instruct,
     requested,
 )
-from switchman.addons.core.unicode import dumps
+from switchman.addons.core.unicode import dumps, dumps_large
 
 # The members by which a request of each dialect asks the model to think.
 REASONING: Final = ("think", "reasoning_effort", "thinking")
@@ -132,7 +132,7 @@ def _translated(
     elif think is None and requested(call.endpoint, call.body) is False and requested(endpoint, body) is None:
         # The server's format has no word for the client's "do not think", but there may be another way to say it.
         think = ThinkingChoice(False)
-    text = dumps(body)
+    text = dumps_large(body) if call.large else dumps(body)
     thinking = _thinking(replace(profile, think=think), endpoint, body, candidate.model or call.model)
     if thinking.edits:
         text = jsonedit.edit(text, thinking.edits)

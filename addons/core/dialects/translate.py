@@ -154,7 +154,7 @@ def translate_request(
     stamp = replace(stamp, include_usage=request.include_usage, tools=tools, taken=taken)
     if origin == "openai.responses":
         stamp = replace(stamp, settings=echoed(body))
-    if origin == "anthropic.messages":
+    if origin == "anthropic.messages" and stamp.prompt_tokens is None:
         stamp = replace(stamp, prompt_tokens=lambda: body_facts(body).tokens)
     return Outbound(CODECS[target].path, out, tuple(notes.warnings), stream, ChatTranslation(origin, target, stamp))
 

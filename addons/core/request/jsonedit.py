@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from switchman.addons.core.largejson import raw_decode
 from switchman.addons.core.unicode import dumps
 
 type Spans = Mapping[str, tuple[int, int]]
@@ -51,7 +52,7 @@ REMOVE: Final = _Remove()
 # At the top level. Requests have some twenty; parsing a million would block the event loop for half a minute.
 MOST_MEMBERS: Final = 10_000
 
-_decode = json.JSONDecoder().raw_decode
+_decode = raw_decode
 _space = re.compile(r"[ \t\n\r]*").match
 
 

@@ -85,7 +85,7 @@ class Facade:
         plan = self._plan(x)
         if self._keep(x, plan, "anthropic"):
             return
-        _answer(flow, x, {"input_tokens": body_facts(call.body).tokens})
+        _answer(flow, x, {"input_tokens": x.features.input_tokens if x.features else body_facts(call.body).tokens})
         assert flow.response is not None
         flow.response.headers["x-switchman-estimate"] = "1"
 
