@@ -7,8 +7,6 @@ turns.
     count_values(body, most)    how many values a text has, at least; cheap, and before anything is made of them
     raw_decode(text, at)        as json's own, but no call into C reads more than a window, or one string
     loads(text)                 as json's own
-
-Measured on the machine this was written on: 1 MB of small members is read in about 0.1 s, 1 ms of it without a turn.
 """
 
 from __future__ import annotations
@@ -18,13 +16,12 @@ import re
 from json import JSONDecodeError
 from typing import Any, Final
 
-WINDOWS: Final = (4 * 1024, 64 * 1024)  # characters that one call reads
+WINDOWS: Final = (1024, 64 * 1024)  # characters that one call reads of an object or a list
 LARGE: Final = 256 * 1024  # characters up to which json's own decoder reads a text at once, in a few ms
 MOST_DEPTH: Final = 100  # containers within each other that are all larger than a window
 
 _STEP: Final = 64 * 1024  # bytes
 _decode: Final = json.JSONDecoder().raw_decode
-_OPENERS: Final = tuple('{["')
 _space: Final = re.compile(r"[ \t\n\r]*")
 
 
@@ -84,15 +81,15 @@ def raw_decode(text: str, at: int) -> tuple[Any, int]:
 
 def _value(text: str, at: int, depth: int) -> tuple[Any, int]:
     first = text[at : at + 1]
-    for size in WINDOWS if first in _OPENERS else ():
+    if first not in ("{", "["):
+        return _decode(text, at)
+    for size in WINDOWS:
         try:
             value, end = _decode(text[at : at + size])
         except JSONDecodeError:
             continue  # cut off by the window, or broken: a larger one tells
         return value, at + end
-    if first == "{":
-        return _object(text, at, depth)
-    return _array(text, at, depth) if first == "[" else _decode(text, at)
+    return _object(text, at, depth) if first == "{" else _array(text, at, depth)
 
 
 def _object(text: str, at: int, depth: int) -> tuple[dict[str, Any], int]:
