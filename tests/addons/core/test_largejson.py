@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from switchman.addons.core import largejson
@@ -30,6 +30,7 @@ def values_in(value: Any) -> int:
     return 1 + sum(map(values_in, inner))
 
 
+@settings(deadline=None)
 @given(VALUES, st.sampled_from([None, 1]), st.booleans())
 def test_it_reads_what_json_reads(value: Any, indent: int | None, ascii: bool) -> None:
     """Whatever a window cuts, the value is the same."""
@@ -38,6 +39,7 @@ def test_it_reads_what_json_reads(value: Any, indent: int | None, ascii: bool) -
     assert raw_decode(f"xx{text}   more", 2) == (value, 2 + len(text))
 
 
+@settings(deadline=None)
 @given(VALUES, st.data())
 def test_it_refuses_what_json_refuses(value: Any, data: st.DataObject) -> None:
     """A text that is cut, or has a wrong character in it, is as good or as broken for both."""
@@ -62,6 +64,7 @@ def test_absurd_texts_are_errors(text: str) -> None:
         loads(text)
 
 
+@settings(deadline=None)
 @given(VALUES)
 def test_the_count_is_exact_where_it_matters(value: Any) -> None:
     """Marks within strings are not counted once the quick count is too high; keys never are."""
@@ -84,3 +87,21 @@ def test_the_count_stops_early() -> None:
 def test_prose_is_one_value(text: str) -> None:
     """Commas, brackets, quotes and backslashes in a text do not count."""
     assert count_values(json.dumps({"k": text}).encode(), 5) == 2
+
+
+def test_no_call_reads_more_than_a_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or one string: of a large text, nothing else is given to the decoder, which lets no other thread run."""
+    monkeypatch.setattr(largejson, "WINDOWS", (1_000, 5_000))
+    monkeypatch.setattr(largejson, "LARGE", 5_000)
+    decode, longest = largejson._decode, 0
+
+    def watched(text: str, at: int = 0) -> tuple[Any, int]:
+        nonlocal longest
+        if text[at] in "{[":
+            longest = max(longest, len(text) - at)
+        return decode(text, at)
+
+    monkeypatch.setattr(largejson, "_decode", watched)
+    value = {"a": {"b": [{"c": list(range(5_000))}] * 5}, "d": [{}] * 10_000, "e": "x" * 50_000}
+    assert loads(json.dumps(value)) == value
+    assert 0 < longest <= 5_000

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from switchman.addons.core.unicode import decoded, dump, dumps, read_json, shown
+from switchman.addons.core.unicode import decoded, dump, dumps, dumps_large, read_json, shown
 
 
 @pytest.mark.parametrize(
@@ -67,6 +67,8 @@ def test_json_for_others_is_utf_8_and_loses_nothing(value: Any, indent: int | No
     assert json.loads(text.encode()) == value
     assert ("\n" in text) == (indent is not None and isinstance(value, dict))
     assert dump(value).decode() == dumps(value)
+    if isinstance(value, dict):
+        assert json.loads(dumps_large(value).encode()) == value
 
 
 def test_json_stays_readable_where_it_can() -> None:
@@ -74,3 +76,11 @@ def test_json_stays_readable_where_it_can() -> None:
     assert dumps({"a": "é"}) == '{"a":"é"}'
     assert dumps({"a": "é"}, indent=2) == '{\n  "a": "é"\n}'
     assert dumps({"a": "é\ud83d"}) == '{"a":"\\u00e9\\ud83d"}'
+
+
+def test_a_large_object_is_written_as_a_small_one() -> None:
+    """The same text, in many short steps; only the text with half a pair in it is escaped."""
+    value = {"a": [{"b": ["é", {"c": [{"d": [1, {}, []]}]}]}, [], {}, None], "e": {"f": "😀"}, "g": []}
+    assert dumps_large(value) == dumps(value)
+    assert dumps_large({}) == "{}"
+    assert dumps_large({"a": ["é", "\ud83d"]}) == '{"a":["é","\\ud83d"]}'
