@@ -23,6 +23,7 @@ from switchman.addons.core.decision.catalogue import Entry
 from switchman.addons.core.decision.decide import decide
 from switchman.addons.core.dialects.ollama.reply import encode_loaded, only_loads
 from switchman.addons.core.dialects.ollama.show import show
+from switchman.addons.core.largejson import mark_count
 from switchman.addons.core.request import jsonedit
 from switchman.addons.core.request.bodyfacts import body_facts
 from switchman.addons.core.request.call import Call, DialectName, Endpoint
@@ -41,6 +42,7 @@ PS = "/api/ps"
 MANAGEMENT = ("/api/pull", "/api/push", "/api/create", "/api/copy", "/api/delete", "/api/blobs/", "/api/me")
 TIMEOUT = 2.0  # seconds for one server's /api/ps
 MAX_SHOW_BYTES = 1024 * 1024
+MAX_SHOW_VALUES = 10_000
 
 Entries = Callable[[http.Request], Awaitable[tuple[Entry, ...]]]
 
@@ -98,7 +100,7 @@ class Facade:
     async def _show(self, flow: http.HTTPFlow, x: Exchange) -> None:
         assert x.sent is not None
         try:
-            if len(x.sent.content) > MAX_SHOW_BYTES:
+            if len(x.sent.content) > MAX_SHOW_BYTES or mark_count(x.sent.content) > MAX_SHOW_VALUES:
                 raise ValueError("more than a model's name")
             text = x.sent.content.decode("utf-8")
             body, spans = jsonedit.parse(text)
