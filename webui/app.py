@@ -10,6 +10,7 @@ from flask import Flask, Response, current_app, request
 from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import HTTPException
 
+from switchman.addons.core.unicode import shown
 from switchman.webui import access, assets, formats, outcomes, palette
 from switchman.webui.config import RulesStatus, WebConfig
 from switchman.webui.pages.performance import performance
@@ -38,9 +39,17 @@ POLICY = {
 }
 
 
+class Answer(Response):
+    """An answer of the dashboard. Text in it may come from anybody: half a surrogate pair is shown as U+FFFD."""
+
+    def set_data(self, value: bytes | str) -> None:
+        super().set_data(shown(value) if isinstance(value, str) else value)
+
+
 def create_app(config: WebConfig) -> Flask:
     """The dashboard over `config.queries`. Nothing is opened, started or read from the environment here."""
     app = Flask(__name__, static_url_path=f"/static/{assets.static_digest()}")
+    app.response_class = Answer
     app.config.update(SWITCHMAN=config, MAX_CONTENT_LENGTH=MOST_FORM_BYTES)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     access.install(app)

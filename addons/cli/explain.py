@@ -25,6 +25,7 @@ from switchman.addons.core.rules.problems import RulesError
 from switchman.addons.core.rules.ruleset import Ruleset
 from switchman.addons.core.servers.credentials import source
 from switchman.addons.core.servers.thinking import resolve
+from switchman.addons.core.unicode import dumps
 from switchman.addons.hooks.routing.layers import LayerRequest, Miss
 from switchman.addons.hooks.routing.semantic_layer import SemanticLayer
 from switchman.addons.semantics.service import open_client
@@ -63,7 +64,7 @@ def run(arguments: list[str]) -> int:
     plan = asyncio.run(explained(query, rules, settings, body, options.with_layers))
     plan = dataclasses.replace(plan, trace=(*plan.trace, *_instructions(plan, rules, body)))
     if options.json:
-        print(json.dumps(_as_json(query, features, plan), indent=2, ensure_ascii=False))
+        print(dumps(_as_json(query, features, plan), indent=2))
     else:
         _show(query, features, plan)
     return 0

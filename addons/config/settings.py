@@ -94,6 +94,7 @@ class Settings(BaseSettings):
     )
     cors_origins: str = Field("local", description="origins of the web pages that may call the router")
     max_body_bytes: Bytes = Field(33_554_432, description="largest request body")
+    max_body_values: int = Field(500_000, gt=0, description="most values in a request's JSON")
     max_header_bytes: Bytes = Field(65_536, description="largest request head")
 
     @property

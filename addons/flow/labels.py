@@ -21,7 +21,7 @@ def label(response: http.Response, x: Exchange, request: http.Request) -> None:
     if b"x-request-id" not in names:
         fields.append((b"x-request-id", (_request_id(request) or x.id).encode()))
     if x.dialect == "anthropic" and b"request-id" not in names:
-        fields.append((b"request-id", (headers.get("x-request-id") or _request_id(request) or x.id).encode()))
+        fields.append((b"request-id", _raw(headers.get("x-request-id") or _request_id(request) or x.id)))
     if plan is not None:
         fields.append((b"x-switchman-layer", plan.layer.encode()))
         fields.append((b"x-switchman-route", _printable(plan.route).encode()))
@@ -47,6 +47,11 @@ def make_open_ended(response: http.Response) -> None:
 def _request_id(request: http.Request) -> str | None:
     given = request.headers.get("x-request-id", "")
     return given if 0 < len(given) <= 200 and given.isascii() and given.isprintable() else None
+
+
+def _raw(text: str) -> bytes:
+    """The bytes of a field as they came: mitmproxy's text of it has surrogates for those that are no UTF-8."""
+    return text.encode("utf-8", "surrogateescape")
 
 
 def _printable(text: str) -> str:

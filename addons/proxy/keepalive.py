@@ -10,7 +10,6 @@ Another server can still be tried, as only pings were sent; an answer that then 
 
 from __future__ import annotations
 
-import json
 import time
 from typing import Final
 
@@ -26,6 +25,7 @@ from switchman.addons.core.dialects.errors import decode_error
 from switchman.addons.core.dialects.neutral.form import Stamp
 from switchman.addons.core.dialects.translate import as_stream
 from switchman.addons.core.request.call import GENERATING, DialectName
+from switchman.addons.core.unicode import read_json
 from switchman.addons.flow.exchange import Exchange
 from switchman.addons.flow.labels import label, make_open_ended
 
@@ -101,7 +101,7 @@ def _told(x: Exchange, content: bytes) -> bytes | None:
     assert x.call is not None
     format = FORMATS[x.call.dialect, x.call.endpoint.operation]  # who is pinged waits for one that there is
     try:
-        obj = json.loads(content)
+        obj = read_json(content)
         reply = CODECS[format].decode_reply(obj) if isinstance(obj, dict) and not obj.get("error") else None
     except (ValueError, RecursionError):
         return None

@@ -19,6 +19,8 @@ import asyncio
 import json
 from typing import Any, Final
 
+from switchman.addons.core.unicode import shown
+
 HEADER: Final = 4
 MAX_FRAME: Final = 4 * 1024 * 1024  # bytes; a thousand utterances are far below it
 # Characters of a text that are sent: more than 128 tokens' worth of head and of tail.
@@ -56,5 +58,5 @@ async def read(reader: asyncio.StreamReader) -> dict[str, Any] | None:
 def shorten(text: str) -> str:
     """The head and the tail of a long text, which is what the embedder looks at."""
     if len(text) <= 2 * KEPT_CHARACTERS:
-        return text
-    return text[:KEPT_CHARACTERS] + " " + text[-KEPT_CHARACTERS:]
+        return shown(text)  # no tokenizer takes half a surrogate pair
+    return shown(text[:KEPT_CHARACTERS] + " " + text[-KEPT_CHARACTERS:])

@@ -26,6 +26,7 @@ from switchman.addons.config.settings import Settings
 from switchman.addons.core.record import Record
 from switchman.addons.core.request.tasktype import TaskRules
 from switchman.addons.core.servers.breaker import Breakers
+from switchman.addons.state.background import Background
 from switchman.addons.state.descriptors import Shortage, raise_limit
 from switchman.addons.state.flights import Flights
 from switchman.addons.state.live import LiveFigures
@@ -68,6 +69,7 @@ class Runtime:
 
     def __init__(self) -> None:
         self.shortage = Shortage()
+        self.background = Background()
         self.underway: dict[int, http.HTTPFlow] = {}  # by the Exchange's id(): requests that have no record yet
 
     def load(self, loader: Loader) -> None:
@@ -114,6 +116,7 @@ class Runtime:
 
     def done(self) -> None:
         self.reloads.stop()
+        self.background.close()
 
     def stopping(self) -> None:
         self.is_stopping = True

@@ -18,6 +18,7 @@ from sqlalchemy.types import TypeEngine
 
 from switchman.addons.core.masking import mask_headers, mask_text, mask_url
 from switchman.addons.core.record import AttemptRecord, Record
+from switchman.addons.core.unicode import shown
 from switchman.addons.store import tables
 from switchman.addons.store.blobs import Body, make_body
 
@@ -95,9 +96,7 @@ def fit_text(value: object, most: int) -> str:
         text = text[: most - 3] + "..."
     if "\0" in text:
         text = text.replace("\0", "\ufffd")
-    if not text.isascii():
-        text = text.encode("utf-8", "replace").decode("utf-8")
-    return text
+    return shown(text)
 
 
 def _fit_for(kind: TypeEngine[Any]) -> Callable[[Any], Any]:

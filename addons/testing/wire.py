@@ -164,7 +164,9 @@ class Reply:
             lines.append("connection: close")
         elif length is not None:
             lines.append(f"content-length: {length}")
-        return "\r\n".join([*lines, "", ""]).encode()
+        return "\r\n".join([*lines, "", ""]).encode(
+            "utf-8", "surrogateescape"
+        )  # a test may want bytes that are no text
 
     async def _write(self, data: bytes) -> None:
         if self._gone.is_set():

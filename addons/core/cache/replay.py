@@ -11,13 +11,11 @@ tool calls, and whatever cannot be read.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, cast
 
 from switchman.addons.core.dialects.codecs import CODECS, JSON, NDJSON
-from switchman.addons.core.dialects.framing import dump
 from switchman.addons.core.dialects.neutral.assembling import StreamFailed, assemble
 from switchman.addons.core.dialects.neutral.fields import objects_in, objects_of
 from switchman.addons.core.dialects.neutral.form import (
@@ -35,6 +33,7 @@ from switchman.addons.core.routes.plan import Earlier
 from switchman.addons.core.streams.events import Splitter
 from switchman.addons.core.streams.ndjson import NDJSONSplitter
 from switchman.addons.core.streams.sse import SSESplitter
+from switchman.addons.core.unicode import dump, read_json
 
 SHOWN: Final = 400  # characters of a prompt in the trace
 
@@ -71,7 +70,7 @@ class CachedAnswer:
 def whole_reply(format: FormatName, body: bytes) -> dict[str, Any] | None:
     """A whole body as an object; None if it is not fit."""
     try:
-        obj = json.loads(body)
+        obj = read_json(body)
         fit = isinstance(obj, dict) and not obj.get("error") and _are_fit(_words(obj))
         fit = fit and _is_fit(CODECS[format].decode_reply(obj))
     except (ValueError, RecursionError):
@@ -106,13 +105,13 @@ def streamed_reply(format: FormatName, stream: bytes, stamp: Stamp, usage: Usage
 def pack(cached: CachedAnswer) -> bytes:
     """The value for the store: JSON."""
     fields = {name: getattr(cached, name) for name in CachedAnswer.__dataclass_fields__}
-    return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+    return dump(fields)
 
 
 def unpack(value: bytes) -> CachedAnswer | None:
     """Read a stored value. None, a miss, for one that this version does not understand."""
     try:
-        fields = json.loads(value.decode("utf-8", "surrogatepass"))
+        fields = read_json(value)
         cached = CachedAnswer(**fields)
     except (ValueError, TypeError):
         return None

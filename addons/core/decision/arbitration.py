@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from switchman.addons.core.unicode import dumps, shown
+
 # Characters of the ask that are shown: a kind is told by the beginning and the end, and a small model reads slowly.
 HEAD: Final = 1500
 TAIL: Final = 500
@@ -35,8 +37,8 @@ class Judgement:
 def question(ask: str, categories: Sequence[str]) -> list[dict[str, str]]:
     """The messages for the model."""
     return [
-        {"role": "system", "content": _SYSTEM.format(categories=json.dumps(list(categories), ensure_ascii=False))},
-        {"role": "user", "content": json.dumps({"request": shortened(ask)}, ensure_ascii=False)},
+        {"role": "system", "content": _SYSTEM.format(categories=dumps(list(categories), spaced=True))},
+        {"role": "user", "content": dumps({"request": shown(shortened(ask))}, spaced=True)},
     ]
 
 

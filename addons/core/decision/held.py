@@ -9,7 +9,6 @@ judge() says how an attempt ended; these functions say whether it has to end bef
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
@@ -18,6 +17,7 @@ from switchman.addons.core.dialects.neutral.form import Failed
 from switchman.addons.core.request.call import GENERATING, Call
 from switchman.addons.core.servers.retry import FailureKind
 from switchman.addons.core.streams.reply import ReplyCollector
+from switchman.addons.core.unicode import read_json
 
 MAX_ERROR: Final = 64 * 1024  # bytes; an error object is smaller than this, and a larger answer is not looked at
 
@@ -99,7 +99,7 @@ def _error_in(body: Body) -> Failed | None:
     if b'"error"' not in data:
         return None
     try:
-        obj = json.loads(data)
-    except (ValueError, RecursionError):
+        obj = read_json(data)
+    except ValueError:
         return None
     return failure_in(obj) if isinstance(obj, dict) else None

@@ -7,7 +7,6 @@ One reader serves all dialects, as servers mix the shapes: `{"error": {...}}` (O
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
@@ -15,6 +14,7 @@ from typing import Any, Final
 from switchman.addons.core.dialects.neutral.fields import text_of
 from switchman.addons.core.dialects.neutral.form import Failed
 from switchman.addons.core.dialects.wire import ErrorInfo
+from switchman.addons.core.unicode import decoded, dumps, read_json
 
 # Error types and codes -> the status that they usually come with, for errors that come with a good status.
 STATUSES: Final[dict[str, int]] = {
@@ -46,15 +46,15 @@ LONGEST_TEXT: Final = 500  # characters of an error page that is no JSON
 
 def decode_error(status: int, body: bytes) -> ErrorInfo:
     """The error in an upstream's reply with this status. `type` is "" where the upstream named none."""
-    text = body.decode("utf-8", "replace").strip()
     try:
-        obj = json.loads(text)
-    except (ValueError, RecursionError):
+        obj = read_json(body)
+    except ValueError:
         obj = None
     if isinstance(obj, list) and len(obj) == 1:  # Gemini's OpenAI endpoint
         obj = obj[0]
     if isinstance(obj, dict) and (found := error_in(obj)):
         return found
+    text = decoded(body).strip()
     return ErrorInfo(text[:LONGEST_TEXT] if text and not text.startswith("<") else phrase(status), "")
 
 
@@ -71,7 +71,7 @@ def error_in(obj: Mapping[str, Any]) -> ErrorInfo | None:
         return None
     code = source.get("code")
     return ErrorInfo(
-        message if isinstance(message, str) else json.dumps(message, ensure_ascii=False),
+        message if isinstance(message, str) else dumps(message, spaced=True),
         text_of(source, "type") if source is not obj or obj.get("type") != "error" else "",
         text_of(source, "param") or None,
         str(code) if code is not None else None,

@@ -6,7 +6,6 @@ decision names is edited in the original text; where it does not, the request is
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -30,6 +29,7 @@ from switchman.addons.core.servers.thinking import (
     instruct,
     requested,
 )
+from switchman.addons.core.unicode import dumps, dumps_large
 
 # The members by which a request of each dialect asks the model to think.
 REASONING: Final = ("think", "reasoning_effort", "thinking")
@@ -76,7 +76,7 @@ class Rendered:
     @property
     def data(self) -> bytes:
         """The body as it goes out, where it was edited."""
-        return self.form if self.form is not None else self.content.encode("utf-8", "surrogatepass")
+        return self.form if self.form is not None else self.content.encode()
 
     def trace_lines(self, target: str) -> tuple[TraceLine, ...]:
         """One line for each change to the client's request: by translation, and of thinking."""
@@ -132,7 +132,7 @@ def _translated(
     elif think is None and requested(call.endpoint, call.body) is False and requested(endpoint, body) is None:
         # The server's format has no word for the client's "do not think", but there may be another way to say it.
         think = ThinkingChoice(False)
-    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    text = dumps_large(body) if call.large else dumps(body)
     thinking = _thinking(replace(profile, think=think), endpoint, body, candidate.model or call.model)
     if thinking.edits:
         text = jsonedit.edit(text, thinking.edits)

@@ -18,6 +18,7 @@ from switchman.addons.core.dialects.codecs import CODECS, FORMATS, JSON, target_
 from switchman.addons.core.dialects.embeddings import EmbeddingFormat
 from switchman.addons.core.dialects.errors import decode_error
 from switchman.addons.core.dialects.neutral.assembling import StreamFailed, assemble, tell
+from switchman.addons.core.dialects.neutral.characters import WholeCharacters
 from switchman.addons.core.dialects.neutral.documents import with_documents
 from switchman.addons.core.dialects.neutral.form import EMPTY, Failed, Finish, FormatName, Reply, Stamp, StreamEvent
 from switchman.addons.core.dialects.neutral.limits import Malformed, Notes, Untranslatable
@@ -153,7 +154,7 @@ def translate_request(
     stamp = replace(stamp, include_usage=request.include_usage, tools=tools, taken=taken)
     if origin == "openai.responses":
         stamp = replace(stamp, settings=echoed(body))
-    if origin == "anthropic.messages":
+    if origin == "anthropic.messages" and stamp.prompt_tokens is None:
         stamp = replace(stamp, prompt_tokens=lambda: body_facts(body).tokens)
     return Outbound(CODECS[target].path, out, tuple(notes.warnings), stream, ChatTranslation(origin, target, stamp))
 
@@ -211,17 +212,25 @@ class TranslationStage:
     def __init__(self, decoder: StreamDecoder, encoder: StreamEncoder) -> None:
         self.decoder = decoder
         self.encoder = encoder
+        self._characters = WholeCharacters()
 
     def feed(self, event: Event) -> Iterable[Event]:
-        out = b"".join([self.encoder.feed(item) for item in decode_event(self.decoder, event)])
-        return [Event(out)] if out else []
+        return self._encoded(
+            whole for item in decode_event(self.decoder, event) for whole in self._characters.feed(item)
+        )
 
     def end(self) -> Iterable[Event]:
-        out = self.encoder.end()
-        return [Event(out)] if out else []
+        return [*self._encoded(self._characters.end()), *_event(self.encoder.end())]
+
+    def _encoded(self, items: Iterable[StreamEvent]) -> list[Event]:
+        return _event(b"".join([self.encoder.feed(item) for item in items]))
 
     def abort(self) -> Iterable[Event]:
         return []
+
+
+def _event(data: bytes) -> list[Event]:
+    return [Event(data)] if data else []
 
 
 def decode_event(decoder: StreamDecoder, event: Event) -> list[StreamEvent]:

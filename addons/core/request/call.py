@@ -54,6 +54,7 @@ class Call:
 
     `model` is "" where the client named none. `query` is the query string without its question mark. `form`: the body
     is multipart/form-data, and this is where its field `model` is; `text` is then empty, and `body` has no files.
+    `large`: it has so many bytes or values that what reads all of it is to be done off the event loop.
     """
 
     endpoint: Endpoint
@@ -64,6 +65,7 @@ class Call:
     model: str
     stream: bool
     form: Form | None = None
+    large: bool = False
 
     @property
     def dialect(self) -> DialectName:

@@ -18,6 +18,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from switchman.addons.core.largejson import raw_decode
+from switchman.addons.core.unicode import dumps
+
 type Spans = Mapping[str, tuple[int, int]]
 """Top-level key -> (start, end) of its value in the text; of a key that occurs twice, the last one."""
 
@@ -49,7 +52,7 @@ REMOVE: Final = _Remove()
 # At the top level. Requests have some twenty; parsing a million would block the event loop for half a minute.
 MOST_MEMBERS: Final = 10_000
 
-_decode = json.JSONDecoder().raw_decode
+_decode = raw_decode
 _space = re.compile(r"[ \t\n\r]*").match
 
 
@@ -96,23 +99,6 @@ def edit(text: str, edits: Mapping[Path, Any], spans: Spans | None = None) -> st
         start = _skip(text, 0)
         _edit_container(text, start, tree, cuts)
     return _splice(text, cuts)
-
-
-def dumps(value: Any) -> str:
-    """Compact JSON text, non-ASCII characters as they are, except where a lone surrogate could not be encoded."""
-    return dump(value).decode()
-
-
-def dump(value: Any) -> bytes:
-    """dumps() in UTF-8."""
-    try:
-        return _encode(value).encode()
-    except UnicodeEncodeError:
-        return _encode_ascii(value).encode()
-
-
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-_encode_ascii = json.JSONEncoder(separators=(",", ":")).encode
 
 
 # --- reading --------------------------------------------------------------------------------------------------------

@@ -10,6 +10,8 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Final
 
+from switchman.addons.core.unicode import decoded, shown
+
 Span = tuple[int, int]  # start and end of a field's value
 
 MAX_PARTS: Final = 1000
@@ -47,7 +49,7 @@ def find_fields(body: bytes, boundary: bytes, names: Collection[str]) -> dict[st
             raise ValueError("the last part has no end")
         head = body[at : start + 2]
         name = _NAME.search(head)
-        if name is not None and not _FILE.search(head) and (text := name[1].decode("utf-8", "replace")) in names:
+        if name is not None and not _FILE.search(head) and (text := decoded(name[1])) in names:
             found.setdefault(text, (start + 4, end))
         at = end + 2
     raise ValueError(f"more than {MAX_PARTS} parts")
@@ -56,9 +58,9 @@ def find_fields(body: bytes, boundary: bytes, names: Collection[str]) -> dict[st
 def text_of(body: bytes, spans: Mapping[str, Span], name: str) -> str:
     """The value of a field as text, "" for none."""
     start, end = spans.get(name, (0, 0))
-    return body[start:end].decode("utf-8", "replace")
+    return decoded(body[start:end])
 
 
 def replaced(body: bytes, span: Span, value: str) -> bytes:
     """The body with the value at `span` replaced."""
-    return body[: span[0]] + value.encode("utf-8", "surrogatepass") + body[span[1] :]
+    return body[: span[0]] + shown(value).encode() + body[span[1] :]

@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,12 +16,12 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from switchman.addons.core.rules.problems import Problem, RulesError
+from switchman.addons.core.unicode import shown
 
 Path = tuple[str | int, ...]
 Position = tuple[int, int]  # line and column, from 1
 
 MAX_VALUES = 200_000  # a few lines of nested YAML anchors can expand to billions of values
-_SURROGATE = re.compile("[\ud800-\udfff]")
 _MERGE = "tag:yaml.org,2002:merge"
 
 
@@ -184,9 +183,7 @@ class _Reader:
 
 def _joined(value: Any) -> Any:
     """Join surrogates: JSON writes characters beyond U+FFFF as two escapes, which YAML reads as two characters."""
-    if isinstance(value, str) and _SURROGATE.search(value):
-        return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return value
+    return shown(value) if isinstance(value, str) else value
 
 
 def _position(node: Node) -> Position:

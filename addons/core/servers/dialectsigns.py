@@ -7,10 +7,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from switchman.addons.core.request.call import DialectName
+from switchman.addons.core.unicode import read_json
 
 Dialects = tuple[DialectName, ...]  # the server's own first
 
@@ -58,6 +58,6 @@ def _of_list(answer: dict[str, Any]) -> Dialects | None:
 
 def _parsed(body: bytes) -> Any:
     try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
+        return read_json(body)
+    except ValueError:
         return None

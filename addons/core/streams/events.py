@@ -15,7 +15,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any, Final
 
-from switchman.addons.core.request.jsonedit import dump
+from switchman.addons.core.unicode import decoded, dump
 
 EVENT_LIMIT: Final = 16 * 1024 * 1024
 """Bytes. No provider sends larger events; images in a stream come near 10 MB."""
@@ -69,9 +69,9 @@ class Event:
         if not self.payload:
             return None
         try:
-            text = self.payload.decode()
+            text = decoded(self.payload)
             value, end = _decode(text, len(text) - len(text.lstrip(" \t\r\n")))
-        except (ValueError, RecursionError):  # broken UTF-8 and broken JSON are both ValueErrors
+        except (ValueError, RecursionError):
             return None
         return value if end == len(text) or not text[end:].strip(" \t\r\n") else None
 

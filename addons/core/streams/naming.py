@@ -46,21 +46,21 @@ class NameStage:
 
     def _rename(self, event: Event, payload: bytes) -> None:
         try:
-            text = payload.decode()
+            text = payload.decode("utf-8", "surrogateescape")  # byte for byte, whatever is no UTF-8
             obj, spans = jsonedit.parse(text)
         except ValueError:
             return
         edits: dict[tuple[str | int, ...], Any] = {}
         if isinstance(obj.get("model"), str):
             edits[("model",)] = self._name(obj["model"])
-            self._old = text[: spans["model"][1]].encode()
+            self._old = text[: spans["model"][1]].encode("utf-8", "surrogateescape")
         for holder in _HOLDERS:
             inner = obj.get(holder)
             if isinstance(inner, dict) and isinstance(inner.get("model"), str):
                 edits[(holder, "model")] = self._name(inner["model"])
         if not edits:
             return
-        edited = jsonedit.edit(text, edits, spans).encode("utf-8", "surrogatepass")
+        edited = jsonedit.edit(text, edits, spans).encode("utf-8", "surrogateescape")
         event.set_payload(edited)
         if len(edits) > 1 or ("model",) not in edits:
             self._old = b""

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from switchman.addons.core.streams.events import BOM, Event, Splitter
+from switchman.addons.core.unicode import decoded
 
 # A lookahead of one byte; nothing here can backtrack.
 _BLANK_LINE: Final = re.compile(rb"\n(?:\n|\r\n|\r(?=[^\n]))|\r\r")
@@ -53,7 +54,7 @@ def _read_lines(raw: bytes) -> Event:
             values.append(value[space:])
             at = start + len(field) + len(colon) + space
         elif field == b"event":
-            name = value[space:].decode(errors="replace")
+            name = decoded(value[space:])
         start = match.end() if match else stop
     if not values:
         return Event(raw, name)

@@ -13,7 +13,6 @@ what is wrong in any case; with only the rules file at fault its status is 200, 
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import unquote
@@ -26,6 +25,7 @@ from switchman.addons.core.dialects import error_body
 from switchman.addons.core.request.call import DialectName
 from switchman.addons.core.rules.ruleset import Ruleset, Server
 from switchman.addons.core.servers.credentials import CREDENTIALS, header_for, key_in, source
+from switchman.addons.core.unicode import dump
 from switchman.addons.flow.exchange import Exchange, exchange
 from switchman.addons.flow.refusal import own_answer
 from switchman.addons.hooks.inbound.listings import TIMEOUT, Listings, ModelList
@@ -204,7 +204,7 @@ def _wants_anthropic(request: http.Request) -> bool:
 
 
 def _json(status: int, value: object) -> http.Response:
-    return _response(status, json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace"))
+    return _response(status, dump(value))
 
 
 def _response(status: int, body: bytes, content_type: str = "application/json") -> http.Response:

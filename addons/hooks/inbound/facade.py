@@ -12,7 +12,6 @@ A request that names a model goes where a chat with it would go, to the candidat
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
@@ -24,11 +23,13 @@ from switchman.addons.core.decision.catalogue import Entry
 from switchman.addons.core.decision.decide import decide
 from switchman.addons.core.dialects.ollama.reply import encode_loaded, only_loads
 from switchman.addons.core.dialects.ollama.show import show
+from switchman.addons.core.largejson import mark_count
 from switchman.addons.core.request import jsonedit
 from switchman.addons.core.request.bodyfacts import body_facts
 from switchman.addons.core.request.call import Call, DialectName, Endpoint
 from switchman.addons.core.routes.plan import Candidate, Plan, TraceLine
 from switchman.addons.core.servers.servers import Server
+from switchman.addons.core.unicode import dump, read_json
 from switchman.addons.flow.exchange import Exchange, exchange
 from switchman.addons.flow.refusal import own_answer, refusal
 from switchman.addons.hooks import seen
@@ -41,6 +42,7 @@ PS = "/api/ps"
 MANAGEMENT = ("/api/pull", "/api/push", "/api/create", "/api/copy", "/api/delete", "/api/blobs/", "/api/me")
 TIMEOUT = 2.0  # seconds for one server's /api/ps
 MAX_SHOW_BYTES = 1024 * 1024
+MAX_SHOW_VALUES = 10_000
 
 Entries = Callable[[http.Request], Awaitable[tuple[Entry, ...]]]
 
@@ -85,7 +87,7 @@ class Facade:
         plan = self._plan(x)
         if self._keep(x, plan, "anthropic"):
             return
-        _answer(flow, x, {"input_tokens": body_facts(call.body).tokens})
+        _answer(flow, x, {"input_tokens": x.features.input_tokens if x.features else body_facts(call.body).tokens})
         assert flow.response is not None
         flow.response.headers["x-switchman-estimate"] = "1"
 
@@ -98,7 +100,7 @@ class Facade:
     async def _show(self, flow: http.HTTPFlow, x: Exchange) -> None:
         assert x.sent is not None
         try:
-            if len(x.sent.content) > MAX_SHOW_BYTES:
+            if len(x.sent.content) > MAX_SHOW_BYTES or mark_count(x.sent.content) > MAX_SHOW_VALUES:
                 raise ValueError("more than a model's name")
             text = x.sent.content.decode("utf-8")
             body, spans = jsonedit.parse(text)
@@ -141,8 +143,8 @@ class Facade:
         try:
             async with asyncio.timeout(TIMEOUT):
                 _, body = await self._reader.get(server, PS, "ollama")
-            answer = json.loads(body)
-        except (TimeoutError, TooLong, ValueError, RecursionError, *UNREACHABLE):
+            answer = read_json(body)
+        except (TimeoutError, TooLong, ValueError, *UNREACHABLE):
             return []  # a dead server runs nothing, and does not empty the others' list
         models = answer.get("models") if isinstance(answer, dict) else None
         return [model for model in models if isinstance(model, dict)] if isinstance(models, list) else []
@@ -186,7 +188,7 @@ def _prefixed(prefix: str, model: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _answer(flow: http.HTTPFlow, x: Exchange, value: object) -> None:
-    body = json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace")
+    body = dump(value)
     headers = {"content-type": "application/json", "cache-control": "no-store"}
     content = b"" if flow.request.method == "HEAD" else body
     flow.response = own_answer(x, http.Response.make(200, content, headers))

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Awaitable
+from dataclasses import replace
 from typing import Any
 
 from mitmproxy import http
 
 from switchman.addons.core.dialects import endpoint_of, stream_default
+from switchman.addons.core.largejson import count_values, mark_count
 from switchman.addons.core.request import jsonedit
 from switchman.addons.core.request.call import Call, Endpoint, Form
+from switchman.addons.core.request.features import Features, features_of
 from switchman.addons.core.request.multipart import boundary_of, find_fields, text_of
 from switchman.addons.flow.exchange import Exchange, Sent, exchange
 from switchman.addons.flow.refusal import refusal
 from switchman.addons.state.runtime import Runtime
+
+# From here on a body is read off the event loop: at either, reading and translating it takes some 30 ms.
+LARGE_BYTES = 256 * 1024
+LARGE_VALUES = 3_000  # a thousand messages
+
+PLAIN = ("", "identity")  # content-encodings
 
 
 class BadRequest(ValueError):
@@ -28,35 +38,64 @@ class BadRequest(ValueError):
 class Intake:
     """Path and body become a Call. A path that is no LLM operation is left alone, and passed through later.
 
-    Writes: sent, call.
+    Writes: sent, call, features.
     """
 
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
 
-    def request(self, flow: http.HTTPFlow) -> None:
+    def request(self, flow: http.HTTPFlow) -> Awaitable[None] | None:
+        """An awaitable where the body is read off the event loop."""
         if (x := exchange(flow)) is None or flow.response:
-            return
+            return None
         request = flow.request
         x.sent = Sent(request.method, request.path, request.headers.fields, request.raw_content or b"")
         if request.method.upper() == "TRACE":  # its answer would be all that the server got, with our key
             flow.response = refusal(x, 405, "TRACE is not passed on.")
-            return
+            return None
         path, _, query = request.path.partition("?")
         endpoint = endpoint_of(request.method, path)
         if endpoint is None:
-            return
-        read = _read_form if _is_form(request) else self._read
+            return None
+        form = _is_form(request)
+        if not form and self._is_large(x.sent.content, request):
+            return self._take_large(flow, x, endpoint, query)
+        read = _read_form if form else self._read
         try:
             x.call = read(endpoint, query, x, request)
         except BadRequest as e:
             flow.response = refusal(x, e.status, str(e), param=e.param)
+        return None
+
+    def _is_large(self, content: bytes, request: http.Request) -> bool:
+        """Whether reading it may take long: it is long, has many values, or is compressed."""
+        if len(content) > LARGE_BYTES or _coding(request) not in PLAIN:
+            return True
+        return mark_count(content) >= min(LARGE_VALUES, self.runtime.settings.max_body_values)
+
+    async def _take_large(self, flow: http.HTTPFlow, x: Exchange, endpoint: Endpoint, query: str) -> None:
+        try:
+            call, features = await self.runtime.background.run(self._read_large, endpoint, query, x, flow.request)
+        except BadRequest as e:
+            flow.response = refusal(x, e.status, str(e), param=e.param)
+        else:
+            x.call, x.features = call, features
+
+    def _read_large(
+        self, endpoint: Endpoint, query: str, x: Exchange, request: http.Request
+    ) -> tuple[Call, Features | None]:
+        call = self._read(endpoint, query, x, request)
+        if mark_count(call.text.encode()) < LARGE_VALUES and len(call.text) <= LARGE_BYTES:
+            return call, None  # it was small, and compressed
+        features = features_of(call.body, call.dialect, endpoint.operation, self.runtime.tasks)
+        return replace(call, large=True), features
 
     def _read(self, endpoint: Endpoint, query: str, x: Exchange, request: http.Request) -> Call:
         assert x.sent is not None
-        content = _decoded(
-            x.sent.content, request.headers.get("content-encoding", ""), self.runtime.settings.max_body_bytes
-        )
+        settings = self.runtime.settings
+        content = _decoded(x.sent.content, _coding(request), settings.max_body_bytes)
+        if count_values(content, settings.max_body_values) > settings.max_body_values:
+            raise BadRequest(f"The request's body has more than {settings.max_body_values} values.", 413)
         try:
             text = content.decode("utf-8")
         except UnicodeDecodeError as e:
@@ -80,7 +119,7 @@ def _read_form(endpoint: Endpoint, query: str, x: Exchange, request: http.Reques
     """Read the few fields of a form that matter here; its files are not copied."""
     assert x.sent is not None
     content = x.sent.content
-    if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
+    if _coding(request) not in PLAIN:
         raise BadRequest("A form with a content-encoding is not supported; send it plain.", 415)
     try:
         spans = find_fields(content, boundary_of(request.headers["content-type"]), ("model", "stream"))
@@ -118,10 +157,14 @@ def _json_type(value: object) -> str:
     return names.get(type(value), "null")
 
 
+def _coding(request: http.Request) -> str:
+    coding: str = request.headers.get("content-encoding", "")
+    return coding.strip().lower()
+
+
 def _decoded(content: bytes, encoding: str, limit: int) -> bytes:
     """The body without its content-encoding, at most `limit` bytes: a small body may unpack to gigabytes."""
-    encoding = encoding.strip().lower()
-    if encoding in ("", "identity"):
+    if encoding in PLAIN:
         return content
     if encoding not in ("gzip", "x-gzip", "deflate"):
         raise BadRequest(f"A body with content-encoding {encoding!r} is not supported; send it plain or gzip.", 415)

@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
@@ -23,6 +22,7 @@ from switchman.addons.core.request.call import DialectName
 from switchman.addons.core.servers.scarcity import is_scarcity
 from switchman.addons.core.servers.servers import Server
 from switchman.addons.core.servers.urls import join
+from switchman.addons.core.unicode import read_json
 from switchman.addons.state.upstream_reader import UNREACHABLE, Credentials, TooLong, UpstreamReader
 
 TIMEOUT = 2.0  # seconds for one upstream, all of it: connection, answer, and the second dialect tried
@@ -158,8 +158,8 @@ async def _fetch_as(
 
 def _parse(body: bytes) -> tuple[Model, ...]:
     try:
-        answer: Any = json.loads(body)
-    except (ValueError, RecursionError) as error:
+        answer: Any = read_json(body)
+    except ValueError as error:
         raise Refused(f"the list is not JSON: {error}") from None
     try:
         return read_models(answer)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Awaitable
 from typing import Any
 from weakref import WeakSet
 
@@ -20,13 +21,14 @@ from mitmproxy import ctx, http
 from mitmproxy.proxy.layer import NextLayer
 from mitmproxy.proxy.layers.http import HttpLayer
 
-from switchman.addons.core.decision.judge import REJECTED, Feature
+from switchman.addons.core.decision.judge import REJECTED, Feature, Verdict
 from switchman.addons.core.dialects import stream_error
 from switchman.addons.flow.exchange import Attempt, Exchange, exchange
 from switchman.addons.flow.refusal import refusal, relayed_error, translate_error
 from switchman.addons.hooks.outbound.rewriting import Rewriting
 from switchman.addons.proxy.attempt import UpstreamFailure
 from switchman.addons.proxy.failover_layer import RoutedHttpLayer
+from switchman.addons.state.background import Run, at_once, in_place
 from switchman.addons.state.runtime import Runtime
 
 logger = logging.getLogger(__name__)
@@ -69,10 +71,19 @@ class Failover:
         else:
             outer.child_layer = ours
 
-    def upstream_failed(self, failure: UpstreamFailure) -> None:
+    def upstream_failed(self, failure: UpstreamFailure) -> Awaitable[None] | None:
+        """An awaitable where the request is large, and written for the next server off the event loop."""
+        if (x := exchange(failure.flow)) is None or x.attempt is None or x.attempt.verdict is None:
+            return None
+        if x.call is not None and x.call.large:
+            return self._follow(failure, x, x.attempt, x.attempt.verdict, self.runtime.background.run)
+        at_once(self._follow(failure, x, x.attempt, x.attempt.verdict, in_place))
+        return None
+
+    async def _follow(
+        self, failure: UpstreamFailure, x: Exchange, attempt: Attempt, verdict: Verdict, run: Run
+    ) -> None:
         flow = failure.flow
-        if (x := exchange(flow)) is None or (attempt := x.attempt) is None or (verdict := attempt.verdict) is None:
-            return
         if verdict.health == "failed":
             logger.warning("%s failed: %s", attempt.target, failure.message)
         if failure.begun:  # 1
@@ -89,12 +100,12 @@ class Failover:
                 self.runtime.shortage.tell(failure.message)
                 flow.response = refusal(x, 503, OVERLOADED, headers={"retry-after": "1"})
             case "stale":  # 2
-                self._again(flow, x, failure)
+                await self._again(flow, x, failure, run)
                 failure.fresh = True
             case "lacks":  # 3
                 assert verdict.feature is not None
                 self.rewriting.without[verdict.feature].add(_lacking(attempt, verdict.feature))
-                self._again(flow, x, failure)
+                await self._again(flow, x, failure, run)
             case "refused":
                 # Held back as it might have told of a lack, but it did not: nobody else is asked.
                 self._keep_answer(x, attempt, failure)
@@ -102,10 +113,10 @@ class Failover:
             case "withheld":  # 4
                 if x.last_answer is None:
                     self._keep_answer(x, attempt, failure)
-                self._next_or_last(flow, x, failure)
+                await self._next_or_last(flow, x, failure, run)
             case _:
                 self._keep_answer(x, attempt, failure)
-                self._next_or_last(flow, x, failure)  # 5, 6
+                await self._next_or_last(flow, x, failure, run)  # 5, 6
 
     def response(self, flow: http.HTTPFlow) -> None:
         """Forget a recorded lack if the retry without our additions was rejected too."""
@@ -128,8 +139,8 @@ class Failover:
             if attempt.answer is not None:
                 translate_error(x.last_answer, attempt.answer)
 
-    def _again(self, flow: http.HTTPFlow, x: Exchange, failure: UpstreamFailure) -> None:
-        if self.rewriting.again(flow, x):
+    async def _again(self, flow: http.HTTPFlow, x: Exchange, failure: UpstreamFailure, run: Run) -> None:
+        if await self.rewriting.again(flow, x, run):
             failure.retry = True
         elif x.last_answer is not None:
             flow.response = x.last_answer
@@ -138,9 +149,9 @@ class Failover:
                 x, 400, str(x.untranslatable), param=x.untranslatable.field if x.untranslatable else None
             )
 
-    def _next_or_last(self, flow: http.HTTPFlow, x: Exchange, failure: UpstreamFailure) -> None:
+    async def _next_or_last(self, flow: http.HTTPFlow, x: Exchange, failure: UpstreamFailure, run: Run) -> None:
         in_time = time.monotonic() < x.deadline
-        if in_time and self.rewriting.prepare(flow, x):
+        if in_time and await self.rewriting.prepare_by(run, flow, x):
             failure.retry = True
         elif x.last_answer is not None:
             flow.response = x.last_answer

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import logging
+from collections.abc import Awaitable
 from typing import Any
 
 from mitmproxy import http
 
 from switchman.addons.core.dialects import framing_of
 from switchman.addons.core.dialects.errors import decode_failure
-from switchman.addons.core.dialects.framing import dump
 from switchman.addons.core.dialects.neutral.form import Failed
 from switchman.addons.core.dialects.translate import StreamFailed, Translation
 from switchman.addons.core.streams.naming import name_whole
 from switchman.addons.core.streams.reply import ReplyCollector
 from switchman.addons.core.streams.slotstage import apply_whole
+from switchman.addons.core.unicode import dump, dumps_large, read_json
 from switchman.addons.flow.exchange import Attempt, Exchange, exchange
 from switchman.addons.flow.refusal import error_response, refusal, translate_error
 from switchman.addons.hooks.outbound.streaming import text_stages
 from switchman.addons.state.runtime import Runtime
 
 logger = logging.getLogger(__name__)
+
+LARGE = 256 * 1024  # bytes of an answer from which on it is processed off the event loop
 
 
 class Processing:
@@ -33,15 +35,19 @@ class Processing:
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
 
-    def response(self, flow: http.HTTPFlow) -> None:
+    def response(self, flow: http.HTTPFlow) -> Awaitable[None] | None:
+        """An awaitable where the answer is large, and processed off the event loop."""
         if (x := exchange(flow)) is None or x.call is None or x.pipe is not None:
-            return
+            return None
         if (attempt := x.attempt) is None or attempt.verdict is not None or flow.response is None:
-            return
+            return None
         if flow.response.status_code < 400:
+            if len(flow.response.raw_content or b"") > LARGE:
+                return self.runtime.background.run(self._process, x, attempt, flow)
             self._process(x, attempt, flow)
         elif attempt.answer is not None:
             translate_error(flow.response, attempt.answer)
+        return None
 
     def _process(self, x: Exchange, attempt: Attempt, flow: http.HTTPFlow) -> None:
         assert flow.response is not None
@@ -67,7 +73,7 @@ class Processing:
         if attempt.answer is not None:
             _translate(flow.response, attempt, obj)
         elif changed:
-            _replace(flow.response, dump(obj))
+            _replace(flow.response, _dump(flow.response, obj))
 
 
 def _read(response: http.Response, answer: Translation | None) -> dict[str, Any] | None:
@@ -80,8 +86,8 @@ def _read(response: http.Response, answer: Translation | None) -> dict[str, Any]
         content = response.get_content(strict=True) if "content-encoding" in response.headers else response.raw_content
         if content and framing is not None and answer is not None:
             return answer.gather(content, framing)
-        obj = json.loads(content) if content else None
-    except (ValueError, RecursionError):
+        obj = read_json(content) if content else None
+    except ValueError:
         return None
     if not isinstance(obj, dict):
         return None
@@ -98,7 +104,12 @@ def _translate(response: http.Response, attempt: Attempt, obj: dict[str, Any]) -
         _replace(response, attempt.answer.whole_as_stream(obj))
     else:
         response.headers["content-type"] = "application/json"
-        _replace(response, dump(attempt.answer.whole(obj)))
+        _replace(response, _dump(response, attempt.answer.whole(obj)))
+
+
+def _dump(response: http.Response, obj: dict[str, Any]) -> bytes:
+    """The reply `obj` made of `response`, which in a thread may take one short call after the other."""
+    return dumps_large(obj).encode() if len(response.raw_content or b"") > LARGE else dump(obj)
 
 
 def _replace(response: http.Response, content: bytes) -> None:

@@ -12,7 +12,7 @@ A server of another dialect gets the request translated.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 
 from mitmproxy import http
@@ -31,6 +31,7 @@ from switchman.addons.core.servers.thinking import resolve
 from switchman.addons.core.servers.urls import join
 from switchman.addons.flow.exchange import Attempt, Exchange, exchange
 from switchman.addons.flow.refusal import refusal
+from switchman.addons.state.background import Run, at_once, in_place
 from switchman.addons.state.runtime import Runtime
 
 CREDENTIALS = tuple(name.encode() for name in credentials.CREDENTIALS)
@@ -52,10 +53,20 @@ class Rewriting:
         # What servers turned out to lack, by name (reasoning: by target): they are not asked for it again.
         self.without: dict[Feature, set[str]] = {"usage": set(), "responses": set(), "reasoning": set()}
 
-    def request(self, flow: http.HTTPFlow) -> None:
+    def request(self, flow: http.HTTPFlow) -> Awaitable[None] | None:
+        """An awaitable where the request is large, and written off the event loop."""
         if (x := exchange(flow)) is None or flow.response or x.plan is None:
-            return
-        if not self.prepare(flow, x):
+            return None
+        if x.call is not None and x.call.large:
+            return self._request_large(flow, x)
+        self._prepared(flow, x, self.prepare(flow, x))
+        return None
+
+    async def _request_large(self, flow: http.HTTPFlow, x: Exchange) -> None:
+        self._prepared(flow, x, await self.prepare_by(self.runtime.background.run, flow, x))
+
+    def _prepared(self, flow: http.HTTPFlow, x: Exchange, found: bool) -> None:
+        if not found:
             flow.response = refusal(
                 x, 400, str(x.untranslatable), param=x.untranslatable.field if x.untranslatable else None
             )
@@ -63,12 +74,16 @@ class Rewriting:
 
     def prepare(self, flow: http.HTTPFlow, x: Exchange) -> bool:
         """Rewrite `flow.request` for the next candidate that can express it; False if none is left."""
+        return at_once(self.prepare_by(in_place, flow, x))
+
+    async def prepare_by(self, run: Run, flow: http.HTTPFlow, x: Exchange) -> bool:
+        """prepare(), with `run` for what takes long in a large request."""
         assert x.plan is not None
         while x.next_candidate < len(x.plan.candidates):
             candidate = x.plan.candidates[x.next_candidate]
             x.next_candidate += 1
             try:
-                rendered = self._render(x, candidate) if x.call else None
+                rendered = await run(self._render, x, candidate) if x.call else None
             except (Untranslatable, Malformed) as e:
                 x.untranslatable = e
                 x.trace.append(TraceLine("translation", "skip", f"{candidate.target} cannot be asked this: {e}"))
@@ -95,6 +110,8 @@ class Rewriting:
         )
         named = candidate.target if x.auto else x.call.model
         stamp = Stamp(x.id, x.started_at, named, elapsed=lambda: time.monotonic() - x.started)
+        if (features := x.features) is not None:
+            stamp = replace(stamp, prompt_tokens=lambda: features.input_tokens)
         rendered = render(x.call, candidate, spoken, stamp)
         x.trace += [line for line in rendered.trace_lines(candidate.target_for(x.call.model)) if line not in x.trace]
         return rendered
@@ -154,12 +171,12 @@ class Rewriting:
             x.trace.append(TraceLine("credentials", "skip", _why_withheld(server, first)))
         return cut, harmless, withheld
 
-    def again(self, flow: http.HTTPFlow, x: Exchange) -> bool:
+    async def again(self, flow: http.HTTPFlow, x: Exchange, run: Run) -> bool:
         """Rewrite for the last attempt's candidate once more, or for one after it; False if none can express it."""
         x.next_candidate -= 1
         while x.plan is not None and x.plan.candidates[x.next_candidate] is not x.attempts[-1].candidate:
             x.next_candidate -= 1  # past candidates that could not express the request
-        return self.prepare(flow, x)
+        return await self.prepare_by(run, flow, x)
 
 
 def _fields(given: Fields, server: Server, rendered: Rendered | None, content: bytes) -> list[tuple[bytes, bytes]]:

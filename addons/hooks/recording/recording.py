@@ -11,6 +11,7 @@ from mitmproxy import http
 from switchman.addons.core.record import AttemptRecord, Outcome, Record
 from switchman.addons.core.request.call import Call
 from switchman.addons.core.routes.plan import TraceLine
+from switchman.addons.core.unicode import decoded
 from switchman.addons.flow.exchange import Attempt, Exchange, exchange
 from switchman.addons.hooks.recording.changes import changes
 from switchman.addons.state.runtime import Runtime
@@ -152,7 +153,7 @@ def line_values(line: TraceLine) -> dict[str, Any]:
 
 
 def _text(fields: tuple[tuple[bytes, bytes], ...]) -> tuple[tuple[str, str], ...]:
-    return tuple((name.decode("utf-8", "replace"), value.decode("utf-8", "replace")) for name, value in fields)
+    return tuple((decoded(name), decoded(value)) for name, value in fields)
 
 
 def _ms(start: float, end: float) -> float:

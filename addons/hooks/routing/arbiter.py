@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 import contextlib
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
 import httpx
@@ -258,7 +259,29 @@ def _connection(server: Server) -> dict[str, Any]:
     if server.api_key is not None:
         headers["authorization"] = f"Bearer {server.api_key.get_secret_value()}"
     tls = httpx.create_ssl_context(trust_env=False)
-    return {"headers": headers, "timeout": CLIENT_TIMEOUT, "trust_env": False, "verify": tls}
+    hooks = {"response": [_readable]}
+    return {"headers": headers, "timeout": CLIENT_TIMEOUT, "trust_env": False, "verify": tls, "event_hooks": hooks}
+
+
+class _Utf8(httpx.AsyncByteStream):
+    """A body with U+FFFD for what is no UTF-8, which httpx and Ollama's package refuse to read as JSON."""
+
+    def __init__(self, body: httpx.AsyncByteStream) -> None:
+        self._body = body
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        async for data in self._body:
+            yield decoder.decode(data).encode()
+        yield decoder.decode(b"", final=True).encode()
+
+    async def aclose(self) -> None:
+        await self._body.aclose()
+
+
+async def _readable(response: httpx.Response) -> None:
+    if "content-encoding" not in response.headers and isinstance(response.stream, httpx.AsyncByteStream):
+        response.stream = _Utf8(response.stream)
 
 
 def _ollama_speaker(host: str, how: dict[str, Any]) -> Speaker:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,11 @@ def make_flow() -> Callable[..., http.HTTPFlow]:
     return make
 
 
+async def settled(reading: Awaitable[None]) -> None:
+    """Wait for what a hook does off the event loop, as mitmproxy does."""
+    await reading
+
+
 @pytest.fixture
 def make_exchange(make_flow: Callable[..., http.HTTPFlow]) -> Callable[..., tuple[http.HTTPFlow, Exchange]]:
     """make_exchange(runtime, path, body, ...): a request that Intake has read."""
@@ -79,7 +85,8 @@ def make_exchange(make_flow: Callable[..., http.HTTPFlow]) -> Callable[..., tupl
         flow = make_flow(path, body, **more)
         x = Exchange("id", 1_700_000_000.0, time.monotonic(), "127.0.0.1", dialect=dialect_of(flow.request))
         begin(flow, x)
-        Intake(runtime).request(flow)
+        if (reading := Intake(runtime).request(flow)) is not None:
+            asyncio.run(settled(reading))
         return flow, x
 
     return make

@@ -88,5 +88,7 @@ def test_a_long_text_keeps_its_head_and_its_tail() -> None:
     """The middle goes, which the embedder would not look at."""
     kept = wire.KEPT_CHARACTERS
     assert wire.shorten("a" * 2 * kept) == "a" * 2 * kept
+    assert wire.shorten("cut \ud83d") == "cut \ufffd"  # no tokenizer takes half a pair
+    assert wire.shorten("\ud83d" * 3 * kept) == "\ufffd" * kept + " " + "\ufffd" * kept
     short = wire.shorten("a" * kept + "middle" + "z" * kept)
     assert short == "a" * kept + " " + "z" * kept

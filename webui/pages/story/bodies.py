@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import NamedTuple
 
+from switchman.addons.core.unicode import decoded, dumps, read_json
 from switchman.webui.formats import visible
 from switchman.webui.pages.story.masked import masked_text
 
@@ -31,7 +31,7 @@ def show(data: bytes, indented: bool) -> Shown:
         most = MOST_DUMPED if len(data) > MOST_DUMPED else None
         return Shown(dump(data[:MOST_DUMPED]), False, True, False, False, most)
     pretty = indent(data)
-    plain = pretty if indented and pretty is not None else data[:MOST_SHOWN].decode("utf-8", "replace")
+    plain = pretty if indented and pretty is not None else decoded(data[:MOST_SHOWN])
     text = masked_text(plain)
     return Shown(
         text=visible(text),
@@ -46,7 +46,7 @@ def show(data: bytes, indented: bool) -> Shown:
 def is_binary(data: bytes) -> bool:
     """Whether a body begins as text never does: a NUL, or a tenth of it neither UTF-8 nor printable."""
     head = data[:LOOKED_AT]
-    text = head.decode("utf-8", "replace").rstrip("\ufffd")  # the last character may be cut
+    text = decoded(head).rstrip("\ufffd")  # the last character may be cut
     odd = sum(character == "\ufffd" or (character < " " and character not in "\t\n\r\x1b") for character in text)
     return b"\0" in head or odd * 10 > len(text)
 
@@ -66,6 +66,6 @@ def indent(data: bytes) -> str | None:
     if len(data) > MOST_SHOWN:
         return None
     try:
-        return json.dumps(json.loads(data), indent=2, ensure_ascii=False)
+        return dumps(read_json(data), indent=2)
     except (ValueError, RecursionError):
         return None

@@ -7,12 +7,12 @@ Anthropic messages; each answered whole, as server-sent events or as NDJSON.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from switchman.addons.core.masking import mask_text
+from switchman.addons.core.unicode import dumps, read_json
 from switchman.webui.pages.story.masked import masked_value
 
 LONGEST_TEXT = 20_000  # characters of one message that are shown
@@ -67,7 +67,7 @@ def read_prompt(body: bytes | None) -> Prompt | None:
         messages=tuple(request_messages(request)),
         tools=tuple(tool_names(request)),
         parameters=tuple(
-            (name, json.dumps(masked_value(name, value), ensure_ascii=False)[:200])
+            (name, dumps(masked_value(name, value), spaced=True)[:200])
             for name, value in request.items()
             if name not in NOT_PARAMETERS
         ),
@@ -110,8 +110,8 @@ def json_object(body: bytes | None) -> dict[str, Any] | None:
     if body is None:
         return None
     try:
-        value = json.loads(body)
-    except (ValueError, RecursionError):  # UnicodeDecodeError is a ValueError
+        value = read_json(body)
+    except ValueError:
         return None
     return value if isinstance(value, dict) else None
 
@@ -226,7 +226,7 @@ def message_pieces(message: dict[str, Any]) -> Iterator[Piece]:
         yield from text_pieces(function, "name", "tool")
         arguments = function.get("arguments")
         if arguments:
-            yield Piece("arguments", arguments if isinstance(arguments, str) else json.dumps(arguments))
+            yield Piece("arguments", arguments if isinstance(arguments, str) else dumps(arguments, spaced=True))
 
 
 def block_pieces(block: dict[str, Any]) -> Iterator[Piece]:
@@ -235,7 +235,7 @@ def block_pieces(block: dict[str, Any]) -> Iterator[Piece]:
     if block.get("type") == "tool_use":
         yield from text_pieces(block, "name", "tool")
         if block.get("input"):
-            yield Piece("arguments", json.dumps(block["input"], ensure_ascii=False))
+            yield Piece("arguments", dumps(block["input"], spaced=True))
 
 
 def anthropic_event_pieces(event: dict[str, Any]) -> Iterator[Piece]:

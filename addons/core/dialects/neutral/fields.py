@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, TypeGuard
 
+from switchman.addons.core.unicode import dumps
+
 # The key under which arguments that are no JSON object go to a format that demands one.
 RAW_ARGUMENTS: Final = "raw_arguments"
 
@@ -86,7 +88,7 @@ def arguments_text(arguments: Any) -> str:
     """An object as compact JSON text; text stays as it is."""
     if isinstance(arguments, str):
         return arguments
-    return json.dumps(arguments if arguments is not None else {}, ensure_ascii=False, separators=(",", ":"))
+    return dumps(arguments if arguments is not None else {})
 
 
 _MARKS: Final = re.compile(r'["\\{}\[\]]')

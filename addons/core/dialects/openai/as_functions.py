@@ -27,6 +27,7 @@ from switchman.addons.core.dialects.neutral.form import (
 )
 from switchman.addons.core.dialects.neutral.limits import Notes
 from switchman.addons.core.dialects.openai.chat_request import function_tool
+from switchman.addons.core.unicode import dumps
 
 INPUT: Final = "input"  # the argument of a custom tool
 LONGEST: Final = 64  # characters of a function's name, for OpenAI
@@ -155,7 +156,7 @@ def _custom_call(part: Part) -> Part:
 
 def as_arguments(text: str) -> str:
     """A custom tool's text as the arguments of its function."""
-    return json.dumps({INPUT: text}, ensure_ascii=False)
+    return dumps({INPUT: text}, spaced=True)
 
 
 def as_input(arguments: str) -> str:

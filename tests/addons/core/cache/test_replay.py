@@ -41,6 +41,27 @@ def test_a_complete_text_is_fit() -> None:
     assert whole_reply("openai.chat", raw(chat())) == chat()
 
 
+@pytest.mark.parametrize("format", CHATS)
+@pytest.mark.parametrize("stream", [False, True])
+def test_what_is_no_text_is_kept_and_replayed_as_text(format: FormatName, stream: bool) -> None:
+    """A byte that is no UTF-8 is U+FFFD, half a pair an escape, in the store and for every client."""
+    reply = whole_reply("openai.chat", raw(chat("costs SIGN5 \ud83d")).replace(b"SIGN", b"\xa3"))
+    assert reply == chat("costs \ufffd5 \ud83d")
+    found = unpack(pack(kept(reply)))
+    assert found == kept(reply)
+    body, _ = replay(found, format, stream, STAMP)
+    assert "costs \ufffd5 \\ud83d" in body.decode().replace("\\ufffd", "\ufffd")
+
+
+def test_a_stream_with_a_byte_that_is_no_text_is_kept() -> None:
+    """It is as complete as any other."""
+    chunk = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m"}
+    said = [{"index": 0, "delta": {"content": "costs SIGN5"}}, {"index": 0, "delta": {}, "finish_reason": "stop"}]
+    data = b"".join(b"data: " + raw({**chunk, "choices": [choice]}) + b"\n\n" for choice in said)
+    reply = streamed_reply("openai.chat", data.replace(b"SIGN", b"\xa3") + b"data: [DONE]\n\n", STAMP, None)
+    assert reply is not None and reply["choices"][0]["message"]["content"] == "costs \ufffd5"
+
+
 CALL = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
 
 

@@ -43,6 +43,7 @@ def test_a_page_is_no_sign() -> None:
 def test_ollama_is_known_by_its_version_or_its_greeting() -> None:
     """And speaks OpenAI's dialect too."""
     assert of_version(200, b'{"version":"0.12.6"}') == OLLAMA == ("ollama", "openai")
+    assert of_version(200, b'{"name":"\xa3","version":"0.12.6"}') == OLLAMA
     assert of_version(404, b'{"version":"0.12.6"}') is None
     assert of_version(200, b'{"version":1}') is None
     assert of_root(200, b"Ollama is running") == OLLAMA

@@ -36,6 +36,12 @@ def test_every_event_is_named() -> None:
     assert run(stream) == stream.replace(b'"m"', b'"srv/m"')
 
 
+def test_bytes_that_are_no_utf_8_stay() -> None:
+    """The model is named all the same, and what is beside it is not read as text."""
+    stream = b'data: {"id":"\xa3" ,"model":"m","text":"\xe2\x82"}\n\n' * 2
+    assert run(stream) == stream.replace(b'"m"', b'"srv/m"')
+
+
 def test_text_is_left_alone() -> None:
     """What looks like a model's name in a text, or deeper in, is none."""
     odd = chunk('"model":"m"') + b'data: {"id":"1" ,"x":{"model":"m"}}\n\n' + chunk('\\"model\\":\\"m\\"')

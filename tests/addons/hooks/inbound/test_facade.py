@@ -111,10 +111,11 @@ def test_a_model_that_nobody_lists_is_not_found(
         (b"[1]", "not valid JSON"),
         (b"[" * 100_000, "not valid JSON"),
         (b" " * (module.MAX_SHOW_BYTES + 1), "more than a model's name"),
+        (b'{"model": [' + b"{}," * 20_000 + b"{}]}", "more than a model's name"),
         (b"{}", "model is required"),
         (b'{"model": 7}', "model is required"),
     ],
-    ids=["cut", "no UTF-8", "list", "deep", "too long", "empty", "number"],
+    ids=["cut", "no UTF-8", "list", "deep", "too long", "many values", "empty", "number"],
 )
 def test_a_question_that_cannot_be_read_is_refused(
     body: bytes, words: str, runtime: Runtime, make_exchange: Any

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from mitmproxy import http
 
+from switchman.addons.core.request import jsonedit
+from switchman.addons.core.request.features import features_of
 from switchman.addons.flow.exchange import exchange
 from switchman.addons.hooks.inbound.intake import Intake
 
@@ -205,3 +207,64 @@ def test_answered_and_foreign_flows_are_left_alone(make_runtime: Any, make_flow:
     answered.request.path, x.sent = CHAT, None
     Intake(runtime).request(answered)
     assert answered.response is given and exchange(answered).sent is None
+
+
+MANY = [{"role": "user", "content": f"number {n}, \ud83d é😀"} for n in range(2_000)]
+LARGE = {
+    "thousands-of-messages": {"messages": MANY},
+    "megabytes-of-text": {"messages": [{"role": "user", "content": "wörds, and [more] {of} them. " * 50_000}]},
+    "many-members-deep-within": {"messages": [], "stream_options": {"a": [{str(n): n for n in range(20_000)}]}},
+}
+
+
+@pytest.mark.parametrize("path", [CHAT, "/v1/messages", "/api/chat"])
+@pytest.mark.parametrize("encoding", ["identity", "gzip"])
+@pytest.mark.parametrize("body", LARGE.values(), ids=LARGE)
+def test_a_large_body_is_read_off_the_event_loop(
+    body: dict[str, Any], encoding: str, path: str, make_runtime: Any, make_flow: Any, make_exchange: Any
+) -> None:
+    """As a small one is; its features, which take as long, come with it."""
+    content = json.dumps({"model": "m", **body}).encode()
+    packed = gzip.compress(content) if encoding == "gzip" else content
+    runtime = make_runtime()
+    _, x = make_exchange(runtime, path, packed, headers={"content-encoding": encoding})
+    assert x.call is not None and x.call.large
+    assert (x.call.body, x.call.spans) == jsonedit.parse(content.decode())
+    assert x.features == features_of(x.call.body, x.call.dialect, x.call.endpoint.operation, runtime.tasks)
+
+
+def test_a_usual_body_is_read_at_once(make_runtime: Any, make_exchange: Any) -> None:
+    """Nobody waits for a thread without need, and no feature is looked for that nobody asks about."""
+    body = {"model": "m", "messages": MANY[:200], "tools": [{"type": "function", "function": {"name": "f"}}] * 50}
+    _, x = make_exchange(make_runtime(), CHAT, body)
+    assert x.call is not None and not x.call.large and x.features is None
+
+
+@pytest.mark.parametrize("path", [CHAT, "/v1/responses", "/v1/messages", "/api/chat", "/v1/embeddings"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"messages":[' + b"{}," * 1_000_000 + b"{}]}",
+        b'{"stream_options":{"a":{' + b'"k":1,' * 1_000_000 + b'"k":1}}}',
+        b'{"tools":[[[[' + b"[]," * 1_000_000 + b"[]]]]]}",
+        b'{"metadata":' + b"[" * 1_000_000,
+    ],
+    ids=["objects", "members", "lists", "deep"],
+)
+def test_a_body_of_absurdly_many_values_is_refused(
+    body: bytes, path: str, make_runtime: Any, make_exchange: Any
+) -> None:
+    """413 in the client's dialect, before anything is made of them."""
+    flow, x = make_exchange(make_runtime(), path, body)
+    assert flow.response is not None and flow.response.status_code == 413
+    error = json.loads(flow.response.content)["error"]
+    assert (error if isinstance(error, str) else error["message"]) == "The request's body has more than 500000 values."
+    assert (x.call, x.outcome) == (None, "refused")
+
+
+@pytest.mark.parametrize(("most", "status"), [(7, None), (6, 413)])
+def test_the_most_values_can_be_set(most: int, status: int | None, make_runtime: Any, make_exchange: Any) -> None:
+    """The object, the model, the list, a message and its two texts are six; marks within a text are none."""
+    body = {"model": "m", "messages": [{"role": "user", "content": 'a, b, [c], {d}, "e",' * 10}], "n": 1}
+    flow, _ = make_exchange(make_runtime(max_body_values=most), CHAT, body)
+    assert (flow.response.status_code if flow.response else None) == status

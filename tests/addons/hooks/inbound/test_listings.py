@@ -83,6 +83,12 @@ def test_a_server_that_answers_is_reached_though_it_lists_nothing(bad: Behaviour
     assert [request.path for request in up.requests] == ["/v1/models", "/api/tags"][:tried]
 
 
+def test_a_name_that_is_no_utf_8_does_not_cost_the_list() -> None:
+    """One character of it is U+FFFD, and the other models are listed."""
+    body = b'{"object": "list", "data": [{"id": "m\xa3"}, {"id": "n"}]}'
+    assert [model.id for model in module._parse(body)] == ["m\ufffd", "n"]
+
+
 def test_a_server_that_has_neither_path_is_told_by_its_first_answer() -> None:
     """And not by the path that was only tried."""
     with FakeUpstream() as up:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import Awaitable
 from typing import Any
 
 import pytest
@@ -18,6 +20,11 @@ CLAUDE = {
 }  # fmt: skip
 
 
+async def settled(processing: Awaitable[None]) -> None:
+    """Wait for what is done off the event loop, as mitmproxy does."""
+    await processing
+
+
 @pytest.fixture
 def process(pipeline: Any, answer_of: Any) -> Any:
     """Send a request, get this answer, have it processed."""
@@ -27,7 +34,8 @@ def process(pipeline: Any, answer_of: Any) -> Any:
         x.auto = auto
         pipeline.rewriting.request(flow)
         x.attempt.status, flow.response = status, answer_of(status, body, **headers)
-        Processing(pipeline.runtime).response(flow)
+        if (processing := Processing(pipeline.runtime).response(flow)) is not None:
+            asyncio.run(settled(processing))
         return flow, x
 
     return run
@@ -63,6 +71,39 @@ def test_a_reply_of_another_dialect_is_translated(process: Any) -> None:
     flow, _ = process("claude/a", 200, CLAUDE, more={"stream": True})
     assert flow.response.headers["content-type"].startswith("text/event-stream")
     assert flow.response.content.endswith(b"data: [DONE]\n\n")
+
+
+@pytest.mark.parametrize("target", ["one/m", "claude/m"])
+def test_a_large_reply_is_processed_off_the_event_loop(
+    target: str, process: Any, pipeline: Any, answer_of: Any
+) -> None:
+    """It ends up as a small one does."""
+    text = "wörds. " * 50_000 + "\ud83d"
+    said = (
+        {**CLAUDE, "content": [{"type": "text", "text": text}]}
+        if target == "claude/m"
+        else {**REPLY, "choices": [{"index": 0, "message": {"content": f"<think>hm</think>{text}"}}]}
+    )
+    flow, x = process(target, 200, said)
+    assert json.loads(flow.response.content)["choices"][0]["message"]["content"] == text
+    assert flow.response.headers["content-length"] == str(len(flow.response.raw_content)) and x.reply is not None
+    flow.response = answer_of(200, said)
+    processing = Processing(pipeline.runtime).response(flow)
+    assert processing is not None
+    asyncio.run(settled(processing))
+
+
+@pytest.mark.parametrize("target", ["claude/m", "one/m"])
+def test_bytes_of_a_reply_that_are_no_utf_8(target: str, process: Any) -> None:
+    """One character of it is U+FFFD where it is written anew; else the bytes pass."""
+    said = json.dumps(CLAUDE if target == "claude/m" else {**REPLY, "choices": [{"message": {"content": "fine"}}]})
+    broken = said.encode().replace(b"fine", b"f\xa3ne")
+    flow, x = process(target, 200, broken)
+    assert x.reply is not None and flow.response.status_code == 200
+    if target == "one/m":
+        assert flow.response.raw_content == broken
+    else:
+        assert json.loads(flow.response.content)["choices"][0]["message"]["content"] == "f\ufffdne"
 
 
 @pytest.mark.parametrize("said", [b"", b"no json", b"[1]"])

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from dataclasses import replace
 from typing import Any
 
 import jwt
 import pytest
+
+from switchman.addons.core.decision.judge import Verdict
+from switchman.addons.proxy.attempt import UpstreamFailure
 
 Fields = list[tuple[bytes, bytes]]
 
@@ -37,6 +42,30 @@ def test_each_attempt_starts_from_what_the_client_sent(pipeline: Any) -> None:
     assert "x-team" not in flow.request.headers and "its-own-key" not in str(flow.request.headers.fields)
     assert (flow.request.host, json.loads(flow.request.raw_content)["model"]) == ("two", "m")
     assert not pipeline.rewriting.prepare(flow, x)  # nobody is left
+
+
+@pytest.mark.parametrize("target", ["one/m", "claude/m"])
+def test_a_large_request_is_written_off_the_event_loop(target: str, pipeline: Any) -> None:
+    """The same bytes as in place, for the first server and for the one after it."""
+    messages = [{"role": "user", "content": f"number {n}"} for n in range(10)]
+    flows = []
+    for large in (False, True):
+        flow, x = pipeline.read(target, target, messages=messages)
+        x.call = replace(x.call, large=large)
+        waits = pipeline.rewriting.request(flow)
+        assert (waits is not None) == large
+        if waits is not None:
+            asyncio.run(waits)
+        first = flow.request.raw_content
+        x.attempt.verdict = Verdict("status", "failed")
+        flow.response = None
+        waits = pipeline.failover.upstream_failed(failure := UpstreamFailure(flow, "status", "503"))
+        assert (waits is not None) == large
+        if waits is not None:
+            asyncio.run(waits)
+        assert failure.retry and x.attempt.number == 2
+        flows.append((first, flow.request.raw_content))
+    assert flows[0] == flows[1] and len(json.loads(flows[0][0])["messages"]) == 10
 
 
 def test_a_field_that_the_router_sets_goes_out_once(pipeline: Any) -> None:

@@ -91,6 +91,35 @@ def test_any_openai_server_may_judge() -> None:
         assert {sent.path for sent in upstream.inferences} == {"/v1/chat/completions"}
 
 
+def test_a_byte_that_is_no_utf_8_does_not_cost_the_verdict() -> None:
+    """What else a server writes beside its answer need be no text."""
+    verdict = json.dumps('{"category": "coding", "confidence": 0.9}').encode()
+    bodies = {
+        "ollama": b'{"model": "\xa3", "message": {"role": "assistant", "content": %s}}' % verdict,
+        "openai": b'{"model": "\xa3", "choices": [{"message": {"content": %s}}]}' % verdict,
+    }
+
+    async def story(layer: ArbiterLayer) -> LayerAnswer | None:
+        return await layer.answer(asked())
+
+    for dialect, body in bodies.items():
+        how = Behaviour(body=body, headers=[("content-type", "application/json")])
+        with FakeUpstream(dialect, how) as upstream:  # type: ignore[arg-type]
+            answer = run(arbiter_at(upstream.url, dialect), story)
+            assert answer is not None and answer.target == "big/coder"
+
+
+def test_half_a_pair_in_a_prompt_can_be_judged(upstream: FakeUpstream) -> None:
+    """The model is shown U+FFFD, in JSON that every server can read."""
+
+    async def story(layer: ArbiterLayer) -> LayerAnswer | None:
+        return await layer.answer(asked("cut \ud83d"))
+
+    assert run(arbiter_at(upstream.url), story) is not None
+    body = json.loads(upstream.inferences[-1].body.decode())
+    assert json.loads(body["messages"][1]["content"]) == {"request": "cut \ufffd"}
+
+
 def test_an_undeclared_ollama_is_found_out(upstream: FakeUpstream) -> None:
     """A server that says nothing of its dialect is asked as Ollama where it is one."""
 

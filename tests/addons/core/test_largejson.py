@@ -1,0 +1,107 @@
+"""Large JSON: counted before it is read, and read as json reads it, in short calls."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from switchman.addons.core import largejson
+from switchman.addons.core.largejson import count_values, loads, raw_decode
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+@pytest.fixture(autouse=True)
+def small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So small that every kind of value is cut by one."""
+    monkeypatch.setattr(largejson, "WINDOWS", (3, 10))
+    monkeypatch.setattr(largejson, "LARGE", 5)
+
+
+def values_in(value: Any) -> int:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return 1 + sum(map(values_in, inner))
+
+
+@settings(deadline=None)
+@given(VALUES, st.sampled_from([None, 1]), st.booleans())
+def test_it_reads_what_json_reads(value: Any, indent: int | None, ascii: bool) -> None:
+    """Whatever a window cuts, the value is the same."""
+    text = json.dumps(value, indent=indent, ensure_ascii=ascii)
+    assert loads(f" {text}\n") == value
+    assert raw_decode(f"xx{text}   more", 2) == (value, 2 + len(text))
+
+
+@settings(deadline=None)
+@given(VALUES, st.data())
+def test_it_refuses_what_json_refuses(value: Any, data: st.DataObject) -> None:
+    """A text that is cut, or has a wrong character in it, is as good or as broken for both."""
+    text = json.dumps(value)
+    at = data.draw(st.integers(0, len(text)))
+    for broken in (text[:at], text[:at] + data.draw(st.sampled_from(list('{}[],:"\\x1'))) + text[at + 1 :]):
+        try:
+            expected = json.loads(broken)
+        except ValueError:
+            with pytest.raises(ValueError):
+                loads(broken)
+        else:
+            assert loads(broken) == expected
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 100_000, '{"a":' * 100_000, "[1" + "1" * 5000 + "]", "", "  ", "[1,]", '{"a":1,}']
+)
+def test_absurd_texts_are_errors(text: str) -> None:
+    """Endless nesting and absurd numbers, whether a window cuts them or not."""
+    with pytest.raises((ValueError, RecursionError)):
+        loads(text)
+
+
+@settings(deadline=None)
+@given(VALUES)
+def test_the_count_is_exact_where_it_matters(value: Any) -> None:
+    """Marks within strings are not counted once the quick count is too high; keys never are."""
+    body = json.dumps(value).encode()
+    assert count_values(body, 0) >= 1
+    quick = count_values(body, len(body) + 1)
+    exact = largejson._count_outside_strings(body, len(body) + 1)
+    # An empty container counts as one more.
+    assert values_in(value) <= exact <= values_in(value) * 2
+    assert quick >= exact
+
+
+def test_the_count_stops_early() -> None:
+    """It looks no further than it has to: a body of a million values is known to be too large after a few."""
+    body = b"[" + b"{}," * 1_000_000 + b"{}]"
+    assert 10 < count_values(body, 10) <= 10 + largejson._STEP
+
+
+@pytest.mark.parametrize("text", ["a,b,[,{" * 1000, 'q"\\' * 1000, "\\" * 999, '\\"'])
+def test_prose_is_one_value(text: str) -> None:
+    """Commas, brackets, quotes and backslashes in a text do not count."""
+    assert count_values(json.dumps({"k": text}).encode(), 5) == 2
+
+
+def test_no_call_reads_more_than_a_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or one string: of a large text, nothing else is given to the decoder, which lets no other thread run."""
+    monkeypatch.setattr(largejson, "WINDOWS", (1_000, 5_000))
+    monkeypatch.setattr(largejson, "LARGE", 5_000)
+    decode, longest = largejson._decode, 0
+
+    def watched(text: str, at: int = 0) -> tuple[Any, int]:
+        nonlocal longest
+        if text[at] in "{[":
+            longest = max(longest, len(text) - at)
+        return decode(text, at)
+
+    monkeypatch.setattr(largejson, "_decode", watched)
+    value = {"a": {"b": [{"c": list(range(5_000))}] * 5}, "d": [{}] * 10_000, "e": "x" * 50_000}
+    assert loads(json.dumps(value)) == value
+    assert 0 < longest <= 5_000
