@@ -213,7 +213,7 @@ def test_what_it_writes_it_reads(decode: Any) -> None:
         Thinking("Hm 😀"),
         Text("Grüezi\n"),
         ToolCall("c", "f", '{"a":1}'),
-        ToolCall("call_abc_0_1", "g", ""),
+        ToolCall("call_abc_0_1", "g", "{}"),
     )
     assert (reply.id, reply.usage) == ("resp_1", Usage(1, 2, 0, 0, 0, 3))
 
