@@ -10,7 +10,7 @@ The first line of this list that fits decides:
  6. An error status: the server lacks a feature, or wants credentials that it was not given, or failed (what
     `retry_on` names counts), or refused a request that is the client's own fault.
  7. A good status with an error for an answer: the server failed, or refused, by the status that the error stands for.
- 8. A translated stream that ended before its reply did: the server failed.
+ 8. A stream of text that ended before its reply did: the server failed.
  9. All else is an answer.
 It does not matter which of mitmproxy's hooks told of the end.
 """
@@ -25,7 +25,7 @@ from switchman.addons.core.dialects.neutral.form import Failed
 from switchman.addons.core.dialects.neutral.streams import CUT_SHORT
 from switchman.addons.core.dialects.rendering import Rendered
 from switchman.addons.core.record import Outcome
-from switchman.addons.core.request.call import Call
+from switchman.addons.core.request.call import GENERATING, Call
 from switchman.addons.core.servers.retry import FailureKind, retriable_statuses
 from switchman.addons.core.servers.servers import Server
 from switchman.addons.core.streams.reply import ReplyCollector
@@ -201,7 +201,8 @@ def _complete(end: Ending) -> Verdict:
         return Verdict("ok", "answered")
     if end.streamed:
         translated = end.rendered is not None and end.rendered.answer is not None
-        if translated and not reply.finished:  # 8: as the client was told
+        told = translated or (end.call is not None and end.call.endpoint.operation in GENERATING)
+        if told and reply.was_cut:  # 8: as the client was told
             return Verdict("stream", "failed", CUT_SHORT)
     elif reply.failure is not None:
         return Verdict("beside", _health(end, decode_failure(reply.failure).status), None)

@@ -17,11 +17,13 @@ Nothing here raises, or loses a character of the arguments.
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Collection, Hashable
+from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
+EMPTY: Final = ("", "{}")  # arguments that say nothing
 _MARKS: Final = re.compile(r'["\\{}\[\]]')
 
 
@@ -67,6 +69,18 @@ def objects_apart(arguments: str) -> list[str]:
         out.append(arguments[start:at])
         start = at
     return [*out, arguments[start:]]
+
+
+def read_piece(piece: Mapping[str, Any]) -> tuple[int | None, str, str, str]:
+    """Index, id, name and arguments of an item of OpenAI's `delta.tool_calls`; what has another type is not there."""
+    inner = piece.get("function")
+    function = inner if isinstance(inner, dict) else {}
+    index, arguments = piece.get("index"), function.get("arguments")
+    texts = [text if isinstance(text, str) else "" for text in (piece.get("id"), function.get("name"))]
+    if arguments is not None and not isinstance(arguments, str):
+        arguments = json.dumps(arguments, ensure_ascii=False, separators=(",", ":"))  # some servers send the object
+    is_index = isinstance(index, int) and not isinstance(index, bool)
+    return index if is_index else None, texts[0], texts[1], arguments or ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +269,6 @@ class Calls:
             arguments, call.held = "".join(call.held), []
             call.number = self._numbered if call.name else -1
             self._numbered += bool(call.name)
-            if call.name or arguments.strip():
+            if call.name or arguments.strip() not in EMPTY:
                 out.append(CallPiece(call.number, call.id, call.name, arguments))
         return out

@@ -188,7 +188,7 @@ class Pipe:
                 self._reply.feed(event, now)
         except Exception as error:  # noqa: BLE001 - the same boundary: figures for the record are worth less than the answer
             reply, self._reply = self._reply, None
-            reply.begun = True  # nobody may wait for what it would have found
+            reply.begun = reply.missed = True  # nobody may wait for what it would have found, or take it for missing
             self._report(error, reply)
 
     def _report(self, error: Exception, what: Stage | ReplyCollector) -> None:

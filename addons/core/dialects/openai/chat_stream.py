@@ -8,7 +8,6 @@ from typing import Any
 from switchman.addons.core.dialects.errors import decode_failure
 from switchman.addons.core.dialects.framing import sse
 from switchman.addons.core.dialects.neutral.fields import (
-    arguments_text,
     count_of,
     epoch_of,
     object_of,
@@ -40,7 +39,7 @@ from switchman.addons.core.dialects.openai.chat_reply import (
 )
 from switchman.addons.core.dialects.openai.wire import error_event
 from switchman.addons.core.dialects.wire import ErrorInfo
-from switchman.addons.core.streams.calls import CallPiece, Calls
+from switchman.addons.core.streams.calls import CallPiece, Calls, read_piece
 
 DONE = b"data: [DONE]\n\n"
 
@@ -95,10 +94,7 @@ class ChatDecoder(StreamDecoder):
             calls = self.calls[choice] = Calls(self.offered)
         out: list[CallPiece] = []
         for piece in given:
-            function = object_of(piece, "function")
-            arguments = function.get("arguments")
-            text = arguments_text(arguments) if arguments is not None else ""
-            out += calls.feed(count_of(piece, "index"), text_of(piece, "id"), text_of(function, "name"), text)
+            out += calls.feed(*read_piece(piece))
         return out + (calls.settle() if is_last else [])
 
     def done(self) -> list[StreamEvent]:
