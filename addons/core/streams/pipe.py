@@ -76,6 +76,11 @@ class Pipe:
         """The first `keep` bytes of what went to the client."""
         return bytes(self._kept)
 
+    @property
+    def is_said(self) -> bool:
+        """Whether the server has said that its stream is complete; only the end of its body may still come."""
+        return self._reply is not None and self._reply.ended
+
     def __call__(self, data: bytes) -> list[bytes]:
         """Take the next bytes from the upstream, or b"" at the end of its reply; return the bytes for the client."""
         if self._over:

@@ -36,7 +36,8 @@ _DULL_RESPONSES: Final = (b"output_text.delta", b"reasoning_summary_text.delta",
 
 # Places of the model's output in a delta or message.
 _OUTPUT: Final = (
-    "content", "reasoning_content", "reasoning", "thinking", "tool_calls", "function_call", "refusal", "audio", "images",
+    "content", "reasoning_content", "reasoning", "thinking", "tool_calls", "function_call", "refusal", "audio",
+    "images",
 )  # fmt: skip
 _REASONING: Final = ("reasoning_content", "reasoning", "thinking")
 

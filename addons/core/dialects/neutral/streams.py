@@ -158,9 +158,9 @@ def finish_reason(reason: FinishReason | None, called: bool) -> FinishReason:
 
     Some servers end a reply with tool calls by "stop", and some one without any by "tool_calls".
     """
-    if called:
-        return "tool_calls" if reason in (None, "stop") else reason or "stop"
-    return "stop" if reason in (None, "tool_calls") else reason or "stop"
+    if reason is None or reason in ("stop", "tool_calls"):
+        return "tool_calls" if called else "stop"
+    return reason
 
 
 def told(choice: int, pieces: Iterable[CallPiece]) -> list[StreamEvent]:
