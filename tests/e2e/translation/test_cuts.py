@@ -22,7 +22,8 @@ def events_of(upstream: FakeUpstream, asks: Any) -> list[bytes]:
     if upstream.dialect == "ollama":
         del body["max_tokens"]
     upstream.script([SHORT])
-    answer = httpx.post(upstream.url + SERVER_PATHS[upstream.dialect], json=body, headers={"x-api-key": "k"})
+    headers = {"x-api-key": "k", "anthropic-version": "2023-06-01"}
+    answer = httpx.post(upstream.url + SERVER_PATHS[upstream.dialect], json=body, headers=headers)
     assert answer.status_code == 200, answer.text
     end = b"\n" if upstream.dialect == "ollama" else b"\n\n"
     return [event + end for event in answer.content.split(end) if event]
