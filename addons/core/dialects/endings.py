@@ -68,12 +68,12 @@ class EndStage:
         return ()
 
     def _settle_reason(self, event: Event, payload: bytes, at: int) -> None:
-        if self._reply.tool_calls or self._reply.missed:
-            return
         edited = payload
         while at >= 0:
             match = _REASON.match(edited, at)
             if match is not None and edited.endswith((b'"finish', b'"stop'), 0, at):
+                if self._reply.tool_calls or self._reply.missed:
+                    return
                 edited = edited[: match.start(1)] + _WORDS[match[1]] + edited[match.end(1) :]
             at = edited.find(_KEY, at + 1)
         if edited is not payload:

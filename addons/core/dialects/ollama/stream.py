@@ -61,7 +61,8 @@ class LineDecoder(StreamDecoder):
             elif isinstance(part, Thinking):
                 events.append(ThinkingDelta(0, part.text))
             elif isinstance(part, ToolCall):
-                events += told(0, self.calls.feed(None, part.id, part.name, part.arguments))
+                read = self.calls.begin if part.name else self.calls.feed
+                events += told(0, read(None, part.id, part.name, part.arguments))
         return events + (self._last(data) if data.get("done") is True else [])
 
     def _last(self, data: dict[str, Any]) -> list[StreamEvent]:
