@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING
 from mitmproxy import flow
 from mitmproxy.proxy import layer
 from mitmproxy.proxy.layers.http import SendHttp
-from mitmproxy.proxy.layers.http._events import ErrorCode, RequestProtocolError, ResponseData, ResponseProtocolError
+from mitmproxy.proxy.layers.http._events import (
+    ErrorCode,
+    RequestProtocolError,
+    ResponseData,
+    ResponseEndOfMessage,
+    ResponseProtocolError,
+)
 from mitmproxy.proxy.layers.http._hooks import HttpErrorHook, HttpResponseHook
 
 from switchman.addons.core.servers.retry import FailureKind
@@ -44,6 +50,8 @@ class Interruptions:
             pass
         elif expired == "ping":
             yield from self._ping(x)
+        elif expired == "last":
+            yield from self._end_of_all_said()
         elif stream.client_state == stream.state_consume_request_body:
             yield from stream.refuse(stream.deadlines.message(expired), 408)
         else:
@@ -58,6 +66,12 @@ class Interruptions:
             head = stream.flow.response if stream.server_state == stream.state_hold_answer else None
             yield from stream.pings.before_answer(x, [ping_of(x)], head, stream.flow.request)
         stream.deadlines.sent(stream.clock())
+
+    def _end_of_all_said(self) -> layer.CommandGenerator[None]:
+        """End a stream whose server has said its last word, but does not end the body."""
+        stream = self._stream
+        yield from stream.attempt.abandon()
+        yield from stream.state_stream_response_body(ResponseEndOfMessage(stream.stream_id))
 
     def router_stops(self) -> layer.CommandGenerator[None]:
         """End this request with words for its client."""

@@ -43,6 +43,7 @@ from mitmproxy.proxy.layers.http import DropStream, HttpStream, SendHttp, _event
 from mitmproxy.proxy.layers.http._events import RequestEndOfMessage, ResponseData, ResponseEndOfMessage, ResponseHeaders
 
 from switchman.addons.core.servers.deadlines import Deadlines
+from switchman.addons.core.streams.pipe import Pipe
 from switchman.addons.flow.exchange import Exchange, exchange
 from switchman.addons.flow.refusal import refusal
 from switchman.addons.proxy import attempt as attempts
@@ -224,6 +225,8 @@ class RoutedStream(HttpStream):
                 yield SendHttp(ResponseData(self.stream_id, chunk), self.context.client)
             if ended:
                 yield from self.state_stream_response_body(event)
+            else:
+                self._mind_the_end()
 
     def state_consume_response_body(self, event: events.Event) -> layer.CommandGenerator[None]:
         x = self.x
@@ -270,8 +273,16 @@ class RoutedStream(HttpStream):
             for chunk in cast(list[bytes], pipe(event.data)):
                 self.deadlines.sent(self.deadlines.heard)
                 yield SendHttp(ResponseData(self.stream_id, chunk), self.context.client)
+            self._mind_the_end()
         else:
             yield from super().state_stream_response_body(event)
+
+    def _mind_the_end(self) -> None:
+        """Once the server has said its last word, the client need not wait long for the end of the body."""
+        pipe = self.flow.response.stream if self.flow.response else None
+        if isinstance(pipe, Pipe) and pipe.is_said and self.deadlines.phase == "rest":
+            self.deadlines.last_word(self.clock())
+            self.watch()
 
     def answer(self) -> layer.CommandGenerator[None]:
         """Send the answer that an addon has set."""

@@ -11,7 +11,7 @@ The first line of this list that fits decides:
  7. An error status: the server lacks a feature, or wants credentials that it was not given, or failed (what
     `retry_on` names counts), or refused a request that is the client's own fault.
  8. A good status with an error for an answer: the server failed, or refused, by the status that the error stands for.
- 9. A translated stream that ended before its reply did: the server failed.
+ 9. A stream of text that ended before its reply did: the server failed.
 10. All else is an answer.
 It does not matter which of mitmproxy's hooks told of the end.
 """
@@ -26,7 +26,7 @@ from switchman.addons.core.dialects.neutral.form import Failed
 from switchman.addons.core.dialects.neutral.streams import CUT_SHORT
 from switchman.addons.core.dialects.rendering import Rendered
 from switchman.addons.core.record import Outcome
-from switchman.addons.core.request.call import Call
+from switchman.addons.core.request.call import GENERATING, Call
 from switchman.addons.core.servers.retry import FailureKind, retriable_statuses
 from switchman.addons.core.servers.servers import Server
 from switchman.addons.core.streams.reply import ReplyCollector
@@ -205,7 +205,8 @@ def _complete(end: Ending) -> Verdict:
         return Verdict("ok", "answered")
     if end.streamed:
         translated = end.rendered is not None and end.rendered.answer is not None
-        if translated and not reply.finished:  # 9: as the client was told
+        told = translated or (end.call is not None and end.call.endpoint.operation in GENERATING)
+        if told and reply.was_cut:  # 9: as the client was told
             return Verdict("stream", "failed", CUT_SHORT)
     elif reply.failure is not None:
         return Verdict("beside", _health(end, decode_failure(reply.failure).status), None)

@@ -3,7 +3,8 @@
 Each dialect is a package with tables in its `wire.py`; the functions here look things up in them, and hold no
 knowledge of any dialect themselves.
 
-In it: a package for each dialect, `neutral` (the form between two of them), codecs, rendering, translation, framing.
+In it: a package for each dialect, `neutral` (the form between two of them), codecs, rendering, translation, framing,
+    endings.
 Door: `render`, `endpoint_of`, and the functions here.
 May not import: rules, cache, decision.
 """

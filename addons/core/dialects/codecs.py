@@ -47,7 +47,7 @@ class Codec:
     encode_request: Callable[[Request, Notes, Quirks], dict[str, Any]] | None
     decode_reply: Callable[[Mapping[str, Any]], Reply]
     encode_reply: Callable[[Reply, Stamp], dict[str, Any]]
-    decoder: Callable[[], StreamDecoder]
+    decoder: Callable[..., StreamDecoder]  # called with nothing, or the names of the tools that were offered
     encoder: Callable[[Stamp], StreamEncoder]
 
 

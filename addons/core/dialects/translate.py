@@ -20,7 +20,16 @@ from switchman.addons.core.dialects.errors import decode_error
 from switchman.addons.core.dialects.neutral.assembling import StreamFailed, assemble, tell
 from switchman.addons.core.dialects.neutral.characters import WholeCharacters
 from switchman.addons.core.dialects.neutral.documents import with_documents
-from switchman.addons.core.dialects.neutral.form import EMPTY, Failed, Finish, FormatName, Reply, Stamp, StreamEvent
+from switchman.addons.core.dialects.neutral.form import (
+    EMPTY,
+    End,
+    Failed,
+    Finish,
+    FormatName,
+    Reply,
+    Stamp,
+    StreamEvent,
+)
 from switchman.addons.core.dialects.neutral.limits import Malformed, Notes, Untranslatable
 from switchman.addons.core.dialects.neutral.linking import without_orphans
 from switchman.addons.core.dialects.neutral.sampling import STANDARD, Quirks
@@ -151,7 +160,8 @@ def translate_request(
         request = in_turns(request, notes)
     out = encode(request, notes, quirks)
     taken = frozenset(call.id for message in request.messages for call in message.calls())
-    stamp = replace(stamp, include_usage=request.include_usage, tools=tools, taken=taken)
+    offered = frozenset(tool.name for tool in request.tools or () if tool.opaque is None)
+    stamp = replace(stamp, include_usage=request.include_usage, tools=tools, taken=taken, offered=offered)
     if origin == "openai.responses":
         stamp = replace(stamp, settings=echoed(body))
     if origin == "anthropic.messages" and stamp.prompt_tokens is None:
@@ -179,18 +189,20 @@ class ChatTranslation(Translation):
         return CODECS[self.origin].encode_reply(CODECS[self.target].decode_reply(obj), self.stamp)
 
     def stage(self) -> TranslationStage:
-        return TranslationStage(CODECS[self.target].decoder(), CODECS[self.origin].encoder(self.stamp))
+        decoder = CODECS[self.target].decoder(self.stamp.offered)
+        return TranslationStage(decoder, CODECS[self.origin].encoder(self.stamp))
 
     def whole_as_stream(self, obj: Mapping[str, Any]) -> bytes:
         return as_stream(CODECS[self.target].decode_reply(obj), self.origin, self.stamp)
 
     def gather(self, data: bytes, framing: Framing) -> dict[str, Any]:
-        decoder = CODECS[self.target].decoder()
+        decoder = CODECS[self.target].decoder(self.stamp.offered)
         splitter = SPLITTERS[framing]()
         events: list[StreamEvent] = []
         for event in [*splitter.feed(data), *splitter.end()]:
             events += decode_event(decoder, event)
-        if not any(isinstance(event, Finish | Failed) for event in events):
+        ends = (End, Failed) if decoder.says_its_end else (Finish, Failed, End)
+        if not any(isinstance(event, ends) for event in events):
             raise StreamFailed(Failed(CUT_SHORT, status=502))
         return CODECS[self.target].encode_reply(assemble(events), replace(self.stamp, tools=EMPTY))
 
@@ -220,7 +232,8 @@ class TranslationStage:
         )
 
     def end(self) -> Iterable[Event]:
-        return [*self._encoded(self._characters.end()), *_event(self.encoder.end())]
+        rest = self._encoded(self._characters.end())
+        return [*rest, *_event(self.encoder.cut() if self.decoder.says_its_end else self.encoder.end())]
 
     def _encoded(self, items: Iterable[StreamEvent]) -> list[Event]:
         return _event(b"".join([self.encoder.feed(item) for item in items]))

@@ -9,14 +9,18 @@ One value for each request; times are seconds of one clock that only goes forwar
     answer        the head of the answer       the first-byte deadline
     first_event   the first event of a stream  the same first-byte deadline, whatever comments come before it
     rest          the rest of the answer       the idle deadline after the last piece
+    last          the end of a stream's body   LINGER after its last word
 
-The last three also end with the attempt (`timeout: total`) and with the request as a whole (REQUEST_TIMEOUT), and
-in them the client may be due a ping. A connection that is being opened has `connect_left()` seconds.
+Answer, first_event and rest also end with the attempt (`timeout: total`) and with the request as a whole
+(REQUEST_TIMEOUT), and in them the client may be due a ping. A connection that is being opened has `connect_left()`
+seconds.
 
              await_body        clear              await_answer          head_arrived           first_event_awaited
     nothing ------------> body -----> nothing --------------> answer ------------> rest -----------------> first_event
                                          ^                                          ^                            |
                                          | begin_attempt, from any phase            +------- stream_begins ------+
+                                                                                    |
+                                                                                    +-- last_word --> last
 """
 
 from __future__ import annotations
@@ -27,8 +31,12 @@ from typing import Final, Literal
 
 from switchman.addons.core.servers.servers import Timeouts
 
-Phase = Literal["nothing", "body", "answer", "first_event", "rest"]
-Expired = Literal["body", "first_byte", "idle", "total", "ping"]
+Phase = Literal["nothing", "body", "answer", "first_event", "rest", "last"]
+Expired = Literal["body", "first_byte", "idle", "total", "ping", "last"]
+
+# Seconds. Servers end the body with the last word or right after it, and their connection can then be used again; a
+# client that reads up to the end of the body need not wait for one that does not.
+LINGER: Final = 0.25
 
 NO_LIMITS: Final = Timeouts(inf, inf, inf, inf)
 NOT_CONNECTED: Final = "timed out: no connection within the connect deadline of"
@@ -52,6 +60,7 @@ class Deadlines:
     limits: Timeouts = NO_LIMITS  # of the server that is asked
     ping_after: float = inf  # seconds without output until the client is sent a ping
     ping_at: float = inf  # when the client is sent the next one
+    last_by: float = inf  # when the body must be over, after the last word
 
     # --- what happens
 
@@ -104,6 +113,11 @@ class Deadlines:
             self.phase, self.heard = "rest", now
             self.ping_at = now + self.ping_after
 
+    def last_word(self, now: float) -> None:
+        """The server has said that its stream is complete."""
+        if self.phase == "rest":
+            self.phase, self.last_by = "last", now + LINGER
+
     def sent(self, now: float) -> None:
         """The client was sent something, be it a ping."""
         self.ping_at = now + self.ping_after
@@ -121,6 +135,8 @@ class Deadlines:
             return inf
         if self.phase == "body":
             return self.heard + self.patience
+        if self.phase == "last":
+            return self.last_by
         return min(self._silence_ends(), self.end, self.ping_at)
 
     def expired(self, now: float) -> Expired | None:
@@ -129,6 +145,8 @@ class Deadlines:
             return None
         if self.phase == "body":
             return "body" if now >= self.heard + self.patience else None
+        if self.phase == "last":
+            return "last" if now >= self.last_by else None
         if now >= self.end:
             return "total"
         if now >= self._silence_ends():

@@ -76,6 +76,11 @@ class Pipe:
         """The first `keep` bytes of what went to the client."""
         return bytes(self._kept)
 
+    @property
+    def is_said(self) -> bool:
+        """Whether the server has said that its stream is complete; only the end of its body may still come."""
+        return self._reply is not None and self._reply.ended
+
     def __call__(self, data: bytes) -> list[bytes]:
         """Take the next bytes from the upstream, or b"" at the end of its reply; return the bytes for the client."""
         if self._over:
@@ -188,7 +193,7 @@ class Pipe:
                 self._reply.feed(event, now)
         except Exception as error:  # noqa: BLE001 - the same boundary: figures for the record are worth less than the answer
             reply, self._reply = self._reply, None
-            reply.begun = True  # nobody may wait for what it would have found
+            reply.begun = reply.missed = True  # nobody may wait for what it would have found, or take it for missing
             self._report(error, reply)
 
     def _report(self, error: Exception, what: Stage | ReplyCollector) -> None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
+from switchman.addons.core.streams.calls import Calls, read_piece
 from switchman.addons.core.streams.events import Event
 
 # Members that make an event worth parsing, unless their value is null or false (as in every chunk of some servers).
@@ -24,6 +25,7 @@ _FIGURE_MEMBERS: Final = (
     b'"function_call"',
     b'"done"',  # Ollama's last line
     b'"stop_reason"',
+    b'"message_stop"',
     b'"tool_use"',  # a block's type
     b'"response.',  # a Responses event other than text: completed, failed, ...
     b'"custom_tool_call"',
@@ -34,20 +36,14 @@ _DULL_RESPONSES: Final = (b"output_text.delta", b"reasoning_summary_text.delta",
 
 # Places of the model's output in a delta or message.
 _OUTPUT: Final = (
-    "content",
-    "reasoning_content",
-    "reasoning",
-    "thinking",
-    "tool_calls",
-    "function_call",
-    "refusal",
-    "audio",
+    "content", "reasoning_content", "reasoning", "thinking", "tool_calls", "function_call", "refusal", "audio",
     "images",
-)
+)  # fmt: skip
 _REASONING: Final = ("reasoning_content", "reasoning", "thinking")
 
 _RESPONSES_TOOLS: Final = ("function_call", "custom_tool_call")
-_MAX_TOOLS: Final = 4096  # tool calls told apart in one reply: bounds memory
+_MAX_TOOLS: Final = 4096  # tool calls, and choices, told apart in one reply: bounds memory
+_LONGEST_COMMENT: Final = 4096  # bytes; what is longer, and has no payload, is an event above the splitter's limit
 
 
 class ReplyCollector:
@@ -57,7 +53,8 @@ class ReplyCollector:
     `model`, `finish_reason`: the upstream's own values (`stop_reason`, `done_reason` and Responses' status count too).
     `error`: the text of an error inside the reply; `failure`: the object that holds it. `begun`: an event of a stream
     has arrived that is neither an error nor a ping. `finished`: the reply is complete. `ended`: so is its stream, whose
-    last event has been read. `first_token_at`, `last_event_at`: clock times, of streams.
+    last event has been read. `missed`: not all was read, so what was not found may be there all the same.
+    `first_token_at`, `last_event_at`: clock times, of streams.
     """
 
     def __init__(self) -> None:
@@ -65,6 +62,7 @@ class ReplyCollector:
         self.finish_reason: str | None = None
         self.finished = False
         self.ended = False
+        self.missed = False
         self.error: str | None = None
         self.failure: dict[str, Any] | None = None
         self.begun = False
@@ -72,6 +70,9 @@ class ReplyCollector:
         self.last_event_at: float | None = None
         self._usage: dict[str, Any] = {}
         self._tools: set[Any] = set()
+        self._calls: dict[str, Calls] = {}  # of each choice whose calls come in pieces
+        self._open: set[str] = set()  # choices that have begun
+        self._closed: set[str] = set()  # choices that have finished
         self._hidden_reasoning = False  # the first token was no thought: thoughts, if any, were not sent
 
     # --- what was found ---
@@ -112,7 +113,12 @@ class ReplyCollector:
     @property
     def tool_calls(self) -> int:
         """How many tools the model called."""
-        return len(self._tools)
+        return len(self._tools) + sum(map(len, self._calls.values()))
+
+    @property
+    def was_cut(self) -> bool:
+        """Whether a stream that is over now ended before its reply did."""
+        return not (self.finished or self.missed)
 
     @property
     def tokens_per_second(self) -> float | None:
@@ -147,13 +153,14 @@ class ReplyCollector:
         """The next event of a stream; `now` is the clock's time in seconds."""
         payload = event.payload
         if payload is None:
+            self.missed |= len(event.raw) > _LONGEST_COMMENT
             return
         if payload.startswith(b"[DONE]"):
             self.begun |= self.error is None
             self.finished = self.ended = True
             return
         if event.name == "message_stop":
-            self.ended = True
+            self.finished = self.ended = True
         if self.first_token_at is not None and not _may_hold_figures(payload):
             self.last_event_at = now
             return
@@ -201,23 +208,24 @@ class ReplyCollector:
     def _read_choices(self, data: dict[str, Any]) -> None:
         for position, choice in enumerate(_dicts(data.get("choices"))):
             index = choice.get("index", position)
+            if len(self._open) < _MAX_TOOLS:
+                self._open.add(str(index))
             if isinstance(reason := choice.get("finish_reason"), str) and reason:
                 # Of several choices the first one's reason stands for all.
                 if self.finish_reason is None or index == 0:
                     self.finish_reason = reason
-                self.finished = True
+                self._closed.add(str(index))
+                self.finished = self._open <= self._closed
             self._read_usage(choice.get("usage"))
-            body = choice.get("delta") or choice.get("message")
-            if isinstance(body, dict):
-                self._read_tool_calls(index, body)
-
-    def _read_tool_calls(self, index: Any, body: dict[str, Any]) -> None:
-        for position, call in enumerate(_dicts(body.get("tool_calls"))):
-            # Pieces of one call share its index; a call without one comes whole, and has an id.
-            number = call.get("index")
-            self._add_tool(str(index), str(call.get("id") or position if number is None else number))
-        if isinstance(body.get("function_call"), dict):
-            self._add_tool(str(index), "function_call")
+            if isinstance(body := choice.get("message"), dict):
+                for place in range(len(list(_dicts(body.get("tool_calls"))))):
+                    self._add_tool(str(index), str(place))
+            elif isinstance(body := choice.get("delta"), dict):
+                for piece in _dicts(body.get("tool_calls")):
+                    if self.tool_calls < _MAX_TOOLS:
+                        self._calls.setdefault(str(index), Calls()).feed(*read_piece(piece))
+            if isinstance(body, dict) and isinstance(body.get("function_call"), dict):
+                self._add_tool(str(index), "function_call")
 
     def _add_tool(self, *key: str) -> None:
         if len(self._tools) < _MAX_TOOLS:
@@ -240,20 +248,22 @@ class ReplyCollector:
         kind = data.get("type")
         if kind == "message_delta" and isinstance(delta := data.get("delta"), dict):
             self._stopped(delta.get("stop_reason"))
+        elif kind == "message_stop":
+            self.finished = self.ended = True
         elif kind == "message":
             self._stopped(data.get("stop_reason"))
+            self.finished = True
             for index, block in enumerate(_dicts(data.get("content"))):
                 if block.get("type") == "tool_use":
                     self._add_tool(str(index))
         elif kind == "content_block_start":
             started = data.get("content_block")
             if isinstance(started, dict) and started.get("type") == "tool_use":
-                self._add_tool(str(data.get("index")))
+                self._add_tool(str(len(self._tools)))  # each begins one, whatever its index
 
     def _stopped(self, reason: Any) -> None:
         if isinstance(reason, str):
             self.finish_reason = reason
-            self.finished = True
 
     def _read_responses(self, data: dict[str, Any], response: dict[str, Any]) -> None:
         item = data.get("item")

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable
+from contextlib import suppress
 from typing import Any
 
 from mitmproxy import http
 
 from switchman.addons.core.dialects import framing_of
+from switchman.addons.core.dialects.endings import reasons_without_calls
 from switchman.addons.core.dialects.errors import decode_failure
 from switchman.addons.core.dialects.neutral.form import Failed
 from switchman.addons.core.dialects.translate import StreamFailed, Translation
+from switchman.addons.core.request import jsonedit
 from switchman.addons.core.streams.naming import name_whole
 from switchman.addons.core.streams.reply import ReplyCollector
 from switchman.addons.core.streams.slotstage import apply_whole
@@ -72,8 +75,8 @@ class Processing:
             changed = name_whole(obj, attempt.name_for_client) or changed
         if attempt.answer is not None:
             _translate(flow.response, attempt, obj)
-        elif changed:
-            _replace(flow.response, _dump(flow.response, obj))
+        else:
+            _settle_reasons(flow.response, obj, changed)
 
 
 def _read(response: http.Response, answer: Translation | None) -> dict[str, Any] | None:
@@ -110,6 +113,17 @@ def _translate(response: http.Response, attempt: Attempt, obj: dict[str, Any]) -
 def _dump(response: http.Response, obj: dict[str, Any]) -> bytes:
     """The reply `obj` made of `response`, which in a thread may take one short call after the other."""
     return dumps_large(obj).encode() if len(response.raw_content or b"") > LARGE else dump(obj)
+
+
+def _settle_reasons(response: http.Response, obj: dict[str, Any], changed: bool) -> None:
+    """Write the reply as it is by now. Only a reason that is wrong changes in one that is otherwise left as it came."""
+    edits = reasons_without_calls(obj)
+    content = _dump(response, obj) if changed else response.get_content(strict=False) or b""
+    if edits:
+        with suppress(ValueError):  # JSON in UTF-16, which a client may read or not
+            content = jsonedit.edit(content.decode("utf-8", "surrogateescape"), edits).encode("utf-8", "surrogateescape")
+    if changed or edits:
+        _replace(response, content)
 
 
 def _replace(response: http.Response, content: bytes) -> None:

@@ -15,7 +15,9 @@ from typing import Any
 
 from mitmproxy import http
 
-from switchman.addons.core.dialects import framing_of, text_slots
+from switchman.addons.core.dialects import framing_of, stream_error, text_slots
+from switchman.addons.core.dialects.endings import end_stage
+from switchman.addons.core.dialects.neutral.streams import CUT_SHORT
 from switchman.addons.core.routes.plan import TraceLine
 from switchman.addons.core.streams.fences import FenceStage
 from switchman.addons.core.streams.naming import NameStage
@@ -60,7 +62,7 @@ class Streaming:
             return  # held back, to be said in the client's dialect
         if x.call is not None and framing is not None and not encoded:
             x.reply = ReplyCollector()
-            self._pipe(x, flow, framing, self._stages(x, attempt))
+            self._pipe(x, flow, framing, self._stages(x, attempt, framing))
             if attempt.answer is not None:
                 response.headers["content-type"] = attempt.answer.content_type
             make_open_ended(response)
@@ -69,7 +71,7 @@ class Streaming:
         elif x.call is None or (not _is_json(response) and attempt.answer is None):
             self._pipe(x, flow, "raw", [])
 
-    def _stages(self, x: Exchange, attempt: Attempt) -> list[Stage]:
+    def _stages(self, x: Exchange, attempt: Attempt, framing: Framing) -> list[Stage]:
         stages: list[Stage] = [*text_stages(x, attempt, self.runtime, streamed=True)]
         if attempt.rendered is not None and attempt.rendered.injected and attempt.answer is None:
             stages.append(HideUsage())
@@ -77,6 +79,9 @@ class Streaming:
             stages.append(NameStage(attempt.name_for_client))
         if attempt.answer is not None:
             stages.append(attempt.answer.stage())  # the last one: what it gives is in the client's dialect
+        elif x.call is not None and x.reply is not None:
+            cut = f"The server {attempt.candidate.server.name} failed during its answer: {CUT_SHORT}"
+            stages += end_stage(x.call.endpoint, framing, x.reply, stream_error(x.call.endpoint, 502, cut))
         return stages
 
     def _pipe(self, x: Exchange, flow: http.HTTPFlow, framing: Framing, stages: list[Stage]) -> None:

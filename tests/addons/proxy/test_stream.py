@@ -267,6 +267,28 @@ def test_a_held_stream_that_begins_still_ends_with_its_attempt_and_request(play:
     assert failures(play) == [("stream", "no complete answer within the total deadline of 100 s")]
 
 
+@pytest.mark.parametrize("pieces", [[FIRST, DONE], [FIRST + DONE]], ids=["its-own-piece", "with-the-first-event"])
+def test_a_stream_ends_soon_after_its_last_word(play: Any, pieces: list[bytes]) -> None:
+    """Also if the server does not end the body: a success, and its connection is given up."""
+    asked(play)
+    play.answers(SSE)
+    for piece in pieces:
+        play.answers(chunk(piece))
+    assert not play.to_client.endswith(END) and play.server.connected
+    play.passes(0.3)
+    assert play.to_client.endswith(END) and not play.server.connected
+    assert (state(play), failures(play)) == ("", [])
+    assert play.addons.seen[-1] == "response"
+
+
+def test_a_body_that_ends_with_its_last_word_leaves_its_connection_open(play: Any) -> None:
+    """The next request can use it."""
+    asked(play)
+    play.answers(SSE + chunk(FIRST) + chunk(DONE) + END)
+    play.passes(1.0)
+    assert play.server.connected and play.to_client.endswith(END)
+
+
 # --- pings
 
 

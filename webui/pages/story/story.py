@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple
 
 from switchman.addons.core.masking import mask_text
 from switchman.addons.core.unicode import dumps, read_json
+from switchman.addons.core.streams.calls import CallPiece, Calls, read_piece
 from switchman.webui.pages.story.masked import masked_value
 
 LONGEST_TEXT = 20_000  # characters of one message that are shown
@@ -83,7 +84,11 @@ def answered(body: bytes | None) -> Answered | None:
         return None
     joined: dict[PieceKind, str] = {}
     calls: list[str] = []
+    streamed = Calls()
+    told: dict[int, str] = {}  # calls in pieces
     for reply in replies:
+        for piece in (*call_pieces(reply, streamed), *(streamed.settle() if reply is replies[-1] else ())):
+            told[piece.number] = told.get(piece.number, f"{piece.name} ") + piece.arguments
         for kind, text in pieces(reply):
             if kind == "tool":
                 calls.append(text + " ")
@@ -95,7 +100,7 @@ def answered(body: bytes | None) -> Answered | None:
     return Answered(
         text=clipped("assistant", joined["text"]) if joined.get("text") else None,
         reasoning=clipped("reasoning", joined["reasoning"]) if joined.get("reasoning") else None,
-        tool_calls=tuple(call.strip()[:LONGEST_TEXT] for call in calls),
+        tool_calls=tuple(call.strip()[:LONGEST_TEXT] for call in (*calls, *told.values())),
         error=joined.get("error"),
         choices=choices(replies),
     )
@@ -199,7 +204,8 @@ def pieces(reply: dict[str, Any]) -> Iterator[Piece]:
         yield Piece("error", mask_text(str(mapping(error).get("message") or error)))
     for choice in items(reply.get("choices")):
         if choice.get("index", 0) == 0:
-            yield from message_pieces(mapping(choice.get("delta") or choice.get("message")))
+            delta = {name: value for name, value in mapping(choice.get("delta")).items() if name != "tool_calls"}
+            yield from message_pieces(delta or mapping(choice.get("message")))
             yield from text_pieces(choice, "text", "text")
     yield from message_pieces(mapping(reply.get("message")))  # Ollama chat; Anthropic's message_start
     yield from text_pieces(reply, "response", "text")
@@ -208,6 +214,14 @@ def pieces(reply: dict[str, Any]) -> Iterator[Piece]:
         yield from block_pieces(block)
     yield from anthropic_event_pieces(reply)
     yield from responses_pieces(reply)
+
+
+def call_pieces(reply: dict[str, Any], calls: Calls) -> Iterator[CallPiece]:
+    """What an OpenAI chunk adds to the first choice's calls, which servers send in many ways."""
+    for choice in items(reply.get("choices")):
+        if choice.get("index", 0) == 0:
+            for piece in items(mapping(choice.get("delta")).get("tool_calls")):
+                yield from calls.feed(*read_piece(piece))
 
 
 def text_pieces(holder: dict[str, Any], name: str, kind: PieceKind) -> Iterator[Piece]:

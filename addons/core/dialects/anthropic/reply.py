@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+from switchman.addons.core.dialects.neutral.assembling import calls_apart
 from switchman.addons.core.dialects.neutral.fields import (
     arguments_object,
     arguments_text,
@@ -52,7 +53,7 @@ def decode_reply(obj: Mapping[str, Any]) -> Reply:
     """A message object as a Reply of one choice, without the blocks of tools that Anthropic ran itself."""
     choice = Choice(
         0,
-        tuple(_parts(obj)),
+        calls_apart(_parts(obj)),
         FINISH.get(text_of(obj, "stop_reason"), "stop"),
         text_of(obj, "stop_sequence") or None,
     )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, Final, Literal
 
 from switchman.addons.core.dialects.anthropic.reply import FINISH, FINISH_WORDS, counted, encode_usage, usage_of
 from switchman.addons.core.dialects.anthropic.wire import ERROR_TYPES, error_event
 from switchman.addons.core.dialects.errors import decode_failure
 from switchman.addons.core.dialects.framing import sse
-from switchman.addons.core.dialects.neutral.fields import ObjectScan, arguments_text, count_of, object_of, text_of
+from switchman.addons.core.dialects.neutral.fields import arguments_text, count_of, object_of, text_of
 from switchman.addons.core.dialects.neutral.form import (
     End,
     Failed,
@@ -22,22 +22,28 @@ from switchman.addons.core.dialects.neutral.form import (
     ToolDelta,
     UsageSeen,
 )
-from switchman.addons.core.dialects.neutral.streams import StreamDecoder, StreamEncoder, call_id
+from switchman.addons.core.dialects.neutral.streams import StreamDecoder, StreamEncoder, call_id, told
 from switchman.addons.core.dialects.unsigned import SIGNATURE as UNSIGNED
 from switchman.addons.core.dialects.wire import ErrorInfo
+from switchman.addons.core.streams.calls import Calls, ObjectScan
 
 
 class MessageDecoder(StreamDecoder):
-    """Tells blocks apart by index. Skips those of tools that Anthropic ran itself."""
+    """Tells blocks apart by index, else by their order. Skips those of tools that Anthropic ran itself."""
 
-    def __init__(self) -> None:
-        self.calls: dict[int, int] = {}  # block index -> call number
+    says_its_end = True  # message_stop
+
+    def __init__(self, offered: Collection[str] = ()) -> None:
+        super().__init__(offered)
+        self.calls = Calls(offered)
+        self.last = 0  # index of the block that began last
         self.readers: dict[str, Callable[[dict[str, Any]], list[StreamEvent]]] = {
             "message_start": self._start,
             "content_block_start": self._block_start,
             "content_block_delta": self._block_delta,
             "message_delta": self._message_delta,
-            "message_stop": lambda data: [End()],
+            "content_block_stop": lambda data: told(0, self.calls.settle(self._place(data))),
+            "message_stop": lambda data: [*told(0, self.calls.settle()), End()],
             "error": lambda data: [decode_failure(data)],
         }
 
@@ -50,13 +56,19 @@ class MessageDecoder(StreamDecoder):
         usage = usage_of(object_of(message, "usage"))
         return [Start(text_of(message, "id"), text_of(message, "model"), None, usage)]
 
+    def _place(self, data: dict[str, Any]) -> int:
+        index = count_of(data, "index")
+        return self.last if index is None else index
+
     def _block_start(self, data: dict[str, Any]) -> list[StreamEvent]:
+        index = count_of(data, "index")
+        place = self.last = self.last + 1 if index is None else index
         block = object_of(data, "content_block")
         kind = block.get("type")
         if kind == "tool_use":
-            number = self.calls[count_of(data, "index") or 0] = len(self.calls)
             arguments = arguments_text(block["input"]) if block.get("input") else ""
-            return [ToolDelta(0, number, text_of(block, "id"), text_of(block, "name"), arguments)]
+            return told(0, self.calls.begin(place, text_of(block, "id"), text_of(block, "name"), arguments))
+        self.calls.drop(place)
         if kind == "redacted_thinking":
             return [ThinkingDelta(0, "", redacted=text_of(block, "data"))]
         if kind == "thinking" and block.get("thinking"):
@@ -72,9 +84,8 @@ class MessageDecoder(StreamDecoder):
             return [ThinkingDelta(0, text_of(delta, "thinking"))]
         if kind == "signature_delta":
             return [ThinkingDelta(0, "", signature=text_of(delta, "signature"))]
-        number = self.calls.get(count_of(data, "index") or 0)
-        if kind == "input_json_delta" and number is not None and delta.get("partial_json"):
-            return [ToolDelta(0, number, "", "", text_of(delta, "partial_json"))]
+        if kind == "input_json_delta" and self.calls.has(place := self._place(data)):
+            return told(0, self.calls.feed(place, "", "", text_of(delta, "partial_json")))
         return []
 
     def _message_delta(self, data: dict[str, Any]) -> list[StreamEvent]:
@@ -83,6 +94,7 @@ class MessageDecoder(StreamDecoder):
             events.append(UsageSeen(usage))
         delta = object_of(data, "delta")
         if reason := text_of(delta, "stop_reason"):
+            events += told(0, self.calls.settle())
             events.append(Finish(0, FINISH.get(reason, "stop"), text_of(delta, "stop_sequence") or None))
         return events
 

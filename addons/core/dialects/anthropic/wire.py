@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from switchman.addons.core.dialects.framing import sse
+from switchman.addons.core.dialects.neutral.fields import count_of
 from switchman.addons.core.dialects.wire import ErrorInfo, Wire
 from switchman.addons.core.request.call import Operation
 from switchman.addons.core.streams.slots import Slot
@@ -42,11 +43,11 @@ def message_slots(obj: dict[str, Any], streamed: bool) -> Iterator[Slot]:
                 yield Slot(index, block, "text", None, True)
         return
     if obj.get("type") == "content_block_stop":
-        yield Slot(obj.get("index", 0), obj, "", None, True)
+        yield Slot(count_of(obj, "index") or 0, obj, "", None, True)
         return
     holder = obj.get(STREAMED_TEXT.get(str(obj.get("type")), ""))
     if isinstance(holder, dict) and holder.get("type") in ("text", "text_delta"):
-        yield Slot(obj.get("index", 0), holder, "text", None, False)
+        yield Slot(count_of(obj, "index") or 0, holder, "text", None, False)
 
 
 # event type -> the member that holds the text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from switchman.addons.core.dialects.neutral.form import (
     Choice,
@@ -24,6 +25,7 @@ from switchman.addons.core.dialects.neutral.form import (
     UsageSeen,
 )
 from switchman.addons.core.dialects.neutral.streams import finish_reason, merge
+from switchman.addons.core.streams.calls import EMPTY, objects_apart
 
 
 class StreamFailed(Exception):
@@ -99,6 +101,26 @@ class _Choice:
     def whole(self, index: int) -> Choice:
         reason = finish_reason(self.finish.reason if self.finish else None, bool(self.calls))
         return Choice(index, tuple(self.parts), reason, self.finish.stop_sequence if self.finish else None)
+
+
+def calls_apart(parts: Iterable[Part]) -> tuple[Part, ...]:
+    """The parts of a whole reply, with each call by itself, as a stream would have given them.
+
+    Some servers write the arguments of two calls into one, or give two calls one id. The arguments of a call without a
+    name become text: nobody could answer such a call.
+    """
+    out: list[Part] = []
+    ids: set[str] = set()
+    for part in parts:
+        if not isinstance(part, ToolCall):
+            out.append(part)
+        elif part.name:
+            for arguments in objects_apart(part.arguments):
+                out.append(replace(part, id="" if part.id in ids else part.id, arguments=arguments))
+                ids.add(part.id)
+        elif part.arguments.strip() not in EMPTY:
+            out.append(Text(part.arguments))
+    return tuple(out)
 
 
 def tell(reply: Reply) -> Iterator[StreamEvent]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, TypeGuard
 
@@ -89,36 +88,3 @@ def arguments_text(arguments: Any) -> str:
     if isinstance(arguments, str):
         return arguments
     return dumps(arguments if arguments is not None else {})
-
-
-_MARKS: Final = re.compile(r'["\\{}\[\]]')
-
-
-class ObjectScan:
-    """Tells when a JSON object that comes in pieces is whole, so that no more of it can follow. Looks at each character
-    once."""
-
-    def __init__(self) -> None:
-        self.whole = False
-        self._depth = 0
-        self._quoted = False
-        self._escapes = False  # the last character was a backslash in a string
-
-    def feed(self, text: str) -> None:
-        skipped = 0 if self._escapes else -1
-        for mark in _MARKS.finditer(text):
-            at, sign = mark.start(), mark.group()
-            if at == skipped:
-                continue
-            if self._quoted:
-                if sign == "\\":
-                    skipped = at + 1
-                self._quoted = sign != '"'
-            elif sign == '"':
-                self._quoted = True
-            elif sign in "{[":
-                self._depth += 1
-            elif sign in "}]":
-                self._depth -= 1
-                self.whole = self._depth <= 0
-        self._escapes = skipped == len(text)

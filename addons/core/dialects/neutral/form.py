@@ -345,9 +345,9 @@ class Stamp:
     `id` is unique (letters and digits); `created` is epoch seconds; `model` is the name the client asked for.
     `include_usage`: the OpenAI client wants the usage chunk. `settings`: what the reply repeats of the request (a
     response object does). `tools`: function name -> the client's name for it, where they differ. `taken`: ids of the
-    calls so far. `prompt_tokens`: an estimate, for a client that has to be told a number. `elapsed`: seconds since the
-    request came in, for the durations that an Ollama client looks at when the server measured none; they are then the
-    router's own figures, the network's time included.
+    calls so far. `offered`: names of the functions that the model can call. `prompt_tokens`: an estimate, for a client
+    that has to be told a number. `elapsed`: seconds since the request came in, for the durations that an Ollama client
+    looks at when the server measured none; they are then the router's own figures, the network's time included.
     """
 
     id: str
@@ -359,3 +359,4 @@ class Stamp:
     tools: Mapping[str, ToolName] = EMPTY
     prompt_tokens: Callable[[], int] | None = None
     taken: frozenset[str] = frozenset()
+    offered: frozenset[str] = frozenset()

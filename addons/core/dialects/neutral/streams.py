@@ -1,12 +1,14 @@
 """Streams: the base classes of all stream codecs, which keep the order of events and add up usage.
 
 A decoder turns a format's events into internal ones; an encoder turns internal events into a format's bytes.
-Encoders hold back only what their format cannot say yet (usage before the end, a call's arguments in pieces).
+Encoders hold back only what their format cannot say yet (usage before the end, a call's arguments in pieces), and the
+finish reason: a stream that breaks off behind it was cut, and must not have said that it is complete.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -25,12 +27,22 @@ from switchman.addons.core.dialects.neutral.form import (
     Usage,
     UsageSeen,
 )
+from switchman.addons.core.streams.calls import CallPiece
 
 CUT_SHORT = "the upstream's stream ended before its reply did"
 
 
 class StreamDecoder(ABC):
-    """Events of one format -> internal events. `feed` never raises on data of another shape; it skips it."""
+    """Events of one format -> internal events. `feed` never raises on data of another shape; it skips it.
+
+    `offered`: the names of the tools that the model could call. `says_its_end`: every server of this format says that a
+    stream is complete, so one that does not was cut; elsewhere some leave that out, and a finish reason is enough.
+    """
+
+    says_its_end = False
+
+    def __init__(self, offered: Collection[str] = ()) -> None:
+        self.offered = offered
 
     @abstractmethod
     def feed(self, data: dict[str, Any]) -> list[StreamEvent]:
@@ -57,6 +69,7 @@ class StreamEncoder(ABC):
         self.stamp = stamp
         self.tally = Tally()
         self.finishes: dict[int, Finish] = {}
+        self.spoken: set[int] = set()  # the choices that said something
         self.calling: set[int] = set()  # the choices that called a tool
         self.closed = False
 
@@ -73,14 +86,19 @@ class StreamEncoder(ABC):
         if isinstance(event, Failed):
             self.closed = True
             return self.on_failed(event)
-        head = b"" if self.tally.start else self._begin(Start(self.stamp.id, self.stamp.model, self.stamp.created))
+        head = b"" if self.tally.start else self._begin(Start("", self.stamp.model, self.stamp.created))
         return head + self._step(event)
 
     def end(self) -> bytes:
         """The upstream's body is over: the format's end, or its error event if the reply was cut short."""
         if self.closed:
             return b""
-        return self.feed(End()) if self.finishes else self.feed(Failed(CUT_SHORT, status=502))
+        is_whole = bool(self.finishes) and self.spoken <= self.finishes.keys()
+        return self.feed(End()) if is_whole else self.cut()
+
+    def cut(self) -> bytes:
+        """The upstream's body is over before its reply: the format's error event."""
+        return self.feed(Failed(CUT_SHORT, status=502))
 
     def _begin(self, start: Start) -> bytes:
         if self.tally.start:
@@ -90,6 +108,11 @@ class StreamEncoder(ABC):
         return self.on_start(start)
 
     def _step(self, event: StreamEvent) -> bytes:
+        if isinstance(event, Finish):
+            self.finishes.setdefault(event.choice, event)
+            return b""
+        if isinstance(event, TextDelta | ThinkingDelta | ToolDelta):
+            self.spoken.add(event.choice)
         if isinstance(event, TextDelta):
             return self.on_text(event) if event.text else b""
         if isinstance(event, ThinkingDelta):
@@ -97,18 +120,16 @@ class StreamEncoder(ABC):
         if isinstance(event, ToolDelta):
             self.calling.add(event.choice)
             return self.on_tool(event)
-        if isinstance(event, Finish):
-            return self._finish(event)
-        missing = b"" if self.finishes else self._finish(Finish(0, "stop"))
-        self.closed = True
-        return missing + self.on_end()
+        return self._close_all()
 
-    def _finish(self, event: Finish) -> bytes:
-        if event.choice in self.finishes:
-            return b""
-        event = replace(event, reason=finish_reason(event.reason, event.choice in self.calling))
-        self.finishes[event.choice] = event
-        return self.on_finish(event)
+    def _close_all(self) -> bytes:
+        """The reply is complete: the finish of each choice, and the format's end."""
+        self.closed = True
+        for choice in sorted(self.spoken) or [0]:
+            self.finishes.setdefault(choice, Finish(choice, "stop"))
+        for choice, finish in self.finishes.items():
+            self.finishes[choice] = replace(finish, reason=finish_reason(finish.reason, choice in self.calling))
+        return b"".join([self.on_finish(finish) for finish in self.finishes.values()]) + self.on_end()
 
     @abstractmethod
     def on_start(self, start: Start) -> bytes: ...
@@ -133,8 +154,23 @@ class StreamEncoder(ABC):
 
 
 def finish_reason(reason: FinishReason | None, called: bool) -> FinishReason:
-    """Some servers end a reply with tool calls by "stop"; clients that wait for the calls must hear of them."""
-    return "tool_calls" if called and reason in (None, "stop") else reason or "stop"
+    """The reason that fits: clients that wait for calls must hear of them, and must not wait for calls that never came.
+
+    Some servers end a reply with tool calls by "stop", and some one without any by "tool_calls".
+    """
+    if reason is None or reason in ("stop", "tool_calls"):
+        return "tool_calls" if called else "stop"
+    return reason
+
+
+def told(choice: int, pieces: Iterable[CallPiece]) -> list[StreamEvent]:
+    """Pieces of calls as events. The arguments of a call that has no name are text: nobody could answer such a call."""
+    return [
+        TextDelta(choice, piece.arguments)
+        if piece.number < 0
+        else ToolDelta(choice, piece.number, piece.id, piece.name, piece.arguments)
+        for piece in pieces
+    ]
 
 
 def merge(before: Usage | None, later: Usage | None) -> Usage | None:

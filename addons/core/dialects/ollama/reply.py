@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from switchman.addons.core.dialects.neutral.assembling import calls_apart
 from switchman.addons.core.dialects.neutral.fields import (
     arguments_object,
     arguments_text,
@@ -39,7 +40,7 @@ FINISH_WORDS: Final[dict[FinishReason, str]] = {"length": "length"}  # anything 
 
 def decode_reply(obj: Mapping[str, Any]) -> Reply:
     """A chat or generate reply as a Reply of one choice. Ollama's replies have no id."""
-    parts = tuple(said(obj))
+    parts = calls_apart(said(obj))
     called = any(isinstance(part, ToolCall) for part in parts)
     reason = finish_reason(FINISH.get(text_of(obj, "done_reason"), "stop"), called)
     created = created_of(obj)

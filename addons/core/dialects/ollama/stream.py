@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from switchman.addons.core.dialects.errors import decode_failure
@@ -22,7 +23,7 @@ from switchman.addons.core.dialects.neutral.form import (
     ToolDelta,
     UsageSeen,
 )
-from switchman.addons.core.dialects.neutral.streams import StreamDecoder, StreamEncoder
+from switchman.addons.core.dialects.neutral.streams import StreamDecoder, StreamEncoder, told
 from switchman.addons.core.dialects.ollama.reply import (
     FINISH,
     created_of,
@@ -36,14 +37,16 @@ from switchman.addons.core.dialects.ollama.reply import (
 )
 from switchman.addons.core.dialects.ollama.wire import error_event
 from switchman.addons.core.dialects.wire import ErrorInfo
+from switchman.addons.core.streams.calls import Calls
 
 
 class LineDecoder(StreamDecoder):
     """Reads chat and generate: a line has either `message` or `response`. Calls come whole, one or more to a line."""
 
-    def __init__(self) -> None:
+    def __init__(self, offered: Collection[str] = ()) -> None:
+        super().__init__(offered)
         self.started = False
-        self.calls = 0
+        self.calls = Calls(offered)
 
     def feed(self, data: dict[str, Any]) -> list[StreamEvent]:
         if data.get("error"):
@@ -58,12 +61,12 @@ class LineDecoder(StreamDecoder):
             elif isinstance(part, Thinking):
                 events.append(ThinkingDelta(0, part.text))
             elif isinstance(part, ToolCall):
-                events.append(ToolDelta(0, self.calls, part.id, part.name, part.arguments))
-                self.calls += 1
+                read = self.calls.begin if part.name else self.calls.feed
+                events += told(0, read(None, part.id, part.name, part.arguments))
         return events + (self._last(data) if data.get("done") is True else [])
 
     def _last(self, data: dict[str, Any]) -> list[StreamEvent]:
-        events: list[StreamEvent] = []
+        events = told(0, self.calls.settle())
         if usage := usage_of(data):
             events.append(UsageSeen(usage, timings_of(data)))
         return [*events, Finish(0, FINISH.get(text_of(data, "done_reason"), "stop")), End()]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from switchman.addons.core.dialects.neutral.assembling import calls_apart
 from switchman.addons.core.dialects.neutral.fields import (
     arguments_text,
     count_of,
@@ -61,7 +62,7 @@ def decode_reply(obj: Mapping[str, Any]) -> Reply:
 
 def _choice(choice: dict[str, Any], position: int) -> Choice:
     message = object_of(choice, "message")
-    parts = (*said(message), *calls_of(message))
+    parts = calls_apart((*said(message), *calls_of(message)))
     index = count_of(choice, "index")
     reason = FINISH.get(text_of(choice, "finish_reason"), "stop")
     called = any(isinstance(part, ToolCall) for part in parts)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from switchman.addons.core.dialects.errors import decode_failure
 from switchman.addons.core.dialects.framing import sse
 from switchman.addons.core.dialects.neutral.fields import (
-    arguments_text,
     count_of,
     epoch_of,
     object_of,
@@ -29,7 +28,7 @@ from switchman.addons.core.dialects.neutral.form import (
     Usage,
     UsageSeen,
 )
-from switchman.addons.core.dialects.neutral.streams import StreamDecoder, StreamEncoder, call_id
+from switchman.addons.core.dialects.neutral.streams import StreamDecoder, StreamEncoder, call_id, told
 from switchman.addons.core.dialects.openai.chat_reply import (
     FINISH,
     FINISH_WORDS,
@@ -40,6 +39,7 @@ from switchman.addons.core.dialects.openai.chat_reply import (
 )
 from switchman.addons.core.dialects.openai.wire import error_event
 from switchman.addons.core.dialects.wire import ErrorInfo
+from switchman.addons.core.streams.calls import CallPiece, Calls, read_piece
 
 DONE = b"data: [DONE]\n\n"
 
@@ -47,9 +47,10 @@ DONE = b"data: [DONE]\n\n"
 class ChatDecoder(StreamDecoder):
     """Reads what real servers send: chunks without id or index, usage anywhere, calls that share an index."""
 
-    def __init__(self) -> None:
+    def __init__(self, offered: Collection[str] = ()) -> None:
+        super().__init__(offered)
         self.started = False
-        self.calls: dict[int, _Calls] = {}  # by choice
+        self.calls: dict[int, Calls] = {}  # by choice
 
     def feed(self, data: dict[str, Any]) -> list[StreamEvent]:
         if data.get("error"):
@@ -73,43 +74,31 @@ class ChatDecoder(StreamDecoder):
                 events.append(ThinkingDelta(index, part.text))
             elif isinstance(part, Text):
                 events.append(TextDelta(index, part.text, part.refusal))
-        calls = self.calls.setdefault(index, _Calls())
-        for piece in objects_of(delta, "tool_calls"):
-            events.append(calls.piece(index, piece))
-        if old := object_of(delta, "function_call"):
-            events.append(calls.piece(index, {"index": 0, "function": old}))
+        reason = text_of(choice, "finish_reason")
+        events += told(index, self._pieces(index, delta, is_last=bool(reason)))
         if not events and not self.started and delta:
             events.append(TextDelta(index, ""))  # the chunk that only names the role: the reply begins
-        if reason := text_of(choice, "finish_reason"):
+        if reason:
             events.append(Finish(index, FINISH.get(reason, "stop")))
         return events
 
+    def _pieces(self, choice: int, delta: dict[str, Any], is_last: bool) -> list[CallPiece]:
+        """What this delta says of calls; the older `function_call` is one without an id."""
+        calls = self.calls.get(choice)
+        given = list(objects_of(delta, "tool_calls"))
+        if not given and (old := object_of(delta, "function_call")):
+            given = [{"index": 0, "function": old}]
+        if calls is None:
+            if not given:
+                return []
+            calls = self.calls[choice] = Calls(self.offered)
+        out: list[CallPiece] = []
+        for piece in given:
+            out += calls.feed(*read_piece(piece))
+        return out + (calls.settle() if is_last else [])
 
-class _Calls:
-    """Tells which call a piece belongs to: by its index, but some servers leave that out, or always send 0."""
-
-    def __init__(self) -> None:
-        self.places: dict[int, int] = {}  # the server's index -> ours
-        self.ids: list[str] = []  # id of each of our calls
-
-    def piece(self, choice: int, piece: dict[str, Any]) -> ToolDelta:
-        function = object_of(piece, "function")
-        id, name = text_of(piece, "id"), text_of(function, "name")
-        index = self._index(count_of(piece, "index"), id, name)
-        arguments = function.get("arguments")
-        return ToolDelta(choice, index, id, name, arguments_text(arguments) if arguments is not None else "")
-
-    def _index(self, theirs: int | None, id: str, name: str) -> int:
-        if theirs is None:
-            last = max(len(self.ids) - 1, 0)
-            theirs = self.ids.index(id) if id in self.ids else len(self.ids) if id or name else last
-        known = self.places.get(theirs)
-        is_new = known is None or bool(id and name and self.ids[known] and id != self.ids[known])
-        if known is not None and not is_new:
-            return known
-        self.places[theirs] = len(self.ids)
-        self.ids.append(id)
-        return len(self.ids) - 1
+    def done(self) -> list[StreamEvent]:
+        return [item for index, calls in self.calls.items() for item in told(index, calls.settle())] + super().done()
 
 
 def last_events(head: Mapping[str, Any], usage: Usage | None, stamp: Stamp) -> bytes:

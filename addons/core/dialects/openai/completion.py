@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from switchman.addons.core.dialects.errors import decode_failure
@@ -35,7 +35,7 @@ from switchman.addons.core.dialects.neutral.form import (
 )
 from switchman.addons.core.dialects.neutral.limits import Notes
 from switchman.addons.core.dialects.neutral.sampling import STANDARD, Quirks, take
-from switchman.addons.core.dialects.neutral.streams import StreamDecoder, StreamEncoder
+from switchman.addons.core.dialects.neutral.streams import StreamDecoder, StreamEncoder, finish_reason
 from switchman.addons.core.dialects.openai.chat_body import SILENT, encode_sampling
 from switchman.addons.core.dialects.openai.chat_reply import FINISH, FINISH_WORDS, encode_usage, usage_of
 from switchman.addons.core.dialects.openai.chat_request import take_options
@@ -122,12 +122,13 @@ def encode_reply(reply: Reply, stamp: Stamp) -> dict[str, Any]:
 
 def _encode_choice(choice: Choice) -> dict[str, Any]:
     text = choice.text()
-    finish = FINISH_WORDS[choice.finish or "stop"]
+    finish = FINISH_WORDS[finish_reason(choice.finish, called=False)]
     return {"index": choice.index, "text": text, "logprobs": None, "finish_reason": finish}
 
 
 class CompletionDecoder(StreamDecoder):
-    def __init__(self) -> None:
+    def __init__(self, offered: Collection[str] = ()) -> None:
+        super().__init__(offered)
         self.started = False
 
     def feed(self, data: dict[str, Any]) -> list[StreamEvent]:
@@ -173,7 +174,7 @@ class CompletionEncoder(StreamEncoder):
         return b""
 
     def on_finish(self, event: Finish) -> bytes:
-        return self._chunk(event.choice, "", FINISH_WORDS[event.reason])
+        return self._chunk(event.choice, "", FINISH_WORDS[finish_reason(event.reason, called=False)])
 
     def on_end(self) -> bytes:
         return last_events(self.head, self.tally.usage, self.stamp)

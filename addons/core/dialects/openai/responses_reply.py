@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from switchman.addons.core.dialects.neutral.assembling import calls_apart
 from switchman.addons.core.dialects.neutral.fields import count_of, epoch_of, object_of, objects_of, present, text_of
 from switchman.addons.core.dialects.neutral.form import (
     Choice,
@@ -26,7 +27,7 @@ from switchman.addons.core.dialects.unsigned import ITEM as UNSIGNED
 
 def decode_reply(obj: Mapping[str, Any]) -> Reply:
     """A response object as a Reply of one choice. Keeps items that no other format has as they are (Opaque)."""
-    parts = tuple(_parts(obj))
+    parts = calls_apart(_parts(obj))
     called = any(isinstance(part, ToolCall) for part in parts)
     reason = finish_reason(finish_of(obj), called)
     return Reply(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Collection
 from typing import Any
 
 from switchman.addons.core.dialects.errors import decode_failure
@@ -20,8 +22,8 @@ from switchman.addons.core.dialects.neutral.form import (
     ToolName,
     UsageSeen,
 )
-from switchman.addons.core.dialects.neutral.streams import StreamDecoder, StreamEncoder, call_id
-from switchman.addons.core.dialects.openai.as_functions import as_input
+from switchman.addons.core.dialects.neutral.streams import StreamDecoder, StreamEncoder, call_id, told
+from switchman.addons.core.dialects.openai.as_functions import as_arguments, as_input
 from switchman.addons.core.dialects.openai.responses_reply import (
     call_item,
     encode_usage,
@@ -37,15 +39,34 @@ from switchman.addons.core.dialects.openai.responses_reply import (
     usage_of,
 )
 from switchman.addons.core.dialects.unsigned import ITEM as UNSIGNED
+from switchman.addons.core.streams.calls import CallPiece, Calls
 
 THINKING = ("response.reasoning_summary_text.delta", "response.reasoning_text.delta")
 ENDS = ("response.completed", "response.incomplete")
+CALLS = (
+    "response.output_item.added",
+    "response.function_call_arguments.delta",
+    "response.function_call_arguments.done",
+    "response.custom_tool_call_input.delta",
+    "response.custom_tool_call_input.done",
+    "response.output_item.done",
+)
+
+
+# What a custom tool's text becomes: the arguments of a function (as_functions.py), in pieces.
+OPENING, CLOSING = as_arguments("\0").split(json.dumps("\0")[1:-1])
 
 
 class ResponsesDecoder(StreamDecoder):
-    def __init__(self) -> None:
-        self.calls: dict[int, int] = {}  # output index -> call number
-        self.failed = False
+    """Tells items apart by their output index; where there is none, by their order."""
+
+    says_its_end = True  # response.completed
+
+    def __init__(self, offered: Collection[str] = ()) -> None:
+        super().__init__(offered)
+        self.calls = Calls(offered)
+        self.last = 0  # output index of the item that began last
+        self.customs: set[int] = set()  # output indices of custom calls whose text has begun
 
     def feed(self, data: dict[str, Any]) -> list[StreamEvent]:
         kind, response = text_of(data, "type"), object_of(data, "response")
@@ -57,23 +78,55 @@ class ResponsesDecoder(StreamDecoder):
             return [TextDelta(0, text_of(data, "delta"), refusal=True)]
         if kind in THINKING:
             return [ThinkingDelta(0, text_of(data, "delta"))]
-        if kind in ("response.output_item.added", "response.function_call_arguments.delta"):
-            return self._call(data)
+        if kind in CALLS:
+            return told(0, self._call(kind, data))
         if kind in ENDS:
             usage = usage_of(object_of(response, "usage"))
-            return [*([UsageSeen(usage)] if usage else []), Finish(0, finish_of(response)), End()]
+            last = told(0, self.calls.settle())
+            return [*last, *([UsageSeen(usage)] if usage else []), Finish(0, finish_of(response)), End()]
         if kind in ("error", "response.failed") or (not kind and data.get("error")):
             return [decode_failure(response if kind == "response.failed" else data)]
         return []
 
-    def _call(self, data: dict[str, Any]) -> list[StreamEvent]:
-        place, item = count_of(data, "output_index") or 0, object_of(data, "item")
-        if item and item.get("type") not in ("message", "reasoning"):  # a call, whoever runs it
-            number = self.calls[place] = len(self.calls)
-            name = text_of(item, "name") or text_of(item, "type")
-            return [ToolDelta(0, number, text_of(item, "call_id"), name, text_of(item, "arguments"))]
-        known = self.calls.get(place)
-        return [] if known is None or item else [ToolDelta(0, known, "", "", text_of(data, "delta"))]
+    def _call(self, kind: str, data: dict[str, Any]) -> list[CallPiece]:
+        index, item = count_of(data, "output_index"), object_of(data, "item")
+        if kind == "response.output_item.added":
+            place = self.last = self.last + 1 if index is None else index
+            if not item or item.get("type") in ("message", "reasoning"):
+                self.calls.drop(place)
+                return []
+            return self.calls.begin(place, text_of(item, "call_id"), _name_in(item), text_of(item, "arguments"))
+        place = self.last if index is None else index
+        if not self.calls.has(place):
+            return []
+        text = text_of(data, "delta")
+        match kind.removeprefix("response."):
+            case "function_call_arguments.delta":
+                return self.calls.feed(place, "", "", text)
+            case "custom_tool_call_input.delta":
+                opening = "" if place in self.customs else OPENING
+                self.customs.add(place)
+                return self.calls.feed(place, "", "", opening + json.dumps(text, ensure_ascii=False)[1:-1])
+            case "function_call_arguments.done":
+                return self.calls.complete(place, "", text_of(data, "name"), text_of(data, "arguments"))
+            case "output_item.done":
+                said = as_arguments(text_of(item, "input")) if "input" in item else text_of(item, "arguments")
+                out = self._close_custom(place)
+                return out + self.calls.complete(place, text_of(item, "call_id"), _name_in(item), said)
+            case _:
+                return self._close_custom(place)
+
+    def _close_custom(self, place: int) -> list[CallPiece]:
+        if place not in self.customs:
+            return []
+        self.customs.discard(place)
+        return self.calls.feed(place, "", "", CLOSING)
+
+
+def _name_in(item: dict[str, Any]) -> str:
+    """The name of the function or custom tool; of a call that the server runs itself, its kind."""
+    kind = text_of(item, "type")
+    return text_of(item, "name") or ("" if kind in ("function_call", "custom_tool_call") else kind)
 
 
 class _Item:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from switchman.addons.core.dialects.framing import sse
-from switchman.addons.core.dialects.neutral.fields import objects_in, objects_of
+from switchman.addons.core.dialects.neutral.fields import count_of, objects_in, objects_of
 from switchman.addons.core.dialects.wire import ErrorInfo, Wire
 from switchman.addons.core.request.call import Operation
 from switchman.addons.core.streams.slots import Slot
@@ -49,7 +49,7 @@ def chat_slots(obj: dict[str, Any], streamed: bool) -> Iterator[Slot]:
             if not finished:
                 continue
             holder = choice[name] = {}
-        key = choice.get("index", position)
+        key = index if (index := count_of(choice, "index")) is not None else position
         if isinstance(holder.get("content"), list):
             yield from _part_slots(key, holder["content"], finished)
         else:
@@ -71,7 +71,8 @@ def completion_slots(obj: dict[str, Any], streamed: bool) -> Iterator[Slot]:
     for position, choice in enumerate(objects_of(obj, "choices")):
         finished = not streamed or choice.get("finish_reason") is not None
         if finished or "text" in choice:
-            yield Slot(choice.get("index", position), choice, "text", None, finished)
+            index = count_of(choice, "index")
+            yield Slot(position if index is None else index, choice, "text", None, finished)
 
 
 def error_object(error: ErrorInfo) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from switchman.addons.core.servers.urls import parse
 from switchman.addons.core.streams.events import Event
 from switchman.addons.core.streams.reply import ReplyCollector
 from switchman.addons.core.streams.sse import SSESplitter
+from switchman.addons.testing import make_call
 
 TEXT = b'data: {"choices":[{"index":0,"delta":{"content":"a"}}]}\n\n'
 LAST = b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n'
@@ -96,9 +97,19 @@ def test_a_whole_answer_is_one(reply: ReplyCollector | None) -> None:
     assert follows(verdict(status=200, reply=reply)) == GOOD
 
 
-def test_a_stream_of_the_clients_dialect_may_end_without_its_last_word() -> None:
-    """The client got what the server sent, to the byte; not every server says [DONE]."""
-    assert follows(verdict(status=200, reply=collected(TEXT), streamed=True)) == GOOD
+@pytest.mark.parametrize("call", [None, make_call()], ids=["of-no-known-operation", "of-text"])
+def test_a_stream_of_the_clients_dialect_may_end_without_its_last_word(call: Call | None) -> None:
+    """The client got what the server sent, to the byte; not every server says [DONE], but each says why text ends."""
+    assert follows(verdict(status=200, reply=collected(TEXT, LAST), streamed=True, call=call)) == GOOD
+    cut = verdict(status=200, reply=collected(TEXT), streamed=True, call=call)
+    assert follows(cut) == (("stream", "stream", "stream_error", "failure", "failure", False) if call else GOOD)
+
+
+def test_a_stream_that_was_not_read_to_its_end_may_have_said_it() -> None:
+    """An event that was too large, or a collector that broke: nothing is held against the server."""
+    reply = collected(TEXT)
+    reply.missed = True
+    assert follows(verdict(status=200, reply=reply, streamed=True, call=make_call())) == GOOD
 
 
 @pytest.mark.parametrize("events", [(TEXT,), ()])

@@ -220,6 +220,21 @@ def test_no_answer_makes_a_translation_raise(name: FormatName, data: list[dict[s
         assert json.loads(json.dumps(reply))["model"]
 
 
+PREFIXES = {
+    "openai.chat": b'"id":"chatcmpl-abc"',
+    "openai.completion": b'"id":"cmpl-abc"',
+    "openai.responses": b'"id":"resp_abc"',
+    "anthropic.messages": b'"id":"msg_abc"',
+}
+
+
+@pytest.mark.parametrize("name", PREFIXES)
+def test_a_stream_without_a_start_has_an_id_of_its_formats_kind(name: FormatName) -> None:
+    """As a whole reply without an id has."""
+    body = encode(name, [TextDelta(0, "a"), Finish(0, "stop"), End()])
+    assert PREFIXES[name] in body and b'"id":"abc"' not in body
+
+
 def test_text_reaches_the_client_at_once() -> None:
     """Every format passes a piece of text on with the event that brought it."""
     for name in FORMATS:

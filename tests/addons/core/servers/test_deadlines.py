@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from switchman.addons.core.servers.deadlines import NOT_CONNECTED, Deadlines, not_connected
+from switchman.addons.core.servers.deadlines import LINGER, NOT_CONNECTED, Deadlines, not_connected
 from switchman.addons.core.servers.servers import Timeouts
 
 LIMITS = Timeouts(connect=5.0, first_byte=60.0, idle=30.0, total=1000.0)
@@ -221,3 +221,22 @@ def test_a_connection_that_did_not_stand_says_for_how_long_it_was_waited() -> No
     message = not_connected(2.5)
     assert message == "timed out: no connection within the connect deadline of 2.5 s"
     assert message.startswith(NOT_CONNECTED)
+
+
+def test_the_body_need_not_be_waited_for_after_the_last_word() -> None:
+    """A moment, in which the connection may become free; no ping comes in it, and nothing puts it off."""
+    deadlines = streaming(100.0, ping_after=0.1)
+    deadlines.last_word(110.0)
+    assert (deadlines.due, deadlines.expired(110.2)) == (110.0 + LINGER, None)
+    deadlines.hear(110.2)
+    deadlines.last_word(110.2)
+    assert deadlines.expired(110.0 + LINGER) == "last"
+    deadlines.clear()
+    assert (deadlines.due, deadlines.expired(1e9)) == (inf, None)
+
+
+def test_only_a_stream_that_has_begun_has_a_last_word() -> None:
+    """Before that, the deadlines of its start hold."""
+    deadlines = held(100.0)
+    deadlines.last_word(101.0)
+    assert deadlines.due == 160.0

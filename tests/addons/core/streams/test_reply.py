@@ -128,6 +128,37 @@ def test_reasoning_counted_apart_is_added() -> None:
     assert collect(chunk({}, usage={**usage, "total_tokens": 13, **details})).output_tokens == 1
 
 
+def test_calls_without_id_and_index_are_counted_one_by_one() -> None:
+    """Two whole calls, both number 0; OpenAI's pieces, and blocks of Anthropic."""
+    calls = [{"index": 0, "id": "", "function": {"name": name, "arguments": "{}"}} for name in ("f", "g", "g")]
+    assert collect(*[chunk({"tool_calls": [call]}) for call in calls]).tool_calls == 3
+    block = {"type": "content_block_start", "index": 0, "content_block": {"type": "tool_use", "name": "f"}}
+    assert collect(block, block).tool_calls == 2
+    odd = [{"index": [], "id": {}, "function": {"name": 5, "arguments": {"a": 1}}}, {"function": []}, 5]
+    assert collect(chunk({"tool_calls": odd})).tool_calls == 1
+    whole = ReplyCollector()
+    whole.feed_whole({"choices": [{"message": {"tool_calls": calls[:2]}}]})
+    assert whole.tool_calls == 2
+
+
+@pytest.mark.parametrize(
+    ("datas", "finished", "ended"),
+    [
+        ([chunk({"content": "a"})], False, False),
+        ([chunk({"content": "a"}), chunk({}, "stop")], True, False),
+        ([chunk({"content": "a"}), "[DONE]"], True, True),
+        ([{"type": "message_delta", "delta": {"stop_reason": "end_turn"}}], False, False),
+        ([{"type": "message_delta", "delta": {"stop_reason": "end_turn"}}, {"type": "message_stop"}], True, True),
+        ([{"message": {"content": "a"}, "done": True}], True, True),
+    ],
+    ids=["text", "reason", "done", "anthropic-reason", "anthropic-stop", "ollama"],
+)
+def test_when_a_reply_is_complete_and_when_its_stream(datas: list[Any], finished: bool, ended: bool) -> None:
+    """Some OpenAI servers say a reason and no more; each one of Anthropic's says message_stop, named or not."""
+    reply = collect({"choices": [{"delta": {"content": "first"}}]} if "choices" in datas[0] else {"model": "m"}, *datas)
+    assert (reply.finished, reply.ended, reply.was_cut) == (finished, ended, not finished)
+
+
 def test_openai_tool_calls() -> None:
     """A call in pieces counts once; calls are told apart by index, or by id where a server gives none."""
     pieces = [{"index": 0, "id": "a"}, {"index": 0}, {"index": 1, "id": "b"}, {"id": "c"}, {"id": "d"}]

@@ -125,6 +125,14 @@ def test_tool_calls_are_put_together_from_their_pieces() -> None:
     assert found is not None and found.tool_calls == ('f {"a": 1}',)
 
 
+def test_calls_of_a_stream_are_shown_one_by_one() -> None:
+    """Two whole ones with one index and no id, and one whose name is in each of its pieces."""
+    pieces = [("f", '{"a":1}'), ("g", "{}"), ("h", '{"b"'), ("h", ":2}")]
+    calls = [{"index": 0, "function": {"name": name, "arguments": text}} for name, text in pieces]
+    found = answered(sse(*[{"choices": [{"index": 0, "delta": {"tool_calls": [call]}}]} for call in calls]))
+    assert found is not None and found.tool_calls == ('f {"a":1}', "g {}", 'h {"b":2}')
+
+
 def test_only_the_first_choice_is_told_and_all_are_counted() -> None:
     """Interleaved choices would be a salad."""
     found = answered(

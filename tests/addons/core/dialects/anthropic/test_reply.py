@@ -137,7 +137,8 @@ def test_a_message_is_written() -> None:
 @pytest.mark.parametrize(("finish", "word"), [*FINISH_WORDS.items(), (None, "end_turn")])
 def test_the_stop_reason_is_anthropics_word(finish: FinishReason | None, word: str) -> None:
     """And is read again as what it was."""
-    obj = written(Text("a"), finish=finish)
+    called = [ToolCall("c", "f", "{}")] if finish == "tool_calls" else []
+    obj = written(Text("a"), *called, finish=finish)
     assert obj["stop_reason"] == word
     assert decode_reply(obj).choices[0].finish == (finish or "stop")
 

@@ -25,6 +25,7 @@ from switchman.addons.core.dialects.wire import ErrorInfo
             id="a-start",
         ),
         pytest.param({"type": "content_block_stop", "index": 2}, [(2, None, True)], id="a-stop"),
+        pytest.param({"type": "content_block_stop", "index": []}, [(0, None, True)], id="a-stop-of-an-odd-index"),
         pytest.param(
             {"type": "content_block_delta", "delta": {"type": "thinking_delta", "thinking": "a"}}, [], id="a-thought"
         ),

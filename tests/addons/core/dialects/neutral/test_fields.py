@@ -7,11 +7,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from switchman.addons.core.dialects.neutral.fields import (
-    ObjectScan,
     arguments_object,
     arguments_text,
     count_of,
@@ -132,39 +130,3 @@ def test_arguments_are_an_object_whatever_the_model_wrote(written: str, expected
 def test_arguments_are_compact_text(value: Any, expected: str) -> None:
     """A text is the model's own, blanks and all; anything else is written as JSON."""
     assert arguments_text(value) == expected
-
-
-@given(pieces=st.lists(st.text(alphabet='{}[]"\\\\a ', min_size=1, max_size=6), max_size=6), value=arguments)
-@settings(max_examples=100, deadline=None)
-def test_an_object_in_pieces_is_whole_at_its_last_brace(pieces: list[str], value: str) -> None:
-    """Braces, quotes and backslashes within its strings end nothing, wherever it is cut."""
-    text = json.dumps({"a": pieces, "b": {"c": value}})
-    for cut in range(len(text)):
-        scan = ObjectScan()
-        scan.feed(text[:cut])
-        assert not scan.whole
-        scan.feed(text[cut:])
-        assert scan.whole
-    scan = ObjectScan()
-    assert [(scan.feed(sign), scan.whole)[1] for sign in text] == [False] * (len(text) - 1) + [True]
-
-
-@pytest.mark.parametrize(
-    "written",
-    [pytest.param("", id="nothing"), pytest.param('{"a":"}', id="quoted-brace"), pytest.param("a b", id="words")],
-)
-def test_what_is_no_whole_object_is_not_whole(written: str) -> None:
-    """A brace within a string closes nothing, and a word opens nothing."""
-    scan = ObjectScan()
-    scan.feed(written)
-    assert not scan.whole
-
-
-def test_a_backslash_at_the_end_of_a_piece_escapes_the_next_one() -> None:
-    """The quote that follows it in another piece does not end the string."""
-    scan = ObjectScan()
-    for piece in ('{"a":"\\', "", '"}', '"'):
-        scan.feed(piece)
-        assert not scan.whole
-    scan.feed("}")
-    assert scan.whole

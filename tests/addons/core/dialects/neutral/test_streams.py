@@ -87,8 +87,8 @@ def test_a_reply_in_order() -> None:
     ids=lambda event: type(event).__name__ + ("" if getattr(event, "text", "a") else "-empty"),
 )
 def test_a_reply_begins_by_itself(event: StreamEvent) -> None:
-    """A server that names neither id nor model: the stamp's are taken, and begun once."""
-    assert written(event, Start("late", "late"), end=False)[0] == "start abc asked"
+    """A server that names neither id nor model: an id of the format's own kind, the stamp's model, and begun once."""
+    assert written(event, Start("late", "late"), TextDelta(0, "b"), End())[0] == "start  asked"
     assert sum(line.startswith("start") for line in written(event, Start("late", "late"))) == 1
 
 

@@ -56,7 +56,7 @@ def test_a_chat_reply_is_read() -> None:
         "eval_count": 0,
         "eval_duration": 4,
     }
-    parts = (Thinking("hm"), Text("a"), ToolCall("c", "f", '{"x":1}'), ToolCall("", "", "{}"))
+    parts = (Thinking("hm"), Text("a"), ToolCall("c", "f", '{"x":1}'))  # a call without a name says nothing
     reply = decode_reply(obj)
     assert reply.choices == (Choice(0, parts, "tool_calls"),)
     assert (reply.id, reply.model, reply.usage, reply.timings) == ("", "llama3", Usage(3, 0), Timings(9, 1, 2, 4))

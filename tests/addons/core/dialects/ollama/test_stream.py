@@ -42,10 +42,13 @@ STAMP = Stamp("abc", 1_700_000_000.0, "m", include_usage=True)
             {
                 "message": {
                     "content": "",
-                    "tool_calls": [{"function": {"name": "f", "arguments": {"x": 1}}}, {"id": "c"}],
+                    "tool_calls": [
+                        {"function": {"name": "f", "arguments": {"x": 1}}},
+                        {"id": "c", "function": {"name": "g"}},
+                    ],
                 }
             },
-            [ToolDelta(0, 0, "", "f", '{"x":1}'), ToolDelta(0, 1, "c", "", "{}")],
+            [ToolDelta(0, 0, "", "f", '{"x":1}'), ToolDelta(0, 1, "c", "g", "{}")],
             id="calls",
         ),
         pytest.param(
@@ -69,10 +72,14 @@ def test_each_kind_of_line(data: dict[str, Any], events: list[StreamEvent]) -> N
 
 def test_the_first_line_begins_the_reply() -> None:
     """Whatever it says; calls are counted over all lines."""
-    line = {"model": "m", "created_at": "1970-01-01T00:00:01Z", "message": {"tool_calls": [{"id": "c"}]}}
+    line = {
+        "model": "m",
+        "created_at": "1970-01-01T00:00:01Z",
+        "message": {"tool_calls": [{"id": "c", "function": {"name": "f"}}]},
+    }
     decoder = LineDecoder()
-    assert decoder.feed(line) == [Start("", "m", 1.0), ToolDelta(0, 0, "c", "", "{}")]
-    assert decoder.feed(line) == [ToolDelta(0, 1, "c", "", "{}")]
+    assert decoder.feed(line) == [Start("", "m", 1.0), ToolDelta(0, 0, "c", "f", "{}")]
+    assert decoder.feed(line) == [ToolDelta(0, 1, "", "f", "{}")]
     assert LineDecoder().feed({}) == [Start("", "")]
 
 

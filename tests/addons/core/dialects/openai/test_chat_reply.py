@@ -107,8 +107,10 @@ def test_the_calls_of_a_message(message: dict[str, Any], calls: list[ToolCall]) 
     [
         ("stop", [], "stop"),
         ("length", [], "length"),
-        ("tool_calls", [], "tool_calls"),
-        ("function_call", [], "tool_calls"),
+        ("tool_calls", [], "stop"),
+        ("function_call", [], "stop"),
+        ("tool_calls", [{"function": {"name": "f"}}], "tool_calls"),
+        ("function_call", [{"function": {"name": "f"}}], "tool_calls"),
         ("content_filter", [], "content_filter"),
         ("eos", [], "stop"),
         (None, [], "stop"),

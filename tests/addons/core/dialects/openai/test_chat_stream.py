@@ -59,7 +59,7 @@ def read(*deltas: dict[str, Any], finish: str | None = None) -> list[StreamEvent
             [ToolDelta(0, 0, "c", "f", '{"a":1}')],
             id="a-call-as-an-object",
         ),
-        pytest.param({"tool_calls": [{"index": 0, "id": "c"}]}, [ToolDelta(0, 0, "c", "", "")], id="only-an-id"),
+        pytest.param({"tool_calls": [{"index": 0, "id": "c"}]}, [], id="only-an-id"),
         pytest.param(
             {"function_call": {"name": "f", "arguments": "{}"}}, [ToolDelta(0, 0, "", "f", "{}")], id="a-call-of-old"
         ),
@@ -100,11 +100,11 @@ def test_the_reply_begins_with_the_first_chunk_that_says_something() -> None:
 
 def test_choices_are_told_apart() -> None:
     """By index, or by their place where there is none; each counts its own calls."""
-    call = {"tool_calls": [{"index": 0, "id": "c", "function": {"name": "f"}}]}
+    call = {"tool_calls": [{"index": 0, "id": "c", "function": {"name": "f", "arguments": "{"}}]}
     decoder = ChatDecoder()
     decoder.started = True
     events = decoder.feed({"choices": [{"index": 1, "delta": call}, {"index": 0, "delta": call}]})
-    assert events == [ToolDelta(1, 0, "c", "f", ""), ToolDelta(0, 0, "c", "f", "")]
+    assert events == [ToolDelta(1, 0, "c", "f", "{"), ToolDelta(0, 0, "c", "f", "{")]
     events = decoder.feed({"choices": [{"delta": {"content": "a"}}, {"delta": {"content": "b"}}]})
     assert events == [TextDelta(0, "a"), TextDelta(1, "b")]
 
@@ -185,10 +185,10 @@ def test_calls_are_told_apart_as_servers_really_send_them(
 def test_pieces_without_an_index_belong_to_the_last_call() -> None:
     """A piece with an id or a name begins another."""
     pieces = [{"id": "a", "function": {"name": "f"}}, {"function": {"arguments": "{}"}}, {"function": {"name": "g"}}]
-    assert read({"tool_calls": pieces}) == [
-        ToolDelta(0, 0, "a", "f", ""),
-        ToolDelta(0, 0, "", "", "{}"),
+    assert read({"tool_calls": pieces}, finish="tool_calls") == [
+        ToolDelta(0, 0, "a", "f", "{}"),
         ToolDelta(0, 1, "", "g", ""),
+        Finish(0, "tool_calls"),
     ]
 
 
@@ -276,7 +276,7 @@ def test_a_custom_tools_text_is_held_till_it_is_whole() -> None:
     assert encoder.feed(ToolDelta(0, 0, "c", "patch", '{"input":')) == b""
     assert b'"name":"f"' in encoder.feed(ToolDelta(0, 1, "d", "f", "{}"))
     assert encoder.feed(ToolDelta(0, 0, "", "", '"a"}')) == b""
-    out = encoder.feed(Finish(0, "tool_calls"))
+    out = encoder.feed(Finish(0, "tool_calls")) + encoder.feed(End())
     assert b'{"index":0,"id":"c","type":"custom","custom":{"name":"patch","input":"a"}}' in out
 
 
@@ -290,7 +290,7 @@ def test_a_failure_is_an_error_chunk(type: str | None) -> None:
 
 def test_a_stream_read_and_written_again_is_the_same() -> None:
     """What one of these writes, the other reads, id and time included."""
-    decoder = ChatDecoder()
+    decoder = ChatDecoder(["f", "g"])
     events = [event for chunk in chunks_of(encoded(EVENTS)) for event in decoder.feed(chunk)]
     assert encoded([*events, End()]) == encoded(EVENTS)
     parts = assemble(events).choices[0].parts

@@ -102,7 +102,7 @@ def test_a_reply_of_another_shape_is_an_empty_one(obj: dict[str, Any]) -> None:
 def test_why_a_response_ended(obj: dict[str, Any], finish: FinishReason) -> None:
     """Calls end it as such."""
     assert finish_of(obj) == finish
-    called = decode_reply({**obj, "output": [{"type": "function_call", "call_id": "c"}]}).choices[0].finish
+    called = decode_reply({**obj, "output": [{"type": "function_call", "call_id": "c", "name": "f"}]}).choices[0].finish
     assert called == ("tool_calls" if finish == "stop" else finish)
 
 

@@ -117,6 +117,36 @@ def test_pieces_belong_to_the_call_at_their_place() -> None:
     ]
 
 
+def test_a_custom_tools_text_becomes_the_arguments_of_a_function() -> None:
+    """Piece by piece; a text that its end says for the first time counts too."""
+    item = {"type": "custom_tool_call", "call_id": "c", "name": "patch", "input": ""}
+    text = 'a "quoted"\n\\line é'
+    added = {"type": "response.output_item.added", "output_index": 1, "item": item}
+    pieces = [
+        {"type": "response.custom_tool_call_input.delta", "output_index": 1, "delta": text[:9]},
+        {"type": "response.custom_tool_call_input.delta", "output_index": 1, "delta": text[9:]},
+    ]
+    done = {"type": "response.custom_tool_call_input.done", "output_index": 1, "input": text}
+    last = {"type": "response.output_item.done", "output_index": 1, "item": {**item, "input": text}}
+    for events in ([added, *pieces, done, last], [added, *pieces, last], [added, done, last], [added, last]):
+        decoder = ResponsesDecoder()
+        found = [event for data in events for event in decoder.feed(data)]
+        assert found[0] == ToolDelta(0, 0, "c", "patch", "")
+        arguments = "".join(event.arguments for event in found if isinstance(event, ToolDelta))
+        assert json.loads(arguments) == {"input": text}
+
+
+def test_a_name_that_only_the_end_of_a_call_says() -> None:
+    """Nothing goes out before it; arguments that were streamed are not said twice."""
+    decoder = ResponsesDecoder()
+    item = {"type": "function_call", "call_id": "c", "name": ""}
+    assert decoder.feed({"type": "response.output_item.added", "item": item}) == []
+    assert decoder.feed({"type": "response.function_call_arguments.delta", "delta": '{"a":1}'}) == []
+    done = {"type": "response.function_call_arguments.done", "name": "f", "arguments": '{"a":1}'}
+    assert decoder.feed(done) == [ToolDelta(0, 0, "c", "f", '{"a":1}')]
+    assert decoder.feed({"type": "response.output_item.done", "item": {**item, "name": "f"}}) == []
+
+
 # ---- written -----------------------------------------------------------------------------------------------------
 
 
@@ -213,7 +243,7 @@ def test_what_it_writes_it_reads(decode: Any) -> None:
         Thinking("Hm 😀"),
         Text("Grüezi\n"),
         ToolCall("c", "f", '{"a":1}'),
-        ToolCall("call_abc_0_1", "g", ""),
+        ToolCall("call_abc_0_1", "g", "{}"),
     )
     assert (reply.id, reply.usage) == ("resp_1", Usage(1, 2, 0, 0, 0, 3))
 

@@ -20,6 +20,7 @@ from switchman.addons.core.dialects.wire import ErrorInfo
 from switchman.addons.core.request.call import Endpoint
 
 OPENAI_CHAT = Endpoint("openai", "chat", "/v1/chat/completions")
+OPENAI_COMPLETION = Endpoint("openai", "completion", "/v1/completions")
 
 
 def texts(endpoint: Endpoint, obj: dict[str, Any], streamed: bool) -> list[tuple[Any, Any, str | None, bool]]:
@@ -38,6 +39,14 @@ def test_a_chat_chunk_has_one_slot_for_each_choice() -> None:
         (1, "b", "reasoning_content", False),
         (0, "a", "reasoning_content", True),
     ]
+
+
+@pytest.mark.parametrize("index", [[], {}, "0", None, True, 0.0])
+def test_an_index_of_another_type_is_none(index: Any) -> None:
+    """The choice then has its place for a key, which stages can look up."""
+    (slot,) = text_slots(OPENAI_CHAT, {"choices": [{"index": index, "delta": {"content": "a"}}]}, True)
+    (text,) = text_slots(OPENAI_COMPLETION, {"choices": [{"index": index, "text": "a"}]}, True)
+    assert (slot.key, text.key) == (0, 0)
 
 
 def test_a_choice_that_ends_without_a_delta_still_has_a_place_for_text() -> None:
