@@ -88,6 +88,13 @@ def test_linking_is_the_same_each_time_and_leaves_the_rest() -> None:
     assert link(()) == ()
 
 
+def test_a_made_id_is_nobody_elses() -> None:
+    """A client may have such ids itself, from another router or from this one."""
+    conversation = (calls(("call00002", "f")), results(("call00002", "f")), calls(("", "g"), ("", "h")))
+    linked = link(conversation)
+    assert [call.id for message in linked for call in message.calls()] == ["call00002", "call00003", "call00004"]
+
+
 # ---- results without calls ---------------------------------------------------------------------------------------
 
 
