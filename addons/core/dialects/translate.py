@@ -22,6 +22,7 @@ from switchman.addons.core.dialects.neutral.documents import with_documents
 from switchman.addons.core.dialects.neutral.fitting.hosted import without_hosted_parts
 from switchman.addons.core.dialects.neutral.fitting.names import NO_NAMES, ClientNames, with_fitting_names
 from switchman.addons.core.dialects.neutral.fitting.rounds import in_rounds
+from switchman.addons.core.dialects.neutral.fitting.schemas import with_narrow_schemas
 from switchman.addons.core.dialects.neutral.form import EMPTY, Failed, Finish, FormatName, Reply, Stamp, StreamEvent
 from switchman.addons.core.dialects.neutral.limits import Malformed, Notes, Untranslatable
 from switchman.addons.core.dialects.neutral.linking import without_orphans
@@ -151,7 +152,9 @@ def translate_request(
     request, tools = as_functions(with_documents(request, notes), notes)
     request = without_hosted_parts(without_billing(request, notes), notes)
     request = in_rounds(without_orphans(request, notes), notes)
-    request, names = with_fitting_names(request, notes)
+    if quirks.narrow_schemas:
+        request = with_narrow_schemas(request, notes)
+    request, names = with_fitting_names(request, notes, letter_first=bool(quirks.narrow_schemas))
     if not (server == "openai" and quirks.developer_role):  # which takes system messages anywhere
         request = in_turns(request, notes)
     out = encode(request, notes, quirks)
