@@ -23,9 +23,18 @@ from switchman.addons.core.dialects.neutral.fitting.hosted import without_hosted
 from switchman.addons.core.dialects.neutral.fitting.names import NO_NAMES, ClientNames, with_fitting_names
 from switchman.addons.core.dialects.neutral.fitting.rounds import in_rounds
 from switchman.addons.core.dialects.neutral.fitting.schemas import with_narrow_schemas
-from switchman.addons.core.dialects.neutral.form import EMPTY, Failed, Finish, FormatName, Reply, Stamp, StreamEvent
+from switchman.addons.core.dialects.neutral.form import (
+    EMPTY,
+    Failed,
+    Finish,
+    FormatName,
+    Reply,
+    Request,
+    Stamp,
+    StreamEvent,
+)
 from switchman.addons.core.dialects.neutral.limits import Malformed, Notes, Untranslatable
-from switchman.addons.core.dialects.neutral.linking import without_orphans
+from switchman.addons.core.dialects.neutral.linking import with_places, without_orphans
 from switchman.addons.core.dialects.neutral.sampling import STANDARD, Quirks
 from switchman.addons.core.dialects.neutral.streams import CUT_SHORT, StreamDecoder, StreamEncoder
 from switchman.addons.core.dialects.neutral.turns import in_turns, without_billing
@@ -150,7 +159,7 @@ def translate_request(
     assert encode is not None  # target_format never gives Responses
     notes = Notes(origin, server)
     request, tools = as_functions(with_documents(request, notes), notes)
-    request = without_hosted_parts(without_billing(request, notes), notes)
+    request = without_hosted_parts(_without_empty_systems(without_billing(request, notes)), notes)
     request = in_rounds(without_orphans(request, notes), notes)
     if quirks.narrow_schemas:
         request = with_narrow_schemas(request, notes)
@@ -167,6 +176,12 @@ def translate_request(
         stamp = replace(stamp, prompt_tokens=lambda: body_facts(body).tokens)
     answer = ChatTranslation(origin, target, stamp, ClientNames(names))
     return Outbound(CODECS[target].path, out, tuple(notes.warnings), stream, answer)
+
+
+def _without_empty_systems(request: Request) -> Request:
+    """The request without system messages that say nothing, such as one that was only the note for the bill."""
+    placed = with_places(request)
+    return replace(placed, messages=tuple(one for one in placed.messages if one.parts or one.role != "system"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -254,6 +254,8 @@ DEFAULTS: Final[Mapping[str, Any]] = {
     "suffix": "",
     "template": "",
     "context": [],
+    "format": "",
+    "annotations": [],
 }
 
 

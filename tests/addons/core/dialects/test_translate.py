@@ -396,6 +396,15 @@ def test_responses_become_a_chat() -> None:
     assert [warning.split(" was ")[0] for warning in out.warnings] == ["input[1].thinking"]
 
 
+@pytest.mark.parametrize("server", ["openai", "ollama"])
+def test_a_system_message_that_says_nothing_is_none(server: DialectName) -> None:
+    """Nothing is left of one that was only the note for the bill; templates would write an empty one."""
+    note = [{"type": "text", "text": "x-anthropic-billing-header: cc_version=2.1; cch=1;"}]
+    body = {"model": "m", "max_tokens": 9, "system": note, "messages": [{"role": "user", "content": "hi"}]}
+    out = translate("/v1/messages", body, server)
+    assert out.body["messages"] == [{"role": "user", "content": "hi"}]
+
+
 # ---- what cannot be said -----------------------------------------------------------------------------------------
 
 

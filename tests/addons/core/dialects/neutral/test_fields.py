@@ -168,3 +168,18 @@ def test_a_backslash_at_the_end_of_a_piece_escapes_the_next_one() -> None:
         assert not scan.whole
     scan.feed("}")
     assert scan.whole
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ('{"a":NaN}', {"a": None}),
+        ('{"a":[Infinity,-Infinity,1.5]}', {"a": [None, None, 1.5]}),
+        ('{"a":1e999}', {"a": None}),
+        ('{"a":"NaN"}', {"a": "NaN"}),
+    ],
+)
+def test_numbers_that_json_does_not_have_are_null(text: str, value: Any) -> None:
+    """Python's own encoder writes them, and no other decoder reads them."""
+    assert arguments_object(text) == value
+    assert json.loads(arguments_text(json.loads(text)), parse_constant=pytest.fail) == value
