@@ -7,6 +7,7 @@ A conversation that goes on elsewhere (a failover, another rule, another model) 
   so are the requests that follow (`Refusals`).
 - Mistral and Gemini refuse members that they do not know ("Extra inputs are not permitted", reasoning_content), and all
   but Mistral parts of the type `thinking`.
+- OpenAI refuses ids of calls that are longer than its own, Mistral all that are not like its own.
 - DeepSeek refuses a call that has lost its thoughts, and Gemini 3 one without its signature. Those get a blank.
 - Anthropic refuses thinking itself, where the last answer calls tools and does not begin with a signed thought.
 """
@@ -16,13 +17,13 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from switchman.addons.core.dialects.neutral.fields import object_of, objects_in, text_of
 from switchman.addons.core.dialects.neutral.fitting.names import fitting_id
 from switchman.addons.core.dialects.neutral.sampling import STANDARD, Quirks
-from switchman.addons.core.dialects.openai.families import GEMINI, MISTRAL, UNSIGNED
+from switchman.addons.core.dialects.openai.families import GEMINI, MISTRAL, UNSIGNED, mistral_id
 from switchman.addons.core.dialects.passing.unsigned import is_ours, objects, without_blocks
 from switchman.addons.core.request.call import Call
 from switchman.addons.core.request.jsonedit import REMOVE
@@ -76,7 +77,7 @@ def portable(call: Call, to: Origin) -> Portable:
         return NOTHING
     if call.dialect == "anthropic":
         return _messages(call, to)
-    return _chat(call, to) if call.dialect == "openai" else NOTHING
+    return _with_ids(_chat(call, to), call, to) if call.dialect == "openai" else NOTHING
 
 
 def speaks_of_thoughts(message: str) -> bool:
@@ -224,6 +225,26 @@ def _chat(call: Call, to: Origin) -> Portable:
             edits[(*place, "reasoning_content")] = text_of(message, "reasoning") or UNTHOUGHT
     warning = "messages.reasoning was changed for this server: it refuses thoughts of another one, or calls without any"
     return Portable(edits, (warning,) if edits else (), left)
+
+
+def _with_ids(passed: Portable, call: Call, to: Origin) -> Portable:
+    """With ids of calls as OpenAI and Mistral take them, where the server is known to be theirs."""
+    if to.quirks.openai_fields is None or '"tool_calls"' not in call.text:
+        return passed
+    is_mistrals = not to.quirks.openai_fields and bool(MISTRAL.search(to.model))
+    if not (is_mistrals or to.quirks.openai_fields):
+        return passed
+    edits: Edits = {}
+    for at, message in objects(call.body.get("messages")):
+        ids = [(("tool_calls", i, "id"), one) for i, one in objects(message.get("tool_calls"))]
+        for place, one in [*ids, (("tool_call_id",), message)]:
+            if id := text_of(one, str(place[-1])):
+                fitted = mistral_id(id) if is_mistrals else fitting_id(id, "openai")
+                edits |= {("messages", at, *place): fitted} if fitted != id else {}
+    if not edits:
+        return passed
+    warning = "messages.tool_calls.id was changed for this server: it refuses ids of this form"
+    return replace(passed, edits=passed.edits | edits, warnings=(*passed.warnings, warning))
 
 
 def _was_refused(value: Any, to: Origin) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -29,11 +30,11 @@ CHAT, RESPONSES, MESSAGES, OLLAMA = "/v1/chat/completions", "/v1/responses", "/v
 # ---- who made the thoughts: the conversation as a client has it --------------------------------------------------
 
 
-def chat(message: dict[str, Any], call: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
+def chat(message: dict[str, Any], call: dict[str, Any] | None = None, id: str = "call_1") -> tuple[str, dict[str, Any]]:
     function = {"name": "weather", "arguments": "{}"}
-    calls = [{"id": "call_1", "type": "function", "function": function, **(call or {})}]
+    calls = [{"id": id, "type": "function", "function": function, **(call or {})}]
     said = {"role": "assistant", "content": None, "tool_calls": calls, **message}
-    return CHAT, {"messages": [HI, said, {"role": "tool", "tool_call_id": "call_1", "content": "5"}]}
+    return CHAT, {"messages": [HI, said, {"role": "tool", "tool_call_id": id, "content": "5"}]}
 
 
 def messages(*blocks: dict[str, Any], id: str = "toolu_1") -> tuple[str, dict[str, Any]]:
@@ -70,7 +71,13 @@ MAKERS: dict[str, tuple[str, dict[str, Any]]] = {
     "vllm": chat({"reasoning": "hm"}),
     "gemini": chat({}, GOOGLES),
     "mistral": chat(
-        {"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}, {"type": "text", "text": "a"}]}
+        {
+            "content": [
+                {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]},
+                {"type": "text", "text": "a"},
+            ]
+        },
+        id="abcdef123",
     ),
     "litellm": chat({"thinking_blocks": [thought("claude")], "reasoning_content": "hm"}),
     "openai-responses": responses({"id": "rs_1", "summary": SUMMARY, "encrypted_content": "openai"}),
@@ -268,6 +275,31 @@ def test_what_may_be_the_servers_own_passes_to_the_byte(maker: str, taker: str) 
     out = sent(call, TAKERS[taker], set())
     assert out.content == call.text.replace('"model": "m"', f'"model": {json.dumps(TAKERS[taker].model)}')
     assert out.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("quirks", "model", "id", "fitted"),
+    [
+        pytest.param(Quirks(openai_fields=True), "gpt", "a" * 41, f"{'a' * 31}_SUM", id="openai-long"),
+        pytest.param(Quirks(openai_fields=True), "gpt", "functions.f:0", "functions.f:0", id="openai-odd"),
+        pytest.param(STRICT, "mistral-large", "call_1", "cSUM", id="mistral"),
+        pytest.param(STRICT, "mistral-large", "abcdef123", "abcdef123", id="mistrals-own"),
+        pytest.param(STRICT, "other", "call_1", "call_1", id="strict-but-not-mistral"),
+        pytest.param(Quirks(), "mistral-large", "a" * 41, "a" * 41, id="not-known"),
+    ],
+)
+def test_ids_of_another_server_are_made_to_fit_a_server_that_is_known(
+    quirks: Quirks, model: str, id: str, fitted: str
+) -> None:
+    """The same for the call and its result; the checksum is of the whole id."""
+    call = {"id": id, "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    result = {"role": "tool", "tool_call_id": id, "content": "5"}
+    said = {"messages": [HI, {"role": "assistant", "content": None, "tool_calls": [call]}, result]}
+    out = sent(made_call(CHAT, said), Taker("openai", anything, model, quirks=quirks), set())
+    _, asked, told = json.loads(out.content)["messages"]
+    expected = fitted.replace("SUM", f"{zlib.crc32(id.encode()):08x}")
+    assert (asked["tool_calls"][0]["id"], told["tool_call_id"]) == (expected, expected)
+    assert bool(out.warnings) is (expected != id)
 
 
 def test_only_what_was_refused_is_left_out() -> None:
