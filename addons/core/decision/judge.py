@@ -35,6 +35,8 @@ from switchman.addons.core.streams.reply import ReplyCollector
 REJECTED: Final = frozenset({400, 422})
 # A server without /v1/responses answers one of these.
 NO_SUCH_PATH: Final = frozenset({404, 405, 501})
+# "Item with id 'rs_1' not found": OpenAI's reasoning items can be missing too.
+NO_SUCH_ITEM: Final = frozenset({404})
 # What a server says that wants credentials, or others.
 UNAUTHORIZED: Final = frozenset({401, 403})
 
@@ -250,7 +252,7 @@ def missing_feature(end: Ending) -> Feature | None:
         return None
     if rendered.reasons and end.status in REJECTED and _is_about_thinking(end):
         return "reasoning"
-    if rendered.has_thoughts and end.status in REJECTED and _is_about_thoughts(end):
+    if rendered.has_thoughts and end.status in REJECTED | NO_SUCH_ITEM and _is_about_thoughts(end):
         return "thoughts"
     if rendered.injected and end.status in REJECTED:
         return "usage"

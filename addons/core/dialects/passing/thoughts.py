@@ -39,7 +39,7 @@ TRACES: Final = re.compile(r'"(?:signature|redacted_thinking|encrypted_content|t
 # What servers say of thoughts that they do not take; not of how much to think.
 REFUSED: Final = re.compile(
     r"signature|encrypted.content|redacted_thinking|thinking.{0,3} block|reasoning_content|reasoning_details"
-    r"|'?reasoning'? (?:item|block)|(?:messages|input)\W{0,2}\d+.*(?:reasoning|thinking|thought)",
+    r"|'?reasoning'? (?:item|block)|item with id .?rs_|(?:messages|input)\W{0,2}\d+.*(?:reasoning|thinking|thought)",
     re.IGNORECASE | re.DOTALL,
 )
 

@@ -230,6 +230,7 @@ LACKS: list[tuple[str, int, Any, Any, bytes, Kind]] = [
     ("thoughts", 400, "chat", {"has_thoughts": True}, b'{"error":"Invalid `signature` in `thinking` block"}', "lacks"),
     ("thoughts", 422, "chat", {"has_thoughts": True}, b'{"error":"messages.1.reasoning: not permitted"}', "lacks"),
     ("thoughts", 400, "chat", {"has_thoughts": True}, b'{"error":"bad"}', "refused"),
+    ("thoughts", 404, "responses", {"has_thoughts": True}, b'{"error":"Item with id \'rs_1\' not found."}', "lacks"),
     ("thoughts", 400, "chat", {}, b'{"error":"Invalid `signature` in `thinking` block"}', "refused"),
     ("responses", 404, "responses", {}, b'{"detail":"Not Found"}', "lacks"),
     ("responses", 501, "responses", {}, b"", "lacks"),

@@ -82,6 +82,7 @@ MAKERS: dict[str, tuple[str, dict[str, Any]]] = {
     "litellm": chat({"thinking_blocks": [thought("claude")], "reasoning_content": "hm"}),
     "openai-responses": responses({"id": "rs_1", "summary": SUMMARY, "encrypted_content": "openai"}),
     "azure-responses": responses({"id": "rs_2", "summary": [], "encrypted_content": "azure"}),
+    "stored-responses": responses({"id": "rs_3", "summary": SUMMARY}),
     "translated-responses": responses({"id": f"{ITEM}x", "summary": [], "content": SUMMARY}),
     "anthropic": messages(thought("claude")),
     "anthropic-redacted": messages({"type": "redacted_thinking", "data": "claude"}),
@@ -146,6 +147,8 @@ def deepseek(body: dict[str, Any]) -> str:
 
 def openai_responses(body: dict[str, Any]) -> str:
     for item in body["input"]:
+        if item.get("type") == "reasoning" and not item.get("encrypted_content"):
+            return f"Item with id '{item['id']}' not found. Items are not persisted when `store` is set to false."
         if item.get("type") == "reasoning" and item.get("encrypted_content") != "openai":
             return f"The encrypted content for item {item.get('id')} could not be verified."
     thinks = any(item.get("type") == "reasoning" for item in body["input"])
@@ -330,6 +333,8 @@ def test_other_requests_have_no_thoughts() -> None:
         ("messages.1.content.0: Invalid `signature` in `thinking` block", True),
         ("The encrypted content for item rs_1 could not be verified.", True),
         ("invalid_encrypted_content", True),
+        ("Item with id 'rs_1' not found.", True),
+        ("Item with id 'msg_1' not found.", False),
         ("messages.3.content.0.thinking.signature: Field required", True),
         ("Extra inputs are not permitted, field: 'messages[2].reasoning'", True),
         ("messages.2.assistant.reasoning_content: property is unsupported", True),
