@@ -261,6 +261,14 @@ def test_a_conversation_goes_on_at_every_other_server(maker: str, taker: str) ->
     assert ITEM not in out.content and SIGNATURE not in out.content
 
 
+@pytest.mark.parametrize("taker", ["openai-chat", "deepseek", "gemini", "mistral"])
+@pytest.mark.parametrize("maker", [maker for maker, (path, _) in MAKERS.items() if path == CHAT])
+def test_what_a_server_is_known_to_refuse_is_never_sent_to_it(maker: str, taker: str) -> None:
+    """No answer is lost time, and no refusal is in the log."""
+    out = sent(made_call(*MAKERS[maker]), TAKERS[taker], set())
+    assert TAKERS[taker].refuses(json.loads(out.content)) == ""
+
+
 @pytest.mark.parametrize(
     ("maker", "taker"),
     [
