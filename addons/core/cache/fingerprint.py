@@ -39,7 +39,7 @@ UNFIT: Final = frozenset(
 )  # fmt: skip
 
 # Fields of the internal form that only record how something was written, or repeat what other fields say.
-_FORM_ONLY: Final = frozenset({"shape", "stop_plain", "origin", "model", "stream", "include_usage", "user"})
+_FORM_ONLY: Final = frozenset({"shape", "place", "stop_plain", "origin", "model", "stream", "include_usage", "user"})
 
 # Members of a body that hold what was said.
 _TALK: Final = ("messages", "input", "prompt", "system", "instructions")

@@ -24,6 +24,7 @@ from typing import Final, Literal
 from switchman.addons.core.dialects.errors import decode_error, decode_failure
 from switchman.addons.core.dialects.neutral.form import Failed
 from switchman.addons.core.dialects.neutral.streams import CUT_SHORT
+from switchman.addons.core.dialects.passing.thoughts import speaks_of_thoughts
 from switchman.addons.core.dialects.rendering import Rendered
 from switchman.addons.core.record import Outcome
 from switchman.addons.core.request.call import GENERATING, Call
@@ -35,6 +36,8 @@ from switchman.addons.core.streams.reply import ReplyCollector
 REJECTED: Final = frozenset({400, 422})
 # A server without /v1/responses answers one of these.
 NO_SUCH_PATH: Final = frozenset({404, 405, 501})
+# "Item with id 'rs_1' not found": OpenAI's reasoning items can be missing too.
+NO_SUCH_ITEM: Final = frozenset({404})
 # What a server says that wants credentials, or others.
 UNAUTHORIZED: Final = frozenset({401, 403})
 
@@ -57,7 +60,7 @@ Kind = Literal[
     "left",  # by its client
     "stopped",  # by the router
 ]
-Feature = Literal["reasoning", "usage", "responses"]
+Feature = Literal["reasoning", "usage", "responses", "thoughts"]
 How = FailureKind | Literal["complete", "left"]
 
 # How the log calls an attempt's end, where it has another word for it.
@@ -73,6 +76,7 @@ LACKS: Final[dict[Feature, str]] = {
     "reasoning": "the model refused what it was told of thinking; sent again without",
     "usage": "the server rejected stream_options, which the router had added; sent again without",
     "responses": "the server has no Responses API; sent again as a chat completion",
+    "thoughts": "the server refused thoughts that another one may have made; sent again without them",
 }
 STALE: Final = "the server had closed the idle connection; sent again on a fresh one"
 
@@ -239,7 +243,7 @@ def _health(end: Ending, status: int) -> Literal["answered", "failed"]:
 def telling_statuses(call: Call | None, rendered: Rendered | None) -> frozenset[int]:
     """The statuses that may tell of something the server lacks, which it is then asked without."""
     statuses: frozenset[int] = frozenset()
-    if rendered is not None and (rendered.injected or rendered.reasons):
+    if rendered is not None and (rendered.injected or rendered.reasons or rendered.has_thoughts):
         statuses |= REJECTED
     if call is not None and call.endpoint.operation == "responses" and rendered and rendered.answer is None:
         statuses |= NO_SUCH_PATH
@@ -253,6 +257,8 @@ def missing_feature(end: Ending) -> Feature | None:
         return None
     if rendered.reasons and end.status in REJECTED and _is_about_thinking(end):
         return "reasoning"
+    if rendered.has_thoughts and end.status in REJECTED | NO_SUCH_ITEM and _is_about_thoughts(end):
+        return "thoughts"
     if rendered.injected and end.status in REJECTED:
         return "usage"
     asked_responses = end.call.endpoint.operation == "responses" and rendered.answer is None
@@ -267,6 +273,14 @@ def _is_about_thinking(end: Ending) -> bool:
         return False
     error = decode_error(end.status, end.body)
     return any(word in f"{error.message} {error.param}".lower() for word in ("think", "reasoning"))
+
+
+def _is_about_thoughts(end: Ending) -> bool:
+    """``Invalid `signature` in `thinking` block`` (Anthropic), `Extra inputs are not permitted` (Mistral, by place)."""
+    if end.body is None or end.status is None:
+        return False
+    error = decode_error(end.status, end.body)
+    return speaks_of_thoughts(f"{error.message} {error.param} {error.code}")
 
 
 def _is_about_model(end: Ending) -> bool:

@@ -6,16 +6,17 @@ decision names is edited in the original text; where it does not, the request is
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from switchman.addons.core.dialects import endpoint_of
 from switchman.addons.core.dialects.neutral.fields import without
+from switchman.addons.core.dialects.neutral.fitting.schemas import REASON, narrowing_edits
 from switchman.addons.core.dialects.neutral.form import Stamp
 from switchman.addons.core.dialects.neutral.sampling import STANDARD, Quirks
+from switchman.addons.core.dialects.passing.thoughts import Origin, portable
 from switchman.addons.core.dialects.translate import Translation, needs_translation, translate_request
-from switchman.addons.core.dialects.unsigned import without_unsigned
 from switchman.addons.core.request import jsonedit
 from switchman.addons.core.request.call import Call, DialectName, Endpoint, Form
 from switchman.addons.core.request.multipart import replaced
@@ -41,7 +42,7 @@ class ServerProfile:
 
     `think`: tell the model to think, or not to; None leaves what the request says. `usage`: the server takes
     `stream_options.include_usage`. `responses`: the OpenAI server has /v1/responses. `reasoning`: the model takes the
-    members of REASONING in a translated request.
+    members of REASONING in a translated request. `is_anthropics` and `refused`: as in passing/thoughts.py.
     """
 
     dialect: DialectName | None
@@ -50,6 +51,8 @@ class ServerProfile:
     responses: bool = True
     reasoning: bool = True
     quirks: Quirks = STANDARD
+    is_anthropics: bool = False
+    refused: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,7 @@ class Rendered:
     injected: bool = False
     streams: bool = False  # translated, and a stream was asked for
     reasons: bool = False  # translated, and the model is told to think, or not to
+    has_thoughts: bool = False  # not translated, and has thoughts of earlier turns that the server may refuse
     warnings: tuple[str, ...] = ()
     fields: tuple[str, ...] = ()  # what was edited in the client's own text: `stream_options.include_usage`
     form: bytes | None = None  # an edited form, in the place of `content`
@@ -105,10 +109,26 @@ def render(call: Call, candidate: Candidate, profile: ServerProfile, stamp: Stam
     edits |= thinking.edits
     if dialect == "openai" and profile.quirks.developer_role is False:
         edits |= _without_developers(call)
-    edits |= without_unsigned(call)
+    model = candidate.model or call.model
+    passed = portable(call, Origin(model, profile.quirks, profile.is_anthropics, profile.refused))
+    edits |= {at: value for at, value in passed.edits.items() if at not in edits}
+    warnings = passed.warnings
+    if dialect == "openai" and profile.quirks.narrow_schemas and (narrow := narrowing_edits(call.body)):
+        edits |= narrow
+        warnings = (*warnings, f"tools were changed for this server: {REASON}")
     text = jsonedit.edit(call.text, edits, call.spans) if edits else call.text
     fields = tuple(".".join(map(str, member)) for member in edits)
-    return Rendered(path, text, bool(edits), call.endpoint, injected=injected, fields=fields, thinking=thinking)
+    return Rendered(
+        path,
+        text,
+        bool(edits),
+        call.endpoint,
+        injected=injected,
+        fields=fields,
+        thinking=thinking,
+        has_thoughts=passed.has_thoughts,
+        warnings=warnings,
+    )
 
 
 def _form(call: Call, form: Form, model: str, path: str) -> Rendered:

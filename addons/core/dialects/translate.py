@@ -20,6 +20,10 @@ from switchman.addons.core.dialects.errors import decode_error
 from switchman.addons.core.dialects.neutral.assembling import StreamFailed, assemble, tell
 from switchman.addons.core.dialects.neutral.characters import WholeCharacters
 from switchman.addons.core.dialects.neutral.documents import with_documents
+from switchman.addons.core.dialects.neutral.fitting.hosted import without_hosted_parts
+from switchman.addons.core.dialects.neutral.fitting.names import NO_NAMES, ClientNames, with_fitting_names
+from switchman.addons.core.dialects.neutral.fitting.rounds import in_rounds
+from switchman.addons.core.dialects.neutral.fitting.schemas import with_narrow_schemas
 from switchman.addons.core.dialects.neutral.form import (
     EMPTY,
     End,
@@ -27,15 +31,17 @@ from switchman.addons.core.dialects.neutral.form import (
     Finish,
     FormatName,
     Reply,
+    Request,
     Stamp,
     StreamEvent,
 )
 from switchman.addons.core.dialects.neutral.limits import Malformed, Notes, Untranslatable
-from switchman.addons.core.dialects.neutral.linking import without_orphans
+from switchman.addons.core.dialects.neutral.linking import with_places, without_orphans
 from switchman.addons.core.dialects.neutral.sampling import STANDARD, Quirks
 from switchman.addons.core.dialects.neutral.streams import CUT_SHORT, StreamDecoder, StreamEncoder
 from switchman.addons.core.dialects.neutral.turns import in_turns, without_billing
 from switchman.addons.core.dialects.openai.as_functions import as_functions
+from switchman.addons.core.dialects.openai.old_calls import has_old_calls
 from switchman.addons.core.dialects.openai.responses_request import echoed
 from switchman.addons.core.dialects.wire import Framing
 from switchman.addons.core.request.bodyfacts import body_facts
@@ -155,18 +161,32 @@ def translate_request(
     assert encode is not None  # target_format never gives Responses
     notes = Notes(origin, server)
     request, tools = as_functions(with_documents(request, notes), notes)
-    request = without_orphans(without_billing(request, notes), notes)
+    request = without_hosted_parts(_without_empty_systems(without_billing(request, notes)), notes)
+    request = in_rounds(without_orphans(request, notes), notes)
+    if quirks.narrow_schemas:
+        request = with_narrow_schemas(request, notes)
+    request, names = with_fitting_names(request, notes, letter_first=bool(quirks.narrow_schemas))
     if not (server == "openai" and quirks.developer_role):  # which takes system messages anywhere
         request = in_turns(request, notes)
     out = encode(request, notes, quirks)
     taken = frozenset(call.id for message in request.messages for call in message.calls())
     offered = frozenset(tool.name for tool in request.tools or () if tool.opaque is None)
-    stamp = replace(stamp, include_usage=request.include_usage, tools=tools, taken=taken, offered=offered)
+    old = origin == "openai.chat" and has_old_calls(body)
+    stamp = replace(
+        stamp, include_usage=request.include_usage, tools=tools, taken=taken, offered=offered, old_calls=old
+    )
     if origin == "openai.responses":
         stamp = replace(stamp, settings=echoed(body))
     if origin == "anthropic.messages" and stamp.prompt_tokens is None:
         stamp = replace(stamp, prompt_tokens=lambda: body_facts(body).tokens)
-    return Outbound(CODECS[target].path, out, tuple(notes.warnings), stream, ChatTranslation(origin, target, stamp))
+    answer = ChatTranslation(origin, target, stamp, ClientNames(names))
+    return Outbound(CODECS[target].path, out, tuple(notes.warnings), stream, answer)
+
+
+def _without_empty_systems(request: Request) -> Request:
+    """The request without system messages that say nothing, such as one that was only the note for the bill."""
+    placed = with_places(request)
+    return replace(placed, messages=tuple(one for one in placed.messages if one.parts or one.role != "system"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +196,7 @@ class ChatTranslation(Translation):
     origin: FormatName
     target: FormatName
     stamp: Stamp
+    names: ClientNames = NO_NAMES
 
     @property
     def client(self) -> DialectName:
@@ -186,14 +207,15 @@ class ChatTranslation(Translation):
         return CODECS[self.origin].stream_type
 
     def whole(self, obj: Mapping[str, Any]) -> dict[str, Any]:
-        return CODECS[self.origin].encode_reply(CODECS[self.target].decode_reply(obj), self.stamp)
+        reply = self.names.reply(CODECS[self.target].decode_reply(obj))
+        return CODECS[self.origin].encode_reply(reply, self.stamp)
 
     def stage(self) -> TranslationStage:
         decoder = CODECS[self.target].decoder(self.stamp.offered)
-        return TranslationStage(decoder, CODECS[self.origin].encoder(self.stamp))
+        return TranslationStage(decoder, CODECS[self.origin].encoder(self.stamp), self.names)
 
     def whole_as_stream(self, obj: Mapping[str, Any]) -> bytes:
-        return as_stream(CODECS[self.target].decode_reply(obj), self.origin, self.stamp)
+        return as_stream(self.names.reply(CODECS[self.target].decode_reply(obj)), self.origin, self.stamp)
 
     def gather(self, data: bytes, framing: Framing) -> dict[str, Any]:
         decoder = CODECS[self.target].decoder(self.stamp.offered)
@@ -221,15 +243,15 @@ class TranslationStage:
     that did not end its reply; `abort` writes nothing, as the caller then writes that event itself.
     """
 
-    def __init__(self, decoder: StreamDecoder, encoder: StreamEncoder) -> None:
+    def __init__(self, decoder: StreamDecoder, encoder: StreamEncoder, names: ClientNames = NO_NAMES) -> None:
         self.decoder = decoder
         self.encoder = encoder
+        self.names = names
         self._characters = WholeCharacters()
 
     def feed(self, event: Event) -> Iterable[Event]:
-        return self._encoded(
-            whole for item in decode_event(self.decoder, event) for whole in self._characters.feed(item)
-        )
+        items = self.names.events(decode_event(self.decoder, event))
+        return self._encoded(whole for item in items for whole in self._characters.feed(item))
 
     def end(self) -> Iterable[Event]:
         rest = self._encoded(self._characters.end())

@@ -65,6 +65,9 @@ class QuirksFile(Written):
     openai_fields: bool | None = Field(
         default=None, description="it takes metadata, store, ... in what is translated; false: not even user and seed"
     )
+    narrow_schemas: bool | None = Field(
+        default=None, description="it refuses much of JSON Schema, as Gemini does (default: whether it is Google's)"
+    )
 
 
 class KeepAliveFile(Written):

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import SecretStr
 
 from switchman.addons.core.request.call import DialectName
 from switchman.addons.core.servers.thinkers import ThinkingSwitch
 from switchman.addons.core.servers.urls import BaseURL
+
+GOOGLE: Final = "googleapis.com"
+ANTHROPIC: Final = "anthropic.com"
 
 ThinkingOutput = Literal["strip", "reasoning", "keep"]
 
@@ -39,6 +42,7 @@ class Quirks:
     dialect keep the role, and translated ones use `system`, which every server knows.
     `openai_fields`: true for an OpenAI server that takes all of OpenAI's own fields (metadata, store, service_tier,
     prompt_cache_key, ...), false for one that refuses even user and seed. None: these two are sent, the others are not.
+    `narrow_schemas`: it takes Gemini's part of JSON schemas only. None: it does if it is Google's own (`is_googles`).
     """
 
     max_completion_tokens: bool = False
@@ -49,6 +53,7 @@ class Quirks:
     has_responses: bool = True
     developer_role: bool | None = None
     openai_fields: bool | None = None
+    narrow_schemas: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +88,16 @@ class Server:
     also: tuple[DialectName, ...] = ()  # dialects that it speaks besides `dialect`
     quirks: Quirks = Quirks()
     keepalive: KeepAlive = KeepAlive()
+
+
+def is_googles(server: Server) -> bool:
+    """Whether this is Gemini's API, or Vertex AI's."""
+    return server.url.host == GOOGLE or server.url.host.endswith(f".{GOOGLE}")
+
+
+def is_anthropics(server: Server) -> bool:
+    """Whether this is Anthropic's own API, which checks what others let pass."""
+    return server.url.host == ANTHROPIC or server.url.host.endswith(f".{ANTHROPIC}")
 
 
 @dataclass(frozen=True, slots=True)

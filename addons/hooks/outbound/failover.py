@@ -23,6 +23,7 @@ from mitmproxy.proxy.layers.http import HttpLayer
 
 from switchman.addons.core.decision.judge import REJECTED, Feature, Verdict
 from switchman.addons.core.dialects import stream_error
+from switchman.addons.core.dialects.passing.thoughts import digests
 from switchman.addons.flow.exchange import Attempt, Exchange, exchange
 from switchman.addons.flow.refusal import refusal, relayed_error, translate_error
 from switchman.addons.hooks.outbound.rewriting import Rewriting
@@ -104,7 +105,10 @@ class Failover:
                 failure.fresh = True
             case "lacks":  # 3
                 assert verdict.feature is not None
-                self.rewriting.without[verdict.feature].add(_lacking(attempt, verdict.feature))
+                if verdict.feature == "thoughts":
+                    self.rewriting.refused.add(attempt.candidate.server.name, _thoughts(x))
+                else:
+                    self.rewriting.without[verdict.feature].add(_lacking(attempt, verdict.feature))
                 await self._again(flow, x, failure, run)
             case "refused":
                 # Held back as it might have told of a lack, but it did not: nobody else is asked.
@@ -125,6 +129,8 @@ class Failover:
         for before, last in zip(x.attempts, x.attempts[1:], strict=False):
             if before.target != last.target or before.rendered is None or last.rendered is None:
                 continue
+            if before.rendered.has_thoughts and not last.rendered.has_thoughts:
+                self.rewriting.refused.forget(before.candidate.server.name, _thoughts(x))
             if before.rendered.injected and not last.rendered.injected:
                 self.rewriting.without["usage"].discard(_lacking(before, "usage"))
             if before.rendered.reasons and not last.rendered.reasons:
@@ -166,6 +172,10 @@ class Failover:
             server = x.attempts[-1].candidate.server.name
             status, message = 502, f"The server {server} failed during its answer: {failure.message}"
         failure.tail = x.pipe.abort(stream_error(x.call.endpoint, status, message))
+
+
+def _thoughts(x: Exchange) -> set[str]:
+    return digests(x.call) if x.call is not None else set()
 
 
 def _lacking(attempt: Attempt, feature: Feature) -> str:

@@ -121,7 +121,9 @@ def _settle_reasons(response: http.Response, obj: dict[str, Any], changed: bool)
     content = _dump(response, obj) if changed else response.get_content(strict=False) or b""
     if edits:
         with suppress(ValueError):  # JSON in UTF-16, which a client may read or not
-            content = jsonedit.edit(content.decode("utf-8", "surrogateescape"), edits).encode("utf-8", "surrogateescape")
+            content = jsonedit.edit(content.decode("utf-8", "surrogateescape"), edits).encode(
+                "utf-8", "surrogateescape"
+            )
     if changed or edits:
         _replace(response, content)
 

@@ -19,6 +19,7 @@ from mitmproxy import http
 
 from switchman.addons.core.decision.judge import UNAUTHORIZED, Feature, telling_statuses
 from switchman.addons.core.dialects.neutral.form import Stamp
+from switchman.addons.core.dialects.passing.refusals import RefusedThoughts
 from switchman.addons.core.dialects.rendering import Rendered, ServerProfile, render
 from switchman.addons.core.dialects.translate import Malformed, Untranslatable
 from switchman.addons.core.masking import is_secret_name
@@ -27,6 +28,7 @@ from switchman.addons.core.routes.plan import Candidate, TraceLine
 from switchman.addons.core.rules.ruleset import Server
 from switchman.addons.core.servers import credentials
 from switchman.addons.core.servers.retry import retriable_statuses
+from switchman.addons.core.servers.servers import is_anthropics, is_googles
 from switchman.addons.core.servers.thinking import resolve
 from switchman.addons.core.servers.urls import join
 from switchman.addons.flow.exchange import Attempt, Exchange, exchange
@@ -52,6 +54,7 @@ class Rewriting:
         self.runtime = runtime
         # What servers turned out to lack, by name (reasoning: by target): they are not asked for it again.
         self.without: dict[Feature, set[str]] = {"usage": set(), "responses": set(), "reasoning": set()}
+        self.refused = RefusedThoughts()
 
     def request(self, flow: http.HTTPFlow) -> Awaitable[None] | None:
         """An awaitable where the request is large, and written off the event loop."""
@@ -99,6 +102,7 @@ class Rewriting:
         developer = server.quirks.developer_role
         if developer is None and self.runtime.dialects.is_ollama(server):
             developer = False  # it loses such messages without a word
+        narrow = is_googles(server) if server.quirks.narrow_schemas is None else server.quirks.narrow_schemas
         quiet = self.runtime.rules.current.disables_thinking_for(candidate, x.call.model)
         spoken = ServerProfile(
             dialect=self.runtime.dialects.to_speak(server, x.call.dialect),
@@ -106,7 +110,9 @@ class Rewriting:
             usage=usage,
             responses=server.quirks.has_responses and server.name not in self.without["responses"],
             reasoning=candidate.target_for(x.call.model) not in self.without["reasoning"],
-            quirks=replace(server.quirks, usage_in_stream=usage, developer_role=developer),
+            quirks=replace(server.quirks, usage_in_stream=usage, developer_role=developer, narrow_schemas=narrow),
+            is_anthropics=is_anthropics(server),
+            refused=self.refused.by(server.name),
         )
         named = candidate.target if x.auto else x.call.model
         stamp = Stamp(x.id, x.started_at, named, elapsed=lambda: time.monotonic() - x.started)

@@ -240,7 +240,7 @@ def test_blanks_beside_tool_calls(servers: dict[str, FakeUpstream], proxy: Any) 
     answer = proxy.post("/v1/chat/completions", {"model": "anthropic/real-model", "messages": said, "tools": [tool]})
     assert answer.status_code == 200, answer.text
     roles = [message["role"] for message in servers["anthropic"].inferences[-1].json()["messages"]]
-    assert roles == ["user", "assistant", "user", "user"]
+    assert roles == ["user", "assistant", "user"]
 
 
 @both_ways

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import Any, Final
 
@@ -22,7 +21,7 @@ from switchman.addons.core.dialects.neutral.form import (
     ToolCall,
     ToolResult,
 )
-from switchman.addons.core.dialects.neutral.images import media_type
+from switchman.addons.core.dialects.neutral.images import typed
 from switchman.addons.core.dialects.neutral.limits import Notes
 from switchman.addons.core.dialects.neutral.linking import link, place
 from switchman.addons.core.dialects.neutral.sampling import STANDARD, Quirks, said
@@ -35,7 +34,6 @@ LEAST_BUDGET: Final = 1024  # the API's own minimum of thinking.budget_tokens
 BUDGETS: Final = {"minimal": 1024, "low": 1024, "medium": 4096, "high": 8192, "xhigh": 16384, "max": 32768}
 
 CHOICES: Final = {"auto": "auto", "required": "any", "none": "none", "named": "tool"}
-ODD_SIGNS: Final = re.compile(r"[^a-zA-Z0-9_-]")
 SILENT: Final = ("stream_options",)
 
 
@@ -201,27 +199,50 @@ def _encode_tool(tool: Tool, request: Request, notes: Notes) -> dict[str, Any]:
 def _encode_messages(request: Request, notes: Notes) -> dict[str, Any]:
     """`system` and `messages`.
 
-    Puts the results of parallel calls into one user message; in other formats each is a message of its own.
+    Neighbours of one role become one turn: the results of parallel calls, and what the user says behind them. The API
+    joins such neighbours itself; Bedrock refuses them.
     """
     native = request.origin == "anthropic.messages"
     writer = _Writer(native, notes)
     system: list[tuple[Message, str]] = []
     turns: list[dict[str, Any]] = []
-    after_results = False
     for index, message in enumerate(request.messages if native else link(request.messages)):
         where = place(request, index)
         if (message.role in ("system", "developer") and not native) or (native and where == "system"):
             system.append((message, where))
             continue
         blocks = writer.message(message, where)
-        if message.role == "tool" and after_results:
-            turns[-1]["content"] += blocks["content"]
-        elif blocks["content"] or native:
+        if native or (blocks["content"] and not (turns and turns[-1]["role"] == blocks["role"])):
             turns.append(blocks)
-        after_results = message.role == "tool"
-    if not turns and system and not native:
+        elif blocks["content"]:
+            turns[-1]["content"] = _as_blocks(turns[-1]["content"])
+            turns[-1]["content"] += _as_blocks(blocks["content"])
+    if native:
+        return {**_system(system, writer), "messages": turns}
+    turns = _without_last_blanks(turns, notes)
+    if not turns and system:
         return _as_user(_system(system, writer), notes)
     return {**_system(system, writer), "messages": turns}
+
+
+def _as_blocks(content: Any) -> list[dict[str, Any]]:
+    return [{"type": "text", "text": content}] if isinstance(content, str) else content
+
+
+def _without_last_blanks(turns: list[dict[str, Any]], notes: Notes) -> list[dict[str, Any]]:
+    """The turns, where an answer that the client began ends without blanks.
+
+    "final assistant content cannot end with trailing whitespace"
+    """
+    if not turns or turns[-1]["role"] != "assistant":
+        return turns
+    *before, last = _as_blocks(turns[-1]["content"])
+    text = last.get("text", "")
+    if text == text.rstrip():
+        return turns
+    notes.lose("messages.prefill", "the last message")
+    content = text.rstrip() if isinstance(turns[-1]["content"], str) else [*before, {**last, "text": text.rstrip()}]
+    return [*turns[:-1], {**turns[-1], "content": content}]
 
 
 def _as_user(system: dict[str, Any], notes: Notes) -> dict[str, Any]:
@@ -277,10 +298,10 @@ class _Writer:
         if isinstance(part, Text):
             return {"type": "text", "text": part.text, **extra}
         if isinstance(part, Image):
-            return {"type": "image", "source": _source(part, self.native), **extra}
+            return {"type": "image", "source": _source(part if self.native else typed(part)), **extra}
         if isinstance(part, ToolCall):
             arguments = arguments_object(part.arguments)
-            return {"type": "tool_use", "id": self.id(part.id), "name": part.name, "input": arguments, **extra}
+            return {"type": "tool_use", "id": part.id, "name": part.name, "input": arguments, **extra}
         return {**self.result(part, place), **extra}
 
     def opaque(self, part: Opaque, place: str) -> dict[str, Any]:
@@ -299,12 +320,8 @@ class _Writer:
             return {"type": "redacted_thinking", "data": part.redacted}
         return {"type": "thinking", "thinking": part.text, **present(signature=part.signature)}
 
-    def id(self, id: str) -> str:
-        """A call's id in the characters that the API takes: other servers use dots and colons ("functions.f:0")."""
-        return id if self.native else ODD_SIGNS.sub("_", id)
-
     def result(self, part: ToolResult, place: str) -> dict[str, Any]:
-        body: dict[str, Any] = {"type": "tool_result", "tool_use_id": self.id(part.id)}
+        body: dict[str, Any] = {"type": "tool_result", "tool_use_id": part.id}
         if part.shape in ("text", "parts"):
             body["content"] = self.content(part.content, part.shape, place)
         elif part.shape == "null" and self.native:
@@ -312,8 +329,7 @@ class _Writer:
         return body | present(is_error=part.is_error)
 
 
-def _source(image: Image, native: bool) -> dict[str, Any]:
+def _source(image: Image) -> dict[str, Any]:
     if image.url:
         return {"type": "url", "url": image.url}
-    kind = image.media_type if native else (image.media_type.partition(";")[0] or media_type(image.data))
-    return {"type": "base64", "media_type": kind, "data": image.data}
+    return {"type": "base64", "media_type": image.media_type, "data": image.data}

@@ -28,7 +28,7 @@ from switchman.addons.core.dialects.neutral.form import (
     Usage,
 )
 from switchman.addons.core.dialects.neutral.streams import call_id, finish_reason
-from switchman.addons.core.dialects.unsigned import SIGNATURE as UNSIGNED
+from switchman.addons.core.dialects.passing.unsigned import SIGNATURE as UNSIGNED
 from switchman.addons.core.request.tokens import estimated_tokens
 
 FINISH: Final[dict[str, FinishReason]] = {

@@ -28,6 +28,7 @@ from switchman.addons.core.dialects.neutral.form import (
     ResponseFormat,
     Role,
     Sampling,
+    Shape,
     Text,
     Thinking,
     Tool,
@@ -78,7 +79,8 @@ def _take_system(rest: dict[str, Any]) -> tuple[Message, ...]:
     system = rest.get("system")
     if isinstance(system, str | list):
         del rest["system"]
-        return (Message("system", decode_content(system), "text" if isinstance(system, str) else "parts"),)
+        shape: Shape = "text" if isinstance(system, str) else "parts"
+        return (Message("system", decode_content(system), shape, place="system"),)
     return ()
 
 
@@ -169,7 +171,8 @@ def _message(message: Any, place: str) -> Message:
     if not (content is None or isinstance(content, str) or is_object_list(content)):
         raise Malformed(f"{place}.content", "a string or a list of blocks")
     parts = decode_content(content)
-    return Message(cast(Role, message["role"]), parts, shape_of(message), without(message, "role", "content"))
+    extra = without(message, "role", "content")
+    return Message(cast(Role, message["role"]), parts, shape_of(message), extra, place)
 
 
 def decode_content(content: Any) -> tuple[Part, ...]:

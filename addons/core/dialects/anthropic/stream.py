@@ -23,7 +23,7 @@ from switchman.addons.core.dialects.neutral.form import (
     UsageSeen,
 )
 from switchman.addons.core.dialects.neutral.streams import StreamDecoder, StreamEncoder, call_id, told
-from switchman.addons.core.dialects.unsigned import SIGNATURE as UNSIGNED
+from switchman.addons.core.dialects.passing.unsigned import SIGNATURE as UNSIGNED
 from switchman.addons.core.dialects.wire import ErrorInfo
 from switchman.addons.core.streams.calls import Calls, ObjectScan
 

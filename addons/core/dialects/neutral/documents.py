@@ -66,11 +66,18 @@ def _pdf(part: Opaque) -> tuple[str, str]:
     value = part.value
     if part.kind == "document":
         source = object_of(value, "source")
-        return text_of(value, "title"), text_of(source, "data") if source.get("media_type") == PDF else ""
+        data = text_of(source, "data")
+        return text_of(value, "title"), data if source.get("media_type") == PDF or _is_pdf(data) else ""
     file = object_of(value, "file") or value
     head, _, data = text_of(file, "file_data").partition(",")
-    is_pdf = part.kind in ("file", "input_file") and head.removeprefix("data:").partition(";")[0] == PDF
+    named = head.removeprefix("data:").partition(";")[0] == PDF
+    is_pdf = part.kind in ("file", "input_file") and (named or _is_pdf(data))
     return text_of(file, "filename"), data if is_pdf else ""
+
+
+def _is_pdf(data: str) -> bool:
+    """Whether base64 data begins like a PDF (`%PDF-`), whatever it was called."""
+    return data.startswith("JVBERi0")
 
 
 def _texts(value: Mapping[str, Any]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, TypeGuard
 
@@ -73,11 +74,14 @@ def present(**members: Any) -> dict[str, Any]:
 
 
 def arguments_object(arguments: str) -> dict[str, Any]:
-    """A tool call's arguments as an object: {} for none, `{"raw_arguments": text}` for what is no JSON object."""
+    """A tool call's arguments as an object: {} for none, `{"raw_arguments": text}` for what is no JSON object.
+
+    NaN and Infinity, which Python writes and JSON does not have, are null.
+    """
     if not arguments.strip():
         return {}
     try:
-        value = json.loads(arguments)
+        value = _loads(arguments)
     except (ValueError, RecursionError):
         return {RAW_ARGUMENTS: arguments}
     return value if isinstance(value, dict) else {RAW_ARGUMENTS: arguments}
@@ -87,4 +91,13 @@ def arguments_text(arguments: Any) -> str:
     """An object as compact JSON text; text stays as it is."""
     if isinstance(arguments, str):
         return arguments
-    return dumps(arguments if arguments is not None else {})
+    text = dumps(arguments if arguments is not None else {})
+    return dumps(_loads(text)) if "NaN" in text or "Infinity" in text else text
+
+
+def _finite(text: str) -> float | None:
+    number = float(text)
+    return number if math.isfinite(number) else None
+
+
+_loads: Final = json.JSONDecoder(parse_constant=lambda _: None, parse_float=_finite).decode

@@ -99,13 +99,13 @@ def text_in(parts: Iterable[Part]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """`place`: its name in the client's request, where messages were put in another order since (turns.py)."""
+    """`place`: its name in the client's request, which later steps name in their warnings; "" until it is known."""
 
     role: Role
     parts: tuple[Part, ...]
     shape: Shape = "text"
     extra: Mapping[str, Any] = EMPTY
-    place: str = ""
+    place: str = field(default="", compare=False)
 
     def text(self) -> str:
         """All plain text, joined by nothing."""
@@ -345,9 +345,10 @@ class Stamp:
     `id` is unique (letters and digits); `created` is epoch seconds; `model` is the name the client asked for.
     `include_usage`: the OpenAI client wants the usage chunk. `settings`: what the reply repeats of the request (a
     response object does). `tools`: function name -> the client's name for it, where they differ. `taken`: ids of the
-    calls so far. `offered`: names of the functions that the model can call. `prompt_tokens`: an estimate, for a client
-    that has to be told a number. `elapsed`: seconds since the request came in, for the durations that an Ollama client
-    looks at when the server measured none; they are then the router's own figures, the network's time included.
+    calls so far. `offered`: names of the functions that the model can call. `old_calls`: the client uses `functions`,
+    OpenAI's calls before there were tools. `prompt_tokens`: an estimate, for a client that has to be told a number.
+    `elapsed`: seconds since the request came in, for the durations that an Ollama client looks at when the server
+    measured none; they are then the router's own figures, the network's time included.
     """
 
     id: str
@@ -360,3 +361,4 @@ class Stamp:
     prompt_tokens: Callable[[], int] | None = None
     taken: frozenset[str] = frozenset()
     offered: frozenset[str] = frozenset()
+    old_calls: bool = False

@@ -93,8 +93,8 @@ LIMITS: Final[tuple[Limit, ...]] = (
     Limit("steps", GENERATE, ("openai", "anthropic"), "refuse", "images are made by another endpoint"),
     Limit("modalities", CHAT, ("ollama", "anthropic"), "refuse", "text only"),
     Limit("audio", CHAT, ("ollama", "anthropic"), "refuse", "text only"),
-    Limit("functions", CHAT, ("ollama", "anthropic"), "refuse", "replaced by `tools`"),
-    Limit("function_call", CHAT, ("ollama", "anthropic"), "refuse", "replaced by `tool_choice`"),
+    Limit("functions", CHAT, ("ollama", "anthropic"), "refuse", "a function of another shape"),
+    Limit("function_call", CHAT, ("ollama", "anthropic"), "refuse", "a choice of another shape"),
     Limit("web_search_options", CHAT, ("ollama", "anthropic"), "refuse", "a tool of the server"),
     # messages and parts
     Limit(
@@ -136,6 +136,16 @@ LIMITS: Final[tuple[Limit, ...]] = (
         "change",
         "a result without a call is said by the user",
     ),
+    Limit("messages.order", CHATS, ALL, "change", "nothing may stand between calls and their results"),
+    Limit("messages.no_result", CHATS, ("openai", "anthropic"), "change", "a call without a result gets an empty one"),
+    Limit("messages.hosted", WITH_CHOICE, ALL, "drop", "what a provider's own tools did in earlier turns"),
+    Limit(
+        "messages.prefill",
+        (*CHAT, *RESPONSES, "ollama.chat"),
+        ("anthropic",),
+        "change",
+        "blanks at its end are refused",
+    ),
     Limit("messages.is_error", ANTHROPIC, ("openai", "ollama"), "drop", "a tool's result is only its text"),
     Limit("messages.name", CHAT, ("ollama", "anthropic"), "drop", "speakers have no names"),
     Limit("messages.cache_control", ANTHROPIC, ("openai", "ollama"), "drop", "prompt caching is the server's affair"),
@@ -154,6 +164,13 @@ LIMITS: Final[tuple[Limit, ...]] = (
         ALL,
         "drop",
         "only its provider runs it; the functions beside it stay, and without any it is refused",
+    ),
+    Limit(
+        "tools.name",
+        CHATS,
+        ("openai", "anthropic"),
+        "change",
+        "at most 64 letters, digits, _ and -; the answer has the client's name again",
     ),
     Limit("tools.strict", WITH_CHOICE, ("ollama",), "drop", "schemas are not enforced"),
     Limit("tools.cache_control", ANTHROPIC, ("openai", "ollama"), "drop", "prompt caching is the server's affair"),
@@ -205,7 +222,7 @@ LIMITS: Final[tuple[Limit, ...]] = (
     Limit("truncation", RESPONSES, ALL, "drop", "a conversation that is too long is an error of the server's"),
     Limit("max_tool_calls", RESPONSES, ALL, "drop", "it counts calls of tools that OpenAI runs"),
     Limit("reasoning.summary", RESPONSES, ALL, "drop", "thoughts are shown as the server tells them"),
-    Limit("input.web_search_call", RESPONSES, ALL, "drop", "what OpenAI's own tools did in earlier turns"),
+    Limit("input.web_search_call", RESPONSES, ALL, "drop", "what a provider's own tools did in earlier turns"),
     Limit(
         "previous_response_id", RESPONSES, ALL, "refuse", "earlier answers are not stored; send the whole conversation"
     ),
@@ -237,6 +254,8 @@ DEFAULTS: Final[Mapping[str, Any]] = {
     "suffix": "",
     "template": "",
     "context": [],
+    "format": "",
+    "annotations": [],
 }
 
 

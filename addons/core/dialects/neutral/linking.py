@@ -17,7 +17,7 @@ def link(messages: tuple[Message, ...]) -> tuple[Message, ...]:
 
     A result without an id answers the oldest open call of its name, or just the oldest open call.
     """
-    linker = _Linker()
+    linker = _Linker(messages)
     return tuple(replace(message, parts=tuple(linker.part(part) for part in message.parts)) for message in messages)
 
 
@@ -53,8 +53,11 @@ def without_orphans(request: Request, notes: Notes) -> Request:
 
 
 class _Linker:
-    def __init__(self) -> None:
+    def __init__(self, messages: tuple[Message, ...]) -> None:
         self.count = 0
+        self.taken = {
+            part.id for message in messages for part in message.parts if isinstance(part, ToolCall | ToolResult)
+        }
         self.names: dict[str, str] = {}  # call id -> tool name
         self.open: list[ToolCall] = []
 
@@ -67,7 +70,7 @@ class _Linker:
 
     def call(self, call: ToolCall) -> ToolCall:
         self.count += 1
-        call = call if call.id else replace(call, id=_made_id(self.count))
+        call = call if call.id else replace(call, id=self._new_id())
         self.names[call.id] = call.name
         self.open.append(call)
         return call
@@ -79,6 +82,12 @@ class _Linker:
         call_id = result.id or (call.id if call else _made_id(self.count))
         return replace(result, id=call_id, name=result.name or self.names.get(call_id, ""))
 
+    def _new_id(self) -> str:
+        """An id that the conversation has nowhere else: a client may have been given such ones by another router."""
+        while _made_id(self.count) in self.taken:
+            self.count += 1
+        return _made_id(self.count)
+
     def _answered(self, result: ToolResult) -> ToolCall | None:
         if result.id:
             return next((call for call in self.open if call.id == result.id), None)
@@ -89,6 +98,12 @@ class _Linker:
 def _made_id(number: int) -> str:
     """Nine letters and digits, as Mistral wants them: it refuses any other id."""
     return f"call{number:05}"
+
+
+def with_places(request: Request) -> Request:
+    """The request with the place of each message written down, before the order of messages changes."""
+    placed = (replace(message, place=place(request, index)) for index, message in enumerate(request.messages))
+    return replace(request, messages=tuple(placed))
 
 
 def place(request: Request, index: int) -> str:

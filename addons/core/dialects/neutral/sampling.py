@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any, Final
@@ -10,7 +11,7 @@ from switchman.addons.core.dialects.neutral.fields import is_count, is_number
 from switchman.addons.core.dialects.neutral.form import Sampling
 from switchman.addons.core.servers.servers import Quirks
 
-__all__ = ["CHECKS", "STANDARD", "Quirks", "said", "take", "take_sampling", "take_stop"]
+__all__ = ["CHECKS", "STANDARD", "Quirks", "said", "take", "take_number", "take_sampling", "take_stop"]
 
 Check = Callable[[Any], bool]
 
@@ -29,6 +30,7 @@ CHECKS: Final[dict[str, Check]] = {
 
 
 STANDARD: Final = Quirks()
+NUMBER: Final = re.compile(r"[+-]?\d{1,15}(?:\.\d{0,15})?")
 
 
 def take(rest: dict[str, Any], name: str, check: Check) -> Any:
@@ -36,9 +38,26 @@ def take(rest: dict[str, Any], name: str, check: Check) -> Any:
     return rest.pop(name) if name in rest and check(rest[name]) else None
 
 
+def take_number(rest: dict[str, Any], name: str, check: Check) -> Any:
+    """Take a number out of `rest`, also one that was written as a text ("100"), or a count as a decimal (100.0).
+
+    Forms and settings files give texts, and many a client sends them on; some servers refuse them.
+    """
+    value = rest.get(name)
+    if isinstance(value, str) and NUMBER.fullmatch(value.strip()):
+        value = float(value)
+        value = int(value) if value.is_integer() else value
+    elif isinstance(value, float) and check is is_count and value.is_integer():
+        value = int(value)
+    if name not in rest or not check(value):
+        return None
+    del rest[name]
+    return value
+
+
 def take_sampling(rest: dict[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
     """Take the members of Sampling out of `rest`, where they have the wire names of `names`."""
-    found = {member: take(rest, wire, CHECKS[member]) for member, wire in names.items()}
+    found = {member: take_number(rest, wire, CHECKS[member]) for member, wire in names.items()}
     return {member: value for member, value in found.items() if value is not None}
 
 

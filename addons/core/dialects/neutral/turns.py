@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from switchman.addons.core.dialects.neutral.form import Message, Request, Text, ToolResult
 from switchman.addons.core.dialects.neutral.limits import Notes
-from switchman.addons.core.dialects.neutral.linking import place
+from switchman.addons.core.dialects.neutral.linking import with_places
 
 REMINDER: Final = "<system-reminder>\n{}\n</system-reminder>"
 # Claude Code's first system block: a note for Anthropic's bill that changes with every conversation or even request.
@@ -23,10 +23,9 @@ BILLING: Final = "x-anthropic-billing-header:"
 
 def in_turns(request: Request, notes: Notes) -> Request:
     """The request with system messages at its start only, each message with the place the client knows it by."""
-    messages = [replace(message, place=place(request, i)) for i, message in enumerate(request.messages)]
     out: list[Message] = []
     held: list[Message] = []
-    for message in messages:
+    for message in with_places(request).messages:
         if message.role in ("system", "developer"):
             if all(before.role in ("system", "developer") for before in out):
                 out.append(message)

@@ -71,10 +71,14 @@ def timings_of(obj: Mapping[str, Any]) -> Timings | None:
 
 
 def created_of(obj: Mapping[str, Any]) -> float | None:
-    """`created_at` as epoch seconds; None where it is no time. Go writes nine digits of a second, Python reads six."""
+    """`created_at` as epoch seconds; None where it is no time. Go writes nine digits of a second, Python reads six.
+
+    A time without a zone is UTC, wherever this runs.
+    """
     text = text_of(obj, "created_at")
     try:
-        return datetime.fromisoformat(text).timestamp()
+        time = datetime.fromisoformat(text)
+        return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
         return None
 

@@ -23,7 +23,7 @@ from switchman.addons.core.dialects.neutral.form import (
     ToolChoice,
     ToolResult,
 )
-from switchman.addons.core.dialects.neutral.images import to_url
+from switchman.addons.core.dialects.neutral.images import to_url, typed
 from switchman.addons.core.dialects.neutral.limits import OPENAI_FIELDS, Notes
 from switchman.addons.core.dialects.neutral.linking import link, place
 from switchman.addons.core.dialects.neutral.sampling import STANDARD, Quirks, said
@@ -288,7 +288,11 @@ class _MessageEncoder:
             extra = {}
         if isinstance(part, Image):
             inner, outer = split_prefixed(extra, "image_url.")
-            return {"type": "image_url", "image_url": {"url": to_url(part), **inner}, **outer}
+            return {
+                "type": "image_url",
+                "image_url": {"url": to_url(part if self.native else typed(part)), **inner},
+                **outer,
+            }
         assert isinstance(part, Text)
         kind = "refusal" if part.refusal and self.native else "text"
         return {"type": kind, kind: part.text, **extra}

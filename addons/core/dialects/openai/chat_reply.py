@@ -32,6 +32,7 @@ from switchman.addons.core.dialects.neutral.form import (
 )
 from switchman.addons.core.dialects.neutral.streams import call_id, finish_reason
 from switchman.addons.core.dialects.openai.as_functions import as_input
+from switchman.addons.core.dialects.openai.old_calls import as_old, old_finish
 
 FINISH: Final[dict[str, FinishReason]] = {
     "stop": "stop",
@@ -152,7 +153,9 @@ def _encode_choice(choice: Choice, stamp: Stamp) -> dict[str, Any]:
             {"id": call_id(call.id, stamp, choice.index, position), **encode_call(call.name, call.arguments, stamp)}
             for position, call in enumerate(calls)
         ]
-    finish = FINISH_WORDS[finish_reason(choice.finish, bool(calls))]
+    finish: str | None = FINISH_WORDS[finish_reason(choice.finish, bool(calls))]
+    if stamp.old_calls:
+        message, finish = as_old(message), old_finish(finish)
     return {"index": choice.index, "message": message, "logprobs": None, "finish_reason": finish}
 
 

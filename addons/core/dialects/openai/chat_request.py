@@ -36,7 +36,8 @@ from switchman.addons.core.dialects.neutral.form import (
 )
 from switchman.addons.core.dialects.neutral.images import from_url
 from switchman.addons.core.dialects.neutral.limits import Malformed
-from switchman.addons.core.dialects.neutral.sampling import take, take_sampling, take_stop
+from switchman.addons.core.dialects.neutral.sampling import take, take_number, take_sampling, take_stop
+from switchman.addons.core.dialects.openai.old_calls import as_tools
 
 # member of Sampling -> wire name. The last three are extensions of vLLM, llama.cpp and others.
 SAMPLING: Final = {
@@ -56,7 +57,7 @@ ROLES: Final = ("system", "developer", "user", "assistant", "tool")
 
 def decode_request(body: Mapping[str, Any]) -> Request:
     """A chat completions body as a Request. Raises Malformed where messages or tools have another shape."""
-    rest = dict(body)
+    rest = as_tools(body)
     messages = rest.pop("messages", None)
     if not isinstance(messages, list):
         raise Malformed("messages", "a list")
@@ -82,7 +83,7 @@ def decode_request(body: Mapping[str, Any]) -> Request:
 def take_options(rest: dict[str, Any]) -> Sampling:
     """Sampling options; max_completion_tokens is the newer name of max_tokens, and wins."""
     found: dict[str, Any] = {}
-    newer = take(rest, "max_completion_tokens", is_count)
+    newer = take_number(rest, "max_completion_tokens", is_count)
     if newer is None:
         found = take_sampling(rest, SAMPLING)
     else:
@@ -232,6 +233,9 @@ def _call(call: dict[str, Any]) -> Part:
 
 
 def _tool_message(message: dict[str, Any], shape: Shape, parts: tuple[Part, ...]) -> Message:
+    """A result. One without an id may have the function's name."""
     content = tuple(part for part in parts if isinstance(part, Text | Image | Opaque))
-    result = ToolResult(text_of(message, "tool_call_id"), "", content, shape)
-    return Message("tool", (result,), shape, without(message, "role", "content", "tool_call_id"))
+    id = text_of(message, "tool_call_id")
+    result = ToolResult(id, "" if id else text_of(message, "name"), content, shape)
+    known = ["role", "content", "tool_call_id", *([] if id else ["name"])]
+    return Message("tool", (result,), shape, without(message, *known))

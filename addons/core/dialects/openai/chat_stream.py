@@ -37,6 +37,7 @@ from switchman.addons.core.dialects.openai.chat_reply import (
     said,
     usage_of,
 )
+from switchman.addons.core.dialects.openai.old_calls import as_old, old_finish
 from switchman.addons.core.dialects.openai.wire import error_event
 from switchman.addons.core.dialects.wire import ErrorInfo
 from switchman.addons.core.streams.calls import CallPiece, Calls, read_piece
@@ -177,5 +178,7 @@ class ChatEncoder(StreamEncoder):
         return self._role(choice) + self._chunk(choice, delta, finish)
 
     def _chunk(self, choice: int, delta: dict[str, Any], finish: str | None) -> bytes:
+        if self.stamp.old_calls:
+            delta, finish = as_old(delta), old_finish(finish)
         choices = [{"index": choice, "delta": delta, "logprobs": None, "finish_reason": finish}]
         return sse({**self.head, "choices": choices})

@@ -43,12 +43,12 @@ def _for_mistral(messages: Sequence[dict[str, Any]], notes: Notes) -> list[dict[
             notes.change("messages", "no user speaks right after a tool's result; the assistant says OK in between")
             out.append(BETWEEN)
         if calls := message.get("tool_calls"):
-            message = {**message, "tool_calls": [{**call, "id": _fitting_id(call["id"])} for call in calls]}
+            message = {**message, "tool_calls": [{**call, "id": mistral_id(call["id"])} for call in calls]}
         if message["role"] == "tool":
-            message = {**message, "tool_call_id": _fitting_id(message["tool_call_id"])}
+            message = {**message, "tool_call_id": mistral_id(message["tool_call_id"])}
         out.append(message)
     return out
 
 
-def _fitting_id(id: str) -> str:
+def mistral_id(id: str) -> str:
     return id if FITTING.fullmatch(id) else f"c{zlib.crc32(id.encode('utf-8', 'surrogatepass')):08x}"

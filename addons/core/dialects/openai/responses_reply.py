@@ -22,7 +22,7 @@ from switchman.addons.core.dialects.neutral.form import (
 )
 from switchman.addons.core.dialects.neutral.streams import call_id, finish_reason
 from switchman.addons.core.dialects.openai.as_functions import as_arguments, as_input
-from switchman.addons.core.dialects.unsigned import ITEM as UNSIGNED
+from switchman.addons.core.dialects.passing.unsigned import ITEM as UNSIGNED
 
 
 def decode_reply(obj: Mapping[str, Any]) -> Reply:

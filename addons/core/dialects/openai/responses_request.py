@@ -6,7 +6,9 @@ flat here; calls and thoughts are gathered into the assistant's message they bel
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, Final, cast
 
 from switchman.addons.core.dialects.neutral.fields import is_object_list, object_of, objects_of, text_of, without
@@ -43,16 +45,10 @@ ROLES: Final = ("system", "developer", "user", "assistant")
 CALLS: Final = ("function_call", "custom_tool_call")
 # Fields that need no warning: how the events of a stream are padded.
 SILENT: Final = ("stream_options",)
-# Items of tools that OpenAI ran in earlier turns: their results are in the texts.
-HOSTED_ITEMS: Final = (
-    "web_search_call",
-    "file_search_call",
-    "code_interpreter_call",
-    "image_generation_call",
-    "tool_search_call",
-    "tool_search_output",
-    "mcp_list_tools",
-)
+OUTPUTS: Final = ("function_call_output", "custom_tool_call_output")
+# Items of tools of OpenAI's own kinds in earlier turns: `web_search_call`, `computer_call_output`, `mcp_list_tools`.
+# What came of them is in the texts.
+HOSTED: Final = re.compile(r"mcp_.*|.*_(?:call|output)")
 # Members of a request that its response object repeats.
 ECHOED: Final = (
     "instructions",
@@ -77,11 +73,11 @@ def decode_request(body: Mapping[str, Any]) -> Request:
     rest = without(body, *SILENT)
     items = rest.pop("input", None)
     messages = _messages(items)
-    if isinstance(items, list) and any(item.get("type") in HOSTED_ITEMS for item in items):
+    if isinstance(items, list) and any(_is_hosted(item) for item in items):
         rest["input.web_search_call"] = True
     instructions = take(rest, "instructions", lambda value: isinstance(value, str))
     if instructions:
-        messages = [Message("system", (Text(instructions),)), *messages]
+        messages = [Message("system", (Text(instructions),), place="instructions"), *messages]
     return Request(
         origin="openai.responses",
         model=take(rest, "model", lambda value: isinstance(value, str)) or "",
@@ -167,15 +163,21 @@ def _messages(items: Any) -> list[Message]:
     for index, item in enumerate(items):
         if not isinstance(item, dict):
             raise Malformed(f"input[{index}]", "an object")
-        if item.get("type") in HOSTED_ITEMS:
+        if _is_hosted(item):
             continue
         message = _item(item, f"input[{index}]")
         before = messages[-1] if messages else None
         if before and before.role == message.role == "assistant" and not _is_answered(before, message):
-            messages[-1] = Message("assistant", (*before.parts, *message.parts), "text")
+            messages[-1] = Message("assistant", (*before.parts, *message.parts), "text", place=before.place)
         else:
-            messages.append(message)
+            messages.append(replace(message, place=f"input[{index}]"))
     return messages
+
+
+def _is_hosted(item: Mapping[str, Any]) -> bool:
+    """Whether an item is of a tool of OpenAI's own."""
+    kind = text_of(item, "type")
+    return kind not in (*CALLS, *OUTPUTS) and HOSTED.fullmatch(kind) is not None
 
 
 def _is_answered(before: Message, message: Message) -> bool:
@@ -197,7 +199,7 @@ def _item(item: dict[str, Any], place: str) -> Message:
         arguments = as_arguments(text_of(item, "input")) if custom else text_of(item, "arguments")
         name = joined(text_of(item, "namespace"), text_of(item, "name"))
         return Message("assistant", (ToolCall(text_of(item, "call_id"), name, arguments),))
-    if kind in ("function_call_output", "custom_tool_call_output"):
+    if kind in OUTPUTS:
         _require(item, ("call_id",), place)
         parts = tuple(p for p in _content(_content_of(item, "output", place)) if isinstance(p, Text | Image | Opaque))
         return Message("tool", (ToolResult(text_of(item, "call_id"), "", parts),))

@@ -38,7 +38,7 @@ from switchman.addons.core.dialects.openai.responses_reply import (
     tool_name,
     usage_of,
 )
-from switchman.addons.core.dialects.unsigned import ITEM as UNSIGNED
+from switchman.addons.core.dialects.passing.unsigned import ITEM as UNSIGNED
 from switchman.addons.core.streams.calls import CallPiece, Calls
 
 THINKING = ("response.reasoning_summary_text.delta", "response.reasoning_text.delta")

@@ -238,6 +238,11 @@ LACKS: list[tuple[str, int, Any, Any, bytes, Kind]] = [
     ("usage", 400, "chat", {}, b"", "refused"),
     ("reasoning", 400, "chat", {"reasons": True}, b'{"error":"\\"m\\" does not support thinking"}', "lacks"),
     ("reasoning", 400, "chat", {"reasons": True}, b'{"error":"bad"}', "refused"),
+    ("thoughts", 400, "chat", {"has_thoughts": True}, b'{"error":"Invalid `signature` in `thinking` block"}', "lacks"),
+    ("thoughts", 422, "chat", {"has_thoughts": True}, b'{"error":"messages.1.reasoning: not permitted"}', "lacks"),
+    ("thoughts", 400, "chat", {"has_thoughts": True}, b'{"error":"bad"}', "refused"),
+    ("thoughts", 404, "responses", {"has_thoughts": True}, b'{"error":"Item with id \'rs_1\' not found."}', "lacks"),
+    ("thoughts", 400, "chat", {}, b'{"error":"Invalid `signature` in `thinking` block"}', "refused"),
     ("responses", 404, "responses", {}, b'{"detail":"Not Found"}', "lacks"),
     ("responses", 501, "responses", {}, b"", "lacks"),
     ("responses", 404, "responses", {}, b'{"error":{"message":"no","code":"model_not_found"}}', "refused"),
@@ -262,6 +267,7 @@ def test_what_may_tell_of_a_lack_is_held_back() -> None:
     assert telling_statuses(None, None) == telling_statuses(call(), rendered()) == frozenset()
     assert telling_statuses(call(), rendered(injected=True)) == {400, 422}
     assert telling_statuses(call(), rendered(reasons=True)) == {400, 422}
+    assert telling_statuses(call(), rendered(has_thoughts=True)) == {400, 422}
     assert telling_statuses(call("responses"), rendered()) == {404, 405, 501}
     assert telling_statuses(call("responses"), rendered(answer=json)) == frozenset()
 

@@ -110,3 +110,15 @@ def test_a_client_that_wants_no_thoughts_is_heard_in_the_servers_way(
     out = rendered(path, text, model, None, "openai", **quirks)
     assert how in out.thinking.how
     assert words in out.content
+
+
+def test_a_schema_is_narrowed_where_the_server_takes_no_other() -> None:
+    """Gemini behind OpenAI's dialect: the rest of the text stays to the byte, and the trace has a line."""
+    wide = '{"type":"object","properties":{"a":{"type":"string","format":"uri"}},"additionalProperties":false}'
+    narrow = '{"type":"object","properties":{"a":{"type":"string"}}}'
+    text = OPENAI[:-1] + ', "tools": [{"type":"function", "function": {"name":"f", "parameters": %s}}]}'
+    out = rendered("/v1/chat/completions", text % wide, "", None, narrow_schemas=True)
+    assert out.content == text % narrow
+    assert ["Gemini" in line.detail for line in out.trace_lines("g/m")] == [True]
+    assert rendered("/v1/chat/completions", text % narrow, "", None, narrow_schemas=True).content == text % narrow
+    assert rendered("/v1/chat/completions", text % wide, "", None).content == text % wide

@@ -7,7 +7,7 @@ from dataclasses import FrozenInstanceError
 import pytest
 from pydantic import SecretStr
 
-from switchman.addons.core.servers.servers import UNKNOWN_MODEL, ModelFacts, Server
+from switchman.addons.core.servers.servers import UNKNOWN_MODEL, ModelFacts, Server, is_anthropics, is_googles
 from switchman.addons.core.servers.urls import parse
 
 URL = parse("http://box:8000")
@@ -53,3 +53,20 @@ def test_of_an_unknown_model_nothing_is_known() -> None:
     """No price is 0, no context is endless."""
     assert ModelFacts() == UNKNOWN_MODEL
     assert (UNKNOWN_MODEL.input_cost, UNKNOWN_MODEL.context, UNKNOWN_MODEL.modalities) == (None, None, frozenset())
+
+
+@pytest.mark.parametrize(
+    ("url", "googles", "anthropics"),
+    [
+        ("https://generativelanguage.googleapis.com/v1beta/openai", True, False),
+        ("https://europe-west1-aiplatform.googleapis.com/v1", True, False),
+        ("https://api.anthropic.com", False, True),
+        ("https://googleapis.com.evil.example", False, False),
+        ("https://notanthropic.com", False, False),
+        ("http://localhost:8000", False, False),
+    ],
+)
+def test_whose_a_server_is_is_told_by_its_host(url: str, googles: bool, anthropics: bool) -> None:
+    """By its last parts, whole."""
+    server = Server("s", parse(url))
+    assert (is_googles(server), is_anthropics(server)) == (googles, anthropics)

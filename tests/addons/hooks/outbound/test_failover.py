@@ -104,6 +104,28 @@ def test_thinking_is_a_matter_of_the_model(pipeline: Any, answer_of: Any) -> Non
     assert pipeline.rewriting.without["reasoning"] == set()
 
 
+def test_thoughts_that_a_server_refuses_are_not_sent_again(pipeline: Any, answer_of: Any) -> None:
+    """Nor in the requests that follow; unless it refuses the request without them, too. Others still get them."""
+    thought = {"type": "thinking", "thinking": "hm", "signature": "c2ln"}
+    said = [
+        {"role": "user", "content": "hi"},
+        {"role": "assistant", "content": [thought, {"type": "text", "text": "a"}]},
+    ]
+    asked = {"path": "/v1/messages", "messages": said, "max_tokens": 9}
+    flow, x = pipeline.send("claude/a", **asked)
+    assert "c2ln" in flow.request.text
+    refused = answer_of(400, {"error": {"message": "messages.1.content.0: Invalid `signature` in `thinking` block"}})
+    assert pipeline.fail(flow, "status", message="status 400", response=refused).retry
+    assert x.attempt.target == "claude/a" and "c2ln" not in flow.request.text and '"a"' in flow.request.text
+    assert "thoughts" in (x.attempts[0].error or "")
+    assert any("another one's thoughts" in line.detail for line in x.trace)
+    again, _ = pipeline.send("claude/a", **asked)
+    assert "c2ln" not in again.request.text
+    pipeline.answer(flow, 400, {"error": "bad"})
+    again, _ = pipeline.send("claude/a", **asked)
+    assert "c2ln" in again.request.text
+
+
 def test_a_clients_own_fault_is_the_end(pipeline: Any, answer_of: Any) -> None:
     """Held back as it might have told of a lack, it is handed on: others would say the same."""
     flow, x = pipeline.send("one/a", "two/b", path="/v1/responses", input="hi", messages=None)

@@ -274,24 +274,24 @@ def test_a_system_message_alone_is_said_by_the_user() -> None:
 
 
 def test_results_of_parallel_calls_are_one_message() -> None:
-    """Then the next one begins; a picture is part of its result, and an id has the letters that are taken."""
-    calls = Message("assistant", (ToolCall("functions.f:0", "f", '{"a":1}'), ToolCall("b", "g", "oops")))
-    first = Message("tool", (ToolResult("functions.f:0", "", (Text("1"), Image("AA", "image/png")), "parts"),))
+    """With what the user says behind them, as Bedrock refuses two; a picture is part of its result."""
+    calls = Message("assistant", (ToolCall("a", "f", '{"a":1}'), ToolCall("b", "g", "oops")))
+    first = Message("tool", (ToolResult("a", "", (Text("1"), Image("AA", "image/png")), "parts"),))
     second = Message("tool", (ToolResult("b", "", (), "null", is_error=True),))
-    assistant, results, user = turns(calls, first, second, USER)
+    assistant, results = turns(calls, first, second, USER)
     assert assistant["content"] == [
-        {"type": "tool_use", "id": "functions_f_0", "name": "f", "input": {"a": 1}},
+        {"type": "tool_use", "id": "a", "name": "f", "input": {"a": 1}},
         {"type": "tool_use", "id": "b", "name": "g", "input": {"raw_arguments": "oops"}},
     ]
     image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AA"}}
     assert results == {
         "role": "user",
         "content": [
-            {"type": "tool_result", "tool_use_id": "functions_f_0", "content": [{"type": "text", "text": "1"}, image]},
+            {"type": "tool_result", "tool_use_id": "a", "content": [{"type": "text", "text": "1"}, image]},
             {"type": "tool_result", "tool_use_id": "b", "is_error": True},
+            {"type": "text", "text": "hi"},
         ],
     }
-    assert user == {"role": "user", "content": "hi"}
 
 
 @pytest.mark.parametrize(
@@ -309,7 +309,31 @@ def test_results_of_parallel_calls_are_one_message() -> None:
 )
 def test_blanks_are_refused_so_they_are_left_out(message: Message, sent: list[Any]) -> None:
     """A message of nothing else with them."""
-    assert turns(message, USER)[:-1] == sent
+    assert turns(message, Message("assistant", (Text("Yes."),)))[:-1] == sent
+
+
+@pytest.mark.parametrize(
+    ("parts", "content"),
+    [
+        pytest.param((Text("{ \n"),), "{", id="a-text"),
+        pytest.param((Text("a "), Text("{ ")), [{"type": "text", "text": t} for t in ("a ", "{")], id="two-texts"),
+        pytest.param((Text("{"),), "{", id="none"),
+    ],
+)
+def test_an_answer_that_was_begun_ends_without_blanks(parts: tuple[Text, ...], content: Any) -> None:
+    """ "final assistant content cannot end with trailing whitespace"; the trace says so."""
+    body, warnings = written(USER, Message("assistant", parts, "text" if len(parts) == 1 else "parts"))
+    assert body["messages"][1:] == [{"role": "assistant", "content": content}]
+    assert len(warnings) == (0 if parts == (Text("{"),) else 1)
+    assert turns(USER, Message("assistant", (Text("a "),)), USER)[1]["content"] == "a "
+
+
+def test_neighbours_of_one_role_are_one_turn() -> None:
+    """The API joins them itself; Bedrock refuses two turns of one role."""
+    yes = Message("assistant", (Text("Yes."),))
+    joined = turns(USER, USER, yes, yes, USER)
+    assert [turn["role"] for turn in joined] == ["user", "assistant", "user"]
+    assert joined[0]["content"] == [{"type": "text", "text": "hi"}] * 2
 
 
 def test_thoughts_that_anthropic_did_not_sign_are_dropped() -> None:

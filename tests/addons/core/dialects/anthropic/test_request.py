@@ -70,7 +70,7 @@ def test_a_request_in_full() -> None:
     [
         ("model", None),
         ("system", {"type": "text"}),
-        ("max_tokens", "9"),
+        ("max_tokens", "nine"),
         ("stop_sequences", "x"),
         ("stop_sequences", ["x", 1]),
         ("stream", "yes"),

@@ -130,3 +130,18 @@ def test_arguments_are_an_object_whatever_the_model_wrote(written: str, expected
 def test_arguments_are_compact_text(value: Any, expected: str) -> None:
     """A text is the model's own, blanks and all; anything else is written as JSON."""
     assert arguments_text(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ('{"a":NaN}', {"a": None}),
+        ('{"a":[Infinity,-Infinity,1.5]}', {"a": [None, None, 1.5]}),
+        ('{"a":1e999}', {"a": None}),
+        ('{"a":"NaN"}', {"a": "NaN"}),
+    ],
+)
+def test_numbers_that_json_does_not_have_are_null(text: str, value: Any) -> None:
+    """Python's own encoder writes them, and no other decoder reads them."""
+    assert arguments_object(text) == value
+    assert json.loads(arguments_text(json.loads(text)), parse_constant=pytest.fail) == value

@@ -115,6 +115,21 @@ def test_an_ollama_clients_empty_suffix_and_template_leave_a_conversation(target
     assert out.body["messages"] == [{"role": "user", "content": "hi"}]
 
 
+def test_members_that_clients_always_send_empty_are_not_warned_of() -> None:
+    """Ollama's `format`, and the annotations that OpenAI's clients send back with an answer."""
+    for path, said in (
+        ("/api/chat", {**CHAT, "format": "", "options": {"num_predict": 9}}),
+        (
+            "/v1/chat/completions",
+            {"messages": [*CHAT["messages"], {"role": "assistant", "content": "a", "annotations": []}]},
+        ),
+    ):
+        endpoint = endpoint_of("POST", path)
+        assert endpoint is not None
+        out = translate_request(endpoint, {"model": "m", "max_tokens": 9, **said}, "anthropic", Stamp("id", 0, "m"))
+        assert not any("format" in line or "annotations" in line for line in out.warnings)
+
+
 @pytest.mark.parametrize("content", [["hi"], 5, {"type": "text", "text": "hi"}])
 def test_content_of_another_shape_is_refused_and_not_left_out(content: Any) -> None:
     for path, target in (("/v1/chat/completions", "ollama"), ("/v1/messages", "openai")):

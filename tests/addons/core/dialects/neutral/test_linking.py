@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from switchman.addons.core.dialects import endpoint_of
+from switchman.addons.core.dialects.codecs import CODECS, FORMATS
 from switchman.addons.core.dialects.neutral.form import (
     FormatName,
     Image,
@@ -19,7 +21,7 @@ from switchman.addons.core.dialects.neutral.form import (
     ToolResult,
 )
 from switchman.addons.core.dialects.neutral.limits import Notes
-from switchman.addons.core.dialects.neutral.linking import link, place, without_orphans
+from switchman.addons.core.dialects.neutral.linking import link, place, with_places, without_orphans
 from switchman.addons.core.dialects.translate import translate_request
 from switchman.addons.core.request.call import DialectName, Endpoint
 
@@ -86,6 +88,13 @@ def test_linking_is_the_same_each_time_and_leaves_the_rest() -> None:
     assert link(first)[0] == first[0]
     assert [call.id for call in link(first)[1].calls()] == ["call00001", "b"]
     assert link(()) == ()
+
+
+def test_a_made_id_is_nobody_elses() -> None:
+    """A client may have such ids itself, from another router or from this one."""
+    conversation = (calls(("call00002", "f")), results(("call00002", "f")), calls(("", "g"), ("", "h")))
+    linked = link(conversation)
+    assert [call.id for message in linked for call in message.calls()] == ["call00002", "call00003", "call00004"]
 
 
 # ---- results without calls ---------------------------------------------------------------------------------------
@@ -157,6 +166,26 @@ def test_a_message_that_was_moved_keeps_its_place() -> None:
     """turns.py writes it down before it changes the order."""
     request = Request("openai.chat", "m", (replace(Message("user", ()), place="messages[7]"),))
     assert place(request, 0) == "messages[7]"
+
+
+def placed(path: str, body: dict[str, Any]) -> list[str]:
+    endpoint = endpoint_of("POST", path)
+    assert endpoint is not None
+    request = CODECS[FORMATS[endpoint.dialect, endpoint.operation]].decode_request(body)
+    return [message.place for message in with_places(request).messages]
+
+
+def test_places_are_counted_as_the_client_counts_them() -> None:
+    """Instructions are no item, hosted items and thoughts are; a system message within is no system prompt."""
+    search, hm = {"type": "web_search_call", "id": "w"}, {"type": "reasoning", "summary": []}
+    items = [HI, search, hm, {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}, HI]
+    assert placed("/v1/responses", {"instructions": "s", "input": items}) == [
+        "instructions", "input[0]", "input[2]", "input[4]"
+    ]  # fmt: skip
+    said = [{"role": "system", "content": "s"}, HI]
+    assert placed("/v1/messages", {"messages": said}) == ["messages[0]", "messages[1]"]
+    assert placed("/v1/messages", {"system": "s", "messages": said}) == ["system", "messages[0]", "messages[1]"]
+    assert placed("/v1/chat/completions", {"messages": said}) == ["messages[0]", "messages[1]"]
 
 
 # ---- whole requests ----------------------------------------------------------------------------------------------

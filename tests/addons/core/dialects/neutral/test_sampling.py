@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from switchman.addons.core.dialects.neutral.fields import is_count
+from switchman.addons.core.dialects.neutral.fields import is_count, is_number
 from switchman.addons.core.dialects.neutral.form import Sampling
-from switchman.addons.core.dialects.neutral.sampling import CHECKS, said, take, take_sampling, take_stop
+from switchman.addons.core.dialects.neutral.sampling import CHECKS, said, take, take_number, take_sampling, take_stop
 
 NAMES = {"max_tokens": "num_predict", "temperature": "temperature", "seed": "seed"}
 
@@ -35,6 +35,33 @@ def test_options_are_taken_by_their_wire_names() -> None:
     rest: dict[str, Any] = {"num_predict": 9, "temperature": "hot", "seed": True, "max_tokens": 7, "top_p": 0.5}
     assert take_sampling(rest, NAMES) == {"max_tokens": 9}
     assert rest == {"temperature": "hot", "seed": True, "max_tokens": 7, "top_p": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("value", "count", "number"),
+    [
+        pytest.param("100", 100, 100, id="a-count"),
+        pytest.param(" 100 ", 100, 100, id="blanks-around-it"),
+        pytest.param("-1", -1, -1, id="less-than-nothing"),
+        pytest.param("0.5", None, 0.5, id="a-decimal"),
+        pytest.param("100.0", 100, 100, id="a-whole-decimal"),
+        pytest.param(100.0, 100, 100.0, id="no-text-but-a-decimal"),
+        pytest.param(0.5, None, 0.5, id="a-part"),
+        pytest.param("hot", None, None, id="a-word"),
+        pytest.param("", None, None, id="nothing"),
+        pytest.param("1e400", None, None, id="too-much"),
+        pytest.param("NaN", None, None, id="no-number"),
+        pytest.param(float("inf"), None, float("inf"), id="without-end"),
+        pytest.param(True, None, None, id="true"),
+    ],
+)
+def test_a_number_may_be_written_as_a_text(value: Any, count: Any, number: Any) -> None:
+    """Forms give such ones; what is no number stays where it was."""
+    for check, expected in ((is_count, count), (is_number, number)):
+        rest = {"n": value}
+        taken = take_number(rest, "n", check)
+        assert (taken, type(taken)) == (expected, type(expected))
+        assert rest == ({} if expected is not None else {"n": value})
 
 
 @pytest.mark.parametrize(

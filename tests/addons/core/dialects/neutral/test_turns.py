@@ -78,7 +78,8 @@ def test_anthropic_gets_other_clients_system_messages_in_turns() -> None:
     messages = [{"role": "system", "content": "Be brief."}, {"role": "developer", "content": "Be kind."}, HI, SKILLS]
     out = translate_request(CHAT, {"model": "m", "max_tokens": 9, "messages": messages}, "anthropic", STAMP)
     assert [block["text"] for block in out.body["system"]] == ["Be brief.", "Be kind."]
-    assert said(out) == [("user", "Hi."), ("user", REMINDER)]
+    (parts,) = [content for _, content in said(out)]
+    assert [part["text"] for part in parts] == ["Hi.", REMINDER]
 
 
 def test_pictures_of_neighbours_stay_with_their_texts() -> None:

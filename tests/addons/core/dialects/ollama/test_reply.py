@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -101,14 +102,22 @@ def test_why_a_reply_ended(word: str, finish: FinishReason) -> None:
         ("1970-01-01T00:00:01Z", 1.0),
         ("1970-01-01T00:00:01.5+00:00", 1.5),
         ("1970-01-01T01:00:00.123456789+01:00", pytest.approx(0.123456)),
+        ("1970-01-01T00:00:01", 1.0),
+        ("1970-01-02", 86_400.0),
         ("yesterday", None),
         ("", None),
         (5, None),
     ],
 )
-def test_a_time_is_epoch_seconds(text: Any, seconds: float | None) -> None:
-    """Go writes nine digits of a second, and its own zone."""
-    assert created_of({"created_at": text}) == seconds
+def test_a_time_is_epoch_seconds(text: Any, seconds: float | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Go writes nine digits of a second, and its own zone; without one it is UTC, wherever the router runs."""
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        assert created_of({"created_at": text}) == seconds
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 # ---- back to the wire --------------------------------------------------------------------------------------------

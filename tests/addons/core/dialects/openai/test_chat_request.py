@@ -210,7 +210,7 @@ def test_a_choice_of_one_function() -> None:
         pytest.param({"messages": [None]}, "messages[0].role", id="a-null-message"),
         pytest.param({"messages": [{"role": "user"}, {"content": "a"}]}, "messages[1].role", id="no-role"),
         pytest.param({"messages": [{"role": ["user"]}]}, "messages[0].role", id="role-a-list"),
-        pytest.param({"messages": [{"role": "function"}]}, "messages[0].role", id="an-old-role"),
+        pytest.param({"messages": [{"role": "critic"}]}, "messages[0].role", id="an-unknown-role"),
         pytest.param({"messages": [{"role": "user", "content": ["a"]}]}, "messages[0].content", id="parts-of-texts"),
         pytest.param({"messages": [{"role": "user", "content": 5}]}, "messages[0].content", id="content-a-number"),
     ],

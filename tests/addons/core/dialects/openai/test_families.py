@@ -117,5 +117,5 @@ def test_gemini_is_told_that_a_calls_thought_is_unsigned() -> None:
         "messages": [HI, {"role": "assistant", "content": [USE, {**USE, "id": "b"}]}],
     }
     for model, signed in (("gemini-3-pro-preview", [True, False]), ("google/gemini-3-pro", [False, False])):
-        *_, said = translate_request(MESSAGES, body, "openai", STAMP, model).body["messages"]
+        _, said, *_ = translate_request(MESSAGES, body, "openai", STAMP, model).body["messages"]
         assert ["extra_content" in call for call in said["tool_calls"]] == signed

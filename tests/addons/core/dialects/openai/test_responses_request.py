@@ -73,7 +73,7 @@ def test_a_request_in_full() -> None:
     [
         ("model", 5),
         ("instructions", ["be brief"]),
-        ("max_output_tokens", "5"),
+        ("max_output_tokens", "five"),
         ("parallel_tool_calls", None),
         ("tools", "f"),
         ("tool_choice", {"type": "mcp"}),

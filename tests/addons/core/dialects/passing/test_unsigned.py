@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from switchman.addons.core.dialects import endpoint_of
-from switchman.addons.core.dialects.unsigned import ITEM, SIGNATURE, without_unsigned
+from switchman.addons.core.dialects.passing.thoughts import Origin, portable
+from switchman.addons.core.dialects.passing.unsigned import ITEM, SIGNATURE
 from switchman.addons.core.request.call import Call
 from switchman.addons.core.request.jsonedit import edit, parse
 
@@ -24,7 +25,7 @@ def passed(path: str, body: dict[str, Any]) -> Any:
     text = json.dumps(body)
     parsed, spans = parse(text)
     call = Call(endpoint=endpoint, body=parsed, text=text, spans=spans, query="", model="", stream=False)
-    return json.loads(edit(text, without_unsigned(call), spans))
+    return json.loads(edit(text, portable(call, Origin()).edits, spans))
 
 
 @pytest.mark.parametrize(

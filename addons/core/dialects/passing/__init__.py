@@ -1,0 +1,6 @@
+"""Edit a request that passes through in its client's own dialect, where its server is known to refuse it.
+
+In it: our marks on thoughts, thoughts and signatures of other servers, what a server refused of them.
+Door: `portable`, `RefusedThoughts`.
+May not import: `translate`, `rendering`.
+"""
