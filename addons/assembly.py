@@ -11,6 +11,7 @@ from switchman.addons.hooks.inbound.intake import Intake
 from switchman.addons.hooks.inbound.listings import Listings
 from switchman.addons.hooks.outbound.failover import Failover
 from switchman.addons.hooks.outbound.judging import Judging
+from switchman.addons.hooks.outbound.learning import Learning
 from switchman.addons.hooks.outbound.probing import Probing
 from switchman.addons.hooks.outbound.processing import Processing
 from switchman.addons.hooks.outbound.rewriting import Rewriting
@@ -61,6 +62,7 @@ def assemble() -> list[object]:
         Streaming(runtime),
         Processing(runtime),
         Judging(runtime),
+        Learning(runtime),
         Failover(runtime, rewriting),
         Sticking(chain),
         Keeping(runtime, semantic),

@@ -72,6 +72,7 @@ class Rendered:
     fields: tuple[str, ...] = ()  # what was edited in the client's own text: `stream_options.include_usage`
     form: bytes | None = None  # an edited form, in the place of `content`
     thinking: Instruction = NOTHING  # what the model is told about thinking
+    may_think: bool | None = None  # False: told not to, in words that it knows; None: the router tells it nothing
 
     @property
     def data(self) -> bytes:
@@ -108,7 +109,16 @@ def render(call: Call, candidate: Candidate, profile: ServerProfile, stamp: Stam
     edits |= without_unsigned(call)
     text = jsonedit.edit(call.text, edits, call.spans) if edits else call.text
     fields = tuple(".".join(map(str, member)) for member in edits)
-    return Rendered(path, text, bool(edits), call.endpoint, injected=injected, fields=fields, thinking=thinking)
+    return Rendered(
+        path,
+        text,
+        bool(edits),
+        call.endpoint,
+        injected=injected,
+        fields=fields,
+        thinking=thinking,
+        may_think=_may_think(profile.think, thinking),
+    )
 
 
 def _form(call: Call, form: Form, model: str, path: str) -> Rendered:
@@ -147,6 +157,7 @@ def _translated(
         reasons=reasons,
         warnings=warnings,
         thinking=thinking,
+        may_think=_may_think(think, thinking),
     )
 
 
@@ -155,6 +166,24 @@ def _thinking(profile: ServerProfile, endpoint: Endpoint, body: Mapping[str, Any
     quirks = profile.quirks
     traits = Traits(quirks.sampling_extensions, quirks.effort_none, quirks.thinking_switch)
     return instruct(profile.think, endpoint, body, model, traits)
+
+
+def _may_think(choice: ThinkingChoice | None, told: Instruction) -> bool | None:
+    return None if choice is None else choice.think or not told.understood
+
+
+def is_silenced(call: Call, rendered: Rendered) -> bool:
+    """Whether the model was told not to think: by the router, or by the client's own words."""
+    if rendered.may_think is not None:
+        return not rendered.may_think
+    return requested(call.endpoint, call.body) is False
+
+
+def applies_template(endpoint: Endpoint, call: Call) -> bool:
+    """Whether the server puts the prompt together by the model's template: not where the client sends it whole."""
+    if endpoint.operation == "completion":
+        return endpoint.dialect == "ollama" and call.body.get("raw") is not True
+    return True
 
 
 def _without_developers(call: Call) -> Edits:

@@ -79,6 +79,7 @@ class Server:
     thinking_output: ThinkingOutput | None = None  # None: as STRIP_THINKING says
     strip_json_markdown: bool | None = None  # None: as STRIP_JSON_MARKDOWN says
     disable_thinking: bool | None = None  # None: as DISABLE_THINKING says
+    thinking_opens: bool | None = None  # a reply begins within its thinking block; None: as opening.py finds
     forward_auth: bool | None = None  # the client's own credentials go to it; None: as credentials.py says
     also: tuple[DialectName, ...] = ()  # dialects that it speaks besides `dialect`
     quirks: Quirks = Quirks()
@@ -92,6 +93,7 @@ class ModelFacts:
     thinking_output: ThinkingOutput | None = None
     strip_json_markdown: bool | None = None
     disable_thinking: bool | None = None
+    thinking_opens: bool | None = None
     input_cost: float | None = None
     output_cost: float | None = None
     context: int | None = None
