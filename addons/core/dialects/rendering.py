@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from switchman.addons.core.dialects import endpoint_of
+from switchman.addons.core.dialects.anthropic.billing import DROPPED, without_billing_note
 from switchman.addons.core.dialects.neutral.fields import without
 from switchman.addons.core.dialects.neutral.form import Stamp
 from switchman.addons.core.dialects.neutral.sampling import STANDARD, Quirks
@@ -107,6 +108,8 @@ def render(call: Call, candidate: Candidate, profile: ServerProfile, stamp: Stam
     if dialect == "openai" and profile.quirks.developer_role is False:
         edits |= _without_developers(call)
     edits |= without_unsigned(call)
+    note = without_billing_note(call, candidate.server)
+    edits |= note
     text = jsonedit.edit(call.text, edits, call.spans) if edits else call.text
     fields = tuple(".".join(map(str, member)) for member in edits)
     return Rendered(
@@ -115,6 +118,7 @@ def render(call: Call, candidate: Candidate, profile: ServerProfile, stamp: Stam
         bool(edits),
         call.endpoint,
         injected=injected,
+        warnings=(DROPPED,) if note else (),
         fields=fields,
         thinking=thinking,
         may_think=_may_think(profile.think, thinking),

@@ -67,6 +67,7 @@ class Compiler:
             thinking_output=written.thinking_output,
             strip_json_markdown=written.strip_json_markdown,
             disable_thinking=written.disable_thinking,
+            preset=written.preset or "",
             thinking_opens=written.thinking_opens,
             forward_auth=written.forward_auth,
             quirks=quirks_of(preset, written.quirks),

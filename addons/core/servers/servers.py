@@ -79,6 +79,7 @@ class Server:
     thinking_output: ThinkingOutput | None = None  # None: as STRIP_THINKING says
     strip_json_markdown: bool | None = None  # None: as STRIP_JSON_MARKDOWN says
     disable_thinking: bool | None = None  # None: as DISABLE_THINKING says
+    preset: str = ""  # the well-known server that it is, or stands for
     thinking_opens: bool | None = None  # a reply begins within its thinking block; None: as opening.py finds
     forward_auth: bool | None = None  # the client's own credentials go to it; None: as credentials.py says
     also: tuple[DialectName, ...] = ()  # dialects that it speaks besides `dialect`
