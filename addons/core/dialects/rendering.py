@@ -146,6 +146,8 @@ def _translated(
     elif think is None and requested(call.endpoint, call.body) is False and requested(endpoint, body) is None:
         # The server's format has no word for the client's "do not think", but there may be another way to say it.
         think = ThinkingChoice(False)
+    if "messages" in body:  # last, so that a conversation's next request begins with the bytes of this one
+        body = {**without(body, "messages"), "messages": body["messages"]}
     text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
     thinking = _thinking(replace(profile, think=think), endpoint, body, candidate.model or call.model)
     if thinking.edits:

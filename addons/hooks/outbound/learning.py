@@ -16,7 +16,10 @@ STOP_WORDS = ("stop", "stop_sequences")  # a reply that ends at one may have end
 
 
 class Learning:
-    """Runs after Rewriting, as it has to know the server, and after Judging, as only a good answer teaches."""
+    """Runs after Rewriting, as it has to know the server, and after Judging, as only a good answer teaches.
+
+    Writes: nothing.
+    """
 
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
