@@ -12,6 +12,7 @@ from switchman.addons.hooks.inbound.listings import Listings
 from switchman.addons.hooks.inbound.pages import Pages
 from switchman.addons.hooks.outbound.failover import Failover
 from switchman.addons.hooks.outbound.judging import Judging
+from switchman.addons.hooks.outbound.learning import Learning
 from switchman.addons.hooks.outbound.probing import Probing
 from switchman.addons.hooks.outbound.processing import Processing
 from switchman.addons.hooks.outbound.rewriting import Rewriting
@@ -63,6 +64,7 @@ def assemble() -> list[object]:
         Streaming(runtime),
         Processing(runtime),
         Judging(runtime),
+        Learning(runtime),
         Failover(runtime, rewriting),
         Sticking(chain),
         Keeping(runtime, semantic),

@@ -14,6 +14,7 @@ from switchman.addons.cli.messages import refuse
 from switchman.addons.config.configuration import SettingsError, load_ruleset, load_settings, load_task_rules
 from switchman.addons.config.settings import Settings
 from switchman.addons.core.decision.decide import RoutingQuery, decide, default_plan, match_rules, plan_for_target
+from switchman.addons.core.decision.expecting import expected_opening, why_held
 from switchman.addons.core.dialects.neutral.form import Stamp
 from switchman.addons.core.dialects.rendering import ServerProfile, render
 from switchman.addons.core.request import jsonedit
@@ -143,6 +144,9 @@ def _instructions(plan: Plan, rules: Ruleset, body: dict[str, Any]) -> list[Trac
             found.append(TraceLine("translation", "skip", f"{target} cannot be asked this: {error}"))
             continue
         found += rendered.trace_lines(target)
+        expected = expected_opening(call, rendered, candidate, rules, learned=None)  # what was learned is the proxy's
+        if (held := why_held(expected, candidate, call, rules)) is not None:
+            found.append(dataclasses.replace(held, detail=f"In a stream: {held.detail}"))
     return found
 
 

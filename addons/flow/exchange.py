@@ -24,6 +24,7 @@ from switchman.addons.core.request.features import Features
 from switchman.addons.core.routes.plan import Candidate, Earlier, Plan, TraceLine
 from switchman.addons.core.streams.pipe import Pipe
 from switchman.addons.core.streams.reply import ReplyCollector
+from switchman.addons.core.streams.think import ThinkStage
 
 if TYPE_CHECKING:
     from switchman.addons.core.rules.ruleset import Ruleset
@@ -55,6 +56,9 @@ class Attempt:
     held_statuses: frozenset[int] = frozenset()  # statuses that are worth another attempt
     retry_statuses: frozenset[int] = frozenset()  # those for which another server is asked; none if there is no other
     withheld: bool = False  # the client's credentials are not for this server, and it has none of its own
+
+    # Streaming; of a whole answer: Processing, by Streaming's text_stages
+    thoughts: ThinkStage | None = None  # what takes thoughts out of its text; None: nothing does
 
     # the proxy
     first_byte: float | None = None

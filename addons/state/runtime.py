@@ -30,6 +30,7 @@ from switchman.addons.state.background import Background
 from switchman.addons.state.descriptors import Shortage, raise_limit
 from switchman.addons.state.flights import Flights
 from switchman.addons.state.live import LiveFigures
+from switchman.addons.state.openings import Openings
 from switchman.addons.state.reloads import Reloads
 from switchman.addons.state.server_dialects import ServerDialects
 from switchman.addons.state.shared import MemoryShared, Shared, SQLiteShared
@@ -62,6 +63,7 @@ class Runtime:
     tasks: TaskRules
     shared: Shared
     flights: Flights
+    openings: Openings
     semantics: SemanticClient | None = None  # None: no semantic process
     store: Store | None = None
     writer: Writer | None = None
@@ -105,6 +107,7 @@ class Runtime:
             self.store = open_log(settings)
             self.writer = self.store.writer()
         self.shared = _open_shared(settings)
+        self.openings = Openings(self.shared)
         self.flights = Flights(self.shared, owner=f"{os.getpid()}-{secrets.token_hex(4)}")
 
     def running(self) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from switchman.addons.core.dialects import endpoint_of
+from switchman.addons.core.dialects.anthropic.billing import DROPPED, without_billing_note
 from switchman.addons.core.dialects.neutral.fields import without
 from switchman.addons.core.dialects.neutral.fitting.schemas import REASON, narrowing_edits
 from switchman.addons.core.dialects.neutral.form import Stamp
@@ -76,6 +77,7 @@ class Rendered:
     fields: tuple[str, ...] = ()  # what was edited in the client's own text: `stream_options.include_usage`
     form: bytes | None = None  # an edited form, in the place of `content`
     thinking: Instruction = NOTHING  # what the model is told about thinking
+    may_think: bool | None = None  # False: told not to, in words that it knows; None: the router tells it nothing
 
     @property
     def data(self) -> bytes:
@@ -116,6 +118,9 @@ def render(call: Call, candidate: Candidate, profile: ServerProfile, stamp: Stam
     if dialect == "openai" and profile.quirks.narrow_schemas and (narrow := narrowing_edits(call.body)):
         edits |= narrow
         warnings = (*warnings, f"tools were changed for this server: {REASON}")
+    if note := without_billing_note(call, candidate.server):
+        edits |= note
+        warnings = (*warnings, DROPPED)
     text = jsonedit.edit(call.text, edits, call.spans) if edits else call.text
     fields = tuple(".".join(map(str, member)) for member in edits)
     return Rendered(
@@ -126,6 +131,7 @@ def render(call: Call, candidate: Candidate, profile: ServerProfile, stamp: Stam
         injected=injected,
         fields=fields,
         thinking=thinking,
+        may_think=_may_think(profile.think, thinking),
         has_thoughts=passed.has_thoughts,
         warnings=warnings,
     )
@@ -152,6 +158,8 @@ def _translated(
     elif think is None and requested(call.endpoint, call.body) is False and requested(endpoint, body) is None:
         # The server's format has no word for the client's "do not think", but there may be another way to say it.
         think = ThinkingChoice(False)
+    if "messages" in body:  # last, so that a conversation's next request begins with the bytes of this one
+        body = {**without(body, "messages"), "messages": body["messages"]}
     text = dumps_large(body) if call.large else dumps(body)
     thinking = _thinking(replace(profile, think=think), endpoint, body, candidate.model or call.model)
     if thinking.edits:
@@ -167,6 +175,7 @@ def _translated(
         reasons=reasons,
         warnings=warnings,
         thinking=thinking,
+        may_think=_may_think(think, thinking),
     )
 
 
@@ -175,6 +184,24 @@ def _thinking(profile: ServerProfile, endpoint: Endpoint, body: Mapping[str, Any
     quirks = profile.quirks
     traits = Traits(quirks.sampling_extensions, quirks.effort_none, quirks.thinking_switch)
     return instruct(profile.think, endpoint, body, model, traits)
+
+
+def _may_think(choice: ThinkingChoice | None, told: Instruction) -> bool | None:
+    return None if choice is None else choice.think or not told.understood
+
+
+def is_silenced(call: Call, rendered: Rendered) -> bool:
+    """Whether the model was told not to think: by the router, or by the client's own words."""
+    if rendered.may_think is not None:
+        return not rendered.may_think
+    return requested(call.endpoint, call.body) is False
+
+
+def applies_template(endpoint: Endpoint, call: Call) -> bool:
+    """Whether the server puts the prompt together by the model's template: not where the client sends it whole."""
+    if endpoint.operation == "completion":
+        return endpoint.dialect == "ollama" and call.body.get("raw") is not True
+    return True
 
 
 def _without_developers(call: Call) -> Edits:

@@ -138,6 +138,13 @@ class Ruleset:
         facts = self.facts(candidate.server, candidate.model or requested_model)
         return _first_set(facts.disable_thinking, candidate.server.disable_thinking, self.disable_thinking)
 
+    def thinking_opens_for(self, candidate: Candidate, requested_model: str = "") -> bool | None:
+        """Whether a reply begins within its thinking block; None where no rule says it. Arguments as for
+        `thinking_for`.
+        """
+        said = self.facts(candidate.server, candidate.model or requested_model).thinking_opens
+        return candidate.server.thinking_opens if said is None else said
+
 
 def _first_set(*answers: bool | None) -> bool:
     return next(answer for answer in answers if answer is not None)

@@ -102,6 +102,11 @@ class ServerFile(Written):
         default=None, description="a reply that is one JSON fence becomes the JSON"
     )
     disable_thinking: bool | None = Field(default=None, description="ask the models not to think")
+    thinking_opens: bool | None = Field(
+        default=None,
+        description="whether a reply begins within its thinking block, which the model's template has opened in the "
+        "prompt; without it: as the model's name and earlier replies show",
+    )
     forward_auth: bool | None = Field(
         default=None,
         description="the client's own credentials go to it: always, never, or (not said) where it is the first choice, "
@@ -145,6 +150,7 @@ class ModelFile(Written):
     thinking_output: Thinking | None = Field(default=None, description="as for servers, and stronger")
     strip_json_markdown: bool | None = Field(default=None, description="as for servers, and stronger")
     disable_thinking: bool | None = Field(default=None, description="as for servers, and stronger")
+    thinking_opens: bool | None = Field(default=None, description="as for servers, and stronger")
     input_cost: Cost | None = Field(default=None, description="$ per million input tokens")
     output_cost: Cost | None = Field(default=None, description="$ per million output tokens")
     context: Annotated[int, Field(gt=0)] | None = Field(default=None, description="context length in tokens")

@@ -84,6 +84,8 @@ class Server:
     thinking_output: ThinkingOutput | None = None  # None: as STRIP_THINKING says
     strip_json_markdown: bool | None = None  # None: as STRIP_JSON_MARKDOWN says
     disable_thinking: bool | None = None  # None: as DISABLE_THINKING says
+    preset: str = ""  # the well-known server that it is, or stands for
+    thinking_opens: bool | None = None  # a reply begins within its thinking block; None: as opening.py finds
     forward_auth: bool | None = None  # the client's own credentials go to it; None: as credentials.py says
     also: tuple[DialectName, ...] = ()  # dialects that it speaks besides `dialect`
     quirks: Quirks = Quirks()
@@ -96,8 +98,9 @@ def is_googles(server: Server) -> bool:
 
 
 def is_anthropics(server: Server) -> bool:
-    """Whether this is Anthropic's own API, which checks what others let pass."""
-    return server.url.host == ANTHROPIC or server.url.host.endswith(f".{ANTHROPIC}")
+    """Whether this is Anthropic's own API, or stands for it, as its preset says. It checks what others let pass."""
+    host = server.url.host.rstrip(".")
+    return host == ANTHROPIC or host.endswith(f".{ANTHROPIC}") or server.preset == "anthropic"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +110,7 @@ class ModelFacts:
     thinking_output: ThinkingOutput | None = None
     strip_json_markdown: bool | None = None
     disable_thinking: bool | None = None
+    thinking_opens: bool | None = None
     input_cost: float | None = None
     output_cost: float | None = None
     context: int | None = None

@@ -72,6 +72,45 @@ FAMILIES: Final = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Opener:
+    """A family whose chat template ends in an opening tag, so that replies begin inside the thought. `always`: it
+    cannot be told not to think; else the template closes the block itself where it was told.
+    """
+
+    name: re.Pattern[str]
+    always: bool = False
+
+
+def _opener(name: str, always: bool = False) -> Opener:
+    return Opener(re.compile(name, re.IGNORECASE), always)
+
+
+# The first that fits. Sources: `chat_template` of the models on Hugging Face, as of November 2026: what stands in it
+# under `add_generation_prompt`, with no option given. Replies are only so where the server leaves them as they are:
+# vLLM and SGLang without a reasoning parser, llama.cpp with --reasoning-format none, LM Studio, MLX.
+# Not here: Qwen3 of April 2025, GLM-4.5, gpt-oss, Phi-4, SmolLM3, Kimi K2 Thinking write the opening tag themselves;
+# DeepSeek V3.1 and Granite open the block only where a request asks them to think, which is learned.
+OPENERS: Final = (
+    _opener(r"deepseek-r1|(?:^|/)r1-1776", always=True),
+    _opener(r"qwq(?!.*preview)", always=True),
+    _opener(r"qwen-?3[^/]*thinking", always=True),
+    _opener(r"qwen-?3\.[5-9](?![^/]*(?:instruct|coder))"),
+    _opener(r"glm-?(?:4\.[7-9]|[5-9])"),
+    _opener(r"kimi-k2\.[5-9]"),
+    _opener(r"minimax-?m[2-9]", always=True),
+    _opener(r"nemotron-(?:nano-(?:9b|12b)-v2|nano-v2|3-)"),
+    _opener(r"olmo-?3[^/]*think", always=True),
+    _opener(r"exaone-deep", always=True),
+    _opener(r"ernie-4\.5[^/]*thinking", always=True),
+)
+
+
+def opener_of(model: str) -> Opener | None:
+    """The family whose template opens the thinking block, by a model's name; None where none is known to."""
+    return next((opener for opener in OPENERS if opener.name.search(model, 0, LONGEST_NAME)), None)
+
+
 def family_of(model: str) -> Family:
     """Look a model's name up, by its first LONGEST_NAME characters. UNKNOWN where none fits."""
     return next((family for family in FAMILIES if family.name.search(model, 0, LONGEST_NAME)), UNKNOWN)

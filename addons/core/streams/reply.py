@@ -170,7 +170,7 @@ class ReplyCollector:
             self._read(data)
             if self.first_token_at is None and _has_output(data):
                 self.first_token_at = now
-                self._hidden_reasoning = not _has_thought(data)
+                self._hidden_reasoning = not has_thought(data)
         if not self.begun:
             self.begun = self.error is None and not (isinstance(data, dict) and data.get("type") == "ping")
 
@@ -345,7 +345,8 @@ def _has_output(data: dict[str, Any]) -> bool:
     return any(_filled(body.get(name)) for body in _bodies(data) for name in _OUTPUT) or _other_output(data)
 
 
-def _has_thought(data: dict[str, Any]) -> bool:
+def has_thought(data: dict[str, Any]) -> bool:
+    """Whether a reply, or an event of one, has thoughts in a place of their own."""
     kind = str(data.get("type", ""))
     if "reasoning" in kind:
         return True

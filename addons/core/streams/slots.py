@@ -18,7 +18,8 @@ class Slot:
     `key` identifies a choice (or content block) in all events of a reply. `field` is "" where the event cannot carry
     text of that choice and only ends it (Anthropic's content_block_stop). `reasoning_field` is the member of the same
     holder for thoughts (`reasoning_content`, `thinking`); None if the format has none. `finished`: this event ends the
-    choice, so a filter must release with it what it holds.
+    choice, so a filter must release with it what it holds. `begins`: the choice is the first of its answer, where a
+    block may be that the prompt has opened; Anthropic's later content blocks are not.
     """
 
     key: Hashable
@@ -26,6 +27,7 @@ class Slot:
     field: str
     reasoning_field: str | None = None
     finished: bool = False
+    begins: bool = True
 
 
 type SlotFinder = Callable[[dict[str, Any]], Iterable[Slot]]

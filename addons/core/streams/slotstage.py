@@ -74,6 +74,13 @@ class SlotStage(ABC):
         nothing.
         """
 
+    def look(self, data: dict[str, Any]) -> None:  # noqa: B027 - a stage that only reads slots needs none
+        """See the data of an event, or a whole reply, before any of its text is fed to a filter."""
+
+    def last_words(self, slot: Slot, text_filter: TextFilter) -> tuple[str, str]:
+        """The text to be given with an event after its own, where a filter must not hold it beyond this event."""
+        return "", ""
+
     # --- streams ---
 
     def feed(self, event: Event) -> Sequence[Event]:
@@ -83,6 +90,7 @@ class SlotStage(ABC):
         data = event.data
         if not isinstance(data, dict):
             return (*self.end(), event) if event.is_done else (event,)
+        self.look(data)
         slots = list(self._slots(data))  # before any filter is fed: the finder may raise on a shape it does not know
         if not slots:
             return (*self.end(), event) if "error" in data else (event,)
@@ -112,9 +120,8 @@ class SlotStage(ABC):
         if text:
             choice.last = event
         visible, thought = choice.filter.feed(text)
-        if slot.finished:
-            more, more_thought = choice.filter.end()
-            visible, thought = visible + more, thought + more_thought
+        more, more_thought = choice.filter.end() if slot.finished else self.last_words(slot, choice.filter)
+        visible, thought = visible + more, thought + more_thought
         if slot.field:
             if self._write(slot, text, visible, thought):
                 event.dirty = True
@@ -180,6 +187,7 @@ class SlotStage(ABC):
         filters: dict[Hashable, TextFilter | None] = {}
         last: dict[Hashable, Slot] = {}
         changed = False
+        self.look(obj)
         for slot in self._slots(obj):
             if slot.key not in filters:
                 filters[slot.key] = self.new_filter(slot, whole=True)

@@ -13,8 +13,11 @@ The rules:
   the rest of the reply passes unchanged.
 - Orphan closer (`...</think>answer`: the opening tag was in the prompt's template): all text before the closer is the
   thought. A stream must hold the reply's first `orphan` characters for that until a closer arrives, which delays models
-  that do not think: so the default is 0, off. In a whole reply nothing waits, and it is always on. A reply with an
-  opening tag before the closer is no orphan.
+  that do not think: so the default is 0, off. In a whole reply nothing waits, and it is on unless it is known that no
+  closer can come. A reply with an opening tag before the closer is no orphan.
+- `opens`: the model's template is known to open the block. Unless the reply opens one itself, its text begins inside,
+  and ends at the first closing tag. What is held (or, with `reveal`, was given as a thought already) is given as text
+  when the reply ends without a closer, or after `limit` characters: so a reply loses nothing where that was wrong.
 
 All scans are linear: literal patterns only.
 """
@@ -22,10 +25,14 @@ All scans are linear: literal patterns only.
 from __future__ import annotations
 
 import re
-from typing import Final, Literal
+from collections.abc import Sequence
+from typing import Any, Final, Literal
 
+from switchman.addons.core.streams.events import Event
+from switchman.addons.core.streams.orphans import OrphanWatch
+from switchman.addons.core.streams.reply import has_thought
 from switchman.addons.core.streams.slots import Slot, SlotFinder
-from switchman.addons.core.streams.slotstage import SlotStage
+from switchman.addons.core.streams.slotstage import SlotStage, TextFilter
 
 Mode = Literal["strip", "reasoning", "keep"]
 Unclosed = Literal["keep", "drop"]
@@ -37,12 +44,14 @@ NO_LIMIT: Final = 1 << 62
 
 _NAMES: Final = ("think", "thinking", "thought", "reasoning")
 _OPENERS: Final = tuple(f"<{name}>" for name in _NAMES)
-_TAGS: Final = _OPENERS + tuple(f"</{name}>" for name in _NAMES)
+_CLOSERS: Final = tuple(f"</{name}>" for name in _NAMES)
+_TAGS: Final = _OPENERS + _CLOSERS
 _LONGEST: Final = max(map(len, _TAGS))
 _OPENER: Final = re.compile("|".join(_OPENERS), re.IGNORECASE | re.ASCII)
 _TAG: Final = re.compile("|".join(_TAGS), re.IGNORECASE | re.ASCII)
 _SPACE: Final = re.compile(r"\s*")
 _LINE_BREAKS: Final = re.compile(r"[\r\n]*")
+_ANY_CLOSER: Final = re.compile("|".join(_CLOSERS), re.IGNORECASE | re.ASCII)
 _CLOSER: Final = {name: re.compile(f"</{name}>", re.IGNORECASE | re.ASCII) for name in _NAMES}
 
 # The states of a filter.
@@ -50,6 +59,7 @@ _START: Final = "start"  # nothing but white space so far, or a block has just e
 _INSIDE: Final = "inside"  # in a block
 _AFTER: Final = "after"  # a block has just ended: line breaks are dropped
 _WAITING: Final = "waiting"  # no block at the start: an orphan closer may come
+_OPENED: Final = "opened"  # in a block that the prompt's template has opened
 _PAST: Final = "past"  # in the answer
 
 
@@ -64,15 +74,18 @@ class ThinkFilter:
         "_anywhere",
         "_block",
         "_closer",
+        "_eager",
         "_held",
         "_limit",
         "_name",
         "_opener",
+        "_opens",
         "_orphan",
         "_reveal",
         "_size",
         "_state",
         "_unclosed",
+        "found_orphan",
     )
 
     def __init__(
@@ -83,12 +96,18 @@ class ThinkFilter:
         orphan: int = 0,
         anywhere: bool = False,
         limit: int = HOLD_LIMIT,
+        opens: bool = False,
     ) -> None:
         self._reveal = reveal or unclosed == "drop"
+        # In a whole reply nobody waits for the thought: before its closer was seen, it may still be the answer.
+        self._eager = self._reveal and limit < NO_LIMIT
         self._unclosed: Unclosed = unclosed
         self._orphan = orphan
         self._anywhere = anywhere
         self._limit = limit
+        self._opens = opens
+        self.found_orphan = False
+        """Whether a closer came that nothing in the reply had opened."""
         self._state = _START
         self._held = ""  # what may be the beginning of a tag
         self._block: list[str] = []  # text of the block, or of what may turn out to be one
@@ -100,7 +119,7 @@ class ThinkFilter:
     @property
     def idle(self) -> bool:
         """Whether all further text will pass unchanged."""
-        return self._state is _PAST and not self._anywhere
+        return self._state is _PAST and not self._anywhere and not self._held
 
     def feed(self, text: str) -> tuple[str, str]:
         visible: list[str] = []
@@ -125,6 +144,15 @@ class ThinkFilter:
 
     abort = end  # a reply that broke off ends the same way
 
+    def expect_no_orphan(self) -> None:
+        """No closer without an opener can come any more: the next feed() or end() gives what was held for one."""
+        self._orphan, self._opens = 0, False
+        if self._state in (_WAITING, _OPENED):
+            held = "".join(self._block) + self._held
+            self._clear()
+            self._held = held
+            self._state = _PAST
+
     def _clear(self) -> None:
         self._block.clear()
         self._held = ""
@@ -146,14 +174,14 @@ class ThinkFilter:
             self._held = text[begin:]
             return len(text)
         if begin < len(text):
-            self._state = _WAITING if self._orphan else _PAST
+            self._state = _OPENED if self._opens else _WAITING if self._orphan else _PAST
         return begin
 
     def _enter(self, match: re.Match[str]) -> None:
         self._opener = match.group()
         self._name = self._opener[1:-1].lower()
         self._closer = _CLOSER[self._name]
-        self._orphan = 0
+        self._orphan, self._opens = 0, False
         self._state = _INSIDE
 
     def _inside(self, text: str, at: int, visible: list[str], thought: list[str]) -> int:
@@ -177,7 +205,7 @@ class ThinkFilter:
     def _close(self, match: re.Match[str], thought: list[str]) -> int:
         thought += self._block
         self._clear()
-        self._orphan = 0
+        self._orphan, self._opens = 0, False
         self._state = _AFTER
         return match.end()
 
@@ -197,6 +225,27 @@ class ThinkFilter:
         self._block.append(text[at:cut])
         self._size += cut - at
         if match:
+            self.found_orphan = True
+            return self._close(match, thought)
+        self._held = text[cut:]
+        return len(text)
+
+    def _opened(self, text: str, at: int, visible: list[str], thought: list[str]) -> int:
+        match = _ANY_CLOSER.search(text, at)
+        cut = match.start() if match else _tag_at(text, at, _CLOSERS)
+        room = self._limit - self._size
+        if self._eager:
+            thought.append(text[at : min(cut, at + room)])
+        if cut - at > room:
+            self._give_up(text[at:], visible)
+            self._anywhere = False  # as for a longer block
+            return len(text)
+        self._block.append(text[at:cut])
+        self._size += cut - at
+        if match:
+            self.found_orphan = True
+            if self._eager:
+                self._clear()  # it has been given
             return self._close(match, thought)
         self._held = text[cut:]
         return len(text)
@@ -220,6 +269,7 @@ _STEPS: Final = {
     _INSIDE: ThinkFilter._inside,
     _AFTER: ThinkFilter._after,
     _WAITING: ThinkFilter._waiting,
+    _OPENED: ThinkFilter._opened,
     _PAST: ThinkFilter._past,
 }
 """Each step reads text from `at` on, and returns the position where the next one continues."""
@@ -248,6 +298,10 @@ def _tag_at(text: str, at: int, tags: tuple[str, ...]) -> int:
 class ThinkStage(SlotStage):
     """Stage that strips thoughts, or moves them to the slot's `reasoning_field` ("reasoning"; stripped where there
     is none).
+
+    `opens`: the model's template is taken to open the block, so a stream's text is held (or revealed) as a thought from
+    its beginning on. `settled`: that is certain; else a closer that nothing opened is looked for in what passes, too,
+    so that `found_orphan` tells it. A reply that has thoughts in a place of their own has no orphan: nothing is held.
     """
 
     def __init__(
@@ -259,8 +313,15 @@ class ThinkStage(SlotStage):
         orphan: int = 0,
         anywhere: bool = False,
         limit: int = HOLD_LIMIT,
+        opens: bool = False,
+        settled: bool = False,
     ) -> None:
         super().__init__(slots, keep_thoughts=mode == "reasoning")
+        self.opens = opens
+        self.settled = settled
+        self._separate = False  # the server gives thoughts in a place of their own
+        self._filters: list[ThinkFilter] = []
+        self._watch = None if opens or settled or mode == "keep" else OrphanWatch(slots, _TAG)
         self._mode: Mode = mode
         self._unclosed: Unclosed = unclosed
         self._orphan = orphan
@@ -270,10 +331,40 @@ class ThinkStage(SlotStage):
     def new_filter(self, slot: Slot, *, whole: bool) -> ThinkFilter | None:
         if self._mode == "keep":
             return None
-        return ThinkFilter(
+        # One that is settled not to open has no orphans: its text is the same whole and streamed.
+        orphan = NO_LIMIT if whole and not self.settled else self._orphan
+        made = ThinkFilter(
             reveal=self._mode == "reasoning" and slot.reasoning_field is not None,
             unclosed=self._unclosed,
-            orphan=NO_LIMIT if whole else self._orphan,
+            orphan=orphan if slot.begins and not self._separate else 0,
             anywhere=self._anywhere,
             limit=NO_LIMIT if whole else self._limit,
+            opens=self.opens and slot.begins and not self._separate,
         )
+        self._filters.append(made)
+        return made
+
+    @property
+    def found_orphan(self) -> bool:
+        """Whether a closer came that nothing in the reply had opened."""
+        watched = self._watch is not None and self._watch.found
+        return watched or any(made.found_orphan for made in self._filters)
+
+    def feed(self, event: Event) -> Sequence[Event]:
+        if self._watch is not None and event.payload is not None and not self._separate:
+            self._watch.feed(event.payload)
+        return super().feed(event)
+
+    def look(self, data: dict[str, Any]) -> None:
+        if not self._separate and has_thought(data):
+            self._separate = True
+            for made in self._filters:
+                made.expect_no_orphan()
+
+    def last_words(self, slot: Slot, text_filter: TextFilter) -> tuple[str, str]:
+        """Thinking is over when the model calls a tool: what was held for a closer goes before the call."""
+        if not (slot.holder.get("tool_calls") or slot.holder.get("function_call")):
+            return "", ""
+        assert isinstance(text_filter, ThinkFilter)
+        text_filter.expect_no_orphan()
+        return text_filter.feed("")

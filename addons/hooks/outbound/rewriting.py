@@ -4,6 +4,7 @@ Each attempt starts from what the client sent. Only what a decision names is cha
 - scheme, host, port and path; `model`, where it is renamed;
 - the credentials, where the server has its own, or is not to have the client's (core/servers/credentials.py);
 - `stream_options.include_usage`, where a stream would otherwise not tell its usage; what says whether to think;
+- Claude Code's note for Anthropic's bill, where the server is another one;
 - `accept-encoding`, as the answer must be read;
 - what is about the client's own connection to the router (core/request/hopbyhop.py).
 A server of another dialect gets the request translated.

@@ -15,6 +15,7 @@ from typing import Any
 
 from mitmproxy import http
 
+from switchman.addons.core.decision.expecting import expected_opening, why_held
 from switchman.addons.core.dialects import framing_of, stream_error, text_slots
 from switchman.addons.core.dialects.endings import end_stage
 from switchman.addons.core.dialects.neutral.streams import CUT_SHORT
@@ -38,7 +39,7 @@ BODILESS = (204, 304)  # RFC 9110 section 6.4.1
 class Streaming:
     """Chooses the way, and writes the x-switchman-* headers.
 
-    Writes: pipe, reply, trace.
+    Writes: pipe, reply, trace, attempt.thoughts.
     """
 
     def __init__(self, runtime: Runtime) -> None:
@@ -106,7 +107,12 @@ def text_stages(x: Exchange, attempt: Attempt, runtime: Runtime, streamed: bool)
 
     mode = rules.thinking_for(candidate, requested_model)
     if mode != "keep":
-        stages.append(ThinkStage(slots, mode))
+        learned = runtime.openings.known(attempt.target, endpoint.path)
+        expected = expected_opening(x.call, attempt.rendered, candidate, rules, learned)
+        attempt.thoughts = ThinkStage(slots, mode, opens=expected.opens, settled=expected.settled)
+        stages.append(attempt.thoughts)
+        if streamed and (line := why_held(expected, candidate, x.call, rules)) is not None:
+            x.trace.append(line)
     if rules.strips_json_for(candidate, requested_model):
         stages.append(FenceStage(slots))
     return stages

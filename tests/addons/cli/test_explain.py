@@ -59,6 +59,26 @@ def test_what_the_targets_would_be_told(config: Path, capsys: pytest.CaptureFixt
     ]
 
 
+def test_why_a_stream_would_be_held(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """By the model's name, and by the rules; nothing is said of others."""
+    models = (
+        "models: {laptop/own: {thinking_opens: true, thinking_output: reasoning}, laptop/qwq: {thinking_opens: false}}"
+    )
+    config.write_text(f"{FILE}{models}\n")
+
+    def held(model: str) -> list[str]:
+        lines = explained(config, capsys, "--model", model, "Hi.")["trace"]
+        return [line["detail"] for line in lines if line["layer"] == "thinking"]
+
+    assert held("laptop/deepseek-r1") == [
+        "In a stream: deepseek-r1's template opens its thinking (as its family's do): "
+        "the text before a closing tag is held, as a thought."
+    ]
+    (line,) = held("laptop/own")
+    assert line.startswith("In a stream: own's template opens its thinking (`thinking_opens: true` says so): ")
+    assert held("laptop/qwq") == held("laptop/llama3") == []
+
+
 def test_layers_that_are_not_asked_say_so(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """No upstream is called: the arbiter of this file has a port where nobody listens."""
     found = explained(config, capsys, "Good morning!")

@@ -21,6 +21,7 @@ from switchman.addons.flow.refusal import dialect_of
 from switchman.addons.hooks.inbound.intake import Intake
 from switchman.addons.state.flights import Flights
 from switchman.addons.state.live import LiveFigures
+from switchman.addons.state.openings import Openings
 from switchman.addons.state.runtime import Runtime
 from switchman.addons.state.server_dialects import ServerDialects
 from switchman.addons.state.shared import MemoryShared
@@ -41,6 +42,7 @@ def make_runtime(tmp_path: Path) -> Callable[..., Runtime]:
         runtime.breakers = Breakers()
         runtime.live = LiveFigures(runtime.breakers)
         runtime.dialects = ServerDialects()
+        runtime.openings = Openings(MemoryShared())
         runtime.tasks = TASKS
         runtime.shared = MemoryShared()
         runtime.flights = Flights(runtime.shared, "test")

@@ -40,14 +40,15 @@ def message_slots(obj: dict[str, Any], streamed: bool) -> Iterator[Slot]:
         blocks = obj.get("content")
         for index, block in enumerate(blocks if isinstance(blocks, list) else ()):
             if isinstance(block, dict) and block.get("type") == "text":
-                yield Slot(index, block, "text", None, True)
+                yield Slot(index, block, "text", None, True, begins=index == 0)
         return
+    index = count_of(obj, "index") or 0
     if obj.get("type") == "content_block_stop":
-        yield Slot(count_of(obj, "index") or 0, obj, "", None, True)
+        yield Slot(index, obj, "", None, True, begins=index == 0)
         return
     holder = obj.get(STREAMED_TEXT.get(str(obj.get("type")), ""))
     if isinstance(holder, dict) and holder.get("type") in ("text", "text_delta"):
-        yield Slot(count_of(obj, "index") or 0, holder, "text", None, False)
+        yield Slot(index, holder, "text", None, False, begins=index == 0)
 
 
 # event type -> the member that holds the text

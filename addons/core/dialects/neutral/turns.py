@@ -71,17 +71,29 @@ def _has_results(message: Message) -> bool:
 
 def without_billing(request: Request, notes: Notes) -> Request:
     """The request without Claude Code's note for the bill."""
-    return replace(request, messages=tuple(_without_billing(message, notes) for message in request.messages))
+    messages = (_without_billing(message, notes) for message in request.messages)
+    return replace(request, messages=tuple(message for message in messages if message is not None))
 
 
-def _without_billing(message: Message, notes: Notes) -> Message:
+def _without_billing(message: Message, notes: Notes) -> Message | None:
+    """The message without the note; None where it had nothing else."""
     if message.role != "system":
         return message
-    kept = tuple(part for part in message.parts if not (isinstance(part, Text) and part.text.startswith(BILLING)))
-    if len(kept) < len(message.parts):
-        notes.lose("system.x-anthropic-billing-header")
-        return replace(message, parts=kept)
-    return message
+    noted = [isinstance(part, Text) and part.text.startswith(BILLING) for part in message.parts]
+    if not any(noted):
+        return message
+    notes.lose("system.x-anthropic-billing-header")
+    parts = [
+        replace(part, text=without_note(part.text)) if isinstance(part, Text) and is_noted else part
+        for part, is_noted in zip(message.parts, noted, strict=True)
+    ]
+    kept = tuple(part for part in parts if not (isinstance(part, Text) and not part.text))
+    return replace(message, parts=kept) if kept else None
+
+
+def without_note(text: str) -> str:
+    """What follows the note, which is one line, in the same text: as a rule, nothing."""
+    return text.partition("\n")[2]
 
 
 def merged(messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from switchman.addons.core.servers.thinkers import FAMILIES, LONGEST_NAME, UNKNOWN, family_of
+from switchman.addons.core.servers.thinkers import FAMILIES, LONGEST_NAME, OPENERS, UNKNOWN, family_of, opener_of
 
 
 @pytest.mark.parametrize(
@@ -135,3 +135,57 @@ def test_a_name_is_read_to_its_longest() -> None:
     """A family that is named within LONGEST_NAME characters is found, and one behind them is not."""
     assert family_of("x" * (LONGEST_NAME - 4) + "qwq-").settled
     assert family_of("x" * (LONGEST_NAME - 2) + "qwq") is UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("model", "always"),
+    [
+        ("deepseek-r1", True),
+        ("deepseek-ai/DeepSeek-R1-Distill-Qwen-32B", True),
+        ("deepseek-r1:8b", True),
+        ("perplexity/r1-1776", True),
+        ("qwq", True),
+        ("Qwen/QwQ-32B-AWQ", True),
+        ("qwen3-235b-a22b-thinking-2507", True),
+        ("Qwen/Qwen3-Next-80B-A3B-Thinking-FP8", True),
+        ("qwen-3-235b-a22b-thinking-2507", True),
+        ("qwen3-vl-8b-thinking", True),
+        ("MiniMaxAI/MiniMax-M2.5", True),
+        ("allenai/Olmo-3-7B-Think", True),
+        ("LGAI-EXAONE/EXAONE-Deep-7.8B", True),
+        ("baidu/ERNIE-4.5-21B-A3B-Thinking", True),
+        ("Qwen/Qwen3.5-27B", False),
+        ("qwen3.6:35b", False),
+        ("zai-org/GLM-4.7-Flash", False),
+        ("glm-5", False),
+        ("moonshotai/Kimi-K2.5", False),
+        ("nvidia/NVIDIA-Nemotron-Nano-9B-v2", False),
+        ("nemotron-3-nano", False),
+    ],
+)
+def test_families_whose_template_opens_the_block(model: str, always: bool) -> None:
+    """As vendors, hubs and local servers write their names; some of them can be told not to think."""
+    opener = opener_of(model)
+    assert opener is not None and opener.always is always
+
+
+@pytest.mark.parametrize(
+    "model",
+    ["", "llama3", "qwen3:8b", "Qwen/Qwen3-32B", "Qwen3-Coder-30B", "qwen3-30b-a3b-instruct-2507", "QwQ-32B-Preview",
+     "glm-4.5-air", "glm-4.6", "deepseek-v3.1", "deepseek-chat", "deepseek-reasoner", "kimi-k2-thinking", "gpt-oss:20b",
+     "phi-4-reasoning", "minimax-m1", "olmo-3-7b-instruct", "exaone-4.0", "claude-sonnet-4-5", "gpt-5", "gemma-3"],
+)  # fmt: skip
+def test_others_write_the_opening_tag_themselves(model: str) -> None:
+    """Or have none: their streams are never held for their name."""
+    assert opener_of(model) is None
+
+
+def test_looking_an_opener_up_takes_no_time_on_a_long_name() -> None:
+    """Only a name's beginning counts, and each pattern is quick on it."""
+    began = time.process_time()
+    for _ in range(100):
+        for word in ("qwq", "qwen3.5", "qwen3", "olmo3", "ernie-4.5"):
+            assert opener_of("z" * LONGEST_NAME + "deepseek-r1") is None
+            opener_of(word * 200_000)
+    assert time.process_time() - began < 20
+    assert len({opener.name.pattern for opener in OPENERS}) == len(OPENERS)

@@ -232,3 +232,84 @@ def test_endless_choices_do_not_grow_memory() -> None:
     for index in range(3000):
         list(stage.feed(event(chunk("<think>", index))))
     assert len(stage.end()) == 1024
+
+
+OPENS = ["thou", "ghts</th", "ink>\n\n", "ans", "wer"]
+
+
+@pytest.mark.parametrize("mode", ["strip", "reasoning"])
+def test_text_of_an_opened_block_is_held_or_moved(mode: Any) -> None:
+    """In each choice for itself; a choice without a closer gets its text when it ends."""
+    datas: list[Any] = [chunk(text, index) for text in OPENS for index in (0, 1)]
+    datas += [chunk("none", 2), chunk("", 2, "stop"), chunk(None, 0, "stop"), chunk(None, 1, "stop"), "[DONE]"]
+    stage = ThinkStage(chat, mode, opens=True)
+    out = feed(stage, *datas)
+    for index in (0, 1):
+        assert "".join(text or "" for text in contents(out[:-1], index)) == "answer"
+        thoughts = "".join(text or "" for text in contents(out[:-1], index, "reasoning_content"))
+        assert thoughts == ("thoughts" if mode == "reasoning" else "")
+    assert contents(out[:-1], 2) == ["", "none"]
+    assert stage.found_orphan
+    whole = {"choices": [{"index": 0, "message": {"content": "".join(OPENS)}}]}
+    assert ThinkStage(chat, mode, opens=True).whole(whole)
+    assert whole["choices"][0]["message"]["content"] == "answer"
+
+
+@pytest.mark.parametrize("mode", ["strip", "reasoning"])
+def test_a_tool_call_ends_what_was_held(mode: Any) -> None:
+    """The text goes before the call, in its event, and is not repeated at the end; a closer in that event counts."""
+    call = [{"index": 0, "id": "a", "function": {"name": "f", "arguments": "{}"}}]
+    out = feed(
+        ThinkStage(chat, mode, opens=True), chunk("I "), chunk("look."), chunk(None, tool_calls=call), chunk("x")
+    )
+    assert contents(out) == ["", "", "I look.", "x"]
+    assert contents(out, name="tool_calls") == [None, None, call, None]
+    out = feed(ThinkStage(chat, mode, opens=True), chunk("a"), chunk("b</think>ok", tool_calls=call), chunk("x"))
+    assert contents(out) == ["", "ok", "x"]
+    out = feed(ThinkStage(chat, mode), chunk("<think>a"), chunk("b", tool_calls=call), chunk("</think>x"))
+    assert contents(out) == ["", "", "x"]
+
+
+@pytest.mark.parametrize("mode", ["strip", "reasoning"])
+@pytest.mark.parametrize("name", ["reasoning_content", "reasoning", "thinking"])
+def test_a_server_that_separates_thoughts_has_no_orphans(mode: Any, name: str) -> None:
+    """Nothing of its text is held or cut, streamed and whole alike, and nothing is learned from it."""
+    said = ["Write ", "</think> ", "so."]
+    stage = ThinkStage(chat, mode, opens=True)
+    out = feed(stage, chunk("", role="assistant"), chunk(None, **{name: "hm"}), *map(chunk, said))
+    assert contents(out)[2:] == said and not stage.found_orphan
+    stage = ThinkStage(chat, mode)
+    assert contents(feed(stage, chunk(None, **{name: "hm"}), *map(chunk, said)))[1:] == said and not stage.found_orphan
+    out = feed(ThinkStage(chat, mode, opens=True), chunk("held "), chunk(None, **{name: "hm"}), *map(chunk, said))
+    assert "".join(text or "" for text in contents(out)) == "held " + "".join(said)
+    for opens in (True, False):
+        whole = {"choices": [{"index": 0, "message": {"content": "".join(said), name: "hm"}}]}
+        assert not ThinkStage(chat, mode, opens=opens).whole(whole)
+
+
+def test_only_the_first_block_of_an_answer_can_have_been_opened() -> None:
+    """A text block behind a tool's call passes at once, and a closer in it is text."""
+
+    def late(obj: dict[str, Any]) -> Iterator[Slot]:
+        return (Slot(s.key, s.holder, s.field, None, s.finished, begins=s.key == 0) for s in block(obj))
+
+    deltas = [
+        {"type": "content_block_delta", "index": index, "delta": {"text": text}}
+        for index, text in ((0, "a"), (0, "</think>b"), (1, "c"), (1, "</think>d"))
+    ]
+    out = feed(ThinkStage(late, opens=True), *deltas)
+    assert [data["delta"]["text"] for data in out] == ["", "b", "c", "</think>d"]
+
+
+def test_orphans_are_looked_for_where_none_is_expected() -> None:
+    """So that the next reply can be held; in a stream it passes, whole it is cleaned, unless the rules say no."""
+    datas = [chunk("a"), chunk("b</thi"), chunk("nk>c")]
+    for settled in (False, True):
+        stage = ThinkStage(chat, settled=settled)
+        assert "".join(contents(feed(stage, *datas))) == "ab</think>c"
+        assert stage.found_orphan is not settled
+        stage = ThinkStage(chat, settled=settled)
+        whole = {"choices": [{"index": 0, "message": {"content": "ab</think>c"}}]}
+        assert stage.whole(whole) is not settled and stage.found_orphan is not settled
+    stage = ThinkStage(chat, "keep")
+    assert contents(feed(stage, *datas)) == ["a", "b</thi", "nk>c"] and not stage.found_orphan

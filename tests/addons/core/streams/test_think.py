@@ -124,6 +124,90 @@ def test_the_hold_for_an_orphan_ends_at_its_bound() -> None:
     assert [made.feed(part)[0] for part in ("abc", "de", "f", "g")] == ["", "", "abcdef", "g"]
 
 
+OPENED: list[tuple[str, str, str]] = [
+    ("why</think>\n\nanswer", "answer", "why"),
+    ("</think>answer", "answer", ""),
+    ("\nwhy</thinking>answer </think>", "\nanswer </think>", "why"),
+    ("why <think>, I ask</think>answer", "answer", "why <think>, I ask"),
+    ("why</think>\n<think>more</think>answer", "answer", "whymore"),
+    ("why < what </thin</THINK>\r\nünï🚀", "ünï🚀", "why < what </thin"),
+    # The reply opens the block itself.
+    ("<think>why</think>answer</think>", "answer</think>", "why"),
+    (" \n<thought>why</thought>answer", " \nanswer", "why"),
+]
+
+
+@pytest.mark.parametrize("reveal", [True, False])
+@pytest.mark.parametrize(("text", "visible", "thought"), OPENED)
+def test_what_the_template_opened_ends_at_the_first_closer(text: str, visible: str, thought: str, reveal: bool) -> None:
+    """However the reply is cut, and whether thoughts are removed or moved; a reply that opens a block is as ever."""
+    for parts in text_splits(text):
+        assert run(parts, opens=True, reveal=reveal) == (visible, thought)
+        assert run(parts, opens=True, reveal=reveal, limit=1 << 62) == (visible, thought)
+
+
+@pytest.mark.parametrize("reveal", [True, False])
+@pytest.mark.parametrize("text", ["", "a", "no closer", "a\n", " a </thin", "a </", "<thin", "say <think> so", "a<"])
+def test_a_reply_without_a_closer_loses_nothing(text: str, reveal: bool) -> None:
+    """It is given as text, to the character, also where it had been given as a thought."""
+    for parts in text_splits(text):
+        visible, thought = run(parts, opens=True, reveal=reveal)
+        assert visible == text
+        assert thought == "" if not reveal else text.lstrip().startswith(thought)
+        assert run(parts, opens=True, reveal=reveal, limit=1 << 62) == (text, "")  # whole: nobody waits for a thought
+
+
+def test_an_opened_block_comes_as_it_is_thought() -> None:
+    """Where thoughts are moved, nothing but what may be a closing tag waits; where they are removed, all does."""
+    parts = ("a", "b</", "d", "</think>", "\n", "e", "f")
+    moved = ThinkFilter(reveal=True, opens=True)
+    assert [moved.feed(part) for part in parts] == [
+        ("", "a"), ("", "b"), ("", "</d"), ("", ""), ("", ""), ("e", ""), ("f", "")]  # fmt: skip
+    assert moved.idle and moved.found_orphan
+    removed = ThinkFilter(opens=True)
+    assert [removed.feed(part)[0] for part in parts] == ["", "", "", "", "", "e", "f"]
+
+
+@pytest.mark.parametrize("reveal", [True, False])
+def test_an_opened_block_above_the_limit_is_text(reveal: bool) -> None:
+    """The hold has a bound; what was held is given then, and the rest passes."""
+    for size, stripped in ((20, True), (21, False)):
+        text = "x" * size + "</think>\nanswer"
+        for parts in text_splits(text):
+            visible, thought = run(parts, limit=20, opens=True, reveal=reveal)
+            assert visible == ("answer" if stripped else text)
+            assert thought == ("x" * 20 if stripped or reveal else "")
+
+
+def test_only_an_orphan_is_found() -> None:
+    """A closer that nothing in the reply had opened, with or without a hold for it."""
+    for text, found in (("a</think>b", True), ("<think>a</think>b", False), ("a", False), ("a</thin", False)):
+        for options in ({"opens": True}, {"orphan": 99}):
+            made = ThinkFilter(**options)  # type: ignore[arg-type]
+            made.feed(text)
+            made.end()
+            assert made.found_orphan is found, (text, options)
+
+
+def test_what_was_held_is_given_when_no_closer_can_come() -> None:
+    """At the next text, or at the end; a block that the reply has opened goes on."""
+    for options in ({"opens": True}, {"orphan": 99}):
+        made = ThinkFilter(**options)  # type: ignore[arg-type]
+        assert made.feed("a </") == ("", "")
+        made.expect_no_orphan()
+        assert not made.idle
+        assert made.feed("b</think>") == ("a </b</think>", "")
+        assert made.idle
+        made = ThinkFilter(**options)  # type: ignore[arg-type]
+        made.feed("a <")
+        made.expect_no_orphan()
+        assert made.end() == ("a <", "")
+    made = ThinkFilter(opens=True)
+    made.feed("<think>a")
+    made.expect_no_orphan()
+    assert made.feed("b</think>c") == ("c", "ab")
+
+
 @pytest.mark.parametrize(
     ("text", "visible", "thought"),
     [
@@ -180,6 +264,7 @@ def test_a_stages_limit_is_for_streams(whole: bool, held: bool) -> None:
             "orphan": st.integers(0, 20),
             "anywhere": st.booleans(),
             "limit": st.integers(0, 20),
+            "opens": st.booleans(),
         },
     ),
 )
@@ -191,7 +276,7 @@ def test_no_split_changes_the_output(pieces: list[str], cuts: list[int], options
     whole = run([text], **options)
     assert run([text[a:b] for a, b in pairwise(marks)], **options) == whole
     assert run(list(text), **options) == whole
-    assert len(whole[0]) + len(whole[1]) <= len(text)
+    assert len(whole[0]) + len(whole[1]) <= len(text) * (2 if options.get("opens") else 1)  # moved, then given as text
 
 
 @pytest.mark.parametrize(
@@ -204,4 +289,5 @@ def test_hostile_text_costs_linear_time(text: str) -> None:
     for opener in ("", "<think>"):
         run([opener + text], orphan=1 << 30, anywhere=True)
         run([opener + text])
+        run([opener + text], opens=True, reveal=True)
     assert time.process_time() - began < 60

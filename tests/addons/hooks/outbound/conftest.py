@@ -22,8 +22,10 @@ from switchman.addons.hooks.outbound.judging import Judging
 from switchman.addons.hooks.outbound.rewriting import Rewriting
 from switchman.addons.proxy.attempt import UpstreamFailure
 from switchman.addons.state.live import LiveFigures
+from switchman.addons.state.openings import Openings
 from switchman.addons.state.runtime import Runtime
 from switchman.addons.state.server_dialects import ServerDialects
+from switchman.addons.state.shared import MemoryShared
 
 SECRET = "a-secret-that-is-long-enough-for-this-test"
 RULES = """
@@ -115,6 +117,7 @@ def runtime(tmp_path: Path) -> Runtime:
     found.breakers = Breakers()
     found.live = LiveFigures(found.breakers)
     found.dialects = ServerDialects()
+    found.openings = Openings(MemoryShared())
     found.tasks = load_task_rules()
     return found
 

@@ -170,6 +170,10 @@ def test_only_a_system_message_has_the_note_for_the_bill() -> None:
     request = Request("anthropic.messages", "m", (Message("system", (note, Text("A."))), Message("user", (note,))))
     system, user = without_billing(request, notes).messages
     assert (system.parts, user.parts) == ((Text("A."),), (note,)) and len(notes.warnings) == 1
+    longer = Request(
+        "anthropic.messages", "m", (Message("system", (Text(f"{note.text}\nA."),)), Message("system", (note,)))
+    )
+    assert without_billing(longer, notes).messages == (Message("system", (Text("A."),)),)
     plain = Request("anthropic.messages", "m", (Message("system", (Text("A."),)),))
     assert without_billing(plain, Notes("anthropic.messages", "openai")) == plain
 
