@@ -12,6 +12,7 @@ from switchman.addons.core.servers.thinkers import ThinkingSwitch
 from switchman.addons.core.servers.urls import BaseURL
 
 ThinkingOutput = Literal["strip", "reasoning", "keep"]
+PathStyle = Literal["join", "as_is", "azure"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,7 @@ class Server:
     also: tuple[DialectName, ...] = ()  # dialects that it speaks besides `dialect`
     quirks: Quirks = Quirks()
     keepalive: KeepAlive = KeepAlive()
+    path: PathStyle = "join"  # how a request's path is made: addressing.py
 
 
 @dataclass(frozen=True, slots=True)

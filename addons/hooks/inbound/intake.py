@@ -7,12 +7,16 @@ from typing import Any
 
 from mitmproxy import http
 
-from switchman.addons.core.dialects import endpoint_of, stream_default
+from switchman.addons.core.dialects import stream_default
+from switchman.addons.core.dialects.rendering import TRANSLATED
+from switchman.addons.core.paths.advice import not_allowed
+from switchman.addons.core.paths.reading import Reading
 from switchman.addons.core.request import jsonedit
 from switchman.addons.core.request.call import Call, Endpoint, Form
 from switchman.addons.core.request.multipart import boundary_of, find_fields, text_of
-from switchman.addons.flow.exchange import Exchange, Sent, exchange
+from switchman.addons.flow.exchange import Exchange, Sent, exchange, reading_of
 from switchman.addons.flow.refusal import refusal
+from switchman.addons.hooks.inbound.bymodel import call_by_model, is_urlencoded, read_urlencoded, with_model
 from switchman.addons.state.runtime import Runtime
 
 
@@ -26,7 +30,7 @@ class BadRequest(ValueError):
 
 
 class Intake:
-    """Path and body become a Call. A path that is no LLM operation is left alone, and passed through later.
+    """Path and body become a Call. What is no LLM operation and names no model is left alone, and passed through later.
 
     Writes: sent, call.
     """
@@ -42,15 +46,32 @@ class Intake:
         if request.method.upper() == "TRACE":  # its answer would be all that the server got, with our key
             flow.response = refusal(x, 405, "TRACE is not passed on.")
             return
-        path, _, query = request.path.partition("?")
-        endpoint = endpoint_of(request.method, path)
-        if endpoint is None:
-            return
-        read = _read_form if _is_form(request) else self._read
+        reading = reading_of(x, request)
         try:
-            x.call = read(endpoint, query, x, request)
+            x.call = self._call(x, request, reading)
         except BadRequest as e:
-            flow.response = refusal(x, e.status, str(e), param=e.param)
+            headers = {"allow": "POST"} if e.status == 405 else None
+            flow.response = refusal(x, e.status, str(e), param=e.param, headers=headers)
+
+    def _call(self, x: Exchange, request: http.Request, reading: Reading) -> Call | None:
+        """The Call, None for what is passed through or answered by the router itself. Raises BadRequest."""
+        query, method = request.path.partition("?")[2], request.method.upper()
+        if reading.kind == "malformed":
+            raise BadRequest(reading.problem)
+        if reading.endpoint is not None and method == "POST":
+            return with_model(self._read_any(reading.endpoint, query, x, request), reading)
+        if reading.kind == "operation" and method in ("PUT", "PATCH", "DELETE"):
+            raise BadRequest(not_allowed(method, reading.path), 405)
+        if reading.kind not in ("operation", "other"):
+            return None
+        return call_by_model(request, x, reading, query, lambda at, query: self._read_any(at, query, x, request))
+
+    def _read_any(self, endpoint: Endpoint, query: str, x: Exchange, request: http.Request) -> Call:
+        if _is_form(request):
+            return _read_form(endpoint, query, x, request)
+        if is_urlencoded(request) and endpoint.operation not in TRANSLATED:
+            return read_urlencoded(endpoint, query, request.raw_content or b"")
+        return self._read(endpoint, query, x, request)
 
     def _read(self, endpoint: Endpoint, query: str, x: Exchange, request: http.Request) -> Call:
         assert x.sent is not None
@@ -83,7 +104,8 @@ def _read_form(endpoint: Endpoint, query: str, x: Exchange, request: http.Reques
     if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
         raise BadRequest("A form with a content-encoding is not supported; send it plain.", 415)
     try:
-        spans = find_fields(content, boundary_of(request.headers["content-type"]), ("model", "stream"))
+        boundary = boundary_of(request.headers["content-type"])
+        spans = find_fields(content, boundary, ("model", "stream"))
     except ValueError as e:
         raise BadRequest(f"The body is not a multipart form that can be read: {e}.") from None
     model, stream = text_of(content, spans, "model"), text_of(content, spans, "stream") == "true"
@@ -95,7 +117,7 @@ def _read_form(endpoint: Endpoint, query: str, x: Exchange, request: http.Reques
         spans={},
         model=model,
         stream=stream,
-        form=Form(content, spans.get("model")),
+        form=Form(content, spans.get("model"), boundary),
     )
 
 
