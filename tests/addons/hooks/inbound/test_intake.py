@@ -205,3 +205,22 @@ def test_answered_and_foreign_flows_are_left_alone(make_runtime: Any, make_flow:
     answered.request.path, x.sent = CHAT, None
     Intake(runtime).request(answered)
     assert answered.response is given and exchange(answered).sent is None
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "put"])
+@pytest.mark.parametrize("path", [CHAT, "/api/chat", "/v1/v1/messages", "/messages", "/v1/rerank", "/x/v1/responses"])
+def test_an_operation_is_asked_for_with_post(method: str, path: str, make_runtime: Any, make_exchange: Any) -> None:
+    """By another method it would pass the rules by: 405, in the client's dialect, with the method that is right."""
+    flow, x = make_exchange(make_runtime(), path, BODY, method=method)
+    assert refused(flow)[0] == 405 and x.call is None
+    assert flow.response is not None and flow.response.headers["allow"] == "POST"
+
+
+@pytest.mark.parametrize("path", ["/v1/../admin", "/v1/%63hat/completions", "/x/%2e%2e/y", "/API/chat"])
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT"])
+def test_a_path_that_is_not_canonical_is_refused(method: str, path: str, make_runtime: Any, make_exchange: Any) -> None:
+    """Whatever comes after it."""
+    flow, x = make_exchange(make_runtime(), path, BODY, method=method)
+    status, error = refused(flow)
+    assert status == 400 and x.call is None
+    assert "path" in (error if isinstance(error, str) else error["message"])
