@@ -186,5 +186,6 @@ def _prefixed(prefix: str, model: Mapping[str, Any]) -> dict[str, str]:
 def _answer(flow: http.HTTPFlow, x: Exchange, value: object) -> None:
     body = json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace")
     headers = {"content-type": "application/json", "cache-control": "no-store"}
-    content = b"" if flow.request.method == "HEAD" else body
-    flow.response = own_answer(x, http.Response.make(200, content, headers))
+    flow.response = own_answer(x, http.Response.make(200, body, headers))
+    if flow.request.method == "HEAD":
+        flow.response.raw_content = b""  # and the content-length of what GET would have got

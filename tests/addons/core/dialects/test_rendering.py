@@ -8,6 +8,7 @@ import pytest
 from switchman.addons.core.dialects import endpoint_of
 from switchman.addons.core.dialects.neutral.form import Stamp
 from switchman.addons.core.dialects.rendering import Rendered, ServerProfile, render
+from switchman.addons.core.dialects.translate import Untranslatable
 from switchman.addons.core.paths.reading import read
 from switchman.addons.core.request import jsonedit
 from switchman.addons.core.request.call import Call, DialectName, Endpoint, Form

@@ -134,7 +134,8 @@ def test_azures_paths_name_the_model(path: str, model: str, canonical: str, oper
     [
         "/../v1/messages", "/v1/../admin",
         "/v1/./messages", "/x/%2e%2e/y", "/x/%2E./y", "/x/..%2fy", "/x/%252e%252e/y",
-        "/..;a/y", "\\..\\x", "/x/%5c..", "/v1/messages%00", "/v1/mes\tsages", "/v1/%0d%0ax", "/v1/models/..%2f..%2fadmin",
+        "/..;a/y", "\\..\\x", "/x/%5c..", "/v1/messages%00", "/v1/mes\tsages", "/v1/%0d%0ax",
+        "/v1/models/..%2f..%2fadmin",
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])

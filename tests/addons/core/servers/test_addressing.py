@@ -65,7 +65,10 @@ def test_a_path_that_is_taken_as_it_is(url: str, path: str, expected: str) -> No
         (f"{AZURE}?api-version=v", "/openai/files?x=1", "", "/openai/files?x=1&api-version=v"),
         (f"{AZURE}/openai/v1", CHAT, "gpt", "/openai/v1/chat/completions"),
         (f"{AZURE}/openai/v1?api-version=preview", CHAT, "gpt", "/openai/v1/chat/completions?api-version=preview"),
-        (f"{AZURE}/openai/deployments/d?api-version=v", CHAT, "gpt", "/openai/deployments/d/chat/completions?api-version=v"),
+        (
+            f"{AZURE}/openai/deployments/d?api-version=v", CHAT, "gpt",
+            "/openai/deployments/d/chat/completions?api-version=v",
+        ),
         (
             f"{AZURE}/openai/deployments/d/chat/completions?api-version=v", CHAT, "gpt",
             "/openai/deployments/d/chat/completions?api-version=v",

@@ -35,6 +35,7 @@ def test_an_unknown_path_is_a_404_with_the_base_urls(
     """Where no DEFAULT_UPSTREAM was set; with the address that the client used, in its dialect."""
     runtime = make_runtime()
     flow, x = make_exchange(runtime, path, method=method, headers={"host": "box:99", **headers})
+    flow.client_conn.timestamp_tls_setup = None
     response = unknown_path(flow, x, runtime.rules.current, 1234)
     assert response is not None
     status, message = told(response)
