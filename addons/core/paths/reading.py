@@ -5,7 +5,8 @@
 1. A path that has another meaning for one reader than for the next is "malformed": dot segments, backslashes, control
    characters, escaped or not; and an operation's path in another spelling (`/v1/%63hat/completions`, `;x`, capitals).
 2. Empty segments and a slash at the end are dropped, then the noise of base URLs (`tables.is_noise`): what is left is
-   looked up. `/openai/deployments/NAME/...` is Azure's, and names the model.
+   looked up. So is what follows an operation, whose URL somebody took for the base URL.
+   `/openai/deployments/NAME/...` is Azure's, and names the model.
 3. Behind any other prefix an operation or a list is known by its whole path, `/v1/...` or `/api/...`. The prefix is
    kept: to DEFAULT_UPSTREAM it may mean something.
 """
@@ -112,14 +113,31 @@ def _known(method: str, path: str) -> Reading | None:
     if asks and (kind := _ONLY_EXACT.get(path.rstrip("/"))) is not None:
         return Reading(kind, path.rstrip("/"))
     segments = [segment for segment in path.split("/") if segment]
-    begin = next((at for at, segment in enumerate(segments) if not is_noise(segment)), None)
-    if begin is None:  # nothing but a base URL
+    if (begin := _begin(segments)) is None:  # nothing but a base URL
         return Reading("root", "/") if asks else None
-    # With the last segment of the noise first: it may be the operation's own /v1 or /api.
-    for at in (begin - 1, begin) if begin else (begin,):
+    for at in begin:
         if found := _at(asks, segments[at:]):
             return found
-    return _behind(asks, segments)
+    return _repeated(asks, segments, begin) or _behind(asks, segments)
+
+
+def _begin(segments: Sequence[str]) -> tuple[int, ...] | None:
+    """Where an operation may begin, once the noise is dropped; None where all of it is noise.
+
+    The last segment of the noise comes first: it may be the operation's own /v1 or /api.
+    """
+    begin = next((at for at, segment in enumerate(segments) if not is_noise(segment)), None)
+    return None if begin is None else (begin - 1, begin) if begin else (begin,)
+
+
+def _repeated(asks: bool, segments: Sequence[str], begin: Sequence[int]) -> Reading | None:
+    """What follows a whole operation: somebody took its URL for the base URL (`/v1/messages/v1/messages`)."""
+    for at in begin:
+        for end in range(at + 1, at + _LONGEST + 1):
+            rest = segments[end:]
+            if "/" + "/".join(segments[at:end]) in _ENDPOINTS and (starts := _begin(rest)) is not None:
+                return next((found for start in starts if (found := _at(asks, rest[start:]))), None)
+    return None
 
 
 def _behind(asks: bool, segments: Sequence[str]) -> Reading | None:

@@ -71,6 +71,28 @@ def test_what_only_looks_like_an_operation_is_none(path: str) -> None:
     assert read("POST", path) == Reading("other", path, dialect="ollama" if path.startswith("/api/") else None)
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "kind", "canonical"),
+    [
+        ("POST", "/v1/chat/completions/chat/completions", "operation", "/v1/chat/completions"),
+        ("POST", "/v1/chat/completions/v1/chat/completions", "operation", "/v1/chat/completions"),
+        ("POST", "/api/v1/messages//v1/messages/", "operation", "/v1/messages"),
+        ("POST", "/chat/completions/embeddings", "operation", "/v1/embeddings"),
+        ("POST", "/api/chat/api/generate", "operation", "/api/generate"),
+        ("GET", "/v1/chat/completions/models", "models", "/v1/models"),
+        ("GET", "/v1/messages/v1/models/m", "model", "/v1/models/m"),
+        ("GET", "/api/chat/api/tags", "tags", "/api/tags"),
+        ("GET", "/v1/chat/completions/id", "other", "/v1/chat/completions/id"),
+        ("GET", "/v1/chat/completions/id/messages", "other", "/v1/chat/completions/id/messages"),
+        ("GET", "/v1/messages/v1", "other", "/v1/messages/v1"),
+    ],
+)
+def test_an_operation_taken_for_the_base_url(method: str, path: str, kind: str, canonical: str) -> None:
+    """What the client added to it counts; what the API itself has below an operation is none."""
+    found = read(method, path)
+    assert (found.kind, found.path, found.prefix) == (kind, canonical, "")
+
+
 @pytest.mark.parametrize("path", [path for path in QUESTIONS if path.count("/") == 2])
 def test_a_list_is_known_behind_every_prefix(path: str) -> None:
     """Whether it is asked for with GET or HEAD."""
