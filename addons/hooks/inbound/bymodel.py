@@ -36,7 +36,7 @@ def call_by_model(request: http.Request, x: Exchange, reading: Reading, query: s
     `read` reads a body, and raises ValueError.
     """
     endpoint = Endpoint(x.dialect or "openai", "other", reading.path)
-    if request.headers.get("upgrade"):
+    if "websocket" in request.headers.get("upgrade", "").lower():
         return None  # a WebSocket: its frames go to one server, and its head is passed on
     if request.method.upper() in WITH_BODY and is_readable(request):
         try:
