@@ -28,7 +28,7 @@ def presets() -> str:
         dialects = ", ".join((preset.dialect, *preset.also))
         key = f"`{preset.api_key_env}`" if preset.api_key_env else ""
         quirks = ", ".join(f"{quirk}: {str(value).lower()}" for quirk, value in preset.quirks if value is not None)
-        rows.append(f"| `{name}` | `{preset.url}` | {dialects} | {key} | {quirks} |")
+        rows.append(f"| `{name}` | `{preset.url or preset.url_form}` | {dialects} | {key} | {quirks} |")
     return "\n".join(rows) + "\n"
 
 

@@ -18,6 +18,7 @@ from switchman.addons.core.decision.judge import Verdict
 from switchman.addons.core.dialects.neutral.form import Failed
 from switchman.addons.core.dialects.rendering import Rendered
 from switchman.addons.core.dialects.translate import Malformed, Translation, Untranslatable
+from switchman.addons.core.paths.reading import Reading, read
 from switchman.addons.core.record import Outcome
 from switchman.addons.core.request.call import Call, DialectName
 from switchman.addons.core.request.features import Features
@@ -130,6 +131,7 @@ class Exchange:
     client: str  # the caller's address, through trusted proxies only
     deadline: float = inf  # monotonic seconds: when the request as a whole must be answered
     dialect: DialectName | None = None  # the dialect errors are written in
+    reading: Reading | None = None  # what its method and path say
 
     # Intake; `call` of /api/show: Facade
     sent: Sent | None = None  # as the client sent it; every attempt starts from this
@@ -218,6 +220,11 @@ class Exchange:
             "switchman_attempts": len(self.attempts),
             "switchman_outcome": self.outcome,
         }
+
+
+def reading_of(x: Exchange, request: http.Request) -> Reading:
+    """What the request's method and path say: read by Gate, and here for a request that came without it."""
+    return x.reading or read(request.method, request.path)
 
 
 def ms_since(started: float) -> float:

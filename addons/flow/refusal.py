@@ -11,9 +11,10 @@ from typing import Literal
 from mitmproxy import http
 from mitmproxy.net.http import http1, status_codes
 
-from switchman.addons.core.dialects import endpoint_of, error_body
+from switchman.addons.core.dialects import error_body
 from switchman.addons.core.dialects.neutral.form import Failed
 from switchman.addons.core.dialects.translate import Translation
+from switchman.addons.core.paths.reading import Reading, read
 from switchman.addons.core.request.call import DialectName
 from switchman.addons.core.request.hopbyhop import Fields
 from switchman.addons.flow.exchange import Exchange
@@ -22,15 +23,14 @@ from switchman.addons.flow.exchange import Exchange
 STOPPED = "The router was stopped before the answer was complete."
 
 
-def dialect_of(request: http.Request) -> DialectName:
+def dialect_of(request: http.Request, reading: Reading | None = None) -> DialectName:
     """The dialect a request is written in, from its path, else its headers; OpenAI's where nothing tells."""
-    path = request.path.partition("?")[0]
-    endpoint = endpoint_of(request.method, path) or endpoint_of("POST", path)
-    if endpoint is not None:
-        return endpoint.dialect
+    found = reading or read(request.method, request.path)
+    if found.endpoint is not None:
+        return found.endpoint.dialect
     if "anthropic-version" in request.headers:
         return "anthropic"
-    return "ollama" if path.startswith("/api/") else "openai"
+    return found.dialect or "openai"
 
 
 def refusal(

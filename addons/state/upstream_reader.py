@@ -7,8 +7,9 @@ import asyncio
 import httpx
 
 from switchman.addons.core.request.call import DialectName
+from switchman.addons.core.servers.addressing import address, is_azure
+from switchman.addons.core.servers.credentials import header_for
 from switchman.addons.core.servers.servers import Server
-from switchman.addons.core.servers.urls import join
 
 MAX_BYTES = 8 * 1024 * 1024  # the largest known answer, OpenRouter's list, has under 1 MB
 ANTHROPIC_VERSION = "2023-06-01"
@@ -41,7 +42,7 @@ class UpstreamReader:
         TimeoutError.
         """
         client = await self._open()
-        url = f"{server.url.scheme}://{server.url.authority}{join(server.url, path)}"
+        url = f"{server.url.scheme}://{server.url.authority}{address(server, path)}"
         async with client.stream("GET", url, headers=_headers(dialect, server, credentials)) as response:
             body = bytearray()
             async for piece in response.aiter_bytes():
@@ -72,7 +73,7 @@ def _headers(dialect: DialectName | None, server: Server, credentials: Credentia
         headers["anthropic-version"] = ANTHROPIC_VERSION
     if server.api_key is not None:
         key = server.api_key.get_secret_value()
-        headers |= {"x-api-key": key} if dialect == "anthropic" else {"authorization": f"Bearer {key}"}
+        headers |= dict([header_for(key, dialect, azure=is_azure(server))])
     headers |= {name.lower(): value for name, value in server.headers.items()}
     return [(_raw(name), _raw(value)) for name, value in headers.items()]
 

@@ -7,8 +7,9 @@ import json
 import struct
 import zlib
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import parse_qs, unquote
 
 from switchman.addons.testing import responses_side
 from switchman.addons.testing.behaviour import (
@@ -55,6 +56,8 @@ def vector(text: str, size: int = 8) -> list[float]:
 
 def speak(request: ParsedRequest, how: Behaviour, who: Identity) -> Answer:
     """The reply to one request; raises Rejected for what the real server rejects."""
+    if request.path.startswith("/openai/deployments/"):
+        request = _from_azure(request, who)
     if who.api_key is not None and request.headers.get("authorization") != f"Bearer {who.api_key}":
         raise Rejected(401, "Incorrect API key provided.", code="invalid_api_key")
     if request.path == "/v1/models" or request.path.startswith("/v1/models/"):
@@ -77,6 +80,24 @@ def speak(request: ParsedRequest, how: Behaviour, who: Identity) -> Answer:
         if request.path == "/v1/embeddings"
         else responses_side.speak(request, body, how, who, CREATED)
     )
+
+
+def _from_azure(request: ParsedRequest, who: Identity) -> ParsedRequest:
+    """A request in Azure's form as OpenAI's own: the path names the model, and the key has a header of its own.
+
+    https://learn.microsoft.com/azure/ai-services/openai/reference
+    """
+    name, _, rest = request.path.removeprefix("/openai/deployments/").partition("/")
+    if who.api_key is not None and request.headers.get("api-key") != who.api_key:
+        raise Rejected(401, "Access denied due to invalid subscription key or wrong API endpoint.", code="401")
+    if "api-version" not in parse_qs(request.query):
+        raise Rejected(404, "Resource not found", code="404")
+    try:
+        body = {**json.loads(request.raw), "model": unquote(name)}
+    except (ValueError, TypeError):
+        raise Rejected(400, "We could not parse the JSON body of your request.") from None
+    headers = {**request.headers, "authorization": f"Bearer {who.api_key}"}
+    return replace(request, path=f"/v1/{rest}", headers=headers, raw=json_bytes(body))
 
 
 def _models(request: ParsedRequest, who: Identity) -> Answer:

@@ -15,8 +15,8 @@ from switchman.addons.core.servers.urls import join
 
 ROOT = Path(__file__).parents[2]
 NAMES = (
-    "openai", "anthropic", "openrouter", "groq", "mistral", "gemini", "deepseek", "together", "vllm", "llama.cpp",
-    "lm-studio", "ollama",
+    "openai", "anthropic", "azure", "openrouter", "groq", "mistral", "gemini", "deepseek", "together", "vllm",
+    "llama.cpp", "lm-studio", "ollama",
 )  # fmt: skip
 ENVIRONMENT = SimpleNamespace(
     default_upstream="http://localhost:8000", default_upstream_set=False, model_map={}, request_timeout=3000.0,
@@ -33,7 +33,7 @@ def test_every_promised_preset_is_there() -> None:
     assert tuple(well_known()) == NAMES
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "azure"])
 def test_a_preset_alone_makes_a_server(name: str) -> None:
     """URL, dialect and quirks are the preset's; there is no warning."""
     rules = rules_of({"preset": name})
@@ -41,6 +41,17 @@ def test_a_preset_alone_makes_a_server(name: str) -> None:
     assert str(server.url) == preset.url
     assert (server.dialect, server.also, server.api_key) == (preset.dialect, preset.also, None)
     assert rules.warnings == ()
+
+
+def test_azures_preset_needs_the_url_of_its_customer() -> None:
+    """A line says so; with it the paths, the version and the key are Azure's."""
+    with pytest.raises(RulesError, match=r"the preset azure needs a url as well, such as https://RESOURCE\.openai"):
+        rules_of({"preset": "azure"})
+    env = {"AZURE_OPENAI_API_KEY": "k"}
+    server = rules_of({"preset": "azure", "url": "https://r.example/?api-version=v"}, env).servers["s"]
+    assert (server.path, server.dialect, server.url.query) == ("azure", "openai", "api-version=v")
+    assert server.api_key is not None and server.api_key.get_secret_value() == "k"
+    assert rules_of({"preset": "azure", "url": "https://r.example", "path": "as_is"}).servers["s"].path == "as_is"
 
 
 @pytest.mark.parametrize(

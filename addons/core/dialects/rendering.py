@@ -12,15 +12,17 @@ from typing import Any, Final
 
 from switchman.addons.core.dialects import endpoint_of
 from switchman.addons.core.dialects.anthropic.billing import DROPPED, without_billing_note
+from switchman.addons.core.dialects.codecs import FORMATS
 from switchman.addons.core.dialects.neutral.fields import without
 from switchman.addons.core.dialects.neutral.fitting.schemas import REASON, narrowing_edits
 from switchman.addons.core.dialects.neutral.form import Stamp
 from switchman.addons.core.dialects.neutral.sampling import STANDARD, Quirks
 from switchman.addons.core.dialects.passing.thoughts import Origin, portable
 from switchman.addons.core.dialects.translate import Translation, needs_translation, translate_request
+from switchman.addons.core.paths import named
 from switchman.addons.core.request import jsonedit
 from switchman.addons.core.request.call import Call, DialectName, Endpoint, Form
-from switchman.addons.core.request.multipart import replaced
+from switchman.addons.core.request.multipart import replaced, with_field
 from switchman.addons.core.routes.plan import Candidate, Outcome, TraceLine
 from switchman.addons.core.servers.thinking import (
     NOTHING,
@@ -33,6 +35,8 @@ from switchman.addons.core.servers.thinking import (
 )
 from switchman.addons.core.unicode import dumps, dumps_large
 
+# Operations whose body names the model, whatever server is asked; what others are asked with is passed on.
+TRANSLATED: Final = frozenset(operation for _, operation in FORMATS) | {"embedding", "embedding_legacy", "count_tokens"}
 # The members by which a request of each dialect asks the model to think.
 REASONING: Final = ("think", "reasoning_effort", "thinking")
 
@@ -98,12 +102,17 @@ def render(call: Call, candidate: Candidate, profile: ServerProfile, stamp: Stam
     dialect = profile.dialect or call.dialect
     if needs_translation(call.endpoint, dialect, profile.responses):
         return _translated(call, candidate, profile, dialect, stamp)
-    path = f"{call.endpoint.path}?{call.query}" if call.query else call.endpoint.path
+    model = candidate.model or call.model
+    query = named.replaced(call.query, "model", model) if model and model != named.value(call.query, "model") else ""
+    query = query or call.query
+    path = f"{call.endpoint.path}?{query}" if query else call.endpoint.path
     if call.form is not None:
         return _form(call, call.form, candidate.model, path)
+    if not call.text:  # a body that is not read, or none
+        return Rendered(path, "", False, call.endpoint)
     edits: Edits = {}
-    if candidate.model and candidate.model != call.model:
-        edits[("model",)] = candidate.model
+    if _is_renamed(call, model):
+        edits[("model",)] = model
     injected = profile.usage and _lacks_usage(call)
     if injected:
         edits[("stream_options", "include_usage")] = True
@@ -137,11 +146,25 @@ def render(call: Call, candidate: Candidate, profile: ServerProfile, stamp: Stam
     )
 
 
-def _form(call: Call, form: Form, model: str, path: str) -> Rendered:
-    """A form with its model renamed. Leaves a form that names no model as it is, as no field can be added."""
-    if not model or model == call.model or form.model is None:
+def _is_renamed(call: Call, model: str) -> bool:
+    """Whether `model` is to be put into the body. What is only passed on keeps its model where it was named."""
+    given = call.body.get("model")
+    if not model or given == model:
+        return False
+    return bool(given) or call.endpoint.operation in TRANSLATED or not named.value(call.query, "model")
+
+
+def _form(call: Call, form: Form, renamed: str, path: str) -> Rendered:
+    """A form with its model renamed, or put in where the path named it. A form that needs no model stays as it is."""
+    model, given = renamed or call.model, call.body.get("model") or ""
+    if not model or given == model:
         return Rendered(path, "", False, call.endpoint)
-    return Rendered(path, "", True, call.endpoint, form=replaced(form.content, form.model, model))
+    content = form.content
+    if form.model is not None:
+        content = replaced(content, form.model, model if form.boundary else named.quoted(model))
+    elif call.model and form.boundary and not named.value(call.query, "model"):
+        content = with_field(content, form.boundary, "model", model)
+    return Rendered(path, "", content is not form.content, call.endpoint, form=content)
 
 
 def _translated(

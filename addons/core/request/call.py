@@ -22,6 +22,15 @@ Operation = Literal[
     "speech",
     "transcription",
     "moderation",
+    # Routed by their model, and passed on as they are: core/paths/tables.py has their paths.
+    "rerank",
+    "infill",
+    "tokenize",
+    "score",
+    "classify",
+    "pooling",
+    "video",
+    "other",  # a path that is not known, with a model in its body or query
 ]
 # Those whose answer is text that a model generates.
 GENERATING: Final[tuple[Operation, ...]] = ("chat", "completion", "responses")
@@ -42,19 +51,26 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """A multipart/form-data body. `model`: start and end of that field's value in it; None where it has none."""
+    """A form. `model`: start and end of that field's value in it; None where it has none.
+
+    `boundary`: of multipart/form-data; "" where it is application/x-www-form-urlencoded.
+    """
 
     content: bytes
     model: tuple[int, int] | None
+    boundary: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
     """An LLM request, parsed once. `body` is never changed: edits go by `spans` into the original text.
 
-    `model` is "" where the client named none. `query` is the query string without its question mark. `form`: the body
-    is multipart/form-data, and this is where its field `model` is; `text` is then empty, and `body` has no files.
-    `large`: it has so many bytes or values that what reads all of it is to be done off the event loop.
+    `model` is "" where the client named none; else it stands in the body, the query or, as Azure has it, the path.
+    `query` is the query string without its question mark. `form`: the body is a form, and this is where its field
+    `model` is; `text` is then empty, and `body` has no files. `text` is also empty where the body is nothing that we
+    read. `api_version`: of a path of Azure's, and taken out of `query`. `prefix`: what stood in the path before the
+    endpoint's, where it is no mere base URL. `large`: it has so many bytes or values that what reads all of it is to be
+    done off the event loop.
     """
 
     endpoint: Endpoint
@@ -66,6 +82,8 @@ class Call:
     stream: bool
     form: Form | None = None
     large: bool = False
+    api_version: str = ""
+    prefix: str = ""
 
     @property
     def dialect(self) -> DialectName:

@@ -61,6 +61,13 @@ def text_of(body: bytes, spans: Mapping[str, Span], name: str) -> str:
     return decoded(body[start:end])
 
 
+def with_field(body: bytes, boundary: bytes, name: str, value: str) -> bytes:
+    """The body with a field more, before all others; `boundary` is that of the body, which begins with it."""
+    head = b'--%s\r\nContent-Disposition: form-data; name="%s"\r\n\r\n' % (boundary, name.encode())
+    at = max(0, body.find(b"--" + boundary))
+    return body[:at] + head + value.encode("utf-8", "surrogatepass") + b"\r\n" + body[at:]
+
+
 def replaced(body: bytes, span: Span, value: str) -> bytes:
     """The body with the value at `span` replaced."""
     return body[: span[0]] + shown(value).encode() + body[span[1] :]

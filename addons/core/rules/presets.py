@@ -8,32 +8,38 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from switchman.addons.core.request.call import DialectName
 from switchman.addons.core.rules.rulesfile import KeepAliveFile, QuirksFile
 from switchman.addons.core.rules.yamltext import load
 from switchman.addons.core.servers import urls
-from switchman.addons.core.servers.servers import KeepAlive, Quirks
+from switchman.addons.core.servers.servers import KeepAlive, PathStyle, Quirks
 
 
 class Preset(BaseModel):
-    """One row of the table. `also`: dialects it speaks besides `dialect`. `docs`: the source of the row."""
+    """One row of the table. `also`: dialects it speaks besides `dialect`. `docs`: the source of the row.
+
+    `url` None: it differs from customer to customer, and the file says it; `url_form` shows what it looks like.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    url: str
+    url: str | None = None
+    url_form: str = ""
+    path: PathStyle = "join"
     dialect: DialectName
     also: tuple[DialectName, ...] = ()
     api_key_env: str | None = None
     quirks: QuirksFile = Field(default_factory=QuirksFile)
     docs: str
 
-    @field_validator("url")
-    @classmethod
-    def _url(cls, text: str) -> str:
-        urls.parse(text)
-        return text
+    @model_validator(mode="after")
+    def _has_url(self) -> Preset:
+        if not (self.url or self.url_form):
+            raise ValueError("expected url or url_form")
+        urls.parse(self.url or self.url_form)
+        return self
 
 
 Presets = Mapping[str, Preset]

@@ -25,6 +25,7 @@ from switchman.addons.core.rules.rulesfile import (
 )
 from switchman.addons.core.rules.yamltext import Document, Path
 from switchman.addons.core.servers import urls
+from switchman.addons.core.servers.addressing import path_style
 from switchman.addons.core.servers.servers import KeepAlive, ModelFacts, Server, Timeouts
 
 DEFAULT_NAME = "default"
@@ -54,10 +55,10 @@ class Compiler:
         preset = self._preset((*path, "preset"), written.preset)
         own = "dialect" in written.model_fields_set  # then the preset's dialects do not count
         headers = {key: self._secret((*path, "headers", key), value) or "" for key, value in written.headers.items()}
-        timeout = written.timeout
+        timeout, url = written.timeout, self._url(path, written, preset)
         return Server(
             name=name,
-            url=urls.parse(written.url or (preset.url if preset else UNREADABLE)),
+            url=url,
             dialect=written.dialect if own or preset is None else preset.dialect,
             also=preset.also if preset and not own else (),
             api_key=self._api_key((*path, "api_key"), written.api_key, preset),
@@ -72,7 +73,13 @@ class Compiler:
             forward_auth=written.forward_auth,
             quirks=quirks_of(preset, written.quirks),
             keepalive=keepalive_of(keepalive, written.keepalive),
+            path=written.path or (preset.path if preset else path_style(url)),
         )
+
+    def _url(self, path: Path, written: ServerFile, preset: Preset | None) -> urls.BaseURL:
+        if written.url is None and preset is not None and preset.url is None:
+            self._error(path, f"the preset {written.preset} needs a url as well, such as {preset.url_form}")
+        return urls.parse(written.url or (preset.url if preset else None) or UNREADABLE, query=True)
 
     def _preset(self, path: Path, name: str | None) -> Preset | None:
         if name is not None and name not in self.presets:
@@ -180,7 +187,11 @@ class Compiler:
         if url in self.unnamed:
             return self.unnamed[url]
         server = Server(
-            self._free_name(url), url, timeout=Timeouts(total=self.request_timeout), keepalive=self.keepalive
+            self._free_name(url),
+            url,
+            timeout=Timeouts(total=self.request_timeout),
+            keepalive=self.keepalive,
+            path=path_style(url),
         )
         if listed:
             self.unnamed[url] = server
@@ -309,7 +320,8 @@ class Compiler:
             if server.url == url:
                 return server
         name = DEFAULT_NAME if DEFAULT_NAME not in self.servers else "DEFAULT_UPSTREAM"
-        return Server(name, url, timeout=Timeouts(total=self.request_timeout), keepalive=self.keepalive)
+        timeout = Timeouts(total=self.request_timeout)
+        return Server(name, url, timeout=timeout, keepalive=self.keepalive, path=path_style(url))
 
     def _error(self, path: Path, message: str) -> None:
         self.problems.append(self.document.problem(path, message))

@@ -23,6 +23,7 @@ from switchman.addons.core.rules.layersfile import ArbiterFile, CacheSettings, S
 from switchman.addons.core.rules.matchfile import Cost, MatchFile, Text, Written
 from switchman.addons.core.servers import urls
 from switchman.addons.core.servers.retry import OPT_IN_STATUSES
+from switchman.addons.core.servers.servers import PathStyle
 from switchman.addons.core.servers.thinkers import ThinkingSwitch
 
 AUTO = "auto"  # the model that means: the router chooses
@@ -88,10 +89,15 @@ class ServerFile(Written):
         default=None, description="a well-known server, whose URL, dialect, key and quirks are used"
     )
     url: Text | None = Field(
-        default=None, description="base URL; may carry a path such as /openai/v1; required without preset"
+        default=None, description="base URL; may carry a path such as /openai/v1, and a query; required without preset"
     )
     dialect: Literal["openai", "ollama", "anthropic"] | None = Field(
         default=None, description="what it speaks; without it, whatever the client speaks"
+    )
+    path: PathStyle | None = Field(
+        default=None,
+        description="join: the API's own path, with its /v1; as_is: the URL's path is complete, no /v1 is added; "
+        "azure: /openai/deployments/MODEL (default join, at Azure's own hosts azure)",
     )
     api_key: Text | None = Field(default=None, description="env:NAME, read from the environment at load")
     headers: dict[str, str] = Field(default_factory=dict, description="set on every request; env:NAME works here too")
@@ -134,7 +140,9 @@ class ServerFile(Written):
     @field_validator("url")
     @classmethod
     def _url(cls, text: str | None) -> str | None:
-        return text if text is None else _checked_url(text)
+        if text is not None:
+            urls.parse(text, query=True)
+        return text
 
     @field_validator("retry_on")
     @classmethod

@@ -94,8 +94,13 @@ def key_in(headers: Mapping[str, str]) -> str:
     return headers.get("x-api-key") or headers.get("api-key") or headers.get("authorization", "").partition(" ")[2]
 
 
-def header_for(key: str, dialect: DialectName | None) -> tuple[str, str]:
-    """The header in which a server of this dialect looks for a key."""
+def header_for(key: str, dialect: DialectName | None, *, azure: bool = False) -> tuple[str, str]:
+    """The header in which a server of this dialect looks for a key.
+
+    `azure`: one of Azure's, which has a header of its own; a token of Entra (a JWT, with two dots) is still a bearer's.
+    """
+    if azure and key.count(".") != 2:
+        return "api-key", key
     return ("x-api-key", key) if dialect == "anthropic" else ("authorization", f"Bearer {key}")
 
 

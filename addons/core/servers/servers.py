@@ -15,6 +15,7 @@ GOOGLE: Final = "googleapis.com"
 ANTHROPIC: Final = "anthropic.com"
 
 ThinkingOutput = Literal["strip", "reasoning", "keep"]
+PathStyle = Literal["join", "as_is", "azure"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,7 @@ class Server:
     also: tuple[DialectName, ...] = ()  # dialects that it speaks besides `dialect`
     quirks: Quirks = Quirks()
     keepalive: KeepAlive = KeepAlive()
+    path: PathStyle = "join"  # how a request's path is made: addressing.py
 
 
 def is_googles(server: Server) -> bool:

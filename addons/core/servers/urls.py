@@ -8,23 +8,30 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import unquote_plus, urlsplit
+
+from switchman.addons.core.masking import is_secret_name
+from switchman.addons.core.paths.tables import BESIDE_VERSION, is_version
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 _DOUBLE_SCHEME = re.compile(r"^(https?)://+(https?):/", re.IGNORECASE)
-_VERSION_SEGMENT = re.compile(r"v\d+[a-z0-9]*")  # v1, v4, v1beta, v1beta1
+_PLAIN_VERSION = re.compile(r"v\d+")
 _HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_.])?")
 
 
 @dataclass(frozen=True, slots=True)
 class BaseURL:
-    """A server's address. `host` is lower case, without brackets; `path` is "" or starts, never ends, with a slash."""
+    """A server's address. `host` is lower case, without brackets; `path` is "" or starts, never ends, with a slash.
+
+    `query`: parameters of every request to it, without the question mark. The text of the address leaves them out.
+    """
 
     scheme: str
     host: str
     port: int
     path: str = ""
+    query: str = ""
 
     @property
     def authority(self) -> str:
@@ -36,8 +43,8 @@ class BaseURL:
         return f"{self.scheme}://{self.authority}{self.path}"
 
 
-def parse(text: str) -> BaseURL:
-    """Read a base URL such as `https://api.groq.com/openai/v1`.
+def parse(text: str, *, query: bool = False) -> BaseURL:
+    """Read a base URL such as `https://api.groq.com/openai/v1`. `query`: it may have one.
 
     Raises ValueError with a sentence for the person who wrote it. The text itself is repeated only where it cannot hold
     a password (no `@`) or a key (no `?`).
@@ -53,12 +60,15 @@ def parse(text: str) -> BaseURL:
         raise ValueError(f"not a URL: {_reason(error)}") from None
     if parts.username is not None or parts.password is not None:
         raise ValueError("a user name or password does not belong in the URL: put it in api_key or headers")
-    if parts.query or parts.fragment or text.endswith(("?", "#")):
+    if parts.fragment or text.endswith(("?", "#")) or (parts.query and not query):
         raise ValueError("a base URL ends before the ? or #: put keys in api_key or headers")
+    if any(is_secret_name(unquote_plus(one.partition("=")[0])) for one in parts.query.split("&")):
+        raise ValueError("a key does not belong in the URL's query: put it in api_key or headers")
     if port == 0:
         raise ValueError("port 0 is not a port one can connect to")
     scheme = parts.scheme.lower()
-    return BaseURL(scheme, _host(parts.hostname or ""), port or DEFAULT_PORTS[scheme], _clean_path(parts.path))
+    host, path = _host(parts.hostname or ""), _clean_path(parts.path)
+    return BaseURL(scheme, host, port or DEFAULT_PORTS[scheme], path, parts.query)
 
 
 def _explain_scheme(text: str) -> None:
@@ -107,7 +117,8 @@ def join(base: BaseURL, path: str) -> str:
     """The path to request from `base` for the inbound `path` (canonical, or any other; a query string is kept).
 
     A version segment in the base (`/v1`, `/v1beta/openai`) means the base is complete, so the inbound `/v1` is dropped;
-    otherwise it is kept. Ollama's own `/api/...` lives beside `/v1`, so a trailing version of the base is not for it.
+    otherwise it is kept. Ollama's own `/api/...`, and llama.cpp's and vLLM's `/tokenize` and so on, live beside `/v1`,
+    so a trailing version of the base is not for them; nor is it where the inbound path has another one (`/v2/rerank`).
     """
     path, question_mark, query = path.partition("?")
     return _joined(base.path, path if path.startswith("/") else "/" + path) + question_mark + query
@@ -116,13 +127,15 @@ def join(base: BaseURL, path: str) -> str:
 def _joined(base: str, path: str) -> str:
     segments = base.split("/")
     first, _, rest = path[1:].partition("/")
-    if first == "api":
-        if _VERSION_SEGMENT.fullmatch(segments[-1]):
+    if first in BESIDE_VERSION:
+        if is_version(segments[-1]):
             segments.pop()
-        if segments[-1:] == ["api"]:  # http://localhost:11434/api is a common way to write an Ollama base
+        if first == "api" and segments[-1:] == ["api"]:  # a common way to write an Ollama base
             segments.pop()
         return "/".join(segments) + path
-    versions = [segment for segment in segments if _VERSION_SEGMENT.fullmatch(segment)]
+    versions = [segment for segment in segments if is_version(segment)]
     if versions and first in ("v1", versions[-1]):
         return f"{base}/{rest}" if rest else base
+    if _PLAIN_VERSION.fullmatch(first) and _PLAIN_VERSION.fullmatch(segments[-1]):
+        return "/".join(segments[:-1]) + path
     return base + path

@@ -6,6 +6,8 @@
     GET /healthz                      200: the process is up
     GET /readyz                       200: the database is well and an upstream can be reached; else 503
 
+core/paths/reading.py says which paths these are: all but the last two also behind `/v1`, `/api`, `/openai` and so on.
+
 A rules file that cannot be read does not make the router unready: it goes on with the last good rules. /readyz names
 what is wrong in any case; with only the rules file at fault its status is 200, "degraded".
 """
@@ -15,26 +17,24 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
-from urllib.parse import unquote
 
 from mitmproxy import http
 
 from switchman.addons.core.decision import catalogue
 from switchman.addons.core.decision.catalogue import Entry
 from switchman.addons.core.dialects import error_body
+from switchman.addons.core.paths.reading import Kind
 from switchman.addons.core.request.call import DialectName
 from switchman.addons.core.rules.ruleset import Ruleset, Server
 from switchman.addons.core.servers.credentials import CREDENTIALS, header_for, key_in, source
 from switchman.addons.core.unicode import dump
-from switchman.addons.flow.exchange import Exchange, exchange
+from switchman.addons.flow.exchange import Exchange, exchange, reading_of
 from switchman.addons.flow.refusal import own_answer
 from switchman.addons.hooks.inbound.listings import TIMEOUT, Listings, ModelList
 from switchman.addons.state.upstream_reader import Credentials
 
 # The version of Ollama whose API is spoken here: clients look whether it is new enough for what they want.
 OLLAMA_VERSION = "0.12.6"
-
-ONE_MODEL = ("/v1/models/", "/models/")
 
 Answer = Callable[[http.Request, Exchange], Awaitable[http.Response]]
 
@@ -70,24 +70,20 @@ class Answers:
         self._rules, self._rules_error, self._store_check = rules, rules_error, store_check
         self._auto, self._own_token = auto, own_token
         self._listings = listings or Listings()
-        self._answers: dict[str, Answer] = {
-            "/": self._root,
-            "/v1/models": self._models,
-            "/models": self._models,
-            "/api/tags": self._tags,
-            "/api/version": self._version,
-            "/healthz": self._healthz,
-            "/readyz": self._readyz,
+        self._answers: dict[Kind, Answer] = {
+            "root": self._root,
+            "models": self._models,
+            "model": self._one_model,
+            "tags": self._tags,
+            "version": self._version,
+            "healthz": self._healthz,
+            "readyz": self._readyz,
         }
 
     async def request(self, flow: http.HTTPFlow) -> None:
         if (x := exchange(flow)) is None or flow.response or flow.request.method not in ("GET", "HEAD"):
             return
-        path = flow.request.path.partition("?")[0]
-        answer = self._answers.get(path) or self._answers.get(path.rstrip("/"))
-        if answer is None and path.startswith(ONE_MODEL):
-            answer = self._one_model
-        if answer is None:
+        if (answer := self._answers.get(reading_of(x, flow.request).kind)) is None:
             return
         response = await answer(flow.request, x)
         if x.outcome is None:
@@ -108,8 +104,7 @@ class Answers:
         return _json(200, listed(entries))
 
     async def _one_model(self, request: http.Request, x: Exchange) -> http.Response:
-        path = request.path.partition("?")[0]
-        wanted = unquote(path.removeprefix("/v1").removeprefix("/models/"))
+        wanted = reading_of(x, request).model
         anthropic = _wants_anthropic(request)
         for entry in await self.entries(request):
             if entry.id == wanted:

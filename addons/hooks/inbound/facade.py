@@ -30,7 +30,7 @@ from switchman.addons.core.request.call import Call, DialectName, Endpoint
 from switchman.addons.core.routes.plan import Candidate, Plan, TraceLine
 from switchman.addons.core.servers.servers import Server
 from switchman.addons.core.unicode import dump, read_json
-from switchman.addons.flow.exchange import Exchange, exchange
+from switchman.addons.flow.exchange import Exchange, exchange, reading_of
 from switchman.addons.flow.refusal import own_answer, refusal
 from switchman.addons.hooks import seen
 from switchman.addons.state.runtime import Runtime
@@ -38,8 +38,6 @@ from switchman.addons.state.upstream_reader import UNREACHABLE, TooLong, Upstrea
 
 SHOW = Endpoint("ollama", "show", "/api/show")
 PS = "/api/ps"
-# They change the models that a server has, or sign it in: docs/api.md of https://github.com/ollama/ollama.
-MANAGEMENT = ("/api/pull", "/api/push", "/api/create", "/api/copy", "/api/delete", "/api/blobs/", "/api/me")
 TIMEOUT = 2.0  # seconds for one server's /api/ps
 MAX_SHOW_BYTES = 1024 * 1024
 MAX_SHOW_VALUES = 10_000
@@ -63,19 +61,19 @@ class Facade:
     async def request(self, flow: http.HTTPFlow) -> None:
         if (x := exchange(flow)) is None or flow.response or x.plan is not None:
             return
-        method, path = flow.request.method, flow.request.path.partition("?")[0].rstrip("/")
+        method, reading = flow.request.method, reading_of(x, flow.request)
         if x.call is not None:
             endpoint = x.call.endpoint
             if endpoint.operation == "count_tokens":
                 self._count(flow, x, x.call)
             elif endpoint.dialect == "ollama" and only_loads(endpoint.operation, x.call.body):
                 self._load(flow, x, x.call)
-        elif path == SHOW.path and method == "POST":
+        elif reading.kind == "show" and method == "POST":
             await self._show(flow, x)
-        elif path == PS and method in ("GET", "HEAD"):
+        elif reading.kind == "ps":
             _answer(flow, x, {"models": await self._loaded()})
-        elif path.startswith(MANAGEMENT) and not self._may_speak(self.runtime.rules.current.default, "ollama"):
-            message = f"{path} manages the models of an Ollama server, and the default upstream is not one."
+        elif reading.kind == "management" and not self._may_speak(self.runtime.rules.current.default, "ollama"):
+            message = f"{reading.path} manages the models of an Ollama server, and the default upstream is not one."
             flow.response = refusal(x, 501, message)
 
     async def done(self) -> None:
@@ -190,5 +188,6 @@ def _prefixed(prefix: str, model: Mapping[str, Any]) -> dict[str, str]:
 def _answer(flow: http.HTTPFlow, x: Exchange, value: object) -> None:
     body = dump(value)
     headers = {"content-type": "application/json", "cache-control": "no-store"}
-    content = b"" if flow.request.method == "HEAD" else body
-    flow.response = own_answer(x, http.Response.make(200, content, headers))
+    flow.response = own_answer(x, http.Response.make(200, body, headers))
+    if flow.request.method == "HEAD":
+        flow.response.raw_content = b""  # and the content-length of what GET would have got

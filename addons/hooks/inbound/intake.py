@@ -9,14 +9,18 @@ from typing import Any
 
 from mitmproxy import http
 
-from switchman.addons.core.dialects import endpoint_of, stream_default
+from switchman.addons.core.dialects import stream_default
+from switchman.addons.core.dialects.rendering import TRANSLATED
 from switchman.addons.core.largejson import count_values, mark_count
+from switchman.addons.core.paths.advice import not_allowed
+from switchman.addons.core.paths.reading import Reading
 from switchman.addons.core.request import jsonedit
 from switchman.addons.core.request.call import Call, Endpoint, Form
 from switchman.addons.core.request.features import Features, features_of
 from switchman.addons.core.request.multipart import boundary_of, find_fields, text_of
-from switchman.addons.flow.exchange import Exchange, Sent, exchange
+from switchman.addons.flow.exchange import Exchange, Sent, exchange, reading_of
 from switchman.addons.flow.refusal import refusal
+from switchman.addons.hooks.inbound.bymodel import call_by_model, is_urlencoded, read_urlencoded, with_model
 from switchman.addons.state.runtime import Runtime
 
 # From here on a body is read off the event loop: at either, reading and translating it takes some 30 ms.
@@ -36,7 +40,7 @@ class BadRequest(ValueError):
 
 
 class Intake:
-    """Path and body become a Call. A path that is no LLM operation is left alone, and passed through later.
+    """Path and body become a Call. What is no LLM operation and names no model is left alone, and passed through later.
 
     Writes: sent, call, features.
     """
@@ -53,18 +57,14 @@ class Intake:
         if request.method.upper() == "TRACE":  # its answer would be all that the server got, with our key
             flow.response = refusal(x, 405, "TRACE is not passed on.")
             return None
-        path, _, query = request.path.partition("?")
-        endpoint = endpoint_of(request.method, path)
-        if endpoint is None:
-            return None
-        form = _is_form(request)
-        if not form and self._is_large(x.sent.content, request):
-            return self._take_large(flow, x, endpoint, query)
-        read = _read_form if form else self._read
+        reading = reading_of(x, request)
+        reads = reading.kind in ("operation", "other") and not _is_form(request)
+        if reads and self._is_large(x.sent.content, request):
+            return self._take_large(flow, x, reading)
         try:
-            x.call = read(endpoint, query, x, request)
+            x.call = self._call(x, request, reading)
         except BadRequest as e:
-            flow.response = refusal(x, e.status, str(e), param=e.param)
+            _refuse(flow, x, e)
         return None
 
     def _is_large(self, content: bytes, request: http.Request) -> bool:
@@ -73,22 +73,40 @@ class Intake:
             return True
         return mark_count(content) >= min(LARGE_VALUES, self.runtime.settings.max_body_values)
 
-    async def _take_large(self, flow: http.HTTPFlow, x: Exchange, endpoint: Endpoint, query: str) -> None:
+    async def _take_large(self, flow: http.HTTPFlow, x: Exchange, reading: Reading) -> None:
         try:
-            call, features = await self.runtime.background.run(self._read_large, endpoint, query, x, flow.request)
+            call, features = await self.runtime.background.run(self._call_large, x, flow.request, reading)
         except BadRequest as e:
-            flow.response = refusal(x, e.status, str(e), param=e.param)
+            _refuse(flow, x, e)
         else:
             x.call, x.features = call, features
 
-    def _read_large(
-        self, endpoint: Endpoint, query: str, x: Exchange, request: http.Request
-    ) -> tuple[Call, Features | None]:
-        call = self._read(endpoint, query, x, request)
-        if mark_count(call.text.encode()) < LARGE_VALUES and len(call.text) <= LARGE_BYTES:
+    def _call_large(self, x: Exchange, request: http.Request, reading: Reading) -> tuple[Call | None, Features | None]:
+        call = self._call(x, request, reading)
+        if call is None or (mark_count(call.text.encode()) < LARGE_VALUES and len(call.text) <= LARGE_BYTES):
             return call, None  # it was small, and compressed
-        features = features_of(call.body, call.dialect, endpoint.operation, self.runtime.tasks)
+        features = features_of(call.body, call.dialect, call.endpoint.operation, self.runtime.tasks)
         return replace(call, large=True), features
+
+    def _call(self, x: Exchange, request: http.Request, reading: Reading) -> Call | None:
+        """The Call, None for what is passed through or answered by the router itself. Raises BadRequest."""
+        query, method = request.path.partition("?")[2], request.method.upper()
+        if reading.kind == "malformed":
+            raise BadRequest(reading.problem)
+        if reading.endpoint is not None and method == "POST":
+            return with_model(self._read_any(reading.endpoint, query, x, request), reading)
+        if reading.kind == "operation" and method in ("PUT", "PATCH", "DELETE"):
+            raise BadRequest(not_allowed(method, reading.path), 405)
+        if reading.kind not in ("operation", "other"):
+            return None
+        return call_by_model(request, x, reading, query, lambda at, query: self._read_any(at, query, x, request))
+
+    def _read_any(self, endpoint: Endpoint, query: str, x: Exchange, request: http.Request) -> Call:
+        if _is_form(request):
+            return _read_form(endpoint, query, x, request)
+        if is_urlencoded(request) and endpoint.operation not in TRANSLATED:
+            return read_urlencoded(endpoint, query, request.raw_content or b"")
+        return self._read(endpoint, query, x, request)
 
     def _read(self, endpoint: Endpoint, query: str, x: Exchange, request: http.Request) -> Call:
         assert x.sent is not None
@@ -115,6 +133,11 @@ class Intake:
         )
 
 
+def _refuse(flow: http.HTTPFlow, x: Exchange, e: BadRequest) -> None:
+    headers = {"allow": "POST"} if e.status == 405 else None
+    flow.response = refusal(x, e.status, str(e), param=e.param, headers=headers)
+
+
 def _read_form(endpoint: Endpoint, query: str, x: Exchange, request: http.Request) -> Call:
     """Read the few fields of a form that matter here; its files are not copied."""
     assert x.sent is not None
@@ -122,7 +145,8 @@ def _read_form(endpoint: Endpoint, query: str, x: Exchange, request: http.Reques
     if _coding(request) not in PLAIN:
         raise BadRequest("A form with a content-encoding is not supported; send it plain.", 415)
     try:
-        spans = find_fields(content, boundary_of(request.headers["content-type"]), ("model", "stream"))
+        boundary = boundary_of(request.headers["content-type"])
+        spans = find_fields(content, boundary, ("model", "stream"))
     except ValueError as e:
         raise BadRequest(f"The body is not a multipart form that can be read: {e}.") from None
     model, stream = text_of(content, spans, "model"), text_of(content, spans, "stream") == "true"
@@ -134,7 +158,7 @@ def _read_form(endpoint: Endpoint, query: str, x: Exchange, request: http.Reques
         spans={},
         model=model,
         stream=stream,
-        form=Form(content, spans.get("model")),
+        form=Form(content, spans.get("model"), boundary),
     )
 
 

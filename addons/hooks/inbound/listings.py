@@ -19,9 +19,9 @@ from typing import Any
 
 from switchman.addons.core.decision.catalogue import Model, read_models
 from switchman.addons.core.request.call import DialectName
+from switchman.addons.core.servers.addressing import address
 from switchman.addons.core.servers.scarcity import is_scarcity
 from switchman.addons.core.servers.servers import Server
-from switchman.addons.core.servers.urls import join
 from switchman.addons.core.unicode import read_json
 from switchman.addons.state.upstream_reader import UNREACHABLE, Credentials, TooLong, UpstreamReader
 
@@ -152,7 +152,7 @@ async def _fetch_as(
     path = PATHS[dialect]
     status, body = await reader.get(server, path, dialect, credentials)
     if status != 200:
-        raise Refused(f"{status} for {join(server.url, path).partition('?')[0]}", unknown=status in (404, 405))
+        raise Refused(f"{status} for {address(server, path).partition('?')[0]}", unknown=status in (404, 405))
     return _parse(body)
 
 

@@ -13,6 +13,7 @@ from switchman.addons.core.dialects import framing_of
 from switchman.addons.core.dialects.endings import reasons_without_calls
 from switchman.addons.core.dialects.errors import decode_failure
 from switchman.addons.core.dialects.neutral.form import Failed
+from switchman.addons.core.dialects.rendering import TRANSLATED
 from switchman.addons.core.dialects.translate import StreamFailed, Translation
 from switchman.addons.core.request import jsonedit
 from switchman.addons.core.streams.naming import name_whole
@@ -62,7 +63,9 @@ class Processing:
             flow.response = error_response(x, e.failed.status, f"{attempt.target} failed during its answer: {e}")
             return
         if obj is None:
-            logger.warning("%s sent a reply that is not a JSON object", attempt.target)
+            assert x.call is not None
+            if x.call.endpoint.operation in TRANSLATED:  # others answer with lists, too
+                logger.warning("%s sent a reply that is not a JSON object", attempt.target)
             if attempt.answer is not None:
                 x.failed = Failed("the server sent a reply that cannot be read", status=502)
                 flow.response = refusal(x, 502, f"{attempt.target} sent a reply that cannot be read.")

@@ -28,10 +28,10 @@ from switchman.addons.core.request.hopbyhop import Fields, end_to_end
 from switchman.addons.core.routes.plan import Candidate, TraceLine
 from switchman.addons.core.rules.ruleset import Server
 from switchman.addons.core.servers import credentials
+from switchman.addons.core.servers.addressing import address, is_azure
 from switchman.addons.core.servers.retry import retriable_statuses
 from switchman.addons.core.servers.servers import is_anthropics, is_googles
 from switchman.addons.core.servers.thinking import resolve
-from switchman.addons.core.servers.urls import join
 from switchman.addons.flow.exchange import Attempt, Exchange, exchange
 from switchman.addons.flow.refusal import refusal
 from switchman.addons.state.background import Run, at_once, in_place
@@ -128,8 +128,9 @@ class Rewriting:
         server = candidate.server
         called = candidate.target_for(x.call.model if x.call else "")
         probe = self.runtime.breakers.claim(called, time.monotonic())
-        path, given, withheld = self._may_see(x, candidate, rendered.path if rendered else x.sent.path)
-        target = join(server.url, path)
+        path, given, withheld = self._may_see(x, candidate, self._path(x, candidate, rendered))
+        model, version = (candidate.model or x.call.model, x.call.api_version) if x.call else ("", "")
+        target = address(server, path, model, version)
         request.data.scheme = server.url.scheme.encode()
         request.data.host, request.data.port = server.url.host, server.url.port
         request.data.path = target.encode("utf-8", "surrogateescape")
@@ -157,6 +158,19 @@ class Rewriting:
                 withheld=withheld,
             )
         )
+
+    def _path(self, x: Exchange, candidate: Candidate, rendered: Rendered | None) -> str:
+        """The path with its query, before it is made the server's own."""
+        assert x.sent is not None and x.plan is not None
+        if rendered is None:
+            managed = x.reading is not None and x.reading.kind == "management"  # perhaps behind a base URL
+            query = x.sent.path.partition("?")[1:]
+            return x.reading.path + "".join(query) if managed and x.reading is not None else x.sent.path
+        # A prefix may mean something to DEFAULT_UPSTREAM, where a request goes that nobody else is meant for.
+        passed = x.plan.layer == "default" and candidate.server is self.runtime.rules.current.default
+        if x.call is not None and x.call.prefix and passed and rendered.answer is None:
+            return x.call.prefix + rendered.path
+        return rendered.path
 
     def _may_see(self, x: Exchange, candidate: Candidate, path: str) -> tuple[str, Fields, bool]:
         """What of path and header fields goes to a candidate; True where credentials are held back that it may want.
@@ -204,7 +218,7 @@ def _fields(given: Fields, server: Server, rendered: Rendered | None, content: b
     if (key := _key(given, server, rendered)) is not None:
         drop += CREDENTIALS
         if key:
-            header, credential = credentials.header_for(key, dialect)
+            header, credential = credentials.header_for(key, dialect, azure=is_azure(server))
             ours[header.encode()] = credential.encode()
     ours.update((name.lower().encode(), value.encode()) for name, value in server.headers.items())
     fields: list[tuple[bytes, bytes]] = []
@@ -240,10 +254,14 @@ def _key(given: Fields, server: Server, rendered: Rendered | None) -> str | None
     """The key that replaces the client's credentials; None leaves them as they are."""
     if server.api_key is not None:
         return server.api_key.get_secret_value()
-    if rendered is None or rendered.answer is None:
+    if rendered is None:
         return None
-    # The client's own key, in the header where a server of the other dialect looks for it.
-    return credentials.key_in({name.lower().decode("latin-1"): value.decode("latin-1") for name, value in given})
+    fields = {name.lower().decode("latin-1"): value.decode("latin-1") for name, value in given}
+    only_azures = "api-key" in fields and "authorization" not in fields and "x-api-key" not in fields
+    if rendered.answer is None and only_azures == is_azure(server):
+        return None
+    # The client's own key, in the header where a server of another kind than the client's looks for it.
+    return credentials.key_in(fields)
 
 
 def _why_withheld(server: Server, first: Server) -> str:

@@ -15,6 +15,7 @@ from switchman.addons.core.rules.ruleset import Ruleset
 from switchman.addons.flow.exchange import Exchange, exchange
 from switchman.addons.hooks import seen
 from switchman.addons.hooks.routing.chain import Chain
+from switchman.addons.hooks.routing.unserved import unknown_path, without_model
 from switchman.addons.state.runtime import Runtime
 
 STICK_PATIENCE = 0.02  # seconds
@@ -24,7 +25,7 @@ LARGE = 256 * 1024  # characters: reading such a body, deciding on it, and writi
 class Routing:
     """Puts the Plan into the Exchange: by the chain for `auto`, else by name.
 
-    What is no LLM call goes to the default upstream as it is.
+    What names no model goes to the default upstream as it is, where there is one that was set.
 
     Writes: auto, plan, trace.
     """
@@ -59,6 +60,9 @@ class Routing:
         if (x := exchange(flow)) is None or flow.response or x.plan is not None:
             return
         rules = self.runtime.rules.current
+        flow.response = unknown_path(flow, x, rules, self.runtime.settings.listen_port)
+        if flow.response is not None:
+            return
         if x.call is None:
             line = TraceLine(
                 "default", "hit", "Not a request that names a model: passed through to the default upstream."
@@ -72,6 +76,7 @@ class Routing:
             if large:
                 await asyncio.sleep(0)
         x.trace.extend(x.plan.trace)
+        flow.response = without_model(x, rules)
 
     async def _plan(self, x: Exchange, rules: Ruleset, is_open: Callable[[Candidate], bool]) -> Plan:
         if x.auto or seen.is_auto(x, rules):

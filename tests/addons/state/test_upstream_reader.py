@@ -23,6 +23,7 @@ def read(url: str, path: str = "/v1/models", timeout: float = 30, **more: Any) -
     async def work() -> tuple[int, bytes]:
         reader = UpstreamReader(timeout)
         try:
+            more["path"] = more.pop("path_style", "join")
             return await reader.get(Server("s", parse(url), **more), path, **{"dialect": None, **asking})
         finally:
             await reader.close()
@@ -45,6 +46,14 @@ def test_a_base_url_keeps_its_path() -> None:
     with FakeUpstream() as up:
         read(f"{up.url}/openai/v1")
     assert up.requests[0].path == "/openai/v1/models"
+
+
+def test_a_server_of_azures_is_asked_as_azure_has_it() -> None:
+    """With its key in its own header, and a version."""
+    with FakeUpstream() as up:
+        read(up.url, path_style="azure", api_key=SecretStr("own"))
+    assert up.requests[0].target.startswith("/openai/models?api-version=20")
+    assert (up.requests[0].header("api-key"), up.requests[0].header("authorization")) == ("own", None)
 
 
 @pytest.mark.parametrize(

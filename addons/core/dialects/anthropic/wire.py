@@ -11,13 +11,9 @@ from typing import Any, Final
 from switchman.addons.core.dialects.framing import sse
 from switchman.addons.core.dialects.neutral.fields import count_of
 from switchman.addons.core.dialects.wire import ErrorInfo, Wire
+from switchman.addons.core.paths import tables
 from switchman.addons.core.request.call import Operation
 from switchman.addons.core.streams.slots import Slot
-
-PATHS: Final[dict[str, Operation]] = {
-    "/v1/messages": "chat",
-    "/v1/messages/count_tokens": "count_tokens",
-}
 
 ERROR_TYPES: Final[dict[int, str]] = {
     401: "authentication_error",
@@ -68,7 +64,7 @@ def error_event(operation: Operation, error: ErrorInfo) -> bytes:
 WIRE: Final = Wire(
     name="anthropic",
     framing="sse",
-    paths=PATHS,
+    paths=tables.ANTHROPIC,
     aliases={},
     error_types=ERROR_TYPES,
     client_error="invalid_request_error",

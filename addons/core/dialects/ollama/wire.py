@@ -10,15 +10,9 @@ from typing import Any, Final
 
 from switchman.addons.core.dialects.framing import line
 from switchman.addons.core.dialects.wire import ErrorInfo, Wire
+from switchman.addons.core.paths import tables
 from switchman.addons.core.request.call import Operation
 from switchman.addons.core.streams.slots import Slot
-
-PATHS: Final[dict[str, Operation]] = {
-    "/api/chat": "chat",
-    "/api/generate": "completion",
-    "/api/embed": "embedding",
-    "/api/embeddings": "embedding_legacy",
-}
 
 
 def chat_slots(obj: dict[str, Any], streamed: bool) -> Iterator[Slot]:
@@ -52,7 +46,7 @@ def error_event(operation: Operation, error: ErrorInfo) -> bytes:
 WIRE: Final = Wire(
     name="ollama",
     framing="ndjson",
-    paths=PATHS,
+    paths=tables.OLLAMA,
     aliases={},
     error_types={},
     client_error="invalid_request",

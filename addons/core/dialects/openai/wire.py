@@ -11,22 +11,9 @@ from typing import Any, Final
 from switchman.addons.core.dialects.framing import sse
 from switchman.addons.core.dialects.neutral.fields import count_of, objects_in, objects_of
 from switchman.addons.core.dialects.wire import ErrorInfo, Wire
+from switchman.addons.core.paths import tables
 from switchman.addons.core.request.call import Operation
 from switchman.addons.core.streams.slots import Slot
-
-PATHS: Final[dict[str, Operation]] = {
-    "/v1/chat/completions": "chat",
-    "/v1/completions": "completion",
-    "/v1/responses": "responses",
-    "/v1/embeddings": "embedding",
-    "/v1/images/generations": "image",
-    "/v1/images/edits": "image",
-    "/v1/images/variations": "image",
-    "/v1/audio/speech": "speech",
-    "/v1/audio/transcriptions": "transcription",
-    "/v1/audio/translations": "transcription",
-    "/v1/moderations": "moderation",
-}
 
 # OpenAI says `invalid_request_error` for an unknown model too; it has no word of its own for 404.
 ERROR_TYPES: Final[dict[int, str]] = {
@@ -98,8 +85,8 @@ def error_event(operation: Operation, error: ErrorInfo) -> bytes:
 WIRE: Final = Wire(
     name="openai",
     framing="sse",
-    paths=PATHS,
-    aliases={path.removeprefix("/v1"): path for path in PATHS},
+    paths=tables.OPENAI,
+    aliases={path.removeprefix("/v1"): path for path in tables.OPENAI},
     error_types=ERROR_TYPES,
     client_error="invalid_request_error",
     server_error="server_error",

@@ -8,8 +8,11 @@ import pytest
 from switchman.addons.core.dialects import endpoint_of
 from switchman.addons.core.dialects.neutral.form import Stamp
 from switchman.addons.core.dialects.rendering import Rendered, ServerProfile, render
+from switchman.addons.core.dialects.translate import Untranslatable
+from switchman.addons.core.paths.reading import read
 from switchman.addons.core.request import jsonedit
-from switchman.addons.core.request.call import Call, DialectName
+from switchman.addons.core.request.call import Call, DialectName, Endpoint, Form
+from switchman.addons.core.request.multipart import with_field
 from switchman.addons.core.routes.plan import Candidate
 from switchman.addons.core.servers.servers import Quirks, Server
 from switchman.addons.core.servers.thinking import ThinkingChoice
@@ -122,3 +125,73 @@ def test_a_schema_is_narrowed_where_the_server_takes_no_other() -> None:
     assert ["Gemini" in line.detail for line in out.trace_lines("g/m")] == [True]
     assert rendered("/v1/chat/completions", text % narrow, "", None, narrow_schemas=True).content == text % narrow
     assert rendered("/v1/chat/completions", text % wide, "", None).content == text % wide
+
+
+RERANK = '{"model": "m",  "query": "q", "documents": ["a", "b"]}'
+
+
+def passed(
+    path: str, text: str = "", model: str = "real", *, named: str = "m", query: str = "", form: Any = None
+) -> Rendered:
+    """A call whose model may be named anywhere, for `model` on a server of its own dialect."""
+    endpoint = read("POST", path).endpoint or Endpoint("openai", "other", path)
+    body, spans = jsonedit.parse(text) if text else (form[1] if form else {}, {})
+    call = Call(endpoint, query, text, body, spans, named, False, form[0] if form else None)
+    stamp = Stamp("id", 0.0, "m")
+    return render(call, Candidate(Server("s", parse("http://s")), model), ServerProfile("openai", usage=False), stamp)
+
+
+@pytest.mark.parametrize("path", ["/v1/rerank", "/v2/rerank", "/infill", "/tokenize", "/v1/audio/speech", "/un/known"])
+@pytest.mark.parametrize(
+    ("text", "query", "expected", "new"),
+    [
+        (RERANK, "", RERANK.replace('"m"', '"real"'), ""),
+        (RERANK, "a=1&model=m", RERANK.replace('"m"', '"real"'), "a=1&model=real"),
+        ('{"input":"x"}', "model=m&b=%20", '{"input":"x"}', "model=real&b=%20"),
+        ("", "model=m", "", "model=real"),
+    ],
+)
+def test_a_model_is_renamed_where_it_was_named(path: str, text: str, query: str, expected: str, new: str) -> None:
+    """In the body, in the query; whatever the path is, everything else stays to the byte."""
+    out = passed(path, text, query=query)
+    assert (out.path, out.content) == (f"{path}?{new}" if new else path, expected)
+    assert out.edited is (text != expected)
+    same = passed(path, text, "", query=query)
+    assert (same.path, same.content, same.edited) == (f"{path}?{query}" if query else path, text, False)
+
+
+def test_a_model_that_the_path_named_is_put_into_the_body() -> None:
+    """In the place of another one that stands there, too."""
+    for text in ('{"messages":[]}', '{"messages":[],"model":"other"}'):
+        out = passed("/v1/chat/completions", text, "", named="deployed")
+        assert json.loads(out.content) == {"messages": [], "model": "deployed"} and out.edited
+
+
+MULTIPART = b'--b\r\nContent-Disposition: form-data; name="file"; filename="f"\r\n\r\nRIFF\r\n--b--\r\n'
+
+
+def test_a_form_gets_the_model_that_the_path_named() -> None:
+    """As a field more, where it has none; a form that named its model in the query keeps it there."""
+    form = (Form(MULTIPART, None, b"b"), {"model": "", "stream": False})
+    out = passed("/v1/audio/transcriptions", model="", named="whisper", form=form)
+    assert out.edited and out.data == with_field(MULTIPART, b"b", "model", "whisper")
+    out = passed("/v1/audio/transcriptions", named="m", query="model=m", form=form)
+    assert (out.path, out.edited) == ("/v1/audio/transcriptions?model=real", False)
+    out = passed("/v1/audio/transcriptions", named="", form=form)
+    assert not out.edited  # a form that needs no model
+
+
+def test_the_model_of_an_urlencoded_form_is_renamed() -> None:
+    """Quoted as such a form has it."""
+    form = (Form(b"a=1&model=m&b=%20", (10, 11)), {"model": "m", "stream": False})
+    out = passed("/v1/score", model="org/x y", form=form)
+    assert out.edited and out.data == b"a=1&model=org/x+y&b=%20"
+
+
+def test_what_is_passed_on_is_translated_for_nobody() -> None:
+    """A server of another dialect cannot be asked it."""
+    for path in ("/v1/rerank", "/un/known", "/v1/images/edits"):
+        endpoint = read("POST", path).endpoint or Endpoint("openai", "other", path)
+        call = Call(endpoint, "model=m", "", {}, {}, "m", False)
+        with pytest.raises(Untranslatable):
+            render(call, Candidate(Server("s", parse("http://s")), ""), ServerProfile("ollama"), Stamp("i", 0.0, "m"))

@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from switchman.addons.core.request.multipart import MAX_PARTS, boundary_of, find_fields, replaced, text_of
+from switchman.addons.core.request.multipart import (
+    MAX_PARTS,
+    boundary_of,
+    find_fields,
+    replaced,
+    text_of,
+    with_field,
+)
 
 NAMES = ("model", "stream")
 
@@ -53,6 +60,15 @@ def test_an_empty_value_is_found_and_can_be_replaced() -> None:
     body = form(('name="model"', b""))
     spans = find_fields(body, b"b1", NAMES)
     assert replaced(body, spans["model"], "m") == form(('name="model"', b"m"))
+
+
+def test_a_field_can_be_put_in() -> None:
+    """Before all others, which stay as they are; also behind a line break before the first boundary."""
+    body = form(('name="file"; filename="a"', b"\0\r\n"))
+    for before in (b"", b"\r\n"):
+        longer = with_field(before + body, b"b1", "model", "w\u00e9")
+        assert longer == before + form(('name="model"', "w\u00e9".encode()), ('name="file"; filename="a"', b"\0\r\n"))
+        assert text_of(longer, find_fields(longer, b"b1", NAMES), "model") == "w\u00e9"
 
 
 @settings(max_examples=60)

@@ -137,6 +137,8 @@ def test_the_key_in_the_header_of_a_dialect() -> None:
     assert [key_in({"api-key": "c"}), key_in({"accept": "*/*"})] == ["c", ""]
     assert header_for("k", "anthropic") == ("x-api-key", "k")
     assert header_for("k", "ollama") == header_for("k", None) == ("authorization", "Bearer k")
+    assert header_for("k", "openai", azure=True) == ("api-key", "k")
+    assert header_for("ey.J.x", "openai", azure=True) == ("authorization", "Bearer ey.J.x")  # a token of Entra
 
 
 def test_the_first_choice_of_a_plan() -> None:

@@ -66,6 +66,21 @@ def test_errors_never_repeat_what_may_be_a_secret(text: str) -> None:
     assert "hunter2" not in str(caught.value)
 
 
+def test_a_servers_url_may_have_a_query_without_a_key() -> None:
+    """Its text leaves the query out: it is shown in many places."""
+    url = parse("https://h/models?api-version=1&x=%20", query=True)
+    assert (url.path, url.query, str(url)) == ("/models", "api-version=1&x=%20", "https://h/models")
+    for text in (
+        "https://h?api-key=hunter2",
+        "https://h?x=1&%6Bey=hunter2",
+        "https://h?token=hunter2",
+        "https://h?x#y",
+    ):
+        with pytest.raises(ValueError, match="api_key") as caught:
+            parse(text, query=True)
+        assert "hunter2" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     "text",
     ["http://localhost:8000", "https://api.openai.com/v1", "http://[fd00::1]:8000/a", "https://h", "http://h:443"],
@@ -102,6 +117,14 @@ def test_a_base_url_reads_back_as_it_is_written(text: str) -> None:
         ("http://h/v1beta", "/v1beta/models", "/v1beta/models"),
         ("http://h/v1", "/v1beta/models", "/v1/v1beta/models"),
         ("http://h", "v1/models", "/v1/models"),
+        ("http://h:8080/v1", "/tokenize", "/tokenize"),
+        ("http://h/llama/v1", "/infill", "/llama/infill"),
+        ("http://h/v1", "/rerank", "/v1/rerank"),
+        ("http://h", "/rerank", "/rerank"),
+        ("http://h/v1", "/v2/rerank", "/v2/rerank"),
+        ("http://h/a/v1", "/v2/rerank", "/a/v2/rerank"),
+        ("http://h/v2", "/v1/rerank", "/v2/rerank"),
+        ("http://h", "/v2/rerank", "/v2/rerank"),
     ],
 )
 def test_joins_a_path_to_a_base(base: str, path: str, expected: str) -> None:

@@ -81,3 +81,32 @@ def test_a_connection_that_has_gone_has_no_address(make_runtime: Any, make_flow:
     Gate(make_runtime()).requestheaders(flow)
     x = exchange(flow)
     assert x is not None and x.client == ""
+
+
+@pytest.mark.parametrize(
+    ("path", "ours"),
+    [
+        ("/openai/deployments/gpt/chat/completions?api-version=1", True),
+        ("/messages", False),
+        ("/api/messages", False),
+        ("/shop/v1/messages", False),
+        ("/score", False),
+        ("/v1/rerank?model=m", False),
+    ],
+)
+def test_of_other_hosts_only_what_cannot_be_anything_else(
+    path: str, ours: bool, make_runtime: Any, make_flow: Any
+) -> None:
+    """Through a forward proxy go all pages of the web, and some have such paths too."""
+    flow = make_flow(path, {"model": "m"}, mode=REGULAR)
+    Gate(make_runtime()).requestheaders(flow)
+    assert (exchange(flow) is not None) is ours
+
+
+def test_a_path_is_read_once(make_runtime: Any, make_flow: Any) -> None:
+    """For all that come after."""
+    flow = make_flow("/some/tenant/v1/messages?x=1")
+    Gate(make_runtime()).requestheaders(flow)
+    x = exchange(flow)
+    assert x is not None and x.reading is not None
+    assert (x.reading.path, x.reading.prefix, x.dialect) == ("/v1/messages", "/some/tenant", "anthropic")

@@ -268,3 +268,22 @@ def test_the_most_values_can_be_set(most: int, status: int | None, make_runtime:
     body = {"model": "m", "messages": [{"role": "user", "content": 'a, b, [c], {d}, "e",' * 10}], "n": 1}
     flow, _ = make_exchange(make_runtime(max_body_values=most), CHAT, body)
     assert (flow.response.status_code if flow.response else None) == status
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "put"])
+@pytest.mark.parametrize("path", [CHAT, "/api/chat", "/v1/v1/messages", "/messages", "/v1/rerank", "/x/v1/responses"])
+def test_an_operation_is_asked_for_with_post(method: str, path: str, make_runtime: Any, make_exchange: Any) -> None:
+    """By another method it would pass the rules by: 405, in the client's dialect, with the method that is right."""
+    flow, x = make_exchange(make_runtime(), path, BODY, method=method)
+    assert refused(flow)[0] == 405 and x.call is None
+    assert flow.response is not None and flow.response.headers["allow"] == "POST"
+
+
+@pytest.mark.parametrize("path", ["/v1/../admin", "/v1/%63hat/completions", "/x/%2e%2e/y", "/API/chat"])
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT"])
+def test_a_path_that_is_not_canonical_is_refused(method: str, path: str, make_runtime: Any, make_exchange: Any) -> None:
+    """Whatever comes after it."""
+    flow, x = make_exchange(make_runtime(), path, BODY, method=method)
+    status, error = refused(flow)
+    assert status == 400 and x.call is None
+    assert "path" in (error if isinstance(error, str) else error["message"])

@@ -37,6 +37,9 @@ servers:
   claude: {url: "http://claude:85", dialect: anthropic}
   laptop: {url: "http://laptop:86", dialect: ollama}
   abroad: {url: "http://abroad.example.com:87", dialect: openai}
+  azure: {url: "http://azure:88?api-version=v", path: azure, dialect: openai}
+  azure-keyed: {preset: azure, url: "http://azure:89", api_key: its-own-key}
+  bare: {url: "http://bare:90/inference?team=a", path: as_is, dialect: openai}
 """
 PATH = "/v1/chat/completions"
 Fields = Sequence[tuple[bytes, bytes]]

@@ -11,6 +11,8 @@ import jwt
 import pytest
 
 from switchman.addons.core.decision.judge import Verdict
+from switchman.addons.core.paths.reading import read
+from switchman.addons.core.routes.plan import Candidate, Plan
 from switchman.addons.proxy.attempt import UpstreamFailure
 
 Fields = list[tuple[bytes, bytes]]
@@ -167,3 +169,65 @@ def test_what_no_candidate_can_be_told_is_refused(pipeline: Any) -> None:
     flow, x = pipeline.send("one/m", "claude/m", **asked)
     assert flow.response is None and x.attempt.target == "claude/m"
     assert [line.layer for line in x.trace] == ["translation"]
+
+
+DEPLOYED = "/openai/deployments/m/chat/completions?api-version=2024-06-01&x=1"
+
+
+@pytest.mark.parametrize(
+    ("target", "path", "url"),
+    [
+        ("azure/gpt", "/v1/embeddings?x=1", "http://azure:88/openai/deployments/gpt/embeddings?x=1&api-version=v"),
+        ("azure/", "/v1/chat/completions", "http://azure:88/openai/deployments/m/chat/completions?api-version=v"),
+        ("azure/gpt", DEPLOYED, "http://azure:88/openai/deployments/gpt/chat/completions?x=1&api-version=v"),
+        ("azure-keyed/", DEPLOYED, "http://azure:89/openai/deployments/m/chat/completions?x=1&api-version=2024-06-01"),
+        ("one/other", DEPLOYED, "http://one:81/base/v1/chat/completions?x=1"),
+        ("bare/other", DEPLOYED, "http://bare:90/inference/chat/completions?x=1&team=a"),
+        ("laptop/other", DEPLOYED, "http://laptop:86/api/chat"),
+    ],
+)
+def test_each_server_has_its_own_paths(target: str, path: str, url: str, pipeline: Any) -> None:
+    """Whichever way the client named the model; Azure's version is for Azure's servers only."""
+    flow, _ = pipeline.send(target, path=path)
+    assert flow.request.url == url
+
+
+@pytest.mark.parametrize(
+    ("target", "given", "found"),
+    [
+        ("azure/m", (b"api-key", b"k"), {"api-key": b"k"}),
+        ("azure/m", (b"Authorization", b"Bearer k"), {"api-key": b"k"}),
+        ("azure/m", (b"Authorization", b"Bearer ey.J.x"), {"authorization": b"Bearer ey.J.x"}),
+        ("azure/m", (b"x-api-key", b"k"), {"api-key": b"k"}),
+        ("azure-keyed/m", (b"Authorization", b"Bearer k"), {"api-key": b"its-own-key"}),
+        ("one/m", (b"api-key", b"k"), {"authorization": b"Bearer k"}),
+        ("one/m", (b"Authorization", b"Bearer k"), {"authorization": b"Bearer k"}),
+        ("claude/m", (b"api-key", b"k"), {"x-api-key": b"k"}),
+        ("keyed/m", (b"api-key", b"k"), {"authorization": b"Bearer its-own-key"}),
+    ],
+)
+def test_a_key_stands_where_its_server_looks(
+    target: str, given: tuple[bytes, bytes], found: dict[str, bytes], pipeline: Any
+) -> None:
+    """Once, and in no other header."""
+    flow, _ = pipeline.send(target, headers=[given], max_tokens=5)
+    names = ("authorization", "api-key", "x-api-key")
+    assert {name: value for name in names for value in values(flow, name)} == found
+
+
+def test_a_prefix_is_kept_for_the_default_upstream_only(pipeline: Any) -> None:
+    """Where nobody else was named; the management of Ollama's models has none."""
+    default = pipeline.runtime.rules.current.default
+    for layer, server, path in [
+        ("default", "", "/some/tenant/v1/chat/completions"),
+        ("alias", "", "/v1/chat/completions"),
+        ("default", "one/m", "/base/v1/chat/completions"),
+    ]:
+        flow, x = pipeline.read(server or "one/m", path="/some/tenant/v1/chat/completions")
+        x.plan = Plan(x.plan.candidates if server else (Candidate(default, ""),), layer, "a")
+        pipeline.rewriting.request(flow)
+        assert flow.request.path == path
+    flow, x = pipeline.read("one/m", path="/ollama/api/pull?x=1")
+    x.reading = read("POST", "/ollama/api/pull?x=1")
+    pipeline.rewriting.request(flow)
+    assert x.call is None and flow.request.path == "/base/api/pull?x=1"

@@ -1,0 +1,76 @@
+"""By model: reads of a request, whose path need not be known, which model it names, so that this decides where it goes.
+
+The model stands in the JSON body, in a form, or in the query; behind Azure's paths, in the path. Nothing else is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from mitmproxy import http
+
+from switchman.addons.core.paths import named
+from switchman.addons.core.paths.reading import Reading
+from switchman.addons.core.request.call import Call, Endpoint, Form
+from switchman.addons.flow.exchange import Exchange
+
+URLENCODED = "application/x-www-form-urlencoded"
+WITH_BODY = ("POST", "PUT", "PATCH")
+
+Read = Callable[[Endpoint, str], Call]
+
+
+def with_model(call: Call, reading: Reading) -> Call:
+    """The call with the model that its path or query names: the path's goes before the body's, the query's after."""
+    if reading.azure:
+        query = named.without(call.query, "api-version")
+        return replace(call, model=reading.model, query=query, api_version=named.value(call.query, "api-version"))
+    model = call.model or named.value(call.query, "model")
+    return replace(call, model=model, prefix=reading.prefix) if model != call.model or reading.prefix else call
+
+
+def call_by_model(request: http.Request, x: Exchange, reading: Reading, query: str, read: Read) -> Call | None:
+    """The call of a path that is no operation of ours; None where it names no model, or has a body we cannot read.
+
+    `read` reads a body, and raises ValueError.
+    """
+    endpoint = Endpoint(x.dialect or "openai", "other", reading.path)
+    if "websocket" in request.headers.get("upgrade", "").lower():
+        return None  # a WebSocket: its frames go to one server, and its head is passed on
+    if request.method.upper() in WITH_BODY and is_readable(request):
+        try:
+            call = read(endpoint, query)
+        except ValueError:
+            call = None
+        if call is not None and call.model:
+            return call
+    model = named.value(query, "model")
+    return Call(endpoint, query, "", {}, {}, model, stream=False) if model else None
+
+
+def is_readable(request: http.Request) -> bool:
+    """Whether a body may name a model: a form, or JSON, whatever its content-type calls it."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind in ("multipart/form-data", URLENCODED) or "json" in kind:
+        return True
+    return looks_like_json(request.raw_content or b"")
+
+
+def looks_like_json(content: bytes) -> bool:
+    return content[:64].lstrip()[:1] == b"{"
+
+
+def is_urlencoded(request: http.Request) -> bool:
+    """A form by its content-type, and not JSON, which curl sends under that type too."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return kind == URLENCODED and not looks_like_json(request.raw_content or b"")
+
+
+def read_urlencoded(endpoint: Endpoint, query: str, content: bytes) -> Call:
+    """The call of an urlencoded form; it is ASCII, so positions in its text are positions in its bytes."""
+    text = content.decode("latin-1")
+    model = named.value(text, "model")
+    stream = named.value(text, "stream") == "true"
+    span = named.find(text, "model")
+    return Call(endpoint, query, "", {"model": model, "stream": stream}, {}, model, stream, Form(content, span))

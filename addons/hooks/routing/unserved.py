@@ -1,0 +1,43 @@
+"""Unserved: requests that nothing behind the router is meant for, and what their clients are told."""
+
+from __future__ import annotations
+
+from mitmproxy import http
+
+from switchman.addons.core.dialects.rendering import TRANSLATED
+from switchman.addons.core.paths.advice import not_allowed, not_found, root_of
+from switchman.addons.core.rules.ruleset import Ruleset
+from switchman.addons.flow.exchange import Exchange, reading_of
+from switchman.addons.flow.refusal import refusal
+
+
+def unknown_path(flow: http.HTTPFlow, x: Exchange, rules: Ruleset, listen_port: int) -> http.Response | None:
+    """The answer to what names no model, where there is no DEFAULT_UPSTREAM to pass it on to; None where there is.
+
+    An address that is only assumed is no place to send what nobody has asked us to send there.
+    """
+    if x.call is not None or rules.default_set:
+        return None
+    request, reading = flow.request, reading_of(x, flow.request)
+    if reading.kind == "operation":
+        return refusal(x, 405, not_allowed(request.method, reading.path), headers={"allow": "POST"})
+    own = f"http://127.0.0.1:{listen_port}"
+    root = root_of(request.headers.get("host", ""), tls=flow.client_conn.tls_established, otherwise=own)
+    return refusal(x, 404, not_found(request.method, request.path.partition("?")[0], root))
+
+
+def without_model(x: Exchange, rules: Ruleset) -> http.Response | None:
+    """The answer to what leaves the choice of a model to us where we have none to choose from: `auto` is for text.
+
+    A rule for `auto` may send it somewhere; and a server may have a model of its own for it, if none is named.
+    """
+    call, plan = x.call, x.plan
+    if call is None or plan is None or plan.layer != "default" or call.endpoint.operation in TRANSLATED:
+        return None
+    if not rules.is_auto(call.model) or (not call.model and rules.default_set):
+        return None
+    named = f"The model {call.model!r} is chosen by the router" if call.model else "The request names no model"
+    message = f"{named}, which it does among models that write text: name a model for {call.endpoint.path}."
+    if not call.model:
+        message = f"{named}: name one for {call.endpoint.path}, or set DEFAULT_UPSTREAM, where it then goes."
+    return refusal(x, 400, message, param="model")

@@ -1,0 +1,110 @@
+"""What nothing behind the router is meant for is told so, in the client's dialect, with what to do."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from switchman.addons.core.routes.plan import Candidate, Plan
+from switchman.addons.hooks.routing.unserved import unknown_path, without_model
+
+NOBODY = "http://127.0.0.1:9"
+
+
+def told(response: Any) -> tuple[int, str]:
+    error = json.loads(response.content)["error"]
+    return response.status_code, error if isinstance(error, str) else error["message"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers"),
+    [
+        ("POST", "/v1/chat", {}),
+        ("GET", "/favicon.ico", {}),
+        ("POST", "/api/thing", {}),
+        ("POST", "/v1/complete", {"anthropic-version": "1"}),
+        ("POST", "/v1/files", {}),
+        ("GET", "/v1/realtime?model=m", {"upgrade": "websocket"}),
+    ],
+)
+def test_an_unknown_path_is_a_404_with_the_base_urls(
+    method: str, path: str, headers: dict[str, str], make_runtime: Any, make_exchange: Any
+) -> None:
+    """Where no DEFAULT_UPSTREAM was set; with the address that the client used, in its dialect."""
+    runtime = make_runtime()
+    flow, x = make_exchange(runtime, path, method=method, headers={"host": "box:99", **headers})
+    flow.client_conn.timestamp_tls_setup = None
+    response = unknown_path(flow, x, runtime.rules.current, 1234)
+    assert response is not None
+    status, message = told(response)
+    assert status == 404 and "http://box:99/v1 in OpenAI's clients, http://box:99 in Ollama's" in message
+    assert (x.outcome, x.error) == ("refused", message)
+    assert ("type" in json.loads(response.content)) is ("anthropic-version" in headers)
+    assert isinstance(json.loads(response.content)["error"], str) is path.startswith("/api")
+
+
+def test_an_address_that_is_none_is_not_repeated(make_runtime: Any, make_exchange: Any) -> None:
+    """The router's own port is named instead."""
+    runtime = make_runtime()
+    flow, x = make_exchange(runtime, "/x", headers={"host": "<script>"})
+    message = told(unknown_path(flow, x, runtime.rules.current, 1234))[1]
+    assert "http://127.0.0.1:1234/v1" in message and "script" not in message
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_an_operation_by_get_is_a_405(method: str, make_runtime: Any, make_exchange: Any) -> None:
+    """A browser's address line, say."""
+    runtime = make_runtime()
+    flow, x = make_exchange(runtime, "/v1/chat/completions", method=method)
+    response = unknown_path(flow, x, runtime.rules.current, 1234)
+    assert response is not None and (told(response)[0], response.headers["allow"]) == (405, "POST")
+
+
+def test_with_a_default_upstream_everything_is_passed_on(make_runtime: Any, make_exchange: Any) -> None:
+    """And without one what names a model."""
+    runtime = make_runtime(default_upstream=NOBODY)
+    for method, path in [("POST", "/v1/files"), ("GET", "/v1/chat/completions")]:
+        flow, x = make_exchange(runtime, path, method=method)
+        assert unknown_path(flow, x, runtime.rules.current, 1234) is None
+    runtime = make_runtime()
+    flow, x = make_exchange(runtime, "/v1/files", {"model": "m"})
+    assert unknown_path(flow, x, runtime.rules.current, 1234) is None and x.outcome is None
+
+
+def planned(x: Any, runtime: Any, layer: str) -> Any:
+    x.plan = Plan((Candidate(runtime.rules.current.default, ""),), layer, layer)
+    return without_model(x, runtime.rules.current)
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/rerank", "/v1/audio/speech", "/v1/images/generations", "/tokenize", "/some/thing"]
+)
+def test_auto_is_for_text(path: str, make_runtime: Any, make_exchange: Any) -> None:
+    """A 400 that says so, unless a rule sends it somewhere."""
+    for settings in ({}, {"default_upstream": NOBODY}):
+        runtime = make_runtime(**settings)
+        _, x = make_exchange(runtime, path, {"model": "auto"})
+        status, message = told(planned(x, runtime, "default"))
+        assert status == 400 and "'auto'" in message and f"name a model for {path}" in message
+        assert x.error == message
+        assert planned(x, runtime, "route") is None
+
+
+@pytest.mark.parametrize("path", ["/v1/moderations", "/infill"])
+def test_without_a_model_it_goes_to_the_default_upstream(path: str, make_runtime: Any, make_exchange: Any) -> None:
+    """Which may have one of its own for it; without such an upstream the client is asked for one."""
+    for settings, status in ((({"default_upstream": NOBODY}), None), ({}, 400)):
+        runtime = make_runtime(**settings)
+        _, x = make_exchange(runtime, path, {"input": "x"})
+        response = planned(x, runtime, "default")
+        assert (response and told(response)[0]) == status
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/embeddings", "/api/chat", "/v1/messages/count_tokens"])
+def test_what_is_translated_is_not_looked_at(path: str, make_runtime: Any, make_exchange: Any) -> None:
+    """`auto` is theirs."""
+    runtime = make_runtime()
+    _, x = make_exchange(runtime, path, {"model": "auto", "messages": []})
+    assert planned(x, runtime, "default") is None
