@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from switchman.addons.core.request.clients import Network
 from switchman.addons.core.routes.conditions import HealthIs, MaxCost, MaxLatency
 from switchman.addons.core.routes.logic import AllOf, AnyOf, Not
+from switchman.addons.core.routes.names import find, short
 from switchman.addons.core.routes.routes import Alias, Instance, Match, ModelMap, Route
 from switchman.addons.core.routes.subject import Condition
 from switchman.addons.core.routes.targets import instances_named
@@ -66,10 +67,10 @@ def _answered_before(match: Match, aliases: Mapping[str, Alias], model_map: Mode
     """The reason why a request for exactly this model never reaches the routes; None if it does."""
     if match.model is None or match.pattern is not None:
         return None
-    if (rewrite := model_map.rewrite(match.model)) and rewrite.model != match.model:
+    if (rewrite := model_map.rewrite(match.model)) and short(rewrite.model) != short(match.model):
         return f"MODEL_MAP turns {match.model} into {rewrite.model} before"
-    if match.model in aliases:
-        return f"the alias {match.model} answers before"
+    if (alias := find(aliases, match.model)) is not None:
+        return f"the alias {alias.name} answers before"
     return None
 
 
@@ -84,13 +85,13 @@ class _Shadows:
         for index, route in enumerate(routes):
             match = route.match
             if match.model is not None and match.pattern is None:
-                self._exact.setdefault(match.model, []).append(index)
+                self._exact.setdefault(short(match.model), []).append(index)
             else:
                 self._others.append(index)
 
     def of(self, index: int) -> str | None:
         match = self._routes[index].match
-        same = self._exact.get(match.model, []) if match.model is not None else []
+        same = self._exact.get(short(match.model), []) if match.model is not None else []
         for earlier in sorted([*same, *self._others]):
             if earlier >= index or self._left <= 0:
                 return None
@@ -236,6 +237,6 @@ def _missing_targets(
 
 def _unreachable_aliases(document: Document, aliases: Mapping[str, Alias], model_map: ModelMap) -> Iterator[Problem]:
     for name in aliases:
-        if (rewrite := model_map.rewrite(name)) and rewrite.model != name:
+        if (rewrite := model_map.rewrite(name)) and short(rewrite.model) != short(name):
             message = f"MODEL_MAP turns {name} into {rewrite.model} before this alias is looked at"
             yield document.problem(("aliases", name), message, at_key=True, warning=True)
