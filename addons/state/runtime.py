@@ -24,8 +24,10 @@ from switchman.addons.core.record import Record
 from switchman.addons.core.request.tasktype import TaskRules
 from switchman.addons.core.servers.breaker import Breakers
 from switchman.addons.state.flights import Flights
+from switchman.addons.state.listings import Listings
 from switchman.addons.state.live import LiveFigures
 from switchman.addons.state.reloads import Reloads
+from switchman.addons.state.routing_lists import RoutingLists
 from switchman.addons.state.server_dialects import ServerDialects
 from switchman.addons.state.shared import MemoryShared, Shared, SQLiteShared
 
@@ -64,6 +66,8 @@ class Runtime:
 
     def __init__(self) -> None:
         self.underway: dict[int, http.HTTPFlow] = {}  # by the Exchange's id(): requests that have no record yet
+        self.listings = Listings(speaks=lambda server: self.dialects.own(server))
+        self.lists = RoutingLists(self.listings)
 
     def load(self, loader: Loader) -> None:
         settings = load_settings()

@@ -1,8 +1,8 @@
 """Names of models: an Ollama model's `name` and `name:latest` are one model.
 
-Ollama's default tag is `latest` (docs/api.md of https://github.com/ollama/ollama, "Model names"): its clients leave it out,
-and some (Open WebUI) add it to every name that has no tag. No other kind of server gives `:latest` a meaning, so the
-two are one model for clients of all dialects.
+Ollama's default tag is `latest` ("Model names" in docs/api.md of https://github.com/ollama/ollama): its clients leave
+it out, and some (Open WebUI) add it to every name that has no tag. No other kind of server gives `:latest` a meaning,
+so the two are one model for clients of all dialects.
 """
 
 from __future__ import annotations

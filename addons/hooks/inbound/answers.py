@@ -1,6 +1,7 @@
 """Answers: what the router itself answers. Model lists, what Ollama clients ask first, and health.
 
-    GET /v1/models, /v1/models/{id}   all upstreams' models; in Anthropic's format for a request with anthropic-version
+    GET /v1/models, /v1/models/{id}   all upstreams' models; in Anthropic's format for a request with anthropic-version;
+                                      an id that is not listed is left to Facade
     GET /api/tags                     the same in Ollama's
     GET /api/version, HEAD|GET /      what Ollama clients ask first
     GET /healthz                      200: the process is up
@@ -28,7 +29,7 @@ from switchman.addons.core.rules.ruleset import Ruleset, Server
 from switchman.addons.core.servers.credentials import CREDENTIALS, header_for, key_in, source
 from switchman.addons.flow.exchange import Exchange, exchange
 from switchman.addons.flow.refusal import own_answer
-from switchman.addons.hooks.inbound.listings import TIMEOUT, Listings, ModelList
+from switchman.addons.state.listings import TIMEOUT, Listings, ModelList
 from switchman.addons.state.upstream_reader import Credentials
 
 # The version of Ollama whose API is spoken here: clients look whether it is new enough for what they want.
@@ -36,7 +37,7 @@ OLLAMA_VERSION = "0.12.6"
 
 ONE_MODEL = ("/v1/models/", "/models/")
 
-Answer = Callable[[http.Request, Exchange], Awaitable[http.Response]]
+Answer = Callable[[http.Request, Exchange], Awaitable[http.Response | None]]
 
 
 def never(_: object) -> bool:
@@ -52,9 +53,10 @@ class Answers:
         rules: the rules in force.
         rules_error: what is wrong with the rules file, or None.
         store_check: what is wrong with the log's database, or None. May block: it is called in a thread.
-        auto: whether the rules can route the model `auto`, which is then listed first.
+        auto: whether the model `auto` is listed, as the first one.
         own_token: whether a header's value is the router's own token, which no upstream may see.
         listings: the upstreams' lists.
+        passes_unlisted: whether a question for a model that no list has is left to Facade; else it is a 404.
     """
 
     def __init__(
@@ -66,10 +68,12 @@ class Answers:
         auto: Callable[[Ruleset], bool] = never,
         own_token: Callable[[str], bool] = never,
         listings: Listings | None = None,
+        passes_unlisted: bool = False,
     ) -> None:
         self._rules, self._rules_error, self._store_check = rules, rules_error, store_check
         self._auto, self._own_token = auto, own_token
         self._listings = listings or Listings()
+        self._passes_unlisted = passes_unlisted
         self._answers: dict[str, Answer] = {
             "/": self._root,
             "/v1/models": self._models,
@@ -89,7 +93,8 @@ class Answers:
             answer = self._one_model
         if answer is None:
             return
-        response = await answer(flow.request, x)
+        if (response := await answer(flow.request, x)) is None:
+            return
         if x.outcome is None:
             own_answer(x, response)
         response.headers["cache-control"] = "no-store"
@@ -107,13 +112,12 @@ class Answers:
         listed = catalogue.anthropic_list if _wants_anthropic(request) else catalogue.openai_list
         return _json(200, listed(entries))
 
-    async def _one_model(self, request: http.Request, x: Exchange) -> http.Response:
-        path = request.path.partition("?")[0]
-        wanted = unquote(path.removeprefix("/v1").removeprefix("/models/"))
-        anthropic = _wants_anthropic(request)
-        for entry in await self.entries(request):
-            if entry.id == wanted:
-                return _json(200, catalogue.anthropic_entry(entry) if anthropic else catalogue.openai_entry(entry))
+    async def _one_model(self, request: http.Request, x: Exchange) -> http.Response | None:
+        wanted, anthropic = model_asked_for(request.path), _wants_anthropic(request)
+        if (entry := catalogue.entry_of(await self.entries(request), wanted)) is not None:
+            return _json(200, catalogue.anthropic_entry(entry) if anthropic else catalogue.openai_entry(entry))
+        if self._passes_unlisted:
+            return None
         message = f"The model {wanted!r} is not in the list of /v1/models."
         dialect: DialectName = "anthropic" if anthropic else "openai"
         body = error_body(dialect, 404, message, param="model", code="model_not_found")
@@ -188,6 +192,12 @@ class Answers:
                 break
             await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
         return listings
+
+
+def model_asked_for(path: str) -> str:
+    """The id in the path of `GET /v1/models/{id}`; "" for another path."""
+    path = path.partition("?")[0]
+    return unquote(path.removeprefix("/v1").removeprefix("/models/")) if path.startswith(ONE_MODEL) else ""
 
 
 def _check(problem: str | None) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from urllib.parse import quote
 
 from mitmproxy import http
 
@@ -104,7 +105,9 @@ class Rewriting:
         server = candidate.server
         called = candidate.target_for(x.call.model if x.call else "")
         probe = self.runtime.breakers.claim(called, time.monotonic())
-        path, given, withheld = self._may_see(x, candidate, rendered.path if rendered else x.sent.path)
+        path, given, withheld = self._may_see(
+            x, candidate, rendered.path if rendered else _passed(x.sent.path, candidate)
+        )
         target = join(server.url, path)
         request.data.scheme = server.url.scheme.encode()
         request.data.host, request.data.port = server.url.host, server.url.port
@@ -195,6 +198,13 @@ def _fields(given: Fields, server: Server, rendered: Rendered | None, content: b
         elif lower not in known and lower not in drop and not lower.startswith(b"x-switchman-"):
             fields.append((name, value))
     return [*fields, *ours.items()]
+
+
+def _passed(path: str, candidate: Candidate) -> str:
+    """The path of what is no LLM call. Only `GET /v1/models/{id}` has a model, which is asked for by its name there."""
+    if not candidate.model:
+        return path
+    return f"/v1/models/{quote(candidate.model, safe='/')}"
 
 
 def _without_own(fields: Fields, is_own: Callable[[str], bool]) -> Iterator[tuple[bytes, bytes]]:

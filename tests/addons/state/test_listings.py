@@ -11,8 +11,8 @@ import pytest
 
 from switchman.addons.core.servers.servers import Server
 from switchman.addons.core.servers.urls import parse
-from switchman.addons.hooks.inbound import listings as module
-from switchman.addons.hooks.inbound.listings import Listings, ModelList
+from switchman.addons.state import listings as module
+from switchman.addons.state.listings import Listings, ModelList
 from switchman.addons.testing import Behaviour, FakeUpstream
 from switchman.addons.testing.broken import refused
 
