@@ -101,12 +101,12 @@ def merge(rules: Ruleset, lists: Mapping[str, Sequence[Model]], auto: bool = Tru
         for model in lists.get(rules.default.name, ()):
             # A first part that is a server's name means that server, not the default upstream.
             if model.id.partition("/")[0] not in rules.servers and twin(model.id) not in entries:
-                entries.setdefault(model.id, _entry(model.id, rules.default, model, rules))
+                entries.setdefault(model.id, entry_for(model.id, rules.default, model, rules))
     for name in rules.servers:
         if "/" in name:
             continue  # `server/model` is split at the first slash, so this server has no such names
         for model in lists.get(name, ()):
-            entries.setdefault(f"{name}/{model.id}", _entry(f"{name}/{model.id}", rules.servers[name], model, rules))
+            entries.setdefault(f"{name}/{model.id}", entry_for(f"{name}/{model.id}", rules.servers[name], model, rules))
     return tuple(entries.values())
 
 
@@ -115,7 +115,8 @@ def entry_of(entries: Iterable[Entry], model: str) -> Entry | None:
     return find({entry.id: entry for entry in entries}, model)
 
 
-def _entry(name: str, server: Server, model: Model, rules: Ruleset) -> Entry:
+def entry_for(name: str, server: Server, model: Model, rules: Ruleset) -> Entry:
+    """The entry of a server's model under the name that a client asks for."""
     return Entry(name, model.owner or server.name, model.created, model.tag, rules.facts(server, model.id))
 
 

@@ -31,12 +31,13 @@ def routing_warnings(
     model_map: ModelMap,
     local_only: frozenset[str] = frozenset(),
     fallbacks: Sequence[Instance] = (),
+    default_set: bool = True,
 ) -> list[Problem]:
     """Every warning about aliases and routes. `routes` are in the order they are tried, `fallbacks` follow each."""
     return [
         *_never_matching(document, routes, aliases, model_map),
         *_never_true(document, routes, servers),
-        *_missing_targets(document, routes, aliases, servers),
+        *_missing_targets(document, routes, aliases, servers, default_set),
         *_fallbacks_not_tried(document, routes, aliases, servers, local_only),
         *_unreachable_aliases(document, aliases, model_map),
         *_without_credentials(document, routes, aliases, servers, fallbacks),
@@ -144,9 +145,15 @@ def _why_never_true(condition: Condition, servers: Mapping[str, Server]) -> str 
             reasons = [_why_never_true(part, servers) for part in condition.parts]
             return None if None in reasons else (reasons[0] if reasons else "any: of nothing never holds")
         case Not():
-            return "not: of no condition never holds" if condition.part == AllOf(()) else None
+            if condition.part == AllOf(()):
+                return "not: of no condition never holds"
+            # What is not known is not known of the opposite either.
+            unknown = isinstance(condition.part, MaxCost) and condition.part.known is None
+            return _why_never_true(condition.part, servers) if unknown else None
         case MaxCost(known=float(known)) if known > condition.limit:
             return f"{condition.target} costs {known:g}, more than max_cost"
+        case MaxCost(target=str(target), known=None) if target:
+            return f"max_cost: no price of {target} is known: set `models: {{{target}: {{input_cost: ...}}}}`"
         case MaxCost(target="") | MaxLatency(target=""):
             return f"{condition}: the route names no single target whose figure this could compare"
         case HealthIs() if condition.server not in servers:
@@ -217,7 +224,11 @@ def _without_credentials(
 
 
 def _missing_targets(
-    document: Document, routes: Sequence[Route], aliases: Mapping[str, Alias], servers: Mapping[str, Server]
+    document: Document,
+    routes: Sequence[Route],
+    aliases: Mapping[str, Alias],
+    servers: Mapping[str, Server],
+    default_set: bool,
 ) -> Iterator[Problem]:
     for route in routes:
         if route.model is None:
@@ -229,10 +240,13 @@ def _missing_targets(
                 yield document.problem(path, message, warning=True)
         elif route.model not in aliases and route.model.partition("/")[0] not in servers:
             close = hint(route.model.partition("/")[0], [*servers, *aliases])
-            message = (
-                f"{route.model!r} names no server and no alias{close}; it goes to DEFAULT_UPSTREAM under this name"
-            )
+            message = f"{route.model!r} names no server and no alias{close}; it goes {_bare_target(default_set)}"
             yield document.problem(path, message, warning=True)
+
+
+def _bare_target(default_set: bool) -> str:
+    """Where a target goes that names no server and no alias."""
+    return "to DEFAULT_UPSTREAM under this name" if default_set else "to the server that lists a model of this name"
 
 
 def _unreachable_aliases(document: Document, aliases: Mapping[str, Alias], model_map: ModelMap) -> Iterator[Problem]:

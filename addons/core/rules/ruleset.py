@@ -194,7 +194,7 @@ def _compiled(compiler: Compiler, model: RulesFileModel, settings: Defaults, fil
         file=filename,
         digest="",
         fallbacks=compiler.compile_fallbacks(model, aliases),
-        auto_default=compiler.compile_default(model, aliases, default),
+        auto_default=compiler.compile_default(model, aliases, default, settings.default_upstream_set),
         local_only=compiler.compile_local(model),
         auto_names=frozenset(model.auto_names),
         cache=model.cache,
@@ -214,7 +214,14 @@ def _warnings(document: Document, model: RulesFileModel, compiler: Compiler, rul
     aliases = rules.aliases
     return [
         *routing_warnings(
-            document, rules.routes, aliases, rules.servers, rules.model_map, rules.local_only, rules.fallbacks
+            document,
+            rules.routes,
+            aliases,
+            rules.servers,
+            rules.model_map,
+            rules.local_only,
+            rules.fallbacks,
+            rules.default_set,
         ),
         *_layer_warnings(document, model, compiler, aliases),
     ]

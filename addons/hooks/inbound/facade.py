@@ -1,6 +1,6 @@
 """Facade: answers what clients of one dialect ask about models on servers of another.
 
-    GET /v1/models/{id}              of a model that no list has: the answer of the server to which a chat would go
+    GET /v1/models/{id}              of an id that is not listed under this name: where a chat with it would go
     POST /api/show                   an Ollama server's own answer; else what the rules know of the model
     GET /api/ps                      what the Ollama servers have loaded, as `server/model`
     POST /v1/messages/count_tokens   an Anthropic server's own answer; else an estimate, marked x-switchman-estimate: 1
@@ -21,7 +21,7 @@ from typing import Any
 
 from mitmproxy import http
 
-from switchman.addons.core.decision.catalogue import Entry, entry_of
+from switchman.addons.core.decision.catalogue import Entry, anthropic_entry, entry_for, entry_of, openai_entry
 from switchman.addons.core.decision.decide import RoutingQuery, decide
 from switchman.addons.core.dialects.ollama.reply import encode_loaded, only_loads
 from switchman.addons.core.dialects.ollama.show import show
@@ -90,11 +90,17 @@ class Facade:
     async def _ask_for_model(self, flow: http.HTTPFlow, x: Exchange, model: str) -> None:
         rules = self.runtime.rules.current
         dialect: DialectName = "anthropic" if "anthropic-version" in flow.request.headers else "openai"
-        x.dialect = dialect
         query = RoutingQuery(model, x.client, dialect, headers=seen.headers(x), token=seen.token(x))
         plan = await self._planned(x, query, rules)
         if plan.refusal is not None:
             _refuse(flow, x, plan)
+            return
+        first = plan.candidates[0].server
+        name = self.runtime.lists.known(rules).listed_as(first, plan.candidates[0].model or model)
+        if name is not None:  # a list has it under another name: that of a server, which may only know this one
+            listed = (self.runtime.lists.known(rules).of(first).models or {})[name]
+            entry = entry_for(model, first, listed, rules)
+            _answer(flow, x, anthropic_entry(entry) if dialect == "anthropic" else openai_entry(entry))
             return
         # Ollama's servers answer this path, too, in OpenAI's form.
         kinds = ("anthropic",) if dialect == "anthropic" else ("openai", "ollama")
