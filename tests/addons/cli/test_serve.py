@@ -169,9 +169,10 @@ def test_demo_answers_and_leaves_nothing_running(serve: Start, tmp_path: Path) -
     assert httpx.get(demo.url("dashboard"), timeout=PATIENCE).status_code == 200
     pids = list(demo.children())
     assert len(pids) == 4  # two workers, the dashboard, the demo's upstreams
+    until(lambda: rows(tmp_path / ".demo" / "requests.db") >= 7 + len(SAMPLES))  # the demo's own are on the dashboard
     assert demo.stop() == 0
     wait_gone(pids)
-    assert rows(tmp_path / ".demo" / "requests.db") == 7
+    assert rows(tmp_path / ".demo" / "requests.db") == 7 + len(SAMPLES)
     assert "Traceback" not in demo.text()
 
 
