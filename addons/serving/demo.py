@@ -6,20 +6,27 @@ import argparse
 import signal
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 
 from switchman.addons.config.child import log_to_stderr, obey_supervisor, say_ready
-from switchman.addons.testing.demo import LABEL, SAMPLES, demo_upstream, send_samples
+from switchman.addons.config.settings import Settings
+from switchman.addons.testing.demo import LABEL, demo_upstream, send_samples
 
 QUESTION = "Hello!"
 
 
-def command(last: Sequence[str], router: str = "") -> Sequence[str]:
+def command(last: Sequence[str], router: str = "", meaning: bool = False) -> Sequence[str]:
     """The arguments of the demo's process. A restarted one takes the ports that it had.
 
-    `router`: the URL to which the first one sends the sample requests.
+    `router`: the URL to which the first one sends the sample requests. `meaning`: those for the embeddings, too.
     """
-    samples = ["--router", router] if router and not last else []
+    samples = ["--router", router, *(["--meaning"] if meaning else [])] if router and not last else []
     return ["switchman.addons.serving.demo", "--ports", *(last or ("0", "0")), *samples]
+
+
+def has_meaning(settings: Settings) -> bool:
+    """Whether there is an embedding model, so that the demo can show categories by meaning."""
+    return not settings.semantic_socket and Path(settings.semantic_model).is_dir()
 
 
 def routes(thinker: str, flaky: str) -> str:
@@ -52,12 +59,14 @@ default: demo   # where `auto` goes when no layer named a target
 """
 
 
-def what_to_try(url: str, dashboard: str = "") -> str:
+def what_to_try(url: str, dashboard: str = "", meaning: bool = False) -> str:
     """Text to paste into a terminal, and into Python. `dashboard`: its URL; then the demo's own requests are on it."""
+    shown = "a category by meaning, " if meaning else ""
+    off = "" if meaning else "\nThere is no embedding model, so nothing is routed by meaning: `off` above says why."
     samples = f"""
-The demo sends {len(SAMPLES)} requests itself, which begin with "{LABEL.strip()}". The dashboard, {dashboard}, shows them
-within seconds: rules, a cached answer, a category by meaning (where the line `layers` above has L2), a fallback.
-Open one to see why it went where it went.
+The demo sends some requests itself, which begin with "{LABEL.strip()}". The dashboard shows them within seconds:
+rules, a cached answer, {shown}a name from a server's list, a fallback. Open one to see why it went
+where it went: {dashboard}{off}
 """
     return (
         (samples if dashboard else "")
@@ -85,6 +94,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = argparse.ArgumentParser(prog="switchman demo")
     arguments.add_argument("--ports", nargs=2, type=int, required=True)
     arguments.add_argument("--router", help="URL of the router to which the sample requests are sent")
+    arguments.add_argument("--meaning", action="store_true", help="also those that embeddings are for")
     args = arguments.parse_args(argv)
     obey_supervisor()
     log_to_stderr("demo")
@@ -93,7 +103,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     with demo_upstream("think", args.ports[0]) as thinker, demo_upstream("flaky", args.ports[1]) as flaky:
         say_ready([str(thinker.port), str(flaky.port)])
         if args.router:
-            send_samples(args.router, stop)
+            send_samples(args.router, stop, args.meaning)
         stop.wait()
 
 

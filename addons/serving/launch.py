@@ -56,13 +56,14 @@ class Launch:
             self.say(f"  off      {off}")
         if self.demo:
             dashboard = f"http://{url_host(self.settings.listen_host)}:{ui_port}" if ui_port is not None else ""
-            self.show(demo.what_to_try(self._url, dashboard))
+            self.show(demo.what_to_try(self._url, dashboard, meaning=not embeddings.why_off))
 
     async def _start_demo(self, supervisor: Supervisor) -> None:
         assert self.data is not None
         # Without a dashboard nobody sees them.
         router = self._url if self.ui_port is not None else ""
-        ports = await supervisor.start("demo", lambda last: demo.command(last, router), essential=False)
+        meaning = demo.has_meaning(self.settings)
+        ports = await supervisor.start("demo", lambda last: demo.command(last, router, meaning), essential=False)
         thinker, flaky = (f"http://127.0.0.1:{port}" for port in ports)
         routes = self.data / "routes.yaml"
         routes.write_text(demo.routes(thinker, flaky), encoding="utf-8")
