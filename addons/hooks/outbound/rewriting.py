@@ -204,7 +204,7 @@ def _passed(path: str, candidate: Candidate) -> str:
     """The path of what is no LLM call. Only `GET /v1/models/{id}` has a model, which is asked for by its name there."""
     if not candidate.model:
         return path
-    return f"/v1/models/{quote(candidate.model, safe='/')}"
+    return f"/v1/models/{quote(candidate.model, safe='/:@')}"
 
 
 def _without_own(fields: Fields, is_own: Callable[[str], bool]) -> Iterator[tuple[bytes, bytes]]:
