@@ -36,6 +36,7 @@ from switchman.addons.state.listings import Listings
 from switchman.addons.state.routing_lists import DecideBy, RoutingLists
 from switchman.addons.state.server_dialects import ServerDialects
 
+LISTS_TIMEOUT = 5.0  # seconds; a person can wait for longer than a request
 CHAT = Endpoint("openai", "chat", "/v1/chat/completions")
 _SHOWN = ("task", "task_confidence", "language", "input_tokens", "modalities", "tools", "depth", "turns")
 _CACHE_SKIPPED = "Not looked up; the proxy looks here first for an answer given before, exact or alike."
@@ -112,9 +113,10 @@ async def explained(
     query: RoutingQuery, rules: Ruleset, settings: Settings, body: dict[str, Any], with_layers: bool, offline: bool
 ) -> Plan:
     """The plan by the functions that the proxy uses. No breaker is open, and no live figure is known."""
-    listings = Listings()
+    listings = Listings(timeout=LISTS_TIMEOUT)
+    lists = None if offline else RoutingLists(listings, patience=LISTS_TIMEOUT)
     try:
-        return await _explained(query, rules, settings, body, with_layers, None if offline else RoutingLists(listings))
+        return await _explained(query, rules, settings, body, with_layers, lists)
     finally:
         await listings.close()
 

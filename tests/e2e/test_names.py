@@ -60,7 +60,10 @@ servers:
 aliases: {{embed: {{instances: [laptop/nomic-embed-text]}}}}
 routes: [{{match: {{model: mine}}, route: {{upstream: plain, model: gpt-x}}}}]
 """
-    return start_shared(routes, UNSET)
+    proxy = start_shared(routes, UNSET)
+    listed = {"laptop/llama3:latest", "plain/gpt-x", "claude/opus"}  # on a busy machine a list may come late
+    proxy.until(lambda: listed <= {model.id for model in proxy.openai().models.list()}, "all lists")
+    return proxy
 
 
 def ask_openai(proxy: Any, model: str, stream: bool) -> str:
