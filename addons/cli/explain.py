@@ -139,10 +139,10 @@ async def _explained(
     if rules.cache.exact.ttl > 0:
         trace.append(TraceLine("exact_cache", "skip", _CACHE_SKIPPED))
     if (hit := match_rules(query, rules, trace=trace)) is not None:
-        plan = await by(lambda known: (match_rules(query, rules, known=known) or hit).plan)
-        if plan.refusal is None:
-            return dataclasses.replace(plan, trace=(*trace, *plan.trace))
-        trace += (*plan.trace, TraceLine("route", "miss", plan.refusal))
+        by_rule = await by(lambda known: (match_rules(query, rules, known=known) or hit).plan)
+        if by_rule.refusal is None:
+            return dataclasses.replace(by_rule, trace=(*trace, *by_rule.trace))
+        trace += (*by_rule.trace, TraceLine("route", "miss", by_rule.refusal))
     plan = await _by_meaning(query, rules, settings, body, trace) if with_layers else None
     if rules.semantic_routes is not None and not with_layers:
         trace.append(TraceLine("semantic", "skip", _SEMANTIC_SKIPPED))

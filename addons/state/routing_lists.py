@@ -1,6 +1,8 @@
 """The servers' lists of models, as decisions use them: known at once, and fetched anew for a name that they lack.
 
-1. At the start, and when the rules change, every list is fetched; then each is kept warm in the background.
+1. At the start, and when the rules change, every list is fetched; then each is kept warm in the background. An explicit
+   DEFAULT_UPSTREAM gets every bare name, so that only `auto` may need them: they are then fetched with its first
+   request.
 2. A request whose name a list has goes by what is known, and waits for nobody.
 3. A request whose name no list has makes the lists that are older than MAX_AGE be fetched, once for all who wait, and
    waits for them: no longer than PATIENCE, and only GRACE longer than until one has the name.
@@ -89,7 +91,7 @@ class RoutingLists:
         while True:
             rules = current()
             rounds = 0 if rules is not known else rounds + 1
-            for server in asked_servers(rules):
+            for server in asked_servers(rules) if not rules.default_set else ():
                 if rounds % PUBLIC == 0 or is_on_own_network(server.url.host):
                     self._listings.ask(server)
             known = rules

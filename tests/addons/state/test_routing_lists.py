@@ -98,10 +98,11 @@ def test_an_unknown_name_waits_for_a_hung_server_within_its_bound(one: FakeUpstr
     own = rules(one=one, two=two)
 
     async def work(listings: Listings, lists: RoutingLists) -> None:
+        await listings.of([own.servers["two"], own.default], {})  # the others have answered
         found = await plan(lists, own, "c")
         assert found.candidates == () and "one (not asked yet)" in (found.refusal or "")
 
-    run(work, patience=0.3)
+    run(work, patience=0.05)
 
 
 def test_a_model_that_was_just_installed_is_found(
@@ -226,6 +227,29 @@ def test_lists_are_warm_before_anybody_asks(one: FakeUpstream, two: FakeUpstream
         await asyncio.gather(task, return_exceptions=True)
 
     run(work, warm=600)
+
+
+def test_nothing_is_fetched_that_no_decision_needs(one: FakeUpstream) -> None:
+    """An explicit DEFAULT_UPSTREAM gets every bare name; `auto` has the lists fetched when it needs them."""
+    own = rules(GONE, given=True, one=one)
+
+    class Edited:
+        async def after(self, known: Ruleset) -> Ruleset:
+            warm.set()
+            await asyncio.Event().wait()
+            return known
+
+    warm = asyncio.Event()
+
+    async def work(listings: Listings, lists: RoutingLists) -> None:
+        task = asyncio.create_task(lists.keep_warm(lambda: own, cast(Reloads, Edited())))
+        await warm.wait()
+        assert listings.kept(own.servers["one"]) is None
+        assert targets(await plan(lists, own, "auto")) == ["one"]
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    run(work)
 
 
 def test_lists_stay_warm(one: FakeUpstream, monkeypatch: pytest.MonkeyPatch) -> None:
