@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from difflib import get_close_matches
+from heapq import nlargest
 from itertools import islice
 
 from switchman.addons.core.decision.known import KnownModels, asked_servers
@@ -11,8 +12,10 @@ from switchman.addons.core.rules.ruleset import Ruleset
 from switchman.addons.core.servers.servers import Server
 
 SHOWN = 3  # names that are offered
-_COMPARED = 1_000  # names that are compared, and
-_LONGEST = 80  # characters of each: together some 10 ms
+# The event loop waits for this, so it is bounded: to some 10 ms for lists of any length, and names of any.
+_SEEN = 1_000  # names that are looked at
+_COMPARED = 40  # of those, the ones that share the most pairs of letters, which are compared in full
+_LONGEST = 48  # characters of each
 _ALIKE = 0.5  # of 1
 
 
@@ -23,10 +26,12 @@ def nearest(model: str, rules: Ruleset, known: KnownModels) -> list[str]:
     """
     wanted = model[:_LONGEST].lower()
     by_key: dict[str, str] = {}
-    for name in islice(_names(rules, known, slash="/" in model), _COMPARED):
+    for name in islice(_names(rules, known, slash="/" in model), _SEEN):
         for key in (name[:_LONGEST].lower(), name[:_LONGEST].lower().rpartition("/")[2].partition(":")[0]):
             by_key.setdefault(key, name)
-    alike = get_close_matches(wanted, by_key, SHOWN * 2, _ALIKE)
+    pairs = {wanted[at : at + 2] for at in range(len(wanted) - 1)}
+    hopeful = nlargest(_COMPARED, by_key, key=lambda key: 2 * sum(pair in key for pair in pairs) - len(key))
+    alike = get_close_matches(wanted, hopeful, SHOWN * 2, _ALIKE)
     return list(dict.fromkeys(by_key[key] for key in alike))[:SHOWN]
 
 
