@@ -7,6 +7,7 @@
 | running          | Runtime    | looks twice a second whether the rules file has changed, and says so       |
 |                  | Embedding  | the way to the semantic process, kept warm                                 |
 |                  | Probing    | finds out, in the background, what undeclared servers speak                |
+|                  | Warming    | fetches the servers' lists of models, and keeps them warm                  |
 |                  | Underway   | writes down, every second, what is not over yet                            |
 |                  | Routing    | has the layers prepared for the rules in force                             |
 | next_layer       | Failover   | our HTTP layer in the place of mitmproxy's                                 |

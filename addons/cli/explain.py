@@ -1,4 +1,7 @@
-"""`switchman explain "prompt"`: where a request would go, and why, without asking any upstream."""
+"""`switchman explain "prompt"`: where a request would go, and why, without sending it anywhere.
+
+Where that hangs on what servers list, they are asked for their lists of models, as the proxy asks them.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from switchman.addons.config.configuration import SettingsError, load_ruleset, l
 from switchman.addons.config.settings import Settings
 from switchman.addons.core.decision.decide import RoutingQuery, decide, default_plan, match_rules, plan_for_target
 from switchman.addons.core.decision.expecting import expected_opening, why_held
+from switchman.addons.core.decision.known import NOTHING_KNOWN
 from switchman.addons.core.dialects.neutral.form import Stamp
 from switchman.addons.core.dialects.rendering import ServerProfile, render
 from switchman.addons.core.request import jsonedit
@@ -30,8 +34,11 @@ from switchman.addons.core.unicode import dumps
 from switchman.addons.hooks.routing.layers import LayerRequest, Miss
 from switchman.addons.hooks.routing.semantic_layer import SemanticLayer
 from switchman.addons.semantics.service import open_client
+from switchman.addons.state.listings import Listings
+from switchman.addons.state.routing_lists import DecideBy, RoutingLists
 from switchman.addons.state.server_dialects import ServerDialects
 
+LISTS_TIMEOUT = 5.0  # seconds; a person can wait for longer than a request
 CHAT = Endpoint("openai", "chat", "/v1/chat/completions")
 _SHOWN = ("task", "task_confidence", "language", "input_tokens", "modalities", "tools", "depth", "turns")
 _CACHE_SKIPPED = "Not looked up; the proxy looks here first for an answer given before, exact or alike."
@@ -62,7 +69,7 @@ def run(arguments: list[str]) -> int:
         token=options.token,
         now=LocalTime(now.tm_hour * 60 + now.tm_min, now.tm_wday),
     )
-    plan = asyncio.run(explained(query, rules, settings, body, options.with_layers))
+    plan = asyncio.run(explained(query, rules, settings, body, options.with_layers, options.offline))
     plan = dataclasses.replace(plan, trace=(*plan.trace, *_instructions(plan, rules, body)))
     if options.json:
         print(dumps(_as_json(query, features, plan), indent=2))
@@ -81,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--header", type=_header, action="append", default=[], metavar="NAME:VALUE", help="repeatable")
     parser.add_argument("--token", default="", help="the id of the caller's token, as rules name it")
     parser.add_argument("--with-layers", action="store_true", help="ask the embeddings too, if they can be started")
+    parser.add_argument("--offline", action="store_true", help="do not ask servers which models they have")
     parser.add_argument("--json", action="store_true", help="print JSON")
     return parser
 
@@ -104,24 +112,46 @@ def _body(options: argparse.Namespace) -> dict[str, Any]:
 
 
 async def explained(
-    query: RoutingQuery, rules: Ruleset, settings: Settings, body: dict[str, Any], with_layers: bool
+    query: RoutingQuery, rules: Ruleset, settings: Settings, body: dict[str, Any], with_layers: bool, offline: bool
 ) -> Plan:
     """The plan by the functions that the proxy uses. No breaker is open, and no live figure is known."""
-    rewritten = rules.model_map.rewrite(query.model)
+    listings = Listings(timeout=LISTS_TIMEOUT)
+    lists = None if offline else RoutingLists(listings, patience=LISTS_TIMEOUT)
+    try:
+        return await _explained(query, rules, settings, body, with_layers, lists)
+    finally:
+        await listings.close()
+
+
+async def _explained(
+    query: RoutingQuery,
+    rules: Ruleset,
+    settings: Settings,
+    body: dict[str, Any],
+    with_layers: bool,
+    lists: RoutingLists | None,
+) -> Plan:
+    async def by(decide_by: DecideBy) -> Plan:
+        return decide_by(NOTHING_KNOWN) if lists is None else await lists.plan(rules, decide_by)
+
+    rewritten = rules.model_map.rewrite(query.model, query.dialect == "ollama")
     if not rules.is_auto(rewritten.model if rewritten is not None else query.model):
-        return decide(query, rules)
+        return await by(lambda known: decide(query, rules, known=known))
     trace: list[TraceLine] = []
     if rules.cache.exact.ttl > 0:
         trace.append(TraceLine("exact_cache", "skip", _CACHE_SKIPPED))
     if (hit := match_rules(query, rules, trace=trace)) is not None:
-        return dataclasses.replace(hit.plan, trace=(*trace, *hit.plan.trace))
+        by_rule = await by(lambda known: (match_rules(query, rules, known=known) or hit).plan)
+        if by_rule.refusal is None:
+            return dataclasses.replace(by_rule, trace=(*trace, *by_rule.trace))
+        trace += (*by_rule.trace, TraceLine("route", "miss", by_rule.refusal))
     plan = await _by_meaning(query, rules, settings, body, trace) if with_layers else None
     if rules.semantic_routes is not None and not with_layers:
         trace.append(TraceLine("semantic", "skip", _SEMANTIC_SKIPPED))
     if plan is None:
         if rules.arbiter is not None:
             trace.append(TraceLine("arbiter", "skip", _ARBITER_SKIPPED))
-        plan = default_plan(query, rules)
+        plan = await by(lambda known: default_plan(query, rules, known=known))
     return dataclasses.replace(plan, trace=(*trace, *plan.trace))
 
 
@@ -188,6 +218,7 @@ def _as_json(query: RoutingQuery, features: Features, plan: Plan) -> dict[str, A
         "features": _shown(features),
         "layer": plan.layer,
         "route": plan.route,
+        "refusal": plan.refusal,
         "thinking": plan.thinking,
         "stick": plan.stick,
         "candidates": [
@@ -215,6 +246,9 @@ def _show(query: RoutingQuery, features: Features, plan: Plan) -> None:
         score = f" [{line.score:.2f}]" if line.score is not None else ""
         print(f"  {line.layer:<13}{line.outcome:<6}{line.detail}{score}")
     print("plan")
+    if plan.refusal is not None:
+        print(f"  none; the client gets a 404: {plan.refusal}")
+        return
     print(
         f"  by {plan.layer} {plan.route}".rstrip() + (f", thinking {plan.thinking}" if plan.thinking != "auto" else "")
     )

@@ -42,6 +42,13 @@ def refusal(
     return error_response(x, status, message, param=param, headers=headers)
 
 
+def unknown_model(x: Exchange, message: str) -> http.Response:
+    """The 404 for a model that nothing knows."""
+    x.outcome, x.error = "refused", message
+    body = error_body(x.dialect or "openai", 404, message, param="model", code="model_not_found")
+    return _response(404, body, http.Headers(content_type="application/json"))
+
+
 def own_answer(
     x: Exchange,
     response: http.Response,

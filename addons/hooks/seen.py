@@ -28,7 +28,7 @@ def is_auto(x: Exchange, rules: Ruleset) -> bool:
     if x.call is None or (x.call.dialect, x.call.endpoint.operation) not in FORMATS:
         return False
     model = x.call.model
-    rewritten = rules.model_map.rewrite(model) if rules.model_map else None
+    rewritten = rules.model_map.rewrite(model, x.call.dialect == "ollama") if rules.model_map else None
     return rules.is_auto(rewritten.model if rewritten is not None else model)
 
 

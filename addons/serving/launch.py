@@ -55,15 +55,19 @@ class Launch:
         if off:
             self.say(f"  off      {off}")
         if self.demo:
-            self.show(demo.what_to_try(self._url))
+            dashboard = f"http://{url_host(self.settings.listen_host)}:{ui_port}" if ui_port is not None else ""
+            self.show(demo.what_to_try(self._url, dashboard, meaning=not embeddings.why_off))
 
     async def _start_demo(self, supervisor: Supervisor) -> None:
         assert self.data is not None
-        ports = await supervisor.start("demo", demo.command, essential=False)
+        # Without a dashboard nobody sees them.
+        router = self._url if self.ui_port is not None else ""
+        meaning = demo.has_meaning(self.settings)
+        ports = await supervisor.start("demo", lambda last: demo.command(last, router, meaning), essential=False)
         thinker, flaky = (f"http://127.0.0.1:{port}" for port in ports)
         routes = self.data / "routes.yaml"
         routes.write_text(demo.routes(thinker, flaky), encoding="utf-8")
-        os.environ["DEFAULT_UPSTREAM"] = thinker
+        os.environ["DEFAULT_UPSTREAM"] = ""  # not set: a bare name goes to the server that lists it
 
     def _worker(self, number: int) -> Command:
         arguments = ["switchman.addons.serving.worker", "--number", str(number)]

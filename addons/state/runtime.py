@@ -29,9 +29,11 @@ from switchman.addons.core.servers.breaker import Breakers
 from switchman.addons.state.background import Background
 from switchman.addons.state.descriptors import Shortage, raise_limit
 from switchman.addons.state.flights import Flights
+from switchman.addons.state.listings import Listings
 from switchman.addons.state.live import LiveFigures
 from switchman.addons.state.openings import Openings
 from switchman.addons.state.reloads import Reloads
+from switchman.addons.state.routing_lists import RoutingLists
 from switchman.addons.state.server_dialects import ServerDialects
 from switchman.addons.state.shared import MemoryShared, Shared, SQLiteShared
 
@@ -73,6 +75,8 @@ class Runtime:
         self.shortage = Shortage()
         self.background = Background()
         self.underway: dict[int, http.HTTPFlow] = {}  # by the Exchange's id(): requests that have no record yet
+        self.listings = Listings(speaks=lambda server: self.dialects.own(server))
+        self.lists = RoutingLists(self.listings)
 
     def load(self, loader: Loader) -> None:
         settings = load_settings()

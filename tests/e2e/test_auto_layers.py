@@ -225,9 +225,9 @@ def test_an_arbiter_that_is_not_there(start: Any, big: FakeUpstream) -> None:
 
 
 def test_no_default_at_all(start: Any, big: FakeUpstream) -> None:
-    """Without `default:` the request goes to DEFAULT_UPSTREAM; the answer has the model that this one says it is."""
+    """Without `default:` and aliases it goes to the first chat model that DEFAULT_UPSTREAM lists, and is listed."""
     proxy = start("", {"DEFAULT_UPSTREAM": big.url})
     answer = say(proxy, "Hello")
     assert answer.headers["x-switchman-layer"] == "default"
-    assert answer.json()["model"].partition("/")[2] == "auto"
-    assert "auto" not in [model.id for model in proxy.openai().models.list().data]
+    assert answer.json()["model"] == f"default/{big.models[0]}"
+    assert [model.id for model in proxy.openai().models.list().data] == ["auto", *big.models]

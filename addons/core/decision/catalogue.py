@@ -15,7 +15,10 @@ from hashlib import sha256
 from typing import Any
 
 from switchman.addons.core.dialects.ollama.show import NO_DETAILS
+from switchman.addons.core.routes.names import find, twin
 from switchman.addons.core.rules.ruleset import Ruleset
+from switchman.addons.core.rules.rulesfile import AUTO
+from switchman.addons.core.servers.modelkinds import is_chat
 from switchman.addons.core.servers.servers import UNKNOWN_MODEL, ModelFacts, Server
 
 OWNER = "switchman"  # of `auto` and the aliases
@@ -23,12 +26,16 @@ OWNER = "switchman"  # of `auto` and the aliases
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A model as its upstream lists it. `created` is epoch seconds; `tag` is Ollama's entry as it came."""
+    """A model as its upstream lists it. `created` is epoch seconds; `tag` is Ollama's entry as it came.
+
+    `chat`: it answers chats, as far as the list or its name tells.
+    """
 
     id: str
     created: int | None = None
     owner: str = ""
     tag: Mapping[str, Any] | None = None
+    chat: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +72,7 @@ def _read_model(entry: Mapping[str, Any]) -> Model:
     owner = entry.get("owned_by")
     tag = entry if "id" not in entry and "modified_at" in entry else None
     when = next((entry[key] for key in ("created", "created_at", "modified_at") if entry.get(key)), None)
-    return Model(name, _epoch(when), owner if isinstance(owner, str) else "", tag)
+    return Model(name, _epoch(when), owner if isinstance(owner, str) else "", tag, is_chat(name, entry))
 
 
 def _epoch(when: object) -> int | None:
@@ -78,32 +85,38 @@ def _epoch(when: object) -> int | None:
         return None
 
 
-def merge(rules: Ruleset, lists: Mapping[str, Sequence[Model]], auto: bool) -> tuple[Entry, ...]:
-    """The one list. `lists` has the models by server name, the default upstream's under its own name.
+def merge(rules: Ruleset, lists: Mapping[str, Sequence[Model]], auto: bool = True) -> tuple[Entry, ...]:
+    """The one list, `auto` first. `lists` has the models by server name, the default upstream's under its own name.
 
     A name occurs once. An upstream that is missing in `lists` adds no models; its aliases are listed all the same.
     """
     entries: dict[str, Entry] = {}
     if auto:
-        entries["auto"] = Entry("auto", OWNER)
+        entries[AUTO] = Entry(AUTO, OWNER)
     for alias in rules.aliases.values():
         first = alias.instances[0] if alias.instances else None
         facts = rules.facts(first.server, first.model or alias.name) if first else UNKNOWN_MODEL
-        entries.setdefault(alias.name, Entry(alias.name, OWNER, facts=facts))
+        entries[alias.name] = Entry(alias.name, OWNER, facts=facts)  # also in the place of `auto`, if it is called so
     if rules.default in rules.upstreams:
         for model in lists.get(rules.default.name, ()):
             # A first part that is a server's name means that server, not the default upstream.
-            if model.id.partition("/")[0] not in rules.servers:
-                entries.setdefault(model.id, _entry(model.id, rules.default, model, rules))
+            if model.id.partition("/")[0] not in rules.servers and twin(model.id) not in entries:
+                entries.setdefault(model.id, entry_for(model.id, rules.default, model, rules))
     for name in rules.servers:
         if "/" in name:
             continue  # `server/model` is split at the first slash, so this server has no such names
         for model in lists.get(name, ()):
-            entries.setdefault(f"{name}/{model.id}", _entry(f"{name}/{model.id}", rules.servers[name], model, rules))
+            entries.setdefault(f"{name}/{model.id}", entry_for(f"{name}/{model.id}", rules.servers[name], model, rules))
     return tuple(entries.values())
 
 
-def _entry(name: str, server: Server, model: Model, rules: Ruleset) -> Entry:
+def entry_of(entries: Iterable[Entry], model: str) -> Entry | None:
+    """The entry of a name that a client asks for, which may be its twin."""
+    return find({entry.id: entry for entry in entries}, model)
+
+
+def entry_for(name: str, server: Server, model: Model, rules: Ruleset) -> Entry:
+    """The entry of a server's model under the name that a client asks for."""
     return Entry(name, model.owner or server.name, model.created, model.tag, rules.facts(server, model.id))
 
 

@@ -16,6 +16,7 @@ from switchman.addons.core.request.bodyfacts import Modality
 from switchman.addons.core.request.clients import Network, in_networks
 from switchman.addons.core.request.tasktype import TaskType
 from switchman.addons.core.routes.live import Health
+from switchman.addons.core.routes.names import short
 from switchman.addons.core.routes.subject import HAS_UNSPACED, WORD, Subject, Truth
 
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -32,7 +33,7 @@ class ModelIs:
 
     def test(self, subject: Subject) -> Truth:
         if self.pattern is None:
-            return self.text in subject.models
+            return any(short(model) == short(self.text) for model in subject.models)
         return any(self.pattern.search(model, 0, self.longest) is not None for model in subject.models)
 
     def __str__(self) -> str:

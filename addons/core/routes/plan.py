@@ -10,6 +10,8 @@ from switchman.addons.core.servers.servers import Server
 from switchman.addons.core.servers.thinkers import Thinking
 
 Outcome = Literal["hit", "miss", "skip", "error"]
+# What the servers' lists of models were for a plan: not asked, decisive, or looked through in vain.
+ListsUse = Literal["", "used", "missed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,9 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Candidates in the order they are tried; never empty. `layer` answered, `route` is the name of what matched.
+    """Candidates in the order they are tried. `layer` answered, `route` is the name of what matched.
+
+    There are no candidates where nothing knows the model; `refusal` then says so, in sentences for the client.
 
     `thinking` is the rule's strategy. `stick` "conversation": later requests of the conversation stay with the target.
     `first`: the server that the rules name first, where it is no longer the first candidate.
@@ -69,6 +73,8 @@ class Plan:
     thinking: Thinking = "auto"
     stick: Stick = ""
     first: Server | None = None
+    lists: ListsUse = ""
+    refusal: str | None = None
 
     @property
     def first_choice(self) -> Server:

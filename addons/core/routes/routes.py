@@ -13,6 +13,7 @@ from typing import Literal
 
 from switchman.addons.core.request.clients import Address, Network, in_networks
 from switchman.addons.core.routes.logic import AnyOf
+from switchman.addons.core.routes.names import find, readings, short
 from switchman.addons.core.routes.subject import Condition
 from switchman.addons.core.servers.servers import Server
 from switchman.addons.core.servers.thinkers import Thinking
@@ -71,7 +72,7 @@ class Match:
     def accepts_model(self, model: str) -> bool:
         if self.pattern is not None:
             return self.pattern.search(model, 0, MAX_MATCHED_CHARACTERS) is not None
-        return self.model is None or self.model == model
+        return self.model is None or short(self.model) == short(model)
 
     def accepts_source(self, address: Address | None) -> bool:
         return self.source is None or in_networks(address, self.source)
@@ -131,29 +132,34 @@ class Rewrite:
 class ModelMap:
     """MODEL_MAP: exact names first, then `/regex/` keys in order, anchored at the start."""
 
-    exact: Mapping[str, str]
+    exact: Mapping[str, Rewrite]
     patterns: tuple[tuple[str, re.Pattern[str], str], ...] = ()
 
     def __len__(self) -> int:
         return len(self.exact) + len(self.patterns)
 
-    def rewrite(self, model: str) -> Rewrite | None:
-        """Replace the whole name; in the replacement \\1 is the pattern's first group. None without an entry."""
-        if (replacement := self.exact.get(model)) is not None:
-            return Rewrite(replacement, model)
+    def rewrite(self, model: str, ollama: bool = False) -> Rewrite | None:
+        """Replace the whole name; in the replacement \\1 is the pattern's first group. None without an entry.
+
+        `ollama`: an Ollama client wrote the name.
+        """
+        if (entry := find(self.exact, model)) is not None:
+            return entry
+        names = readings(model, ollama)
         for key, pattern, template in self.patterns:
-            if found := pattern.match(model, 0, MAX_MATCHED_CHARACTERS):
-                return Rewrite(found.expand(template), key)
+            for name in names:
+                if found := pattern.match(name, 0, MAX_MATCHED_CHARACTERS):
+                    return Rewrite(found.expand(template), key)
         return None
 
 
 def compile_model_map(entries: Mapping[str, str]) -> ModelMap:
     """Compile MODEL_MAP. Raises ValueError naming the entry whose pattern or replacement is faulty."""
-    exact: dict[str, str] = {}
+    exact: dict[str, Rewrite] = {}
     patterns: list[tuple[str, re.Pattern[str], str]] = []
     for key, replacement in entries.items():
         if not is_pattern(key):
-            exact[key] = replacement
+            exact[key] = Rewrite(replacement, key)
             continue
         pattern = compile_pattern(key)
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from switchman.addons.core.routes.names import find, short
 from switchman.addons.core.routes.routes import Alias, Instance
 from switchman.addons.core.servers.servers import Server
 
@@ -17,7 +18,7 @@ def server_and_model(name: str, servers: Mapping[str, Server]) -> Instance | Non
 
 def instances_named(name: str, servers: Mapping[str, Server], aliases: Mapping[str, Alias]) -> tuple[Instance, ...]:
     """The instances of an alias, or the one of `server/model`; none for a name that is neither."""
-    if alias := aliases.get(name):
+    if alias := find(aliases, name):
         return alias.instances
     instance = server_and_model(name, servers)
     return (instance,) if instance is not None else ()
@@ -26,7 +27,7 @@ def instances_named(name: str, servers: Mapping[str, Server], aliases: Mapping[s
 def instances_of_model(model: str, servers: Mapping[str, Server], known: Iterable[str]) -> tuple[Instance, ...]:
     """The instances that serve a bare model name, found among the `server/model` names in `known`."""
     found = (server_and_model(name, servers) for name in known)
-    return tuple(instance for instance in found if instance is not None and instance.model == model)
+    return tuple(instance for instance in found if instance is not None and short(instance.model) == short(model))
 
 
 def in_words(instances: Iterable[Instance]) -> str:

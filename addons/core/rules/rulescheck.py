@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from switchman.addons.core.request.clients import Network
 from switchman.addons.core.routes.conditions import HealthIs, MaxCost, MaxLatency
 from switchman.addons.core.routes.logic import AllOf, AnyOf, Not
+from switchman.addons.core.routes.names import find, short
 from switchman.addons.core.routes.routes import Alias, Instance, Match, ModelMap, Route
 from switchman.addons.core.routes.subject import Condition
 from switchman.addons.core.routes.targets import instances_named
@@ -30,12 +31,13 @@ def routing_warnings(
     model_map: ModelMap,
     local_only: frozenset[str] = frozenset(),
     fallbacks: Sequence[Instance] = (),
+    default_set: bool = True,
 ) -> list[Problem]:
     """Every warning about aliases and routes. `routes` are in the order they are tried, `fallbacks` follow each."""
     return [
         *_never_matching(document, routes, aliases, model_map),
         *_never_true(document, routes, servers),
-        *_missing_targets(document, routes, aliases, servers),
+        *_missing_targets(document, routes, aliases, servers, default_set),
         *_fallbacks_not_tried(document, routes, aliases, servers, local_only),
         *_unreachable_aliases(document, aliases, model_map),
         *_without_credentials(document, routes, aliases, servers, fallbacks),
@@ -66,10 +68,10 @@ def _answered_before(match: Match, aliases: Mapping[str, Alias], model_map: Mode
     """The reason why a request for exactly this model never reaches the routes; None if it does."""
     if match.model is None or match.pattern is not None:
         return None
-    if (rewrite := model_map.rewrite(match.model)) and rewrite.model != match.model:
+    if (rewrite := model_map.rewrite(match.model)) and short(rewrite.model) != short(match.model):
         return f"MODEL_MAP turns {match.model} into {rewrite.model} before"
-    if match.model in aliases:
-        return f"the alias {match.model} answers before"
+    if (alias := find(aliases, match.model)) is not None:
+        return f"the alias {alias.name} answers before"
     return None
 
 
@@ -84,13 +86,13 @@ class _Shadows:
         for index, route in enumerate(routes):
             match = route.match
             if match.model is not None and match.pattern is None:
-                self._exact.setdefault(match.model, []).append(index)
+                self._exact.setdefault(short(match.model), []).append(index)
             else:
                 self._others.append(index)
 
     def of(self, index: int) -> str | None:
         match = self._routes[index].match
-        same = self._exact.get(match.model, []) if match.model is not None else []
+        same = self._exact.get(short(match.model), []) if match.model is not None else []
         for earlier in sorted([*same, *self._others]):
             if earlier >= index or self._left <= 0:
                 return None
@@ -143,9 +145,15 @@ def _why_never_true(condition: Condition, servers: Mapping[str, Server]) -> str 
             reasons = [_why_never_true(part, servers) for part in condition.parts]
             return None if None in reasons else (reasons[0] if reasons else "any: of nothing never holds")
         case Not():
-            return "not: of no condition never holds" if condition.part == AllOf(()) else None
+            if condition.part == AllOf(()):
+                return "not: of no condition never holds"
+            # What is not known is not known of the opposite either.
+            unknown = isinstance(condition.part, MaxCost) and condition.part.known is None
+            return _why_never_true(condition.part, servers) if unknown else None
         case MaxCost(known=float(known)) if known > condition.limit:
             return f"{condition.target} costs {known:g}, more than max_cost"
+        case MaxCost(target=str(target), known=None) if target:
+            return f"max_cost: no price of {target} is known: set `models: {{{target}: {{input_cost: ...}}}}`"
         case MaxCost(target="") | MaxLatency(target=""):
             return f"{condition}: the route names no single target whose figure this could compare"
         case HealthIs() if condition.server not in servers:
@@ -216,7 +224,11 @@ def _without_credentials(
 
 
 def _missing_targets(
-    document: Document, routes: Sequence[Route], aliases: Mapping[str, Alias], servers: Mapping[str, Server]
+    document: Document,
+    routes: Sequence[Route],
+    aliases: Mapping[str, Alias],
+    servers: Mapping[str, Server],
+    default_set: bool,
 ) -> Iterator[Problem]:
     for route in routes:
         if route.model is None:
@@ -228,14 +240,17 @@ def _missing_targets(
                 yield document.problem(path, message, warning=True)
         elif route.model not in aliases and route.model.partition("/")[0] not in servers:
             close = hint(route.model.partition("/")[0], [*servers, *aliases])
-            message = (
-                f"{route.model!r} names no server and no alias{close}; it goes to DEFAULT_UPSTREAM under this name"
-            )
+            message = f"{route.model!r} names no server and no alias{close}; it goes {_bare_target(default_set)}"
             yield document.problem(path, message, warning=True)
+
+
+def _bare_target(default_set: bool) -> str:
+    """Where a target goes that names no server and no alias."""
+    return "to DEFAULT_UPSTREAM under this name" if default_set else "to the server that lists a model of this name"
 
 
 def _unreachable_aliases(document: Document, aliases: Mapping[str, Alias], model_map: ModelMap) -> Iterator[Problem]:
     for name in aliases:
-        if (rewrite := model_map.rewrite(name)) and rewrite.model != name:
+        if (rewrite := model_map.rewrite(name)) and short(rewrite.model) != short(name):
             message = f"MODEL_MAP turns {name} into {rewrite.model} before this alias is looked at"
             yield document.problem(("aliases", name), message, at_key=True, warning=True)

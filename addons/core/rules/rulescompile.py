@@ -247,16 +247,18 @@ class Compiler:
         return self._fallbacks(("fallbacks",), model.fallbacks, model, aliases)
 
     def compile_default(
-        self, model: RulesFileModel, aliases: Mapping[str, Alias], upstream: Server
+        self, model: RulesFileModel, aliases: Mapping[str, Alias], upstream: Server, upstream_set: bool = True
     ) -> tuple[Instance, ...]:
-        """The instances of `default:`; none without it. A name without a slash is a model of DEFAULT_UPSTREAM."""
+        """The instances of `default:`; none without it. A name without a slash is a model of DEFAULT_UPSTREAM, or,
+        where that was not given, of the server that lists it.
+        """
         written = model.default
         if written is None:
             return ()
         if isinstance(written, str) and "/" not in written and written not in {*aliases, *self.servers}:
             close = hint(written, [*self.servers, *aliases])
-            message = f"{written!r} names no server and no alias{close}; it goes to DEFAULT_UPSTREAM as a model's name"
-            self._warn(("default",), message)
+            where = "to DEFAULT_UPSTREAM as a model's name" if upstream_set else "to the server that lists such a model"
+            self._warn(("default",), f"{written!r} names no server and no alias{close}; it goes {where}")
             return (Instance(upstream, written),)
         return tuple(self.compile_target(("default",), written, model, aliases))
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from heapq import merge
 from typing import TYPE_CHECKING, Protocol
 
+from switchman.addons.core.routes.names import find, readings, short
 from switchman.addons.core.routes.routes import Alias, Arbiter, Instance, Match, ModelMap, Route, compile_model_map
 from switchman.addons.core.routes.targets import instances_named, instances_of_model
 from switchman.addons.core.rules.layersfile import CacheSettings, SemanticRoutes
@@ -94,11 +95,16 @@ class Ruleset:
 
     def is_auto(self, model: str) -> bool:
         """Whether a name leaves the choice to the router: none, `auto`, or another of `auto_names`, but no alias."""
-        return (not model or model in self.auto_names) and model not in self.aliases
+        return (not model or short(model) in self.auto_names) and find(self.aliases, model) is None
 
-    def auto_group(self, model: str) -> tuple[str, ...]:
-        """The names by which rules match a request for a model: a rule for `auto` matches every name that means it."""
-        return (model, AUTO) if model != AUTO and self.is_auto(model) else (model,)
+    def auto_group(self, model: str, ollama: bool = False) -> tuple[str, ...]:
+        """The names by which rules match a request for a model: a rule for `auto` matches every name that means it.
+
+        `ollama`: an Ollama client wrote the name; see names.readings.
+        """
+        if not self.is_auto(model):
+            return readings(model, ollama)
+        return (model,) if model == AUTO else tuple(dict.fromkeys((*readings(model), AUTO)))
 
     def auto_groups(self) -> Iterator[tuple[str, ...]]:
         for name in ("", *sorted(self.auto_names)):
@@ -110,7 +116,7 @@ class Ruleset:
         return ready if ready is not None else self._routes_for(models)
 
     def _routes_for(self, models: Sequence[str]) -> Iterator[Route]:
-        exact = [found for model in dict.fromkeys(models) if (found := self._exact.get(model))]
+        exact = [found for model in dict.fromkeys(map(short, models)) if (found := self._exact.get(model))]
         for index in merge(*exact, self._others) if exact else self._others:
             route = self.routes[index]
             if route.match.pattern is None or any(route.match.accepts_model(model) for model in models):
@@ -118,7 +124,7 @@ class Ruleset:
 
     def facts(self, server: Server, model: str) -> ModelFacts:
         """The facts in `models:` about a model on a server; UNKNOWN_MODEL where there are none."""
-        return self.models.get(f"{server.name}/{model}", UNKNOWN_MODEL)
+        return (find(self.models, f"{server.name}/{model}") if self.models else None) or UNKNOWN_MODEL
 
     def thinking_for(self, candidate: Candidate, requested_model: str = "") -> ThinkingOutput:
         """How to treat <think> blocks: as the model's, else the server's setting, else STRIP_THINKING says.
@@ -195,7 +201,7 @@ def _compiled(compiler: Compiler, model: RulesFileModel, settings: Defaults, fil
         file=filename,
         digest="",
         fallbacks=compiler.compile_fallbacks(model, aliases),
-        auto_default=compiler.compile_default(model, aliases, default),
+        auto_default=compiler.compile_default(model, aliases, default, settings.default_upstream_set),
         local_only=compiler.compile_local(model),
         auto_names=frozenset(model.auto_names),
         cache=model.cache,
@@ -215,7 +221,14 @@ def _warnings(document: Document, model: RulesFileModel, compiler: Compiler, rul
     aliases = rules.aliases
     return [
         *routing_warnings(
-            document, rules.routes, aliases, rules.servers, rules.model_map, rules.local_only, rules.fallbacks
+            document,
+            rules.routes,
+            aliases,
+            rules.servers,
+            rules.model_map,
+            rules.local_only,
+            rules.fallbacks,
+            rules.default_set,
         ),
         *_layer_warnings(document, model, compiler, aliases),
     ]
@@ -254,5 +267,5 @@ def _index(routes: tuple[Route, ...]) -> tuple[dict[str, tuple[int, ...]], tuple
         if route.match.model is None or route.match.pattern is not None:
             others.append(index)
         else:
-            exact.setdefault(route.match.model, []).append(index)
+            exact.setdefault(short(route.match.model), []).append(index)
     return {model: tuple(indexes) for model, indexes in exact.items()}, tuple(others)

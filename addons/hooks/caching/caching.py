@@ -26,6 +26,7 @@ from switchman.addons.core.decision.circumstances import Circumstances
 from switchman.addons.core.dialects import framing_of
 from switchman.addons.core.dialects.codecs import JSON
 from switchman.addons.core.dialects.neutral.form import FormatName, Stamp, Usage
+from switchman.addons.core.routes.names import readings
 from switchman.addons.core.routes.plan import Candidate, Plan, TraceLine
 from switchman.addons.core.rules.ruleset import Ruleset, Server
 from switchman.addons.core.rules.rulesfile import AUTO
@@ -97,7 +98,8 @@ class Caching:
     def _serves(self, x: Exchange, rules: Ruleset) -> bool:
         if rules.cache.exact.ttl <= 0 or x.call is None:
             return False
-        return x.auto or any(fnmatchcase(x.call.model, pattern) for pattern in rules.cache.models)
+        names = readings(x.call.model, x.call.dialect == "ollama")
+        return x.auto or any(fnmatchcase(name, pattern) for pattern in rules.cache.models for name in names)
 
     def _use(self, x: Exchange, rules: Ruleset, request: http.Request) -> CacheUse:
         """Read what the request says of caches, and take its fingerprint."""

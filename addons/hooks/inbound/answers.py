@@ -1,6 +1,7 @@
 """Answers: what the router itself answers. Model lists, what Ollama clients ask first, and health.
 
-    GET /v1/models, /v1/models/{id}   all upstreams' models; in Anthropic's format for a request with anthropic-version
+    GET /v1/models, /v1/models/{id}   all upstreams' models; in Anthropic's format for a request with anthropic-version;
+                                      an id that is not listed is left to Facade
     GET /api/tags                     the same in Ollama's
     GET /api/version, HEAD|GET /      what Ollama clients ask first
     GET /healthz                      200: the process is up
@@ -30,13 +31,13 @@ from switchman.addons.core.servers.credentials import CREDENTIALS, header_for, k
 from switchman.addons.core.unicode import dump
 from switchman.addons.flow.exchange import Exchange, exchange, reading_of
 from switchman.addons.flow.refusal import own_answer
-from switchman.addons.hooks.inbound.listings import TIMEOUT, Listings, ModelList
+from switchman.addons.state.listings import TIMEOUT, Listings, ModelList
 from switchman.addons.state.upstream_reader import Credentials
 
 # The version of Ollama whose API is spoken here: clients look whether it is new enough for what they want.
 OLLAMA_VERSION = "0.12.6"
 
-Answer = Callable[[http.Request, Exchange], Awaitable[http.Response]]
+Answer = Callable[[http.Request, Exchange], Awaitable[http.Response | None]]
 
 
 def never(_: object) -> bool:
@@ -52,9 +53,10 @@ class Answers:
         rules: the rules in force.
         rules_error: what is wrong with the rules file, or None.
         store_check: what is wrong with the log's database, or None. May block: it is called in a thread.
-        auto: whether the rules can route the model `auto`, which is then listed first.
+        auto: whether the model `auto` is listed, as the first one.
         own_token: whether a header's value is the router's own token, which no upstream may see.
         listings: the upstreams' lists.
+        passes_unlisted: whether a question for a model that no list has is left to Facade; else it is a 404.
     """
 
     def __init__(
@@ -66,10 +68,12 @@ class Answers:
         auto: Callable[[Ruleset], bool] = never,
         own_token: Callable[[str], bool] = never,
         listings: Listings | None = None,
+        passes_unlisted: bool = False,
     ) -> None:
         self._rules, self._rules_error, self._store_check = rules, rules_error, store_check
         self._auto, self._own_token = auto, own_token
         self._listings = listings or Listings()
+        self._passes_unlisted = passes_unlisted
         self._answers: dict[Kind, Answer] = {
             "root": self._root,
             "models": self._models,
@@ -85,7 +89,8 @@ class Answers:
             return
         if (answer := self._answers.get(reading_of(x, flow.request).kind)) is None:
             return
-        response = await answer(flow.request, x)
+        if (response := await answer(flow.request, x)) is None:
+            return
         if x.outcome is None:
             own_answer(x, response)
         response.headers["cache-control"] = "no-store"
@@ -103,12 +108,12 @@ class Answers:
         listed = catalogue.anthropic_list if _wants_anthropic(request) else catalogue.openai_list
         return _json(200, listed(entries))
 
-    async def _one_model(self, request: http.Request, x: Exchange) -> http.Response:
-        wanted = reading_of(x, request).model
-        anthropic = _wants_anthropic(request)
-        for entry in await self.entries(request):
-            if entry.id == wanted:
-                return _json(200, catalogue.anthropic_entry(entry) if anthropic else catalogue.openai_entry(entry))
+    async def _one_model(self, request: http.Request, x: Exchange) -> http.Response | None:
+        wanted, anthropic = reading_of(x, request).model, _wants_anthropic(request)
+        if (entry := catalogue.entry_of(await self.entries(request), wanted)) is not None:
+            return _json(200, catalogue.anthropic_entry(entry) if anthropic else catalogue.openai_entry(entry))
+        if self._passes_unlisted:
+            return None
         message = f"The model {wanted!r} is not in the list of /v1/models."
         dialect: DialectName = "anthropic" if anthropic else "openai"
         body = error_body(dialect, 404, message, param="model", code="model_not_found")

@@ -1,5 +1,6 @@
 """Facade: answers what clients of one dialect ask about models on servers of another.
 
+    GET /v1/models/{id}              of an id that is not listed under this name: where a chat with it would go
     POST /api/show                   an Ollama server's own answer; else what the rules know of the model
     GET /api/ps                      what the Ollama servers have loaded, as `server/model`
     POST /v1/messages/count_tokens   an Anthropic server's own answer; else an estimate, marked x-switchman-estimate: 1
@@ -19,8 +20,8 @@ from typing import Any
 
 from mitmproxy import http
 
-from switchman.addons.core.decision.catalogue import Entry
-from switchman.addons.core.decision.decide import decide
+from switchman.addons.core.decision.catalogue import Entry, anthropic_entry, entry_for, entry_of, openai_entry
+from switchman.addons.core.decision.decide import RoutingQuery, decide
 from switchman.addons.core.dialects.ollama.reply import encode_loaded, only_loads
 from switchman.addons.core.dialects.ollama.show import show
 from switchman.addons.core.largejson import mark_count
@@ -28,10 +29,12 @@ from switchman.addons.core.request import jsonedit
 from switchman.addons.core.request.bodyfacts import body_facts
 from switchman.addons.core.request.call import Call, DialectName, Endpoint
 from switchman.addons.core.routes.plan import Candidate, Plan, TraceLine
+from switchman.addons.core.rules.ruleset import Ruleset
+from switchman.addons.core.rules.rulesfile import AUTO
 from switchman.addons.core.servers.servers import Server
 from switchman.addons.core.unicode import dump, read_json
 from switchman.addons.flow.exchange import Exchange, exchange, reading_of
-from switchman.addons.flow.refusal import own_answer, refusal
+from switchman.addons.flow.refusal import own_answer, refusal, unknown_model
 from switchman.addons.hooks import seen
 from switchman.addons.state.runtime import Runtime
 from switchman.addons.state.upstream_reader import UNREACHABLE, TooLong, UpstreamReader
@@ -65,9 +68,11 @@ class Facade:
         if x.call is not None:
             endpoint = x.call.endpoint
             if endpoint.operation == "count_tokens":
-                self._count(flow, x, x.call)
+                await self._count(flow, x, x.call)
             elif endpoint.dialect == "ollama" and only_loads(endpoint.operation, x.call.body):
-                self._load(flow, x, x.call)
+                await self._load(flow, x, x.call)
+        elif reading.kind == "model" and method in ("GET", "HEAD"):
+            await self._ask_for_model(flow, x, reading.model)
         elif reading.kind == "show" and method == "POST":
             await self._show(flow, x)
         elif reading.kind == "ps":
@@ -79,10 +84,37 @@ class Facade:
     async def done(self) -> None:
         await self._reader.close()
 
-    # Anthropic
+    # OpenAI and Anthropic
 
-    def _count(self, flow: http.HTTPFlow, x: Exchange, call: Call) -> None:
-        plan = self._plan(x)
+    async def _ask_for_model(self, flow: http.HTTPFlow, x: Exchange, model: str) -> None:
+        rules = self.runtime.rules.current
+        dialect: DialectName = "anthropic" if "anthropic-version" in flow.request.headers else "openai"
+        query = RoutingQuery(model, x.client, dialect, headers=seen.headers(x), token=seen.token(x))
+        plan = await self._planned(x, query, rules)
+        if plan.refusal is not None:
+            _refuse(flow, x, plan)
+            return
+        first = plan.candidates[0].server
+        name = self.runtime.lists.known(rules).listed_as(first, plan.candidates[0].model or model)
+        if name is not None:  # a list has it under another name: that of a server, which may only know this one
+            listed = (self.runtime.lists.known(rules).of(first).models or {})[name]
+            entry = entry_for(model, first, listed, rules)
+            _answer(flow, x, anthropic_entry(entry) if dialect == "anthropic" else openai_entry(entry))
+            return
+        # Ollama's servers answer this path, too, in OpenAI's form.
+        kinds = ("anthropic",) if dialect == "anthropic" else ("openai", "ollama")
+        able = [one for one in plan.candidates if self.runtime.dialects.to_speak(one.server, dialect) in (None, *kinds)]
+        if not able:
+            flow.response = unknown_model(x, f"The model {model!r} is not in the list of {plan.candidates[0].target}.")
+            return
+        x.plan = replace(plan, candidates=tuple(able))
+        x.trace.extend(plan.trace)
+
+    async def _count(self, flow: http.HTTPFlow, x: Exchange, call: Call) -> None:
+        plan = await self._plan(x)
+        if plan.refusal is not None:
+            _refuse(flow, x, plan)
+            return
         if self._keep(x, plan, "anthropic"):
             return
         _answer(flow, x, {"input_tokens": x.features.input_tokens if x.features else body_facts(call.body).tokens})
@@ -91,8 +123,11 @@ class Facade:
 
     # Ollama
 
-    def _load(self, flow: http.HTTPFlow, x: Exchange, call: Call) -> None:
-        if not self._keep(x, self._plan(x), "ollama"):
+    async def _load(self, flow: http.HTTPFlow, x: Exchange, call: Call) -> None:
+        plan = await self._plan(x)
+        if plan.refusal is not None:
+            _refuse(flow, x, plan)
+        elif not self._keep(x, plan, "ollama"):
             _answer(flow, x, encode_loaded(call.endpoint.operation, call.body, x.started_at))
 
     async def _show(self, flow: http.HTTPFlow, x: Exchange) -> None:
@@ -110,7 +145,10 @@ class Facade:
             flow.response = refusal(x, 400, "model is required", param="model")
             return
         x.call = Call(SHOW, "", text, body, spans, model, stream=False)
-        plan = self._plan(x)
+        plan = await self._plan(x)
+        if plan.refusal is not None:
+            _refuse(flow, x, plan)
+            return
         if self._keep(x, plan, "ollama"):
             return
         if plan.layer == "default" and not await self._is_listed(flow.request, model):
@@ -125,7 +163,7 @@ class Facade:
     async def _is_listed(self, request: http.Request, model: str) -> bool:
         """Whether `/v1/models` lists the model; True while nothing is listed."""
         entries = await self.entries(request)
-        return not entries or any(model == entry.id for entry in entries)
+        return all(entry.id == AUTO for entry in entries) or entry_of(entries, model) is not None
 
     async def _loaded(self) -> list[dict[str, Any]]:
         rules = self.runtime.rules.current
@@ -149,18 +187,20 @@ class Facade:
 
     # Where it goes
 
-    def _plan(self, x: Exchange) -> Plan:
+    async def _plan(self, x: Exchange) -> Plan:
         """Where a chat with this model would go by name and rules; the layers of `auto` are not asked."""
         assert x.call is not None
-        rules, requested_model, now = self.runtime.rules.current, x.call.model, time.monotonic()
+        rules = self.runtime.rules.current
         features = seen.features(x, self.runtime.tasks) if rules.needs_features else None
-        breakers = self.runtime.breakers
-        return decide(
-            seen.routing_query(x, features),
-            rules,
-            lambda candidate: breakers.is_open(candidate.target_for(requested_model), now),
-            self.runtime.live,
-        )
+        return await self._planned(x, seen.routing_query(x, features), rules)
+
+    async def _planned(self, x: Exchange, query: RoutingQuery, rules: Ruleset) -> Plan:
+        breakers, live, now = self.runtime.breakers, self.runtime.live, time.monotonic()
+
+        def is_open(candidate: Candidate) -> bool:
+            return breakers.is_open(candidate.target_for(query.model), now)
+
+        return await self.runtime.lists.plan(rules, lambda known: decide(query, rules, is_open, live, known))
 
     def _keep(self, x: Exchange, plan: Plan, dialect: DialectName) -> bool:
         """Narrow the plan down to the candidates that can answer. False if there are none."""
@@ -179,6 +219,11 @@ class Facade:
     def _speaks(self, server: Server, dialect: DialectName) -> bool:
         dialects = (server.dialect, *server.also) if server.dialect else self.runtime.dialects.found.get(server, ())
         return dialect in dialects
+
+
+def _refuse(flow: http.HTTPFlow, x: Exchange, plan: Plan) -> None:
+    x.trace.extend(plan.trace)
+    flow.response = unknown_model(x, plan.refusal or "")
 
 
 def _prefixed(prefix: str, model: Mapping[str, Any]) -> dict[str, str]:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
+from urllib.parse import quote
 
 from mitmproxy import http
 
@@ -163,6 +164,8 @@ class Rewriting:
         """The path with its query, before it is made the server's own."""
         assert x.sent is not None and x.plan is not None
         if rendered is None:
+            if x.reading is not None and x.reading.kind == "model" and candidate.model:
+                return f"/v1/models/{quote(candidate.model, safe='/:@')}"  # under the name that the server knows
             managed = x.reading is not None and x.reading.kind == "management"  # perhaps behind a base URL
             query = x.sent.path.partition("?")[1:]
             return x.reading.path + "".join(query) if managed and x.reading is not None else x.sent.path

@@ -5,7 +5,7 @@
     semantic        L2, categories by meaning                      (semantic_routes:)
     arbiter         L3, a small local model                        (arbiter:)
     ...             plug-ins, in the order of their names
-    default         `default:`, else DEFAULT_UPSTREAM
+    default         `default:`, else the first alias, the first chat model that is known, DEFAULT_UPSTREAM
 
 Each layer has its own time. Too late, broken, unsure, or naming a target that does not exist: a miss, with a line in
 the trace that says which. A layer that keeps failing is not asked for a while.
@@ -18,13 +18,15 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from switchman.addons.core.cache.fingerprint import policy_digest
 from switchman.addons.core.decision import stickiness
 from switchman.addons.core.decision.decide import LAYERS, RoutingQuery, default_plan, match_rules, plan_for_target
+from switchman.addons.core.decision.known import KnownModels
+from switchman.addons.core.routes.live import Live
 from switchman.addons.core.routes.plan import Candidate, Plan, TraceLine
 from switchman.addons.core.rules.ruleset import Ruleset
-from switchman.addons.core.rules.rulesfile import AUTO
 from switchman.addons.core.servers.breaker import Breakers
 from switchman.addons.flow.exchange import Exchange, ms_since
 from switchman.addons.hooks import seen
@@ -80,30 +82,36 @@ class Chain:
         """The plan for a request that names no model. What was tried in vain goes into the Exchange's trace."""
         rules = self.runtime.rules.current
         query = seen.routing_query(x, seen.features(x, self.runtime.tasks))
-        plan = await self._by_conversation(x, query, rules, is_open) or self._by_rules(x, query, rules, is_open)
+        plan = await self._by_conversation(x, query, rules, is_open)
+        plan = plan or await self._by_rules(x, query, rules, is_open)
         if plan is not None:
             return plan
         request = _layer_request(x, query)
         for layer in self.layers:
             if (plan := await self._by_layer(layer, request, x, query, rules, is_open)) is not None:
                 return plan
-        return default_plan(query, rules, is_open)
+        return await self.runtime.lists.plan(rules, lambda known: default_plan(query, rules, is_open, known))
 
-    def _by_rules(self, x: Exchange, query: RoutingQuery, rules: Ruleset, is_open: IsOpen) -> Plan | None:
-        started = time.monotonic()
+    async def _by_rules(self, x: Exchange, query: RoutingQuery, rules: Ruleset, is_open: IsOpen) -> Plan | None:
+        started, live = time.monotonic(), self.runtime.live
         missed: list[TraceLine] = []
         try:
-            hit = match_rules(query, rules, self.runtime.live, is_open, missed)
+            hit = match_rules(query, rules, live, is_open, missed, self.runtime.lists.known(rules))
+            plan = hit.plan if hit is not None else None
+            if plan is not None and plan.lists:  # the rule names a bare model
+                plan = await self.runtime.lists.plan(rules, partial(_ruled, plan, query, rules, live, is_open))
         except Exception as error:  # noqa: BLE001 - the boundary: a layer that crashes is a miss
             logger.error("The rules failed: %r", error)
             detail = f"It failed: {type(error).__name__}."
             x.trace.append(TraceLine("route", "error", detail, elapsed_ms=ms_since(started)))
             return None
-        if hit is None:
+        if plan is None or plan.refusal is not None:
+            missed += plan.trace if plan is not None else ()
+            missed += [TraceLine("route", "miss", plan.refusal)] if plan is not None and plan.refusal else []
             x.trace += [replace(line, elapsed_ms=ms_since(started)) for line in missed]
             return None
-        first, *rest = hit.plan.trace
-        return replace(hit.plan, trace=(replace(first, elapsed_ms=ms_since(started)), *rest))
+        first, *rest = plan.trace
+        return replace(plan, trace=(replace(first, elapsed_ms=ms_since(started)), *rest))
 
     async def _by_layer(
         self, layer: Layer, request: LayerRequest, x: Exchange, query: RoutingQuery, rules: Ruleset, is_open: IsOpen
@@ -183,18 +191,15 @@ class Chain:
             logger.warning("A conversation's target could not be kept: %s", error)
 
 
+def _ruled(plan: Plan, query: RoutingQuery, rules: Ruleset, live: Live, is_open: IsOpen, known: KnownModels) -> Plan:
+    """The plan of the rule that matches, by other lists than `plan` was made by."""
+    hit = match_rules(query, rules, live, is_open, known=known)
+    return hit.plan if hit is not None else plan
+
+
 def _is_answer(answer: object) -> bool:
     """A plug-in may return anything."""
     return isinstance(answer, LayerAnswer) and isinstance(answer.target, str)
-
-
-def answers_auto(rules: Ruleset) -> bool:
-    """Whether a request for `auto` has somewhere to go by these rules."""
-    if rules.auto_default or rules.arbiter is not None:
-        return True
-    if rules.semantic_routes is not None and any(one.target for one in rules.semantic_routes.categories.values()):
-        return True
-    return any(True for _ in rules.routes_for(AUTO))
 
 
 def _policy(rules: Ruleset) -> str:

@@ -13,6 +13,7 @@ from switchman.addons.core.decision.decide import decide
 from switchman.addons.core.routes.plan import Candidate, Plan, TraceLine
 from switchman.addons.core.rules.ruleset import Ruleset
 from switchman.addons.flow.exchange import Exchange, exchange
+from switchman.addons.flow.refusal import unknown_model
 from switchman.addons.hooks import seen
 from switchman.addons.hooks.routing.chain import Chain
 from switchman.addons.hooks.routing.unserved import unknown_path, without_model
@@ -25,7 +26,8 @@ LARGE = 256 * 1024  # characters: reading such a body, deciding on it, and writi
 class Routing:
     """Puts the Plan into the Exchange: by the chain for `auto`, else by name.
 
-    What names no model goes to the default upstream as it is, where there is one that was set.
+    What names no model goes to the default upstream as it is, where there is one that was set. A model that nothing
+    knows is a 404.
 
     Writes: auto, plan, trace.
     """
@@ -72,9 +74,14 @@ class Routing:
             requested_model, large = x.call.model, len(x.call.text) > LARGE
             if large:
                 await asyncio.sleep(0)  # other requests have their turn between reading, deciding and writing
-            x.plan = await self._plan(x, rules, lambda candidate: self._is_open(candidate, requested_model))
+            plan = await self._plan(x, rules, lambda candidate: self._is_open(candidate, requested_model))
             if large:
                 await asyncio.sleep(0)
+            if plan.refusal is not None:
+                x.trace.extend(plan.trace)
+                flow.response = unknown_model(x, plan.refusal)
+                return
+            x.plan = plan
         x.trace.extend(x.plan.trace)
         flow.response = without_model(x, rules)
 
@@ -82,8 +89,9 @@ class Routing:
         if x.auto or seen.is_auto(x, rules):
             x.auto = True
             return await self.chain.plan(x, is_open)
-        known = seen.features(x, self.runtime.tasks) if rules.needs_features else None
-        return decide(seen.routing_query(x, known), rules, is_open, self.runtime.live)
+        features = seen.features(x, self.runtime.tasks) if rules.needs_features else None
+        query, live = seen.routing_query(x, features), self.runtime.live
+        return await self.runtime.lists.plan(rules, lambda known: decide(query, rules, is_open, live, known))
 
     def _is_open(self, candidate: Candidate, requested_model: str) -> bool:
         return self.runtime.breakers.is_open(candidate.target_for(requested_model), time.monotonic())

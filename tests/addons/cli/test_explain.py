@@ -6,7 +6,13 @@ from typing import Any
 
 import pytest
 
+from switchman.addons.cli import explain as module
 from switchman.addons.cli import main
+from switchman.addons.config.configuration import load_task_rules
+from switchman.addons.core.decision.decide import RoutingQuery
+from switchman.addons.core.request.features import features_of
+from switchman.addons.core.routes.plan import Plan
+from switchman.addons.testing import FakeUpstream
 
 FILE = """\
 servers: {laptop: "http://localhost:11434", cloud: "https://cloud.invalid/v1"}
@@ -110,3 +116,32 @@ def test_what_is_wrong_is_said(arguments: list[str], capsys: pytest.CaptureFixtu
     """Exit code 2."""
     assert main(["explain", *arguments]) == 2
     assert capsys.readouterr().err.startswith("switchman: ")
+
+
+def test_a_bare_name_is_looked_for_in_the_servers_lists(
+    config: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the proxy does it; nothing else is asked of a server, and with --offline not even that."""
+    monkeypatch.delenv("DEFAULT_UPSTREAM", raising=False)
+    monkeypatch.setattr(module, "LISTS_TIMEOUT", 60.0)
+    with FakeUpstream("ollama", models=["nomic-embed-text", "llama3:latest"]) as up:
+        config.write_text(f'servers: {{laptop: {{url: "{up.url}", dialect: ollama}}}}')
+        found = explained(config, capsys, "hi", "--model", "llama3")
+        assert (found["layer"], [one["target"] for one in found["candidates"]]) == ("list", ["laptop/llama3"])
+        assert found["trace"][-1]["detail"] == "llama3 is in the list of server laptop."
+        assert [one["target"] for one in explained(config, capsys, "hi")["candidates"]] == ["laptop/llama3:latest"]
+        before = len(up.requests)
+        assert explained(config, capsys, "hi", "--model", "llama3", "--offline")["layer"] == "default"
+        assert explained(config, capsys, "hi", "--model", "laptop/llama3")["layer"] == "server"
+        assert len(up.requests) == before and not up.inferences
+
+
+def test_a_name_that_nothing_knows_is_explained_as_the_client_is_told(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the nearest names, in both forms of the output."""
+    plan = Plan((), "default", "default", refusal="The model 'lama3' was not found.")
+    features = features_of({"messages": [{"role": "user", "content": "hi"}]}, "openai", "chat", load_task_rules())
+    module._show(RoutingQuery("lama3"), features, plan)
+    assert "none; the client gets a 404: The model 'lama3' was not found." in capsys.readouterr().out
+    assert module._as_json(RoutingQuery("lama3"), features, plan)["refusal"] == plan.refusal

@@ -23,6 +23,7 @@ import pytest
 
 from switchman.addons.cli.serve import overrides
 from switchman.addons.testing import Behaviour, FakeUpstream
+from switchman.addons.testing.demo import SAMPLES
 
 PATIENCE = 90.0
 STRONG = "kV9qRz3mT7wXc2Lp8sYd4Hf6Jn1Bg5Qa0EuItOx"
@@ -169,9 +170,14 @@ def test_demo_answers_and_leaves_nothing_running(serve: Start, tmp_path: Path) -
     assert httpx.get(demo.url("dashboard"), timeout=PATIENCE).status_code == 200
     pids = list(demo.children())
     assert len(pids) == 4  # two workers, the dashboard, the demo's upstreams
+    own = len(SAMPLES)  # the demo's own, which are on the dashboard within a minute
+    deadline = time.monotonic() + PATIENCE
+    while (seen := rows(tmp_path / ".demo" / "requests.db")) < 7 + own:
+        assert time.monotonic() < deadline, f"{seen} requests so far"
+        time.sleep(0.05)
     assert demo.stop() == 0
     wait_gone(pids)
-    assert rows(tmp_path / ".demo" / "requests.db") == 7
+    assert rows(tmp_path / ".demo" / "requests.db") == 7 + own
     assert "Traceback" not in demo.text()
 
 

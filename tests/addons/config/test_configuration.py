@@ -251,7 +251,7 @@ def test_warnings_are_logged_when_rules_are_taken(
     with caplog.at_level(logging.WARNING):
         RulesFile(settings)
     assert [record.getMessage() for record in caplog.records] == [
-        f"{file}:1:10: default: 'x' names no server and no alias; it goes to DEFAULT_UPSTREAM as a model's name"
+        f"{file}:1:10: default: 'x' names no server and no alias; it goes to the server that lists such a model"
     ]
 
 

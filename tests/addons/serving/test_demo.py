@@ -34,6 +34,20 @@ def test_a_restarted_process_takes_the_ports_it_had() -> None:
     assert demo.command(["8001", "8002"])[-2:] == ["8001", "8002"]
 
 
+def test_only_the_first_process_sends_the_samples() -> None:
+    """A restarted one would send them again, in the middle of what a person tries."""
+    assert demo.command((), "http://r")[-2:] == ["--router", "http://r"]
+    assert demo.command((), "http://r", meaning=True)[-1] == "--meaning"
+    assert demo.command(["8001", "8002"], "http://r", meaning=True)[-1] == "8002"
+
+
+def test_the_text_says_what_the_dashboard_shows() -> None:
+    """Without an embedding model, that nothing is routed by meaning; without a dashboard, nothing of it."""
+    assert "a category by meaning" in demo.what_to_try("http://r", "http://d", meaning=True)
+    assert "nothing is routed by meaning" in demo.what_to_try("http://r", "http://d")
+    assert "Demo:" not in demo.what_to_try("http://r")
+
+
 def test_what_to_try_can_be_pasted() -> None:
     """The command is one for a shell, the program one for Python; both ask the router."""
     text = demo.what_to_try("http://127.0.0.1:1234")
@@ -41,7 +55,7 @@ def test_what_to_try_can_be_pasted() -> None:
     words = shlex.split(command)
     assert words[1] == "http://127.0.0.1:1234/v1/chat/completions"
     assert '"model": "demo"' in words[words.index("-d") + 1]
-    program = text[text.index("  from openai") : text.index("\n\n`thinker")]
+    program = text[text.index("  from openai") : text.index("\n\n`auto")]
     compile("\n".join(line[2:] for line in program.splitlines()), "demo", "exec")
     assert 'base_url="http://127.0.0.1:1234/v1"' in program
 

@@ -152,9 +152,10 @@ def test_the_demo_brings_its_upstreams_and_its_routes(router: FakeUpstream, tmp_
     started = Started(supervisor, data, router.port, data=tmp_path, demo=True)
     assert list(supervisor.started)[:2] == ["demo", "worker-1"] and "demo" not in supervisor.essential
     assert "http://127.0.0.1:8002" in (tmp_path / "routes.yaml").read_text()
-    assert os.environ["DEFAULT_UPSTREAM"] == "http://127.0.0.1:8001"
+    assert os.environ["DEFAULT_UPSTREAM"] == ""  # not set: bare names go by the servers' lists
+    assert supervisor.started["demo"][-2:] == ["--router", f"http://127.0.0.1:{router.port}"]
     assert len(started.shown) == 1 and f"http://127.0.0.1:{router.port}/v1" in started.shown[0]
-    assert "2 servers, 1 alias, 1 route" in started.line("routes")
+    assert "2 servers, 1 alias, 2 routes" in started.line("routes")
 
 
 def test_a_restarted_dashboard_takes_the_port_it_had() -> None:

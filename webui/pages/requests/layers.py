@@ -22,6 +22,7 @@ MEANINGS = {
     "semantic": "a category by meaning",
     "arbiter": "a small local model chose",
     "server": "the request named the server",
+    "list": "the list of a server has the model",
     "default": "no other layer answered",
     NO_LAYER: "nothing was decided: refused before",
 }

@@ -29,6 +29,7 @@ SERVERS = """\
 servers: {laptop: "http://localhost:11434", box: "http://box:8000", cloud: "https://cloud"}
 aliases: {pair: {instances: [laptop/a, box/b]}}
 """
+NO_ALIAS = SERVERS.partition("aliases")[0]
 FILE = (
     SERVERS
     + """\
@@ -79,7 +80,7 @@ def test_layers_of_auto_go_by_the_name_after_model_map() -> None:
     hit = match_rules(asking("mapped", task="coding"), RULES)
     assert hit is not None
     assert hit.route.name == "code"
-    plan = default_plan(asking("mapped"), rules(SERVERS))
+    plan = default_plan(asking("mapped"), rules(NO_ALIAS))
     assert [candidate.target for candidate in plan.candidates] == ["default/auto"]
 
 
@@ -119,9 +120,9 @@ def test_the_default_answers_when_no_rule_does() -> None:
     assert default_plan(asking(), RULES).candidates == plan.candidates
 
 
-def test_without_a_default_it_is_the_default_upstream() -> None:
+def test_without_a_default_an_alias_and_a_known_model_it_is_the_default_upstream() -> None:
     """The name goes there as it is, and the trace says what that takes."""
-    plan = default_plan(asking(), rules(SERVERS))
+    plan = default_plan(asking(), rules(NO_ALIAS))
     assert (plan.layer, plan.route, [c.target_for("auto") for c in plan.candidates]) == (
         "default",
         "default",

@@ -73,7 +73,7 @@ def targets(plan: Plan) -> list[str]:
         ("fast-box-2/x", "default", "default", ["default"]),
         ("cod", "default", "default", ["default"]),
         ("coder-2", "default", "default", ["default"]),
-        ("", "default", "default", ["default"]),
+        ("", "default", "coder", ["fast-box/llama3-8b", "laptop/llama3:3b"]),  # as `auto` does, without `default:`
     ],
 )
 def test_the_first_layer_that_knows_the_name_answers(model: str, layer: str, route: str, expected: list[str]) -> None:

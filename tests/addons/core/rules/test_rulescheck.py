@@ -114,7 +114,7 @@ routes:
         "r:4:3: models.opnai/gpt: no server is named 'opnai'; did you mean 'openai'?; these facts apply to nothing",
         "r:5:3: models.gpt: expected server/model; these facts apply to nothing",
         "r:8:42: routes[0].route.model: 'opneai/gpt-4' names no server and no alias; did you mean 'openai'?; "
-        "it goes to DEFAULT_UPSTREAM under this name",
+        "it goes to the server that lists a model of this name",
         "r:11:42: routes[3].route.model: 'a' is an alias, but as upstream is given too, the name is sent as it stands",
     ]
 
@@ -146,6 +146,12 @@ SERVERS = "servers: {s: 'http://h', t: 'http://i'}\nmodels: {s/dear: {input_cost
     [
         ("match: {any: []}, route: {model: s/m}", "any: of nothing never holds"),
         ("match: {max_cost: 5}, route: {model: s/dear}", "s/dear costs 9, more than max_cost"),
+        (
+            "match: {max_cost: 5}, route: {model: s/free}",
+            "max_cost: no price of s/free is known: set `models: {s/free: {input_cost",
+        ),
+        ("match: {not: {max_cost: 5}}, route: {model: s/free}", "max_cost: no price of s/free is known"),
+        ("match: {any: [{max_cost: 5}]}, route: {upstream: s, model: free}", "max_cost: no price of s/free is known"),
         ("match: {max_latency: 5}, route: {upstream: s}", "max_latency 5: the route names no single target"),
         ("match: {provider_health: {x: green}}, route: {model: s/m}", "provider_health: no server is named 'x'"),
         ("match: {any: [{all: [{task: chat}, {any: []}]}]}, route: {model: s/m}", "any: of nothing never holds"),

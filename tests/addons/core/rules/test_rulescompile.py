@@ -242,7 +242,7 @@ def test_a_default_that_names_nothing_is_warned_of(warnings: Warnings) -> None:
     """It may be meant, or a slip."""
     assert warnings("servers: {laptop: 'http://s'}\ndefault: laptp") == [
         "r.yaml:2:10: default: 'laptp' names no server and no alias; did you mean 'laptop'?; it goes to "
-        "DEFAULT_UPSTREAM as a model's name"
+        "the server that lists such a model"
     ]
 
 

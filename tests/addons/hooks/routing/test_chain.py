@@ -11,7 +11,7 @@ import pytest
 from switchman.addons.core.routes.plan import Candidate, Plan
 from switchman.addons.flow.exchange import Attempt, Exchange
 from switchman.addons.hooks.routing import chain as module
-from switchman.addons.hooks.routing.chain import CONVERSATIONS, Chain, answers_auto
+from switchman.addons.hooks.routing.chain import CONVERSATIONS, Chain
 from switchman.addons.hooks.routing.layers import LayerAnswer, LayerRequest, Miss
 from switchman.addons.state.runtime import Runtime
 from switchman.addons.state.shared import SharedStoreError
@@ -267,23 +267,6 @@ def test_a_target_that_left_the_rules_holds_nothing(make_runtime: Any, ask: Ask)
 
 
 # What `auto` needs
-
-
-@pytest.mark.parametrize(
-    ("rules", "answers"),
-    [
-        ("", False),
-        ("default: up/m", True),
-        ("routes: [{match: {model: auto}, route: {model: up/m}}]", True),
-        ("routes: [{match: {model: gpt}, route: {model: up/m}}]", False),
-        ("semantic_routes: {categories: {coding: up/m}}", True),
-        ("arbiter: {url: 'http://127.0.0.1:9', model: m, targets: {coding: up/m}}", True),
-    ],
-)
-def test_auto_is_offered_where_something_answers_it(rules: str, answers: bool, make_runtime: Any) -> None:
-    """A model list that names `auto` promises that it works."""
-    runtime = make_runtime(f"servers: {{up: 'http://127.0.0.1:9'}}\n{rules}")
-    assert answers_auto(runtime.rules.current) is answers
 
 
 def test_no_plug_in_may_be_called_as_a_layer_of_ours(make_runtime: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,8 +11,8 @@ import pytest
 
 from switchman.addons.core.servers.servers import Server
 from switchman.addons.core.servers.urls import parse
-from switchman.addons.hooks.inbound import listings as module
-from switchman.addons.hooks.inbound.listings import Listings, ModelList
+from switchman.addons.state import listings as module
+from switchman.addons.state.listings import Listings, ModelList
 from switchman.addons.testing import Behaviour, FakeUpstream
 from switchman.addons.testing.broken import refused
 
@@ -197,6 +197,33 @@ def test_the_number_of_lists_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None
 
         run(listings, work)
     assert [request.header("x-api-key") for request in up.requests] == ["a", "b", "c", "d"]
+
+
+def test_clients_keys_do_not_push_out_what_needs_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Decisions go by those lists."""
+    monkeypatch.setattr(module, "MAX_KEPT", 2)
+    with FakeUpstream(models=["a"]) as up:
+        listings, s = Listings(timeout=30), server(up.url)
+
+        async def work() -> None:
+            await listings.of([s], {})
+            for key in "abcd":
+                await listings.of([s], {s: (("x-api-key", key),)})
+            kept = listings.kept(s)
+            assert kept is not None and ids(kept) == ["a"]
+
+        run(listings, work)
+
+
+def test_a_server_that_is_not_there_is_told_from_one_that_is_silent() -> None:
+    """The one takes no connection, the other may be busy."""
+    with refused() as url:
+        assert fetched(url).absent
+    with FakeUpstream() as up:
+        up.listing = Behaviour(never_answer=True)
+        assert not fetched(up.url, timeout=0.1).absent
+        up.listing = Behaviour(status=401)
+        assert not fetched(up.url).absent
 
 
 def test_closing_ends_what_runs() -> None:

@@ -17,6 +17,8 @@ from hashlib import sha256
 from math import inf
 from typing import Any
 
+import httpx
+
 from switchman.addons.core.decision.catalogue import Model, read_models
 from switchman.addons.core.request.call import DialectName
 from switchman.addons.core.servers.addressing import address
@@ -41,12 +43,14 @@ PATHS: dict[DialectName, str] = {
 class ModelList:
     """What is known of one upstream. `models` None: it never listed any. `reached` None: it was not tried yet.
 
-    `reached` says that it gave an HTTP answer, be it an error; `problem` is why the last fetch gave no list.
+    `reached` says that it gave an HTTP answer, be it an error; `problem` is why the last fetch gave no list, `absent`
+    that this was because no connection could be made.
     """
 
     models: tuple[Model, ...] | None = None
     reached: bool | None = None
     problem: str | None = None
+    absent: bool = False
     ended: float = -inf  # when the last fetch ended: monotonic seconds
     fetch: asyncio.Task[None] | None = None
 
@@ -80,6 +84,7 @@ class Listings:
         self.speaks = speaks
         self._listings: OrderedDict[tuple[Server, bytes], ModelList] = OrderedDict()
         self._reader = UpstreamReader(timeout)
+        self.fetched = 0  # fetches that ended so far, of lists that no client's credentials were needed for
 
     async def of(self, servers: Iterable[Server], credentials: dict[Server, Credentials]) -> dict[str, ModelList]:
         """What is known of each server, by name. Waits for those never tried, and no longer than the timeout.
@@ -101,8 +106,13 @@ class Listings:
         if listing.fetch is None and time.monotonic() - listing.ended >= limit:
             listing.fetch = asyncio.create_task(self._refresh(listing, server, credentials), name=f"list {server.name}")
         while len(self._listings) > MAX_KEPT:
-            self._listings.popitem(last=False)
+            # Clients' keys are many, and must not push out what the servers list without them.
+            del self._listings[next((one for one in self._listings if one[1]), next(iter(self._listings)))]
         return listing
+
+    def kept(self, server: Server) -> ModelList | None:
+        """What is known of a server now, without a client's credentials. Nothing is fetched for this."""
+        return self._listings.get((server, b""))
 
     async def close(self) -> None:
         """Ends the fetches that run, and the connections."""
@@ -113,6 +123,7 @@ class Listings:
         await self._reader.close()
 
     async def _refresh(self, listing: ModelList, server: Server, credentials: Credentials) -> None:
+        listing.absent = False
         try:
             async with asyncio.timeout(self._timeout):
                 listing.models = await _fetch(self._reader, server, credentials, self.speaks(server))
@@ -125,8 +136,10 @@ class Listings:
             if is_scarcity(error):
                 return  # of our own: nothing is known of the server
             listing.reached, listing.problem = False, str(error) or type(error).__name__
+            listing.absent = isinstance(error, httpx.ConnectError)
         finally:
             listing.ended, listing.fetch = time.monotonic(), None
+            self.fetched += not credentials
 
 
 async def _fetch(

@@ -1,0 +1,133 @@
+"""From the instances that a step of decide() names to the plan: which candidates there are, and in which order.
+
+Steps 7 to 10 of decide.py's table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from switchman.addons.core.decision.capabilities import usable
+from switchman.addons.core.decision.known import KnownModels, spelled
+from switchman.addons.core.routes.live import Live
+from switchman.addons.core.routes.plan import Candidate, ListsUse, Plan, TraceLine
+from switchman.addons.core.routes.routes import Instance, Route
+from switchman.addons.core.routes.targets import in_words
+from switchman.addons.core.rules.ruleset import Ruleset
+
+if TYPE_CHECKING:
+    from switchman.addons.core.decision.decide import RoutingQuery
+
+_SHOWN = 80  # characters of a client's own text that a trace repeats
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One layer's instances, before steps 7 to 10. `widens`: the global fallbacks follow them.
+
+    `from_client`: their models' names are the client's words. `lists`: as in Plan.
+    """
+
+    layer: str
+    route: str
+    instances: Sequence[Instance]
+    widens: bool = False
+    rule: Route | None = None
+    from_client: bool = False
+    lists: ListsUse = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One decision in progress: its input, and the trace so far."""
+
+    query: RoutingQuery
+    rules: Ruleset
+    known: KnownModels
+    is_open: Callable[[Candidate], bool]
+    live: Live
+    trace: list[TraceLine]
+
+    @property
+    def ollama(self) -> bool:
+        """Whether an Ollama client wrote the names."""
+        return self.query.dialect == "ollama"
+
+
+def plan_of(answer: Answer, model: str, decision: Decision) -> Plan:
+    """Steps 7 to 10. `model` is the name after MODEL_MAP; candidates get it only where it differs from the client's."""
+    rules, trace = decision.rules, decision.trace
+    instances = tuple(answer.instances)
+    # 7. the global fallbacks
+    if answer.widens and rules.fallbacks:
+        trace.append(TraceLine("fallbacks", "hit", f"If all of these fail, try {in_words(rules.fallbacks)}."))
+        instances += rules.fallbacks
+    # By name, as hashing a whole Server costs more than the rest of a decision.
+    distinct = {(one.server.name, _name_there(one, model, answer, decision)): one.server for one in instances}
+    candidates = [Candidate(server, name) for (_, name), server in distinct.items()]
+    first = candidates[0].server
+    # 8. local_only
+    candidates = _local(candidates, answer, decision)
+    # 9. capabilities
+    candidates = _capable(candidates, decision)
+    # 10. breakers
+    ordered = _healthy_first(candidates, decision)
+    plan = Plan(ordered, answer.layer, answer.route, tuple(trace), first=first, lists=answer.lists)
+    return replace(plan, thinking=answer.rule.thinking, stick=answer.rule.stick) if answer.rule else plan
+
+
+def _name_there(instance: Instance, model: str, answer: Answer, decision: Decision) -> str:
+    """The model's name for a candidate: the rules' own, or the client's; "" where the client's stays as it came."""
+    if instance.model and not answer.from_client:
+        return instance.model
+    name = spelled(instance.server, instance.model or model, decision.known, decision.ollama)
+    return "" if name == decision.query.model else name
+
+
+def _local(candidates: Sequence[Candidate], answer: Answer, decision: Decision) -> list[Candidate]:
+    local, first = decision.rules.local_only, candidates[0].server.name
+    if first not in local and not (answer.rule and answer.rule.local_only):
+        return list(candidates)
+    kept = [candidate for candidate in candidates if candidate.server.name == first or candidate.server.name in local]
+    if left := [candidate.target for candidate in candidates if candidate not in kept]:
+        detail = f"Requests to {first} are local_only, so these are not tried: {', '.join(left)}."
+        decision.trace.append(TraceLine("local_only", "skip", detail))
+    return kept
+
+
+def _capable(candidates: Sequence[Candidate], decision: Decision) -> list[Candidate]:
+    judged = [(one, usable(one, decision.query.features, decision.rules, decision.query.model)) for one in candidates]
+    refused = [(candidate, reason) for candidate, reason in judged if reason is not None]
+    if not refused:
+        return list(candidates)
+    if len(refused) < len(judged):
+        for candidate, reason in refused:
+            detail = f"{candidate.target} is passed over: {reason}."
+            decision.trace.append(TraceLine("capability", "skip", detail))
+        return [candidate for candidate, reason in judged if reason is None]
+    why = "; ".join(f"{candidate.target}: {reason}" for candidate, reason in refused)
+    detail = f"The rules file says that no candidate can serve this request, so the order stays. {why}."
+    decision.trace.append(TraceLine("capability", "miss", detail))
+    return list(candidates)
+
+
+def _healthy_first(candidates: Sequence[Candidate], decision: Decision) -> tuple[Candidate, ...]:
+    healthy: list[Candidate] = []
+    resting: list[Candidate] = []
+    for candidate in candidates:
+        (resting if decision.is_open(candidate) else healthy).append(candidate)
+    if resting:
+        names = ", ".join(candidate.target for candidate in resting)
+        after = "tried after the others" if healthy else "tried all the same, as there is no other"
+        decision.trace.append(TraceLine("breaker", "skip", f"Failed lately, and so {after}: {names}."))
+    return (*healthy, *resting)
+
+
+def shown(text: str) -> str:
+    """A client's own text in a sentence: bounded, and visible even where it is empty or holds control characters."""
+    if not text:
+        return "(nothing)"
+    short = text if len(text) <= _SHOWN else text[:_SHOWN] + "..."
+    return short if short.isprintable() else repr(short)
