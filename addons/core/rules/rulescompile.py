@@ -15,6 +15,7 @@ from switchman.addons.core.routes.targets import instances_named
 from switchman.addons.core.rules.matchcompile import OwnTarget, compile_match
 from switchman.addons.core.rules.presets import Preset, Presets, keepalive_of, quirks_of
 from switchman.addons.core.rules.problems import Problem, hint
+from switchman.addons.core.rules.reachcompile import Reaches
 from switchman.addons.core.rules.rulesfile import (
     InstanceFile,
     KeepAliveFile,
@@ -25,6 +26,7 @@ from switchman.addons.core.rules.rulesfile import (
 )
 from switchman.addons.core.rules.yamltext import Document, Path
 from switchman.addons.core.servers import urls
+from switchman.addons.core.servers.reach import Reach
 from switchman.addons.core.servers.servers import KeepAlive, ModelFacts, Server, Timeouts
 
 DEFAULT_NAME = "default"
@@ -40,6 +42,7 @@ class Compiler:
     request_timeout: float
     presets: Presets = field(default_factory=dict)
     keepalive: KeepAlive = field(default_factory=KeepAlive)
+    reaches: Reaches = field(default_factory=Reaches)
     problems: list[Problem] = field(default_factory=list)
     servers: dict[str, Server] = field(default_factory=dict)
     unnamed: dict[urls.BaseURL, Server] = field(default_factory=dict)
@@ -55,9 +58,10 @@ class Compiler:
         own = "dialect" in written.model_fields_set  # then the preset's dialects do not count
         headers = {key: self._secret((*path, "headers", key), value) or "" for key, value in written.headers.items()}
         timeout = written.timeout
+        url = urls.parse(written.url or (preset.url if preset else UNREADABLE))
         return Server(
             name=name,
-            url=urls.parse(written.url or (preset.url if preset else UNREADABLE)),
+            url=url,
             dialect=written.dialect if own or preset is None else preset.dialect,
             also=preset.also if preset and not own else (),
             api_key=self._api_key((*path, "api_key"), written.api_key, preset),
@@ -70,7 +74,11 @@ class Compiler:
             forward_auth=written.forward_auth,
             quirks=quirks_of(preset, written.quirks),
             keepalive=keepalive_of(keepalive, written.keepalive),
+            reach=self._reach(path, url, written),
         )
+
+    def _reach(self, path: Path, url: urls.BaseURL, written: ServerFile | None = None) -> Reach:
+        return self.reaches.of(path, url, self._error, self._warn, self._secret, written)
 
     def _preset(self, path: Path, name: str | None) -> Preset | None:
         if name is not None and name not in self.presets:
@@ -177,9 +185,7 @@ class Compiler:
                 return server
         if url in self.unnamed:
             return self.unnamed[url]
-        server = Server(
-            self._free_name(url), url, timeout=Timeouts(total=self.request_timeout), keepalive=self.keepalive
-        )
+        server = self._bare(self._free_name(url), url)
         if listed:
             self.unnamed[url] = server
         return server
@@ -307,7 +313,12 @@ class Compiler:
             if server.url == url:
                 return server
         name = DEFAULT_NAME if DEFAULT_NAME not in self.servers else "DEFAULT_UPSTREAM"
-        return Server(name, url, timeout=Timeouts(total=self.request_timeout), keepalive=self.keepalive)
+        return self._bare(name, url)
+
+    def _bare(self, name: str, url: urls.BaseURL) -> Server:
+        """A server of which only the URL is known."""
+        timeout = Timeouts(total=self.request_timeout)
+        return Server(name, url, timeout=timeout, keepalive=self.keepalive, reach=self._reach((), url))
 
     def _error(self, path: Path, message: str) -> None:
         self.problems.append(self.document.problem(path, message))

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import SecretStr
 
 from switchman.addons.core.request.call import DialectName
+from switchman.addons.core.servers.reach import DIRECT, Reach
 from switchman.addons.core.servers.thinkers import ThinkingSwitch
 from switchman.addons.core.servers.urls import BaseURL
 
@@ -83,6 +84,7 @@ class Server:
     also: tuple[DialectName, ...] = ()  # dialects that it speaks besides `dialect`
     quirks: Quirks = Quirks()
     keepalive: KeepAlive = KeepAlive()
+    reach: Reach = DIRECT
 
 
 @dataclass(frozen=True, slots=True)

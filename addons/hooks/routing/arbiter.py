@@ -19,6 +19,7 @@ from switchman.addons.core.servers.breaker import Breakers
 from switchman.addons.core.servers.servers import Server
 from switchman.addons.core.servers.urls import join
 from switchman.addons.hooks.routing.layers import LayerAnswer, LayerRequest, Miss
+from switchman.addons.state import trust
 
 if TYPE_CHECKING:
     import ollama
@@ -245,12 +246,11 @@ async def _is_openai(server: Server, base: str, how: dict[str, Any]) -> bool:
 
 
 def _connection(server: Server) -> dict[str, Any]:
-    """Arguments for httpx. It reads no environment, as HTTPS_PROXY may well name this very router."""
+    """Arguments for httpx."""
     headers = {name.lower(): value for name, value in server.headers.items()}
     if server.api_key is not None:
         headers["authorization"] = f"Bearer {server.api_key.get_secret_value()}"
-    tls = httpx.create_ssl_context(trust_env=False)
-    return {"headers": headers, "timeout": CLIENT_TIMEOUT, "trust_env": False, "verify": tls}
+    return {"headers": headers, "timeout": CLIENT_TIMEOUT, **trust.httpx_arguments(server.reach)}
 
 
 def _ollama_speaker(host: str, how: dict[str, Any]) -> Speaker:

@@ -144,9 +144,9 @@ def test_one_client_is_opened_for_all_and_can_be_opened_again() -> None:
         reader = UpstreamReader(30)
         server = Server("s", parse(up.url))
         await asyncio.gather(*(reader.get(server, "/", None) for _ in range(5)))
-        client = reader._client
+        (client,) = reader._clients.values()
         await reader.get(server, "/", None)
-        assert reader._client is client
+        assert [*reader._clients.values()] == [client]
         await reader.close()
         await reader.close()
         assert (await reader.get(server, "/", None))[0] == 404
