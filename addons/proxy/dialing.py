@@ -2,8 +2,8 @@
 
     socket -- [TLS to the proxy] -- [the proxy: CONNECT, or nothing] -- [TLS to the server] -- HTTP
 
-1. Through a proxy, a server of https is reached by CONNECT, so that the proxy sees nothing of the request. One of http is
-   asked for by its whole URL (absolute-form, RFC 9112 section 3.2.2; upstream_connection.py): proxies commonly allow
+1. Through a proxy, a server of https is reached by CONNECT, so that the proxy sees nothing of the request. One of http
+   is asked for by its whole URL (absolute-form, RFC 9112 section 3.2.2; upstream_connection.py): proxies commonly allow
    CONNECT to port 443 only (Squid and tinyproxy do as they are installed), and curl and Python ask likewise.
 2. The name in the server's certificate is the host of the configuration: never what a client said (its SNI, its Host).
 3. What fails at the proxy is told in a sentence that names the proxy, without its credentials.
@@ -17,7 +17,7 @@ from typing import Any
 
 from h11._receivebuffer import ReceiveBuffer
 from mitmproxy.addons.tlsconfig import DEFAULT_HOSTFLAGS
-from mitmproxy.connection import Connection, Server
+from mitmproxy.connection import Connection, ConnectionState, Server
 from mitmproxy.net.http import http1
 from mitmproxy.proxy import commands, events, layer, tunnel
 from mitmproxy.proxy.context import Context
@@ -87,16 +87,22 @@ class UpstreamTls(ServerTLSLayer):
         return done, error and tlsfaults.explained(error)
 
     def receive_data(self, data: bytes) -> layer.CommandGenerator[None]:
+        broken = ""
         for command in super().receive_data(data):
             if isinstance(command, commands.Log) and command.message.startswith("TLS Error"):
-                self.conn.alert = tlsfaults.explained(command.message)
+                broken = tlsfaults.explained(command.message)
             yield command
+        if broken and not self.conn.alert:
+            # mitmproxy takes a fatal alert for an end that was told already, and would wait for an answer for ever.
+            self.conn.alert = broken
+            self.conn.state &= ~ConnectionState.CAN_READ
+            yield from self.event_to_child(events.ConnectionClosed(self.conn))
 
 
 def require_name(connection: SSL.Connection, name: str) -> None:
     """Have the other end's certificate be for this name or address. As mitmproxy's TlsConfig does it."""
-    lib: Any = SSL._lib  # type: ignore[attr-defined]
-    param = lib.SSL_get0_param(connection._ssl)  # type: ignore[attr-defined]
+    lib: Any = vars(SSL)["_lib"]  # pyOpenSSL has no door for this
+    param = lib.SSL_get0_param(connection._ssl)
     lib.X509_VERIFY_PARAM_set_hostflags(param, DEFAULT_HOSTFLAGS)
     try:
         address = ipaddress.ip_address(name).packed
@@ -111,6 +117,8 @@ def require_name(connection: SSL.Connection, name: str) -> None:
 
 class ProxyTunnel(tunnel.TunnelLayer):
     """The way through an HTTP proxy. `connect`: ask it for a tunnel; else what is sent is meant for itself."""
+
+    conn: Server
 
     def __init__(self, context: Context, proxy: Proxy, to_proxy: Server, connect: bool) -> None:
         super().__init__(context, tunnel_connection=to_proxy, conn=context.server)
@@ -142,7 +150,7 @@ class ProxyTunnel(tunnel.TunnelLayer):
         self.buf += data
         head = self.buf.maybe_extract_lines()
         if not head:
-            if len(self.buf) > MAX_HEAD or not b"HTTP/"[: len(self.buf)] == bytes(self.buf)[:5]:
+            if len(self.buf) > MAX_HEAD or not b"HTTP/".startswith(bytes(self.buf)[:5]):
                 return False, self._failed("it does not answer as an HTTP proxy does")
             return False, None
         try:

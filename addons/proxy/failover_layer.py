@@ -36,6 +36,7 @@ from switchman.addons.proxy.upstream_connection import is_idle, take_over
 
 MAX_WAYS = 4  # through one proxy, for one client connection: of the five that mitmproxy opens, one stays for the next
 
+
 @dataclass(eq=False)
 class _Opening:
     """A connection being opened, and its deadline."""
@@ -185,7 +186,7 @@ class RoutedHttpLayer(HttpLayer):
         return next((c for c in self.connections if c.connected and event.connection_spec_matches(c)), None)
 
     def _make_room(self, proxy: Proxy) -> layer.CommandGenerator[None]:
-        """Close the oldest idle ways through a proxy: mitmproxy opens five connections to one address, and then waits."""
+        """Close the oldest idle ways through a proxy: mitmproxy opens five connections to one address, then waits."""
         ways = [c for c in self.connections if isinstance(c, Upstream) and c.reach.proxy == proxy]
         for way in [c for c in ways if is_idle(self.connections[c])][: max(0, len(ways) - MAX_WAYS + 1)]:
             yield commands.CloseConnection(socket_of(way))

@@ -60,7 +60,7 @@ def ssl_context(tls: Tls) -> ssl.SSLContext:
         # Python asks for more of a certificate since 3.13 than mitmproxy's connections do: one rule for both.
         context.verify_flags &= ~ssl.VERIFY_X509_STRICT
         if tls.client_cert is not None:
-            context.load_cert_chain(tls.client_cert.path, tls.client_key and tls.client_key.path)
+            context.load_cert_chain(tls.client_cert.path, tls.client_key.path if tls.client_key else None)
     except OSError as error:  # SSLError is one
         raise Untrusted(_changed(tls)) from error
     if not tls.verify:

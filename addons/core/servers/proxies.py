@@ -144,8 +144,8 @@ def failure(proxy: Proxy, reason: str) -> str:
 def refusal(proxy: Proxy, status: int, target: str) -> str:
     """What to tell of a proxy that answered with an error. Its own words are left out: they may hold anything."""
     if status == 407:
-        reason = "it wants a user name and password" if proxy.credentials is None else "it refuses our user and password"
-        return failure(proxy, f"{reason} (407)")
+        reason = "wants a user name and password" if proxy.credentials is None else "refuses our user name and password"
+        return failure(proxy, f"it {reason} (407)")
     known = f"{status} {_phrase(status)}".rstrip()
     if status in (502, 503, 504):
         return failure(proxy, f"it could not reach {target} ({known})")

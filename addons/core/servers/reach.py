@@ -26,7 +26,8 @@ class Proxy:
         """The value of Proxy-Authorization (RFC 7617), or None."""
         if self.credentials is None:
             return None
-        return "Basic " + base64.b64encode(self.credentials.get_secret_value().encode("utf-8", "surrogateescape")).decode()
+        secret = self.credentials.get_secret_value().encode("utf-8", "surrogateescape")
+        return "Basic " + base64.b64encode(secret).decode()
 
     @property
     def url(self) -> str:

@@ -16,7 +16,7 @@ _SENTENCES: tuple[tuple[tuple[str, ...], str], ...] = (
     (("certificate has expired",), "the server's certificate has expired"),
     (("certificate is not yet valid",), "the server's certificate is not valid yet: is this machine's clock right?"),
     (
-        ("hostname mismatch", "ip address mismatch", "hostname, certificate is not valid", "certificate is not valid for"),
+        ("hostname mismatch", "ip address mismatch", "certificate is not valid for"),
         "the server's certificate is for another name than the one in its URL",
     ),
     (

@@ -1,6 +1,6 @@
-"""Securing: gives a connection to an upstream the TLS context that its server's settings ask for (core/servers/reach.py).
+"""Securing: gives a connection to an upstream the TLS context that its server's settings (servers/reach.py) ask for.
 
-Only servers with settings of their own (`tls`, SSL_CERT_FILE, SSL_CERT_DIR) ask; for the others mitmproxy's addon does it.
+Only servers with settings of their own (`tls`, SSL_CERT_FILE, SSL_CERT_DIR) ask; for others mitmproxy's addon does it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 
 class Securing:
-    """Answers `secure_upstream`. Without a context the connection fails: no request goes out less secured than meant."""
+    """Answers `secure_upstream`. Without a context the connection fails: no request goes out less secure than meant."""
 
     async def secure_upstream(self, asked: Asked) -> None:
         try:
