@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from typing import NamedTuple
 
 import httpx
 
@@ -27,6 +28,12 @@ class TooLong(ValueError):
     """The answer is longer than any answer to such a question."""
 
 
+class Answer(NamedTuple):
+    status: int
+    body: bytes
+    location: str  # where a redirect leads; "" for none
+
+
 class UpstreamReader:
     """One HTTP client for each way to servers (core/servers/reach.py), opened when it is first needed, on the event
     loop that needs it.
@@ -45,30 +52,31 @@ class UpstreamReader:
         """Status and body of GET `path` (canonical, as for `join`). Raises what UNREACHABLE names, TooLong, or
         TimeoutError.
         """
-        return await self.ask("GET", server, path, dialect, credentials)
+        answer = await self.ask(server, path, dialect, credentials)
+        return answer.status, answer.body
 
     async def ask(
         self,
-        method: str,
         server: Server,
         path: str,
         dialect: DialectName | None,
         credentials: Credentials = (),
         content: bytes | None = None,
-    ) -> tuple[int, bytes]:
-        """As `get`, with another method. `content` is JSON."""
+    ) -> Answer:
+        """As `get`, with the whole answer. POST, where there is `content`, which is JSON."""
         client = await self._open(server.reach)
         url = f"{server.url.scheme}://{server.url.authority}{join(server.url, path)}"
         headers = _headers(dialect, server, credentials)
         if content is not None:
             headers.append((b"content-type", b"application/json"))
+        method = "GET" if content is None else "POST"
         async with client.stream(method, url, headers=headers, content=content) as response:
             body = bytearray()
             async for piece in response.aiter_bytes():
                 body += piece
                 if len(body) > MAX_BYTES:
                     raise TooLong(f"a list of more than {MAX_BYTES} bytes")
-            return response.status_code, bytes(body)
+            return Answer(response.status_code, bytes(body), response.headers.get("location", ""))
 
     async def close(self) -> None:
         while self._clients:

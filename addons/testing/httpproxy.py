@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from threading import Event, Thread
 from typing import Self
 from urllib.parse import urlsplit
+from weakref import WeakSet
 
 from switchman.addons.testing.wire import parse_head, read_head
 
@@ -56,6 +57,7 @@ class HttpProxy:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping: asyncio.Event | None = None
         self._thread: Thread | None = None
+        self._writers: WeakSet[asyncio.StreamWriter] = WeakSet()
 
     @property
     def url(self) -> str:
@@ -107,8 +109,13 @@ class HttpProxy:
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
+        for writer in self._writers:
+            writer.transport.abort()  # with TLS, close() would wait for the other side
+        for _ in range(5):  # the turns of the loop in which the connections are then let go of
+            await asyncio.sleep(0)
 
     async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.add(writer)
         try:
             head = await read_head(reader)
             if head is not None:
@@ -140,6 +147,7 @@ class HttpProxy:
             far_reader, far_writer = await asyncio.open_connection(host, port)
         except OSError:
             return refuse(writer, 502)
+        self._writers.add(far_writer)
         if connect:
             writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
         else:  # the rest of the connection is for this one server: each request is answered, and no more are taken
