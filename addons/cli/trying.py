@@ -149,9 +149,12 @@ async def _without_list(server: Server, answer: Answer, speaks: DialectName, rea
             return Finding(
                 f"it does not speak {server.dialect}, but {' and '.join(others)}: set `dialect: {others[0]}`"
             )
+    # Where every path is refused without a key, a refusal says nothing of a path.
+    nowhere = await reader.ask(replace(nameless, url=replace(server.url, path="/no-such-place")), PATHS[speaks], speaks)
     for path in _other_places(server.url.path):
         elsewhere = replace(nameless, url=replace(server.url, path=path))
-        if _is_of_llm(await reader.ask(elsewhere, PATHS[speaks], speaks)):
+        found = await reader.ask(elsewhere, PATHS[speaks], speaks)
+        if found.status != nowhere.status and _is_of_llm(found):
             return Finding(f"{fault}; {elsewhere.url} would be right")
     return Finding(fault)
 

@@ -46,8 +46,8 @@ class Certificates:
     def _authorities(self, path: str) -> PemFile:
         file, content = self._read(path)
         try:
-            ssl.create_default_context(cadata=content.decode("ascii", "replace"))
-        except (ssl.SSLError, ValueError):
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=file.path)
+        except OSError:  # SSLError is one
             raise ValueError(f"{file} holds no certificate that can be read; expected PEM{_hint(content)}") from None
         return file
 

@@ -31,16 +31,21 @@ ALPN = (b"http/1.1",)
 MAX_HEAD = 64 * 1024  # bytes of a proxy's answer to CONNECT; they have a few hundred
 
 
-class Upstream(Server):
-    """A connection to a server, and the way it goes. `tunnel`: the one to the proxy, which has the socket.
+class Dialled(Server):
+    """A connection that we open: to a server, or to a proxy.
 
     `alert`: why the other end of TLS gave the connection up; it may say so only after the handshake.
     """
 
-    reach: Reach = DIRECT
     tls_settings: Tls = USUAL
-    tunnel: Server | None = None
     alert: str = ""
+
+
+class Upstream(Dialled):
+    """A connection to a server, and the way it goes. `tunnel`: the one to the proxy, which has the socket."""
+
+    reach: Reach = DIRECT
+    tunnel: Dialled | None = None
 
 
 @dataclass(eq=False)
@@ -62,7 +67,7 @@ class SecureUpstreamHook(commands.StartHook):
 class UpstreamTls(ServerTLSLayer):
     """TLS to a server, or to a proxy. Without settings of its own it is set up by mitmproxy's addon, by its options."""
 
-    conn: Upstream
+    conn: Dialled
 
     def start_handshake(self) -> layer.CommandGenerator[None]:
         if self.conn.tls_settings == USUAL:
@@ -183,7 +188,7 @@ def stack_for(context: Context, address: tuple[str, int], tls: bool, reach: Reac
     server.reach, server.tls_settings = reach, reach.tls
     stack = tunnel.LayerStack()
     if (proxy := reach.proxy) is not None:
-        server.tunnel = to_proxy = Upstream(address=(proxy.host, proxy.port))
+        server.tunnel = to_proxy = Dialled(address=(proxy.host, proxy.port))
         server.via = (proxy.scheme, to_proxy.address)  # type: ignore[assignment]
         if proxy.scheme == "https":
             to_proxy.tls_settings = reach.proxy_tls
@@ -194,7 +199,7 @@ def stack_for(context: Context, address: tuple[str, int], tls: bool, reach: Reac
     return stack
 
 
-def _tls(context: Context, connection: Upstream) -> UpstreamTls:
+def _tls(context: Context, connection: Dialled) -> UpstreamTls:
     assert connection.address
     # A name may end in a dot, but not in a certificate (RFC 6066 section 3).
     connection.sni, connection.alpn_offers = connection.address[0].removesuffix("."), ALPN

@@ -45,6 +45,9 @@ class PemFile:
     path: str
     digest: str
 
+    def __str__(self) -> str:
+        return self.path
+
 
 @dataclass(frozen=True, slots=True)
 class Tls:

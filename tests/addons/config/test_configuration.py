@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import trustme
 
 from switchman.addons.config.configuration import (
     LAST_GOOD,
@@ -287,6 +288,70 @@ def test_a_file_that_is_written_bit_by_bit_ends_in_the_whole(settings: Settings,
             rules.poll() if number % 20 == 0 else None
     rules.poll()
     assert len(rules.current.servers) == 40
+
+
+@pytest.fixture
+def secure(file: Path) -> Path:
+    """Rules that name ca.pem beside them, which is there."""
+    ca = file.with_name("ca.pem")
+    trustme.CA().cert_pem.write_to_path(str(ca))
+    file.write_text("servers: {one: {url: 'https://h1', tls: {ca: ca.pem}}}\n")
+    return ca
+
+
+def test_a_file_of_certificates_that_is_bad_refuses_the_start(settings: Settings, file: Path, secure: Path) -> None:
+    """By its place in the rules."""
+    secure.unlink()
+    with pytest.raises(RulesError) as error:
+        RulesFile(settings)
+    assert str(error.value) == f"{file}:1:46: servers.one.tls.ca: {secure}: there is no such file"
+
+
+def test_a_changed_file_of_certificates_makes_new_rules(settings: Settings, secure: Path) -> None:
+    """Once; where it has become bad, or is gone, the last good rules stay until it is good again."""
+    rules = RulesFile(settings)
+    first = rules.current
+    assert not rules.poll()
+    trustme.CA().cert_pem.write_to_path(str(secure))
+    assert rules.poll() and not rules.poll()
+    second = rules.current
+    assert second.digest == first.digest
+    assert second.servers["one"].reach != first.servers["one"].reach
+    good = secure.read_bytes()
+    secure.write_text("no certificate")
+    assert not rules.poll() and rules.error is not None and "holds no certificate" in rules.error
+    secure.unlink()
+    assert not rules.poll() and "there is no such file" in str(rules.error)
+    assert rules.current is second
+    secure.write_bytes(good)
+    assert not rules.poll()
+    assert rules.error is None and rules.current is second
+
+
+def test_a_file_of_certificates_that_comes_later_is_waited_for(settings: Settings, file: Path, secure: Path) -> None:
+    """Rules that name it are taken when it is there, though they themselves are old by then."""
+    text, content = file.read_text(), secure.read_bytes()
+    file.write_text(ONE)
+    secure.unlink()
+    rules = RulesFile(settings)
+    file.write_text(text)
+    assert not rules.poll() and rules.error is not None
+    assert not rules.poll()
+    secure.write_bytes(content)
+    assert rules.poll() and rules.error is None
+    assert rules.current.servers["one"].url.scheme == "https"
+
+
+def test_the_environment_says_how_servers_are_reached(
+    settings: Settings, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every one of them that does not say itself; and never through the router's own port."""
+    monkeypatch.setenv("HTTP_PROXY", "http://anna:word@proxy.example:3128")
+    reach = load_ruleset(settings).servers["one"].reach
+    assert str(reach.proxy) == "http://proxy.example:3128" and "word" not in repr(reach)
+    monkeypatch.setenv("HTTP_PROXY", f"http://localhost:{settings.listen_port}")
+    found = load_ruleset(settings)
+    assert found.servers["one"].reach.proxy is None and found.warnings[0].file == "HTTP_PROXY"
 
 
 def test_a_summary_counts_with_the_right_plural(settings: Settings) -> None:

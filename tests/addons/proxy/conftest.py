@@ -93,7 +93,8 @@ class Addons:
         attempt = self.x.attempts[-1]
         attempt.held_statuses = attempt.retry_statuses = retries
         attempt.rendered = self.rendered
-        flow.request.host, flow.request.port, flow.request.scheme = server.url.host, server.url.port, "http"
+        flow.request.host, flow.request.port = server.url.host, server.url.port
+        flow.request.scheme = server.url.scheme
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
         assert flow.response is not None
