@@ -39,6 +39,8 @@ _SETTLE_ROUNDS = 4
 # Set by `switchman serve` for its processes: the file in which they keep the rules last in force for each other.
 LAST_GOOD = "SWITCHMAN_LAST_GOOD_RULES"
 
+CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+
 _SECRET_FIELDS = frozenset({"jwt_secret", "database_url", "default_upstream"})  # a URL may hold a password
 
 Signature = tuple[int, int, int, int]  # mtime_ns, ctime_ns, size, inode
@@ -97,7 +99,10 @@ def _first_text(file: Path, must_exist: bool) -> str:
 
 
 def _parse(text: str, file: Path, settings: Settings, certificates: Certificates) -> Ruleset:
-    return parse_ruleset(text, str(file), settings, os.environ, well_known(), certificates, settings.listen_port)
+    # In the environment a name is taken from where we are, in the file from where that is.
+    named = {name: os.path.abspath(path) for name in CERTIFICATES if (path := os.environ.get(name, "").strip())}
+    env = {**os.environ, **named}
+    return parse_ruleset(text, str(file), settings, env, well_known(), certificates, settings.listen_port)
 
 
 def _read(file: Path) -> str | None:
@@ -148,8 +153,9 @@ class RulesFile:
             self._keep(text)
         elif (self._seen is not None or kept) and self._reload(self._seen, logging.WARNING):
             return  # a mere warning, as mitmproxy ends a process that logs an error while it starts
-        for warning in self.current.warnings:
-            logger.warning("%s", warning)
+        if self._copy is None:  # else `serve` has said them, once for all of its processes
+            for warning in self.current.warnings:
+                logger.warning("%s", warning)
 
     def poll(self) -> bool:
         """Look at the file, and load it if it or a file of certificates changed. True when `current` was replaced.

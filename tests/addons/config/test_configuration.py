@@ -256,6 +256,17 @@ def test_warnings_are_logged_when_rules_are_taken(
     ]
 
 
+def test_warnings_are_not_repeated_by_each_process_of_serve(
+    settings: Settings, file: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Which has said them before it starts any."""
+    monkeypatch.setenv(LAST_GOOD, str(tmp_path / "kept.yaml"))
+    file.write_text("servers: {}\nmodels: {nowhere/m: {}}\n")
+    for _ in range(2):
+        assert RulesFile(settings).current.warnings
+    assert "nowhere" not in caplog.text
+
+
 def test_many_threads_may_poll_and_read(settings: Settings, file: Path) -> None:
     """One of them reloads; readers see whole rulesets, before or after."""
     rules = RulesFile(settings)
@@ -352,6 +363,20 @@ def test_the_environment_says_how_servers_are_reached(
     monkeypatch.setenv("HTTP_PROXY", f"http://localhost:{settings.listen_port}")
     found = load_ruleset(settings)
     assert found.servers["one"].reach.proxy is None and found.warnings[0].file == "HTTP_PROXY"
+
+
+def test_names_in_the_environment_are_taken_from_where_we_are(
+    settings: Settings, file: Path, secure: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As curl and Python take them; those in the file are taken from there."""
+    (here := tmp_path / "here").mkdir()
+    secure.rename(here / "env.pem")
+    file.write_text("servers: {one: 'https://h1'}")
+    monkeypatch.chdir(here)
+    monkeypatch.setenv("SSL_CERT_FILE", "env.pem")
+    monkeypatch.setenv("SSL_CERT_DIR", ".")
+    tls = load_ruleset(settings).servers["one"].reach.tls
+    assert tls.ca is not None and (tls.ca.path, tls.ca_dir) == (str(here / "env.pem"), str(here))
 
 
 def test_a_summary_counts_with_the_right_plural(settings: Settings) -> None:
