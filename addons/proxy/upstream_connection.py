@@ -37,6 +37,7 @@ from mitmproxy.proxy.layers.http._http1 import Http1Client
 from switchman.addons.core.request.hopbyhop import end_to_end
 from switchman.addons.core.servers.proxies import refusal
 from switchman.addons.core.servers.reach import Proxy
+from switchman.addons.core.servers.urls import BaseURL
 from switchman.addons.core.streams.decoding import Decoder, Undecodable, decoder_for
 from switchman.addons.proxy.dialing import Upstream
 
@@ -173,7 +174,7 @@ def for_proxy(request: http.Request, proxy: Proxy) -> http.Request:
     data, headers = request.data, request.headers.copy()
     if proxy.authorization:
         headers["proxy-authorization"] = proxy.authorization
-    authority = headers.get("host", "") or f"{data.host}:{data.port}"
+    authority = BaseURL("http", data.host, data.port).authority  # whatever `host` the rules set: that is for the server
     return http.Request(
         data.host, data.port, data.method, data.scheme, authority.encode(), data.path, data.http_version, headers,
         None, None, data.timestamp_start, None,

@@ -307,15 +307,19 @@ def test_model_lists_and_probes_go_the_same_way(start: Any, secure: FakeUpstream
         assert set(company.lines) == {f"CONNECT {NAME}:443"}
 
 
-def test_a_proxy_may_speak_tls_itself(start: Any, secure: FakeUpstream, files: Path, authority: trustme.CA) -> None:
-    """TLS within TLS; what the proxy's certificate is held to, SSL_CERT_FILE says."""
-    with HttpProxy(SAID, hosts={NAME: ("127.0.0.1", secure.port)}, tls=serving(authority, "127.0.0.1")) as company:
+def test_a_proxy_may_speak_tls_itself(
+    start: Any, hosts: dict[str, tuple[str, int]], files: Path, authority: trustme.CA
+) -> None:
+    """TLS within TLS, and plain requests within TLS; the proxy's certificate is held to what SSL_CERT_FILE says."""
+    with HttpProxy(SAID, hosts=hosts, tls=serving(authority, "127.0.0.1")) as company:
         way = company.url.replace("://", f"://{USER}@")
-        env = {"HTTPS_PROXY": way, "SSL_CERT_FILE": str(files / "ca.pem")}
-        proxy = start(f"servers: {{far: 'https://{NAME}'}}\n", env)
+        env = {"ALL_PROXY": way, "SSL_CERT_FILE": str(files / "ca.pem")}
+        proxy = start(f"servers: {{far: 'https://{NAME}', plain: 'http://plain.company.test'}}\n", env)
         assert content(proxy, "far/m") == content(proxy, "far/m", stream=True) == "Secure."
+        assert content(proxy, "plain/m") == content(proxy, "plain/m", stream=True) == "Plain."
         proxy.wait_output("far speaks openai")
-        assert set(company.lines) == {f"CONNECT {NAME}:443"}
+        asked = {f"CONNECT {NAME}:443", "POST http://plain.company.test/v1/chat/completions"}
+        assert {line for line in company.lines if not line.startswith("GET ")} == asked
 
 
 def test_the_servers_name_is_the_configurations_not_the_clients(

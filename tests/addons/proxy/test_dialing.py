@@ -79,6 +79,16 @@ def test_a_connection_that_went_another_way_is_not_used(served: Any, other: Reac
     assert len(play.opened) == 2
 
 
+def test_the_whole_url_is_the_servers_whatever_the_host_is(served: Any) -> None:
+    """The rules may set a Host for the server; the proxy has to go to the server's address."""
+    play = served("http://far/v1", reach=Reach(PROXY))
+    play.addons.after = lambda request: request.headers.update({"host": "other"})
+    play.asks()
+    play.connects()
+    assert play.to_server.startswith(b"POST http://far/v1/chat/completions HTTP/1.1\r\n")
+    assert b"\r\nHost: other\r\n" in play.to_server
+
+
 def test_a_407_is_the_proxys(served: Any) -> None:
     """A failed attempt, and nothing of it goes to the client."""
     play = served("http://far/v1", reach=Reach(PROXY))
