@@ -16,6 +16,7 @@ from switchman.addons.hooks.outbound.learning import Learning
 from switchman.addons.hooks.outbound.probing import Probing
 from switchman.addons.hooks.outbound.processing import Processing
 from switchman.addons.hooks.outbound.rewriting import Rewriting
+from switchman.addons.hooks.outbound.securing import Securing
 from switchman.addons.hooks.outbound.streaming import Streaming
 from switchman.addons.hooks.recording.recording import Recording
 from switchman.addons.hooks.recording.underway import Underway
@@ -68,6 +69,7 @@ def assemble() -> list[object]:
         Judging(runtime),
         Learning(runtime),
         Failover(runtime, rewriting),
+        Securing(),
         Sticking(chain),
         Keeping(runtime, semantic),
         Recording(runtime),

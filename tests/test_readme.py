@@ -24,7 +24,7 @@ from flask import Flask
 
 from switchman.addons.cli.semantic import _parser as semantic_parser
 from switchman.addons.cli.serve import _parser as serve_parser
-from switchman.addons.config.configuration import well_known
+from switchman.addons.config.configuration import CERTIFICATES, well_known
 from switchman.addons.config.settings import Settings
 from switchman.addons.core.decision import stickiness
 from switchman.addons.core.request.features import features_of
@@ -133,7 +133,7 @@ def test_the_table_of_variables_is_that_of_the_settings() -> None:
 def test_every_variable_that_is_named_is_there() -> None:
     """Settings, the presets' keys, and a few that others read."""
     known = {name.upper() for name in Settings.model_fields} | {preset.api_key_env for preset in well_known().values()}
-    known |= {"HTTPS_PROXY", "RECORDED_STREAMS"}
+    known |= {"HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY", *CERTIFICATES, "RECORDED_STREAMS"}
     known |= {"AUTH_WHEN_PROXIED", "ALWAYS_AUTH"}  # values of WEBUI_SECURITY
     named = {name for text in DOCS.values() for name in re.findall(r"`([A-Z][A-Z0-9]*_[A-Z0-9_]+)[`=]", text)}
     assert named - known == set()

@@ -1,4 +1,4 @@
-"""`switchman check [FILE]`: checks whether a rules file is good, and likely to be what was meant."""
+"""`switchman check [FILE]`: checks whether a rules file is good, and likely to be what was meant; tries each server."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import argparse
 import asyncio
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from switchman.addons.cli.trying import Finding, servers_of, try_all
 from switchman.addons.config.configuration import SettingsError, load_ruleset, load_settings, summary
 from switchman.addons.core.decision.decide import known_target
 from switchman.addons.core.routes.routes import Instance
@@ -18,18 +19,17 @@ from switchman.addons.core.rules.rulesfile import json_schema
 from switchman.addons.core.servers.credentials import is_on_own_network, source
 from switchman.addons.core.servers.dialectsigns import Dialects
 from switchman.addons.core.servers.servers import Server
-from switchman.addons.hooks.outbound.probing import probe, undeclared
-from switchman.addons.state.upstream_reader import UpstreamReader
-
-PROBE_SECONDS = 2.0  # for all servers together, as they are asked in parallel
 
 
 def run(args: list[str]) -> int:
-    """Check the file, or ROUTES_CONFIG. Prints OK and a summary, or every fault; returns 0, or 1 for errors."""
+    """Check the file, or ROUTES_CONFIG. Prints OK and a summary, or every fault; then what is wrong with servers.
+
+    Returns 0, or 1 where the file has faults, or a server cannot be used as it stands.
+    """
     parser = argparse.ArgumentParser(prog="switchman check", description=__doc__)
     parser.add_argument("file", nargs="?", help="rules file, YAML or JSON (default: ROUTES_CONFIG, routes.yaml)")
     parser.add_argument("--schema", action="store_true", help="print the JSON schema of rules files, and do no more")
-    parser.add_argument("--offline", action="store_true", help="do not ask servers without `dialect:` what they speak")
+    parser.add_argument("--offline", action="store_true", help="do not try the servers: look at the file only")
     options = parser.parse_args(args)
     if options.schema:
         print(json.dumps(json_schema(), indent=2))
@@ -43,17 +43,23 @@ def run(args: list[str]) -> int:
         return _failed([str(problem) for problem in error.problems])
     for warning in rules.warnings:
         print(f"{warning} (warning)")
-    _print_summary(rules, {} if options.offline else asyncio.run(_found(rules)))
-    return 0
+    found = {} if options.offline else asyncio.run(try_all(servers_of(rules)))
+    _print_summary(rules, {server: finding.dialects for server, finding in found.items()})
+    return _print_findings(found)
 
 
-async def _found(rules: Ruleset) -> dict[Server, Dialects | None]:
-    servers = [server for server in undeclared(rules) if server in rules.upstreams]
-    reader = UpstreamReader(PROBE_SECONDS)
-    try:
-        return await probe(servers, reader, PROBE_SECONDS)
-    finally:
-        await reader.close()
+def _print_findings(found: Mapping[Server, Finding]) -> int:
+    """What was found out of servers that can be used goes to stdout, the others to stderr."""
+    for server, finding in found.items():
+        if not finding.fault:
+            way = f", through the proxy {server.reach.proxy}" if server.reach.proxy else ""
+            print(f"  tried {server.name}: {finding.note}{way}")
+    faults = {server.name: finding.fault for server, finding in found.items() if finding.fault}
+    for name, fault in faults.items():
+        print(f"{name}: {fault}", file=sys.stderr)
+    if faults:
+        print(f"{len(faults)} server{'s' if len(faults) > 1 else ''} of {len(found)} cannot be used", file=sys.stderr)
+    return 1 if faults else 0
 
 
 def _speaks(server: Server, found: dict[Server, Dialects | None]) -> str:

@@ -20,11 +20,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from switchman.addons.config.certificates import Certificates
 from switchman.addons.config.settings import Settings
 from switchman.addons.core.request.tasktype import TaskRules
 from switchman.addons.core.rules.presets import Presets, parse_presets
 from switchman.addons.core.rules.problems import Problem, RulesError
 from switchman.addons.core.rules.ruleset import Ruleset, parse_ruleset
+from switchman.addons.core.servers.reach import Reach
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +38,8 @@ _SETTLE_ROUNDS = 4
 
 # Set by `switchman serve` for its processes: the file in which they keep the rules last in force for each other.
 LAST_GOOD = "SWITCHMAN_LAST_GOOD_RULES"
+
+CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
 _SECRET_FIELDS = frozenset({"jwt_secret", "database_url", "default_upstream"})  # a URL may hold a password
 
@@ -84,7 +88,7 @@ def load_task_rules() -> TaskRules:
 def load_ruleset(settings: Settings, path: str | Path | None = None) -> Ruleset:
     """The rules of `path`, which must be there, or of ROUTES_CONFIG, which may be missing. Raises RulesError."""
     file = Path(settings.routes_config if path is None else path)
-    return _parse(_first_text(file, must_exist=path is not None), file, settings)
+    return _parse(_first_text(file, must_exist=path is not None), file, settings, Certificates(file.parent))
 
 
 def _first_text(file: Path, must_exist: bool) -> str:
@@ -94,8 +98,11 @@ def _first_text(file: Path, must_exist: bool) -> str:
     return text or ""
 
 
-def _parse(text: str, file: Path, settings: Settings) -> Ruleset:
-    return parse_ruleset(text, str(file), settings, os.environ, well_known())
+def _parse(text: str, file: Path, settings: Settings, certificates: Certificates) -> Ruleset:
+    # In the environment a name is taken from where we are, in the file from where that is.
+    named = {name: os.path.abspath(path) for name in CERTIFICATES if (path := os.environ.get(name, "").strip())}
+    env = {**os.environ, **named}
+    return parse_ruleset(text, str(file), settings, env, well_known(), certificates, settings.listen_port)
 
 
 def _read(file: Path) -> str | None:
@@ -136,20 +143,23 @@ class RulesFile:
         self.path = Path(settings.routes_config)
         self._copy = Path(copy) if (copy := os.environ.get(LAST_GOOD)) else None
         self._polling = threading.Lock()
+        self._beside: dict[Path, Signature | None] = {}  # the files of certificates that the rules name
         self._seen = self._signature()  # before reading: what is written meanwhile is seen as new by the next poll
         self.error, self.problems = None, ()
         kept = _read(self._copy) if self._copy is not None else None
         text = _first_text(self.path, must_exist=False) if kept is None else kept
-        self.current = _parse(text, self.path, settings)
+        self.current = self._parse(text)
         if kept is None:
             self._keep(text)
         elif (self._seen is not None or kept) and self._reload(self._seen, logging.WARNING):
             return  # a mere warning, as mitmproxy ends a process that logs an error while it starts
-        for warning in self.current.warnings:
-            logger.warning("%s", warning)
+        if self._copy is None:  # else `serve` has said them, once for all of its processes
+            for warning in self.current.warnings:
+                logger.warning("%s", warning)
 
     def poll(self, anyway: bool = False) -> bool:
-        """Look at the file, and load it if it changed, or `anyway`. True when `current` was replaced.
+        """Look at the file, and load it if it or a file of certificates changed, or `anyway`. True when `current` was
+        replaced.
 
         Takes up to a fifth of a second while a file is being written, so it does not belong on an event loop.
         Never raises: what is wrong goes to `error` and to the log, once for each state of the file.
@@ -158,7 +168,8 @@ class RulesFile:
             return False  # another thread is at it
         try:
             signature = self._signature()
-            if signature == self._seen and not anyway:
+            same = signature == self._seen and all(_signature(file) == seen for file, seen in self._beside.items())
+            if same and not anyway:
                 return False
             signature = self._settled(signature)
             self._seen = signature
@@ -174,11 +185,11 @@ class RulesFile:
             if not text.strip() and self.current.digest:
                 # An editor that truncates before it writes looks like this; nobody empties a file to be rid of rules.
                 raise RulesError([Problem(str(self.path), 0, 0, "", "the file is empty")])
-            fresh = _parse(text, self.path, self._settings)
+            fresh = self._parse(text)
         except RulesError as error:
             self._refuse(error, level)
             return False
-        same = fresh.digest == self.current.digest
+        same = fresh.digest == self.current.digest and _reaches(fresh) == _reaches(self.current)
         self.error, self.problems = None, ()
         if same:
             logger.info("%s: read again, and it says the same", self.path)
@@ -189,6 +200,15 @@ class RulesFile:
         for warning in fresh.warnings:
             logger.warning("%s", warning)
         return True
+
+    def _parse(self, text: str) -> Ruleset:
+        certificates = Certificates(self.path.parent)
+        before = {file: _signature(file) for file in self._beside}
+        try:
+            return _parse(text, self.path, self._settings, certificates)
+        finally:
+            # As they were before they were read, where that is known: what is written meanwhile is seen as new.
+            self._beside = {file: before.get(file, _signature(file)) for file in certificates.looked_at}
 
     def _keep(self, text: str) -> None:
         """Leave the rules in force for a process that is started while the file is bad."""
@@ -221,12 +241,21 @@ class RulesFile:
         return signature
 
     def _signature(self) -> Signature | None:
-        """What tells one state of the file from the next, also within one second and at the same size."""
-        try:
-            found = self.path.stat()
-        except OSError:
-            return None
-        return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino
+        return _signature(self.path)
+
+
+def _signature(file: Path) -> Signature | None:
+    """What tells one state of a file from the next, also within one second and at the same size."""
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino
+
+
+def _reaches(rules: Ruleset) -> dict[str, Reach]:
+    arbiter = (rules.arbiter.server,) if rules.arbiter else ()
+    return {server.name: server.reach for server in (*rules.upstreams, rules.default, *arbiter)}
 
 
 def summary(rules: Ruleset) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from math import inf
 
 from mitmproxy import http
+from mitmproxy.connection import Connection
 from mitmproxy.net.http.validate import validate_headers
 from mitmproxy.proxy import commands
 from mitmproxy.proxy.layers.http import GetHttpConnection
@@ -13,8 +14,11 @@ from mitmproxy.proxy.layers.http._events import HttpEvent
 
 from switchman.addons.core.dialects.neutral.form import Failed
 from switchman.addons.core.servers.deadlines import NOT_CONNECTED
+from switchman.addons.core.servers.proxies import is_failure
+from switchman.addons.core.servers.reach import DIRECT, Reach
 from switchman.addons.core.servers.retry import FailureKind
 from switchman.addons.core.servers.scarcity import is_scarcity
+from switchman.addons.proxy.dialing import Upstream
 
 
 @dataclass(eq=False)
@@ -58,13 +62,25 @@ class RouterStops(HttpEvent):
 
 @dataclass(eq=False)
 class Connect(GetHttpConnection):
-    """GetHttpConnection with a deadline, `timeout` seconds from now. `fresh`: take none that was used before."""
+    """GetHttpConnection with a deadline, `timeout` seconds from now. `fresh`: take none that was used before.
+
+    `reach` is the way to the server: a connection that went another way, or is held to other certificates, will not do.
+    """
 
     timeout: float = inf
     fresh: bool = False
+    reach: Reach = DIRECT
 
     def __hash__(self) -> int:
         return id(self)
+
+    def connection_spec_matches(self, connection: Connection) -> bool:
+        return (
+            isinstance(connection, Upstream)
+            and self.address == connection.address
+            and self.tls == connection.tls
+            and self.reach == connection.reach
+        )
 
 
 def classify_connect_error(message: str) -> FailureKind:
@@ -73,6 +89,8 @@ def classify_connect_error(message: str) -> FailureKind:
         return "local"
     if NOT_CONNECTED in message:
         return "timeout"
+    if is_failure(message):
+        return "connect"
     text = message.lower()
     if any(sign in text for sign in ("tls", "ssl", "certificate", "handshake")):
         return "tls"

@@ -18,17 +18,23 @@ from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import (
     GetHttpConnection,
+    GetHttpConnectionCompleted,
+    HttpClient,
     HttpLayer,
     HTTPMode,
     RegisterHttpConnection,
 )
 
 from switchman.addons.core.servers.deadlines import not_connected
+from switchman.addons.core.servers.reach import Proxy
 from switchman.addons.proxy.attempt import Connect, DeadlineExpired, RouterStops
 from switchman.addons.proxy.client_connection import RoutedServer
+from switchman.addons.proxy.dialing import Upstream, socket_of, stack_for
 from switchman.addons.proxy.interruptions import EARLY
 from switchman.addons.proxy.stream import RoutedStream
-from switchman.addons.proxy.upstream_connection import take_over
+from switchman.addons.proxy.upstream_connection import is_idle, take_over
+
+MAX_WAYS = 4  # through one proxy, for one client connection: of the five that mitmproxy opens, one stays for the next
 
 
 @dataclass(eq=False)
@@ -104,9 +110,14 @@ class RoutedHttpLayer(HttpLayer):
     def _forget(self, connection: Connection) -> None:
         """Remove a closed server connection; stock mitmproxy would keep it and answer from its error."""
         if connection is not self.context.client and connection.state is ConnectionState.CLOSED:
-            self.connections.pop(connection, None)
-            self.used.discard(connection)
-            self.opening.pop(connection, None)
+            for gone in [c for c in self.connections if socket_of(c) is connection]:
+                self._drop(gone)
+
+    def _drop(self, connection: Connection) -> None:
+        for gone in (connection, socket_of(connection)):
+            self.connections.pop(gone, None)
+            self.used.discard(gone)
+            self.opening.pop(gone, None)
 
     def _arm(self) -> layer.CommandGenerator[None]:
         """Set one timer for the earliest deadline; a later deadline waits for the timer that is already set."""
@@ -136,8 +147,10 @@ class RoutedHttpLayer(HttpLayer):
         self.opening.pop(opening.connection, None)
         if opening.connection not in self.waiting_for_establishment:
             return
-        yield commands.CloseConnection(opening.connection)
+        yield commands.CloseConnection(socket_of(opening.connection))
         message = not_connected(opening.timeout)
+        if isinstance(opening.connection, Upstream) and (proxy := opening.connection.reach.proxy) is not None:
+            message += f" through the proxy {proxy}"
         yield from self.register_connection(RegisterHttpConnection(opening.connection, message))
 
     def make_stream(self, stream_id: int) -> layer.CommandGenerator[None]:
@@ -149,24 +162,45 @@ class RoutedHttpLayer(HttpLayer):
         if not isinstance(event, Connect):
             yield from super().get_connection(event, reuse=reuse)
             return
-        known = set(self.waiting_for_establishment)
-        # The first command of a new connection blocks its layer, so by the time super() returns it is only waiting.
-        opened = super().get_connection(event, reuse=reuse and not event.fresh)
-        yield from opened
-        for connection in self.waiting_for_establishment.keys() - known:
+        if reuse and not event.fresh and (known := self._known(event)) is not None:
+            stream = self.command_sources.pop(event)
+            yield from self.event_to_child(stream, GetHttpConnectionCompleted(event, (known, None)))
+            return
+        if event.reach.proxy is not None:
+            yield from self._make_room(event.reach.proxy)
+        context = self.context.fork()
+        stack = stack_for(context, event.address, event.tls, event.reach)
+        stack /= HttpClient(context)
+        connection = context.server
+        self.connections[connection] = stack[0]
+        self.waiting_for_establishment[connection].append(event)
+        # The first command of a new connection blocks its layer, so by the time this returns it is only waiting.
+        yield from self.event_to_child(stack[0], events.Start())
+        if connection in self.waiting_for_establishment:
             due = self.clock() + event.timeout
             self.opening[connection] = _Opening(connection, due, event.timeout)
             self.watch(due)
+
+    def _known(self, event: Connect) -> Connection | None:
+        """A connection that stands, and will do. Each request has one of its own while it runs."""
+        return next((c for c in self.connections if c.connected and event.connection_spec_matches(c)), None)
+
+    def _make_room(self, proxy: Proxy) -> layer.CommandGenerator[None]:
+        """Close the oldest idle ways through a proxy: mitmproxy opens five connections to one address, then waits."""
+        ways = [c for c in self.connections if isinstance(c, Upstream) and c.reach.proxy == proxy]
+        for way in [c for c in ways if is_idle(self.connections[c])][: max(0, len(ways) - MAX_WAYS + 1)]:
+            yield commands.CloseConnection(socket_of(way))
+            self._drop(way)
 
     def register_connection(self, command: RegisterHttpConnection) -> layer.CommandGenerator[None]:
         self.opening.pop(command.connection, None)
         if command.connection not in self.waiting_for_establishment:
             # Given up before; if it opened after all, nobody wants it.
             if not command.err:
-                yield commands.CloseConnection(command.connection)
+                yield commands.CloseConnection(socket_of(command.connection))
             return
         if not command.err and (handler := self.connections.get(command.connection)) is not None:
             yield from take_over(handler)
         yield from super().register_connection(command)
         if command.err:
-            self.connections.pop(command.connection, None)
+            self._drop(command.connection)

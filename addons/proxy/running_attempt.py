@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,9 @@ from mitmproxy.proxy.layers.http._events import (
     RequestTrailers,
 )
 
+from switchman.addons.core.servers.reach import Proxy, Reach
 from switchman.addons.core.servers.retry import FailureKind
+from switchman.addons.core.servers.servers import Server
 from switchman.addons.flow.exchange import Exchange, exchange
 from switchman.addons.flow.refusal import refusal
 from switchman.addons.proxy.attempt import (
@@ -76,10 +79,11 @@ class RunningAttempt:
         connection, err = yield Connect(
             (request.host, request.port),
             request.scheme == "https",
-            stream.flow.server_conn.via,
+            None,  # what `reach` says takes its place
             "tcp",
             timeout=stream.deadlines.connect_left(now),
             fresh=fresh,
+            reach=self._reach(server),
         )
         if (yield from stream.check_killed(True)):
             return
@@ -90,6 +94,13 @@ class RunningAttempt:
         if (yield from self._send(request, connection)):
             stream.deadlines.await_answer(stream.clock())
             stream.watch()
+
+    def _reach(self, server: Server) -> Reach:
+        """The server's own; `mitmdump --mode upstream:...` names the proxy of those that have none."""
+        via = self._layer.context.server.via
+        if via is None or server.reach.proxy is not None:
+            return server.reach
+        return replace(server.reach, proxy=Proxy(via[0], via[1][0], via[1][1]))
 
     def _send(self, request: http.Request, connection: Connection) -> layer.CommandGenerator[bool]:
         """Send the request. False where that failed at once, and the stream has dealt with it."""

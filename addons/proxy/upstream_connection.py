@@ -21,14 +21,25 @@ import h11
 from h11._readers import ChunkedReader
 from h11._receivebuffer import ReceiveBuffer
 from mitmproxy import http
+from mitmproxy.connection import Connection
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.layers.http import HttpClient
 from mitmproxy.proxy.layers.http._base import ReceiveHttp
-from mitmproxy.proxy.layers.http._events import ErrorCode, ResponseHeaders, ResponseProtocolError
+from mitmproxy.proxy.layers.http._events import (
+    ErrorCode,
+    HttpEvent,
+    RequestHeaders,
+    ResponseHeaders,
+    ResponseProtocolError,
+)
 from mitmproxy.proxy.layers.http._http1 import Http1Client
 
 from switchman.addons.core.request.hopbyhop import end_to_end
+from switchman.addons.core.servers.proxies import refusal
+from switchman.addons.core.servers.reach import Proxy
+from switchman.addons.core.servers.urls import BaseURL
 from switchman.addons.core.streams.decoding import Decoder, Undecodable, decoder_for
+from switchman.addons.proxy.dialing import Upstream
 
 MAX_HEAD = 1024 * 1024  # bytes; servers allow themselves a few kilobytes
 INTERIM = re.compile(rb"HTTP/1\.[01] 1(?!01)")  # 101 is final: it switches protocols
@@ -84,6 +95,22 @@ class RoutedClient(Http1Client):
 
     decoder: Decoder | None = None  # of the answer that is being read
 
+    def send(self, event: HttpEvent) -> layer.CommandGenerator[None]:
+        if isinstance(event, RequestHeaders) and (proxy := asked_proxy(self.conn)) is not None:
+            event = RequestHeaders(event.stream_id, for_proxy(event.request, proxy), event.end_stream)
+        yield from super().send(event)
+
+    def _handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
+        for command in super()._handle_event(event):
+            if (
+                isinstance(command, ReceiveHttp)
+                and isinstance(command.event, ResponseProtocolError)
+                and isinstance(self.conn, Upstream)
+                and self.conn.alert
+            ):
+                command.event.message = self.conn.alert
+            yield command
+
     def read_headers(self, event: events.ConnectionEvent) -> layer.CommandGenerator[None]:
         if isinstance(event, events.DataReceived) and self.request:
             while INTERIM.match(bytes(self.buf)):
@@ -100,6 +127,12 @@ class RoutedClient(Http1Client):
         for command in super().read_headers(event):
             if isinstance(command, ReceiveHttp) and isinstance(command.event, ResponseHeaders):
                 head = command.event
+                if head.response.status_code == 407 and (proxy := asked_proxy(self.conn)) is not None:
+                    yield commands.CloseConnection(self.conn)
+                    message = refusal(proxy, 407, "")
+                    yield ReceiveHttp(ResponseProtocolError(head.stream_id, message, ErrorCode.GENERIC_SERVER_ERROR))
+                    self.state = self.done
+                    return
                 head.response = relayed(head.response, head.end_stream)
                 self.decoder = None if head.end_stream else self._take_coding(head.response)
             yield command
@@ -131,6 +164,23 @@ class RoutedClient(Http1Client):
             self.state = self.done
 
 
+def asked_proxy(connection: Connection) -> Proxy | None:
+    """The proxy that requests on this connection are meant for; None where they are for the server."""
+    return None if connection.tls or not isinstance(connection, Upstream) else connection.reach.proxy
+
+
+def for_proxy(request: http.Request, proxy: Proxy) -> http.Request:
+    """The head in absolute-form, with the proxy's credentials. The flow's request, which is kept, has neither."""
+    data, headers = request.data, request.headers.copy()
+    if proxy.authorization:
+        headers["proxy-authorization"] = proxy.authorization
+    authority = BaseURL("http", data.host, data.port).authority  # whatever `host` the rules set: that is for the server
+    return http.Request(
+        data.host, data.port, data.method, data.scheme, authority.encode(), data.path, data.http_version, headers,
+        None, None, data.timestamp_start, None,
+    )  # fmt: skip
+
+
 def relayed(response: http.Response, is_empty: bool) -> http.Response:
     """The head as it goes on: itself, where it says nothing of its own connection; else a copy."""
     headers = response.headers
@@ -158,12 +208,25 @@ def take_over(handler: layer.Layer) -> layer.CommandGenerator[None]:
 
     To be called before the first request goes out on it; HTTP/2 connections are left as they are.
     """
-    end: Any = handler
-    while end is not None and not isinstance(end, HttpClient):
-        end = getattr(end, "child_layer", None)
+    end = _client(handler)
     if end is None or type(end.child_layer) is not Http1Client:
         return
     ours = RoutedClient(end.context)
     end.child_layer = ours
     end._handle_event = ours.handle_event
     yield from ours.handle_event(events.Start())
+
+
+def is_idle(handler: layer.Layer) -> bool:
+    """Does no request run on a connection with this handler? One that is not taken over is not known to be idle."""
+    end = _client(handler)
+    ours = getattr(end, "child_layer", None)
+    return isinstance(ours, RoutedClient) and ours.stream_id is None
+
+
+def _client(handler: layer.Layer) -> Any:
+    """The HttpClient at the end of a connection's layers, or None."""
+    end: Any = handler
+    while end is not None and not isinstance(end, HttpClient):
+        end = getattr(end, "child_layer", None)
+    return end

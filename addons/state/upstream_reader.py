@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
+from typing import NamedTuple
 
 import httpx
 
 from switchman.addons.core.request.call import DialectName
 from switchman.addons.core.servers.addressing import address, is_azure
 from switchman.addons.core.servers.credentials import header_for
+from switchman.addons.core.servers.reach import Reach
 from switchman.addons.core.servers.servers import Server
+from switchman.addons.state import trust
 
+MAX_CLIENTS = 64  # of as many ways to servers; most rules have one or two
 MAX_BYTES = 8 * 1024 * 1024  # the largest known answer, OpenRouter's list, has under 1 MB
 ANTHROPIC_VERSION = "2023-06-01"
 
@@ -24,15 +29,22 @@ class TooLong(ValueError):
     """The answer is longer than any answer to such a question."""
 
 
+class Answer(NamedTuple):
+    status: int
+    body: bytes
+    location: str  # where a redirect leads; "" for none
+
+
 class UpstreamReader:
-    """One HTTP client, opened when it is first needed, on the event loop that needs it.
+    """One HTTP client for each way to servers (core/servers/reach.py), opened when it is first needed, on the event
+    loop that needs it.
 
     `timeout`: seconds for each step of a request; a caller that needs a bound for all of it sets one around the call.
     """
 
     def __init__(self, timeout: float) -> None:
         self._timeout = timeout
-        self._client: httpx.AsyncClient | None = None
+        self._clients: OrderedDict[Reach, httpx.AsyncClient] = OrderedDict()
         self._opening = asyncio.Lock()
 
     async def get(
@@ -41,29 +53,46 @@ class UpstreamReader:
         """Status and body of GET `path` (canonical, as for `join`). Raises what UNREACHABLE names, TooLong, or
         TimeoutError.
         """
-        client = await self._open()
+        answer = await self.ask(server, path, dialect, credentials)
+        return answer.status, answer.body
+
+    async def ask(
+        self,
+        server: Server,
+        path: str,
+        dialect: DialectName | None,
+        credentials: Credentials = (),
+        content: bytes | None = None,
+    ) -> Answer:
+        """As `get`, with the whole answer. POST, where there is `content`, which is JSON."""
+        client = await self._open(server.reach)
         url = f"{server.url.scheme}://{server.url.authority}{address(server, path)}"
-        async with client.stream("GET", url, headers=_headers(dialect, server, credentials)) as response:
+        headers = _headers(dialect, server, credentials)
+        if content is not None:
+            headers.append((b"content-type", b"application/json"))
+        method = "GET" if content is None else "POST"
+        async with client.stream(method, url, headers=headers, content=content) as response:
             body = bytearray()
             async for piece in response.aiter_bytes():
                 body += piece
                 if len(body) > MAX_BYTES:
                     raise TooLong(f"a list of more than {MAX_BYTES} bytes")
-            return response.status_code, bytes(body)
+            return Answer(response.status_code, bytes(body), response.headers.get("location", ""))
 
     async def close(self) -> None:
-        if self._client is not None:
-            await self._client.aclose()
-            self._client = None
+        while self._clients:
+            await self._clients.popitem()[1].aclose()
 
-    async def _open(self) -> httpx.AsyncClient:
+    async def _open(self, reach: Reach) -> httpx.AsyncClient:
         async with self._opening:
-            if self._client is None:
-                # Reading the certificates takes tens of milliseconds, which the event loop does not have. No
-                # environment: HTTPS_PROXY may well name this very router.
-                tls = await asyncio.to_thread(httpx.create_ssl_context, trust_env=False)
-                self._client = httpx.AsyncClient(verify=tls, trust_env=False, timeout=self._timeout)
-        return self._client
+            if reach not in self._clients:
+                # Reading the certificates takes tens of milliseconds, which the event loop does not have.
+                how = await asyncio.to_thread(trust.httpx_arguments, reach)
+                self._clients[reach] = httpx.AsyncClient(timeout=self._timeout, **how)
+            self._clients.move_to_end(reach)
+            if len(self._clients) > MAX_CLIENTS:
+                await self._clients.popitem(last=False)[1].aclose()
+        return self._clients[reach]
 
 
 def _headers(dialect: DialectName | None, server: Server, credentials: Credentials) -> list[tuple[bytes, bytes]]:

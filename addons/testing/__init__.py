@@ -10,6 +10,7 @@ May not import: mitmproxy, and all rooms but config, store and core.
 
 from switchman.addons.testing.behaviour import Behaviour, ToolCall, Usage
 from switchman.addons.testing.demo import DEMOS, demo_upstream
+from switchman.addons.testing.httpproxy import HttpProxy
 from switchman.addons.testing.samples import (
     CHAT,
     ID,
@@ -24,6 +25,6 @@ from switchman.addons.testing.upstream import FakeUpstream
 from switchman.addons.testing.wire import Received
 
 __all__ = [
-    "CHAT", "DEMOS", "ID", "STARTED_AT", "Behaviour", "FakeUpstream", "Received", "ToolCall", "Usage", "demo_upstream",
-    "every_split", "make_attempt", "make_call", "make_id", "make_record",
+    "CHAT", "DEMOS", "ID", "STARTED_AT", "Behaviour", "FakeUpstream", "HttpProxy", "Received", "ToolCall", "Usage",
+    "demo_upstream", "every_split", "make_attempt", "make_call", "make_id", "make_record",
 ]  # fmt: skip

@@ -11,6 +11,7 @@ from switchman.addons.core.rules.presets import parse_presets
 from switchman.addons.core.rules.ruleset import Ruleset, parse_ruleset
 from switchman.addons.core.rules.rulesfile import json_schema
 from switchman.addons.core.rules.yamltext import load
+from switchman.addons.core.servers.reach import PemFile, Reach, Tls
 from switchman.addons.core.servers.servers import KeepAlive, Quirks
 
 RULES = Path(__file__).parents[2] / "rules"
@@ -24,8 +25,21 @@ ENVIRONMENT = SimpleNamespace(
 )  # fmt: skip
 
 
+class GoodFiles:
+    """All files of certificates are there."""
+
+    def authorities(self, path: str) -> PemFile:
+        return PemFile(path, "")
+
+    def folder(self, path: str) -> str:
+        return path
+
+    def identity(self, certificate: str, key: str | None) -> tuple[PemFile, PemFile | None]:
+        return PemFile(certificate, ""), PemFile(key, "") if key else None
+
+
 def parsed(text: str) -> Ruleset:
-    return parse_ruleset(text, "routes.example.yaml", ENVIRONMENT, {"LAPTOP_API_KEY": "x"}, PRESETS)
+    return parse_ruleset(text, "routes.example.yaml", ENVIRONMENT, {"LAPTOP_API_KEY": "x"}, PRESETS, GoodFiles())
 
 
 def schema_keys(schema: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -70,6 +84,8 @@ def test_the_example_loads_with_everything_switched_on() -> None:
     rules = parsed(EVERYTHING)
     assert rules.warnings == ()
     assert rules.servers["laptop"].api_key is not None
+    own = (PemFile("router.pem", ""), PemFile("router.key", ""))
+    assert rules.servers["company"].reach == Reach(tls=Tls(PemFile("company-ca.pem", ""), None, *own))
 
 
 def test_the_example_has_every_key() -> None:

@@ -21,6 +21,7 @@ TABLES: dict[str, type[BaseModel]] = {
     "condition": matchfile.MatchFile,
     "`servers.NAME`": rulesfile.ServerFile,
     "`servers.NAME.timeout`": rulesfile.TimeoutFile,
+    "`servers.NAME.tls`": rulesfile.TlsFile,
     "`servers.NAME.quirks`": rulesfile.QuirksFile,
     "`keepalive`, `servers.NAME.keepalive`": rulesfile.KeepAliveFile,
     "`models.SERVER/MODEL`": rulesfile.ModelFile,

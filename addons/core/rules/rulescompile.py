@@ -15,6 +15,7 @@ from switchman.addons.core.routes.targets import instances_named
 from switchman.addons.core.rules.matchcompile import OwnTarget, compile_match
 from switchman.addons.core.rules.presets import Preset, Presets, keepalive_of, quirks_of
 from switchman.addons.core.rules.problems import Problem, hint
+from switchman.addons.core.rules.reachcompile import Reaches
 from switchman.addons.core.rules.rulesfile import (
     InstanceFile,
     KeepAliveFile,
@@ -26,6 +27,7 @@ from switchman.addons.core.rules.rulesfile import (
 from switchman.addons.core.rules.yamltext import Document, Path
 from switchman.addons.core.servers import urls
 from switchman.addons.core.servers.addressing import path_style
+from switchman.addons.core.servers.reach import Reach
 from switchman.addons.core.servers.servers import KeepAlive, ModelFacts, Server, Timeouts
 
 DEFAULT_NAME = "default"
@@ -41,6 +43,7 @@ class Compiler:
     request_timeout: float
     presets: Presets = field(default_factory=dict)
     keepalive: KeepAlive = field(default_factory=KeepAlive)
+    reaches: Reaches = field(default_factory=Reaches)
     problems: list[Problem] = field(default_factory=list)
     servers: dict[str, Server] = field(default_factory=dict)
     unnamed: dict[urls.BaseURL, Server] = field(default_factory=dict)
@@ -74,12 +77,16 @@ class Compiler:
             quirks=quirks_of(preset, written.quirks),
             keepalive=keepalive_of(keepalive, written.keepalive),
             path=written.path or (preset.path if preset else path_style(url)),
+            reach=self._reach(path, url, written),
         )
 
     def _url(self, path: Path, written: ServerFile, preset: Preset | None) -> urls.BaseURL:
         if written.url is None and preset is not None and preset.url is None:
             self._error(path, f"the preset {written.preset} needs a url as well, such as {preset.url_form}")
         return urls.parse(written.url or (preset.url if preset else None) or UNREADABLE, query=True)
+
+    def _reach(self, path: Path, url: urls.BaseURL, written: ServerFile | None = None) -> Reach:
+        return self.reaches.of(path, url, self._error, self._warn, self._secret, written)
 
     def _preset(self, path: Path, name: str | None) -> Preset | None:
         if name is not None and name not in self.presets:
@@ -186,13 +193,7 @@ class Compiler:
                 return server
         if url in self.unnamed:
             return self.unnamed[url]
-        server = Server(
-            self._free_name(url),
-            url,
-            timeout=Timeouts(total=self.request_timeout),
-            keepalive=self.keepalive,
-            path=path_style(url),
-        )
+        server = self._bare(self._free_name(url), url)
         if listed:
             self.unnamed[url] = server
         return server
@@ -322,8 +323,18 @@ class Compiler:
             if server.url == url:
                 return server
         name = DEFAULT_NAME if DEFAULT_NAME not in self.servers else "DEFAULT_UPSTREAM"
-        timeout = Timeouts(total=self.request_timeout)
-        return Server(name, url, timeout=timeout, keepalive=self.keepalive, path=path_style(url))
+        return self._bare(name, url)
+
+    def _bare(self, name: str, url: urls.BaseURL) -> Server:
+        """A server of which only the URL is known."""
+        return Server(
+            name,
+            url,
+            timeout=Timeouts(total=self.request_timeout),
+            keepalive=self.keepalive,
+            path=path_style(url),
+            reach=self._reach((), url),
+        )
 
     def _error(self, path: Path, message: str) -> None:
         self.problems.append(self.document.problem(path, message))

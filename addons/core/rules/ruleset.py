@@ -19,6 +19,7 @@ from switchman.addons.core.routes.targets import instances_named, instances_of_m
 from switchman.addons.core.rules.layersfile import CacheSettings, SemanticRoutes
 from switchman.addons.core.rules.presets import Presets
 from switchman.addons.core.rules.problems import Problem, RulesError
+from switchman.addons.core.rules.reachcompile import CertificateFiles, NoFiles, Reaches
 from switchman.addons.core.rules.rulescheck import layer_warnings, routing_warnings
 from switchman.addons.core.rules.rulescompile import Compiler
 from switchman.addons.core.rules.rulesfile import AUTO, RulesFileModel
@@ -157,17 +158,26 @@ def _first_set(*answers: bool | None) -> bool:
 
 
 def parse_ruleset(
-    text: str, filename: str, settings: Defaults, env: Mapping[str, str] | None = None, presets: Presets | None = None
+    text: str,
+    filename: str,
+    settings: Defaults,
+    env: Mapping[str, str] | None = None,
+    presets: Presets | None = None,
+    files: CertificateFiles | None = None,
+    own_port: int | None = None,
 ) -> Ruleset:
-    """Compile the YAML or JSON `text` of a rules file. `env` is where `env:NAME` is looked up. Raises RulesError."""
+    """Compile the YAML or JSON `text` of a rules file. `env` is where `env:NAME` is looked up, and HTTPS_PROXY and its
+    kin are; `files` reads the files of certificates; `own_port` is the router's own port. Raises RulesError.
+    """
     document = load(text, filename)
     model, problems = check_shape(document)
     problems += document.problems
     if model is None:
         raise RulesError(problems)
-    compiler = Compiler(document, env or {}, settings.request_timeout, presets or {})
+    reaches = Reaches(env or {}, files or NoFiles(), own_port)
+    compiler = Compiler(document, env or {}, settings.request_timeout, presets or {}, reaches=reaches)
     rules = _compiled(compiler, model, settings, filename)
-    problems += compiler.problems
+    problems += [*compiler.problems, *reaches.problems.values()]
     if errors := [problem for problem in problems if problem.severity == "error"]:
         raise RulesError(errors)
     problems += _warnings(document, model, compiler, rules)

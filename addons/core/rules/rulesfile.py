@@ -27,6 +27,7 @@ from switchman.addons.core.servers.servers import PathStyle
 from switchman.addons.core.servers.thinkers import ThinkingSwitch
 
 AUTO = "auto"  # the model that means: the router chooses
+DIRECTLY = "none"  # as `proxy`: no proxy
 SERVER_NAME = r"^[A-Za-z0-9._-]+$"
 
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
@@ -82,6 +83,25 @@ class KeepAliveFile(Written):
     )
 
 
+class TlsFile(Written):
+    """What a server's certificate is held to, and who the router says it is. Files are PEM."""
+
+    ca: Text | None = Field(
+        default=None, description="certificates of the authorities that are trusted, in place of the usual ones"
+    )
+    client_cert: Text | None = Field(
+        default=None, description="the router's own certificate for this server, with its chain and its key"
+    )
+    client_key: Text | None = Field(default=None, description="the key, where it is not in client_cert")
+    verify: bool = Field(default=True, description="false: the server's certificate is not checked")
+
+    @model_validator(mode="after")
+    def _key_of_what(self) -> TlsFile:
+        if self.client_key is not None and self.client_cert is None:
+            raise ValueError("client_key is the key of client_cert, which is missing")
+        return self
+
+
 class ServerFile(Written):
     """An upstream: its base URL, or a mapping."""
 
@@ -118,6 +138,12 @@ class ServerFile(Written):
         description="the client's own credentials go to it: always, never, or (not said) where it is the first choice, "
         "of the first choice's origin, or on your own network together with it; api_key takes their place",
     )
+    proxy: Text | None = Field(
+        default=None,
+        description="http://user:password@host:port, or env:NAME; none: go there directly; "
+        "not said: as HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY say",
+    )
+    tls: TlsFile = Field(default_factory=TlsFile, description="certificates: whom to trust, and who the router is")
     quirks: QuirksFile = Field(default_factory=QuirksFile, description="how it differs from its dialect's reference")
     keepalive: KeepAliveFile = Field(default_factory=KeepAliveFile, description="pings while a stream is silent")
 

@@ -28,10 +28,11 @@ from switchman.addons.core.rules.rulesfile import (
     ServerFile,
     TargetFile,
     TimeoutFile,
+    TlsFile,
 )
 from switchman.addons.core.rules.yamltext import Document, Path
 
-_SECRET_KEYS = ("api_key", "headers")
+_SECRET_KEYS = ("api_key", "headers", "proxy")
 
 # pydantic's error types -> what was expected; {name} is filled from the error's own context.
 _EXPECTED = {
@@ -61,6 +62,7 @@ _PLACES: dict[tuple[str | None, ...], type[BaseModel]] = {
     (): RulesFileModel,
     ("servers", None): ServerFile,
     ("servers", None, "timeout"): TimeoutFile,
+    ("servers", None, "tls"): TlsFile,
     ("servers", None, "quirks"): QuirksFile,
     ("servers", None, "keepalive"): KeepAliveFile,
     ("keepalive",): KeepAliveFile,

@@ -8,6 +8,7 @@ from typing import Final, Literal
 from pydantic import SecretStr
 
 from switchman.addons.core.request.call import DialectName
+from switchman.addons.core.servers.reach import DIRECT, Reach
 from switchman.addons.core.servers.thinkers import ThinkingSwitch
 from switchman.addons.core.servers.urls import BaseURL
 
@@ -92,6 +93,7 @@ class Server:
     quirks: Quirks = Quirks()
     keepalive: KeepAlive = KeepAlive()
     path: PathStyle = "join"  # how a request's path is made: addressing.py
+    reach: Reach = DIRECT
 
 
 def is_googles(server: Server) -> bool:

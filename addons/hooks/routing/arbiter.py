@@ -21,6 +21,7 @@ from switchman.addons.core.servers.scarcity import is_scarcity
 from switchman.addons.core.servers.servers import Server
 from switchman.addons.core.servers.urls import join
 from switchman.addons.hooks.routing.layers import LayerAnswer, LayerRequest, Miss
+from switchman.addons.state import trust
 
 if TYPE_CHECKING:
     import ollama
@@ -254,13 +255,13 @@ async def _is_openai(server: Server, base: str, how: dict[str, Any]) -> bool:
 
 
 def _connection(server: Server) -> dict[str, Any]:
-    """Arguments for httpx. It reads no environment, as HTTPS_PROXY may well name this very router."""
+    """Arguments for httpx."""
     headers = {name.lower(): value for name, value in server.headers.items()}
     if server.api_key is not None:
         headers["authorization"] = f"Bearer {server.api_key.get_secret_value()}"
-    tls = httpx.create_ssl_context(trust_env=False)
     hooks = {"response": [_readable]}
-    return {"headers": headers, "timeout": CLIENT_TIMEOUT, "trust_env": False, "verify": tls, "event_hooks": hooks}
+    arguments = trust.httpx_arguments(server.reach)
+    return {"headers": headers, "timeout": CLIENT_TIMEOUT, "event_hooks": hooks, **arguments}
 
 
 class _Utf8(httpx.AsyncByteStream):

@@ -46,8 +46,10 @@ def test_what_undeclared_servers_speak_is_asked(tmp_path: Path, capsys: Captured
     file = tmp_path / "r.yaml"
     with FakeUpstream("openai") as a, FakeUpstream("ollama") as b, FakeUpstream("anthropic") as c, refused() as dead:
         file.write_text(json.dumps({"servers": {"a": a.url, "b": b.url, "c": c.url, "dead": dead}}))
-        assert run([str(file)]) == 0
-        shown = [line.split(", ", 1)[1] for line in capsys.readouterr().out.splitlines() if "server " in line]
+        assert run([str(file)]) == 1
+        out = capsys.readouterr()
+        shown = [line.split(", ", 1)[1] for line in out.out.splitlines() if "server " in line]
+        assert "dead: nothing listens at " in out.err and out.err.endswith("1 server of 4 cannot be used\n")
         asked = len(a.requests)
         assert run([str(file), "--offline"]) == 0
         assert len(a.requests) == asked

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import trustme
 
 from switchman.addons.config.configuration import (
     LAST_GOOD,
@@ -255,6 +256,17 @@ def test_warnings_are_logged_when_rules_are_taken(
     ]
 
 
+def test_warnings_are_not_repeated_by_each_process_of_serve(
+    settings: Settings, file: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Which has said them before it starts any."""
+    monkeypatch.setenv(LAST_GOOD, str(tmp_path / "kept.yaml"))
+    file.write_text("servers: {}\nmodels: {nowhere/m: {}}\n")
+    for _ in range(2):
+        assert RulesFile(settings).current.warnings
+    assert "nowhere" not in caplog.text
+
+
 def test_many_threads_may_poll_and_read(settings: Settings, file: Path) -> None:
     """One of them reloads; readers see whole rulesets, before or after."""
     rules = RulesFile(settings)
@@ -287,6 +299,84 @@ def test_a_file_that_is_written_bit_by_bit_ends_in_the_whole(settings: Settings,
             rules.poll() if number % 20 == 0 else None
     rules.poll()
     assert len(rules.current.servers) == 40
+
+
+@pytest.fixture
+def secure(file: Path) -> Path:
+    """Rules that name ca.pem beside them, which is there."""
+    ca = file.with_name("ca.pem")
+    trustme.CA().cert_pem.write_to_path(str(ca))
+    file.write_text("servers: {one: {url: 'https://h1', tls: {ca: ca.pem}}}\n")
+    return ca
+
+
+def test_a_file_of_certificates_that_is_bad_refuses_the_start(settings: Settings, file: Path, secure: Path) -> None:
+    """By its place in the rules."""
+    secure.unlink()
+    with pytest.raises(RulesError) as error:
+        RulesFile(settings)
+    assert str(error.value) == f"{file}:1:46: servers.one.tls.ca: {secure}: there is no such file"
+
+
+def test_a_changed_file_of_certificates_makes_new_rules(settings: Settings, secure: Path) -> None:
+    """Once; where it has become bad, or is gone, the last good rules stay until it is good again."""
+    rules = RulesFile(settings)
+    first = rules.current
+    assert not rules.poll()
+    trustme.CA().cert_pem.write_to_path(str(secure))
+    assert rules.poll() and not rules.poll()
+    second = rules.current
+    assert second.digest == first.digest
+    assert second.servers["one"].reach != first.servers["one"].reach
+    good = secure.read_bytes()
+    secure.write_text("no certificate")
+    assert not rules.poll() and rules.error is not None and "holds no certificate" in rules.error
+    secure.unlink()
+    assert not rules.poll() and "there is no such file" in str(rules.error)
+    assert rules.current is second
+    secure.write_bytes(good)
+    assert not rules.poll()
+    assert rules.error is None and rules.current is second
+
+
+def test_a_file_of_certificates_that_comes_later_is_waited_for(settings: Settings, file: Path, secure: Path) -> None:
+    """Rules that name it are taken when it is there, though they themselves are old by then."""
+    text, content = file.read_text(), secure.read_bytes()
+    file.write_text(ONE)
+    secure.unlink()
+    rules = RulesFile(settings)
+    file.write_text(text)
+    assert not rules.poll() and rules.error is not None
+    assert not rules.poll()
+    secure.write_bytes(content)
+    assert rules.poll() and rules.error is None
+    assert rules.current.servers["one"].url.scheme == "https"
+
+
+def test_the_environment_says_how_servers_are_reached(
+    settings: Settings, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every one of them that does not say itself; and never through the router's own port."""
+    monkeypatch.setenv("HTTP_PROXY", "http://anna:word@proxy.example:3128")
+    reach = load_ruleset(settings).servers["one"].reach
+    assert str(reach.proxy) == "http://proxy.example:3128" and "word" not in repr(reach)
+    monkeypatch.setenv("HTTP_PROXY", f"http://localhost:{settings.listen_port}")
+    found = load_ruleset(settings)
+    assert found.servers["one"].reach.proxy is None and found.warnings[0].file == "HTTP_PROXY"
+
+
+def test_names_in_the_environment_are_taken_from_where_we_are(
+    settings: Settings, file: Path, secure: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As curl and Python take them; those in the file are taken from there."""
+    (here := tmp_path / "here").mkdir()
+    secure.rename(here / "env.pem")
+    file.write_text("servers: {one: 'https://h1'}")
+    monkeypatch.chdir(here)
+    monkeypatch.setenv("SSL_CERT_FILE", "env.pem")
+    monkeypatch.setenv("SSL_CERT_DIR", ".")
+    tls = load_ruleset(settings).servers["one"].reach.tls
+    assert tls.ca is not None and (tls.ca.path, tls.ca_dir) == (str(here / "env.pem"), str(here))
 
 
 def test_a_summary_counts_with_the_right_plural(settings: Settings) -> None:

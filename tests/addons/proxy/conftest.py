@@ -50,6 +50,7 @@ class Addons:
         self.flows: list[http.HTTPFlow] = []
         self.seen: list[str] = []  # hooks, in order
         self.ours = True  # False: requests get no Exchange
+        self.after: Callable[[http.Request], Any] = lambda request: None  # what else it does to an attempt's request
         self.fresh = False  # ask for a connection that was not used before
         self.tail: list[bytes] | None = [b"data: {}\n\n"]
 
@@ -93,7 +94,9 @@ class Addons:
         attempt = self.x.attempts[-1]
         attempt.held_statuses = attempt.retry_statuses = retries
         attempt.rendered = self.rendered
-        flow.request.host, flow.request.port, flow.request.scheme = server.url.host, server.url.port, "http"
+        flow.request.host, flow.request.port = server.url.host, server.url.port
+        flow.request.scheme = server.url.scheme
+        self.after(flow.request)
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
         assert flow.response is not None

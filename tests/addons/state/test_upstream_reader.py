@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from switchman.addons.core.servers.reach import Proxy, Reach
 from switchman.addons.core.servers.servers import Server
 from switchman.addons.core.servers.urls import parse
 from switchman.addons.state import upstream_reader
 from switchman.addons.state.upstream_reader import UNREACHABLE, TooLong, UpstreamReader
-from switchman.addons.testing import Behaviour, FakeUpstream
+from switchman.addons.testing import Behaviour, FakeUpstream, HttpProxy
 from switchman.addons.testing.broken import refused, says
 
 
@@ -146,6 +147,26 @@ def test_every_way_to_fail_is_one_that_callers_know(place: Callable[[Callable[[s
         place(lambda url: read(url, timeout=0.3))
 
 
+def test_a_server_is_asked_the_way_that_it_is_reached() -> None:
+    """Through its proxy; ways that differ have clients of their own, and the oldest is let go when there are many."""
+
+    async def work() -> list[int]:
+        reader = UpstreamReader(30)
+        try:
+            ways = [Reach(), *(Reach(Proxy("http", "127.0.0.1", proxy.port, SecretStr(f"a:{n}"))) for n in range(3))]
+            servers = [Server("s", parse(up.url), reach=way) for way in ways]
+            found = [(await reader.get(server, "/v1/models", None))[0] for server in (*servers, servers[0])]
+            assert len(reader._clients) == 2
+            return found
+        finally:
+            await reader.close()
+
+    with FakeUpstream() as up, HttpProxy("a:1") as proxy, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(upstream_reader, "MAX_CLIENTS", 2)
+        assert asyncio.run(work()) == [200, 407, 200, 407, 200]
+        assert proxy.lines == [f"GET {up.url}/v1/models"] * 3
+
+
 def test_one_client_is_opened_for_all_and_can_be_opened_again() -> None:
     """Reading the certificates takes long; after close() the next question opens anew."""
 
@@ -153,9 +174,9 @@ def test_one_client_is_opened_for_all_and_can_be_opened_again() -> None:
         reader = UpstreamReader(30)
         server = Server("s", parse(up.url))
         await asyncio.gather(*(reader.get(server, "/", None) for _ in range(5)))
-        client = reader._client
+        (client,) = reader._clients.values()
         await reader.get(server, "/", None)
-        assert reader._client is client
+        assert [*reader._clients.values()] == [client]
         await reader.close()
         await reader.close()
         assert (await reader.get(server, "/", None))[0] == 404

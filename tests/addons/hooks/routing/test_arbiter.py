@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from collections.abc import Callable, Coroutine, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
+import trustme
 from pydantic import SecretStr
 
 from switchman.addons.core.request.features import features_of
 from switchman.addons.core.routes.routes import Arbiter
 from switchman.addons.core.servers import urls
+from switchman.addons.core.servers.reach import PemFile, Proxy, Reach, Tls
 from switchman.addons.core.servers.servers import Server
 from switchman.addons.hooks.routing.arbiter import ArbiterLayer
 from switchman.addons.hooks.routing.layers import LayerAnswer, LayerRequest, Miss
-from switchman.addons.testing import Behaviour, FakeUpstream
+from switchman.addons.testing import Behaviour, FakeUpstream, HttpProxy
 
 TARGETS = {"coding": "big/coder", "chat": "small/talker"}
 SURE = Behaviour(text='{"category": "coding", "confidence": 0.9}')
@@ -118,6 +122,31 @@ def test_half_a_pair_in_a_prompt_can_be_judged(upstream: FakeUpstream) -> None:
     assert run(arbiter_at(upstream.url), story) is not None
     body = json.loads(upstream.inferences[-1].body.decode())
     assert json.loads(body["messages"][1]["content"]) == {"request": "cut \ufffd"}
+
+
+@pytest.mark.parametrize("dialect", ["ollama", "openai", None])
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_it_goes_the_servers_way(dialect: Any, scheme: str) -> None:
+    """Through its proxy, and by its certificates, in whichever dialect."""
+    authority = trustme.CA()
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("judge.example").configure_cert(tls)
+    speaks = dialect or "ollama"
+
+    async def story(layer: ArbiterLayer) -> LayerAnswer | None:
+        return await layer.answer(asked())
+
+    with (
+        FakeUpstream(speaks, SURE, tls=tls if scheme == "https" else None) as judge,
+        HttpProxy("a:b", hosts={"judge.example": ("127.0.0.1", judge.port)}) as proxy,
+        authority.cert_pem.tempfile() as ca,
+    ):
+        way = Proxy("http", "127.0.0.1", proxy.port, SecretStr("a:b"))
+        reach = Reach(way, Tls(PemFile(ca, "")) if scheme == "https" else Tls())
+        arbiter = arbiter_at(f"{scheme}://judge.example", dialect, timeout_ms=30_000.0)
+        answer = run(replace(arbiter, server=replace(arbiter.server, reach=reach)), story)
+        assert answer is not None and answer.target == "big/coder"
+        assert judge.inferences and all("judge.example" in line for line in proxy.lines)
 
 
 def test_an_undeclared_ollama_is_found_out(upstream: FakeUpstream) -> None:

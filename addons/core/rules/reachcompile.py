@@ -1,0 +1,147 @@
+"""From a server's `proxy` and `tls`, and what the environment says of proxies and certificates, to its Reach.
+
+What the file says of a server wins over the environment, which counts for every server that does not say. Files are
+looked at by `CertificateFiles`, which the edge brings along: a fault in one of them is a fault of the rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from switchman.addons.core.rules.problems import Problem
+from switchman.addons.core.rules.rulesfile import DIRECTLY, ServerFile, TlsFile
+from switchman.addons.core.rules.yamltext import Path
+from switchman.addons.core.servers.proxies import is_own, parse_proxy, proxy_from
+from switchman.addons.core.servers.reach import USUAL, PemFile, Proxy, Reach, Tls
+from switchman.addons.core.servers.urls import BaseURL
+
+Say = Callable[[Path, str], None]
+Secret = Callable[[Path, str], str | None]
+
+UNVERIFIED = (
+    "the server's certificate is not checked: whoever is on the way to it can read and change everything, the key "
+    "included; `tls: {ca: FILE}` trusts one authority instead"
+)
+OWN = "this is the router itself, so it is passed over: the server is reached directly"
+
+
+class CertificateFiles(Protocol):
+    """Reads files of certificates. Each raises ValueError with a sentence, which names the file."""
+
+    def authorities(self, path: str) -> PemFile:
+        """A file with certificates of authorities."""
+
+    def folder(self, path: str) -> str:
+        """A folder of such files."""
+
+    def identity(self, certificate: str, key: str | None) -> tuple[PemFile, PemFile | None]:
+        """A client's certificate with its key, which may be in a file of its own."""
+
+
+class NoFiles:
+    """For rules that are read where there are no files: every name of one is a fault."""
+
+    def authorities(self, path: str) -> PemFile:
+        raise ValueError(f"{path} cannot be read here")
+
+    def folder(self, path: str) -> str:
+        raise ValueError(f"{path} cannot be read here")
+
+    def identity(self, certificate: str, key: str | None) -> tuple[PemFile, PemFile | None]:
+        raise ValueError(f"{certificate} cannot be read here")
+
+
+@dataclass
+class Reaches:
+    """Makes the Reach of each server. `own_port`: where the router itself listens on this machine.
+
+    `problems`: faults of the environment, each once, by their words. A variable that no server needs has none.
+    """
+
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
+    files: CertificateFiles = field(default_factory=NoFiles)
+    own_port: int | None = None
+    problems: dict[str, Problem] = field(default_factory=dict)
+    _usual: Tls | None = None
+
+    def of(self, path: Path, url: BaseURL, error: Say, warn: Say, secret: Secret, written: ServerFile | None) -> Reach:
+        """`path`: the server's place in the file. `written` None: a server that has no more than a URL."""
+        if written is None:
+            written = ServerFile(url=str(url))
+        if url.scheme == "http" and "tls" in written.model_fields_set:
+            warn((*path, "tls"), "this counts for nothing, as the server's URL begins with http://")
+        if written.proxy is None:
+            proxy = self._usual_proxy(url)
+        else:
+            proxy = self._proxy(path, error, warn, secret, written.proxy)
+        proxy_tls = self._usual_tls() if proxy is not None and proxy.scheme == "https" else USUAL
+        tls = self._tls((*path, "tls"), error, warn, written.tls) if url.scheme == "https" else USUAL
+        return Reach(proxy, tls, proxy_tls)
+
+    def _usual_proxy(self, url: BaseURL) -> Proxy | None:
+        """What HTTPS_PROXY and its kin say of a server."""
+        try:
+            proxy, variable = proxy_from(self.env, url, self.own_port)
+        except ValueError as fault:
+            self._environment(str(fault))
+            return None
+        if variable and proxy is None:
+            self._environment(f"{variable}: {OWN}", warning=True)
+        return proxy
+
+    def _proxy(self, path: Path, error: Say, warn: Say, secret: Secret, written: str) -> Proxy | None:
+        path = (*path, "proxy")
+        if written.strip().lower() == DIRECTLY or (text := secret(path, written)) is None:
+            return None
+        try:
+            proxy = parse_proxy(text)
+        except ValueError as fault:
+            error(path, f"{fault}; or {DIRECTLY}, to go there directly")
+            return None
+        if is_own(proxy, self.own_port):
+            error(path, "this is the router itself")
+        if proxy.credentials is not None and text == written:
+            warn(path, "the file holds the password itself: write env:NAME, and the file holds no secret")
+        return proxy
+
+    def _usual_tls(self) -> Tls:
+        """What SSL_CERT_FILE and SSL_CERT_DIR say."""
+        if self._usual is None:
+            self._usual = Tls(
+                ca=self._named("SSL_CERT_FILE", self.files.authorities),
+                ca_dir=self._named("SSL_CERT_DIR", self.files.folder),
+            )
+        return self._usual
+
+    def _named[T](self, variable: str, read: Callable[[str], T]) -> T | None:
+        path = self.env.get(variable, "").strip()
+        try:
+            return read(path) if path else None
+        except ValueError as fault:
+            self._environment(f"{variable}: {fault}")
+            return None
+
+    def _environment(self, message: str, *, warning: bool = False) -> None:
+        variable, _, fault = message.partition(": ")
+        self.problems[message] = Problem(variable, 0, 0, "", fault, "warning" if warning else "error")
+
+    def _tls(self, path: Path, error: Say, warn: Say, written: TlsFile) -> Tls:
+        ca, ca_dir, certificate, key = None, None, None, None
+        if written.ca is None:
+            usual = self._usual_tls()
+            ca, ca_dir = usual.ca, usual.ca_dir
+        else:
+            try:
+                ca = self.files.authorities(written.ca)
+            except ValueError as fault:
+                error((*path, "ca"), str(fault))
+        if written.client_cert is not None:
+            try:
+                certificate, key = self.files.identity(written.client_cert, written.client_key)
+            except ValueError as fault:
+                error((*path, "client_cert"), str(fault))
+        if not written.verify:
+            warn((*path, "verify"), UNVERIFIED)
+        return Tls(ca, ca_dir, certificate, key, written.verify)
