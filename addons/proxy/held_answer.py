@@ -15,6 +15,7 @@ from mitmproxy import http
 from mitmproxy.proxy.utils import ReceiveBuffer
 
 from switchman.addons.core.decision.held import NoAnswer, judge_oversized, judge_start, judge_whole
+from switchman.addons.core.dialects import framing_of
 from switchman.addons.core.dialects.neutral.form import Failed
 from switchman.addons.core.servers.retry import FailureKind
 from switchman.addons.flow.exchange import Exchange
@@ -23,6 +24,7 @@ from switchman.addons.proxy.keepalive import ping_of
 MAX_HELD: Final = 1024 * 1024  # bytes kept of an error body, to be handed on verbatim if nothing better comes
 # Bytes; a larger one is not held back for the stages, but streamed on as it is.
 MAX_WHOLE_REPLY: Final = 64 * 1024 * 1024
+MAX_QUOTED: Final = 1024  # bytes of an answer that are looked at for what a message quotes
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,18 +96,37 @@ class HeldStream:
 def whole_failure(x: Exchange, head: http.Response | None, body: ReceiveBuffer | bytes) -> Failure | None:
     """Why another server should be asked after this whole answer; None passes it on, with any error in `x.failed`."""
     assert x.attempt is not None
-    found = judge_whole(x.call, head.status_code if head is not None else None, body, x.attempt.retry_statuses)
+    found = judge_whole(
+        x.call,
+        head.status_code if head is not None else None,
+        body,
+        x.attempt.retry_statuses,
+        is_plain=head is not None and _is_plain(head),
+        secrets=_secrets(x),
+    )
     x.failed = found if isinstance(found, Failed) else None
     return _failure(found, head) if isinstance(found, NoAnswer) else None
 
 
-def oversized_failure(x: Exchange | None) -> Failure | None:
+def oversized_failure(x: Exchange | None, body: ReceiveBuffer | bytes = b"{") -> Failure | None:
     """Why a whole answer of more than MAX_WHOLE_REPLY bytes cannot be passed on; None streams it on as it is."""
     if x is None:
         return None
     translated = x.attempt is not None and x.attempt.answer is not None
-    found = judge_oversized(MAX_WHOLE_REPLY, pinged=x.pinged, translated=translated)
+    start = bytes(body)[:MAX_QUOTED]
+    found = judge_oversized(MAX_WHOLE_REPLY, pinged=x.pinged, translated=translated, call=x.call, start=start)
     return _failure(found, None) if found is not None else None
+
+
+def _is_plain(head: http.Response) -> bool:
+    """Is the body neither compressed nor a stream that nobody asked for?"""
+    return "content-encoding" not in head.headers and framing_of(head.headers.get("content-type", "")) is None
+
+
+def _secrets(x: Exchange) -> tuple[str, ...]:
+    """What a server may repeat of the request, and no message may quote: the key that the rules give it."""
+    key = x.attempt.candidate.server.api_key if x.attempt is not None else None
+    return (key.get_secret_value(),) if key is not None else ()
 
 
 def is_all_said(x: Exchange) -> bool:

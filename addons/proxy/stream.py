@@ -236,7 +236,7 @@ class RoutedStream(HttpStream):
         yield from super().state_consume_response_body(event)
         if len(self.response_body_buf) <= held_answer.MAX_WHOLE_REPLY or self.flow.response is None:
             return
-        if (failure := held_answer.oversized_failure(x)) is not None:
+        if (failure := held_answer.oversized_failure(x, self.response_body_buf)) is not None:
             yield from self.attempt.fail(failure)
             return
         self.flow.response.stream = True

@@ -10,6 +10,7 @@ The first line of this list that fits decides:
  6. An error status: the server lacks a feature, or wants credentials that it was not given, or failed (what
     `retry_on` names counts), or refused a request that is the client's own fault.
  7. A good status with an error for an answer: the server failed, or refused, by the status that the error stands for.
+    With nothing that can be read as the answer: the server failed.
  8. A translated stream that ended before its reply did: the server failed.
  9. All else is an answer.
 It does not matter which of mitmproxy's hooks told of the end.
@@ -45,6 +46,7 @@ Kind = Literal[
     "lacks",  # an error status by which the server says that it has no such feature
     "withheld",  # 401 or 403 of a server that was not given the client's credentials
     "error",  # a good status, and nothing but an error behind it
+    "unreadable",  # a good status, and nothing that can be read as the answer
     "stream",  # it broke off after it had begun, or said so itself
     "connect",
     "dns",
@@ -166,6 +168,8 @@ def judge(end: Ending) -> Verdict:
             return _by_status(end, end.status)
         case "error":  # 7
             return _by_error(end)
+        case "unreadable":
+            return Verdict("unreadable", "failed", end.message)
         case "complete":
             return _complete(end)
 

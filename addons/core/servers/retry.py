@@ -16,6 +16,7 @@ FailureKind = Literal[
     "reset",  # the connection ended before any byte of an answer
     "status",  # a retriable status
     "error",  # a good status, and nothing but an error behind it
+    "unreadable",  # a good status, and nothing that can be read as the answer
     "stream",  # the upstream died after its answer had begun: recorded, never retried
     "cancelled",  # the router stops: never counts against the upstream
 ]

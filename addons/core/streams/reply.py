@@ -335,6 +335,17 @@ def _has_output(data: dict[str, Any]) -> bool:
     return any(_filled(body.get(name)) for body in _bodies(data) for name in _OUTPUT) or _other_output(data)
 
 
+def says_something(obj: dict[str, Any]) -> bool:
+    """Whether a whole reply holds output of the model, or says why it ended: an empty one may be meant."""
+    if any(choice.get("finish_reason") for choice in _dicts(obj.get("choices"))) or _has_output(obj):
+        return True
+    if obj.get("done") is True or obj.get("stop_reason"):  # Ollama, Anthropic
+        return True
+    if _filled(obj.get("content")) or _filled(obj.get("output")):  # Anthropic, Responses
+        return True
+    return obj.get("object") == "response" and isinstance(obj.get("status"), str)  # one in the background has no output
+
+
 def _has_thought(data: dict[str, Any]) -> bool:
     kind = str(data.get("type", ""))
     if "reasoning" in kind:

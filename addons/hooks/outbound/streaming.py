@@ -2,8 +2,8 @@
 
 An answer takes one of three ways:
 - SSE or NDJSON of a known operation: event by event through the stages, first byte out before the last is in.
-- JSON of a known operation: held back whole, for Processing.
-- Everything else (audio, images, errors of pass-through calls, files): through as it comes, untouched.
+- An answer that should be JSON, whatever its head calls it: held back whole, for Processing.
+- Everything else (audio, texts, errors of pass-through calls, files): through as it comes, untouched.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 
 from mitmproxy import http
 
+from switchman.addons.core.decision.readable import is_object
 from switchman.addons.core.dialects import framing_of, text_slots
 from switchman.addons.core.routes.plan import TraceLine
 from switchman.addons.core.streams.fences import FenceStage
@@ -66,7 +67,7 @@ class Streaming:
             make_open_ended(response)
         elif x.pinged:
             return  # held back, to be said within the stream whose head has gone out
-        elif x.call is None or (not _is_json(response) and attempt.answer is None):
+        elif x.call is None or (attempt.answer is None and not _is_held(x, response, encoded)):
             self._pipe(x, flow, "raw", [])
 
     def _stages(self, x: Exchange, attempt: Attempt) -> list[Stage]:
@@ -112,8 +113,11 @@ def _streams(attempt: Attempt) -> bool:
     return attempt.rendered is not None and attempt.rendered.streams
 
 
-def _is_json(response: http.Response) -> bool:
-    return "json" in response.headers.get("content-type", "").lower()
+def _is_held(x: Exchange, response: http.Response, encoded: bool) -> bool:
+    """Is it held back whole? It says that it is JSON, or would have to be: then it may turn out to be no answer."""
+    if "json" in response.headers.get("content-type", "").lower():
+        return True
+    return is_object(x.call) and 200 <= response.status_code < 300 and not encoded
 
 
 def _stage_failed(error: Exception, stage: Stage | ReplyCollector) -> None:

@@ -167,5 +167,5 @@ def test_a_second_request_follows_on_the_same_connection(play: Any) -> None:
         play.asks()
         if number == 1:
             play.connects()
-        play.answers(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n%d" % number)
-    assert play.to_client.endswith(b"2") and len(play.opened) == 1
+        play.answers(b'HTTP/1.1 200 OK\r\nContent-Length: 19\r\n\r\n{"done":true,"n":%d}' % number)
+    assert play.to_client.endswith(b'"n":2}') and len(play.opened) == 1
