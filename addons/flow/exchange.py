@@ -19,7 +19,7 @@ from switchman.addons.core.dialects.neutral.form import Failed
 from switchman.addons.core.dialects.rendering import Rendered
 from switchman.addons.core.dialects.translate import Malformed, Translation, Untranslatable
 from switchman.addons.core.record import Outcome
-from switchman.addons.core.request.call import Call, DialectName
+from switchman.addons.core.request.call import GENERATING, Call, DialectName
 from switchman.addons.core.request.features import Features
 from switchman.addons.core.routes.plan import Candidate, Earlier, Plan, TraceLine
 from switchman.addons.core.streams.pipe import Pipe
@@ -182,6 +182,15 @@ class Exchange:
     def verdict(self) -> Verdict | None:
         """How the last attempt ended; None while it runs, or where there was none."""
         return self.attempts[-1].verdict if self.attempts else None
+
+    @property
+    def awaits_stream(self) -> bool:
+        """Whether the server was asked for a stream of text."""
+        call, attempt = self.call, self.attempt
+        if call is None or attempt is None or attempt.rendered is None:
+            return False
+        streams = call.stream if attempt.answer is None else attempt.rendered.streams
+        return streams and call.endpoint.operation in GENERATING
 
     @property
     def was_answered(self) -> bool:

@@ -1,7 +1,7 @@
 """Is it an answer? Asked of an answer that is held back, while another server may still be asked instead.
 
 judge() says how an attempt ended; these functions say whether it has to end before its client gets a part of it:
-- A stream has begun with its first event. An error in its place, or an end, is no answer.
+- A stream has begun with its first event. An error in its place, an end, or what is no JSON, is no answer.
 - A whole answer is none where it is empty although text was asked for, where its shape is not that of the answer
   (readable.py), or where it is an error that comes with a good status.
 - An answer that is too large to be held back is none where it cannot be passed on as it comes.
@@ -60,8 +60,11 @@ def judge_start(
         return _error(status, failed) if failed.status in retry_statuses else "begins"
     if reply.begun:
         return "begins"
-    if ended:
-        return NoAnswer("reset", "the server's stream ended before its first event") if retry_statuses else "begins"
+    if reply.garbled is not None:
+        return NoAnswer("unreadable", f"status {status}, but its stream begins with no JSON: {quote(reply.garbled)}")
+    if ended or reply.ended:
+        is_answer = status is not None and status >= 400 and not retry_statuses
+        return "begins" if is_answer else NoAnswer("reset", "the server's stream ended before its first event")
     return "waits" if knows_pings or not has_output else "begins"
 
 
@@ -82,7 +85,7 @@ def judge_whole(
     if call is None or status is None or status >= 400:
         return None
     if status < 300 and is_object(call):
-        if not len(body):
+        if len(body) <= MAX_ERROR and not bytes(body).strip():
             return NoAnswer("reset", "the server's answer is empty")
         if is_plain and (why := why_unreadable(call, bytes(body), secrets)) is not None:
             return NoAnswer("unreadable", f"status {status}, but {why}")

@@ -3,7 +3,8 @@
 The first line of this list that fits decides:
  1. A stream of a good status held an error event: it failed, whatever came after that. The status that the error
     stands for says whether the server failed, or refused.
- 2. A stream of a good status said its last word: it is an answer, however its connection ended and whoever left after.
+ 2. A stream of a good status said its last word: it is an answer, however its connection ended and whoever left after;
+    but none where it said nothing else, neither text nor a call nor a reason for its end.
  3. The client left, or the router stopped: nothing is known of the server, unless it was answering its client.
  4. The server closed an idle connection as the request went out on it: nothing is known.
  5. No connection, no answer in time, a broken one: the server failed.
@@ -26,7 +27,7 @@ from switchman.addons.core.dialects.neutral.form import Failed
 from switchman.addons.core.dialects.neutral.streams import CUT_SHORT
 from switchman.addons.core.dialects.rendering import Rendered
 from switchman.addons.core.record import Outcome
-from switchman.addons.core.request.call import Call
+from switchman.addons.core.request.call import GENERATING, Call
 from switchman.addons.core.servers.retry import FailureKind, retriable_statuses
 from switchman.addons.core.servers.servers import Server
 from switchman.addons.core.streams.reply import ReplyCollector
@@ -74,6 +75,7 @@ LACKS: Final[dict[Feature, str]] = {
     "usage": "the server rejected stream_options, which the router had added; sent again without",
     "responses": "the server has no Responses API; sent again as a chat completion",
 }
+VOID: Final = "the server's stream ended without text, call or finish reason"
 STALE: Final = "the server had closed the idle connection; sent again on a fresh one"
 
 
@@ -155,7 +157,7 @@ def judge(end: Ending) -> Verdict:
             error = f"the server reported an error during its answer: {reply.error}"
             return Verdict("stream", _health(end, decode_failure(reply.failure or {}).status), error)
         if reply.ended and reply.error is None:  # 2
-            return Verdict("ok", "answered")
+            return Verdict("stream", "failed", VOID) if _is_void(end, reply) else Verdict("ok", "answered")
     match end.how:
         case "left" | "cancelled":  # 3
             answering = end.how == "left" and reply is not None and reply.first_token_at is not None
@@ -207,9 +209,15 @@ def _complete(end: Ending) -> Verdict:
         translated = end.rendered is not None and end.rendered.answer is not None
         if translated and not reply.finished:  # 8: as the client was told
             return Verdict("stream", "failed", CUT_SHORT)
+        if _is_void(end, reply):
+            return Verdict("stream", "failed", VOID)
     elif reply.failure is not None:
         return Verdict("beside", _health(end, decode_failure(reply.failure).status), None)
     return Verdict("ok", "answered")  # 9
+
+
+def _is_void(end: Ending, reply: ReplyCollector) -> bool:
+    return end.call is not None and end.call.endpoint.operation in GENERATING and reply.is_void
 
 
 def _by_status(end: Ending, status: int | None) -> Verdict:

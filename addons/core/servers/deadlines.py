@@ -16,7 +16,8 @@ in them the client may be due a ping. A connection that is being opened has `con
              await_body        clear              await_answer          head_arrived           first_event_awaited
     nothing ------------> body -----> nothing --------------> answer ------------> rest -----------------> first_event
                                          ^                                          ^                            |
-                                         | begin_attempt, from any phase            +------- stream_begins ------+
+                                         | begin_attempt, from any phase            +-- stream_begins, or -------+
+                                                                                        whole_awaited
 """
 
 from __future__ import annotations
@@ -103,6 +104,12 @@ class Deadlines:
         if self.phase != "nothing":
             self.phase, self.heard = "rest", now
             self.ping_at = now + self.ping_after
+
+    def whole_awaited(self, now: float, is_pinged: bool) -> None:
+        """What should have been a stream comes in one piece; who has not been pinged by now is not pinged either."""
+        if self.phase != "nothing":
+            self.phase, self.heard = "rest", now
+            self.ping_at = self.ping_at if is_pinged else inf
 
     def sent(self, now: float) -> None:
         """The client was sent something, be it a ping."""

@@ -56,8 +56,10 @@ class ReplyCollector:
 
     `model`, `finish_reason`: the upstream's own values (`stop_reason`, `done_reason` and Responses' status count too).
     `error`: the text of an error inside the reply; `failure`: the object that holds it. `begun`: an event of a stream
-    has arrived that is neither an error nor a ping. `finished`: the reply is complete. `ended`: so is its stream, whose
-    last event has been read. `first_token_at`, `last_event_at`: clock times, of streams.
+    has arrived that is an object, and neither an error nor a ping; `garbled`: what came in the place of the first one
+    was no JSON object. `finished`: the reply is complete. `ended`: so is its stream, whose last event has been read.
+    `concluded`: it has said that it is over, by a reason or by its dialect's last word, `[DONE]` aside.
+    `first_token_at`, `last_event_at`: clock times, of streams.
     """
 
     def __init__(self) -> None:
@@ -68,6 +70,8 @@ class ReplyCollector:
         self.error: str | None = None
         self.failure: dict[str, Any] | None = None
         self.begun = False
+        self.garbled: bytes | None = None
+        self.concluded = False
         self.first_token_at: float | None = None
         self.last_event_at: float | None = None
         self._usage: dict[str, Any] = {}
@@ -149,7 +153,6 @@ class ReplyCollector:
         if payload is None:
             return
         if payload.startswith(b"[DONE]"):
-            self.begun |= self.error is None
             self.finished = self.ended = True
             return
         if event.name == "message_stop":
@@ -164,8 +167,15 @@ class ReplyCollector:
             if self.first_token_at is None and _has_output(data):
                 self.first_token_at = now
                 self._hidden_reasoning = not _has_thought(data)
-        if not self.begun:
-            self.begun = self.error is None and not (isinstance(data, dict) and data.get("type") == "ping")
+        if not self.begun and isinstance(data, dict):
+            self.begun = self.error is None and data.get("type") != "ping"
+        elif not self.begun and self.garbled is None and payload.strip():
+            self.garbled = payload
+
+    @property
+    def is_void(self) -> bool:
+        """Whether a stream has brought neither output of the model, nor a word for its end, nor an error."""
+        return self.first_token_at is None and not self.concluded and self.error is None
 
     @property
     def refused(self) -> bool:
@@ -205,7 +215,7 @@ class ReplyCollector:
                 # Of several choices the first one's reason stands for all.
                 if self.finish_reason is None or index == 0:
                     self.finish_reason = reason
-                self.finished = True
+                self.finished = self.concluded = True
             self._read_usage(choice.get("usage"))
             body = choice.get("delta") or choice.get("message")
             if isinstance(body, dict):
@@ -231,7 +241,7 @@ class ReplyCollector:
                 self._add_tool(str(len(self._tools)), str(call.get("id", "")))
         if data.get("done") is not True:
             return
-        self.finished = self.ended = True
+        self.finished = self.ended = self.concluded = True
         if isinstance(reason := data.get("done_reason"), str):
             self.finish_reason = reason
         self._read_usage({name: data.get(name) for name in ("prompt_eval_count", "eval_count", "eval_duration")})
@@ -253,7 +263,7 @@ class ReplyCollector:
     def _stopped(self, reason: Any) -> None:
         if isinstance(reason, str):
             self.finish_reason = reason
-            self.finished = True
+            self.finished = self.concluded = True
 
     def _read_responses(self, data: dict[str, Any], response: dict[str, Any]) -> None:
         item = data.get("item")
@@ -264,7 +274,7 @@ class ReplyCollector:
         self._read_items(_dicts(response.get("output")))
         status, details = response.get("status"), response.get("incomplete_details")
         if status in ("completed", "incomplete", "failed", "cancelled"):
-            self.finished = self.ended = True
+            self.finished = self.ended = self.concluded = True
             reason = details.get("reason") if isinstance(details, dict) else None
             self.finish_reason = reason if isinstance(reason, str) else status
 

@@ -9,10 +9,11 @@ from typing import Any
 from mitmproxy import http
 
 from switchman.addons.core.dialects import framing_of
+from switchman.addons.core.dialects.codecs import CODECS, FORMATS
 from switchman.addons.core.dialects.errors import decode_failure
 from switchman.addons.core.dialects.framing import dump
-from switchman.addons.core.dialects.neutral.form import Failed
-from switchman.addons.core.dialects.translate import StreamFailed, Translation
+from switchman.addons.core.dialects.neutral.form import Failed, Stamp
+from switchman.addons.core.dialects.translate import StreamFailed, Translation, as_stream
 from switchman.addons.core.streams.naming import name_whole
 from switchman.addons.core.streams.reply import ReplyCollector
 from switchman.addons.core.streams.slotstage import apply_whole
@@ -66,6 +67,8 @@ class Processing:
             changed = name_whole(obj, attempt.name_for_client) or changed
         if attempt.answer is not None:
             _translate(flow.response, attempt, obj)
+        elif x.awaits_stream and x.failed is None:
+            _tell(flow.response, x, obj)
         elif changed:
             _replace(flow.response, dump(obj))
 
@@ -99,6 +102,15 @@ def _translate(response: http.Response, attempt: Attempt, obj: dict[str, Any]) -
     else:
         response.headers["content-type"] = "application/json"
         _replace(response, dump(attempt.answer.whole(obj)))
+
+
+def _tell(response: http.Response, x: Exchange, obj: dict[str, Any]) -> None:
+    """Give an answer in one piece as the stream that was asked for: the client waits for events."""
+    assert x.call is not None
+    format = FORMATS[x.call.dialect, x.call.endpoint.operation]
+    stamp = Stamp(x.id, x.started_at, x.call.model, x.call.wants_usage)
+    response.headers["content-type"] = CODECS[format].stream_type
+    _replace(response, as_stream(CODECS[format].decode_reply(obj), format, stamp))
 
 
 def _replace(response: http.Response, content: bytes) -> None:

@@ -1,7 +1,9 @@
 """Streaming: the only owner of `flow.response.stream`. Puts a Pipe between a streaming upstream and the client.
 
 An answer takes one of three ways:
-- SSE or NDJSON of a known operation: event by event through the stages, first byte out before the last is in.
+- SSE or NDJSON of a known operation: event by event through the stages, first byte out before the last is in. Where
+  a stream was asked for, an answer counts as one, whatever its head says, until its first bytes tell what it is
+  (proxy/held_answer.py).
 - An answer that should be JSON, whatever its head calls it: held back whole, for Processing.
 - Everything else (audio, texts, errors of pass-through calls, files): through as it comes, untouched.
 """
@@ -16,7 +18,9 @@ from typing import Any
 from mitmproxy import http
 
 from switchman.addons.core.decision.readable import is_object
-from switchman.addons.core.dialects import framing_of, text_slots
+from switchman.addons.core.dialects import WIRES, framing_of, text_slots
+from switchman.addons.core.dialects.codecs import CODECS, FORMATS
+from switchman.addons.core.request.call import Call, DialectName, Operation
 from switchman.addons.core.routes.plan import TraceLine
 from switchman.addons.core.streams.fences import FenceStage
 from switchman.addons.core.streams.naming import NameStage
@@ -59,9 +63,17 @@ class Streaming:
             x.trace.append(TraceLine("reply", "skip", f"Unasked, the server encoded its answer as {coding}: unread."))
         if attempt.answer is not None and (response.status_code >= 400 or not _streams(attempt)):
             return  # held back, to be said in the client's dialect
-        if x.call is not None and framing is not None and not encoded:
+        awaited = x.awaits_stream and 200 <= response.status_code < 300
+        if x.call is not None and (framing is not None or awaited) and not encoded:
             x.reply = ReplyCollector()
-            self._pipe(x, flow, framing, self._stages(x, attempt))
+            stages = self._stages(x, attempt)
+            if awaited and attempt.rendered is not None:
+                spoken = WIRES[attempt.rendered.endpoint.dialect].framing
+                if attempt.answer is None and framing != spoken:
+                    response.headers["content-type"] = CODECS[FORMATS[_operation(x.call)]].stream_type
+                framing = spoken
+            assert framing is not None
+            self._pipe(x, flow, framing, stages)
             if attempt.answer is not None:
                 response.headers["content-type"] = attempt.answer.content_type
             make_open_ended(response)
@@ -106,6 +118,10 @@ def text_stages(x: Exchange, attempt: Attempt, runtime: Runtime, streamed: bool)
     if rules.strips_json_for(candidate, requested_model):
         stages.append(FenceStage(slots))
     return stages
+
+
+def _operation(call: Call) -> tuple[DialectName, Operation]:
+    return call.endpoint.dialect, call.endpoint.operation
 
 
 def _streams(attempt: Attempt) -> bool:

@@ -139,9 +139,9 @@ def test_a_client_of_http_1_0_gets_no_chunks(play: Any) -> None:
     play.connects()
     play.answers(
         b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
-        b"f\r\ndata: [DONE]\n\n\n\r\n0\r\n\r\n"
+        b'24\r\ndata: {"choices":[]}\n\ndata: [DONE]\n\n\r\n0\r\n\r\n'
     )
-    assert b"chunked" not in play.to_client and play.to_client.endswith(b"\r\n\r\ndata: [DONE]\n\n\n")
+    assert b"chunked" not in play.to_client and play.to_client.endswith(b"]}\n\ndata: [DONE]\n\n")
     assert not play.client.connected
 
 

@@ -70,11 +70,30 @@ def test_comments_are_waited_behind_where_the_client_knows_pings(output: bool, p
 
 @pytest.mark.parametrize("pings", [True, False])
 def test_a_stream_that_ends_before_its_first_event_is_no_answer(pings: bool) -> None:
-    """Where another server can be asked; else the client gets what there is, and does not wait."""
+    """Whoever else can be asked; nor is one of which only the last word comes."""
+    none = NoAnswer("reset", "the server's stream ended before its first event")
     for data in (b"", b": hello\n\n"):
-        found = started(data, ended=True, pings=pings)
-        assert found == NoAnswer("reset", "the server's stream ended before its first event")
-        assert started(data, NOBODY, ended=True, pings=pings) == "begins"
+        for retry in (RETRY, NOBODY):
+            assert started(data, retry, ended=True, pings=pings) == none
+    assert started(b"data: [DONE]\n\n", output=True, pings=pings) == none
+
+
+@pytest.mark.parametrize("status", [400, 404, 503])
+def test_an_error_may_be_a_stream_without_an_event(status: int) -> None:
+    """Where nobody else is asked, the client gets it as it is."""
+    found = judge_start(
+        ReplyCollector(), ended=True, has_output=False, knows_pings=True, status=status, retry_statuses=NOBODY
+    )
+    assert found == "begins"
+
+
+@pytest.mark.parametrize("retry", [RETRY, NOBODY])
+@pytest.mark.parametrize("payload", ["<html>", "1", "[]", '"text"', '{"choices":'])
+def test_a_stream_that_begins_with_no_json_object_is_no_answer(payload: str, retry: frozenset[int]) -> None:
+    """Nothing of it has gone out yet; the message quotes it."""
+    found = started(f"data: {payload}\n\n".encode(), retry, output=True)
+    assert found == NoAnswer("unreadable", f'status 200, but its stream begins with no JSON: "{payload}"')
+    assert started(b"data:\n\n" + TEXT, retry, output=True) == "begins"
 
 
 @pytest.mark.parametrize("ended", [False, True])
