@@ -159,7 +159,8 @@ class Exchange:
     pinged: bool = False  # the client has the head of a stream, and pings, from before the answer began
     failed: Failed | None = None  # the error within an answer whose status was good
 
-    # Streaming; `reply` of a whole answer: Processing; Failover takes them back with an attempt that failed
+    # Streaming; `reply` of a whole answer: Processing; Failover takes them back with an attempt that failed, the proxy
+    # with a stream that is none
     pipe: Pipe | None = None
     reply: ReplyCollector | None = None
 

@@ -15,9 +15,11 @@ from mitmproxy import http
 from mitmproxy.proxy.utils import ReceiveBuffer
 
 from switchman.addons.core.decision.held import NoAnswer, judge_oversized, judge_start, judge_whole
-from switchman.addons.core.decision.sniffing import Found, framing_in
+from switchman.addons.core.decision.sniffing import LONGEST, Found, framing_in
 from switchman.addons.core.dialects import WIRES, framing_of
+from switchman.addons.core.dialects.codecs import JSON, NDJSON, SSE
 from switchman.addons.core.dialects.neutral.form import Failed
+from switchman.addons.core.request.call import GENERATING
 from switchman.addons.core.servers.retry import FailureKind
 from switchman.addons.core.streams.reframing import Reframing
 from switchman.addons.flow.exchange import Exchange
@@ -83,7 +85,7 @@ class HeldStream:
         self._x = x
         self._head = head
         self._declared = framing_of(declared)
-        self._sniffed: bytearray | None = bytearray() if x.awaits_stream and head.status_code < 300 else None
+        self._sniffed: bytearray | None = bytearray() if _is_text(x) and head.status_code < 300 else None
 
     def feed(self, data: bytes) -> Held:
         """Put the next piece of it through the pipe; b"" is its end."""
@@ -133,7 +135,7 @@ def restore_head(x: Exchange, flow: http.HTTPFlow, fields: tuple[tuple[bytes, by
     flow.response.stream = False
     flow.response.headers = http.Headers(fields)
     if framing_of(flow.response.headers.get("content-type", "")) is not None:
-        flow.response.headers["content-type"] = "application/json"
+        flow.response.headers["content-type"] = JSON
     label(flow.response, x, flow.request)
 
 
@@ -145,7 +147,7 @@ def whole_failure(x: Exchange, head: http.Response | None, body: ReceiveBuffer |
         head.status_code if head is not None else None,
         body,
         x.attempt.retry_statuses,
-        is_plain=head is not None and _is_plain(head),
+        is_plain=head is not None and _is_plain(x, head, body),
         secrets=_secrets(x),
     )
     x.failed = found if isinstance(found, Failed) else None
@@ -162,9 +164,27 @@ def oversized_failure(x: Exchange | None, body: ReceiveBuffer | bytes = b"{") ->
     return _failure(found, None) if found is not None else None
 
 
-def _is_plain(head: http.Response) -> bool:
-    """Is the body neither compressed nor a stream that nobody asked for?"""
-    return "content-encoding" not in head.headers and framing_of(head.headers.get("content-type", "")) is None
+def _is_text(x: Exchange) -> bool:
+    """Is it the answer to a request for text, of which it is known what it looks like?"""
+    generates = x.call is not None and x.call.endpoint.operation in GENERATING
+    return generates and x.attempt is not None and x.attempt.rendered is not None
+
+
+def _is_plain(x: Exchange, head: http.Response, body: ReceiveBuffer | bytes) -> bool:
+    """Is the body neither compressed nor a stream that nobody asked for? Has its head say which of them it is."""
+    if "content-encoding" in head.headers:
+        return False
+    declared = framing_of(head.headers.get("content-type", ""))
+    translated = x.attempt is not None and x.attempt.answer is not None
+    if not _is_text(x) or (declared is None and not translated):
+        return declared is None
+    # Of Ollama's, too, one line is a whole answer, as none but such was asked for.
+    found = framing_in(bytes(body)[:LONGEST], ended=True, declared=declared, expected="sse")
+    if found == "whole" and declared is not None:
+        head.headers["content-type"] = JSON
+    elif found != "whole" and found != declared:
+        head.headers["content-type"] = SSE if found == "sse" else NDJSON
+    return found == "whole"
 
 
 def _secrets(x: Exchange) -> tuple[str, ...]:

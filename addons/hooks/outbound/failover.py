@@ -4,9 +4,10 @@ How it decides, in this order:
 1. The stream had begun: end it with an error event in the client's dialect. No switch, so no text is doubled.
 2. The connection was an old one, closed by the server as the request went out: once more, on a fresh connection.
 3. The server lacks what we assumed (stream_options, the Responses API, thinking): once more, without it.
-4. It wants credentials, and the client's were not for it: no fault of the server, and its answer no news to the client.
-5. There is another candidate, and time: that one.
-6. Give up: the last upstream's own answer, status, headers and body; if none answered, 504 (time) or 502.
+4. It sends the request on to another address of its own: there.
+5. It wants credentials, and the client's were not for it: no fault of the server, and its answer no news to the client.
+6. There is another candidate, and time: that one.
+7. Give up: the last upstream's own answer, status, headers and body; if none answered, 504 (time) or 502.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from mitmproxy.proxy.layers.http import HttpLayer
 
 from switchman.addons.core.decision.judge import REJECTED, Feature
 from switchman.addons.core.dialects import stream_error
+from switchman.addons.core.servers.redirects import REDIRECTS
 from switchman.addons.flow.exchange import Attempt, Exchange, exchange
 from switchman.addons.flow.refusal import refusal, relayed_error, translate_error
 from switchman.addons.hooks.outbound.rewriting import Rewriting
@@ -94,13 +96,16 @@ class Failover:
                 # Held back as it might have told of a lack, but it did not: nobody else is asked.
                 self._keep_answer(x, attempt, failure)
                 flow.response = x.last_answer
-            case "withheld":  # 4
+            case "moved":  # 4
+                assert verdict.hop is not None
+                failure.retry = self.rewriting.follow(flow, x, verdict.hop)
+            case "withheld":  # 5
                 if x.last_answer is None:
                     self._keep_answer(x, attempt, failure)
                 self._next_or_last(flow, x, failure)
             case _:
                 self._keep_answer(x, attempt, failure)
-                self._next_or_last(flow, x, failure)  # 5, 6
+                self._next_or_last(flow, x, failure)  # 6, 7
 
     def response(self, flow: http.HTTPFlow) -> None:
         """Forget a recorded lack if the retry without our additions was rejected too."""
@@ -118,7 +123,8 @@ class Failover:
         """Keep this error answer; the client gets it if no later attempt does better."""
         if failure.failed is not None:
             x.last_answer = relayed_error(x, failure.failed, failure.response)
-        elif failure.response is not None:
+        elif failure.response is not None and failure.response.status_code not in REDIRECTS:
+            # A client would follow a redirect with its own credentials.
             x.last_answer = failure.response
             if attempt.answer is not None:
                 translate_error(x.last_answer, attempt.answer)
