@@ -67,9 +67,9 @@ def _why_not(to: Hop, base: Hop, hops: int) -> str:
     defaults = (base.port, to.port) == (DEFAULT_PORTS["http"], DEFAULT_PORTS["https"])
     if to.port != base.port and not (upgraded and defaults):
         return "requests are not sent to another port than the rules name"
-    if to == base or hops >= MOST:
-        return f"it was followed {hops} times" if hops else "it leads to itself"
-    return ""
+    if to == base:
+        return "it leads to itself"
+    return f"it was followed {hops} times" if hops >= MOST else ""
 
 
 def _advice(to: Hop, base: Hop) -> str:

@@ -74,7 +74,7 @@ class Failover:
         if (x := exchange(flow)) is None or (attempt := x.attempt) is None or (verdict := attempt.verdict) is None:
             return
         if verdict.health == "failed":
-            logger.warning("%s failed: %s", attempt.target, failure.message)
+            logger.warning("%s failed: %s", attempt.target, verdict.error or failure.message)
         if failure.begun:  # 1
             if verdict.is_answer and x.pipe is not None:
                 failure.tail = x.pipe(b"")  # all was said; only the end of the framing is missing

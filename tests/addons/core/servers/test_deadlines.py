@@ -221,3 +221,18 @@ def test_a_connection_that_did_not_stand_says_for_how_long_it_was_waited() -> No
     message = not_connected(2.5)
     assert message == "timed out: no connection within the connect deadline of 2.5 s"
     assert message.startswith(NOT_CONNECTED)
+
+
+def test_what_comes_in_one_piece_is_waited_for_by_the_idle_deadline() -> None:
+    """It should have been a stream; only a client that was pinged before is pinged on."""
+    for is_pinged, due in ((True, 106.0), (False, 130.0)):
+        deadlines = Deadlines()
+        deadlines.begin_attempt(100.0, 100.0, Timeouts(5.0, 60.0, 30.0, 1000.0), 6.0, False)
+        deadlines.await_answer(100.0)
+        deadlines.head_arrived(100.0)
+        deadlines.first_event_awaited(100.0)
+        deadlines.whole_awaited(100.0, is_pinged)
+        assert (deadlines.phase, deadlines.due) == ("rest", due)
+    deadlines.clear()
+    deadlines.whole_awaited(100.0, True)
+    assert deadlines.phase == "nothing"
