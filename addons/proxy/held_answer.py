@@ -93,10 +93,10 @@ class HeldStream:
         assert x.reply is not None and x.pipe is not None and x.attempt is not None
         if self._sniffed is not None:
             self._sniffed += data
-            data, found = bytes(self._sniffed), self._sniff(self._sniffed, ended)
-            if found is None:
+            data, sort = bytes(self._sniffed), self._sniff(self._sniffed, ended)
+            if sort is None:
                 return NOTHING
-            if found == "whole" and data:
+            if sort == "whole" and data:
                 return Held([], whole=data)
             self._sniffed = None
         chunks = x.pipe(data)

@@ -260,7 +260,8 @@ class RoutedStream(HttpStream):
     @property
     def _declared(self) -> str:
         """The content type that the server gave its answer."""
-        return http.Headers(self.head_fields).get("content-type", "")
+        sort: str = http.Headers(self.head_fields).get("content-type", "")
+        return sort
 
     def start_response_stream(self) -> layer.CommandGenerator[None]:
         x, head = self.x, self.flow.response

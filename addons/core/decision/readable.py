@@ -15,7 +15,7 @@ from typing import Any, Final
 from switchman.addons.core.masking import MASK, mask_text
 from switchman.addons.core.request.call import GENERATING, Call, Operation
 from switchman.addons.core.streams.events import BOM
-from switchman.addons.core.streams.reply import says_something
+from switchman.addons.core.streams.reply import filled, has_output
 
 # Those whose whole answer is one JSON object.
 OBJECTS: Final[tuple[Operation, ...]] = (
@@ -39,6 +39,7 @@ def why_unreadable(call: Call, body: bytes, secrets: Sequence[str] = ()) -> str 
     `secrets`: texts that must not be quoted.
     """
     text = body.removeprefix(BOM).strip(b" \t\r\n")
+    what: str | None
     if not text.startswith(b"{"):
         what = "no JSON object" if text.startswith(b"[") else "no JSON"
     elif len(text) > LARGEST_READ:
@@ -74,13 +75,25 @@ def _what_lacks(call: Call, obj: dict[str, Any]) -> str | None:
     if obj.get("error"):
         return None  # the caller knows what an error with a good status means
     if operation in GENERATING:
-        return None if says_something(obj) else "JSON without text, call or finish reason"
+        return None if _says_something(obj) else "JSON without text, call or finish reason"
     if operation in ("embedding", "embedding_legacy"):
         found = [obj[name] for name in _EMBEDDINGS if isinstance(obj.get(name), list)]
         return None if any(found) or (found and _asks_nothing(call)) else "JSON without an embedding"
     if operation == "count_tokens":
         return None if isinstance(obj.get("input_tokens"), int) else "JSON without input_tokens"
     return None if obj else "JSON without a member"
+
+
+def _says_something(obj: dict[str, Any]) -> bool:
+    """Whether a whole reply holds output of the model, or says why it ended: an empty one may be meant."""
+    choices = obj.get("choices")
+    if isinstance(choices, list) and any(isinstance(one, dict) and one.get("finish_reason") for one in choices):
+        return True
+    if has_output(obj) or obj.get("done") is True or obj.get("stop_reason"):  # the last two: Ollama, Anthropic
+        return True
+    if filled(obj.get("content")) or filled(obj.get("output")):  # Anthropic, Responses
+        return True
+    return obj.get("object") == "response" and isinstance(obj.get("status"), str)  # one in the background has no output
 
 
 def _asks_nothing(call: Call) -> bool:

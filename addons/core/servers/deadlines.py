@@ -107,9 +107,10 @@ class Deadlines:
 
     def whole_awaited(self, now: float, is_pinged: bool) -> None:
         """What should have been a stream comes in one piece; who has not been pinged by now is not pinged either."""
-        if self.phase != "nothing":
-            self.phase, self.heard = "rest", now
-            self.ping_at = self.ping_at if is_pinged else inf
+        if self.phase == "nothing":
+            return
+        self.phase, self.heard = "rest", now
+        self.ping_at = self.ping_at if is_pinged else inf
 
     def sent(self, now: float) -> None:
         """The client was sent something, be it a ping."""

@@ -164,7 +164,7 @@ class ReplyCollector:
         if isinstance(data, dict):
             self.last_event_at = now
             self._read(data)
-            if self.first_token_at is None and _has_output(data):
+            if self.first_token_at is None and has_output(data):
                 self.first_token_at = now
                 self._hidden_reasoning = not _has_thought(data)
         if not self.begun and isinstance(data, dict):
@@ -174,7 +174,7 @@ class ReplyCollector:
 
     @property
     def is_void(self) -> bool:
-        """Whether a stream has brought neither output of the model, nor a word for its end, nor an error."""
+        """Whether a stream has brought neither output, nor a word for its end, nor an error."""
         return self.first_token_at is None and not self.concluded and self.error is None
 
     @property
@@ -340,27 +340,16 @@ def _may_hold_figures(payload: bytes) -> bool:
     return False
 
 
-def _has_output(data: dict[str, Any]) -> bool:
+def has_output(data: dict[str, Any]) -> bool:
     """Whether this event of a stream carries output of the model."""
-    return any(_filled(body.get(name)) for body in _bodies(data) for name in _OUTPUT) or _other_output(data)
-
-
-def says_something(obj: dict[str, Any]) -> bool:
-    """Whether a whole reply holds output of the model, or says why it ended: an empty one may be meant."""
-    if any(choice.get("finish_reason") for choice in _dicts(obj.get("choices"))) or _has_output(obj):
-        return True
-    if obj.get("done") is True or obj.get("stop_reason"):  # Ollama, Anthropic
-        return True
-    if _filled(obj.get("content")) or _filled(obj.get("output")):  # Anthropic, Responses
-        return True
-    return obj.get("object") == "response" and isinstance(obj.get("status"), str)  # one in the background has no output
+    return any(filled(body.get(name)) for body in _bodies(data) for name in _OUTPUT) or _other_output(data)
 
 
 def _has_thought(data: dict[str, Any]) -> bool:
     kind = str(data.get("type", ""))
     if "reasoning" in kind:
         return True
-    return any(_filled(body.get(name)) or _thinks(body.get("content")) for body in _bodies(data) for name in _REASONING)
+    return any(filled(body.get(name)) or _thinks(body.get("content")) for body in _bodies(data) for name in _REASONING)
 
 
 def _thinks(content: Any) -> bool:
@@ -392,7 +381,7 @@ def _other_output(data: dict[str, Any]) -> bool:
     return kind.startswith("response.") and kind.endswith(".delta") and bool(data.get("delta"))
 
 
-def _filled(value: Any) -> bool:
+def filled(value: Any) -> bool:
     """Whether the value holds text, a call, or a part that is not empty."""
     if isinstance(value, list):
         return any(not isinstance(part, dict) or part.get("type") != "text" or part.get("text") for part in value)
