@@ -20,7 +20,7 @@ from switchman.addons.core.dialects.rendering import Rendered
 from switchman.addons.core.dialects.translate import Malformed, Translation, Untranslatable
 from switchman.addons.core.paths.reading import Reading, read
 from switchman.addons.core.record import Outcome
-from switchman.addons.core.request.call import Call, DialectName
+from switchman.addons.core.request.call import GENERATING, Call, DialectName
 from switchman.addons.core.request.features import Features
 from switchman.addons.core.routes.plan import Candidate, Earlier, Plan, TraceLine
 from switchman.addons.core.streams.pipe import Pipe
@@ -165,7 +165,8 @@ class Exchange:
     pinged: bool = False  # the client has the head of a stream, and pings, from before the answer began
     failed: Failed | None = None  # the error within an answer whose status was good
 
-    # Streaming; `reply` of a whole answer: Processing; Failover takes them back with an attempt that failed
+    # Streaming; `reply` of a whole answer: Processing; Failover takes them back with an attempt that failed, the proxy
+    # with a stream that is none
     pipe: Pipe | None = None
     reply: ReplyCollector | None = None
 
@@ -188,6 +189,15 @@ class Exchange:
     def verdict(self) -> Verdict | None:
         """How the last attempt ended; None while it runs, or where there was none."""
         return self.attempts[-1].verdict if self.attempts else None
+
+    @property
+    def awaits_stream(self) -> bool:
+        """Whether the server was asked for a stream of text."""
+        call, attempt = self.call, self.attempt
+        if call is None or attempt is None or attempt.rendered is None:
+            return False
+        streams = call.stream if attempt.answer is None else attempt.rendered.streams
+        return streams and call.endpoint.operation in GENERATING
 
     @property
     def was_answered(self) -> bool:

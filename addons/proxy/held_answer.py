@@ -1,7 +1,7 @@
 """Hold an answer back while another server may still be asked; core/decision/held.py says whether it is an answer.
 
 1. The head of a stream is held back until its first event is here. Comments and pings before it go on at once, under
-   the head, as the router's own pings would.
+   the head, as the router's own pings would. Where a stream was asked for, its first bytes say whether it is one.
 2. A whole answer is held back until its end, or until it is too large for that.
 3. An answer whose status is worth another attempt is kept, in case it is the best there is.
 """
@@ -15,14 +15,21 @@ from mitmproxy import http
 from mitmproxy.proxy.utils import ReceiveBuffer
 
 from switchman.addons.core.decision.held import NoAnswer, judge_oversized, judge_start, judge_whole
+from switchman.addons.core.decision.sniffing import LONGEST, Found, framing_in
+from switchman.addons.core.dialects import WIRES, framing_of
+from switchman.addons.core.dialects.codecs import JSON, NDJSON, SSE
 from switchman.addons.core.dialects.neutral.form import Failed
+from switchman.addons.core.request.call import GENERATING
 from switchman.addons.core.servers.retry import FailureKind
+from switchman.addons.core.streams.reframing import Reframing
 from switchman.addons.flow.exchange import Exchange
+from switchman.addons.flow.labels import label
 from switchman.addons.proxy.keepalive import ping_of
 
 MAX_HELD: Final = 1024 * 1024  # bytes kept of an error body, to be handed on verbatim if nothing better comes
 # Bytes; a larger one is not held back for the stages, but streamed on as it is.
 MAX_WHOLE_REPLY: Final = 64 * 1024 * 1024
+MAX_QUOTED: Final = 1024  # bytes of an answer that are looked at for what a message quotes
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +44,15 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """State of a held answer: `failure`, `begins`, or neither (wait). Send `chunks` in any case."""
+    """State of a held answer: `failure`, `begins`, or neither (wait). Send `chunks` in any case.
+
+    `whole`: it is no stream, and this is what has come of it.
+    """
 
     chunks: list[bytes]
     begins: bool = False
     failure: Failure | None = None
+    whole: bytes | None = None
 
 
 NOTHING: Final = Held([])
@@ -69,18 +80,31 @@ class HeldError:
 class HeldStream:
     """A stream whose first event is awaited. Comments and pings before it are for a client that knows pings."""
 
-    def __init__(self, x: Exchange, head: http.Response) -> None:
+    def __init__(self, x: Exchange, head: http.Response, declared: str = "") -> None:
+        """`declared`: the content type as the server has sent it."""
         self._x = x
         self._head = head
+        self._declared = framing_of(declared)
+        self._sniffed: bytearray | None = bytearray() if _is_text(x) and head.status_code < 300 else None
 
     def feed(self, data: bytes) -> Held:
         """Put the next piece of it through the pipe; b"" is its end."""
-        x = self._x
+        x, ended = self._x, not data
         assert x.reply is not None and x.pipe is not None and x.attempt is not None
+        if self._sniffed is not None:
+            self._sniffed += data
+            data, sort = bytes(self._sniffed), self._sniff(self._sniffed, ended)
+            if sort is None:
+                return NOTHING
+            if sort == "whole" and data:
+                return Held([], whole=data)
+            self._sniffed = None
         chunks = x.pipe(data)
+        if ended and data:
+            chunks += x.pipe(b"")
         found = judge_start(
             x.reply,
-            ended=not data,
+            ended=ended,
             has_output=bool(chunks),
             knows_pings=bool(ping_of(x)),
             status=x.attempt.status,
@@ -90,22 +114,83 @@ class HeldStream:
             return Held([], failure=_failure(found, self._head))
         return Held(chunks, begins=found == "begins")
 
+    def _sniff(self, start: bytearray, ended: bool) -> Found | None:
+        """What it is, as far as its first bytes tell; the pipe is then made for it."""
+        x = self._x
+        assert x.pipe is not None and x.attempt is not None and x.attempt.rendered is not None and x.call is not None
+        spoken = WIRES[x.attempt.rendered.endpoint.dialect].framing
+        found = framing_in(start, ended=ended, declared=self._declared, expected=spoken)
+        if found in ("sse", "ndjson") and found != x.pipe.framing:
+            endpoint = x.call.endpoint
+            foreign = x.attempt.answer is None and found != WIRES[endpoint.dialect].framing
+            says_done = endpoint.dialect == "openai" and endpoint.operation != "responses"
+            x.pipe.reframe(found, Reframing(WIRES[endpoint.dialect].framing, says_done) if foreign else None)
+        return found
+
+
+def restore_head(x: Exchange, flow: http.HTTPFlow, fields: tuple[tuple[bytes, bytes], ...]) -> None:
+    """Undo what was written on the head of a stream that is none: `fields` are its own."""
+    assert flow.response is not None
+    x.pipe = x.reply = None
+    flow.response.stream = False
+    flow.response.headers = http.Headers(fields)
+    if framing_of(flow.response.headers.get("content-type", "")) is not None:
+        flow.response.headers["content-type"] = JSON
+    label(flow.response, x, flow.request)
+
 
 def whole_failure(x: Exchange, head: http.Response | None, body: ReceiveBuffer | bytes) -> Failure | None:
     """Why another server should be asked after this whole answer; None passes it on, with any error in `x.failed`."""
     assert x.attempt is not None
-    found = judge_whole(x.call, head.status_code if head is not None else None, body, x.attempt.retry_statuses)
+    found = judge_whole(
+        x.call,
+        head.status_code if head is not None else None,
+        body,
+        x.attempt.retry_statuses,
+        is_plain=head is not None and _is_plain(x, head, body),
+        secrets=_secrets(x),
+    )
     x.failed = found if isinstance(found, Failed) else None
     return _failure(found, head) if isinstance(found, NoAnswer) else None
 
 
-def oversized_failure(x: Exchange | None) -> Failure | None:
+def oversized_failure(x: Exchange | None, body: ReceiveBuffer | bytes = b"{") -> Failure | None:
     """Why a whole answer of more than MAX_WHOLE_REPLY bytes cannot be passed on; None streams it on as it is."""
     if x is None:
         return None
     translated = x.attempt is not None and x.attempt.answer is not None
-    found = judge_oversized(MAX_WHOLE_REPLY, pinged=x.pinged, translated=translated)
+    start = bytes(body)[:MAX_QUOTED]
+    found = judge_oversized(MAX_WHOLE_REPLY, pinged=x.pinged, translated=translated, call=x.call, start=start)
     return _failure(found, None) if found is not None else None
+
+
+def _is_text(x: Exchange) -> bool:
+    """Is it the answer to a request for text, of which it is known what it looks like?"""
+    generates = x.call is not None and x.call.endpoint.operation in GENERATING
+    return generates and x.attempt is not None and x.attempt.rendered is not None
+
+
+def _is_plain(x: Exchange, head: http.Response, body: ReceiveBuffer | bytes) -> bool:
+    """Is the body neither compressed nor a stream that nobody asked for? Has its head say which of them it is."""
+    if "content-encoding" in head.headers:
+        return False
+    declared = framing_of(head.headers.get("content-type", ""))
+    translated = x.attempt is not None and x.attempt.answer is not None
+    if not _is_text(x) or (declared is None and not translated):
+        return declared is None
+    # Of Ollama's, too, one line is a whole answer, as none but such was asked for.
+    found = framing_in(bytes(body)[:LONGEST], ended=True, declared=declared, expected="sse")
+    if found == "whole" and declared is not None:
+        head.headers["content-type"] = JSON
+    elif found != "whole" and found != declared:
+        head.headers["content-type"] = SSE if found == "sse" else NDJSON
+    return found == "whole"
+
+
+def _secrets(x: Exchange) -> tuple[str, ...]:
+    """What a server may repeat of the request, and no message may quote: the key that the rules give it."""
+    key = x.attempt.candidate.server.api_key if x.attempt is not None else None
+    return (key.get_secret_value(),) if key is not None else ()
 
 
 def is_all_said(x: Exchange) -> bool:

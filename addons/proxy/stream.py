@@ -16,13 +16,15 @@ The answer's side (`server_state`). It begins with an attempt; an answer of the 
       |            +--> hold_answer --- an error, its end, silence: no answer -------------+                       |
       |                   |                                                                |                       |
       | whole             | first event                                                    |                       |
-      +--> consume_response_body --- its end: empty, or an error with a good status -------+                       |
+      +--> consume_response_body --- its end: unreadable, or an error with a good status --+                       |
              |            |                                                                                        |
              | too large  v                                                                                        |
              +--> stream_response_body --- breaks off, silence ----> break_off() --no tail--> errored              |
              |            | its end                                   | a tail                                     |
              | its end    v                                           v                                            v
              +---------> done <---------------------------------------+--------------------------------------------+
+
+What was awaited as a stream, and is none, goes from hold_answer to consume_response_body.
 
 Until the client has a part of the answer, an attempt that fails is closed, and the addons name the next one, or the
 final answer, by the `upstream_failed` hook. After that there is no silent switch: they give the tail that ends the
@@ -68,6 +70,7 @@ class RoutedStream(HttpStream):
 
     parent: RoutedHttpLayer
     held: HeldError | HeldStream | None = None
+    head_fields: tuple[tuple[bytes, bytes], ...] = ()  # of the answer that has begun, as the server sent them
 
     def __init__(self, context: Context, stream_id: int, parent: RoutedHttpLayer) -> None:
         super().__init__(context, stream_id)
@@ -202,6 +205,7 @@ class RoutedStream(HttpStream):
         attempt = x.attempt
         assert attempt is not None
         attempt.first_byte, attempt.status = self.clock(), response.status_code
+        self.head_fields = response.headers.fields
         if response.status_code in attempt.held_statuses:
             self.held, self.server_state = HeldError(response), self.state_hold_answer
             return
@@ -213,7 +217,15 @@ class RoutedStream(HttpStream):
         if x is None or self.held is None or not (data or ended):
             return
         held = self.held.feed(data)
-        if held.failure is not None:
+        if held.whole is not None:
+            held_answer.restore_head(x, self.flow, self.head_fields)
+            self.deadlines.whole_awaited(self.clock(), x.pinged)
+            self.watch()
+            self.server_state = self.state_consume_response_body
+            yield from self.state_consume_response_body(ResponseData(self.stream_id, held.whole))
+            if ended and self.server_state == self.state_consume_response_body:  # else it was too large
+                yield from self.state_consume_response_body(event)
+        elif held.failure is not None:
             if ended:
                 self.attempt.end()
             yield from self.attempt.fail(held.failure)
@@ -239,7 +251,7 @@ class RoutedStream(HttpStream):
         yield from super().state_consume_response_body(event)
         if len(self.response_body_buf) <= held_answer.MAX_WHOLE_REPLY or self.flow.response is None:
             return
-        if (failure := held_answer.oversized_failure(x)) is not None:
+        if (failure := held_answer.oversized_failure(x, self.response_body_buf)) is not None:
             yield from self.attempt.fail(failure)
             return
         self.flow.response.stream = True
@@ -248,12 +260,18 @@ class RoutedStream(HttpStream):
         yield from self._begin_stream(x)
         yield SendHttp(ResponseData(self.stream_id, body), self.context.client)
 
+    @property
+    def _declared(self) -> str:
+        """The content type that the server gave its answer."""
+        sort: str = http.Headers(self.head_fields).get("content-type", "")
+        return sort
+
     def start_response_stream(self) -> layer.CommandGenerator[None]:
         x, head = self.x, self.flow.response
         if x is None or x.reply is None or x.attempt is None or head is None:
             yield from self._begin_stream(x)
             return
-        self.held, self.server_state = HeldStream(x, head), self.state_hold_answer
+        self.held, self.server_state = HeldStream(x, head, self._declared), self.state_hold_answer
         self.deadlines.first_event_awaited(self.clock())
         self.watch()
 

@@ -80,7 +80,7 @@ class Listings:
         retry: float = RETRY,
         speaks: Callable[[Server], DialectName | None] = declared,
     ) -> None:
-        self._timeout, self._fresh, self.retry = timeout, fresh, retry
+        self.timeout, self._fresh, self.retry = timeout, fresh, retry
         self.speaks = speaks
         self._listings: OrderedDict[tuple[Server, bytes], ModelList] = OrderedDict()
         self._reader = UpstreamReader(timeout)
@@ -125,13 +125,13 @@ class Listings:
     async def _refresh(self, listing: ModelList, server: Server, credentials: Credentials) -> None:
         listing.absent = False
         try:
-            async with asyncio.timeout(self._timeout):
+            async with asyncio.timeout(self.timeout):
                 listing.models = await _fetch(self._reader, server, credentials, self.speaks(server))
             listing.reached, listing.problem = True, None
         except (Refused, TooLong) as error:
             listing.reached, listing.problem = True, str(error)
         except TimeoutError:
-            listing.reached, listing.problem = False, f"no answer within {self._timeout:g} s"
+            listing.reached, listing.problem = False, f"no answer within {self.timeout:g} s"
         except UNREACHABLE as error:
             if is_scarcity(error):
                 return  # of our own: nothing is known of the server

@@ -37,6 +37,8 @@ HEADERS = [
     ("X-Latin", "caf\xe9"),
     ("Accept", "*/*"),
 ]
+WHOLE = b'{"choices": [{"index":0,"message":{"content":"a"},"finish_reason":"stop"}]}'
+STREAM = b'data: {"choices":[{"index":0,"delta":{"content":"a"},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +102,7 @@ def test_trailers_of_a_request_are_dropped(proxy: Any, upstream: FakeUpstream) -
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 def test_trailers_of_an_answer_do_no_harm(stream: bool, start: Any) -> None:
     """An upstream that sends trailers behind its last chunk has answered all the same."""
-    content = b"data: [DONE]\n\n" if stream else b'{"choices": []}'
+    content = STREAM if stream else WHOLE
     kind = b"text/event-stream" if stream else b"application/json"
     head = b"HTTP/1.1 200 OK\r\ncontent-type: %b\r\ntransfer-encoding: chunked\r\ntrailer: x-sum\r\n\r\n" % kind
     with says(head + b"%x\r\n%b\r\n0\r\nx-sum: 1\r\n\r\n" % (len(content), content)) as url:
@@ -113,7 +115,7 @@ def test_trailers_of_an_answer_do_no_harm(stream: bool, start: Any) -> None:
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 def test_interim_answers_are_not_the_answer(stream: bool, start: Any) -> None:
     """103 Early Hints and the like, of which nobody here asked for any, go before the answer and are dropped."""
-    content = b"data: [DONE]\n\n" if stream else b'{"choices": []}'
+    content = STREAM if stream else WHOLE
     kind = b"text/event-stream" if stream else b"application/json"
     hints = b"HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n"
     head = b"HTTP/1.1 200 OK\r\ncontent-type: %b\r\ncontent-length: %d\r\n\r\n" % (kind, len(content))
@@ -247,12 +249,12 @@ def test_a_whole_reply_no_stage_changes_is_the_same_to_the_byte(
     ],
     ids=repr,
 )
-def test_a_reply_that_is_not_what_it_says_is_passed_on(body: bytes, proxy: Any, upstream: FakeUpstream) -> None:
-    """An upstream's nonsense is not ours to judge: it goes on as it is, and nothing breaks."""
+def test_a_reply_that_is_not_what_it_says_is_no_answer(body: bytes, proxy: Any, upstream: FakeUpstream) -> None:
+    """Nothing breaks by an upstream's nonsense: the client is told (more in test_unreadable.py)."""
     upstream.script([Behaviour(body=body, headers={"content-type": "application/json"})])
     with RawClient(proxy.port) as client:
         reply = client.ask("/v1/chat/completions", {"model": "up/m", "messages": []})
-    assert (reply.status, reply.body) == (200, body)
+    assert reply.status == 502 and b"No server could answer. Tried up/m: " in reply.body
 
 
 def test_binary_answers_pass_untouched(proxy: Any, upstream: FakeUpstream) -> None:

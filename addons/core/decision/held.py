@@ -1,23 +1,26 @@
 """Is it an answer? Asked of an answer that is held back, while another server may still be asked instead.
 
 judge() says how an attempt ended; these functions say whether it has to end before its client gets a part of it:
-- A stream has begun with its first event. An error in its place, or an end, is no answer.
-- A whole answer is none where it is empty although text was asked for, or an error that comes with a good status.
+- A stream has begun with its first event. An error in its place, an end, or what is no JSON, is no answer.
+- A whole answer is none where it is empty although text was asked for, where its shape is not that of the answer
+  (readable.py), or where it is an error that comes with a good status.
 - An answer that is too large to be held back is none where it cannot be passed on as it comes.
-`retry_statuses` are those for which another server is asked; none where there is no other.
+`retry_statuses` are those for which another server is asked; none where there is no other. An error is then passed on;
+what cannot be read never is.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
+from switchman.addons.core.decision.readable import is_object, quote, read_object, why_unreadable
 from switchman.addons.core.dialects.errors import decode_failure, failure_in
 from switchman.addons.core.dialects.neutral.form import Failed
-from switchman.addons.core.request.call import GENERATING, Call
+from switchman.addons.core.request.call import Call
 from switchman.addons.core.servers.retry import FailureKind
 from switchman.addons.core.streams.reply import ReplyCollector
-from switchman.addons.core.unicode import read_json
 
 MAX_ERROR: Final = 64 * 1024  # bytes; an error object is smaller than this, and a larger answer is not looked at
 
@@ -57,31 +60,49 @@ def judge_start(
         return _error(status, failed) if failed.status in retry_statuses else "begins"
     if reply.begun:
         return "begins"
-    if ended:
-        return NoAnswer("reset", "the server's stream ended before its first event") if retry_statuses else "begins"
+    if reply.garbled is not None:
+        return NoAnswer("unreadable", f"status {status}, but its stream begins with no JSON: {quote(reply.garbled)}")
+    if ended or reply.ended:
+        is_answer = status is not None and status >= 400 and not retry_statuses
+        return "begins" if is_answer else NoAnswer("reset", "the server's stream ended before its first event")
     return "waits" if knows_pings or not has_output else "begins"
 
 
 def judge_whole(
-    call: Call | None, status: int | None, body: Body, retry_statuses: frozenset[int]
+    call: Call | None,
+    status: int | None,
+    body: Body,
+    retry_statuses: frozenset[int],
+    *,
+    is_plain: bool = True,
+    secrets: Sequence[str] = (),
 ) -> NoAnswer | Failed | None:
     """Judge a whole answer. Failed: an error with a good status that is passed on. None: an answer.
 
-    `call`: None for what is no LLM call. `status`: of its head, None where there is none.
+    `call`: None for what is no LLM call. `status`: of its head, None where there is none. `is_plain`: the body is not
+    compressed, nor a stream. `secrets`: texts that no message may quote.
     """
-    wants_text = call is not None and call.endpoint.operation in GENERATING and status is not None and status < 300
-    if not len(body) and retry_statuses and wants_text:
-        return NoAnswer("reset", "the server's answer is empty")
-    failed = _error_in(body) if call is not None and status is not None and status < 400 else None
+    if call is None or status is None or status >= 400:
+        return None
+    if status < 300 and is_object(call):
+        if len(body) <= MAX_ERROR and not bytes(body).strip():
+            return NoAnswer("reset", "the server's answer is empty")
+        if is_plain and (why := why_unreadable(call, bytes(body), secrets)) is not None:
+            return NoAnswer("unreadable", f"status {status}, but {why}")
+    failed = _error_in(body)
     return _error(status, failed) if failed is not None and failed.status in retry_statuses else failed
 
 
-def judge_oversized(limit: int, *, pinged: bool, translated: bool) -> NoAnswer | None:
+def judge_oversized(
+    limit: int, *, pinged: bool, translated: bool, call: Call | None = None, start: bytes = b"{"
+) -> NoAnswer | None:
     """Judge a whole answer of more than `limit` bytes, which cannot be held back until its end.
 
     It may be passed on as it comes, unless its client has the head of a stream already (`pinged`), or hears another
-    dialect than the server's (`translated`).
+    dialect than the server's (`translated`), or it does not even begin (`start`) as an answer would.
     """
+    if is_object(call) and not start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
+        return NoAnswer("unreadable", f"its answer is no JSON, and has no end: {quote(start)}")
     if pinged or translated:
         return NoAnswer("reset", f"a reply of more than {limit} bytes that is no stream")
     return None
@@ -98,8 +119,4 @@ def _error_in(body: Body) -> Failed | None:
     data = bytes(body)
     if b'"error"' not in data:
         return None
-    try:
-        obj = read_json(data)
-    except ValueError:
-        return None
-    return failure_in(obj) if isinstance(obj, dict) else None
+    return failure_in(obj) if (obj := read_object(data)) is not None else None

@@ -3,14 +3,17 @@
 The first line of this list that fits decides:
  1. A stream of a good status held an error event: it failed, whatever came after that. The status that the error
     stands for says whether the server failed, or refused.
- 2. A stream of a good status said its last word: it is an answer, however its connection ended and whoever left after.
+ 2. A stream of a good status said its last word: it is an answer, however its connection ended and whoever left after;
+    but none where it said nothing else, neither text nor a call nor a reason for its end.
  3. The client left, or the router stopped: nothing is known of the server, unless it was answering its client.
  4. The server closed an idle connection as the request went out on it: nothing is known.
  5. The router itself had no means for a connection: nothing is known.
  6. No connection, no answer in time, a broken one: the server failed.
- 7. An error status: the server lacks a feature, or wants credentials that it was not given, or failed (what
-    `retry_on` names counts), or refused a request that is the client's own fault.
+ 7. A redirect: it is followed, or the server failed. An error status: the server lacks a feature, or wants credentials
+    that it was not given, or failed (what `retry_on` names counts), or refused a request that is the client's own
+    fault.
  8. A good status with an error for an answer: the server failed, or refused, by the status that the error stands for.
+    With nothing that can be read as the answer: the server failed.
  9. A stream of text that ended before its reply did: the server failed.
 10. All else is an answer.
 It does not matter which of mitmproxy's hooks told of the end.
@@ -18,6 +21,7 @@ It does not matter which of mitmproxy's hooks told of the end.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -28,6 +32,7 @@ from switchman.addons.core.dialects.passing.thoughts import speaks_of_thoughts
 from switchman.addons.core.dialects.rendering import Rendered
 from switchman.addons.core.record import Outcome
 from switchman.addons.core.request.call import GENERATING, Call
+from switchman.addons.core.servers.redirects import REDIRECTS, Hop, hop
 from switchman.addons.core.servers.retry import FailureKind, retriable_statuses
 from switchman.addons.core.servers.servers import Server
 from switchman.addons.core.streams.reply import ReplyCollector
@@ -47,8 +52,10 @@ Kind = Literal[
     "status",  # an error status that is the server's fault
     "refused",  # an error status that is the client's own fault
     "lacks",  # an error status by which the server says that it has no such feature
+    "moved",  # a redirect that is followed
     "withheld",  # 401 or 403 of a server that was not given the client's credentials
     "error",  # a good status, and nothing but an error behind it
+    "unreadable",  # a good status, and nothing that can be read as the answer
     "stream",  # it broke off after it had begun, or said so itself
     "connect",
     "dns",
@@ -66,18 +73,22 @@ How = FailureKind | Literal["complete", "left"]
 # How the log calls an attempt's end, where it has another word for it.
 _RECORDED: Final[dict[Kind, str]] = {
     "beside": "ok", "refused": "status", "lacks": "status", "withheld": "status", "stale": "reset",
+    "moved": "status",
     "left": "cancelled", "stopped": "cancelled",
 }  # fmt: skip
 # What the request comes to, if this attempt's answer is the one that its client gets. Else an error was handed on.
 _OUTCOMES: Final[dict[Kind, Outcome]] = {
     "ok": "ok", "beside": "ok", "stream": "stream_error", "left": "cancelled", "stopped": "stream_error",
 }  # fmt: skip
+# The member as the router sends it, in the text of an error; its quotes may be escaped.
+_REPEATED: Final = re.compile(r"""\\*["']stream_options\\*["']\s*:\s*\{[^{}]*\}?""")
 LACKS: Final[dict[Feature, str]] = {
     "reasoning": "the model refused what it was told of thinking; sent again without",
     "usage": "the server rejected stream_options, which the router had added; sent again without",
     "responses": "the server has no Responses API; sent again as a chat completion",
     "thoughts": "the server refused thoughts that another one may have made; sent again without them",
 }
+VOID: Final = "the server's stream ended without text, call or finish reason"
 STALE: Final = "the server had closed the idle connection; sent again on a fresh one"
 
 
@@ -86,13 +97,14 @@ class Verdict:
     """How an attempt ended, and what follows.
 
     `health`: what it says of the server; None for nothing. `error`: for a person. `feature`: what the server turned
-    out to lack.
+    out to lack. `hop`: where it sends the request on to.
     """
 
     kind: Kind
     health: Literal["answered", "failed"] | None
     error: str | None = None
     feature: Feature | None = None
+    hop: Hop | None = None
 
     @property
     def is_answer(self) -> bool:
@@ -146,6 +158,9 @@ class Ending:
     reply: ReplyCollector | None = None
     streamed: bool = False
     reused: bool = False  # the connection had served before, and brought nothing of this answer
+    url: str = ""  # what was asked, without a query
+    location: str | None = None  # where an answer sends the request
+    hops: int = 0  # how often this request has been sent on by then
     withheld: bool = False  # the client's credentials were not for this server, which has none of its own
     call: Call | None = None
     rendered: Rendered | None = None
@@ -153,13 +168,9 @@ class Ending:
 
 def judge(end: Ending) -> Verdict:
     """The verdict on one attempt, the same whichever way its end came to be known."""
+    if (found := _by_events(end)) is not None:  # 1, 2
+        return found
     reply = end.reply
-    if reply is not None and end.streamed and (end.status is None or end.status < 400):
-        if reply.error is not None and end.how not in ("error", "status"):  # 1
-            error = f"the server reported an error during its answer: {reply.error}"
-            return Verdict("stream", _health(end, decode_failure(reply.failure or {}).status), error)
-        if reply.ended and reply.error is None:  # 2
-            return Verdict("ok", "answered")
     match end.how:
         case "left" | "cancelled":  # 3
             answering = end.how == "left" and reply is not None and reply.first_token_at is not None
@@ -174,8 +185,27 @@ def judge(end: Ending) -> Verdict:
             return _by_status(end, end.status)
         case "error":  # 8
             return _by_error(end)
+        case "unreadable":
+            return Verdict("unreadable", "failed", end.message)
         case "complete":
             return _complete(end)
+
+
+def _by_events(end: Ending) -> Verdict | None:
+    """What the events of a stream of a good status say by themselves; None where they say nothing."""
+    reply = end.reply
+    if reply is None or not end.streamed or (end.status is not None and end.status >= 400):
+        return None
+    if reply.error is not None:
+        if end.how in ("error", "status"):
+            return None
+        error = f"the server reported an error during its answer: {reply.error}"
+        return Verdict("stream", _health(end, decode_failure(reply.failure or {}).status), error)
+    if not reply.ended:
+        return None
+    if not _is_void(end, reply):
+        return Verdict("ok", "answered")
+    return Verdict("stream", "failed", VOID) if end.how in ("complete", "left") else None
 
 
 def outcome_of(
@@ -212,12 +242,23 @@ def _complete(end: Ending) -> Verdict:
         told = translated or (end.call is not None and end.call.endpoint.operation in GENERATING)
         if told and reply.was_cut:  # 9: as the client was told
             return Verdict("stream", "failed", CUT_SHORT)
+        if _is_void(end, reply):
+            return Verdict("stream", "failed", VOID)
     elif reply.failure is not None:
         return Verdict("beside", _health(end, decode_failure(reply.failure).status), None)
     return Verdict("ok", "answered")  # 10
 
 
+def _is_void(end: Ending, reply: ReplyCollector) -> bool:
+    return end.call is not None and end.call.endpoint.operation in GENERATING and reply.is_void
+
+
 def _by_status(end: Ending, status: int | None) -> Verdict:
+    if status is not None and status in REDIRECTS and end.body is not None:
+        found = hop(status, end.location, end.url, end.hops)
+        if isinstance(found, Hop):
+            return Verdict("moved", None, f"status {status}, followed to {found.url}", hop=found)
+        return Verdict("status", "failed", found)
     if feature := missing_feature(end):
         return Verdict("lacks", None, LACKS[feature], feature=feature)
     if end.withheld and status in UNAUTHORIZED:
@@ -259,12 +300,24 @@ def missing_feature(end: Ending) -> Feature | None:
         return "reasoning"
     if rendered.has_thoughts and end.status in REJECTED | NO_SUCH_ITEM and _is_about_thoughts(end):
         return "thoughts"
-    if rendered.injected and end.status in REJECTED:
+    if rendered.injected and end.status in REJECTED and _is_about_usage(end):
         return "usage"
     asked_responses = end.call.endpoint.operation == "responses" and rendered.answer is None
     if asked_responses and end.status in NO_SUCH_PATH and not _is_about_model(end):
         return "responses"
     return None
+
+
+def _is_about_usage(end: Ending) -> bool:
+    """`Unrecognized request argument: stream_options`, or FastAPI's `"loc": ["body", "stream_options"]`.
+
+    An error about something else may repeat the request, which has the member, too: that names nothing.
+    """
+    if end.body is None or end.status is None:
+        return False
+    error = decode_error(end.status, end.body)
+    said = _REPEATED.sub("", f"{error.message} {error.param} {error.code}")
+    return "stream_options" in said or "include_usage" in said
 
 
 def _is_about_thinking(end: Ending) -> bool:

@@ -18,8 +18,8 @@ seconds.
              await_body        clear              await_answer          head_arrived           first_event_awaited
     nothing ------------> body -----> nothing --------------> answer ------------> rest -----------------> first_event
                                          ^                                          ^                            |
-                                         | begin_attempt, from any phase            +------- stream_begins ------+
-                                                                                    |
+                                         | begin_attempt, from any phase            +-- stream_begins, or -------+
+                                                                                    |   whole_awaited
                                                                                     +-- last_word --> last
 """
 
@@ -117,6 +117,13 @@ class Deadlines:
         """The server has said that its stream is complete."""
         if self.phase == "rest":
             self.phase, self.last_by = "last", now + LINGER
+
+    def whole_awaited(self, now: float, is_pinged: bool) -> None:
+        """What should have been a stream comes in one piece; who has not been pinged by now is not pinged either."""
+        if self.phase == "nothing":
+            return
+        self.phase, self.heard = "rest", now
+        self.ping_at = self.ping_at if is_pinged else inf
 
     def sent(self, now: float) -> None:
         """The client was sent something, be it a ping."""

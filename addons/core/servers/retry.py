@@ -17,6 +17,7 @@ FailureKind = Literal[
     "status",  # a retriable status
     "error",  # a good status, and nothing but an error behind it
     "local",  # the router has no descriptors, or no memory, for a connection: no server's fault
+    "unreadable",  # a good status, and nothing that can be read as the answer
     "stream",  # the upstream died after its answer had begun: recorded, never retried
     "cancelled",  # the router stops: never counts against the upstream
 ]

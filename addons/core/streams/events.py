@@ -2,7 +2,8 @@
 
 1. A splitter takes bytes cut anywhere and returns the events that are complete; every split of the input gives the
    same events.
-2. The raw bytes of all events, joined, are the bytes that came in: nothing is lost, added or normalised.
+2. The raw bytes of all events, joined, are the bytes that came in: nothing is lost, added or normalised. Only events
+   that end by a single line end, which no client could read, get the blank line that they lack.
 3. Nothing here raises on bad input. An event that cannot be read has `data` None and passes through.
 4. Memory is bounded: an event above `limit` bytes is passed on in raw pieces, unparsed.
 """
@@ -22,6 +23,7 @@ EVENT_LIMIT: Final = 16 * 1024 * 1024
 
 _decode = json.JSONDecoder().raw_decode
 _LINE: Final = re.compile(rb"([^\r\n]*)(\r\n|\n|\r|\Z)")
+_DATA: Final = re.compile(rb"(?:\A(?:\xef\xbb\xbf)?|(?<=[\r\n]))data: ")  # as _with_data_line writes it
 BOM: Final = b"\xef\xbb\xbf"
 _UNREAD: Final = object()
 
@@ -98,7 +100,8 @@ class Event:
         """Replace the payload by `payload`, and settle."""
         self.raw = self.rewrite(payload)
         if self.at < 0:
-            self.at = self.raw.index(payload)
+            # The first line of data; another line may hold the same text.
+            self.at = next(found.end() for found in _DATA.finditer(self.raw))
         self.payload = payload
         self._data = _UNREAD
         self.dirty = False

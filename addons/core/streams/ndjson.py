@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from switchman.addons.core.streams.events import Event, Splitter
+from switchman.addons.core.streams.events import BOM, Event, Splitter
 
 
 class NDJSONSplitter(Splitter):
@@ -21,5 +21,5 @@ class NDJSONSplitter(Splitter):
             found = buffer.find(b"\n", found + 1)
 
     def event(self, raw: bytes) -> Event:
-        payload = raw.strip(b" \t\r\n")
+        payload = raw.removeprefix(BOM).strip(b" \t\r\n")
         return Event(raw, "", payload, raw.index(payload)) if payload else Event(raw)

@@ -71,6 +71,18 @@ class Pipe:
         self.truncated = False
         """Whether there was more output than `kept` holds."""
 
+    def reframe(self, framing: Literal["sse", "ndjson"], stage: Stage | None = None) -> None:
+        """Before the first byte: the server uses this framing, whatever its head says.
+
+        `stage`: a last one, which gives the events in the framing that the pipe was made with.
+        """
+        if stage is not None:
+            self._stages.append(stage)
+        elif self._output_framing == self.framing:
+            self._output_framing = framing
+        self.framing = framing
+        self._splitter = _SPLITTERS[framing]()
+
     @property
     def kept(self) -> bytes:
         """The first `keep` bytes of what went to the client."""

@@ -52,8 +52,10 @@ class ReplyCollector:
 
     `model`, `finish_reason`: the upstream's own values (`stop_reason`, `done_reason` and Responses' status count too).
     `error`: the text of an error inside the reply; `failure`: the object that holds it. `begun`: an event of a stream
-    has arrived that is neither an error nor a ping. `finished`: the reply is complete. `ended`: so is its stream, whose
-    last event has been read. `missed`: not all was read, so what was not found may be there all the same.
+    has arrived that is an object, and neither an error nor a ping; `garbled`: what came in the place of the first one
+    was no JSON object. `finished`: the reply is complete. `ended`: so is its stream, whose last event has been read.
+    `concluded`: it has said that it is over, by a reason or by its dialect's last word, `[DONE]` aside. `missed`: not
+    all was read, so what was not found may be there all the same.
     `first_token_at`, `last_event_at`: clock times, of streams.
     """
 
@@ -66,6 +68,8 @@ class ReplyCollector:
         self.error: str | None = None
         self.failure: dict[str, Any] | None = None
         self.begun = False
+        self.garbled: bytes | None = None
+        self.concluded = False
         self.first_token_at: float | None = None
         self.last_event_at: float | None = None
         self._usage: dict[str, Any] = {}
@@ -156,7 +160,6 @@ class ReplyCollector:
             self.missed |= len(event.raw) > _LONGEST_COMMENT
             return
         if payload.startswith(b"[DONE]"):
-            self.begun |= self.error is None
             self.finished = self.ended = True
             return
         if event.name == "message_stop":
@@ -168,11 +171,18 @@ class ReplyCollector:
         if isinstance(data, dict):
             self.last_event_at = now
             self._read(data)
-            if self.first_token_at is None and _has_output(data):
+            if self.first_token_at is None and has_output(data):
                 self.first_token_at = now
                 self._hidden_reasoning = not has_thought(data)
-        if not self.begun:
-            self.begun = self.error is None and not (isinstance(data, dict) and data.get("type") == "ping")
+        if not self.begun and isinstance(data, dict):
+            self.begun = self.error is None and data.get("type") != "ping"
+        elif not self.begun and self.garbled is None and payload.strip():
+            self.garbled = payload
+
+    @property
+    def is_void(self) -> bool:
+        """Whether a stream has brought neither output, nor a word for its end, nor an error."""
+        return self.first_token_at is None and not self.concluded and self.error is None
 
     @property
     def refused(self) -> bool:
@@ -216,6 +226,7 @@ class ReplyCollector:
                     self.finish_reason = reason
                 self._closed.add(str(index))
                 self.finished = self._open <= self._closed
+                self.concluded = True
             self._read_usage(choice.get("usage"))
             if isinstance(body := choice.get("message"), dict):
                 for place in range(len(list(_dicts(body.get("tool_calls"))))):
@@ -239,7 +250,7 @@ class ReplyCollector:
                 self._add_tool(str(len(self._tools)), str(call.get("id", "")))
         if data.get("done") is not True:
             return
-        self.finished = self.ended = True
+        self.finished = self.ended = self.concluded = True
         if isinstance(reason := data.get("done_reason"), str):
             self.finish_reason = reason
         self._read_usage({name: data.get(name) for name in ("prompt_eval_count", "eval_count", "eval_duration")})
@@ -264,6 +275,7 @@ class ReplyCollector:
     def _stopped(self, reason: Any) -> None:
         if isinstance(reason, str):
             self.finish_reason = reason
+            self.concluded = True
 
     def _read_responses(self, data: dict[str, Any], response: dict[str, Any]) -> None:
         item = data.get("item")
@@ -274,7 +286,7 @@ class ReplyCollector:
         self._read_items(_dicts(response.get("output")))
         status, details = response.get("status"), response.get("incomplete_details")
         if status in ("completed", "incomplete", "failed", "cancelled"):
-            self.finished = self.ended = True
+            self.finished = self.ended = self.concluded = True
             reason = details.get("reason") if isinstance(details, dict) else None
             self.finish_reason = reason if isinstance(reason, str) else status
 
@@ -340,9 +352,9 @@ def _may_hold_figures(payload: bytes) -> bool:
     return False
 
 
-def _has_output(data: dict[str, Any]) -> bool:
+def has_output(data: dict[str, Any]) -> bool:
     """Whether this event of a stream carries output of the model."""
-    return any(_filled(body.get(name)) for body in _bodies(data) for name in _OUTPUT) or _other_output(data)
+    return any(filled(body.get(name)) for body in _bodies(data) for name in _OUTPUT) or _other_output(data)
 
 
 def has_thought(data: dict[str, Any]) -> bool:
@@ -350,7 +362,7 @@ def has_thought(data: dict[str, Any]) -> bool:
     kind = str(data.get("type", ""))
     if "reasoning" in kind:
         return True
-    return any(_filled(body.get(name)) or _thinks(body.get("content")) for body in _bodies(data) for name in _REASONING)
+    return any(filled(body.get(name)) or _thinks(body.get("content")) for body in _bodies(data) for name in _REASONING)
 
 
 def _thinks(content: Any) -> bool:
@@ -382,7 +394,7 @@ def _other_output(data: dict[str, Any]) -> bool:
     return kind.startswith("response.") and kind.endswith(".delta") and bool(data.get("delta"))
 
 
-def _filled(value: Any) -> bool:
+def filled(value: Any) -> bool:
     """Whether the value holds text, a call, or a part that is not empty."""
     if isinstance(value, list):
         return any(not isinstance(part, dict) or part.get("type") != "text" or part.get("text") for part in value)

@@ -2,7 +2,7 @@
 
 Lines end with LF, CRLF or a lone CR; an event ends with a blank line. `CR CR` ends the event: a LF behind it is the
 next event's first (blank) line. `LF CR` waits for one more byte, as the LF of a CRLF would belong to the same blank
-line.
+line. Events of a stream that separates them by single line ends (singly.py) get the blank line that they lack.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from switchman.addons.core.streams import singly
 from switchman.addons.core.streams.events import BOM, Event, Splitter
 from switchman.addons.core.unicode import decoded
 
@@ -23,8 +24,24 @@ class SSESplitter(Splitter):
     """feed() takes bytes and returns events; end() returns a last event that lacks its blank line."""
 
     overlap = 2  # LF CR
+    _singly = False  # a single line end has ended an event: from then on each one may
 
     def ends(self, buffer: bytes | bytearray, at: int) -> Iterator[int]:
+        start, seen = 0, max(0, at - singly.REACH)
+        if not self._singly:
+            for end in self._blank_lines(buffer, at):
+                if singly.has_single_end(buffer, start, max(start, seen), end):
+                    self._singly, at = True, start
+                    break
+                yield end
+                start = end
+            else:
+                if not singly.has_single_end(buffer, start, max(start, seen), len(buffer)):
+                    return
+                self._singly, at = True, start
+        yield from singly.line_ends(buffer, start, at)
+
+    def _blank_lines(self, buffer: bytes | bytearray, at: int) -> Iterator[int]:
         if buffer.find(b"\r", at) >= 0:
             for match in _BLANK_LINE.finditer(buffer, at):
                 yield match.end()
@@ -35,6 +52,8 @@ class SSESplitter(Splitter):
             found = buffer.find(b"\n\n", found + 2)
 
     def event(self, raw: bytes) -> Event:
+        if self._singly:
+            raw = singly.closed(raw)
         if raw.startswith(b"data:") and raw.find(b"\n") == len(raw) - 2 and raw.find(b"\r") < 0:
             at = 6 if raw.startswith(b" ", 5) else 5
             return Event(raw, "", raw[at:-2], at)

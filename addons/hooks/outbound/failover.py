@@ -4,9 +4,10 @@ How it decides, in this order:
 1. The stream had begun: end it with an error event in the client's dialect. No switch, so no text is doubled.
 2. The connection was an old one, closed by the server as the request went out: once more, on a fresh connection.
 3. The server lacks what we assumed (stream_options, the Responses API, thinking): once more, without it.
-4. It wants credentials, and the client's were not for it: no fault of the server, and its answer no news to the client.
-5. There is another candidate, and time: that one.
-6. Give up: the last upstream's own answer, status, headers and body; if none answered, 504 (time) or 502.
+4. It sends the request on to another address of its own: there.
+5. It wants credentials, and the client's were not for it: no fault of the server, and its answer no news to the client.
+6. There is another candidate, and time: that one.
+7. Give up: the last upstream's own answer, status, headers and body; if none answered, 504 (time) or 502.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from mitmproxy.proxy.layers.http import HttpLayer
 from switchman.addons.core.decision.judge import REJECTED, Feature, Verdict
 from switchman.addons.core.dialects import stream_error
 from switchman.addons.core.dialects.passing.thoughts import digests
+from switchman.addons.core.servers.redirects import REDIRECTS
 from switchman.addons.flow.exchange import Attempt, Exchange, exchange
 from switchman.addons.flow.refusal import refusal, relayed_error, translate_error
 from switchman.addons.hooks.outbound.rewriting import Rewriting
@@ -86,7 +88,7 @@ class Failover:
     ) -> None:
         flow = failure.flow
         if verdict.health == "failed":
-            logger.warning("%s failed: %s", attempt.target, failure.message)
+            logger.warning("%s failed: %s", attempt.target, verdict.error or failure.message)
         if failure.begun:  # 1
             if verdict.is_answer and x.pipe is not None:
                 failure.tail = x.pipe(b"")  # all was said; only the end of the framing is missing
@@ -104,23 +106,22 @@ class Failover:
                 await self._again(flow, x, failure, run)
                 failure.fresh = True
             case "lacks":  # 3
-                assert verdict.feature is not None
-                if verdict.feature == "thoughts":
-                    self.rewriting.refused.add(attempt.candidate.server.name, _thoughts(x))
-                else:
-                    self.rewriting.without[verdict.feature].add(_lacking(attempt, verdict.feature))
+                self._note_lack(x, attempt, verdict)
                 await self._again(flow, x, failure, run)
             case "refused":
                 # Held back as it might have told of a lack, but it did not: nobody else is asked.
                 self._keep_answer(x, attempt, failure)
                 flow.response = x.last_answer
-            case "withheld":  # 4
+            case "moved":  # 4
+                assert verdict.hop is not None
+                failure.retry = await self.rewriting.follow(flow, x, verdict.hop, run)
+            case "withheld":  # 5
                 if x.last_answer is None:
                     self._keep_answer(x, attempt, failure)
                 await self._next_or_last(flow, x, failure, run)
             case _:
                 self._keep_answer(x, attempt, failure)
-                await self._next_or_last(flow, x, failure, run)  # 5, 6
+                await self._next_or_last(flow, x, failure, run)  # 6, 7
 
     def response(self, flow: http.HTTPFlow) -> None:
         """Forget a recorded lack if the retry without our additions was rejected too."""
@@ -136,11 +137,20 @@ class Failover:
             if before.rendered.reasons and not last.rendered.reasons:
                 self.rewriting.without["reasoning"].discard(_lacking(before, "reasoning"))
 
+    def _note_lack(self, x: Exchange, attempt: Attempt, verdict: Verdict) -> None:
+        """Remember what the server does not take."""
+        assert verdict.feature is not None
+        if verdict.feature == "thoughts":
+            self.rewriting.refused.add(attempt.candidate.server.name, _thoughts(x))
+        else:
+            self.rewriting.without[verdict.feature].add(_lacking(attempt, verdict.feature))
+
     def _keep_answer(self, x: Exchange, attempt: Attempt, failure: UpstreamFailure) -> None:
         """Keep this error answer; the client gets it if no later attempt does better."""
         if failure.failed is not None:
             x.last_answer = relayed_error(x, failure.failed, failure.response)
-        elif failure.response is not None:
+        elif failure.response is not None and failure.response.status_code not in REDIRECTS:
+            # A client would follow a redirect with its own credentials.
             x.last_answer = failure.response
             if attempt.answer is not None:
                 translate_error(x.last_answer, attempt.answer)

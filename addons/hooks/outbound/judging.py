@@ -8,6 +8,7 @@ middle of streams, and with a status of 200. core/decision/judge.py has the rule
 from __future__ import annotations
 
 import time
+from itertools import takewhile
 
 from mitmproxy import http
 
@@ -87,6 +88,9 @@ class Judging:
                 reply=x.reply,
                 streamed=x.pipe is not None and x.pipe.framing != "raw",
                 reused=failure is not None and failure.reused,
+                url=attempt.url,
+                location=response.headers.get("location") if response is not None else None,
+                hops=_hops(x),
                 withheld=attempt.withheld,
                 call=x.call,
                 rendered=attempt.rendered,
@@ -115,3 +119,9 @@ class Judging:
             left=left,
             message=STOPPED if self.runtime.is_stopping else why,
         )
+
+
+def _hops(x: Exchange) -> int:
+    """How many redirects have led to the attempt that runs now."""
+    earlier = reversed(x.attempts[:-1])
+    return sum(1 for _ in takewhile(lambda one: one.verdict is not None and one.verdict.kind == "moved", earlier))

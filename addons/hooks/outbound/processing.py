@@ -10,11 +10,12 @@ from typing import Any
 from mitmproxy import http
 
 from switchman.addons.core.dialects import framing_of
+from switchman.addons.core.dialects.codecs import CODECS, FORMATS
 from switchman.addons.core.dialects.endings import reasons_without_calls
 from switchman.addons.core.dialects.errors import decode_failure
-from switchman.addons.core.dialects.neutral.form import Failed
+from switchman.addons.core.dialects.neutral.form import Failed, Stamp
 from switchman.addons.core.dialects.rendering import TRANSLATED
-from switchman.addons.core.dialects.translate import StreamFailed, Translation
+from switchman.addons.core.dialects.translate import StreamFailed, Translation, as_stream
 from switchman.addons.core.request import jsonedit
 from switchman.addons.core.streams.naming import name_whole
 from switchman.addons.core.streams.reply import ReplyCollector
@@ -78,6 +79,8 @@ class Processing:
             changed = name_whole(obj, attempt.name_for_client) or changed
         if attempt.answer is not None:
             _translate(flow.response, attempt, obj)
+        elif x.awaits_stream and x.failed is None:
+            _tell(flow.response, x, obj)
         else:
             _settle_reasons(flow.response, obj, changed)
 
@@ -129,6 +132,15 @@ def _settle_reasons(response: http.Response, obj: dict[str, Any], changed: bool)
             )
     if changed or edits:
         _replace(response, content)
+
+
+def _tell(response: http.Response, x: Exchange, obj: dict[str, Any]) -> None:
+    """Give an answer in one piece as the stream that was asked for: the client waits for events."""
+    assert x.call is not None
+    format = FORMATS[x.call.dialect, x.call.endpoint.operation]
+    stamp = Stamp(x.id, x.started_at, x.call.model, x.call.wants_usage)
+    response.headers["content-type"] = CODECS[format].stream_type
+    _replace(response, as_stream(CODECS[format].decode_reply(obj), format, stamp))
 
 
 def _replace(response: http.Response, content: bytes) -> None:

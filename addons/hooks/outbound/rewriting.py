@@ -30,6 +30,7 @@ from switchman.addons.core.routes.plan import Candidate, TraceLine
 from switchman.addons.core.rules.ruleset import Server
 from switchman.addons.core.servers import credentials
 from switchman.addons.core.servers.addressing import address, is_azure
+from switchman.addons.core.servers.redirects import REDIRECTS, Hop
 from switchman.addons.core.servers.retry import retriable_statuses
 from switchman.addons.core.servers.servers import is_anthropics, is_googles
 from switchman.addons.core.servers.thinking import resolve
@@ -155,6 +156,7 @@ class Rewriting:
                 retry_statuses=retry_statuses,
                 held_statuses=retry_statuses
                 | telling_statuses(x.call, rendered)
+                | (REDIRECTS if rendered is not None else frozenset())
                 | (UNAUTHORIZED if withheld else frozenset()),
                 withheld=withheld,
             )
@@ -194,6 +196,17 @@ class Rewriting:
         if withheld and server.forward_auth is None and (x.attempt is None or x.attempt.candidate is not candidate):
             x.trace.append(TraceLine("credentials", "skip", _why_withheld(server, first)))
         return cut, harmless, withheld
+
+    async def follow(self, flow: http.HTTPFlow, x: Exchange, hop: Hop, run: Run) -> bool:
+        """Rewrite for the last attempt's candidate once more, at the address to which its server sends the request."""
+        if not await self.again(flow, x, run):
+            return False
+        data, attempt = flow.request.data, x.attempts[-1]
+        data.scheme, data.host, data.port = hop.scheme.encode(), hop.host, hop.port
+        data.path = hop.path.encode()
+        attempt.url = hop.url
+        x.trace.append(TraceLine("redirect", "hit", f"{attempt.target} sends requests on to {hop.url}: followed."))
+        return True
 
     async def again(self, flow: http.HTTPFlow, x: Exchange, run: Run) -> bool:
         """Rewrite for the last attempt's candidate once more, or for one after it; False if none can express it."""

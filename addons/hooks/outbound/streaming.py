@@ -1,9 +1,11 @@
 """Streaming: the only owner of `flow.response.stream`. Puts a Pipe between a streaming upstream and the client.
 
 An answer takes one of three ways:
-- SSE or NDJSON of a known operation: event by event through the stages, first byte out before the last is in.
-- JSON of a known operation: held back whole, for Processing.
-- Everything else (audio, images, errors of pass-through calls, files): through as it comes, untouched.
+- SSE or NDJSON of a known operation: event by event through the stages, first byte out before the last is in. Where
+  a stream was asked for, an answer counts as one, whatever its head says, until its first bytes tell what it is
+  (proxy/held_answer.py).
+- An answer that should be JSON, whatever its head calls it: held back whole, for Processing.
+- Everything else (audio, texts, errors of pass-through calls, files): through as it comes, untouched.
 """
 
 from __future__ import annotations
@@ -16,9 +18,12 @@ from typing import Any
 from mitmproxy import http
 
 from switchman.addons.core.decision.expecting import expected_opening, why_held
-from switchman.addons.core.dialects import framing_of, stream_error, text_slots
+from switchman.addons.core.decision.readable import is_object
+from switchman.addons.core.dialects import WIRES, framing_of, stream_error, text_slots
+from switchman.addons.core.dialects.codecs import CODECS, FORMATS
 from switchman.addons.core.dialects.endings import end_stage
 from switchman.addons.core.dialects.neutral.streams import CUT_SHORT
+from switchman.addons.core.request.call import Call, DialectName, Operation
 from switchman.addons.core.routes.plan import TraceLine
 from switchman.addons.core.streams.fences import FenceStage
 from switchman.addons.core.streams.naming import NameStage
@@ -61,15 +66,22 @@ class Streaming:
             x.trace.append(TraceLine("reply", "skip", f"Unasked, the server encoded its answer as {coding}: unread."))
         if attempt.answer is not None and (response.status_code >= 400 or not _streams(attempt)):
             return  # held back, to be said in the client's dialect
-        if x.call is not None and framing is not None and not encoded:
+        awaited = x.awaits_stream and 200 <= response.status_code < 300
+        if x.call is not None and (framing is not None or awaited) and not encoded:
             x.reply = ReplyCollector()
+            if awaited and attempt.rendered is not None:
+                spoken = WIRES[attempt.rendered.endpoint.dialect].framing
+                if attempt.answer is None and framing != spoken:
+                    response.headers["content-type"] = CODECS[FORMATS[_operation(x.call)]].stream_type
+                framing = spoken
+            assert framing is not None
             self._pipe(x, flow, framing, self._stages(x, attempt, framing))
             if attempt.answer is not None:
                 response.headers["content-type"] = attempt.answer.content_type
             make_open_ended(response)
         elif x.pinged:
             return  # held back, to be said within the stream whose head has gone out
-        elif x.call is None or (not _is_json(response) and attempt.answer is None):
+        elif x.call is None or (attempt.answer is None and not _is_held(x, response, encoded)):
             self._pipe(x, flow, "raw", [])
 
     def _stages(self, x: Exchange, attempt: Attempt, framing: Framing) -> list[Stage]:
@@ -118,13 +130,20 @@ def text_stages(x: Exchange, attempt: Attempt, runtime: Runtime, streamed: bool)
     return stages
 
 
+def _operation(call: Call) -> tuple[DialectName, Operation]:
+    return call.endpoint.dialect, call.endpoint.operation
+
+
 def _streams(attempt: Attempt) -> bool:
     """Was a stream asked for? A server may stream although it was not; then the client still gets a whole answer."""
     return attempt.rendered is not None and attempt.rendered.streams
 
 
-def _is_json(response: http.Response) -> bool:
-    return "json" in response.headers.get("content-type", "").lower()
+def _is_held(x: Exchange, response: http.Response, encoded: bool) -> bool:
+    """Is it held back whole? It says that it is JSON, or would have to be: then it may turn out to be no answer."""
+    if "json" in response.headers.get("content-type", "").lower():
+        return True
+    return is_object(x.call) and 200 <= response.status_code < 300 and not encoded
 
 
 def _stage_failed(error: Exception, stage: Stage | ReplyCollector) -> None:

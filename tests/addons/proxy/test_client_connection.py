@@ -139,9 +139,9 @@ def test_a_client_of_http_1_0_gets_no_chunks(play: Any) -> None:
     play.connects()
     play.answers(
         b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
-        b"f\r\ndata: [DONE]\n\n\n\r\n0\r\n\r\n"
+        b'24\r\ndata: {"choices":[]}\n\ndata: [DONE]\n\n\r\n0\r\n\r\n'
     )
-    assert b"chunked" not in play.to_client and play.to_client.endswith(b"\r\n\r\ndata: [DONE]\n\n\n")
+    assert b"chunked" not in play.to_client and play.to_client.endswith(b"]}\n\ndata: [DONE]\n\n")
     assert not play.client.connected
 
 
@@ -167,5 +167,5 @@ def test_a_second_request_follows_on_the_same_connection(play: Any) -> None:
         play.asks()
         if number == 1:
             play.connects()
-        play.answers(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n%d" % number)
-    assert play.to_client.endswith(b"2") and len(play.opened) == 1
+        play.answers(b'HTTP/1.1 200 OK\r\nContent-Length: 19\r\n\r\n{"done":true,"n":%d}' % number)
+    assert play.to_client.endswith(b'"n":2}') and len(play.opened) == 1

@@ -8,7 +8,7 @@ import pytest
 from mitmproxy.connection import ConnectionState
 from mitmproxy.proxy import commands, events
 
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+OK = b'HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n{"done":true}'
 
 
 def served(play: Any) -> Any:
@@ -24,7 +24,7 @@ def test_a_kept_connection_is_used_again(play: Any) -> None:
     """Nothing is opened for the second request."""
     served(play).asks()
     play.answers(OK)
-    assert len(play.opened) == 1 and play.to_client.endswith(b"{}")
+    assert len(play.opened) == 1 and play.to_client.endswith(b'{"done":true}')
 
 
 def test_a_connection_that_closed_while_it_was_idle_is_forgotten(play: Any) -> None:
@@ -37,7 +37,7 @@ def test_a_connection_that_closed_while_it_was_idle_is_forgotten(play: Any) -> N
     assert len(play.opened) == 2
     play.connects()
     play.answers(OK)
-    assert play.to_client.endswith(b"{}")
+    assert play.to_client.endswith(b'{"done":true}')
 
 
 def test_a_connection_that_failed_is_forgotten(play: Any) -> None:

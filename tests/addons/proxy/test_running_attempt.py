@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+OK = b'HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n{"done":true}'
 
 
 @pytest.fixture

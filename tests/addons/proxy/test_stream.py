@@ -63,10 +63,10 @@ def test_a_stream_goes_through_its_states(play: Any) -> None:
 def test_a_whole_answer_goes_through_its_states(play: Any) -> None:
     """It is held back until all of it is here."""
     asked(play)
-    play.answers(whole(b'{"choices":[1]}')[:-3])
+    play.answers(whole(b'{"done": true }')[:-3])
     assert (state(play), play.to_client) == ("consume_response_body", b"")
-    play.answers(b"1]}")
-    assert (state(play), play.to_client[-15:]) == ("", b'{"choices":[1]}')
+    play.answers(b"e }")
+    assert (state(play), play.to_client[-15:]) == ("", b'{"done": true }')
     assert play.addons.seen[-2:] == ["responseheaders", "response"]
 
 
@@ -80,8 +80,8 @@ def test_a_retriable_status_is_held_and_another_server_is_asked(play: Any) -> No
     assert (failure.kind, failure.response.content, failure.reused) == ("status", b"busy", False)
     play.connects()
     assert b"POST" in play.to_server and state(play) == "wait_for_response_headers"
-    play.answers(whole(b"{}"))
-    assert play.to_client.endswith(b"{}") and b"busy" not in play.to_client
+    play.answers(whole(b'{"done":true}'))
+    assert play.to_client.endswith(b'{"done":true}') and b"busy" not in play.to_client
 
 
 def test_the_last_servers_error_goes_to_the_client(play: Any) -> None:
@@ -186,7 +186,7 @@ def test_an_oversized_whole_reply_after_a_ping_fails(play: Any) -> None:
     play.passes(6.0)
     assert play.to_client.endswith(chunk(b": ping\n\n"))
     first = play.server
-    play.answers(whole(b"x" * 200)[:-10])
+    play.answers(whole(b"{" + b"x" * 199)[:-10])
     assert [kind for kind, _ in failures(play)] == ["reset"]
     assert "bytes that is no stream" in failures(play)[0][1]
     assert b"x" * 50 not in play.to_client and not first.connected
@@ -197,7 +197,7 @@ def test_an_oversized_whole_reply_of_another_dialect_fails(play: Any) -> None:
     """The client could not read it."""
     play.addons.translate("anthropic")
     asked(play)
-    play.answers(whole(b"x" * 200)[:-10])
+    play.answers(whole(b"{" + b"x" * 199)[:-10])
     assert [kind for kind, _ in failures(play)] == ["reset"]
     assert b"x" * 50 not in play.to_client
 

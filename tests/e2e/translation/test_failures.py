@@ -31,10 +31,7 @@ def test_an_error_before_the_answer(
     status: int, stream: bool, client: Any, upstream: FakeUpstream, asks: Any, proxy: Any
 ) -> None:
     """The client's own exception for the status, with the server's message and Retry-After, and the dialect's type."""
-    # A 400 to a stream may be about stream_options, which the router put in: it is asked once more without.
-    twice = stream and status == 400 and upstream.dialect == "openai" and other(client, upstream)
-    failure = Behaviour(status=status, message="Not now, please.", headers={"retry-after": "7"})
-    upstream.script([failure, failure] if twice else [failure])
+    upstream.script([Behaviour(status=status, message="Not now, please.", headers={"retry-after": "7"})])
     refused = client.refused(lambda: ask(client, upstream, stream, asks, f"m-{status}"))
     assert (refused.kind, refused.status) == (client.errors[status], status)
     assert "Not now, please." in refused.message
@@ -234,12 +231,12 @@ def test_a_model_that_refuses_to_be_told_not_to_think_is_asked_again_without(ups
 
 
 def test_a_server_that_rejects_stream_options_is_asked_without(upstream_factory: Any, start: Any) -> None:
-    """In a translated request too; and one that rejects the request for another reason is asked for usage again."""
+    """In a translated request too; one that rejects the request for another reason is asked once."""
     server = upstream_factory("openai", name="plain")
     proxy = start(f'servers: {{plain: {{url: "{server.url}", dialect: openai}}}}\n')
     asked = {"model": "plain/m", "messages": [{"role": "user", "content": "hi"}]}
     told = Behaviour(usage=Usage(7, 3))
-    server.script([Behaviour(status=422, message="The prompt is too long.")] * 2 + [told])
+    server.script([Behaviour(status=422, message="The prompt is too long."), told])
     assert proxy.post("/api/chat", asked).status_code == 422
     assert '"prompt_eval_count":7' in proxy.post("/api/chat", asked).text
     server.script([Behaviour(status=422, message="unknown field stream_options"), told, told])
@@ -247,7 +244,6 @@ def test_a_server_that_rejects_stream_options_is_asked_without(upstream_factory:
         assert proxy.post("/api/chat", asked).status_code == 200
     assert ["stream_options" in request.json() for request in server.inferences] == [
         True,
-        False,
         True,
         True,
         False,

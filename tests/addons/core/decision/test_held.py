@@ -70,11 +70,30 @@ def test_comments_are_waited_behind_where_the_client_knows_pings(output: bool, p
 
 @pytest.mark.parametrize("pings", [True, False])
 def test_a_stream_that_ends_before_its_first_event_is_no_answer(pings: bool) -> None:
-    """Where another server can be asked; else the client gets what there is, and does not wait."""
+    """Whoever else can be asked; nor is one of which only the last word comes."""
+    none = NoAnswer("reset", "the server's stream ended before its first event")
     for data in (b"", b": hello\n\n"):
-        found = started(data, ended=True, pings=pings)
-        assert found == NoAnswer("reset", "the server's stream ended before its first event")
-        assert started(data, NOBODY, ended=True, pings=pings) == "begins"
+        for retry in (RETRY, NOBODY):
+            assert started(data, retry, ended=True, pings=pings) == none
+    assert started(b"data: [DONE]\n\n", output=True, pings=pings) == none
+
+
+@pytest.mark.parametrize("status", [400, 404, 503])
+def test_an_error_may_be_a_stream_without_an_event(status: int) -> None:
+    """Where nobody else is asked, the client gets it as it is."""
+    found = judge_start(
+        ReplyCollector(), ended=True, has_output=False, knows_pings=True, status=status, retry_statuses=NOBODY
+    )
+    assert found == "begins"
+
+
+@pytest.mark.parametrize("retry", [RETRY, NOBODY])
+@pytest.mark.parametrize("payload", ["<html>", "1", "[]", '"text"', '{"choices":'])
+def test_a_stream_that_begins_with_no_json_object_is_no_answer(payload: str, retry: frozenset[int]) -> None:
+    """Nothing of it has gone out yet; the message quotes it."""
+    found = started(f"data: {payload}\n\n".encode(), retry, output=True)
+    assert found == NoAnswer("unreadable", f'status 200, but its stream begins with no JSON: "{payload}"')
+    assert started(b"data:\n\n" + TEXT, retry, output=True) == "begins"
 
 
 @pytest.mark.parametrize("ended", [False, True])
@@ -107,21 +126,17 @@ def test_an_error_below_400_is_looked_for(status: int) -> None:
 @pytest.mark.parametrize(
     ("status", "body"),
     [
-        (200, {"choices": [1]}),
-        (200, {"choices": [1], **BUSY}),
-        (200, {"text": "error"}),
-        (200, b'{"error"'),
-        (200, b"[" * 50_000 + b'"error"'),
-        (200, b"\xff" + json.dumps(BUSY).encode()),
-        (200, ["error"]),
-        (200, "error"),
+        (200, {"choices": [{"text": "a"}]}),
+        (200, {"choices": [{"text": "a"}], **BUSY}),
+        (200, {"done": True, "text": "error"}),
+        (302, b"<html>"),
         (400, BUSY),
         (503, BUSY),
         (None, BUSY),
     ],
 )
 def test_all_else_is_an_answer(status: int | None, body: Any) -> None:
-    """Half an answer is one, what is no JSON may be one, and an error status speaks for itself."""
+    """One beside an error is one, and an error status speaks for itself."""
     assert whole(body, status=status) is None
 
 
@@ -144,14 +159,42 @@ TEXTS: list[Operation] = ["chat", "completion", "responses"]
 
 @pytest.mark.parametrize("operation", TEXTS)
 def test_an_empty_answer_is_none_where_text_was_asked_for(operation: Operation) -> None:
-    """And its status was good, and another server can be asked."""
+    """Whoever else can be asked, where its status was good."""
     empty = NoAnswer("reset", "the server's answer is empty")
     for status in (200, 204, 299):
         assert whole(b"", status=status, of=call(operation)) == empty
     for status in (300, 304, 400, None):
         assert whole(b"", status=status, of=call(operation)) is None
-    assert whole(b"", NOBODY, of=call(operation)) is None
+    assert whole(b"", NOBODY, of=call(operation)) == empty
     assert whole(b"", of=call("speech")) is None
+
+
+@pytest.mark.parametrize("retry", [RETRY, NOBODY])
+def test_what_cannot_be_read_is_no_answer(retry: frozenset[int]) -> None:
+    """Whoever else can be asked; the message quotes it, without the secrets that are known."""
+    body = b"<html><title>Log in</title> our-own-key"
+    found = judge_whole(call(), 200, body, retry, secrets=("our-own-key",))
+    message = 'status 200, but its answer is no JSON: "<html><title>Log in</title> ..."'
+    assert found == NoAnswer("unreadable", message)
+    assert judge_whole(call(), 200, body, retry, is_plain=False) is None
+    assert whole(body, retry, of=call("speech")) is whole(body, retry, status=302) is None
+
+
+def test_an_error_that_is_half_there_is_no_answer_either() -> None:
+    """Nor one within a list, or as a text of its own."""
+    for body in (b'{"error"', b"[" * 50_000 + b'"error"', b'["error"]', b'"error"'):
+        found = whole(body, NOBODY)
+        assert isinstance(found, NoAnswer) and found.kind == "unreadable"
+    assert isinstance(whole(b'{"error":"\xff"}', NOBODY), NoAnswer | Failed)
+
+
+def test_an_oversized_answer_must_begin_as_one() -> None:
+    """It can be passed on as it comes, but not a page without end."""
+    page = judge_oversized(7, pinged=False, translated=False, call=call(), start=b"<html>" + b"x" * 500)
+    assert isinstance(page, NoAnswer) and page.kind == "unreadable" and '"<html>xxx' in page.message
+    for start in (b"{", b"\xef\xbb\xbf {"):
+        assert judge_oversized(7, pinged=False, translated=False, call=call(), start=start) is None
+    assert judge_oversized(7, pinged=False, translated=False, call=call("speech"), start=b"ID3") is None
 
 
 @pytest.mark.parametrize(("pinged", "translated"), [(True, False), (False, True), (True, True)])

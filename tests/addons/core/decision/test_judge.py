@@ -91,9 +91,45 @@ def test_an_error_status_is_none_whatever_is_streamed_with_it(events: tuple[byte
     assert follows(mine)[2:] == ("upstream_error", "success", None, False)
 
 
+@pytest.mark.parametrize("how", ["unreadable"])
+def test_what_cannot_be_read_is_the_servers_failure(how: How) -> None:
+    """Its message is the proxy's."""
+    found = verdict(how, status=200, message="no JSON")
+    assert follows(found) == ("unreadable", "unreadable", "upstream_error", "failure", "failure", False)
+    assert found.error == "no JSON"
+
+
+ROLE = b'data: {"choices":[{"index":0,"delta":{"role":"assistant","content":""}}]}\n\n'
+
+
+@pytest.mark.parametrize("events", [(ROLE,), (ROLE, DONE), (DONE,)])
+def test_a_stream_that_said_nothing_is_no_answer(events: tuple[bytes, ...]) -> None:
+    """Neither text nor a call nor a reason for its end; a reason alone is enough."""
+    found = verdict(status=200, reply=collected(*events), streamed=True, call=call())
+    assert follows(found) == ("stream", "stream", "stream_error", "failure", "failure", False)
+    assert follows(verdict(status=200, reply=collected(ROLE, LAST, DONE), streamed=True, call=call())) == GOOD
+    assert follows(verdict(status=200, reply=collected(*events), streamed=True, call=call("image"))) == GOOD
+    assert verdict("reset", status=200, reply=collected(*events), streamed=True, call=call()).kind == "reset"
+
+
+def test_a_redirect_is_followed_or_the_servers_failure() -> None:
+    """Only what was held back can be followed; nobody is blamed for that."""
+    url = "http://s:1/v1/chat/completions"
+    found = verdict("status", status=307, body=b"", url=url, location="/x")
+    assert follows(found) == ("moved", "status", "upstream_error", "release", None, False)
+    assert found.hop is not None and found.hop.path == "/x"
+    assert found.error == "status 307, followed to http://s:1/x"
+    for status, location, hops in ((302, "/x", 0), (307, "http://other/x", 0), (308, "/x", 3), (303, None, 0)):
+        found = verdict("status", status=status, body=b"", url=url, location=location, hops=hops)
+        assert follows(found) == ("status", "status", "upstream_error", "failure", "failure", False)
+        assert found.error is not None and found.error.startswith(f"status {status}, a redirect")
+    endless = verdict("status", status=307, message="status 307 with an endless body", url=url, location="/x")
+    assert (endless.kind, endless.error) == ("status", "status 307 with an endless body")
+
+
 @pytest.mark.parametrize("reply", [None, whole({"choices": []}), whole({})])
 def test_a_whole_answer_is_one(reply: ReplyCollector | None) -> None:
-    """Whatever it says: what is no error is an answer."""
+    """Whatever it says: what cannot be read does not come to its end (test_held.py)."""
     assert follows(verdict(status=200, reply=reply)) == GOOD
 
 
@@ -231,11 +267,31 @@ def test_nothing_is_built_on_an_answer_with_an_error_beside_it() -> None:
     assert follows(found) == ("beside", "ok", "ok", "failure", "failure", False)
 
 
+ASKED = {"model": "m", "stream_options": {"include_usage": True}}
+# Of OpenAI, vLLM (FastAPI), Django, Zod, plain text.
+NAMES_IT = [
+    b'{"error":{"message":"Unrecognized request argument supplied: stream_options"}}',
+    b'{"error":{"message":"Unknown parameter","param":"stream_options.include_usage"}}',
+    json.dumps({"detail": [{"loc": ["body", "stream_options"], "msg": "Extra inputs", "input": ASKED}]}).encode(),
+    b'{"message":{"stream_options":["Unknown field."]}}',
+    b'{"error":"Unrecognized key(s) in object: \'stream_options\'"}',
+    b'{"errors":[{"field":"stream_options"}]}',
+    b"unknown field include_usage",
+]
+OTHERS = [
+    b"",
+    b"Bad Request",
+    b'{"error":{"message":"max_tokens is too large"}}',
+    json.dumps({"detail": [{"loc": ["body", "messages"], "msg": "Field required", "input": ASKED}]}).encode(),
+    json.dumps({"error": {"message": f"bad request: {json.dumps(ASKED)}"}}).encode(),
+    json.dumps({"error": {"message": f"bad request: {ASKED}"}}).encode(),
+    json.dumps({"error": {"message": f"bad request: {json.dumps(json.dumps(ASKED))}"}}).encode(),
+]
 LACKS: list[tuple[str, int, Any, Any, bytes, Kind]] = [
-    ("usage", 400, "chat", {"injected": True}, b"", "lacks"),
-    ("usage", 422, "chat", {"injected": True}, b"", "lacks"),
-    ("usage", 404, "chat", {"injected": True}, b"", "refused"),
-    ("usage", 400, "chat", {}, b"", "refused"),
+    *(("usage", status, "chat", {"injected": True}, body, "lacks") for status in (400, 422) for body in NAMES_IT),
+    *(("usage", status, "chat", {"injected": True}, body, "refused") for status in (400, 422) for body in OTHERS),
+    ("usage", 404, "chat", {"injected": True}, NAMES_IT[0], "refused"),
+    ("usage", 400, "chat", {}, NAMES_IT[0], "refused"),
     ("reasoning", 400, "chat", {"reasons": True}, b'{"error":"\\"m\\" does not support thinking"}', "lacks"),
     ("reasoning", 400, "chat", {"reasons": True}, b'{"error":"bad"}', "refused"),
     ("thoughts", 400, "chat", {"has_thoughts": True}, b'{"error":"Invalid `signature` in `thinking` block"}', "lacks"),

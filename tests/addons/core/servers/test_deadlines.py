@@ -240,3 +240,18 @@ def test_only_a_stream_that_has_begun_has_a_last_word() -> None:
     deadlines = held(100.0)
     deadlines.last_word(101.0)
     assert deadlines.due == 160.0
+
+
+def test_what_comes_in_one_piece_is_waited_for_by_the_idle_deadline() -> None:
+    """It should have been a stream; only a client that was pinged before is pinged on."""
+    for is_pinged, due in ((True, 106.0), (False, 130.0)):
+        deadlines = Deadlines()
+        deadlines.begin_attempt(100.0, 100.0, Timeouts(5.0, 60.0, 30.0, 1000.0), 6.0, False)
+        deadlines.await_answer(100.0)
+        deadlines.head_arrived(100.0)
+        deadlines.first_event_awaited(100.0)
+        deadlines.whole_awaited(100.0, is_pinged)
+        assert (deadlines.phase, deadlines.due) == ("rest", due)
+    deadlines.clear()
+    deadlines.whole_awaited(100.0, True)
+    assert deadlines.phase == "nothing"

@@ -111,6 +111,24 @@ def test_data_on_several_lines_becomes_one_line(raw: bytes, expected: bytes) -> 
     assert (event.raw, event.payload, event.data) == (expected, b"[]", [])
 
 
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        (b'id: {"a": 1}\ndata: {\ndata: }\n\n', b'id: {"a": 1}\ndata: {"a": 1}\n\n'),
+        (b'event: xdata: {"a": 1}\ndata: {\ndata: }\n\n', b'event: xdata: {"a": 1}\ndata: {"a": 1}\n\n'),
+        (BOM + b': {"a": 1}\r\ndata: {\r\ndata: }\r\n\r\n', BOM + b': {"a": 1}\r\ndata: {"a": 1}\r\n\r\n'),
+        (BOM + b"data: {\ndata: }\n\n", BOM + b'data: {"a": 1}\n\n'),
+    ],
+)
+def test_a_payload_is_found_in_its_own_line(raw: bytes, expected: bytes) -> None:
+    """Though another line before it holds the same text: the next change goes where the payload is."""
+    event = sse(raw)
+    event.set_payload(b'{"a": 1}')
+    assert (event.raw, event.raw[event.at : event.at + 8]) == (expected, b'{"a": 1}')
+    event.set_payload(b"[2]")
+    assert event.raw == expected.replace(b'data: {"a": 1}', b"data: [2]").replace(b"xdata: [2]", b'xdata: {"a": 1}')
+
+
 def test_settle_makes_changes_the_state_to_come_back_to() -> None:
     """restore() undoes what came after, and not what was settled; the data is still the same object."""
     event = sse(b'data: {"a": 1}\n\n')

@@ -84,13 +84,49 @@ def test_a_stale_connection_is_no_failure(pipeline: Any) -> None:
 def test_what_a_server_lacks_it_is_asked_without(pipeline: Any, answer_of: Any) -> None:
     """And not asked for again; unless it refuses the request without it, too: then it had nothing against it."""
     flow, x = pipeline.send("one/a", "two/b", stream=True)
-    failure = pipeline.fail(flow, "status", message="status 400", response=answer_of(400, {"error": "bad"}))
+    said = answer_of(400, {"error": "unknown field stream_options"})
+    failure = pipeline.fail(flow, "status", message="status 400", response=said)
     assert failure.retry and x.attempt.target == "one/a"
     assert "stream_options" not in json.loads(flow.request.raw_content)
     assert pipeline.rewriting.without["usage"] == {"one"}
     assert "stream_options" in (x.attempts[0].error or "")
     pipeline.answer(flow, 400, {"error": "bad"})
     assert pipeline.rewriting.without["usage"] == set()
+
+
+def test_a_400_about_something_else_is_the_end(pipeline: Any, answer_of: Any) -> None:
+    """It is asked once, and its server is not taken for one that lacks something."""
+    flow, _ = pipeline.send("one/a", "two/b", stream=True)
+    said = answer_of(400, {"error": "the prompt is too long"})
+    failure = pipeline.fail(flow, "status", message="status 400", response=said)
+    assert (failure.retry, flow.response, pipeline.rewriting.without["usage"]) == (False, said, set())
+
+
+def test_a_redirect_on_the_same_server_is_followed(pipeline: Any, answer_of: Any) -> None:
+    """With method, body and key, at the address that it names; on https, too. Nobody is blamed."""
+    flow, x = pipeline.send("keyed/a", "two/b")
+    content = flow.request.raw_content
+    said = answer_of(307, location="https://keyed:84/moved?a=b")
+    assert pipeline.fail(flow, "status", message="status 307", response=said).retry
+    request = flow.request
+    assert (request.scheme, request.host, request.port, request.path) == ("https", "keyed", 84, "/moved?a=b")
+    assert (request.method, request.raw_content) == ("POST", content)
+    assert request.headers["authorization"] == "Bearer its-own-key"
+    assert (x.attempt.target, x.attempt.url, len(x.attempts)) == ("keyed/a", "https://keyed:84/moved", 2)
+    assert (x.attempts[0].outcome, x.attempts[0].error) == ("status", "status 307, followed to https://keyed:84/moved")
+    assert x.trace[-1].layer == "redirect"
+    for path in "ab":
+        assert pipeline.fail(flow, "status", response=answer_of(308, location=f"https://keyed:84/{path}")).retry
+    failure = pipeline.fail(flow, "status", response=answer_of(308, location="https://keyed:84/c"))
+    assert failure.retry and x.attempt.target == "two/b" and "3 times" in (x.attempts[3].error or "")
+
+
+def test_a_redirect_that_is_not_followed_is_not_handed_on(pipeline: Any, answer_of: Any) -> None:
+    """Its client would follow it, with its own key; it gets a 502 that says where it leads."""
+    flow, _ = pipeline.send("keyed/a")
+    failure = pipeline.fail(flow, "status", response=answer_of(302, location="http://elsewhere/login"))
+    assert not failure.retry and flow.response.status_code == 502 and "location" not in flow.response.headers
+    assert "status 302, a redirect to http://elsewhere/login" in flow.response.text
 
 
 def test_thinking_is_a_matter_of_the_model(pipeline: Any, answer_of: Any) -> None:

@@ -106,6 +106,16 @@ def test_bytes_of_a_reply_that_are_no_utf_8(target: str, process: Any) -> None:
         assert json.loads(flow.response.content)["choices"][0]["message"]["content"] == "f\ufffdne"
 
 
+def test_an_answer_in_one_piece_is_told_as_the_stream_that_was_asked_for(process: Any) -> None:
+    """In the client's own dialect, thoughts stripped; an error stays one."""
+    flow, x = process("one/m", 200, {**REPLY, "usage": USAGE}, more={"stream": True})
+    assert flow.response.headers["content-type"].startswith("text/event-stream")
+    events = [json.loads(line[6:]) for line in flow.response.text.split("\n\n")[:-2]]
+    assert "".join(c["delta"].get("content") or "" for event in events for c in event["choices"]) == "fine"
+    assert flow.response.text.endswith("data: [DONE]\n\n") and x.reply.output_tokens == 4
+    assert flow.response.headers["content-length"] == str(len(flow.response.raw_content))
+
+
 @pytest.mark.parametrize("said", [b"", b"no json", b"[1]"])
 def test_a_reply_that_cannot_be_read(said: bytes, process: Any, pipeline: Any) -> None:
     """Goes on as it is, where the client speaks that dialect; where not, the server has failed."""

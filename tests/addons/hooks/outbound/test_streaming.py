@@ -113,9 +113,9 @@ def test_the_routers_own_answers_are_only_labelled(pipeline: Any, answer_of: Any
 
 
 def test_a_whole_reply_after_pings_is_held_back(pipeline: Any, answer_of: Any) -> None:
-    """It is told within the stream whose head has gone out."""
+    """It is told within the stream whose head has gone out; here its status says that it is no stream."""
     flow, x = pipeline.send("one/m", stream=True)
-    x.pinged, flow.response = True, answer_of(200, **{"content-type": "text/plain"})
+    x.pinged, flow.response = True, answer_of(404, **{"content-type": "text/plain"})
     flow.response.stream = False
     Streaming(pipeline.runtime).responseheaders(flow)
     assert (flow.response.stream, x.pipe) == (False, None)
