@@ -21,8 +21,8 @@ from switchman.addons.core.servers import dialectsigns
 from switchman.addons.core.servers.dialectsigns import Dialects
 from switchman.addons.core.servers.servers import Server
 from switchman.addons.core.servers.urls import join
-from switchman.addons.hooks.inbound.listings import PATHS
 from switchman.addons.hooks.outbound.probing import probe
+from switchman.addons.state.listings import PATHS
 from switchman.addons.state.upstream_reader import UNREACHABLE, Answer, TooLong, UpstreamReader
 
 SECONDS = 5.0  # for one server, until it answers at all; and again for the questions that follow
