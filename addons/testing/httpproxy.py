@@ -156,7 +156,7 @@ class HttpProxy:
             lines = b"".join(b"%s: %s\r\n" % field for field in [*kept, (b"Via", b"1.1 strict")])
             far_writer.write(f"{method} /{path} HTTP/1.1\r\n".encode() + lines + b"Connection: close\r\n\r\n")
         try:
-            await asyncio.gather(_pour(reader, far_writer), _pour(far_reader, writer))
+            await asyncio.gather(_pour(reader, far_writer), _pour(far_reader, writer, closing=not connect))
         finally:
             far_writer.close()
 
@@ -167,9 +167,12 @@ def refuse(writer: asyncio.StreamWriter, status: int) -> None:
     writer.write(f"HTTP/1.1 {status} No\r\n{more}Content-Length: {len(page)}\r\n\r\n{page}".encode())
 
 
-async def _pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Pass on what comes, until its end; then the other side is closed too."""
-    with contextlib.suppress(OSError):
+async def _pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, closing: bool = False) -> None:
+    """Pass on what comes, until its end; then the other side is closed too. `closing`: an answer's head says so."""
+    with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+        if closing:
+            head = await reader.readuntil(b"\r\n\r\n")
+            writer.write(head.removesuffix(b"\r\n") + b"Connection: close\r\n\r\n")
         while data := await reader.read(65536):
             writer.write(data)
             await writer.drain()

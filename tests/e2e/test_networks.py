@@ -270,7 +270,7 @@ def test_a_proxy_that_refuses_is_a_failed_attempt_that_names_it(
         alone = proxy.chat("far/m")
     sentence = f"the proxy {company.url}: {told}"
     assert alone.status_code == 502 and sentence in alone.json()["error"]["message"]
-    row = proxy.rows(requested_model="both")[0]
+    row = proxy.row(requested_model="both")
     assert row["attempts"][0]["error"] == sentence
     assert "wrong" not in alone.text.replace(sentence, "") and "anna" not in proxy.output
 
