@@ -161,10 +161,10 @@ def test_an_upstreams_own_error_event_is_passed_on(proxy: Any, servers: dict[str
 
 def test_a_body_of_unknown_form_breaks_where_its_server_broke(proxy: Any, servers: dict[str, FakeUpstream]) -> None:
     """Bytes that are no known stream cannot say that they are not all: only a broken end tells the client."""
-    text = Behaviour(body=b"x" * 100_000, headers={"content-type": "text/plain"}, cut_after=0, framing="chunked")
+    text = Behaviour(body=b"x" * 100_000, headers={"content-type": "audio/mpeg"}, cut_after=0, framing="chunked")
     servers["openai"].script([text])
     with RawClient(proxy.port) as client:
-        reply = client.ask("/v1/chat/completions", {"model": "openai/text", "messages": []})
+        reply = client.ask("/v1/audio/speech", {"model": "openai/text", "input": "hi", "voice": "v"})
         assert reply.status == 200
         assert not reply.complete
     row = proxy.row(id=reply.header("x-switchman-request-id"))
