@@ -18,7 +18,7 @@ from switchman.addons.config.configuration import SettingsError, load_ruleset, l
 from switchman.addons.config.settings import Settings
 from switchman.addons.core.decision.decide import RoutingQuery, decide, default_plan, match_rules, plan_for_target
 from switchman.addons.core.decision.expecting import expected_opening, why_held
-from switchman.addons.core.decision.known import NOTHING_KNOWN
+from switchman.addons.core.decision.names.known import NOTHING_KNOWN
 from switchman.addons.core.dialects.neutral.form import Stamp
 from switchman.addons.core.dialects.rendering import ServerProfile, render
 from switchman.addons.core.request import jsonedit

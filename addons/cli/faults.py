@@ -13,7 +13,7 @@ from html import unescape
 
 import httpx
 
-from switchman.addons.core.servers import proxies, tlsfaults
+from switchman.addons.core.servers.reaching import proxies, tlsfaults
 from switchman.addons.core.servers.servers import Server
 from switchman.addons.state.upstream_reader import Answer
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509 import load_pem_x509_certificates
 
-from switchman.addons.core.servers.reach import PemFile
+from switchman.addons.core.servers.reaching.reach import PemFile
 
 MAX_FILE_BYTES = 16 * 1024 * 1024  # the usual authorities of a system are under 1 MB
 

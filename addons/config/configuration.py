@@ -26,7 +26,7 @@ from switchman.addons.core.request.tasktype import TaskRules
 from switchman.addons.core.rules.presets import Presets, parse_presets
 from switchman.addons.core.rules.problems import Problem, RulesError
 from switchman.addons.core.rules.ruleset import Ruleset, parse_ruleset
-from switchman.addons.core.servers.reach import Reach
+from switchman.addons.core.servers.reaching.reach import Reach
 
 logger = logging.getLogger(__name__)
 

@@ -14,8 +14,8 @@ from mitmproxy.proxy.layers.http._events import HttpEvent
 
 from switchman.addons.core.dialects.neutral.form import Failed
 from switchman.addons.core.servers.deadlines import NOT_CONNECTED
-from switchman.addons.core.servers.proxies import is_failure
-from switchman.addons.core.servers.reach import DIRECT, Reach
+from switchman.addons.core.servers.reaching.proxies import is_failure
+from switchman.addons.core.servers.reaching.reach import DIRECT, Reach
 from switchman.addons.core.servers.retry import FailureKind
 from switchman.addons.core.servers.scarcity import is_scarcity
 from switchman.addons.proxy.dialing import Upstream

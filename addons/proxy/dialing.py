@@ -24,8 +24,8 @@ from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.tls import ServerTLSLayer
 from OpenSSL import SSL
 
-from switchman.addons.core.servers import proxies, tlsfaults
-from switchman.addons.core.servers.reach import DIRECT, USUAL, Proxy, Reach, Tls
+from switchman.addons.core.servers.reaching import proxies, tlsfaults
+from switchman.addons.core.servers.reaching.reach import DIRECT, USUAL, Proxy, Reach, Tls
 
 ALPN = (b"http/1.1",)
 MAX_HEAD = 64 * 1024  # bytes of a proxy's answer to CONNECT; they have a few hundred

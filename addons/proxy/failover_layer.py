@@ -26,7 +26,7 @@ from mitmproxy.proxy.layers.http import (
 )
 
 from switchman.addons.core.servers.deadlines import not_connected
-from switchman.addons.core.servers.reach import Proxy
+from switchman.addons.core.servers.reaching.reach import Proxy
 from switchman.addons.proxy.attempt import Connect, DeadlineExpired, RouterStops
 from switchman.addons.proxy.client_connection import RoutedServer
 from switchman.addons.proxy.dialing import Upstream, socket_of, stack_for

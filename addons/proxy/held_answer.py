@@ -21,7 +21,7 @@ from switchman.addons.core.dialects.codecs import JSON, NDJSON, SSE
 from switchman.addons.core.dialects.neutral.form import Failed
 from switchman.addons.core.request.call import GENERATING
 from switchman.addons.core.servers.retry import FailureKind
-from switchman.addons.core.streams.reframing import Reframing
+from switchman.addons.core.streams.framing.reframing import Reframing
 from switchman.addons.flow.exchange import Exchange
 from switchman.addons.flow.labels import label
 from switchman.addons.proxy.keepalive import ping_of

@@ -25,7 +25,7 @@ from mitmproxy.proxy.layers.http._events import (
     RequestTrailers,
 )
 
-from switchman.addons.core.servers.reach import Proxy, Reach
+from switchman.addons.core.servers.reaching.reach import Proxy, Reach
 from switchman.addons.core.servers.retry import FailureKind
 from switchman.addons.core.servers.servers import Server
 from switchman.addons.flow.exchange import Exchange, exchange

@@ -35,8 +35,8 @@ from mitmproxy.proxy.layers.http._events import (
 from mitmproxy.proxy.layers.http._http1 import Http1Client
 
 from switchman.addons.core.request.hopbyhop import end_to_end
-from switchman.addons.core.servers.proxies import refusal
-from switchman.addons.core.servers.reach import Proxy
+from switchman.addons.core.servers.reaching.proxies import refusal
+from switchman.addons.core.servers.reaching.reach import Proxy
 from switchman.addons.core.servers.urls import BaseURL
 from switchman.addons.core.streams.decoding import Decoder, Undecodable, decoder_for
 from switchman.addons.proxy.dialing import Upstream

@@ -21,7 +21,7 @@ import httpx
 
 from switchman.addons.core.decision.catalogue import Model, read_models
 from switchman.addons.core.request.call import DialectName
-from switchman.addons.core.servers.addressing import address
+from switchman.addons.core.servers.reaching.addressing import address
 from switchman.addons.core.servers.scarcity import is_scarcity
 from switchman.addons.core.servers.servers import Server
 from switchman.addons.core.unicode import read_json

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
-from switchman.addons.core.decision.known import KnownModels, asked_servers, server_models
+from switchman.addons.core.decision.names.known import KnownModels, asked_servers, server_models
 from switchman.addons.core.routes.plan import Plan
 from switchman.addons.core.rules.ruleset import Ruleset
 from switchman.addons.core.servers.credentials import is_on_own_network

@@ -1,4 +1,4 @@
-"""TLS contexts by what core/servers/reach.py says: one form for mitmproxy's connections, one for httpx.
+"""TLS contexts by what core/servers/reaching/reach.py says: one form for mitmproxy's connections, one for httpx.
 
 Both read files, which takes milliseconds: not on an event loop. Each value of Tls is read once, and again where a file
 changed, as its digest is part of the value. Both raise Untrusted where a file is not what it was.
@@ -14,7 +14,7 @@ import httpx
 from mitmproxy.net import tls as net_tls
 from OpenSSL import SSL
 
-from switchman.addons.core.servers.reach import Reach, Tls
+from switchman.addons.core.servers.reaching.reach import Reach, Tls
 
 MAX_CONTEXTS = 64  # of the latest values; each holds some hundred certificates, about 1 MB
 

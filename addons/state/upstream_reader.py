@@ -9,9 +9,9 @@ from typing import NamedTuple
 import httpx
 
 from switchman.addons.core.request.call import DialectName
-from switchman.addons.core.servers.addressing import address, is_azure
 from switchman.addons.core.servers.credentials import header_for
-from switchman.addons.core.servers.reach import Reach
+from switchman.addons.core.servers.reaching.addressing import address, is_azure
+from switchman.addons.core.servers.reaching.reach import Reach
 from switchman.addons.core.servers.servers import Server
 from switchman.addons.state import trust
 
@@ -36,8 +36,8 @@ class Answer(NamedTuple):
 
 
 class UpstreamReader:
-    """One HTTP client for each way to servers (core/servers/reach.py), opened when it is first needed, on the event
-    loop that needs it.
+    """One HTTP client for each way to servers (core/servers/reaching/reach.py), opened when it is first needed, on the
+    event loop that needs it.
 
     `timeout`: seconds for each step of a request; a caller that needs a bound for all of it sets one around the call.
     """

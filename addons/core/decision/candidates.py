@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from switchman.addons.core.decision.capabilities import usable
-from switchman.addons.core.decision.known import KnownModels, spelled
+from switchman.addons.core.decision.names.known import KnownModels, spelled
 from switchman.addons.core.routes.live import Live
 from switchman.addons.core.routes.plan import Candidate, ListsUse, Plan, TraceLine
 from switchman.addons.core.routes.routes import Instance, Route

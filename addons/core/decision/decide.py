@@ -29,10 +29,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from switchman.addons.core.decision.bare import bare, by_auto_default, by_list, by_upstream, the_lists
 from switchman.addons.core.decision.candidates import Answer, Decision, plan_of, shown
-from switchman.addons.core.decision.known import NOTHING_KNOWN, KnownModels
-from switchman.addons.core.decision.unknown import refusal_of
+from switchman.addons.core.decision.names.bare import bare, by_auto_default, by_list, by_upstream, the_lists
+from switchman.addons.core.decision.names.known import NOTHING_KNOWN, KnownModels
+from switchman.addons.core.decision.names.unknown import refusal_of
 from switchman.addons.core.request.call import DialectName
 from switchman.addons.core.request.clients import parse_address
 from switchman.addons.core.request.features import Features

@@ -32,7 +32,7 @@ from switchman.addons.core.dialects.passing.thoughts import speaks_of_thoughts
 from switchman.addons.core.dialects.rendering import Rendered
 from switchman.addons.core.record import Outcome
 from switchman.addons.core.request.call import GENERATING, Call
-from switchman.addons.core.servers.redirects import REDIRECTS, Hop, hop
+from switchman.addons.core.servers.reaching.redirects import REDIRECTS, Hop, hop
 from switchman.addons.core.servers.retry import FailureKind, retriable_statuses
 from switchman.addons.core.servers.servers import Server
 from switchman.addons.core.streams.reply import ReplyCollector

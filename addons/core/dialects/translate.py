@@ -47,8 +47,8 @@ from switchman.addons.core.dialects.wire import Framing
 from switchman.addons.core.request.bodyfacts import body_facts
 from switchman.addons.core.request.call import DialectName, Endpoint
 from switchman.addons.core.streams.events import Event, Splitter
-from switchman.addons.core.streams.ndjson import NDJSONSplitter
-from switchman.addons.core.streams.sse import SSESplitter
+from switchman.addons.core.streams.framing.ndjson import NDJSONSplitter
+from switchman.addons.core.streams.framing.sse import SSESplitter
 
 __all__ = [
     "Malformed",

@@ -13,8 +13,8 @@ from typing import Protocol
 from switchman.addons.core.rules.problems import Problem
 from switchman.addons.core.rules.rulesfile import DIRECTLY, ServerFile, TlsFile
 from switchman.addons.core.rules.yamltext import Path
-from switchman.addons.core.servers.proxies import is_own, parse_proxy, proxy_from
-from switchman.addons.core.servers.reach import USUAL, PemFile, Proxy, Reach, Tls
+from switchman.addons.core.servers.reaching.proxies import is_own, parse_proxy, proxy_from
+from switchman.addons.core.servers.reaching.reach import USUAL, PemFile, Proxy, Reach, Tls
 from switchman.addons.core.servers.urls import BaseURL
 
 Say = Callable[[Path, str], None]

@@ -26,8 +26,8 @@ from switchman.addons.core.rules.rulesfile import (
 )
 from switchman.addons.core.rules.yamltext import Document, Path
 from switchman.addons.core.servers import urls
-from switchman.addons.core.servers.addressing import path_style
-from switchman.addons.core.servers.reach import Reach
+from switchman.addons.core.servers.reaching.addressing import path_style
+from switchman.addons.core.servers.reaching.reach import Reach
 from switchman.addons.core.servers.servers import KeepAlive, ModelFacts, Server, Timeouts
 
 DEFAULT_NAME = "default"

@@ -8,7 +8,7 @@ from typing import Final, Literal
 from pydantic import SecretStr
 
 from switchman.addons.core.request.call import DialectName
-from switchman.addons.core.servers.reach import DIRECT, Reach
+from switchman.addons.core.servers.reaching.reach import DIRECT, Reach
 from switchman.addons.core.servers.thinkers import ThinkingSwitch
 from switchman.addons.core.servers.urls import BaseURL
 

@@ -16,9 +16,9 @@ from contextlib import suppress
 from typing import Final, Literal, Protocol
 
 from switchman.addons.core.streams.events import Event, Splitter
-from switchman.addons.core.streams.ndjson import NDJSONSplitter
+from switchman.addons.core.streams.framing.ndjson import NDJSONSplitter
+from switchman.addons.core.streams.framing.sse import SSESplitter
 from switchman.addons.core.streams.reply import ReplyCollector
-from switchman.addons.core.streams.sse import SSESplitter
 
 Framing = Literal["sse", "ndjson", "raw"]
 

@@ -25,7 +25,7 @@ from mitmproxy.proxy.layers.http import HttpLayer
 from switchman.addons.core.decision.judge import REJECTED, Feature, Verdict
 from switchman.addons.core.dialects import stream_error
 from switchman.addons.core.dialects.passing.thoughts import digests
-from switchman.addons.core.servers.redirects import REDIRECTS
+from switchman.addons.core.servers.reaching.redirects import REDIRECTS
 from switchman.addons.flow.exchange import Attempt, Exchange, exchange
 from switchman.addons.flow.refusal import refusal, relayed_error, translate_error
 from switchman.addons.hooks.outbound.rewriting import Rewriting

@@ -29,8 +29,8 @@ from switchman.addons.core.request.hopbyhop import Fields, end_to_end
 from switchman.addons.core.routes.plan import Candidate, TraceLine
 from switchman.addons.core.rules.ruleset import Server
 from switchman.addons.core.servers import credentials
-from switchman.addons.core.servers.addressing import address, is_azure
-from switchman.addons.core.servers.redirects import REDIRECTS, Hop
+from switchman.addons.core.servers.reaching.addressing import address, is_azure
+from switchman.addons.core.servers.reaching.redirects import REDIRECTS, Hop
 from switchman.addons.core.servers.retry import retriable_statuses
 from switchman.addons.core.servers.servers import is_anthropics, is_googles
 from switchman.addons.core.servers.thinking import resolve

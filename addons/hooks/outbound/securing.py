@@ -1,4 +1,4 @@
-"""Securing: gives a connection to an upstream the TLS context that its server's settings (servers/reach.py) ask for.
+"""Securing: gives a connection to an upstream the TLS context that its server's settings ask for.
 
 Only servers with settings of their own (`tls`, SSL_CERT_FILE, SSL_CERT_DIR) ask; for others mitmproxy's addon does it.
 """

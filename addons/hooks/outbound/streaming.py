@@ -26,9 +26,10 @@ from switchman.addons.core.dialects.neutral.streams import CUT_SHORT
 from switchman.addons.core.request.call import Call, DialectName, Operation
 from switchman.addons.core.routes.plan import TraceLine
 from switchman.addons.core.streams.fences import FenceStage
+from switchman.addons.core.streams.hidingusage import HideUsage
 from switchman.addons.core.streams.naming import NameStage
 from switchman.addons.core.streams.pipe import Framing, Pipe, Stage
-from switchman.addons.core.streams.reply import HideUsage, ReplyCollector
+from switchman.addons.core.streams.reply import ReplyCollector
 from switchman.addons.core.streams.slots import Slot
 from switchman.addons.core.streams.slotstage import SlotStage
 from switchman.addons.core.streams.think import ThinkStage

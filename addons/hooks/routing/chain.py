@@ -23,7 +23,7 @@ from functools import partial
 from switchman.addons.core.cache.fingerprint import policy_digest
 from switchman.addons.core.decision import stickiness
 from switchman.addons.core.decision.decide import LAYERS, RoutingQuery, default_plan, match_rules, plan_for_target
-from switchman.addons.core.decision.known import KnownModels
+from switchman.addons.core.decision.names.known import KnownModels
 from switchman.addons.core.routes.live import Live
 from switchman.addons.core.routes.plan import Candidate, Plan, TraceLine
 from switchman.addons.core.rules.ruleset import Ruleset

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from switchman.addons.cli import trying
 from switchman.addons.cli.trying import Finding, servers_of, try_all
 from switchman.addons.core.rules.ruleset import parse_ruleset
-from switchman.addons.core.servers.reach import PemFile, Proxy, Reach, Tls
+from switchman.addons.core.servers.reaching.reach import PemFile, Proxy, Reach, Tls
 from switchman.addons.core.servers.servers import Server
 from switchman.addons.core.servers.urls import parse
 from switchman.addons.testing import Behaviour, FakeUpstream, HttpProxy

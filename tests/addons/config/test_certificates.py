@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from switchman.addons.config.certificates import Certificates
-from switchman.addons.core.servers.reach import PemFile
+from switchman.addons.core.servers.reaching.reach import PemFile
 
 
 @pytest.fixture(scope="module")

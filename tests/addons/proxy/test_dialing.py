@@ -12,8 +12,8 @@ from mitmproxy.tls import TlsData
 from OpenSSL import SSL
 from pydantic import SecretStr
 
-from switchman.addons.core.servers.proxies import is_failure
-from switchman.addons.core.servers.reach import Proxy, Reach, Tls
+from switchman.addons.core.servers.reaching.proxies import is_failure
+from switchman.addons.core.servers.reaching.reach import Proxy, Reach, Tls
 from switchman.addons.core.servers.urls import parse
 from switchman.addons.proxy.attempt import classify_connect_error
 from switchman.addons.proxy.dialing import Securing, require_name

@@ -14,7 +14,7 @@ import trustme
 from OpenSSL import SSL
 from pydantic import SecretStr
 
-from switchman.addons.core.servers.reach import PemFile, Proxy, Reach, Tls
+from switchman.addons.core.servers.reaching.reach import PemFile, Proxy, Reach, Tls
 from switchman.addons.state.trust import Untrusted, httpx_arguments, openssl_context, ssl_context
 from switchman.addons.testing import FakeUpstream, HttpProxy
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from switchman.addons.core.servers.reach import Proxy, Reach
+from switchman.addons.core.servers.reaching.reach import Proxy, Reach
 from switchman.addons.core.servers.servers import Server
 from switchman.addons.core.servers.urls import parse
 from switchman.addons.state import upstream_reader

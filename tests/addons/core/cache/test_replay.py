@@ -11,8 +11,8 @@ import pytest
 from switchman.addons.core.cache.replay import CachedAnswer, pack, replay, streamed_reply, unpack, whole_reply
 from switchman.addons.core.dialects.codecs import CODECS
 from switchman.addons.core.dialects.neutral.form import FormatName, Stamp, Usage
-from switchman.addons.core.streams.ndjson import NDJSONSplitter
-from switchman.addons.core.streams.sse import SSESplitter
+from switchman.addons.core.streams.framing.ndjson import NDJSONSplitter
+from switchman.addons.core.streams.framing.sse import SSESplitter
 
 STAMP = Stamp("id1", 1_700_000_000.0, "srv/m")
 WITH_USAGE = Stamp("id1", 1_700_000_000.0, "srv/m", include_usage=True)

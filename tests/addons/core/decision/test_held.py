@@ -16,8 +16,8 @@ from switchman.addons.core.decision.held import (
 )
 from switchman.addons.core.dialects.neutral.form import Failed
 from switchman.addons.core.request.call import Call, Endpoint, Operation
+from switchman.addons.core.streams.framing.sse import SSESplitter
 from switchman.addons.core.streams.reply import ReplyCollector
-from switchman.addons.core.streams.sse import SSESplitter
 
 RETRY = frozenset({500, 503})
 NOBODY: frozenset[int] = frozenset()  # there is no other server to ask

@@ -24,8 +24,8 @@ from switchman.addons.core.servers.retry import OPT_IN_STATUSES, RETRIABLE_STATU
 from switchman.addons.core.servers.servers import Server
 from switchman.addons.core.servers.urls import parse
 from switchman.addons.core.streams.events import Event
+from switchman.addons.core.streams.framing.sse import SSESplitter
 from switchman.addons.core.streams.reply import ReplyCollector
-from switchman.addons.core.streams.sse import SSESplitter
 from switchman.addons.testing import make_call
 
 TEXT = b'data: {"choices":[{"index":0,"delta":{"content":"a"}}]}\n\n'

@@ -22,8 +22,8 @@ from switchman.addons.core.dialects.codecs import CODECS, NDJSON
 from switchman.addons.core.dialects.neutral.form import FormatName, Stamp, StreamEvent
 from switchman.addons.core.dialects.translate import Outbound, decode_event, translate_request
 from switchman.addons.core.request.call import DialectName
-from switchman.addons.core.streams.ndjson import NDJSONSplitter
-from switchman.addons.core.streams.sse import SSESplitter
+from switchman.addons.core.streams.framing.ndjson import NDJSONSplitter
+from switchman.addons.core.streams.framing.sse import SSESplitter
 
 USER = [{"role": "user", "content": "hi"}]
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from switchman.addons.core.dialects.framing import dump, line, sse
-from switchman.addons.core.streams.ndjson import NDJSONSplitter
-from switchman.addons.core.streams.sse import SSESplitter
+from switchman.addons.core.streams.framing.ndjson import NDJSONSplitter
+from switchman.addons.core.streams.framing.sse import SSESplitter
 from switchman.addons.testing import every_split
 
 VALUES = [

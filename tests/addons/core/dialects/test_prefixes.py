@@ -18,8 +18,8 @@ import pytest
 from switchman.addons.core.dialects import endpoint_of
 from switchman.addons.core.dialects.neutral.form import Stamp
 from switchman.addons.core.dialects.neutral.sampling import Quirks
+from switchman.addons.core.dialects.passing.unsigned import ITEM, SIGNATURE
 from switchman.addons.core.dialects.rendering import Rendered, ServerProfile, render
-from switchman.addons.core.dialects.unsigned import ITEM, SIGNATURE
 from switchman.addons.core.request.call import Call
 from switchman.addons.core.request.jsonedit import parse
 from switchman.addons.core.routes.plan import Candidate

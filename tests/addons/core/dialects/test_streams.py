@@ -32,8 +32,8 @@ from switchman.addons.core.dialects.neutral.form import (
     Usage,
     UsageSeen,
 )
-from switchman.addons.core.streams.ndjson import NDJSONSplitter
-from switchman.addons.core.streams.sse import SSESplitter
+from switchman.addons.core.streams.framing.ndjson import NDJSONSplitter
+from switchman.addons.core.streams.framing.sse import SSESplitter
 
 STAMP = Stamp("abc", 1_700_000_000.0, "m", include_usage=True)
 FORMATS: list[FormatName] = list(CODECS)

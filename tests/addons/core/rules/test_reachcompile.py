@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from switchman.addons.core.rules.ruleset import RulesError, Ruleset, parse_ruleset
-from switchman.addons.core.servers.reach import DIRECT, PemFile, Proxy, Reach, Tls
+from switchman.addons.core.servers.reaching.reach import DIRECT, PemFile, Proxy, Reach, Tls
 
 DEFAULTS = SimpleNamespace(
     default_upstream="https://up.example", default_upstream_set=True, model_map={}, request_timeout=1.0,

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from switchman.addons.core.streams.events import BOM, Event, Splitter
-from switchman.addons.core.streams.sse import SSESplitter
+from switchman.addons.core.streams.framing.sse import SSESplitter
 
 
 def sse(raw: bytes) -> Event:

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from switchman.addons.core.streams.events import Event
+from switchman.addons.core.streams.framing.ndjson import NDJSONSplitter
+from switchman.addons.core.streams.framing.sse import SSESplitter
 from switchman.addons.core.streams.naming import NameStage, name_whole
-from switchman.addons.core.streams.ndjson import NDJSONSplitter
-from switchman.addons.core.streams.sse import SSESplitter
 
 
 def run(stream: bytes, splitter: Any = None) -> bytes:

@@ -14,8 +14,9 @@ from switchman.addons.core.dialects import text_slots
 from switchman.addons.core.request.call import Endpoint
 from switchman.addons.core.streams.events import EVENT_LIMIT, Event
 from switchman.addons.core.streams.fences import FenceStage
+from switchman.addons.core.streams.hidingusage import HideUsage
 from switchman.addons.core.streams.pipe import Framing, Pipe, Stage
-from switchman.addons.core.streams.reply import HideUsage, ReplyCollector
+from switchman.addons.core.streams.reply import ReplyCollector
 from switchman.addons.core.streams.think import ThinkStage
 from switchman.addons.testing import every_split
 

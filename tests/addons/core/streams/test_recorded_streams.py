@@ -12,11 +12,12 @@ import pytest
 from switchman.addons.core.dialects import text_slots
 from switchman.addons.core.request.call import Endpoint
 from switchman.addons.core.streams.fences import FenceStage
+from switchman.addons.core.streams.framing.sse import SSESplitter
+from switchman.addons.core.streams.hidingusage import HideUsage
 from switchman.addons.core.streams.pipe import Pipe
-from switchman.addons.core.streams.reply import HideUsage, ReplyCollector
+from switchman.addons.core.streams.reply import ReplyCollector
 from switchman.addons.core.streams.slots import SlotFinder
 from switchman.addons.core.streams.slotstage import apply_whole
-from switchman.addons.core.streams.sse import SSESplitter
 from switchman.addons.core.streams.think import ThinkStage
 
 FOLDER = Path(os.environ.get("RECORDED_STREAMS") or "/nonexistent")

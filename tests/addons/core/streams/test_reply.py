@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 
 from switchman.addons.core.streams.events import Event
-from switchman.addons.core.streams.ndjson import NDJSONSplitter
-from switchman.addons.core.streams.reply import HideUsage, ReplyCollector
+from switchman.addons.core.streams.framing.ndjson import NDJSONSplitter
+from switchman.addons.core.streams.reply import ReplyCollector
 
 
 def event(data: Any, *, compact: bool = False) -> Event:
@@ -330,43 +330,6 @@ def test_what_counts_as_the_first_token(delta: dict[str, Any]) -> None:
 def test_shapes_from_elsewhere_do_no_harm(data: str) -> None:
     """Anything may come; nothing is raised."""
     assert found(collect(data, chunk({"content": "a"}), data)) == {"model": "m"}
-
-
-def hide(text: str) -> str | None:
-    out = [made.encode().decode().rstrip("\n") for made in HideUsage().feed(event(text))]
-    return out[0] if out else None
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ('{"choices": [], "usage": {"prompt_tokens": 1}}', None),
-        ('{"a": 1,"choices":[],"usage":{}}', None),
-        ('{"a": 1.0, "usage": null}', '{"a": 1.0}'),
-        ('{"a": 1.0,"usage":null,"b":2}', '{"a": 1.0,"b":2}'),
-        ('{"usage":null, "b":2}', '{"b":2}'),
-    ],
-)
-def test_usage_is_hidden(text: str, expected: str | None) -> None:
-    """The extra chunk goes, the null that the option adds is cut out, the rest stays to the byte."""
-    assert hide(text) == expected
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        '{"choices": [{"x":  1}], "usage": {"prompt_tokens": 1}}',
-        '{"choices": [], "prompt_filter_results": []}',
-        '{"choices": [],  "usage": {"a": null}, "x": {"usage": null}, "choices": [1]}',
-        '{"choices":  [{"delta": {"content": "\\"usage\\": null, \\"usage\\":null"}}]}',
-        '"usage":null',
-        "[DONE]",
-        "",
-    ],
-)
-def test_other_usage_stays(text: str) -> None:
-    """What a server sends unasked, and text that speaks of usage, is not touched."""
-    assert hide(text) == text
 
 
 ERROR = {"error": {"message": "busy", "code": 503}}

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from switchman.addons.core.streams.events import Event
 from switchman.addons.core.streams.fences import FenceStage
+from switchman.addons.core.streams.framing.sse import SSESplitter
 from switchman.addons.core.streams.slots import Slot
 from switchman.addons.core.streams.slotstage import SlotStage, apply_whole
-from switchman.addons.core.streams.sse import SSESplitter
 from switchman.addons.core.streams.think import ThinkStage
 
 

@@ -8,7 +8,7 @@ import logging
 import pytest
 from OpenSSL import SSL
 
-from switchman.addons.core.servers.reach import PemFile, Tls
+from switchman.addons.core.servers.reaching.reach import PemFile, Tls
 from switchman.addons.hooks.outbound.securing import Securing
 from switchman.addons.proxy.dialing import Securing as Asked
 

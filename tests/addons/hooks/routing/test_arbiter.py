@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from switchman.addons.core.request.features import features_of
 from switchman.addons.core.routes.routes import Arbiter
 from switchman.addons.core.servers import urls
-from switchman.addons.core.servers.reach import PemFile, Proxy, Reach, Tls
+from switchman.addons.core.servers.reaching.reach import PemFile, Proxy, Reach, Tls
 from switchman.addons.core.servers.servers import Server
 from switchman.addons.hooks.routing.arbiter import ArbiterLayer
 from switchman.addons.hooks.routing.layers import LayerAnswer, LayerRequest, Miss

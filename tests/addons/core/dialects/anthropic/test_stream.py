@@ -27,7 +27,7 @@ from switchman.addons.core.dialects.neutral.form import (
     Usage,
     UsageSeen,
 )
-from switchman.addons.core.streams.sse import SSESplitter
+from switchman.addons.core.streams.framing.sse import SSESplitter
 from switchman.addons.testing import every_split
 
 STAMP = Stamp("abc", 1_700_000_000.0, "m", include_usage=True)

@@ -13,8 +13,8 @@ from switchman.addons.core.dialects.neutral.form import Choice, Reply, Stamp, Te
 from switchman.addons.core.dialects.openai.old_calls import as_tools, has_old_calls
 from switchman.addons.core.dialects.translate import Outbound, as_stream
 from switchman.addons.core.request.call import DialectName
-from switchman.addons.core.streams.ndjson import NDJSONSplitter
-from switchman.addons.core.streams.sse import SSESplitter
+from switchman.addons.core.streams.framing.ndjson import NDJSONSplitter
+from switchman.addons.core.streams.framing.sse import SSESplitter
 
 Translate = Callable[..., Outbound]
 CHAT = "/v1/chat/completions"

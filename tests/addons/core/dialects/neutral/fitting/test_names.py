@@ -16,8 +16,8 @@ from switchman.addons.core.dialects.neutral.form import Choice, FormatName, Repl
 from switchman.addons.core.dialects.translate import Outbound, as_stream, decode_event
 from switchman.addons.core.request.call import DialectName
 from switchman.addons.core.streams.events import Event
-from switchman.addons.core.streams.ndjson import NDJSONSplitter
-from switchman.addons.core.streams.sse import SSESplitter
+from switchman.addons.core.streams.framing.ndjson import NDJSONSplitter
+from switchman.addons.core.streams.framing.sse import SSESplitter
 
 Translate = Callable[..., Outbound]
 LONG = "mcp__" + "a_very_long_name_of_a_server_" * 3

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from pydantic import SecretStr
 
-from switchman.addons.core.servers.reach import DIRECT, PemFile, Proxy, Reach, Tls
+from switchman.addons.core.servers.reaching.reach import DIRECT, PemFile, Proxy, Reach, Tls
 
 PROXY = Proxy("http", "proxy.example", 3128, SecretStr("anna:päss\udcff"))
 

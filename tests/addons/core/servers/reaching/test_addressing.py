@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from switchman.addons.core.servers.addressing import API_VERSION, address, is_azure, path_style
+from switchman.addons.core.servers.reaching.addressing import API_VERSION, address, is_azure, path_style
 from switchman.addons.core.servers.servers import PathStyle, Server
 from switchman.addons.core.servers.urls import parse
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from switchman.addons.core.servers.redirects import MOST, REDIRECTS, SHOWN, Hop, hop
+from switchman.addons.core.servers.reaching.redirects import MOST, REDIRECTS, SHOWN, Hop, hop
 
 URL = "http://llm.local:8000/v1/chat/completions"
 PATH = "/v1/chat/completions"

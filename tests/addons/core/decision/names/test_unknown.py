@@ -6,8 +6,8 @@ import time
 from types import SimpleNamespace
 
 from switchman.addons.core.decision.catalogue import read_models
-from switchman.addons.core.decision.known import KnownModels, ServerModels, server_models
-from switchman.addons.core.decision.unknown import nearest, refusal_of
+from switchman.addons.core.decision.names.known import KnownModels, ServerModels, server_models
+from switchman.addons.core.decision.names.unknown import nearest, refusal_of
 from switchman.addons.core.rules.ruleset import Ruleset, parse_ruleset
 
 FILE = """\

@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import SecretStr
 
-from switchman.addons.core.servers.reach import Proxy
+from switchman.addons.core.servers.reaching.reach import Proxy
 from switchman.addons.core.servers.urls import DEFAULT_PORTS, BaseURL, parse
 
 NAMED: Final = "the proxy"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from switchman.addons.core.servers.tlsfaults import explained, sentence
+from switchman.addons.core.servers.reaching.tlsfaults import explained, sentence
 
 
 @pytest.mark.parametrize(

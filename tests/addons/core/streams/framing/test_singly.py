@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from switchman.addons.core.streams.events import Event
-from switchman.addons.core.streams.singly import closed, has_single_end, is_whole, line_ends
-from switchman.addons.core.streams.sse import SSESplitter
+from switchman.addons.core.streams.framing.singly import closed, has_single_end, is_whole, line_ends
+from switchman.addons.core.streams.framing.sse import SSESplitter
 from switchman.addons.testing import every_split
 
 A, B = b'data: {"a": 1}', b'data:{"b": [2]}'

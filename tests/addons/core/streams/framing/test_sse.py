@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from switchman.addons.core.streams.events import Event
-from switchman.addons.core.streams.sse import SSESplitter
+from switchman.addons.core.streams.framing.sse import SSESplitter
 from switchman.addons.testing import every_split
 
 STREAM = (

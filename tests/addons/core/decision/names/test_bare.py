@@ -9,7 +9,7 @@ import pytest
 
 from switchman.addons.core.decision.catalogue import read_models
 from switchman.addons.core.decision.decide import RoutingQuery, decide, default_plan
-from switchman.addons.core.decision.known import NOTHING_KNOWN, KnownModels, ServerModels, server_models
+from switchman.addons.core.decision.names.known import NOTHING_KNOWN, KnownModels, ServerModels, server_models
 from switchman.addons.core.request.call import DialectName
 from switchman.addons.core.request.features import Features
 from switchman.addons.core.routes.plan import Plan

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from switchman.addons.core.streams.framing.reframing import Reframing
 from switchman.addons.core.streams.pipe import Pipe
-from switchman.addons.core.streams.reframing import Reframing
 from switchman.addons.core.streams.reply import ReplyCollector
 from switchman.addons.testing import every_split
 

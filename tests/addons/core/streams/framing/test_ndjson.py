@@ -1,7 +1,7 @@
 import pytest
 
 from switchman.addons.core.streams.events import Event
-from switchman.addons.core.streams.ndjson import NDJSONSplitter
+from switchman.addons.core.streams.framing.ndjson import NDJSONSplitter
 from switchman.addons.testing import every_split
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import SecretStr
 
-from switchman.addons.core.servers.proxies import (
+from switchman.addons.core.servers.reaching.proxies import (
     failure,
     is_excepted,
     is_failure,
@@ -14,7 +14,7 @@ from switchman.addons.core.servers.proxies import (
     proxy_from,
     refusal,
 )
-from switchman.addons.core.servers.reach import Proxy
+from switchman.addons.core.servers.reaching.reach import Proxy
 from switchman.addons.core.servers.urls import parse
 
 WAY = "http://proxy.example:3128"

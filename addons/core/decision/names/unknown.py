@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from heapq import nlargest
 from itertools import islice
 
-from switchman.addons.core.decision.known import KnownModels, asked_servers
+from switchman.addons.core.decision.names.known import KnownModels, asked_servers
 from switchman.addons.core.rules.ruleset import Ruleset
 from switchman.addons.core.servers.servers import Server
 

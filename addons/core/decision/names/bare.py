@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from switchman.addons.core.decision.candidates import Answer, Decision, shown
-from switchman.addons.core.decision.known import first_chat_alias, first_chat_model, places
+from switchman.addons.core.decision.names.known import first_chat_alias, first_chat_model, places
 from switchman.addons.core.routes.plan import ListsUse, TraceLine
 from switchman.addons.core.routes.routes import Instance
 from switchman.addons.core.routes.targets import in_words

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from switchman.addons.core.decision.catalogue import read_models
-from switchman.addons.core.decision.known import (
+from switchman.addons.core.decision.names.known import (
     NOTHING_KNOWN,
     KnownModels,
     asked_servers,

@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from switchman.addons.core.streams import singly
 from switchman.addons.core.streams.events import BOM, Event, Splitter
+from switchman.addons.core.streams.framing import singly
 from switchman.addons.core.unicode import decoded
 
 # A lookahead of one byte; nothing here can backtrack.
