@@ -63,6 +63,11 @@ class SSESplitter(Splitter):
         if raw.startswith(b"data:") and raw.find(b"\n") == len(raw) - 2 and raw.find(b"\r") < 0:
             at = 6 if raw.startswith(b" ", 5) else 5
             return Event(raw, "", raw[at:-2], at)
+        if raw.startswith(b"event: ") and raw.find(b"\r") < 0:  # the other usual shape: a name and one line
+            name_end = raw.find(b"\n")
+            at = name_end + 7
+            if raw.startswith(b"data: ", name_end + 1) and raw.find(b"\n", at) == len(raw) - 2:
+                return Event(raw, decoded(raw[7:name_end]), raw[at:-2], at)
         return _read_lines(raw)
 
 
