@@ -16,6 +16,8 @@ from switchman.addons.core.dialects import WIRES
 from switchman.addons.core.dialects.neutral.fields import object_of, objects_of, text_of
 from switchman.addons.core.request.call import GENERATING, Endpoint
 from switchman.addons.core.streams.events import Event
+from switchman.addons.core.streams.framing.ndjson import NDJSONSplitter
+from switchman.addons.core.streams.framing.sse import SSESplitter
 from switchman.addons.core.streams.reply import ReplyCollector
 
 # A reason that says tool use -> that of a complete reply, by its member. Legacy completions know no tools at all.
@@ -56,12 +58,16 @@ class EndStage:
 
     def feed(self, event: Event) -> Iterable[Event]:
         payload = event.payload
-        if payload is not None and event.at >= 0 and (at := payload.find(_KEY)) >= 0:
+        if self._reply.concluded and payload is not None and event.at >= 0 and (at := payload.find(_KEY)) >= 0:
             self._settle_reason(event, payload, at)
         return (event,)
 
     def end(self) -> Iterable[Event]:
-        return [Event(self._error)] if self._reply.was_cut and self._reply.error is None else ()
+        if not self._reply.was_cut or self._reply.error is not None:
+            return ()
+        # Read as events, for a stage behind this one that tells them in another framing.
+        splitter = NDJSONSplitter() if self._error.startswith(b"{") else SSESplitter()
+        return [*splitter.feed(self._error), *splitter.end()]
 
     def abort(self) -> Iterable[Event]:
         """It broke off: the caller writes the error."""

@@ -40,7 +40,7 @@ class OrphanWatch:
     def feed(self, payload: bytes) -> None:
         if self.found:
             return
-        if payload.find(b">") >= 0 or payload.find(b"\\u003") >= 0:  # the second as Go writes it
+        if payload.find(b">") >= 0 or (payload.find(b"\\") >= 0 and payload.find(b"\\u003") >= 0):  # as Go writes it
             for key, text in self._texts(payload).items():
                 if ">" in text and key not in self._decided:
                     self._decide(key, self._before(key) if _END_OF_TAG.match(text) else "", text)

@@ -124,7 +124,7 @@ class Pipe:
             return self._output(last)
         self._over = True
         unclosed = self._splitter.in_pieces and self._output_framing == self.framing
-        tail = [event for event in self._splitter.end() if event.data is not None or event.is_done]
+        tail = [event for event in self._splitter.end() if event.payload is not None and _is_readable(event)]
         self._collect(tail)
         out = self._run(tail)
         for index, stage in enumerate(self._stages):
@@ -140,7 +140,10 @@ class Pipe:
         for index, stage in enumerate(self._stages):
             if stage is not None:
                 out += self._run(self._end(index, stage), index + 1)
-        return self._output(self._join(out, closed=len(out) > len(tail)))
+        closed = len(out) > len(tail)
+        if closed and out[0] in tail and not _is_readable(out[0]):
+            del out[0]  # an event cut in half: nobody could read what follows it
+        return self._output(self._join(out, closed=closed))
 
     def _run(self, events: Iterable[Event], first: int = 0) -> list[Event]:
         """Run `events` through the stages from index `first` on."""
@@ -163,9 +166,12 @@ class Pipe:
             event.settle()
         before = len(out)
         try:
-            # Append one by one: the events that a generator yields before it raises count.
-            for made in stage.feed(event):
-                out.append(made)
+            fed = stage.feed(event)
+            if fed.__class__ is tuple:  # the usual case, and quicker
+                out += fed
+            else:  # one by one: the events that a generator yields before it raises count
+                for made in fed:
+                    out.append(made)
         except Exception as error:  # noqa: BLE001 - a stated boundary: no stage, however broken, may cost the client its answer
             out += self._broken(index, stage, error)
             if not any(made is event for made in out[before:]):
@@ -233,3 +239,8 @@ class Pipe:
         if room > 0:
             self._kept += data[:room]
         return [data]
+
+
+def _is_readable(event: Event) -> bool:
+    """Whether it is whole, as far as its data tells; a comment has none."""
+    return event.payload is None or event.data is not None or event.is_done

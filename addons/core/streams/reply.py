@@ -327,8 +327,8 @@ def has_output(data: dict[str, Any]) -> bool:
 def has_thought(data: dict[str, Any]) -> bool:
     """Whether a reply, or an event of one, has thoughts in a place of their own."""
     kind = str(data.get("type", ""))
-    if "reasoning" in kind:
-        return True
+    if "reasoning" in kind or kind.startswith("response."):
+        return "reasoning" in kind
     return any(filled(body.get(name)) or _thinks(body.get("content")) for body in _bodies(data) for name in _REASONING)
 
 

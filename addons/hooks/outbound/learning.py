@@ -44,11 +44,12 @@ class Learning:
         if (attempt := x.attempt) is None or (thoughts := attempt.thoughts) is None or thoughts.settled:
             return
         assert x.call is not None and attempt.rendered is not None
+        called = x.reply is not None and x.reply.tool_calls > 0  # not every server's reason says so: Ollama's is "stop"
         taught = lesson(
             orphan=thoughts.found_orphan,
             expected=thoughts.opens,
             finish=x.reply.finish_reason if x.reply is not None else None,
-            whole=x.was_answered and not any(x.call.body.get(name) for name in STOP_WORDS),
+            whole=x.was_answered and not called and not any(x.call.body.get(name) for name in STOP_WORDS),
         )
         if taught is not None:
             self.runtime.openings.learn(attempt.target, attempt.rendered.endpoint.path, taught)

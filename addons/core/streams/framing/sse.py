@@ -17,6 +17,7 @@ from switchman.addons.core.unicode import decoded
 
 # A lookahead of one byte; nothing here can backtrack.
 _BLANK_LINE: Final = re.compile(rb"\n(?:\n|\r\n|\r(?=[^\n]))|\r\r")
+_SCANNED_AGAIN: Final = 64 * 1024  # bytes of an incomplete event that are looked through once more with each piece
 _LINE_END: Final = re.compile(rb"\r\n|\n|\r")
 
 
@@ -29,7 +30,12 @@ class SSESplitter(Splitter):
     def ends(self, buffer: bytes | bytearray, at: int) -> Iterator[int]:
         start, seen = 0, max(0, at - singly.REACH)
         if not self._singly:
-            for end in self._blank_lines(buffer, at):
+            if at < _SCANNED_AGAIN and buffer.find(b"\r") < 0:
+                for start in _usual_ends(buffer):
+                    yield start
+                if start == len(buffer):
+                    return
+            for end in self._blank_lines(buffer, max(at, start)):
                 if singly.has_single_end(buffer, start, max(start, seen), end):
                     self._singly, at = True, start
                     break
@@ -57,7 +63,27 @@ class SSESplitter(Splitter):
         if raw.startswith(b"data:") and raw.find(b"\n") == len(raw) - 2 and raw.find(b"\r") < 0:
             at = 6 if raw.startswith(b" ", 5) else 5
             return Event(raw, "", raw[at:-2], at)
+        if raw.startswith(b"event: ") and raw.find(b"\r") < 0:  # the other usual shape: a name and one line
+            name_end = raw.find(b"\n")
+            at = name_end + 7
+            if raw.startswith(b"data: ", name_end + 1) and raw.find(b"\n", at) == len(raw) - 2:
+                return Event(raw, decoded(raw[7:name_end]), raw[at:-2], at)
         return _read_lines(raw)
+
+
+def _usual_ends(buffer: bytes | bytearray) -> Iterator[int]:
+    """The ends of the events at the beginning of `buffer` that are one line, or a name and one line: nearly all events
+    are, and no single line end can end one of these. Lines end with LF.
+    """
+    start = 0
+    while True:
+        end = buffer.find(b"\n", start) + 1
+        if end and buffer.startswith(b"event:", start) and not buffer.startswith(b"\n", end):
+            end = buffer.find(b"\n", end) + 1
+        if not end or not buffer.startswith(b"\n", end):
+            return
+        start = end + 1
+        yield start
 
 
 def _read_lines(raw: bytes) -> Event:

@@ -10,6 +10,7 @@ import pytest
 from switchman.addons.core.dialects import endpoint_of
 from switchman.addons.core.dialects.endings import EndStage, end_stage, reasons_without_calls
 from switchman.addons.core.request import jsonedit
+from switchman.addons.core.streams.framing.reframing import Reframing
 from switchman.addons.core.streams.pipe import Framing, Pipe
 from switchman.addons.core.streams.reply import ReplyCollector
 from switchman.addons.testing import every_split
@@ -144,3 +145,37 @@ def test_only_streams_of_text_have_such_an_end(path: str, framing: str, has_stag
     endpoint = endpoint_of("POST", path)
     assert endpoint is not None
     assert bool(end_stage(endpoint, framing, ReplyCollector(), ERROR)) is has_stage
+
+
+@pytest.mark.parametrize(
+    ("framing", "error", "found", "events", "told"),
+    [
+        ("sse", ERROR, "ndjson", b'{"choices":[]}\n', b'data: {"choices":[]}\n\n'),
+        ("ndjson", b'{"error":"cut"}\n', "sse", b'data: {"done":false}\n\n', b'{"done":false}\n'),
+    ],
+)
+def test_a_cut_is_told_in_the_framing_of_the_client(
+    framing: Framing, error: bytes, found: Any, events: bytes, told: bytes
+) -> None:
+    """Also where the server used the other one, so that each event is told anew."""
+    reply = ReplyCollector()
+    pipe = Pipe(framing, [EndStage(reply, error)], reply, 0, broke, lambda: 0.0)
+    pipe.reframe(found, Reframing("sse" if framing == "sse" else "ndjson", says_done=framing == "sse"))
+    assert pipe(events) + pipe(b"") == [told, error]
+
+
+@pytest.mark.parametrize(
+    ("framing", "whole"), [("sse", chunk({"content": "\u00e9"})), ("ndjson", b'{"done":false,"x":"\xc3\xa9"}\n')]
+)
+def test_half_an_event_does_not_stand_before_the_error(framing: Framing, whole: bytes) -> None:
+    """Wherever the body ends: a client would fail at its JSON, and never read the error."""
+    error = ERROR if framing == "sse" else b'{"error":"cut"}\n'
+    for at in range(len(whole)):
+        reply = ReplyCollector()
+        pipe = Pipe(framing, [EndStage(reply, error)], reply, 0, broke, lambda: 0.0)
+        out = b"".join(pipe(whole) + (pipe(whole[:at]) if at else []) + pipe(b""))
+        parts = [part for part in out.removesuffix(error).split(b"\n") if part]
+        assert out.endswith(error), at
+        for part in parts:
+            if part.startswith((b"data: ", b"{")):
+                json.loads(part.removeprefix(b"data: "))

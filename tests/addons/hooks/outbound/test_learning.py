@@ -155,6 +155,21 @@ def test_a_stream_teaches_and_a_later_one_unteaches(asked: Asked) -> None:
     assert not [line for line in x.trace if line.layer == "thinking"]
 
 
+def test_a_call_teaches_nothing_whatever_the_reason_says(asked: Asked) -> None:
+    """Ollama ends a reply with calls by "stop", and so do some servers of OpenAI's dialect; whole and streamed."""
+    known = asked.pipeline.runtime.openings
+    function = {"name": "f", "arguments": {}}
+    called = {"message": {"role": "assistant", "content": "", "tool_calls": [{"function": function}]}}
+    last = {"message": {"role": "assistant", "content": ""}, "done": True, "done_reason": "stop"}
+    asked.stream("laptop/deepseek-r1", [b"".join(json.dumps(one).encode() + b"\n" for one in (called, last))])
+    call = {"index": 0, "id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    delta = {"choices": [{"index": 0, "delta": {"tool_calls": [call]}, "finish_reason": None}]}
+    asked.stream("one/deepseek-r1", [sse(delta, {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})])
+    asked.whole("one/deepseek-r1", reply("", tool_calls=[call]))
+    assert known.known("laptop/deepseek-r1", "/api/chat") is None
+    assert known.known("one/deepseek-r1", CHAT) is None
+
+
 def test_whole_replies_teach_as_well(asked: Asked) -> None:
     """They are cleaned either way, but for what the rules or the server's own field settle."""
     known = asked.pipeline.runtime.openings
