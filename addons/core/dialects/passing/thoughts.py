@@ -35,7 +35,9 @@ BLOCKS: Final = ("thinking", "redacted_thinking")
 CHECKS: Final = "thinking"  # among what was refused: the server also refuses to think after calls without a thought
 UNTHOUGHT: Final = " "  # chat_body.py says why it is a blank
 # In a request's text, where there may be thoughts at all: a quick look at what may be megabytes.
-TRACES: Final = re.compile(r'"(?:signature|redacted_thinking|encrypted_content|thinking|extra_content|reasoning\w*)"')
+TRACES: Final = re.compile(
+    r'"(?:signature|redacted_thinking|encrypted_content|thinking\w*|extra_content|reasoning\w*|provider_specific_fields)"'
+)
 # What servers say of thoughts that they do not take; not of how much to think.
 REFUSED: Final = re.compile(
     r"signature|encrypted.content|redacted_thinking|thinking.{0,3} block|reasoning_content|reasoning_details"
@@ -67,16 +69,20 @@ class Portable:
 
 
 NOTHING: Final = Portable({})
+UNTOLD: Final[Edits] = {}
+THINKING: Final = ("thinking",)
 
 
-def portable(call: Call, to: Origin) -> Portable:
-    """The edits by which a conversation goes on at another server of its dialect."""
+def portable(call: Call, to: Origin, told: Edits = UNTOLD) -> Portable:
+    """The edits by which a conversation goes on at another server of its dialect. Where one of them takes away what
+    the router is about to tell of thinking (`told`), it counts.
+    """
     if call.endpoint.operation == "responses":
         return _responses(call, to)
     if call.endpoint.operation != "chat":
         return NOTHING
     if call.dialect == "anthropic":
-        return _messages(call, to)
+        return _messages(call, to, told)
     return _with_ids(_chat(call, to), call, to) if call.dialect == "openai" else NOTHING
 
 
@@ -114,25 +120,46 @@ def _answers(call: Call) -> Iterator[tuple[int, dict[str, Any]]]:
 # ---- Anthropic ---------------------------------------------------------------------------------------------------
 
 
-def _messages(call: Call, to: Origin) -> Portable:
+def may_not_think(body: Mapping[str, Any], told: Edits = UNTOLD) -> bool:
+    """Whether a request in Anthropic's dialect asks for thinking where Anthropic refuses it."""
+    answers = [message for message in objects_in(body.get("messages")) if message.get("role") == "assistant"]
+    return _thinks(body, told) and bool(answers) and _is_bare(list(objects_in(answers[-1].get("content"))))
+
+
+def _thinks(body: Mapping[str, Any], told: Edits) -> bool:
+    return _is_on(told.get(THINKING, body.get("thinking")), "enabled")
+
+
+def _is_on(thinking: Any, *kinds: str) -> bool:
+    return isinstance(thinking, Mapping) and thinking.get("type") in (kinds or ("enabled", "adaptive"))
+
+
+def _is_bare(blocks: list[dict[str, Any]]) -> bool:
+    """Whether an answer calls tools and begins with no thought."""
+    return bool(blocks) and blocks[0].get("type") not in BLOCKS and any(b.get("type") == "tool_use" for b in blocks)
+
+
+def _messages(call: Call, to: Origin, told: Edits) -> Portable:
     edits: Edits = {}
     warnings: list[str] = []
-    bare, left = False, False  # whether the last answer calls tools and begins with no thought; whether any are left
+    bare, left = False, False  # whether the last answer is bare; whether any thoughts are left
     for at, message in _answers(call):
         blocks = list(objects(message.get("content")))
         thoughts = [(i, block) for i, block in blocks if block.get("type") in BLOCKS]
         out = {i for i, block in thoughts if _is_foreign(block, to)}
         edits |= without_blocks(message, out, ("messages", at, "content"))
         left = left or len(out) < len(thoughts)
-        kept = [block for i, block in blocks if i not in out]
-        bare = bool(kept) and kept[0].get("type") not in BLOCKS and any(b.get("type") == "tool_use" for b in kept)
+        bare = _is_bare([block for i, block in blocks if i not in out])
     if edits:
         warnings.append("messages.thinking was dropped for this server: another one's thoughts")
-    thinks = bare and object_of(call.body, "thinking").get("type") == "enabled"
+    thinks = bare and _thinks(call.body, told)
     if thinks and (to.is_anthropics or edits or CHECKS in to.refused):
         thinks = False
-        edits |= {("thinking",): REMOVE, **_without_clearing(call)}
+        edits |= {THINKING: REMOVE, **_without_clearing(call)}
         warnings.append("thinking was dropped for this server: the last answer calls tools without its own thought")
+    elif THINKING in told and not _is_on(told[THINKING]) and (clearing := _without_clearing(call)):
+        edits |= clearing
+        warnings.append("context_management.clear_thinking was dropped for this server: nothing is thought")
     if to.is_anthropics and (ids := _ids(call)):
         edits |= ids
         warnings.append("messages.tool_use.id was changed for this server: ids are letters, digits, _ and -")
@@ -203,11 +230,11 @@ def _chat(call: Call, to: Origin) -> Portable:
     left = False
     for at, message in _answers(call):
         place = ("messages", at)
-        for name in MEMBERS:
-            if message.get(name) is not None and (strict or _was_refused(message[name], to)):
-                edits[(*place, name)] = REMOVE
-            else:
-                left = left or bool(message.get(name))
+        dropped = {
+            name for name in MEMBERS if message.get(name) is not None and (strict or _was_refused(message[name], to))
+        }
+        edits |= {(*place, name): REMOVE for name in dropped}
+        left = left or any(message.get(name) for name in MEMBERS if name not in dropped)
         parts = [(i, part) for i, part in objects(message.get("content")) if part.get("type") in BLOCKS]
         out = {i for i, part in parts if _was_refused(part, to) or (not is_mistrals and (strict or recalls))}
         edits |= without_blocks(message, out, (*place, "content"))
@@ -221,8 +248,9 @@ def _chat(call: Call, to: Origin) -> Portable:
         if calls and is_gemini and (not _is_signed(calls[0][1]) or calls[0][0] in drop):
             edits.pop((*place, "tool_calls", 0, "extra_content"), None)
             edits[(*place, "tool_calls", calls[0][0], "extra_content")] = UNSIGNED["extra_content"]
-        if calls and recalls and not message.get("reasoning_content"):
-            edits[(*place, "reasoning_content")] = text_of(message, "reasoning") or UNTHOUGHT
+        if calls and recalls and (not message.get("reasoning_content") or "reasoning_content" in dropped):
+            other = "" if "reasoning" in dropped else text_of(message, "reasoning")
+            edits[(*place, "reasoning_content")] = other or UNTHOUGHT
     warning = "messages.reasoning was changed for this server: it refuses thoughts of another one, or calls without any"
     return Portable(edits, (warning,) if edits else (), left)
 

@@ -62,8 +62,8 @@ def obj(a: Any, **more: Any) -> dict[str, Any]:
             id="null-for-what-is-left-out",
         ),
         pytest.param(
-            obj({"anyOf": None, "oneOf": [S], "allOf": [{"properties": {"b": S}, "required": ["b"]}], "required": None}),
-            obj({**S, "properties": {"b": S}, "required": ["b"]}),
+            obj({"anyOf": None, "oneOf": [S], "required": None, "allOf": [obj(S, required=["a"])]}),
+            obj({**obj(S, required=["a"]), **S}),
             id="null-beside-what-is-put-in",
         ),
         pytest.param(obj({}), obj(S), id="anything"),
