@@ -19,7 +19,7 @@ def link(messages: tuple[Message, ...]) -> tuple[Message, ...]:
     their calls the same ids in every answer, which others refuse: all but the first get another one.
     """
     linker = _Linker(messages)
-    return tuple(replace(message, parts=linker.parts(message)) for message in messages)
+    return tuple(message.with_parts(linker.parts(message)) for message in messages)
 
 
 def without_orphans(request: Request, notes: Notes) -> Request:
@@ -46,7 +46,7 @@ def without_orphans(request: Request, notes: Notes) -> Request:
                 if not part.id or part.id in open_calls:
                     open_calls.remove(part.id or open_calls[0])
             parts.append(part)
-        changed = replace(message, parts=tuple(parts))
+        changed = message.with_parts(tuple(parts))
         if message.role == "tool" and not any(isinstance(part, ToolResult) for part in parts):
             changed = replace(changed, role="user", shape="parts")
         messages.append(changed)
@@ -95,7 +95,8 @@ class _Linker:
         if found is not None:
             self.open.remove(found)
         call_id = found[1].id if found else self.given.get(result.id, result.id) or _made_id(self.count)
-        return replace(result, id=call_id, name=result.name or self.names.get(call_id, ""))
+        name = result.name or self.names.get(call_id, "")
+        return result if (call_id, name) == (result.id, result.name) else replace(result, id=call_id, name=name)
 
     def _new_id(self) -> str:
         """An id that the conversation has nowhere else: a client may have been given such ones by another router."""
@@ -125,7 +126,10 @@ def _made_id(number: int) -> str:
 
 def with_places(request: Request) -> Request:
     """The request with the place of each message written down, before the order of messages changes."""
-    placed = (replace(message, place=place(request, index)) for index, message in enumerate(request.messages))
+    placed = (
+        message if message.place else replace(message, place=place(request, index))
+        for index, message in enumerate(request.messages)
+    )
     return replace(request, messages=tuple(placed))
 
 

@@ -31,13 +31,10 @@ from switchman.addons.core.servers.thinking import Edits
 
 # Members of an assistant's message that hold thoughts: DeepSeek's and many others', OpenRouter's and vLLM's, LiteLLM's.
 MEMBERS: Final = ("reasoning_content", "reasoning", "reasoning_details", "thinking_blocks", "provider_specific_fields")
+_MEMBERS: Final = frozenset(MEMBERS)
 BLOCKS: Final = ("thinking", "redacted_thinking")
 CHECKS: Final = "thinking"  # among what was refused: the server also refuses to think after calls without a thought
 UNTHOUGHT: Final = " "  # chat_body.py says why it is a blank
-# In a request's text, where there may be thoughts at all: a quick look at what may be megabytes.
-TRACES: Final = re.compile(
-    r'"(?:signature|redacted_thinking|encrypted_content|thinking\w*|extra_content|reasoning\w*|provider_specific_fields)"'
-)
 # What servers say of thoughts that they do not take; not of how much to think.
 REFUSED: Final = re.compile(
     r"signature|encrypted.content|redacted_thinking|thinking.{0,3} block|reasoning_content|reasoning_details"
@@ -69,6 +66,7 @@ class Portable:
 
 
 NOTHING: Final = Portable({})
+NONE: Final[frozenset[int]] = frozenset()
 UNTOLD: Final[Edits] = {}
 THINKING: Final = ("thinking",)
 
@@ -102,6 +100,16 @@ def digests(call: Call) -> set[str]:
             found |= {_digest(message[name]) for name in MEMBERS if message.get(name)}
             found |= {_digest(one["extra_content"]) for one in objects_in(message.get("tool_calls")) if _is_signed(one)}
     return found
+
+
+def _has_traces(message: Mapping[str, Any]) -> bool:
+    """Whether a quick look at an answer finds thoughts, or what may come with them."""
+    content, calls = message.get("content"), message.get("tool_calls")
+    if not _MEMBERS.isdisjoint(message):
+        return True
+    if isinstance(content, list) and any(isinstance(part, dict) and part.get("type") in BLOCKS for part in content):
+        return True
+    return isinstance(calls, list) and any(isinstance(one, dict) and "extra_content" in one for one in calls)
 
 
 def _digest(value: Any) -> str:
@@ -142,17 +150,22 @@ def _is_bare(blocks: list[dict[str, Any]]) -> bool:
 def _messages(call: Call, to: Origin, told: Edits) -> Portable:
     edits: Edits = {}
     warnings: list[str] = []
-    bare, left = False, False  # whether the last answer is bare; whether any thoughts are left
+    left = False  # whether any thoughts are left
+    last: tuple[dict[str, Any], Collection[int]] = ({}, NONE)  # the last answer, and what is taken out of it
     for at, message in _answers(call):
-        blocks = list(objects(message.get("content")))
-        thoughts = [(i, block) for i, block in blocks if block.get("type") in BLOCKS]
+        last = message, NONE
+        if not _has_traces(message):
+            continue
+        thoughts = [(i, block) for i, block in objects(message.get("content")) if block.get("type") in BLOCKS]
         out = {i for i, block in thoughts if _is_foreign(block, to)}
-        edits |= without_blocks(message, out, ("messages", at, "content"))
+        if out:
+            edits |= without_blocks(message, out, ("messages", at, "content"))
         left = left or len(out) < len(thoughts)
-        bare = _is_bare([block for i, block in blocks if i not in out])
+        last = message, out
     if edits:
         warnings.append("messages.thinking was dropped for this server: another one's thoughts")
-    thinks = bare and _thinks(call.body, told)
+    kept = [block for i, block in objects(last[0].get("content")) if i not in last[1]]
+    thinks = _is_bare(kept) and _thinks(call.body, told)
     if thinks and (to.is_anthropics or edits or CHECKS in to.refused):
         thinks = False
         edits |= {THINKING: REMOVE, **_without_clearing(call)}
@@ -223,7 +236,8 @@ def _chat(call: Call, to: Origin) -> Portable:
     quirks = to.quirks
     is_mistrals, is_gemini = bool(MISTRAL.search(to.model)), bool(quirks.narrow_schemas and GEMINI.match(to.model))
     recalls = quirks.thinking_switch == "thinking"
-    if not (TRACES.search(call.text) or ((recalls or is_gemini) and '"tool_calls"' in call.text)):
+    needs_thoughts = recalls or is_gemini  # with each call
+    if not any(_has_traces(one) or (needs_thoughts and one.get("tool_calls")) for _, one in _answers(call)):
         return NOTHING
     strict = quirks.openai_fields is not None
     edits: Edits = {}
