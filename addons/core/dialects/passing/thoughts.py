@@ -65,6 +65,7 @@ class Portable:
     has_thoughts: bool = False
 
 
+CALLS: Final = ("function_call", "custom_tool_call")
 NOTHING: Final = Portable({})
 NONE: Final[frozenset[int]] = frozenset()
 UNTOLD: Final[Edits] = {}
@@ -210,16 +211,17 @@ def _ids(call: Call) -> Edits:
 
 
 def _responses(call: Call, to: Origin) -> Portable:
-    """Reasoning items that were refused go. The ids of the other items go with them: OpenAI knows by an item's id that
-    a reasoning item belonged to it ("was provided without its required 'reasoning' item")."""
+    """Reasoning items that were refused go. The ids of the model's other items go with them: OpenAI knows by an item's
+    id that a reasoning item belonged to it ("was provided without its required 'reasoning' item").
+    """
     items = list(objects(call.body.get("input")))
     sealed = [(at, item) for at, item in items if _is_sealed(item)]
     out = {at for at, item in sealed if is_ours(item) or _was_refused(item, to)}
     if not out:
         return Portable({}, (), bool(sealed))
     edits: Edits = {("input", at): REMOVE for at in out}
-    kinds = ("message", "function_call", "custom_tool_call")
-    edits |= {("input", at, "id"): REMOVE for at, item in items if item.get("type") in kinds and "id" in item}
+    said = [(at, item) for at, item in items if item.get("role") == "assistant" or item.get("type") in CALLS]
+    edits |= {("input", at, "id"): REMOVE for at, item in said if "id" in item}
     warning = "input.reasoning was dropped for this server: another one's thoughts"
     return Portable(edits, (warning,), len(out) < len(sealed))
 
