@@ -16,8 +16,9 @@ from switchman.addons.core.dialects.codecs import FORMATS
 from switchman.addons.core.dialects.neutral.fields import without
 from switchman.addons.core.dialects.neutral.fitting.schemas import REASON, narrowing_edits
 from switchman.addons.core.dialects.neutral.form import Stamp
+from switchman.addons.core.dialects.neutral.limits import Malformed
 from switchman.addons.core.dialects.neutral.sampling import STANDARD, Quirks
-from switchman.addons.core.dialects.passing.thoughts import Origin, portable
+from switchman.addons.core.dialects.passing.thoughts import THINKING, Origin, may_not_think, portable
 from switchman.addons.core.dialects.translate import Translation, needs_translation, translate_request
 from switchman.addons.core.paths import named
 from switchman.addons.core.request import jsonedit
@@ -39,6 +40,10 @@ from switchman.addons.core.unicode import dumps, dumps_large
 TRANSLATED: Final = frozenset(operation for _, operation in FORMATS) | {"embedding", "embedding_legacy", "count_tokens"}
 # The members by which a request of each dialect asks the model to think.
 REASONING: Final = ("think", "reasoning_effort", "thinking")
+UNTOLD: Final = Instruction(
+    "It cannot be told to think: the last answer calls tools, and does not begin with a thought of its own.",
+    understood=False,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +105,15 @@ class Rendered:
 def render(call: Call, candidate: Candidate, profile: ServerProfile, stamp: Stamp) -> Rendered:
     """The request for one candidate. Raises Untranslatable or Malformed (ValueErrors with `field`)."""
     dialect = profile.dialect or call.dialect
-    if needs_translation(call.endpoint, dialect, profile.responses):
-        return _translated(call, candidate, profile, dialect, stamp)
+    try:
+        if needs_translation(call.endpoint, dialect, profile.responses):
+            return _translated(call, candidate, profile, dialect, stamp)
+        return _passed(call, candidate, profile, dialect)
+    except RecursionError:
+        raise Malformed("the body", "values that are nested less deeply") from None
+
+
+def _passed(call: Call, candidate: Candidate, profile: ServerProfile, dialect: DialectName) -> Rendered:
     model = candidate.model or call.model
     query = named.replaced(call.query, "model", model) if model and model != named.value(call.query, "model") else ""
     query = query or call.query
@@ -117,12 +129,13 @@ def render(call: Call, candidate: Candidate, profile: ServerProfile, stamp: Stam
     if injected:
         edits[("stream_options", "include_usage")] = True
     thinking = _thinking(profile, call.endpoint, call.body, candidate.model or call.model)
-    edits |= thinking.edits
+    model = candidate.model or call.model
+    passed = portable(call, Origin(model, profile.quirks, profile.is_anthropics, profile.refused), thinking.edits)
+    if profile.think is not None and profile.think.think and THINKING in passed.edits:
+        thinking = UNTOLD
+    edits |= thinking.edits | passed.edits
     if dialect == "openai" and profile.quirks.developer_role is False:
         edits |= _without_developers(call)
-    model = candidate.model or call.model
-    passed = portable(call, Origin(model, profile.quirks, profile.is_anthropics, profile.refused))
-    edits |= {at: value for at, value in passed.edits.items() if at not in edits}
     warnings = passed.warnings
     if dialect == "openai" and profile.quirks.narrow_schemas and (narrow := narrowing_edits(call.body)):
         edits |= narrow
@@ -185,6 +198,8 @@ def _translated(
         body = {**without(body, "messages"), "messages": body["messages"]}
     text = dumps_large(body) if call.large else dumps(body)
     thinking = _thinking(replace(profile, think=think), endpoint, body, candidate.model or call.model)
+    if endpoint.dialect == "anthropic" and may_not_think(body, thinking.edits):
+        thinking = UNTOLD
     if thinking.edits:
         text = jsonedit.edit(text, thinking.edits)
     return Rendered(

@@ -85,9 +85,10 @@ def edit(text: str, edits: Mapping[Path, Any], spans: Spans | None = None) -> st
 
     A path is object keys and array indices from the top: ("messages", 3, "content"). A missing key is added at the
     end of its object, missing parents are made as objects (a parent that is null or a scalar is replaced by one).
-    Every occurrence of a repeated key is edited. Deleting what is not there changes nothing. `spans`, from parse() of
-    this very text, saves scanning it again. ValueError: an array index out of range or in an object, a key in an
-    array, or one edit's path lying inside another's.
+    Every occurrence of a repeated key is edited, but for those before the last, which readers overlook, where the edits
+    do not fit. Deleting what is not there changes nothing. `spans`, from parse() of this very text, saves scanning it
+    again. ValueError: an array index out of range or in an object, a key in an array, or one edit's path lying inside
+    another's.
     """
     tree = _tree(edits)
     if not tree:
@@ -254,13 +255,21 @@ def _edit_container(text: str, at: int, branch: _Branch, cuts: list[tuple[int, i
     if last_kept + 1 < len(members):
         # Removing members at the end also removes the comma before them.
         cuts.append((members[0].begin if kept_end is None else kept_end, members[-1].end, ""))
+    last = {member.key: i for i, member in enumerate(members)}
     for i, member in enumerate(members[: last_kept + 1]):
         change = branch.get(member.key, _KEEP)
         if change is REMOVE:
             cuts.append((member.begin, members[i + 1].begin, ""))
             continue
         if change is not _KEEP:
-            _edit_value(text, member.start, member.end, change, cuts)
+            here: list[tuple[int, int, str]] = []
+            try:
+                _edit_value(text, member.start, member.end, change, here)
+            except ValueError:
+                if last[member.key] == i:
+                    raise
+            else:
+                cuts += here
     present = {member.key for member in members}
     missing = _Branch((key, change) for key, change in branch.items() if key not in present)
     if kept_end is None:

@@ -23,7 +23,7 @@ DROPPED: Final = (
 
 def without_billing_note(call: Call, server: Server) -> Edits:
     """The edits that take the note out of a request in Anthropic's dialect for this server; none where it stays."""
-    if call.dialect != "anthropic" or BILLING not in call.text or is_anthropics(server):
+    if call.dialect != "anthropic" or is_anthropics(server):
         return {}
     system = call.body.get("system")
     if isinstance(system, str):

@@ -256,9 +256,9 @@ def _system(messages: list[tuple[Message, str]], writer: _Writer) -> dict[str, A
         return {}
     first, _ = messages[0]
     if len(messages) == 1 and first.shape == "text":
-        return {"system": first.text()} if first.text() or writer.native else {}
+        return {"system": first.text()} if first.text().strip() or writer.native else {}
     blocks = [block for message, where in messages for block in writer.blocks(message.parts, where)]
-    filled = [block for block in blocks if block.get("text") or writer.native]
+    filled = [block for block in blocks if block.get("text", "").strip() or writer.native]
     return {"system": filled} if filled or writer.native else {}
 
 

@@ -22,7 +22,7 @@ UNNAMED: Final = "document.pdf"  # OpenAI wants a name
 def with_documents(request: Request, notes: Notes) -> Request:
     """The request with its documents in the target's shape, where the target has one for them."""
     messages = (
-        replace(message, parts=tuple(_with_documents(part, notes) for part in message.parts))
+        message.with_parts(tuple(_with_documents(part, notes) for part in message.parts))
         for message in request.messages
     )
     return replace(request, messages=tuple(messages))
@@ -31,7 +31,7 @@ def with_documents(request: Request, notes: Notes) -> Request:
 def _with_documents(part: Part, notes: Notes) -> Part:
     if isinstance(part, ToolResult):
         content = tuple(_translated(item, notes) if isinstance(item, Opaque) else item for item in part.content)
-        return replace(part, content=content)
+        return part if content == part.content else replace(part, content=content)
     return _translated(part, notes) if isinstance(part, Opaque) else part
 
 

@@ -8,7 +8,8 @@ format loses it by the table in `limits.py`, never silently.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from operator import is_
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
@@ -110,6 +111,11 @@ class Message:
     def text(self) -> str:
         """All plain text, joined by nothing."""
         return text_in(self.parts)
+
+    def with_parts(self, parts: tuple[Part, ...]) -> Message:
+        """The message with these parts; itself where they are its own, as for most of a long conversation."""
+        own = self.parts
+        return self if len(parts) == len(own) and all(map(is_, parts, own)) else replace(self, parts=parts)
 
     def calls(self) -> tuple[ToolCall, ...]:
         return tuple(part for part in self.parts if isinstance(part, ToolCall))

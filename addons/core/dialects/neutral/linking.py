@@ -13,12 +13,13 @@ from switchman.addons.core.dialects.neutral.limits import Notes
 
 
 def link(messages: tuple[Message, ...]) -> tuple[Message, ...]:
-    """The messages, with an id for each call, and both id and name for each result.
+    """The messages, with an id of its own for each call, and both id and name for each result.
 
-    A result without an id answers the oldest open call of its name, or just the oldest open call.
+    A result without an id answers the oldest open call of its name, or just the oldest open call. Some servers give
+    their calls the same ids in every answer, which others refuse: all but the first get another one.
     """
     linker = _Linker(messages)
-    return tuple(replace(message, parts=tuple(linker.part(part) for part in message.parts)) for message in messages)
+    return tuple(message.with_parts(linker.parts(message)) for message in messages)
 
 
 def without_orphans(request: Request, notes: Notes) -> Request:
@@ -45,7 +46,7 @@ def without_orphans(request: Request, notes: Notes) -> Request:
                 if not part.id or part.id in open_calls:
                     open_calls.remove(part.id or open_calls[0])
             parts.append(part)
-        changed = replace(message, parts=tuple(parts))
+        changed = message.with_parts(tuple(parts))
         if message.role == "tool" and not any(isinstance(part, ToolResult) for part in parts):
             changed = replace(changed, role="user", shape="parts")
         messages.append(changed)
@@ -59,7 +60,13 @@ class _Linker:
             part.id for message in messages for part in message.parts if isinstance(part, ToolCall | ToolResult)
         }
         self.names: dict[str, str] = {}  # call id -> tool name
-        self.open: list[ToolCall] = []
+        self.given: dict[str, str] = {}  # the client's id of a call -> the id of the last one that it named
+        self.here: set[str] = set()  # the client's ids of this message's calls
+        self.open: list[tuple[str, ToolCall]] = []  # with the client's ids
+
+    def parts(self, message: Message) -> tuple[Part, ...]:
+        self.here.clear()
+        return tuple(self.part(part) for part in message.parts)
 
     def part(self, part: Part) -> Part:
         if isinstance(part, ToolCall):
@@ -70,17 +77,26 @@ class _Linker:
 
     def call(self, call: ToolCall) -> ToolCall:
         self.count += 1
-        call = call if call.id else replace(call, id=self._new_id())
+        own = call.id
+        if not own:
+            call = replace(call, id=self._new_id())
+        elif own in self.given:
+            if own not in self.here:  # a result is one of the last message's call
+                self.open = [one for one in self.open if one[0] != own]
+            call = replace(call, id=self._other_id(own))
+        self.here.add(own)
+        self.given[own or call.id] = call.id
         self.names[call.id] = call.name
-        self.open.append(call)
+        self.open.append((own or call.id, call))
         return call
 
     def result(self, result: ToolResult) -> ToolResult:
-        call = self._answered(result)
-        if call in self.open:
-            self.open.remove(call)
-        call_id = result.id or (call.id if call else _made_id(self.count))
-        return replace(result, id=call_id, name=result.name or self.names.get(call_id, ""))
+        found = self._answered(result)
+        if found is not None:
+            self.open.remove(found)
+        call_id = found[1].id if found else self.given.get(result.id, result.id) or _made_id(self.count)
+        name = result.name or self.names.get(call_id, "")
+        return result if (call_id, name) == (result.id, result.name) else replace(result, id=call_id, name=name)
 
     def _new_id(self) -> str:
         """An id that the conversation has nowhere else: a client may have been given such ones by another router."""
@@ -88,10 +104,18 @@ class _Linker:
             self.count += 1
         return _made_id(self.count)
 
-    def _answered(self, result: ToolResult) -> ToolCall | None:
+    def _other_id(self, id: str) -> str:
+        """An id for another call of the same one, as short as OpenAI wants it."""
+        number = 2
+        while (other := f"{id[:30]}_{number}") in self.taken:
+            number += 1
+        self.taken.add(other)
+        return other
+
+    def _answered(self, result: ToolResult) -> tuple[str, ToolCall] | None:
         if result.id:
-            return next((call for call in self.open if call.id == result.id), None)
-        named = (call for call in self.open if call.name == result.name)
+            return next((one for one in self.open if one[0] == result.id), None)
+        named = (one for one in self.open if one[1].name == result.name)
         return next(named, self.open[0] if self.open else None)
 
 
@@ -102,7 +126,10 @@ def _made_id(number: int) -> str:
 
 def with_places(request: Request) -> Request:
     """The request with the place of each message written down, before the order of messages changes."""
-    placed = (replace(message, place=place(request, index)) for index, message in enumerate(request.messages))
+    placed = (
+        message if message.place else replace(message, place=place(request, index))
+        for index, message in enumerate(request.messages)
+    )
     return replace(request, messages=tuple(placed))
 
 

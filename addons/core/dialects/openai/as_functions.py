@@ -42,7 +42,7 @@ def as_functions(request: Request, notes: Notes) -> tuple[Request, dict[str, Too
     if request.origin not in ("openai.chat", "openai.responses"):
         return _without_hosted(request, notes), {}
     names: dict[str, ToolName] = {}
-    messages = tuple(replace(message, parts=tuple(map(_custom_call, message.parts))) for message in request.messages)
+    messages = tuple(message.with_parts(tuple(map(_custom_call, message.parts))) for message in request.messages)
     request = _with_choice(replace(request, messages=messages))
     if request.tools is None:
         return request, names

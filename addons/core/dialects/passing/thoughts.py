@@ -31,11 +31,10 @@ from switchman.addons.core.servers.thinking import Edits
 
 # Members of an assistant's message that hold thoughts: DeepSeek's and many others', OpenRouter's and vLLM's, LiteLLM's.
 MEMBERS: Final = ("reasoning_content", "reasoning", "reasoning_details", "thinking_blocks", "provider_specific_fields")
+_MEMBERS: Final = frozenset(MEMBERS)
 BLOCKS: Final = ("thinking", "redacted_thinking")
 CHECKS: Final = "thinking"  # among what was refused: the server also refuses to think after calls without a thought
 UNTHOUGHT: Final = " "  # chat_body.py says why it is a blank
-# In a request's text, where there may be thoughts at all: a quick look at what may be megabytes.
-TRACES: Final = re.compile(r'"(?:signature|redacted_thinking|encrypted_content|thinking|extra_content|reasoning\w*)"')
 # What servers say of thoughts that they do not take; not of how much to think.
 REFUSED: Final = re.compile(
     r"signature|encrypted.content|redacted_thinking|thinking.{0,3} block|reasoning_content|reasoning_details"
@@ -66,17 +65,23 @@ class Portable:
     has_thoughts: bool = False
 
 
+CALLS: Final = ("function_call", "custom_tool_call")
 NOTHING: Final = Portable({})
+NONE: Final[frozenset[int]] = frozenset()
+UNTOLD: Final[Edits] = {}
+THINKING: Final = ("thinking",)
 
 
-def portable(call: Call, to: Origin) -> Portable:
-    """The edits by which a conversation goes on at another server of its dialect."""
+def portable(call: Call, to: Origin, told: Edits = UNTOLD) -> Portable:
+    """The edits by which a conversation goes on at another server of its dialect. Where one of them takes away what
+    the router is about to tell of thinking (`told`), it counts.
+    """
     if call.endpoint.operation == "responses":
         return _responses(call, to)
     if call.endpoint.operation != "chat":
         return NOTHING
     if call.dialect == "anthropic":
-        return _messages(call, to)
+        return _messages(call, to, told)
     return _with_ids(_chat(call, to), call, to) if call.dialect == "openai" else NOTHING
 
 
@@ -98,6 +103,16 @@ def digests(call: Call) -> set[str]:
     return found
 
 
+def _has_traces(message: Mapping[str, Any]) -> bool:
+    """Whether a quick look at an answer finds thoughts, or what may come with them."""
+    content, calls = message.get("content"), message.get("tool_calls")
+    if not _MEMBERS.isdisjoint(message):
+        return True
+    if isinstance(content, list) and any(isinstance(part, dict) and part.get("type") in BLOCKS for part in content):
+        return True
+    return isinstance(calls, list) and any(isinstance(one, dict) and "extra_content" in one for one in calls)
+
+
 def _digest(value: Any) -> str:
     """Of what proves a thought: its signature or encrypted form, else all of it."""
     for name in ("signature", "encrypted_content", "data"):
@@ -114,25 +129,51 @@ def _answers(call: Call) -> Iterator[tuple[int, dict[str, Any]]]:
 # ---- Anthropic ---------------------------------------------------------------------------------------------------
 
 
-def _messages(call: Call, to: Origin) -> Portable:
+def may_not_think(body: Mapping[str, Any], told: Edits = UNTOLD) -> bool:
+    """Whether a request in Anthropic's dialect asks for thinking where Anthropic refuses it."""
+    answers = [message for message in objects_in(body.get("messages")) if message.get("role") == "assistant"]
+    return _thinks(body, told) and bool(answers) and _is_bare(list(objects_in(answers[-1].get("content"))))
+
+
+def _thinks(body: Mapping[str, Any], told: Edits) -> bool:
+    return _is_on(told.get(THINKING, body.get("thinking")), "enabled")
+
+
+def _is_on(thinking: Any, *kinds: str) -> bool:
+    return isinstance(thinking, Mapping) and thinking.get("type") in (kinds or ("enabled", "adaptive"))
+
+
+def _is_bare(blocks: list[dict[str, Any]]) -> bool:
+    """Whether an answer calls tools and begins with no thought."""
+    return bool(blocks) and blocks[0].get("type") not in BLOCKS and any(b.get("type") == "tool_use" for b in blocks)
+
+
+def _messages(call: Call, to: Origin, told: Edits) -> Portable:
     edits: Edits = {}
     warnings: list[str] = []
-    bare, left = False, False  # whether the last answer calls tools and begins with no thought; whether any are left
+    left = False  # whether any thoughts are left
+    last: tuple[dict[str, Any], Collection[int]] = ({}, NONE)  # the last answer, and what is taken out of it
     for at, message in _answers(call):
-        blocks = list(objects(message.get("content")))
-        thoughts = [(i, block) for i, block in blocks if block.get("type") in BLOCKS]
+        last = message, NONE
+        if not _has_traces(message):
+            continue
+        thoughts = [(i, block) for i, block in objects(message.get("content")) if block.get("type") in BLOCKS]
         out = {i for i, block in thoughts if _is_foreign(block, to)}
-        edits |= without_blocks(message, out, ("messages", at, "content"))
+        if out:
+            edits |= without_blocks(message, out, ("messages", at, "content"))
         left = left or len(out) < len(thoughts)
-        kept = [block for i, block in blocks if i not in out]
-        bare = bool(kept) and kept[0].get("type") not in BLOCKS and any(b.get("type") == "tool_use" for b in kept)
+        last = message, out
     if edits:
         warnings.append("messages.thinking was dropped for this server: another one's thoughts")
-    thinks = bare and object_of(call.body, "thinking").get("type") == "enabled"
+    kept = [block for i, block in objects(last[0].get("content")) if i not in last[1]]
+    thinks = _is_bare(kept) and _thinks(call.body, told)
     if thinks and (to.is_anthropics or edits or CHECKS in to.refused):
         thinks = False
-        edits |= {("thinking",): REMOVE, **_without_clearing(call)}
+        edits |= {THINKING: REMOVE, **_without_clearing(call)}
         warnings.append("thinking was dropped for this server: the last answer calls tools without its own thought")
+    elif THINKING in told and not _is_on(told[THINKING]) and (clearing := _without_clearing(call)):
+        edits |= clearing
+        warnings.append("context_management.clear_thinking was dropped for this server: nothing is thought")
     if to.is_anthropics and (ids := _ids(call)):
         edits |= ids
         warnings.append("messages.tool_use.id was changed for this server: ids are letters, digits, _ and -")
@@ -170,16 +211,17 @@ def _ids(call: Call) -> Edits:
 
 
 def _responses(call: Call, to: Origin) -> Portable:
-    """Reasoning items that were refused go. The ids of the other items go with them: OpenAI knows by an item's id that
-    a reasoning item belonged to it ("was provided without its required 'reasoning' item")."""
+    """Reasoning items that were refused go. The ids of the model's other items go with them: OpenAI knows by an item's
+    id that a reasoning item belonged to it ("was provided without its required 'reasoning' item").
+    """
     items = list(objects(call.body.get("input")))
     sealed = [(at, item) for at, item in items if _is_sealed(item)]
     out = {at for at, item in sealed if is_ours(item) or _was_refused(item, to)}
     if not out:
         return Portable({}, (), bool(sealed))
     edits: Edits = {("input", at): REMOVE for at in out}
-    kinds = ("message", "function_call", "custom_tool_call")
-    edits |= {("input", at, "id"): REMOVE for at, item in items if item.get("type") in kinds and "id" in item}
+    said = [(at, item) for at, item in items if item.get("role") == "assistant" or item.get("type") in CALLS]
+    edits |= {("input", at, "id"): REMOVE for at, item in said if "id" in item}
     warning = "input.reasoning was dropped for this server: another one's thoughts"
     return Portable(edits, (warning,), len(out) < len(sealed))
 
@@ -196,18 +238,19 @@ def _chat(call: Call, to: Origin) -> Portable:
     quirks = to.quirks
     is_mistrals, is_gemini = bool(MISTRAL.search(to.model)), bool(quirks.narrow_schemas and GEMINI.match(to.model))
     recalls = quirks.thinking_switch == "thinking"
-    if not (TRACES.search(call.text) or ((recalls or is_gemini) and '"tool_calls"' in call.text)):
+    needs_thoughts = recalls or is_gemini  # with each call
+    if not any(_has_traces(one) or (needs_thoughts and one.get("tool_calls")) for _, one in _answers(call)):
         return NOTHING
     strict = quirks.openai_fields is not None
     edits: Edits = {}
     left = False
     for at, message in _answers(call):
         place = ("messages", at)
-        for name in MEMBERS:
-            if message.get(name) is not None and (strict or _was_refused(message[name], to)):
-                edits[(*place, name)] = REMOVE
-            else:
-                left = left or bool(message.get(name))
+        dropped = {
+            name for name in MEMBERS if message.get(name) is not None and (strict or _was_refused(message[name], to))
+        }
+        edits |= {(*place, name): REMOVE for name in dropped}
+        left = left or any(message.get(name) for name in MEMBERS if name not in dropped)
         parts = [(i, part) for i, part in objects(message.get("content")) if part.get("type") in BLOCKS]
         out = {i for i, part in parts if _was_refused(part, to) or (not is_mistrals and (strict or recalls))}
         edits |= without_blocks(message, out, (*place, "content"))
@@ -221,8 +264,9 @@ def _chat(call: Call, to: Origin) -> Portable:
         if calls and is_gemini and (not _is_signed(calls[0][1]) or calls[0][0] in drop):
             edits.pop((*place, "tool_calls", 0, "extra_content"), None)
             edits[(*place, "tool_calls", calls[0][0], "extra_content")] = UNSIGNED["extra_content"]
-        if calls and recalls and not message.get("reasoning_content"):
-            edits[(*place, "reasoning_content")] = text_of(message, "reasoning") or UNTHOUGHT
+        if calls and recalls and (not message.get("reasoning_content") or "reasoning_content" in dropped):
+            other = "" if "reasoning" in dropped else text_of(message, "reasoning")
+            edits[(*place, "reasoning_content")] = other or UNTHOUGHT
     warning = "messages.reasoning was changed for this server: it refuses thoughts of another one, or calls without any"
     return Portable(edits, (warning,) if edits else (), left)
 

@@ -8,7 +8,7 @@ import pytest
 from switchman.addons.core.dialects import endpoint_of
 from switchman.addons.core.dialects.neutral.form import Stamp
 from switchman.addons.core.dialects.rendering import Rendered, ServerProfile, render
-from switchman.addons.core.dialects.translate import Untranslatable
+from switchman.addons.core.dialects.translate import Malformed, Untranslatable
 from switchman.addons.core.paths.reading import read
 from switchman.addons.core.request import jsonedit
 from switchman.addons.core.request.call import Call, DialectName, Endpoint, Form
@@ -195,3 +195,14 @@ def test_what_is_passed_on_is_translated_for_nobody() -> None:
         call = Call(endpoint, "model=m", "", {}, {}, "m", False)
         with pytest.raises(Untranslatable):
             render(call, Candidate(Server("s", parse("http://s")), ""), ServerProfile("ollama"), Stamp("i", 0.0, "m"))
+
+
+@pytest.mark.parametrize("dialect", ["openai", "ollama", "anthropic"])
+def test_what_is_nested_too_deeply_to_be_written_is_refused(dialect: DialectName) -> None:
+    """The parser reads deeper than what follows it can; the client hears what is wrong, and no 500."""
+    deep = '{"type":"array","items":' * 2000 + "{}" + "}" * 2000
+    text = OPENAI[:-1] + f', "tools": [{{"type":"function", "function": {{"name":"f", "parameters": {deep}}}}}]}}'
+    with pytest.raises(Malformed, match="nested less deeply"):
+        rendered("/v1/chat/completions", text, "", None, dialect, narrow_schemas=True)
+    if dialect == "openai":
+        assert rendered("/v1/chat/completions", text, "", None, dialect).content == text

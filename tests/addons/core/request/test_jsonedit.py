@@ -137,3 +137,18 @@ def test_edit_means_what_a_dict_does(
         edited = edit(text, edits, spans)
         assert json.loads(edited) == expected
         assert parse(edited)[0] == expected
+
+
+@pytest.mark.parametrize(
+    "earlier", ["[]", "null", '"x"', "{}", "[1]", '[{"a":1}]', '[{"a":1},{"b":2}]', '{"0":{"a":1}}', "[[], []]"]
+)
+@pytest.mark.parametrize("edits", [{("list", 1, "a"): 9}, {("list", 1): REMOVE}, {("list", 1, "a"): REMOVE}])
+def test_what_stands_under_a_repeated_key_need_not_be_alike(earlier: str, edits: dict[Any, Any]) -> None:
+    """The last one is what parse() gives, and gets the edits; of those before it, whichever they fit."""
+    text = f'{{"list": {earlier}, "n": 1, "list": [0, {{"a":2}}, 3]}}'
+    obj, spans = parse(text)
+    alone, _ = parse(edit('{"list": [0, {"a":2}, 3]}', edits))
+    assert edit(text, edits, spans) == edit(text, edits)
+    assert parse(edit(text, edits))[0] == {**obj, **alone}
+    with pytest.raises(ValueError, match="index 5"):
+        edit(text, {("list", 5): 1})

@@ -88,12 +88,13 @@ class _Fitter:
     def message(self, message: Message) -> Message:
         if not any(isinstance(part, ToolCall | ToolResult) for part in message.parts):
             return message
-        return replace(message, parts=tuple(self.part(part, message.place) for part in message.parts))
+        return message.with_parts(tuple(self.part(part, message.place) for part in message.parts))
 
     def part(self, part: Part, place: str) -> Part:
         if not isinstance(part, ToolCall | ToolResult):
             return part
-        return replace(part, id=fitting_id(part.id, self.notes.target), name=self.name(part.name, place))
+        id, name = fitting_id(part.id, self.notes.target), self.name(part.name, place)
+        return part if (id, name) == (part.id, part.name) else replace(part, id=id, name=name)
 
 
 @dataclass(frozen=True, slots=True)

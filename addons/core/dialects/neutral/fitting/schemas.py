@@ -8,7 +8,7 @@ resolved, several types become one or `anyOf`, and keywords that it does not kno
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -52,11 +52,13 @@ class _Narrower:
             found = None if ref in seen else _at(ref, self.root)
             return {**self.narrow(found, ANYTHING, (*seen, ref)), **_described(schema)}
         whole = _merged(schema, self.root)
-        out = {key: value for key, value in whole.items() if key in KNOWN}
+        out = {key: value for key, value in whole.items() if key in KNOWN and value is not None}
+        if not isinstance(out.get("anyOf"), list):
+            out.pop("anyOf", None)
         _one_type(out, empty)
         _values(out, whole)
         self._members(out, whole, seen)
-        if isinstance(out.get("anyOf"), list):
+        if "anyOf" in out:
             _alternatives(out, [self.narrow(one, ANY_VALUE, seen) for one in out["anyOf"]], schema)
         return out
 
@@ -66,7 +68,10 @@ class _Narrower:
         if isinstance(given, Mapping):
             out["properties"] = {str(name): self.narrow(value, ANY_VALUE, seen) for name, value in given.items()}
         required = out.pop("required", None)
-        names = [name for name in required if name in out.get("properties", ())] if isinstance(required, list) else []
+        known: Collection[str] = out.get("properties", {}).keys()
+        names = (
+            [name for name in required if isinstance(name, str) and name in known] if isinstance(required, list) else []
+        )
         if names:
             out["required"] = names
         items = out.pop("items", None) or whole.get("prefixItems")
@@ -92,17 +97,23 @@ def _merged(schema: Mapping[str, Any], root: Mapping[str, Any]) -> dict[str, Any
     """The schema with its `allOf` in it, and `oneOf` as `anyOf`."""
     out = {key: value for key, value in schema.items() if key not in ("allOf", "oneOf")}
     if isinstance(schema.get("oneOf"), list):
-        out["anyOf"] = [*out.get("anyOf", ()), *schema["oneOf"]]
-    for part in schema["allOf"] if isinstance(schema.get("allOf"), list) else ():
+        out["anyOf"] = [*_list_of(out, "anyOf"), *schema["oneOf"]]
+    for part in _list_of(schema, "allOf"):
         found = _at(part["$ref"], root) if isinstance(part, Mapping) and isinstance(part.get("$ref"), str) else part
         for key, value in found.items() if isinstance(found, Mapping) else ():
             if key == "properties" and isinstance(value, Mapping):
-                out[key] = {**value, **out.get(key, {})}
+                out[key] = {**value, **object_of(out, key)}
             elif key == "required" and isinstance(value, list):
-                out[key] = [*out.get(key, ()), *value]
+                out[key] = [*_list_of(out, key), *value]
             else:
                 out.setdefault(key, value)
     return out
+
+
+def _list_of(schema: Mapping[str, Any], key: str) -> list[Any]:
+    """A list member; none if it is absent or of another type: some programs write null for what they leave out."""
+    value = schema.get(key)
+    return value if isinstance(value, list) else []
 
 
 def _one_type(out: dict[str, Any], empty: Mapping[str, Any]) -> None:
@@ -132,9 +143,9 @@ def _values(out: dict[str, Any], whole: Mapping[str, Any]) -> None:
         if "type" not in whole:
             out["type"] = _type_of(whole["const"])
     if "enum" in out:
-        if any(value is None for value in out["enum"]):
+        if any(value is None for value in _list_of(out, "enum")):
             out["nullable"] = True
-        out["enum"] = [value for value in out["enum"] if isinstance(value, str) and value]
+        out["enum"] = [value for value in _list_of(out, "enum") if isinstance(value, str) and value]
         if out.get("type") != "string" or not out["enum"]:
             del out["enum"]
     kind = out.get("type")

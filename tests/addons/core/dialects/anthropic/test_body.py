@@ -256,6 +256,10 @@ def test_what_has_no_place_is_refused() -> None:
         ),
         pytest.param([Message("system", (Text("s"), Text("")), "parts")], [{"type": "text", "text": "s"}], id="parts"),
         pytest.param([Message("system", (Text(""),))], None, id="empty"),
+        pytest.param([Message("system", (Text(" \n"),))], None, id="blank"),
+        pytest.param(
+            [Message("system", (Text("s"), Text(" ")), "parts")], [{"type": "text", "text": "s"}], id="blanks"
+        ),
         pytest.param([Message("system", (), "parts")], None, id="no-parts"),
     ],
 )

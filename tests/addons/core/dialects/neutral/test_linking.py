@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -95,6 +96,30 @@ def test_a_made_id_is_nobody_elses() -> None:
     conversation = (calls(("call00002", "f")), results(("call00002", "f")), calls(("", "g"), ("", "h")))
     linked = link(conversation)
     assert [call.id for message in linked for call in message.calls()] == ["call00002", "call00003", "call00004"]
+
+
+def test_calls_that_have_one_id_get_ids_of_their_own() -> None:
+    """A server that counts its calls anew in each answer; Anthropic: "`tool_use` ids must be unique"."""
+    said = [calls(("a", "f")), results(("a", "")), calls(("a", "g"), ("a", "h")), results(("a", ""), ("a", ""))]
+    linked = link(tuple(said))
+    assert [call.id for message in linked for call in message.calls()] == ["a", "a_2", "a_3"]
+    assert tied(*said) == [("a", "f"), ("a_2", "g"), ("a_3", "h")]
+    assert link(linked) == linked and link(tuple(said[:2])) == linked[:2]
+    assert tied(calls(("a", "f")), calls(("a", "g")), results(("a", ""))) == [("a_2", "g")]
+    assert tied(*said[:3], results(("a_2", ""))) == [("a", "f"), ("a_2", "")]
+    long = [call.id for message in link((calls(("x" * 40, "f")),) * 2) for call in message.calls()]
+    assert long == ["x" * 40, "x" * 30 + "_2"]
+
+
+@pytest.mark.parametrize("server", ["ollama", "anthropic"])
+def test_ids_that_repeat_are_refused_by_nobody(server: DialectName) -> None:
+    """Each result stands with its call, whatever the target."""
+    call = {"id": "call_0", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    turn = [{"role": "assistant", "content": None, "tool_calls": [call]}, {"role": "tool", "tool_call_id": "call_0"}]
+    body = {"messages": [HI, *turn, *turn]}
+    out = translate_request(Endpoint("openai", "chat", "/v1/chat/completions"), body, server, STAMP).body
+    ids = re.findall(r'"(?:id|tool_use_id|tool_call_id)": "(.*?)"', json.dumps(out["messages"]))
+    assert ids == ([] if server == "ollama" else ["call_0", "call_0", "call_0_2", "call_0_2"])
 
 
 # ---- results without calls ---------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from switchman.addons.core.request.call import Call, DialectName
 from switchman.addons.core.request.jsonedit import parse
 from switchman.addons.core.routes.plan import Candidate
 from switchman.addons.core.servers.servers import Quirks, Server
+from switchman.addons.core.servers.thinking import ThinkingChoice
 from switchman.addons.core.servers.urls import parse as parse_url
 
 HI = {"role": "user", "content": "Weather in Oslo?"}
@@ -226,9 +227,10 @@ def made_call(path: str, body: dict[str, Any]) -> Call:
     return Call(endpoint, "", text, parsed, spans, "m", False)
 
 
-def sent(call: Call, taker: Taker, refused: set[str]) -> Rendered:
+def sent(call: Call, taker: Taker, refused: set[str], think: bool | None = None) -> Rendered:
     profile = ServerProfile(
         taker.dialect,
+        think=ThinkingChoice(think) if think is not None else None,
         usage=False,
         quirks=taker.profile.quirks,
         responses=taker.profile.responses,
@@ -326,6 +328,42 @@ def test_only_what_was_refused_is_left_out() -> None:
     assert told["messages"][3] == body["messages"][3]
     assert told["thinking"] == body["thinking"] and claude(told) == ""
     assert out.has_thoughts
+
+
+@pytest.mark.parametrize("think", [True, False])
+@pytest.mark.parametrize("taker", ["anthropic", "kimi-messages"])
+@pytest.mark.parametrize("maker", MAKERS)
+def test_a_rule_about_thinking_makes_no_server_refuse_the_conversation(maker: str, taker: str, think: bool) -> None:
+    """Anthropic refuses thinking after calls without a thought, whoever asks for it: the client or a rule."""
+    to, call = TAKERS[taker], made_call(*MAKERS[maker])
+    refused: set[str] = set()
+    out = sent(call, to, refused, think)
+    if to.refuses(json.loads(out.content)) and out.has_thoughts:
+        out = sent(call, to, digests(call), think)
+    body = json.loads(out.content)
+    assert to.refuses(body) == ""
+    (line,) = [line for line in out.trace_lines("s/m") if line.layer == "thinking"]
+    if think and taker == "anthropic":
+        told = body.get("thinking", {}).get("type") == "enabled"
+        assert (line.outcome, out.may_think) == (("hit", True) if told else ("miss", True))
+        assert told is maker.startswith("anthropic")
+
+
+@pytest.mark.parametrize("maker", [maker for maker, (path, _) in MAKERS.items() if path == CHAT])
+def test_a_call_whose_thought_was_refused_has_a_blank_one(maker: str) -> None:
+    """DeepSeek refuses a call without any; a thought that it refused does not come back under another name."""
+    call = made_call(*MAKERS[maker])
+    out = sent(call, TAKERS["deepseek"], digests(call))
+    assert TAKERS["deepseek"].refuses(json.loads(out.content)) == ""
+    assert json.loads(out.content)["messages"][1]["reasoning_content"] == " "
+
+
+@pytest.mark.parametrize("name", [*MEMBERS, "provider_specific_fields"])
+def test_no_member_of_thoughts_goes_to_a_server_that_refuses_all_it_does_not_know(name: str) -> None:
+    """However little is in it."""
+    said = {"messages": [HI, {"role": "assistant", "content": "5", name: ["x"]}, HI]}
+    out = sent(made_call(CHAT, said), Taker("openai", anything, "m", quirks=STRICT), set())
+    assert json.loads(out.content)["messages"][1] == {"role": "assistant", "content": "5"}
 
 
 def test_other_requests_have_no_thoughts() -> None:

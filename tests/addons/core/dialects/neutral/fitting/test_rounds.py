@@ -171,11 +171,11 @@ def test_what_is_right_stays_as_it_is() -> None:
 
 
 def test_an_id_that_is_used_again_names_the_call_before_the_result() -> None:
-    """Some servers count their calls anew in each reply."""
+    """Some servers count their calls anew in each reply. Anthropic refuses an id that is used twice."""
     late = Message("user", (Text("So?"),))
     request, _ = rounds(calls("a"), found("a"), calls("a", "b"), late, found("b"), found("a"))
     assert [[getattr(p, "id", "") for p in message.parts] for message in request.messages] == [
-        ["a"], ["a"], ["a", "b"], ["a"], ["b"], [""]
+        ["a"], ["a"], ["a_2", "b"], ["a_2"], ["b"], [""]
     ]  # fmt: skip
 
 

@@ -56,6 +56,16 @@ def obj(a: Any, **more: Any) -> dict[str, Any]:
             obj({**obj(S, required=["a"]), "description": "d"}),
             id="allOf",
         ),
+        pytest.param(
+            obj({**S, "enum": None, "anyOf": None, "format": None, "required": None}, required=[{}, "a"]),
+            obj(S, required=["a"]),
+            id="null-for-what-is-left-out",
+        ),
+        pytest.param(
+            obj({"anyOf": None, "oneOf": [S], "required": None, "allOf": [obj(S, required=["a"])]}),
+            obj({**obj(S, required=["a"]), **S}),
+            id="null-beside-what-is-put-in",
+        ),
         pytest.param(obj({}), obj(S), id="anything"),
         pytest.param(obj(True), obj(S), id="true"),
         pytest.param(obj(S, required=["a", "b"]), obj(S, required=["a"]), id="required-and-missing"),
