@@ -173,7 +173,11 @@ class RulesFile:
                 return False
             signature = self._settled(signature)
             self._seen = signature
-            return self._reload(signature)
+            if self._reload(signature):
+                return True
+            if self.error is None:
+                logger.info("%s: read again, and it says the same", self.path)
+            return False
         finally:
             self._polling.release()
 
@@ -192,7 +196,6 @@ class RulesFile:
         same = fresh.digest == self.current.digest and _reaches(fresh) == _reaches(self.current)
         self.error, self.problems = None, ()
         if same:
-            logger.info("%s: read again, and it says the same", self.path)
             return False
         self.current = fresh
         self._keep(text)

@@ -1,4 +1,4 @@
-"""Large JSON: count and read it in short steps.
+"""Large JSON: count, read and write it in short steps.
 
 json's decoder is one call into C that lets no other thread run before it is over: half a second for 30 MB of text, and
 half a minute for as much in empty objects. In short calls the same work, done in a thread, leaves the event loop its
@@ -7,18 +7,23 @@ turns.
     count_values(body, most)    how many values a text has, at least; cheap, and before anything is made of them
     raw_decode(text, at)        as json's own, but no call into C reads more than a window, or one string
     loads(text)                 as json's own
+    encoded(value, encode)      as `encode`, which no single call gives more than a portion, or one string
 """
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from json import JSONDecodeError
 from typing import Any, Final
 
 WINDOWS: Final = (1024, 64 * 1024)  # characters that one call reads of an object or a list
 LARGE: Final = 256 * 1024  # characters up to which json's own decoder reads a text at once, in a few ms
 MOST_DEPTH: Final = 100  # containers within each other that are all larger than a window
+PORTION: Final = 4_000  # values that one call writes; a text is one for each 32 characters
+
+Decode = Callable[[str, int], tuple[Any, int]]  # as JSONDecoder.raw_decode
 
 _STEP: Final = 64 * 1024  # bytes
 _decode: Final = json.JSONDecoder().raw_decode
@@ -64,35 +69,39 @@ def _string_end(body: bytes, quote: int) -> int:
     return -1
 
 
-def loads(text: str) -> Any:
-    """The value of a JSON text. Raises ValueError and RecursionError as json.loads does."""
-    if len(text) <= LARGE:
+def loads(text: str, decode: Decode | None = None) -> Any:
+    """The value of a JSON text. Raises ValueError and RecursionError as json.loads does. `decode`: as in raw_decode."""
+    if len(text) <= LARGE and decode is None:
         return json.loads(text)
-    value, end = raw_decode(text, _skip(text, 0))
+    value, end = raw_decode(text, _skip(text, 0), decode)
     if (end := _skip(text, end)) != len(text):
         raise JSONDecodeError("Extra data", text, end)
     return value
 
 
-def raw_decode(text: str, at: int) -> tuple[Any, int]:
-    """The value that begins at `at`, and its end. Raises ValueError and RecursionError as json's decoder does."""
-    return _decode(text, at) if len(text) - at <= LARGE else _value(text, at, 0)
+def raw_decode(text: str, at: int, decode: Decode | None = None) -> tuple[Any, int]:
+    """The value that begins at `at`, and its end. Raises ValueError and RecursionError as json's decoder does.
+
+    `decode`: of a decoder that reads numbers and constants in another way than json's own.
+    """
+    decode = decode or _decode
+    return decode(text, at) if len(text) - at <= LARGE else _value(text, at, 0, decode)
 
 
-def _value(text: str, at: int, depth: int) -> tuple[Any, int]:
+def _value(text: str, at: int, depth: int, decode: Decode) -> tuple[Any, int]:
     first = text[at : at + 1]
     if first not in ("{", "["):
-        return _decode(text, at)
+        return decode(text, at)
     for size in WINDOWS:
         try:
-            value, end = _decode(text[at : at + size])
+            value, end = decode(text[at : at + size], 0)
         except JSONDecodeError:
             continue  # cut off by the window, or broken: a larger one tells
         return value, at + end
-    return _object(text, at, depth) if first == "{" else _array(text, at, depth)
+    return _object(text, at, depth, decode) if first == "{" else _array(text, at, depth, decode)
 
 
-def _object(text: str, at: int, depth: int) -> tuple[dict[str, Any], int]:
+def _object(text: str, at: int, depth: int, decode: Decode) -> tuple[dict[str, Any], int]:
     _check_depth(depth)
     found: dict[str, Any] = {}
     at = _skip(text, at + 1)
@@ -101,25 +110,25 @@ def _object(text: str, at: int, depth: int) -> tuple[dict[str, Any], int]:
     while True:
         if text[at : at + 1] != '"':
             raise JSONDecodeError("Expecting property name enclosed in double quotes", text, at)
-        key, at = _value(text, at, depth + 1)
+        key, at = _value(text, at, depth + 1, decode)
         at = _skip(text, at)
         if text[at : at + 1] != ":":
             raise JSONDecodeError("Expecting ':' delimiter", text, at)
-        found[key], at = _value(text, _skip(text, at + 1), depth + 1)
+        found[key], at = _value(text, _skip(text, at + 1), depth + 1, decode)
         at = _skip(text, at)
         if text[at : at + 1] == "}":
             return found, at + 1
         at = _behind_comma(text, at)
 
 
-def _array(text: str, at: int, depth: int) -> tuple[list[Any], int]:
+def _array(text: str, at: int, depth: int, decode: Decode) -> tuple[list[Any], int]:
     _check_depth(depth)
     found: list[Any] = []
     at = _skip(text, at + 1)
     if text[at : at + 1] == "]":
         return found, at + 1
     while True:
-        value, at = _value(text, at, depth + 1)
+        value, at = _value(text, at, depth + 1, decode)
         found.append(value)
         at = _skip(text, at)
         if text[at : at + 1] == "]":
@@ -142,3 +151,59 @@ def _skip(text: str, at: int) -> int:
     match = _space.match(text, at)
     assert match is not None  # the pattern matches the empty string
     return match.end()
+
+
+def encoded(value: Any, encode: Callable[[Any], str], comma: str = ",") -> str:
+    """`encode(value)`, in portions where that is large. `comma`: what `encode` writes between two members."""
+    parts: list[str] = []
+    try:
+        _write(value, encode, comma, parts, 0)
+    except RecursionError:
+        return encode(value)  # which can be written at once, or raises this too
+    return "".join(parts)
+
+
+def _write(value: Any, encode: Callable[[Any], str], comma: str, parts: list[str], depth: int) -> None:
+    if not isinstance(value, dict | list) or _weight(value) <= PORTION:
+        parts.append(encode(value))
+        return
+    _check_depth(depth)
+    left, right = "{}" if isinstance(value, dict) else "[]"
+    portion: list[Any] = []
+    weight, mark = 0, left
+
+    def flush() -> None:
+        nonlocal portion, weight, mark
+        if portion:
+            parts.extend((mark, encode(dict(portion) if left == "{" else portion)[1:-1]))
+            portion, weight, mark = [], 0, comma
+
+    for member in value.items() if isinstance(value, dict) else value:
+        held = member[1] if left == "{" else member
+        heavy = (more := _weight(held)) > PORTION
+        if heavy or weight + more > PORTION:
+            flush()
+        if heavy:
+            parts.append(mark if left == "[" else mark + encode({member[0]: 0})[1:-2])
+            _write(held, encode, comma, parts, depth + 1)
+            mark = comma
+        else:
+            portion.append(member)
+            weight += more
+    flush()
+    parts.append(right)
+
+
+def _weight(value: Any) -> int:
+    """How many values it holds, with itself; counted no further than past PORTION."""
+    found, waiting = 0, [value]
+    while waiting and found <= PORTION:
+        one = waiting.pop()
+        found += 1
+        if isinstance(one, str):
+            found += len(one) // 32
+        elif isinstance(one, dict | list):
+            if len(one) > PORTION:
+                return PORTION + 1
+            waiting.extend(one.values() if isinstance(one, dict) else one)
+    return found

@@ -18,7 +18,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from switchman.addons.core.largejson import loads
+from switchman.addons.core.largejson import encoded, loads
 
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
@@ -67,7 +67,7 @@ def dumps_large(value: Mapping[str, Any]) -> str:
 
 def _write(value: Any, parts: list[str], depth: int) -> None:
     if depth == _STEPPED or not value or not isinstance(value, Mapping | list):
-        parts.append(dumps(value))
+        parts.append(encoded(value, dumps))
         return
     is_object = isinstance(value, Mapping)
     mark = "{" if is_object else "["

@@ -140,8 +140,8 @@ class RoutedServer(Http1Server):
             return
         limit = self.context.options.switchman_max_header_bytes
         if len(self.buf) > limit and not has_head(self.buf, limit):
-            head = bytes(self.buf)[:2048].split(b"\r\n")
-            yield from self._refuse(431, f"The request's headers are larger than {limit} bytes.", head[:1])
+            head = bytes(self.buf)[:limit].split(b"\r\n")
+            yield from self._refuse(431, f"The request's headers are larger than {limit} bytes.", head[:-1] or head)
             return
         lines = self.buf.maybe_extract_lines()
         if not lines:
@@ -235,9 +235,12 @@ def refuse_ambiguous(request: http.Request) -> None:
 
 
 def _request_from(head: list[bytes]) -> http.Request:
-    """Enough of a request for the record, from a head that could not be parsed."""
+    """Enough of a request for the record, and for a page that may read the answer, from a head that was not parsed."""
     words = (head[0] if head else b"").split(b" ")
     method = words[0][:16] if words[0].isalpha() else b"?"
     path = words[1][:2048] if len(words) > 1 else b"/"
     now = time.time()
-    return http.Request("", 0, method, b"http", b"", path, b"HTTP/1.1", http.Headers(), b"", None, now, now)
+    lines = (line.partition(b":") for line in head[1:])
+    fields = [(name.lower(), value.strip()) for name, _, value in lines if name.lower() in (b"origin", b"host")]
+    shown = http.Headers(fields if len(dict(fields)) == len(fields) else ())
+    return http.Request("", 0, method, b"http", b"", path, b"HTTP/1.1", shown, b"", None, now, now)

@@ -287,10 +287,17 @@ def _by_server(model: str, decision: Decision) -> Answer | None:
     return Answer("server", instance.server.name, (instance,), from_client=True)
 
 
+def _named_by_rules(answer: Answer, rules: Ruleset) -> str | None:
+    """The model that the answer's rule names, or `default:`; None where the client's own name counts."""
+    if answer.rule is not None:
+        return answer.rule.model
+    return rules.auto_default[0].model if answer.widens and rules.auto_default else None
+
+
 def _planned(answer: Answer, model: str, decision: Decision) -> Plan:
     """Steps 7 to 10; a refusal where the answer has no instances."""
     if answer.instances or (answer.widens and decision.rules.fallbacks):
         return plan_of(answer, model, decision)
-    wanted = (answer.rule.model if answer.rule is not None else None) or model
+    wanted = _named_by_rules(answer, decision.rules) or model
     refusal = refusal_of(wanted, shown(wanted) if wanted else "", decision.rules, decision.known)
     return Plan((), answer.layer, answer.route, tuple(decision.trace), lists=answer.lists, refusal=refusal)

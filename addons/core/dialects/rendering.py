@@ -183,7 +183,8 @@ def _form(call: Call, form: Form, renamed: str, path: str) -> Rendered:
 def _translated(
     call: Call, candidate: Candidate, profile: ServerProfile, dialect: DialectName, stamp: Stamp
 ) -> Rendered:
-    out = translate_request(call.endpoint, call.body, dialect, stamp, candidate.model, profile.quirks)
+    model = candidate.model or call.model  # which the path or the query may have named, and the body not
+    out = translate_request(call.endpoint, call.body, dialect, stamp, model, profile.quirks)
     endpoint = endpoint_of("POST", out.path)
     assert endpoint is not None  # every format that can be written has its path in the tables
     body, warnings = out.body, out.warnings
@@ -197,7 +198,7 @@ def _translated(
     if "messages" in body:  # last, so that a conversation's next request begins with the bytes of this one
         body = {**without(body, "messages"), "messages": body["messages"]}
     text = dumps_large(body) if call.large else dumps(body)
-    thinking = _thinking(replace(profile, think=think), endpoint, body, candidate.model or call.model)
+    thinking = _thinking(replace(profile, think=think), endpoint, body, model)
     if endpoint.dialect == "anthropic" and may_not_think(body, thinking.edits):
         thinking = UNTOLD
     if thinking.edits:

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
+from switchman.addons.core.largejson import encoded
 from switchman.addons.core.request.boilerplate import has_own_words, own_words
 from switchman.addons.core.request.tokens import PER_IMAGE, PER_MESSAGE, estimated_total
 
@@ -232,7 +233,7 @@ _encode: Final = json.JSONEncoder(ensure_ascii=False).encode
 def _as_json(value: Any) -> str:
     """The JSON text that a template would make of it; "" for what is nested too deeply to write."""
     try:
-        return _encode(value)
+        return encoded(value, _encode, ", ")
     except (ValueError, TypeError, RecursionError):
         return ""
 

@@ -30,10 +30,13 @@ def with_model(call: Call, reading: Reading) -> Call:
     return replace(call, model=model, prefix=reading.prefix) if model != call.model or reading.prefix else call
 
 
-def call_by_model(request: http.Request, x: Exchange, reading: Reading, query: str, read: Read) -> Call | None:
+def call_by_model(
+    request: http.Request, x: Exchange, reading: Reading, query: str, read: Read, passes: bool
+) -> Call | None:
     """The call of a path that is no operation of ours; None where it names no model, or has a body we cannot read.
 
-    `read` reads a body, and raises ValueError.
+    `read` reads a body, and raises ValueError; with a `status` other than 400 that is the answer (too large, in an
+    unknown coding), unless what names no model `passes` to DEFAULT_UPSTREAM.
     """
     endpoint = Endpoint(x.dialect or "openai", "other", reading.path)
     if "websocket" in request.headers.get("upgrade", "").lower():
@@ -41,7 +44,9 @@ def call_by_model(request: http.Request, x: Exchange, reading: Reading, query: s
     if request.method.upper() in WITH_BODY and is_readable(request):
         try:
             call = read(endpoint, query)
-        except ValueError:
+        except ValueError as error:
+            if not passes and getattr(error, "status", 400) != 400:
+                raise
             call = None
         if call is not None and call.model:
             return call

@@ -99,7 +99,8 @@ class Intake:
             raise BadRequest(not_allowed(method, reading.path), 405)
         if reading.kind not in ("operation", "other"):
             return None
-        return call_by_model(request, x, reading, query, lambda at, query: self._read_any(at, query, x, request))
+        passes = self.runtime.rules.current.default_set
+        return call_by_model(request, x, reading, query, lambda at, q: self._read_any(at, q, x, request), passes)
 
     def _read_any(self, endpoint: Endpoint, query: str, x: Exchange, request: http.Request) -> Call:
         if _is_form(request):

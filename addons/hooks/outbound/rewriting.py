@@ -166,11 +166,12 @@ class Rewriting:
         """The path with its query, before it is made the server's own."""
         assert x.sent is not None and x.plan is not None
         if rendered is None:
-            if x.reading is not None and x.reading.kind == "model" and candidate.model:
+            reading, query = x.reading, "".join(x.sent.path.partition("?")[1:])
+            if reading is not None and reading.kind == "model" and candidate.model:
                 return f"/v1/models/{quote(candidate.model, safe='/:@')}"  # under the name that the server knows
-            managed = x.reading is not None and x.reading.kind == "management"  # perhaps behind a base URL
-            query = x.sent.path.partition("?")[1:]
-            return x.reading.path + "".join(query) if managed and x.reading is not None else x.sent.path
+            # Without what base URLs have before it; but a prefix that is not known may mean something to the server.
+            known = reading is not None and reading.kind in ("management", "model") and not reading.prefix
+            return reading.path + query if known and reading is not None else x.sent.path
         # A prefix may mean something to DEFAULT_UPSTREAM, where a request goes that nobody else is meant for.
         passed = x.plan.layer == "default" and candidate.server is self.runtime.rules.current.default
         if x.call is not None and x.call.prefix and passed and rendered.answer is None:

@@ -79,11 +79,11 @@ class Routing:
                 await asyncio.sleep(0)
             if plan.refusal is not None:
                 x.trace.extend(plan.trace)
-                flow.response = unknown_model(x, plan.refusal)
+                flow.response = without_model(x, plan, rules) or unknown_model(x, plan.refusal)
                 return
             x.plan = plan
         x.trace.extend(x.plan.trace)
-        flow.response = without_model(x, rules)
+        flow.response = without_model(x, x.plan, rules)
 
     async def _plan(self, x: Exchange, rules: Ruleset, is_open: Callable[[Candidate], bool]) -> Plan:
         if x.auto or seen.is_auto(x, rules):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from mitmproxy import http
 
+from switchman.addons.core.decision.decide import TEXT_OPERATIONS
 from switchman.addons.core.dialects.rendering import TRANSLATED
 from switchman.addons.core.paths.advice import not_allowed, not_found, root_of
+from switchman.addons.core.routes.plan import Plan
 from switchman.addons.core.rules.ruleset import Ruleset
 from switchman.addons.flow.exchange import Exchange, reading_of
 from switchman.addons.flow.refusal import refusal
@@ -26,13 +28,15 @@ def unknown_path(flow: http.HTTPFlow, x: Exchange, rules: Ruleset, listen_port: 
     return refusal(x, 404, not_found(request.method, request.path.partition("?")[0], root))
 
 
-def without_model(x: Exchange, rules: Ruleset) -> http.Response | None:
+def without_model(x: Exchange, plan: Plan, rules: Ruleset) -> http.Response | None:
     """The answer to what leaves the choice of a model to us where we have none to choose from: `auto` is for text.
 
     A rule for `auto` may send it somewhere; and a server may have a model of its own for it, if none is named.
     """
-    call, plan = x.call, x.plan
-    if call is None or plan is None or plan.layer != "default" or call.endpoint.operation in TRANSLATED:
+    call = x.call
+    if call is None or plan.layer != "default" or call.endpoint.operation in TEXT_OPERATIONS:
+        return None
+    if call.endpoint.operation in TRANSLATED and plan.refusal is None:
         return None
     if not rules.is_auto(call.model) or (not call.model and rules.default_set):
         return None

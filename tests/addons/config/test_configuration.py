@@ -225,6 +225,18 @@ def test_a_process_started_later_takes_what_the_file_says_now(
     assert names(rules) == ["two"] and rules.error is None
 
 
+def test_a_process_that_starts_says_nothing_of_rules_that_are_in_force(
+    settings: Settings, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """`read again` is the answer to somebody who asks for it, or saves the file."""
+    monkeypatch.setenv(LAST_GOOD, str(tmp_path / "kept.yaml"))
+    caplog.set_level(logging.INFO)
+    RulesFile(settings)
+    rules = RulesFile(settings)
+    assert caplog.text == ""
+    assert not rules.poll(anyway=True) and "read again, and it says the same" in caplog.text
+
+
 def test_rules_that_cannot_be_kept_are_in_force_all_the_same(
     settings: Settings, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from switchman.addons.core import largejson
-from switchman.addons.core.largejson import count_values, loads, raw_decode
+from switchman.addons.core.largejson import count_values, encoded, loads, raw_decode
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -105,3 +105,28 @@ def test_no_call_reads_more_than_a_window(monkeypatch: pytest.MonkeyPatch) -> No
     value = {"a": {"b": [{"c": list(range(5_000))}] * 5}, "d": [{}] * 10_000, "e": "x" * 50_000}
     assert loads(json.dumps(value)) == value
     assert 0 < longest <= 5_000
+
+
+@settings(deadline=None)
+@given(VALUES, st.sampled_from([(",", ":"), (", ", ": ")]))
+def test_it_writes_what_json_writes(value: Any, separators: tuple[str, str]) -> None:
+    """Whatever falls into one portion."""
+    encode = json.JSONEncoder(separators=separators).encode
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(largejson, "PORTION", 3)
+        assert encoded(value, encode, separators[0]) == encode(value)
+
+
+def test_no_call_writes_more_than_a_portion() -> None:
+    """Wherever the many values are; a long text is one call."""
+    longest = 0
+
+    def watched(value: Any) -> str:
+        nonlocal longest
+        text = json.dumps(value)
+        longest = max(longest, text.count(","))
+        return text
+
+    value = {"a": {"b": [{"c": list(range(50_000))}] * 2, "d": {str(n): n for n in range(50_000)}}, "e": "x" * 500_000}
+    assert json.loads(encoded(value, watched, ", ")) == value
+    assert 0 < longest <= largejson.PORTION

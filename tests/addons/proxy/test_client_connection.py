@@ -87,6 +87,20 @@ def test_a_head_may_be_so_large_and_no_larger(playbook: Any) -> None:
     assert "request" in play.addons.seen and play.to_client == b""
 
 
+def test_a_page_may_read_that_its_head_is_too_large(playbook: Any) -> None:
+    """Its origin is read from the part that came; another page's, or a second one, counts for nothing."""
+    for lines, allowed in [
+        (b"Origin: http://localhost:3000\r\n", True),
+        (b"Origin: https://evil.example\r\n", False),
+        (b"Origin: http://localhost:3000\r\nOrigin: http://localhost:1\r\n", False),
+        (b"", False),
+    ]:
+        play = playbook(head=200)
+        play.says(HEAD + b"Host: a\r\n" + lines + b"X: " + b"x" * 300)
+        assert refused(play)[0] == 431
+        assert (b"access-control-allow-origin: http://localhost:3000" in play.to_client.lower()) is allowed
+
+
 def test_half_a_head_of_a_client_that_leaves_is_forgotten(play: Any) -> None:
     """There may be keys in it, which belong into no log."""
     play.says(HEAD + b"Authorization: Bearer secret\r\n")

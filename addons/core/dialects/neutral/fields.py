@@ -7,10 +7,13 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, TypeGuard
 
+from switchman.addons.core.largejson import encoded, loads
 from switchman.addons.core.unicode import dumps
 
 # The key under which arguments that are no JSON object go to a format that demands one.
 RAW_ARGUMENTS: Final = "raw_arguments"
+# Commas and brackets in a call's arguments: with more they stay text, as reading them would take gigabytes.
+MOST_MARKS: Final = 500_000
 
 
 def text_of(obj: Mapping[str, Any], key: str) -> str:
@@ -74,14 +77,17 @@ def present(**members: Any) -> dict[str, Any]:
 
 
 def arguments_object(arguments: str) -> dict[str, Any]:
-    """A tool call's arguments as an object: {} for none, `{"raw_arguments": text}` for what is no JSON object.
+    """A tool call's arguments as an object: {} for none, `{"raw_arguments": text}` for what is no JSON object, or has
+    more than MOST_MARKS values.
 
     NaN and Infinity, which Python writes and JSON does not have, are null.
     """
     if not arguments.strip():
         return {}
+    if len(arguments) > MOST_MARKS and sum(map(arguments.count, ",{[")) > MOST_MARKS:
+        return {RAW_ARGUMENTS: arguments}
     try:
-        value = _loads(arguments)
+        value = loads(arguments, _decode)
     except (ValueError, RecursionError):
         return {RAW_ARGUMENTS: arguments}
     return value if isinstance(value, dict) else {RAW_ARGUMENTS: arguments}
@@ -91,8 +97,8 @@ def arguments_text(arguments: Any) -> str:
     """An object as compact JSON text; text stays as it is."""
     if isinstance(arguments, str):
         return arguments
-    text = dumps(arguments if arguments is not None else {})
-    return dumps(_loads(text)) if "NaN" in text or "Infinity" in text else text
+    text = encoded(arguments if arguments is not None else {}, dumps)
+    return encoded(loads(text, _decode), dumps) if "NaN" in text or "Infinity" in text else text
 
 
 def _finite(text: str) -> float | None:
@@ -100,4 +106,4 @@ def _finite(text: str) -> float | None:
     return number if math.isfinite(number) else None
 
 
-_loads: Final = json.JSONDecoder(parse_constant=lambda _: None, parse_float=_finite).decode
+_decode: Final = json.JSONDecoder(parse_constant=lambda _: None, parse_float=_finite).raw_decode

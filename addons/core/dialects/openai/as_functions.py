@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import json
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -27,6 +26,7 @@ from switchman.addons.core.dialects.neutral.form import (
 )
 from switchman.addons.core.dialects.neutral.limits import Notes
 from switchman.addons.core.dialects.openai.chat_request import function_tool
+from switchman.addons.core.largejson import loads
 from switchman.addons.core.unicode import dumps
 
 INPUT: Final = "input"  # the argument of a custom tool
@@ -162,7 +162,7 @@ def as_arguments(text: str) -> str:
 def as_input(arguments: str) -> str:
     """The text for a custom tool in what the model wrote: its `input`, else its only text, else all of it."""
     try:
-        value = json.loads(arguments) if arguments else ""
+        value = loads(arguments) if arguments else ""
     except (ValueError, RecursionError):
         return arguments
     if isinstance(value, dict):

@@ -167,6 +167,22 @@ def test_a_model_that_the_path_named_is_put_into_the_body() -> None:
         assert json.loads(out.content) == {"messages": [], "model": "deployed"} and out.edited
 
 
+@pytest.mark.parametrize("server", ["ollama", "anthropic", "openai"])
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/embeddings", "/v1/responses"])
+def test_a_translated_request_has_it_too(path: str, server: DialectName) -> None:
+    """Where the server knows it by the client's own name; another one that stands in the body does not count."""
+    if path == "/v1/embeddings" and server == "anthropic":
+        return  # it has none
+    for text in ('{"messages":[],"input":"x"}', '{"messages":[],"input":"x","model":"other"}'):
+        body, spans = jsonedit.parse(text)
+        endpoint = endpoint_of("POST", path)
+        assert endpoint is not None
+        call = Call(endpoint, "", text, body, spans, "deployed", False)
+        profile = ServerProfile(server, responses=False)
+        out = render(call, Candidate(Server("s", parse("http://s")), ""), profile, Stamp("i", 0.0, "deployed"))
+        assert json.loads(out.content)["model"] == "deployed"
+
+
 MULTIPART = b'--b\r\nContent-Disposition: form-data; name="file"; filename="f"\r\n\r\nRIFF\r\n--b--\r\n'
 
 

@@ -112,3 +112,15 @@ def test_a_known_path_has_a_body_that_can_be_read(path: str, make_runtime: Any, 
     """Else it is a 400 with the reason."""
     flow, x = make_exchange(make_runtime(), path, b"{", headers={"content-type": "application/json"})
     assert flow.response is not None and flow.response.status_code == 400 and x.call is None
+
+
+def test_what_cannot_be_read_for_its_size_is_said(make_runtime: Any, make_exchange: Any) -> None:
+    """It may name a model; where there is a DEFAULT_UPSTREAM for what names none, it is passed on as it came."""
+    many = b'{"model": "m", "x": [' + b"1," * 50 + b"1]}"
+    packed = {"content-type": "application/json", "content-encoding": "br"}
+    for content, headers, status in [(many, {"content-type": "application/json"}, 413), (b"x", packed, 415)]:
+        flow, x = make_exchange(make_runtime(max_body_values=20), "/some/thing", content, headers=headers)
+        assert flow.response is not None and flow.response.status_code == status
+        runtime = make_runtime(max_body_values=20, default_upstream="http://127.0.0.1:9")
+        flow, x = make_exchange(runtime, "/some/thing", content, headers=headers)
+        assert flow.response is None and x.call is None

@@ -231,3 +231,16 @@ def test_a_prefix_is_kept_for_the_default_upstream_only(pipeline: Any) -> None:
     x.reading = read("POST", "/ollama/api/pull?x=1")
     pipeline.rewriting.request(flow)
     assert x.call is None and flow.request.path == "/base/api/pull?x=1"
+
+
+@pytest.mark.parametrize("before", ["", "/v1", "/api", "/openai", "/api/v1/", "//", "/some/tenant"])
+def test_one_models_path_is_the_servers_whatever_base_url_the_client_has(before: str, pipeline: Any) -> None:
+    """Under the name that the candidate has, else under the client's, as it wrote it."""
+    path = f"{before}/v1/models/a%2Fb?x=1"
+    kept = "/some/tenant" if before == "/some/tenant" else ""
+    for name, sent in [("", f"{kept}/v1/models/a%2Fb?x=1"), ("its own", "/v1/models/its%20own")]:
+        flow, x = pipeline.read("one/m", path=path)
+        x.call, x.reading = None, read("GET", path)
+        x.plan = Plan((Candidate(pipeline.runtime.rules.current.default, name),), "default", "a")
+        pipeline.rewriting.request(flow)
+        assert flow.request.path == sent

@@ -74,8 +74,8 @@ def test_with_a_default_upstream_everything_is_passed_on(make_runtime: Any, make
 
 
 def planned(x: Any, runtime: Any, layer: str) -> Any:
-    x.plan = Plan((Candidate(runtime.rules.current.default, ""),), layer, layer)
-    return without_model(x, runtime.rules.current)
+    plan = Plan((Candidate(runtime.rules.current.default, ""),), layer, layer)
+    return without_model(x, plan, runtime.rules.current)
 
 
 @pytest.mark.parametrize(
@@ -108,3 +108,18 @@ def test_what_is_translated_is_not_looked_at(path: str, make_runtime: Any, make_
     runtime = make_runtime()
     _, x = make_exchange(runtime, path, {"model": "auto", "messages": []})
     assert planned(x, runtime, "default") is None
+
+
+@pytest.mark.parametrize("path", ["/v1/embeddings", "/v1/rerank", "/some/thing"])
+def test_where_nobody_would_get_it_a_model_is_asked_for(path: str, make_runtime: Any, make_exchange: Any) -> None:
+    """Rather than told that `auto` is no model; a text's own 404 says what to do about it."""
+    runtime = make_runtime()
+    nobody = Plan((), "default", "default", refusal="not found")
+    for body, words in (({"model": "auto"}, "'auto' is chosen by the router"), ({"input": "x"}, "names no model")):
+        _, x = make_exchange(runtime, f"{path}?model=" if "some" in path else path, body)
+        if x.call is None:
+            continue  # it names none, and is no operation: unknown_path's
+        status, message = told(without_model(x, nobody, runtime.rules.current))
+        assert status == 400 and words in message and path in message
+    _, x = make_exchange(runtime, "/v1/chat/completions", {"model": "auto", "messages": []})
+    assert without_model(x, nobody, runtime.rules.current) is None

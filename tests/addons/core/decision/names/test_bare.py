@@ -201,6 +201,13 @@ def test_a_default_of_the_rules_may_be_a_bare_name() -> None:
     assert asked_for(auto(LISTS, rules(own, given=True)), "auto") == ["default/gpt-oss"]
 
 
+def test_a_default_that_nothing_knows_is_named() -> None:
+    """`auto` is not what was not found."""
+    plan = auto(LISTS, rules(SERVERS + "default: gpt-osss"))
+    assert plan.refusal is not None and plan.refusal.startswith("The model 'gpt-osss' was not found")
+    assert "The nearest names are: gpt-oss" in plan.refusal
+
+
 # `name` and `name:latest`
 
 NAMES = (

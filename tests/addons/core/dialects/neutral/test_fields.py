@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 
+from switchman.addons.core.dialects.neutral import fields
 from switchman.addons.core.dialects.neutral.fields import (
+    MOST_MARKS,
     arguments_object,
     arguments_text,
     count_of,
@@ -25,6 +27,7 @@ from switchman.addons.core.dialects.neutral.fields import (
     text_of,
     without,
 )
+from switchman.addons.core.largejson import WINDOWS
 
 word = st.sampled_from(["alpha", "beta"])
 text = st.text(alphabet='ab é😀\n\u2028{"', min_size=1, max_size=12)
@@ -145,3 +148,21 @@ def test_numbers_that_json_does_not_have_are_null(text: str, value: Any) -> None
     """Python's own encoder writes them, and no other decoder reads them."""
     assert arguments_object(text) == value
     assert json.loads(arguments_text(json.loads(text)), parse_constant=pytest.fail) == value
+
+
+def test_many_values_in_a_text_are_read_in_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A JSON text within the body's JSON: the body's limit does not count what is in it."""
+    decode, longest = fields._decode, 0
+
+    def watched(text: str, at: int) -> tuple[Any, int]:
+        nonlocal longest
+        longest = max(longest, len(text) - at if text[at] in "{[" else 0)
+        return decode(text, at)
+
+    monkeypatch.setattr(fields, "_decode", watched)
+    text = json.dumps({"a": [float("nan"), {}] * 40_000})
+    assert arguments_object(text) == {"a": [None, {}] * 40_000}
+    assert json.loads(arguments_text(json.loads(text))) == {"a": [None, {}] * 40_000}
+    assert 0 < longest <= WINDOWS[-1]
+    too_many = '{"a":[' + "1," * MOST_MARKS + "1]}"
+    assert arguments_object(too_many) == {"raw_arguments": too_many}
