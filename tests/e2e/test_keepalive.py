@@ -151,7 +151,7 @@ def test_an_answer_that_says_nothing_after_early_pings_is_an_error_that_quotes_i
     message = json.loads(event.removeprefix(b"data: "))["error"]["message"]
     assert 'without text, call or finish reason: "{"choices":[]}"' in message
     row = proxy.row_of(answer)
-    assert (row["status"], row["outcome"], row["attempts"][0]["outcome"]) == (200, "failed", "unreadable")
+    assert (row["status"], row["outcome"], row["attempts"][0]["outcome"]) == (502, "failed", "unreadable")
 
 
 def test_an_answer_in_one_piece_after_early_pings_is_told_as_a_stream(proxy: Any, upstream: FakeUpstream) -> None:
