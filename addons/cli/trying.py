@@ -19,8 +19,8 @@ from switchman.addons.core.request.call import DialectName
 from switchman.addons.core.rules.ruleset import Ruleset
 from switchman.addons.core.servers import dialectsigns
 from switchman.addons.core.servers.dialectsigns import Dialects
+from switchman.addons.core.servers.reaching.addressing import address
 from switchman.addons.core.servers.servers import Server
-from switchman.addons.core.servers.urls import join
 from switchman.addons.hooks.outbound.probing import probe
 from switchman.addons.state.listings import PATHS
 from switchman.addons.state.upstream_reader import UNREACHABLE, Answer, TooLong, UpstreamReader
@@ -140,7 +140,7 @@ async def _without_list(server: Server, answer: Answer, speaks: DialectName, rea
         if (fault := faults.of_answer(operation, server)) is not None and operation.status in (401, 403, 407):
             return Finding(fault)
         return Finding(note="answers, but has no list of models")
-    asked = f"{server.url.scheme}://{server.url.authority}{join(server.url, PATHS[speaks]).partition('?')[0]}"
+    asked = f"{server.url.scheme}://{server.url.authority}{address(server, PATHS[speaks]).partition('?')[0]}"
     fault = f"404 for {asked}: nothing of an LLM server is there, so the base URL is likely wrong"
     nameless = replace(server, api_key=None, headers={}, dialect=None)
     if server.dialect is not None:

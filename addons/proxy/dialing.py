@@ -26,6 +26,7 @@ from OpenSSL import SSL
 
 from switchman.addons.core.servers.reaching import proxies, tlsfaults
 from switchman.addons.core.servers.reaching.reach import DIRECT, USUAL, Proxy, Reach, Tls
+from switchman.addons.core.servers.scarcity import is_scarcity
 
 ALPN = (b"http/1.1",)
 MAX_HEAD = 64 * 1024  # bytes of a proxy's answer to CONNECT; they have a few hundred
@@ -77,7 +78,9 @@ class UpstreamTls(ServerTLSLayer):
         yield SecureUpstreamHook(asked)
         if asked.context is None:
             error = asked.error or "TLS could not be set up for this server"  # the addon crashed
-            yield from self.on_handshake_error(error)
+            for command in self.on_handshake_error(error):
+                if not (isinstance(command, commands.Log) and is_scarcity(error)):  # the addons tell that
+                    yield command
             yield from self._handshake_finished(error)
             return
         assert self.conn.sni

@@ -44,6 +44,8 @@ def openssl_context(tls: Tls) -> SSL.Context:
             context.use_certificate_chain_file(tls.client_cert.path)
             context.use_privatekey_file((tls.client_key or tls.client_cert).path)
             context.check_privatekey()
+            # Servers that want a certificate for some paths only (IIS, Apache) ask for it after the handshake.
+            vars(SSL)["_lib"].SSL_CTX_set_post_handshake_auth(context._context, 1)
     except (SSL.Error, RuntimeError, OSError) as error:
         raise Untrusted(_changed(tls)) from error
     return context
@@ -61,6 +63,7 @@ def ssl_context(tls: Tls) -> ssl.SSLContext:
         context.verify_flags &= ~ssl.VERIFY_X509_STRICT
         if tls.client_cert is not None:
             context.load_cert_chain(tls.client_cert.path, tls.client_key.path if tls.client_key else None)
+            context.post_handshake_auth = True
     except OSError as error:  # SSLError is one
         raise Untrusted(_changed(tls)) from error
     if not tls.verify:

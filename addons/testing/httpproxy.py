@@ -37,7 +37,7 @@ class HttpProxy:
 
     `user`: `name:password` that it wants (Basic); None: it asks for none. `answer`: the status with which it refuses
     everything that it would else do.
-    `hosts`: name -> host and port. `connect_ports`: those that CONNECT may name.
+    `hosts`: name, or name:port, -> host and port. `connect_ports`: those that CONNECT may name.
     """
 
     def __init__(
@@ -142,7 +142,8 @@ class HttpProxy:
         port = parts.port or 80
         if self.answer is not None or (connect and self.connect_ports is not None and port not in self.connect_ports):
             return refuse(writer, self.answer or 403)
-        host, port = self.hosts.get(parts.hostname or "", (parts.hostname or "", port))
+        name = parts.hostname or ""
+        host, port = self.hosts.get(f"{name}:{port}") or self.hosts.get(name) or (name, port)
         try:
             far_reader, far_writer = await asyncio.open_connection(host, port)
         except OSError:

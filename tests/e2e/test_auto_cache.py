@@ -399,3 +399,15 @@ def test_rules_about_the_name_keep_answers_apart(start: Any, big: FakeUpstream) 
     assert kept(proxy, "hello", model="smart").json()["model"] == "big/other"
     answer = say(proxy, "hello", model="auto")
     assert (answer.headers["x-switchman-cache"], answer.json()["model"]) == ("miss", "big/gpt")
+
+
+def test_a_page_in_the_place_of_an_answer_is_not_cached(proxy: Any, big: FakeUpstream) -> None:
+    """Though it came with a status of 200; the next one is asked for, and kept."""
+    page = Behaviour(body=b"<html>Sign in</html>", headers={"content-type": "text/html"})
+    for stream in (False, True):
+        big.script([page])
+        assert proxy.chat(f"big/cached-page{stream}", stream).status_code == 502
+        before = len(big.inferences)
+        answers = [proxy.chat(f"big/cached-page{stream}", stream) for _ in range(2)]
+        assert [answer.status_code for answer in answers] == [200, 200]
+        assert len(big.inferences) == before + 1 and "Sign in" not in answers[0].text + answers[1].text

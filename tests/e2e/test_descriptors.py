@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import os
 import resource
+import ssl
+from pathlib import Path
 from typing import Any
+
+import pytest
+import trustme
 
 from switchman.addons.testing import FakeUpstream
 from switchman.addons.testing.rawclient import RawClient, request_bytes
@@ -48,3 +53,39 @@ def test_too_few_descriptors_make_clients_wait(start: Any, upstream: FakeUpstrea
     assert [attempt["outcome"] for row in proxy.rows(status=503) for attempt in row["attempts"]] == ["local"] * FAILURES
     assert proxy.output.count(TOLD) == 1
     assert "up/m failed" not in proxy.output
+
+
+@pytest.mark.parametrize("settings", ["its own", "the usual"])
+def test_too_few_for_certificates_is_no_servers_fault(
+    start: Any, upstream: FakeUpstream, authority: trustme.CA, tmp_path: Path, settings: str
+) -> None:
+    """The socket takes the last one, so that the file of the authorities cannot be opened."""
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    tls = f", tls: {{ca: '{tmp_path / 'ca.pem'}'}}" if settings == "its own" else ""
+    with FakeUpstream("openai", tls=context) as secure:
+        servers = (
+            f"up: {{url: '{upstream.url}', dialect: openai}}, secure: {{url: '{secure.url}', dialect: openai{tls}}}"
+        )
+        proxy = start(f"servers: {{{servers}}}\n")
+        assert proxy.chat("up/m").status_code == 200
+        pid = proxy.process.pid
+        proxy.until(lambda: proxy.rows(requested_model="up/m"), "the log to be open")
+        soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        with RawClient(proxy.port) as client:
+            assert client.ask("/v1/chat/completions", CHAT).status == 200  # it is accepted, and has a connection to up
+            taken = {int(name) for name in os.listdir(f"/proc/{pid}/fd")}
+            last = next(number for number in range(len(taken) + 1) if number not in taken)
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, (max(last, *taken) + 1, hard))
+            reply = client.ask("/v1/chat/completions", CHAT.replace(b"up/m", b"secure/m"))
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, hard))
+            row = proxy.row(id=reply.header("x-switchman-request-id"))
+            again = client.ask("/v1/chat/completions", CHAT.replace(b"up/m", b"secure/m"))
+    (attempt,) = row["attempts"]
+    if settings == "its own":
+        assert (reply.status, attempt["outcome"]) == (503, "local")
+        assert "failed" not in proxy.output and again.status == 200
+    else:  # they have been read at the start, and the server's authority is none of them
+        assert attempt["outcome"] in ("tls", "local") and "Traceback" not in proxy.output
+        assert (again.status, "not trusted here" in again.json()["error"]["message"]) == (502, True)

@@ -46,7 +46,8 @@ def shared_proxy(start_shared: Any, upstream: FakeUpstream, failing: FakeUpstrea
     upstream.paths["/some/where"] = Behaviour(body=b"ok", headers={"content-type": "text/plain"})
     head = b"".join(f"{name}: {value}\r\n".encode() for name, value in FIELDS)
     kind, sse = b"content-type: application/json\r\n", b"content-type: text/event-stream\r\n"
-    whole, event = b'{"choices": []}', b"data: [DONE]\n\n"
+    whole = b'{"choices": [{"message": {"content": "hi"}, "finish_reason": "stop"}]}'
+    event = b'data: {"choices": [{"delta": {"content": "hi"}, "finish_reason": "stop"}]}\n\ndata: [DONE]\n\n'
     framed = b"content-length: %d\r\n\r\n%b"
     quiet = b"Keep-Alive: timeout=5\r\nPROXY-connection: x\r\n"
     with (

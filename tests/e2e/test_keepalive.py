@@ -141,8 +141,24 @@ def test_a_failure_after_early_pings_is_an_event_of_the_stream(proxy: Any, upstr
             list(stream)
 
 
-def test_an_answer_in_one_piece_after_early_pings_is_an_error_that_says_so(proxy: Any, upstream: FakeUpstream) -> None:
-    """The client waits for a stream by now."""
+def test_an_answer_that_says_nothing_after_early_pings_is_an_error_that_quotes_it(
+    proxy: Any, upstream: FakeUpstream
+) -> None:
+    """The client waits for a stream by now, so the error is an event of it, and the row says what it came to."""
     upstream.script([Behaviour(latency=2.0, body={"choices": []})])
     answer = raw(proxy, "early/m")
-    assert b"in one piece" in without_pings(answer.content)
+    (event,) = without_pings(answer.content).split(b"\n\n")[:-1]
+    message = json.loads(event.removeprefix(b"data: "))["error"]["message"]
+    assert 'without text, call or finish reason: "{"choices":[]}"' in message
+    row = proxy.row_of(answer)
+    assert (row["status"], row["outcome"], row["attempts"][0]["outcome"]) == (502, "failed", "unreadable")
+
+
+def test_an_answer_in_one_piece_after_early_pings_is_told_as_a_stream(proxy: Any, upstream: FakeUpstream) -> None:
+    """With its text, its reason and the last word, in events as any other."""
+    body = {"choices": [{"index": 0, "message": {"role": "assistant", "content": "hi"}, "finish_reason": "stop"}]}
+    upstream.script([Behaviour(latency=2.0, body=body)])
+    stream = proxy.openai().chat.completions.create(model="early/m", messages=MESSAGES, stream=True)
+    chunks = [chunk.choices[0] for chunk in stream if chunk.choices]
+    assert "".join(chunk.delta.content or "" for chunk in chunks) == "hi"
+    assert chunks[-1].finish_reason == "stop"

@@ -184,6 +184,32 @@ def test_a_certificate_nobody_trusts_is_a_failed_attempt_that_says_what_to_set(p
                 assert "`tls: {ca: FILE}`" in answer.json()["error"]["message"]
 
 
+@pytest.mark.parametrize("by", ["the rules", "SSL_CERT_FILE"])
+def test_a_redirect_to_https_goes_the_servers_way_and_is_held_to_its_certificates(
+    start: Any, plain: FakeUpstream, secure: FakeUpstream, files: Path, by: str
+) -> None:
+    """By the same proxy, now by CONNECT; a certificate that nobody trusts ends it."""
+    hosts = {f"{NAME}:80": ("127.0.0.1", plain.port), f"{NAME}:443": ("127.0.0.1", secure.port)}
+    tls = f", tls: {{ca: '{files / 'ca.pem'}'}}" if by == "the rules" else ""
+    with HttpProxy(SAID, hosts=hosts) as company:
+        way = company.url.replace("://", f"://{USER}@")
+        env = {"WAY": way} | ({"SSL_CERT_FILE": str(files / "ca.pem")} if by == "SSL_CERT_FILE" else {})
+        there = f"url: 'http://{NAME}/v1', dialect: openai, proxy: 'env:WAY'"
+        proxy = start(f"servers: {{s: {{{there}{tls}}}, untrusted: {{{there}, tls: {{verify: true}}}}}}\n", env)
+        location = f"https://{NAME}/v1/chat/completions"
+        for stream in (False, True):
+            plain.script([Behaviour(status=308, headers={"location": location}, body=b"")])
+            assert content(proxy, "s/m", stream) == "Secure."
+        asked = [line for line in company.lines if line.split()[0] in ("POST", "CONNECT")]
+        assert asked == [f"POST http://{NAME}/v1/chat/completions", f"CONNECT {NAME}:443"] * 2
+        assert secure.requests[-1].header("authorization") == "Bearer client-key"
+        assert secure.requests[-1].header("proxy-authorization") is None
+        if by == "the rules":
+            plain.script([Behaviour(status=308, headers={"location": location}, body=b"")])
+            answer = proxy.chat("untrusted/m")
+            assert answer.status_code == 502 and "not trusted here" in answer.json()["error"]["message"]
+
+
 @contextlib.contextmanager
 def demanding(authority: trustme.CA, version: ssl.TLSVersion) -> Iterator[str]:
     """A server that wants a client certificate and, unlike asyncio's, tells its clients so: with an alert."""

@@ -2,7 +2,8 @@
 
 Servers, and the gateways before them, send a status of 200 with what is none: the page of a login, JSON that is cut
 short, a line of text, an answer without text, call or finish reason. `why_unreadable` says what is wrong with it, and
-quotes its beginning. An operation whose answer has no known shape (speech, transcriptions) is not looked at.
+quotes its beginning. An operation whose answer has no known shape (speech, transcriptions, whatever is routed by its
+model alone) is not looked at.
 """
 
 from __future__ import annotations

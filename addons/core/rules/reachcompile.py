@@ -13,7 +13,7 @@ from typing import Protocol
 from switchman.addons.core.rules.problems import Problem
 from switchman.addons.core.rules.rulesfile import DIRECTLY, ServerFile, TlsFile
 from switchman.addons.core.rules.yamltext import Path
-from switchman.addons.core.servers.reaching.proxies import is_own, parse_proxy, proxy_from
+from switchman.addons.core.servers.reaching.proxies import is_loopback, is_own, parse_proxy, proxy_from
 from switchman.addons.core.servers.reaching.reach import USUAL, PemFile, Proxy, Reach, Tls
 from switchman.addons.core.servers.urls import BaseURL
 
@@ -24,6 +24,7 @@ UNVERIFIED = (
     "the server's certificate is not checked: whoever is on the way to it can read and change everything, the key "
     "included; `tls: {ca: FILE}` trusts one authority instead"
 )
+REDIRECTED_ONLY = "this counts only where the server redirects to https://, as its URL begins with http://"
 OWN = "this is the router itself, so it is passed over: the server is reached directly"
 
 
@@ -65,19 +66,23 @@ class Reaches:
     own_port: int | None = None
     problems: dict[str, Problem] = field(default_factory=dict)
     _usual: Tls | None = None
+    _unread: list[str] = field(default_factory=list)  # what is wrong with SSL_CERT_FILE and SSL_CERT_DIR
 
     def of(self, path: Path, url: BaseURL, error: Say, warn: Say, secret: Secret, written: ServerFile | None) -> Reach:
         """`path`: the server's place in the file. `written` None: a server that has no more than a URL."""
         if written is None:
             written = ServerFile(url=str(url))
         if url.scheme == "http" and "tls" in written.model_fields_set:
-            warn((*path, "tls"), "this counts for nothing, as the server's URL begins with http://")
+            warn((*path, "tls"), REDIRECTED_ONLY)
         if written.proxy is None:
             proxy = self._usual_proxy(url)
         else:
             proxy = self._proxy(path, error, warn, secret, written.proxy)
         proxy_tls = self._usual_tls() if proxy is not None and proxy.scheme == "https" else USUAL
-        tls = self._tls((*path, "tls"), error, warn, written.tls) if url.scheme == "https" else USUAL
+        if url.scheme == "https" or "tls" in written.model_fields_set:
+            tls = self._tls((*path, "tls"), error, warn, written.tls)
+        else:  # it may send requests on to https (redirects.py); what is on this machine does not
+            tls = USUAL if is_loopback(url.host) else self._usual_tls(needed=False)
         return Reach(proxy, tls, proxy_tls)
 
     def _usual_proxy(self, url: BaseURL) -> Proxy | None:
@@ -106,13 +111,16 @@ class Reaches:
             warn(path, "the file holds the password itself: write env:NAME, and the file holds no secret")
         return proxy
 
-    def _usual_tls(self) -> Tls:
-        """What SSL_CERT_FILE and SSL_CERT_DIR say."""
+    def _usual_tls(self, *, needed: bool = True) -> Tls:
+        """What SSL_CERT_FILE and SSL_CERT_DIR say. Not `needed`: a fault in them is none of the rules."""
         if self._usual is None:
             self._usual = Tls(
                 ca=self._named("SSL_CERT_FILE", self.files.authorities),
                 ca_dir=self._named("SSL_CERT_DIR", self.files.folder),
             )
+        if needed:
+            for fault in self._unread:
+                self._environment(fault)
         return self._usual
 
     def _named[T](self, variable: str, read: Callable[[str], T]) -> T | None:
@@ -120,7 +128,7 @@ class Reaches:
         try:
             return read(path) if path else None
         except ValueError as fault:
-            self._environment(f"{variable}: {fault}")
+            self._unread.append(f"{variable}: {fault}")
             return None
 
     def _environment(self, message: str, *, warning: bool = False) -> None:

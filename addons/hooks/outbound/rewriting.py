@@ -199,10 +199,16 @@ class Rewriting:
         return cut, harmless, withheld
 
     async def follow(self, flow: http.HTTPFlow, x: Exchange, hop: Hop, run: Run) -> bool:
-        """Rewrite for the last attempt's candidate once more, at the address to which its server sends the request."""
+        """Rewrite for the last attempt's candidate once more, at the address to which its server sends the request.
+
+        Where that cannot be, as other requests have taught by now what the server lacks, it goes out as any other.
+        """
+        before = x.attempts[-1]
         if not await self.again(flow, x, run):
             return False
         data, attempt = flow.request.data, x.attempts[-1]
+        if (attempt.candidate, _said_at(attempt)) != (before.candidate, _said_at(before)):
+            return True  # another server, whose key is not for that address, or another operation
         data.scheme, data.host, data.port = hop.scheme.encode(), hop.host, hop.port
         data.path = hop.path.encode()
         attempt.url = hop.url
@@ -215,6 +221,11 @@ class Rewriting:
         while x.plan is not None and x.plan.candidates[x.next_candidate] is not x.attempts[-1].candidate:
             x.next_candidate -= 1  # past candidates that could not express the request
         return await self.prepare_by(run, flow, x)
+
+
+def _said_at(attempt: Attempt) -> str:
+    """The path that the request has in its API."""
+    return attempt.rendered.path if attempt.rendered is not None else ""
 
 
 def _fields(given: Fields, server: Server, rendered: Rendered | None, content: bytes) -> list[tuple[bytes, bytes]]:

@@ -98,6 +98,18 @@ def test_where_nothing_is_the_sentence_ends_there() -> None:
         assert tried(up.url + "/x").fault.endswith("so the base URL is likely wrong")
 
 
+@pytest.mark.parametrize(
+    ("style", "path", "asked"),
+    [("azure", "", "/openai/models"), ("as_is", "/x", "/x/models"), ("join", "/x", "/x/v1/models")],
+)
+def test_what_was_asked_for_is_told_as_it_was_asked(style: Any, path: str, asked: str) -> None:
+    """Each kind of server has paths of its own."""
+    with FakeUpstream("openai", default=Behaviour(status=404, body=b"")) as up:
+        up.listing = Behaviour(status=404, body=b"")
+        assert tried(up.url + path, path=style).fault.startswith(f"404 for {up.url}{asked}: ")
+        assert up.requests[0].path == asked
+
+
 @pytest.mark.parametrize(("dialect", "wrong"), [("openai", "ollama"), ("ollama", "anthropic"), ("anthropic", "ollama")])
 def test_a_wrong_dialect_is_told_with_the_right_one(dialect: Any, wrong: Any) -> None:
     """Whatever the two are."""

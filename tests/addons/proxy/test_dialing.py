@@ -20,7 +20,8 @@ from switchman.addons.proxy.dialing import Securing, require_name
 
 PROXY = Proxy("http", "proxy", 3128, SecretStr("anna:word"))
 CONNECTED = b"HTTP/1.1 200 Connection established\r\n\r\n"
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+SAID = b'{"choices": [{"message": {"content": "hi"}, "finish_reason": "stop"}]}'
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(SAID), SAID)
 
 
 @pytest.fixture
@@ -47,7 +48,7 @@ def test_a_server_of_http_is_asked_for_by_its_whole_url(served: Any) -> None:
     assert b"proxy-authorization: Basic YW5uYTp3b3Jk" in fields
     assert play.to_server.endswith(b"\r\n\r\n{}")
     play.answers(OK)
-    assert play.to_client.endswith(b"{}")
+    assert play.to_client.endswith(SAID)
     request = play.addons.flows[-1].request
     assert "proxy-authorization" not in request.headers and request.authority == ""
 
@@ -169,7 +170,7 @@ def test_a_proxy_that_refuses_is_a_failed_attempt_that_names_it(served: Any, ans
     assert play.server.address == ("next", 80) and to_proxy not in play.layer.connections
     play.connects()
     play.answers(OK)
-    assert play.to_client.endswith(b"{}")
+    assert play.to_client.endswith(SAID)
 
 
 def test_a_proxy_that_cannot_be_reached_is_named(served: Any) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -158,3 +160,39 @@ def test_httpx_goes_through_the_proxy(folder: Path) -> None:
             pytest.raises(httpx.ConnectError),
         ):
             client.get("https://x.example/v1/models")
+
+
+@pytest.mark.parametrize("form", ["httpx", "openssl"])
+def test_a_server_may_ask_for_the_certificate_after_the_handshake(form: str, folder: Path) -> None:
+    """As those do that want one for some paths only; TLS 1.3 has the client say at first that it would give one."""
+    tls = Tls(pem(folder / "ca.pem"), client_cert=pem(folder / "own.pem"))
+    wanting = serving(mutual=True)
+    wanting.post_handshake_auth = True
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    server = wanting.wrap_bio(to_server, to_client, server_side=True)
+    if form == "httpx":
+        client: Any = ssl_context(tls).wrap_bio(to_client, to_server, server_hostname="127.0.0.1")
+    else:
+        client = SSL.Connection(openssl_context(tls))
+        client.set_connect_state()
+
+    def turn(step: Callable[[], object]) -> None:
+        """One side goes on, as far as what it has read lets it; what it writes is for the other side."""
+        if form == "openssl" and to_client.pending:
+            client.bio_write(to_client.read())
+        with contextlib.suppress(ssl.SSLWantReadError, SSL.WantReadError):
+            step()
+        with contextlib.suppress(SSL.WantReadError):
+            if form == "openssl":
+                to_server.write(client.bio_read(65536))
+
+    for _ in range(4):
+        turn(client.do_handshake)
+        turn(server.do_handshake)
+    assert server.getpeercert() is None or server.getpeercert() == {}
+    server.verify_client_post_handshake()
+    turn(server.do_handshake)
+    for _ in range(2):
+        turn(lambda: client.read(1))
+        turn(lambda: server.read(1))
+    assert server.getpeercert()

@@ -61,13 +61,15 @@ USUAL = Tls(PemFile("/company.pem", "/company.pem"), "/certs")
     ("server", "expected"),
     [
         ("'https://a.example'", Reach(PROXY, USUAL)),
-        ("'http://a.example'", DIRECT),
+        ("'http://a.example'", Reach(None, USUAL)),  # for where it redirects to https
+        ("'http://localhost:1'", DIRECT),
+        ("{url: 'http://a.example', tls: {ca: c.pem}}", Reach(None, Tls(PemFile("c.pem", "c.pem")))),
         ("'https://localhost:1'", Reach(None, USUAL)),
         ("{url: 'https://a.example', proxy: none}", Reach(None, USUAL)),
         ("{url: 'https://a.example', proxy: ' None '}", Reach(None, USUAL)),
         ("{url: 'http://localhost:1', proxy: 'other:1'}", Reach(Proxy("http", "other", 1))),
         ("{url: 'https://a.example', proxy: 'https://other:1'}", Reach(Proxy("https", "other", 1), USUAL, USUAL)),
-        ("{url: 'http://a.example', proxy: 'https://other:1'}", Reach(Proxy("https", "other", 1), Tls(), USUAL)),
+        ("{url: 'http://a.example', proxy: 'https://other:1'}", Reach(Proxy("https", "other", 1), USUAL, USUAL)),
         ("{url: 'https://a.example', tls: {ca: c.pem}}", Reach(PROXY, Tls(PemFile("c.pem", "c.pem")))),
         ("{url: 'https://a.example', tls: {verify: false}}", Reach(PROXY, Tls(USUAL.ca, "/certs", verify=False))),
         (
@@ -166,13 +168,25 @@ def test_what_no_server_needs_is_not_looked_at() -> None:
     assert found.servers["s"].reach == Reach(None, Tls(PemFile("c.pem", "c.pem"))) and files.read == ["c.pem"]
 
 
+def test_a_fault_of_the_environment_stops_no_server_of_http() -> None:
+    """It needs certificates only where it redirects to https, and is then held to the usual authorities."""
+    DEFAULTS.default_upstream = "http://up.example"
+    try:
+        found = rules("servers: {s: 'http://a.example'}", {"SSL_CERT_FILE": "missing"})
+        told = faults("servers: {s: 'http://a.example', t: 'https://b.example'}", {"SSL_CERT_FILE": "missing"})
+    finally:
+        DEFAULTS.default_upstream = "https://up.example"
+    assert found.servers["s"].reach == DIRECT and found.warnings == ()
+    assert told == ["SSL_CERT_FILE: missing: there is no such file"]
+
+
 def test_what_is_odd_is_a_warning() -> None:
     """A variable that names the router, a server that is not checked, TLS for a server without it."""
     text = "servers: {a: {url: 'https://a.example', tls: {verify: false}}, b: {url: 'http://b.example', tls: {ca: c}}}"
     told = [str(warning) for warning in rules(text, {"ALL_PROXY": "127.0.0.1:1234"}).warnings]
     assert told[0].startswith("ALL_PROXY: this is the router itself, so it is passed over")
     assert told[1].startswith("r.yaml:1:55: servers.a.tls.verify: the server's certificate is not checked")
-    assert told[2].startswith("r.yaml:1:") and "servers.b.tls: this counts for nothing" in told[2]
+    assert told[2].startswith("r.yaml:1:") and "servers.b.tls: this counts only where the server redirects" in told[2]
     assert len(told) == 3
 
 

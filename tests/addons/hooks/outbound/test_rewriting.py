@@ -13,7 +13,9 @@ import pytest
 from switchman.addons.core.decision.judge import Verdict
 from switchman.addons.core.paths.reading import read
 from switchman.addons.core.routes.plan import Candidate, Plan
+from switchman.addons.core.servers.reaching.redirects import REDIRECTS, Hop
 from switchman.addons.proxy.attempt import UpstreamFailure
+from switchman.addons.state.background import in_place
 
 Fields = list[tuple[bytes, bytes]]
 
@@ -49,7 +51,8 @@ def test_each_attempt_starts_from_what_the_client_sent(pipeline: Any) -> None:
 @pytest.mark.parametrize("target", ["one/m", "claude/m"])
 def test_a_large_request_is_written_off_the_event_loop(target: str, pipeline: Any) -> None:
     """The same bytes as in place, for the first server and for the one after it."""
-    messages = [{"role": "user", "content": f"number {n}"} for n in range(10)]
+    roles = ("user", "assistant") * 5  # several turns of a user's would be made one for Anthropic
+    messages = [{"role": role, "content": f"number {n}"} for n, role in enumerate(roles)]
     flows = []
     for large in (False, True):
         flow, x = pipeline.read(target, target, messages=messages)
@@ -143,13 +146,13 @@ def test_credentials_do_not_go_to_strangers(pipeline: Any) -> None:
 
 
 def test_what_is_worth_another_attempt_is_held_back(pipeline: Any) -> None:
-    """As long as there is another candidate; what tells of a lack of the server's even where there is none."""
+    """As long as there is another candidate; a redirect, and what tells of a lack of the server's, also of the last."""
     _, x = pipeline.send("picky/m", "two/m")
     assert {404, 500} <= x.attempt.held_statuses and {404, 500} <= x.attempt.retry_statuses
     _, x = pipeline.send("picky/m")
-    assert x.attempt.held_statuses == x.attempt.retry_statuses == frozenset()
+    assert (x.attempt.held_statuses, x.attempt.retry_statuses) == (REDIRECTS, frozenset())
     _, x = pipeline.send("picky/m", stream=True)
-    assert (x.attempt.held_statuses, x.attempt.retry_statuses) == ({400, 422}, frozenset())
+    assert (x.attempt.held_statuses, x.attempt.retry_statuses) == (REDIRECTS | {400, 422}, frozenset())
 
 
 def test_a_server_is_not_asked_again_for_what_it_lacks(pipeline: Any) -> None:
@@ -169,6 +172,29 @@ def test_what_no_candidate_can_be_told_is_refused(pipeline: Any) -> None:
     flow, x = pipeline.send("one/m", "claude/m", **asked)
     assert flow.response is None and x.attempt.target == "claude/m"
     assert [line.layer for line in x.trace] == ["translation"]
+
+
+@pytest.mark.parametrize(
+    ("more", "url", "key"),
+    [
+        ({}, "https://one:81/moved?x=1", []),
+        ({"previous_response_id": "resp_1"}, "http://keyed:84/v1/responses", [b"Bearer its-own-key"]),
+        ({"input": "hi"}, "http://one:81/base/v1/chat/completions", []),
+    ],
+)
+def test_only_what_was_redirected_goes_where_the_redirect_leads(
+    more: dict[str, Any], url: str, key: list[bytes], pipeline: Any
+) -> None:
+    """By the time it is followed, its server may be known to lack the operation: no other server's key goes there."""
+    flow, x = pipeline.send("one/m", "keyed/m", path="/v1/responses", messages=None, **({"input": "hi"} | more))
+    assert flow.request.url == "http://one:81/base/v1/responses"
+    if more:
+        pipeline.rewriting.without["responses"].add("one")
+    to = Hop("https", "one", 81, "/moved?x=1")
+    assert asyncio.run(pipeline.rewriting.follow(flow, x, to, in_place))
+    assert (flow.request.url, values(flow, "authorization")) == (url, key)
+    assert x.attempts[-1].url == url.partition("?")[0]
+    assert flow.request.host == url.split("/")[2].partition(":")[0]
 
 
 DEPLOYED = "/openai/deployments/m/chat/completions?api-version=2024-06-01&x=1"
