@@ -13,6 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Coroutine
 from typing import Final
 
+from switchman.addons.core.unicode import shown
 from switchman.addons.state.shared import Quota, Shared, SharedStoreError
 
 SPACE: Final = "openings"
@@ -90,4 +91,4 @@ class Openings:
 
 
 def _key(target: str, path: str) -> str:
-    return f"{path} {target}"
+    return shown(f"{path} {target}")  # a client may name half a surrogate pair, which no database takes
