@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +14,7 @@ from typing import Any
 import anthropic
 import pytest
 
+from switchman.addons.state.openings import SPACE
 from switchman.addons.testing import Behaviour, FakeUpstream, ToolCall
 from switchman.addons.testing.rawclient import RawClient, request_bytes
 
@@ -325,13 +328,16 @@ def test_a_changed_policy_finds_nothing(start: Any, big: FakeUpstream) -> None:
 
 
 def test_it_is_off_with_no_time_to_live(start: Any, big: FakeUpstream) -> None:
-    """`ttl: 0` switches it off: nothing is kept, and no header speaks of it."""
+    """`ttl: 0` switches it off: nothing is kept of requests and answers, and no header speaks of it."""
     proxy = start(rules(big).replace("ttl: 1h", "ttl: 0"))
     before = len(big.inferences)
     for _ in range(2):
         assert "x-switchman-cache" not in say(proxy, "hello").headers
     assert len(big.inferences) == before + 2
-    assert not (proxy.folder / "requests.cache.db").exists()
+    proxy.stop()  # what was learned of models is kept in the same file
+    if (file := proxy.folder / "requests.cache.db").exists():
+        with contextlib.closing(sqlite3.connect(file)) as db:
+            assert db.execute("SELECT count(*) FROM entries WHERE space != ?", (SPACE,)).fetchone() == (0,)
 
 
 def test_it_can_be_shared_among_callers(start: Any, big: FakeUpstream) -> None:

@@ -59,6 +59,7 @@ def test_defaults_are_those_that_users_know() -> None:
         "trusted_proxies": (),
         "webui_hosts": (),
         "cors_origins": "local",
+        "max_body_values": 500_000,
         "max_body_bytes": 33554432,
         "max_header_bytes": 65536,
         "body_timeout": 60.0,

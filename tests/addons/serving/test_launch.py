@@ -26,7 +26,9 @@ class Noting(Supervisor):
         self.started: dict[str, list[str]] = {}
         self.essential: set[str] = set()
 
-    async def start(self, name: str, command: Command, *, essential: bool = True) -> Sequence[str]:
+    async def start(
+        self, name: str, command: Command, *, essential: bool = True, reloads: bool = False
+    ) -> Sequence[str]:
         if name == self.fails:
             raise StartFailed(name)
         self.started[name] = list(command(()))
