@@ -165,7 +165,8 @@ def cut_words(text: str) -> list[str]:
 
 def json_bytes(value: Any) -> bytes:
     """Compact JSON, UTF-8 not escaped, as most servers write it."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return text.encode("utf-8", "backslashreplace")  # half a surrogate pair can only be written as an escape
 
 
 def sse(data: Any, name: str = "", ending: str = "\n") -> bytes:

@@ -368,7 +368,8 @@ def test_odd_model_names_do_no_harm(proxy: Any, upstream: FakeUpstream) -> None:
             reply = client.ask("/v1/chat/completions", body)
             assert reply.status in (200, 400), (name[:20], reply.body)
             assert proxy.row(id=reply.header("x-switchman-request-id"))["status"] == reply.status
-            assert json.loads(upstream.inferences[-1].body)["model"] == name
+            # No name is `auto`: the first model that is listed.
+            assert json.loads(upstream.inferences[-1].body)["model"] == (name or "fake-model")
 
 
 CRASH = """
