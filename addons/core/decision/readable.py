@@ -76,7 +76,8 @@ def _what_lacks(call: Call, obj: dict[str, Any]) -> str | None:
     if obj.get("error"):
         return None  # the caller knows what an error with a good status means
     if operation in GENERATING:
-        return None if _says_something(obj) else "JSON without text, call or finish reason"
+        says = _says_something(obj) or (operation == "responses" and _is_response(obj))
+        return None if says else "JSON without text, call or finish reason"
     if operation in ("embedding", "embedding_legacy"):
         found = [obj[name] for name in _EMBEDDINGS if isinstance(obj.get(name), list)]
         return None if any(found) or (found and _asks_nothing(call)) else "JSON without an embedding"
@@ -92,9 +93,12 @@ def _says_something(obj: dict[str, Any]) -> bool:
         return True
     if has_output(obj) or obj.get("done") is True or obj.get("stop_reason"):  # the last two: Ollama, Anthropic
         return True
-    if filled(obj.get("content")) or filled(obj.get("output")):  # Anthropic, Responses
-        return True
-    return obj.get("object") == "response" and isinstance(obj.get("status"), str)  # one in the background has no output
+    return filled(obj.get("content")) or filled(obj.get("output"))  # Anthropic, Responses
+
+
+def _is_response(obj: dict[str, Any]) -> bool:
+    """Whether it says how a response stands, as one in the background has no output; some servers give its text only."""
+    return isinstance(obj.get("status"), str) or filled(obj.get("output_text"))
 
 
 def _asks_nothing(call: Call) -> bool:
