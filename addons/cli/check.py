@@ -114,7 +114,7 @@ def _print_summary(rules: Ruleset, found: dict[Server, Dialects | None]) -> None
         first = route.upstream or next((i.server for i in known_target(route.model or "", rules)), None)
         held = _withheld(route.fallbacks, first) if first else ""
         print(f"  {route.name} (priority {route.priority}): {route.match} -> {target}{model}{more}{held}")
-    listed = "" if rules.default_set else "a server that lists the model or "
+    listed = "" if rules.default_set else "whatever lists the model, or "
     print(f"  everything else: {listed}{rules.default.url}")
     if rules.auto_default or rules.fallbacks:
         auto = (*rules.auto_default, *rules.fallbacks)

@@ -36,7 +36,7 @@ routes: [{match: {model: m}, route: {upstream: fast, model: z}}]
         f"  server laptop: http://l:11434, ollama, {NEIGHBOURS}",
         "  alias a: fast/x, then laptop/y",
         "  route 1 (priority 500): model m -> fast as z",
-        "  everything else: a server that lists the model or http://localhost:8000",
+        "  everything else: whatever lists the model, or http://localhost:8000",
     ]
     assert out.err == ""
 
