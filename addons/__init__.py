@@ -10,6 +10,7 @@
 |                  | Warming    | fetches the servers' lists of models, and keeps them warm                  |
 |                  | Underway   | writes down, every second, what is not over yet                            |
 |                  | Routing    | has the layers prepared for the rules in force                             |
+|                  | Securing   | makes the usual TLS context, while there are descriptors for its files     |
 | next_layer       | Failover   | our HTTP layer in the place of mitmproxy's                                 |
 | requestheaders   | Gate       | which flows are ours; starts the Exchange                                  |
 | request          | Pages      | web pages: answers what a browser asks first; refuses those not allowed    |

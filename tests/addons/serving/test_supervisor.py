@@ -88,8 +88,7 @@ class Run:
         def prepare() -> None:
             if slave is not None:
                 fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
-            if nohup:
-                signal.signal(signal.SIGHUP, signal.SIG_IGN)
+            signal.signal(signal.SIGHUP, signal.SIG_IGN if nohup else signal.SIG_DFL)  # whatever the tests run under
 
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -105,9 +106,9 @@ def test_a_finished_request_is_in_the_log_when_it_is_closed(load: Load, tmp_path
     """Closing writes what is queued; afterwards a late request is dropped, and closing again is no mistake."""
     runtime = load()
     assert runtime.store_problem() is None
-    runtime.put(make_record())
+    runtime.put(make_record(started_at=time.time()))  # an old one may be aged out before it is looked for
     runtime.close()
-    runtime.put(make_record("late"))
+    runtime.put(make_record("late", started_at=time.time()))
     runtime.close()
     with closing(sqlite3.connect(tmp_path / "requests.db")) as log:
         assert log.execute("SELECT count(*) FROM requests").fetchone() == (1,)
