@@ -97,7 +97,7 @@ def _says_something(obj: dict[str, Any]) -> bool:
 
 
 def _is_response(obj: dict[str, Any]) -> bool:
-    """Whether it says how a response stands, as one in the background has no output; some servers give its text only."""
+    """Whether it says how a response stands: one in the background has no output. Some servers give its text only."""
     return isinstance(obj.get("status"), str) or filled(obj.get("output_text"))
 
 
