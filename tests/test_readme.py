@@ -94,6 +94,7 @@ HELD = {
     ("README.md", "client"): "test_the_clients_are_called_as_the_table_says",
     ("README.md", "what you want to know"): "test_every_file_is_linked_from_the_readme",
     ("CONTRIBUTING.md", "room"): "tests/test_markdown.py",
+    ("SECURITY.md", "attack"): "tests/test_security.py",
     ("addons/core/dialects/README.md", "field"): "tests/rules/test_presets.py",
     ("addons/hooks/inbound/README.md", "path"): "test_the_router_answers_itself",
     ("addons/hooks/routing/README.md", "layer"): "test_the_table_of_layers_has_their_names",

@@ -19,7 +19,7 @@ SECTIONS: dict[str, list[str]] = {
 
 
 @cache
-def tests_of(path: str) -> set[str]:
+def in_file(path: str) -> set[str]:
     tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
     return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
 
@@ -32,4 +32,4 @@ def test_a_row_names_tests_that_are_there(row: str) -> None:
     named = NAMED.findall(cells[2])
     assert named, row
     for path, name in named:
-        assert name in tests_of(path), f"{path} has no {name}"
+        assert name in in_file(path), f"{path} has no {name}"
