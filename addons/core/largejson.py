@@ -6,6 +6,7 @@ turns.
 
     count_values(body, most)    how many values a text has, at least; cheap, and before anything is made of them
     raw_decode(text, at)        as json's own, but no call into C reads more than a window, or one string
+    raw_decode_once(text, at)   the same; raises RepeatedKey for an object that has a key twice
     loads(text)                 as json's own
     encoded(value, encode)      as `encode`, which no single call gives more than a portion, or one string
 """
@@ -28,6 +29,25 @@ Decode = Callable[[str, int], tuple[Any, int]]  # as JSONDecoder.raw_decode
 _STEP: Final = 64 * 1024  # bytes
 _decode: Final = json.JSONDecoder().raw_decode
 _space: Final = re.compile(r"[ \t\n\r]*")
+
+
+class RepeatedKey(ValueError):
+    """An object has the key `key` twice."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"the key {key!r} occurs twice in an object")
+        self.key = key
+
+
+def _single(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(members)
+    if len(found) != len(members):
+        seen: set[str] = set()
+        raise RepeatedKey(next(key for key, _ in members if key in seen or seen.add(key)))  # type: ignore[func-returns-value]
+    return found
+
+
+_decode_once: Final = json.JSONDecoder(object_pairs_hook=_single).raw_decode
 
 
 def mark_count(body: bytes) -> int:
@@ -88,6 +108,11 @@ def raw_decode(text: str, at: int, decode: Decode | None = None) -> tuple[Any, i
     return decode(text, at) if len(text) - at <= LARGE else _value(text, at, 0, decode)
 
 
+def raw_decode_once(text: str, at: int) -> tuple[Any, int]:
+    """As raw_decode, which of equal keys takes the last. Raises RepeatedKey where there are such."""
+    return raw_decode(text, at, _decode_once)
+
+
 def _value(text: str, at: int, depth: int, decode: Decode) -> tuple[Any, int]:
     first = text[at : at + 1]
     if first not in ("{", "["):
@@ -114,6 +139,8 @@ def _object(text: str, at: int, depth: int, decode: Decode) -> tuple[dict[str, A
         at = _skip(text, at)
         if text[at : at + 1] != ":":
             raise JSONDecodeError("Expecting ':' delimiter", text, at)
+        if decode is _decode_once and key in found:
+            raise RepeatedKey(key)
         found[key], at = _value(text, _skip(text, at + 1), depth + 1, decode)
         at = _skip(text, at)
         if text[at : at + 1] == "}":

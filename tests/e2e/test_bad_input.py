@@ -350,24 +350,19 @@ def test_garbage_is_answered_or_cut_off(garbage: bytes, proxy: Any) -> None:
 
 
 def test_odd_model_names_do_no_harm(proxy: Any, upstream: FakeUpstream) -> None:
-    """Names are the client's to choose: long ones, control characters and half surrogates get an answer and a row."""
-    names = [
-        "x" * 100_000,
-        "a\u0000b",
-        "line\nbreak",
-        "\ud800",
-        "<script>alert(1)</script>",
-        "../../etc",
-        "é😀",
-        " ",
-        "",
-    ]
-    for name in names:
+    """Names are the client's to choose: long ones get an answer and a row; so do control characters and half
+    surrogates, which are refused.
+    """
+    refused = ["a\u0000b", "line\nbreak", "\ud800", " "]
+    for name in ["x" * 100_000, "<script>alert(1)</script>", "../../etc", "é😀", "", *refused]:
         body = json.dumps({"model": name, "messages": [{"role": "user", "content": "hi"}]}).encode()
         with RawClient(proxy.port) as client:
             reply = client.ask("/v1/chat/completions", body)
-            assert reply.status in (200, 400), (name[:20], reply.body)
+            assert reply.status == (400 if name in refused else 200), (name[:20], reply.body)
             assert proxy.row(id=reply.header("x-switchman-request-id"))["status"] == reply.status
+            if name in refused:
+                assert not any(json.loads(asked.body)["model"] == name for asked in upstream.inferences)
+                continue
             # No name is `auto`: the first model that is listed.
             assert json.loads(upstream.inferences[-1].body)["model"] == (name or "fake-model")
 

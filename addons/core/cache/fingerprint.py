@@ -62,7 +62,7 @@ def fingerprint_of(call: Call, policy: str, caller: str) -> Fingerprint | None:
     the caller; "" shares the answer among all.
     """
     format = FORMATS.get((call.dialect, call.endpoint.operation))
-    if format is None or any(call.body.get(name) for name in UNFIT):
+    if format is None or call.repeats or any(call.body.get(name) for name in UNFIT):
         return None
     if format == "openai.responses" and call.body.get("store") is not False:
         return None  # such an answer is also an object on the server, which later requests refer to

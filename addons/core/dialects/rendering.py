@@ -23,7 +23,7 @@ from switchman.addons.core.dialects.translate import Translation, needs_translat
 from switchman.addons.core.paths import named
 from switchman.addons.core.request import jsonedit
 from switchman.addons.core.request.call import Call, DialectName, Endpoint, Form
-from switchman.addons.core.request.multipart import replaced, with_field
+from switchman.addons.core.request.unambiguous.multipart import replaced, with_field
 from switchman.addons.core.routes.plan import Candidate, Outcome, TraceLine
 from switchman.addons.core.servers.thinking import (
     NOTHING,

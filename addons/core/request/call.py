@@ -70,7 +70,7 @@ class Call:
     `model` is; `text` is then empty, and `body` has no files. `text` is also empty where the body is nothing that we
     read. `api_version`: of a path of Azure's, and taken out of `query`. `prefix`: what stood in the path before the
     endpoint's, where it is no mere base URL. `large`: it has so many bytes or values that what reads all of it is to be
-    done off the event loop.
+    done off the event loop. `repeats`: some key that we do not read occurs twice, and servers may take either.
     """
 
     endpoint: Endpoint
@@ -82,6 +82,7 @@ class Call:
     stream: bool
     form: Form | None = None
     large: bool = False
+    repeats: bool = False
     api_version: str = ""
     prefix: str = ""
 

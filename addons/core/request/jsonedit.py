@@ -14,11 +14,12 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from switchman.addons.core.largejson import raw_decode
+from switchman.addons.core.largejson import RepeatedKey, raw_decode, raw_decode_once
+from switchman.addons.core.request.unambiguous.keys import repeated
 from switchman.addons.core.unicode import dumps
 
 type Spans = Mapping[str, tuple[int, int]]
@@ -28,13 +29,16 @@ type Path = tuple[str | int, ...]
 
 
 class TopSpans(dict[str, tuple[int, int]]):
-    """The spans that parse() returns. `repeated`: some key occurs more than once, and has only its last span here."""
+    """The spans that parse() returns. `repeated`: some key occurs more than once, and has only its last span here.
 
-    __slots__ = ("repeated",)
+    `repeated_within`: so does one in an object below the top; noticed only where parse() is told which keys are single.
+    """
+
+    __slots__ = ("repeated", "repeated_within")
 
     def __init__(self) -> None:
         super().__init__()
-        self.repeated = False
+        self.repeated = self.repeated_within = False
 
 
 class _Remove:
@@ -52,13 +56,15 @@ REMOVE: Final = _Remove()
 # At the top level. Requests have some twenty; parsing a million would block the event loop for half a minute.
 MOST_MEMBERS: Final = 10_000
 
-_decode = raw_decode
 _space = re.compile(r"[ \t\n\r]*").match
 
 
-def parse(text: str) -> tuple[dict[str, Any], TopSpans]:
+def parse(text: str, single: Collection[str] = ()) -> tuple[dict[str, Any], TopSpans]:
     """The object in `text`, and the spans of its top-level values. ValueError (with line and column) if the text is not
     one object, or has more than MOST_MEMBERS members.
+
+    `single`: keys that may occur once, and in whose values no object may have a key twice; else Ambiguous is raised. Of
+    others the last counts.
     """
     start = _skip(text, 0)
     if text[start : start + 1] != "{":
@@ -68,10 +74,12 @@ def parse(text: str) -> tuple[dict[str, Any], TopSpans]:
         raise ValueError(f"expected a JSON object, not {_kind(value)}")
     obj: dict[str, Any] = {}
     spans = TopSpans()
-    members, end = _members(text, start, MOST_MEMBERS)
+    members, end = _members(text, start, MOST_MEMBERS, _Once(single, spans) if single else None)
     for member in members:
         key = str(member.key)
         if key in obj:
+            if key in single:
+                raise repeated(key)
             spans.repeated = True
             del spans[key]  # so that the last span is also the last in order
         obj[key] = member.content
@@ -122,13 +130,31 @@ def _skip(text: str, at: int) -> int:
     return match.end()
 
 
-def _value(text: str, at: int) -> tuple[Any, int]:
+class _Once:
+    """Reads the value of a top-level key, and notices where an object in it has a key twice."""
+
+    def __init__(self, single: Collection[str], spans: TopSpans) -> None:
+        self._single, self._spans = single, spans
+
+    def __call__(self, text: str, at: int, key: str | int) -> tuple[Any, int]:
+        try:
+            return _value(text, at, raw_decode_once)
+        except RepeatedKey as error:
+            if key in self._single:
+                raise repeated(error.key, str(key)) from None
+        self._spans.repeated_within = True
+        return _value(text, at)
+
+
+def _value(text: str, at: int, decode: Callable[[str, int], tuple[Any, int]] = raw_decode) -> tuple[Any, int]:
     try:
-        return _decode(text, at)
+        return decode(text, at)
     except json.JSONDecodeError as error:
         raise _broken(text, error.pos, error.msg[:1].lower() + error.msg[1:].removesuffix(" at")) from None
     except RecursionError:
         raise _broken(text, at, "nested too deeply") from None
+    except RepeatedKey:
+        raise
     except ValueError:  # int() refuses more than 4300 digits (sys.set_int_max_str_digits)
         raise _broken(text, at, "a number has too many digits") from None
 
@@ -161,9 +187,9 @@ def _kind(value: Any) -> str:
     return names[type(value)]
 
 
-def _members(text: str, at: int, most: int = sys.maxsize) -> tuple[list[_Member], int]:
+def _members(text: str, at: int, most: int = sys.maxsize, once: _Once | None = None) -> tuple[list[_Member], int]:
     """The members of the object or array that begins at `at`, and its end. ValueError if it is invalid, or has more
-    than `most` members.
+    than `most` members. `once` reads their values, where it is given.
     """
     is_object = text[at] == "{"
     closer = "}" if is_object else "]"
@@ -181,7 +207,7 @@ def _members(text: str, at: int, most: int = sys.maxsize) -> tuple[list[_Member]
             if text[at : at + 1] != ":":
                 raise _broken(text, at, "expecting ':'")
             at = _skip(text, at + 1)
-        content, end = _value(text, at)
+        content, end = _value(text, at) if once is None else once(text, at, key)
         members.append(_Member(key, begin, at, end, content))
         at = _skip(text, end)
         mark = text[at : at + 1]

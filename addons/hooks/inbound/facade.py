@@ -28,6 +28,8 @@ from switchman.addons.core.largejson import mark_count
 from switchman.addons.core.request import jsonedit
 from switchman.addons.core.request.bodyfacts import body_facts
 from switchman.addons.core.request.call import Call, DialectName, Endpoint
+from switchman.addons.core.request.unambiguous.keys import SHOWN, check_keys
+from switchman.addons.core.request.unambiguous.names import Ambiguous, problem_of_name
 from switchman.addons.core.routes.plan import Candidate, Plan, TraceLine
 from switchman.addons.core.rules.ruleset import Ruleset
 from switchman.addons.core.rules.rulesfile import AUTO
@@ -136,13 +138,22 @@ class Facade:
             if len(x.sent.content) > MAX_SHOW_BYTES or mark_count(x.sent.content) > MAX_SHOW_VALUES:
                 raise ValueError("more than a model's name")
             text = x.sent.content.decode("utf-8")
-            body, spans = jsonedit.parse(text)
+            body, spans = jsonedit.parse(text, SHOWN)
+            check_keys(body, SHOWN)
+        except Ambiguous as error:
+            flow.response = refusal(x, 400, str(error), param=error.param)
+            return
         except ValueError as error:
             flow.response = refusal(x, 400, f"The body is not valid JSON: {error}")
             return
         model = body.get("model") or body.get("name")  # `name` is what clients said before 2024
         if not isinstance(model, str):
             flow.response = refusal(x, 400, "model is required", param="model")
+            return
+        if (problem := problem_of_name(model)) is not None and model not in self.runtime.rules.current.aliases:
+            flow.response = refusal(
+                x, 400, f"The model's name may be read in more than one way: {problem}.", param="model"
+            )
             return
         x.call = Call(SHOW, "", text, body, spans, model, stream=False)
         plan = await self._plan(x)

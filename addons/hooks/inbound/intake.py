@@ -17,10 +17,21 @@ from switchman.addons.core.paths.reading import Reading
 from switchman.addons.core.request import jsonedit
 from switchman.addons.core.request.call import Call, Endpoint, Form
 from switchman.addons.core.request.features import Features, features_of
-from switchman.addons.core.request.multipart import boundary_of, find_fields, text_of
+from switchman.addons.core.request.unambiguous.keys import DECISIVE, MODEL, check_keys
+from switchman.addons.core.request.unambiguous.mediatypes import check_charset, read_media_type
+from switchman.addons.core.request.unambiguous.multipart import boundary_of, find_fields, text_of
+from switchman.addons.core.request.unambiguous.names import Ambiguous, problem_of_name
 from switchman.addons.flow.exchange import Exchange, Sent, exchange, reading_of
 from switchman.addons.flow.refusal import refusal
-from switchman.addons.hooks.inbound.bymodel import call_by_model, is_urlencoded, read_urlencoded, with_model
+from switchman.addons.hooks.inbound.bymodel import (
+    TRUE,
+    begins_with_model,
+    call_by_model,
+    check_other_reading,
+    is_urlencoded,
+    read_urlencoded,
+    with_model,
+)
 from switchman.addons.state.runtime import Runtime
 
 # From here on a body is read off the event loop: at either, reading and translating it takes some 30 ms.
@@ -63,7 +74,7 @@ class Intake:
             return self._take_large(flow, x, reading)
         try:
             x.call = self._call(x, request, reading)
-        except BadRequest as e:
+        except (BadRequest, Ambiguous) as e:
             _refuse(flow, x, e)
         return None
 
@@ -76,7 +87,7 @@ class Intake:
     async def _take_large(self, flow: http.HTTPFlow, x: Exchange, reading: Reading) -> None:
         try:
             call, features = await self.runtime.background.run(self._call_large, x, flow.request, reading)
-        except BadRequest as e:
+        except (BadRequest, Ambiguous) as e:
             _refuse(flow, x, e)
         else:
             x.call, x.features = call, features
@@ -89,7 +100,15 @@ class Intake:
         return replace(call, large=True), features
 
     def _call(self, x: Exchange, request: http.Request, reading: Reading) -> Call | None:
-        """The Call, None for what is passed through or answered by the router itself. Raises BadRequest."""
+        """The Call, None for what is passed through or answered by the router itself. Raises BadRequest, Ambiguous."""
+        call = self._read_call(x, request, reading)
+        problem = problem_of_name(call.model) if call is not None else None
+        if call is not None and problem is not None and call.model not in self.runtime.rules.current.aliases:
+            message = f"The model's name {call.model[:200]!r} may be read in more than one way: {problem}."
+            raise Ambiguous(message, "model")
+        return call
+
+    def _read_call(self, x: Exchange, request: http.Request, reading: Reading) -> Call | None:
         query, method = request.path.partition("?")[2], request.method.upper()
         if reading.kind == "malformed":
             raise BadRequest(reading.problem)
@@ -103,26 +122,40 @@ class Intake:
         return call_by_model(request, x, reading, query, lambda at, q: self._read_any(at, q, x, request), passes)
 
     def _read_any(self, endpoint: Endpoint, query: str, x: Exchange, request: http.Request) -> Call:
+        kind = read_media_type(request.headers.get_all("content-type"))
         if _is_form(request):
+            if endpoint.operation in TRANSLATED:
+                raise Ambiguous("A form was sent where JSON is expected.", "content-type")
             return _read_form(endpoint, query, x, request)
-        if is_urlencoded(request) and endpoint.operation not in TRANSLATED:
-            return read_urlencoded(endpoint, query, request.raw_content or b"")
-        return self._read(endpoint, query, x, request)
+        if endpoint.operation not in TRANSLATED:
+            if is_urlencoded(request):
+                check_charset(kind.params.get("charset", ""), x.sent.content if x.sent else b"")
+                return read_urlencoded(endpoint, query, request.raw_content or b"")
+            check_other_reading(request)
+        return self._read(endpoint, query, x, request, kind.params.get("charset", ""))
 
-    def _read(self, endpoint: Endpoint, query: str, x: Exchange, request: http.Request) -> Call:
+    def _read(self, endpoint: Endpoint, query: str, x: Exchange, request: http.Request, charset: str) -> Call:
         assert x.sent is not None
         settings = self.runtime.settings
         content = _decoded(x.sent.content, _coding(request), settings.max_body_bytes)
         if count_values(content, settings.max_body_values) > settings.max_body_values:
             raise BadRequest(f"The request's body has more than {settings.max_body_values} values.", 413)
+        decisive = MODEL if endpoint.operation == "other" else DECISIVE
         try:
             text = content.decode("utf-8")
-        except UnicodeDecodeError as e:
-            raise BadRequest(f"The body is not valid UTF-8: byte {e.start} cannot be read.") from None
-        try:
-            body, spans = jsonedit.parse(text)
+            body, spans = jsonedit.parse(text, decisive)
+        except Ambiguous:
+            raise
         except ValueError as e:
+            if endpoint.operation == "other" and begins_with_model(content):
+                raise Ambiguous(
+                    f"Some servers find a model in this body, although it is broken: {e}.", "model"
+                ) from None
+            if isinstance(e, UnicodeDecodeError):
+                raise BadRequest(f"The body is not valid UTF-8: byte {e.start} cannot be read.") from None
             raise BadRequest(f"The body cannot be read: {e}.") from None
+        check_charset(charset, content)
+        check_keys(body, decisive)
         return Call(
             endpoint=endpoint,
             query=query,
@@ -130,13 +163,15 @@ class Intake:
             body=body,
             spans=spans,
             model=_model_of(body),
-            stream=bool(body.get("stream", stream_default(endpoint))),
+            stream=_stream_of(body, endpoint),
+            repeats=spans.repeated or spans.repeated_within,
         )
 
 
-def _refuse(flow: http.HTTPFlow, x: Exchange, e: BadRequest) -> None:
-    headers = {"allow": "POST"} if e.status == 405 else None
-    flow.response = refusal(x, e.status, str(e), param=e.param, headers=headers)
+def _refuse(flow: http.HTTPFlow, x: Exchange, e: BadRequest | Ambiguous) -> None:
+    status = e.status if isinstance(e, BadRequest) else 400
+    headers = {"allow": "POST"} if status == 405 else None
+    flow.response = refusal(x, status, str(e), param=e.param, headers=headers)
 
 
 def _read_form(endpoint: Endpoint, query: str, x: Exchange, request: http.Request) -> Call:
@@ -148,9 +183,11 @@ def _read_form(endpoint: Endpoint, query: str, x: Exchange, request: http.Reques
     try:
         boundary = boundary_of(request.headers["content-type"])
         spans = find_fields(content, boundary, ("model", "stream"))
+    except Ambiguous:
+        raise
     except ValueError as e:
         raise BadRequest(f"The body is not a multipart form that can be read: {e}.") from None
-    model, stream = text_of(content, spans, "model"), text_of(content, spans, "stream") == "true"
+    model, stream = text_of(content, spans, "model"), text_of(content, spans, "stream").lower() in TRUE
     return Call(
         endpoint=endpoint,
         query=query,
@@ -177,8 +214,19 @@ def _model_of(body: dict[str, Any]) -> str:
     return model
 
 
+def _stream_of(body: dict[str, Any], endpoint: Endpoint) -> bool:
+    """Whether a stream is asked for. Of an unknown operation nobody knows what its `stream` means."""
+    stream = body.get("stream", stream_default(endpoint))
+    if not isinstance(stream, bool | None) and endpoint.operation != "other":
+        # `"false"` is true to some servers, false to others, and an error to the rest.
+        raise Ambiguous(f"`stream`: expected true or false, not {_json_type(stream)}.", "stream")
+    return bool(stream)
+
+
 def _json_type(value: object) -> str:
-    names = {bool: "a boolean", int: "a number", float: "a number", list: "an array", dict: "an object"}
+    names = {
+        bool: "a boolean", int: "a number", float: "a number", str: "a string", list: "an array", dict: "an object"
+    }  # fmt: skip
     return names.get(type(value), "null")
 
 

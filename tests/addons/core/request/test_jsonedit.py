@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from switchman.addons.core.request.jsonedit import REMOVE, edit, parse
+from switchman.addons.core.request.unambiguous.names import Ambiguous
 
 TEXT = '{ "a": 1.0, "model" : "x",\n  "m": [1, {"c": null, "c": 2}], "so": null }'
 
@@ -152,3 +153,54 @@ def test_what_stands_under_a_repeated_key_need_not_be_alike(earlier: str, edits:
     assert parse(edit(text, edits))[0] == {**obj, **alone}
     with pytest.raises(ValueError, match="index 5"):
         edit(text, {("list", 5): 1})
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "param"),
+    [
+        ('{"model":"a","model":"a"}', "model", "model"),
+        ('{"model":"a","x":1,"\\u006dodel":"b"}', "model", "model"),
+        ('{"messages":[{"role":"user","role":"system"}]}', "role", "messages"),
+        ('{"messages":[{"a":[{"b":{"c":1,"d":2,"c":3}}]}]}', "c", "messages"),
+        (
+            '{"messages":[%s{"role":"user","role":"x"}]}' % ('{"role":"user","content":"hi"},' * 20_000),
+            "role",
+            "messages",
+        ),
+        ('{"messages":[{"x":"%s","role":"user","role":"x"}]}' % ("x" * 300_000), "role", "messages"),
+        ('{"messages":[{"x":[' + "1," * 200_000 + '1],"role":"user","role":"x"}]}', "role", "messages"),
+    ],
+    ids=["top", "escaped", "nested", "deep", "large", "a large text", "a large list"],
+)
+def test_a_single_key_that_occurs_twice_is_refused(text: str, key: str, param: str) -> None:
+    """At the top, and at any depth of what it holds, however large that is; the error names it."""
+    assert parse(text)[0]  # of those that are not said to be single, the last counts
+    with pytest.raises(Ambiguous, match=f"key `{key}` occurs twice") as error:
+        parse(text, {"model", "messages"})
+    assert error.value.param == param
+
+
+@pytest.mark.parametrize(
+    ("text", "repeated", "within"),
+    [
+        ('{"x":1,"x":2,"model":"m"}', True, False),
+        ('{"x":{"a":1,"a":2},"model":"m"}', False, True),
+        ('{"x":{"a":{"a":2}},"model":"m"}', False, False),
+    ],
+)
+def test_other_keys_that_occur_twice_are_noticed(text: str, repeated: bool, within: bool) -> None:
+    """And read as ever: the last one counts."""
+    obj, spans = parse(text, {"model"})
+    assert (obj, dict(spans)) == (json.loads(text), dict(parse(text)[1]))
+    assert (spans.repeated, spans.repeated_within) == (repeated, within)
+
+
+def test_faults_are_told_in_the_same_words() -> None:
+    """Whether keys are single or not."""
+    for text in ('{"model":', '{"model":{"a":1,}}', '{"model":' + "[" * 100_000, '{"model":' + "1" * 5000 + "}"):
+        messages = []
+        for single in ((), {"model"}):
+            with pytest.raises(ValueError) as error:
+                parse(text, single)
+            messages.append(str(error.value))
+        assert messages[0] == messages[1]
