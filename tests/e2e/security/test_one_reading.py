@@ -35,7 +35,7 @@ servers:
 aliases:
   千问（快）: {{instances: [up/m]}}
 routes:
-  - {{match: {{model: blocked}}, target: {{server: up, model: harmless}}}}
+  - {{match: {{model: blocked}}, route: {{model: up/harmless}}}}
 cache: {{exact: {{ttl: 60}}, models: ["up/*"]}}
 """
     return start_shared(routes, {"DEFAULT_UPSTREAM": upstream.url})
