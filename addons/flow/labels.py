@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from mitmproxy import http
 
 from switchman.addons.flow.exchange import Exchange
 
+_PAGES = re.compile(r"html|xml|svg|pdf", re.IGNORECASE)  # types that a browser runs scripts of
 MAX_LABEL = 300  # characters of a name that go into a header
 
 
@@ -17,6 +20,8 @@ def label(response: http.Response, x: Exchange, request: http.Request) -> None:
     if x.attempts and any(name.startswith(b"x-switchman-") for name in names):
         # Another router of our kind upstream said the same of itself: ours replaces it.
         fields = [field for field in fields if not field[0].lower().startswith(b"x-switchman-")]
+    if x.call is not None or not x.attempts:
+        fields += _for_data(names, headers.get("content-type", ""))
     fields.append((b"x-switchman-request-id", x.id.encode()))
     if b"x-request-id" not in names:
         fields.append((b"x-request-id", (_request_id(request) or x.id).encode()))
@@ -33,6 +38,16 @@ def label(response: http.Response, x: Exchange, request: http.Request) -> None:
     if x.routed is not None:
         fields.append((b"x-switchman-overhead-ms", b"%.2f" % ((x.routed - x.started) * 1000)))
     headers.fields = tuple(fields)
+
+
+def _for_data(names: set[bytes], content_type: str) -> list[tuple[bytes, bytes]]:
+    """Have a browser take what an LLM operation answers for data: under the router's address a server's page, or what
+    looks like one, could use the session that is kept for it.
+    """
+    made = [] if b"x-content-type-options" in names else [(b"x-content-type-options", b"nosniff")]
+    if _PAGES.search(content_type):
+        made.append((b"content-security-policy", b"sandbox; default-src 'none'"))
+    return made
 
 
 def make_open_ended(response: http.Response) -> None:

@@ -18,6 +18,7 @@ from switchman.addons.core.servers.reaching.proxies import is_failure
 from switchman.addons.core.servers.reaching.reach import DIRECT, Reach
 from switchman.addons.core.servers.retry import FailureKind
 from switchman.addons.core.servers.scarcity import is_scarcity
+from switchman.addons.core.streams.heads import passing, reason_of
 from switchman.addons.proxy.dialing import Upstream
 
 
@@ -112,6 +113,8 @@ def invalid_head(request: http.Request, response: http.Response) -> str | None:
     """Why a response cannot be relayed (its headers would allow response smuggling, or its status is none), or None."""
     if response.status_code < 200 and not (response.status_code == 101 and "upgrade" in request.headers):
         return f"the server's answer has the status {response.status_code}, for which nobody had asked"
+    if response.status_code > 599:
+        return f"the server's answer has the status {response.status_code}, which there is not"
     try:
         validate_headers(response)
     except ValueError as e:
@@ -119,4 +122,17 @@ def invalid_head(request: http.Request, response: http.Response) -> str | None:
     for name, value in response.data.headers.fields:
         if b"\r" in value or b"\n" in value or b"\0" in value:  # RFC 9110 section 5.5: a client may read two headers
             return f"the server's headers are invalid: a line break or NUL in {name.decode('ascii', 'replace')!r}"
+    coding = response.headers.get("transfer-encoding", "chunked").lower()
+    if coding != "chunked":
+        return f"the server's answer has the transfer coding {coding!r}, for which nobody had asked"
     return None
+
+
+def clean_head(response: http.Response, is_call: bool) -> None:
+    """Take out of a server's head what is not for the client, nor for those between. `is_call`: an LLM operation's."""
+    data = response.data
+    data.reason = reason_of(response.status_code, data.reason)
+    if (kept := passing(data.headers.fields, is_call)) is not data.headers.fields:
+        response.headers = http.Headers(kept)
+    if response.status_code == 204:  # RFC 9110 section 8.6
+        response.headers.pop("content-length", None)

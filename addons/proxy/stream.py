@@ -204,6 +204,7 @@ class RoutedStream(HttpStream):
             return
         attempt = x.attempt
         assert attempt is not None
+        attempts.clean_head(response, is_call=x.call is not None)
         attempt.first_byte, attempt.status = self.clock(), response.status_code
         self.head_fields = response.headers.fields
         if response.status_code in attempt.held_statuses:

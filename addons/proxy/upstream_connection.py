@@ -184,6 +184,9 @@ def for_proxy(request: http.Request, proxy: Proxy) -> http.Request:
 def relayed(response: http.Response, is_empty: bool) -> http.Response:
     """The head as it goes on: itself, where it says nothing of its own connection; else a copy."""
     headers = response.headers
+    if headers.get("transfer-encoding", "").lower() == "identity" and "content-length" not in headers:
+        # A word of old, which says nothing. Beside a length it is refused, as any other coding is.
+        del headers["transfer-encoding"]
     kept = end_to_end(headers.fields)
     framed = is_empty or "content-length" in headers or "transfer-encoding" in headers
     if response.status_code == 101 or (response.http_version == "HTTP/1.1" and framed and kept is headers.fields):

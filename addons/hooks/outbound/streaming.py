@@ -106,6 +106,8 @@ class Streaming:
         output = x.attempt.answer.framing if x.attempt and x.attempt.answer and framing != "raw" else None
         x.pipe = Pipe(framing, stages, x.reply, keep, _stage_failed, time.monotonic, output)
         flow.response.stream = x.pipe
+        if framing == "raw" and framing_of(flow.response.headers.get("content-type", "")) is not None:
+            flow.response.headers["x-accel-buffering"] = "no"  # the server's own word for it is not passed on
 
 
 def text_stages(x: Exchange, attempt: Attempt, runtime: Runtime, streamed: bool) -> list[SlotStage]:
