@@ -14,27 +14,14 @@ import base64
 import copy
 import json
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final, Literal
 
-Dialect = Literal["openai", "ollama", "anthropic"]
-Operation = Literal["chat", "completion", "responses", "embedding"]
+from fuzz_corpus import PATHS, Dialect, Operation, Recordings, answers_of, requests_of
+
 Level = Literal["none", "bytes", "json", "http", "events"]
 
-PATHS: Final[dict[tuple[Dialect, Operation], str]] = {
-    ("openai", "chat"): "/v1/chat/completions",
-    ("openai", "completion"): "/v1/completions",
-    ("openai", "responses"): "/v1/responses",
-    ("openai", "embedding"): "/v1/embeddings",
-    ("ollama", "chat"): "/api/chat",
-    ("ollama", "completion"): "/api/generate",
-    ("ollama", "embedding"): "/api/embed",
-    ("anthropic", "chat"): "/v1/messages",
-}
-_TOOL: Final = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
-_PNG: Final = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGNgYGBgAAAABQABh6FO1AAAAABJRU5ErkJggg=="
 _ODD_TEXTS: Final = [
     "", "\0", "\ud83d", "\u202e", "é" * 300, "a" * 70_000, "<think>", "</think>x", "```json\n{}", "{", "null", "-1",
     "data: [DONE]\n\n", "\r\n", "\u2028", "𝕏" * 50, "model", "../../etc/passwd", "%00", "${jndi:x}", "' OR 1=1",
@@ -43,7 +30,21 @@ _ODD_VALUES: Final[list[Any]] = [
     None, True, False, 0, -1, 1, 1.5, -0.0, 1e308, 2**63, 10**400, [], {}, [[]], [None], [{}], {"": ""}, "", "x",
     {"type": "text"}, [{"type": "text", "text": None}], float("nan"), float("inf"), *_ODD_TEXTS,
 ]  # fmt: skip
-_JUNK: Final = [b"", b"\0", b"\n", b"\r\n", b"\r", b"\xff", b"\xef\xbb\xbf", b'"', b"{", b"}", b"\\u", b"data:", b"\x1f\x8b"]
+_JUNK: Final = [
+    b"",
+    b"\0",
+    b"\n",
+    b"\r\n",
+    b"\r",
+    b"\xff",
+    b"\xef\xbb\xbf",
+    b'"',
+    b"{",
+    b"}",
+    b"\\u",
+    b"data:",
+    b"\x1f\x8b",
+]
 _FIELDS: Final = [
     b"content-length: 5", b"content-length: -1", b"transfer-encoding: chunked", b"transfer-encoding: gzip, chunked",
     b"content-encoding: gzip", b"content-encoding: br", b"content-type: text/html", b"content-type: text/event-stream",
@@ -89,126 +90,12 @@ class Case:
         )  # fmt: skip
 
 
-def requests_of(dialect: Dialect, operation: Operation) -> list[dict[str, Any]]:
-    """Good bodies, without a model."""
-    said: list[dict[str, Any]]
-    if operation == "embedding":
-        said = [{"input": "hi"}, {"input": ["a", "b"]}]
-        return [*said, {"input": [[1, 2], [3]], "encoding_format": "base64"}] if dialect == "openai" else said
-    if operation == "completion":
-        return [{"prompt": "Once"}, {"prompt": "Once", "stream": True, "suffix": "end"}, {"prompt": "x", "stream": False}]
-    if operation == "responses":
-        function = {"type": "function", "name": "f", "parameters": _TOOL}
-        call = {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}
-        output = {"type": "function_call_output", "call_id": "c", "output": "r"}
-        asked = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "hi"}]}
-        return [{"input": "hi", "store": False}, {"input": [asked, call, output], "tools": [function], "stream": True}]
-    schema = {"name": "f", "description": "d", "parameters": _TOOL}
-    tools = [{"type": "function", "function": schema}] if dialect != "anthropic" else [{"name": "f", "input_schema": _TOOL}]
-    base: dict[str, Any] = {"messages": [{"role": "user", "content": "hi"}], "max_tokens": 50}
-    turns = {
-        "openai": [
-            {"role": "system", "content": "Be brief."},
-            {"role": "user", "content": [{"type": "text", "text": "see"}, {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{_PNG}"}}]},
-            {"role": "assistant", "tool_calls": [{"id": "c", "type": "function", "function": {"name": "f", "arguments": '{"city": "x"}'}}]},
-            {"role": "tool", "tool_call_id": "c", "content": "sunny"},
-        ],
-        "ollama": [
-            {"role": "user", "content": "see", "images": [_PNG]},
-            {"role": "assistant", "content": "", "thinking": "hm", "tool_calls": [{"function": {"name": "f", "arguments": {"city": "x"}}}]},
-            {"role": "tool", "tool_name": "f", "content": "sunny"},
-        ],
-        "anthropic": [
-            {"role": "user", "content": [{"type": "text", "text": "see"}, {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": _PNG}}]},
-            {"role": "assistant", "content": [{"type": "thinking", "thinking": "hm", "signature": "s"}, {"type": "tool_use", "id": "c", "name": "f", "input": {"city": "x"}}]},
-            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "c", "content": "sunny"}]},
-        ],
-    }[dialect]  # fmt: skip
-    long = {**base, "messages": turns, "tools": tools, "temperature": 0.5}
-    return [base, {**base, "stream": True}, long, {**long, "stream": True}, {**base, "stream": False}]
-
-
-def _chunks(deltas: Iterable[dict[str, Any]], key: str = "delta") -> list[bytes]:
-    made = [{"id": "x", "object": "chat.completion.chunk", "model": "m", "choices": [{"index": 0, **d}]} for d in deltas]
-    return [b"data: " + json.dumps(one).encode() + b"\n\n" for one in made] + [b"data: [DONE]\n\n"]
-
-
-def answers_of(server: Dialect, operation: Operation, stream: bool) -> list[list[bytes]]:
-    """Good answers, in pieces: events, or one whole body."""
-    usage = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
-    whole: dict[str, Any]
-    if operation == "embedding":
-        whole = {"data": [{"index": 0, "embedding": [0.1, 0.2]}], "usage": usage, "model": "m", "object": "list"}
-        return [[json.dumps(whole if server == "openai" else {"embeddings": [[0.1, 0.2]], "model": "m"}).encode()]]
-    if server == "ollama":
-        words: list[dict[str, Any]] = [{"content": "He"}, {"content": "llo", "thinking": "hm"}]
-        words.append({"content": "", "tool_calls": [{"function": {"name": "f", "arguments": {"city": "x"}}}]})
-        end = {"done": True, "done_reason": "stop", "eval_count": 2, "prompt_eval_count": 3}
-        text = [{"model": "m", "response": "Hi", "done": False}, {"model": "m", "response": "", **end}]
-        lines = text if operation == "completion" else [{"model": "m", "message": {"role": "assistant", **w}, "done": False} for w in words]
-        lines = lines if operation == "completion" else [*lines, {"model": "m", "message": {"role": "assistant", "content": ""}, **end}]
-        return [[json.dumps(line).encode() + b"\n" for line in lines]] if stream else [[json.dumps({**lines[0], **end}).encode()]]
-    if server == "anthropic":
-        block = {"type": "text", "text": "Hello"}
-        whole = {"id": "x", "type": "message", "role": "assistant", "model": "m", "content": [block, {"type": "tool_use", "id": "t", "name": "f", "input": {}}], "stop_reason": "end_turn", "usage": {"input_tokens": 3, "output_tokens": 2}}
-        events: list[dict[str, Any]] = [
-            {"type": "message_start", "message": {**whole, "content": [], "stop_reason": None}},
-            {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
-            {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Hello"}},
-            {"type": "content_block_stop", "index": 0},
-            {"type": "content_block_start", "index": 1, "content_block": {"type": "tool_use", "id": "t", "name": "f", "input": {}}},
-            {"type": "content_block_delta", "index": 1, "delta": {"type": "input_json_delta", "partial_json": '{"a":1}'}},
-            {"type": "content_block_stop", "index": 1},
-            {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 2}},
-            {"type": "message_stop"},
-        ]  # fmt: skip
-        sse = [f"event: {e['type']}\ndata: {json.dumps(e)}\n\n".encode() for e in events]
-        return [sse] if stream else [[json.dumps(whole).encode()]]
-    if operation == "responses":
-        item = {"type": "message", "id": "i", "role": "assistant", "status": "completed", "content": [{"type": "output_text", "text": "Hello", "annotations": []}]}
-        whole = {"id": "r", "object": "response", "status": "completed", "model": "m", "output": [item], "usage": {"input_tokens": 3, "output_tokens": 2, "total_tokens": 5}}
-        steps = [
-            {"type": "response.created", "response": {**whole, "status": "in_progress", "output": []}},
-            {"type": "response.output_item.added", "output_index": 0, "item": {**item, "content": []}},
-            {"type": "response.output_text.delta", "item_id": "i", "output_index": 0, "content_index": 0, "delta": "Hello"},
-            {"type": "response.output_item.done", "output_index": 0, "item": item},
-            {"type": "response.completed", "response": whole},
-        ]  # fmt: skip
-        sse = [f"event: {e['type']}\ndata: {json.dumps(e)}\n\n".encode() for e in steps]
-        return [sse] if stream else [[json.dumps(whole).encode()]]
-    if operation == "completion":
-        whole = {"id": "x", "object": "text_completion", "choices": [{"index": 0, "text": "Hi", "finish_reason": "stop"}], "usage": usage}
-        return [_chunks([{"text": "Hi"}, {"text": "", "finish_reason": "stop"}])] if stream else [[json.dumps(whole).encode()]]
-    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": '{"city": "x"}'}}
-    message = {"role": "assistant", "content": "<think>a</think>Hello", "tool_calls": [call]}
-    whole = {"id": "x", "object": "chat.completion", "model": "m", "choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}], "usage": usage}
-    deltas: list[dict[str, Any]] = [{"role": "assistant", "content": "<think>a"}, {"content": "</think>Hel"}, {"reasoning_content": "b"}, {"tool_calls": [{"index": 0, **call}]}]
-    chunks = _chunks([*({"delta": d, "finish_reason": None} for d in deltas), {"delta": {}, "finish_reason": "tool_calls"}])
-    return [chunks] if stream else [[json.dumps(whole).encode()]]
-
-
-def recorded(folder: Path | None) -> dict[tuple[Dialect, Operation, bool], list[list[bytes]]]:
-    """Recorded answers, of a folder as RECORDED_STREAMS names one: a stream's events one JSON to a line."""
-    found: dict[tuple[Dialect, Operation, bool], list[list[bytes]]] = {}
-    kinds: dict[str, tuple[Dialect, Operation]] = {
-        "openai": ("openai", "chat"), "anthropic": ("anthropic", "chat"), "responses": ("openai", "responses"),
-    }  # fmt: skip
-    for name, (server, operation) in kinds.items() if folder else ():
-        for path in sorted((folder / name).iterdir()) if folder else ():
-            stream = path.name.endswith(".chunks.txt")
-            lines = path.read_bytes().splitlines() if stream else [path.read_bytes()]
-            pieces = [b"data: %b\n\n" % line for line in lines if line] if stream else lines
-            if sum(map(len, pieces)) < 60_000:
-                found.setdefault((server, operation, stream), []).append(pieces)
-    return found
-
-
 @dataclass(slots=True)
 class Maker:
     """Makes case `number` of a seed."""
 
     seed: int
-    recordings: dict[tuple[Dialect, Operation, bool], list[list[bytes]]] = field(default_factory=dict)
+    recordings: Recordings = field(default_factory=dict)
 
     def case(self, number: int) -> Case:
         rng = random.Random(f"{self.seed}/{number}")
@@ -228,21 +115,24 @@ class Maker:
         if which > 0.45:
             levels = (levels[0], rng.choice(["bytes", "json", "http", "events"]))
         path = PATHS[dialect, operation]
-        sent, good = _request(rng, path, body, levels[0])
+        sent, good = _request(rng, path, body, levels[0], number)
         answer = _answer(rng, pieces, stream, server, levels[1])
         return Case(path, dialect, server, sent, answer, good, levels, f"seed {self.seed}, number {number}")
 
 
-def _request(rng: random.Random, path: str, body: dict[str, Any], level: Level) -> tuple[list[bytes], bool]:
+def _request(
+    rng: random.Random, path: str, body: dict[str, Any], level: Level, number: int
+) -> tuple[list[bytes], bool]:
     content = mutated_json(rng, body, keep=rng.random() < 0.7) if level == "json" else json.dumps(body).encode()
     if level == "bytes":
         content = mutated_bytes(rng, content)
     head = [b"POST %b HTTP/1.1" % path.encode(), b"Host: localhost", b"Content-Type: application/json"]
+    head.append(b"X-Case: %d" % number)  # by which the server knows what it is to answer
     if path == "/v1/messages":
         head.append(b"anthropic-version: 2023-06-01")
     if level != "http":
         head.append(b"Content-Length: %d" % len(content))
-        return [b"\r\n".join([*head, b"", content])[:-len(content) or None] + b"\r\n" + content], True
+        return [b"\r\n".join([*head, b"", content])], True
     return _broken_http(rng, head, content), False
 
 
@@ -254,7 +144,11 @@ def _answer(rng: random.Random, pieces: list[bytes], stream: bool, server: Diale
         pieces = [_json_within(rng, piece) if rng.random() < 0.4 else piece for piece in pieces]
     elif level == "bytes":
         pieces = _split(rng, mutated_bytes(rng, b"".join(pieces)))
-    status = b"200 OK" if rng.random() < 0.9 else rng.choice([b"400 Bad", b"401 No", b"404 No", b"429 Slow", b"500 Oh", b"503 Oh", b"302 Go"])
+    status = (
+        b"200 OK"
+        if rng.random() < 0.9
+        else rng.choice([b"400 Bad", b"401 No", b"404 No", b"429 Slow", b"500 Oh", b"503 Oh", b"302 Go"])
+    )
     head = [b"HTTP/1.1 " + status, b"Content-Type: " + kind]
     content = b"".join(pieces)
     if level == "http":
@@ -281,7 +175,9 @@ def _broken_http(rng: random.Random, head: list[bytes], content: bytes) -> list[
         parts = _split(rng, content)
         sizes = [b"%x" % (len(part) + (rng.choice([1, -1, 2**40]) if rng.random() < 0.05 else 0)) for part in parts]
         content = b"".join(size + b"\r\n" + part + b"\r\n" for size, part in zip(sizes, parts, strict=True))
-        content += rng.choice([b"0\r\n\r\n", b"0\r\n\r\n", b"0\r\nx: y\r\n\r\n", b"", b"0\r\n", b"0\r\n\r\nGET / HTTP/1.1\r\n\r\n"])
+        content += rng.choice(
+            [b"0\r\n\r\n", b"0\r\n\r\n", b"0\r\nx: y\r\n\r\n", b"", b"0\r\n", b"0\r\n\r\nGET / HTTP/1.1\r\n\r\n"]
+        )
     end = rng.choice([b"\r\n", b"\r\n", b"\r\n", b"\n"])
     return _split(rng, end.join([*lines, b"", content]))
 
@@ -315,8 +211,10 @@ def mutated_bytes(rng: random.Random, data: bytes) -> bytes:
 
 def _places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     found = [path]
-    members: Iterable[Any] = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, member in members:
+    members: Iterable[Any] = (
+        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    )
+    for key, member in members if len(path) < 20 else ():
         found += _places(member, (*path, key))
     return found
 
@@ -333,7 +231,6 @@ def mutated_json(rng: random.Random, value: Any, keep: bool) -> bytes:
         holder = value
         for key in parents:
             holder = holder[key]
-        change: Callable[[], None] | None = None
         pick = rng.randrange(7)
         if pick == 0:
             del holder[last]
@@ -350,7 +247,6 @@ def mutated_json(rng: random.Random, value: Any, keep: bool) -> bytes:
             holder[last] = [holder[last]] * rng.choice([2, 300])
         else:
             holder[last] = rng.choice(_ODD_VALUES)
-        del change
     try:
         text = json.dumps(value)
     except (RecursionError, ValueError):
@@ -381,7 +277,23 @@ def _mutated_events(rng: random.Random, pieces: list[bytes]) -> list[bytes]:
         elif change == 2:
             rng.shuffle(made)
         elif change == 3:
-            made.insert(at, rng.choice([b": ping\n\n", b"\n" * 500, b"\r" * 500, b"data: {\n\n", b"event: error\ndata: {}\n\n", b'{"error":"x"}\n', b"retry: 1\n\n", b"data: [DONE]\n\n", b"\0", b"id: 1\n"]))
+            made.insert(
+                at,
+                rng.choice(
+                    [
+                        b": ping\n\n",
+                        b"\n" * 500,
+                        b"\r" * 500,
+                        b"data: {\n\n",
+                        b"event: error\ndata: {}\n\n",
+                        b'{"error":"x"}\n',
+                        b"retry: 1\n\n",
+                        b"data: [DONE]\n\n",
+                        b"\0",
+                        b"id: 1\n",
+                    ]
+                ),
+            )
         elif change == 4 and made:
             made[at] = made[at][: rng.randrange(len(made[at]) + 1)]
         elif change == 5 and made:
