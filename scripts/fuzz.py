@@ -49,7 +49,9 @@ _FIELD: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t\x20-\x7e\x80-\xff]
 
 
 class Failure(Exception):
-    """What went wrong, in words; the first one is its kind."""
+    """What went wrong, in words; the first one is its kind. `case`: the one that showed it, where that is known."""
+
+    case: Case | None = None
 
 
 @dataclass(slots=True)
@@ -236,7 +238,7 @@ def check_reply(case: Case, reply: Reply) -> None:
         _check_json([line for line in reply.body.split(b"\n") if line], reply)
     elif kind.startswith("application/json"):
         _check_json([reply.body], reply)
-    if not reply.complete:
+    if not reply.complete and case.good_http:  # else the client itself may have closed
         raise Failure(f"answer: a translated answer is cut: {reply.body[-500:]!r}")
 
 
@@ -283,6 +285,9 @@ class Fuzzer:
                 await self._exchange(case)
         except TimeoutError:
             raise Failure(f"hang: the connection did not end within {ENDLESS:g} s") from None
+        except Failure as failure:
+            failure.case = case
+            raise
         finally:
             self.upstream.cases.pop(number, None)
         self.router.check_output()
@@ -367,7 +372,7 @@ class Fuzzer:
         for result in await asyncio.gather(*tasks, return_exceptions=True):
             found = result.exceptions[0] if isinstance(result, BaseExceptionGroup) else result
             if isinstance(found, Failure):
-                raise Suspicion(str(found), suspects)
+                raise Suspicion(str(found), {0: found.case} if found.case else suspects)
             if found is not None and not isinstance(found, asyncio.CancelledError):
                 raise found
         try:
@@ -385,47 +390,53 @@ class Suspicion(Exception):
         self.suspects = suspects
 
 
-async def fails(case: Case) -> str:
-    """What goes wrong with this case alone, in a new router; "" for nothing."""
-    upstream = Upstream()
-    await upstream.start()
-    with tempfile.TemporaryDirectory() as folder:
-        router = Router(Path(folder), upstream.port)
+class Retrial:
+    """Runs cases alone, in one router for as long as it stays whole."""
+
+    def __init__(self) -> None:
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._fuzzer: Fuzzer | None = None
+        self._number = 0
+
+    async def failure(self, case: Case) -> str:
+        """What goes wrong with this case; "" for nothing."""
+        if self._fuzzer is None:
+            upstream = Upstream()
+            await upstream.start()
+            self._folder = tempfile.TemporaryDirectory()
+            self._fuzzer = Fuzzer(Router(Path(self._folder.name), upstream.port), upstream)
+        self._number += 1
         try:
-            await Fuzzer(router, upstream).batch({0: _numbered(case, 0)})
+            await self._fuzzer.batch({self._number: _numbered(case, self._number)})
         except Suspicion as error:
+            if not str(error).startswith("answer"):
+                self.stop()
             return str(error)
-        finally:
-            router.stop()
-    return ""
+        return ""
 
-
-class Again:
-    """Asks of cases whether they fail as another did, in one router for as long as it stays whole."""
-
-    def __init__(self, kind: str) -> None:
-        self.kind, self.left = kind, SHRINKS
-
-    async def smallest(self, case: Case) -> Case:
-        """The case with all left out that it does not need to fail."""
+    async def smallest(self, case: Case, kind: str) -> Case:
+        """The case with all left out that it does not need to fail in this way."""
+        left = SHRINKS
         for part in ("answer", "request"):
             data: bytes = b"".join(getattr(case, part))
             size = len(data)
-            while size >= 1 and self.left > 0:
+            while size >= 1 and left > 0:
                 at = 0
-                while at < len(data) and self.left > 0:
-                    shorter = data[:at] + data[at + size :]
-                    if await self._fails(_with(case, part, shorter)):
-                        data = shorter
-                        case = _with(case, part, data)
+                while at < len(data) and left > 0:
+                    left -= 1
+                    shorter = _with(case, part, data[:at] + data[at + size :])
+                    if (await self.failure(shorter)).startswith(kind):
+                        case, data = shorter, data[:at] + data[at + size :]
                     else:
                         at += size
                 size //= 4
         return case
 
-    async def _fails(self, case: Case) -> bool:
-        self.left -= 1
-        return (await fails(case)).startswith(self.kind)
+    def stop(self) -> None:
+        if self._fuzzer is not None and self._folder is not None:
+            self._fuzzer.router.stop()
+            self._folder.cleanup()
+        self._fuzzer = self._folder = None
 
 
 def _with(case: Case, part: str, data: bytes) -> Case:
@@ -443,14 +454,27 @@ def _numbered(case: Case, number: int) -> Case:
 
 
 async def blame(error: Suspicion, shrink: bool) -> Case | None:
-    """The case among the suspects that fails alone, made small; None where none does."""
+    """The case among the suspects that fails alone, made small; where none does, the only suspect as it is, or None."""
     kind = str(error).partition(":")[0]
-    if kind not in ("traceback", "answer", "hang") or len(error.suspects) > AT_ONCE:
+    if len(error.suspects) > AT_ONCE:
         return None
-    for case in error.suspects.values():
-        if (await fails(case)).startswith(kind):
-            return await Again(kind).smallest(case) if shrink else case
-    return None
+    retrial = Retrial()
+    try:
+        for case in error.suspects.values():
+            if (await retrial.failure(case)).startswith(kind):
+                return await retrial.smallest(case, kind) if shrink else case
+    finally:
+        retrial.stop()
+    return next(iter(error.suspects.values())) if len(error.suspects) == 1 else None
+
+
+async def replay(case: Case) -> str:
+    """What goes wrong with this case alone."""
+    retrial = Retrial()
+    try:
+        return await retrial.failure(case)
+    finally:
+        retrial.stop()
 
 
 def grown(sizes: list[tuple[int, int]]) -> float:
@@ -499,7 +523,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--into", type=Path, default=Path("fuzz-case.json"), help="where a case that fails is written")
     given = parser.parse_args(arguments)
     if given.replay is not None:
-        found = asyncio.run(fails(Case.from_json(given.replay.read_text())))
+        found = asyncio.run(replay(Case.from_json(given.replay.read_text())))
         print(found or "This case does no harm.")
         return 1 if found else 0
     with tempfile.TemporaryDirectory() as folder:
