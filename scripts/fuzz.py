@@ -71,12 +71,30 @@ class Upstream:
         self.cases: dict[int, Case] = {}
         self.latest: Case | None = None
         self.port = 0
+        self._server: asyncio.Server | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.port = server.sockets[0].getsockname()[1]
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        if self._server is not None:
+            self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if (task := asyncio.current_task()) is not None:
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        try:
+            await self._answer(reader, writer)
+        finally:
+            writer.close()
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError):
             head = await reader.readuntil(b"\r\n\r\n")
             length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
@@ -87,9 +105,6 @@ class Upstream:
                 writer.write(piece)
                 await writer.drain()
                 await asyncio.sleep(0)
-        writer.close()
-        with contextlib.suppress(OSError):
-            await writer.wait_closed()
 
 
 class Router:
@@ -333,6 +348,8 @@ class Fuzzer:
                 raise Failure(f"hang: /healthz did not answer within {ENDLESS:g} s") from None
             finally:
                 writer.close()
+                with contextlib.suppress(OSError):
+                    await writer.wait_closed()
             if (took := self.router.cpu() - begun) > HANG:
                 raise Failure(f"hang: the router computed for {took:.1f} s while /healthz waited")
             with contextlib.suppress(TimeoutError):
@@ -410,7 +427,7 @@ class Retrial:
             await self._fuzzer.batch({self._number: _numbered(case, self._number)})
         except Suspicion as error:
             if not str(error).startswith("answer"):
-                self.stop()
+                await self.stop()
             return str(error)
         return ""
 
@@ -432,9 +449,10 @@ class Retrial:
                 size //= 4
         return case
 
-    def stop(self) -> None:
+    async def stop(self) -> None:
         if self._fuzzer is not None and self._folder is not None:
             self._fuzzer.router.stop()
+            await self._fuzzer.upstream.stop()
             self._folder.cleanup()
         self._fuzzer = self._folder = None
 
@@ -464,7 +482,7 @@ async def blame(error: Suspicion, shrink: bool) -> Case | None:
             if (await retrial.failure(case)).startswith(kind):
                 return await retrial.smallest(case, kind) if shrink else case
     finally:
-        retrial.stop()
+        await retrial.stop()
     return next(iter(error.suspects.values())) if len(error.suspects) == 1 else None
 
 
@@ -474,7 +492,7 @@ async def replay(case: Case) -> str:
     try:
         return await retrial.failure(case)
     finally:
-        retrial.stop()
+        await retrial.stop()
 
 
 def grown(sizes: list[tuple[int, int]]) -> float:
@@ -511,6 +529,7 @@ async def fuzz(seed: int, start: int, count: int, folder: Path, *, shrink: bool 
         return str(error), await blame(error, shrink)
     finally:
         router.stop()
+        await upstream.stop()
     return "", None
 
 
