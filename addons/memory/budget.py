@@ -87,7 +87,7 @@ class Hold:
     def expect(self, length: int | None) -> None:
         """A body of so many bytes begins; None where its length is not known."""
         self._length = length or 0
-        if self._length > SMALL and not self._budget.has_room(self.missing):
+        if self._length > SMALL and (self._budget.waiting or not self._budget.has_room(self.missing)):
             self._budget._queue(self)
 
     def body_arrives(self, size: int) -> None:

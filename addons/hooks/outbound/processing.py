@@ -16,6 +16,7 @@ from switchman.addons.core.dialects.errors import decode_failure
 from switchman.addons.core.dialects.neutral.form import Failed, Stamp
 from switchman.addons.core.dialects.rendering import TRANSLATED
 from switchman.addons.core.dialects.translate import StreamFailed, Translation, as_stream
+from switchman.addons.core.longtext import encode_utf8
 from switchman.addons.core.request import jsonedit
 from switchman.addons.core.streams.naming import name_whole
 from switchman.addons.core.streams.reply import ReplyCollector
@@ -118,7 +119,7 @@ def _translate(response: http.Response, attempt: Attempt, obj: dict[str, Any]) -
 
 def _dump(response: http.Response, obj: dict[str, Any]) -> bytes:
     """The reply `obj` made of `response`, which in a thread may take one short call after the other."""
-    return dumps_large(obj).encode() if len(response.raw_content or b"") > LARGE else dump(obj)
+    return encode_utf8(dumps_large(obj)) if len(response.raw_content or b"") > LARGE else dump(obj)
 
 
 def _settle_reasons(response: http.Response, obj: dict[str, Any], changed: bool) -> None:
