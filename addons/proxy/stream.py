@@ -249,6 +249,8 @@ class RoutedStream(HttpStream):
 
     def state_consume_response_body(self, event: events.Event) -> layer.CommandGenerator[None]:
         x = self.x
+        if isinstance(event, ResponseData):
+            self.hold.take(2 * len(event.data))  # as it came, and as it goes on
         if isinstance(event, ResponseEndOfMessage) and x is not None and x.attempt is not None:
             failure = held_answer.whole_failure(x, self.flow.response, self.response_body_buf)
             if failure is not None:
