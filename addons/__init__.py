@@ -12,6 +12,7 @@
 |                  | Routing    | has the layers prepared for the rules in force                             |
 |                  | Securing   | makes the usual TLS context, while there are descriptors for its files     |
 | next_layer       | Failover   | our HTTP layer in the place of mitmproxy's                                 |
+| client_connected | Throttling | has its connection read only as far as its tap lets it                     |
 | requestheaders   | Gate       | which flows are ours; starts the Exchange                                  |
 | request          | Pages      | web pages: answers what a browser asks first; refuses those not allowed    |
 |                  | Intake     | path + body -> Call; refuses what cannot be read                           |

@@ -9,6 +9,7 @@ from switchman.addons.hooks.inbound.facade import Facade
 from switchman.addons.hooks.inbound.gate import Gate
 from switchman.addons.hooks.inbound.intake import Intake
 from switchman.addons.hooks.inbound.pages import Pages
+from switchman.addons.hooks.inbound.throttling import Throttling
 from switchman.addons.hooks.inbound.warming import Warming
 from switchman.addons.hooks.outbound.failover import Failover
 from switchman.addons.hooks.outbound.judging import Judging
@@ -56,6 +57,7 @@ def assemble() -> list[object]:
         Probing(runtime),
         Warming(runtime),
         Underway(runtime),
+        Throttling(),
         Gate(runtime),
         Pages(runtime),
         Intake(runtime),

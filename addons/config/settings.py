@@ -94,6 +94,9 @@ class Settings(BaseSettings):
     )
     cors_origins: str = Field("local", description="origins of the web pages that may call the router")
     max_body_bytes: Bytes = Field(33_554_432, description="largest request body")
+    max_body_memory: Bytes = Field(
+        1_073_741_824, description="bytes that the bodies of all requests may take up together, in each worker"
+    )
     max_body_values: int = Field(500_000, gt=0, description="most values in a request's JSON")
     max_header_bytes: Bytes = Field(65_536, description="largest request head")
 

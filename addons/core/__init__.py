@@ -7,7 +7,7 @@
 5. tests/addons/core/test_purity.py keeps this true.
 
 In it: from below, request; paths; servers and streams; routes; dialects; rules and cache; decision. Beside them
-    masking, record, unicode (bytes and text), largejson.
+    masking, record, unicode (bytes and text), largejson, longtext.
 Door: of each room its own, as its `__init__` says.
 May not import: anything of the router outside of core.
 """

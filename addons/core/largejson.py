@@ -5,10 +5,10 @@ half a minute for as much in empty objects. In short calls the same work, done i
 turns.
 
     count_values(body, most)    how many values a text has, at least; cheap, and before anything is made of them
-    raw_decode(text, at)        as json's own, but no call into C reads more than a window, or one string
+    raw_decode(text, at)        as json's own, but no call into C reads more than a window, or a piece of a string
     raw_decode_once(text, at)   the same; raises RepeatedKey for an object that has a key twice
     loads(text)                 as json's own
-    encoded(value, encode)      as `encode`, which no single call gives more than a portion, or one string
+    encoded(value, encode)      as `encode`, which no single call gives more than a portion, or a piece of a string
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ import re
 from collections.abc import Callable
 from json import JSONDecodeError
 from typing import Any, Final
+
+from switchman.addons.core.longtext import read_string, write_string
 
 WINDOWS: Final = (1024, 64 * 1024)  # characters that one call reads of an object or a list
 LARGE: Final = 256 * 1024  # characters up to which json's own decoder reads a text at once, in a few ms
@@ -115,6 +117,8 @@ def raw_decode_once(text: str, at: int) -> tuple[Any, int]:
 
 def _value(text: str, at: int, depth: int, decode: Decode) -> tuple[Any, int]:
     first = text[at : at + 1]
+    if first == '"':
+        return read_string(text, at, decode)
     if first not in ("{", "["):
         return decode(text, at)
     for size in WINDOWS:
@@ -192,7 +196,7 @@ def encoded(value: Any, encode: Callable[[Any], str], comma: str = ",") -> str:
 
 def _write(value: Any, encode: Callable[[Any], str], comma: str, parts: list[str], depth: int) -> None:
     if not isinstance(value, dict | list) or _weight(value) <= PORTION:
-        parts.append(encode(value))
+        parts.append(write_string(value, encode) if isinstance(value, str) else encode(value))
         return
     _check_depth(depth)
     left, right = "{}" if isinstance(value, dict) else "[]"

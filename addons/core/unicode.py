@@ -19,6 +19,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from switchman.addons.core.largejson import encoded, loads
+from switchman.addons.core.longtext import decode_utf8
 
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
@@ -35,7 +36,8 @@ def read_json(data: bytes | bytearray) -> Any:
     Raises ValueError, also for what is nested too deeply to be read.
     """
     try:
-        return loads(data.decode(json.detect_encoding(data), "replace"))
+        coding = json.detect_encoding(data)
+        return loads(decode_utf8(data, "replace") if coding == "utf-8" else data.decode(coding, "replace"))
     except RecursionError:
         raise ValueError("nested too deeply") from None
 

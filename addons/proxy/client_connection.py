@@ -32,10 +32,18 @@ from mitmproxy.proxy.mode_specs import ReverseMode
 from switchman.addons.core.request.hopbyhop import Fields
 from switchman.addons.core.request.origins import for_page, is_preflight, origins
 from switchman.addons.flow.refusal import raw_refusal
+from switchman.addons.memory.taps import tap_of
+from switchman.addons.proxy.request_body import too_large
 from switchman.addons.proxy.upstream_connection import WithoutTrailers, has_head
 
-# After a refusal for a malformed head the rest of what the client sends is thrown away for this long (seconds).
+# After a refusal the rest of what the client sends is thrown away for this long (seconds).
 LINGER = 5.0
+# A client writes all of a body before it reads the 413: as long as more comes, so often that time again, and at most so
+# many times the limit. After that it sees a reset connection.
+LINGERS = 24
+DISCARD_FACTOR = 8
+# Bytes that a client may send ahead of the answer; more stays in its socket until the answer is over.
+AHEAD = 64 * 1024
 
 
 @dataclass
@@ -64,6 +72,9 @@ class RoutedServer(Http1Server):
     """The client's HTTP/1 connection, with a limit on the head and refusals in the client's dialect."""
 
     chunked: bool = False  # the answer that is being sent
+    _discard: int = 0  # bytes that are still thrown away after a refusal, however long that takes
+    _lingers: int = 0
+    _hears: bool = False  # did something come since the last look?
     closing: bool = False  # the client wants the connection closed after it: what goes upstream no longer says so
 
     def _for_page(self, fields: Fields = ()) -> Fields:
@@ -79,7 +90,8 @@ class RoutedServer(Http1Server):
         return for_page(fields, headers.get("origin"), headers.get("host", ""), allowed)
 
     def _raw(self, request: http.Request, status: int, message: str) -> commands.SendData:
-        return commands.SendData(self.conn, raw_refusal(request, status, message, self._for_page()))
+        more: Fields = ((b"retry-after", b"1"),) if status == 503 else ()
+        return commands.SendData(self.conn, raw_refusal(request, status, message, (*self._for_page(), *more)))
 
     def _refuse(self, status: int, message: str, head: list[bytes]) -> layer.CommandGenerator[None]:
         """Answer, record the flow if there is one, discard input for LINGER seconds, then close."""
@@ -87,18 +99,25 @@ class RoutedServer(Http1Server):
         self.request = request
         yield self._raw(request, status, message)
         yield ReceiveHttp(RefusedRequest(self.stream_id, request, False, message=message, status=status))
-        yield from self._linger()
+        yield from self._linger(status)
 
-    def _linger(self) -> layer.CommandGenerator[None]:
+    def _linger(self, status: int = 400) -> layer.CommandGenerator[None]:
         # Closing at once, with unread data in the socket, makes the kernel send a reset, which can wipe the answer
         # out before the client has read it. So only our side is closed, and what still comes is thrown away.
         self.state = self.deaf
+        self.buf.maybe_extract_at_most(len(self.buf))
+        if status in (413, 503):  # of a body that may well be on its way
+            self._discard, self._lingers = DISCARD_FACTOR * self.context.options.switchman_max_body_bytes, LINGERS
         yield commands.CloseTcpConnection(self.conn, half_close=True)
         yield commands.RequestWakeup(LINGER)
 
     def deaf(self, event: events.Event) -> layer.CommandGenerator[None]:
         if isinstance(event, events.DataReceived):
             self.buf.maybe_extract_at_most(len(self.buf))
+            self._discard, self._hears = self._discard - len(event.data), True
+        elif isinstance(event, events.Wakeup) and self._hears and self._discard > 0 and self._lingers > 0:
+            self._lingers, self._hears = self._lingers - 1, False
+            yield commands.RequestWakeup(LINGER)
         elif isinstance(event, (events.ConnectionClosed, events.Wakeup)):
             yield commands.CloseConnection(self.conn)
             self.state = self.done
@@ -129,7 +148,7 @@ class RoutedServer(Http1Server):
             status = event.status if isinstance(event, Refusal) else event.code.http_status_code()
             if status is not None and self.conn.state & ConnectionState.CAN_WRITE:
                 yield self._raw(self.request, status, event.message)
-                yield from self._linger()
+                yield from self._linger(status)
                 return
         yield from super().send(event)
 
@@ -157,9 +176,9 @@ class RoutedServer(Http1Server):
             yield from self._refuse(400, f"The request cannot be read: {e}.", head)
             return
         most = self.context.options.switchman_max_body_bytes
-        if expected is not None and expected > most and "expect" in self.request.headers:
-            # It waits to be told whether to send its body at all (RFC 9110 section 10.1.1).
-            yield from self._refuse(413, f"The request's body is larger than {most} bytes.", head)
+        if expected is not None and expected > most:
+            # At once: one that says `Expect: 100-continue` then sends no body at all (RFC 9110 section 10.1.1).
+            yield from self._refuse(413, too_large(most), head)
             return
         request = self.request
         options = {option.strip().lower() for option in request.headers.get("connection", "").split(",")}
@@ -205,16 +224,20 @@ class RoutedServer(Http1Server):
             yield from self._linger()
 
     def wait(self, event: events.Event) -> layer.CommandGenerator[None]:
-        options = self.context.options
-        most = options.switchman_max_header_bytes + options.switchman_max_body_bytes
-        if isinstance(event, events.DataReceived) and len(self.buf) > most:
-            # More than any one request that could follow; nobody asks for the rest before this answer is over.
-            message = f"The client sent more than {most} bytes ahead of the answer."
-            yield ReceiveHttp(RequestProtocolError(self.stream_id, message, ErrorCode.CLIENT_DISCONNECTED))
-            yield commands.CloseConnection(self.conn)
-            self.state = self.done
-            return
         yield from super().wait(event)
+        self._mind_what_is_ahead()
+
+    def mark_done(self, *, request: bool = False, response: bool = False) -> layer.CommandGenerator[None]:
+        yield from super().mark_done(request=request, response=response)
+        self._mind_what_is_ahead()
+
+    def _mind_what_is_ahead(self) -> None:
+        """Of a client that sends further requests before its answer, read only so much."""
+        tap = tap_of(self.conn)
+        if self.state == self.wait and len(self.buf) > AHEAD:
+            tap.shut("ahead")
+        elif not tap.is_open:
+            tap.open("ahead")
 
 
 def refuse_ambiguous(request: http.Request) -> None:

@@ -8,6 +8,7 @@ somebody must be woken. A keep-alive connection with a thousand requests has one
 from __future__ import annotations
 
 import itertools
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -27,12 +28,13 @@ from mitmproxy.proxy.layers.http import (
 
 from switchman.addons.core.servers.deadlines import not_connected
 from switchman.addons.core.servers.reaching.reach import Proxy
+from switchman.addons.memory.budget import Budget
 from switchman.addons.proxy.attempt import Connect, DeadlineExpired, RouterStops
 from switchman.addons.proxy.client_connection import RoutedServer
 from switchman.addons.proxy.dialing import Upstream, socket_of, stack_for
 from switchman.addons.proxy.interruptions import EARLY
 from switchman.addons.proxy.stream import RoutedStream
-from switchman.addons.proxy.upstream_connection import is_idle, take_over
+from switchman.addons.proxy.upstream_connection import is_idle, let_go, take_over
 
 MAX_WAYS = 4  # through one proxy, for one client connection: of the five that mitmproxy opens, one stays for the next
 
@@ -55,11 +57,20 @@ class RoutedHttpLayer(HttpLayer):
     """HttpLayer whose streams fail over, whose dead connections are forgotten, and which watches deadlines."""
 
     def __init__(
-        self, context: Context, mode: HTTPMode, body_timeout: float, clock: Callable[[], float] = time.monotonic
+        self,
+        context: Context,
+        mode: HTTPMode,
+        body_timeout: float,
+        clock: Callable[[], float] = time.monotonic,
+        budget: Budget | None = None,
     ) -> None:
-        """`body_timeout`: seconds of silence in a request's body. `clock`: seconds, only forward."""
+        """`body_timeout`: seconds of silence in a request's body. `clock`: seconds, only forward. `budget`: that of all
+        connections; None: without a limit.
+        """
         super().__init__(context, mode)
         self.clock = clock
+        self.budget = budget or Budget(sys.maxsize)
+        self.over: list[RoutedStream] = []  # streams that have ended since the last event
         self.body_timeout = body_timeout
         # Clients' stream ids are odd (HTTP/1: counted up by two from 1; HTTP/2: RFC 9113 section 5.1.1).
         self.attempt_ids: Iterator[int] = itertools.count(2, 2)
@@ -78,6 +89,11 @@ class RoutedHttpLayer(HttpLayer):
         self.wanted = min(self.wanted, due)
 
     def _handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
+        yield from self._react(event)
+        while self.over:
+            self.over.pop().let_go()
+
+    def _react(self, event: events.Event) -> layer.CommandGenerator[None]:
         if type(event) is events.DataReceived:
             if event.connection not in self.connections and self._is_forgotten(event.connection):
                 return
@@ -96,6 +112,8 @@ class RoutedHttpLayer(HttpLayer):
         yield from super()._handle_event(event)
         if isinstance(event, events.ConnectionClosed):
             self._forget(event.connection)
+            if event.connection is self.context.client:
+                let_go(self.connections.get(event.connection))
         if self.wanted != inf:
             yield from self._arm()
 
@@ -115,7 +133,7 @@ class RoutedHttpLayer(HttpLayer):
 
     def _drop(self, connection: Connection) -> None:
         for gone in (connection, socket_of(connection)):
-            self.connections.pop(gone, None)
+            let_go(self.connections.pop(gone, None))
             self.used.discard(gone)
             self.opening.pop(gone, None)
 

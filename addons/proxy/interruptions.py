@@ -31,6 +31,7 @@ from switchman.addons.proxy.keepalive import ping_of
 if TYPE_CHECKING:
     from switchman.addons.proxy.stream import RoutedStream
 
+NO_ROOM = "The router holds as many request bodies as it may (MAX_BODY_MEMORY). Try again in a moment."
 EARLY = 0.001  # seconds: a timer may ring so much before its time
 
 
@@ -53,7 +54,10 @@ class Interruptions:
         elif expired == "last":
             yield from self._end_of_all_said()
         elif stream.client_state == stream.state_consume_request_body:
-            yield from stream.refuse(stream.deadlines.message(expired), 408)
+            if stream.hold.waits:
+                yield from stream.refuse(NO_ROOM, 503)
+            else:
+                yield from stream.refuse(stream.deadlines.message(expired), 408)
         else:
             yield from self._cut(stream.deadlines.message(expired), "timeout", "stream")
         stream.watch()

@@ -3,7 +3,7 @@
 The client's side (`client_state`). A client that leaves, or sends what cannot be read, makes both sides errored.
 
     wait_for_request_headers --head--> consume_request_body --its end--> done
-               | its form is refused            | silence, or far over the limit
+               | its form is refused            | silence, or over the limit
                +-----------> errored <----------+
 
 The answer's side (`server_state`). It begins with an attempt; an answer of the addons' own goes to done at once.
@@ -39,6 +39,7 @@ import time
 from typing import TYPE_CHECKING, cast
 
 from mitmproxy import http
+from mitmproxy.net.http.http1 import expected_http_body_size
 from mitmproxy.proxy import events, layer
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import DropStream, HttpStream, SendHttp, _events, _hooks
@@ -48,6 +49,8 @@ from switchman.addons.core.servers.deadlines import Deadlines
 from switchman.addons.core.streams.pipe import Pipe
 from switchman.addons.flow.exchange import Exchange, exchange
 from switchman.addons.flow.refusal import refusal
+from switchman.addons.memory.budget import Hold
+from switchman.addons.memory.taps import tap_of
 from switchman.addons.proxy import attempt as attempts
 from switchman.addons.proxy import held_answer, refusing
 from switchman.addons.proxy.client_connection import RefusedRequest, RoutedServer
@@ -78,6 +81,7 @@ class RoutedStream(HttpStream):
         self.clock = parent.clock
         self.deadlines = Deadlines()
         self.body = RequestBody(context.options.switchman_max_body_bytes)
+        self.hold = Hold(parent.budget, tap_of(context.client))
         self.attempt = RunningAttempt(self, parent)
         self.pings = Pings(stream_id, context.client)
         self.interruptions = Interruptions(self)
@@ -125,6 +129,7 @@ class RoutedStream(HttpStream):
         if not event.end_stream:
             self.deadlines.await_body(self.clock(), self.parent.body_timeout)
             self.watch()
+            self.hold.expect(expected_http_body_size(event.request))
         yield from super().state_wait_for_request_headers(event)
 
     def check_invalid(self, request: bool) -> layer.CommandGenerator[bool]:
@@ -146,6 +151,7 @@ class RoutedStream(HttpStream):
         elif isinstance(event, _events.RequestData):
             self.deadlines.await_body(self.clock(), self.parent.body_timeout)
             self.watch()
+            self.hold.body_arrives(len(event.data))
             if not self.body.feed(event.data):
                 yield from self.refuse(self.body.problem, 413)
         elif isinstance(event, RequestEndOfMessage):
@@ -153,10 +159,8 @@ class RoutedStream(HttpStream):
             self.flow.request.timestamp_end = time.time()
             self.flow.request.data.content = self.body.take_all()
             self.client_state = self.state_done
-            if self.body.is_too_large:
-                self.flow.response = refusal(x, 413, self.body.problem)
-            else:
-                yield _hooks.HttpRequestHook(self.flow)
+            self.hold.body_complete()
+            yield _hooks.HttpRequestHook(self.flow)
             if (yield from self.check_killed(True)):
                 return
             if not self.flow.response and x.attempt is None:  # an addon crashed; the client must not be left waiting
@@ -177,12 +181,15 @@ class RoutedStream(HttpStream):
     def drop(self) -> layer.CommandGenerator[None]:
         self.flow.live = False
         self.client_state = self.server_state = self.state_errored
+        self.parent.over.append(self)
         yield DropStream(self.stream_id)
 
     def check_killed(self, emit_error_hook: bool) -> layer.CommandGenerator[bool]:
         for event in self._paused_event_queue:
             refusing.note_malformed(self.flow, event)
-        return (yield from super().check_killed(emit_error_hook))
+        if killed := (yield from super().check_killed(emit_error_hook)):
+            self.parent.over.append(self)
+        return killed
 
     # --- an attempt goes out, its answer comes in, and goes on
 
@@ -243,6 +250,8 @@ class RoutedStream(HttpStream):
 
     def state_consume_response_body(self, event: events.Event) -> layer.CommandGenerator[None]:
         x = self.x
+        if isinstance(event, ResponseData):
+            self.hold.take(2 * len(event.data))  # as it came, and as it goes on
         if isinstance(event, ResponseEndOfMessage) and x is not None and x.attempt is not None:
             failure = held_answer.whole_failure(x, self.flow.response, self.response_body_buf)
             if failure is not None:
@@ -334,7 +343,18 @@ class RoutedStream(HttpStream):
         self.deadlines.clear()
         if self.flow.response is None or self.flow.response.status_code != 101:
             self.attempt.end()
+            self.parent.over.append(self)
         yield from super().flow_done()
+
+    def let_go(self) -> None:
+        """The request is over: hold nothing of it. The stream itself stays until Python looks for circles."""
+        self.hold.release()
+        self.body.take_all()
+        if self._paused is None and self.child_layer is None:
+            self.held = None
+            self.request_body_buf.clear()
+            self.response_body_buf.clear()
+            self.__dict__.pop("flow", None)
 
     # --- something went wrong
 
@@ -358,3 +378,4 @@ class RoutedStream(HttpStream):
             yield from self.attempt.broke(event.message)
         else:
             yield from super().handle_protocol_error(event)
+            self.parent.over.append(self)

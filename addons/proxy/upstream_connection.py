@@ -32,7 +32,7 @@ from mitmproxy.proxy.layers.http._events import (
     ResponseHeaders,
     ResponseProtocolError,
 )
-from mitmproxy.proxy.layers.http._http1 import Http1Client
+from mitmproxy.proxy.layers.http._http1 import Http1Client, Http1Connection
 
 from switchman.addons.core.request.hopbyhop import end_to_end
 from switchman.addons.core.servers.reaching.proxies import refusal
@@ -225,6 +225,19 @@ def is_idle(handler: layer.Layer) -> bool:
     end = _client(handler)
     ours = getattr(end, "child_layer", None)
     return isinstance(ours, RoutedClient) and ours.stream_id is None
+
+
+def let_go(handler: layer.Layer | None) -> None:
+    """Of a connection that is over, keep neither heads, which may have bodies, nor bytes.
+
+    Its layers know each other, so they stay until Python looks for such circles.
+    """
+    end: Any = handler
+    while end is not None and not isinstance(end, Http1Connection):
+        end = getattr(end, "child_layer", None)
+    if end is not None:
+        end.request = end.response = None
+        end.buf.maybe_extract_at_most(len(end.buf))
 
 
 def _client(handler: layer.Layer) -> Any:

@@ -94,7 +94,8 @@ class Listings:
         listings = {server.name: self.ask(server, credentials.get(server, ())) for server in servers}
         first = [one.fetch for one in listings.values() if one.reached is None and one.fetch is not None]
         if first:
-            await asyncio.wait(first)  # each ends by itself, and is not cancelled with the request that waits for it
+            # Each ends by itself, and is not cancelled with the request that waits for it.
+            await asyncio.wait(first, timeout=self.timeout)
         return listings
 
     def ask(self, server: Server, credentials: Credentials = (), max_age: float | None = None) -> ModelList:
@@ -125,7 +126,7 @@ class Listings:
     async def _refresh(self, listing: ModelList, server: Server, credentials: Credentials) -> None:
         listing.absent = False
         try:
-            async with asyncio.timeout(self.timeout):
+            async with self._reader.turn(), asyncio.timeout(self.timeout):
                 listing.models = await _fetch(self._reader, server, credentials, self.speaks(server))
             listing.reached, listing.problem = True, None
         except (Refused, TooLong) as error:

@@ -26,6 +26,8 @@ from switchman.addons.config.settings import Settings
 from switchman.addons.core.record import Record
 from switchman.addons.core.request.tasktype import TaskRules
 from switchman.addons.core.servers.breaker import Breakers
+from switchman.addons.memory.budget import Budget
+from switchman.addons.memory.heap import return_freed_memory
 from switchman.addons.state.background import Background
 from switchman.addons.state.descriptors import Shortage, raise_limit
 from switchman.addons.state.flights import Flights
@@ -63,6 +65,7 @@ class Runtime:
     live: LiveFigures
     dialects: ServerDialects
     tasks: TaskRules
+    budget: Budget
     shared: Shared
     flights: Flights
     openings: Openings
@@ -90,6 +93,8 @@ class Runtime:
         self.live = LiveFigures(self.breakers)
         self.dialects = ServerDialects()
         self.tasks = load_task_rules()
+        self.budget = Budget(settings.max_body_memory, self._waiting_bytes)
+        return_freed_memory()
         raise_limit()
         loader.add_option("switchman_max_body_bytes", int, settings.max_body_bytes, "Largest request body, in bytes.")
         loader.add_option(
@@ -146,6 +151,10 @@ class Runtime:
         """Hand a finished request to the log, if there is one. Never blocks."""
         if self.writer is not None:
             self.writer.put(record)
+
+    def _waiting_bytes(self) -> int:
+        """Of bodies that the log still has to write."""
+        return self.writer.waiting_bytes if self.writer is not None else 0
 
     def store_problem(self) -> str | None:
         """What is wrong with the log's database, or None."""

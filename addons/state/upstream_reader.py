@@ -15,6 +15,8 @@ from switchman.addons.core.servers.reaching.reach import Reach
 from switchman.addons.core.servers.servers import Server
 from switchman.addons.state import trust
 
+# Questions at a time: of each that waits, httpx's pool looks at all others, and 3,000 at once took 48 s of the loop.
+AT_ONCE = 32
 MAX_CLIENTS = 64  # of as many ways to servers; most rules have one or two
 MAX_BYTES = 8 * 1024 * 1024  # the largest known answer, OpenRouter's list, has under 1 MB
 ANTHROPIC_VERSION = "2023-06-01"
@@ -46,6 +48,11 @@ class UpstreamReader:
         self._timeout = timeout
         self._clients: OrderedDict[Reach, httpx.AsyncClient] = OrderedDict()
         self._opening = asyncio.Lock()
+        self._turns = asyncio.Semaphore(AT_ONCE)
+
+    def turn(self) -> asyncio.Semaphore:
+        """To be held while one server is asked, where many are; a bound on its time begins once it is held."""
+        return self._turns
 
     async def get(
         self, server: Server, path: str, dialect: DialectName | None, credentials: Credentials = ()

@@ -126,6 +126,11 @@ class Writer:
         """Records in the queue."""
         return len(self._queue)
 
+    @property
+    def waiting_bytes(self) -> int:
+        """Of the bodies of these records."""
+        return self._waiting_bytes
+
     def _run(self) -> None:
         while True:
             self._some.wait()

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import pytest
 
-from switchman.addons.testing import Behaviour, FakeUpstream
+from switchman.addons.testing import FakeUpstream
 from switchman.addons.testing.rawclient import RawClient, RawReply, request_bytes
 
 PATHS = {"openai": "/v1/chat/completions", "ollama": "/api/chat", "anthropic": "/v1/messages"}
@@ -188,18 +188,6 @@ def test_what_is_around_chunks_has_a_limit(begin: bytes, proxy: Any) -> None:
         assert client.ended()
     row = proxy.row(path=path)
     assert (row["status"], row["outcome"]) == (400, "refused")
-
-
-def test_what_is_sent_ahead_has_a_limit(start: Any) -> None:
-    """While a request is being answered, no more is kept of what the client sends than the next request may have."""
-    with FakeUpstream(default=Behaviour(never_answer=True)) as silent:
-        proxy = start(env={"DEFAULT_UPSTREAM": silent.url, "MAX_BODY_BYTES": "100000"})
-        with RawClient(proxy.port) as client:
-            client.send(request_bytes("/v1/chat/completions?ahead", GOOD))
-            with pytest.raises(ConnectionError):
-                while True:
-                    client.send(b"x" * 100_000)
-        assert proxy.row(path="/v1/chat/completions?ahead")["outcome"] == "cancelled"
 
 
 def test_a_tunnel_is_refused_with_what_to_do_instead(proxy: Any, upstream: FakeUpstream) -> None:

@@ -12,6 +12,7 @@ from mitmproxy import http
 from switchman.addons.core.dialects import stream_default
 from switchman.addons.core.dialects.rendering import TRANSLATED
 from switchman.addons.core.largejson import count_values, mark_count
+from switchman.addons.core.longtext import decode_utf8
 from switchman.addons.core.paths.advice import not_allowed
 from switchman.addons.core.paths.reading import Reading
 from switchman.addons.core.request import jsonedit
@@ -94,7 +95,7 @@ class Intake:
 
     def _call_large(self, x: Exchange, request: http.Request, reading: Reading) -> tuple[Call | None, Features | None]:
         call = self._call(x, request, reading)
-        if call is None or (mark_count(call.text.encode()) < LARGE_VALUES and len(call.text) <= LARGE_BYTES):
+        if call is None or (len(call.text) <= LARGE_BYTES and mark_count(call.text.encode()) < LARGE_VALUES):
             return call, None  # it was small, and compressed
         features = features_of(call.body, call.dialect, call.endpoint.operation, self.runtime.tasks)
         return replace(call, large=True), features
@@ -142,7 +143,7 @@ class Intake:
             raise BadRequest(f"The request's body has more than {settings.max_body_values} values.", 413)
         decisive = MODEL if endpoint.operation == "other" else DECISIVE
         try:
-            text = content.decode("utf-8")
+            text = decode_utf8(content)
             body, spans = jsonedit.parse(text, decisive)
         except Ambiguous:
             raise

@@ -1,7 +1,8 @@
 """Probing: finds out, in the background, what servers speak whose `dialect` the rules do not tell.
 
-1. At the start and after each reload of the rules, every undeclared server is asked, all in parallel.
-2. One that did not tell, as it was down, is asked again every RETRY seconds.
+1. At the start and after each reload of the rules, every undeclared server is asked, many at a time.
+2. One that did not tell, as it was down, is asked again every RETRY seconds; where there are so many that asking them
+   takes long, less often.
 3. No request waits for this. Until something is found out, a server is spoken to as the client speaks.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 
@@ -17,12 +19,13 @@ from switchman.addons.core.servers import dialectsigns
 from switchman.addons.core.servers.dialectsigns import Dialects
 from switchman.addons.core.servers.servers import Server
 from switchman.addons.state.runtime import Runtime
-from switchman.addons.state.upstream_reader import UNREACHABLE, TooLong, UpstreamReader
+from switchman.addons.state.upstream_reader import AT_ONCE, UNREACHABLE, TooLong, UpstreamReader
 
 logger = logging.getLogger(__name__)
 
 TIMEOUT = 3.0  # seconds for one server, all its questions together
 RETRY = 30.0  # seconds until a server that did not tell is asked again
+RESTS = 9  # times as long as the asking took: with many dead servers it would never end
 
 QUESTIONS = (
     ("/api/version", dialectsigns.of_version),
@@ -51,11 +54,11 @@ class Probing:
         probed: Ruleset | None = None
         try:
             while True:
-                rules = self.runtime.rules.current
+                rules, began = self.runtime.rules.current, time.monotonic()
                 await self._probe(rules, reader, anew=rules is not probed)
-                probed = rules
+                probed, took = rules, time.monotonic() - began
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self.runtime.reloads.after(probed), self.retry)
+                    await asyncio.wait_for(self.runtime.reloads.after(probed), max(self.retry, RESTS * took))
         finally:
             await reader.close()
 
@@ -79,10 +82,16 @@ def undeclared(rules: Ruleset) -> list[Server]:
 async def probe(
     servers: Iterable[Server], reader: UpstreamReader, seconds: float = TIMEOUT
 ) -> dict[Server, Dialects | None]:
-    """What each server speaks, asked in parallel; None for one that did not tell in time."""
-    servers = list(servers)
-    answers = await asyncio.gather(*(_ask(server, reader, seconds) for server in servers))
-    return dict(zip(servers, answers, strict=True))
+    """What each server speaks, asked many at a time; None for one that did not tell in time."""
+    told: dict[Server, Dialects | None] = {}
+    waiting = iter(servers)
+
+    async def ask_on() -> None:
+        for server in waiting:
+            told[server] = await _ask(server, reader, seconds)
+
+    await asyncio.gather(*(ask_on() for _ in range(AT_ONCE)))
+    return told
 
 
 async def _ask(server: Server, reader: UpstreamReader, seconds: float) -> Dialects | None:

@@ -16,7 +16,10 @@ from switchman.addons.core.dialects.errors import decode_failure
 from switchman.addons.core.dialects.neutral.form import Failed, Stamp
 from switchman.addons.core.dialects.rendering import TRANSLATED
 from switchman.addons.core.dialects.translate import StreamFailed, Translation, as_stream
+from switchman.addons.core.largejson import count_values
+from switchman.addons.core.longtext import encode_utf8
 from switchman.addons.core.request import jsonedit
+from switchman.addons.core.request.call import GENERATING
 from switchman.addons.core.streams.naming import name_whole
 from switchman.addons.core.streams.reply import ReplyCollector
 from switchman.addons.core.streams.slotstage import apply_whole
@@ -29,6 +32,7 @@ from switchman.addons.state.runtime import Runtime
 logger = logging.getLogger(__name__)
 
 LARGE = 256 * 1024  # bytes of an answer from which on it is processed off the event loop
+MOST_VALUES = 1_000_000  # in the JSON of a text's answer: each takes some 4 us to read; embeddings may have more
 
 
 class Processing:
@@ -57,7 +61,7 @@ class Processing:
     def _process(self, x: Exchange, attempt: Attempt, flow: http.HTTPFlow) -> None:
         assert flow.response is not None
         try:
-            obj = _read(flow.response, attempt.answer)
+            obj = None if _has_too_many(x, flow.response) else _read(flow.response, attempt.answer)
         except StreamFailed as e:
             logger.warning("%s failed within its answer: %s", attempt.target, e)
             x.failed = e.failed
@@ -66,7 +70,7 @@ class Processing:
         if obj is None:
             assert x.call is not None
             if x.call.endpoint.operation in TRANSLATED:  # others answer with lists, too
-                logger.warning("%s sent a reply that is not a JSON object", attempt.target)
+                logger.warning("%s sent a reply that is no JSON object, or has too many values", attempt.target)
             if attempt.answer is not None:
                 x.failed = Failed("the server sent a reply that cannot be read", status=502)
                 flow.response = refusal(x, 502, f"{attempt.target} sent a reply that cannot be read.")
@@ -83,6 +87,14 @@ class Processing:
             _tell(flow.response, x, obj)
         else:
             _settle_reasons(flow.response, obj, changed)
+
+
+def _has_too_many(x: Exchange, response: http.Response) -> bool:
+    """Whether a text has more values in it than any reply with a text, so that reading it would take many seconds."""
+    assert x.call is not None
+    content = response.raw_content or b""
+    is_text = x.call.endpoint.operation in GENERATING and len(content) > MOST_VALUES
+    return is_text and count_values(content, MOST_VALUES) > MOST_VALUES
 
 
 def _read(response: http.Response, answer: Translation | None) -> dict[str, Any] | None:
@@ -118,7 +130,7 @@ def _translate(response: http.Response, attempt: Attempt, obj: dict[str, Any]) -
 
 def _dump(response: http.Response, obj: dict[str, Any]) -> bytes:
     """The reply `obj` made of `response`, which in a thread may take one short call after the other."""
-    return dumps_large(obj).encode() if len(response.raw_content or b"") > LARGE else dump(obj)
+    return encode_utf8(dumps_large(obj)) if len(response.raw_content or b"") > LARGE else dump(obj)
 
 
 def _settle_reasons(response: http.Response, obj: dict[str, Any], changed: bool) -> None:

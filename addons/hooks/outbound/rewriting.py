@@ -118,7 +118,8 @@ class Rewriting:
             refused=self.refused.by(server.name),
         )
         named = candidate.target if x.auto else x.call.model
-        stamp = Stamp(x.id, x.started_at, named, elapsed=lambda: time.monotonic() - x.started)
+        started = x.started  # not the Exchange, which has the stamp: what refers to itself is let go late
+        stamp = Stamp(x.id, x.started_at, named, elapsed=lambda: time.monotonic() - started)
         if (features := x.features) is not None:
             stamp = replace(stamp, prompt_tokens=lambda: features.input_tokens)
         rendered = render(x.call, candidate, spoken, stamp)

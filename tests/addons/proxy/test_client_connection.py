@@ -10,7 +10,8 @@ from mitmproxy import http
 from mitmproxy.connection import ConnectionState
 from mitmproxy.proxy import events
 
-from switchman.addons.proxy.client_connection import refuse_ambiguous
+from switchman.addons.memory.taps import tap_of
+from switchman.addons.proxy.client_connection import AHEAD, refuse_ambiguous
 
 HEAD = b"POST /v1/chat/completions HTTP/1.1\r\n"
 
@@ -159,14 +160,20 @@ def test_a_client_of_http_1_0_gets_no_chunks(play: Any) -> None:
     assert not play.client.connected
 
 
-def test_requests_that_are_sent_ahead_are_bounded(playbook: Any) -> None:
-    """More than any one request could be, while an answer is awaited."""
-    play = playbook(head=100, body=100)
+def test_requests_that_are_sent_ahead_are_read_on_when_the_answer_is_over(play: Any) -> None:
+    """A few kilobytes are read at once; more stays where it is for as long as the answer is awaited."""
+    tap, follows = (
+        tap_of(play.client),
+        b"POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nContent-Length: 70000\r\n\r\n",
+    )
     play.asks()
-    play.says(b"x" * 201)
-    assert not play.client.connected and play.layer.streams
+    play.says(follows)
+    assert tap.is_open
+    play.says(b" " * AHEAD)
+    assert not tap.is_open and play.client.connected
     play.connects()
-    assert play.addons.seen[-1] == "error"
+    play.answers(b'HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n{"done":true}')
+    assert tap.is_open and len(play.addons.flows) == 2
 
 
 def test_connect_is_refused_with_a_hint(play: Any) -> None:

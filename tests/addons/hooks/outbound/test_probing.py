@@ -16,7 +16,7 @@ from switchman.addons.core.servers.urls import parse
 from switchman.addons.hooks.outbound.probing import Probing, probe
 from switchman.addons.state.reloads import Reloads
 from switchman.addons.state.server_dialects import ServerDialects
-from switchman.addons.state.upstream_reader import UpstreamReader
+from switchman.addons.state.upstream_reader import AT_ONCE, UpstreamReader
 from switchman.addons.testing import Behaviour, FakeUpstream
 from switchman.addons.testing.broken import refused
 
@@ -119,3 +119,32 @@ def test_servers_of_other_rules_are_asked_at_once(tmp_path: Path, monkeypatch: p
             reloads.stop()
 
         asyncio.run(run())
+
+
+def test_thousands_of_servers_are_asked_a_few_at_a_time() -> None:
+    """Else each that waits for its turn would be looked at again and again; the loop gets its turns meanwhile."""
+    servers = [server(f"http://127.0.0.1:9/{number}", f"s{number}") for number in range(1000)]
+    now, most, turns = 0, 0, 0
+
+    class Reader:
+        async def get(self, *_: object) -> tuple[int, bytes]:
+            nonlocal now, most
+            now, most = now + 1, max(most, now + 1)
+            await asyncio.sleep(0)
+            now -= 1
+            return 404, b""
+
+    async def tick() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async def run() -> Mapping[Server, Any]:
+        ticker = asyncio.create_task(tick())
+        told = await probe(servers, Reader())  # type: ignore[arg-type]
+        ticker.cancel()
+        return told
+
+    assert set(asyncio.run(run())) == set(servers)
+    assert most == AT_ONCE and turns > len(servers) // AT_ONCE

@@ -1,0 +1,19 @@
+"""Throttling: has each client's connection read only as far as its tap lets it."""
+
+from __future__ import annotations
+
+from mitmproxy import ctx
+from mitmproxy.connection import Client
+
+from switchman.addons.memory.taps import TappedReader, tap_of
+
+
+class Throttling:
+    """Puts a TappedReader in the place of the reader of each new connection. The layers turn its tap."""
+
+    def client_connected(self, client: Client) -> None:
+        """Called before anything is read of it."""
+        server = ctx.master.addons.get("proxyserver")
+        handler = server.connections.get(client.id)
+        if handler is not None and (transport := handler.transports.get(client)) is not None:
+            transport.reader = TappedReader(transport.reader, tap_of(client))
