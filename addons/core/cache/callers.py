@@ -9,8 +9,6 @@ chooses names of headers and parameters that nobody here knows. So no list says 
 1. Every header field counts, but for those of NEUTRAL. Names are compared without regard to case; the order of fields
    does not count, but of fields of one name it does, as a server may believe the first or the last. A field without a
    value is not the same as none, and two fields are not the same as one with a comma in it.
-   Of Host the name counts, by which a router may be that of several tenants, and not the port: its workers, and routers
-   behind one balancer, answer as one.
 2. All of the query counts. The order of parameters does not, but of those of one name it does; how they are escaped
    counts, as that costs a caller no more than an answer that is asked for again.
 3. Whom the body names as its user counts: one application asks for many people.
@@ -23,7 +21,6 @@ is asked counts still: a gateway's own header (x-portkey-config) must not decide
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import unquote_plus
@@ -35,6 +32,7 @@ from switchman.addons.core.request.hopbyhop import OF_ONE_CONNECTION, Fields
 NEUTRAL: Final[Mapping[str, str]] = {
     name: why
     for why, names in {
+        "It names the router, and no server sees it. X-Forwarded-Host, of a proxy with tenants, counts.": "host",
         "The answer is kept in a form of its own, and given in the one that the body asks for.": "accept",
         "The router asks the server for what is not compressed.": "accept-encoding",
         "It names the client's program, and not who runs it; OpenAI's, Ollama's and Anthropic's share answers.": (
@@ -67,7 +65,6 @@ NEUTRAL_PREFIXES: Final[Mapping[str, str]] = {
 }
 # The Messages API has one version: with it an answer is the same as OpenAI's clients get. Any other value counts.
 NEUTRAL_FIELDS: Final = frozenset({("anthropic-version", "2023-06-01")})
-_PORT: Final = re.compile(r":\d*\Z")
 
 # Where what stands before the router says who asks. These count, as all others do; but they do not where answers are
 # shared. A name that is not here keeps answers apart there, too.
@@ -121,8 +118,6 @@ def _headers(fields: Fields) -> list[tuple[str, str]]:
         if name in OF_ONE_CONNECTION and name != b"proxy-authorization":
             continue
         text = name.decode("latin-1")
-        if text == "host":
-            value = _PORT.sub("", value.lower())
         if not is_neutral(text) and (text, value) not in NEUTRAL_FIELDS:
             found.append((text, value))
     return _by_name(found)

@@ -57,6 +57,13 @@ def source(server: Server, first: Server) -> Source:
     return "own" if any(is_secret_name(name) for name in server.headers) else "none"
 
 
+def is_keyed_by_header(server: Server) -> bool:
+    """Whether the rules put a key into a header where clients have theirs. No other key goes beside it, as the server
+    might believe that one; unless the client's are to go there in any case (`forward_auth: true`).
+    """
+    return server.forward_auth is not True and any(name.lower() in CREDENTIALS for name in server.headers)
+
+
 def is_on_own_network(host: str) -> bool:
     """Whether a host (lower case, without brackets) is on the local machine or network, judged by its name alone."""
     try:

@@ -29,6 +29,7 @@ from switchman.addons.core.request.hopbyhop import Fields, end_to_end
 from switchman.addons.core.routes.plan import Candidate, TraceLine
 from switchman.addons.core.rules.ruleset import Server
 from switchman.addons.core.servers import credentials
+from switchman.addons.core.servers.callerkeys import credential_of
 from switchman.addons.core.servers.reaching.addressing import address, is_azure
 from switchman.addons.core.servers.reaching.redirects import REDIRECTS, Hop
 from switchman.addons.core.servers.retry import retriable_statuses
@@ -36,6 +37,7 @@ from switchman.addons.core.servers.servers import is_anthropics, is_googles
 from switchman.addons.core.servers.thinking import resolve
 from switchman.addons.flow.exchange import Attempt, Exchange, exchange
 from switchman.addons.flow.refusal import refusal
+from switchman.addons.hooks import seen
 from switchman.addons.state.background import Run, at_once, in_place
 from switchman.addons.state.runtime import Runtime
 
@@ -50,7 +52,7 @@ class Rewriting:
 
     Writes: attempts, next_candidate, untranslatable, routed, trace, attempt.number, attempt.candidate, attempt.target,
     attempt.url, attempt.started_at, attempt.started, attempt.probe, attempt.rendered, attempt.held_statuses,
-    attempt.retry_statuses, attempt.withheld.
+    attempt.retry_statuses, attempt.withheld, attempt.credential.
     """
 
     def __init__(self, runtime: Runtime) -> None:
@@ -131,6 +133,7 @@ class Rewriting:
         called = candidate.target_for(x.call.model if x.call else "")
         probe = self.runtime.breakers.claim(called, time.monotonic())
         path, given, withheld = self._may_see(x, candidate, self._path(x, candidate, rendered))
+        forwarded = credentials.source(server, x.plan.first_choice) == "client"
         model, version = (candidate.model or x.call.model, x.call.api_version) if x.call else ("", "")
         target = address(server, path, model, version)
         request.data.scheme = server.url.scheme.encode()
@@ -159,6 +162,7 @@ class Rewriting:
                 | (REDIRECTS if rendered is not None else frozenset())
                 | (UNAUTHORIZED if withheld else frozenset()),
                 withheld=withheld,
+                credential=credential_of(server, seen.headers(x), x.sent.path, forwarded=forwarded),
             )
         )
 
@@ -282,6 +286,8 @@ def _key(given: Fields, server: Server, rendered: Rendered | None) -> str | None
     """The key that replaces the client's credentials; None leaves them as they are."""
     if server.api_key is not None:
         return server.api_key.get_secret_value()
+    if credentials.is_keyed_by_header(server):
+        return ""  # those of the client only go: `headers` bring the other
     if rendered is None:
         return None
     fields = {name.lower().decode("latin-1"): value.decode("latin-1") for name, value in given}
