@@ -44,6 +44,10 @@ from switchman.addons.state.runtime import Runtime
 CREDENTIALS = tuple(name.encode() for name in credentials.CREDENTIALS)
 # Headers that mean something to one dialect only, and go no further than to its servers.
 ANTHROPIC_ONLY = (b"anthropic-version", b"anthropic-beta", b"anthropic-dangerous-direct-browser-access")
+# Fields by which a server behind some reverse proxies is told another path or method than the request line has.
+OTHER_REQUESTS = frozenset(
+    {b"x-original-url", b"x-rewrite-url", b"x-http-method-override", b"x-http-method", b"x-method-override"}
+)
 ANTHROPIC_VERSION = "2023-06-01"  # the only version of the Messages API there is
 
 
@@ -174,10 +178,12 @@ class Rewriting:
             if reading is not None and reading.kind == "model" and candidate.model:
                 return f"/v1/models/{quote(candidate.model, safe='/:@')}"  # under the name that the server knows
             # Without what base URLs have before it; but a prefix that is not known may mean something to the server.
-            known = reading is not None and reading.kind in ("management", "model") and not reading.prefix
+            known = reading is not None and reading.kind in ("management", "model")
+            known = known and not (reading.prefix and credentials.passes_through(candidate.server))
             return reading.path + query if known and reading is not None else x.sent.path
         # A prefix may mean something to DEFAULT_UPSTREAM, where a request goes that nobody else is meant for.
         passed = x.plan.layer == "default" and candidate.server is self.runtime.rules.current.default
+        passed = passed and credentials.passes_through(candidate.server)  # with a key of ours, no path but known ones
         if x.call is not None and x.call.prefix and passed and rendered.answer is None:
             return x.call.prefix + rendered.path
         return rendered.path
@@ -192,6 +198,8 @@ class Rewriting:
         given = end_to_end(x.sent.fields, handshake=x.call is None)
         if self.runtime.settings.jwt_secret is not None:
             given = tuple(_without_own(given, self.runtime.is_own_token))
+        if credentials.has_own_key(server):
+            given = tuple(field for field in given if field[0].lower() not in OTHER_REQUESTS)
         whose = credentials.source(server, first)
         if whose == "client":
             return path, given, False

@@ -16,7 +16,7 @@ from switchman.addons.flow.refusal import unknown_model
 from switchman.addons.hooks import seen
 from switchman.addons.hooks.resting import Resting
 from switchman.addons.hooks.routing.chain import Chain
-from switchman.addons.hooks.routing.unserved import unknown_path, without_model
+from switchman.addons.hooks.routing.unserved import passed_on, unknown_path, without_model
 from switchman.addons.state.runtime import Runtime
 
 STICK_PATIENCE = 0.02  # seconds
@@ -86,6 +86,12 @@ class Routing:
             x.plan = plan
         x.trace.extend(x.plan.trace)
         flow.response = without_model(x, x.plan, rules)
+        if flow.response is None:
+            passed = passed_on(flow, x, x.plan)
+            if isinstance(passed, Plan):
+                x.plan = passed
+            else:
+                flow.response = passed
 
     async def _plan(self, x: Exchange, rules: Ruleset, is_open: Callable[[Candidate], bool]) -> Plan:
         if x.auto or seen.is_auto(x, rules):
