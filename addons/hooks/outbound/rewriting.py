@@ -178,9 +178,11 @@ class Rewriting:
             if reading is not None and reading.kind == "model" and candidate.model:
                 return f"/v1/models/{quote(candidate.model, safe='/:@')}"  # under the name that the server knows
             # Without what base URLs have before it; but a prefix that is not known may mean something to the server.
-            known = reading is not None and reading.kind in ("management", "model")
-            known = known and not (reading.prefix and credentials.passes_through(candidate.server))
-            return reading.path + query if known and reading is not None else x.sent.path
+            if reading is None or reading.kind not in ("management", "model"):
+                return x.sent.path
+            if reading.prefix and credentials.passes_through(candidate.server):
+                return x.sent.path
+            return reading.path + query
         # A prefix may mean something to DEFAULT_UPSTREAM, where a request goes that nobody else is meant for.
         passed = x.plan.layer == "default" and candidate.server is self.runtime.rules.current.default
         passed = passed and credentials.passes_through(candidate.server)  # with a key of ours, no path but known ones

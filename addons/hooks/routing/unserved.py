@@ -1,4 +1,7 @@
-"""Unserved: requests that nothing behind the router is meant for, and what their clients are told."""
+"""Unserved: requests that nothing behind the router is meant for, and what their clients are told.
+
+Writes: trace.
+"""
 
 from __future__ import annotations
 
