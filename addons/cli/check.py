@@ -16,7 +16,7 @@ from switchman.addons.core.routes.targets import in_words
 from switchman.addons.core.rules.problems import RulesError
 from switchman.addons.core.rules.ruleset import Ruleset
 from switchman.addons.core.rules.rulesfile import json_schema
-from switchman.addons.core.servers.credentials import is_on_own_network, source
+from switchman.addons.core.servers.credentials import is_on_own_network, passes_through, source
 from switchman.addons.core.servers.dialectsigns import Dialects
 from switchman.addons.core.servers.servers import Server
 
@@ -76,7 +76,7 @@ def _credentials(server: Server) -> str:
     """Whose credentials a server gets, as far as that is the same in every plan."""
     match source(server, server), server.forward_auth:
         case "own", _:
-            return "with a key of its own"
+            return f"with a key of its own{', also for what is passed through' if passes_through(server) else ''}"
         case "none", _:
             return "without credentials (forward_auth: false)"
         case _, True:
@@ -116,6 +116,8 @@ def _print_summary(rules: Ruleset, found: dict[Server, Dialects | None]) -> None
         print(f"  {route.name} (priority {route.priority}): {route.match} -> {target}{model}{more}{held}")
     listed = "" if rules.default_set else "whatever lists the model, or "
     print(f"  everything else: {listed}{rules.default.url}")
+    if rules.default_set and not passes_through(rules.default):
+        print(f"  what is no operation of a model: refused, as {rules.default.name} does not say pass_through: true")
     if rules.auto_default or rules.fallbacks:
         auto = (*rules.auto_default, *rules.fallbacks)
         held = _withheld(auto, rules.auto_default[0].server if rules.auto_default else rules.default)

@@ -57,6 +57,7 @@ class Attempt:
     held_statuses: frozenset[int] = frozenset()  # statuses that are worth another attempt
     retry_statuses: frozenset[int] = frozenset()  # those for which another server is asked; none if there is no other
     withheld: bool = False  # the client's credentials are not for this server, and it has none of its own
+    credential: str | None = None  # of the caller's own, as callerkeys.credential_of() has it
 
     # Streaming; of a whole answer: Processing, by Streaming's text_stages
     thoughts: ThinkStage | None = None  # what takes thoughts out of its text; None: nothing does

@@ -9,7 +9,7 @@ import hashlib
 import time
 from collections.abc import Mapping
 
-from switchman.addons.core.cache.fingerprint import caller_digest
+from switchman.addons.core.cache.callers import caller_digest, people_in
 from switchman.addons.core.decision.decide import RoutingQuery
 from switchman.addons.core.dialects.codecs import FORMATS
 from switchman.addons.core.request.features import Features, features_of
@@ -19,8 +19,6 @@ from switchman.addons.core.routes.subject import LocalTime
 from switchman.addons.core.rules.ruleset import Ruleset
 from switchman.addons.core.servers.credentials import secrets_of
 from switchman.addons.flow.exchange import Exchange
-
-ACCOUNT = ("openai-organization", "openai-project", "openai-beta", "anthropic-beta", "cookie")
 
 
 def is_auto(x: Exchange, rules: Ruleset) -> bool:
@@ -57,15 +55,11 @@ def credentials(x: Exchange) -> str:
     return secrets_of(headers(x), x.sent.path if x.sent else "")
 
 
-def account(x: Exchange) -> str:
-    """The headers, beside credentials, by which answers differ: accounts, sessions, beta features."""
-    fields = headers(x)
-    return "\0".join(f"{name}={fields[name]}" for name in ACCOUNT if name in fields)
-
-
-def caller(x: Exchange) -> str:
-    """A digest that names the caller."""
-    return caller_digest(credentials(x), x.client)
+def caller(x: Exchange, *, shared: bool = False) -> str:
+    """A digest that names the caller, as core/cache/callers.py has it. `shared`: among all who ask in the same way."""
+    fields, path = (x.sent.fields, x.sent.path) if x.sent else ((), "")
+    people = people_in(x.call.body) if x.call else ()
+    return caller_digest(fields, path.partition("?")[2], x.client, people, shared=shared)
 
 
 def token(x: Exchange) -> str:

@@ -26,6 +26,7 @@ from switchman.addons.config.settings import Settings
 from switchman.addons.core.record import Record
 from switchman.addons.core.request.tasktype import TaskRules
 from switchman.addons.core.servers.breaker import Breakers
+from switchman.addons.core.servers.callerkeys import CallerKeys
 from switchman.addons.memory.budget import Budget
 from switchman.addons.memory.heap import return_freed_memory
 from switchman.addons.state.background import Background
@@ -77,6 +78,7 @@ class Runtime:
     def __init__(self) -> None:
         self.shortage = Shortage()
         self.background = Background()
+        self.caller_keys = CallerKeys()
         self.underway: dict[int, http.HTTPFlow] = {}  # by the Exchange's id(): requests that have no record yet
         self.listings = Listings(speaks=lambda server: self.dialects.own(server))
         self.lists = RoutingLists(self.listings)

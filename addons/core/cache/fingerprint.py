@@ -7,7 +7,7 @@
    order of JSON members, blanks, or the way a text is written (a string, or one text part).
 2. Every member counts, except those that cannot change the answer's words (NEUTRAL) and the way it is sent (stream or
    whole). A member that the internal form has no name for counts too, together with its format.
-3. The caller and the policy (rules, targets, settings) are part of both.
+3. The caller (callers.py) and the policy (rules, targets, settings) are part of both.
 4. Messages that are more than a role and text (tools, pictures, undefined members) count as they are written, in their
    own dialect only: a decoder may skip what it does not know, a key may not.
 """
@@ -58,8 +58,8 @@ class Fingerprint:
 def fingerprint_of(call: Call, policy: str, caller: str) -> Fingerprint | None:
     """The fingerprint of a request; None for one that must not be cached, or cannot be read.
 
-    `policy` identifies the rules and settings in force, and the model where the client named one. `caller` identifies
-    the caller; "" shares the answer among all.
+    `policy` identifies the rules and settings in force, and the model where the client named one. `caller` is a
+    digest of callers.py.
     """
     format = FORMATS.get((call.dialect, call.endpoint.operation))
     if format is None or call.repeats or any(call.body.get(name) for name in UNFIT):
@@ -73,7 +73,7 @@ def fingerprint_of(call: Call, policy: str, caller: str) -> Fingerprint | None:
             around, asked = canonical(_without_ask(request), call.body), _text_of(request.messages[-1])
     except (Malformed, RecursionError):
         return None
-    scope = _digest(f"2\0{policy}\0{caller}\0{around}")  # 2: of this form of key
+    scope = _digest(f"3\0{policy}\0{caller}\0{around}")  # 3: of this form of key
     ask = request.messages[-1].text() if request.messages else ""
     return Fingerprint(_digest(f"{scope}\0{asked}"), scope, format, ask)
 
@@ -81,11 +81,6 @@ def fingerprint_of(call: Call, policy: str, caller: str) -> Fingerprint | None:
 def policy_digest(*parts: object) -> str:
     """A digest of everything that decides where a request goes and how its answer is processed."""
     return _digest("\0".join(str(part) for part in parts))
-
-
-def caller_digest(credentials: str, address: str) -> str:
-    """A digest that identifies the caller without storing credentials: of these, or of the address without any."""
-    return _digest(f"token\0{credentials}" if credentials else f"address\0{address}")
 
 
 def canonical(request: Request, body: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ The first line of this list that fits decides:
  6. No connection, no answer in time, a broken one: the server failed.
  7. A redirect: it is followed, or the server failed. An error status: the server lacks a feature, or wants credentials
     that it was not given, or failed (what `retry_on` names counts), or refused a request that is the client's own
-    fault.
+    fault. That the caller's own key is bad, or used up, is no failure of the server, though another one is asked.
  8. A good status with an error for an answer: the server failed, or refused, by the status that the error stands for.
     With nothing that can be read as the answer: the server failed.
  9. A stream of text that ended before its reply did: the server failed.
@@ -32,6 +32,7 @@ from switchman.addons.core.dialects.passing.thoughts import speaks_of_thoughts
 from switchman.addons.core.dialects.rendering import Rendered
 from switchman.addons.core.record import Outcome
 from switchman.addons.core.request.call import GENERATING, Call
+from switchman.addons.core.servers.callerkeys import blames_caller
 from switchman.addons.core.servers.reaching.redirects import REDIRECTS, Hop, hop
 from switchman.addons.core.servers.retry import FailureKind, retriable_statuses
 from switchman.addons.core.servers.servers import Server
@@ -97,7 +98,7 @@ class Verdict:
     """How an attempt ended, and what follows.
 
     `health`: what it says of the server; None for nothing. `error`: for a person. `feature`: what the server turned
-    out to lack. `hop`: where it sends the request on to.
+    out to lack. `hop`: where it sends the request on to. `key`: the status by which it refused the caller's own key.
     """
 
     kind: Kind
@@ -105,6 +106,7 @@ class Verdict:
     error: str | None = None
     feature: Feature | None = None
     hop: Hop | None = None
+    key: int | None = None
 
     @property
     def is_answer(self) -> bool:
@@ -162,6 +164,7 @@ class Ending:
     location: str | None = None  # where an answer sends the request
     hops: int = 0  # how often this request has been sent on by then
     withheld: bool = False  # the client's credentials were not for this server, which has none of its own
+    credential: str | None = None  # the caller's own that it was asked with: callerkeys.credential_of()
     call: Call | None = None
     rendered: Rendered | None = None
 
@@ -200,7 +203,7 @@ def _by_events(end: Ending) -> Verdict | None:
         if end.how in ("error", "status"):
             return None
         error = f"the server reported an error during its answer: {reply.error}"
-        return Verdict("stream", _health(end, decode_failure(reply.failure or {}).status), error)
+        return _blaming("stream", end, decode_failure(reply.failure or {}).status, error)
     if not reply.ended:
         return None
     if not _is_void(end, reply):
@@ -245,7 +248,7 @@ def _complete(end: Ending) -> Verdict:
         if _is_void(end, reply):
             return Verdict("stream", "failed", VOID)
     elif reply.failure is not None:
-        return Verdict("beside", _health(end, decode_failure(reply.failure).status), None)
+        return _blaming("beside", end, decode_failure(reply.failure).status, None)
     return Verdict("ok", "answered")  # 10
 
 
@@ -263,7 +266,9 @@ def _by_status(end: Ending, status: int | None) -> Verdict:
         return Verdict("lacks", None, LACKS[feature], feature=feature)
     if end.withheld and status in UNAUTHORIZED:
         return Verdict("withheld", "answered", f"{end.message}; it was not given the client's credentials")
-    if status in retriable_statuses(end.server) or (end.how == "status" and end.body is None):
+    if status is not None and status in retriable_statuses(end.server):
+        return _blaming("status", end, status, end.message)
+    if end.how == "status" and end.body is None:
         return Verdict("status", "failed", end.message)
     return Verdict("refused", "answered", end.message)
 
@@ -271,11 +276,16 @@ def _by_status(end: Ending, status: int | None) -> Verdict:
 def _by_error(end: Ending) -> Verdict:
     status = end.failed.status if end.failed is not None else 500
     error = end.message if end.message is not None else end.failed.message if end.failed is not None else None
-    return Verdict("error", _health(end, status), error)
+    return _blaming("error", end, status, error)
 
 
-def _health(end: Ending, status: int) -> Literal["answered", "failed"]:
-    return "failed" if status in retriable_statuses(end.server) else "answered"
+def _blaming(kind: Kind, end: Ending, status: int, error: str | None) -> Verdict:
+    """The verdict on an error of this status: the fault is the request's, the caller's own key's, or the server's."""
+    if status not in retriable_statuses(end.server):
+        return Verdict(kind, "answered", error)
+    if blames_caller(status, end.credential):
+        return Verdict(kind, None, error, key=status)
+    return Verdict(kind, "failed", error)
 
 
 # Features that servers may lack

@@ -27,6 +27,18 @@ def not_found(method: str, path: str, root: str) -> str:
     )
 
 
+def not_passed(method: str, path: str, server: str, *, has_key: bool) -> str:
+    """The message of the 403 for what a server is not to get. `has_key`: it has one of its own in the rules."""
+    short = path if len(path) <= _SHOWN else path[:_SHOWN] + "..."
+    shown = short if short.isprintable() else repr(short)
+    if not has_key:
+        return f"{method} {shown} is no operation of a model, and nothing else goes to {server} (pass_through: false)."
+    return (
+        f"{method} {shown} is no operation of a model, and the key that the rules have for {server} goes with nothing "
+        f"else. Set `pass_through: true` for {server} to pass all requests on to it, with that key."
+    )
+
+
 def not_allowed(method: str, path: str) -> str:
     """The message of the 405 for an operation that is asked for by another method."""
     return f"{path} is asked for with POST, not {method}."

@@ -3,7 +3,8 @@
     read(method, path) -> Reading
 
 1. A path that has another meaning for one reader than for the next is "malformed": dot segments, backslashes, control
-   characters, escaped or not; and an operation's path in another spelling (`/v1/%63hat/completions`, `;x`, capitals).
+   characters, escaped or not, in wide letters (U+FF0E) or in more bytes than UTF-8 takes for them; and an operation's
+   path in another spelling (`/v1/%63hat/completions`, `;x`, capitals, wide letters).
 2. Empty segments and a slash at the end are dropped, then the noise of base URLs (`tables.is_noise`): what is left is
    looked up. So is what follows an operation, whose URL somebody took for the base URL.
    `/openai/deployments/NAME/...` is Azure's, and names the model.
@@ -14,10 +15,11 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
-from urllib.parse import unquote
+from urllib.parse import unquote, unquote_to_bytes
 
 from switchman.addons.core.paths.tables import (
     ANTHROPIC,
@@ -35,6 +37,10 @@ from switchman.addons.core.request.call import DialectName, Endpoint, Operation
 Kind = Literal[Question, "operation", "show", "management", "other", "malformed"]
 
 _UNSAFE: Final = re.compile(r"[\x00-\x1f\x7f\\]")
+# RFC 3629 section 3: bytes that are in no UTF-8, by which lenient readers are told of dots and slashes (C0 AE is one);
+# and %u002e, as IIS has it.
+_NO_UTF8: Final = re.compile(rb"[\xc0\xc1\xf5-\xff]|\xe0[\x80-\x9f]|\xf0[\x80-\x8f]|%[uU][0-9A-Fa-f]{4}")
+_ROUNDS: Final = 3  # of unescaping: as often as any reader behind us may do it
 _TABLES: Final[tuple[tuple[DialectName, dict[str, Operation]], ...]] = (
     ("openai", OPENAI), ("anthropic", ANTHROPIC), ("ollama", OLLAMA), ("openai", BY_MODEL),
 )  # fmt: skip
@@ -89,23 +95,39 @@ def read(method: str, path: str) -> Reading:
 
 def _problem(path: str) -> str:
     """Why no path like this is read, or passed on: a server's base path might be left by it. "" if it is one."""
-    decoded = path
-    for _ in range(3):  # as often as any reader behind us may do it
+    raw = path.encode("utf-8", "surrogateescape" if _is_of_bytes(path) else "surrogatepass")
+    for _ in range(_ROUNDS + 1):
+        if _NO_UTF8.search(raw):
+            return "The path has bytes in it that are no UTF-8."
+        decoded = _plain(raw.decode("utf-8", "replace"))
         if _UNSAFE.search(decoded):
             return "The path has a backslash or a control character in it."
         if any(segment.partition(";")[0] in (".", "..") for segment in decoded.split("/")):
             return "The path has a segment . or .. in it."
-        if "%" not in decoded:
+        if b"%" not in raw:
             break
-        decoded = unquote(decoded)
+        raw = unquote_to_bytes(raw)
     return ""
+
+
+def _is_of_bytes(path: str) -> bool:
+    """Whether each half of a surrogate pair in it stands for a byte, as mitmproxy reads what is no UTF-8."""
+    return path.isascii() or not any("\ud800" <= char < "\udc80" or "\udcff" < char <= "\udfff" for char in path)
+
+
+def _plain(text: str) -> str:
+    """Wide and other compatible letters as the plain ones that some readers take them for."""
+    return text if text.isascii() else unicodedata.normalize("NFKC", text)
 
 
 def _folded(path: str) -> str:
     """The path as a lenient reader might take it."""
-    decoded = unquote(unquote(path)) if "%" in path else path
-    segments = re.split(r"[?#]", decoded.lower(), maxsplit=1)[0].split("/")
-    return "/".join(segment.partition(";")[0].strip() for segment in segments)
+    decoded = path
+    for _ in range(_ROUNDS):
+        if "%" in decoded:
+            decoded = unquote(decoded)
+    segments = re.split(r"[?#]", _plain(decoded).lower(), maxsplit=1)[0].split("/")
+    return "/".join(segment.partition(";")[0].strip().rstrip(". ") for segment in segments)
 
 
 def _known(method: str, path: str) -> Reading | None:

@@ -74,6 +74,7 @@ class Compiler:
             preset=written.preset or "",
             thinking_opens=written.thinking_opens,
             forward_auth=written.forward_auth,
+            pass_through=written.pass_through,
             quirks=quirks_of(preset, written.quirks),
             keepalive=keepalive_of(keepalive, written.keepalive),
             path=written.path or (preset.path if preset else path_style(url)),

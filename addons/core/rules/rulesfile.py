@@ -138,6 +138,11 @@ class ServerFile(Written):
         description="the client's own credentials go to it: always, never, or (not said) where it is the first choice, "
         "of the first choice's origin, or on your own network together with it; api_key takes their place",
     )
+    pass_through: bool | None = Field(
+        default=None,
+        description="what is no operation of a model (/v1/files, /admin, ...) goes to it, with its own key too; "
+        "not said: only where the file has no key for it, in api_key or headers",
+    )
     proxy: Text | None = Field(
         default=None,
         description="http://user:password@host:port, or env:NAME; none: go there directly; "

@@ -82,6 +82,10 @@ class Breakers:
                 breaker.probe_since = now
                 return True
 
+    def knows(self, target: str) -> bool:
+        """Whether anything was reported of the target that is still kept."""
+        return target in self._breakers
+
     def release(self, target: str) -> None:
         """End a probe without a verdict (its client left, or the fault was the client's): another may probe."""
         if breaker := self._breakers.get(target):

@@ -6,6 +6,8 @@ The first of these decides:
 3. It has the origin of the first choice (scheme, host and port): it gets them.
 4. Both are on the user's own network: it gets them.
 No other server does: a fallback may have another owner. `source` says whose credentials are sent in the end.
+
+A server's own key goes with operations only, and with all else where `pass_through: true` says so.
 """
 
 from __future__ import annotations
@@ -55,6 +57,23 @@ def source(server: Server, first: Server) -> Source:
     if forwards(server, first):
         return "client"
     return "own" if any(is_secret_name(name) for name in server.headers) else "none"
+
+
+def has_own_key(server: Server) -> bool:
+    """Whether the rules have a credential for a server, in `api_key` or in any of its headers."""
+    return server.api_key is not None or any(is_secret_name(name) for name in server.headers)
+
+
+def passes_through(server: Server) -> bool:
+    """Whether a server gets what is no operation (core/paths/passing.py): where there is no key of ours to lose."""
+    return not has_own_key(server) if server.pass_through is None else server.pass_through
+
+
+def is_keyed_by_header(server: Server) -> bool:
+    """Whether the rules put a key into a header where clients have theirs. No other key goes beside it, as the server
+    might believe that one; unless the client's are to go there in any case (`forward_auth: true`).
+    """
+    return server.forward_auth is not True and any(name.lower() in CREDENTIALS for name in server.headers)
 
 
 def is_on_own_network(host: str) -> bool:

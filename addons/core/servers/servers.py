@@ -89,6 +89,7 @@ class Server:
     preset: str = ""  # the well-known server that it is, or stands for
     thinking_opens: bool | None = None  # a reply begins within its thinking block; None: as opening.py finds
     forward_auth: bool | None = None  # the client's own credentials go to it; None: as credentials.py says
+    pass_through: bool | None = None  # what is no operation goes to it; None: where it has no key of its own
     also: tuple[DialectName, ...] = ()  # dialects that it speaks besides `dialect`
     quirks: Quirks = Quirks()
     keepalive: KeepAlive = KeepAlive()

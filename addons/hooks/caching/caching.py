@@ -115,7 +115,7 @@ class Caching:
         messages = x.call.body.get("messages")
         long = isinstance(messages, list) and len(messages) > MAX_MESSAGES
         if len(x.call.text) <= MAX_REQUEST and not long:
-            fingerprint = fingerprint_of(x.call, policy, "" if shared else seen.caller(x))
+            fingerprint = fingerprint_of(x.call, policy, seen.caller(x, shared=shared))
         if fingerprint is None:
             x.trace.append(TraceLine(LAYER, "skip", "Such a request is never cached."))
             return CacheUse("bypass")
@@ -134,7 +134,7 @@ class Caching:
         if self._of is None or self._of[0] is not rules:
             self._of = (rules, _settled(rules), Circumstances(rules))
         _, settled, circumstances = self._of
-        return f"{settled}/{circumstances.of(seen.routing_query(x, x.features, outside=True))}/{seen.account(x)}"
+        return f"{settled}/{circumstances.of(seen.routing_query(x, x.features, outside=True))}"
 
     async def _look(self, key: str) -> CachedAnswer | None:
         try:

@@ -13,7 +13,6 @@ A request that names a model goes where a chat with it would go, to the candidat
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -38,6 +37,7 @@ from switchman.addons.core.unicode import dump, read_json
 from switchman.addons.flow.exchange import Exchange, exchange, reading_of
 from switchman.addons.flow.refusal import own_answer, refusal, unknown_model
 from switchman.addons.hooks import seen
+from switchman.addons.hooks.resting import Resting
 from switchman.addons.state.runtime import Runtime
 from switchman.addons.state.upstream_reader import UNREACHABLE, TooLong, UpstreamReader
 
@@ -206,12 +206,8 @@ class Facade:
         return await self._planned(x, seen.routing_query(x, features), rules)
 
     async def _planned(self, x: Exchange, query: RoutingQuery, rules: Ruleset) -> Plan:
-        breakers, live, now = self.runtime.breakers, self.runtime.live, time.monotonic()
-
-        def is_open(candidate: Candidate) -> bool:
-            return breakers.is_open(candidate.target_for(query.model), now)
-
-        return await self.runtime.lists.plan(rules, lambda known: decide(query, rules, is_open, live, known))
+        resting, live = Resting(self.runtime, x, query.model), self.runtime.live
+        return await self.runtime.lists.plan(rules, lambda known: decide(query, rules, resting, live, known))
 
     def _keep(self, x: Exchange, plan: Plan, dialect: DialectName) -> bool:
         """Narrow the plan down to the candidates that can answer. False if there are none."""

@@ -115,7 +115,7 @@ class Intake:
             raise BadRequest(reading.problem)
         if reading.endpoint is not None and method == "POST":
             return with_model(self._read_any(reading.endpoint, query, x, request), reading)
-        if reading.kind == "operation" and method in ("PUT", "PATCH", "DELETE"):
+        if reading.kind == "operation" and method not in ("GET", "HEAD", "OPTIONS"):
             raise BadRequest(not_allowed(method, reading.path), 405)
         if reading.kind not in ("operation", "other"):
             return None

@@ -92,20 +92,30 @@ class Judging:
                 location=response.headers.get("location") if response is not None else None,
                 hops=_hops(x),
                 withheld=attempt.withheld,
+                credential=attempt.credential,
                 call=x.call,
                 rendered=attempt.rendered,
             )
         )
-        breakers = self.runtime.breakers
+        self._tell(attempt, verdict, attempt.ended, response)
+        return verdict
+
+    def _tell(self, attempt: Attempt, verdict: Verdict, ended: float, response: http.Response | None) -> None:
+        """Tell the breakers of the server, and what is known of the caller's own key there."""
+        breakers, keys = self.runtime.breakers, self.runtime.caller_keys
+        retry_after = parse_retry_after(response.headers, time.time()) if response is not None else None
         match verdict.breaker:
             case "success":
-                breakers.success(attempt.target, attempt.ended)
+                breakers.success(attempt.target, ended)
             case "failure":
-                retry_after = parse_retry_after(response.headers, time.time()) if response is not None else None
-                breakers.failure(attempt.target, attempt.ended, retry_after)
+                breakers.failure(attempt.target, ended, retry_after)
             case "release" if attempt.probe:
                 breakers.release(attempt.target)
-        return verdict
+        server = attempt.candidate.server.name
+        if verdict.key is not None and attempt.credential is not None:
+            keys.refused(attempt.credential, server, attempt.target, verdict.key, ended, retry_after)
+        elif verdict.is_answer:
+            keys.accepted(attempt.credential, server, attempt.target, ended)
 
     def _settle(self, x: Exchange, flow: http.HTTPFlow, *, left: bool = False) -> None:
         """Write what the request came to, unless the router has answered it itself. `left`: its client may be gone."""

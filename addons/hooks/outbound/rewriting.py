@@ -29,6 +29,7 @@ from switchman.addons.core.request.hopbyhop import Fields, end_to_end
 from switchman.addons.core.routes.plan import Candidate, TraceLine
 from switchman.addons.core.rules.ruleset import Server
 from switchman.addons.core.servers import credentials
+from switchman.addons.core.servers.callerkeys import credential_of
 from switchman.addons.core.servers.reaching.addressing import address, is_azure
 from switchman.addons.core.servers.reaching.redirects import REDIRECTS, Hop
 from switchman.addons.core.servers.retry import retriable_statuses
@@ -36,12 +37,17 @@ from switchman.addons.core.servers.servers import is_anthropics, is_googles
 from switchman.addons.core.servers.thinking import resolve
 from switchman.addons.flow.exchange import Attempt, Exchange, exchange
 from switchman.addons.flow.refusal import refusal
+from switchman.addons.hooks import seen
 from switchman.addons.state.background import Run, at_once, in_place
 from switchman.addons.state.runtime import Runtime
 
 CREDENTIALS = tuple(name.encode() for name in credentials.CREDENTIALS)
 # Headers that mean something to one dialect only, and go no further than to its servers.
 ANTHROPIC_ONLY = (b"anthropic-version", b"anthropic-beta", b"anthropic-dangerous-direct-browser-access")
+# Fields by which a server behind some reverse proxies is told another path or method than the request line has.
+OTHER_REQUESTS = frozenset(
+    {b"x-original-url", b"x-rewrite-url", b"x-http-method-override", b"x-http-method", b"x-method-override"}
+)
 ANTHROPIC_VERSION = "2023-06-01"  # the only version of the Messages API there is
 
 
@@ -50,7 +56,7 @@ class Rewriting:
 
     Writes: attempts, next_candidate, untranslatable, routed, trace, attempt.number, attempt.candidate, attempt.target,
     attempt.url, attempt.started_at, attempt.started, attempt.probe, attempt.rendered, attempt.held_statuses,
-    attempt.retry_statuses, attempt.withheld.
+    attempt.retry_statuses, attempt.withheld, attempt.credential.
     """
 
     def __init__(self, runtime: Runtime) -> None:
@@ -132,6 +138,7 @@ class Rewriting:
         called = candidate.target_for(x.call.model if x.call else "")
         probe = self.runtime.breakers.claim(called, time.monotonic())
         path, given, withheld = self._may_see(x, candidate, self._path(x, candidate, rendered))
+        forwarded = credentials.source(server, x.plan.first_choice) == "client"
         model, version = (candidate.model or x.call.model, x.call.api_version) if x.call else ("", "")
         target = address(server, path, model, version)
         request.data.scheme = server.url.scheme.encode()
@@ -160,6 +167,7 @@ class Rewriting:
                 | (REDIRECTS if rendered is not None else frozenset())
                 | (UNAUTHORIZED if withheld else frozenset()),
                 withheld=withheld,
+                credential=credential_of(server, seen.headers(x), x.sent.path, forwarded=forwarded),
             )
         )
 
@@ -171,10 +179,14 @@ class Rewriting:
             if reading is not None and reading.kind == "model" and candidate.model:
                 return f"/v1/models/{quote(candidate.model, safe='/:@')}"  # under the name that the server knows
             # Without what base URLs have before it; but a prefix that is not known may mean something to the server.
-            known = reading is not None and reading.kind in ("management", "model") and not reading.prefix
-            return reading.path + query if known and reading is not None else x.sent.path
+            if reading is None or reading.kind not in ("management", "model"):
+                return x.sent.path
+            if reading.prefix and credentials.passes_through(candidate.server):
+                return x.sent.path
+            return reading.path + query
         # A prefix may mean something to DEFAULT_UPSTREAM, where a request goes that nobody else is meant for.
         passed = x.plan.layer == "default" and candidate.server is self.runtime.rules.current.default
+        passed = passed and credentials.passes_through(candidate.server)  # with a key of ours, no path but known ones
         if x.call is not None and x.call.prefix and passed and rendered.answer is None:
             return x.call.prefix + rendered.path
         return rendered.path
@@ -189,6 +201,8 @@ class Rewriting:
         given = end_to_end(x.sent.fields, handshake=x.call is None)
         if self.runtime.settings.jwt_secret is not None:
             given = tuple(_without_own(given, self.runtime.is_own_token))
+        if credentials.has_own_key(server):
+            given = tuple(field for field in given if field[0].lower() not in OTHER_REQUESTS)
         whose = credentials.source(server, first)
         if whose == "client":
             return path, given, False
@@ -283,6 +297,8 @@ def _key(given: Fields, server: Server, rendered: Rendered | None) -> str | None
     """The key that replaces the client's credentials; None leaves them as they are."""
     if server.api_key is not None:
         return server.api_key.get_secret_value()
+    if credentials.is_keyed_by_header(server):
+        return ""  # those of the client only go: `headers` bring the other
     if rendered is None:
         return None
     fields = {name.lower().decode("latin-1"): value.decode("latin-1") for name, value in given}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 
 from mitmproxy import http
@@ -15,8 +14,9 @@ from switchman.addons.core.rules.ruleset import Ruleset
 from switchman.addons.flow.exchange import Exchange, exchange
 from switchman.addons.flow.refusal import unknown_model
 from switchman.addons.hooks import seen
+from switchman.addons.hooks.resting import Resting
 from switchman.addons.hooks.routing.chain import Chain
-from switchman.addons.hooks.routing.unserved import unknown_path, without_model
+from switchman.addons.hooks.routing.unserved import passed_on, unknown_path, without_model
 from switchman.addons.state.runtime import Runtime
 
 STICK_PATIENCE = 0.02  # seconds
@@ -74,7 +74,9 @@ class Routing:
             requested_model, large = x.call.model, len(x.call.text) > LARGE
             if large:
                 await asyncio.sleep(0)  # other requests have their turn between reading, deciding and writing
-            plan = await self._plan(x, rules, lambda candidate: self._is_open(candidate, requested_model))
+            resting = Resting(self.runtime, x, requested_model)
+            plan = await self._plan(x, rules, resting)
+            x.trace.extend(resting.lines)
             if large:
                 await asyncio.sleep(0)
             if plan.refusal is not None:
@@ -84,6 +86,12 @@ class Routing:
             x.plan = plan
         x.trace.extend(x.plan.trace)
         flow.response = without_model(x, x.plan, rules)
+        if flow.response is None:
+            passed = passed_on(flow, x, x.plan)
+            if isinstance(passed, Plan):
+                x.plan = passed
+            else:
+                flow.response = passed
 
     async def _plan(self, x: Exchange, rules: Ruleset, is_open: Callable[[Candidate], bool]) -> Plan:
         if x.auto or seen.is_auto(x, rules):
@@ -92,9 +100,6 @@ class Routing:
         features = seen.features(x, self.runtime.tasks) if rules.needs_features else None
         query, live = seen.routing_query(x, features), self.runtime.live
         return await self.runtime.lists.plan(rules, lambda known: decide(query, rules, is_open, live, known))
-
-    def _is_open(self, candidate: Candidate, requested_model: str) -> bool:
-        return self.runtime.breakers.is_open(candidate.target_for(requested_model), time.monotonic())
 
 
 class Sticking:

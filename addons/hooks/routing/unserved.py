@@ -1,14 +1,21 @@
-"""Unserved: requests that nothing behind the router is meant for, and what their clients are told."""
+"""Unserved: requests that nothing behind the router is meant for, and what their clients are told.
+
+Writes: trace.
+"""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from mitmproxy import http
 
 from switchman.addons.core.decision.decide import TEXT_OPERATIONS
 from switchman.addons.core.dialects.rendering import TRANSLATED
-from switchman.addons.core.paths.advice import not_allowed, not_found, root_of
-from switchman.addons.core.routes.plan import Plan
+from switchman.addons.core.paths.advice import not_allowed, not_found, not_passed, root_of
+from switchman.addons.core.paths.passing import takes_key
+from switchman.addons.core.routes.plan import Plan, TraceLine
 from switchman.addons.core.rules.ruleset import Ruleset
+from switchman.addons.core.servers import credentials
 from switchman.addons.flow.exchange import Exchange, reading_of
 from switchman.addons.flow.refusal import refusal
 
@@ -26,6 +33,24 @@ def unknown_path(flow: http.HTTPFlow, x: Exchange, rules: Ruleset, listen_port: 
     own = f"http://127.0.0.1:{listen_port}"
     root = root_of(request.headers.get("host", ""), tls=flow.client_conn.tls_established, otherwise=own)
     return refusal(x, 404, not_found(request.method, request.path.partition("?")[0], root))
+
+
+def passed_on(flow: http.HTTPFlow, x: Exchange, plan: Plan) -> Plan | http.Response:
+    """The plan without the servers whose own key must not go with this request; an answer where none is left."""
+    request, reading = flow.request, reading_of(x, flow.request)
+    websocket = "websocket" in request.headers.get("upgrade", "").lower()
+    if takes_key(reading, request.method, websocket=websocket):
+        return plan
+    kept = tuple(one for one in plan.candidates if credentials.passes_through(one.server))
+    if len(kept) == len(plan.candidates):
+        return plan
+    server = next(one.server for one in plan.candidates if one not in kept)
+    path = request.path.partition("?")[0]
+    why = not_passed(request.method, path, server.name, has_key=credentials.has_own_key(server))
+    if not kept:
+        return refusal(x, 403, why)
+    x.trace.append(TraceLine("credentials", "skip", why))
+    return replace(plan, candidates=kept)
 
 
 def without_model(x: Exchange, plan: Plan, rules: Ruleset) -> http.Response | None:

@@ -96,6 +96,22 @@ fallbacks: [box/m]
     ]
 
 
+@pytest.mark.parametrize("passes", [False, True])
+def test_what_is_passed_through_with_a_key_of_ours(
+    passes: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    """Whether DEFAULT_UPSTREAM, which is a server with a key, gets what is no operation."""
+    file = tmp_path / "r.yaml"
+    more = ", pass_through: true" if passes else ""
+    file.write_text(f'servers: {{up: {{url: "http://up:1", api_key: env:OWN{more}}}}}\n')
+    monkeypatch.setenv("OWN", "own-key")
+    monkeypatch.setenv("DEFAULT_UPSTREAM", "http://up:1")
+    assert run([str(file), "--offline"]) == 0
+    shown = capsys.readouterr().out
+    assert ("with a key of its own, also for what is passed through" in shown) is passes
+    assert ("what is no operation of a model: refused, as up does not say pass_through: true" in shown) is not passes
+
+
 def test_a_bad_file_lists_every_fault(tmp_path: Path, capsys: Captured) -> None:
     """On standard error, exit status 1."""
     file = tmp_path / "r.yaml"

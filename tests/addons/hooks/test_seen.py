@@ -80,7 +80,7 @@ def test_fields_of_the_clients_connection_do_not_count() -> None:
     organization = (b"OpenAI-Organization", b"o1")
     hidden = sent(organization, (b"connection", b"close, openai-organization"))
     assert seen.headers(hidden) == {}
-    assert seen.account(hidden) == seen.account(sent()) != seen.account(sent(organization))
+    assert len({seen.caller(hidden), seen.caller(sent()), seen.caller(sent(organization, (b"x-a", b"1")))}) == 3
 
 
 def test_callers_differ_by_what_they_authenticate_themselves_with() -> None:
@@ -97,12 +97,21 @@ def test_callers_differ_by_what_they_authenticate_themselves_with() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [b"OpenAI-Organization", b"openai-project", b"openai-beta", b"anthropic-beta", b"Cookie"]
+    "name",
+    [b"OpenAI-Organization", b"openai-project", b"openai-beta", b"anthropic-beta", b"Cookie", b"x-forwarded-user"],
 )
 def test_accounts_and_betas_tell_answers_apart(name: bytes) -> None:
-    """One person's two accounts do not share a cache; other headers do not matter."""
-    assert seen.account(sent((name, b"a"))) != seen.account(sent((name, b"b")))
-    assert seen.account(sent((b"user-agent", b"a"))) == seen.account(sent((b"user-agent", b"b"))) == ""
+    """One person's two accounts do not share a cache, nor do two people behind one sign-in; the program counts not."""
+    assert seen.caller(sent((name, b"a"))) != seen.caller(sent((name, b"b")))
+    assert seen.caller(sent((b"user-agent", b"a"))) == seen.caller(sent((b"user-agent", b"b"))) == seen.caller(sent())
+
+
+def test_people_of_one_application_are_told_apart(make_runtime: Any, make_exchange: Any) -> None:
+    """Whom the body names; but not where answers are shared."""
+    runtime = make_runtime()
+    found = [make_exchange(runtime, CHAT, {"model": "m", "user": user})[1] for user in ("alice", "bob")]
+    assert seen.caller(found[0]) != seen.caller(found[1])
+    assert seen.caller(found[0], shared=True) == seen.caller(found[1], shared=True)
 
 
 def test_the_question_has_no_more_in_it_than_somebody_looks_at(make_runtime: Any, make_exchange: Any) -> None:
@@ -139,17 +148,20 @@ def test_a_credential_that_comes_twice_is_another_caller(name: bytes) -> None:
     assert "Bearer b" in seen.credentials(sent(one, other))
 
 
-@pytest.mark.parametrize("name", seen.ACCOUNT)
+ACCOUNT = ("openai-organization", "openai-project", "openai-beta", "anthropic-beta", "cookie")
+
+
+@pytest.mark.parametrize("name", ACCOUNT)
 def test_what_an_account_has_twice_is_another_account(name: str) -> None:
     """Betas come in several fields, for one."""
     one, other = (name.encode(), b"a"), (name.title().encode(), b"b")
-    accounts = [seen.account(sent(*fields)) for fields in ([], [one], [other], [one, other])]
+    accounts = [seen.caller(sent(*fields)) for fields in ([], [one], [other], [one, other])]
     assert len(set(accounts)) == 4
 
 
 def test_an_account_goes_by_the_fields_name_too() -> None:
     """The same value in another field is another account; several fields of one name all count."""
-    assert seen.account(sent((b"openai-organization", b"a"))) != seen.account(sent((b"openai-project", b"a")))
+    assert seen.caller(sent((b"openai-organization", b"a"))) != seen.caller(sent((b"openai-project", b"a")))
     both = sent((b"anthropic-beta", b"one"), (b"Anthropic-Beta", b"two"))
-    assert seen.account(both) == seen.account(sent((b"anthropic-beta", b"one, two")))
-    assert seen.account(both) != seen.account(sent((b"anthropic-beta", b"two")))
+    assert seen.caller(both) == seen.caller(sent((b"ANTHROPIC-BETA", b"one"), (b"anthropic-beta", b"two")))
+    assert seen.caller(both) != seen.caller(sent((b"anthropic-beta", b"two")))

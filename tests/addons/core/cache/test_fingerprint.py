@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from switchman.addons.core.cache.fingerprint import Fingerprint, caller_digest, fingerprint_of, policy_digest
+from switchman.addons.core.cache.fingerprint import Fingerprint, fingerprint_of, policy_digest
 from switchman.addons.core.dialects import endpoint_of
 from switchman.addons.core.request import jsonedit
 from switchman.addons.core.request.call import Call
@@ -114,14 +114,6 @@ def test_caller_and_policy_count() -> None:
     assert len({f.key for f in keys}) == len({f.scope for f in keys}) == 4
 
 
-def test_callers_are_told_apart() -> None:
-    """A token names its bearer wherever they are; without one, the address does."""
-    assert caller_digest("Bearer a", "1.1.1.1") == caller_digest("Bearer a", "2.2.2.2")
-    names = {caller_digest("Bearer a", ""), caller_digest("Bearer b", ""), caller_digest("", "1.1.1.1")}
-    assert len(names | {caller_digest("", "2.2.2.2")}) == 4
-    assert "Bearer" not in caller_digest("Bearer a", "")
-
-
 def test_a_policy_is_named_by_all_its_parts() -> None:
     """Each part counts, its place and its end too; of what it is made from nothing can be read."""
     names = {
@@ -130,12 +122,6 @@ def test_a_policy_is_named_by_all_its_parts() -> None:
     assert len(names) == 8
     assert policy_digest("a", 1) == policy_digest("a", 1)
     assert all(len(name) == 64 for name in names)
-
-
-def test_an_address_is_never_taken_for_a_token() -> None:
-    """Who sends an address, or what reads like one, as a token is not whoever comes from there."""
-    assert caller_digest("1.1.1.1", "") != caller_digest("", "1.1.1.1")
-    assert caller_digest("", "token") != caller_digest("token", "")
 
 
 @pytest.mark.parametrize(("one", "other", "same"), [(1, 1.0, True), (0, 0.2, False), (1, 1.5, False), (2, 2.0, True)])

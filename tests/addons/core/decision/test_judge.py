@@ -370,3 +370,35 @@ def test_a_request_whose_client_left_was_cancelled(last: Verdict | None) -> None
 def test_an_answer_of_another_addon_is_told_by_its_status(status: int | None, outcome: str) -> None:
     """Nobody was asked for it."""
     assert outcome_of(None, status=status) == (outcome, None)
+
+
+@pytest.mark.parametrize(
+    ("credential", "status", "blames"),
+    [
+        ("of-a-caller", 401, "key"), ("of-a-caller", 403, "key"), ("of-a-caller", 429, "key"),
+        ("of-a-caller", 503, "server"), ("of-a-caller", 404, "server"),
+        ("", 401, "key"), ("", 403, "key"), ("", 429, "server"), ("", 500, "server"),
+        (None, 401, "server"), (None, 403, "server"), (None, 429, "server"),
+    ],
+)  # fmt: skip
+def test_a_callers_own_key_is_no_failure_of_the_server(credential: str | None, status: int, blames: str) -> None:
+    """Whichever way the error is told; with our own key it is the server's, and 429 without any key, too."""
+    told = {"error": {"message": "no", "code": status}}
+    event = b"data: " + json.dumps(told).encode() + b"\n\n"
+    for how, more in [
+        ("complete", {"status": status}), ("status", {"status": status, "body": b"{}"}),
+        ("error", {"status": 200, "failed": Failed("no", status=status)}),
+        ("complete", {"status": 200, "failed": Failed("no", status=status)}),
+        ("left", {"status": 200, "reply": collected(TEXT, event), "streamed": True}),
+        ("complete", {"status": 200, "reply": whole({**told, "choices": [{"message": {"content": "a"}}]})}),
+    ]:  # fmt: skip
+        found = verdict(how, retry_on=OPT_IN_STATUSES, credential=credential, **more)
+        if blames == "key":
+            assert (found.key, found.breaker) == (status, "release"), how
+            assert found.counts == ("answer" if found.kind == "beside" else None), how  # never a failure
+        else:
+            assert (found.key, found.breaker, found.counts) == (None, "failure", "failure"), how
+        assert not found.is_answer
+    # What nobody else is asked for blames nobody, as before.
+    if status in OPT_IN_STATUSES:
+        assert follows(verdict(status=status, body=b"{}", credential=credential))[0] == "refused"

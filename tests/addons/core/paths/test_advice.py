@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from switchman.addons.core.paths.advice import base_urls, not_allowed, not_found, root_of
+from switchman.addons.core.paths.advice import base_urls, not_allowed, not_found, not_passed, root_of
 
 
 def test_every_client_finds_its_base_url() -> None:
@@ -47,3 +47,12 @@ def test_the_message_of_a_405() -> None:
 def test_the_address_is_the_one_that_the_client_used(host: str, tls: bool, root: str) -> None:
     """A Host that is no address is not repeated."""
     assert root_of(host, tls=tls, otherwise="own") == root
+
+
+def test_the_message_of_a_403_names_the_server_and_the_setting() -> None:
+    """And shows no more of the path than fits, and nothing unprintable."""
+    text = not_passed("GET", "/v1/files", "up", has_key=True)
+    assert text.startswith("GET /v1/files is no operation") and "Set `pass_through: true` for up" in text
+    assert "(pass_through: false)" in not_passed("GET", "/v1/files", "up", has_key=False)
+    assert len(not_passed("GET", "/" + "x" * 5000, "up", has_key=True)) < 500
+    assert "\u202e" not in not_passed("GET", "/\u202e", "up", has_key=True)

@@ -158,11 +158,18 @@ def test_azures_paths_name_the_model(path: str, model: str, canonical: str, oper
         "/v1/./messages", "/x/%2e%2e/y", "/x/%2E./y", "/x/..%2fy", "/x/%252e%252e/y",
         "/..;a/y", "\\..\\x", "/x/%5c..", "/v1/messages%00", "/v1/mes\tsages", "/v1/%0d%0ax",
         "/v1/models/..%2f..%2fadmin",
+        # In more bytes than UTF-8 takes, escaped or not, and as IIS has it
+        "/x/%c0%ae%c0%ae/y", "/x/%C0%AE./y", "/x%c0%afy", "/x/%e0%80%ae%e0%80%ae/y", "/x/%f0%80%80%ae/y",
+        "/x/%25c0%25ae/y",
+        "/x/\udcc0\udcae\udcc0\udcae/y", "/x/%u002e%u002e/y", "/x/%252e%252e%252fy", "/x/%25252e%25252e/y",
+        # In wide letters, and in those of one character that stand for two
+        "/x/\uff0e\uff0e/y", "/x/\u2025/y", "/x/..\uff0fy", "/x\uff3c..\uff3cy", "/x/%ef%bc%8e%ef%bc%8e/y",
+        "/x/%e2%80%a5/y", "/x/..%ef%bc%8fy",
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
 def test_what_may_leave_a_base_path_is_malformed(method: str, path: str) -> None:
-    """Dot segments, backslashes and control characters, escaped once or twice."""
+    """Dot segments, backslashes and control characters, escaped up to three times, and what some read as these."""
     found = read(method, path)
     assert found.kind == "malformed" and found.problem and found.endpoint is None
 
@@ -174,6 +181,11 @@ def test_what_may_leave_a_base_path_is_malformed(method: str, path: str) -> None
         ("/v1/messages;x=1", "/v1/messages"), ("/v1;a/messages", "/v1/messages"), ("/v1/messages%20", "/v1/messages"),
         ("/v1/messages#x", "/v1/messages"), ("/v1/messages%3fx", "/v1/messages"), ("/api%2fchat", "/api/chat"),
         ("/API/CHAT", "/api/chat"), ("/v1/%2563hat/completions", "/v1/chat/completions"),
+        ("/v1/%252563hat/completions", "/v1/chat/completions"), ("/v1/chat/completions.", "/v1/chat/completions"),
+        ("/v1/\uff43hat/completions", "/v1/chat/completions"), ("/v1/%ef%bd%83hat/completions", "/v1/chat/completions"),
+        ("/v1\uff0fmessages", "/v1/messages"), ("/v1/me\u017fsages", "/v1/messages"),
+        ("/v1/messages\uff1bx", "/v1/messages"),
+        ("/v1/messages%2523x", "/v1/messages"), ("/some/tenant/v1/Messages", "/v1/messages"),
     ],
 )  # fmt: skip
 def test_an_operation_in_another_spelling_is_malformed(path: str, meant: str) -> None:
@@ -183,7 +195,21 @@ def test_an_operation_in_another_spelling_is_malformed(path: str, meant: str) ->
 
 
 @pytest.mark.parametrize(
-    "path", ["/files/a%20b", "/v1/files/%7Euser", "/a;b/c", "/x#y", "/caf\u00e9", "/a%zzb", "/a..b"]
+    "path",
+    [
+        "/files/a%20b",
+        "/v1/files/%7Euser",
+        "/a;b/c",
+        "/x#y",
+        "/caf\u00e9",
+        "/caf%c3%a9",
+        "/caf%e9",
+        "/a%zzb",
+        "/a..b",
+        "/\u2026",
+        "/%e6%96%87",
+        "/a\udce9",
+    ],
 )
 def test_other_paths_are_left_as_they_are(path: str) -> None:
     """They are passed on to the byte."""

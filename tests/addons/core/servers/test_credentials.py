@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from pydantic import SecretStr
 
@@ -12,9 +14,12 @@ from switchman.addons.core.rules.ruleset import parse_ruleset
 from switchman.addons.core.servers import urls
 from switchman.addons.core.servers.credentials import (
     forwards,
+    has_own_key,
     header_for,
+    is_keyed_by_header,
     is_on_own_network,
     key_in,
+    passes_through,
     secrets_of,
     source,
     strangers,
@@ -160,3 +165,26 @@ aliases: {a: {instances: [one/m, two/m]}}
     assert [candidate.server.name for candidate in plan.candidates] == ["two"]
     assert plan.first_choice.name == "one"
     assert decide(RoutingQuery("two/m"), rules).first_choice.name == "two"
+
+
+def test_where_a_key_of_ours_goes_beside_an_operation() -> None:
+    """Nowhere, unless the file says so; what has no key of ours gets all, unless the file says that it does not."""
+
+    def with_key(pass_through: bool | None, **more: Any) -> Server:
+        return Server("s", urls.parse(CLOUD), pass_through=pass_through, **more)
+
+    keys: list[dict[str, Any]] = [{"api_key": SecretStr("k")}, {"headers": {"X-Team-Token": "k"}}]
+    for more in keys:
+        assert [passes_through(with_key(said, **more)) for said in (None, False, True)] == [False, False, True]
+        assert has_own_key(with_key(None, **more))
+    assert [passes_through(with_key(said)) for said in (None, False, True)] == [True, False, True]
+    assert not has_own_key(with_key(None, headers={"x-team": "k"}))
+
+
+def test_a_key_in_a_header_has_none_beside_it() -> None:
+    """In one where clients have theirs; unless the client's are to go there all the same."""
+    headers = {"Authorization": "k"}
+    found = [is_keyed_by_header(Server("s", urls.parse(CLOUD), headers=headers, forward_auth=said)) for said in
+             (None, False, True)]  # fmt: skip
+    assert found == [True, True, False]
+    assert not is_keyed_by_header(Server("s", urls.parse(CLOUD), headers={"X-Team-Token": "k"}))

@@ -185,3 +185,45 @@ def test_a_flow_that_is_not_ours_is_left_alone(pipeline: Any) -> None:
     pipeline.judging.error(flow)
     pipeline.judging.upstream_failed(UpstreamFailure(flow, "connect", "refused"))
     assert flow.response.status_code == 200
+
+
+BOB = [(b"Authorization", b"Bearer bob")]
+
+
+def key_rests(pipeline: Any, x: Any) -> bool:
+    attempt = x.attempt
+    now = time.monotonic()
+    found: bool = pipeline.runtime.caller_keys.rests(attempt.credential, "one", attempt.target, now)
+    return found
+
+
+def test_a_callers_key_that_is_used_up_rests_for_the_caller(pipeline: Any) -> None:
+    """Neither breaker nor live figures hear of it; with our own key, or with none, they do."""
+    flow, x = pipeline.send("one/m", headers=BOB)
+    pipeline.answer(flow, 429, retry_after="60")
+    pipeline.runtime.live.finished(x)
+    assert key_rests(pipeline, x) and not rests(pipeline, "one/m")
+    assert pipeline.runtime.live.health("one") is None
+    flow, x = pipeline.send("keyed/m", headers=BOB)
+    assert x.attempt.credential is None
+    pipeline.answer(flow, 429, retry_after="60")
+    assert rests(pipeline, "keyed/m")
+
+
+def test_a_callers_key_that_is_taken_again_rests_no_longer(pipeline: Any) -> None:
+    """An answer is one."""
+    flow, x = pipeline.send("one/m", headers=BOB)
+    pipeline.answer(flow, 429, retry_after="60")
+    flow, x = pipeline.send("one/m", headers=BOB)
+    pipeline.answer(flow, 200, {"choices": []})
+    assert not key_rests(pipeline, x)
+
+
+def test_a_probe_with_a_bad_key_leaves_its_place_to_the_next(pipeline: Any) -> None:
+    """It found out nothing of the server."""
+    breakers = pipeline.runtime.breakers
+    breakers.failure("one/m", time.monotonic() - 10, retry_after=1)
+    flow, x = pipeline.send("one/m", headers=BOB)
+    assert x.attempt.probe
+    pipeline.answer(flow, 429)
+    assert breakers.state("one/m", time.monotonic()) == "half_open" and not rests(pipeline, "one/m")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 from dataclasses import replace
 from typing import Any
@@ -270,3 +271,25 @@ def test_one_models_path_is_the_servers_whatever_base_url_the_client_has(before:
         x.plan = Plan((Candidate(pipeline.runtime.rules.current.default, name),), "default", "a")
         pipeline.rewriting.request(flow)
         assert flow.request.path == sent
+
+
+@pytest.mark.parametrize("name", [b"X-Original-URL", b"x-rewrite-url", b"X-HTTP-Method-Override"])
+@pytest.mark.parametrize(("target", "passed"), [("one/m", True), ("keyed/m", False), ("azure-keyed/m", False)])
+def test_no_other_path_goes_beside_a_key_of_ours(target: str, passed: bool, name: bytes, pipeline: Any) -> None:
+    """Some servers believe such a field, not the request line; without our key it is the client's own affair."""
+    flow, _ = pipeline.send(target, headers=[(name, b"/admin/keys")])
+    assert (name.decode() in flow.request.headers) is passed
+
+
+def test_a_prefix_does_not_go_with_a_key_of_ours(pipeline: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of an operation's path, and of one model's; unless the server says `pass_through: true`."""
+    rules = pipeline.runtime.rules.current
+    for passes, prefix in [(None, ""), (True, "/some/tenant")]:
+        keyed = dataclasses.replace(rules.servers["keyed"], pass_through=passes)
+        monkeypatch.setattr(pipeline.runtime.rules, "current", dataclasses.replace(rules, default=keyed))
+        for path, method in [("/v1/chat/completions", "POST"), ("/v1/models/x", "GET")]:
+            flow, x = pipeline.read("one/m", path=f"/some/tenant{path}", method=method)
+            x.reading = read(method, f"/some/tenant{path}")
+            x.plan = Plan((Candidate(keyed, ""),), "default", "a")
+            pipeline.rewriting.request(flow)
+            assert flow.request.path == f"{prefix}{path}"

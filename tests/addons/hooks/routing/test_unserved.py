@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from switchman.addons.core.routes.plan import Candidate, Plan
-from switchman.addons.hooks.routing.unserved import unknown_path, without_model
+from switchman.addons.hooks.routing.unserved import passed_on, unknown_path, without_model
 
 NOBODY = "http://127.0.0.1:9"
 
@@ -123,3 +123,41 @@ def test_where_nobody_would_get_it_a_model_is_asked_for(path: str, make_runtime:
         assert status == 400 and words in message and path in message
     _, x = make_exchange(runtime, "/v1/chat/completions", {"model": "auto", "messages": []})
     assert without_model(x, nobody, runtime.rules.current) is None
+
+
+KEYED = """
+servers:
+  plain: {url: "http://plain:1"}
+  keyed: {url: "http://keyed:2", api_key: its-own}
+  by-header: {url: "http://header:3", headers: {X-Team-Token: its-own}}
+  open: {url: "http://open:4", api_key: its-own, pass_through: true}
+  closed: {url: "http://closed:5", pass_through: false}
+"""
+
+
+@pytest.mark.parametrize(
+    ("names", "left"),
+    [
+        (["plain"], ["plain"]), (["open"], ["open"]), (["keyed"], []), (["by-header"], []), (["closed"], []),
+        (["keyed", "plain", "closed", "open"], ["plain", "open"]),
+    ],
+)  # fmt: skip
+def test_a_servers_own_key_goes_with_operations_only(
+    names: list[str], left: list[str], make_runtime: Any, make_exchange: Any
+) -> None:
+    """Of what is none the servers are left that have no key to lose, or say so; with none left it is a 403."""
+    runtime = make_runtime(KEYED)
+    servers = runtime.rules.current.servers
+    plan = Plan(tuple(Candidate(servers[name], "m") for name in names), "alias", "a")
+    flow, x = make_exchange(runtime, "/v1/chat/completions", {"model": "m"})
+    assert passed_on(flow, x, plan) is plan
+    flow, x = make_exchange(runtime, "/v1/never", {"model": "m"})
+    found = passed_on(flow, x, plan)
+    if left:
+        assert isinstance(found, Plan) and [one.server.name for one in found.candidates] == left
+        assert bool(x.trace) is (left != names)
+    else:
+        assert not isinstance(found, Plan)
+        status, message = told(found)
+        assert status == 403 and names[0] in message and "pass_through" in message
+        assert (x.outcome, x.error) == ("refused", message)
