@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from pydantic import SecretStr
 
-from switchman.addons.core.routes.routes import Alias, Arbiter, Instance, Match, Route, may_backtrack
+from switchman.addons.core.routes.routes import Alias, Arbiter, Instance, Match, Route
 from switchman.addons.core.routes.targets import instances_named
 from switchman.addons.core.rules.matchcompile import OwnTarget, compile_match
 from switchman.addons.core.rules.presets import Preset, Presets, keepalive_of, quirks_of
@@ -297,10 +297,7 @@ class Compiler:
         return OwnTarget(target, facts.input_cost if facts else None)
 
     def _match(self, path: Path, written: RouteFile, target: OwnTarget) -> Match:
-        match = compile_match(written.match, target)
-        if match.pattern is not None and may_backtrack(match.pattern.pattern):
-            self._warn((*path, "match", "model"), "a repeat within a repeat may take very long on some model names")
-        return match
+        return compile_match(written.match, target)
 
     def _upstream(self, path: Path, text: str | None) -> Server | None:
         if text is None:
