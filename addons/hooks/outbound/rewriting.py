@@ -106,7 +106,7 @@ class Rewriting:
         if developer is None and self.runtime.dialects.is_ollama(server):
             developer = False  # it loses such messages without a word
         narrow = is_googles(server) if server.quirks.narrow_schemas is None else server.quirks.narrow_schemas
-        quiet = self.runtime.rules.current.disables_thinking_for(candidate, x.call.model)
+        quiet = (x.rules or self.runtime.rules.current).disables_thinking_for(candidate, x.call.model)
         spoken = ServerProfile(
             dialect=self.runtime.dialects.to_speak(server, x.call.dialect),
             think=resolve(x.plan.thinking, x.call.endpoint, x.call.body, quiet),
@@ -173,7 +173,7 @@ class Rewriting:
             known = reading is not None and reading.kind in ("management", "model") and not reading.prefix
             return reading.path + query if known and reading is not None else x.sent.path
         # A prefix may mean something to DEFAULT_UPSTREAM, where a request goes that nobody else is meant for.
-        passed = x.plan.layer == "default" and candidate.server is self.runtime.rules.current.default
+        passed = x.plan.layer == "default" and candidate.server is (x.rules or self.runtime.rules.current).default
         if x.call is not None and x.call.prefix and passed and rendered.answer is None:
             return x.call.prefix + rendered.path
         return rendered.path

@@ -115,7 +115,7 @@ def test_faults_that_stop_the_reader_have_a_place() -> None:
     assert fault("a: 1\nb: *nope\n").startswith("f.yaml:2:4: not valid YAML or JSON: ")
     assert fault("a: 1\n---\nb: 2\n").startswith("f.yaml:2:1: not valid YAML or JSON: ")
     assert fault("a: 1\nb: \x01\n") == "f.yaml:2:4: a character that YAML does not allow"
-    assert fault("[" * 5000) == "f.yaml:1:1: nested too deeply"
+    assert fault("[" * 5000) == "f.yaml:1:65: nested too deeply: more than 64 levels"
 
 
 def test_no_fault_repeats_the_text() -> None:
