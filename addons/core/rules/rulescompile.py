@@ -8,14 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pydantic import SecretStr
-
 from switchman.addons.core.routes.routes import Alias, Arbiter, Instance, Match, Route
 from switchman.addons.core.routes.targets import instances_named
 from switchman.addons.core.rules.matchcompile import OwnTarget, compile_match
 from switchman.addons.core.rules.presets import Preset, Presets, keepalive_of, quirks_of
 from switchman.addons.core.rules.problems import MAX_TOLD, Problem, hint, listed
-from switchman.addons.core.rules.reachcompile import Reaches
+from switchman.addons.core.rules.reachcompile import Reaches, api_key_of, headers_of, secret_of
 from switchman.addons.core.rules.rulesfile import (
     InstanceFile,
     KeepAliveFile,
@@ -63,15 +61,15 @@ class Compiler:
         path: Path = ("servers", name)
         preset = self._preset((*path, "preset"), written.preset)
         own = "dialect" in written.model_fields_set  # then the preset's dialects do not count
-        headers = {key: self._secret((*path, "headers", key), value) or "" for key, value in written.headers.items()}
+        usual = self.env.get(preset.api_key_env or "", "") if preset else ""
         timeout, url = written.timeout, self._url(path, written, preset)
         return Server(
             name=name,
             url=url,
             dialect=written.dialect if own or preset is None else preset.dialect,
             also=preset.also if preset and not own else (),
-            api_key=self._api_key((*path, "api_key"), written.api_key, preset),
-            headers=headers,
+            api_key=api_key_of((*path, "api_key"), written.api_key, usual, self._secret, self._error, self._warn),
+            headers=headers_of((*path, "headers"), written.headers, self._secret, self._error),
             timeout=Timeouts(timeout.connect, timeout.first_byte, timeout.idle, timeout.total or self.request_timeout),
             retry_on=frozenset(written.retry_on),
             thinking_output=written.thinking_output,
@@ -100,28 +98,8 @@ class Compiler:
             self._error(path, f"no preset is named {name!r}{self._hint(name, self.presets)}; the presets are: {known}")
         return self.presets.get(name or "")
 
-    def _api_key(self, path: Path, text: str | None, preset: Preset | None) -> SecretStr | None:
-        if text is None:
-            usual = self.env.get(preset.api_key_env or "", "").strip() if preset else ""
-            return SecretStr(usual) if usual else None
-        if not text.startswith(("env:", "vault:")):
-            self._warn(path, "the file holds the key itself: write env:NAME, and the file holds no secret")
-        value = self._secret(path, text)
-        return SecretStr(value) if value else None
-
     def _secret(self, path: Path, text: str) -> str | None:
-        """The value of `env:NAME`. A missing variable is an error: never send a request without the key."""
-        kind, _, name = text.partition(":")
-        if kind == "vault":
-            self._error(path, "vault: is not available yet; use env:NAME")
-            return None
-        if kind != "env":
-            return text
-        value = self.env.get(name, "").strip()
-        if not value:
-            self._error(path, f"the environment variable {name or '(no name)'} is not set, or empty")
-            return None
-        return value
+        return secret_of(self.env, path, text, self._error)
 
     def compile_models(self, model: RulesFileModel) -> dict[str, ModelFacts]:
         facts = {}

@@ -84,8 +84,8 @@ def test_every_bad_condition_is_told_with_its_place(faults: Faults) -> None:
         "r.yaml:3:19: routes[0].match.task: expected 'coding', 'translation', 'analysis', 'math', 'creative', 'chat', "
         "'summarization' or 'general', not 'codng'",
         "r.yaml:5:27: routes[1].match.any[0].regex: the regular expression (?!a) is refused, as patterns run in RE2: "
-        "look-around (?!...) (?<!...) is not available; what must not be found stands under `not:`, with its own pattern; "
-        "[^x] is any character but x",
+        "look-around (?!...) (?<!...) is not available; what must not be found stands under `not:`, with its own "
+        "pattern; [^x] is any character but x",
         "r.yaml:5:46: routes[1].match.any[1].tokens: min 5 is more than max 2: nothing is in this range",
         "r.yaml:5:66: routes[1].match.any[2].keywrds: unknown key; did you mean 'keywords'?",
         "r.yaml:7:25: routes[2].match.not.time: expected two times such as 09:00-17:30, not '25:00-1:00'",

@@ -139,6 +139,19 @@ def test_an_anchor_cannot_hold_itself_nor_grow_without_bound() -> None:
     assert f"more than {MAX_VALUES} values" in fault("\n".join(lines))
 
 
+@pytest.mark.parametrize("text", ["a: " + "[" * 20_000, "a: " + "{a: " * 20_000, "? " * 20_000, "- " * 20_000])
+def test_nesting_has_an_end(text: str) -> None:
+    """The reader gives up at once, with the place; 60 levels are fine."""
+    assert "nested too deeply: more than 64 levels" in fault(text)
+    assert load("a: " + "[" * 60 + "]" * 60, "f.yaml").problems == ()
+
+
+def test_a_file_of_very_many_values_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before the rest of it is read."""
+    monkeypatch.setattr("switchman.addons.core.rules.yamltext.MAX_VALUES", 100)
+    assert fault("a: [" + "x," * 1000 + "]") == "f.yaml:1:198: more than 100 values"
+
+
 def test_paths_are_written_as_usual() -> None:
     """Dots between names, list entries in brackets from 0."""
     assert dotted(("routes", 2, "match", "model")) == "routes[2].match.model"
