@@ -99,7 +99,7 @@ def _took(run: Callable[[Any], Any], text: Any) -> float:
 
 
 def superlinear(pattern: re.Pattern[Any], method: str) -> str | None:
-    """What a text is made of that takes more than 20 times as long where it has TIMES as much; None: nothing was found."""
+    """What a text is made of that takes 20 times as long where it has TIMES as much; None: nothing was found."""
     run = _runs(pattern, method)
     for unit in _units(pattern):
         text = _text(pattern, unit, SHORT)

@@ -149,7 +149,7 @@ def test_nesting_has_an_end(text: str) -> None:
 def test_a_file_of_very_many_values_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """Before the rest of it is read."""
     monkeypatch.setattr("switchman.addons.core.rules.yamltext.MAX_VALUES", 100)
-    assert fault("a: [" + "x," * 1000 + "]") == "f.yaml:1:198: more than 100 values"
+    assert fault("a: [" + "x," * 1000 + "]") == "f.yaml:1:199: more than 100 values"
 
 
 def test_paths_are_written_as_usual() -> None:
