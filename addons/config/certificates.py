@@ -13,6 +13,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509 import load_pem_x509_certificates
 
+from switchman.addons.config.regular import Unreadable, read_file
 from switchman.addons.core.servers.reaching.reach import PemFile
 
 MAX_FILE_BYTES = 16 * 1024 * 1024  # the usual authorities of a system are under 1 MB
@@ -80,14 +81,11 @@ class Certificates:
         place = self._place(path)
         self.looked_at.add(place)
         try:
-            if not place.is_file():  # a device or a pipe would be read without end
-                raise ValueError(f"{place}: there is no such file")
-            with place.open("rb") as stream:
-                content = stream.read(MAX_FILE_BYTES + 1)
-        except OSError as error:
-            raise ValueError(f"{place} cannot be read: {error.strerror}") from None
-        if len(content) > MAX_FILE_BYTES:
-            raise ValueError(f"{place} is larger than {MAX_FILE_BYTES} bytes")
+            content = read_file(place, MAX_FILE_BYTES)
+        except FileNotFoundError:
+            raise ValueError(f"{place}: there is no such file") from None
+        except Unreadable as error:
+            raise ValueError(f"{place} {error}") from None
         return PemFile(str(place), hashlib.sha256(content).hexdigest()), content
 
 

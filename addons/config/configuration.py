@@ -20,17 +20,19 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from switchman.addons.config.beside import beside_the_loop
 from switchman.addons.config.certificates import Certificates
+from switchman.addons.config.regular import Unreadable, read_file
 from switchman.addons.config.settings import Settings
 from switchman.addons.core.request.tasktype import TaskRules
 from switchman.addons.core.rules.presets import Presets, parse_presets
-from switchman.addons.core.rules.problems import Problem, RulesError
+from switchman.addons.core.rules.problems import Problem, RulesError, told
 from switchman.addons.core.rules.ruleset import Ruleset, parse_ruleset
 from switchman.addons.core.servers.reaching.reach import Reach
 
 logger = logging.getLogger(__name__)
 
-MAX_FILE_BYTES = 16 * 1024 * 1024
+MAX_FILE_BYTES = 4 * 1024 * 1024  # a server or an alias takes some hundred bytes, and a millisecond to read
 
 # A file that was written to less than this ago may still be written to: look again before reading it. Seconds.
 SETTLE = 0.05
@@ -108,14 +110,11 @@ def _parse(text: str, file: Path, settings: Settings, certificates: Certificates
 def _read(file: Path) -> str | None:
     """The file's text; None where there is no file. Raises RulesError for a file that cannot be read as text."""
     try:
-        with file.open("rb") as stream:
-            content = stream.read(MAX_FILE_BYTES + 1)
+        content = read_file(file, MAX_FILE_BYTES)
     except FileNotFoundError:
         return None
-    except OSError as error:
-        raise RulesError([Problem(str(file), 0, 0, "", f"cannot be read: {error.strerror}")]) from None
-    if len(content) > MAX_FILE_BYTES:
-        raise RulesError([Problem(str(file), 0, 0, "", f"larger than {MAX_FILE_BYTES} bytes")])
+    except Unreadable as error:
+        raise RulesError([Problem(str(file), 0, 0, "", str(error))]) from None
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -154,7 +153,7 @@ class RulesFile:
         elif (self._seen is not None or kept) and self._reload(self._seen, logging.WARNING):
             return  # a mere warning, as mitmproxy ends a process that logs an error while it starts
         if self._copy is None:  # else `serve` has said them, once for all of its processes
-            for warning in self.current.warnings:
+            for warning in told(self.current.warnings):
                 logger.warning("%s", warning)
 
     def poll(self, anyway: bool = False) -> bool:
@@ -173,7 +172,9 @@ class RulesFile:
                 return False
             signature = self._settled(signature)
             self._seen = signature
-            if self._reload(signature):
+            with beside_the_loop():
+                changed = self._reload(signature)
+            if changed:
                 return True
             if self.error is None:
                 logger.info("%s: read again, and it says the same", self.path)
@@ -200,7 +201,7 @@ class RulesFile:
         self.current = fresh
         self._keep(text)
         logger.info("%s: loaded, %s", self.path, summary(fresh))
-        for warning in fresh.warnings:
+        for warning in told(fresh.warnings):
             logger.warning("%s", warning)
         return True
 
@@ -227,8 +228,8 @@ class RulesFile:
     def _refuse(self, error: RulesError, level: int) -> None:
         self.problems = error.problems
         self.error = str(error.problems[0])
-        for problem in error.problems:
-            logger.log(level, "%s", problem)
+        for line in told(error.problems):
+            logger.log(level, "%s", line)
         logger.log(level, "%s: the last good rules stay in force", self.path)
 
     def _settled(self, signature: Signature | None) -> Signature | None:

@@ -21,6 +21,9 @@ from switchman.addons.core.request.origins import Origins
 from switchman.addons.core.routes.routes import compile_model_map
 from switchman.addons.core.servers import urls
 
+MOST_SECONDS = 366 * 86_400.0
+MOST_COUNT = 2**50  # bytes, rows, days: more overflows what databases and clocks count with
+
 Port = Annotated[int, Field(ge=0, le=65535)]  # 0: any free port
 Bytes = Annotated[int, Field(gt=0)]
 
@@ -70,7 +73,7 @@ class Settings(BaseSettings):
     )
     db_path: str = Field("requests.db", min_length=1, description="SQLite file")
     database_url: SecretStr | None = Field(None, description="SQLAlchemy URL, in place of DB_PATH")
-    max_log_age_days: int = Field(7, ge=0, description="days that rows and bodies are kept")
+    max_log_age_days: int = Field(7, ge=0, le=36_500, description="days that rows and bodies are kept")
     strip_thinking: bool = Field(True, description="remove <think> blocks")
     strip_json_markdown: bool = Field(False, description="a reply that is one fenced JSON block becomes the JSON")
     disable_thinking: bool = Field(False, description="ask models not to think")
@@ -99,6 +102,19 @@ class Settings(BaseSettings):
     )
     max_body_values: int = Field(500_000, gt=0, description="most values in a request's JSON")
     max_header_bytes: Bytes = Field(65_536, description="largest request head")
+
+    @field_validator("*")
+    @classmethod
+    def _is_bounded(cls, value: Any) -> Any:
+        """Every number, whatever else its field says: no NaN, no infinity, nothing that overflows later on."""
+        if isinstance(value, float):
+            if not math.isfinite(value):
+                raise ValueError("expected a finite number")
+            if abs(value) > MOST_SECONDS:
+                raise ValueError(f"expected at most {MOST_SECONDS:g} (a year of seconds)")
+        elif isinstance(value, int) and abs(value) > MOST_COUNT:
+            raise ValueError(f"expected at most {MOST_COUNT}")
+        return value
 
     @property
     def default_upstream_set(self) -> bool:

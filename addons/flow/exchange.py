@@ -150,6 +150,9 @@ class Exchange:
     conversation: str | None = None  # the key under which its target is kept
     plan: Plan | None = None
 
+    # Routing
+    rules: Ruleset | None = None  # in force when the plan was made; later steps go by them, whatever is in force then
+
     # whoever has something to tell
     trace: list[TraceLine] = field(default_factory=list)
 

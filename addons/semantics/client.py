@@ -24,6 +24,9 @@ logger = logging.getLogger(__name__)
 DEADLINE: Final = 0.055  # seconds: DESIGN section 7
 CONNECT_PATIENCE: Final = 10.0  # seconds for a process that may have to be started first
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0  # seconds between two tries to connect
+MAX_TEXT: Final = 500  # characters of a name that the process gives
+MOST_PAIRS: Final = 2_000  # categories or entries of an answer
+MOST_MS: Final = 1e9
 CATEGORIES_PATIENCE: Final = 0.25  # seconds until vectors that were not ready are asked for again
 
 Find = Callable[[], Awaitable[Path | None]]  # where the process listens (it may be started for this); None: nowhere
@@ -257,16 +260,20 @@ class _Link:
 
     @classmethod
     async def open(cls, socket: Path) -> _Link:
+        wire.check_private(socket.parent)
         reader, writer = await asyncio.open_unix_connection(str(socket))
+        if not wire.peer_is_ours(writer):
+            writer.close()
+            raise PermissionError(f"another user listens on {socket}")
         link = cls(reader, writer)
         try:
             hello = await link.call("hello")
         except BaseException:
             await link.close()
             raise
-        link.model = str(hello.get("model", ""))
+        link.model = str(hello.get("model", ""))[:MAX_TEXT]
         languages = hello.get("languages")
-        link.languages = tuple(str(code) for code in languages) if isinstance(languages, list) else ()
+        link.languages = tuple(str(code)[:16] for code in languages[:200]) if isinstance(languages, list) else ()
         return link
 
     async def call(self, op: str, **said: Any) -> dict[str, Any]:
@@ -319,19 +326,25 @@ def _answer(reply: Mapping[str, Any]) -> SemanticAnswer | None:
     """None for an answer that is not in the agreed form: a process of another version, or a broken one."""
     key, elapsed = reply.get("key"), reply.get("ms")
     routes, neighbours = _pairs(reply.get("routes")), _pairs(reply.get("neighbours"))
-    if not isinstance(key, str) or not isinstance(elapsed, (int, float)) or routes is None or neighbours is None:
+    if (
+        not isinstance(key, str)
+        or len(key) > MAX_TEXT
+        or not wire.is_number(elapsed, 0, MOST_MS)
+        or routes is None
+        or neighbours is None
+    ):
         return None
     return SemanticAnswer(key, routes, neighbours, float(elapsed))
 
 
 def _pairs(value: Any) -> tuple[tuple[str, float], ...] | None:
-    if not isinstance(value, list):
+    if not isinstance(value, list) or len(value) > MOST_PAIRS:
         return None
     pairs = []
     for pair in value:
-        if not (isinstance(pair, list) and len(pair) == 2 and isinstance(pair[0], str)):
+        if not (isinstance(pair, list) and len(pair) == 2 and isinstance(pair[0], str) and len(pair[0]) <= MAX_TEXT):
             return None
-        if isinstance(pair[1], bool) or not isinstance(pair[1], (int, float)) or not -1.01 <= pair[1] <= 1.01:
+        if not wire.is_number(pair[1], -1.01, 1.01):
             return None
         pairs.append((pair[0], float(pair[1])))
     return tuple(pairs)

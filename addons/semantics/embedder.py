@@ -6,6 +6,7 @@ Long texts are cut to their head and tail: what is asked for stands at the start
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol, get_args
@@ -13,12 +14,17 @@ from typing import Any, Final, Literal, Protocol, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from switchman.addons.semantics.manifest import MODEL, TOKENIZER, Manifest
+from switchman.addons.semantics.manifest import MODEL, TOKENIZER, Manifest, NotPrepared
 
 Vectors = NDArray[np.float32]  # one row per text
 Backend = Literal["onnx", "sentence-transformers"]
 BACKENDS: Final = get_args(Backend)
 MAX_TOKENS: Final = 128
+COMMIT: Final = re.compile(r"[0-9a-f]{40}")
+# The commits of models that need no --revision: these are what this version was tried with.
+PINS: Final = dict.fromkeys(
+    ("sentence-transformers/all-MiniLM-L6-v2", "all-MiniLM-L6-v2"), "c9745ed1d9f207416be6d2e6f8de32d1f16199bf"
+)
 # Fused with the sum before it, normalisation takes 5 x the time of both apart (onnxruntime 1.32): 20 % of all.
 SLOW_FUSION: Final = "SkipLayerNormFusion"
 
@@ -69,15 +75,39 @@ class OnnxEmbedder:
         return vectors
 
 
+def pinned(model: str, revision: str | None = None) -> tuple[str, str]:
+    """The name of a model on the hub and the commit that is taken: `revision`, what follows @, or the one known here.
+
+    A name alone, or a branch, stands for whatever its owner puts there next. Raises ValueError.
+    """
+    name, _, written = model.partition("@")
+    commit = revision or written or PINS.get(name, "")
+    if not COMMIT.fullmatch(commit):
+        what = f"not as {commit!r}, which its owner can move" if commit else "and the one to take is not known here"
+        raise ValueError(
+            f"from the hub a model is taken by its commit, {what}: 40 hex digits, such as "
+            f"https://huggingface.co/{name}/commits/main shows"
+        )
+    return name, commit
+
+
 class SentenceTransformersEmbedder:
-    """The model itself, from a folder or the hub, on a GPU where there is one. Needs sentence-transformers."""
+    """The model itself, from a folder or as NAME@COMMIT from the hub, on a GPU where there is one. Needs
+    sentence-transformers. No code of the model's is run, and no pickle is read. Raises NotPrepared.
+    """
 
     def __init__(self, model: str, threads: int = 1) -> None:
         import torch
         from sentence_transformers import SentenceTransformer
 
         torch.set_num_threads(threads)
-        self._model = SentenceTransformer(model)
+        given: dict[str, Any] = {"trust_remote_code": False, "model_kwargs": {"use_safetensors": True}}
+        if not Path(model).is_dir():
+            try:
+                model, given["revision"] = pinned(model)
+            except ValueError as error:
+                raise NotPrepared(str(error)) from None
+        self._model = SentenceTransformer(model, **given)
         self._model.max_seq_length = min(self._model.max_seq_length or MAX_TOKENS, MAX_TOKENS)
         self.model = model
         self.dimensions = int(self._model.get_sentence_embedding_dimension())

@@ -27,6 +27,7 @@ MOST_WAITING: Final = 64  # at 2 ms each, the last one would be past its deadlin
 KEPT_VECTORS: Final = 2_048  # of the last texts, 3 MB: an answer is remembered by the vector of its prompt
 KEPT_SETS: Final = 4  # of categories: of the rules now, and of those that a worker may still have
 KEPT_FILES: Final = 8
+KEPT_FAILURES: Final = 100
 
 
 class Busy(Exception):
@@ -35,6 +36,13 @@ class Busy(Exception):
 
 class Late(Exception):
     """The deadline was over before the model was free."""
+
+
+def finite(vector: Vectors) -> Vectors:
+    """The vector. Raises ValueError where it has a NaN or an infinity, which is near to nothing and breaks JSON."""
+    if not np.isfinite(vector).all():
+        raise ValueError("the model gave a vector that is not finite")
+    return vector
 
 
 class Engine:
@@ -71,7 +79,7 @@ class Engine:
         with self._change:
             if digest in self._sets or digest in self._given_up:
                 return True
-            if digest not in self._making and any(utterances.values()):
+            if digest not in self._making and len(self._making) < KEPT_SETS and any(utterances.values()):
                 self._making[digest] = _Making(utterances, self._file(digest))
                 self._change.notify()
         return False
@@ -90,7 +98,7 @@ class Engine:
         key = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
         found = self._vectors.pop(key, None)
         if found is None:
-            found = self.embedder.embed([text])[0]
+            found = finite(self.embedder.embed([text])[0])
         self._vectors[key] = found
         if len(self._vectors) > KEPT_VECTORS:
             self._vectors.popitem(last=False)
@@ -135,6 +143,8 @@ class Engine:
             logger.warning("The categories' vectors could not be made: %s: %s", type(error).__name__, error)
             with self._change:
                 del self._making[digest]
+                if len(self._given_up) >= KEPT_FAILURES:
+                    self._given_up.clear()
                 self._given_up.add(digest)
             return
         if done is None:
@@ -169,7 +179,7 @@ class _Making:
                 raise ValueError(f"no utterance is in a language of the model ({', '.join(embedder.languages)})")
             if (rows := self._saved(embedder.dimensions)) is not None:
                 return CategoryIndex.of(self._names, self._sizes, rows)
-        self._rows.append(embedder.embed([self._texts[len(self._rows)]])[0])
+        self._rows.append(finite(embedder.embed([self._texts[len(self._rows)]])[0]))
         if len(self._rows) < len(self._texts):
             return None
         made = np.stack(self._rows)
@@ -183,7 +193,8 @@ class _Making:
             rows: Vectors = np.load(self._file, allow_pickle=False)
         except (OSError, ValueError, EOFError):
             return None
-        return rows if rows.shape == (len(self._texts), dimensions) and rows.dtype == np.float32 else None
+        fits = rows.shape == (len(self._texts), dimensions) and rows.dtype == np.float32
+        return rows if fits and np.isfinite(rows).all() else None
 
     def _save(self, rows: Vectors) -> None:
         if self._file is None:

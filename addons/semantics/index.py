@@ -127,8 +127,9 @@ class VectorIndex:
         newest = "SELECT * FROM (SELECT * FROM entries ORDER BY used DESC LIMIT ?) ORDER BY used"
         for entry, scope, vector, used in database.execute(newest, (self._most,)):
             self._used = used
-            if len(vector) == 4 * self._dimensions:
-                self._put(scope, entry, np.frombuffer(vector, dtype="<f4"))
+            row = np.frombuffer(vector, dtype="<f4") if len(vector) == 4 * self._dimensions else None
+            if row is not None and np.isfinite(row).all():
+                self._put(scope, entry, row)
 
 
 def _open(file: Path) -> sqlite3.Connection:

@@ -33,7 +33,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from safetensors.numpy import load_file
 
 from switchman.addons.semantics import bert
-from switchman.addons.semantics.embedder import MAX_TOKENS, OnnxEmbedder, languages_of
+from switchman.addons.semantics.embedder import MAX_TOKENS, OnnxEmbedder, languages_of, pinned
 from switchman.addons.semantics.manifest import MANIFEST, MODEL, TOKENIZER, Manifest
 
 Tell = Callable[[str], None]
@@ -68,11 +68,12 @@ def prepare(
     *,
     languages: tuple[str, ...] | None = None,
     python: str | None = None,
+    revision: str | None = None,
 ) -> Manifest:
-    """`languages` overrides the model card. `python`: an interpreter with torch and sentence-transformers, for what
-    bert.py does not know. Raises PrepareFailed; then `output` is as it was.
+    """`languages` overrides the model card. `revision`: the commit of a model on the hub. `python`: an interpreter with
+    torch and sentence-transformers, for what bert.py does not know. Raises PrepareFailed; then `output` is as it was.
     """
-    source = find(given, tell)
+    source = find(given, tell, revision)
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".preparing-", dir=output.parent) as name:
         folder = Path(name)
@@ -94,7 +95,7 @@ def prepare(
     return manifest
 
 
-def find(given: str, tell: Tell) -> Path:
+def find(given: str, tell: Tell, revision: str | None = None) -> Path:
     """The folder of a model that is given by folder, by installed package, or by its name on the hub."""
     folder = Path(given).expanduser()
     if folder.is_dir():
@@ -103,7 +104,7 @@ def find(given: str, tell: Tell) -> Path:
     if packaged := _packaged(given):
         tell(f"model of the installed package {given}: {packaged}")
         return packaged
-    return _from_hub(given, tell)
+    return _from_hub(given, tell, revision)
 
 
 def _packaged(name: str) -> Path | None:
@@ -114,17 +115,27 @@ def _packaged(name: str) -> Path | None:
     return next((Path(str(file.locate())).parent for file in files if file.name == WEIGHTS), None)
 
 
-def _from_hub(name: str, tell: Tell) -> Path:
+def _from_hub(given: str, tell: Tell, revision: str | None) -> Path:
+    """Weights as safetensors and texts only: no pickle, and no code."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError
 
-    tell(f"downloading {name} from the hub")
     try:
-        return Path(snapshot_download(name, allow_patterns=HUB_FILES))
+        name, commit = pinned(given, revision)
+    except ValueError as error:
+        raise PrepareFailed(f"{given} is no folder, no installed package; {error} (--revision COMMIT)") from None
+    tell(f"downloading {name} from the hub, as of commit {commit}")
+    try:
+        return Path(snapshot_download(_full(name), revision=commit, allow_patterns=HUB_FILES))
     except (OSError, ValueError, HFValidationError) as error:
         raise PrepareFailed(
             f"{name} is no folder, no installed package, and not to be had from the hub: {error}"
         ) from error
+
+
+def _full(name: str) -> str:
+    """As sentence-transformers reads a name without an owner."""
+    return name if "/" in name else f"sentence-transformers/{name}"
 
 
 def _graph(source: Path, target: Path, tell: Tell, python: str | None) -> None:

@@ -10,13 +10,12 @@ import argparse
 import asyncio
 import logging
 import signal
-import stat
 import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from switchman.addons.config.child import log_to_stderr, obey_supervisor, say_ready
 from switchman.addons.semantics import wire
@@ -28,6 +27,15 @@ logger = logging.getLogger(__name__)
 
 PATIENCE: Final = 10.0  # seconds for what has no deadline of its own: keeping and forgetting entries
 BAD_START: Final = 2  # exit code
+
+# What a message may hold: more than the router ever sends.
+MOST_ID: Final = 2**63
+MOST_SECONDS: Final = 1e12
+MOST_NAME: Final = 256  # characters of a key, a scope, an entry, a digest
+MOST_CHARACTERS: Final = 4 * wire.KEPT_CHARACTERS  # of a text
+MOST_ENTRIES: Final = 100_000
+MOST_CATEGORIES: Final = 1_000
+MOST_UTTERANCES: Final = 20_000
 
 
 class BadRequest(Exception):
@@ -47,6 +55,8 @@ class Service:
         assert task
         self._connections.add(task)
         try:
+            if not wire.peer_is_ours(writer):
+                raise wire.FrameError("another user is at its other end")
             while (message := await wire.read(reader)) is not None:
                 self._take(message, writer)
                 await writer.drain()  # who does not read its answers is not read from either
@@ -65,6 +75,8 @@ class Service:
 
     def _take(self, message: dict[str, Any], writer: asyncio.StreamWriter) -> None:
         number, arrived = message.get("id"), time.monotonic()
+        if not wire.is_number(number, 0, MOST_ID):
+            number = None
 
         def reply(answer: dict[str, Any]) -> None:
             if not writer.is_closing():
@@ -97,7 +109,7 @@ class Service:
             return self._engine.submit(lambda: self._remember(key, scope, entry), arrived + PATIENCE)
         if op == "forget":
             entries = message.get("entries")
-            if not isinstance(entries, list) or not all(isinstance(entry, str) for entry in entries):
+            if not isinstance(entries, list) or len(entries) > MOST_ENTRIES or not all(map(_is_name, entries)):
                 raise BadRequest("entries: expected a list of ids")
             forget = self._engine.index.forget
             return self._engine.submit(lambda: {"forgotten": forget(entries)}, arrived + PATIENCE)
@@ -106,10 +118,12 @@ class Service:
     def _ask(self, message: dict[str, Any], arrived: float) -> Future[dict[str, Any]]:
         text, until = _text(message, "text"), message.get("until")
         digest, scope = message.get("categories"), message.get("scope")
-        if isinstance(until, bool) or not isinstance(until, (int, float)):
+        if not wire.is_number(until, 0, MOST_SECONDS):
             raise BadRequest("until: expected monotonic seconds")
-        if not isinstance(digest, str | None) or not isinstance(scope, str | None):
+        if not all(name in (None, "") or _is_name(name) for name in (digest, scope)):
             raise BadRequest("categories, scope: expected text, or nothing")
+        if len(text) > MOST_CHARACTERS:
+            raise BadRequest(f"text: expected at most {MOST_CHARACTERS} characters")
 
         def work() -> dict[str, Any]:
             key, vector = self._engine.vector(text)
@@ -121,7 +135,7 @@ class Service:
                 "ms": round((time.monotonic() - arrived) * 1000, 3),
             }
 
-        return self._engine.submit(work, float(until))
+        return self._engine.submit(work, min(float(until), arrived + PATIENCE))
 
     def _remember(self, key: str, scope: str, entry: str) -> dict[str, Any]:
         vector = self._engine.kept(key)
@@ -142,9 +156,13 @@ def _result(done: Future[dict[str, Any]]) -> dict[str, Any]:
 
 def _text(message: dict[str, Any], name: str) -> str:
     value = message.get(name)
-    if not isinstance(value, str) or not value:
+    if not isinstance(value, str) or not value or (name != "text" and not _is_name(value)):
         raise BadRequest(f"{name}: expected text")
     return value
+
+
+def _is_name(value: Any) -> TypeGuard[str]:
+    return isinstance(value, str) and 0 < len(value) <= MOST_NAME
 
 
 def _categories(message: dict[str, Any]) -> dict[str, list[str]]:
@@ -154,6 +172,8 @@ def _categories(message: dict[str, Any]) -> dict[str, list[str]]:
     for texts in value.values():
         if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
             raise BadRequest("categories: expected names and utterances")
+    if len(value) > MOST_CATEGORIES or sum(map(len, value.values())) > MOST_UTTERANCES:
+        raise BadRequest(f"categories: at most {MOST_CATEGORIES}, with {MOST_UTTERANCES} utterances together")
     return value
 
 
@@ -171,11 +191,9 @@ async def _run(engine: Engine, socket: Path, ready: Callable[[], None]) -> None:
 
 
 def make_private(folder: Path) -> None:
-    """Make the folder, readable by its owner only. Raises PermissionError where others can read it."""
+    """Make the folder, for its owner only. Raises PermissionError where it is not ours alone."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    mode = folder.stat().st_mode
-    if stat.S_IMODE(mode) & 0o077:
-        raise PermissionError(f"{folder} can be read by others: it must have the mode 0700")
+    wire.check_private(folder)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

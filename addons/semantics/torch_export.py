@@ -17,7 +17,9 @@ def export(source: str, target: Path) -> None:
     import torch
     from sentence_transformers import SentenceTransformer
 
-    model = SentenceTransformer(source, device="cpu").eval()
+    model = SentenceTransformer(
+        source, device="cpu", trust_remote_code=False, model_kwargs={"use_safetensors": True}
+    ).eval()
 
     class Whole(torch.nn.Module):  # type: ignore[misc, name-defined, unused-ignore]
         """All modules of the model, and unit length at the end."""

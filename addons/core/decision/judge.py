@@ -82,7 +82,7 @@ _OUTCOMES: Final[dict[Kind, Outcome]] = {
     "ok": "ok", "beside": "ok", "stream": "stream_error", "left": "cancelled", "stopped": "stream_error",
 }  # fmt: skip
 # The member as the router sends it, in the text of an error; its quotes may be escaped.
-_REPEATED: Final = re.compile(r"""\\*["']stream_options\\*["']\s*:\s*\{[^{}]*\}?""")
+_REPEATED: Final = re.compile(r"""(?<!\\)\\*["']stream_options\\*["']\s*:\s*\{[^{}]*\}?""")
 LACKS: Final[dict[Feature, str]] = {
     "reasoning": "the model refused what it was told of thinking; sent again without",
     "usage": "the server rejected stream_options, which the router had added; sent again without",

@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -17,6 +16,7 @@ from switchman.addons.core.request.clients import Network, in_networks
 from switchman.addons.core.request.tasktype import TaskType
 from switchman.addons.core.routes.live import Health
 from switchman.addons.core.routes.names import short
+from switchman.addons.core.routes.patterns import Pattern
 from switchman.addons.core.routes.subject import HAS_UNSPACED, WORD, Subject, Truth
 
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -28,13 +28,13 @@ class ModelIs:
     """One of the model's names is `text`, or contains a match of `pattern`."""
 
     text: str
-    pattern: re.Pattern[str] | None = None
-    longest: int = 256
+    pattern: Pattern | None = None
+    longest: int = 256  # characters
 
     def test(self, subject: Subject) -> Truth:
         if self.pattern is None:
             return any(short(model) == short(self.text) for model in subject.models)
-        return any(self.pattern.search(model, 0, self.longest) is not None for model in subject.models)
+        return any(self.pattern.found(model[: self.longest]) for model in subject.models)
 
     def __str__(self) -> str:
         return f"model {self.text}"
@@ -60,8 +60,8 @@ class HeaderIs:
 
     name: str  # lower-case
     values: frozenset[str] = frozenset()
-    patterns: tuple[re.Pattern[str], ...] = ()
-    longest: int = 1024
+    patterns: tuple[Pattern, ...] = ()
+    longest: int = 1024  # characters
 
     def test(self, subject: Subject) -> Truth:
         value = subject.headers.get(self.name)
@@ -69,7 +69,7 @@ class HeaderIs:
             return False
         if not self.values and not self.patterns:
             return True
-        return value in self.values or any(pattern.search(value, 0, self.longest) for pattern in self.patterns)
+        return value in self.values or any(pattern.found(value[: self.longest]) for pattern in self.patterns)
 
     def __str__(self) -> str:
         wanted = [*sorted(self.values), *(f"/{pattern.pattern}/" for pattern in self.patterns)]
@@ -104,15 +104,14 @@ class LanguageIs:
 
 @dataclass(frozen=True, slots=True)
 class AskMatches:
-    """The pattern matches somewhere in the ask's first `longest` characters."""
+    """The pattern matches somewhere in the ask, or in as much of it as `pattern.longest` says."""
 
-    pattern: re.Pattern[str]
-    longest: int
+    pattern: Pattern
 
     def test(self, subject: Subject) -> Truth:
         if subject.features is None:
             return None
-        return self.pattern.search(subject.features.ask, 0, self.longest) is not None
+        return self.pattern.found(subject.ask)
 
     def __str__(self) -> str:
         return f"regex /{self.pattern.pattern}/"

@@ -1,46 +1,26 @@
 """Aliases, routes and MODEL_MAP, compiled: patterns once, source ranges once.
 
-A pattern is written `/regex/`; anything else is one exact name. Names are never compared in part: "llama" is not
-"llama3-8b".
+A pattern is written `/regex/` (patterns.py); anything else is one exact name. Names are never compared in part:
+"llama" is not "llama3-8b".
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from switchman.addons.core.request.clients import Address, Network, in_networks
 from switchman.addons.core.routes.logic import AnyOf
 from switchman.addons.core.routes.names import find, readings, short
+from switchman.addons.core.routes.patterns import Pattern, compile_pattern, expand, is_pattern, replacement
 from switchman.addons.core.routes.subject import Condition
 from switchman.addons.core.servers.servers import Server
 from switchman.addons.core.servers.thinkers import Thinking
 
 Stick = Literal["", "conversation"]
 
-# Model names come from clients, and a careless pattern may take exponential time on a long one.
-MAX_MATCHED_CHARACTERS = 256
-
-_NESTED_REPEAT = re.compile(r"\((?:[^()\\]|\\.)*[+*](?:[^()\\]|\\.)*\)(?:[+*]|\{\d*,)")
-
-
-def is_pattern(text: str) -> bool:
-    return len(text) >= 2 and text.startswith("/") and text.endswith("/")
-
-
-def compile_pattern(text: str) -> re.Pattern[str]:
-    """`/regex/` -> compiled. Raises ValueError that says what is wrong and where in the pattern."""
-    try:
-        return re.compile(text[1:-1])
-    except (re.error, OverflowError, RecursionError) as error:
-        raise ValueError(f"the regular expression {text} does not compile: {error}") from None
-
-
-def may_backtrack(text: str) -> bool:
-    """Guess whether a pattern takes exponential time: whether it has a repeat within a repeat, as in `(a+)+`."""
-    return _NESTED_REPEAT.search(text) is not None
+MAX_MATCHED_CHARACTERS = 256  # of a model's name: they come from clients
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +44,14 @@ class Match:
     """What a route requires of a request; None requires nothing. `model` is the text as written, exact or `/regex/`."""
 
     model: str | None = None
-    pattern: re.Pattern[str] | None = None  # the compiled `model` where that is a regex; searched, not anchored
+    pattern: Pattern | None = None  # the compiled `model` where that is a regex; searched, not anchored
     source: tuple[Network, ...] | None = None
     source_host: str | None = None  # as written
     condition: Condition | None = None  # all the rest
 
     def accepts_model(self, model: str) -> bool:
         if self.pattern is not None:
-            return self.pattern.search(model, 0, MAX_MATCHED_CHARACTERS) is not None
+            return self.pattern.found(model[:MAX_MATCHED_CHARACTERS])
         return self.model is None or short(self.model) == short(model)
 
     def accepts_source(self, address: Address | None) -> bool:
@@ -133,7 +113,7 @@ class ModelMap:
     """MODEL_MAP: exact names first, then `/regex/` keys in order, anchored at the start."""
 
     exact: Mapping[str, Rewrite]
-    patterns: tuple[tuple[str, re.Pattern[str], str], ...] = ()
+    patterns: tuple[tuple[str, Pattern, Sequence[str | int]], ...] = ()
 
     def __len__(self) -> int:
         return len(self.exact) + len(self.patterns)
@@ -148,23 +128,22 @@ class ModelMap:
         names = readings(model, ollama)
         for key, pattern, template in self.patterns:
             for name in names:
-                if found := pattern.match(name, 0, MAX_MATCHED_CHARACTERS):
-                    return Rewrite(found.expand(template), key)
+                if (groups := pattern.groups_at_start(name[:MAX_MATCHED_CHARACTERS])) is not None:
+                    return Rewrite(expand(template, groups), key)
         return None
 
 
 def compile_model_map(entries: Mapping[str, str]) -> ModelMap:
     """Compile MODEL_MAP. Raises ValueError naming the entry whose pattern or replacement is faulty."""
     exact: dict[str, Rewrite] = {}
-    patterns: list[tuple[str, re.Pattern[str], str]] = []
-    for key, replacement in entries.items():
+    patterns: list[tuple[str, Pattern, Sequence[str | int]]] = []
+    for key, template in entries.items():
         if not is_pattern(key):
-            exact[key] = Rewrite(replacement, key)
+            exact[key] = Rewrite(template, key)
             continue
-        pattern = compile_pattern(key)
+        pattern = compile_pattern(key, "groups")
         try:
-            pattern.sub(replacement, "")  # reads the template, whatever it matches
-        except (re.error, IndexError) as error:
-            raise ValueError(f"the replacement {replacement!r} of {key} is faulty: {error}") from None
-        patterns.append((key, pattern, replacement))
+            patterns.append((key, pattern, replacement(template, pattern)))
+        except ValueError as error:
+            raise ValueError(f"the replacement {template!r} of {key} is faulty: {error}") from None
     return ModelMap(exact, tuple(patterns))

@@ -14,6 +14,7 @@ from typing import Final, Protocol
 from switchman.addons.core.request.clients import Address
 from switchman.addons.core.request.features import Features
 from switchman.addons.core.routes.live import NO_FIGURES, Live
+from switchman.addons.core.routes.patterns import utf8
 
 Truth = bool | None  # None: not known
 
@@ -46,10 +47,18 @@ class Subject:
     features: Features | None = None
     now: LocalTime | None = None
     live: Live = NO_FIGURES
+    _ask: bytes | None = None
     _folded: str | None = None
     _words: frozenset[str] | None = None
     _found: Sequence[str] = ()
     _spaced: str | None = None
+
+    @property
+    def ask(self) -> bytes:
+        """The ask as patterns read it."""
+        if self._ask is None:
+            self._ask = utf8(self.features.ask) if self.features else b""
+        return self._ask
 
     @property
     def folded(self) -> str:

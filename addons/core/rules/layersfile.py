@@ -36,14 +36,18 @@ def _switch(written: Any) -> Any:
     return {True: "on", False: "off"}.get(written, written) if isinstance(written, bool) else written
 
 
-Duration = Annotated[float, Field(ge=0, le=_LONGEST), BeforeValidator(seconds, json_schema_input_type=str | float)]
+Duration = Annotated[
+    float, Field(ge=0, le=_LONGEST, allow_inf_nan=False), BeforeValidator(seconds, json_schema_input_type=str | float)
+]
 
 
 class ExactCache(Written):
     """Answers for requests that are the same in all that can change the answer."""
 
     ttl: Duration = Field(default=86_400.0, description="how long an answer is kept: 24h, 30m, seconds; 0: off")
-    max_entries: Annotated[int, Field(gt=0)] = Field(default=10_000, description="the least recently used goes first")
+    max_entries: Annotated[int, Field(gt=0, le=10_000_000)] = Field(
+        default=10_000, description="the least recently used goes first"
+    )
     scope: Literal["caller", "shared"] = Field(default="caller", description="who may get an answer kept for another")
 
 
@@ -96,7 +100,9 @@ class ArbiterFile(Written):
     url: Text | None = Field(default=None, description="base URL of an Ollama server")
     server: Text | None = Field(default=None, description="in place of url: the name of a server")
     model: Text = Field(description="the model's name there")
-    timeout_ms: Annotated[float, Field(gt=0, le=60_000)] = Field(default=140.0, description="longer is a miss")
+    timeout_ms: Annotated[float, Field(gt=0, le=60_000, allow_inf_nan=False)] = Field(
+        default=140.0, description="longer is a miss"
+    )
     min_confidence: Share = Field(default=0.6, description="less is a miss")
     targets: dict[Text, Text] = Field(default_factory=dict, description="category: server/model or an alias")
 

@@ -27,8 +27,8 @@ from switchman.addons.core.routes.conditions import (
     keywords,
 )
 from switchman.addons.core.routes.logic import AllOf, AnyOf, Not
-from switchman.addons.core.routes.patterns import ask_pattern
-from switchman.addons.core.routes.routes import MAX_MATCHED_CHARACTERS, Match, compile_pattern, is_pattern
+from switchman.addons.core.routes.patterns import compile_pattern, is_pattern
+from switchman.addons.core.routes.routes import MAX_MATCHED_CHARACTERS, Match
 from switchman.addons.core.routes.subject import Condition
 from switchman.addons.core.rules.matchfile import MatchFile, TimeFile, minutes_between, source_networks
 
@@ -71,7 +71,7 @@ def _headers(wanted: Mapping[str, list[str]], target: OwnTarget) -> Condition:
     parts = []
     for name, values in wanted.items():
         plain = frozenset(value for value in values if not is_pattern(value))
-        patterns = tuple(ask_pattern(value)[0] for value in values if is_pattern(value))
+        patterns = tuple(compile_pattern(value) for value in values if is_pattern(value))
         parts.append(HeaderIs(name.lower(), plain, patterns))
     return parts[0] if len(parts) == 1 else AllOf(tuple(parts))
 
@@ -112,7 +112,7 @@ _BUILDERS: dict[str, Callable[[Any, OwnTarget], Condition]] = {
     "provider_health": _health,
     "keywords": lambda texts, target: keywords(texts),
     "keywords_substring": lambda texts, target: Substrings(tuple(text.casefold() for text in texts)),
-    "regex": lambda text, target: AskMatches(*ask_pattern(text)),
+    "regex": lambda text, target: AskMatches(compile_pattern(text)),
     "all": _all,
     "any": _any,
     "not_": lambda part, target: Not(_condition(part, target)),

@@ -11,13 +11,12 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 from switchman.addons.core.request.clients import Network, parse_network
 from switchman.addons.core.request.tasktype import TaskType
 from switchman.addons.core.routes.conditions import DAY_MINUTES
-from switchman.addons.core.routes.patterns import ask_pattern
-from switchman.addons.core.routes.routes import compile_pattern, is_pattern
+from switchman.addons.core.routes.patterns import compile_pattern, is_pattern
 
 Text = Annotated[str, StringConstraints(min_length=1)]
-Cost = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=0)]
-Share = Annotated[float, Field(ge=0, le=1)]
+Cost = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=0, le=1_000_000_000)]
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 HealthName = Literal["green", "yellow", "red"]
 
@@ -165,9 +164,9 @@ class MatchFile(Written):
 
     @field_validator("regex")
     @classmethod
-    def _is_safe(cls, text: str | None) -> str | None:
+    def _is_pattern(cls, text: str | None) -> str | None:
         if text is not None:
-            ask_pattern(text)
+            compile_pattern(text)
         return text
 
     @field_validator("header")
@@ -176,7 +175,7 @@ class MatchFile(Written):
         for values in (headers or {}).values():
             for value in values:
                 if is_pattern(value):
-                    ask_pattern(value)
+                    compile_pattern(value)
         return headers
 
 

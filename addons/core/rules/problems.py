@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Literal
+from itertools import chain, islice
+from typing import Final, Literal
+
+# A file of thousands of entries may be wrong in each of them: what is told, and what is compared for it, has an end.
+MAX_TOLD: Final = 100  # problems
+MAX_NAMES: Final = 50  # in one message
+MAX_COMPARED: Final = 1000  # words for one hint
+LONGEST_WORD: Final = 100  # characters that are compared
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +36,24 @@ class RulesError(ValueError):
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems: tuple[Problem, ...] = tuple(sorted(problems, key=lambda problem: (problem.line, problem.column)))
-        super().__init__("\n".join(map(str, self.problems)))
+        super().__init__("\n".join(told(self.problems)))
 
 
-def hint(word: str, known: Sequence[str]) -> str:
-    """`; did you mean 'x'?` for the known word that is nearest, or ""."""
-    close = get_close_matches(word, known, n=1, cutoff=0.6)
+def told(problems: Sequence[Problem]) -> Iterator[str]:
+    """The first MAX_TOLD problems, one line each, and how many more there are."""
+    yield from map(str, problems[:MAX_TOLD])
+    if (more := len(problems) - MAX_TOLD) > 0:
+        yield f"{problems[0].file}: and {more} more of this kind"
+
+
+def listed(names: Collection[str]) -> str:
+    """The names with commas between; of very many the first ones, and how many more there are."""
+    more = len(names) - MAX_NAMES
+    return ", ".join(islice(names, MAX_NAMES)) + (f", and {more} more" if more > 0 else "")
+
+
+def hint(word: str, *known: Iterable[str]) -> str:
+    """`; did you mean 'x'?` for the known word that is nearest, or "". Only the first MAX_COMPARED are compared."""
+    words = list(islice(chain(*known), MAX_COMPARED))
+    close = get_close_matches(word[:LONGEST_WORD], words, n=1, cutoff=0.6)
     return f"; did you mean {close[0]!r}?" if close else ""

@@ -1,4 +1,5 @@
-"""From a server's `proxy` and `tls`, and what the environment says of proxies and certificates, to its Reach.
+"""From a server's `proxy` and `tls`, and what the environment says of proxies and certificates, to its Reach; from
+`api_key` and `headers`, to what is written into its requests' heads.
 
 What the file says of a server wins over the environment, which counts for every server that does not say. Files are
 looked at by `CertificateFiles`, which the edge brings along: a fault in one of them is a fault of the rules.
@@ -10,9 +11,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from pydantic import SecretStr
+
 from switchman.addons.core.rules.problems import Problem
 from switchman.addons.core.rules.rulesfile import DIRECTLY, ServerFile, TlsFile
 from switchman.addons.core.rules.yamltext import Path
+from switchman.addons.core.servers.reaching.fields import field_name, field_value, key_value
 from switchman.addons.core.servers.reaching.proxies import is_loopback, is_own, parse_proxy, proxy_from
 from switchman.addons.core.servers.reaching.reach import USUAL, PemFile, Proxy, Reach, Tls
 from switchman.addons.core.servers.urls import BaseURL
@@ -52,6 +56,52 @@ class NoFiles:
 
     def identity(self, certificate: str, key: str | None) -> tuple[PemFile, PemFile | None]:
         raise ValueError(f"{certificate} cannot be read here")
+
+
+def secret_of(env: Mapping[str, str], path: Path, text: str, error: Say) -> str | None:
+    """The value of `env:NAME`. A missing variable is an error: never send a request without the key."""
+    kind, _, name = text.partition(":")
+    if kind == "vault":
+        error(path, "vault: is not available yet; use env:NAME")
+        return None
+    if kind != "env":
+        return text
+    value = env.get(name.strip(), "").strip()
+    if not value:
+        error(path, f"the environment variable {name or '(no name)'} is not set, or empty")
+        return None
+    return value
+
+
+def api_key_of(path: Path, text: str | None, usual: str, secret: Secret, error: Say, warn: Say) -> SecretStr | None:
+    """`usual`: what the preset's variable holds, "" for nothing; it counts where the file does not say."""
+    if text is None:
+        value: str | None = usual
+    else:
+        if not text.startswith(("env:", "vault:")):
+            warn(path, "the file holds the key itself: write env:NAME, and the file holds no secret")
+        value = secret(path, text)
+    try:
+        value = key_value(value or "")
+    except ValueError as fault:
+        error(path, str(fault))
+        return None
+    if text is not None and not text.strip():
+        error(path, "expected a key, not blanks")
+    return SecretStr(value) if value else None
+
+
+def headers_of(path: Path, written: Mapping[str, str], secret: Secret, error: Say) -> dict[str, str]:
+    """By name, as it is written. Each is set on every request to the server."""
+    found: dict[str, str] = {}
+    for name, text in written.items():
+        if name.lower() in {other.lower() for other in found}:
+            error((*path, name), "this header is there twice: case makes no difference")
+        try:
+            found[field_name(name)] = field_value(secret((*path, name), text) or "")
+        except ValueError as fault:
+            error((*path, name), str(fault))
+    return found
 
 
 @dataclass

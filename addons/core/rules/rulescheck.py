@@ -11,9 +11,9 @@ from switchman.addons.core.routes.names import find, short
 from switchman.addons.core.routes.routes import Alias, Instance, Match, ModelMap, Route
 from switchman.addons.core.routes.subject import Condition
 from switchman.addons.core.routes.targets import instances_named
-from switchman.addons.core.rules.problems import Problem, hint
+from switchman.addons.core.rules.problems import MAX_TOLD, Problem, hint
 from switchman.addons.core.rules.yamltext import Document, Path
-from switchman.addons.core.servers.credentials import strangers
+from switchman.addons.core.servers.credentials import may_be_stranger, strangers
 from switchman.addons.core.servers.servers import Server
 
 # Common patterns that match every name. Whether two patterns overlap in general is not decided here.
@@ -157,7 +157,7 @@ def _why_never_true(condition: Condition, servers: Mapping[str, Server]) -> str 
         case MaxCost(target="") | MaxLatency(target=""):
             return f"{condition}: the route names no single target whose figure this could compare"
         case HealthIs() if condition.server not in servers:
-            return f"provider_health: no server is named {condition.server!r}{hint(condition.server, list(servers))}"
+            return f"provider_health: no server is named {condition.server!r}{hint(condition.server, servers)}"
     return None
 
 
@@ -214,11 +214,16 @@ def _without_credentials(
     for alias in aliases.values():
         if alias.instances:
             yield from problem(("aliases", alias.name), alias.instances[1:], alias.instances[0].server)
-    leading = [(route, first) for route in routes if (first := _first_server(route, aliases, servers)) is not None]
-    for route, first in leading:
-        yield from problem(("routes", route.position, "route", "fallbacks"), route.fallbacks, first)
+    leading: dict[str, Server] = {}  # each once: routes are many, and so are fallbacks
+    for route in routes:
+        if (first := _first_server(route, aliases, servers)) is not None:
+            leading[first.name] = first
+            yield from problem(("routes", route.position, "route", "fallbacks"), route.fallbacks, first)
     for index, fallback in enumerate(fallbacks):
-        first_choice = next((first for _, first in leading if strangers([fallback.server], first)), None)
+        if may_be_stranger(fallback.server):
+            first_choice = next((first for first in leading.values() if strangers([fallback.server], first)), None)
+        else:
+            first_choice = None
         if first_choice is not None:
             yield from problem(("fallbacks", index), [fallback], first_choice, at_key=False)
 
@@ -230,6 +235,7 @@ def _missing_targets(
     servers: Mapping[str, Server],
     default_set: bool,
 ) -> Iterator[Problem]:
+    told = 0
     for route in routes:
         if route.model is None:
             continue
@@ -239,7 +245,9 @@ def _missing_targets(
                 message = f"{route.model!r} is an alias, but as upstream is given too, the name is sent as it stands"
                 yield document.problem(path, message, warning=True)
         elif route.model not in aliases and route.model.partition("/")[0] not in servers:
-            close = hint(route.model.partition("/")[0], [*servers, *aliases])
+            # What is compared costs milliseconds where there are thousands of names.
+            close = hint(route.model.partition("/")[0], servers, aliases) if told < MAX_TOLD else ""
+            told += 1
             message = f"{route.model!r} names no server and no alias{close}; it goes {_bare_target(default_set)}"
             yield document.problem(path, message, warning=True)
 

@@ -5,17 +5,15 @@ Every fault becomes a Problem and compilation goes on, so that a person sees all
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pydantic import SecretStr
-
-from switchman.addons.core.routes.routes import Alias, Arbiter, Instance, Match, Route, may_backtrack
+from switchman.addons.core.routes.routes import Alias, Arbiter, Instance, Match, Route
 from switchman.addons.core.routes.targets import instances_named
 from switchman.addons.core.rules.matchcompile import OwnTarget, compile_match
 from switchman.addons.core.rules.presets import Preset, Presets, keepalive_of, quirks_of
-from switchman.addons.core.rules.problems import Problem, hint
-from switchman.addons.core.rules.reachcompile import Reaches
+from switchman.addons.core.rules.problems import MAX_TOLD, Problem, hint, listed
+from switchman.addons.core.rules.reachcompile import Reaches, api_key_of, headers_of, secret_of
 from switchman.addons.core.rules.rulesfile import (
     InstanceFile,
     KeepAliveFile,
@@ -30,7 +28,11 @@ from switchman.addons.core.servers.reaching.addressing import path_style
 from switchman.addons.core.servers.reaching.reach import Reach
 from switchman.addons.core.servers.servers import KeepAlive, ModelFacts, Server, Timeouts
 
+Trail = tuple[tuple[str, int], ...]
+
 DEFAULT_NAME = "default"
+MAX_NESTED = 20  # aliases within aliases
+MAX_INSTANCES = 1000  # of one alias, with those of the aliases in it
 UNREADABLE = "http://unreadable.invalid"  # in place of a URL that is missing; no request goes there
 
 
@@ -47,6 +49,8 @@ class Compiler:
     problems: list[Problem] = field(default_factory=list)
     servers: dict[str, Server] = field(default_factory=dict)
     unnamed: dict[urls.BaseURL, Server] = field(default_factory=dict)
+    _names: set[str] = field(default_factory=set)  # given to servers that have a URL only
+    _by_address: dict[urls.BaseURL, Server] | None = None
 
     def compile_servers(self, model: RulesFileModel) -> None:
         self.keepalive = keepalive_of(model.keepalive, KeepAliveFile())
@@ -57,15 +61,15 @@ class Compiler:
         path: Path = ("servers", name)
         preset = self._preset((*path, "preset"), written.preset)
         own = "dialect" in written.model_fields_set  # then the preset's dialects do not count
-        headers = {key: self._secret((*path, "headers", key), value) or "" for key, value in written.headers.items()}
+        usual = self.env.get(preset.api_key_env or "", "") if preset else ""
         timeout, url = written.timeout, self._url(path, written, preset)
         return Server(
             name=name,
             url=url,
             dialect=written.dialect if own or preset is None else preset.dialect,
             also=preset.also if preset and not own else (),
-            api_key=self._api_key((*path, "api_key"), written.api_key, preset),
-            headers=headers,
+            api_key=api_key_of((*path, "api_key"), written.api_key, usual, self._secret, self._error, self._warn),
+            headers=headers_of((*path, "headers"), written.headers, self._secret, self._error),
             timeout=Timeouts(timeout.connect, timeout.first_byte, timeout.idle, timeout.total or self.request_timeout),
             retry_on=frozenset(written.retry_on),
             thinking_output=written.thinking_output,
@@ -91,32 +95,12 @@ class Compiler:
 
     def _preset(self, path: Path, name: str | None) -> Preset | None:
         if name is not None and name not in self.presets:
-            known = ", ".join(self.presets)
-            self._error(path, f"no preset is named {name!r}{hint(name, list(self.presets))}; the presets are: {known}")
+            known = listed(self.presets)
+            self._error(path, f"no preset is named {name!r}{self._hint(name, self.presets)}; the presets are: {known}")
         return self.presets.get(name or "")
 
-    def _api_key(self, path: Path, text: str | None, preset: Preset | None) -> SecretStr | None:
-        if text is None:
-            usual = self.env.get(preset.api_key_env or "", "").strip() if preset else ""
-            return SecretStr(usual) if usual else None
-        if not text.startswith(("env:", "vault:")):
-            self._warn(path, "the file holds the key itself: write env:NAME, and the file holds no secret")
-        value = self._secret(path, text)
-        return SecretStr(value) if value else None
-
     def _secret(self, path: Path, text: str) -> str | None:
-        """The value of `env:NAME`. A missing variable is an error: never send a request without the key."""
-        kind, _, name = text.partition(":")
-        if kind == "vault":
-            self._error(path, "vault: is not available yet; use env:NAME")
-            return None
-        if kind != "env":
-            return text
-        value = self.env.get(name, "").strip()
-        if not value:
-            self._error(path, f"the environment variable {name or '(no name)'} is not set, or empty")
-            return None
-        return value
+        return secret_of(self.env, path, text, self._error)
 
     def compile_models(self, model: RulesFileModel) -> dict[str, ModelFacts]:
         facts = {}
@@ -124,7 +108,7 @@ class Compiler:
             server, slash, _ = target.partition("/")
             if not slash or server not in self.servers:
                 known = (
-                    f"no server is named {server!r}{hint(server, list(self.servers))}"
+                    f"no server is named {server!r}{self._hint(server, self.servers)}"
                     if slash
                     else "expected server/model"
                 )
@@ -133,38 +117,60 @@ class Compiler:
         return facts
 
     def compile_aliases(self, model: RulesFileModel) -> dict[str, Alias]:
-        aliases = {}
+        done: dict[str, tuple[Instance, ...]] = {}
         for name in model.aliases:
-            aliases[name] = Alias(name, tuple(self._instances_of_alias(model, name, (name,))))
-        return aliases
+            self._instances_of_alias(model, name, (), done)
+        return {name: Alias(name, done[name]) for name in model.aliases}
 
-    def _instances_of_alias(self, model: RulesFileModel, name: str, trail: tuple[str, ...]) -> list[Instance]:
-        """The instances of an alias; an alias among them is replaced by its own. `trail`: the aliases on the way."""
-        found: list[Instance] = []
+    def _instances_of_alias(
+        self, model: RulesFileModel, name: str, trail: Trail, done: dict[str, tuple[Instance, ...]]
+    ) -> tuple[Instance, ...]:
+        """The instances of an alias; an alias among them is replaced by its own. `trail`: the aliases on the way,
+        and which of their instances is followed; `done`: each is read once, however many name it.
+        """
+        if name in done:
+            return done[name]
+        found: dict[Instance, None] = {}
+        twice = False
         for index, written in enumerate(model.aliases[name].instances):
             path: Path = ("aliases", name, "instances", index)
             nested = self._nested_alias(model, written)
+            here = (*trail, (name, index))
             if nested is None:
-                # A fault is reported once, where it stands, not again for each alias that names this one.
-                found += self._instance(path, written, model, silent=len(trail) > 1)
-            elif nested in trail:
-                if len(trail) == 1 or nested == trail[0]:
-                    self._error(path, f"this alias leads back to itself: {' -> '.join((*trail, nested))}")
+                more: Sequence[Instance] = self._instance(path, written, model)
+            elif any(nested == on_the_way for on_the_way, _ in here):
+                self._circle(nested, here)
+                continue
+            elif len(here) > MAX_NESTED:
+                self._error(path, f"aliases within aliases, more than {MAX_NESTED} deep")
+                continue
             else:
-                found += self._instances_of_alias(model, nested, (*trail, nested))
-        unique = list(dict.fromkeys(found))
-        if len(unique) < len(found) and len(trail) == 1:
+                more = self._instances_of_alias(model, nested, here, done)
+            twice |= any(instance in found for instance in more) or len(set(more)) < len(more)
+            found.update(dict.fromkeys(more))
+            if len(found) > MAX_INSTANCES:
+                self._error(path, f"more than {MAX_INSTANCES} instances, those of the aliases within it included")
+                break
+        if twice:
             self._warn(("aliases", name), "an instance is listed twice: it is tried once", at_key=True)
-        return unique
+        done[name] = tuple(found)
+        return done[name]
+
+    def _circle(self, start: str, trail: Trail) -> None:
+        """Tell each alias of a circle, which begins and ends at `start`, where it leads."""
+        steps = trail[next(place for place, (name, _) in enumerate(trail) if name == start) :]
+        names = [name for name, _ in steps]
+        for place, (name, index) in enumerate(steps, 1):
+            circle = [*names[place:], *names[:place]]
+            message = f"this alias leads back to itself: {' -> '.join((*circle, circle[0]))}"
+            self._error(("aliases", name, "instances", index), message)
 
     def _nested_alias(self, model: RulesFileModel, written: str | InstanceFile) -> str | None:
         if not isinstance(written, str) or written not in model.aliases:
             return None
         return None if written.partition("/")[0] in self.servers else written
 
-    def _instance(
-        self, path: Path, written: str | InstanceFile, model: RulesFileModel, *, silent: bool = False
-    ) -> list[Instance]:
+    def _instance(self, path: Path, written: str | InstanceFile, model: RulesFileModel) -> list[Instance]:
         if isinstance(written, InstanceFile):
             if written.url is not None:
                 return [Instance(self._by_url(written.url), written.model or "")]
@@ -173,14 +179,13 @@ class Compiler:
             name, _, new_model = written.partition("/")
         if name in self.servers:
             return [Instance(self.servers[name], new_model)]
-        if not silent:
-            self._unknown_server(path, name, also=list(model.aliases) if isinstance(written, str) else [])
+        self._unknown_server(path, name, also=model.aliases if isinstance(written, str) else ())
         return []
 
-    def _unknown_server(self, path: Path, name: str, also: Sequence[str] = ()) -> None:
-        known = ", ".join(self.servers) or "none"
+    def _unknown_server(self, path: Path, name: str, also: Iterable[str] = ()) -> None:
+        known = listed(self.servers) or "none"
         url = "; a URL starts with http:// or https://" if ":" in name or "." in name else ""
-        close = hint(name, [*self.servers, *also])
+        close = self._hint(name, self.servers, also)
         self._error(path, f"no server is named {name!r}{close}{url}; the servers are: {known}")
 
     def _by_url(self, text: str, *, listed: bool = True) -> Server:
@@ -189,11 +194,8 @@ class Compiler:
         `listed`: count it among the upstreams, so that its models are offered to clients.
         """
         url = urls.parse(text)
-        for server in self.servers.values():
-            if server.url == url:
-                return server
-        if url in self.unnamed:
-            return self.unnamed[url]
+        if (known := self._named().get(url) or self.unnamed.get(url)) is not None:
+            return known
         server = self._bare(self._free_name(url), url)
         if listed:
             self.unnamed[url] = server
@@ -202,8 +204,17 @@ class Compiler:
     def _free_name(self, url: urls.BaseURL) -> str:
         """A name for a server without one: host and port, or the whole URL where that is taken."""
         name = url.authority + url.path
-        taken = {*self.servers, *(server.name for server in self.unnamed.values())}
-        return name if name not in taken else str(url)
+        taken = name in self.servers or name in self._names
+        self._names.add(free := str(url) if taken else name)
+        return free
+
+    def _named(self) -> Mapping[urls.BaseURL, Server]:
+        """The servers of the file by URL; of several with one URL the first. Asked for after all are compiled."""
+        if self._by_address is None:
+            self._by_address = {}
+            for server in self.servers.values():
+                self._by_address.setdefault(server.url, server)
+        return self._by_address
 
     def compile_routes(self, model: RulesFileModel, aliases: Mapping[str, Alias]) -> list[Route]:
         """The enabled routes in the order they are tried: by priority, then as written."""
@@ -258,7 +269,7 @@ class Compiler:
         if written is None:
             return ()
         if isinstance(written, str) and "/" not in written and written not in {*aliases, *self.servers}:
-            close = hint(written, [*self.servers, *aliases])
+            close = self._hint(written, self.servers, aliases)
             where = "to DEFAULT_UPSTREAM as a model's name" if upstream_set else "to the server that lists such a model"
             self._warn(("default",), f"{written!r} names no server and no alias{close}; it goes {where}")
             return (Instance(upstream, written),)
@@ -298,10 +309,7 @@ class Compiler:
         return OwnTarget(target, facts.input_cost if facts else None)
 
     def _match(self, path: Path, written: RouteFile, target: OwnTarget) -> Match:
-        match = compile_match(written.match, target)
-        if match.pattern is not None and may_backtrack(match.pattern.pattern):
-            self._warn((*path, "match", "model"), "a repeat within a repeat may take very long on some model names")
-        return match
+        return compile_match(written.match, target)
 
     def _upstream(self, path: Path, text: str | None) -> Server | None:
         if text is None:
@@ -320,9 +328,8 @@ class Compiler:
     def default_server(self, text: str) -> Server:
         """DEFAULT_UPSTREAM as a server: the named one with its URL, or one named `default`. Raises ValueError."""
         url = urls.parse(text)
-        for server in self.servers.values():
-            if server.url == url:
-                return server
+        if (named := self._named().get(url)) is not None:
+            return named
         name = DEFAULT_NAME if DEFAULT_NAME not in self.servers else "DEFAULT_UPSTREAM"
         return self._bare(name, url)
 
@@ -336,6 +343,10 @@ class Compiler:
             path=path_style(url),
             reach=self._reach((), url),
         )
+
+    def _hint(self, name: str, *known: Iterable[str]) -> str:
+        """Only the first problems have one: among thousands of names it costs milliseconds."""
+        return hint(name, *known) if len(self.problems) < MAX_TOLD else ""
 
     def _error(self, path: Path, message: str) -> None:
         self.problems.append(self.document.problem(path, message))

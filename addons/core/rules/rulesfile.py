@@ -192,7 +192,9 @@ class ModelFile(Written):
     thinking_opens: bool | None = Field(default=None, description="as for servers, and stronger")
     input_cost: Cost | None = Field(default=None, description="$ per million input tokens")
     output_cost: Cost | None = Field(default=None, description="$ per million output tokens")
-    context: Annotated[int, Field(gt=0)] | None = Field(default=None, description="context length in tokens")
+    context: Annotated[int, Field(gt=0, le=1_000_000_000)] | None = Field(
+        default=None, description="context length in tokens"
+    )
     modalities: list[Literal["text", "vision", "audio", "video", "tools", "image"]] = Field(
         default_factory=list, description="what it can do"
     )

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.composer import Composer, MaxDepthExceededError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
@@ -22,7 +23,9 @@ Path = tuple[str | int, ...]
 Position = tuple[int, int]  # line and column, from 1
 
 MAX_VALUES = 200_000  # a few lines of nested YAML anchors can expand to billions of values
+MAX_DEPTH = 64  # of values within values: ruamel takes the square of it for lists in brackets
 _MERGE = "tag:yaml.org,2002:merge"
+_TOO_DEEP = f"nested too deeply: more than {MAX_DEPTH} levels"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +67,19 @@ def load(text: str, file: str) -> Document:
     if text.lstrip().startswith("{"):
         text = text.replace("\t", " ")  # the same columns; a JSON string cannot hold a bare tab
     yaml = YAML(typ="safe", pure=True)
+    yaml.max_depth = MAX_DEPTH
+    yaml.Composer = _Composer
     try:
         return _read(yaml, text, file)
+    except (MaxDepthExceededError, _TooMany) as error:
+        what = f"more than {MAX_VALUES} values" if isinstance(error, _TooMany) else _TOO_DEEP
+        raise RulesError([Problem(file, *_place(error), "", what)]) from None
     except MarkedYAMLError as error:
         raise RulesError([_syntax_problem(error, file)]) from None
     except YAMLError:  # characters that YAML does not allow; ruamel's words quote the text
         raise RulesError([Problem(file, *_bad_character(text), "", "a character that YAML does not allow")]) from None
     except RecursionError:
-        raise RulesError([Problem(file, 1, 1, "", "nested too deeply")]) from None
+        raise RulesError([Problem(file, 1, 1, "", _TOO_DEEP)]) from None
 
 
 def _read(yaml: YAML, text: str, file: str) -> Document:
@@ -81,9 +89,29 @@ def _read(yaml: YAML, text: str, file: str) -> Document:
     return Document(file, data, reader.values, reader.keys, tuple(reader.problems))
 
 
-def _syntax_problem(error: MarkedYAMLError, file: str) -> Problem:
+class _TooMany(MarkedYAMLError):
+    """The text itself, before anchors are expanded, has more values than MAX_VALUES."""
+
+
+class _Composer(Composer):
+    """ruamel's, which gives up at once: a value takes it a tenth of a millisecond."""
+
+    composed = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        self.composed += 1
+        if self.composed > MAX_VALUES:
+            raise _TooMany(problem_mark=self.parser.peek_event().start_mark)
+        return super().compose_node(parent, index)
+
+
+def _place(error: MarkedYAMLError) -> Position:
     mark = error.problem_mark or error.context_mark
-    line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
+    return (mark.line + 1, mark.column + 1) if mark else (0, 0)
+
+
+def _syntax_problem(error: MarkedYAMLError, file: str) -> Problem:
+    line, column = _place(error)
     words = " ".join(part for part in (error.context, error.problem) if part)
     return Problem(file, line, column, "", f"not valid YAML or JSON: {words}")
 

@@ -125,11 +125,12 @@ def header_for(key: str, dialect: DialectName | None, *, azure: bool = False) ->
 
 def strangers(servers: Iterable[Server], first: Server) -> list[Server]:
     """Servers outside the own network that get no credentials by the rules, and so will likely refuse requests."""
-    return [
-        server
-        for server in dict.fromkeys(servers)
-        if server.forward_auth is None and source(server, first) == "none" and not is_on_own_network(server.url.host)
-    ]
+    return [server for server in dict.fromkeys(servers) if may_be_stranger(server) and source(server, first) == "none"]
+
+
+def may_be_stranger(server: Server) -> bool:
+    """Whether a server can be one of `strangers`, whichever the first is."""
+    return server.forward_auth is None and server.api_key is None and not is_on_own_network(server.url.host)
 
 
 def _origin(url: BaseURL) -> tuple[str, str, int]:

@@ -112,7 +112,7 @@ class Rewriting:
         if developer is None and self.runtime.dialects.is_ollama(server):
             developer = False  # it loses such messages without a word
         narrow = is_googles(server) if server.quirks.narrow_schemas is None else server.quirks.narrow_schemas
-        quiet = self.runtime.rules.current.disables_thinking_for(candidate, x.call.model)
+        quiet = (x.rules or self.runtime.rules.current).disables_thinking_for(candidate, x.call.model)
         spoken = ServerProfile(
             dialect=self.runtime.dialects.to_speak(server, x.call.dialect),
             think=resolve(x.plan.thinking, x.call.endpoint, x.call.body, quiet),
@@ -185,7 +185,7 @@ class Rewriting:
                 return x.sent.path
             return reading.path + query
         # A prefix may mean something to DEFAULT_UPSTREAM, where a request goes that nobody else is meant for.
-        passed = x.plan.layer == "default" and candidate.server is self.runtime.rules.current.default
+        passed = x.plan.layer == "default" and candidate.server is (x.rules or self.runtime.rules.current).default
         passed = passed and credentials.passes_through(candidate.server)  # with a key of ours, no path but known ones
         if x.call is not None and x.call.prefix and passed and rendered.answer is None:
             return x.call.prefix + rendered.path

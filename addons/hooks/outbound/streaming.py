@@ -113,7 +113,7 @@ class Streaming:
 def text_stages(x: Exchange, attempt: Attempt, runtime: Runtime, streamed: bool) -> list[SlotStage]:
     """What changes a reply's text, in the order it works: thinking goes before a fence is looked for."""
     assert x.call is not None and attempt.rendered is not None
-    rules, candidate, requested_model = runtime.rules.current, attempt.candidate, x.call.model
+    rules, candidate, requested_model = x.rules or runtime.rules.current, attempt.candidate, x.call.model
     endpoint = attempt.rendered.endpoint
     stages: list[SlotStage] = []
 

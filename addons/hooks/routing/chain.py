@@ -80,7 +80,7 @@ class Chain:
 
     async def plan(self, x: Exchange, is_open: IsOpen) -> Plan:
         """The plan for a request that names no model. What was tried in vain goes into the Exchange's trace."""
-        rules = self.runtime.rules.current
+        rules = x.rules or self.runtime.rules.current
         query = seen.routing_query(x, seen.features(x, self.runtime.tasks))
         plan = await self._by_conversation(x, query, rules, is_open)
         plan = plan or await self._by_rules(x, query, rules, is_open)

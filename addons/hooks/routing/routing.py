@@ -29,7 +29,7 @@ class Routing:
     What names no model goes to the default upstream as it is, where there is one that was set. A model that nothing
     knows is a 404.
 
-    Writes: auto, plan, trace.
+    Writes: auto, plan, rules, trace.
     """
 
     def __init__(self, runtime: Runtime, chain: Chain) -> None:
@@ -61,7 +61,7 @@ class Routing:
     async def request(self, flow: http.HTTPFlow) -> None:
         if (x := exchange(flow)) is None or flow.response or x.plan is not None:
             return
-        rules = self.runtime.rules.current
+        x.rules = rules = self.runtime.rules.current
         flow.response = unknown_path(flow, x, rules, self.runtime.settings.listen_port)
         if flow.response is not None:
             return

@@ -43,9 +43,9 @@ def test_what_is_said_is_what_is_made(
     """SEMANTIC_MODEL is where it goes; without --languages the model's card says what it knows, `any` is all."""
     monkeypatch.setenv("SEMANTIC_MODEL", "/models/here")
     assert semantic.run(["prepare", "minilm", *given, "--python", "py"]) == 0
-    assert semantic.run(["prepare", "minilm", "--output", "there"]) == 0
-    assert prepared[0] == ("minilm", Path("/models/here"), {"languages": languages, "python": "py"})
-    assert prepared[1][1] == Path("there")
+    assert semantic.run(["prepare", "minilm", "--output", "there", "--revision", "a1"]) == 0
+    assert prepared[0] == ("minilm", Path("/models/here"), {"languages": languages, "python": "py", "revision": None})
+    assert (prepared[1][1], prepared[1][2]["revision"]) == (Path("there"), "a1")
 
 
 def test_bad_settings_are_refused_before_anything_is_made(

@@ -72,7 +72,7 @@ def test_a_file_that_is_no_text_is_refused(settings: Settings, file: Path, conte
 
 def test_a_folder_is_no_file(settings: Settings, tmp_path: Path) -> None:
     """What cannot be read says why."""
-    with pytest.raises(RulesError, match="cannot be read: Is a directory"):
+    with pytest.raises(RulesError, match="is a folder: expected a file"):
         load_ruleset(settings, tmp_path)
 
 

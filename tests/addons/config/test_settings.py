@@ -202,3 +202,29 @@ def test_settings_do_not_change() -> None:
     """Frozen: what was read at the start is what holds."""
     with pytest.raises(ValueError, match="frozen"):
         load_settings().listen_port = 1
+
+
+NUMBERS = [name for name, field in Settings.model_fields.items() if field.annotation in (int, float)]
+
+
+@pytest.mark.parametrize(
+    "text", ["nan", "inf", "-inf", "1e400", "1" + "0" * 30, "-1" + "0" * 30, "1e30", "9" * 5000, "0x10", "٣", ""]
+)
+@pytest.mark.parametrize("name", NUMBERS)
+def test_every_number_has_bounds(monkeypatch: pytest.MonkeyPatch, name: str, text: str) -> None:
+    """What is no number, or has no end, is refused by its name; nothing at all is the default."""
+    monkeypatch.setenv(name.upper(), text)
+    if not text:
+        assert getattr(load_settings(), name) == Settings.model_fields[name].default
+        return
+    try:
+        found = getattr(load_settings(), name)
+    except SettingsError as error:
+        assert str(error).startswith(f"{name.upper()}=")
+    else:
+        assert text == "٣" and found == 3
+
+
+def test_settings_have_numbers() -> None:
+    """The test above runs on them."""
+    assert {"request_timeout", "max_body_bytes", "listen_port", "max_log_age_days"} <= set(NUMBERS)

@@ -11,7 +11,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from switchman.addons.semantics.embedder import MAX_TOKENS, head_and_tail, languages_of, open_embedder
+from switchman.addons.semantics.embedder import MAX_TOKENS, head_and_tail, languages_of, open_embedder, pinned
 from switchman.addons.semantics.manifest import MODEL, NotPrepared
 
 # Vectors of the original model, by sentence-transformers 6.2 and torch 2.13, rounded to four places.
@@ -99,3 +99,12 @@ def test_a_folder_that_was_not_prepared_is_refused(tmp_path: Path) -> None:
     """Before anything heavy is loaded."""
     with pytest.raises(NotPrepared, match="switchman semantic prepare"):
         open_embedder("onnx", str(tmp_path))
+
+
+def test_a_model_of_the_hub_has_a_commit() -> None:
+    """Written behind its name, or known; a name alone is refused before anything is imported or asked for."""
+    assert pinned(f"a/b@{'0' * 40}") == ("a/b", "0" * 40)
+    assert pinned("all-MiniLM-L6-v2")[1].startswith("c9745ed1")
+    for name in ("a/b", "a/b@main", f"a/b@{'g' * 40}"):
+        with pytest.raises(ValueError, match="taken by its commit"):
+            pinned(name)

@@ -68,3 +68,20 @@ def test_a_manifest_of_a_later_version_with_more_in_it_is_refused(tmp_path: Path
     (tmp_path / MANIFEST).write_text(json.dumps({**dataclasses.asdict(GIVEN), "prefix": "query: "}))
     with pytest.raises(NotPrepared, match="prefix"):
         Manifest.of(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"dimensions": 0}, {"dimensions": 10**9}, {"dimensions": "384"}, {"dimensions": True}, {"dimensions": 384.0},
+        {"max_tokens": -1}, {"max_tokens": 10**30}, {"agreement": float("nan")}, {"agreement": "x"},
+        {"agreement": 1e400}, {"model": 3}, {"model": "x" * 501}, {"digest": None}, {"languages": [1]},
+        {"languages": ["en"] * 1001},
+    ],
+)  # fmt: skip
+def test_figures_that_no_model_has_are_refused(change: dict[str, object], tmp_path: Path) -> None:
+    """They decide how much memory is taken."""
+    written = dataclasses.asdict(Manifest("m", 384, ("en",), 128, "d", 1.0)) | change
+    (tmp_path / MANIFEST).write_text(json.dumps(written))
+    with pytest.raises(NotPrepared, match="cannot be read"):
+        Manifest.of(tmp_path)

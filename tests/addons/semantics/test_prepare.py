@@ -170,7 +170,41 @@ def test_a_model_is_found_in_an_installed_package(model_source: Path, monkeypatc
 def test_a_name_that_means_nothing_is_said_so() -> None:
     """No folder, no package, and no name that the hub could know."""
     with pytest.raises(PrepareFailed, match="is no folder, no installed package, and not to be had from the hub"):
-        find("no/such/name/at all", lambda line: None)
+        find("no/such/name/at all", lambda line: None, "0" * 40)
+
+
+@pytest.mark.parametrize("revision", [None, "main", "v1.0", "c9745ed", "C" * 40, "0" * 41])
+def test_the_hub_is_asked_for_a_commit_only(revision: str | None) -> None:
+    """Not for a branch or a tag, nor for whatever is there today; the message says where the commit is shown."""
+    with pytest.raises(PrepareFailed, match=r"taken by its commit.*owner/model/commits/main.*--revision"):
+        find("owner/model", lambda line: None, revision)
+
+
+@pytest.mark.parametrize(
+    ("given", "revision", "commit"),
+    [
+        ("all-MiniLM-L6-v2", None, "c9745ed1d9f207416be6d2e6f8de32d1f16199bf"),
+        ("sentence-transformers/all-MiniLM-L6-v2", None, "c9745ed1d9f207416be6d2e6f8de32d1f16199bf"),
+        ("sentence-transformers/all-MiniLM-L6-v2", "1" * 40, "1" * 40),
+        (f"sentence-transformers/all-MiniLM-L6-v2@{'2' * 40}", None, "2" * 40),
+    ],
+)
+def test_what_the_hub_is_asked_for_is_pinned_and_runs_nothing(
+    given: str, revision: str | None, commit: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The commit, and of its files texts and safetensors: the hub itself cannot be had here."""
+    asked: list[Any] = []
+
+    def download(name: str, **more: Any) -> str:
+        asked.append((name, more))
+        return str(tmp_path)
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", download)
+    assert find(given, lambda line: None, revision) == tmp_path
+    (name, more), *_ = asked
+    assert (name, more["revision"]) == ("sentence-transformers/all-MiniLM-L6-v2", commit)
+    runs = (".bin", ".pt", ".pkl", ".ckpt", ".h5", ".py", "*")
+    assert not any(pattern.endswith(runs) for pattern in more["allow_patterns"])
 
 
 def test_a_folder_with_other_things_in_it_is_left_alone(model_source: Path, tmp_path: Path) -> None:

@@ -53,6 +53,16 @@ def test_requests_that_make_no_sense_are_refused_and_the_rest_is_served(start: A
         {"op": "ask", "text": ""},
         {"op": "ask", "text": "x", "until": "soon"},
         {"op": "ask", "text": "x", "until": 1.0, "scope": 4},
+        {"op": "ask", "text": "x", "until": True},
+        {"op": "ask", "text": "x", "until": -1},
+        {"op": "ask", "text": "x", "until": 10**400},
+        {"op": "ask", "text": "x" * 6001, "until": 1.0},
+        {"op": "ask", "text": "x", "until": 1.0, "scope": "s" * 257},
+        {"op": "categories", "digest": "d" * 257, "categories": {"x": ["y"]}},
+        {"op": "categories", "digest": "d", "categories": {str(n): [] for n in range(1001)}},
+        {"op": "categories", "digest": "d", "categories": {"x": ["y"] * 20_001}},
+        {"op": "forget", "entries": ["e" * 257]},
+        {"op": "remember", "key": "k" * 257, "scope": "s", "entry": "e"},
         {"op": "categories", "digest": "d", "categories": ["x"]},
         {"op": "categories", "digest": "d", "categories": {"x": [1]}},
         {"op": "forget", "entries": "all"},
@@ -89,6 +99,9 @@ def test_no_one_else_may_reach_the_socket(start: Any, tmp_path: Path, prepared_m
     open_folder.mkdir(mode=0o755)
     with pytest.raises(PermissionError, match="0700"):
         make_private(open_folder)
+    (tmp_path / "link").symlink_to(start().socket.parent)
+    with pytest.raises(PermissionError, match="no link"):
+        make_private(tmp_path / "link")
     assert main(["--socket", str(open_folder / "s"), "--model", str(prepared_model)]) == 2
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import socket
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -92,3 +95,61 @@ def test_a_long_text_keeps_its_head_and_its_tail() -> None:
     assert wire.shorten("\ud83d" * 3 * kept) == "\ufffd" * kept + " " + "\ufffd" * kept
     short = wire.shorten("a" * kept + "middle" + "z" * kept)
     assert short == "a" * kept + " " + "z" * kept
+
+
+@pytest.mark.parametrize("value", [True, "1", None, [], -0.1, 1.1, 1e400, -1e400, float("nan"), 10**400])
+def test_what_is_no_number_of_a_range_is_told(value: Any) -> None:
+    """Both ends are in it; NaN and infinities never are."""
+    assert not wire.is_number(value, 0, 0.9)
+    assert wire.is_number(0, 0, 1) and wire.is_number(1.0, 0, 1)
+
+
+@pytest.mark.parametrize("word", [b"NaN", b"Infinity", b"-Infinity"])
+def test_a_frame_with_no_number_in_it_is_none(word: bytes) -> None:
+    """Python's JSON would take it."""
+    with pytest.raises(wire.FrameError):
+        read_all([frame(b'{"until": ' + word + b"}")])
+
+
+def test_the_folder_of_the_socket_is_ours_alone(tmp_path: Path) -> None:
+    """Owner, mode, and no link: else somebody else's socket could be in its place."""
+    tmp_path.chmod(0o700)
+    wire.check_private(tmp_path)
+    (tmp_path / "link").symlink_to(tmp_path)
+    (tmp_path / "file").touch(0o600)
+    for name in ("link", "file"):
+        with pytest.raises(PermissionError, match="no link"):
+            wire.check_private(tmp_path / name)
+    for mode in (0o750, 0o701, 0o777, 0o1777):
+        tmp_path.chmod(mode)
+        with pytest.raises(PermissionError, match="mode 0700"):
+            wire.check_private(tmp_path)
+    tmp_path.chmod(0o700)
+    if os.geteuid() == 0:
+        os.chown(tmp_path, 65534, -1)
+        with pytest.raises(PermissionError, match="another user"):
+            wire.check_private(tmp_path)
+        os.chown(tmp_path, 0, -1)
+
+
+def test_the_other_end_is_asked_who_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the system, not by what it says: this process is its own peer, and for another user it is a stranger."""
+
+    async def told() -> list[bool]:
+        found: list[bool] = []
+
+        def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.close()
+
+        async with await asyncio.start_unix_server(connected, str(tmp_path / "s")):
+            _, writer = await asyncio.open_unix_connection(str(tmp_path / "s"))
+            found.append(wire.peer_is_ours(writer))
+            ours = os.geteuid()
+            monkeypatch.setattr(wire, "ROOT", ours + 1)
+            monkeypatch.setattr(os, "geteuid", lambda: ours + 1)
+            found.append(wire.peer_is_ours(writer))
+            writer.close()
+            await writer.wait_closed()
+        return found
+
+    assert asyncio.run(told()) == [True, not hasattr(socket, "SO_PEERCRED")]

@@ -1,6 +1,7 @@
 """The way to a server: the path that it wants, its proxy, its certificates, where it sends requests on to.
 
-In it: addressing (paths), proxies, reach (proxy and certificates as one value), redirects, faults of TLS in words.
+In it: addressing (paths), fields of the head that the configuration sets, proxies, reach (proxy and certificates as one
+value), redirects, faults of TLS in words.
 Door: `address`, `Reach`.
 May not import: streams, and all rooms above.
 """

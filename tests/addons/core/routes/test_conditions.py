@@ -1,6 +1,5 @@
 """Conditions: what they hold for, and that what is not known never lets a rule match."""
 
-import re
 from dataclasses import dataclass, replace
 from typing import get_args
 
@@ -29,6 +28,7 @@ from switchman.addons.core.routes.conditions import (
 )
 from switchman.addons.core.routes.live import Health, NoFigures
 from switchman.addons.core.routes.logic import AllOf, AnyOf, Not
+from switchman.addons.core.routes.patterns import compile_pattern
 from switchman.addons.core.routes.subject import Condition, LocalTime, Subject, Truth
 
 PLAIN = Features("openai", "chat", ask="Hello there", system="", task="chat", task_confidence=0.7, language="en")
@@ -97,10 +97,10 @@ def test_substrings_are_found_within_words() -> None:
 
 
 def test_the_regex_sees_a_bounded_part_of_the_ask() -> None:
-    """What comes later costs nothing."""
-    condition = AskMatches(re.compile("needle"), 20)
-    assert condition.test(subject("a needle" + "x" * 99)) is True
-    assert condition.test(subject("x" * 20 + "needle")) is False
+    """Where the pattern may cost much; what comes later costs nothing."""
+    condition = AskMatches(compile_pattern("needle.{1000}?"))
+    assert condition.test(subject("a needle" + "x" * 1000)) is True
+    assert condition.test(subject("x" * condition.pattern.longest + "needle" + "x" * 1000)) is False
 
 
 @pytest.mark.parametrize("task", get_args(TaskType))
@@ -154,7 +154,7 @@ def test_headers_are_present_exact_or_patterns() -> None:
     assert HeaderIs("x-team").test(asked) is True
     assert HeaderIs("x-team", frozenset({"lab-7", "x"})).test(asked) is True
     assert HeaderIs("x-team", frozenset({"lab"})).test(asked) is False
-    assert HeaderIs("x-team", patterns=(re.compile("^lab-"),)).test(asked) is True
+    assert HeaderIs("x-team", patterns=(compile_pattern("^lab-"),)).test(asked) is True
     assert HeaderIs("x-other").test(asked) is False
 
 
@@ -193,7 +193,7 @@ def test_without_features_nothing_is_known_of_the_ask() -> None:
     """So no rule on it matches."""
     nobody = Subject(("m",))
     conditions: list[Condition] = [
-        keywords(["a"]), Substrings(("a",)), AskMatches(re.compile("a"), 9), TaskIs(frozenset({"chat"})),
+        keywords(["a"]), Substrings(("a",)), AskMatches(compile_pattern("a")), TaskIs(frozenset({"chat"})),
         LanguageIs(frozenset({"en"})), TokensBetween(1, 2), DepthBetween(1, 2), ToolsOffered(False),
         HasModality(frozenset({"text"})), TimeBetween(0, 1440),
     ]  # fmt: skip

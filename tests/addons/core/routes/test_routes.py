@@ -6,13 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from switchman.addons.core.routes.patterns import compile_pattern, is_pattern
 from switchman.addons.core.routes.routes import (
     Match,
     Rewrite,
     compile_model_map,
-    compile_pattern,
-    is_pattern,
-    may_backtrack,
 )
 
 
@@ -44,18 +42,6 @@ def test_a_faulty_pattern_says_where() -> None:
     """The message names the pattern and the position."""
     with pytest.raises(ValueError, match=r"/\(/ does not compile: .*position 0"):
         compile_pattern("/(/")
-
-
-@pytest.mark.parametrize("pattern", ["/(a+)+$/", "/(a*)*/", "/(x.*y)+/", "/(a+){2,}/"])
-def test_repeats_of_repeats_are_noticed(pattern: str) -> None:
-    """The usual way to exponential time."""
-    assert may_backtrack(pattern)
-
-
-@pytest.mark.parametrize("pattern", ["/.*-70b|.*-405b/", "/gpt-(.*)/", "/(a|b)+/", r"/\(a+\)+/", "/-(70b|405b)$/"])
-def test_usual_patterns_are_not_suspected(pattern: str) -> None:
-    """Alternatives and plain groups are fine."""
-    assert not may_backtrack(pattern)
 
 
 def test_a_very_long_name_is_matched_by_its_beginning() -> None:

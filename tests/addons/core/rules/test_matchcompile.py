@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import pytest
@@ -28,6 +27,7 @@ from switchman.addons.core.routes.conditions import (
     keywords,
 )
 from switchman.addons.core.routes.logic import AllOf, AnyOf, Not
+from switchman.addons.core.routes.patterns import compile_pattern
 from switchman.addons.core.routes.routes import MAX_MATCHED_CHARACTERS, Match
 from switchman.addons.core.routes.subject import Condition
 from switchman.addons.core.rules.matchcompile import OwnTarget, compile_match
@@ -55,15 +55,15 @@ def compiled(target: OwnTarget = TARGET, **written: Any) -> Match:
         ("depth", {"max": 0}, DepthBetween(None, 0)),
         ("time", "22:00-06:30", TimeBetween(1320, 390)),
         ("time", {"between": "1:00-2:00", "days": ["sun", "mon"]}, TimeBetween(60, 120, frozenset({0, 6}))),
-        ("header", {"X-A": ["v", "/w/"]}, HeaderIs("x-a", frozenset({"v"}), (re.compile("w"),))),
+        ("header", {"X-A": ["v", "/w/"]}, HeaderIs("x-a", frozenset({"v"}), (compile_pattern("w"),))),
         ("header", {"X-A": True}, HeaderIs("x-a")),
         ("max_cost", 0, MaxCost(0, "s/m", 2.5)),
         ("max_latency", 9, MaxLatency(9, "s/m")),
         ("provider_health", {"t": ["green", "red"]}, HealthIs("t", frozenset({"green", "red"}))),
         ("keywords", ["Stack Trace", "c++"], keywords(["Stack Trace", "c++"])),
         ("keywords_substring", ["GRÜSSE", "ß"], Substrings(("grüsse", "ss"))),
-        ("regex", "/a.*b/", AskMatches(re.compile("a.*b"), 2_000)),
-        ("regex", "ab", AskMatches(re.compile("ab"), 16_384)),
+        ("regex", "/a.*b/", AskMatches(compile_pattern("a.*b"))),
+        ("regex", "ab", AskMatches(compile_pattern("ab"))),
         ("not", {"tools": True}, Not(ToolsOffered(True))),
         ("not", {}, Not(AllOf(()))),
         ("all", [], AllOf(())),
@@ -100,13 +100,13 @@ def test_model_and_source_stay_apart() -> None:
     """They are asked first, by an index and by a look at the address; within all, any and not they are conditions."""
     match = compiled(model="/a+/", source_host="10.0.0.0/8")
     assert match.condition is None
-    assert match.pattern == re.compile("a+")
+    assert match.pattern == compile_pattern("a+")
     assert match.accepts_source(parse_address("10.1.1.1"))
     assert not match.accepts_source(parse_address("11.1.1.1"))
     nested = compiled(any=[{"model": "/a+/"}, {"model": "b"}, {"source_host": "10.0.0.0/8"}])
     assert nested.condition == AnyOf(
         (
-            ModelIs("/a+/", re.compile("a+"), MAX_MATCHED_CHARACTERS),
+            ModelIs("/a+/", compile_pattern("a+"), MAX_MATCHED_CHARACTERS),
             ModelIs("b", None, MAX_MATCHED_CHARACTERS),
             SourceIn("10.0.0.0/8", (parse_network("10.0.0.0/8"),)),
         )

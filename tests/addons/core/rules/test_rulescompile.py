@@ -7,10 +7,13 @@ from dataclasses import astuple
 
 import pytest
 
+from switchman.addons.config.configuration import well_known
+from switchman.addons.config.settings import Settings
 from switchman.addons.core.routes.conditions import MaxCost, MaxLatency
 from switchman.addons.core.rules.presets import Preset
+from switchman.addons.core.rules.problems import RulesError
 from switchman.addons.core.rules.rulescompile import Compiler
-from switchman.addons.core.rules.ruleset import Ruleset
+from switchman.addons.core.rules.ruleset import Ruleset, parse_ruleset
 from switchman.addons.core.rules.rulesfile import RulesFileModel
 from switchman.addons.core.rules.rulesshape import check_shape
 from switchman.addons.core.rules.yamltext import load
@@ -345,3 +348,72 @@ def test_facts_are_kept_even_of_a_server_that_is_not_there(rules: Rules) -> None
     loaded = rules("models: {gone/m: {context: 5, modalities: [text, text]}}")
     assert (loaded.models["gone/m"].context, loaded.models["gone/m"].modalities) == (5, frozenset({"text"}))
     assert len(loaded.warnings) == 1
+
+
+@pytest.mark.parametrize(
+    ("written", "fault"),
+    [
+        ('api_key: "sk\\nx: 1"', "api_key: the key has a line break in it: it is one line (character 3 of 7)"),
+        ('api_key: "sk\\0"', "api_key: the key has a NUL character in it (character 3 of 3)"),
+        ("api_key: env:BROKEN", "api_key: the key has a line break in it: it is one line (character 2 of 4)"),
+        ('api_key: "a b"', "api_key: the key has a blank in it (character 2 of 3)"),
+        ('api_key: "  "', "api_key: expected a key, not blanks"),
+        ("preset: openai", "api_key: the key has a line break in it: it is one line (character 2 of 4)"),
+        ('headers: {x-a: "1\\r\\nx-b: 2"}', "headers.x-a: a header's value has a line break in it: it is one line"),
+        ("headers: {x-a: env:BROKEN}", "headers.x-a: a header's value has a line break in it: it is one line"),
+        ("headers: {x-a: é}", "headers.x-a: a header's value has a character in it that is not ASCII, U+00E9"),
+        ("headers: {Host: b}", "headers.Host: host follows from the server's url"),
+        ("headers: {Content-Length: '5'}", "headers.Content-Length: content-length says how the body is sent"),
+        ("headers: {transfer-encoding: chunked}", "headers.transfer-encoding: transfer-encoding says how the body"),
+        ("headers: {connection: close}", "headers.connection: connection is between the router"),
+        ('headers: {"x a": b}', "headers.x a: a header's name has letters, digits and hyphens only"),
+        ("headers: {X-A: b, x-a: c}", "headers.x-a: this header is there twice"),
+    ],
+)
+def test_what_would_break_a_requests_head_is_refused(written: str, fault: str) -> None:
+    """With its place, from the file and from the environment alike, and without the value."""
+    url = "" if "preset" in written else "    url: http://h\n"
+    env = {"BROKEN": "a\nbc", "OPENAI_API_KEY": "a\nbc"}
+    with pytest.raises(RulesError) as error:
+        parse_ruleset(f"servers:\n  s:\n{url}    {written}\n", "r.yaml", Settings(), env, well_known())
+    assert f"servers.s.{fault}" in str(error.value)
+
+
+def test_a_line_break_at_a_keys_end_is_taken_off() -> None:
+    """As `$(cat file)` and YAML's | leave it."""
+    text = "servers:\n  s:\n    url: http://h\n    api_key: |\n      sk-1\n    headers: {x-a: env:VALUE}\n"
+    server = parse_ruleset(text, "r.yaml", Settings(), {"VALUE": " v \r\n"}).servers["s"]
+    assert server.api_key is not None
+    assert (server.api_key.get_secret_value(), server.headers) == ("sk-1", {"x-a": "v"})
+
+
+def test_aliases_within_aliases_are_read_once() -> None:
+    """Thirty of them, each of which names the next twice, would be a thousand million instances."""
+    lines = [f"  a{n}: {{instances: [a{n + 1}, a{n + 1}]}}" for n in range(18)]
+    text = "servers: {s: 'http://h'}\naliases:\n" + "\n".join(lines) + "\n  a18: {instances: [s/m]}\n"
+    rules = parse_ruleset(text, "r.yaml", Settings())
+    assert [len(alias.instances) for alias in rules.aliases.values()] == [1] * 19
+
+
+def test_aliases_within_aliases_have_an_end() -> None:
+    """In depth, and in number."""
+    deep = [f"  a{n}: {{instances: [a{n + 1}]}}" for n in range(40)]
+    wide = [f"  b{n}: {{instances: [{', '.join(f's/m{n}-{i}' for i in range(100))}]}}" for n in range(11)]
+    all_of_them = ", ".join(f"b{n}" for n in range(11))
+    last = ["  a40: {instances: [s/m]}", f"  c: {{instances: [{all_of_them}]}}"]
+    text = "\n".join(["servers: {s: 'http://h'}", "aliases:", *deep, *wide, *last])
+    with pytest.raises(RulesError) as error:
+        parse_ruleset(text, "r.yaml", Settings())
+    assert "aliases.a20.instances[0]: aliases within aliases, more than 20 deep" in str(error.value)
+    assert "aliases.c.instances[10]: more than 1000 instances" in str(error.value)
+
+
+def test_thousands_of_wrong_names_are_told_in_short() -> None:
+    """Comparing each with all that there are would take minutes."""
+    servers = "".join(f"  server{n}: http://h{n}\n" for n in range(300))
+    aliases = "".join(f"  a{n}: {{instances: [servr{n}/m]}}\n" for n in range(300))
+    with pytest.raises(RulesError) as error:
+        parse_ruleset(f"servers:\n{servers}aliases:\n{aliases}", "r.yaml", Settings())
+    lines = str(error.value).splitlines()
+    assert len(lines) == 101 and lines[-1] == "r.yaml: and 200 more of this kind"
+    assert "did you mean" in lines[0] and lines[0].endswith(", server49, and 250 more")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+import math
+import re
+from collections.abc import Iterator
+from typing import Annotated, Any
 
 import pytest
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from switchman.addons.core.rules.matchfile import Written
 from switchman.addons.core.rules.rulesfile import (
     InstanceFile,
     KeepAliveFile,
@@ -202,3 +206,37 @@ def test_the_schema_takes_short_forms_and_own_keys() -> None:
     assert {"type": "string", "minLength": 1} in schema["$defs"]["ServerFile"]["anyOf"]
     assert "not" in schema["$defs"]["MatchFile"]["properties"]
     assert set(schema["properties"]) == set(RulesFileModel.model_fields)
+
+
+def _models(of: type[Written] = Written) -> Iterator[type[Written]]:
+    for model in of.__subclasses__():
+        yield model
+        yield from _models(model)
+
+
+def _numbers() -> list[tuple[str, Any]]:
+    """Every key of the rules file that takes a number, with what checks it."""
+    found = []
+    for model in dict.fromkeys(_models()):
+        for name, info in model.model_fields.items():
+            if name == "retry_on":  # one of three numbers
+                continue
+            if "float" in repr(info.annotation) + repr(info.metadata) or re.search(r"\bint\b", repr(info.annotation)):
+                adapter = TypeAdapter(Annotated[info.annotation, *info.metadata] if info.metadata else info.annotation)
+                found.append((f"{model.__name__}.{name}", adapter))
+    return found
+
+
+@pytest.mark.parametrize(("key", "adapter"), _numbers(), ids=lambda value: value if isinstance(value, str) else "")
+def test_every_number_has_bounds(key: str, adapter: TypeAdapter[Any]) -> None:
+    """Not a number, no end, negative or beyond all measure: each is refused, with a message."""
+    for value in (math.nan, math.inf, -math.inf, 1e30, 10**30, -(10**30), -1):
+        with pytest.raises(ValidationError):
+            adapter.validate_python(value, strict=True)
+
+
+def test_the_rules_have_numbers() -> None:
+    """The test above runs on them."""
+    assert {"TimeoutFile.connect", "RangeFile.min", "ModelFile.context", "MatchFile.max_cost", "ExactCache.ttl"} <= {
+        key for key, _ in _numbers()
+    }

@@ -65,7 +65,7 @@ servers: {a: "http://h"}
 routes:
   - match: {task: codng}
     route: {model: a/x}
-  - match: {any: [{regex: "(a+)+"}, {tokens: {min: 5, max: 2}}, {keywrds: [x]}]}
+  - match: {any: [{regex: "(?!a)"}, {tokens: {min: 5, max: 2}}, {keywrds: [x]}]}
     route: {model: a/x}
   - match: {not: {time: "25:00-1:00"}, header: {x: 3}, modalities: [image], max_cost: -1}
     route: {model: a/x}
@@ -83,7 +83,9 @@ def test_every_bad_condition_is_told_with_its_place(faults: Faults) -> None:
     assert [fault.partition(" Known here")[0] for fault in faults(CONDITIONS)] == [
         "r.yaml:3:19: routes[0].match.task: expected 'coding', 'translation', 'analysis', 'math', 'creative', 'chat', "
         "'summarization' or 'general', not 'codng'",
-        "r.yaml:5:27: routes[1].match.any[0].regex: a repeat within a repeat could take very long on some texts",
+        "r.yaml:5:27: routes[1].match.any[0].regex: the regular expression (?!a) is refused, as patterns run in RE2: "
+        "look-around (?!...) (?<!...) is not available; what must not be found stands under `not:`, with its own "
+        "pattern; [^x] is any character but x",
         "r.yaml:5:46: routes[1].match.any[1].tokens: min 5 is more than max 2: nothing is in this range",
         "r.yaml:5:66: routes[1].match.any[2].keywrds: unknown key; did you mean 'keywords'?",
         "r.yaml:7:25: routes[2].match.not.time: expected two times such as 09:00-17:30, not '25:00-1:00'",

@@ -115,7 +115,7 @@ def test_faults_that_stop_the_reader_have_a_place() -> None:
     assert fault("a: 1\nb: *nope\n").startswith("f.yaml:2:4: not valid YAML or JSON: ")
     assert fault("a: 1\n---\nb: 2\n").startswith("f.yaml:2:1: not valid YAML or JSON: ")
     assert fault("a: 1\nb: \x01\n") == "f.yaml:2:4: a character that YAML does not allow"
-    assert fault("[" * 5000) == "f.yaml:1:1: nested too deeply"
+    assert fault("[" * 5000) == "f.yaml:1:65: nested too deeply: more than 64 levels"
 
 
 def test_no_fault_repeats_the_text() -> None:
@@ -137,6 +137,19 @@ def test_an_anchor_cannot_hold_itself_nor_grow_without_bound() -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
     assert f"more than {MAX_VALUES} values" in fault("\n".join(lines))
+
+
+@pytest.mark.parametrize("text", ["a: " + "[" * 20_000, "a: " + "{a: " * 20_000, "? " * 20_000, "- " * 20_000])
+def test_nesting_has_an_end(text: str) -> None:
+    """The reader gives up at once, with the place; 60 levels are fine."""
+    assert "nested too deeply: more than 64 levels" in fault(text)
+    assert load("a: " + "[" * 60 + "]" * 60, "f.yaml").problems == ()
+
+
+def test_a_file_of_very_many_values_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before the rest of it is read."""
+    monkeypatch.setattr("switchman.addons.core.rules.yamltext.MAX_VALUES", 100)
+    assert fault("a: [" + "x," * 1000 + "]") == "f.yaml:1:199: more than 100 values"
 
 
 def test_paths_are_written_as_usual() -> None:
