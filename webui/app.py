@@ -92,7 +92,7 @@ def install_template_names(app: Flask, config: WebConfig) -> None:
         return {
             "theme": chosen,
             "theme_label": f"Colours: {chosen or 'system'}",
-            "has_session": access.COOKIE in request.cookies,
+            "has_session": bool({access.COOKIE, access.SECURE_COOKIE} & request.cookies.keys()),
             "rules_error": rules.error(),
         }
 

@@ -77,10 +77,17 @@ def make_engine(url: URL) -> Engine:
 
 
 @contextmanager
-def writing(engine: Engine) -> Iterator[Connection]:
-    """A transaction that holds the database's write lock from its first moment; commits at the end."""
-    with engine.execution_options(sqlite_begin="IMMEDIATE").begin() as conn:
+def writing(engine: Engine, patience: float | None = None) -> Iterator[Connection]:
+    """A transaction that holds the database's write lock from its first moment; commits at the end.
+
+    `patience`: seconds to wait for somebody else's lock, then it is a DBAPIError that passes (None: BUSY_SECONDS; on
+    PostgreSQL for as long as it takes).
+    """
+    options = {"sqlite_begin": "IMMEDIATE", "patience": BUSY_SECONDS if patience is None else patience}
+    with engine.execution_options(**options).begin() as conn:
         if conn.dialect.name == "postgresql":
+            if patience is not None:
+                conn.exec_driver_sql(f"SET LOCAL lock_timeout = {max(1, round(1000 * patience))}")
             conn.execute(select(func.pg_advisory_xact_lock(WRITE_LOCK)))
         yield conn
 
@@ -169,7 +176,9 @@ def _sqlite_engine(url: URL) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(conn: Connection) -> None:
-        conn.exec_driver_sql(f"BEGIN {conn.get_execution_options().get('sqlite_begin', 'DEFERRED')}")
+        options = conn.get_execution_options()
+        conn.exec_driver_sql(f"PRAGMA busy_timeout = {round(1000 * options.get('patience', BUSY_SECONDS))}")
+        conn.exec_driver_sql(f"BEGIN {options.get('sqlite_begin', 'DEFERRED')}")
 
     _use_wal(engine)
     return engine

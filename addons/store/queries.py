@@ -15,6 +15,7 @@ from switchman.addons.core.record import Running
 from switchman.addons.store.blobs import BlobStore, unpack
 from switchman.addons.store.filters import Filters, as_stored
 from switchman.addons.store.retention import stored_bytes
+from switchman.addons.store.keeping.revocations import Revocations
 from switchman.addons.store.summaries import LayerCount, Scatter, Summaries, Summary
 from switchman.addons.store.tables import attempts, blobs, requests
 from switchman.addons.store.underway import read_underway
@@ -120,6 +121,14 @@ class BodyInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """What of a head was too long to be kept: fields that are not here at all, and bytes, also of fields that are."""
+
+    fields: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Detail:
     """All of one request but the bytes of its bodies. `trace`: core.routes.plan.TraceLine as mappings."""
 
@@ -130,6 +139,8 @@ class Detail:
     attempts: tuple[AttemptRow, ...]
     request_body: BodyInfo
     response_body: BodyInfo
+    request_left_out: LeftOut
+    response_left_out: LeftOut
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +158,7 @@ class Queries:
         self._engine = engine
         self._blobs = store
         self._summaries = Summaries(engine)
+        self.revocations = Revocations(engine)
 
     def list_requests(self, filters: Filters = ALL, before: str | None = None, limit: int = 50) -> Page:
         """Newest first. `before`: `Page.next` or a row's cursor. Raises ValueError for a bad cursor or status."""
@@ -198,6 +210,8 @@ class Queries:
             attempts=tries,
             request_body=self._info(found, "request", listed),
             response_body=self._info(found, "response", listed),
+            request_left_out=LeftOut(found["request_fields_cut"], found["request_head_cut"]),
+            response_left_out=LeftOut(found["response_fields_cut"], found["response_head_cut"]),
         )
 
     def body(self, request_id: str, which: Which) -> Content | None:
