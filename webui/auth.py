@@ -49,9 +49,7 @@ def is_proxied(headers: Mapping[str, str], protocol: str = "HTTP/1.1") -> bool:
     given = {name.lower(): value for name, value in headers.items()}
     if protocol not in ("HTTP/1.1", "HTTP/2", "HTTP/2.0"):
         return True
-    if any(
-        name in PROXY_HEADERS or name.startswith(PROXY_PREFIXES) or name.endswith(PROXY_ENDINGS) for name in given
-    ):
+    if any(name in PROXY_HEADERS or name.startswith(PROXY_PREFIXES) or name.endswith(PROXY_ENDINGS) for name in given):
         return True
     if "sec-fetch-site" not in given:
         return False  # not a browser's, or not one that tells more

@@ -8,14 +8,13 @@
 from __future__ import annotations
 
 import json
-import math
 from collections import Counter
-from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from switchman.addons.config.jwt_secrets import ADVICE, secret_weakness
 from switchman.addons.core.request.clients import Network, parse_networks
 from switchman.addons.core.request.origins import Origins
 from switchman.addons.core.routes.routes import compile_model_map
@@ -23,25 +22,6 @@ from switchman.addons.core.servers import urls
 
 Port = Annotated[int, Field(ge=0, le=65535)]  # 0: any free port
 Bytes = Annotated[int, Field(gt=0)]
-
-# A secret of 32 random hex digits measures about 115 bits by the formula below; words and repeats stay under 96.
-MIN_SECRET_CHARACTERS = 32
-MIN_SECRET_BITS = 96.0
-_PLACEHOLDERS = (
-    "changeme",
-    "change-me",
-    "change_me",
-    "your-secret",
-    "your_secret",
-    "password",
-    "placeholder",
-    "example",
-)
-
-SECRET_ADVICE = (
-    f"expected at least {MIN_SECRET_CHARACTERS} random characters; "
-    'make one with: python3 -c "import secrets; print(secrets.token_urlsafe(48))"'
-)
 
 
 class Settings(BaseSettings):
@@ -148,7 +128,7 @@ class Settings(BaseSettings):
     @classmethod
     def _is_strong(cls, secret: SecretStr | None) -> SecretStr | None:
         if secret is not None and (weakness := secret_weakness(secret.get_secret_value())):
-            raise ValueError(f"too weak ({weakness}), so the start is refused: {SECRET_ADVICE}")
+            raise ValueError(f"too weak ({weakness}), so the start is refused: {ADVICE}")
         return secret
 
 
@@ -168,22 +148,3 @@ def _json_object(text: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ValueError('expected a JSON object such as {"gpt-4": "llama3"}')
     return value
-
-
-def secret_weakness(secret: str) -> str | None:
-    """Why a secret is too easy to guess, without repeating any of it. None for one that is good enough.
-
-    The measure is Shannon's entropy of its characters times its length: crude, but repeats and words fail it.
-    """
-    if len(secret) < MIN_SECRET_CHARACTERS:
-        return f"{len(secret)} characters"
-    if any(word in secret.lower() for word in _PLACEHOLDERS):
-        return "it looks like a placeholder"
-    if secret in (secret + secret)[1:-1]:
-        return "it repeats itself"
-    steps = [ord(b) - ord(a) for a, b in pairwise(secret)]
-    if sum(abs(step) <= 1 for step in steps) > len(steps) / 2:
-        return "it is a sequence"
-    shares = [count / len(secret) for count in Counter(secret).values()]
-    bits = -sum(share * math.log2(share) for share in shares) * len(secret)
-    return f"about {bits:.0f} bits by its characters" if bits < MIN_SECRET_BITS else None

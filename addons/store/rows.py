@@ -97,7 +97,9 @@ def _bounded(items: Sequence[Any], most: int, more: Callable[[int], Any]) -> str
         if room < 0:
             break
         kept.append(one)
-    return f"[{', '.join([*kept, json.dumps(more(len(items) - len(kept)))])}]"
+    if len(kept) < len(items):
+        kept.append(json.dumps(more(len(items) - len(kept))))
+    return f"[{', '.join(kept)}]"
 
 
 def _attempt(request_id: str, number: int, attempt: AttemptRecord, most: int) -> dict[str, Any]:

@@ -33,7 +33,7 @@ def cut_head(pairs: Iterable[tuple[str, str]]) -> Head:
         size = _size(short_name) + _size(short_value)
         if len(kept) >= MOST_FIELDS or taken + size > MOST_BYTES:
             fields_cut += 1
-            bytes_cut += size + lost_name + lost_value
+            bytes_cut += _size(name) + _size(value)
             continue
         kept.append((short_name, short_value))
         taken += size

@@ -61,7 +61,9 @@ def sign_out() -> BaseResponse:
     try:
         revoke_carried(web_config())
     except DBAPIError:
-        why = "You are still signed in: the token is to be noted as signed out, and the log's database cannot be written."
+        why = (
+            "You are still signed in: the token is to be noted as signed out, and the log's database cannot be written."
+        )
         return refusal(503, "Not signed out", f"{why} Try again in a moment.")
     answer = redirect(url_for("live.index"), 303)
     for name in (COOKIE, SECURE_COOKIE):

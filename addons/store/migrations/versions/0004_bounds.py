@@ -33,5 +33,8 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.execute("DELETE FROM totals WHERE name IN ('row_bytes', 'file_bytes')")
     op.drop_table("revoked")
-    for column in ("stored_size", *(f"{side}_{what}_cut" for side in ("response", "request") for what in ("head", "fields"))):
+    for column in (
+        "stored_size",
+        *(f"{side}_{what}_cut" for side in ("response", "request") for what in ("head", "fields")),
+    ):
         op.drop_column("requests", column)
