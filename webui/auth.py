@@ -131,7 +131,7 @@ def read_token(token: str, secret: str) -> Token:
 
 
 def _name_of(read: Mapping[str, Any]) -> str:
-    """By its jti where it has one. Else by its signature as bytes: as text, the same one can be written in many ways."""
+    """By its jti where it has one. Else by its signature as bytes: as text, one can be written in several ways."""
     jti = read["payload"].get("jti")
     told = f"jti {jti}".encode() if isinstance(jti, str) and jti else b"signature " + read["signature"]
     return hashlib.sha256(told).hexdigest()

@@ -23,25 +23,28 @@ SURE = 0.9  # what an expert gives the one character that it expects
 
 # A row for each letter, a digit for each one that may follow: its cost in bits, rounded, in words of European languages
 # (zxcvbn's lists of English words and names, and samples of 40 languages, without accents).
-PAIRS = (
-    "66558756476342759344567856 35992999498498399367399959 39683983494589358475479977 38962979389676359458477956 "
-    "57545668577353769234667666 39973499398589299385489969 39982954398486499357498949 28982898388676289585468958 "
-    "46454658776452568534759897 29792699596565299799399997 28982996397576399446467969 37852789387368479856579949 "
-    "25692899399847349968599969 38543737486794498843679968 66556667586442559345455876 38993994389489359354599949 "
-    "99999999899999999999099999 37652867376665388554578957 38483984395676458942587976 38592893398687399454597967 "
-    "46544757567443759334789777 29991999299797399798789969 29772893298684499557999959 38495896399799529982799989 "
-    "36463897576453469543687977 39752967396567498995596946"
-).split()
+_PAIRS = """
+66558756476342759344567856 35992999498498399367399959 39683983494589358475479977 38962979389676359458477956
+57545668577353769234667666 39973499398589299385489969 39982954398486499357498949 28982898388676289585468958
+46454658776452568534759897 29792699596565299799399997 28982996397576399446467969 37852789387368479856579949
+25692899399847349968599969 38543737486794498843679968 66556667586442559345455876 38993994389489359354599949
+99999999899999999999099999 37652867376665388554578957 38483984395676458942587976 38592893398687399454597967
+46544757567443759334789777 29991999299797399798789969 29772893298684499557999959 38495896399799529982799989
+36463897576453469543687977 39752967396567498995596946
+"""
+PAIRS = _PAIRS.split()
 ROWS = ("1234567890", "qwertyuiop", "asdfghjkl", "zxcvbnm", "qwertzuiop", "yxcvbnm", "azertyuiop", "qsdfghjklm")
 COLUMNS = tuple("".join(column) for column in zip("1234567890", "qwertyuiop", "asdfghjkl;", "zxcvbnm,./", strict=True))
 # Words that secrets are made of where somebody makes one up, and the commonest of all.
-WORDS = (
-    "secret key token jwt password super your dashboard switchman production development private public access api app "
-    "change this that with very long secure string random admin login session cookie signing sign value default test "
-    "please replace must should least character bits bytes only not use for the and are you have from will my our "
-    "love hello world monkey dragon master shadow summer winter spring football welcome letmein qwerty iloveyou money "
-    "server service system internal staging hidden safe strong code data user name auth json web proxy router llm"
-).split()
+_WORDS = """
+secret key token jwt password super your dashboard switchman production development private public access api
+app change this that with very long secure string random admin login session cookie signing sign value default
+test please replace must should least character bits bytes only not use for the and are you have from will my
+our love hello world monkey dragon master shadow summer winter spring football welcome letmein qwerty iloveyou
+money server service system internal staging hidden safe strong code data user name auth json web proxy router
+llm
+"""
+WORDS = _WORDS.split()
 LONGEST = max(map(len, WORDS))
 WORD_BEGINS = {word[0] for word in WORDS}
 LOOKALIKES = str.maketrans("013457@$!|", "oieastasil")

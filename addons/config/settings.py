@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from typing import Annotated, Any, Literal
 
@@ -62,6 +63,12 @@ class Settings(BaseSettings):
     blob_storage_path: str = Field("blob_storage", min_length=1, description="folder of the bodies")
     max_blob_size: Bytes = Field(10_485_760, description="bytes kept of one body")
     max_total_storage_size: Bytes = Field(1_073_741_824, description="bytes kept of all bodies")
+    max_log_size: Annotated[int, Field(ge=1_000_000)] = Field(
+        10_000_000_000, description="bytes of the log in all, rows and bodies: the oldest go; e.g. 10GB"
+    )
+    max_spool_size: Annotated[int, Field(ge=0)] = Field(
+        256_000_000, description="bytes on disk for requests that wait while the log cannot be written; 0: none"
+    )
     semantic_model: str = Field(
         "semantic_model", min_length=1, description="folder of the embedding model that `semantic prepare` made"
     )
@@ -114,6 +121,11 @@ class Settings(BaseSettings):
     def _are_origins(cls, text: str) -> str:
         return Origins.parse(text).text
 
+    @field_validator("max_log_size", "max_spool_size", mode="before")
+    @classmethod
+    def _read_size(cls, given: Any) -> Any:
+        return parse_size(given) if isinstance(given, str) else given
+
     @field_validator("webui_security", mode="before")
     @classmethod
     def _upper(cls, given: Any) -> Any:
@@ -148,3 +160,12 @@ def _json_object(text: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ValueError('expected a JSON object such as {"gpt-4": "llama3"}')
     return value
+
+
+def parse_size(text: str) -> int:
+    """Bytes: a number, or one with a unit: KB, MB, GB, TB (thousands), KiB, MiB, GiB, TiB. Raises ValueError."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(?:([kmgt])(i?)b?|b)?", text.strip().lower())
+    if found is None:
+        raise ValueError("expected a number of bytes, or one with a unit such as 500MB or 10GB")
+    number, unit, binary = found.groups()
+    return round(float(number) * (1024 if binary else 1000) ** (" kmgt".index(unit) if unit else 0))

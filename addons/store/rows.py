@@ -7,10 +7,11 @@ the store whatever the caller forgot.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import BigInteger, Double, Integer, SmallInteger, String
@@ -161,3 +162,32 @@ _OWN = {
 _BODY = {f"{which}_{part}" for which in ("request", "response") for part in ("hash", "size", "truncated")}
 _REQUEST_FIT = {c.name: _fit_for(c.type) for c in tables.requests.columns if c.name not in _OWN | _BODY}
 _ATTEMPT_FIT = {c.name: _fit_for(c.type) for c in tables.attempts.columns if c.name not in _OWN}
+
+
+def body_bytes(record: Record) -> int:
+    return len(record.request_body or b"") + len(record.response_body or b"")
+
+
+def head_bytes(record: Record) -> int:
+    """What the texts take that can be long, about."""
+    heads = (*record.request_headers, *record.response_headers)
+    return sum(len(name) + len(value) for name, value in heads) + len(record.path) + len(record.error or "")
+
+
+def without_bodies(record: Record) -> Record:
+    """The same record; the bodies' sizes stay, so the row still says what is missing."""
+    return replace(
+        record,
+        request_body=None,
+        response_body=None,
+        request_size=record.request_size or len(record.request_body or b""),
+        response_size=record.response_size or len(record.response_body or b""),
+    )
+
+
+def renamed(item: Prepared) -> Prepared:
+    """The same under another id, which is always the same one."""
+    told = json.dumps([item.row[name] for name in ("started_at", "duration_ms", "client", "path")])
+    fresh = f"{item.row['id'][:180]}~{hashlib.sha256(told.encode()).hexdigest()[:12]}"
+    tried = [{**attempt, "request_id": fresh} for attempt in item.attempts]
+    return Prepared({**item.row, "id": fresh}, tried, item.bodies)

@@ -25,9 +25,8 @@ def upgrade() -> None:
         sa.Column("expires_at", sa.Double, nullable=False),
     )
     op.execute(f"INSERT INTO totals (name, value) SELECT 'row_bytes', {ROW_BYTES} * count(*) FROM requests")  # noqa: S608
-    op.execute(
-        "INSERT INTO totals (name, value) SELECT 'file_bytes', coalesce(sum(stored_size), 0) FROM blobs WHERE data IS NULL"
-    )
+    files = "SELECT coalesce(sum(stored_size), 0) FROM blobs WHERE data IS NULL"
+    op.execute(f"INSERT INTO totals (name, value) VALUES ('file_bytes', ({files}))")  # noqa: S608
 
 
 def downgrade() -> None:
