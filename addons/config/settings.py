@@ -169,3 +169,11 @@ def parse_size(text: str) -> int:
         raise ValueError("expected a number of bytes, or one with a unit such as 500MB or 10GB")
     number, unit, binary = found.groups()
     return round(float(number) * (1024 if binary else 1000) ** (" kmgt".index(unit) if unit else 0))
+
+
+def in_units(size: int) -> str:
+    """`10 GB`: for people, in the units that `parse_size` takes."""
+    for power, unit in ((4, "TB"), (3, "GB"), (2, "MB"), (1, "KB")):
+        if size >= 1000**power:
+            return f"{size / 1000**power:.3g} {unit}"
+    return f"{size} B"

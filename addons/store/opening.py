@@ -40,7 +40,7 @@ class Store:
         self.engine = engine
         self.blobs = blobs
         self.spool = spool
-        self.queries = Queries(engine, blobs)
+        self.queries = Queries(engine, blobs, spool)
         self.retention = Retention(engine, blobs, max_age_days, max_log)
         self._max_body = max_body
         self._max_total = max_total

@@ -15,6 +15,7 @@ from switchman.addons.core.record import Running
 from switchman.addons.store.blobs import BlobStore, unpack
 from switchman.addons.store.filters import Filters, as_stored
 from switchman.addons.store.keeping.revocations import Revocations
+from switchman.addons.store.keeping.spool import Spool, SpoolError, SpoolState
 from switchman.addons.store.retention import stored_bytes
 from switchman.addons.store.summaries import LayerCount, Scatter, Summaries, Summary
 from switchman.addons.store.tables import attempts, blobs, requests
@@ -154,7 +155,8 @@ class Content:
 class Queries:
     """Safe to share between threads. Every method raises sqlalchemy.exc.DBAPIError when the database is away."""
 
-    def __init__(self, engine: Engine, store: BlobStore) -> None:
+    def __init__(self, engine: Engine, store: BlobStore, spool: Spool | None = None) -> None:
+        self._spool = spool
         self._engine = engine
         self._blobs = store
         self._summaries = Summaries(engine)
@@ -260,6 +262,13 @@ class Queries:
     def underway(self, now: float) -> tuple[Running, ...]:
         """The requests that are not over yet, newest first; see underway.py."""
         return read_underway(self._engine, now)
+
+    def backlog(self) -> SpoolState:
+        """The requests that wait on disk to be written, by any process, and those that found no room."""
+        try:
+            return self._spool.state() if self._spool is not None else SpoolState()
+        except SpoolError:  # in use just now, or not to be read: nothing is known
+            return SpoolState()
 
     def stored_bytes(self) -> int:
         """What all bodies in the blob store take, compressed (0 for bodies in memory)."""

@@ -107,7 +107,7 @@ def _remove_oldest(conn: Connection, store: BlobStore) -> tuple[int, int]:
 
 
 def _shrink(engine: Engine, most: int, stop: threading.Event) -> None:
-    """Give free pages back while SQLite's file is larger than it may be. A file that an older version made needs VACUUM."""
+    """Give free pages back while SQLite's file is larger than it may be. An older version's file needs VACUUM."""
     if engine.dialect.name != "sqlite":
         return
     while not stop.is_set():

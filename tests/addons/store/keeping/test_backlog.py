@@ -95,7 +95,7 @@ def test_a_locked_database_costs_nothing(store: Store, spool: Spool, caplog: pyt
 
 
 def test_what_waits_is_written_after_a_restart(store: Store, spool: Spool) -> None:
-    """A router that stops while its log is locked loses nothing; the next one writes what it left, before any request."""
+    """A router that stops while its log is locked loses nothing; the next one writes what it left."""
     writer = make_writer(store, spool)
     with locked(store):
         for record in records(30):
