@@ -46,6 +46,7 @@ def assemble() -> list[object]:
         lambda: runtime.rules.current,
         lambda: runtime.rules.error,
         runtime.store_problem,
+        backlog=runtime.log_backlog,
         auto=lambda _: True,
         own_token=runtime.is_own_token,
         listings=runtime.listings,

@@ -16,10 +16,12 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Response, current_app, jsonify, make_response, render_template, request
 
-from switchman.webui.auth import TokenError, auth_required, token_expiry
+from switchman.webui.auth import Token, TokenError, auth_required, is_https, read_token
 from switchman.webui.config import WebConfig
 
 COOKIE = "switchman_session"
+# A browser takes this name only over https, for this host alone: no other site of the same domain can set it.
+SECURE_COOKIE = f"__Host-{COOKIE}"
 PUBLIC_ENDPOINTS = frozenset({"static", "signin.sign_in", "signin.accept_token", "signin.sign_out"})
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -37,7 +39,7 @@ def install(app: Flask) -> None:
 
 def check_access() -> Response | None:
     config = web_config()
-    needed = auth_required(config.webui_security, request.headers.keys())
+    needed = auth_required(config.webui_security, request.headers, request.environ.get("SERVER_PROTOCOL", ""))
     if not needed and not is_our_name(request.host, config):
         return refusal(
             421,
@@ -100,14 +102,40 @@ def is_trusted_peer(config: WebConfig) -> bool:
     return any(peer in ip_network(str(network)) for network in config.trusted_proxies)
 
 
-def signed_in(secret: str) -> bool:
-    """Whether the request carries a valid token, as a bearer or in the cookie."""
+def given_token() -> str:
+    """The token that the request carries, as a bearer or in the cookie; "" if none. What is said openly counts."""
     scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
-    token = bearer.strip() if scheme.lower() == "bearer" else request.cookies.get(COOKIE, "")
-    if not token:
+    if scheme.lower() == "bearer":
+        return bearer.strip()
+    if (found := request.cookies.get(SECURE_COOKIE)) is not None or came_by_https():
+        return found or ""
+    return request.cookies.get(COOKIE, "")
+
+
+def carried_tokens() -> set[str]:
+    """All of them, also those that do not count."""
+    bearer = request.headers.get("Authorization", "").partition(" ")[2].strip()
+    return {bearer, *(request.cookies.get(name, "") for name in (COOKIE, SECURE_COOKIE))} - {""}
+
+
+def came_by_https() -> bool:
+    return request.is_secure or is_https(request.headers)
+
+
+def accepted(token: str, secret: str) -> Token:
+    """The token, if it is valid and was not signed out; TokenError says why it is not accepted."""
+    found = read_token(token, secret)
+    if web_config().queries.revocations.is_revoked(found.name):
+        raise TokenError("This token was signed out. Make a new one with: switchman token")
+    return found
+
+
+def signed_in(secret: str) -> bool:
+    """Whether the request carries a token that is accepted."""
+    if not (token := given_token()):
         return False
     try:
-        token_expiry(token, secret)
+        accepted(token, secret)
     except TokenError:
         return False
     return True

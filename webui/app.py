@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import HTTPException
 
 from switchman.addons.core.unicode import shown
+from switchman.addons.store.keeping.spool import SpoolState
 from switchman.webui import access, assets, formats, outcomes, palette
 from switchman.webui.config import RulesStatus, WebConfig
 from switchman.webui.pages.performance import performance
@@ -19,6 +20,7 @@ from switchman.webui.pages.signin import signin
 from switchman.webui.pages.story import detail
 
 THEMES = ("light", "dark")
+DAY = 86_400.0  # seconds
 MOST_FORM_BYTES = 64 * 1024  # the largest form is a pasted token
 
 # Scripts only from our own files: a value that slipped through as markup still could not run. The hashes are that of
@@ -92,9 +94,18 @@ def install_template_names(app: Flask, config: WebConfig) -> None:
         return {
             "theme": chosen,
             "theme_label": f"Colours: {chosen or 'system'}",
-            "has_session": access.COOKIE in request.cookies,
+            "has_session": bool({access.COOKIE, access.SECURE_COOKIE} & request.cookies.keys()),
             "rules_error": rules.error(),
+            "backlog": told_backlog(config.queries.backlog(), time.time()),
         }
+
+
+def told_backlog(backlog: SpoolState, now: float) -> str | None:
+    """What is missing in the lists, or None. Requests that were dropped are told for a day."""
+    waiting = f"{backlog.records} requests wait on disk until its database can be written." if backlog.records else ""
+    dropped = f"{backlog.dropped} requests were not logged, the last one {formats.ago(backlog.dropped_at, now)}."
+    told = " ".join(filter(None, [waiting, dropped if now - backlog.dropped_at < DAY else ""]))
+    return told or None
 
 
 class RulesWatch:

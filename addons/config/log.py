@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from switchman.addons.config.configuration import SettingsError
 from switchman.addons.config.settings import Settings
 from switchman.addons.store import Store, StoreError, open_store
@@ -18,6 +20,9 @@ def open_log(settings: Settings) -> Store:
             max_blob_size=settings.max_blob_size,
             max_total_size=settings.max_total_storage_size,
             max_age_days=settings.max_log_age_days,
+            max_log_size=settings.max_log_size,
+            spool_path=Path(settings.db_path).with_suffix(".spool.db"),
+            max_spool_size=settings.max_spool_size,
         )
     except StoreError as e:
         raise SettingsError([str(e)]) from None

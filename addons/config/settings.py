@@ -8,14 +8,14 @@
 from __future__ import annotations
 
 import json
-import math
+import re
 from collections import Counter
-from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from switchman.addons.config.jwt_secrets import ADVICE, secret_weakness
 from switchman.addons.core.request.clients import Network, parse_networks
 from switchman.addons.core.request.origins import Origins
 from switchman.addons.core.routes.routes import compile_model_map
@@ -26,25 +26,6 @@ MOST_COUNT = 2**50  # bytes, rows, days: more overflows what databases and clock
 
 Port = Annotated[int, Field(ge=0, le=65535)]  # 0: any free port
 Bytes = Annotated[int, Field(gt=0)]
-
-# A secret of 32 random hex digits measures about 115 bits by the formula below; words and repeats stay under 96.
-MIN_SECRET_CHARACTERS = 32
-MIN_SECRET_BITS = 96.0
-_PLACEHOLDERS = (
-    "changeme",
-    "change-me",
-    "change_me",
-    "your-secret",
-    "your_secret",
-    "password",
-    "placeholder",
-    "example",
-)
-
-SECRET_ADVICE = (
-    f"expected at least {MIN_SECRET_CHARACTERS} random characters; "
-    'make one with: python3 -c "import secrets; print(secrets.token_urlsafe(48))"'
-)
 
 
 class Settings(BaseSettings):
@@ -85,6 +66,12 @@ class Settings(BaseSettings):
     blob_storage_path: str = Field("blob_storage", min_length=1, description="folder of the bodies")
     max_blob_size: Bytes = Field(10_485_760, description="bytes kept of one body")
     max_total_storage_size: Bytes = Field(1_073_741_824, description="bytes kept of all bodies")
+    max_log_size: Annotated[int, Field(ge=1_000_000)] = Field(
+        10_000_000_000, description="bytes of the log in all, rows and bodies: the oldest go; e.g. 10GB"
+    )
+    max_spool_size: Annotated[int, Field(ge=0)] = Field(
+        256_000_000, description="bytes on disk for requests that wait while the log cannot be written; 0: none"
+    )
     semantic_model: str = Field(
         "semantic_model", min_length=1, description="folder of the embedding model that `semantic prepare` made"
     )
@@ -153,6 +140,11 @@ class Settings(BaseSettings):
     def _are_origins(cls, text: str) -> str:
         return Origins.parse(text).text
 
+    @field_validator("max_log_size", "max_spool_size", mode="before")
+    @classmethod
+    def _read_size(cls, given: Any) -> Any:
+        return parse_size(given) if isinstance(given, str) else given
+
     @field_validator("webui_security", mode="before")
     @classmethod
     def _upper(cls, given: Any) -> Any:
@@ -167,7 +159,7 @@ class Settings(BaseSettings):
     @classmethod
     def _is_strong(cls, secret: SecretStr | None) -> SecretStr | None:
         if secret is not None and (weakness := secret_weakness(secret.get_secret_value())):
-            raise ValueError(f"too weak ({weakness}), so the start is refused: {SECRET_ADVICE}")
+            raise ValueError(f"too weak ({weakness}), so the start is refused: {ADVICE}")
         return secret
 
 
@@ -189,20 +181,18 @@ def _json_object(text: str) -> dict[str, Any]:
     return value
 
 
-def secret_weakness(secret: str) -> str | None:
-    """Why a secret is too easy to guess, without repeating any of it. None for one that is good enough.
+def parse_size(text: str) -> int:
+    """Bytes: a number, or one with a unit: KB, MB, GB, TB (thousands), KiB, MiB, GiB, TiB. Raises ValueError."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(?:([kmgt])(i?)b?|b)?", text.strip().lower())
+    if found is None:
+        raise ValueError("expected a number of bytes, or one with a unit such as 500MB or 10GB")
+    number, unit, binary = found.groups()
+    return round(float(number) * (1024 if binary else 1000) ** (" kmgt".index(unit) if unit else 0))
 
-    The measure is Shannon's entropy of its characters times its length: crude, but repeats and words fail it.
-    """
-    if len(secret) < MIN_SECRET_CHARACTERS:
-        return f"{len(secret)} characters"
-    if any(word in secret.lower() for word in _PLACEHOLDERS):
-        return "it looks like a placeholder"
-    if secret in (secret + secret)[1:-1]:
-        return "it repeats itself"
-    steps = [ord(b) - ord(a) for a, b in pairwise(secret)]
-    if sum(abs(step) <= 1 for step in steps) > len(steps) / 2:
-        return "it is a sequence"
-    shares = [count / len(secret) for count in Counter(secret).values()]
-    bits = -sum(share * math.log2(share) for share in shares) * len(secret)
-    return f"about {bits:.0f} bits by its characters" if bits < MIN_SECRET_BITS else None
+
+def in_units(size: int) -> str:
+    """`10 GB`: for people, in the units that `parse_size` takes."""
+    for power, unit in ((4, "TB"), (3, "GB"), (2, "MB"), (1, "KB")):
+        if size >= 1000**power:
+            return f"{size / 1000**power:.3g} {unit}"
+    return f"{size} B"

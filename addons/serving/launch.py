@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from switchman.addons.config.configuration import load_ruleset, summary
-from switchman.addons.config.settings import Settings
+from switchman.addons.config.settings import Settings, in_units
 from switchman.addons.core.rules.ruleset import Ruleset
 from switchman.addons.serving import demo
 from switchman.addons.serving.embeddings import layers_line, start_embeddings
 from switchman.addons.serving.health import healthy
 from switchman.addons.serving.ports import url_host
 from switchman.addons.serving.supervisor import Command, Say, Supervisor
+from switchman.webui.auth import WHAT_HOLDS
 
 HEALTH_PATIENCE = 20.0  # seconds from all processes being ready to /healthz answering
 
@@ -86,6 +87,8 @@ class Launch:
             self.say(f"dashboard  http://{url_host(self.settings.listen_host)}:{ui_port}")
             if not is_loopback(self.settings.listen_host) and self.settings.webui_security != "ALWAYS_AUTH":
                 self.say("warning: other machines can read the dashboard; WEBUI_SECURITY=ALWAYS_AUTH asks for a token")
+            if self.settings.webui_security != "ALWAYS_AUTH":
+                self.say(f"  open     to every program and user of this machine; {WHAT_HOLDS}")
         file = Path(rules.file).absolute()
         if file.exists():
             self.say(f"routes     {file}: {summary(rules)}; an edit is in force within a second")
@@ -93,7 +96,8 @@ class Launch:
             self.say(f"routes     none, as there is no {file}: everything goes to {rules.default.url}")
         if self.settings.enable_logging:
             where = "DATABASE_URL" if self.settings.database_url else Path(self.settings.db_path).absolute()
-            self.say(f"log        {where}; requests and answers are kept for {self.settings.max_log_age_days} days")
+            kept = f"kept for {self.settings.max_log_age_days} days, {in_units(self.settings.max_log_size)} at most"
+            self.say(f"log        {where}; requests and answers are {kept}")
 
 
 def is_loopback(host: str) -> bool:

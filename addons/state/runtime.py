@@ -162,6 +162,10 @@ class Runtime:
         """What is wrong with the log's database, or None."""
         return self.store.check() if self.store is not None else None
 
+    def log_backlog(self) -> str | None:
+        """Why finished requests wait to be written to the log, or None."""
+        return self.store.backlog() if self.store is not None else None
+
     def close(self) -> None:
         """Flush the log. Called by Recording, the last addon to have something to write."""
         if self.writer is not None:

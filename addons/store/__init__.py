@@ -3,6 +3,7 @@
 tables      what is stored                      migrations  changes an older database into that
 database    engines, the write lock, the schema at start
 writer      the one thread of a process that writes; rows makes a Record into rows
+keeping/    bounds: heads, the spool, MAX_LOG_SIZE; signed-out tokens
 blobs       bodies, by the hash of their content
 retention   removes what is too old or too much
 queries     lists, details, menus; filters and summaries belong to them

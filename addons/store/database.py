@@ -30,6 +30,9 @@ from sqlalchemy.pool import ConnectionPoolEntry
 BUSY_SECONDS = 10.0  # how long SQLite waits for another process's lock before it says "database is locked"
 WRITE_LOCK = 0x5357_4D4E  # "SWMN": the key of PostgreSQL's advisory lock
 
+# The write-ahead log beside the file is cut back to this after it has grown.
+PRAGMAS = ("synchronous=NORMAL", "foreign_keys=ON", "journal_size_limit=16777216")
+
 LARGEST_INSERT = 64  # rows of one statement; 64 x 35 values is far below any database's limit
 _MARKS = {"qmark": "?", "format": "%s", "pyformat": "%s"}
 
@@ -77,10 +80,17 @@ def make_engine(url: URL) -> Engine:
 
 
 @contextmanager
-def writing(engine: Engine) -> Iterator[Connection]:
-    """A transaction that holds the database's write lock from its first moment; commits at the end."""
-    with engine.execution_options(sqlite_begin="IMMEDIATE").begin() as conn:
+def writing(engine: Engine, patience: float | None = None) -> Iterator[Connection]:
+    """A transaction that holds the database's write lock from its first moment; commits at the end.
+
+    `patience`: seconds to wait for somebody else's lock, then it is a DBAPIError that passes (None: BUSY_SECONDS; on
+    PostgreSQL for as long as it takes).
+    """
+    options = {"sqlite_begin": "IMMEDIATE", "patience": BUSY_SECONDS if patience is None else patience}
+    with engine.execution_options(**options).begin() as conn:
         if conn.dialect.name == "postgresql":
+            if patience is not None:
+                conn.exec_driver_sql(f"SET LOCAL lock_timeout = {max(1, round(1000 * patience))}")
             conn.execute(select(func.pg_advisory_xact_lock(WRITE_LOCK)))
         yield conn
 
@@ -164,12 +174,14 @@ def _sqlite_engine(url: URL) -> Engine:
     def prepare(connection: DBAPIConnection, entry: ConnectionPoolEntry) -> None:
         # sqlite3 would begin transactions by itself, late and never before DDL; `begin` below does it instead.
         connection.isolation_level = None
-        for pragma in ("synchronous=NORMAL", "foreign_keys=ON"):
+        for pragma in PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
     def begin(conn: Connection) -> None:
-        conn.exec_driver_sql(f"BEGIN {conn.get_execution_options().get('sqlite_begin', 'DEFERRED')}")
+        options = conn.get_execution_options()
+        conn.exec_driver_sql(f"PRAGMA busy_timeout = {round(1000 * options.get('patience', BUSY_SECONDS))}")
+        conn.exec_driver_sql(f"BEGIN {options.get('sqlite_begin', 'DEFERRED')}")
 
     _use_wal(engine)
     return engine
@@ -184,7 +196,8 @@ def _create_private(path: Path) -> None:
 
 
 def _use_wal(engine: Engine) -> None:
-    """Write-ahead logging, kept in the file: readers and the writer do not block each other.
+    """Write-ahead logging, kept in the file: readers and the writer do not block each other. A new file can also give
+    back what is free in it (keeping/logsize.py); that can only be said before anything is in it.
 
     The switch needs the file alone and does not always wait for it, so processes that start together try again.
     """
@@ -193,7 +206,10 @@ def _use_wal(engine: Engine) -> None:
         try:
             connection = engine.raw_connection()
             try:
-                connection.driver_connection.execute("PRAGMA journal_mode=WAL")  # type: ignore[union-attr]
+                plain = connection.driver_connection
+                if plain.execute("PRAGMA page_count").fetchone() == (0,):  # type: ignore[union-attr]
+                    plain.execute("PRAGMA auto_vacuum=INCREMENTAL")  # type: ignore[union-attr]
+                plain.execute("PRAGMA journal_mode=WAL")  # type: ignore[union-attr]
                 return
             finally:
                 connection.close()

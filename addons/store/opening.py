@@ -13,6 +13,8 @@ from sqlalchemy.exc import DBAPIError
 from switchman.addons.core.record import Running
 from switchman.addons.store.blobs import BlobStorageType, BlobStore, open_blobs
 from switchman.addons.store.database import StoreError, database_url, make_engine, upgrade
+from switchman.addons.store.keeping.logsize import log_bytes
+from switchman.addons.store.keeping.spool import Spool
 from switchman.addons.store.queries import Queries
 from switchman.addons.store.retention import Retention
 from switchman.addons.store.revival import revive
@@ -25,20 +27,37 @@ class Store:
     """The log of one process. The dashboard only asks `queries`; a proxy worker also takes `writer()`."""
 
     def __init__(
-        self, engine: Engine, blobs: BlobStore, *, max_body: int, max_total: int, max_age_days: float | None
+        self,
+        engine: Engine,
+        blobs: BlobStore,
+        *,
+        max_body: int,
+        max_total: int,
+        max_age_days: float | None,
+        max_log: int | None = None,
+        spool: Spool | None = None,
     ) -> None:
         self.engine = engine
         self.blobs = blobs
-        self.queries = Queries(engine, blobs)
-        self.retention = Retention(engine, blobs, max_age_days)
+        self.spool = spool
+        self.queries = Queries(engine, blobs, spool)
+        self.retention = Retention(engine, blobs, max_age_days, max_log)
         self._max_body = max_body
         self._max_total = max_total
+        self._max_log = max_log
         self._writer: Writer | None = None
 
     def writer(self) -> Writer:
         """The writer of this process; the first call starts its thread, and the one that ages out."""
         if self._writer is None:
-            self._writer = Writer(self.engine, self.blobs, max_body=self._max_body, max_total=self._max_total)
+            self._writer = Writer(
+                self.engine,
+                self.blobs,
+                max_body=self._max_body,
+                max_total=self._max_total,
+                max_log=self._max_log,
+                spool=self.spool,
+            )
             self.retention.start()
         return self._writer
 
@@ -52,6 +71,15 @@ class Store:
         except DBAPIError as exc:
             return f"the log's database does not answer: {exc.orig!s:.200}"
         return None
+
+    def backlog(self) -> str | None:
+        """None while records reach the database; else why they wait. The router goes on either way."""
+        return self._writer.problem if self._writer is not None else None
+
+    def log_bytes(self) -> int:
+        """What rows and bodies take. Raises DBAPIError."""
+        with self.engine.connect() as conn:
+            return log_bytes(conn)
 
     def write_underway(self, worker: str, running: Sequence[Running], now: float) -> str | None:
         """Write down the requests that run (underway.py). Returns None, or why it failed: nothing depends on it."""
@@ -86,12 +114,17 @@ def open_store(
     max_blob_size: int = 10_485_760,
     max_total_size: int = 1_073_741_824,
     max_age_days: float | None = 7,
+    max_log_size: int | None = None,
+    spool_path: str | Path | None = None,
+    max_spool_size: int = 268_435_456,
 ) -> Store:
     """Connect, bring the schema up to date, and be ready. Starts no thread.
 
     `url` is DATABASE_URL; without it the SQLite file `db_path`. In bytes: `max_blob_size` of one body before, and
-    `max_total_size` of all bodies after compression. `max_age_days` None: kept for ever. Raises StoreError with what
-    to do.
+    `max_total_size` of all bodies after compression. `max_age_days` None: kept for ever. `max_log_size`
+    of rows and bodies together, None: any. `spool_path`: the file where
+    records wait while the database cannot be written, of `max_spool_size` bytes at most; None: they wait in memory.
+    Raises StoreError with what to do.
     """
     engine = make_engine(database_url(url, db_path))
     try:
@@ -105,4 +138,13 @@ def open_store(
         raise
     revive(engine)
     blobs = open_blobs(blob_type, blob_path, max_total_size)
-    return Store(engine, blobs, max_body=max_blob_size, max_total=max_total_size, max_age_days=max_age_days)
+    spool = Spool(Path(spool_path), max_spool_size) if spool_path is not None and max_spool_size else None
+    return Store(
+        engine,
+        blobs,
+        max_body=max_blob_size,
+        max_total=max_total_size,
+        max_age_days=max_age_days,
+        max_log=max_log_size,
+        spool=spool,
+    )

@@ -14,6 +14,8 @@ from sqlalchemy import Column, ColumnElement, Engine, RowMapping, func, literal,
 from switchman.addons.core.record import Running
 from switchman.addons.store.blobs import BlobStore, unpack
 from switchman.addons.store.filters import Filters, as_stored
+from switchman.addons.store.keeping.revocations import Revocations
+from switchman.addons.store.keeping.spool import Spool, SpoolError, SpoolState
 from switchman.addons.store.retention import stored_bytes
 from switchman.addons.store.summaries import LayerCount, Scatter, Summaries, Summary
 from switchman.addons.store.tables import attempts, blobs, requests
@@ -120,6 +122,14 @@ class BodyInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """What of a head was too long to be kept: fields that are not here at all, and bytes, also of fields that are."""
+
+    fields: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Detail:
     """All of one request but the bytes of its bodies. `trace`: core.routes.plan.TraceLine as mappings."""
 
@@ -130,6 +140,8 @@ class Detail:
     attempts: tuple[AttemptRow, ...]
     request_body: BodyInfo
     response_body: BodyInfo
+    request_left_out: LeftOut
+    response_left_out: LeftOut
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,10 +155,12 @@ class Content:
 class Queries:
     """Safe to share between threads. Every method raises sqlalchemy.exc.DBAPIError when the database is away."""
 
-    def __init__(self, engine: Engine, store: BlobStore) -> None:
+    def __init__(self, engine: Engine, store: BlobStore, spool: Spool | None = None) -> None:
+        self._spool = spool
         self._engine = engine
         self._blobs = store
         self._summaries = Summaries(engine)
+        self.revocations = Revocations(engine)
 
     def list_requests(self, filters: Filters = ALL, before: str | None = None, limit: int = 50) -> Page:
         """Newest first. `before`: `Page.next` or a row's cursor. Raises ValueError for a bad cursor or status."""
@@ -198,6 +212,8 @@ class Queries:
             attempts=tries,
             request_body=self._info(found, "request", listed),
             response_body=self._info(found, "response", listed),
+            request_left_out=LeftOut(found["request_fields_cut"], found["request_head_cut"]),
+            response_left_out=LeftOut(found["response_fields_cut"], found["response_head_cut"]),
         )
 
     def body(self, request_id: str, which: Which) -> Content | None:
@@ -246,6 +262,13 @@ class Queries:
     def underway(self, now: float) -> tuple[Running, ...]:
         """The requests that are not over yet, newest first; see underway.py."""
         return read_underway(self._engine, now)
+
+    def backlog(self) -> SpoolState:
+        """The requests that wait on disk to be written, by any process, and those that found no room."""
+        try:
+            return self._spool.state() if self._spool is not None else SpoolState()
+        except SpoolError:  # in use just now, or not to be read: nothing is known
+            return SpoolState()
 
     def stored_bytes(self) -> int:
         """What all bodies in the blob store take, compressed (0 for bodies in memory)."""

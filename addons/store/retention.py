@@ -1,4 +1,5 @@
-"""Retention: removes what is older than MAX_LOG_AGE_DAYS, and the oldest bodies beyond MAX_TOTAL_STORAGE_SIZE.
+"""Retention: removes what is older than MAX_LOG_AGE_DAYS, the oldest bodies beyond MAX_TOTAL_STORAGE_SIZE, and
+what is beyond MAX_LOG_SIZE (keeping/logsize.py).
 
 Everything goes in small transactions with pauses between, so writers are never held up for long. A body is removed by
 its `last_used`, which no request that is still here is newer than: a body that a newer row shares stays.
@@ -7,26 +8,33 @@ its `last_used`, which no request that is still here is newer than: a body that 
 from __future__ import annotations
 
 import logging
+import math
 import os
 import secrets
 import socket
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, Select, delete, insert, select, update
+from sqlalchemy import Connection, Engine, delete, insert, select, update
 from sqlalchemy.exc import DBAPIError
 
 from switchman.addons.store.blobs import BlobStore
 from switchman.addons.store.database import writing
-from switchman.addons.store.tables import blobs, leases, requests, totals
+from switchman.addons.store.keeping.logsize import (
+    BLOB_BYTES,
+    keep_within,
+    oldest_bodies,
+    remove_bodies,
+    remove_rows,
+    total,
+)
+from switchman.addons.store.tables import blobs, leases, requests
 
 log = logging.getLogger(__name__)
 
 LEASE = "retention"
-BLOB_BYTES = "blob_bytes"
 EVERY_SECONDS = 3600.0
 LEASE_SECONDS = 300.0  # renewed with every step; after a crash, others take over this much later
 ROWS_AT_ONCE = 500
@@ -44,9 +52,12 @@ class Removed:
 class Retention:
     """Removes at the start and then hourly, in a thread of its own. `max_age_days` None: nothing is ever too old."""
 
-    def __init__(self, engine: Engine, store: BlobStore, max_age_days: float | None) -> None:
+    def __init__(
+        self, engine: Engine, store: BlobStore, max_age_days: float | None, max_log: int | None = None
+    ) -> None:
         self._engine = engine
         self._blobs = store
+        self._max_log = max_log
         self._max_age = max_age_days * DAY if max_age_days is not None else None
         self._holder = f"{socket.gethostname()[:60]}:{os.getpid()}:{secrets.token_hex(4)}"
         self._stop = threading.Event()
@@ -63,9 +74,7 @@ class Retention:
 
     def run_once(self, now: float) -> Removed | None:
         """Remove what is too old at `now`. None when another process is doing that. Raises DBAPIError or OSError."""
-        if self._max_age is None:
-            return Removed()
-        before = now - self._max_age
+        before = now - self._max_age if self._max_age is not None else -math.inf
         if not self._blobs.accounted:  # each process has its own, and nobody else can clear it
             self._blobs.sweep(before)
         if not self._claim(now):
@@ -75,6 +84,8 @@ class Retention:
             bodies = self._repeat(lambda conn: self._delete_bodies(conn, before), now)
             if self._blobs.accounted:
                 self._blobs.sweep(before - SWEEP_MARGIN)
+                if self._max_log is not None:
+                    rows += keep_within(self._engine, self._blobs, self._max_log, self._stop)
         finally:
             self._release()
         return Removed(rows, bodies)
@@ -85,7 +96,9 @@ class Retention:
                 removed = self.run_once(time.time())
                 if removed and (removed.rows or removed.bodies):
                     log.info(
-                        "removed %d requests and %d bodies older than MAX_LOG_AGE_DAYS", removed.rows, removed.bodies
+                        "removed %d requests and %d bodies beyond MAX_LOG_AGE_DAYS or MAX_LOG_SIZE",
+                        removed.rows,
+                        removed.bodies,
                     )
             except (DBAPIError, OSError) as exc:
                 log.warning("old requests could not be removed, next try in an hour: %.300s", exc)
@@ -105,9 +118,8 @@ class Retention:
         return removed
 
     def _delete_bodies(self, conn: Connection, before: float) -> int:
-        old = _oldest_bodies().where(blobs.c.last_used < before)
-        found = conn.execute(old).all()
-        _delete_blobs(conn, self._blobs, found)
+        found = list(conn.execute(oldest_bodies(ROWS_AT_ONCE).where(blobs.c.last_used < before)))
+        remove_bodies(conn, self._blobs, found)
         return len(found)
 
     def _claim(self, now: float) -> bool:
@@ -132,11 +144,7 @@ class Retention:
 
 def stored_bytes(conn: Connection) -> int:
     """What all bodies take, compressed, in bytes."""
-    return conn.scalar(select(totals.c.value).where(totals.c.name == BLOB_BYTES)) or 0
-
-
-def add_stored_bytes(conn: Connection, size: int) -> None:
-    conn.execute(update(totals).where(totals.c.name == BLOB_BYTES).values(value=totals.c.value + size))
+    return total(conn, BLOB_BYTES)
 
 
 def prune_to_size(engine: Engine, store: BlobStore, max_total: int) -> int:
@@ -149,35 +157,18 @@ def prune_to_size(engine: Engine, store: BlobStore, max_total: int) -> int:
         with writing(engine) as conn:
             excess = stored_bytes(conn) - max_total
             going = []
-            for row in conn.execute(_oldest_bodies()) if excess > 0 else ():
+            for row in conn.execute(oldest_bodies(ROWS_AT_ONCE)) if excess > 0 else ():
                 if excess <= 0:
                     break
                 going.append(row)
                 excess -= row.stored_size
-            _delete_blobs(conn, store, going)
+            remove_bodies(conn, store, going)
         removed += len(going)
         if excess <= 0 or not going:
             return removed
 
 
-def _oldest_bodies() -> Select[Any]:
-    return (
-        select(blobs.c.hash, blobs.c.stored_size, blobs.c.data.is_(None).label("is_file"))
-        .order_by(blobs.c.last_used)
-        .limit(ROWS_AT_ONCE)
-    )
-
-
-def _delete_blobs(conn: Connection, store: BlobStore, found: Sequence[Row[Any]]) -> None:
-    """Rows and files go under the write lock, so nobody decides meanwhile that a file need not be written again."""
-    if not found:
-        return
-    conn.execute(delete(blobs).where(blobs.c.hash.in_([row.hash for row in found])))
-    add_stored_bytes(conn, -sum(row.stored_size for row in found))
-    store.delete(row.hash for row in found if row.is_file)
-
-
 def _delete_rows(conn: Connection, before: float) -> int:
-    """Delete the oldest rows; their attempts go with them (ON DELETE CASCADE)."""
-    old = select(requests.c.seq).where(requests.c.started_at < before).order_by(requests.c.started_at)
-    return conn.execute(delete(requests).where(requests.c.seq.in_(old.limit(ROWS_AT_ONCE)))).rowcount
+    """Delete the oldest rows."""
+    old = select(requests.c.seq, requests.c.stored_size).where(requests.c.started_at < before)
+    return remove_rows(conn, old.order_by(requests.c.started_at).limit(ROWS_AT_ONCE))

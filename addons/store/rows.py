@@ -7,10 +7,11 @@ the store whatever the caller forgot.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import BigInteger, Double, Integer, SmallInteger, String
@@ -21,10 +22,15 @@ from switchman.addons.core.record import AttemptRecord, Record
 from switchman.addons.core.unicode import shown
 from switchman.addons.store import tables
 from switchman.addons.store.blobs import Body, make_body
+from switchman.addons.store.keeping.heads import cut_head
 
-MAX_TEXT = 10_000  # characters of an error message
-MAX_JSON = 200_000  # characters of headers or trace before long values in them are cut
-MAX_ATTEMPTS = 1_000
+MAX_TEXT = 4_000  # characters of an error message
+MAX_DETAIL = 2_000  # characters of one text in a trace, or of an attempt's error
+MAX_TRACE = 32_768  # characters of a trace as JSON; what is beyond is left out, and counted in a line of its own
+MAX_ATTEMPTS = 100
+MAX_TRIED = 65_536  # characters of all attempts together, about; after that, each has only MAX_SHORT of each text
+MAX_SHORT = 200
+ROW_OVERHEAD = 1_500  # bytes that a row takes beside its texts, with its entries in the indexes; measured
 _MAX_INTEGER = {BigInteger: 2**63 - 1, Integer: 2**31 - 1, SmallInteger: 2**15 - 1}
 
 
@@ -42,9 +48,11 @@ def prepare(record: Record, max_body: int) -> Prepared:
     row = {name: fit(getattr(record, name)) for name, fit in _REQUEST_FIT.items()}
     row["path"] = fit_text(mask_url(record.path), 2000)
     row["error"] = None if record.error is None else fit_text(mask_text(record.error), MAX_TEXT)
-    row["request_headers"] = _json(mask_headers(record.request_headers))
-    row["response_headers"] = _json(mask_headers(record.response_headers))
-    row["trace"] = _json(tuple({**line, "detail": mask_text(line["detail"])} for line in record.trace))
+    for side, pairs in (("request", record.request_headers), ("response", record.response_headers)):
+        head = cut_head(mask_headers(pairs))
+        row[f"{side}_headers"] = _json(head.fields)
+        row[f"{side}_fields_cut"], row[f"{side}_head_cut"] = head.fields_cut, head.bytes_cut
+    row["trace"] = _trace(record)
     row["attempt_count"] = min(len(record.attempts), MAX_ATTEMPTS)
     bodies = []
     for which, data, size in (
@@ -57,29 +65,63 @@ def prepare(record: Record, max_body: int) -> Prepared:
         row[f"{which}_truncated"] = body.truncated if body else False
         if body:
             bodies.append(body)
-    tried = [_attempt(row["id"], n, attempt) for n, attempt in enumerate(record.attempts[:MAX_ATTEMPTS], 1)]
+    tried: list[dict[str, Any]] = []
+    for number, attempt in enumerate(record.attempts[:MAX_ATTEMPTS], 1):
+        short = sum(map(_length, tried)) > MAX_TRIED
+        tried.append(_attempt(row["id"], number, attempt, MAX_SHORT if short else MAX_DETAIL))
+    row["stored_size"] = min(ROW_OVERHEAD + sum(map(_length, (row, *tried))), _MAX_INTEGER[Integer])
     return Prepared(row, tried, bodies)
 
 
-def _attempt(request_id: str, number: int, attempt: AttemptRecord) -> dict[str, Any]:
+def _length(values: Mapping[str, Any]) -> int:
+    """What the texts among these take, about."""
+    return sum(len(value) for value in values.values() if isinstance(value, str))
+
+
+def _trace(record: Record) -> str:
+    lines = [{**line, "detail": mask_text(line["detail"])} for line in record.trace]
+    omitted = {"layer": "log", "outcome": "skip", "score": None, "elapsed_ms": None, "earlier": None}
+    return _bounded(lines, MAX_TRACE, lambda more: {**omitted, "detail": f"{more} more lines are not kept"})
+
+
+def _bounded(items: Sequence[Any], most: int, more: Callable[[int], Any]) -> str:
+    """The items as JSON of about `most` characters; `more` says how many there would be."""
+    if sum(len(item) if isinstance(item, str) else _length(item) for item in items) <= most:
+        text = _json(items)
+        if len(text) <= most:
+            return text
+    kept: list[str] = []
+    room = most
+    for item in items:
+        one = json.dumps(_clean(item))
+        room -= len(one) + 2
+        if room < 0:
+            break
+        kept.append(one)
+    if len(kept) < len(items):
+        kept.append(json.dumps(more(len(items) - len(kept))))
+    return f"[{', '.join(kept)}]"
+
+
+def _attempt(request_id: str, number: int, attempt: AttemptRecord, most: int) -> dict[str, Any]:
     row = {name: fit(getattr(attempt, name)) for name, fit in _ATTEMPT_FIT.items()}
-    row["url"] = fit_text(mask_url(attempt.url), 2000)
-    row["error"] = None if attempt.error is None else fit_text(mask_text(attempt.error), MAX_TEXT)
-    row["changes"] = _json(attempt.changes)
+    row["url"] = fit_text(mask_url(attempt.url), most)
+    row["error"] = None if attempt.error is None else fit_text(mask_text(attempt.error), most)
+    row["changes"] = _bounded(attempt.changes, 4 * most, lambda more: f"{more} more changes")
     return {"request_id": request_id, "number": number, **row}
 
 
 def _json(value: Any) -> str:
     """JSON text. Strings that not every database can store are replaced, where there are any."""
     text = json.dumps(value)
-    if len(text) > MAX_JSON or "\\u0000" in text or "\\ud" in text or "NaN" in text or "Infinity" in text:
+    if len(text) > MAX_TRACE or "\\u0000" in text or "\\ud" in text or "NaN" in text or "Infinity" in text:
         text = json.dumps(_clean(value))
     return text
 
 
 def _clean(value: Any) -> Any:
     if isinstance(value, str):
-        return fit_text(value, MAX_TEXT)
+        return fit_text(value, MAX_DETAIL)
     if isinstance(value, Mapping):
         return {fit_text(str(key), 200): _clean(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -113,9 +155,39 @@ def _fit_for(kind: TypeEngine[Any]) -> Callable[[Any], Any]:
 
 
 _OWN = {
-    *("seq", "path", "error", "request_headers", "response_headers", "trace", "attempt_count"),
+    *("seq", "path", "error", "request_headers", "response_headers", "trace", "attempt_count", "stored_size"),
+    *("request_fields_cut", "request_head_cut", "response_fields_cut", "response_head_cut"),
     *("request_id", "number", "url", "changes"),
 }
 _BODY = {f"{which}_{part}" for which in ("request", "response") for part in ("hash", "size", "truncated")}
 _REQUEST_FIT = {c.name: _fit_for(c.type) for c in tables.requests.columns if c.name not in _OWN | _BODY}
 _ATTEMPT_FIT = {c.name: _fit_for(c.type) for c in tables.attempts.columns if c.name not in _OWN}
+
+
+def body_bytes(record: Record) -> int:
+    return len(record.request_body or b"") + len(record.response_body or b"")
+
+
+def head_bytes(record: Record) -> int:
+    """What the texts take that can be long, about."""
+    heads = (*record.request_headers, *record.response_headers)
+    return sum(len(name) + len(value) for name, value in heads) + len(record.path) + len(record.error or "")
+
+
+def without_bodies(record: Record) -> Record:
+    """The same record; the bodies' sizes stay, so the row still says what is missing."""
+    return replace(
+        record,
+        request_body=None,
+        response_body=None,
+        request_size=record.request_size or len(record.request_body or b""),
+        response_size=record.response_size or len(record.response_body or b""),
+    )
+
+
+def renamed(item: Prepared) -> Prepared:
+    """The same under another id, which is always the same one."""
+    told = json.dumps([item.row[name] for name in ("started_at", "duration_ms", "client", "path")])
+    fresh = f"{item.row['id'][:180]}~{hashlib.sha256(told.encode()).hexdigest()[:12]}"
+    tried = [{**attempt, "request_id": fresh} for attempt in item.attempts]
+    return Prepared({**item.row, "id": fresh}, tried, item.bodies)

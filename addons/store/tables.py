@@ -8,9 +8,14 @@ blobs      one row per stored body, by the SHA-256 of its content. `last_used` i
            (A file is five system calls and a row is none of its own: on a busy event loop, whose interpreter the
            writer shares, files alone allowed 50 requests per second.) A request whose hash is not here (any more)
            has a body that is no longer kept.
-totals     `blob_bytes`: the sum of blobs.stored_size, kept in the same transaction that changes it.
+totals     sums that are kept in the same transaction that changes them. `blob_bytes`: of blobs.stored_size;
+           `file_bytes`: of those that are files; `row_bytes`: of requests.stored_size, what a row and its attempts
+           take, by an estimate.
 underway   requests that are not over yet, as each worker saw its own at `seen_at`; those that last are written at all.
 leases     who does a periodic job now, and until when the others leave it to them.
+revoked    dashboard tokens that were signed out, until they would have ended by themselves.
+
+`<side>_fields_cut` and `<side>_head_cut`: how many fields of a head, and how many bytes of it, are not stored.
 
 A change here needs a migration; tests/addons/store/test_migrations.py compares the two.
 """
@@ -85,6 +90,11 @@ requests = Table(
     Column("response_hash", String(64)),
     Column("response_size", BigInteger),
     Column("response_truncated", Boolean, nullable=False),
+    Column("request_fields_cut", Integer, nullable=False, server_default="0"),
+    Column("request_head_cut", BigInteger, nullable=False, server_default="0"),
+    Column("response_fields_cut", Integer, nullable=False, server_default="0"),
+    Column("response_head_cut", BigInteger, nullable=False, server_default="0"),
+    Column("stored_size", Integer, nullable=False, server_default="6000"),
     # Each filter of the list is answered in the list's own order, newest first, from one index.
     Index("requests_by_time", "started_at", "id"),
     Index("requests_by_model", "model", "started_at", "id"),
@@ -163,5 +173,12 @@ leases = Table(
     metadata,
     Column("name", String(64), primary_key=True),
     Column("holder", String(100), nullable=False),
+    Column("expires_at", Double, nullable=False),
+)
+
+revoked = Table(
+    "revoked",
+    metadata,
+    Column("name", String(64), primary_key=True),
     Column("expires_at", Double, nullable=False),
 )

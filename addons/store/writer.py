@@ -4,21 +4,22 @@
     the thread   takes what has gathered, hashes and compresses the bodies, writes one transaction
     close()      writes what is still queued
 
-What can go wrong, the likeliest first: the database is locked or away -> the batch is tried again, with growing pauses,
-while the queue fills and then drops (counted, logged once a minute); one record cannot be stored -> it alone is left
-out, with a line in the log; a body cannot be written -> the row is, without it.
+What can go wrong, the likeliest first: the database is locked, full or away -> after PATIENCE seconds what comes goes
+to the spool on disk, and back from it in its order when the database can be written again (keeping/backlog.py); the
+spool is full, too -> the queue fills, and then drops (counted, logged once a minute, shown by the dashboard); one
+record cannot be stored -> it alone is left out, with a line in the log; a body cannot be written -> the row is,
+without it.
 """
 
 from __future__ import annotations
 
 import logging
 import math
-import secrets
 import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Engine, select, update
@@ -27,8 +28,11 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from switchman.addons.core.record import Record
 from switchman.addons.store.blobs import BlobStore, Body, pack
 from switchman.addons.store.database import insert_rows, is_passing, writing
-from switchman.addons.store.retention import add_stored_bytes, prune_to_size
-from switchman.addons.store.rows import Prepared, prepare
+from switchman.addons.store.keeping.backlog import Away, Backlog
+from switchman.addons.store.keeping.logsize import BLOB_BYTES, FILE_BYTES, ROW_BYTES, add_to_total, keep_within
+from switchman.addons.store.keeping.spool import Spool
+from switchman.addons.store.retention import prune_to_size
+from switchman.addons.store.rows import Prepared, body_bytes, head_bytes, prepare, renamed, without_bodies
 from switchman.addons.store.tables import attempts, blobs, requests
 
 log = logging.getLogger(__name__)
@@ -37,7 +41,9 @@ BATCH = 200  # records in one transaction at most
 BATCH_BYTES = 32 * 1024 * 1024  # of bodies, likewise: their files are written under the write lock
 GATHER_SECONDS = 0.08  # how long the first record of a batch waits for others
 QUEUE_RECORDS = 10_000
-QUEUE_BYTES = 256 * 1024 * 1024  # of bodies waiting; beyond that, rows are queued without theirs
+QUEUE_BYTES = 64 * 1024 * 1024  # of bodies waiting; beyond that, rows are queued without theirs
+QUEUE_HEAD_BYTES = 32 * 1024 * 1024  # of heads waiting: they are cut only by the thread
+PATIENCE = 2.0  # seconds that a batch waits for the database before it goes to the spool
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 5.0  # seconds between tries of a batch
 TELL_SECONDS = 60.0  # the same problem is logged at most this often
 INLINE_BYTES = 16_384  # bodies that are no larger when compressed live in the blobs table
@@ -50,7 +56,7 @@ class Counts:
     """Counts the records by what became of them. `bodiless` were written without a body that should have been kept."""
 
     written: int = 0
-    dropped: int = 0  # the queue was full, or the database stayed away until the end
+    dropped: int = 0  # the queue and the spool were full, or the database stayed away until the end
     failed: int = 0  # could not be stored
     bodiless: int = 0
 
@@ -65,6 +71,9 @@ class Writer:
         *,
         max_body: int,
         max_total: int,
+        max_log: int | None = None,
+        spool: Spool | None = None,
+        patience: float = PATIENCE,
         queue_records: int = QUEUE_RECORDS,
         queue_bytes: int = QUEUE_BYTES,
         gather_seconds: float = GATHER_SECONDS,
@@ -74,11 +83,12 @@ class Writer:
         self._blobs = store
         self._max_body = max_body
         self._max_total = max_total
+        self._max_log = max_log
         self._queue_records = queue_records
         self._queue_bytes = queue_bytes
         self._gather = gather_seconds
         self._queue: deque[Record] = deque()
-        self._waiting_bytes = 0
+        self._waiting_bytes = self._waiting_heads = 0
         self._lock = threading.Lock()  # guards _waiting_bytes and _closed against put() from several threads
         self._some = threading.Event()
         self._stop = threading.Event()
@@ -87,20 +97,24 @@ class Writer:
         self._drops_logged = 0
         self._logged_at: dict[str, float] = {}
         self._recent: OrderedDict[str, None] = OrderedDict()
+        self._patience = patience
+        self._backlog = Backlog(spool, self._store, log.warning, BATCH) if spool is not None else None
         self._thread = threading.Thread(target=self._run, name="switchman-writer", daemon=True)
         self._thread.start()
 
     def put(self, record: Record) -> bool:
         """Queue a record; False when it was dropped because the queue is full or closed. Never blocks, never raises."""
-        size = _body_bytes(record)
+        size, head = body_bytes(record), head_bytes(record)
         with self._lock:
-            if self._closed or len(self._queue) >= self._queue_records:
+            full = len(self._queue) >= self._queue_records or self._waiting_heads + head > QUEUE_HEAD_BYTES
+            if self._closed or full:
                 self.counts.dropped += 1
                 return False
             if size and self._waiting_bytes + size > self._queue_bytes:
-                record, size = _without_bodies(record), 0
+                record, size = without_bodies(record), 0
                 self.counts.bodiless += 1
             self._waiting_bytes += size
+            self._waiting_heads += head
             self._queue.append(record)
         if not self._some.is_set():
             self._some.set()
@@ -131,43 +145,91 @@ class Writer:
         """Of the bodies of these records."""
         return self._waiting_bytes
 
+    @property
+    def problem(self) -> str | None:
+        return self._backlog.problem if self._backlog is not None else None
+
     def _run(self) -> None:
+        backlog = self._backlog
         while True:
-            self._some.wait()
+            self._some.wait(backlog.wait if backlog is not None else None)
             self._stop.wait(self._gather)
             self._some.clear()
-            while batch := self._take():
+            while not (backlog and backlog.held) and (batch := self._take()):
                 self._write(batch)
+                if backlog is not None:
+                    backlog.step(BATCH_BYTES)
+            if backlog is not None:
+                backlog.step(BATCH_BYTES)
+                if self._queue and not backlog.held:
+                    self._some.set()  # what was left in the queue meanwhile
             self._warn_of_drops()
-            if self._stop.is_set() and not self._queue:
+            if self._stop.is_set() and self._is_done():
                 return
+
+    def _is_done(self) -> bool:
+        held = self._backlog.held if self._backlog is not None else ()
+        if (self._queue or held) and self._late():
+            self._drop_all()
+            self.counts.dropped += len(held)
+            return True
+        return not self._queue and not held
 
     def _take(self) -> list[Record]:
         if self._late():
             self._drop_all()
             return []
         batch: list[Record] = []
-        size = 0
+        size = heads = 0
         with self._lock:
-            while self._queue and len(batch) < BATCH and size < BATCH_BYTES:
+            while self._queue and len(batch) < BATCH and size + heads < BATCH_BYTES:
                 batch.append(self._queue.popleft())
-                size += _body_bytes(batch[-1])
+                size += body_bytes(batch[-1])
+                heads += head_bytes(batch[-1])
             self._waiting_bytes -= size
+            self._waiting_heads -= heads
         return batch
 
     def _write(self, batch: Sequence[Record]) -> None:
-        """Write all in one transaction; where that is refused for a reason that stays, write each in its own."""
+        """To the database, or to the spool where that cannot be written or others wait there already."""
         prepared = [item for record in batch if (item := self._prepare(record)) is not None]
         if not prepared:
             return
+        if self._backlog is not None and self._backlog.active:
+            self._backlog.add(self._for_the_spool(prepared))
+            return
+        try:
+            self._store(prepared)
+        except Away as away:
+            assert self._backlog is not None
+            self._backlog.begin(self._for_the_spool(prepared), str(away))
+
+    def _for_the_spool(self, prepared: list[Prepared]) -> list[Prepared]:
+        """Bodies that are only ever kept in memory do not get to a disk by this."""
+        if not self._blobs.accounted:
+            for item in prepared:
+                for body in item.bodies:
+                    self._keep_file(body)
+                item.bodies = []
+        return prepared
+
+    def _store(self, prepared: Sequence[Prepared]) -> None:
+        """Write all in one transaction; where that is refused for a reason that stays, write each in its own.
+
+        Raises Away, where there is a spool.
+        """
         try:
             self._commit(prepared)
+        except Away:
+            raise
         except Exception:
             if len(prepared) > 1:
                 log.debug("a batch of %d was refused; writing one by one", len(prepared), exc_info=True)
             for item in prepared:
                 try:
                     self._commit_one(item)
+                except Away:
+                    raise
                 except Exception as exc:  # noqa: BLE001 - the same boundary: this one is left out
                     self._leave_out(item.row["id"], exc)
         self._keep_within_size()
@@ -191,12 +253,17 @@ class Writer:
             if self._is_written(item):  # the connection broke just after a commit, and the batch came again
                 self.counts.written += 1
                 return
-            # Callers may choose ids (x-request-id) and choose one twice; the second request leaves a row too.
-            fresh = f"{item.row['id'][:180]}~{secrets.token_hex(4)}"
-            item.row["id"] = fresh
-            for attempt in item.attempts:
-                attempt["request_id"] = fresh
+            # Callers may choose ids (x-request-id) and choose one twice; the second request leaves a row too. Its id
+            # follows from what it is: it may come again from the spool, after a crash.
+            item = renamed(item)
+        else:
+            return
+        try:
             self._commit([item])
+        except IntegrityError:
+            if not self._is_written(item):
+                raise
+            self.counts.written += 1
 
     def _is_written(self, item: Prepared) -> bool:
         with self._engine.connect() as conn:
@@ -207,17 +274,21 @@ class Writer:
         """Write these rows, trying again for as long as what is in the way may pass."""
         bodies = {body.digest: body for item in prepared for body in item.bodies}
         pack([body for body in bodies.values() if body.digest not in self._recent])
-        pause = FIRST_PAUSE
+        pause, began = FIRST_PAUSE, time.monotonic()
+        patience = self._patience if self._backlog is not None else None
         while True:
             try:
-                with writing(self._engine) as conn:
+                with writing(self._engine, patience) as conn:
                     self._keep_bodies(conn, prepared, bodies)
                     insert_rows(conn, requests, [item.row for item in prepared])
+                    add_to_total(conn, ROW_BYTES, sum(item.row["stored_size"] for item in prepared))
                     if tries := [attempt for item in prepared for attempt in item.attempts]:
                         insert_rows(conn, attempts, tries)
             except DBAPIError as exc:
                 if not is_passing(exc):
                     raise
+                if patience is not None and time.monotonic() - began + pause > patience:
+                    raise Away(f"{exc.orig!s:.300}") from exc
                 if self._late():
                     self.counts.dropped += len(prepared)
                     return
@@ -265,7 +336,8 @@ class Writer:
                 lost.add(body.digest)
         if rows := [_blob_row(body, newest) for body in fresh if body.digest not in lost]:
             insert_rows(conn, blobs, rows)
-            add_stored_bytes(conn, sum(row["stored_size"] for row in rows))
+            add_to_total(conn, BLOB_BYTES, sum(row["stored_size"] for row in rows))
+            add_to_total(conn, FILE_BYTES, sum(row["stored_size"] for row in rows if row["data"] is None))
         return lost
 
     def _keep_file(self, body: Body) -> bool:
@@ -287,12 +359,13 @@ class Writer:
             self._recent.popitem(last=False)
 
     def _keep_within_size(self) -> None:
-        if not self._blobs.accounted:
-            return
         try:
-            prune_to_size(self._engine, self._blobs, self._max_total)
+            if self._blobs.accounted:
+                prune_to_size(self._engine, self._blobs, self._max_total)
+            if self._max_log is not None:
+                keep_within(self._engine, self._blobs, self._max_log)
         except (SQLAlchemyError, OSError) as exc:
-            self._warn("size", f"bodies beyond MAX_TOTAL_STORAGE_SIZE could not be removed yet: {exc!s:.300}")
+            self._warn("size", f"what is beyond MAX_LOG_SIZE could not be removed yet: {exc!s:.300}")
 
     def _late(self) -> bool:
         return self._deadline is not None and time.monotonic() > self._deadline
@@ -301,13 +374,15 @@ class Writer:
         with self._lock:
             self.counts.dropped += len(self._queue)
             self._queue.clear()
-            self._waiting_bytes = 0
+            self._waiting_bytes = self._waiting_heads = 0
 
     def _warn_of_drops(self, at_once: bool = False) -> None:
         if (dropped := self.counts.dropped) > self._drops_logged:
             sentence = f"{dropped} requests were not logged so far: the log's queue was full or closed"
             if self._warn("dropped", sentence, at_once):
                 self._drops_logged = dropped
+                if self._backlog is not None:
+                    self._backlog.note_drops(dropped)
 
     def _warn(self, problem: str, sentence: str, at_once: bool = False) -> bool:
         """Log it, unless the same problem was logged within the last minute."""
@@ -329,18 +404,3 @@ def _blob_row(body: Body, used: float) -> dict[str, Any]:
         "last_used": used,
         "data": packed if len(packed) <= INLINE_BYTES else None,
     }
-
-
-def _body_bytes(record: Record) -> int:
-    return len(record.request_body or b"") + len(record.response_body or b"")
-
-
-def _without_bodies(record: Record) -> Record:
-    """The same record; the bodies' sizes stay, so the row still says what is missing."""
-    return replace(
-        record,
-        request_body=None,
-        response_body=None,
-        request_size=record.request_size or len(record.request_body or b""),
-        response_size=record.response_size or len(record.response_body or b""),
-    )

@@ -9,7 +9,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from switchman.addons.store.opening import Store
+from switchman.addons.store.database import writing
+from switchman.addons.store.opening import Store, open_store
 from switchman.webui import WebConfig, create_app
 from switchman.webui.access import COOKIE, PUBLIC_ENDPOINTS
 from switchman.webui.auth import make_token
@@ -108,11 +109,65 @@ def test_signing_in_keeps_the_token_where_scripts_cannot_read_it(client_of) -> N
     assert client.get("/").status_code == 401
 
 
-def test_the_cookie_is_secure_where_the_browser_came_by_https(client_of) -> None:
-    """Also behind a proxy that ends TLS: the browser's Origin tells."""
+@pytest.mark.parametrize("told", [{"Origin": "https://localhost"}, {"X-Forwarded-Proto": "https"}])
+def test_the_cookie_is_secure_where_the_browser_came_by_https(client_of, told) -> None:
+    """Also behind a proxy that ends TLS, which says so, or the browser's Origin does: for this host alone."""
     client = client_of(webui_security="ALWAYS_AUTH", jwt_secret=SECRET)
-    answer = client.post("/sign-in", data={"token": make_token(SECRET, 1)}, headers={"Origin": "https://localhost"})
-    assert "Secure" in answer.headers["Set-Cookie"]
+    answer = client.post("/sign-in", data={"token": make_token(SECRET, 1)}, headers=told)
+    cookie = answer.headers["Set-Cookie"]
+    assert cookie.startswith(f"__Host-{COOKIE}=") and "Domain" not in cookie
+    assert {"Secure", "HttpOnly", "SameSite=Strict", "Path=/"} <= set(cookie.split("; "))
+
+
+def test_a_secure_cookie_stands_above_one_that_anybody_may_have_set(client_of) -> None:
+    """A page of the same domain can set the plain name; over https it does not count at all."""
+    client = client_of(webui_security="ALWAYS_AUTH", jwt_secret=SECRET).application.test_client(use_cookies=False)
+    plain, secure = f"{COOKIE}={make_token(SECRET, 1)}", f"__Host-{COOKIE}={make_token(SECRET, 1)}"
+    https = {"X-Forwarded-Proto": "https"}
+    assert client.get("/", headers={"Cookie": plain}).status_code == 200
+    assert client.get("/", headers={"Cookie": plain} | https).status_code == 401
+    assert client.get("/", headers={"Cookie": secure} | https).status_code == 200
+    assert client.get("/", headers={"Cookie": secure}).status_code == 200  # a proxy that does not say https
+    assert client.get("/", headers={"Cookie": f"__Host-{COOKIE}=x; {plain}"}).status_code == 401
+
+
+@pytest.mark.parametrize("carried", ["cookie", "secure cookie", "bearer"])
+def test_a_signed_out_token_opens_nothing_any_more(client_of, store: Store, carried: str) -> None:
+    """Neither a copy of the cookie nor the token itself, in any process, also after a restart; others still do."""
+    config = {"webui_security": "ALWAYS_AUTH", "jwt_secret": SECRET}
+    client, other = (client_of(**config).application.test_client(use_cookies=False) for _ in range(2))
+    token, another = make_token(SECRET, 1), make_token(SECRET, 1)
+    name = {"cookie": COOKIE, "secure cookie": f"__Host-{COOKIE}"}.get(carried)
+    with_it = {"Cookie": f"{name}={token}"} if name else {"Authorization": f"Bearer {token}"}
+    assert client.get("/api/requests", headers=with_it).status_code == 200
+    assert client.post("/sign-out", headers=with_it).status_code == 303
+    with open_store(url=store.engine.url.render_as_string(hide_password=False)) as restarted:
+        fresh = create_app(WebConfig(queries=restarted.queries, **config)).test_client(use_cookies=False)
+        for one in (client, other, fresh):
+            assert one.get("/api/requests", headers=with_it).status_code == 401
+            assert one.get("/api/requests", headers={"Authorization": f"Bearer {token}"}).status_code == 401
+            assert one.get("/api/requests", headers={"Authorization": f"Bearer {another}"}).status_code == 200
+    again = client.post("/sign-in", data={"token": token})
+    assert again.status_code == 401 and "was signed out" in again.text and "Set-Cookie" not in again.headers
+
+
+def test_signing_out_while_the_database_is_locked_says_so(client_of, store: Store, monkeypatch) -> None:
+    """Nobody is told that a token is void which is not; the cookie stays for another try."""
+    client = client_of(webui_security="ALWAYS_AUTH", jwt_secret=SECRET)
+    client.set_cookie(COOKIE, make_token(SECRET, 1))
+    monkeypatch.setattr("switchman.addons.store.database.BUSY_SECONDS", 0.01)
+    with writing(store.engine):
+        answer = client.post("/sign-out")
+    assert answer.status_code == 503 and "still signed in" in answer.text and "Set-Cookie" not in answer.headers
+    assert client.post("/sign-out").status_code == 303
+    assert client.get("/").status_code == 401
+
+
+@pytest.mark.parametrize(("protocol", "status"), [("HTTP/1.0", 401), ("HTTP/1.1", 200)])
+def test_an_old_protocol_is_a_proxys(client_of, protocol: str, status: int) -> None:
+    """What waitress says of the request's first line counts."""
+    client = client_of(jwt_secret=SECRET)
+    assert client.get("/", environ_overrides={"SERVER_PROTOCOL": protocol}).status_code == status
 
 
 def test_a_bad_token_is_refused_at_the_field(client_of) -> None:

@@ -53,6 +53,7 @@ class Answers:
         rules: the rules in force.
         rules_error: what is wrong with the rules file, or None.
         store_check: what is wrong with the log's database, or None. May block: it is called in a thread.
+        backlog: why requests wait to be written to the log, or None: the router goes on.
         auto: whether the model `auto` is listed, as the first one.
         own_token: whether a header's value is the router's own token, which no upstream may see.
         listings: the upstreams' lists.
@@ -65,12 +66,14 @@ class Answers:
         rules_error: Callable[[], str | None],
         store_check: Callable[[], str | None],
         *,
+        backlog: Callable[[], str | None] = lambda: None,
         auto: Callable[[Ruleset], bool] = never,
         own_token: Callable[[str], bool] = never,
         listings: Listings | None = None,
         passes_unlisted: bool = False,
     ) -> None:
         self._rules, self._rules_error, self._store_check = rules, rules_error, store_check
+        self._backlog = backlog
         self._auto, self._own_token = auto, own_token
         self._listings = listings or Listings()
         self._passes_unlisted = passes_unlisted
@@ -156,13 +159,14 @@ class Answers:
 
     async def _readyz(self, request: http.Request, x: Exchange) -> http.Response:
         database, upstreams = await asyncio.gather(self._database_problem(), self._upstreams())
-        config = self._rules_error()
+        config, backlog = self._rules_error(), self._backlog()
         reached = any(listing.reached for listing in upstreams.values())
         ready = database is None and reached
-        state = "not ready" if not ready else "degraded" if config is not None else "ready"
+        state = "not ready" if not ready else "degraded" if config or backlog else "ready"
         checks = {
             "config": _check(config),
             "database": _check(database),
+            "log": _check(backlog),
             "upstreams": {
                 **_check(None if reached else "no upstream can be reached"),
                 "servers": {name: _reach(listing) for name, listing in upstreams.items()},

@@ -7,7 +7,16 @@ from typing import Any
 
 import pytest
 
-from switchman.addons.store.rows import MAX_ATTEMPTS, MAX_JSON, MAX_TEXT, fit_text, prepare
+from switchman.addons.store.rows import (
+    MAX_ATTEMPTS,
+    MAX_DETAIL,
+    MAX_TEXT,
+    MAX_TRACE,
+    MAX_TRIED,
+    ROW_OVERHEAD,
+    fit_text,
+    prepare,
+)
 from switchman.addons.store.tables import attempts, requests
 from switchman.addons.testing.samples import make_attempt, make_record
 
@@ -76,13 +85,12 @@ def test_no_secret_is_left_whoever_forgot_to_mask() -> None:
 
 
 def test_odd_values_in_json_are_cleaned_and_the_rest_stays_to_the_letter() -> None:
-    """JSON columns hold no NUL, no half character, no NaN; whatever is longer than MAX_JSON is cut value by value."""
+    """JSON columns hold no NUL, no half character, no NaN; what is too long is cut value by value."""
     odd = {"layer": "x", "outcome": "hit", "detail": "a\0b\ud800", "score": float("inf"), "elapsed_ms": 1.5}
     (line,) = json.loads(row_of(trace=(odd,))["trace"])
     assert line == {**odd, "detail": "a\ufffdb\ufffd", "score": None}
-    huge = tuple((f"x-{number}", "v" * MAX_JSON) for number in range(3))
-    headers = json.loads(row_of(request_headers=huge)["request_headers"])
-    assert [len(value) for _, value in headers] == [MAX_TEXT] * 3
+    huge = tuple({"layer": "x", "outcome": "hit", "detail": "v" * MAX_TRACE} for number in range(3))
+    assert [len(line["detail"]) for line in json.loads(row_of(trace=huge)["trace"])] == [MAX_DETAIL] * 3
     plain = (("x-a", 'quoted "ü" \\u0000'),)
     assert json.loads(row_of(request_headers=plain)["request_headers"]) == [list(plain[0])]
 
@@ -103,6 +111,45 @@ def test_a_request_that_was_tried_without_end_is_one_row() -> None:
     prepared = prepare(make_record(attempts=[make_attempt(9)] * (MAX_ATTEMPTS + 1)), max_body=10)
     assert [row["number"] for row in prepared.attempts] == list(range(1, MAX_ATTEMPTS + 1))
     assert prepared.row["attempt_count"] == MAX_ATTEMPTS
+
+
+def test_heads_of_any_length_are_cut_and_counted() -> None:
+    """An answer's head of 900 kB and a request's of 64 kB; credentials are masked before anything is cut."""
+    long_secret = "Bearer " + "k" * 5000 + "last"
+    row = row_of(
+        request_headers=(("authorization", long_secret), *((f"x-{n}", "v" * 640) for n in range(100))),
+        response_headers=(("set-cookie", "a=" + "s" * 900_000), ("x-big", "w" * 900_000), ("content-type", "a/b")),
+    )
+    kept = json.loads(row["request_headers"])
+    assert kept[0] == ["authorization", "Bearer ...last"]
+    assert row["request_fields_cut"] == 101 - len(kept) > 70
+    assert len(row["request_headers"]) < 20_000
+    assert row["request_head_cut"] == sum(len(f"x-{n}") + 640 for n in range(len(kept) - 1, 100))
+    names = [name for name, _ in json.loads(row["response_headers"])]
+    assert (names, row["response_fields_cut"]) == (["set-cookie", "x-big", "content-type"], 0)
+    assert row["response_head_cut"] == 900_000 - 2045
+
+
+def test_nothing_that_somebody_else_can_make_long_makes_a_row_large() -> None:
+    """Every text of a record 40 kB, hundreds of attempts, a trace of ten thousand lines: less than 250 kB in all."""
+    long = "x" * 40_000
+    texts = ("method", "path", "client", "dialect", "operation", "requested_model", "layer", "route", "server", "model")
+    line = {"layer": long, "outcome": "miss", "detail": long}
+    tried = make_attempt(server=long, model=long, url=long, error=long, outcome=long, changes=(long,) * 30)
+    prepared = prepare(
+        make_record(
+            **dict.fromkeys((*texts, "error", "finish_reason", "cache"), long), attempts=(tried,) * 200,
+            trace=(line,) * 20, request_headers=((long, long),) * 3, response_headers=(("a", "b"),) * 10_000,
+        ),
+        max_body=10,
+    )  # fmt: skip
+    size = sum(len(str(value)) for row in (prepared.row, *prepared.attempts) for value in row.values())
+    assert size < 250_000
+    assert abs(prepared.row["stored_size"] - ROW_OVERHEAD - size) < size / 10
+    assert sum(len(row["error"]) for row in prepared.attempts) < MAX_TRIED + MAX_DETAIL
+    trace = json.loads(prepared.row["trace"])
+    assert trace[-1]["detail"] == f"{20 - len(trace) + 1} more lines are not kept" and len(trace) > 5
+    assert prepared.row["response_fields_cut"] > 9_700
 
 
 @pytest.mark.parametrize("fields", [{"request_body": "text"}, {"status": "many"}, {"trace": ("a line",)}])

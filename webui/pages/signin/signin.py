@@ -6,10 +6,20 @@ import time
 from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
+from sqlalchemy.exc import DBAPIError
 from werkzeug.wrappers import Response as BaseResponse
 
-from switchman.webui.access import COOKIE, web_config
-from switchman.webui.auth import TokenError, token_expiry
+from switchman.webui.access import (
+    COOKIE,
+    SECURE_COOKIE,
+    accepted,
+    came_by_https,
+    carried_tokens,
+    refusal,
+    web_config,
+)
+from switchman.webui.auth import TokenError, read_token
+from switchman.webui.config import WebConfig
 
 blueprint = Blueprint("signin", __name__, template_folder=".")
 
@@ -29,28 +39,46 @@ def accept_token() -> BaseResponse:
         return redirect(target, 303)  # nothing to sign in to: access.py has let us through without one
     token = request.form.get("token", "").strip()
     try:
-        expiry = token_expiry(token, secret)
+        expiry = accepted(token, secret).expires_at
     except TokenError as error:
         return Response(render_template("sign_in.html", next=target, problem=str(error)), 401)
     answer = make_response(redirect(target, 303))
+    secure = came_by_https()
     answer.set_cookie(
-        COOKIE,
+        SECURE_COOKIE if secure else COOKIE,
         token,
         max_age=max(0, expiry - int(time.time())),
         httponly=True,
         samesite="Strict",
-        # The browser's own word, so it also holds behind a proxy that ends TLS.
-        secure=request.is_secure or request.headers.get("Origin", "").startswith("https://"),
+        secure=secure,
     )
     return answer
 
 
 @blueprint.post("/sign-out")
 def sign_out() -> BaseResponse:
-    """Forget the cookie."""
+    """Forget the cookie, and the token in it for good: a copy of it does not open the dashboard any more."""
+    try:
+        revoke_carried(web_config())
+    except DBAPIError:
+        why = (
+            "You are still signed in: the token is to be noted as signed out, and the log's database cannot be written."
+        )
+        return refusal(503, "Not signed out", f"{why} Try again in a moment.")
     answer = redirect(url_for("live.index"), 303)
-    answer.delete_cookie(COOKIE, httponly=True, samesite="Strict")
+    for name in (COOKIE, SECURE_COOKIE):
+        answer.delete_cookie(name, httponly=True, samesite="Strict", secure=name == SECURE_COOKIE)
     return answer
+
+
+def revoke_carried(config: WebConfig) -> None:
+    """Raises DBAPIError. Only what is valid is noted, so nobody else can fill the table."""
+    for token in carried_tokens() if config.jwt_secret else ():
+        try:
+            read = read_token(token, config.jwt_secret or "")
+        except TokenError:
+            continue
+        config.queries.revocations.revoke(read.name, read.expires_at, time.time())
 
 
 @blueprint.get("/api/session")

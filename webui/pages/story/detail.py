@@ -164,6 +164,7 @@ def bytes_page(detail: Detail, side: Side) -> str:
         **frame(detail, side),
         side=side,
         pairs=detail.request_headers if side == "request" else detail.response_headers,
+        left_out=detail.request_left_out if side == "request" else detail.response_left_out,
         note=body_note(info, side),
         shown=shown,
         info=info,

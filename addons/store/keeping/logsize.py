@@ -1,0 +1,123 @@
+"""MAX_LOG_SIZE: what the log takes in all, rows and bodies, and how it is kept within that while it grows.
+
+The oldest rows go, in small transactions, and the bodies that only they had. SQLite's file does not shrink by that, but
+uses the room again, so it does not grow either; where it is larger than it may be (the limit was lowered), what is free
+is given back in small steps. On PostgreSQL the size is an estimate by what was put in (requests.stored_size): a table's
+file also has what autovacuum has not cleared yet.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Row, Select, delete, select, update
+
+from switchman.addons.store.blobs import BlobStore
+from switchman.addons.store.database import writing
+from switchman.addons.store.tables import blobs, requests, totals
+
+BLOB_BYTES, FILE_BYTES, ROW_BYTES = "blob_bytes", "file_bytes", "row_bytes"
+RESERVE = 10  # a tenth is kept free, for what is written until the next look
+ROWS_AT_ONCE = 100
+STEPS = 20  # of one call by the writer, who has other work: ten times what it has written
+PAUSE_SECONDS = 0.02
+PAGES_AT_ONCE = 2_000
+INCREMENTAL = 2  # PRAGMA auto_vacuum
+
+
+def total(conn: Connection, name: str) -> int:
+    return conn.scalar(select(totals.c.value).where(totals.c.name == name)) or 0
+
+
+def add_to_total(conn: Connection, name: str, size: int) -> None:
+    if size:
+        conn.execute(update(totals).where(totals.c.name == name).values(value=totals.c.value + size))
+
+
+def log_bytes(conn: Connection) -> int:
+    """What rows and bodies take: SQLite's pages in use, and the files of bodies."""
+    files = total(conn, FILE_BYTES)
+    if conn.dialect.name == "sqlite":
+        pages, free, size = (_pragma(conn, name) for name in ("page_count", "freelist_count", "page_size"))
+        return files + (pages - free) * size
+    return total(conn, ROW_BYTES) + total(conn, BLOB_BYTES)
+
+
+def keep_within(engine: Engine, store: BlobStore, most: int, stop: threading.Event | None = None) -> int:
+    """Remove the oldest rows and their bodies until the log takes `most` bytes less a reserve; how many rows went.
+
+    With `stop` until that is so, with pauses; without, STEPS at most and none. Raises DBAPIError or OSError.
+    """
+    with engine.connect() as conn:
+        if log_bytes(conn) <= most - most // RESERVE:
+            return 0
+    removed = steps = 0
+    while stop is not None or steps < STEPS:
+        with writing(engine) as conn:
+            if log_bytes(conn) <= most - most // RESERVE:
+                break
+            rows, bodies = _remove_oldest(conn, store)
+        if not rows and not bodies:
+            break
+        removed, steps = removed + rows, steps + 1
+        if stop is not None and stop.wait(PAUSE_SECONDS):
+            break
+    if stop is not None:
+        _shrink(engine, most, stop)
+    return removed
+
+
+def remove_rows(conn: Connection, found: Select[Any]) -> int:
+    """Remove the rows that a query for `seq` and `stored_size` finds; their attempts go, too (ON DELETE CASCADE)."""
+    going = conn.execute(found).all()
+    if going:
+        conn.execute(delete(requests).where(requests.c.seq.in_([row.seq for row in going])))
+        add_to_total(conn, ROW_BYTES, -sum(row.stored_size for row in going))
+    return len(going)
+
+
+def remove_bodies(conn: Connection, store: BlobStore, found: list[Row[Any]]) -> None:
+    """Rows and files go under the write lock, so nobody decides meanwhile that a file need not be written again."""
+    if not found:
+        return
+    conn.execute(delete(blobs).where(blobs.c.hash.in_([row.hash for row in found])))
+    add_to_total(conn, BLOB_BYTES, -sum(row.stored_size for row in found))
+    add_to_total(conn, FILE_BYTES, -sum(row.stored_size for row in found if row.is_file))
+    store.delete(row.hash for row in found if row.is_file)
+
+
+def oldest_bodies(limit: int) -> Select[Any]:
+    return (
+        select(blobs.c.hash, blobs.c.stored_size, blobs.c.data.is_(None).label("is_file"))
+        .order_by(blobs.c.last_used)
+        .limit(limit)
+    )
+
+
+def _remove_oldest(conn: Connection, store: BlobStore) -> tuple[int, int]:
+    """A portion of rows, and the bodies that are older than all that is left; without any row, the oldest bodies."""
+    oldest = select(requests.c.seq, requests.c.stored_size).order_by(requests.c.started_at, requests.c.id)
+    rows = remove_rows(conn, oldest.limit(ROWS_AT_ONCE))
+    first = conn.scalar(select(requests.c.started_at).order_by(requests.c.started_at).limit(1))
+    query = oldest_bodies(2 * ROWS_AT_ONCE)
+    bodies = list(conn.execute(query if first is None else query.where(blobs.c.last_used < first)))
+    remove_bodies(conn, store, bodies)
+    return rows, len(bodies)
+
+
+def _shrink(engine: Engine, most: int, stop: threading.Event) -> None:
+    """Give free pages back while SQLite's file is larger than it may be. An older version's file needs VACUUM."""
+    if engine.dialect.name != "sqlite":
+        return
+    while not stop.is_set():
+        with writing(engine) as conn:
+            pages, free, size = (_pragma(conn, name) for name in ("page_count", "freelist_count", "page_size"))
+            if pages * size <= most or not free or _pragma(conn, "auto_vacuum") != INCREMENTAL:
+                return
+            conn.exec_driver_sql(f"PRAGMA incremental_vacuum({min(free, PAGES_AT_ONCE)})").all()
+        stop.wait(PAUSE_SECONDS)
+
+
+def _pragma(conn: Connection, name: str) -> int:
+    return int(conn.exec_driver_sql(f"PRAGMA {name}").scalar_one())
