@@ -65,7 +65,11 @@ class Failover:
         # A layer enters this list when it is made, and finds its neighbours by its place there.
         layers = chosen.context.layers
         place = layers.index(chosen)
-        ours = RoutedHttpLayer(chosen.context, chosen.mode, self.runtime.settings.body_timeout)
+        settings = self.runtime.settings
+        ours = RoutedHttpLayer(
+            chosen.context, chosen.mode, settings.body_timeout,
+            body_rate=settings.min_body_rate, head_timeout=settings.head_timeout,
+        )  # fmt: skip
         self.layers.add(ours)
         layers.remove(ours)
         layers[place] = ours
