@@ -182,8 +182,8 @@ class Connections:
         if io is None or io.handler is None:
             return
         io.handler.cancel("closed by the router")
-        if io.writer is not None and io.writer.transport.get_write_buffer_size():
-            io.writer.transport.abort()  # it does not read its answer: closing would wait for that
+        if isinstance(io.writer, asyncio.StreamWriter):
+            io.writer.transport.abort()  # in this turn of the loop; and some do not read their answer
 
     async def _refuse(self, client: Client, status: int, message: str) -> None:
         """Answer before anything is read, and close. The client is told so where few are being told at a time."""
