@@ -5,6 +5,7 @@ from __future__ import annotations
 from switchman.addons.hooks.caching.caching import Caching, Keeping
 from switchman.addons.hooks.caching.semantic_caching import SemanticCache
 from switchman.addons.hooks.inbound.answers import Answers
+from switchman.addons.hooks.inbound.connections import Connections
 from switchman.addons.hooks.inbound.facade import Facade
 from switchman.addons.hooks.inbound.gate import Gate
 from switchman.addons.hooks.inbound.intake import Intake
@@ -42,6 +43,7 @@ def assemble() -> list[object]:
             ArbiterLayer(lambda: runtime.rules.current.arbiter),
         ],
     )
+    failover = Failover(runtime, rewriting)
     answers = Answers(
         lambda: runtime.rules.current,
         lambda: runtime.rules.error,
@@ -54,6 +56,7 @@ def assemble() -> list[object]:
     )
     return [
         runtime,
+        Connections(runtime, failover.layers),
         Embedding(runtime, meaning.prepare),
         Probing(runtime),
         Warming(runtime),
@@ -71,7 +74,7 @@ def assemble() -> list[object]:
         Processing(runtime),
         Judging(runtime),
         Learning(runtime),
-        Failover(runtime, rewriting),
+        failover,
         Securing(),
         Sticking(chain),
         Keeping(runtime, semantic),

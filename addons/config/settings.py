@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections import Counter
 from typing import Annotated, Any, Literal
@@ -51,6 +52,23 @@ class Settings(BaseSettings):
     )
     body_timeout: float = Field(
         60.0, gt=0, allow_inf_nan=False, description="seconds of silence in a request's body, then it is a 408"
+    )
+    min_body_rate: float = Field(
+        500.0, ge=0, allow_inf_nan=False,
+        description="least bytes a second of a request's body, after twice BODY_TIMEOUT; 0: any",
+    )  # fmt: skip
+    head_timeout: float = Field(
+        30.0, gt=0, allow_inf_nan=False,
+        description="seconds from the first byte of a head to its end, and from a connection to its first head",
+    )  # fmt: skip
+    idle_timeout: float = Field(
+        600.0, gt=0, allow_inf_nan=False, description="seconds that a client's connection may be idle between requests"
+    )
+    max_connections: int = Field(4096, gt=0, description="most connections of clients, for each worker")
+    max_connections_per_address: int = Field(
+        512,
+        gt=0,
+        description="most connections of one client's address; this machine's and TRUSTED_PROXIES do not count",
     )
     db_path: str = Field("requests.db", min_length=1, description="SQLite file")
     database_url: SecretStr | None = Field(None, description="SQLAlchemy URL, in place of DB_PATH")

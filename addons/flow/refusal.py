@@ -21,6 +21,11 @@ from switchman.addons.flow.exchange import Exchange
 
 # What a client, and the record, are told of a request that the router did not let end.
 STOPPED = "The router was stopped before the answer was complete."
+# What a client is told whose connection is taken from it, or that gets none.
+CROWDED = "The router has too many connections open (MAX_CONNECTIONS). Try again in a moment."
+CROWDED_ADDRESS = (
+    "Too many connections come from your address (MAX_CONNECTIONS_PER_ADDRESS). Try again when some of them are closed."
+)
 
 
 def dialect_of(request: http.Request, reading: Reading | None = None) -> DialectName:

@@ -57,6 +57,11 @@ class DeadlineExpired(HttpEvent):
 
 
 @dataclass
+class RouterIsFull(HttpEvent):
+    """Another connection is wanted, and this request has not come in yet."""
+
+
+@dataclass
 class RouterStops(HttpEvent):
     """The router stops, and this request's time to end by itself is over."""
 

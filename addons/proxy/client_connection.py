@@ -8,7 +8,9 @@ read, so that it leaves a record.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 
 from h11._readers import ChunkedReader
 from mitmproxy import http
@@ -16,10 +18,12 @@ from mitmproxy.connection import ConnectionState
 from mitmproxy.net.http import http1
 from mitmproxy.net.http.validate import validate_headers
 from mitmproxy.proxy import commands, events, layer
+from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http._base import ReceiveHttp
 from mitmproxy.proxy.layers.http._events import (
     ErrorCode,
     HttpEvent,
+    RequestData,
     RequestHeaders,
     RequestProtocolError,
     ResponseData,
@@ -34,7 +38,7 @@ from switchman.addons.core.request.origins import for_page, is_preflight, origin
 from switchman.addons.flow.refusal import raw_refusal
 from switchman.addons.memory.taps import tap_of
 from switchman.addons.proxy.request_body import too_large
-from switchman.addons.proxy.upstream_connection import WithoutTrailers, has_head
+from switchman.addons.proxy.upstream_connection import CountingBuffer, HeadTimer, WithoutTrailers, is_mostly_framing
 
 # After a refusal the rest of what the client sends is thrown away for this long (seconds).
 LINGER = 5.0
@@ -76,6 +80,36 @@ class RoutedServer(Http1Server):
     _lingers: int = 0
     _hears: bool = False  # did something come since the last look?
     closing: bool = False  # the client wants the connection closed after it: what goes upstream no longer says so
+    received: int = 0  # bytes of the request's body, without what frames them
+    buf: CountingBuffer
+
+    def __init__(
+        self, context: Context, head_timeout: float = inf, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`head_timeout`: seconds from the first byte of a head to its end."""
+        super().__init__(context)
+        self.buf = CountingBuffer()
+        self.head_timer = HeadTimer(head_timeout, clock)
+
+    def _handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
+        if not self.head_timer.rings(event):
+            yield from super()._handle_event(event)
+        elif self.state != self.read_headers or self.head_timer.since is None:
+            pass  # that head was complete in time
+        elif not self.head_timer.is_over:
+            yield from self.head_timer.goes_on()
+        else:
+            seconds = self.head_timer.timeout
+            message = f"The request's headers were not complete after {seconds:g} s (HEAD_TIMEOUT)."
+            head = self.buf.starts(self.context.options.switchman_max_header_bytes).split(b"\r\n")
+            yield from self._refuse(408, message, head[:-1] or head)
+
+    @property
+    def _most(self) -> int:
+        """The bytes of the largest request that there may be."""
+        options = self.context.options
+        most: int = options.switchman_max_header_bytes + options.switchman_max_body_bytes
+        return most
 
     def _for_page(self, fields: Fields = ()) -> Fields:
         """Header fields of an answer to the request that is read now, with what a web page may see of it.
@@ -105,20 +139,22 @@ class RoutedServer(Http1Server):
         # Closing at once, with unread data in the socket, makes the kernel send a reset, which can wipe the answer
         # out before the client has read it. So only our side is closed, and what still comes is thrown away.
         self.state = self.deaf
+        self.buf.begin()
         self.buf.maybe_extract_at_most(len(self.buf))
+        self._discard = self._most
         if status in (413, 503):  # of a body that may well be on its way
             self._discard, self._lingers = DISCARD_FACTOR * self.context.options.switchman_max_body_bytes, LINGERS
         yield commands.CloseTcpConnection(self.conn, half_close=True)
         yield commands.RequestWakeup(LINGER)
 
     def deaf(self, event: events.Event) -> layer.CommandGenerator[None]:
-        if isinstance(event, events.DataReceived):
+        if isinstance(event, events.DataReceived) and self._discard > 0:
             self.buf.maybe_extract_at_most(len(self.buf))
             self._discard, self._hears = self._discard - len(event.data), True
         elif isinstance(event, events.Wakeup) and self._hears and self._discard > 0 and self._lingers > 0:
             self._lingers, self._hears = self._lingers - 1, False
             yield commands.RequestWakeup(LINGER)
-        elif isinstance(event, (events.ConnectionClosed, events.Wakeup)):
+        elif isinstance(event, (events.DataReceived, events.ConnectionClosed, events.Wakeup)):
             yield commands.CloseConnection(self.conn)
             self.state = self.done
 
@@ -158,13 +194,20 @@ class RoutedServer(Http1Server):
             yield from super().read_headers(event)
             return
         limit = self.context.options.switchman_max_header_bytes
-        if len(self.buf) > limit and not has_head(self.buf, limit):
-            head = bytes(self.buf)[:limit].split(b"\r\n")
-            yield from self._refuse(431, f"The request's headers are larger than {limit} bytes.", head[:-1] or head)
+        if self.head_timer.since is None:
+            self.buf.begin()
+        self.buf.skip_blank_lines()
+        if self.buf.is_over(limit):
+            head = self.buf.starts(limit).split(b"\r\n")
+            message = f"The request's headers are larger than {limit} bytes (MAX_HEADER_BYTES)."
+            yield from self._refuse(431, message, head[:-1] or head)
             return
         lines = self.buf.maybe_extract_lines()
         if not lines:
+            if self.buf.read:
+                yield from self.head_timer.goes_on()
             return
+        self.head_timer.clear()
         head = [bytes(line) for line in lines]
         try:
             self.request = http1.read_request_head(head)
@@ -188,6 +231,8 @@ class RoutedServer(Http1Server):
             # taken it out. Only here, as a copy takes longer than all else.
             self.request = request.copy()
         yield ReceiveHttp(RequestHeaders(self.stream_id, request, expected == 0))
+        self.buf.begin()
+        self.received = 0
         self.body_reader = make_body_reader(expected)
         if isinstance(self.body_reader, ChunkedReader):
             self.body_reader = WithoutTrailers(self.body_reader)  # type: ignore[assignment]
@@ -214,14 +259,23 @@ class RoutedServer(Http1Server):
                 yield ReceiveHttp(MalformedRequest(self.stream_id, message, ErrorCode.GENERIC_CLIENT_ERROR))
                 yield from self._linger()
                 return
+            if isinstance(command, ReceiveHttp) and isinstance(command.event, RequestData):
+                self.received += len(command.event.data)
             yield command
         limit = self.context.options.switchman_max_header_bytes
-        if self.state == self.read_body and len(self.buf) > limit and self.request is not None:
-            # Data is taken as it comes: what stays is a chunk's own line, or trailers, and nobody counts those.
-            message = f"The request's body is not well framed: a chunk's line or trailers of more than {limit} bytes."
-            yield self._raw(self.request, 400, message)
-            yield ReceiveHttp(MalformedRequest(self.stream_id, message, ErrorCode.GENERIC_CLIENT_ERROR))
-            yield from self._linger()
+        if self.state != self.read_body or self.request is None:
+            return
+        # Data is taken as it comes: what stays is a chunk's own line, or trailers, and nobody counts those.
+        if len(self.buf) > limit:
+            what = f"a chunk's line or trailers of more than {limit} bytes"
+        elif is_mostly_framing(self.buf.taken, self.received, limit):
+            what = f"{self.received} bytes in chunks of {self.buf.taken} bytes"
+        else:
+            return
+        message = f"The request's body is not well framed: {what} (MAX_HEADER_BYTES)."
+        yield self._raw(self.request, 400, message)
+        yield ReceiveHttp(MalformedRequest(self.stream_id, message, ErrorCode.GENERIC_CLIENT_ERROR))
+        yield from self._linger()
 
     def wait(self, event: events.Event) -> layer.CommandGenerator[None]:
         yield from super().wait(event)

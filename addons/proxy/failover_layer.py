@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import inf
+from typing import Literal
 
 from mitmproxy.connection import Connection, ConnectionState
 from mitmproxy.proxy import commands, events, layer
@@ -29,13 +30,14 @@ from mitmproxy.proxy.layers.http import (
 from switchman.addons.core.servers.deadlines import not_connected
 from switchman.addons.core.servers.reaching.reach import Proxy
 from switchman.addons.memory.budget import Budget
-from switchman.addons.proxy.attempt import Connect, DeadlineExpired, RouterStops
+from switchman.addons.proxy.attempt import Connect, DeadlineExpired, RouterIsFull, RouterStops
 from switchman.addons.proxy.client_connection import RoutedServer
 from switchman.addons.proxy.dialing import Upstream, socket_of, stack_for
 from switchman.addons.proxy.interruptions import EARLY
 from switchman.addons.proxy.stream import RoutedStream
 from switchman.addons.proxy.upstream_connection import is_idle, let_go, take_over
 
+MAX_IDLE = 4  # connections to servers that one client connection keeps for later
 MAX_WAYS = 4  # through one proxy, for one client connection: of the five that mitmproxy opens, one stays for the next
 
 
@@ -53,6 +55,25 @@ class Stopping(events.Event):
     """The router stops: end what still runs, and tell each client so."""
 
 
+@dataclass
+class MakeRoom(events.Event):
+    """Connections are wanted: close those to servers that nobody uses; with `client`, the client's too, if its request
+    has not come in yet."""
+
+    client: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a client's connection waits for, and since when.
+
+    "idle": a request. "body": the rest of a request. "busy": an answer, or it is a tunnel by now.
+    """
+
+    kind: Literal["idle", "body", "busy"]
+    since: float
+
+
 class RoutedHttpLayer(HttpLayer):
     """HttpLayer whose streams fail over, whose dead connections are forgotten, and which watches deadlines."""
 
@@ -62,16 +83,25 @@ class RoutedHttpLayer(HttpLayer):
         mode: HTTPMode,
         body_timeout: float,
         clock: Callable[[], float] = time.monotonic,
+        *,
+        body_rate: float = 0.0,
+        head_timeout: float = inf,
         budget: Budget | None = None,
     ) -> None:
-        """`body_timeout`: seconds of silence in a request's body. `clock`: seconds, only forward. `budget`: that of all
-        connections; None: without a limit.
+        """`body_timeout`: seconds of silence in a request's body. `clock`: seconds, only forward.
+
+        `body_rate`: the least bytes a second of a body, after twice `body_timeout`. `head_timeout`: seconds from
+        the first byte of a head to its end, a client's and a server's. `budget`: that of all connections; None: without
+        a limit.
         """
         super().__init__(context, mode)
         self.clock = clock
         self.budget = budget or Budget(sys.maxsize)
         self.over: list[RoutedStream] = []  # streams that have ended since the last event
         self.body_timeout = body_timeout
+        self.body_rate = body_rate
+        self.head_timeout = head_timeout
+        self.idle_since: float | None = clock()  # since when no request runs; None while one does
         # Clients' stream ids are odd (HTTP/1: counted up by two from 1; HTTP/2: RFC 9113 section 5.1.1).
         self.attempt_ids: Iterator[int] = itertools.count(2, 2)
         self.used: set[Connection] = set()  # connections that have brought an answer before
@@ -83,6 +113,27 @@ class RoutedHttpLayer(HttpLayer):
     def is_busy(self) -> bool:
         """Does a request run?"""
         return bool(self.streams)
+
+    @property
+    def standing(self) -> Standing:
+        """What the client's connection waits for."""
+        if self.idle_since is not None:
+            return Standing("idle", self.idle_since)
+        streams = [stream for stream in self.streams.values() if isinstance(stream, RoutedStream)]
+        if streams and all(stream.deadlines.phase == "body" for stream in streams):
+            return Standing("body", min(stream.deadlines.body_started for stream in streams))
+        return Standing("busy", 0.0)
+
+    @property
+    def reads_head(self) -> bool:
+        """Is a part of a request's head here? Its own timer ends what takes too long."""
+        ours = self.connections.get(self.context.client)
+        return isinstance(ours, RoutedServer) and ours.head_timer.since is not None
+
+    @property
+    def upstreams(self) -> int:
+        """How many connections to servers there are."""
+        return sum(1 for connection in self.connections if connection is not self.context.client)
 
     def watch(self, due: float) -> None:
         """Have `_tend` run at `due` or earlier."""
@@ -99,7 +150,8 @@ class RoutedHttpLayer(HttpLayer):
                 return
         elif isinstance(event, events.Start):
             if not (self.context.client.alpn == b"h2" or (self.context.client.alpn or b"").startswith(b"h3")):
-                self.connections.setdefault(self.context.client, RoutedServer(self.context.fork()))
+                ours = RoutedServer(self.context.fork(), self.head_timeout, self.clock)
+                self.connections.setdefault(self.context.client, ours)
         elif isinstance(event, events.Wakeup) and event.command in self.watches:
             del self.watches[event.command]
             yield from self._tend()
@@ -107,9 +159,22 @@ class RoutedHttpLayer(HttpLayer):
         elif isinstance(event, Stopping):
             yield from self._stop_streams()
             return
+        elif isinstance(event, MakeRoom):
+            yield from self._rest(0)
+            if event.client:
+                yield from self._give_up_client()
+            return
         elif isinstance(event, events.ConnectionEvent) and self._is_forgotten(event.connection):
             return
         yield from super()._handle_event(event)
+        yield from self._after(event)
+
+    def _after(self, event: events.Event) -> layer.CommandGenerator[None]:
+        """What there is to see to once mitmproxy's own layer has had an event."""
+        if self.streams:
+            self.idle_since = None
+        elif self.idle_since is None:
+            self.idle_since = self.clock()
         if isinstance(event, events.ConnectionClosed):
             self._forget(event.connection)
             if event.connection is self.context.client:
@@ -121,6 +186,22 @@ class RoutedHttpLayer(HttpLayer):
         for stream in {id(s): s for s in self.streams.values()}.values():
             if isinstance(stream, RoutedStream) and stream.child_layer is None:  # else it is a WebSocket by now
                 yield from self.event_to_child(stream, RouterStops(stream.stream_id))
+
+    def _give_up_client(self) -> layer.CommandGenerator[None]:
+        """Close the client's connection, where its request has not come in yet; one that has begun is answered."""
+        standing = self.standing
+        if standing.kind == "idle":
+            yield commands.CloseConnection(self.context.client)
+        elif standing.kind == "body":
+            for stream in {id(s): s for s in self.streams.values()}.values():
+                yield from self.event_to_child(stream, RouterIsFull(stream.stream_id))
+
+    def _rest(self, most: int) -> layer.CommandGenerator[None]:
+        """Close the oldest connections to servers on which no request runs, until there are `most`."""
+        idle = [c for c in self.connections if isinstance(c, Upstream) and is_idle(self.connections[c])]
+        for one in idle[: max(0, len(idle) - most)]:
+            yield commands.CloseConnection(socket_of(one))
+            self._drop(one)
 
     def _is_forgotten(self, connection: Connection) -> bool:
         return connection not in self.connections and connection is not self.context.server
@@ -184,6 +265,7 @@ class RoutedHttpLayer(HttpLayer):
             stream = self.command_sources.pop(event)
             yield from self.event_to_child(stream, GetHttpConnectionCompleted(event, (known, None)))
             return
+        yield from self._rest(MAX_IDLE - 1)
         if event.reach.proxy is not None:
             yield from self._make_room(event.reach.proxy)
         context = self.context.fork()
@@ -218,7 +300,7 @@ class RoutedHttpLayer(HttpLayer):
                 yield commands.CloseConnection(socket_of(command.connection))
             return
         if not command.err and (handler := self.connections.get(command.connection)) is not None:
-            yield from take_over(handler)
+            yield from take_over(handler, self.head_timeout, self.clock)
         yield from super().register_connection(command)
         if command.err:
             self._drop(command.connection)

@@ -23,7 +23,7 @@ from mitmproxy.proxy.layers.http._hooks import HttpErrorHook, HttpResponseHook
 
 from switchman.addons.core.servers.retry import FailureKind
 from switchman.addons.flow.exchange import Exchange
-from switchman.addons.flow.refusal import STOPPED
+from switchman.addons.flow.refusal import CROWDED, STOPPED
 from switchman.addons.proxy import held_answer, refusing
 from switchman.addons.proxy.held_answer import Failure
 from switchman.addons.proxy.keepalive import ping_of
@@ -83,6 +83,11 @@ class Interruptions:
             yield from self._stream.refuse(STOPPED, 503)
         else:
             yield from self._cut(STOPPED, "cancelled", "cancelled")
+
+    def router_is_full(self) -> layer.CommandGenerator[None]:
+        """Refuse a request whose body is still awaited: others want its connection."""
+        if self._stream.client_state == self._stream.state_consume_request_body and self._stream.x is not None:
+            yield from self._stream.refuse(CROWDED, 503)
 
     def client_fails(self, x: Exchange, event: RequestProtocolError) -> layer.CommandGenerator[None]:
         """The client left, or sent what cannot be read: let a server that works for it go.

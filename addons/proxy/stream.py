@@ -73,6 +73,7 @@ class RoutedStream(HttpStream):
 
     parent: RoutedHttpLayer
     held: HeldError | HeldStream | None = None
+    received = 0  # bytes of the request's body
     head_fields: tuple[tuple[bytes, bytes], ...] = ()  # of the answer that has begun, as the server sent them
 
     def __init__(self, context: Context, stream_id: int, parent: RoutedHttpLayer) -> None:
@@ -106,6 +107,9 @@ class RoutedStream(HttpStream):
             return
         elif isinstance(event, attempts.RouterStops):
             yield from self.interruptions.router_stops()
+            return
+        elif isinstance(event, attempts.RouterIsFull):
+            yield from self.interruptions.router_is_full()
             return
         yield from super()._handle_event(event)
 
@@ -150,6 +154,8 @@ class RoutedStream(HttpStream):
             yield from super().state_consume_request_body(event)
         elif isinstance(event, _events.RequestData):
             self.deadlines.await_body(self.clock(), self.parent.body_timeout)
+            self.received += len(event.data)
+            self.deadlines.body_came(self.received, self.parent.body_rate, x.deadline)
             self.watch()
             self.hold.body_arrives(len(event.data))
             if not self.body.feed(event.data):

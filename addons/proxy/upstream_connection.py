@@ -8,13 +8,16 @@
    is known, the answer goes on as if the server had obeyed; what cannot be decoded is a broken answer.
 4. It passes on what is between the server and us alone: its version of HTTP, the header fields of this connection
    (core/request/hopbyhop.py), and a body whose end is that of the connection. The client's connection has its own.
-5. It reads a head, and the line of a chunk, without end.
+5. It reads a head, and the line of a chunk, without end: in bytes and in time. Here all that is read counts, be it
+   kept or not: blank lines and interim answers before the head, and what frames the pieces of a body.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from math import inf
 from typing import Any
 
 import h11
@@ -23,12 +26,14 @@ from h11._receivebuffer import ReceiveBuffer
 from mitmproxy import http
 from mitmproxy.connection import Connection
 from mitmproxy.proxy import commands, events, layer
+from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import HttpClient
 from mitmproxy.proxy.layers.http._base import ReceiveHttp
 from mitmproxy.proxy.layers.http._events import (
     ErrorCode,
     HttpEvent,
     RequestHeaders,
+    ResponseData,
     ResponseHeaders,
     ResponseProtocolError,
 )
@@ -43,6 +48,81 @@ from switchman.addons.proxy.dialing import Upstream
 
 MAX_HEAD = 1024 * 1024  # bytes; servers allow themselves a few kilobytes
 INTERIM = re.compile(rb"HTTP/1\.[01] 1(?!01)")  # 101 is final: it switches protocols
+INTERIM_BYTES = 12  # as far as INTERIM looks
+BLANK_LINES = re.compile(rb"(?:\r?\n)+")
+EARLY = 0.001  # seconds: a timer may ring so much before its time
+# What frames the pieces of a chunked body (each piece's line, with its extensions, and its end) may be so many times the
+# body itself: pieces of one byte have five bytes around them.
+FRAMING_FACTOR = 16
+
+
+class CountingBuffer(ReceiveBuffer):  # type: ignore[misc]
+    """What has come of a message, and how much was taken out of it since `begin`: `read` is both together."""
+
+    taken = 0
+
+    def _extract(self, count: int) -> bytearray:
+        self.taken += min(count, len(self._data))
+        found: bytearray = super()._extract(count)
+        return found
+
+    @property
+    def read(self) -> int:
+        """How many bytes have come since `begin`."""
+        return self.taken + len(self)
+
+    def begin(self) -> None:
+        """A message begins with what is here."""
+        self.taken = 0
+
+    def starts(self, count: int) -> bytes:
+        """The first bytes, without a copy of all."""
+        return bytes(self._data[:count])
+
+    def skip_blank_lines(self) -> None:
+        """A recipient may ignore empty lines before a head (RFC 9112, section 2.2). They count as read."""
+        if (found := BLANK_LINES.match(self._data)) is not None:
+            self._extract(found.end())
+
+    def is_over(self, limit: int) -> bool:
+        """Has more than `limit` come, without a whole head within it?"""
+        return self.read > limit and not has_head(self, limit - self.taken)
+
+
+class HeadTimer:
+    """How long a head may take, from its first byte on. At most one timer runs for a connection at any time.
+
+    `timeout`: seconds. `clock`: seconds, only forward.
+    """
+
+    def __init__(self, timeout: float, clock: Callable[[], float]) -> None:
+        self.timeout, self._clock = timeout, clock
+        self.since: float | None = None  # when the head that is being read began
+        self._timer: commands.RequestWakeup | None = None
+
+    def goes_on(self) -> layer.CommandGenerator[None]:
+        """A part of a head is here, and the rest is awaited."""
+        if self.since is None:
+            self.since = self._clock()
+        if self._timer is None and self.timeout < inf:
+            self._timer = commands.RequestWakeup(max(0.0, self.since + self.timeout - self._clock()))
+            yield self._timer
+
+    def clear(self) -> None:
+        """The head is complete; a timer that runs is left to ring in vain."""
+        self.since = None
+
+    def rings(self, event: events.Event) -> bool:
+        """Is the event this timer's? `is_over` and `goes_on` say what follows."""
+        if not isinstance(event, events.Wakeup) or event.command is not self._timer:
+            return False
+        self._timer = None
+        return True
+
+    @property
+    def is_over(self) -> bool:
+        """Has the head taken too long?"""
+        return self.since is not None and self._clock() >= self.since + self.timeout - EARLY
 
 
 class WithoutTrailers:
@@ -94,13 +174,34 @@ class RoutedClient(Http1Client):
     """A connection to an upstream that may send interim answers and trailers, and compress although not asked to."""
 
     decoder: Decoder | None = None  # of the answer that is being read
+    received = 0  # bytes of the body, without what frames them
+    buf: CountingBuffer
+
+    def __init__(
+        self, context: Context, head_timeout: float = inf, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`head_timeout`: seconds from the first byte of a head to its end."""
+        super().__init__(context)
+        self.buf = CountingBuffer()
+        self.head_timer = HeadTimer(head_timeout, clock)
 
     def send(self, event: HttpEvent) -> layer.CommandGenerator[None]:
+        if isinstance(event, RequestHeaders):
+            self.buf.begin()
+            self.head_timer.clear()
         if isinstance(event, RequestHeaders) and (proxy := asked_proxy(self.conn)) is not None:
             event = RequestHeaders(event.stream_id, for_proxy(event.request, proxy), event.end_stream)
         yield from super().send(event)
 
     def _handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
+        if isinstance(event, events.Wakeup):
+            if self.head_timer.rings(event) and self.state == self.read_headers and self.head_timer.since is not None:
+                if self.head_timer.is_over:
+                    seconds = self.head_timer.timeout
+                    yield from self._break(f"the head of the answer took more than {seconds:g} s (HEAD_TIMEOUT)")
+                else:
+                    yield from self.head_timer.goes_on()
+            return
         for command in super()._handle_event(event):
             if (
                 isinstance(command, ReceiveHttp)
@@ -113,16 +214,17 @@ class RoutedClient(Http1Client):
 
     def read_headers(self, event: events.ConnectionEvent) -> layer.CommandGenerator[None]:
         if isinstance(event, events.DataReceived) and self.request:
-            while INTERIM.match(bytes(self.buf)):
-                if not self.buf.maybe_extract_lines():
-                    return  # not all of it is here
+            self.buf.skip_blank_lines()
+            while INTERIM.match(self.buf.starts(INTERIM_BYTES)) and self.buf.maybe_extract_lines():
+                self.buf.skip_blank_lines()
+                self.head_timer.clear()
+            if self.buf.is_over(MAX_HEAD):
+                yield from self._break(f"the head of the answer is larger than {MAX_HEAD} bytes")
+                return
             if not self.buf:
                 return
-            if len(self.buf) > MAX_HEAD and self.stream_id is not None and not has_head(self.buf, MAX_HEAD):
-                yield commands.CloseConnection(self.conn)
-                message = f"the head of the answer is larger than {MAX_HEAD} bytes"
-                yield ReceiveHttp(ResponseProtocolError(self.stream_id, message, ErrorCode.GENERIC_SERVER_ERROR))
-                self.state = self.done
+            if INTERIM.match(self.buf.starts(INTERIM_BYTES)):  # not all of it is here
+                yield from self.head_timer.goes_on()
                 return
         for command in super().read_headers(event):
             if isinstance(command, ReceiveHttp) and isinstance(command.event, ResponseHeaders):
@@ -135,7 +237,12 @@ class RoutedClient(Http1Client):
                     return
                 head.response = relayed(head.response, head.end_stream)
                 self.decoder = None if head.end_stream else self._take_coding(head.response)
+                self.buf.begin()
+                self.received = 0
+                self.head_timer.clear()
             yield command
+        if self.state == self.read_headers and self.stream_id is not None and self.buf:
+            yield from self.head_timer.goes_on()
 
     def _take_coding(self, response: http.Response) -> Decoder | None:
         """The decoder of an answer whose coding nobody asked for; its head then says nothing of it any more."""
@@ -155,13 +262,24 @@ class RoutedClient(Http1Client):
             self.body_reader = WithoutTrailers(self.body_reader)  # type: ignore[assignment]
         if self.decoder is not None:
             self.body_reader, self.decoder = Decoded(self.body_reader, self.decoder), None  # type: ignore[assignment]
-        yield from super().read_body(event)
-        if self.state == self.read_body and len(self.buf) > MAX_HEAD and self.stream_id is not None:
-            # Data is taken as it comes: what stays is a chunk's own line, or trailers.
-            yield commands.CloseConnection(self.conn)
-            message = f"a chunk's line or trailers of more than {MAX_HEAD} bytes"
+        for command in super().read_body(event):
+            if isinstance(command, ReceiveHttp) and isinstance(command.event, ResponseData):
+                self.received += len(command.event.data)
+            yield command
+        if self.state != self.read_body or self.stream_id is None:
+            return
+        # Data is taken as it comes: what stays is a chunk's own line, or trailers.
+        if len(self.buf) > MAX_HEAD:
+            yield from self._break(f"a chunk's line or trailers of more than {MAX_HEAD} bytes")
+        elif self.buf.taken > MAX_HEAD and is_mostly_framing(self.buf.taken, self.received, MAX_HEAD):
+            yield from self._break(f"a body of {self.received} bytes in chunks of {self.buf.taken} bytes")
+
+    def _break(self, message: str) -> layer.CommandGenerator[None]:
+        """Give the connection up: its answer is not to be read."""
+        yield commands.CloseConnection(self.conn)
+        self.state = self.done
+        if self.stream_id is not None:
             yield ReceiveHttp(ResponseProtocolError(self.stream_id, message, ErrorCode.GENERIC_SERVER_ERROR))
-            self.state = self.done
 
 
 def asked_proxy(connection: Connection) -> Proxy | None:
@@ -200,13 +318,20 @@ def relayed(response: http.Response, is_empty: bool) -> http.Response:
     return made
 
 
+def is_mostly_framing(read: int, body: int, free: int) -> bool:
+    """Is what frames a chunked body far more than the body itself? `read`: both; `free`: bytes that nobody counts."""
+    return read - body > free + FRAMING_FACTOR * body
+
+
 def has_head(buffer: bytes | bytearray | ReceiveBuffer, limit: int) -> bool:
     """Is there a whole head in the first `limit` bytes?"""
-    window = bytes(buffer)[: limit + 4]
+    window = bytes(buffer)[: max(0, limit + 4)]
     return b"\n\r\n" in window or b"\n\n" in window
 
 
-def take_over(handler: layer.Layer) -> layer.CommandGenerator[None]:
+def take_over(
+    handler: layer.Layer, head_timeout: float = inf, clock: Callable[[], float] = time.monotonic
+) -> layer.CommandGenerator[None]:
     """Put a RoutedClient in the place of the Http1Client that a new connection's `handler` has at its end.
 
     To be called before the first request goes out on it; HTTP/2 connections are left as they are.
@@ -214,7 +339,7 @@ def take_over(handler: layer.Layer) -> layer.CommandGenerator[None]:
     end = _client(handler)
     if end is None or type(end.child_layer) is not Http1Client:
         return
-    ours = RoutedClient(end.context)
+    ours = RoutedClient(end.context, head_timeout, clock)
     end.child_layer = ours
     end._handle_event = ours.handle_event
     yield from ours.handle_event(events.Start())

@@ -33,7 +33,9 @@ def main(argv: Sequence[str] | None = None) -> None:
                 hosts=settings.webui_hosts,
                 rules=RulesFile(settings),
             )
-            server = DashboardServer(create_app(config), settings.listen_host, args.port)
+            server = DashboardServer(
+                create_app(config), settings.listen_host, args.port, settings.max_connections, settings.trusted_proxies
+            )
             signal.signal(signal.SIGTERM, lambda *_: server.stop())
             say_ready([str(server.port)])
             server.run()

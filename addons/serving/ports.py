@@ -13,6 +13,7 @@ from switchman.addons.core.servers.scarcity import is_scarcity
 
 DESCRIPTOR_PATIENCE = 2.0  # seconds that a connection to a server waits for a descriptor
 DESCRIPTOR_POLL = 0.05
+ACCEPTED_AT_ONCE = 8  # connections, in one turn of the event loop
 
 
 class CannotListen(Exception):
@@ -35,6 +36,14 @@ class SharedPortLoop(asyncio.SelectorEventLoop):
     ) -> asyncio.Server:
         options.setdefault("reuse_port", True)
         return await super().create_server(protocol_factory, host, port, **options)
+
+    def _accept_connection(
+        self, protocol_factory: Any, sock: socket.socket, sslcontext: Any = None, server: Any = None,
+        backlog: int = ACCEPTED_AT_ONCE, *rest: Any,
+    ) -> None:  # fmt: skip
+        # asyncio would take a hundred new ones in before anybody can close others for them.
+        least = min(backlog, ACCEPTED_AT_ONCE)
+        super()._accept_connection(protocol_factory, sock, sslcontext, server, least, *rest)  # type: ignore[misc]
 
     def _start_serving(self, protocol_factory: Any, sock: socket.socket, *rest: Any) -> None:
         # Called again a second after a connection could not be accepted: by then the router may have been stopped.

@@ -5,7 +5,7 @@ One value for each request; times are seconds of one clock that only goes forwar
     phase         waits for                    until
     ------------  ---------------------------  -----------------------------------------------------------------
     nothing       nobody                       for ever: a hook runs, a connection is opened, or all is over
-    body          more of the request's body   `patience` after the last piece
+    body          more of the request's body   `patience` after the last piece, and not later than its rate allows
     answer        the head of the answer       the first-byte deadline
     first_event   the first event of a stream  the same first-byte deadline, whatever comments come before it
     rest          the rest of the answer       the idle deadline after the last piece
@@ -32,11 +32,13 @@ from typing import Final, Literal
 from switchman.addons.core.servers.servers import Timeouts
 
 Phase = Literal["nothing", "body", "answer", "first_event", "rest", "last"]
-Expired = Literal["body", "first_byte", "idle", "total", "ping", "last"]
+Expired = Literal["body", "slow_body", "first_byte", "idle", "total", "ping", "last"]
 
 # Seconds. Servers end the body with the last word or right after it, and their connection can then be used again; a
 # client that reads up to the end of the body need not wait for one that does not.
 LINGER: Final = 0.25
+# A body may be as late as two silences make it before it is too slow.
+GRACE: Final = 2.0
 
 NO_LIMITS: Final = Timeouts(inf, inf, inf, inf)
 NOT_CONNECTED: Final = "timed out: no connection within the connect deadline of"
@@ -53,6 +55,8 @@ class Deadlines:
     phase: Phase = "nothing"
     heard: float = inf  # the last sign of the peer that is waited for; may be set while nothing is waited for
     patience: float = inf  # seconds between two pieces of the request's body
+    body_started: float = 0.0  # when the head of the request was here
+    body_by: float = inf  # when the request's body must be over, or more of it be here
     request_started: float = 0.0
     request_end: float = inf  # when the request as a whole must be over
     end: float = inf  # when the attempt must be over: never after the request
@@ -66,7 +70,16 @@ class Deadlines:
 
     def await_body(self, now: float, patience: float) -> None:
         """The head of a request is here, or a piece of its body: the next one must come within `patience` seconds."""
+        if self.phase != "body":
+            self.body_started = now
         self.phase, self.heard, self.patience = "body", now, patience
+
+    def body_came(self, received: int, rate: float, end: float) -> None:
+        """So many bytes of the body are here: it must come with `rate` bytes a second (0: any rate will do), with
+        GRACE times `patience` seconds to spare, and be over at `end`.
+        """
+        allowed = self.body_started + GRACE * self.patience + received / rate if rate else inf
+        self.body_by = min(allowed, end)
 
     def begin_request(self, started: float, end: float) -> None:
         """The request is complete; its answer must be complete at `end`, however many attempts it takes."""
@@ -141,7 +154,7 @@ class Deadlines:
         if self.phase == "nothing":
             return inf
         if self.phase == "body":
-            return self.heard + self.patience
+            return min(self.heard + self.patience, self.body_by)
         if self.phase == "last":
             return self.last_by
         return min(self._silence_ends(), self.end, self.ping_at)
@@ -151,7 +164,9 @@ class Deadlines:
         if self.phase == "nothing":
             return None
         if self.phase == "body":
-            return "body" if now >= self.heard + self.patience else None
+            if now >= self.heard + self.patience:
+                return "body"
+            return "slow_body" if now >= self.body_by else None
         if self.phase == "last":
             return "last" if now >= self.last_by else None
         if now >= self.end:
@@ -168,7 +183,13 @@ class Deadlines:
         limits = self.limits
         match expired:
             case "body":
-                return f"The request's body did not arrive: nothing came for {self.patience:g} s."
+                return f"The request's body did not arrive: nothing came for {self.patience:g} s (BODY_TIMEOUT)."
+            case "slow_body":
+                seconds = self.body_by - self.body_started
+                return (
+                    f"The request's body came too slowly: it was not complete after {seconds:.3g} s "
+                    "(MIN_BODY_RATE, REQUEST_TIMEOUT)."
+                )
             case "total":
                 total = min(limits.total, self.request_end - self.request_started)
                 return f"no complete answer within the total deadline of {total:g} s"

@@ -59,6 +59,23 @@ class _Choice:
         self.last: Event | None = None
 
 
+class _Held:
+    """Texts that no event has carried yet, by the events that theirs are to be like, and by choice.
+
+    All choices of an event have theirs in one: an event of a thousand choices would else be copied a thousand times.
+    """
+
+    def __init__(self) -> None:
+        self._texts: dict[int, tuple[Event, dict[Hashable, tuple[str, str]]]] = {}
+
+    def add(self, model: Event, key: Hashable, text: str, thought: str) -> None:
+        self._texts.setdefault(id(model), (model, {}))[1][key] = (text, thought)
+
+    @property
+    def by_event(self) -> Iterable[tuple[Event, dict[Hashable, tuple[str, str]]]]:
+        return self._texts.values()
+
+
 class SlotStage(ABC):
     """A Stage (see pipe.py) that works on text slots. One object serves one reply, streamed or whole."""
 
@@ -94,21 +111,21 @@ class SlotStage(ABC):
         slots = list(self._slots(data))  # before any filter is fed: the finder may raise on a shape it does not know
         if not slots:
             return (*self.end(), event) if "error" in data else (event,)
-        before: list[Event] = []
+        held = _Held()
         for slot in slots:
-            self._apply(slot, event, before)
+            self._apply(slot, event, held)
         self._remember_idle(payload, slots)
-        return (*before, event)
+        return (*self._made(held), event)
 
     def end(self) -> list[Event]:
         """The stream is over: events for the text that is still held."""
-        return [event for key, choice in self._choices.items() if (event := self._released(key, choice, ended=True))]
+        return self._released(ended=True)
 
     def abort(self) -> list[Event]:
         """The stream broke off, or the stage is removed: events for the text that is still held, unchanged."""
-        return [event for key, choice in self._choices.items() if (event := self._released(key, choice, ended=False))]
+        return self._released(ended=False)
 
-    def _apply(self, slot: Slot, event: Event, before: list[Event]) -> None:
+    def _apply(self, slot: Slot, event: Event, held: _Held) -> None:
         choice = self._choices.get(slot.key)
         if choice is None:
             if len(self._choices) >= MAX_CHOICES:
@@ -125,8 +142,8 @@ class SlotStage(ABC):
         if slot.field:
             if self._write(slot, text, visible, thought):
                 event.dirty = True
-        elif choice.last is not None and (made := self._made(slot.key, choice.last, visible, thought)):
-            before.append(made)
+        elif choice.last is not None:
+            held.add(choice.last, slot.key, visible, thought)
         if slot.finished or choice.filter.idle:
             choice.filter = choice.last = None
 
@@ -142,17 +159,23 @@ class SlotStage(ABC):
             changed = True
         return changed
 
-    def _released(self, key: Hashable, choice: _Choice, *, ended: bool) -> Event | None:
-        if choice.filter is None or choice.last is None:
-            return None
-        visible, thought = choice.filter.end() if ended else choice.filter.abort()
-        made = self._made(key, choice.last, visible, thought)
-        choice.filter = choice.last = None
-        return made
+    def _released(self, *, ended: bool) -> list[Event]:
+        held = _Held()
+        for key, choice in self._choices.items():
+            if choice.filter is not None and choice.last is not None:
+                held.add(choice.last, key, *(choice.filter.end() if ended else choice.filter.abort()))
+                choice.filter = choice.last = None
+        return self._made(held)
 
-    def _made(self, key: Hashable, model: Event, visible: str, thought: str) -> Event | None:
-        """An event like `model` that carries only this text of this choice; None for no text."""
-        if not visible and not (thought and self._keep_thoughts):
+    def _made(self, held: _Held) -> list[Event]:
+        return [made for model, texts in held.by_event if (made := self._made_like(model, texts)) is not None]
+
+    def _made_like(self, model: Event, texts: dict[Hashable, tuple[str, str]]) -> Event | None:
+        """An event like `model` that carries only these texts of its choices; None for no text."""
+        texts = {
+            key: (text, thought) for key, (text, thought) in texts.items() if text or (thought and self._keep_thoughts)
+        }
+        if not texts:
             return None
         data = model.read()
         placed = False
@@ -164,8 +187,9 @@ class SlotStage(ABC):
             for name in _NOT_REPEATED:
                 if name != slot.field:
                     slot.holder.pop(name, None)
-            if slot.key == key and not placed:
+            if (text := texts.pop(slot.key, None)) is not None:
                 placed = True
+                visible, thought = text
                 slot.holder[slot.field] = visible
                 self._write(slot, visible, visible, thought)
         return model.like(data) if placed else None

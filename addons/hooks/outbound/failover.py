@@ -65,8 +65,11 @@ class Failover:
         # A layer enters this list when it is made, and finds its neighbours by its place there.
         layers = chosen.context.layers
         place = layers.index(chosen)
-        patience, budget = self.runtime.settings.body_timeout, self.runtime.budget
-        ours = RoutedHttpLayer(chosen.context, chosen.mode, patience, budget=budget)
+        settings = self.runtime.settings
+        ours = RoutedHttpLayer(
+            chosen.context, chosen.mode, settings.body_timeout,
+            body_rate=settings.min_body_rate, head_timeout=settings.head_timeout, budget=self.runtime.budget,
+        )  # fmt: skip
         self.layers.add(ours)
         layers.remove(ours)
         layers[place] = ours

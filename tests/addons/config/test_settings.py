@@ -64,6 +64,11 @@ def test_defaults_are_those_that_users_know() -> None:
         "max_body_bytes": 33554432,
         "max_header_bytes": 65536,
         "body_timeout": 60.0,
+        "min_body_rate": 500.0,
+        "head_timeout": 30.0,
+        "idle_timeout": 600.0,
+        "max_connections": 4096,
+        "max_connections_per_address": 512,
         "shutdown_grace": 5.0,
     }
     assert not settings.default_upstream_set

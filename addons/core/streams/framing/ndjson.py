@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from typing import Final
 
 from switchman.addons.core.streams.events import BOM, Event, Splitter
+
+_BLANK_LINES: Final = re.compile(rb"[\r\n]*\n")
 
 
 class NDJSONSplitter(Splitter):
@@ -17,8 +21,12 @@ class NDJSONSplitter(Splitter):
     def ends(self, buffer: bytes | bytearray, at: int) -> Iterator[int]:
         found = buffer.find(b"\n", at)
         while found >= 0:
-            yield found + 1
-            found = buffer.find(b"\n", found + 1)
+            at = found + 1
+            yield at
+            if buffer.startswith((b"\n\n", b"\r\n\r\n"), at) and (run := _BLANK_LINES.match(buffer, at)) is not None:
+                at = run.end()  # all of them are one event: else each would be one
+                yield at
+            found = buffer.find(b"\n", at)
 
     def event(self, raw: bytes) -> Event:
         payload = raw.removeprefix(BOM).strip(b" \t\r\n")

@@ -19,6 +19,10 @@ from switchman.addons.core.unicode import decoded
 _BLANK_LINE: Final = re.compile(rb"\n(?:\n|\r\n|\r(?=[^\n]))|\r\r")
 _SCANNED_AGAIN: Final = 64 * 1024  # bytes of an incomplete event that are looked through once more with each piece
 _LINE_END: Final = re.compile(rb"\r\n|\n|\r")
+# Line ends without anything between them are one event, however many they are: else each pair would be one. The last
+# two are left, as what they are may hang on what follows.
+_MANY_LINE_ENDS: Final = re.compile(rb"[\r\n]{8,}")
+_LEFT: Final = 2
 
 
 class SSESplitter(Splitter):
@@ -49,17 +53,27 @@ class SSESplitter(Splitter):
 
     def _blank_lines(self, buffer: bytes | bytearray, at: int) -> Iterator[int]:
         if buffer.find(b"\r", at) >= 0:
-            for match in _BLANK_LINE.finditer(buffer, at):
-                yield match.end()
+            while (match := _BLANK_LINE.search(buffer, at)) is not None:
+                at = match.end()
+                yield at
+                if (run := _MANY_LINE_ENDS.match(buffer, at)) is not None:
+                    at = run.end() - _LEFT
+                    yield at
             return
         found = buffer.find(b"\n\n", at)  # the usual case, several times faster
         while found >= 0:
-            yield found + 2
-            found = buffer.find(b"\n\n", found + 2)
+            at = found + 2
+            yield at
+            if buffer.startswith(b"\n\n", at) and (run := _MANY_LINE_ENDS.match(buffer, at)) is not None:
+                at = run.end() - _LEFT
+                yield at
+            found = buffer.find(b"\n\n", at)
 
     def event(self, raw: bytes) -> Event:
         if self._singly:
             raw = singly.closed(raw)
+        if raw.startswith((b"\n", b"\r")) and not raw.strip(b"\r\n"):
+            return Event(raw)  # blank lines, of which there may be very many
         if raw.startswith(b"data:") and raw.find(b"\n") == len(raw) - 2 and raw.find(b"\r") < 0:
             at = 6 if raw.startswith(b" ", 5) else 5
             return Event(raw, "", raw[at:-2], at)
@@ -76,7 +90,7 @@ def _usual_ends(buffer: bytes | bytearray) -> Iterator[int]:
     are, and no single line end can end one of these. Lines end with LF.
     """
     start = 0
-    while True:
+    while not buffer.startswith(b"\n", start):
         end = buffer.find(b"\n", start) + 1
         if end and buffer.startswith(b"event:", start) and not buffer.startswith(b"\n", end):
             end = buffer.find(b"\n", end) + 1

@@ -66,7 +66,7 @@ def test_each_piece_of_the_body_gives_the_client_more_time() -> None:
     assert deadlines.due == 13.0
     deadlines.await_body(12.5, 3.0)
     assert (deadlines.due, deadlines.expired(15.4), deadlines.expired(15.5)) == (15.5, None, "body")
-    assert deadlines.message("body") == "The request's body did not arrive: nothing came for 3 s."
+    assert deadlines.message("body") == "The request's body did not arrive: nothing came for 3 s (BODY_TIMEOUT)."
 
 
 def test_a_complete_request_waits_for_no_body() -> None:
