@@ -8,7 +8,9 @@ from switchman.addons.hooks.inbound.answers import Answers
 from switchman.addons.hooks.inbound.facade import Facade
 from switchman.addons.hooks.inbound.gate import Gate
 from switchman.addons.hooks.inbound.intake import Intake
+from switchman.addons.hooks.inbound.names import Names
 from switchman.addons.hooks.inbound.pages import Pages
+from switchman.addons.hooks.inbound.upgrades import Upgrades
 from switchman.addons.hooks.inbound.warming import Warming
 from switchman.addons.hooks.outbound.failover import Failover
 from switchman.addons.hooks.outbound.judging import Judging
@@ -57,7 +59,9 @@ def assemble() -> list[object]:
         Warming(runtime),
         Underway(runtime),
         Gate(runtime),
+        Names(runtime),
         Pages(runtime),
+        Upgrades(runtime),
         Intake(runtime),
         answers,
         Facade(runtime, answers.entries),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from mitmproxy import http
 
+from switchman.addons.core.admission.handshake import Handshake
 from switchman.addons.core.cache.fingerprint import Fingerprint
 from switchman.addons.core.decision.judge import Verdict
 from switchman.addons.core.dialects.neutral.form import Failed
@@ -132,6 +133,9 @@ class Exchange:
     deadline: float = inf  # monotonic seconds: when the request as a whole must be answered
     dialect: DialectName | None = None  # the dialect errors are written in
     reading: Reading | None = None  # what its method and path say
+
+    # Upgrades
+    handshake: Handshake | None = None  # the WebSocket that is asked for; None: none is, or none that is valid
 
     # Intake; `call` of /api/show: Facade
     sent: Sent | None = None  # as the client sent it; every attempt starts from this
