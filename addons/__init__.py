@@ -39,7 +39,8 @@
 |                  | Sticking   | if so, the conversation is held there                                      |
 |                  | Keeping    | if so, stores the answer; lets those go on who waited for it               |
 |                  | Recording  | status 499, or what was refused, or the answer                             |
-| websocket_end    | Recording  | the record of a WebSocket, with its end                                    |
+| websocket_end    | Judging    | how a WebSocket ended                                                      |
+|                  | Recording  | the record of a WebSocket, with its end                                    |
 
 A hook opens with its guard, `if (x := exchange(flow)) is None: return`, and answers that are already set
 (`flow.response`) are left alone. `core/` is pure; effects are in the addons only.

@@ -2,9 +2,9 @@
 
     Frames(masked, limit).feed(bytes) -> bytes
 
-What comes out is what goes on, to the byte: frames are not put together, not unmasked, not inflated. At most the head of
-one frame (13 bytes) is held back, and the payload of a closing frame (125 bytes) is looked at. A frame is judged by its
-head, so nothing of one that may not pass has gone on, and another frame can be put in its place.
+What comes out is what goes on, to the byte: frames are not put together, not unmasked, not inflated. At most the head
+of one frame (13 bytes) is held back, and the payload of a closing frame (125 bytes) is looked at. A frame is judged by
+its head, so nothing of one that may not pass has gone on, and another frame can be put in its place.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ _CONTROL_AT_MOST: Final = 125  # bytes, section 5.5
 
 
 def _patterns(masked: bool) -> tuple[re.Pattern[bytes], re.Pattern[bytes], re.Pattern[bytes]]:
-    """One frame of less than 64 bytes; a run of them between messages, and one within a message, which it does not end."""
+    """One frame of less than 64 bytes; a run of them between messages; and one within a message, without its end."""
     mark, key = (0x80, 4) if masked else (0, 0)
     sizes = b"|".join(b"%s.{%d}" % (re.escape(bytes([mark | size])), key + size) for size in range(64))
     whole, begun, part, last = (
         b"[%s](?:%s)" % (firsts, sizes) for firsts in (rb"\x81\x82\x89\x8a", rb"\x01\x02", rb"\x00\x89\x8a", rb"\x80")
     )
-    one = rb"([\x00\x01\x02\x80\x81\x82\x89\x8a])(?:%s)" % sizes
+    one = rb"(?:([\x00\x01\x02\x80\x81\x82])(?:%s)|([\x89\x8a](?:%s)))" % (sizes, sizes)
     between = b"(?:%s|%s(?:%s)*+%s)++" % (whole, begun, part, last)
     first, run, within = (re.compile(text, re.DOTALL) for text in (one, between, b"(?:%s)++" % part))
     return first, run, within
@@ -60,10 +60,10 @@ class _Head(NamedTuple):
 
 
 class Frames:
-    """The frames of one direction. `masked`: those of a client are, those of a server are not. `limit`: bytes a message.
+    """The frames of one direction. `masked`: those of a client are, those of a server are not. `limit`: of a message.
 
     `violation`: what may not pass was met. `closed`: code and reason of the closing frame that was. Nothing passes
-    after either. `messages` and `size` (bytes) count what has begun to pass.
+    after either. `messages` and `size` (bytes of payload) count what has begun to pass.
     """
 
     def __init__(self, masked: bool, limit: int) -> None:
@@ -123,12 +123,13 @@ class Frames:
         if not self._passes or self._ends or (found := (inside if within else between).match(data, at)) is None:
             return at
         end = found.end()
-        firsts = one.findall(data, at, end)
-        size = end - at - len(firsts) * (6 if self._masked else 2)
+        firsts, controls = zip(*one.findall(data, at, end), strict=True)
+        head = 6 if self._masked else 2
+        size = end - at - len(firsts) * head
         if (self._message or 0) + size > self._limit:
             return at  # one of them may be too much; frame by frame it is told which
         if within:
-            self._message = (self._message or 0) + size
+            self._message = (self._message or 0) + size - sum(len(one) - head for one in controls if one)
         self.messages += sum(map(firsts.count, (b"\x81", b"\x82", b"\x01", b"\x02")))
         self.size += size
         return end
@@ -142,13 +143,13 @@ class Frames:
         self._in_frame, self._left = True, head.length
         if self._passes and (violation := self._judge(head)) is not None:
             self.violation, self._passes = violation, False
+        if self._passes:
+            self.size += head.length
         if head.opcode == CLOSE and head.length <= _CONTROL_AT_MOST:
             self._closing, self._payload = head, b""
         elif head.opcode in _DATA:
             if head.opcode != CONTINUATION:
                 self.messages += self._passes
-            if self._passes:
-                self.size += head.length
             self._message = None if head.is_last else (self._message or 0) + head.length
 
     def _judge(self, head: _Head) -> Violation | None:

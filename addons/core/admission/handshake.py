@@ -1,13 +1,13 @@
 """A WebSocket's opening handshake, on both sides of the router. RFC 6455 section 4.
 
 1. What a client asks for is read once: a Handshake, or nothing that is one, or a fault that it is told.
-2. What goes on to the server asks for that WebSocket and nothing else; of a request that is none, nothing of it goes on.
+2. What goes on to the server asks for that WebSocket and nothing else; no other upgrade goes on.
 3. A server's 101 is held to it: its Accept is that of the key, its subprotocol one that was offered. No other 101 is an
    answer: behind it would be a tunnel of raw bytes, with the server's key already sent.
 
-Extensions are not offered to servers, so none is agreed on. The one that there is, permessage-deflate, lets a message of
-400 kB become one of 400 MB at its receiver, past every limit on what passes here; and requests over HTTP go out
-uncompressed, too.
+Extensions are not offered to servers, so none is agreed on. The one that there is, permessage-deflate, lets a message
+of 400 kB become one of 400 MB at its receiver, past every limit on what passes here; to hold it to a limit, it would
+have to be inflated on the event loop. What is lost is little: requests over HTTP go out uncompressed, too.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Pages: web pages that call the router. Which may is told by core/request/origins.py, from CORS_ORIGINS.
 
-A page that was loaded from the router itself (a server's own, passed through) may call it by whatever name it has: names
-that are not the router's are refused before (names.py). A request without an origin is judged by Sec-Fetch-Site.
+A page that was loaded from the router itself (a server's own, passed through) may call it by whatever name it has:
+names that are not the router's are refused before (names.py). A request without an origin is judged by Sec-Fetch-Site.
 
 The proxy's own room writes what a browser wants to see into the head of each answer (proxy/client_connection.py).
 """

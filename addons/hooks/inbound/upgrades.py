@@ -44,6 +44,6 @@ class Upgrades:
 def _no_websocket(path: str) -> str:
     shown = path[:200] if path.isprintable() else repr(path[:200])
     return (
-        f"{shown} is not known to be a WebSocket's path: those of /v1/realtime, /v1/responses and Gemini's Live API are. "
+        f"{shown} is not known as a path of WebSockets, as /v1/realtime, /v1/responses and Gemini's Live API are. "
         f"If the server behind the router has one there, set WEBSOCKET_PATHS={shown} and start the router again."
     )

@@ -48,7 +48,7 @@ class _Side:
 class Relay(layer.Layer):
     """Between the client's and the server's connection of one flow.
 
-    Writes: outcome, error, trace.
+    Writes: ending, trace.
     """
 
     def __init__(self, context: Context, flow: http.HTTPFlow, limit: int) -> None:
@@ -79,7 +79,7 @@ class Relay(layer.Layer):
                     yield from self._done()
         elif isinstance(event, events.ConnectionClosed):
             side, other = self._sides(event.connection)
-            side.is_open = False
+            yield from self._shut(side)
             self._note(side)
             if side.frames.closed is not None and other.frames.closed is None:
                 self._state = self._await_answers  # of who has not answered its closing frame yet
@@ -128,7 +128,7 @@ class Relay(layer.Layer):
             return
         side, other = self._sides(event.connection)
         if isinstance(event, events.ConnectionClosed):
-            side.is_open = False
+            yield from self._shut(side)
             side.frames.finish()
         else:
             yield from self._pass(side, other, event.data)
@@ -140,9 +140,15 @@ class Relay(layer.Layer):
         self._state = _ignore
         self._write_end()
         for side in (self._client, self._server):
-            yield commands.CloseConnection(side.connection)
+            yield from self._shut(side)
         yield WebsocketEndHook(self.flow)
         self.flow.live = False
+
+    def _shut(self, side: _Side) -> layer.CommandGenerator[None]:
+        """Close a connection, once: the layer forgets it after the event that tells of its end."""
+        if side.is_open:
+            side.is_open = False
+            yield commands.CloseConnection(side.connection)
 
     def _write_end(self) -> None:
         ending, data = self._ending, self.flow.websocket or WebSocketData()
@@ -150,7 +156,7 @@ class Relay(layer.Layer):
         assert ending is not None and x is not None
         data.timestamp_end, data.closed_by_client = time.time(), ending.by == "client"
         data.close_code, data.close_reason = ending.code or 1006, ending.reason
-        x.outcome, x.error = ending.outcome, ending.error
+        x.ending = ending
         counts = " and ".join(passed(s.frames.messages, s.frames.size, s.name) for s in (self._client, self._server))
         outcome: Literal["hit", "skip"] = "skip" if ending.code == TOO_BIG and ending.by == "router" else "hit"
         x.trace.append(TraceLine("websocket", outcome, f"{ending.sentence} It had passed {counts}."))
