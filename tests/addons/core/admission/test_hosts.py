@@ -28,7 +28,8 @@ def test_a_name_that_no_page_of_the_web_can_have_is_ours(host: str) -> None:
     [
         "evil.example", "evil.example:1234", "evil.example.", "localhost.evil.example", "127.0.0.1.evil.example",
         "127.0.0.1.nip.io", "box.tail1234.ts.net", "ai.", "uz.:80", "2130706433", "2130706433:1234", "0x7f000001",
-        "017700000001", "evil.local.example", "evillocal.example", "127.0.0.1@evil.example", "evil.example@127.0.0.1",
+        "017700000001", "evil.local.example", "evillocal.example",
+        "api.notlocal", "127.0.0.1@evil.example", "evil.example@127.0.0.1",
         "user:pass@localhost", "localhost/",
         "localhost, evil.example", "localhost evil.example", "", ":1234", ".", "..",
         ".local", "a..local", "[evil.example]", "[::1", "::1]", "[::1].evil.example", "1:2:3", "localhost:x",
