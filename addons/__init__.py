@@ -14,7 +14,9 @@
 | next_layer       | Failover   | our HTTP layer in the place of mitmproxy's                                 |
 | client_connected | Throttling | has its connection read only as far as its tap lets it                     |
 | requestheaders   | Gate       | which flows are ours; starts the Exchange                                  |
-| request          | Pages      | web pages: answers what a browser asks first; refuses those not allowed    |
+| request          | Names      | refuses who asks for the router by another's name                          |
+|                  | Pages      | web pages: answers what a browser asks first; refuses those not allowed    |
+|                  | Upgrades   | reads a WebSocket's handshake; refuses one that is not valid               |
 |                  | Intake     | path + body -> Call; refuses what cannot be read                           |
 |                  | Answers    | what the router answers itself: model lists, health                        |
 |                  | Facade     | what clients of one dialect ask about models on servers of another         |
@@ -38,6 +40,8 @@
 |                  | Sticking   | if so, the conversation is held there                                      |
 |                  | Keeping    | if so, stores the answer; lets those go on who waited for it               |
 |                  | Recording  | status 499, or what was refused, or the answer                             |
+| websocket_end    | Judging    | how a WebSocket ended                                                      |
+|                  | Recording  | the record of a WebSocket, with its end                                    |
 
 A hook opens with its guard, `if (x := exchange(flow)) is None: return`, and answers that are already set
 (`flow.response`) are left alone. `core/` is pure; effects are in the addons only.

@@ -9,8 +9,10 @@ from switchman.addons.hooks.inbound.connections import Connections
 from switchman.addons.hooks.inbound.facade import Facade
 from switchman.addons.hooks.inbound.gate import Gate
 from switchman.addons.hooks.inbound.intake import Intake
+from switchman.addons.hooks.inbound.names import Names
 from switchman.addons.hooks.inbound.pages import Pages
 from switchman.addons.hooks.inbound.throttling import Throttling
+from switchman.addons.hooks.inbound.upgrades import Upgrades
 from switchman.addons.hooks.inbound.warming import Warming
 from switchman.addons.hooks.outbound.failover import Failover
 from switchman.addons.hooks.outbound.judging import Judging
@@ -63,7 +65,9 @@ def assemble() -> list[object]:
         Underway(runtime),
         Throttling(),
         Gate(runtime),
+        Names(runtime),
         Pages(runtime),
+        Upgrades(runtime),
         Intake(runtime),
         answers,
         Facade(runtime, answers.entries),

@@ -11,11 +11,13 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, current_app, jsonify, make_response, render_template, request
 
+from switchman.addons.core.admission.hosts import Hosts
 from switchman.webui.auth import Token, TokenError, auth_required, is_https, read_token
 from switchman.webui.config import WebConfig
 
@@ -59,25 +61,13 @@ def check_access() -> Response | None:
 
 
 def is_our_name(host: str, config: WebConfig) -> bool:
-    """Whether a Host header names us: loopback, any address, the name we listen on, or one of WEBUI_HOSTS."""
-    name = host_name(host)
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
-    try:
-        ip_address(name)
-    except ValueError:
-        return name in {host_name(known) for known in (config.listen_host, *config.hosts) if known}
-    return True
+    """Whether a Host header names us: see core/admission/hosts.py. WEBUI_HOSTS and the name we listen on are given."""
+    return _given(config.listen_host, *config.hosts).has(host)
 
 
-def host_name(host: str) -> str:
-    """The name of `name:port`, `[v6]:port` or a bare address, in lower case, without the root dot; "" if it is none."""
-    if host.count(":") > 1 and not host.startswith("["):
-        return host.lower()  # a bare IPv6 address
-    try:
-        return (urlsplit(f"//{host}").hostname or "").rstrip(".")
-    except ValueError:
-        return ""
+@lru_cache(maxsize=8)
+def _given(*names: str) -> Hosts:
+    return Hosts.parse(name for name in names if name)
 
 
 def is_same_origin(config: WebConfig) -> bool:

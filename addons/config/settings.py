@@ -17,6 +17,7 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from switchman.addons.config.jwt_secrets import ADVICE, secret_weakness
+from switchman.addons.core.admission.hosts import Hosts
 from switchman.addons.core.request.clients import Network, parse_networks
 from switchman.addons.core.request.origins import Origins
 from switchman.addons.core.routes.routes import compile_model_map
@@ -100,6 +101,13 @@ class Settings(BaseSettings):
     webui_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="further names the dashboard may be opened by, with commas between"
     )
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="further names the proxy's port may be asked for by, with commas between"
+    )
+    websocket_paths: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="further paths that are a WebSocket's, with commas between"
+    )
+    max_websocket_message: Bytes = Field(67_108_864, description="largest message of a WebSocket")
     cors_origins: str = Field("local", description="origins of the web pages that may call the router")
     max_body_bytes: Bytes = Field(33_554_432, description="largest request body")
     max_body_memory: Bytes = Field(
@@ -148,10 +156,23 @@ class Settings(BaseSettings):
     def _read_networks(cls, given: Any) -> Any:
         return parse_networks(given) if isinstance(given, str) else given
 
-    @field_validator("webui_hosts", mode="before")
+    @field_validator("webui_hosts", "allowed_hosts", "websocket_paths", mode="before")
     @classmethod
     def _read_names(cls, given: Any) -> Any:
         return tuple(name.strip() for name in given.split(",") if name.strip()) if isinstance(given, str) else given
+
+    @field_validator("webui_hosts", "allowed_hosts")
+    @classmethod
+    def _are_hosts(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        Hosts.parse(names)
+        return names
+
+    @field_validator("websocket_paths")
+    @classmethod
+    def _are_paths(cls, paths: tuple[str, ...]) -> tuple[str, ...]:
+        if wrong := [path for path in paths if not path.startswith("/") or "?" in path]:
+            raise ValueError(f"{wrong[0]!r} is no path: expected one such as /ws, or /ws/* for all below it")
+        return paths
 
     @field_validator("cors_origins")
     @classmethod

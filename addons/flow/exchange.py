@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from mitmproxy import http
 
+from switchman.addons.core.admission.ending import Ending
+from switchman.addons.core.admission.handshake import Handshake
 from switchman.addons.core.cache.fingerprint import Fingerprint
 from switchman.addons.core.decision.judge import Verdict
 from switchman.addons.core.dialects.neutral.form import Failed
@@ -134,6 +136,9 @@ class Exchange:
     dialect: DialectName | None = None  # the dialect errors are written in
     reading: Reading | None = None  # what its method and path say
 
+    # Upgrades
+    handshake: Handshake | None = None  # the WebSocket that is asked for; None: none is, or none that is valid
+
     # Intake; `call` of /api/show: Facade
     sent: Sent | None = None  # as the client sent it; every attempt starts from this
     call: Call | None = None
@@ -168,6 +173,8 @@ class Exchange:
     # the proxy; `failed`: Processing, too
     pinged: bool = False  # the client has the head of a stream, and pings, from before the answer began
     failed: Failed | None = None  # the error within an answer whose status was good
+
+    ending: Ending | None = None  # how its WebSocket ended; None while it runs, and for a request that is none
 
     # Streaming; `reply` of a whole answer: Processing; Failover takes them back with an attempt that failed, the proxy
     # with a stream that is none

@@ -12,6 +12,7 @@ from mitmproxy.proxy import commands
 from mitmproxy.proxy.layers.http import GetHttpConnection
 from mitmproxy.proxy.layers.http._events import HttpEvent
 
+from switchman.addons.core.admission import handshake
 from switchman.addons.core.dialects.neutral.form import Failed
 from switchman.addons.core.servers.deadlines import NOT_CONNECTED
 from switchman.addons.core.servers.reaching.proxies import is_failure
@@ -114,9 +115,15 @@ def answer_begun(message: str) -> bool:
     return "unexpected server response" in message
 
 
-def invalid_head(request: http.Request, response: http.Response) -> str | None:
-    """Why a response cannot be relayed (its headers would allow response smuggling, or its status is none), or None."""
-    if response.status_code < 200 and not (response.status_code == 101 and "upgrade" in request.headers):
+def invalid_head(asked: handshake.Handshake | None, response: http.Response) -> str | None:
+    """Why a response cannot be relayed (its headers would allow response smuggling, or its status is none), or None.
+
+    `asked`: the WebSocket that the request asked for; only that makes a 101 an answer.
+    """
+    if response.status_code == 101:
+        if problem := handshake.problem_of(asked, response.headers.fields):
+            return problem
+    elif response.status_code < 200:
         return f"the server's answer has the status {response.status_code}, for which nobody had asked"
     if response.status_code > 599:
         return f"the server's answer has the status {response.status_code}, which there is not"

@@ -36,6 +36,7 @@ from switchman.addons.proxy.dialing import Upstream, socket_of, stack_for
 from switchman.addons.proxy.interruptions import EARLY
 from switchman.addons.proxy.stream import RoutedStream
 from switchman.addons.proxy.upstream_connection import is_idle, let_go, take_over
+from switchman.addons.proxy.websockets.relay import Relay
 
 MAX_IDLE = 4  # connections to servers that one client connection keeps for later
 MAX_WAYS = 4  # through one proxy, for one client connection: of the five that mitmproxy opens, one stays for the next
@@ -184,7 +185,9 @@ class RoutedHttpLayer(HttpLayer):
 
     def _stop_streams(self) -> layer.CommandGenerator[None]:
         for stream in {id(s): s for s in self.streams.values()}.values():
-            if isinstance(stream, RoutedStream) and stream.child_layer is None:  # else it is a WebSocket by now
+            if isinstance(stream, RoutedStream) and (
+                stream.child_layer is None or isinstance(stream.child_layer, Relay)
+            ):
                 yield from self.event_to_child(stream, RouterStops(stream.stream_id))
 
     def _give_up_client(self) -> layer.CommandGenerator[None]:

@@ -91,7 +91,7 @@ class RunningAttempt:
             yield from self.fail(Failure(classify_connect_error(err), err))
             return
         stream.context.server = stream.flow.server_conn = connection
-        if (yield from self._send(request, connection)):
+        if (yield from self._send(request, connection, upgrades=x.handshake is not None)):
             stream.deadlines.await_answer(stream.clock())
             stream.watch()
 
@@ -102,12 +102,11 @@ class RunningAttempt:
             return server.reach
         return replace(server.reach, proxy=Proxy(via[0], via[1][0], via[1][1]))
 
-    def _send(self, request: http.Request, connection: Connection) -> layer.CommandGenerator[bool]:
+    def _send(self, request: http.Request, connection: Connection, *, upgrades: bool) -> layer.CommandGenerator[bool]:
         """Send the request. False where that failed at once, and the stream has dealt with it."""
         self._connection = connection
         self._reuses = connection in self._layer.used
         # An upgraded connection (WebSocket) addresses its stream by the client's id, and has no second attempt.
-        upgrades = "upgrade" in request.headers
         self.id = number = self._stream.stream_id if upgrades else next(self._layer.attempt_ids)
         self._layer.streams[number] = self._stream
         content = request.raw_content
@@ -129,8 +128,9 @@ class RunningAttempt:
         """Drop late events, and wait for nothing. The connection is left as it is."""
         self._stream.deadlines.clear()
         self._connection = None
-        if self.id != NONE and self.id != self._stream.stream_id:
-            self._layer.streams.pop(self.id, None)
+        if self.id != NONE:
+            if self.id != self._stream.stream_id:
+                self._layer.streams.pop(self.id, None)
             self.id = OVER
 
     def abandon(self) -> layer.CommandGenerator[None]:

@@ -45,6 +45,7 @@ from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import DropStream, HttpStream, SendHttp, _events, _hooks
 from mitmproxy.proxy.layers.http._events import RequestEndOfMessage, ResponseData, ResponseEndOfMessage, ResponseHeaders
 
+from switchman.addons.core.admission import handshake
 from switchman.addons.core.servers.deadlines import Deadlines
 from switchman.addons.core.streams.pipe import Pipe
 from switchman.addons.flow.exchange import Exchange, exchange
@@ -59,6 +60,7 @@ from switchman.addons.proxy.interruptions import Interruptions
 from switchman.addons.proxy.keepalive import Pings, as_events
 from switchman.addons.proxy.request_body import RequestBody
 from switchman.addons.proxy.running_attempt import RunningAttempt
+from switchman.addons.proxy.websockets.relay import Relay
 
 if TYPE_CHECKING:
     from switchman.addons.proxy.failover_layer import RoutedHttpLayer
@@ -212,13 +214,15 @@ class RoutedStream(HttpStream):
             return
         self.attempt.head_arrived()
         response = event.response
-        if problem := attempts.invalid_head(self.flow.request, response):
+        if problem := attempts.invalid_head(x.handshake, response):
             yield from self.attempt.fail(Failure("reset", problem))
             return
         attempt = x.attempt
         assert attempt is not None
         attempts.clean_head(response, is_call=x.call is not None)
         attempt.first_byte, attempt.status = self.clock(), response.status_code
+        if response.status_code == 101:
+            response.headers = http.Headers(handshake.answer(response.headers.fields))
         self.head_fields = response.headers.fields
         if response.status_code in attempt.held_statuses:
             self.held, self.server_state = HeldError(response), self.state_hold_answer
@@ -350,6 +354,14 @@ class RoutedStream(HttpStream):
         if self.flow.response is None or self.flow.response.status_code != 101:
             self.attempt.end()
             self.parent.over.append(self)
+        elif self.x is not None:
+            # As stock, with a layer that keeps nothing, and never one for raw bytes.
+            limit = self.context.options.switchman_max_websocket_message
+            self.child_layer = Relay(self.context, self.flow, limit)
+            self._handle_event = self.passthrough  # type: ignore[method-assign]
+            yield from self.child_layer.handle_event(events.Start())
+            yield SendHttp(ResponseEndOfMessage(self.stream_id), self.context.client)
+            return
         yield from super().flow_done()
 
     def let_go(self) -> None:

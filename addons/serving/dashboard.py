@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from switchman.addons.config.child import log_to_stderr, mistakes_told, obey_supervisor, say_ready
 from switchman.addons.config.configuration import RulesFile, load_settings
+from switchman.addons.config.hosts import machine_names
 from switchman.addons.config.log import open_log
 from switchman.addons.serving.ports import url_host
 from switchman.webui import WebConfig, create_app
@@ -30,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                 trusted_proxies=settings.trusted_proxies,
                 proxy_url=f"http://{url_host(settings.listen_host)}:{settings.listen_port}",
                 listen_host=settings.listen_host,
-                hosts=settings.webui_hosts,
+                hosts=(*settings.webui_hosts, *machine_names()),
                 rules=RulesFile(settings),
             )
             server = DashboardServer(

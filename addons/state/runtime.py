@@ -103,6 +103,12 @@ class Runtime:
             "switchman_max_header_bytes", int, settings.max_header_bytes, "Largest request head, in bytes."
         )
         loader.add_option("switchman_cors_origins", str, settings.cors_origins, "Web pages that may call the router.")
+        loader.add_option(
+            "switchman_max_websocket_message",
+            int,
+            settings.max_websocket_message,
+            "Largest WebSocket message, in bytes.",
+        )
         ctx.options.update(
             connection_strategy="lazy",  # the upstream is chosen after the request was read
             upstream_cert=False,  # do not connect to the original server to copy its certificate

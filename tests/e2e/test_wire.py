@@ -299,6 +299,8 @@ def test_a_websocket_passes_through(start: Any) -> None:
             client.send(b"\x81\x85\0\0\0\0hello")
             assert client.socket.recv(7, socket.MSG_WAITALL) == b"\x81\x05hello"
             proxy.stop()
-            client.socket.recv(100)  # a closing frame, or nothing
-        assert proxy.row(path="/v1/realtime")["status"] == 101
+            frame = client.socket.recv(4, socket.MSG_WAITALL)
+            assert (frame[0], int.from_bytes(frame[2:])) == (0x88, 1001)
+        row = proxy.row(path="/v1/realtime")
+        assert row["status"] == 101 and row["error"].startswith("The router closed the WebSocket with 1001")
         listener.shutdown(socket.SHUT_RDWR)

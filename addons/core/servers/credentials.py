@@ -18,6 +18,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final, Literal
 from urllib.parse import unquote_plus
 
+from switchman.addons.core.admission.hosts import PRIVATE_SUFFIXES
 from switchman.addons.core.masking import is_secret_name
 from switchman.addons.core.request.call import DialectName
 from switchman.addons.core.servers.servers import Server
@@ -35,8 +36,6 @@ _OWN_NETWORKS: Final = tuple(
         "::1/128", "fc00::/7", "fe80::/10", "::/128",
     )
 )  # fmt: skip
-# RFC 6761 (localhost), RFC 6762 (local), RFC 8375 (home.arpa), ICANN's reservation of internal, and what routers use.
-_OWN_SUFFIXES: Final = (".localhost", ".local", ".lan", ".internal", ".home.arpa")
 # What resolvers read as an IPv4 address though it is not written as one: 134744072 and 0x8080808 are 8.8.8.8.
 _NUMBER: Final = re.compile(r"\d+|0x[0-9a-f]*")
 
@@ -85,7 +84,7 @@ def is_on_own_network(host: str) -> bool:
         if _NUMBER.fullmatch(name.rpartition(".")[2]):
             return False
         # With a dot behind it a single label is a top-level domain, without one it is a neighbour's name.
-        return name == "localhost" or name.endswith(_OWN_SUFFIXES) or "." not in host
+        return name == "localhost" or name.endswith(PRIVATE_SUFFIXES) or "." not in host
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
         address = address.ipv4_mapped
     return any(address.version == network.version and address in network for network in _OWN_NETWORKS)

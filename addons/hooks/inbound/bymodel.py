@@ -50,8 +50,8 @@ def call_by_model(
     is Ambiguous.
     """
     endpoint = Endpoint(x.dialect or "openai", "other", reading.path)
-    if "websocket" in request.headers.get("upgrade", "").lower():
-        return None  # a WebSocket: its frames go to one server, and its head is passed on
+    if x.handshake is not None:
+        return None  # its frames go to one server, and its head is passed on
     if request.method.upper() in WITH_BODY and is_readable(request):
         try:
             call = read(endpoint, query)

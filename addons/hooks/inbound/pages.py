@@ -1,5 +1,8 @@
 """Pages: web pages that call the router. Which may is told by core/request/origins.py, from CORS_ORIGINS.
 
+A page that was loaded from the router itself (a server's own, passed through) may call it by whatever name it has:
+names that are not the router's are refused before (names.py). A request without an origin is judged by Sec-Fetch-Site.
+
 The proxy's own room writes what a browser wants to see into the head of each answer (proxy/client_connection.py).
 """
 
@@ -10,14 +13,18 @@ import logging
 from mitmproxy import http
 from mitmproxy.proxy.mode_specs import ReverseMode
 
+from switchman.addons.core.admission.fetches import foreign_fetch
+from switchman.addons.core.admission.hosts import is_same_place
 from switchman.addons.core.request.origins import is_preflight, origins, preflight
-from switchman.addons.flow.exchange import exchange
+from switchman.addons.flow.exchange import exchange, reading_of
 from switchman.addons.flow.refusal import own_answer, refusal
 from switchman.addons.state.runtime import Runtime
 
 logger = logging.getLogger(__name__)
 
 TOLD_AT_MOST = 100  # origins: pages choose them
+# What the router answers itself, and what costs nobody anything: a link may lead there.
+OWN_PAGES = frozenset({"root", "version", "healthz", "readyz", "models", "tags", "ps"})
 
 
 class Pages:
@@ -31,14 +38,19 @@ class Pages:
         self._told: set[str] = set()  # refused origins that the log has named
 
     def request(self, flow: http.HTTPFlow) -> None:
-        if (x := exchange(flow)) is None or flow.response or "origin" not in flow.request.headers:
+        if (x := exchange(flow)) is None or flow.response:
             return
         if not isinstance(flow.client_conn.proxy_mode, ReverseMode):
             return  # the page calls a server of its own, through us
         request = flow.request
-        origin: str = request.headers["origin"]
+        origin: str | None = request.headers.get("origin")
+        host: str = request.headers.get("host", "")
         allowed = origins(self.runtime.settings.cors_origins)
-        if not allowed.allows(origin, request.headers.get("host", "")):
+        if origin is None:
+            own_page = reading_of(x, request).kind in OWN_PAGES
+            if why := foreign_fetch(request.method, request.headers, allowed, own_page=own_page):
+                flow.response = refusal(x, 403, why)
+        elif not (allowed.allows(origin, host) or is_same_place(origin, host)):
             self._tell(origin)
             flow.response = refusal(x, 403, _why(origin))
         elif is_preflight(request.method, request.headers.fields):

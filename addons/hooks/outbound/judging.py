@@ -49,6 +49,11 @@ class Judging:
             self._judge(x, attempt, "complete", flow.response)
         self._settle(x, flow)
 
+    def websocket_end(self, flow: http.HTTPFlow) -> None:
+        """Its head was an answer; what the request came to is told by its end."""
+        if (x := exchange(flow)) is not None and x.ending is not None:
+            x.outcome, x.error = x.ending.outcome, x.ending.error
+
     def error(self, flow: http.HTTPFlow) -> None:
         """The client left, or the proxy refused it. After the last word its answer still counts."""
         if (x := exchange(flow)) is None:

@@ -6,7 +6,8 @@ Each attempt starts from what the client sent. Only what a decision names is cha
 - `stream_options.include_usage`, where a stream would otherwise not tell its usage; what says whether to think;
 - Claude Code's note for Anthropic's bill, where the server is another one;
 - `accept-encoding`, as the answer must be read;
-- what is about the client's own connection to the router (core/request/hopbyhop.py).
+- what is about the client's own connection to the router (core/request/hopbyhop.py), and what asks for
+  an upgrade that is no WebSocket (core/admission/handshake.py).
 A server of another dialect gets the request translated.
 """
 
@@ -19,13 +20,14 @@ from urllib.parse import quote
 
 from mitmproxy import http
 
+from switchman.addons.core.admission.handshake import passed_on
 from switchman.addons.core.decision.judge import UNAUTHORIZED, Feature, telling_statuses
 from switchman.addons.core.dialects.neutral.form import Stamp
 from switchman.addons.core.dialects.passing.refusals import RefusedThoughts
 from switchman.addons.core.dialects.rendering import Rendered, ServerProfile, render
 from switchman.addons.core.dialects.translate import Malformed, Untranslatable
 from switchman.addons.core.masking import is_secret_name
-from switchman.addons.core.request.hopbyhop import Fields, end_to_end
+from switchman.addons.core.request.hopbyhop import Fields
 from switchman.addons.core.routes.plan import Candidate, TraceLine
 from switchman.addons.core.rules.ruleset import Server
 from switchman.addons.core.servers import credentials
@@ -198,7 +200,7 @@ class Rewriting:
         """
         assert x.sent is not None and x.plan is not None
         server, first = candidate.server, x.plan.first_choice
-        given = end_to_end(x.sent.fields, handshake=x.call is None)
+        given = passed_on(x.sent.fields, x.handshake)
         if self.runtime.settings.jwt_secret is not None:
             given = tuple(_without_own(given, self.runtime.is_own_token))
         if credentials.has_own_key(server):

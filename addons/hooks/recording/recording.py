@@ -33,6 +33,11 @@ class Recording:
         self.runtime = runtime
 
     def response(self, flow: http.HTTPFlow) -> None:
+        if (x := exchange(flow)) is not None and flow.response is not None and flow.websocket is None:
+            self._write(flow, x, flow.response.status_code)
+
+    def websocket_end(self, flow: http.HTTPFlow) -> None:
+        """A WebSocket's answer is its head; the row tells how it ended."""
         if (x := exchange(flow)) is not None and flow.response is not None:
             self._write(flow, x, flow.response.status_code)
 

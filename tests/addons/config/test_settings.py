@@ -59,6 +59,9 @@ def test_defaults_are_those_that_users_know() -> None:
         "semantic_socket": None,
         "trusted_proxies": (),
         "webui_hosts": (),
+        "allowed_hosts": (),
+        "websocket_paths": (),
+        "max_websocket_message": 67_108_864,
         "cors_origins": "local",
         "max_body_values": 500_000,
         "max_body_bytes": 33554432,
@@ -87,6 +90,9 @@ def test_variables_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch
         "WEBUI_SECURITY": "always_auth",
         "BLOB_STORAGE_TYPE": "Memory",
         "WEBUI_HOSTS": "dash.example.com, box.lan,",
+        "ALLOWED_HOSTS": "llm.example.com, *.chat.example",
+        "WEBSOCKET_PATHS": "/ws, /feed/*",
+        "MAX_WEBSOCKET_MESSAGE": "1000",
         "CORS_ORIGINS": "local, https://Chat.Example.com/",
         "TRUSTED_PROXIES": "127.0.0.1, 10.0.0.0/8,fd00::/8",
         "JWT_SECRET": STRONG,
@@ -103,6 +109,8 @@ def test_variables_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch
     assert settings.trusted_proxies == tuple(map(ip_network, ["127.0.0.1", "10.0.0.0/8", "fd00::/8"]))
     assert settings.cors_origins == "local, https://chat.example.com/"
     assert settings.webui_hosts == ("dash.example.com", "box.lan")
+    assert settings.allowed_hosts == ("llm.example.com", "*.chat.example")
+    assert (settings.websocket_paths, settings.max_websocket_message) == (("/ws", "/feed/*"), 1000)
     assert settings.jwt_secret is not None
     assert settings.jwt_secret.get_secret_value() == STRONG
 

@@ -19,6 +19,7 @@ from switchman.addons.core.servers.breaker import Breakers
 from switchman.addons.flow.exchange import Exchange, begin
 from switchman.addons.flow.refusal import dialect_of
 from switchman.addons.hooks.inbound.intake import Intake
+from switchman.addons.hooks.inbound.upgrades import Upgrades
 from switchman.addons.state.flights import Flights
 from switchman.addons.state.live import LiveFigures
 from switchman.addons.state.openings import Openings
@@ -27,6 +28,11 @@ from switchman.addons.state.server_dialects import ServerDialects
 from switchman.addons.state.shared import MemoryShared
 
 TASKS = load_task_rules()
+# RFC 6455 section 1.3
+HANDSHAKE = {
+    "upgrade": "websocket", "connection": "Upgrade", "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
+    "sec-websocket-version": "13",
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -49,6 +55,12 @@ def make_runtime(tmp_path: Path) -> Callable[..., Runtime]:
         return runtime
 
     return make
+
+
+@pytest.fixture
+def handshake() -> dict[str, str]:
+    """The header fields that ask for a WebSocket."""
+    return dict(HANDSHAKE)
 
 
 @pytest.fixture
@@ -87,6 +99,7 @@ def make_exchange(make_flow: Callable[..., http.HTTPFlow]) -> Callable[..., tupl
         flow = make_flow(path, body, **more)
         x = Exchange("id", 1_700_000_000.0, time.monotonic(), "127.0.0.1", dialect=dialect_of(flow.request))
         begin(flow, x)
+        Upgrades(runtime).request(flow)
         if (reading := Intake(runtime).request(flow)) is not None:
             asyncio.run(settled(reading))
         return flow, x

@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from switchman.addons.core.admission.handshake import Handshake
+
+KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 OK = b'HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n{"done":true}'
 
 
@@ -105,6 +108,22 @@ def test_every_attempt_is_sent_whole(play: Any) -> None:
 
 def test_a_request_of_an_upgrade_keeps_its_own_id(play: Any) -> None:
     """Its connection speaks to the stream by it, once it is no HTTP any more."""
-    play.says(b"GET /ws HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: foo\r\n\r\n")
+    play.addons.after = lambda request: setattr(play.addons.x, "handshake", Handshake(KEY))
+    play.says(b"GET /ws HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n")
     play.connects()
     assert list(play.layer.streams) == [1]
+
+
+@pytest.mark.parametrize("asked", [None, Handshake(KEY)])
+def test_a_101_that_is_no_answer_is_a_failed_attempt(play: Any, asked: Handshake | None) -> None:
+    """Its connection is closed, and what comes behind it is dropped: there is no tunnel."""
+    play.addons.after = lambda request: setattr(play.addons.x, "handshake", asked)
+    play.says(b"GET /ws HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n")
+    play.connects()
+    play.answers(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: foo\r\nConnection: Upgrade\r\n\r\nraw bytes")
+    assert [failure.kind for failure in play.addons.failures] == ["reset"]
+    assert play.to_client.startswith(b"HTTP/1.1 502 ") and b"raw" not in play.to_client
+    assert not play.server.connected
+    play.to_server = b""
+    play.says(b"more raw bytes\r\n\r\n")
+    assert play.to_server == b""

@@ -94,7 +94,6 @@ def test_azures_path_names_the_model(
         ("/some/thing", b"model=m", {"content-type": FORM}),
         ("/some/thing", b"", {}),
         ("/some/thing?model=", b"", {}),
-        ("/v1/realtime?model=m", b"", {"upgrade": "websocket", "connection": "upgrade"}),
         ("/api/pull", {"model": "m"}, {}),
         ("/api/show", {"model": "m"}, {}),
     ],
@@ -105,6 +104,19 @@ def test_what_names_no_model_is_no_call(
     """It is passed on to the byte, or answered otherwise; nobody is told that its body cannot be read."""
     flow, x = make_exchange(make_runtime(), path, body, headers=headers)
     assert flow.response is None and x.call is None
+
+
+def test_a_websocket_is_no_call(make_runtime: Any, make_exchange: Any, handshake: dict[str, str]) -> None:
+    """Whatever its query names: its frames go to one server."""
+    flow, x = make_exchange(make_runtime(), "/v1/realtime?model=m", b"", method="GET", headers=handshake)
+    assert flow.response is None and x.call is None and x.handshake is not None
+
+
+def test_another_upgrade_does_not_hide_a_model(make_runtime: Any, make_exchange: Any) -> None:
+    """Else it would be a way around the rules."""
+    headers = {"upgrade": "websocket", "content-type": "application/json"}
+    _, x = make_exchange(make_runtime(), "/some/thing", {"model": "m"}, headers=headers)
+    assert x.call is not None and x.call.model == "m"
 
 
 @pytest.mark.parametrize("path", ["/v1/rerank", "/infill", "/openai/deployments/d/some/thing"])

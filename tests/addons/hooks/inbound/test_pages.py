@@ -87,3 +87,37 @@ def test_the_log_names_each_refused_page_once(ask: Any, caplog: pytest.LogCaptur
             ask("https://evil0.example")
     lines = [record.getMessage() for record in caplog.records]
     assert len(lines) == TOLD_AT_MOST and "CORS_ORIGINS" in lines[0]
+
+
+@pytest.mark.parametrize("path", ["/v1/realtime", "/some/thing?model=m", "/v1/chat/completions", "/v1/models/gpt"])
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_an_image_of_a_foreign_page_gets_nothing(ask: Any, site: str, path: str) -> None:
+    """Its browser tells no origin, but from where it is."""
+    flow = ask(None, "GET", path, **{"sec-fetch-site": site, "sec-fetch-mode": "no-cors", "sec-fetch-dest": "image"})
+    assert flow.response.status_code == 403 and exchange(flow).outcome == "refused"
+
+
+@pytest.mark.parametrize(("path", "goes_on"), [("/", True), ("/v1/models", True), ("/some/thing?model=m", False)])
+def test_a_link_of_a_foreign_page_leads_to_the_routers_own(ask: Any, path: str, goes_on: bool) -> None:
+    """What a server would be asked for is not had by a link."""
+    by_link = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
+    assert (ask(None, "GET", path, **by_link).response is None) is goes_on
+
+
+def test_an_image_of_a_page_that_may_call_goes_on(ask: Any) -> None:
+    """It is known by its Referer."""
+    given = {"sec-fetch-site": "cross-site", "referer": "http://localhost:3000/chat"}
+    assert ask(None, "GET", "/some/thing", **given).response is None
+
+
+def test_a_page_that_the_router_passed_through_may_call(ask: Any) -> None:
+    """By the router's own name, whatever that is; names that are not its own do not get here."""
+    assert ask("http://box:1234", host="box:1234").response is None
+    assert ask("https://llm.example.com", host="llm.example.com").response is None
+    assert ask("http://evil:1234", host="box:1234").response.status_code == 403
+
+
+@pytest.mark.parametrize("origin", ["null", "", "http://localhost:3000, https://evil.example"])
+def test_an_origin_that_is_none_is_refused(ask: Any, origin: str) -> None:
+    """A frame without an origin, and two origins."""
+    assert ask(origin, "GET", "/v1/realtime").response.status_code == 403

@@ -17,6 +17,7 @@ from switchman.addons.core.routes.plan import Candidate, Plan
 from switchman.addons.core.servers.breaker import Breakers
 from switchman.addons.flow.exchange import Exchange, begin, exchange
 from switchman.addons.hooks.inbound.intake import Intake
+from switchman.addons.hooks.inbound.upgrades import Upgrades
 from switchman.addons.hooks.outbound.failover import Failover
 from switchman.addons.hooks.outbound.judging import Judging
 from switchman.addons.hooks.outbound.rewriting import Rewriting
@@ -66,6 +67,7 @@ class Pipeline:
         dialect = "anthropic" if path == "/v1/messages" else "openai"
         x = Exchange("id", time.time(), time.monotonic(), "10.0.0.1", dialect=dialect)  # type: ignore[arg-type]
         begin(flow, x)
+        Upgrades(self.runtime).request(flow)
         Intake(self.runtime).request(flow)
         servers = self.runtime.rules.current.servers
         parts = [target.partition("/") for target in targets]

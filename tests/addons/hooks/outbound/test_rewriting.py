@@ -108,12 +108,23 @@ def test_fields_of_the_clients_connection_stay_there(path: str, pipeline: Any) -
 
 
 def test_a_websocket_handshake_passes(pipeline: Any) -> None:
-    """What is no LLM call may become one."""
-    asks: Fields = [(b"Upgrade", b"websocket"), (b"Connection", b"keep-alive, Upgrade"), (b"Sec-WebSocket-Key", b"k")]
-    flow, _ = pipeline.send("one/", path="/v1/realtime", method="GET", headers=asks, body="")
-    assert [values(flow, name) for name in ("upgrade", "connection", "sec-websocket-key")] == [
-        [b"websocket"], [b"Upgrade"], [b"k"],
-    ]  # fmt: skip
+    """What is no LLM call may become one; extensions are not offered."""
+    key = b"dGhlIHNhbXBsZSBub25jZQ=="
+    asks: Fields = [(b"Upgrade", b"websocket"), (b"Connection", b"keep-alive, Upgrade"), (b"Sec-WebSocket-Key", key)]
+    more: Fields = [(b"Sec-WebSocket-Version", b"13"), (b"Sec-WebSocket-Extensions", b"permessage-deflate")]
+    flow, _ = pipeline.send("one/", path="/v1/realtime", method="GET", headers=[*asks, *more], body="")
+    names = ("upgrade", "connection", "sec-websocket-key", "sec-websocket-version", "sec-websocket-extensions")
+    assert [values(flow, name) for name in names] == [[b"websocket"], [b"Upgrade"], [key], [b"13"], []]
+
+
+@pytest.mark.parametrize("upgrade", [b"h2c", b"foo", b"TLS/1.0", b"websocket"])
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/no/llm/call"])
+def test_no_other_upgrade_passes(path: str, upgrade: bytes, pipeline: Any) -> None:
+    """The request goes on as a plain one, whether or not its Connection names the fields."""
+    asks: Fields = [(b"Upgrade", upgrade), (b"HTTP2-Settings", b"AAMAAABk"), (b"Sec-WebSocket-Key", b"k")]
+    flow, _ = pipeline.send("one/m", path=path, headers=asks)
+    names = ("upgrade", "connection", "http2-settings", "sec-websocket-key")
+    assert [values(flow, name) for name in names] == [[]] * 4
 
 
 @pytest.mark.parametrize("target", ["one/m", "abroad/m", "claude/m"])

@@ -13,6 +13,13 @@ from switchman.addons.hooks.routing.unserved import passed_on, unknown_path, wit
 NOBODY = "http://127.0.0.1:9"
 
 
+# RFC 6455 section 1.3
+HANDSHAKE = {
+    "upgrade": "websocket", "connection": "Upgrade", "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
+    "sec-websocket-version": "13",
+}  # fmt: skip
+
+
 def told(response: Any) -> tuple[int, str]:
     error = json.loads(response.content)["error"]
     return response.status_code, error if isinstance(error, str) else error["message"]
@@ -26,7 +33,7 @@ def told(response: Any) -> tuple[int, str]:
         ("POST", "/api/thing", {}),
         ("POST", "/v1/complete", {"anthropic-version": "1"}),
         ("POST", "/v1/files", {}),
-        ("GET", "/v1/realtime?model=m", {"upgrade": "websocket"}),
+        ("GET", "/v1/realtime?model=m", HANDSHAKE),
     ],
 )
 def test_an_unknown_path_is_a_404_with_the_base_urls(
