@@ -25,6 +25,7 @@ from mitmproxy.proxy.layers.http import (
     RegisterHttpConnection,
 )
 
+from switchman.addons.core.keys.known import NO_KEYS, KnownKeys
 from switchman.addons.core.servers.deadlines import not_connected
 from switchman.addons.core.servers.reaching.reach import Proxy
 from switchman.addons.proxy.attempt import Connect, DeadlineExpired, RouterStops
@@ -55,10 +56,18 @@ class RoutedHttpLayer(HttpLayer):
     """HttpLayer whose streams fail over, whose dead connections are forgotten, and which watches deadlines."""
 
     def __init__(
-        self, context: Context, mode: HTTPMode, body_timeout: float, clock: Callable[[], float] = time.monotonic
+        self,
+        context: Context,
+        mode: HTTPMode,
+        body_timeout: float,
+        clock: Callable[[], float] = time.monotonic,
+        keys: Callable[[], KnownKeys] = lambda: NO_KEYS,
     ) -> None:
-        """`body_timeout`: seconds of silence in a request's body. `clock`: seconds, only forward."""
+        """`body_timeout`: seconds of silence in a request's body. `clock`: seconds, only forward. `keys`: those that no
+        answer of a server may bring to a client.
+        """
         super().__init__(context, mode)
+        self.keys = keys
         self.clock = clock
         self.body_timeout = body_timeout
         # Clients' stream ids are odd (HTTP/1: counted up by two from 1; HTTP/2: RFC 9113 section 5.1.1).

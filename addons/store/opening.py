@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -10,6 +10,7 @@ from typing import Self
 from sqlalchemy import Engine, select
 from sqlalchemy.exc import DBAPIError
 
+from switchman.addons.core.keys.known import NO_KEYS, KnownKeys
 from switchman.addons.core.record import Running
 from switchman.addons.store.blobs import BlobStorageType, BlobStore, open_blobs
 from switchman.addons.store.database import StoreError, database_url, make_engine, upgrade
@@ -25,7 +26,14 @@ class Store:
     """The log of one process. The dashboard only asks `queries`; a proxy worker also takes `writer()`."""
 
     def __init__(
-        self, engine: Engine, blobs: BlobStore, *, max_body: int, max_total: int, max_age_days: float | None
+        self,
+        engine: Engine,
+        blobs: BlobStore,
+        *,
+        max_body: int,
+        max_total: int,
+        max_age_days: float | None,
+        keys: Callable[[], KnownKeys] = lambda: NO_KEYS,
     ) -> None:
         self.engine = engine
         self.blobs = blobs
@@ -33,12 +41,15 @@ class Store:
         self.retention = Retention(engine, blobs, max_age_days)
         self._max_body = max_body
         self._max_total = max_total
+        self._keys = keys
         self._writer: Writer | None = None
 
     def writer(self) -> Writer:
         """The writer of this process; the first call starts its thread, and the one that ages out."""
         if self._writer is None:
-            self._writer = Writer(self.engine, self.blobs, max_body=self._max_body, max_total=self._max_total)
+            self._writer = Writer(
+                self.engine, self.blobs, max_body=self._max_body, max_total=self._max_total, keys=self._keys
+            )
             self.retention.start()
         return self._writer
 
@@ -56,7 +67,7 @@ class Store:
     def write_underway(self, worker: str, running: Sequence[Running], now: float) -> str | None:
         """Write down the requests that run (underway.py). Returns None, or why it failed: nothing depends on it."""
         try:
-            write_underway(self.engine, worker, running, now)
+            write_underway(self.engine, worker, self._keys().hide_in(tuple(running)), now)
         except DBAPIError as exc:
             return f"{exc.orig!s:.200}"
         return None
@@ -86,12 +97,13 @@ def open_store(
     max_blob_size: int = 10_485_760,
     max_total_size: int = 1_073_741_824,
     max_age_days: float | None = 7,
+    keys: Callable[[], KnownKeys] = lambda: NO_KEYS,
 ) -> Store:
     """Connect, bring the schema up to date, and be ready. Starts no thread.
 
     `url` is DATABASE_URL; without it the SQLite file `db_path`. In bytes: `max_blob_size` of one body before, and
-    `max_total_size` of all bodies after compression. `max_age_days` None: kept for ever. Raises StoreError with what
-    to do.
+    `max_total_size` of all bodies after compression. `max_age_days` None: kept for ever. `keys`: those that are masked
+    by value in all that is written. Raises StoreError with what to do.
     """
     engine = make_engine(database_url(url, db_path))
     try:
@@ -105,4 +117,4 @@ def open_store(
         raise
     revive(engine)
     blobs = open_blobs(blob_type, blob_path, max_total_size)
-    return Store(engine, blobs, max_body=max_blob_size, max_total=max_total_size, max_age_days=max_age_days)
+    return Store(engine, blobs, max_body=max_blob_size, max_total=max_total_size, max_age_days=max_age_days, keys=keys)

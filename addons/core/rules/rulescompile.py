@@ -66,6 +66,7 @@ class Compiler:
             also=preset.also if preset and not own else (),
             api_key=self._api_key((*path, "api_key"), written.api_key, preset),
             headers=headers,
+            secret_headers=frozenset(key for key, value in written.headers.items() if value.startswith("env:")),
             timeout=Timeouts(timeout.connect, timeout.first_byte, timeout.idle, timeout.total or self.request_timeout),
             retry_on=frozenset(written.retry_on),
             thinking_output=written.thinking_output,

@@ -65,7 +65,8 @@ class Failover:
         # A layer enters this list when it is made, and finds its neighbours by its place there.
         layers = chosen.context.layers
         place = layers.index(chosen)
-        ours = RoutedHttpLayer(chosen.context, chosen.mode, self.runtime.settings.body_timeout)
+        settings = self.runtime.settings
+        ours = RoutedHttpLayer(chosen.context, chosen.mode, settings.body_timeout, keys=self.runtime.keys)
         self.layers.add(ours)
         layers.remove(ours)
         layers[place] = ours
