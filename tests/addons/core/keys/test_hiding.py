@@ -73,7 +73,7 @@ def test_a_body_that_ends_within_a_key(end: bytes, shown: bytes) -> None:
     assert through([b"x ", end]) == b"x " + shown
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     st.lists(st.text("abs-1", min_size=8, max_size=12), min_size=1, max_size=5),
     st.lists(st.text("abs-1\n", max_size=9), max_size=12),

@@ -60,7 +60,9 @@ def test_whatever_stands_around_it(text: str) -> None:
 def test_of_two_keys_that_begin_alike_the_longer_one_is_found() -> None:
     """Nothing of it is left over."""
     keys = KnownKeys(["abcd1234efgh", "abcd1234efghijkl5678"])
-    assert keys.hide(b"abcd1234efghijkl5678 abcd1234efgh abcd1234efgx") == b"*" * 20 + b" " + b"*" * 12 + b" abcd1234efgx"
+    assert (
+        keys.hide(b"abcd1234efghijkl5678 abcd1234efgh abcd1234efgx") == b"*" * 20 + b" " + b"*" * 12 + b" abcd1234efgx"
+    )
 
 
 def test_words_of_ordinary_answers_stay() -> None:
@@ -103,11 +105,11 @@ def test_it_does_not_say_what_it_knows() -> None:
     assert KEY not in repr(KnownKeys([KEY]))
 
 
-KEYS = st.lists(st.text("ab1-/\"é", min_size=8, max_size=14), min_size=1, max_size=40)
+KEYS = st.lists(st.text('ab1-/"é', min_size=8, max_size=14), min_size=1, max_size=40)
 
 
-@settings(max_examples=200, deadline=None)
-@given(KEYS, st.text("ab1-/\"é ", max_size=40), st.data())
+@settings(max_examples=100, deadline=None)
+@given(KEYS, st.text('ab1-/"é ', max_size=40), st.data())
 def test_no_known_key_survives(values: list[str], around: str, data: st.DataObject) -> None:
     """Few letters and many keys, so that they begin alike and overlap; above and below the number of looks."""
     keys = KnownKeys(values)
