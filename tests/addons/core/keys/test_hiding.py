@@ -80,7 +80,7 @@ def test_a_body_that_ends_within_a_key(end: bytes, shown: bytes) -> None:
     st.data(),
 )
 def test_any_cut_of_any_text(values: list[str], texts: list[str], data: st.DataObject) -> None:
-    """The same length; what differs from the text are asterisks; no key is left, but for three bytes where it was cut."""
+    """The same length; what differs are asterisks; no key is left, but for three bytes where it was cut."""
     keys = KnownKeys(values)
     if not keys:
         return
