@@ -54,6 +54,7 @@ _SECRET_WORD = re.compile(
     r"|(?<![\w-])eyJ[\w-]+\.[\w-]+\.[\w-]*|(?<=bearer )[^\s\"',;]{16,}",
     re.IGNORECASE,
 )
+_LONG_WORD = re.compile(r"[\w.-]{15}")  # without one there is none of them, but behind `bearer `
 # `name=value` and `name: value` within a value of a header.
 _ASSIGNED = re.compile(r"(?<![\w.-])([\w.-]{2,64})(\s?[=:]\s?[\"']?)(?!\.\.\.)([^\s\"'&;,)}\]]{4,})")
 # What follows a name of a secret in a list of WebSocket's subprotocols.
@@ -134,7 +135,9 @@ def _mask_keys(text: str) -> str:
         text = _USERINFO.sub(f"//{MASK}@", text)
     if "=" in text:
         text = _PARAMETER.sub(_mask_parameter, text)
-    return _SECRET_WORD.sub(_mask_match, text)
+    if _LONG_WORD.search(text) or "bearer " in text.lower():
+        text = _SECRET_WORD.sub(_mask_match, text)
+    return text
 
 
 def _mask_match(match: re.Match[str]) -> str:
@@ -188,12 +191,18 @@ def _mask_header(name: str, value: str) -> str:
         return _mask_credential(value.strip())
     if kind == "url":
         return mask_url(value)
+    short = len(name) + len(value) <= 2 * _LONGEST_KEPT
+    return _mask_plain(name, value) if short else _mask_plain.__wrapped__(name, value)
+
+
+@lru_cache(maxsize=2048)  # most fields are the same in all requests of a client
+def _mask_plain(name: str, value: str) -> str:
     value = _mask_keys(value)
     if "=" in value or ":" in value:
         value = _ASSIGNED.sub(_mask_assigned, value)
     if "." in value and name.strip().lower() == "sec-websocket-protocol":
         value = _PROTOCOL.sub(lambda match: match[1] + mask_secret(match[2]), value)
-    return _mask_words(value, names_id=kind == "id")
+    return _mask_words(value, names_id=_kind(name) == "id")
 
 
 def _mask_credential(value: str) -> str:

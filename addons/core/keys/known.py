@@ -20,7 +20,7 @@ from switchman.addons.core.keys.forms import forms, is_sought
 from switchman.addons.core.masking import MASK, mask_secret
 
 HEAD: Final = 4  # characters
-_MOST_HEADS: Final = 24  # beyond that the expression is quicker than as many looks
+_MOST_HEADS: Final = 12  # beyond that the expression is quicker than as many looks
 
 Fields = tuple[tuple[bytes, bytes], ...]
 

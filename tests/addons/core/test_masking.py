@@ -250,14 +250,14 @@ def test_paths(path: str, masked: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["a" * 200_000, "token" * 40_000, "a=" * 100_000, "//" * 100_000, "://" * 60_000, "?a" * 100_000, "eyJa." * 40_000],
+    ["a" * 50_000, "token" * 10_000, "a=" * 25_000, "//" * 25_000, "://" * 15_000, "?a" * 25_000, "eyJa." * 10_000],
 )
 def test_a_long_value_takes_no_time(text: str) -> None:
     """What takes 50 ms would take minutes the wrong way."""
     begun = time.thread_time()
     mask_headers([("x-any", text), ("sec-websocket-protocol", text), ("referer", text)])
     mask_text(text)
-    assert time.thread_time() - begun < 5
+    assert time.thread_time() - begun < 2
 
 
 def test_long_names_are_not_remembered() -> None:
