@@ -6,7 +6,7 @@ import time
 from threading import Lock
 from typing import Any
 
-from flask import Flask, Response, current_app, request
+from flask import Flask, Response, current_app, has_app_context, request
 from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import HTTPException
 
@@ -42,10 +42,14 @@ POLICY = {
 
 
 class Answer(Response):
-    """An answer of the dashboard. Text in it may come from anybody: half a surrogate pair is shown as U+FFFD."""
+    """An answer of the dashboard. Text in it may come from anybody: half a surrogate pair is shown as U+FFFD.
+
+    No key of the configuration is in it: what was stored before a key was known may hold it.
+    """
 
     def set_data(self, value: bytes | str) -> None:
-        super().set_data(shown(value) if isinstance(value, str) else value)
+        data = shown(value).encode() if isinstance(value, str) else value
+        super().set_data(access.web_config().keys().hide(data) if has_app_context() else data)
 
 
 def create_app(config: WebConfig) -> Flask:

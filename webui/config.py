@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from switchman.addons.core.keys.known import NO_KEYS, KnownKeys
 from switchman.webui.auth import SHORTEST_SECRET
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ class WebConfig:
 
     `proxy_url` is where clients reach the router (for the commands in empty lists), `listen_host` the address the
     dashboard itself listens on, `hosts` further names it may be called by (WEBUI_HOSTS). `trusted_proxies` are the
-    peers whose X-Forwarded-Host is believed. `rules` drives the banner that says the rules file is broken.
+    peers whose X-Forwarded-Host is believed. `rules` drives the banner that says the rules file is broken. `keys` are
+    those of the configuration, which no answer shows.
     """
 
     queries: Queries
@@ -42,6 +44,7 @@ class WebConfig:
     listen_host: str = "127.0.0.1"
     hosts: Sequence[str] = ()
     rules: RulesStatus | None = None
+    keys: Callable[[], KnownKeys] = lambda: NO_KEYS
 
     def __post_init__(self) -> None:
         if self.webui_security not in SECURITY_MODES:

@@ -41,7 +41,7 @@ def mistakes_told() -> Iterator[None]:
     try:
         yield
     except (SettingsError, RulesError) as e:
-        sys.stderr.write(f"switchman: {e}\n")
+        sys.stderr.write(f"switchman: {mask_text(str(e))}\n")
         raise SystemExit(1) from None
 
 

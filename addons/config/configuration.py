@@ -22,6 +22,7 @@ from pydantic import ValidationError
 
 from switchman.addons.config.beside import beside_the_loop
 from switchman.addons.config.certificates import Certificates
+from switchman.addons.config.ownkeys import OwnKeys
 from switchman.addons.config.regular import Unreadable, read_file
 from switchman.addons.config.settings import Settings
 from switchman.addons.core.request.tasktype import TaskRules
@@ -127,9 +128,11 @@ class RulesFile:
 
     Readers of any thread take `current`, one attribute that is replaced whole. `error` is None while `current` is what
     the file says; otherwise the first fault as `file:line:column: key: message`, and `problems` has all of them.
+    `keys` are those of the settings and the rules, which must not be written, shown or sent anywhere else.
     """
 
     current: Ruleset
+    keys: OwnKeys
     error: str | None
     problems: tuple[Problem, ...]
 
@@ -139,6 +142,7 @@ class RulesFile:
         Where another process has left rules in LAST_GOOD, a bad file is no error here: those are in force instead.
         """
         self._settings = settings
+        self.keys = OwnKeys(settings)
         self.path = Path(settings.routes_config)
         self._copy = Path(copy) if (copy := os.environ.get(LAST_GOOD)) else None
         self._polling = threading.Lock()
@@ -148,6 +152,7 @@ class RulesFile:
         kept = _read(self._copy) if self._copy is not None else None
         text = _first_text(self.path, must_exist=False) if kept is None else kept
         self.current = self._parse(text)
+        self.keys.take(self.current)
         if kept is None:
             self._keep(text)
         elif (self._seen is not None or kept) and self._reload(self._seen, logging.WARNING):
@@ -166,6 +171,7 @@ class RulesFile:
         if not self._polling.acquire(blocking=False):
             return False  # another thread is at it
         try:
+            self.keys.forget()
             signature = self._signature()
             same = signature == self._seen and all(_signature(file) == seen for file, seen in self._beside.items())
             if same and not anyway:
@@ -198,6 +204,7 @@ class RulesFile:
         self.error, self.problems = None, ()
         if same:
             return False
+        self.keys.take(fresh)  # before any request can be sent with one of them
         self.current = fresh
         self._keep(text)
         logger.info("%s: loaded, %s", self.path, summary(fresh))

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from switchman.addons.config.configuration import SettingsError
 from switchman.addons.config.settings import Settings
+from switchman.addons.core.keys.known import NO_KEYS, KnownKeys
 from switchman.addons.store import Store, StoreError, open_store
 
 
-def open_log(settings: Settings) -> Store:
-    """The log of this process, its schema up to date; starts no thread. Raises SettingsError with what to do."""
+def open_log(settings: Settings, keys: Callable[[], KnownKeys] = lambda: NO_KEYS) -> Store:
+    """The log of this process, its schema up to date; starts no thread. Raises SettingsError with what to do.
+
+    `keys`: those that must not be written into it, as far as they are known when a record is.
+    """
     try:
         return open_store(
             url=settings.database_url.get_secret_value() if settings.database_url else None,
@@ -23,6 +28,7 @@ def open_log(settings: Settings) -> Store:
             max_log_size=settings.max_log_size,
             spool_path=Path(settings.db_path).with_suffix(".spool.db"),
             max_spool_size=settings.max_spool_size,
+            keys=keys,
         )
     except StoreError as e:
         raise SettingsError([str(e)]) from None

@@ -94,7 +94,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """The request as it came in, to the byte."""
+    """The request as it came in, to the byte; without tokens of our own dashboard."""
 
     method: str
     path: str  # with the query string

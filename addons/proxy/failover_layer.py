@@ -27,6 +27,7 @@ from mitmproxy.proxy.layers.http import (
     RegisterHttpConnection,
 )
 
+from switchman.addons.core.keys.known import NO_KEYS, KnownKeys
 from switchman.addons.core.servers.deadlines import not_connected
 from switchman.addons.core.servers.reaching.reach import Proxy
 from switchman.addons.memory.budget import Budget
@@ -85,17 +86,20 @@ class RoutedHttpLayer(HttpLayer):
         body_timeout: float,
         clock: Callable[[], float] = time.monotonic,
         *,
+        keys: Callable[[], KnownKeys] = lambda: NO_KEYS,
         body_rate: float = 0.0,
         head_timeout: float = inf,
         budget: Budget | None = None,
     ) -> None:
-        """`body_timeout`: seconds of silence in a request's body. `clock`: seconds, only forward.
+        """`body_timeout`: seconds of silence in a request's body. `clock`: seconds, only forward. `keys`: those that no
+        answer of a server may bring to a client.
 
         `body_rate`: the least bytes a second of a body, after twice `body_timeout`. `head_timeout`: seconds from
         the first byte of a head to its end, a client's and a server's. `budget`: that of all connections; None: without
         a limit.
         """
         super().__init__(context, mode)
+        self.keys = keys
         self.clock = clock
         self.budget = budget or Budget(sys.maxsize)
         self.over: list[RoutedStream] = []  # streams that have ended since the last event

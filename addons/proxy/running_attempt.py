@@ -150,7 +150,8 @@ class RunningAttempt:
         yield from self.abandon()
         flow = self._stream.flow
         flow.response = None
-        asked = UpstreamFailure(flow, failure.kind, failure.message, failure.response, failure.failed, reused=reused)
+        message = self._layer.keys().hide_text(failure.message)  # it may quote what the server sent
+        asked = UpstreamFailure(flow, failure.kind, message, failure.response, failure.failed, reused=reused)
         yield UpstreamFailedHook(asked)
         if (yield from self._stream.check_killed(True)):
             return
@@ -160,12 +161,12 @@ class RunningAttempt:
             yield from self.begin(x, asked.fresh)
             return
         if flow.response is None:  # the addon crashed; the client must not be left waiting
-            flow.response = refusal(x, 502, failure.message)
+            flow.response = refusal(x, 502, message)
         yield from self._stream.answer()
 
     def tail(self, message: str, kind: FailureKind) -> layer.CommandGenerator[list[bytes] | None]:
         """Give it up, and ask for the bytes that end a stream that has begun; None where it cannot end cleanly."""
         yield from self.abandon()
-        asked = UpstreamFailure(self._stream.flow, kind, message, begun=True)
+        asked = UpstreamFailure(self._stream.flow, kind, self._layer.keys().hide_text(message), begun=True)
         yield UpstreamFailedHook(asked)
         return asked.tail

@@ -46,6 +46,7 @@ from mitmproxy.proxy.layers.http import DropStream, HttpStream, SendHttp, _event
 from mitmproxy.proxy.layers.http._events import RequestEndOfMessage, ResponseData, ResponseEndOfMessage, ResponseHeaders
 
 from switchman.addons.core.admission import handshake
+from switchman.addons.core.keys.hiding import Hiding
 from switchman.addons.core.servers.deadlines import Deadlines
 from switchman.addons.core.streams.pipe import Pipe
 from switchman.addons.flow.exchange import Exchange, exchange
@@ -77,6 +78,7 @@ class RoutedStream(HttpStream):
     held: HeldError | HeldStream | None = None
     received = 0  # bytes of the request's body
     head_fields: tuple[tuple[bytes, bytes], ...] = ()  # of the answer that has begun, as the server sent them
+    hiding: Hiding | None = None  # takes our keys out of the body of that answer; None: there is nothing to look for
 
     def __init__(self, context: Context, stream_id: int, parent: RoutedHttpLayer) -> None:
         super().__init__(context, stream_id)
@@ -94,6 +96,10 @@ class RoutedStream(HttpStream):
             attempt_id = self.attempt.id
             if event.stream_id == attempt_id or not attempt_id:
                 self.deadlines.heard = self.clock()
+                if self.hiding is not None:
+                    event.data = self.hiding.feed(event.data)
+                    if not event.data:
+                        return  # all of it may be the beginning of a key
                 yield from self.server_state(event)
             return
         if isinstance(event, ANSWER):
@@ -101,8 +107,12 @@ class RoutedStream(HttpStream):
                 return  # Drop late events.
             if isinstance(event, ResponseHeaders):
                 self.deadlines.head_arrived(self.clock())
+                self._hide_keys(event.response)
             else:
                 self.deadlines.hear(self.clock())
+                yield from self._rest_of_hidden(event)
+                if self.attempt.is_late(event.stream_id):
+                    return  # it was given up for what was held back
             self.watch()
         elif isinstance(event, attempts.DeadlineExpired):
             yield from self.interruptions.timer_rings()
@@ -114,6 +124,20 @@ class RoutedStream(HttpStream):
             yield from self.interruptions.router_is_full()
             return
         yield from super()._handle_event(event)
+
+    def _hide_keys(self, head: http.Response) -> None:
+        """Take our keys out of the head of an answer, and look for them in its body."""
+        self.hiding = None
+        if self.x is not None and (keys := self.parent.keys()):
+            head.headers.fields = keys.hide_fields(head.headers.fields)
+            head.data.reason = keys.hide(head.data.reason)
+            self.hiding = Hiding(keys) if head.status_code != 101 else None
+
+    def _rest_of_hidden(self, event: events.Event) -> layer.CommandGenerator[None]:
+        """The answer ends: what was held back of it goes on."""
+        hiding, self.hiding = self.hiding, None
+        if hiding is not None and (rest := hiding.end()) and isinstance(event, ResponseEndOfMessage):
+            yield from self.server_state(ResponseData(event.stream_id, rest))
 
     def watch(self) -> None:
         """Have the layer wake this stream in time."""

@@ -10,6 +10,7 @@ from switchman.addons.config.child import log_to_stderr, mistakes_told, obey_sup
 from switchman.addons.config.configuration import RulesFile, load_settings
 from switchman.addons.config.hosts import machine_names
 from switchman.addons.config.log import open_log
+from switchman.addons.config.maskedlog import mask_log
 from switchman.addons.serving.ports import url_host
 from switchman.webui import WebConfig, create_app
 from switchman.webui.server import DashboardServer
@@ -23,7 +24,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     log_to_stderr("dashboard")
     with mistakes_told():
         settings = load_settings()
-        with open_log(settings) as log:
+        rules = RulesFile(settings)
+        keys = rules.keys
+        mask_log(lambda: keys.current)
+        with open_log(settings, lambda: keys.current) as log:
             config = WebConfig(
                 queries=log.queries,
                 webui_security=settings.webui_security,
@@ -32,7 +36,8 @@ def main(argv: Sequence[str] | None = None) -> None:
                 proxy_url=f"http://{url_host(settings.listen_host)}:{settings.listen_port}",
                 listen_host=settings.listen_host,
                 hosts=(*settings.webui_hosts, *machine_names()),
-                rules=RulesFile(settings),
+                rules=rules,
+                keys=lambda: keys.current,
             )
             server = DashboardServer(
                 create_app(config), settings.listen_host, args.port, settings.max_connections, settings.trusted_proxies

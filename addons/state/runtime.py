@@ -10,10 +10,11 @@ import logging
 import os
 import secrets
 import signal
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import jwt
 from mitmproxy import ctx, hooks, http
@@ -22,7 +23,9 @@ from mitmproxy.proxy.mode_specs import ProxyMode, ReverseMode
 
 from switchman.addons.config.configuration import RulesFile, load_settings, load_task_rules
 from switchman.addons.config.folders import check_folders
+from switchman.addons.config.maskedlog import mask_log
 from switchman.addons.config.settings import Settings
+from switchman.addons.core.keys.known import KnownKeys
 from switchman.addons.core.record import Record
 from switchman.addons.core.request.tasktype import TaskRules
 from switchman.addons.core.servers.breaker import Breakers
@@ -50,6 +53,10 @@ logger = logging.getLogger(__name__)
 # The client's connection is closed by mitmproxy after this much silence; it must outlast the longest request.
 TIMEOUT_MARGIN = 60
 
+# One that is not valid yet, or for somebody else, is a secret all the same.
+_CLAIMS = ("verify_exp", "verify_nbf", "verify_iat", "verify_aud", "verify_iss", "verify_sub", "verify_jti")
+SIGNATURE_ONLY: Any = dict.fromkeys(_CLAIMS, False)
+
 
 @dataclass
 class StoppingHook(hooks.Hook):
@@ -74,6 +81,7 @@ class Runtime:
     store: Store | None = None
     writer: Writer | None = None
     is_stopping: bool = False
+    _end_masking: Callable[[], None] = staticmethod(lambda: None)
 
     def __init__(self) -> None:
         self.shortage = Shortage()
@@ -90,6 +98,7 @@ class Runtime:
             settings = settings.model_copy(update={"default_upstream": target})
         self.settings = settings
         self.rules = RulesFile(settings)
+        self._end_masking = mask_log(self.keys)
         self.reloads = Reloads(self.rules)
         self.breakers = Breakers()
         self.live = LiveFigures(self.breakers)
@@ -121,7 +130,7 @@ class Runtime:
             from switchman.addons.config.log import open_log
 
             check_folders(settings)
-            self.store = open_log(settings)
+            self.store = open_log(settings, self.keys)
             self.writer = self.store.writer()
         self.shared = _open_shared(settings)
         self.openings = Openings(self.shared)
@@ -137,23 +146,28 @@ class Runtime:
     def done(self) -> None:
         self.reloads.stop()
         self.background.close()
+        self._end_masking()
 
     def stopping(self) -> None:
         self.is_stopping = True
 
     def is_own_token(self, value: str) -> bool:
         """Whether a header's value (with or without a scheme) is a token of our own dashboard, which no upstream may
-        see.
+        see: signed with our secret, whatever else it says.
         """
         token = value.rpartition(" ")[2]
         if self.settings.jwt_secret is None or token.count(".") != 2:
             return False
         secret = self.settings.jwt_secret.get_secret_value()
         try:
-            jwt.decode(token, secret, algorithms=["HS256"], options={"verify_exp": False, "verify_aud": False})
+            jwt.decode(token, secret, algorithms=["HS256"], options=SIGNATURE_ONLY)
         except jwt.PyJWTError:
             return False
         return True
+
+    def keys(self) -> KnownKeys:
+        """The keys of the configuration, which nobody else may read."""
+        return self.rules.keys.current
 
     def put(self, record: Record) -> None:
         """Hand a finished request to the log, if there is one. Never blocks."""

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from functools import lru_cache
 from typing import NamedTuple
 
 import httpx
 
+from switchman.addons.core.keys.collecting import keys_of_server
+from switchman.addons.core.keys.known import KnownKeys
 from switchman.addons.core.request.call import DialectName
 from switchman.addons.core.servers.credentials import header_for
 from switchman.addons.core.servers.reaching.addressing import address, is_azure
@@ -84,7 +87,9 @@ class UpstreamReader:
                 body += piece
                 if len(body) > MAX_BYTES:
                     raise TooLong(f"a list of more than {MAX_BYTES} bytes")
-            return Answer(response.status_code, bytes(body), response.headers.get("location", ""))
+            keys = _keys(server)
+            location = keys.hide_text(response.headers.get("location", ""))
+            return Answer(response.status_code, keys.hide(bytes(body)), location)
 
     async def close(self) -> None:
         while self._clients:
@@ -100,6 +105,12 @@ class UpstreamReader:
             if len(self._clients) > MAX_CLIENTS:
                 await self._clients.popitem(last=False)[1].aclose()
         return self._clients[reach]
+
+
+@lru_cache(maxsize=256)
+def _keys(server: Server) -> KnownKeys:
+    """What the answer may quote of the question, and nobody else may read."""
+    return KnownKeys(keys_of_server(server))
 
 
 def _headers(dialect: DialectName | None, server: Server, credentials: Credentials) -> list[tuple[bytes, bytes]]:

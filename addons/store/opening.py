@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -10,6 +10,7 @@ from typing import Self
 from sqlalchemy import Engine, select
 from sqlalchemy.exc import DBAPIError
 
+from switchman.addons.core.keys.known import NO_KEYS, KnownKeys
 from switchman.addons.core.record import Running
 from switchman.addons.store.blobs import BlobStorageType, BlobStore, open_blobs
 from switchman.addons.store.database import StoreError, database_url, make_engine, upgrade
@@ -36,6 +37,7 @@ class Store:
         max_age_days: float | None,
         max_log: int | None = None,
         spool: Spool | None = None,
+        keys: Callable[[], KnownKeys] = lambda: NO_KEYS,
     ) -> None:
         self.engine = engine
         self.blobs = blobs
@@ -45,6 +47,7 @@ class Store:
         self._max_body = max_body
         self._max_total = max_total
         self._max_log = max_log
+        self._keys = keys
         self._writer: Writer | None = None
 
     def writer(self) -> Writer:
@@ -57,6 +60,7 @@ class Store:
                 max_total=self._max_total,
                 max_log=self._max_log,
                 spool=self.spool,
+                keys=self._keys,
             )
             self.retention.start()
         return self._writer
@@ -84,7 +88,7 @@ class Store:
     def write_underway(self, worker: str, running: Sequence[Running], now: float) -> str | None:
         """Write down the requests that run (underway.py). Returns None, or why it failed: nothing depends on it."""
         try:
-            write_underway(self.engine, worker, running, now)
+            write_underway(self.engine, worker, self._keys().hide_in(tuple(running)), now)
         except DBAPIError as exc:
             return f"{exc.orig!s:.200}"
         return None
@@ -117,6 +121,7 @@ def open_store(
     max_log_size: int | None = None,
     spool_path: str | Path | None = None,
     max_spool_size: int = 268_435_456,
+    keys: Callable[[], KnownKeys] = lambda: NO_KEYS,
 ) -> Store:
     """Connect, bring the schema up to date, and be ready. Starts no thread.
 
@@ -124,7 +129,7 @@ def open_store(
     `max_total_size` of all bodies after compression. `max_age_days` None: kept for ever. `max_log_size`
     of rows and bodies together, None: any. `spool_path`: the file where
     records wait while the database cannot be written, of `max_spool_size` bytes at most; None: they wait in memory.
-    Raises StoreError with what to do.
+    `keys`: those that are masked by value in all that is written. Raises StoreError with what to do.
     """
     engine = make_engine(database_url(url, db_path))
     try:
@@ -147,4 +152,5 @@ def open_store(
         max_age_days=max_age_days,
         max_log=max_log_size,
         spool=spool,
+        keys=keys,
     )

@@ -18,13 +18,14 @@ import math
 import threading
 import time
 from collections import OrderedDict, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Engine, select, update
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
+from switchman.addons.core.keys.known import NO_KEYS, KnownKeys
 from switchman.addons.core.record import Record
 from switchman.addons.store.blobs import BlobStore, Body, pack
 from switchman.addons.store.database import insert_rows, is_passing, writing
@@ -77,6 +78,7 @@ class Writer:
         queue_records: int = QUEUE_RECORDS,
         queue_bytes: int = QUEUE_BYTES,
         gather_seconds: float = GATHER_SECONDS,
+        keys: Callable[[], KnownKeys] = lambda: NO_KEYS,
     ) -> None:
         self.counts = Counts()
         self._engine = engine
@@ -87,6 +89,7 @@ class Writer:
         self._queue_records = queue_records
         self._queue_bytes = queue_bytes
         self._gather = gather_seconds
+        self._keys = keys
         self._queue: deque[Record] = deque()
         self._waiting_bytes = self._waiting_heads = 0
         self._lock = threading.Lock()  # guards _waiting_bytes and _closed against put() from several threads
@@ -236,7 +239,7 @@ class Writer:
 
     def _prepare(self, record: Record) -> Prepared | None:
         try:
-            return prepare(record, self._max_body)
+            return prepare(self._keys().hide_in(record), self._max_body)
         except Exception as exc:  # noqa: BLE001 - the same boundary, for a record that cannot even become rows
             self._leave_out(getattr(record, "id", "?"), exc)
             return None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import json
 import time
 from collections.abc import Callable
 
@@ -9,6 +11,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from switchman.addons.core.keys.known import KnownKeys
 from switchman.addons.store.database import writing
 from switchman.addons.store.opening import Store, open_store
 from switchman.webui import WebConfig, create_app
@@ -50,6 +53,23 @@ def test_every_page_and_every_data_endpoint_asks_for_the_token(client_of) -> Non
     for address in found:
         assert client.get(address).status_code == 401, address
         assert client.get(address, headers=HTML).status_code == 401, address
+
+
+def test_no_answer_has_a_key_of_the_configuration(client_of, put, make_request) -> None:
+    """Pages, JSON and downloads, of what was stored before the key was known; the rest of them is as it was."""
+    key = 'own"key&1234567890'
+    body = json.dumps({"model": "m", "messages": [{"role": "user", "content": f"hi {key} there"}]}).encode()
+    odd = {"error": f"not {key}", "requested_model": key, "path": f"/{key}", "route": key}
+    put(make_request(1, time.time() - 5, id="one", request_body=body, response_body=f"raw {key}".encode(), **odd))
+    plain, masked = client_of(), client_of(keys=lambda: KnownKeys([key]))
+    forms = [form.encode() for form in (key, html.escape(key), json.dumps(key)[1:-1], "own&#34;key", "own\\u0022key")]
+    addresses = ["/", "/request/one", "/api/requests", "/api/request/one", "/api/body/response/one"]
+    addresses += [f"/request/one?view={side}" for side in ("request", "response")]
+    for address in addresses:
+        shown = [any(form in client.get(address).data for form in forms) for client in (plain, masked)]
+        assert shown == [True, False], address
+    assert masked.get("/api/body/response/one").data == b"raw " + b"*" * len(key)
+    assert masked.get("/api/request/one").json["row"]["error"].startswith("not ***")
 
 
 def test_every_address_is_locked_when_no_token_can_be_checked(client_of) -> None:

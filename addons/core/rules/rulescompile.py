@@ -70,6 +70,7 @@ class Compiler:
             also=preset.also if preset and not own else (),
             api_key=api_key_of((*path, "api_key"), written.api_key, usual, self._secret, self._error, self._warn),
             headers=headers_of((*path, "headers"), written.headers, self._secret, self._error),
+            secret_headers=frozenset(key for key, value in written.headers.items() if value.startswith("env:")),
             timeout=Timeouts(timeout.connect, timeout.first_byte, timeout.idle, timeout.total or self.request_timeout),
             retry_on=frozenset(written.retry_on),
             thinking_output=written.thinking_output,

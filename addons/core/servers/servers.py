@@ -81,6 +81,7 @@ class Server:
     headers: dict[str, str] = field(
         default_factory=dict, repr=False, hash=False
     )  # set on every request; may hold secrets
+    secret_headers: frozenset[str] = frozenset()  # names of those that come from the environment
     timeout: Timeouts = Timeouts()
     retry_on: frozenset[int] = frozenset()  # of retry.OPT_IN_STATUSES
     thinking_output: ThinkingOutput | None = None  # None: as STRIP_THINKING says

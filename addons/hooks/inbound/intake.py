@@ -11,6 +11,7 @@ from mitmproxy import http
 
 from switchman.addons.core.dialects import stream_default
 from switchman.addons.core.dialects.rendering import TRANSLATED
+from switchman.addons.core.keys.owntoken import in_path, without_tokens
 from switchman.addons.core.largejson import count_values, mark_count
 from switchman.addons.core.longtext import decode_utf8
 from switchman.addons.core.paths.advice import not_allowed
@@ -40,6 +41,7 @@ LARGE_BYTES = 256 * 1024
 LARGE_VALUES = 3_000  # a thousand messages
 
 PLAIN = ("", "identity")  # content-encodings
+TOKEN_IN_PATH = "The path has a token of the dashboard in it, which goes to no server: leave it out."  # noqa: S105
 
 
 class BadRequest(ValueError):
@@ -65,6 +67,9 @@ class Intake:
         if (x := exchange(flow)) is None or flow.response:
             return None
         request = flow.request
+        if self.runtime.settings.jwt_secret is not None and not self._is_without_token(request):
+            flow.response = refusal(x, 400, TOKEN_IN_PATH)
+            return None
         x.sent = Sent(request.method, request.path, request.headers.fields, request.raw_content or b"")
         if request.method.upper() == "TRACE":  # its answer would be all that the server got, with our key
             flow.response = refusal(x, 405, "TRACE is not passed on.")
@@ -78,6 +83,16 @@ class Intake:
         except (BadRequest, Ambiguous) as e:
             _refuse(flow, x, e)
         return None
+
+    def _is_without_token(self, request: http.Request) -> bool:
+        """Take tokens of our own dashboard out: no server may see one. False where that cannot be."""
+        is_own = self.runtime.is_own_token
+        fields, path = without_tokens(request.headers.fields, request.path, is_own)
+        if fields is not request.headers.fields:
+            request.headers.fields = fields
+        if path != request.path:
+            request.path = path
+        return not in_path(path, is_own)
 
     def _is_large(self, content: bytes, request: http.Request) -> bool:
         """Whether reading it may take long: it is long, has many values, or is compressed."""

@@ -67,7 +67,7 @@ class Failover:
         place = layers.index(chosen)
         settings = self.runtime.settings
         ours = RoutedHttpLayer(
-            chosen.context, chosen.mode, settings.body_timeout,
+            chosen.context, chosen.mode, settings.body_timeout, keys=self.runtime.keys,
             body_rate=settings.min_body_rate, head_timeout=settings.head_timeout, budget=self.runtime.budget,
         )  # fmt: skip
         self.layers.add(ours)

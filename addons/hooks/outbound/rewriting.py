@@ -14,7 +14,7 @@ A server of another dialect gets the request translated.
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable
 from dataclasses import replace
 from urllib.parse import quote
 
@@ -196,13 +196,11 @@ class Rewriting:
     def _may_see(self, x: Exchange, candidate: Candidate, path: str) -> tuple[str, Fields, bool]:
         """What of path and header fields goes to a candidate; True where credentials are held back that it may want.
 
-        A token of our own dashboard goes nowhere.
+        A token of our own dashboard is in neither: Intake took it out.
         """
         assert x.sent is not None and x.plan is not None
         server, first = candidate.server, x.plan.first_choice
         given = passed_on(x.sent.fields, x.handshake)
-        if self.runtime.settings.jwt_secret is not None:
-            given = tuple(_without_own(given, self.runtime.is_own_token))
         if credentials.has_own_key(server):
             given = tuple(field for field in given if field[0].lower() not in OTHER_REQUESTS)
         whose = credentials.source(server, first)
@@ -249,6 +247,8 @@ def _fields(given: Fields, server: Server, rendered: Rendered | None, content: b
     """The header fields in the client's order, with what this server needs in the place of what was there."""
     ours: dict[bytes, bytes] = {b"host": server.url.authority.encode()}
     drop: tuple[bytes, ...] = ()
+    if rendered is None and (server.api_key is not None or server.headers):
+        ours[b"accept-encoding"] = b"identity"  # so that a key of ours would be seen in its answer
     if rendered is not None:
         ours[b"accept-encoding"] = b"identity"
         if rendered.edited:
@@ -278,21 +278,6 @@ def _fields(given: Fields, server: Server, rendered: Rendered | None, content: b
         elif lower not in known and lower not in drop and not lower.startswith(b"x-switchman-"):
             fields.append((name, value))
     return [*fields, *ours.items()]
-
-
-def _without_own(fields: Fields, is_own: Callable[[str], bool]) -> Iterator[tuple[bytes, bytes]]:
-    """Without tokens of our own dashboard. Cookies know no ports, so a browser sends its cookie to the proxy too."""
-    for name, value in fields:
-        text = value.decode("latin-1")
-        if name.lower() == b"cookie":
-            pairs = text.split(";")
-            kept = [pair for pair in pairs if not is_own(pair.partition("=")[2].strip())]
-            if len(kept) == len(pairs):
-                yield name, value
-            elif kept:
-                yield name, ";".join(kept).strip().encode("latin-1")
-        elif not (is_secret_name(name.decode("latin-1")) and is_own(text)):
-            yield name, value
 
 
 def _key(given: Fields, server: Server, rendered: Rendered | None) -> str | None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
+from switchman.addons.core.keys.known import KnownKeys
 from switchman.addons.core.record import Running
-from switchman.addons.store import Store
+from switchman.addons.store import Store, open_store
 from switchman.addons.store.underway import FRESH, MOST
 
 NOW = 1000.0
@@ -43,6 +45,16 @@ def test_what_no_table_holds_is_made_to_fit(store: Store) -> None:
     assert store.write_underway("one", [odd] * (MOST + 5), NOW) is None
     found = store.queries.underway(NOW)
     assert len(found) == MOST and len(found[0].requested_model) == 300 and "sk-0123" not in found[0].path
+
+
+def test_a_key_of_the_configuration_is_written_nowhere(tmp_path: Path) -> None:
+    """Whatever field it is in."""
+    key = "an-own-key-1234567890"
+    odd = replace(ONE, requested_model=key, path=f"/{key}/v1", client=key, route=f"for {key}")
+    with open_store(db_path=tmp_path / "a.db", blob_path=tmp_path, keys=lambda: KnownKeys([key])) as opened:
+        assert opened.write_underway("one", [odd], NOW) is None
+        (found,) = opened.queries.underway(NOW)
+    assert found == replace(ONE, requested_model="...7890", path="/...7890/v1", client="...7890", route="for ...7890")
 
 
 def test_a_database_that_is_away_is_said_and_no_more(store: Store) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from switchman.addons.core.keys.known import KnownKeys
 from switchman.addons.core.record import AttemptRecord, Record
 from switchman.addons.store import Store, open_store
 from switchman.addons.store.database import writing
@@ -53,6 +54,30 @@ def test_a_record_comes_back_as_it_was(store: Store, write: Write) -> None:
         content = store.queries.body(record.id, which)
         assert content and content.data == getattr(record, f"{which}_body")
         assert content.info.size == len(content.data)
+
+
+def test_a_key_of_the_configuration_never_reaches_the_store(url: str, tmp_path: Path) -> None:
+    """By its value, in every field of a record, its attempts, its trace and its bodies; nothing else changes."""
+    key = "an-own-key-1234567890"
+    attempt = AttemptRecord(1, key, key, f"http://a/{key}", 1.0, 2.0, 503, "status", f"not {key}", 1.5, (f"x: {key}",))
+    record = make_record(
+        path=f"/{key}", client=key, requested_model=key, layer=key, route=key, server=key, model=key,
+        error=f"not {key}", finish_reason=key,
+        request_headers=(("x-any", key), ("referer", f"/?a={key}")), response_headers=(("x", key),),
+        request_body=f'{{"user": "{key}"}}'.encode(), response_body=f"data: {key}\n\n".encode(), attempts=(attempt,),
+        trace=({"layer": key, "outcome": "hit", "detail": key, "earlier": {"id": key}},),
+    )  # fmt: skip
+    with open_store(url=url, blob_path=tmp_path, max_age_days=None, keys=lambda: KnownKeys([key])) as opened:
+        opened.writer().put(record)
+        opened.writer().close()
+        detail = detail_of(opened, record.id)
+        bodies = [opened.queries.body(record.id, which) for which in ("request", "response")]
+    assert key not in repr(detail) and detail.row.requested_model == detail.row.server == "...7890"
+    assert [body.data for body in bodies if body] == [
+        b'{"user": "' + b"*" * len(key) + b'"}',
+        b"data: " + b"*" * len(key) + b"\n\n",
+    ]
+    assert detail.row.started_at == record.started_at and detail.row.status == record.status
 
 
 def test_secrets_never_reach_the_store(url: str, tmp_path: Path) -> None:

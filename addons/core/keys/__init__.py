@@ -1,0 +1,8 @@
+"""The keys of the configuration, known by value: found in any text, whatever stands around them, and taken out.
+
+In it: `collecting` (which values of the configuration are keys), `forms` (which of them can be looked for, and how they
+    may be written), `known` (the search), `hiding` (the search in a body that arrives in pieces), `owntoken` (the
+    tokens of our own dashboard in what a client sends).
+Door: `KnownKeys`, `Hiding`, `keys_of`, `without_tokens`.
+May not import: decision, cache.
+"""

@@ -1,0 +1,118 @@
+"""Take the tokens of our own dashboard out of what a client sends, in whatever form they come. No server may see one.
+
+Cookies know no ports, so a browser sends the dashboard's cookie to the proxy, too; and who has a token for the one
+tries it on the other. A token is three words of base64 with dots between (RFC 7519), and `is_own` tells by its
+signature whether it is ours. Where one is found only its own part is taken out:
+
+1. of a cookie, its pair; of a query, its parameter; of a list of credentials or subprotocols, its element;
+2. of any other field a parameter that holds it, else the token itself, else the whole field.
+A field of which nothing is left is left out. A token in a path's segments cannot be taken out: `in_path` says so.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Callable, Iterator
+from typing import Final
+from urllib.parse import unquote
+
+from switchman.addons.core.masking import is_secret_name
+
+Fields = tuple[tuple[bytes, bytes], ...]
+IsOwn = Callable[[str], bool]
+
+_DOTTED: Final = re.compile(r"(?<![\w-])[\w-]++(?:\.[\w-]++){2,}+", re.ASCII)
+_QUICK: Final = re.compile(rb"[\w-]{8}\.[\w-]{4}|%2e|basic", re.IGNORECASE)
+_BASIC: Final = re.compile(r"(?<![\w-])basic\s+([\w+/=-]{16,})", re.IGNORECASE | re.ASCII)
+_PARAMETER: Final = re.compile(r"[?&;#][^=?&;#\s]+=[^&;#\s]*")
+_PARAMETER_OF_CREDENTIAL: Final = re.compile(r"\s*[\w-]+\s*=")
+_BEGINNINGS: Final = ("ey", "ew")  # what `{` becomes in base64, with what JSON allows behind it
+_LISTS: Final = ("sec-websocket-protocol",)
+_DECODINGS: Final = 3  # so often a value may be percent-encoded
+
+
+def without_tokens(given: Fields, path: str, is_own: IsOwn) -> tuple[Fields, str]:
+    """Header fields and path (with its query) without tokens of ours. The same objects where there are none."""
+    raw = b"\0".join([value for _, value in given])
+    if _QUICK.search(raw) and _holds(_text(raw), is_own):
+        kept = ((name, _without(_text(name).lower(), _text(value), is_own)) for name, value in given)
+        given = tuple((name, value.encode("latin-1")) for name, value in kept if value is not None)
+    path, mark, query = path.partition("?")
+    if query and _holds(query, is_own):
+        query = "&".join(one for one in query.split("&") if not _holds(one, is_own))
+        mark = mark if query else ""
+    return given, path + mark + query
+
+
+def in_path(path: str, is_own: IsOwn) -> bool:
+    """Whether a token of ours is in the segments of a path."""
+    return _holds(path.partition("?")[0], is_own)
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("latin-1")
+
+
+def _holds(text: str, is_own: IsOwn) -> bool:
+    return any(is_own(token) for form in _forms(text) for token in _tokens(form))
+
+
+def _forms(text: str) -> Iterator[str]:
+    """The text as it is, percent-decoded, and what a Basic credential in it says."""
+    for _ in range(_DECODINGS):
+        yield text
+        for found in _BASIC.finditer(text):
+            try:
+                yield base64.b64decode(found[1] + "==", altchars=b"-_" if {"-", "_"} & set(found[1]) else None).decode(
+                    "latin-1"
+                )
+            except binascii.Error:
+                continue
+        plain = unquote(text, "latin-1") if "%" in text else text
+        if plain == text:
+            return
+        text = plain
+    yield text
+
+
+def _tokens(text: str) -> Iterator[str]:
+    """All that has the form of a token."""
+    for found in _DOTTED.finditer(text):
+        words = found[0].split(".")
+        for head, payload, signature in zip(words, words[1:], words[2:], strict=False):
+            for beginning in _BEGINNINGS:
+                place = head.find(beginning)
+                while place >= 0 and len(head) - place >= 8:
+                    yield f"{head[place:]}.{payload}.{signature}"
+                    place = head.find(beginning, place + 1) if place < 64 else -1
+
+
+def _without(name: str, value: str, is_own: IsOwn) -> str | None:
+    """A field's value without tokens of ours; None where nothing is left of it."""
+    if not _holds(value, is_own):
+        return value
+    if name == "cookie":
+        return _joined(";", (pair for pair in value.split(";") if not _holds(pair, is_own)))
+    if name in _LISTS or is_secret_name(name):
+        return _joined(",", _elements(value, is_own))
+    value = _PARAMETER.sub(lambda one: one[0][0] if _holds(one[0], is_own) else one[0], value)
+    for token in {token for token in _tokens(value) if is_own(token)}:
+        value = value.replace(token, "")
+    return None if not value.strip() or _holds(value, is_own) else value
+
+
+def _elements(value: str, is_own: IsOwn) -> Iterator[str]:
+    """The elements of a list without the tokens, and without further parameters of a credential that is one."""
+    dropped = False
+    for element in value.split(","):
+        if dropped and _PARAMETER_OF_CREDENTIAL.match(element):
+            continue
+        dropped = _holds(element, is_own)
+        if not dropped:
+            yield element
+
+
+def _joined(sign: str, parts: Iterator[str]) -> str | None:
+    return sign.join(part for part in parts if part.strip()).strip() or None
