@@ -19,7 +19,8 @@ from typing import Final
 from switchman.addons.memory.taps import Tap
 
 SMALL: Final = 64 * 1024  # bytes of a body that never waits
-# A body is held as it came and as text, as values, and as it is sent on; measured: 2.6 to 3.4 times its bytes.
+# A body is held as it came, as values, and as it is sent on; for a moment also as text. Measured: 40 bodies of 20 MB at
+# once took 1.26 GB at most, where the limit was 1 GiB; one of 30 MB, alone and translated, 4.8 times its bytes.
 COPIES: Final = 3
 
 

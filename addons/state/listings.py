@@ -87,7 +87,8 @@ class Listings:
         self.fetched = 0  # fetches that ended so far, of lists that no client's credentials were needed for
 
     async def of(self, servers: Iterable[Server], credentials: dict[Server, Credentials]) -> dict[str, ModelList]:
-        """What is known of each server, by name. Waits for those never tried, and no longer than the timeout.
+        """What is known of each server, by name. Waits for those never tried, no longer than the timeout, and as
+        long for their turn, where many are asked.
 
         `credentials` are the client's own, for servers that are to get them.
         """
@@ -95,7 +96,7 @@ class Listings:
         first = [one.fetch for one in listings.values() if one.reached is None and one.fetch is not None]
         if first:
             # Each ends by itself, and is not cancelled with the request that waits for it.
-            await asyncio.wait(first, timeout=self.timeout)
+            await asyncio.wait(first, timeout=2 * self.timeout)
         return listings
 
     def ask(self, server: Server, credentials: Credentials = (), max_age: float | None = None) -> ModelList:
