@@ -138,3 +138,16 @@ def test_two_callers_are_one_only_with_the_same_fields(
         return found
 
     assert (caller(*one) == caller(*other)) is (by_name(one) == by_name(other))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "x-stainless-retry-count", "x-stainless-timeout", "X-Stainless-Helper-Method", "idempotency-key", "traceparent",
+        "x-request-id", "x-client-request-id", "User-Agent", "accept", "sec-ch-ua", "content-length",
+        "x-codex-turn-metadata",
+    ],
+)  # fmt: skip
+def test_what_official_clients_send_anew_each_time_does_not_count(name: str) -> None:
+    """They would never share an answer with themselves."""
+    assert caller(KEY, (name.encode(), b"1")) == caller(KEY, (name.encode(), b"2")) == caller(KEY)
