@@ -22,7 +22,8 @@ KEY = (b"authorization", b"Bearer a")
 TELLING = [
     "x-forwarded-user", "x-openwebui-user-id", "x-goog-authenticated-user-email", "x-session-id",
     "tailscale-user-login",
-    "x-portkey-config", "openai-organization", "cookie", "accept-language", "anthropic-beta", "origin", "baggage", "x-api-key",
+    "x-portkey-config", "openai-organization", "cookie", "accept-language", "anthropic-beta", "origin",
+    "baggage", "x-api-key",
     "x-forwarded-for", "proxy-authorization", "x-never-heard-of", "anthropic-version", "session-id",
     "cf-access-jwt-assertion",
 ]  # fmt: skip
