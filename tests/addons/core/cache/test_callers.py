@@ -22,7 +22,8 @@ KEY = (b"authorization", b"Bearer a")
 TELLING = [
     "x-forwarded-user", "x-openwebui-user-id", "x-goog-authenticated-user-email", "x-session-id",
     "tailscale-user-login",
-    "x-portkey-config", "openai-organization", "cookie", "accept-language", "origin", "baggage", "x-api-key",
+    "x-portkey-config", "openai-organization", "cookie", "accept-language", "anthropic-beta", "origin",
+    "baggage", "x-api-key",
     "x-forwarded-for", "proxy-authorization", "x-never-heard-of", "anthropic-version", "session-id",
     "cf-access-jwt-assertion",
 ]  # fmt: skip
@@ -138,3 +139,16 @@ def test_two_callers_are_one_only_with_the_same_fields(
         return found
 
     assert (caller(*one) == caller(*other)) is (by_name(one) == by_name(other))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "x-stainless-retry-count", "x-stainless-timeout", "X-Stainless-Helper-Method", "idempotency-key", "traceparent",
+        "x-request-id", "x-client-request-id", "User-Agent", "accept", "sec-ch-ua", "content-length",
+        "x-codex-turn-metadata",
+    ],
+)  # fmt: skip
+def test_what_official_clients_send_anew_each_time_does_not_count(name: str) -> None:
+    """They would never share an answer with themselves."""
+    assert caller(KEY, (name.encode(), b"1")) == caller(KEY, (name.encode(), b"2")) == caller(KEY)
