@@ -46,14 +46,14 @@ def run(args: list[str]) -> int:
     for warning in rules.warnings:
         print(f"{warning} (warning)")
     found = {} if options.offline else asyncio.run(try_all(servers_of(rules)))
-    _print_dashboard(settings)
     _print_summary(rules, {server: finding.dialects for server, finding in found.items()})
+    _print_dashboard(settings)
     return _print_findings(found)
 
 
 def _print_dashboard(settings: Settings) -> None:
     if settings.enable_logging and settings.webui_security != "ALWAYS_AUTH":
-        print(f"the dashboard (WEBUI_SECURITY={settings.webui_security}): {WHAT_HOLDS} (warning)")
+        print(f"  dashboard, WEBUI_SECURITY={settings.webui_security}: {WHAT_HOLDS}")
 
 
 def _print_findings(found: Mapping[Server, Finding]) -> int:
