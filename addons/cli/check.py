@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from switchman.addons.cli.trying import Finding, servers_of, try_all
 from switchman.addons.config.configuration import SettingsError, load_ruleset, load_settings, summary
-from switchman.addons.config.settings import Settings
+from switchman.addons.config.settings import WHAT_HOLDS, Settings
 from switchman.addons.core.decision.decide import known_target
 from switchman.addons.core.routes.routes import Instance
 from switchman.addons.core.routes.targets import in_words
@@ -20,7 +20,6 @@ from switchman.addons.core.rules.rulesfile import json_schema
 from switchman.addons.core.servers.credentials import is_on_own_network, source
 from switchman.addons.core.servers.dialectsigns import Dialects
 from switchman.addons.core.servers.servers import Server
-from switchman.webui.auth import WHAT_HOLDS
 
 
 def run(args: list[str]) -> int:
