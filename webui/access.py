@@ -41,7 +41,7 @@ def install(app: Flask) -> None:
 
 def check_access() -> Response | None:
     config = web_config()
-    needed = auth_required(config.webui_security, request.headers, request.environ.get("SERVER_PROTOCOL", ""))
+    needed = auth_required(config.webui_security, dict(request.headers), request.environ.get("SERVER_PROTOCOL", ""))
     if not needed and not is_our_name(request.host, config):
         return refusal(
             421,
@@ -109,7 +109,7 @@ def carried_tokens() -> set[str]:
 
 
 def came_by_https() -> bool:
-    return request.is_secure or is_https(request.headers)
+    return request.is_secure or is_https(dict(request.headers))
 
 
 def accepted(token: str, secret: str) -> Token:

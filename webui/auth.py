@@ -33,10 +33,6 @@ PROXY_ENDINGS = ("-client-ip", "-connecting-ip", "-forwarded-for", "-real-ip")
 HTTPS_HEADERS = ("x-forwarded-proto", "x-forwarded-scheme", "x-scheme", "x-url-scheme")
 
 
-# For the start-up line, `switchman check` and the README: what nobody can see from here.
-WHAT_HOLDS = "only WEBUI_SECURITY=ALWAYS_AUTH holds behind a proxy, which may add nothing that shows it"
-
-
 class TokenError(ValueError):
     """The token is not accepted; the message says why, for the person who pasted it."""
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from switchman.addons.cli.trying import Finding, servers_of, try_all
 from switchman.addons.config.configuration import SettingsError, load_ruleset, load_settings, summary
-from switchman.addons.config.settings import Settings
+from switchman.addons.config.settings import WHAT_HOLDS, Settings
 from switchman.addons.core.decision.decide import known_target
 from switchman.addons.core.routes.routes import Instance
 from switchman.addons.core.routes.targets import in_words
@@ -20,7 +20,6 @@ from switchman.addons.core.rules.rulesfile import json_schema
 from switchman.addons.core.servers.credentials import is_on_own_network, passes_through, source
 from switchman.addons.core.servers.dialectsigns import Dialects
 from switchman.addons.core.servers.servers import Server
-from switchman.webui.auth import WHAT_HOLDS
 
 
 def run(args: list[str]) -> int:
@@ -46,14 +45,14 @@ def run(args: list[str]) -> int:
     for warning in rules.warnings:
         print(f"{warning} (warning)")
     found = {} if options.offline else asyncio.run(try_all(servers_of(rules)))
-    _print_dashboard(settings)
     _print_summary(rules, {server: finding.dialects for server, finding in found.items()})
+    _print_dashboard(settings)
     return _print_findings(found)
 
 
 def _print_dashboard(settings: Settings) -> None:
     if settings.enable_logging and settings.webui_security != "ALWAYS_AUTH":
-        print(f"the dashboard (WEBUI_SECURITY={settings.webui_security}): {WHAT_HOLDS} (warning)")
+        print(f"  dashboard, WEBUI_SECURITY={settings.webui_security}: {WHAT_HOLDS}")
 
 
 def _print_findings(found: Mapping[Server, Finding]) -> int:

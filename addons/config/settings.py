@@ -30,6 +30,10 @@ Port = Annotated[int, Field(ge=0, le=65535)]  # 0: any free port
 Bytes = Annotated[int, Field(gt=0)]
 
 
+# What the start-up line and `switchman check` say of the dashboard: it cannot see each proxy.
+WHAT_HOLDS = "only WEBUI_SECURITY=ALWAYS_AUTH holds behind a proxy, which may add nothing that shows it"
+
+
 class Settings(BaseSettings):
     """One frozen value of all variables. Attribute names are the variables' in lower case."""
 
@@ -226,7 +230,8 @@ def parse_size(text: str) -> int:
     if found is None:
         raise ValueError("expected a number of bytes, or one with a unit such as 500MB or 10GB")
     number, unit, binary = found.groups()
-    return round(float(number) * (1024 if binary else 1000) ** (" kmgt".index(unit) if unit else 0))
+    power: int = " kmgt".index(unit) if unit else 0
+    return round(float(number) * float((1024 if binary else 1000) ** power))
 
 
 def in_units(size: int) -> str:

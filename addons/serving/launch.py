@@ -9,14 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from switchman.addons.config.configuration import load_ruleset, summary
-from switchman.addons.config.settings import Settings, in_units
+from switchman.addons.config.settings import WHAT_HOLDS, Settings, in_units
 from switchman.addons.core.rules.ruleset import Ruleset
 from switchman.addons.serving import demo
 from switchman.addons.serving.embeddings import layers_line, start_embeddings
 from switchman.addons.serving.health import healthy
 from switchman.addons.serving.ports import url_host
 from switchman.addons.serving.supervisor import Command, Say, Supervisor
-from switchman.webui.auth import WHAT_HOLDS
 
 HEALTH_PATIENCE = 20.0  # seconds from all processes being ready to /healthz answering
 

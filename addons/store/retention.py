@@ -85,7 +85,7 @@ class Retention:
             if self._blobs.accounted:
                 self._blobs.sweep(before - SWEEP_MARGIN)
                 if self._max_log is not None:
-                    rows += keep_within(self._engine, self._blobs, self._max_log, self._stop)
+                    rows += keep_within(self._engine, self._blobs, self._max_log, stop=self._stop)
         finally:
             self._release()
         return Removed(rows, bodies)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -191,3 +192,16 @@ def renamed(item: Prepared) -> Prepared:
     fresh = f"{item.row['id'][:180]}~{hashlib.sha256(told.encode()).hexdigest()[:12]}"
     tried = [{**attempt, "request_id": fresh} for attempt in item.attempts]
     return Prepared({**item.row, "id": fresh}, tried, item.bodies)
+
+
+def blob_row(body: Body, used: float, inline: int) -> dict[str, Any]:
+    """The row of a body that is compressed; its content stands in it where that takes `inline` bytes at most."""
+    packed = body.packed or b""
+    return {
+        "hash": body.digest,
+        "size": len(body.data),
+        "stored_size": len(packed),
+        "created_at": time.time(),
+        "last_used": used,
+        "data": packed if len(packed) <= inline else None,
+    }

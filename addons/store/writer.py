@@ -20,20 +20,27 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import Connection, Engine, select, update
-from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from switchman.addons.core.keys.known import NO_KEYS, KnownKeys
 from switchman.addons.core.record import Record
 from switchman.addons.store.blobs import BlobStore, Body, pack
 from switchman.addons.store.database import insert_rows, is_passing, writing
 from switchman.addons.store.keeping.backlog import Away, Backlog
-from switchman.addons.store.keeping.logsize import BLOB_BYTES, FILE_BYTES, ROW_BYTES, add_to_total, keep_within
+from switchman.addons.store.keeping.limits import Limits
+from switchman.addons.store.keeping.logsize import BLOB_BYTES, FILE_BYTES, ROW_BYTES, add_to_total
 from switchman.addons.store.keeping.spool import Spool
-from switchman.addons.store.retention import prune_to_size
-from switchman.addons.store.rows import Prepared, body_bytes, head_bytes, prepare, renamed, without_bodies
+from switchman.addons.store.rows import (
+    Prepared,
+    blob_row,
+    body_bytes,
+    head_bytes,
+    prepare,
+    renamed,
+    without_bodies,
+)
 from switchman.addons.store.tables import attempts, blobs, requests
 
 log = logging.getLogger(__name__)
@@ -84,8 +91,7 @@ class Writer:
         self._engine = engine
         self._blobs = store
         self._max_body = max_body
-        self._max_total = max_total
-        self._max_log = max_log
+        self._limits = Limits(engine, store, max_total, max_log, self._warn)
         self._queue_records = queue_records
         self._queue_bytes = queue_bytes
         self._gather = gather_seconds
@@ -221,6 +227,7 @@ class Writer:
 
         Raises Away, where there is a spool.
         """
+        self._limits.make_room(prepared, self._recent, self._patience if self._backlog is not None else None)
         try:
             self._commit(prepared)
         except Away:
@@ -235,7 +242,7 @@ class Writer:
                     raise
                 except Exception as exc:  # noqa: BLE001 - the same boundary: this one is left out
                     self._leave_out(item.row["id"], exc)
-        self._keep_within_size()
+        self._limits.prune()
 
     def _prepare(self, record: Record) -> Prepared | None:
         try:
@@ -337,7 +344,7 @@ class Writer:
             is_file = known[body.digest].is_file if body.digest in known else len(body.packed or b"") > INLINE_BYTES
             if is_file and not self._keep_file(body):
                 lost.add(body.digest)
-        if rows := [_blob_row(body, newest) for body in fresh if body.digest not in lost]:
+        if rows := [blob_row(body, newest, INLINE_BYTES) for body in fresh if body.digest not in lost]:
             insert_rows(conn, blobs, rows)
             add_to_total(conn, BLOB_BYTES, sum(row["stored_size"] for row in rows))
             add_to_total(conn, FILE_BYTES, sum(row["stored_size"] for row in rows if row["data"] is None))
@@ -360,15 +367,6 @@ class Writer:
             self._recent.move_to_end(digest)
         while len(self._recent) > RECENT:
             self._recent.popitem(last=False)
-
-    def _keep_within_size(self) -> None:
-        try:
-            if self._blobs.accounted:
-                prune_to_size(self._engine, self._blobs, self._max_total)
-            if self._max_log is not None:
-                keep_within(self._engine, self._blobs, self._max_log)
-        except (SQLAlchemyError, OSError) as exc:
-            self._warn("size", f"what is beyond MAX_LOG_SIZE could not be removed yet: {exc!s:.300}")
 
     def _late(self) -> bool:
         return self._deadline is not None and time.monotonic() > self._deadline
@@ -395,15 +393,3 @@ class Writer:
         self._logged_at[problem] = now
         log.warning(sentence)
         return True
-
-
-def _blob_row(body: Body, used: float) -> dict[str, Any]:
-    packed = body.packed or b""
-    return {
-        "hash": body.digest,
-        "size": len(body.data),
-        "stored_size": len(packed),
-        "created_at": time.time(),
-        "last_used": used,
-        "data": packed if len(packed) <= INLINE_BYTES else None,
-    }

@@ -13,7 +13,11 @@ from flask.testing import FlaskClient
 
 from switchman.addons.core.keys.known import KnownKeys
 from switchman.addons.store.database import writing
+from switchman.addons.store.keeping.spool import Spool
 from switchman.addons.store.opening import Store, open_store
+from switchman.addons.store.queries import Queries
+from switchman.addons.store.rows import prepare
+from switchman.addons.testing.samples import make_record
 from switchman.webui import WebConfig, create_app
 from switchman.webui.access import COOKIE, PUBLIC_ENDPOINTS
 from switchman.webui.auth import make_token
@@ -306,3 +310,19 @@ def test_an_id_that_is_markup_stays_text(client_of) -> None:
     """An error page repeats what was asked for, escaped."""
     answer = client_of().get("/request/<img src=x onerror=alert(1)>", headers=HTML)
     assert answer.status_code == 404 and "<img" not in answer.text and "&lt;img" in answer.text
+
+
+def test_a_log_that_is_behind_is_told_on_every_page(store: Store, tmp_path) -> None:
+    """How many requests wait on disk, and how many found no room."""
+    spool = Spool(tmp_path / "spool.db", 10**6)
+    client = create_app(WebConfig(queries=Queries(store.engine, store.blobs, spool))).test_client()
+    assert "The log is behind" not in client.get("/").text
+    spool.append([prepare(make_record(), 10)])
+    spool.count_dropped(7, time.time() - 60)
+    for address in ("/", "/performance"):
+        page = client.get(address).text
+        assert (
+            "The log is behind" in page and "1 requests wait on disk" in page and "7 requests were not logged" in page
+        )
+    spool.count_dropped(0, time.time() - 2 * 86_400)
+    assert "not logged" not in client.get("/").text

@@ -8,6 +8,7 @@ file also has what autovacuum has not cleared yet.
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from typing import Any
 
@@ -44,20 +45,31 @@ def log_bytes(conn: Connection) -> int:
     return total(conn, ROW_BYTES) + total(conn, BLOB_BYTES)
 
 
-def keep_within(engine: Engine, store: BlobStore, most: int, stop: threading.Event | None = None) -> int:
-    """Remove the oldest rows and their bodies until the log takes `most` bytes less a reserve; how many rows went.
+def keep_within(
+    engine: Engine,
+    store: BlobStore,
+    most: int,
+    *,
+    room: int = 0,
+    patience: float | None = None,
+    stop: threading.Event | None = None,
+) -> int:
+    """Remove the oldest rows and their bodies until the log takes `most` bytes less a reserve and `room`, which is for
+    what comes next; how many rows went.
 
-    With `stop` until that is so, with pauses; without, STEPS at most and none. Raises DBAPIError or OSError.
+    With `stop` until that is so, with pauses; without, STEPS at most and none. Raises DBAPIError or OSError; `patience`
+    as for `writing`.
     """
+    target = max(0, most - most // RESERVE - room)
     with engine.connect() as conn:
-        if log_bytes(conn) <= most - most // RESERVE:
+        if log_bytes(conn) <= target:
             return 0
     removed = steps = 0
     while stop is not None or steps < STEPS:
-        with writing(engine) as conn:
-            if log_bytes(conn) <= most - most // RESERVE:
+        with writing(engine, patience) as conn:
+            if (excess := log_bytes(conn) - target) <= 0:
                 break
-            rows, bodies = _remove_oldest(conn, store)
+            rows, bodies = _remove_oldest(conn, store, excess)
         if not rows and not bodies:
             break
         removed, steps = removed + rows, steps + 1
@@ -95,10 +107,18 @@ def oldest_bodies(limit: int) -> Select[Any]:
     )
 
 
-def _remove_oldest(conn: Connection, store: BlobStore) -> tuple[int, int]:
-    """A portion of rows, and the bodies that are older than all that is left; without any row, the oldest bodies."""
+def _remove_oldest(conn: Connection, store: BlobStore, excess: int) -> tuple[int, int]:
+    """A portion of rows, and the bodies that are older than all that is left; without any row, the oldest bodies.
+
+    A row takes more than its own size where its bodies go with it, so a part of the excess is removed at a time.
+    """
     oldest = select(requests.c.seq, requests.c.stored_size).order_by(requests.c.started_at, requests.c.id)
-    rows = remove_rows(conn, oldest.limit(ROWS_AT_ONCE))
+    taken = count = 0
+    for row in conn.execute(oldest.limit(ROWS_AT_ONCE)):
+        taken, count = taken + row.stored_size, count + 1
+        if taken >= excess // 8:
+            break
+    rows = remove_rows(conn, oldest.limit(count)) if count else 0
     first = conn.scalar(select(requests.c.started_at).order_by(requests.c.started_at).limit(1))
     query = oldest_bodies(2 * ROWS_AT_ONCE)
     bodies = list(conn.execute(query if first is None else query.where(blobs.c.last_used < first)))
@@ -111,11 +131,18 @@ def _shrink(engine: Engine, most: int, stop: threading.Event) -> None:
     if engine.dialect.name != "sqlite":
         return
     while not stop.is_set():
-        with writing(engine) as conn:
+        with engine.connect() as conn:
             pages, free, size = (_pragma(conn, name) for name in ("page_count", "freelist_count", "page_size"))
             if pages * size <= most or not free or _pragma(conn, "auto_vacuum") != INCREMENTAL:
                 return
-            conn.exec_driver_sql(f"PRAGMA incremental_vacuum({min(free, PAGES_AT_ONCE)})").all()
+        connection = engine.raw_connection()
+        try:  # a script, as execute() would take the first of its steps only
+            plain: Any = connection.driver_connection
+            plain.executescript(f"PRAGMA incremental_vacuum({min(free, PAGES_AT_ONCE)})")
+        except sqlite3.OperationalError:
+            return  # somebody writes: at the next look
+        finally:
+            connection.close()
         stop.wait(PAUSE_SECONDS)
 
 

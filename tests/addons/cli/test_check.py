@@ -37,8 +37,29 @@ routes: [{match: {model: m}, route: {upstream: fast, model: z}}]
         "  alias a: fast/x, then laptop/y",
         "  route 1 (priority 500): model m -> fast as z",
         "  everything else: whatever lists the model, or http://localhost:8000",
+        "  dashboard, WEBUI_SECURITY=AUTH_WHEN_PROXIED: only WEBUI_SECURITY=ALWAYS_AUTH holds behind a proxy, "
+        "which may add nothing that shows it",
     ]
     assert out.err == ""
+
+
+@pytest.mark.parametrize(
+    ("mode", "told"), [("NONE", True), ("AUTH_WHEN_PROXIED", True), ("ALWAYS_AUTH", False), (None, True)]
+)
+def test_what_holds_for_the_dashboard_is_told(
+    mode: str | None, told: bool, tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Unless it holds; without a log there is no dashboard."""
+    (tmp_path / "r.yaml").write_text("")
+    if mode is None:
+        monkeypatch.delenv("WEBUI_SECURITY", raising=False)
+    else:
+        monkeypatch.setenv("WEBUI_SECURITY", mode)
+    assert run([str(tmp_path / "r.yaml"), "--offline"]) == 0
+    assert ("ALWAYS_AUTH holds behind a proxy" in capsys.readouterr().out) is told
+    monkeypatch.setenv("ENABLE_LOGGING", "false")
+    assert run([str(tmp_path / "r.yaml"), "--offline"]) == 0
+    assert "dashboard" not in capsys.readouterr().out
 
 
 def test_what_undeclared_servers_speak_is_asked(tmp_path: Path, capsys: Captured) -> None:

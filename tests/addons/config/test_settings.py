@@ -55,6 +55,8 @@ def test_defaults_are_those_that_users_know() -> None:
         "blob_storage_path": "blob_storage",
         "max_blob_size": 10485760,
         "max_total_storage_size": 1073741824,
+        "max_log_size": 10_000_000_000,
+        "max_spool_size": 256_000_000,
         "semantic_model": "semantic_model",
         "semantic_socket": None,
         "trusted_proxies": (),
@@ -200,6 +202,25 @@ def test_a_random_secret_will_do(make: object) -> None:
 def test_a_short_secret_never_will(secret: str) -> None:
     """Under 32 characters nothing is accepted."""
     assert secret_weakness(secret) is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("5000000", 5_000_000), ("10GB", 10**10), ("1.5 gb", 1_500_000_000), ("512MiB", 2**29), ("2T", 2 * 10**12),
+        ("4000000b", 4_000_000),
+    ],
+)  # fmt: skip
+def test_a_size_may_have_a_unit(monkeypatch: pytest.MonkeyPatch, text: str, size: int) -> None:
+    """Thousands, or with an i 1024."""
+    monkeypatch.setenv("MAX_LOG_SIZE", text)
+    assert load_settings().max_log_size == size
+
+
+@pytest.mark.parametrize("text", ["much", "-1", "10XB", "1e9", "5 GB GB"])
+def test_a_size_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    """With the reason."""
+    assert f"MAX_LOG_SIZE='{text}'" in refusal(monkeypatch, MAX_LOG_SIZE=text)
 
 
 def test_secrets_stay_out_of_sight(monkeypatch: pytest.MonkeyPatch) -> None:

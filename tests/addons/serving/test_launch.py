@@ -79,6 +79,8 @@ def test_the_first_worker_starts_alone_and_the_dashboard_last(router: FakeUpstre
     assert supervisor.started["worker-2"] == ["switchman.addons.serving.worker", "--number", "2"]
     assert started.line("proxy") == f"proxy      http://127.0.0.1:{router.port}  (3 workers; Ctrl-C stops everything)"
     assert started.line("dashboard") == "dashboard  http://127.0.0.1:4321"
+    assert any("ALWAYS_AUTH holds behind a proxy" in line for line in started.said)
+    assert any("kept for 7 days, 10 GB at most" in line for line in started.said)
     assert not any(line.startswith("warning") for line in started.said)
 
 

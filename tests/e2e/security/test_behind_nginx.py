@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -21,8 +22,6 @@ from switchman.addons.config.child import READY
 from switchman.addons.store import open_store
 from switchman.webui.auth import make_token
 
-from ..conftest import wait_until
-
 NGINX = shutil.which("nginx") or ("/usr/sbin/nginx" if Path("/usr/sbin/nginx").exists() else None)
 SECRET = "kV9qRz3mT7wXc2Lp8sYd4Hf6Jn1Bg5Qa0EuItOx"
 BROWSER = {
@@ -30,7 +29,7 @@ BROWSER = {
     "Sec-Fetch-Site": "none",
     "Sec-Fetch-Mode": "navigate",
     "Accept": "text/html",
-    "User-Agent": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36",
+    "User-Agent": "Mozilla/5.0 (X11; Linux x86_64) Chrome/140.0.0.0",
 }
 PLAIN = ""
 AS_SINCE_1_29_7 = 'proxy_http_version 1.1; proxy_set_header Connection "";'
@@ -100,7 +99,9 @@ def nginx(folder: Path, dashboards: dict[str, int]) -> Iterator[Callable[[str], 
     config.write_text(CONFIG.format(folder=folder, servers="\n".join(servers)))
     process = subprocess.Popen([NGINX, "-c", str(config), "-e", str(folder / "error.log")], stderr=subprocess.DEVNULL)
     try:
-        wait_until(lambda: process.poll() is not None or (folder / "https.sock").exists(), "nginx")
+        end = time.monotonic() + 60
+        while process.poll() is None and not (folder / "https.sock").exists() and time.monotonic() < end:
+            time.sleep(0.01)
         assert process.poll() is None, (folder / "error.log").read_text()
         with ExitStack() as clients:
             yield lambda name: clients.enter_context(

@@ -410,6 +410,7 @@ def test_ready_does_not_wait_for_the_slow() -> None:
         ({}, False, 503, "not ready", "upstreams"),
         ({"store_check": lambda: "database is locked"}, True, 503, "not ready", "database"),
         ({"rules_error": lambda: "routes.yaml:3: no"}, True, 200, "degraded", "config"),
+        ({"backlog": lambda: "the log's database cannot be written"}, True, 200, "degraded", "log"),
         ({"rules_error": lambda: "routes.yaml:3: no"}, False, 503, "not ready", "config"),
     ],
 )

@@ -187,3 +187,17 @@ def test_each_page_leads_to_its_data(client: FlaskClient, stories) -> None:
         assert link and client.get(link[1].replace("&amp;", "&")).is_json, address
     detail = client.get("/api/request/shadow").json
     assert detail["trace"][0]["earlier"]["request_id"] == "first" and detail["row"]["attempt_count"] == 1
+
+
+def test_what_was_cut_from_a_head_is_told(put, make_request, store) -> None:
+    """On the page, by both ways to see it, and in the JSON: how many bytes, and how many whole fields."""
+    head = tuple((f"x-{n}", "v" * 2_000) for n in range(20))
+    put(make_request(1, 1000.0, id="long", request_headers=head, response_headers=(("x", "w" * 900_000),)))
+    client = create_app(WebConfig(queries=store.queries)).test_client()
+    told = client.get("/api/request/long").json
+    assert told["request_left_out"] == {"fields": 12, "bytes": sum(len(f"x-{n}") + 2_000 for n in range(8, 20))}
+    assert told["response_left_out"] == {"fields": 0, "bytes": 900_000 - 2_045}
+    for address in ("/request/long", "/request/long?view=request"):
+        assert "of this head, 12 whole fields among them" in client.get(address).text
+    assert "whole field" not in client.get("/request/long?view=response").text
+    assert "Too long to be kept" in client.get("/request/long?view=response").text
