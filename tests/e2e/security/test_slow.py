@@ -63,6 +63,7 @@ class Endless:
 
     def __init__(self) -> None:
         self.first = self.again = b""
+        self.pause = 0.0  # seconds between two of `again`
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
         self.thread = Thread(target=self._serve, daemon=True)
@@ -87,6 +88,7 @@ class Endless:
             connection.sendall(self.first)
             while self.again:
                 connection.sendall(self.again)
+                time.sleep(self.pause)
             connection.recv(1)
 
 
@@ -102,7 +104,9 @@ def hasty(start_shared: Any, upstream: FakeUpstream, end: Endless) -> Any:
     """A proxy whose deadlines are short. The alias eN asks the server without end first."""
     env = {"HEAD_TIMEOUT": "0.5", "BODY_TIMEOUT": "0.3", "MIN_BODY_RATE": "100000", "IDLE_TIMEOUT": "1"}
     aliases = ", ".join(f"e{number}: {{instances: [end/m{number}, up/m]}}" for number in range(20))
-    servers = f"end: {{url: '{end.url}', dialect: openai}}, up: {{url: '{upstream.url}', dialect: openai}}"
+    aliases += ", late: {instances: [late/m, up/m]}"
+    late = f"late: {{url: '{end.url}', dialect: openai, timeout: {{first_byte: 0.6}}}}"
+    servers = f"{late}, end: {{url: '{end.url}', dialect: openai}}, up: {{url: '{upstream.url}', dialect: openai}}"
     return start_shared(f"servers: {{{servers}}}\naliases: {{{aliases}}}\n", env)
 
 
@@ -213,3 +217,33 @@ def test_a_server_without_end_is_a_failed_attempt(what: str, hasty: Any, end: En
     assert first["outcome"] in ("reset", "status") and second["outcome"] == "ok"
     assert (what == "half a head") == ("HEAD_TIMEOUT" in str(first["error"]))
     assert memory(hasty.process.pid) - before < 20 * MB
+
+
+@pytest.fixture
+def pausing(end: Endless) -> Iterator[Endless]:
+    """The server without end, with a pause after each piece."""
+    end.pause = 0.05
+    yield end
+    end.pause, end.again = 0.0, b""
+
+
+@pytest.mark.parametrize("again", [b": ping\n\n", b"\n\n", b"event: ping\ndata:\n\n"])
+def test_comments_are_no_first_token(again: bytes, hasty: Any, pausing: Endless) -> None:
+    """They may keep a connection for as long as they like, but the first-byte deadline holds: the next server answers."""
+    pausing.first, pausing.again = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n", again
+    response = hasty.chat("late", stream=True)
+    assert response.status_code == 200 and "Hello" in response.text
+    first, second = hasty.row(status=200, requested_model="late", id=response.headers["x-switchman-request-id"])[
+        "attempts"
+    ]
+    assert "first-byte deadline" in first["error"] and second["outcome"] == "ok"
+
+
+@pytest.mark.parametrize("again", [b" " * 10, b"\r\n", b"\t"])
+def test_white_space_is_no_answer(again: bytes, hasty: Any, pausing: Endless) -> None:
+    """Nor is it the first token of a whole answer."""
+    pausing.first, pausing.again = OK + b"\r\n", again
+    response = hasty.chat("late")
+    assert response.status_code == 200
+    first, second = hasty.row_of(response)["attempts"]
+    assert "first-byte deadline" in first["error"] and second["outcome"] == "ok"
