@@ -134,10 +134,7 @@ class RoutedServer(Http1Server):
     def deaf(self, event: events.Event) -> layer.CommandGenerator[None]:
         if isinstance(event, events.DataReceived) and self.buf.read <= self._most:
             self.buf.maybe_extract_at_most(len(self.buf))
-        elif isinstance(event, events.DataReceived):
-            yield commands.CloseConnection(self.conn)
-            self.state = self.done
-        elif isinstance(event, (events.ConnectionClosed, events.Wakeup)):
+        elif isinstance(event, (events.DataReceived, events.ConnectionClosed, events.Wakeup)):
             yield commands.CloseConnection(self.conn)
             self.state = self.done
 

@@ -145,25 +145,26 @@ class RoutedHttpLayer(HttpLayer):
             del self.watches[event.command]
             yield from self._tend()
             return
-        elif isinstance(event, Stopping):
-            yield from self._stop_streams()
-            return
-        elif isinstance(event, MakeRoom):
-            yield from self._rest(0)
-            if event.client:
-                yield from self._give_up_client()
+        elif isinstance(event, (Stopping, MakeRoom)):
+            yield from self._obey(event)
             return
         elif isinstance(event, events.ConnectionEvent) and self._is_forgotten(event.connection):
             return
         yield from super()._handle_event(event)
-        if self.streams:
-            self.idle_since = None
-        elif self.idle_since is None:
-            self.idle_since = self.clock()
+        if bool(self.streams) == (self.idle_since is not None):
+            self.idle_since = None if self.streams else self.clock()
         if isinstance(event, events.ConnectionClosed):
             self._forget(event.connection)
         if self.wanted != inf:
             yield from self._arm()
+
+    def _obey(self, event: Stopping | MakeRoom) -> layer.CommandGenerator[None]:
+        if isinstance(event, Stopping):
+            yield from self._stop_streams()
+            return
+        yield from self._rest(0)
+        if event.client:
+            yield from self._give_up_client()
 
     def _stop_streams(self) -> layer.CommandGenerator[None]:
         for stream in {id(s): s for s in self.streams.values()}.values():

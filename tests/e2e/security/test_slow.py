@@ -104,7 +104,7 @@ def hasty(start_shared: Any, upstream: FakeUpstream, end: Endless) -> Any:
     """A proxy whose deadlines are short. The alias eN asks the server without end first."""
     env = {"HEAD_TIMEOUT": "0.5", "BODY_TIMEOUT": "0.3", "MIN_BODY_RATE": "100000", "IDLE_TIMEOUT": "1"}
     aliases = ", ".join(f"e{number}: {{instances: [end/m{number}, up/m]}}" for number in range(20))
-    aliases += ", late: {instances: [late/m, up/m]}"
+    aliases += "".join(f", late{number}: {{instances: [late/m{number}, up/m]}}" for number in range(6))
     late = f"late: {{url: '{end.url}', dialect: openai, timeout: {{first_byte: 0.6}}}}"
     servers = f"{late}, end: {{url: '{end.url}', dialect: openai}}, up: {{url: '{upstream.url}', dialect: openai}}"
     return start_shared(f"servers: {{{servers}}}\naliases: {{{aliases}}}\n", env)
@@ -134,7 +134,7 @@ def test_a_second_head_on_a_connection_has_its_own_time(hasty: Any) -> None:
 
 @pytest.mark.parametrize("dialect", PATHS)
 def test_a_body_that_trickles_is_a_408(dialect: str, hasty: Any) -> None:
-    """There is never a silence as long as BODY_TIMEOUT, yet it is slower than MIN_BODY_RATE; in pieces and in chunks."""
+    """There is never a silence as long as BODY_TIMEOUT, yet it is slower than MIN_BODY_RATE; by length, in chunks."""
     head = b"POST %s HTTP/1.1\r\nHost: a\r\n" % PATHS[dialect].encode()
     for framing, piece in ((b"Content-Length: 1000000", b"x"), (b"Transfer-Encoding: chunked", b"1\r\nx\r\n")):
         with RawClient(hasty.port) as client:
@@ -227,23 +227,23 @@ def pausing(end: Endless) -> Iterator[Endless]:
     end.pause, end.again = 0.0, b""
 
 
-@pytest.mark.parametrize("again", [b": ping\n\n", b"\n\n", b"event: ping\ndata:\n\n"])
-def test_comments_are_no_first_token(again: bytes, hasty: Any, pausing: Endless) -> None:
-    """They may keep a connection for as long as they like, but the first-byte deadline holds: the next server answers."""
+@pytest.mark.parametrize(
+    ("model", "again"), [("late0", b": ping\n\n"), ("late1", b"\n\n"), ("late2", b"event: ping\ndata:\n\n")]
+)
+def test_comments_are_no_first_token(model: str, again: bytes, hasty: Any, pausing: Endless) -> None:
+    """They may keep a connection for as long as they like, but the first-byte deadline holds."""
     pausing.first, pausing.again = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n", again
-    response = hasty.chat("late", stream=True)
+    response = hasty.chat(model, stream=True)
     assert response.status_code == 200 and "Hello" in response.text
-    first, second = hasty.row(status=200, requested_model="late", id=response.headers["x-switchman-request-id"])[
-        "attempts"
-    ]
+    first, second = hasty.row_of(response)["attempts"]
     assert "first-byte deadline" in first["error"] and second["outcome"] == "ok"
 
 
-@pytest.mark.parametrize("again", [b" " * 10, b"\r\n", b"\t"])
-def test_white_space_is_no_answer(again: bytes, hasty: Any, pausing: Endless) -> None:
+@pytest.mark.parametrize(("model", "again"), [("late3", b" " * 10), ("late4", b"\r\n"), ("late5", b"\t")])
+def test_white_space_is_no_answer(model: str, again: bytes, hasty: Any, pausing: Endless) -> None:
     """Nor is it the first token of a whole answer."""
     pausing.first, pausing.again = OK + b"\r\n", again
-    response = hasty.chat("late")
+    response = hasty.chat(model)
     assert response.status_code == 200
     first, second = hasty.row_of(response)["attempts"]
     assert "first-byte deadline" in first["error"] and second["outcome"] == "ok"

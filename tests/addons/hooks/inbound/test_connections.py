@@ -79,15 +79,16 @@ def test_there_may_be_as_many_as_there_are_descriptors_for(
 
 def test_a_burst_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
     """What follows within a minute is counted, and told after it."""
-    now = 0.0
-    told = Told(lambda: now)
+    times = [0.0]
+    told = Told(lambda: times[-1])
     with caplog.at_level(logging.WARNING):
         for now in (0.0, 1.0, 59.0):
+            times.append(now)
             for _ in range(100):
                 told.count("closed")
             told.say()
         assert [record.getMessage() for record in caplog.records] == ["Connections of clients: 100 closed."]
-        now = 60.5
+        times.append(60.5)
         told.say()
     assert caplog.records[-1].getMessage() == "Connections of clients: 200 closed."
 
