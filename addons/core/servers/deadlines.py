@@ -126,7 +126,7 @@ class Deadlines:
         the connection: it is no first token.
         """
         if is_blank and self.phase == "rest":
-            self.phase = "first_event"
+            self.phase, self.heard = "first_event", now
         elif not is_blank and self.phase == "first_event":
             self.phase, self.heard = "rest", now
 
