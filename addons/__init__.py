@@ -11,6 +11,8 @@
 |                  | Underway   | writes down, every second, what is not over yet                            |
 |                  | Routing    | has the layers prepared for the rules in force                             |
 |                  | Securing   | makes the usual TLS context, while there are descriptors for its files     |
+|                  | Connections| looks, every second, for clients' connections that wait for too long       |
+| client_connected | Connections| lets a client's connection in, closes an idle one for it, or refuses it    |
 | next_layer       | Failover   | our HTTP layer in the place of mitmproxy's                                 |
 | client_connected | Throttling | has its connection read only as far as its tap lets it                     |
 | requestheaders   | Gate       | which flows are ours; starts the Exchange                                  |

@@ -51,7 +51,7 @@ REFUSAL = (
 )
 
 
-class Channel(HTTPChannel):  # type: ignore[misc]
+class Channel(HTTPChannel):
     """One connection, and since when it waits for what."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
@@ -89,12 +89,14 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         return now - self.began > REQUEST_SECONDS or now - self.waits_since > IDLE_SECONDS
 
 
-class Server(TcpWSGIServer):  # type: ignore[misc]
+class Server(TcpWSGIServer):
     """waitress's server with a choice of whom to keep. `most`: connections at a time; `most_of_one`: of one address."""
 
     channel_class = Channel
     most = most_of_one = MAX_CONNECTIONS
     shared: Sequence[Network] = ()  # addresses that are many clients'
+    active_channels: Any  # by descriptor; the types of waitress have it as one channel
+    _map: Any
     told = -inf
 
     def handle_accept(self) -> None:

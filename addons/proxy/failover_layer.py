@@ -161,13 +161,8 @@ class RoutedHttpLayer(HttpLayer):
             del self.watches[event.command]
             yield from self._tend()
             return
-        elif isinstance(event, Stopping):
-            yield from self._stop_streams()
-            return
-        elif isinstance(event, MakeRoom):
-            yield from self._rest(0)
-            if event.client:
-                yield from self._give_up_client()
+        elif isinstance(event, (Stopping, MakeRoom)):
+            yield from self._obey(event)
             return
         elif isinstance(event, events.ConnectionEvent) and self._is_forgotten(event.connection):
             return
@@ -186,6 +181,14 @@ class RoutedHttpLayer(HttpLayer):
                 let_go(self.connections.get(event.connection))
         if self.wanted != inf:
             yield from self._arm()
+
+    def _obey(self, event: Stopping | MakeRoom) -> layer.CommandGenerator[None]:
+        if isinstance(event, Stopping):
+            yield from self._stop_streams()
+            return
+        yield from self._rest(0)
+        if event.client:
+            yield from self._give_up_client()
 
     def _stop_streams(self) -> layer.CommandGenerator[None]:
         for stream in {id(s): s for s in self.streams.values()}.values():

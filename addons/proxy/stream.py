@@ -77,6 +77,7 @@ class RoutedStream(HttpStream):
     parent: RoutedHttpLayer
     held: HeldError | HeldStream | None = None
     received = 0  # bytes of the request's body
+    is_blank = True  # of a whole answer nothing but white space is here
     head_fields: tuple[tuple[bytes, bytes], ...] = ()  # of the answer that has begun, as the server sent them
     hiding: Hiding | None = None  # takes our keys out of the body of that answer; None: there is nothing to look for
 
@@ -228,7 +229,7 @@ class RoutedStream(HttpStream):
     def wait_for_head(self) -> None:
         """An attempt begins: nothing of an answer is here."""
         self.response_body_buf.clear()
-        self.held = None
+        self.held, self.is_blank = None, True
         self.server_state = self.state_wait_for_response_headers
 
     def state_wait_for_response_headers(self, event: ResponseHeaders) -> layer.CommandGenerator[None]:
@@ -293,6 +294,10 @@ class RoutedStream(HttpStream):
                 yield from self.attempt.fail(failure)
                 return
         yield from super().state_consume_response_body(event)
+        if isinstance(event, ResponseData) and self.is_blank:
+            self.is_blank = not event.data.strip()
+            self.deadlines.whole_came(self.clock(), self.is_blank)
+            self.watch()
         if len(self.response_body_buf) <= held_answer.MAX_WHOLE_REPLY or self.flow.response is None:
             return
         if (failure := held_answer.oversized_failure(x, self.response_body_buf)) is not None:

@@ -51,12 +51,12 @@ INTERIM = re.compile(rb"HTTP/1\.[01] 1(?!01)")  # 101 is final: it switches prot
 INTERIM_BYTES = 12  # as far as INTERIM looks
 BLANK_LINES = re.compile(rb"(?:\r?\n)+")
 EARLY = 0.001  # seconds: a timer may ring so much before its time
-# What frames the pieces of a chunked body (each piece's line, with its extensions, and its end) may be so many times the
-# body itself: pieces of one byte have five bytes around them.
+# What frames the pieces of a chunked body (each piece's line, with its extensions, and its end) may be so many times
+# the body itself: pieces of one byte have five bytes around them.
 FRAMING_FACTOR = 16
 
 
-class CountingBuffer(ReceiveBuffer):  # type: ignore[misc]
+class CountingBuffer(ReceiveBuffer):
     """What has come of a message, and how much was taken out of it since `begin`: `read` is both together."""
 
     taken = 0

@@ -7,7 +7,8 @@ One value for each request; times are seconds of one clock that only goes forwar
     nothing       nobody                       for ever: a hook runs, a connection is opened, or all is over
     body          more of the request's body   `patience` after the last piece, and not later than its rate allows
     answer        the head of the answer       the first-byte deadline
-    first_event   the first event of a stream  the same first-byte deadline, whatever comments come before it
+    first_event   the first event of a stream  the same first-byte deadline, whatever comments, or blanks of a whole
+                                               answer, come before it
     rest          the rest of the answer       the idle deadline after the last piece
     last          the end of a stream's body   LINGER after its last word
 
@@ -119,6 +120,15 @@ class Deadlines:
         """The head is one of a stream, and nothing is sent on before its first event."""
         self.phase = "first_event"
         self.ping_at = now + self.ping_after
+
+    def whole_came(self, now: float, is_blank: bool) -> None:
+        """A piece of a whole answer is here. `is_blank`: white space, as all before it. Some servers send that to keep
+        the connection: it is no first token.
+        """
+        if is_blank and self.phase == "rest":
+            self.phase, self.heard = "first_event", now
+        elif not is_blank and self.phase == "first_event":
+            self.phase, self.heard = "rest", now
 
     def stream_begins(self, now: float) -> None:
         """The client gets the head of the stream, with its first event or before it."""

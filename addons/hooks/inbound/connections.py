@@ -142,7 +142,7 @@ class Connections:
     # --- room for new ones
 
     def _make_room(self, among: Iterable[Known], most: int, what: str) -> bool:
-        """Close some of these that can be done without. They count no more, although it takes a moment. Is one closed?"""
+        """Close some of these that can be done without; they count no more from now on. Was there one?"""
         standings = [(self._standing(known, layer), known, layer) for known, layer in self._with_layers(among)]
         for kind in ("idle", "body"):
             found = [entry for entry in standings if entry[0].kind == kind]
@@ -196,7 +196,7 @@ class Connections:
         self._refused += 1
         try:
             request = http.Request.make("GET", "http://router/")
-            io.writer.write(raw_refusal(request, status, message, [(b"retry-after", b"1")]))
+            io.writer.write(raw_refusal(request, status, message, ((b"retry-after", b"1"),)))
             with suppress(OSError, TimeoutError):
                 io.writer.write_eof()
                 async with asyncio.timeout(LINGER):  # closing with something unread would reset the connection

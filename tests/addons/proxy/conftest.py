@@ -7,6 +7,7 @@ until the test lets it pass. There is no socket and no clock, so a test says in 
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 from typing import Any
 
 import pytest
@@ -131,7 +132,7 @@ class Addons:
 class Playbook:
     """One client connection. What it gives back are the commands of the layer, hooks and logs left out."""
 
-    def __init__(self, **limits: int) -> None:
+    def __init__(self, head_timeout: float = inf, **limits: int) -> None:
         self.now = 1000.0
         self.client = Client(
             peername=("127.0.0.1", 50000),
@@ -149,7 +150,9 @@ class Playbook:
         opts.update(keep_host_header=True)
         context = Context(self.client, opts)
         context.server.address = ("default", 80)
-        self.layer = RoutedHttpLayer(context, HTTPMode.transparent, 30.0, clock=lambda: self.now)
+        self.layer = RoutedHttpLayer(
+            context, HTTPMode.transparent, 30.0, clock=lambda: self.now, head_timeout=head_timeout
+        )
         self.addons = Addons(lambda: self.now)
         self.opened: list[commands.OpenConnection] = []
         self.timers: list[tuple[float, commands.RequestWakeup]] = []

@@ -190,3 +190,61 @@ def test_a_second_request_follows_on_the_same_connection(play: Any) -> None:
             play.connects()
         play.answers(b'HTTP/1.1 200 OK\r\nContent-Length: 19\r\n\r\n{"done":true,"n":%d}' % number)
     assert play.to_client.endswith(b'"n":2}') and len(play.opened) == 1
+
+
+def test_a_head_has_its_time(playbook: Any) -> None:
+    """From its first byte on, blank lines included; one that comes in time is served, and the timer rings in vain."""
+    play = playbook(head_timeout=30.0)
+    play.says(b"\r\n")
+    play.passes(29.0)
+    assert play.to_client == b""
+    play.says(HEAD)
+    play.passes(1.1)
+    assert refused(play) == (408, "The request's headers were not complete after 30 s (HEAD_TIMEOUT).")
+    assert play.addons.x.outcome == "refused"
+    play = playbook(head_timeout=30.0)
+    play.says(HEAD)
+    play.passes(20.0)
+    play.says(b"Host: a\r\nContent-Length: 2\r\n\r\n{}")
+    play.connects()
+    play.passes(20.0)
+    assert play.to_client == b"" and "request" in play.addons.seen
+
+
+def test_the_next_head_has_a_time_of_its_own(playbook: Any) -> None:
+    """Although the timer of the one before rings within it."""
+    play = playbook(head_timeout=30.0)
+    play.says(HEAD)
+    play.passes(10.0)
+    play.says(b"Host: a\r\nContent-Length: 2\r\n\r\n{}")
+    play.connects()
+    play.answers(b"HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n" + b'{"done":true}')
+    play.passes(10.0)
+    play.to_client = b""
+    play.says(HEAD)
+    play.passes(29.0)
+    assert play.to_client == b""
+    play.passes(1.1)
+    assert refused(play)[0] == 408
+
+
+def test_what_frames_a_body_is_bounded(playbook: Any) -> None:
+    """Chunks of one byte pass; their extensions, and what is in them, are not ten times the body and more."""
+    play = playbook(head=1000)
+    play.says(HEAD + b"Host: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+    for _ in range(1000):
+        play.says(b"1\r\nx\r\n")
+    assert play.to_client == b""
+    for _ in range(1000):
+        if play.to_client:
+            break
+        play.says(b"1;" + b"e" * 500 + b"\r\nx\r\n")
+    assert refused(play)[0] == 400 and "MAX_HEADER_BYTES" in refused(play)[1]
+
+
+def test_what_is_thrown_away_has_an_end(playbook: Any) -> None:
+    """After a refusal no more is read than a request may have."""
+    play = playbook(head=1000, body=5000)
+    play.says(HEAD + b"Host: a\r\nHost: b\r\n\r\n")
+    closed = [type(command).__name__ for _ in range(20) for command in play.says(b"x" * 1000)]
+    assert closed == ["CloseConnection"]

@@ -112,3 +112,35 @@ def test_what_has_no_end_is_given_up(asked: Any, data: bytes, words: str) -> Non
     (failure,) = asked.addons.failures
     assert failure.kind == "reset" and words in failure.message
     assert not asked.server.connected
+
+
+def test_a_servers_head_has_its_time(playbook: Any) -> None:
+    """From its own first byte on: interim answers before it do not count, nor how long it was waited for."""
+    play = playbook(head_timeout=10.0)
+    play.asks()
+    play.connects()
+    play.answers(b"HTTP/1.1 103 Early\r\n")
+    play.passes(8.0)
+    play.answers(b"\r\n")
+    play.passes(8.0)
+    play.answers(OK)
+    play.passes(9.0)
+    assert play.addons.failures == []
+    play.passes(1.1)
+    (failure,) = play.addons.failures
+    assert (failure.kind, failure.message) == ("reset", "the head of the answer took more than 10 s (HEAD_TIMEOUT)")
+
+
+@pytest.mark.parametrize(
+    "endless", [b"\r\n", b"\n", b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 103 E\r\nA: b\r\n\r\n\r\n"]
+)
+def test_what_comes_before_a_head_counts(asked: Any, endless: bytes) -> None:
+    """As much as the head itself, however it is cut."""
+    piece = endless * 1000
+    for _ in range(2_000_000 // len(piece)):
+        asked.answers(piece[:-1])
+        asked.answers(piece[-1:])
+        if asked.addons.failures:
+            break
+    (failure,) = asked.addons.failures
+    assert failure.message == "the head of the answer is larger than 1048576 bytes"

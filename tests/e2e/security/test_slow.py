@@ -63,6 +63,7 @@ class Endless:
 
     def __init__(self) -> None:
         self.first = self.again = b""
+        self.pause = 0.0  # seconds between two of `again`
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
         self.thread = Thread(target=self._serve, daemon=True)
@@ -87,6 +88,7 @@ class Endless:
             connection.sendall(self.first)
             while self.again:
                 connection.sendall(self.again)
+                time.sleep(self.pause)
             connection.recv(1)
 
 
@@ -102,7 +104,9 @@ def hasty(start_shared: Any, upstream: FakeUpstream, end: Endless) -> Any:
     """A proxy whose deadlines are short. The alias eN asks the server without end first."""
     env = {"HEAD_TIMEOUT": "0.5", "BODY_TIMEOUT": "0.3", "MIN_BODY_RATE": "100000", "IDLE_TIMEOUT": "1"}
     aliases = ", ".join(f"e{number}: {{instances: [end/m{number}, up/m]}}" for number in range(20))
-    servers = f"end: {{url: '{end.url}', dialect: openai}}, up: {{url: '{upstream.url}', dialect: openai}}"
+    aliases += "".join(f", late{number}: {{instances: [late/m{number}, up/m]}}" for number in range(6))
+    late = f"late: {{url: '{end.url}', dialect: openai, timeout: {{first_byte: 0.6}}}}"
+    servers = f"{late}, end: {{url: '{end.url}', dialect: openai}}, up: {{url: '{upstream.url}', dialect: openai}}"
     return start_shared(f"servers: {{{servers}}}\naliases: {{{aliases}}}\n", env)
 
 
@@ -130,7 +134,7 @@ def test_a_second_head_on_a_connection_has_its_own_time(hasty: Any) -> None:
 
 @pytest.mark.parametrize("dialect", PATHS)
 def test_a_body_that_trickles_is_a_408(dialect: str, hasty: Any) -> None:
-    """There is never a silence as long as BODY_TIMEOUT, yet it is slower than MIN_BODY_RATE; in pieces and in chunks."""
+    """There is never a silence as long as BODY_TIMEOUT, yet it is slower than MIN_BODY_RATE; by length, in chunks."""
     head = b"POST %s HTTP/1.1\r\nHost: a\r\n" % PATHS[dialect].encode()
     for framing, piece in ((b"Content-Length: 1000000", b"x"), (b"Transfer-Encoding: chunked", b"1\r\nx\r\n")):
         with RawClient(hasty.port) as client:
@@ -213,3 +217,33 @@ def test_a_server_without_end_is_a_failed_attempt(what: str, hasty: Any, end: En
     assert first["outcome"] in ("reset", "status") and second["outcome"] == "ok"
     assert (what == "half a head") == ("HEAD_TIMEOUT" in str(first["error"]))
     assert memory(hasty.process.pid) - before < 20 * MB
+
+
+@pytest.fixture
+def pausing(end: Endless) -> Iterator[Endless]:
+    """The server without end, with a pause after each piece."""
+    end.pause = 0.05
+    yield end
+    end.pause, end.again = 0.0, b""
+
+
+@pytest.mark.parametrize(
+    ("model", "again"), [("late0", b": ping\n\n"), ("late1", b"\n\n"), ("late2", b"event: ping\ndata:\n\n")]
+)
+def test_comments_are_no_first_token(model: str, again: bytes, hasty: Any, pausing: Endless) -> None:
+    """They may keep a connection for as long as they like, but the first-byte deadline holds."""
+    pausing.first, pausing.again = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n", again
+    response = hasty.chat(model, stream=True)
+    assert response.status_code == 200 and "Hello" in response.text
+    first, second = hasty.row_of(response)["attempts"]
+    assert "first-byte deadline" in first["error"] and second["outcome"] == "ok"
+
+
+@pytest.mark.parametrize(("model", "again"), [("late3", b" " * 10), ("late4", b"\r\n"), ("late5", b"\t")])
+def test_white_space_is_no_answer(model: str, again: bytes, hasty: Any, pausing: Endless) -> None:
+    """Nor is it the first token of a whole answer."""
+    pausing.first, pausing.again = OK + b"\r\n", again
+    response = hasty.chat(model)
+    assert response.status_code == 200
+    first, second = hasty.row_of(response)["attempts"]
+    assert "first-byte deadline" in first["error"] and second["outcome"] == "ok"

@@ -41,6 +41,8 @@ def line_ends(buffer: bytes | bytearray, start: int, at: int = 0) -> Iterator[in
 
     Lines that end before `at` are known to end none.
     """
+    if _LINE_END.search(buffer, max(start, at - 1)) is None:
+        return  # before the line's beginning is looked for: a long line comes in very many pieces
     line = max(start, buffer.rfind(b"\n", start, at) + 1, buffer.rfind(b"\r", start, at) + 1)
     line += line > start and buffer[line - 1 : line + 1] == b"\r\n"  # one line end, and `at` in its middle
     for match in _LINE_END.finditer(buffer, line):

@@ -255,3 +255,37 @@ def test_what_comes_in_one_piece_is_waited_for_by_the_idle_deadline() -> None:
     deadlines.clear()
     deadlines.whole_awaited(100.0, True)
     assert deadlines.phase == "nothing"
+
+
+def test_a_body_has_to_come_with_some_rate() -> None:
+    """Each byte gives it more time, with two silences to spare; and it is over with the request in any case."""
+    deadlines = Deadlines()
+    deadlines.await_body(100.0, 10.0)
+    for second in range(1, 30):
+        deadlines.await_body(100.0 + second, 10.0)
+        deadlines.body_came(second * 100, 100.0, 1000.0)
+        assert deadlines.expired(100.0 + second) is None
+    deadlines.await_body(130.0, 10.0)
+    deadlines.body_came(100, 100.0, 1000.0)
+    assert (deadlines.due, deadlines.expired(120.9), deadlines.expired(121.0)) == (121.0, None, "slow_body")
+    assert "MIN_BODY_RATE" in deadlines.message("slow_body")
+    deadlines.body_came(100, 0.0, 135.0)
+    assert (deadlines.due, deadlines.expired(134.9), deadlines.expired(135.0)) == (135.0, None, "slow_body")
+    deadlines.body_came(100, 0.0, 1000.0)
+    assert deadlines.due == 140.0
+
+
+def test_white_space_is_no_first_token() -> None:
+    """A whole answer that is nothing else has the first-byte deadline; with the first of its text it has begun."""
+    deadlines = Deadlines()
+    deadlines.begin_request(0.0, 1000.0)
+    deadlines.begin_attempt(0.0, 0.0, Timeouts(5.0, 60.0, 30.0, 500.0), inf, False)
+    deadlines.await_answer(0.0)
+    deadlines.head_arrived(1.0)
+    assert deadlines.due == 31.0
+    for now in (20.0, 40.0, 59.0):
+        deadlines.hear(now)
+        deadlines.whole_came(now, True)
+    assert (deadlines.due, deadlines.expired(60.0)) == (60.0, "first_byte")
+    deadlines.whole_came(59.5, False)
+    assert deadlines.due == 89.5
