@@ -63,9 +63,11 @@ class Hosts:
         return cls(frozenset(names), tuple(suffixes), is_any)
 
     def has(self, host: str) -> bool:
-        """Whether `host`, as a Host field has it, is a name of ours."""
-        if self.is_any:
-            return True
+        """Whether we may be asked for by `host`, as a Host field has it."""
+        return self.is_any or self.knows(host)
+
+    def knows(self, host: str) -> bool:
+        """Whether `host` is a name of ours: one that is given, or that no page of the web can have. Not by `*`."""
         name = host_name(host)
         return bool(name) and (_is_private(name, host) or name in self.names or name.endswith(self.suffixes))
 

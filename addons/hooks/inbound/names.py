@@ -13,7 +13,7 @@ from functools import cached_property
 from mitmproxy import ctx, http
 from mitmproxy.proxy.mode_specs import ReverseMode
 
-from switchman.addons.config.hosts import machine_names
+from switchman.addons.config.hosts import own_hosts
 from switchman.addons.core.admission.hosts import Hosts, host_name
 from switchman.addons.core.admission.hosts import refusal as why
 from switchman.addons.flow.exchange import exchange
@@ -37,9 +37,8 @@ class Names:
 
     @cached_property
     def own(self) -> Hosts:
-        """The names that are given: by the settings, and to the machine."""
-        settings = self.runtime.settings
-        return Hosts.parse((*settings.allowed_hosts, settings.listen_host, *machine_names()))
+        """Made once: settings do not change."""
+        return own_hosts(self.runtime.settings)
 
     def request(self, flow: http.HTTPFlow) -> None:
         if (x := exchange(flow)) is None or flow.response or not isinstance(flow.client_conn.proxy_mode, ReverseMode):

@@ -1,7 +1,7 @@
 """Pages: web pages that call the router. Which may is told by core/request/origins.py, from CORS_ORIGINS.
 
-A page that was loaded from the router itself (a server's own, passed through) may call it by whatever name it has:
-names that are not the router's are refused before (names.py). A request without an origin is judged by Sec-Fetch-Site.
+A page that was loaded from the router itself (a server's own, passed through) may call it, by any name that is known
+to be the router's. A request without an origin is judged by Sec-Fetch-Site.
 
 The proxy's own room writes what a browser wants to see into the head of each answer (proxy/client_connection.py).
 """
@@ -9,12 +9,14 @@ The proxy's own room writes what a browser wants to see into the head of each an
 from __future__ import annotations
 
 import logging
+from functools import cached_property
 
 from mitmproxy import http
 from mitmproxy.proxy.mode_specs import ReverseMode
 
+from switchman.addons.config.hosts import own_hosts
 from switchman.addons.core.admission.fetches import foreign_fetch
-from switchman.addons.core.admission.hosts import is_same_place
+from switchman.addons.core.admission.hosts import Hosts, is_same_place
 from switchman.addons.core.request.origins import is_preflight, origins, preflight
 from switchman.addons.flow.exchange import exchange, reading_of
 from switchman.addons.flow.refusal import own_answer, refusal
@@ -37,6 +39,11 @@ class Pages:
         self.runtime = runtime
         self._told: set[str] = set()  # refused origins that the log has named
 
+    @cached_property
+    def own(self) -> Hosts:
+        """The router's names."""
+        return own_hosts(self.runtime.settings)
+
     def request(self, flow: http.HTTPFlow) -> None:
         if (x := exchange(flow)) is None or flow.response:
             return
@@ -50,7 +57,7 @@ class Pages:
             own_page = reading_of(x, request).kind in OWN_PAGES
             if why := foreign_fetch(request.method, request.headers, allowed, own_page=own_page):
                 flow.response = refusal(x, 403, why)
-        elif not (allowed.allows(origin, host) or is_same_place(origin, host)):
+        elif not (allowed.allows(origin, host) or (self.own.knows(host) and is_same_place(origin, host))):
             self._tell(origin)
             flow.response = refusal(x, 403, _why(origin))
         elif is_preflight(request.method, request.headers.fields):

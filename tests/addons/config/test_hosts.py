@@ -6,8 +6,8 @@ import socket
 
 import pytest
 
-from switchman.addons.config.hosts import machine_names
-from switchman.addons.core.admission.hosts import Hosts
+from switchman.addons.config.configuration import load_settings
+from switchman.addons.config.hosts import machine_names, own_hosts
 
 
 @pytest.mark.parametrize(
@@ -18,4 +18,6 @@ def test_it_is_a_name_of_ours_if_it_is_one(name: str, names: tuple[str, ...], mo
     """What it is not cannot be asked for, and must not stop the start."""
     monkeypatch.setattr(socket, "gethostname", lambda: name)
     assert machine_names() == names
-    Hosts.parse(machine_names())
+    assert own_hosts(load_settings(allowed_hosts=("a.example",), listen_host="b.example")).names == {
+        "a.example", "b.example", *names,
+    }  # fmt: skip

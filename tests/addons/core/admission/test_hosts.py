@@ -59,8 +59,8 @@ def test_a_name_that_is_given_is_ours(host: str, has: bool) -> None:
 
 @pytest.mark.parametrize("host", ["evil.example", "", "2130706433", "a b"])
 def test_a_star_is_any(host: str) -> None:
-    """Where something else protects the router."""
-    assert Hosts.parse(["*"]).has(host)
+    """Where something else protects the router; but no name is known by it."""
+    assert Hosts.parse(["*"]).has(host) and not Hosts.parse(["*"]).knows(host)
 
 
 @pytest.mark.parametrize("entry", ["https://llm.example.com", "llm.example.com/v1", "a b", "", "*.*", "a.*", "u@b"])

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from switchman.addons.config import hosts
 from switchman.addons.flow.exchange import exchange
 from switchman.addons.hooks.inbound import names
 from switchman.addons.hooks.inbound.gate import Gate
@@ -86,7 +87,7 @@ def test_a_name_that_is_given_goes_on(settings: Any, host: str, ask: Any) -> Non
 
 def test_the_machines_own_name_goes_on(ask: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever gave it to the machine decides what it means."""
-    monkeypatch.setattr(names, "machine_names", lambda: ("vps1.provider.example",))
+    monkeypatch.setattr(hosts.socket, "gethostname", lambda: "vps1.provider.example")
     assert ask("vps1.provider.example:1234").response is None
 
 

@@ -19,7 +19,7 @@ ASKING = {"access-control-request-method": "POST", "access-control-request-heade
 @pytest.fixture
 def ask(make_runtime: Any, make_flow: Any) -> Any:
     """ask(origin, method, path, headers): the flow as it leaves Pages."""
-    runtime = make_runtime()
+    runtime = make_runtime(allowed_hosts=("llm.example.com", "*"))
     gate, pages = Gate(runtime), Pages(runtime)
 
     def send(origin: str | None, method: str = "POST", path: str = "/v1/chat/completions", **more: Any) -> Any:
@@ -111,10 +111,11 @@ def test_an_image_of_a_page_that_may_call_goes_on(ask: Any) -> None:
 
 
 def test_a_page_that_the_router_passed_through_may_call(ask: Any) -> None:
-    """By the router's own name, whatever that is; names that are not its own do not get here."""
+    """By a name that is known to be the router's: not by any, where any is let in."""
     assert ask("http://box:1234", host="box:1234").response is None
     assert ask("https://llm.example.com", host="llm.example.com").response is None
     assert ask("http://evil:1234", host="box:1234").response.status_code == 403
+    assert ask("http://evil.example:1234", host="evil.example:1234").response.status_code == 403
 
 
 @pytest.mark.parametrize("origin", ["null", "", "http://localhost:3000, https://evil.example"])
