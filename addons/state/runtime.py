@@ -83,7 +83,7 @@ class Runtime:
         self.shortage = Shortage()
         self.background = Background()
         self.underway: dict[int, http.HTTPFlow] = {}  # by the Exchange's id(): requests that have no record yet
-        self.listings = Listings(speaks=lambda server: self.dialects.own(server))
+        self.listings = Listings(speaks=lambda server: self.dialects.own(server), keys=self.keys)
         self.lists = RoutingLists(self.listings)
 
     def load(self, loader: Loader) -> None:

@@ -8,6 +8,7 @@ middle of streams, and with a status of 200. core/decision/judge.py has the rule
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from itertools import takewhile
 
 from mitmproxy import http
@@ -89,13 +90,15 @@ class Judging:
                 streamed=x.pipe is not None and x.pipe.framing != "raw",
                 reused=failure is not None and failure.reused,
                 url=attempt.url,
-                location=response.headers.get("location") if response is not None else None,
+                location=attempt.location or response.headers.get("location") if response is not None else None,
                 hops=_hops(x),
                 withheld=attempt.withheld,
                 call=x.call,
                 rendered=attempt.rendered,
             )
         )
+        if verdict.error:  # it may quote where a redirect leads
+            attempt.verdict = verdict = replace(verdict, error=self.runtime.keys().hide_text(verdict.error))
         breakers = self.runtime.breakers
         match verdict.breaker:
             case "success":
