@@ -25,7 +25,7 @@ class OwnKeys:
         self._always = frozenset(_of_settings(settings))
         self._until: dict[str, float] = {}  # keys of earlier rules, and when they are forgotten
         self._in_force: frozenset[str] = frozenset()
-        self.current = KnownKeys(self._always)
+        self.current, self._compiled = KnownKeys(self._always), self._always
 
     def take(self, rules: Ruleset) -> None:
         """Know the keys of `rules`, which are about to be in force, in the place of those that were."""
@@ -46,8 +46,9 @@ class OwnKeys:
             self._compile()
 
     def _compile(self) -> None:
-        wanted: Iterable[str] = self._always | self._in_force | self._until.keys()
-        self.current = KnownKeys(wanted)
+        wanted = self._always | self._in_force | self._until.keys()
+        if wanted != self._compiled:  # for thousands of keys it takes a second
+            self.current, self._compiled = KnownKeys(wanted), wanted
 
 
 def _of_settings(settings: Settings) -> Iterable[str]:

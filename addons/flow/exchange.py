@@ -67,6 +67,7 @@ class Attempt:
     # the proxy
     first_byte: float | None = None
     status: int | None = None
+    location: str | None = None  # where its answer sends the request, with a key of ours that may be in there
 
     # Judging
     ended: float | None = None

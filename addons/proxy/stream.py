@@ -128,8 +128,10 @@ class RoutedStream(HttpStream):
 
     def _hide_keys(self, head: http.Response) -> None:
         """Take our keys out of the head of an answer, and look for them in its body."""
-        self.hiding = None
-        if self.x is not None and (keys := self.parent.keys()):
+        self.hiding, x = None, self.x
+        if x is not None and x.attempt is not None:
+            x.attempt.location = head.headers.get("location")
+        if x is not None and (keys := self.parent.keys()):
             head.headers.fields = keys.hide_fields(head.headers.fields)
             head.data.reason = keys.hide(head.data.reason)
             self.hiding = Hiding(keys) if head.status_code != 101 else None

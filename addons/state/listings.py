@@ -20,6 +20,7 @@ from typing import Any
 import httpx
 
 from switchman.addons.core.decision.catalogue import Model, read_models
+from switchman.addons.core.keys.known import NO_KEYS, KnownKeys
 from switchman.addons.core.request.call import DialectName
 from switchman.addons.core.servers.reaching.addressing import address
 from switchman.addons.core.servers.scarcity import is_scarcity
@@ -70,7 +71,7 @@ def declared(server: Server) -> DialectName | None:
 class Listings:
     """All upstreams' lists. Bound to the event loop that first uses it; `close()` ends what still runs.
 
-    `speaks`: a server's dialect, None where it is not known.
+    `speaks`: a server's dialect, None where it is not known. `keys`: those that no list may bring to a client.
     """
 
     def __init__(
@@ -79,11 +80,12 @@ class Listings:
         fresh: float = FRESH,
         retry: float = RETRY,
         speaks: Callable[[Server], DialectName | None] = declared,
+        keys: Callable[[], KnownKeys] = lambda: NO_KEYS,
     ) -> None:
         self.timeout, self._fresh, self.retry = timeout, fresh, retry
         self.speaks = speaks
         self._listings: OrderedDict[tuple[Server, bytes], ModelList] = OrderedDict()
-        self._reader = UpstreamReader(timeout)
+        self._reader = UpstreamReader(timeout, keys)
         self.fetched = 0  # fetches that ended so far, of lists that no client's credentials were needed for
 
     async def of(self, servers: Iterable[Server], credentials: dict[Server, Credentials]) -> dict[str, ModelList]:

@@ -88,7 +88,7 @@ class Runtime:
         self.background = Background()
         self.caller_keys = CallerKeys()
         self.underway: dict[int, http.HTTPFlow] = {}  # by the Exchange's id(): requests that have no record yet
-        self.listings = Listings(speaks=lambda server: self.dialects.own(server))
+        self.listings = Listings(speaks=lambda server: self.dialects.own(server), keys=self.keys)
         self.lists = RoutingLists(self.listings)
 
     def load(self, loader: Loader) -> None:

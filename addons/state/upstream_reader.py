@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
 import httpx
 
 from switchman.addons.core.keys.collecting import keys_of_server
-from switchman.addons.core.keys.known import KnownKeys
+from switchman.addons.core.keys.known import NO_KEYS, KnownKeys
 from switchman.addons.core.request.call import DialectName
 from switchman.addons.core.servers.credentials import header_for
 from switchman.addons.core.servers.reaching.addressing import address, is_azure
@@ -45,10 +46,11 @@ class UpstreamReader:
     event loop that needs it.
 
     `timeout`: seconds for each step of a request; a caller that needs a bound for all of it sets one around the call.
+    `keys`: those that no answer may bring further, beside the server's own.
     """
 
-    def __init__(self, timeout: float) -> None:
-        self._timeout = timeout
+    def __init__(self, timeout: float, keys: Callable[[], KnownKeys] = lambda: NO_KEYS) -> None:
+        self._timeout, self._keys = timeout, keys
         self._clients: OrderedDict[Reach, httpx.AsyncClient] = OrderedDict()
         self._opening = asyncio.Lock()
         self._turns = asyncio.Semaphore(AT_ONCE)
@@ -87,9 +89,10 @@ class UpstreamReader:
                 body += piece
                 if len(body) > MAX_BYTES:
                     raise TooLong(f"a list of more than {MAX_BYTES} bytes")
-            keys = _keys(server)
-            location = keys.hide_text(response.headers.get("location", ""))
-            return Answer(response.status_code, keys.hide(bytes(body)), location)
+            location, content = response.headers.get("location", ""), bytes(body)
+            for keys in (self._keys(), _keys(server)):
+                location, content = keys.hide_text(location), keys.hide(content)
+            return Answer(response.status_code, content, location)
 
     async def close(self) -> None:
         while self._clients:

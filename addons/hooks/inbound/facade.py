@@ -61,7 +61,7 @@ class Facade:
 
     def __init__(self, runtime: Runtime, entries: Entries) -> None:
         self.runtime, self.entries = runtime, entries
-        self._reader = UpstreamReader(TIMEOUT)
+        self._reader = UpstreamReader(TIMEOUT, runtime.keys)
 
     async def request(self, flow: http.HTTPFlow) -> None:
         if (x := exchange(flow)) is None or flow.response or x.plan is not None:

@@ -8,6 +8,7 @@ middle of streams, and with a status of 200. core/decision/judge.py has the rule
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from itertools import takewhile
 
 from mitmproxy import http
@@ -94,7 +95,7 @@ class Judging:
                 streamed=x.pipe is not None and x.pipe.framing != "raw",
                 reused=failure is not None and failure.reused,
                 url=attempt.url,
-                location=response.headers.get("location") if response is not None else None,
+                location=attempt.location or response.headers.get("location") if response is not None else None,
                 hops=_hops(x),
                 withheld=attempt.withheld,
                 credential=attempt.credential,
@@ -102,6 +103,8 @@ class Judging:
                 rendered=attempt.rendered,
             )
         )
+        if verdict.error:  # it may quote where a redirect leads
+            attempt.verdict = verdict = replace(verdict, error=self.runtime.keys().hide_text(verdict.error))
         self._tell(attempt, verdict, attempt.ended, response)
         return verdict
 

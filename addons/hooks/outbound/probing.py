@@ -50,7 +50,7 @@ class Probing:
             await asyncio.gather(self.task, return_exceptions=True)
 
     async def _watch(self) -> None:
-        reader = UpstreamReader(TIMEOUT)
+        reader = UpstreamReader(TIMEOUT, self.runtime.keys)
         probed: Ruleset | None = None
         try:
             while True:

@@ -105,6 +105,7 @@ def test_pairs_keep_their_order_and_their_doubles() -> None:
         (f"/v1beta/models/g:generate?key={LONG}", "/v1beta/models/g:generate?key=...WXYZ"),
         (f"/x?a=1&api_key={LONG}&b=2", "/x?a=1&api_key=...WXYZ&b=2"),
         (f"/x?api%5Fkey={LONG}", "/x?api%5Fkey=...WXYZ"),
+        ("/x?api%5Fkey=hunter2", "/x?api%5Fkey=..."),
         ("/x?key=", "/x?key=..."),
         ("/x?max_tokens=5&model=key", "/x?max_tokens=5&model=key"),
         ("https://user:pa@ss@host:1/p", "https://...@host:1/p"),

@@ -172,6 +172,18 @@ def test_a_head_that_cannot_be_read(proxy: Any, upstreams: dict[str, FakeUpstrea
     nowhere(proxy, response)
 
 
+def test_a_redirect_that_has_the_key_in_it(proxy: Any, upstreams: dict[str, FakeUpstream]) -> None:
+    """Within the server it is followed as it is; what tells of one that is not has no key in it."""
+    up, path = upstreams["openai"], PATHS["chat"]
+    up.script([Behaviour(status=308, headers={"location": f"{path}?code={KEY}"}), Behaviour(text="There.")])
+    answer = ask(proxy, "chat", "openai")
+    assert answer.status_code == 200 and up.inferences[-1].target == f"{path}?code={KEY}"
+    up.default = Behaviour(status=302, headers={"location": f"http://elsewhere/{KEY}/login"})
+    refused = ask(proxy, "chat", "openai")
+    assert refused.status_code == 502 and "a redirect to http://elsewhere/" in refused.text
+    nowhere(proxy, [answer, refused])
+
+
 def test_lists_of_models(proxy: Any, upstreams: dict[str, FakeUpstream]) -> None:
     """What a server answers to the router's own questions goes to clients, too."""
     listed = {"object": "list", "data": [{"id": f"model-{KEY}", "object": "model"}]}
