@@ -223,7 +223,7 @@ def test_ndjson_that_no_stage_changes_is_the_same_to_the_byte(
 def test_a_whole_reply_no_stage_changes_is_the_same_to_the_byte(
     framing: Any, proxy: Any, upstream: FakeUpstream
 ) -> None:
-    """Odd blanks, escapes and numbers come down as they were sent, and so do the upstream's headers, but for cookies."""
+    """Odd blanks, escapes and numbers come down as they were sent, and so do the upstream's headers (no cookies)."""
     body = (
         b'{ "choices":[{"index":0, "message":{"content" : "a\\u00e9  <b>\\/", "role":"assistant"}}],\r\n "n":1e400 }\n'
     )
