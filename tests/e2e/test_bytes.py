@@ -223,16 +223,16 @@ def test_ndjson_that_no_stage_changes_is_the_same_to_the_byte(
 def test_a_whole_reply_no_stage_changes_is_the_same_to_the_byte(
     framing: Any, proxy: Any, upstream: FakeUpstream
 ) -> None:
-    """Odd blanks, escapes and numbers come down as they were sent, and so do the upstream's headers."""
+    """Odd blanks, escapes and numbers come down as they were sent, and so do the upstream's headers (no cookies)."""
     body = (
         b'{ "choices":[{"index":0, "message":{"content" : "a\\u00e9  <b>\\/", "role":"assistant"}}],\r\n "n":1e400 }\n'
     )
-    extra = [("X-Upstream", "one"), ("x-upstream", "two"), ("Set-Cookie", "a=b"), ("content-type", "application/json")]
-    upstream.script([Behaviour(body=body, headers=extra, framing=framing, write_size=5)])
+    extra = [("X-Upstream", "one"), ("x-upstream", "two"), ("content-type", "application/json")]
+    upstream.script([Behaviour(body=body, headers=[*extra, ("Set-Cookie", "a=b")], framing=framing, write_size=5)])
     with RawClient(proxy.port) as client:
         reply = client.ask("/v1/chat/completions", {"model": "up/m", "messages": []})
     assert (reply.complete, reply.body) == (True, body)
-    assert [pair for pair in reply.headers if pair in extra] == extra
+    assert [pair for pair in reply.headers if pair in extra] == extra and reply.header("set-cookie") is None
 
 
 @pytest.mark.parametrize(

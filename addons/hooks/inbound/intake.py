@@ -235,7 +235,7 @@ def _stream_of(body: dict[str, Any], endpoint: Endpoint) -> bool:
     stream = body.get("stream", stream_default(endpoint))
     if not isinstance(stream, bool | None) and endpoint.operation != "other":
         # `"false"` is true to some servers, false to others, and an error to the rest.
-        raise Ambiguous(f"`stream`: expected true or false, not {_json_type(stream)}.", "stream")
+        raise Ambiguous(f"stream: expected true or false, not {_json_type(stream)}.", "stream")
     return bool(stream)
 
 

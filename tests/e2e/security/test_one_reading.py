@@ -62,7 +62,7 @@ TOP = {
     "Go's folding": ('"\u017ftream": true', "write `stream`"),
     "a full-width key": ('"\uff4dodel": "blocked"', "write `model`"),
     "stream twice": ('"stream": true, "stream": false', "`stream` occurs twice"),
-    "stream a text": ('"stream": "false"', "`stream`"),
+    "stream a text": ('"stream": "false"', "stream: expected"),
     "tools twice": ('"tools": [], "tools": []', "`tools` occurs twice"),
     "within a tool": ('"tools": [{"function": {"name": "a"}, "function": {"name": "b"}}]', "`function` occurs twice"),
     "a tool's other case": ('"tools": [{"type": "function", "Function": {"name": "b"}}]', "write `function`"),
