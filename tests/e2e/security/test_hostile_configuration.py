@@ -87,7 +87,7 @@ def asked_model(proxy: Any, upstream: FakeUpstream) -> str:
 
 def test_a_request_under_way_keeps_its_rules(start: Any) -> None:
     """Its answer is treated as the rules say by which it was decided, though others came into force meanwhile."""
-    with FakeUpstream(Behaviour(think="hm", text="Hello", latency=3.0)) as upstream:
+    with FakeUpstream(default=Behaviour(think="hm", text="Hello", latency=3.0)) as upstream:
         rules = f"servers: {{up: {{url: '{upstream.url}', thinking_output: keep}}}}\n"
         proxy = start(rules)
         answers: list[httpx.Response] = []
@@ -104,7 +104,7 @@ def test_a_request_under_way_keeps_its_rules(start: Any) -> None:
 @pytest.mark.parametrize(
     ("match", "told"),
     [
-        ("{model: '/(?=a)b/'}", "routes.yaml:2:27: routes[0].match.model: the"),
+        ("{model: '/(?=a)b/'}", "routes.yaml:2:26: routes[0].match.model: the"),
         ("{regex: '(a)\\1'}", "a reference back"),
     ],
 )
