@@ -125,7 +125,8 @@ class Copy:
     def of(cls, source: Path, target: Path, timeout: float = TIMEOUT) -> Copy:
         """A copy of what git knows in `source`, and of what is new there and not ignored."""
         command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-        listed = subprocess.run(command, cwd=source, check=True, capture_output=True).stdout.decode().split("\0")
+        done = subprocess.run(command, cwd=source, check=True, capture_output=True)  # nosec B603  # git
+        listed = done.stdout.decode().split("\0")
         for name in filter(None, listed):
             if (source / name).is_file():  # git lists what is deleted and not committed yet
                 (target / name).parent.mkdir(parents=True, exist_ok=True)
@@ -142,7 +143,9 @@ class Copy:
         """The folder that a Python started here finds the code in."""
         code = "import switchman.addons as found; print(found.__path__[0])"
         command = [sys.executable, "-P", "-c", code]
-        done = subprocess.run(command, cwd=self.root, env=self._environment(), capture_output=True, text=True)
+        done = subprocess.run(  # nosec B603  # our own tests
+            command, cwd=self.root, env=self._environment(), capture_output=True, text=True
+        )
         return Path(done.stdout.strip() or "?").resolve()
 
     def _environment(self) -> dict[str, str]:
@@ -165,7 +168,7 @@ class Copy:
             sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "-rfE", "--tb=line", "-p", "no:cacheprovider",
             "-p", "_hypothesis_pytestplugin", "--hypothesis-seed=0", *tests,
         ]  # fmt: skip
-        with subprocess.Popen(
+        with subprocess.Popen(  # nosec B603  # our own tests
             command,
             cwd=self.root,
             env=self._environment(),

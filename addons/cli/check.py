@@ -14,7 +14,7 @@ from switchman.addons.config.settings import WHAT_HOLDS, Settings
 from switchman.addons.core.decision.decide import known_target
 from switchman.addons.core.routes.routes import Instance
 from switchman.addons.core.routes.targets import in_words
-from switchman.addons.core.rules.problems import RulesError
+from switchman.addons.core.rules.problems import RulesError, told
 from switchman.addons.core.rules.ruleset import Ruleset
 from switchman.addons.core.rules.rulesfile import json_schema
 from switchman.addons.core.servers.credentials import is_on_own_network, passes_through, source
@@ -41,8 +41,8 @@ def run(args: list[str]) -> int:
     except SettingsError as error:
         return _failed(list(error.problems))
     except RulesError as error:
-        return _failed([str(problem) for problem in error.problems])
-    for warning in rules.warnings:
+        return _failed(list(told(error.problems)))
+    for warning in told(rules.warnings):
         print(f"{warning} (warning)")
     found = {} if options.offline else asyncio.run(try_all(servers_of(rules)))
     _print_summary(rules, {server: finding.dialects for server, finding in found.items()})

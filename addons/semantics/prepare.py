@@ -177,7 +177,7 @@ def _pooling(source: Path) -> str:
 
 def _torch_export(source: Path, target: Path, python: str) -> None:
     script = Path(__file__).with_name("torch_export.py")
-    ended = subprocess.run(  # noqa: S603 - the interpreter is the person's own choice
+    ended = subprocess.run(  # noqa: S603 - the interpreter is the person's own choice  # nosec B603
         [python, "-P", str(script), str(source.absolute()), str(target)], check=False, capture_output=True, text=True
     )
     if ended.returncode != 0 or not target.exists():

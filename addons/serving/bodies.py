@@ -10,7 +10,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-MEMORY = Path("/dev/shm")  # noqa: S108 - what we make there is ours alone
+MEMORY = Path("/dev/shm")  # noqa: S108 - what we make there is ours alone  # nosec B108
 PREFIX = "switchman-bodies-"
 SHARE = 4  # bodies get a quarter of the room: each takes at least a page of memory
 

@@ -101,7 +101,7 @@ def _worker_of(supervisor: int) -> int:
 def _running(
     command: list[str], environment: Mapping[str, str], stdout: int = subprocess.DEVNULL
 ) -> Iterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen(command, env={**os.environ, **environment}, stdout=stdout)
+    process = subprocess.Popen(command, env={**os.environ, **environment}, stdout=stdout)  # nosec B603  # our own
     try:
         yield process
     finally:

@@ -62,7 +62,7 @@ class SemanticProcess(AbstractContextManager["SemanticProcess"]):
         self._socket = Path(self._folder.name) / SOCKET
         self._embedder = open_embedder("onnx", str(model))
         before = time.perf_counter()
-        self._process = subprocess.Popen(
+        self._process = subprocess.Popen(  # nosec B603  # our own module
             [sys.executable, "-P", "-m", MODULE, "--socket", str(self._socket), "--model", str(model), "--lifeline"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -28,7 +28,7 @@ HEADERS = tuple((f"x-header-{n}", "a value of usual length") for n in range(12))
 
 
 def make_record(number: int, body: int) -> Record:
-    words = random.Random(number)
+    words = random.Random(number)  # nosec B311  # the same words each time
 
     def text() -> bytes:
         return " ".join(f"{words.getrandbits(24):x}" for _ in range(body // 7)).encode()[:body]

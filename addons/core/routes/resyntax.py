@@ -305,4 +305,3 @@ def _positions(tree: Any) -> int:
             least, most, inner = argument
             total += _positions(inner) * max(1, least if most is codes.MAXREPEAT else most)
     return total
-    return total

@@ -86,7 +86,8 @@ class SemanticRoutes(Written):
     mode: Annotated[Literal["off", "on"], BeforeValidator(_switch)] = Field(default="on", description="off or on")
     threshold: Share = Field(default=0.85, description="least chance that a category is the right one")
     model: Text | None = Field(
-        default=None, description="folder that `semantic prepare` made; sentence-transformers: also a hub name"
+        default=None,
+        description="folder that `semantic prepare` made; sentence-transformers: also NAME@COMMIT of the hub",
     )
     backend: Literal["onnx", "sentence-transformers"] = Field(default="onnx", description="what runs the model")
     categories: dict[Text, Annotated[Category, BeforeValidator(_short_category)]] = Field(
