@@ -10,7 +10,7 @@ from flask import Flask, Response, current_app, has_app_context, request
 from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import HTTPException
 
-from switchman.addons.core.unicode import shown
+from switchman.addons.core.texts.unicode import shown
 from switchman.addons.store.keeping.spool import SpoolState
 from switchman.webui import access, assets, formats, outcomes, palette
 from switchman.webui.config import RulesStatus, WebConfig

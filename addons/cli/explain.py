@@ -30,7 +30,7 @@ from switchman.addons.core.rules.problems import RulesError
 from switchman.addons.core.rules.ruleset import Ruleset
 from switchman.addons.core.servers.credentials import source
 from switchman.addons.core.servers.thinking import resolve
-from switchman.addons.core.unicode import dumps
+from switchman.addons.core.texts.unicode import dumps
 from switchman.addons.hooks.routing.layers import LayerRequest, Miss
 from switchman.addons.hooks.routing.semantic_layer import SemanticLayer
 from switchman.addons.semantics.service import open_client

@@ -67,6 +67,9 @@ class RouterStops(HttpEvent):
     """The router stops, and this request's time to end by itself is over."""
 
 
+INTERRUPTIONS = (DeadlineExpired, RouterIsFull, RouterStops)
+
+
 @dataclass(eq=False)
 class Connect(GetHttpConnection):
     """GetHttpConnection with a deadline, `timeout` seconds from now. `fresh`: take none that was used before.

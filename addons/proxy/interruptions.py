@@ -14,6 +14,7 @@ from mitmproxy.proxy import layer
 from mitmproxy.proxy.layers.http import SendHttp
 from mitmproxy.proxy.layers.http._events import (
     ErrorCode,
+    HttpEvent,
     RequestProtocolError,
     ResponseData,
     ResponseEndOfMessage,
@@ -25,6 +26,7 @@ from switchman.addons.core.servers.retry import FailureKind
 from switchman.addons.flow.exchange import Exchange
 from switchman.addons.flow.refusal import CROWDED, STOPPED
 from switchman.addons.proxy import held_answer, refusing
+from switchman.addons.proxy.attempt import RouterIsFull, RouterStops
 from switchman.addons.proxy.held_answer import Failure
 from switchman.addons.proxy.keepalive import ping_of
 
@@ -40,6 +42,15 @@ class Interruptions:
 
     def __init__(self, stream: RoutedStream) -> None:
         self._stream = stream
+
+    def begin(self, event: HttpEvent) -> layer.CommandGenerator[None]:
+        """One of `INTERRUPTIONS`."""
+        if isinstance(event, RouterStops):
+            yield from self.router_stops()
+        elif isinstance(event, RouterIsFull):
+            yield from self.router_is_full()
+        else:
+            yield from self.timer_rings()
 
     def timer_rings(self) -> layer.CommandGenerator[None]:
         """Send a ping, or end what took too long."""

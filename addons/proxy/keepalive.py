@@ -25,7 +25,7 @@ from switchman.addons.core.dialects.errors import decode_error
 from switchman.addons.core.dialects.neutral.form import Stamp
 from switchman.addons.core.dialects.translate import as_stream
 from switchman.addons.core.request.call import GENERATING, DialectName
-from switchman.addons.core.unicode import read_json
+from switchman.addons.core.texts.unicode import read_json
 from switchman.addons.flow.exchange import Exchange
 from switchman.addons.flow.labels import label, make_open_ended
 

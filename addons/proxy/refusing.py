@@ -17,6 +17,7 @@ NO_TUNNEL: Final = (
     "This port is no forward proxy: give the client this address as its base URL, or send it through "
     "`mitmdump -s addons/pipeline.py`, which is one."
 )
+CRASHED: Final = "The router failed at this request; its own log says why."
 
 
 def problem_of(request: http.Request, mode: HTTPMode) -> str | None:

@@ -25,6 +25,7 @@ from mitmproxy.proxy.layers.http._events import (
     RequestTrailers,
 )
 
+from switchman.addons.core.keys.hiding import Hiding
 from switchman.addons.core.servers.reaching.reach import Proxy, Reach
 from switchman.addons.core.servers.retry import FailureKind
 from switchman.addons.core.servers.servers import Server
@@ -61,6 +62,22 @@ class RunningAttempt:
         self._layer = parent
         self._connection: Connection | None = None
         self._reuses = False  # had the connection brought an answer before, to another request?
+        self.hiding: Hiding | None = None  # takes our keys out of the body of its answer; None: nothing is looked for
+
+    def hide_keys(self, head: http.Response) -> None:
+        """Take our keys out of the head of an answer, and look for them in its body."""
+        self.hiding, x = None, self._stream.x
+        if x is not None and x.attempt is not None:
+            x.attempt.location = head.headers.get("location")
+        if x is not None and (keys := self._layer.keys()):
+            head.headers.fields = keys.hide_fields(head.headers.fields)
+            head.data.reason = keys.hide(head.data.reason)
+            self.hiding = Hiding(keys) if head.status_code != 101 else None
+
+    def rest_of_hidden(self) -> bytes:
+        """The answer ends: what was held back of it."""
+        hiding, self.hiding = self.hiding, None
+        return hiding.end() if hiding is not None else b""
 
     def is_late(self, stream_id: int) -> bool:
         """Is an event with this id one of an attempt that was given up?"""

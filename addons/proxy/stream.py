@@ -46,7 +46,6 @@ from mitmproxy.proxy.layers.http import DropStream, HttpStream, SendHttp, _event
 from mitmproxy.proxy.layers.http._events import RequestEndOfMessage, ResponseData, ResponseEndOfMessage, ResponseHeaders
 
 from switchman.addons.core.admission import handshake
-from switchman.addons.core.keys.hiding import Hiding
 from switchman.addons.core.servers.deadlines import Deadlines
 from switchman.addons.core.streams.pipe import Pipe
 from switchman.addons.flow.exchange import Exchange, exchange
@@ -68,7 +67,6 @@ if TYPE_CHECKING:
 
 type ProtocolError = _events.RequestProtocolError | _events.ResponseProtocolError
 ANSWER = (ResponseHeaders, _events.ResponseTrailers, ResponseEndOfMessage, _events.ResponseProtocolError)
-CRASHED = "The router failed at this request; its own log says why."
 
 
 class RoutedStream(HttpStream):
@@ -79,7 +77,6 @@ class RoutedStream(HttpStream):
     received = 0  # bytes of the request's body
     is_blank = True  # of a whole answer nothing but white space is here
     head_fields: tuple[tuple[bytes, bytes], ...] = ()  # of the answer that has begun, as the server sent them
-    hiding: Hiding | None = None  # takes our keys out of the body of that answer; None: there is nothing to look for
 
     def __init__(self, context: Context, stream_id: int, parent: RoutedHttpLayer) -> None:
         super().__init__(context, stream_id)
@@ -97,8 +94,8 @@ class RoutedStream(HttpStream):
             attempt_id = self.attempt.id
             if event.stream_id == attempt_id or not attempt_id:
                 self.deadlines.heard = self.clock()
-                if self.hiding is not None:
-                    event.data = self.hiding.feed(event.data)
+                if (hiding := self.attempt.hiding) is not None:
+                    event.data = hiding.feed(event.data)
                     if not event.data:
                         return  # all of it may be the beginning of a key
                 yield from self.server_state(event)
@@ -108,39 +105,18 @@ class RoutedStream(HttpStream):
                 return  # Drop late events.
             if isinstance(event, ResponseHeaders):
                 self.deadlines.head_arrived(self.clock())
-                self._hide_keys(event.response)
+                self.attempt.hide_keys(event.response)
             else:
                 self.deadlines.hear(self.clock())
-                yield from self._rest_of_hidden(event)
+                if (rest := self.attempt.rest_of_hidden()) and isinstance(event, ResponseEndOfMessage):
+                    yield from self.server_state(ResponseData(event.stream_id, rest))
                 if self.attempt.is_late(event.stream_id):
                     return  # it was given up for what was held back
             self.watch()
-        elif isinstance(event, attempts.DeadlineExpired):
-            yield from self.interruptions.timer_rings()
-            return
-        elif isinstance(event, attempts.RouterStops):
-            yield from self.interruptions.router_stops()
-            return
-        elif isinstance(event, attempts.RouterIsFull):
-            yield from self.interruptions.router_is_full()
+        elif isinstance(event, attempts.INTERRUPTIONS):
+            yield from self.interruptions.begin(event)
             return
         yield from super()._handle_event(event)
-
-    def _hide_keys(self, head: http.Response) -> None:
-        """Take our keys out of the head of an answer, and look for them in its body."""
-        self.hiding, x = None, self.x
-        if x is not None and x.attempt is not None:
-            x.attempt.location = head.headers.get("location")
-        if x is not None and (keys := self.parent.keys()):
-            head.headers.fields = keys.hide_fields(head.headers.fields)
-            head.data.reason = keys.hide(head.data.reason)
-            self.hiding = Hiding(keys) if head.status_code != 101 else None
-
-    def _rest_of_hidden(self, event: events.Event) -> layer.CommandGenerator[None]:
-        """The answer ends: what was held back of it goes on."""
-        hiding, self.hiding = self.hiding, None
-        if hiding is not None and (rest := hiding.end()) and isinstance(event, ResponseEndOfMessage):
-            yield from self.server_state(ResponseData(event.stream_id, rest))
 
     def watch(self) -> None:
         """Have the layer wake this stream in time."""
@@ -199,7 +175,7 @@ class RoutedStream(HttpStream):
             if (yield from self.check_killed(True)):
                 return
             if not self.flow.response and x.attempt is None:  # an addon crashed; the client must not be left waiting
-                self.flow.response = refusal(x, 500, CRASHED)
+                self.flow.response = refusal(x, 500, refusing.CRASHED)
             if self.flow.response:
                 yield from self.answer()
             else:
@@ -290,8 +266,7 @@ class RoutedStream(HttpStream):
         if isinstance(event, ResponseData):
             self.hold.take(2 * len(event.data))  # as it came, and as it goes on
         if isinstance(event, ResponseEndOfMessage) and x is not None and x.attempt is not None:
-            failure = held_answer.whole_failure(x, self.flow.response, self.response_body_buf)
-            if failure is not None:
+            if (failure := held_answer.whole_failure(x, self.flow.response, self.response_body_buf)) is not None:
                 self.attempt.end()
                 yield from self.attempt.fail(failure)
                 return
@@ -311,18 +286,13 @@ class RoutedStream(HttpStream):
         yield from self._begin_stream(x)
         yield SendHttp(ResponseData(self.stream_id, body), self.context.client)
 
-    @property
-    def _declared(self) -> str:
-        """The content type that the server gave its answer."""
-        sort: str = http.Headers(self.head_fields).get("content-type", "")
-        return sort
-
     def start_response_stream(self) -> layer.CommandGenerator[None]:
         x, head = self.x, self.flow.response
         if x is None or x.reply is None or x.attempt is None or head is None:
             yield from self._begin_stream(x)
             return
-        self.held, self.server_state = HeldStream(x, head, self._declared), self.state_hold_answer
+        declared = http.Headers(self.head_fields).get("content-type", "")
+        self.held, self.server_state = HeldStream(x, head, declared), self.state_hold_answer
         self.deadlines.first_event_awaited(self.clock())
         self.watch()
 
@@ -387,8 +357,7 @@ class RoutedStream(HttpStream):
             self.parent.over.append(self)
         elif self.x is not None:
             # As stock, with a layer that keeps nothing, and never one for raw bytes.
-            limit = self.context.options.switchman_max_websocket_message
-            self.child_layer = Relay(self.context, self.flow, limit)
+            self.child_layer = Relay(self.context, self.flow, self.context.options.switchman_max_websocket_message)
             self._handle_event = self.passthrough  # type: ignore[method-assign]
             yield from self.child_layer.handle_event(events.Start())
             yield SendHttp(ResponseEndOfMessage(self.stream_id), self.context.client)

@@ -24,7 +24,7 @@ import struct
 from pathlib import Path
 from typing import Any, Final, TypeGuard
 
-from switchman.addons.core.unicode import shown
+from switchman.addons.core.texts.unicode import shown
 
 HEADER: Final = 4
 MAX_FRAME: Final = 4 * 1024 * 1024  # bytes; a thousand utterances are far below it

@@ -13,7 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Coroutine
 from typing import Final
 
-from switchman.addons.core.unicode import shown
+from switchman.addons.core.texts.unicode import shown
 from switchman.addons.state.shared import Quota, Shared, SharedStoreError
 
 SPACE: Final = "openings"

@@ -20,7 +20,7 @@ from sqlalchemy.types import TypeEngine
 
 from switchman.addons.core.masking import mask_headers, mask_text, mask_url
 from switchman.addons.core.record import AttemptRecord, Record
-from switchman.addons.core.unicode import shown
+from switchman.addons.core.texts.unicode import shown
 from switchman.addons.store import tables
 from switchman.addons.store.blobs import Body, make_body
 from switchman.addons.store.keeping.heads import cut_head

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from switchman.addons.core.unicode import shown
+from switchman.addons.core.texts.unicode import shown
 from switchman.addons.store.queries import Queries
 from switchman.addons.testing import Behaviour, FakeUpstream
 from switchman.webui import WebConfig, create_app

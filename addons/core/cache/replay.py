@@ -33,7 +33,7 @@ from switchman.addons.core.routes.plan import Earlier
 from switchman.addons.core.streams.events import Splitter
 from switchman.addons.core.streams.framing.ndjson import NDJSONSplitter
 from switchman.addons.core.streams.framing.sse import SSESplitter
-from switchman.addons.core.unicode import dump, read_json
+from switchman.addons.core.texts.unicode import dump, read_json
 
 SHOWN: Final = 400  # characters of a prompt in the trace
 

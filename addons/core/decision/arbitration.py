@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from switchman.addons.core.unicode import dumps, shown
+from switchman.addons.core.texts.unicode import dumps, shown
 
 # Characters of the ask that are shown: a kind is told by the beginning and the end, and a small model reads slowly.
 HEAD: Final = 1500

@@ -14,7 +14,7 @@ from typing import Any, Final
 from switchman.addons.core.dialects.neutral.fields import text_of
 from switchman.addons.core.dialects.neutral.form import Failed
 from switchman.addons.core.dialects.wire import ErrorInfo
-from switchman.addons.core.unicode import decoded, dumps, read_json
+from switchman.addons.core.texts.unicode import decoded, dumps, read_json
 
 # Error types and codes -> the status that they usually come with, for errors that come with a good status.
 STATUSES: Final[dict[str, int]] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from switchman.addons.core.unicode import dump
+from switchman.addons.core.texts.unicode import dump
 
 __all__ = ["dump", "line", "sse"]
 

@@ -34,7 +34,7 @@ from switchman.addons.core.servers.thinking import (
     instruct,
     requested,
 )
-from switchman.addons.core.unicode import dumps, dumps_large
+from switchman.addons.core.texts.unicode import dumps, dumps_large
 
 # Operations whose body names the model, whatever server is asked; what others are asked with is passed on.
 TRANSLATED: Final = frozenset(operation for _, operation in FORMATS) | {"embedding", "embedding_legacy", "count_tokens"}

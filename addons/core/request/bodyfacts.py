@@ -17,9 +17,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from switchman.addons.core.largejson import encoded
 from switchman.addons.core.request.boilerplate import has_own_words, own_words
 from switchman.addons.core.request.tokens import PER_IMAGE, PER_MESSAGE, estimated_total
+from switchman.addons.core.texts.largejson import encoded
 
 Modality = Literal["text", "vision", "audio"]
 

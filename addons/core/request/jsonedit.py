@@ -18,9 +18,9 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from switchman.addons.core.largejson import RepeatedKey, raw_decode, raw_decode_once
 from switchman.addons.core.request.unambiguous.keys import repeated
-from switchman.addons.core.unicode import dumps
+from switchman.addons.core.texts.largejson import RepeatedKey, raw_decode, raw_decode_once
+from switchman.addons.core.texts.unicode import dumps
 
 type Spans = Mapping[str, tuple[int, int]]
 """Top-level key -> (start, end) of its value in the text; of a key that occurs twice, the last one."""

@@ -22,7 +22,7 @@ from typing import Any, Final, Literal
 import re2
 
 from switchman.addons.core.routes.resyntax import in_re2
-from switchman.addons.core.unicode import shown
+from switchman.addons.core.texts.unicode import shown
 
 MAX_CHARACTERS: Final = 10_000  # of a pattern
 MAX_MEMORY: Final = 1024 * 1024  # bytes of one compiled pattern; RE2 forgets its states when they take more

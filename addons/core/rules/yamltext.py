@@ -17,7 +17,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from switchman.addons.core.rules.problems import Problem, RulesError
-from switchman.addons.core.unicode import shown
+from switchman.addons.core.texts.unicode import shown
 
 Path = tuple[str | int, ...]
 Position = tuple[int, int]  # line and column, from 1

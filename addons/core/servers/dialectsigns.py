@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from switchman.addons.core.request.call import DialectName
-from switchman.addons.core.unicode import read_json
+from switchman.addons.core.texts.unicode import read_json
 
 Dialects = tuple[DialectName, ...]  # the server's own first
 

@@ -16,7 +16,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any, Final
 
-from switchman.addons.core.unicode import decoded, dump
+from switchman.addons.core.texts.unicode import decoded, dump
 
 EVENT_LIMIT: Final = 16 * 1024 * 1024
 """Bytes. No provider sends larger events; images in a stream come near 10 MB."""

@@ -28,7 +28,7 @@ from switchman.addons.core.paths.reading import Kind
 from switchman.addons.core.request.call import DialectName
 from switchman.addons.core.rules.ruleset import Ruleset, Server
 from switchman.addons.core.servers.credentials import CREDENTIALS, header_for, key_in, source
-from switchman.addons.core.unicode import dump
+from switchman.addons.core.texts.unicode import dump
 from switchman.addons.flow.exchange import Exchange, exchange, reading_of
 from switchman.addons.flow.refusal import own_answer
 from switchman.addons.state.listings import TIMEOUT, Listings, ModelList

@@ -12,13 +12,13 @@ from dataclasses import replace
 
 from mitmproxy import http
 
-from switchman.addons.core.largejson import raw_decode
 from switchman.addons.core.paths import named
 from switchman.addons.core.paths.reading import Reading
 from switchman.addons.core.request.call import Call, Endpoint, Form
 from switchman.addons.core.request.unambiguous.forms import check_fields
 from switchman.addons.core.request.unambiguous.keys import MODEL
 from switchman.addons.core.request.unambiguous.names import Ambiguous, folded
+from switchman.addons.core.texts.largejson import raw_decode
 from switchman.addons.flow.exchange import Exchange
 
 URLENCODED = "application/x-www-form-urlencoded"

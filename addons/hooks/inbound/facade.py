@@ -23,7 +23,6 @@ from switchman.addons.core.decision.catalogue import Entry, anthropic_entry, ent
 from switchman.addons.core.decision.decide import RoutingQuery, decide
 from switchman.addons.core.dialects.ollama.reply import encode_loaded, only_loads
 from switchman.addons.core.dialects.ollama.show import show
-from switchman.addons.core.largejson import mark_count
 from switchman.addons.core.request import jsonedit
 from switchman.addons.core.request.bodyfacts import body_facts
 from switchman.addons.core.request.call import Call, DialectName, Endpoint
@@ -33,7 +32,8 @@ from switchman.addons.core.routes.plan import Candidate, Plan, TraceLine
 from switchman.addons.core.rules.ruleset import Ruleset
 from switchman.addons.core.rules.rulesfile import AUTO
 from switchman.addons.core.servers.servers import Server
-from switchman.addons.core.unicode import dump, read_json
+from switchman.addons.core.texts.largejson import mark_count
+from switchman.addons.core.texts.unicode import dump, read_json
 from switchman.addons.flow.exchange import Exchange, exchange, reading_of
 from switchman.addons.flow.refusal import own_answer, refusal, unknown_model
 from switchman.addons.hooks import seen

@@ -12,8 +12,6 @@ from mitmproxy import http
 from switchman.addons.core.dialects import stream_default
 from switchman.addons.core.dialects.rendering import TRANSLATED
 from switchman.addons.core.keys.owntoken import in_path, without_tokens
-from switchman.addons.core.largejson import count_values, mark_count
-from switchman.addons.core.longtext import decode_utf8
 from switchman.addons.core.paths.advice import not_allowed
 from switchman.addons.core.paths.reading import Reading
 from switchman.addons.core.request import jsonedit
@@ -23,6 +21,8 @@ from switchman.addons.core.request.unambiguous.keys import DECISIVE, MODEL, chec
 from switchman.addons.core.request.unambiguous.mediatypes import check_charset, read_media_type
 from switchman.addons.core.request.unambiguous.multipart import boundary_of, find_fields, text_of
 from switchman.addons.core.request.unambiguous.names import Ambiguous, problem_of_name
+from switchman.addons.core.texts.largejson import count_values, mark_count
+from switchman.addons.core.texts.longtext import decode_utf8
 from switchman.addons.flow.exchange import Exchange, Sent, exchange, reading_of
 from switchman.addons.flow.refusal import refusal
 from switchman.addons.hooks.inbound.bymodel import (

@@ -16,14 +16,14 @@ from switchman.addons.core.dialects.errors import decode_failure
 from switchman.addons.core.dialects.neutral.form import Failed, Stamp
 from switchman.addons.core.dialects.rendering import TRANSLATED
 from switchman.addons.core.dialects.translate import StreamFailed, Translation, as_stream
-from switchman.addons.core.largejson import count_values
-from switchman.addons.core.longtext import encode_utf8
 from switchman.addons.core.request import jsonedit
 from switchman.addons.core.request.call import GENERATING
 from switchman.addons.core.streams.naming import name_whole
 from switchman.addons.core.streams.reply import ReplyCollector
 from switchman.addons.core.streams.slotstage import apply_whole
-from switchman.addons.core.unicode import dump, dumps_large, read_json
+from switchman.addons.core.texts.largejson import count_values
+from switchman.addons.core.texts.longtext import encode_utf8
+from switchman.addons.core.texts.unicode import dump, dumps_large, read_json
 from switchman.addons.flow.exchange import Attempt, Exchange, exchange
 from switchman.addons.flow.refusal import error_response, refusal, translate_error
 from switchman.addons.hooks.outbound.streaming import text_stages

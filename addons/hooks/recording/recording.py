@@ -11,7 +11,7 @@ from mitmproxy import http
 from switchman.addons.core.record import AttemptRecord, Outcome, Record
 from switchman.addons.core.request.call import Call
 from switchman.addons.core.routes.plan import TraceLine
-from switchman.addons.core.unicode import decoded
+from switchman.addons.core.texts.unicode import decoded
 from switchman.addons.flow.exchange import Attempt, Exchange, exchange
 from switchman.addons.hooks.recording.changes import changes
 from switchman.addons.state.runtime import Runtime

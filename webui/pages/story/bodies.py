@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from switchman.addons.core.unicode import decoded, dumps, read_json
+from switchman.addons.core.texts.unicode import decoded, dumps, read_json
 from switchman.webui.formats import visible
 from switchman.webui.pages.story.masked import masked_text
 

@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple
 
 from switchman.addons.core.masking import mask_text
 from switchman.addons.core.streams.calls import CallPiece, Calls, read_piece
-from switchman.addons.core.unicode import dumps, read_json
+from switchman.addons.core.texts.unicode import dumps, read_json
 from switchman.webui.pages.story.masked import masked_value
 
 LONGEST_TEXT = 20_000  # characters of one message that are shown

@@ -7,8 +7,8 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, TypeGuard
 
-from switchman.addons.core.largejson import encoded, loads
-from switchman.addons.core.unicode import dumps
+from switchman.addons.core.texts.largejson import encoded, loads
+from switchman.addons.core.texts.unicode import dumps
 
 # The key under which arguments that are no JSON object go to a format that demands one.
 RAW_ARGUMENTS: Final = "raw_arguments"

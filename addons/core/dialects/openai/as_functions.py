@@ -26,8 +26,8 @@ from switchman.addons.core.dialects.neutral.form import (
 )
 from switchman.addons.core.dialects.neutral.limits import Notes
 from switchman.addons.core.dialects.openai.chat_request import function_tool
-from switchman.addons.core.largejson import loads
-from switchman.addons.core.unicode import dumps
+from switchman.addons.core.texts.largejson import loads
+from switchman.addons.core.texts.unicode import dumps
 
 INPUT: Final = "input"  # the argument of a custom tool
 LONGEST: Final = 64  # characters of a function's name, for OpenAI

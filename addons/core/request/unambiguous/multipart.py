@@ -15,7 +15,7 @@ from typing import Final
 from switchman.addons.core.request.unambiguous.forms import check_field
 from switchman.addons.core.request.unambiguous.mediatypes import check_charset, read_media_type
 from switchman.addons.core.request.unambiguous.names import Ambiguous, folded
-from switchman.addons.core.unicode import decoded, shown
+from switchman.addons.core.texts.unicode import decoded, shown
 
 Span = tuple[int, int]  # start and end of a field's value
 

@@ -13,7 +13,7 @@ from typing import Final
 
 from switchman.addons.core.streams.events import BOM, Event, Splitter
 from switchman.addons.core.streams.framing import singly
-from switchman.addons.core.unicode import decoded
+from switchman.addons.core.texts.unicode import decoded
 
 # A lookahead of one byte; nothing here can backtrack.
 _BLANK_LINE: Final = re.compile(rb"\n(?:\n|\r\n|\r(?=[^\n]))|\r\r")

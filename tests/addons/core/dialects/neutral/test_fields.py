@@ -27,7 +27,7 @@ from switchman.addons.core.dialects.neutral.fields import (
     text_of,
     without,
 )
-from switchman.addons.core.largejson import WINDOWS
+from switchman.addons.core.texts.largejson import WINDOWS
 
 word = st.sampled_from(["alpha", "beta"])
 text = st.text(alphabet='ab é😀\n\u2028{"', min_size=1, max_size=12)

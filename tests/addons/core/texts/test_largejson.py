@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from switchman.addons.core import largejson
-from switchman.addons.core.largejson import count_values, encoded, loads, raw_decode
+from switchman.addons.core.texts import largejson
+from switchman.addons.core.texts.largejson import count_values, encoded, loads, raw_decode
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),

@@ -18,8 +18,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from switchman.addons.core.largejson import encoded, loads
-from switchman.addons.core.longtext import decode_utf8
+from switchman.addons.core.texts.largejson import encoded, loads
+from switchman.addons.core.texts.longtext import decode_utf8
 
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 

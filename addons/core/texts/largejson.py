@@ -19,7 +19,7 @@ from collections.abc import Callable
 from json import JSONDecodeError
 from typing import Any, Final
 
-from switchman.addons.core.longtext import read_string, write_string
+from switchman.addons.core.texts.longtext import read_string, write_string
 
 WINDOWS: Final = (1024, 64 * 1024)  # characters that one call reads of an object or a list
 LARGE: Final = 256 * 1024  # characters up to which json's own decoder reads a text at once, in a few ms

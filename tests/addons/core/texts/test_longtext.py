@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from switchman.addons.core import longtext
-from switchman.addons.core.longtext import decode_utf8, encode_utf8, read_string, write_string
+from switchman.addons.core.texts import longtext
+from switchman.addons.core.texts.longtext import decode_utf8, encode_utf8, read_string, write_string
 
 TEXTS = st.text(st.sampled_from('ab"\\/\n\x7fé€😀')) | st.text()
 decode = json.JSONDecoder().raw_decode

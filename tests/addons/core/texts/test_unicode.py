@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from switchman.addons.core.unicode import decoded, dump, dumps, dumps_large, read_json, shown
+from switchman.addons.core.texts.unicode import decoded, dump, dumps, dumps_large, read_json, shown
 
 
 @pytest.mark.parametrize(
