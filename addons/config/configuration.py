@@ -71,9 +71,16 @@ def _settings_problem(problem: dict[str, Any]) -> str:
     message = problem["msg"].removeprefix("Value error, ")
     message = message[:1].lower() + message[1:]
     given = problem.get("input")
-    shown = f"={given[:200]!r}" if isinstance(given, str) and name not in _SECRET_FIELDS and not inside else ""
+    shown = ""
+    if isinstance(given, str | int | float) and name not in _SECRET_FIELDS and not inside:
+        shown = f"={_shown(given)}"
     where = "".join(f"[{part!r}]" for part in inside)
     return f"{str(name).upper()}{where}{shown}: {message}"
+
+
+def _shown(given: str | float) -> str:
+    """A number may have thousands of digits, more than Python writes."""
+    return repr(given[:200]) if isinstance(given, str) else f"{float(given):g}" if abs(given) < 1e300 else "(too large)"
 
 
 @cache

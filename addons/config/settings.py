@@ -11,6 +11,7 @@ import json
 import math
 import re
 from collections import Counter
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, field_validator
@@ -226,12 +227,13 @@ def _json_object(text: str) -> dict[str, Any]:
 
 def parse_size(text: str) -> int:
     """Bytes: a number, or one with a unit: KB, MB, GB, TB (thousands), KiB, MiB, GiB, TiB. Raises ValueError."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(?:([kmgt])(i?)b?|b)?", text.strip().lower())
+    found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*(?:([kmgt])(i?)b?|b)?", text.strip().lower())
     if found is None:
         raise ValueError("expected a number of bytes, or one with a unit such as 500MB or 10GB")
     number, unit, binary = found.groups()
     power: int = " kmgt".index(unit) if unit else 0
-    return round(float(number) * float((1024 if binary else 1000) ** power))
+    factor: int = (1024 if binary else 1000) ** power
+    return int(Decimal(number) * factor)
 
 
 def in_units(size: int) -> str:

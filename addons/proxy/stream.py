@@ -265,11 +265,11 @@ class RoutedStream(HttpStream):
         x = self.x
         if isinstance(event, ResponseData):
             self.hold.take(2 * len(event.data))  # as it came, and as it goes on
-        if isinstance(event, ResponseEndOfMessage) and x is not None and x.attempt is not None:
-            if (failure := held_answer.whole_failure(x, self.flow.response, self.response_body_buf)) is not None:
-                self.attempt.end()
-                yield from self.attempt.fail(failure)
-                return
+        ends = isinstance(event, ResponseEndOfMessage) and x is not None and x.attempt is not None
+        if ends and x and (failure := held_answer.whole_failure(x, self.flow.response, self.response_body_buf)):
+            self.attempt.end()
+            yield from self.attempt.fail(failure)
+            return
         yield from super().state_consume_response_body(event)
         if isinstance(event, ResponseData) and self.is_blank:
             self.is_blank = not event.data.strip()

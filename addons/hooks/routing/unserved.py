@@ -38,8 +38,7 @@ def unknown_path(flow: http.HTTPFlow, x: Exchange, rules: Ruleset, listen_port: 
 def passed_on(flow: http.HTTPFlow, x: Exchange, plan: Plan) -> Plan | http.Response:
     """The plan without the servers whose own key must not go with this request; an answer where none is left."""
     request, reading = flow.request, reading_of(x, flow.request)
-    websocket = "websocket" in request.headers.get("upgrade", "").lower()
-    if takes_key(reading, request.method, websocket=websocket):
+    if takes_key(reading, request.method, websocket=x.handshake is not None):
         return plan
     kept = tuple(one for one in plan.candidates if credentials.passes_through(one.server))
     if len(kept) == len(plan.candidates):

@@ -68,6 +68,7 @@ def test_defaults_are_those_that_users_know() -> None:
         "max_body_values": 500_000,
         "max_body_bytes": 33554432,
         "max_header_bytes": 65536,
+        "max_body_memory": 1_073_741_824,
         "body_timeout": 60.0,
         "min_body_rate": 500.0,
         "head_timeout": 30.0,
