@@ -11,7 +11,8 @@ The first line of this list that fits decides:
  6. No connection, no answer in time, a broken one: the server failed.
  7. A redirect: it is followed, or the server failed. An error status: the server lacks a feature, or wants credentials
     that it was not given, or failed (what `retry_on` names counts), or refused a request that is the client's own
-    fault. That the caller's own key is bad, or used up, is no failure of the server, though another one is asked.
+    fault. That the caller's own key is bad, or used up, is no failure of the server; that key rests for that caller,
+    also where nobody else is asked this time.
  8. A good status with an error for an answer: the server failed, or refused, by the status that the error stands for.
     With nothing that can be read as the answer: the server failed.
  9. A stream of text that ended before its reply did: the server failed.
@@ -32,7 +33,7 @@ from switchman.addons.core.dialects.passing.thoughts import speaks_of_thoughts
 from switchman.addons.core.dialects.rendering import Rendered
 from switchman.addons.core.record import Outcome
 from switchman.addons.core.request.call import GENERATING, Call
-from switchman.addons.core.servers.callerkeys import blames_caller
+from switchman.addons.core.servers.callerkeys import blames_caller, refuses_key
 from switchman.addons.core.servers.reaching.redirects import REDIRECTS, Hop, hop
 from switchman.addons.core.servers.retry import FailureKind, retriable_statuses
 from switchman.addons.core.servers.servers import Server
@@ -270,7 +271,7 @@ def _by_status(end: Ending, status: int | None) -> Verdict:
         return _blaming("status", end, status, end.message)
     if end.how == "status" and end.body is None:
         return Verdict("status", "failed", end.message)
-    return Verdict("refused", "answered", end.message)
+    return Verdict("refused", "answered", end.message, key=_refused_key(end, status))
 
 
 def _by_error(end: Ending) -> Verdict:
@@ -282,10 +283,15 @@ def _by_error(end: Ending) -> Verdict:
 def _blaming(kind: Kind, end: Ending, status: int, error: str | None) -> Verdict:
     """The verdict on an error of this status: the fault is the request's, the caller's own key's, or the server's."""
     if status not in retriable_statuses(end.server):
-        return Verdict(kind, "answered", error)
+        return Verdict(kind, "answered", error, key=_refused_key(end, status))
     if blames_caller(status, end.credential):
         return Verdict(kind, None, error, key=status)
     return Verdict(kind, "failed", error)
+
+
+def _refused_key(end: Ending, status: int | None) -> int | None:
+    """The status by which the server refused the caller's own key, where nobody else is asked for it."""
+    return status if status is not None and refuses_key(status, end.credential) else None
 
 
 # Features that servers may lack

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 from urllib.parse import quote, quote_plus, unquote
 
-from switchman.addons.core.masking import is_secret_name
+from switchman.addons.core.masking import is_secret_parameter
 
 SHORTEST: Final = 8  # characters
 LONG: Final = 16
@@ -73,7 +73,7 @@ def parameters_in(query: str) -> Iterator[str]:
     """The keys in a query, by the names of its parameters."""
     for one in query.split("&"):
         name, _, value = one.partition("=")
-        if value and (is_secret_name(unquote(name)) or unquote(name).lower() in ("code", "sid")):
+        if value and is_secret_parameter(unquote(name)):
             yield unquote(value)
 
 

@@ -7,8 +7,10 @@
    server. So it does where the caller brings none and none is ours: a server that wants one (401, 402, 403) is well.
 2. With our own key it is the server's fault, as ever; but for what the caller adds to it: an organization or a project
    that our key does not have makes a server refuse our key.
-3. A key that is refused (401, 402) rests at the whole server, and at once. One that may not, or too often (403, 429),
-   rests at the model; that is counted as breakers count failures. Retry-After is obeyed in either case.
+3. A key that is refused, or without means (401, 402), rests at the whole server, and at once; also where its caller
+   hears the error as the server said it, as nobody else is asked for this status. One that may not, or too often
+   (403, 429), rests at the model, where such a status is tried elsewhere: 403 may be about what was asked. That is
+   counted as breakers count failures. Retry-After is obeyed in either case.
 4. A key that rests is tried after the other candidates, and where there is no other, all the same: its caller hears
    what the server says.
 5. Memory is bounded as that of Breakers is; of a key and a target only a digest is kept.
@@ -19,16 +21,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from typing import Final
-from urllib.parse import unquote_plus
 
 from switchman.addons.core.masking import is_secret_name
 from switchman.addons.core.servers.breaker import Breakers
-from switchman.addons.core.servers.credentials import CREDENTIALS, is_keyed_by_header
+from switchman.addons.core.servers.credentials import KEY_FIELDS, folded, is_keyed_by_header, secret_parameters
 from switchman.addons.core.servers.servers import Server
 
 KEY_STATUSES: Final = frozenset({401, 402, 403, 429})
-# 402 is heard by its caller as its server says it, as long as retry.py does not count it among those that are tried
-# elsewhere.
 # They say that there should be a key, or another one; 429 says so only of a key that is there.
 WANTS_KEY: Final = frozenset({401, 402, 403})
 _REFUSED: Final = frozenset({401, 402})
@@ -44,15 +43,16 @@ def credential_of(server: Server, headers: Mapping[str, str], path: str, *, forw
 
     `headers`: by lower-case name. `forwarded`: the caller's credentials go to the server, if it has none of its own.
     """
-    ours = {name.lower() for name in server.headers}
+    ours = {folded(name) for name in server.headers}
     if is_keyed_by_header(server):
-        ours |= set(CREDENTIALS)
+        ours |= KEY_FIELDS
     given: list[str] = []
     if forwarded and server.api_key is None:
-        secrets = sorted(name for name in headers if name != "cookie" and is_secret_name(name) and name not in ours)
+        secrets = sorted(
+            name for name in headers if name != "cookie" and is_secret_name(name) and folded(name) not in ours
+        )
         given += [f"{name}={headers[name]}" for name in secrets]
-        query = path.partition("?")[2].split("&")
-        given += [one for one in query if is_secret_name(unquote_plus(one.partition("=")[0]))]
+        given += secret_parameters(path)
     given += [f"{name}={headers[name]}" for name in ACCOUNTS if name in headers and name not in ours]
     if given:
         return hashlib.sha256(repr(given).encode("utf-8", "surrogatepass")).hexdigest()
@@ -64,6 +64,11 @@ def blames_caller(status: int, credential: str | None) -> bool:
     if credential is None:
         return False
     return status in (KEY_STATUSES if credential else WANTS_KEY)
+
+
+def refuses_key(status: int, credential: str | None) -> bool:
+    """Whether an error status is about nothing but a key that the caller has brought, whoever else is asked."""
+    return bool(credential) and status in _REFUSED
 
 
 class CallerKeys:

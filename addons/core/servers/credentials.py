@@ -19,13 +19,15 @@ from typing import Final, Literal
 from urllib.parse import unquote_plus
 
 from switchman.addons.core.admission.hosts import PRIVATE_SUFFIXES
-from switchman.addons.core.masking import is_secret_name
+from switchman.addons.core.masking import is_secret_header, is_secret_name, is_secret_parameter
 from switchman.addons.core.request.call import DialectName
 from switchman.addons.core.servers.servers import Server
 from switchman.addons.core.servers.urls import BaseURL
 
 # Where the dialects' clients put their key, and where the router puts a server's own.
 CREDENTIALS: Final = ("authorization", "x-api-key", "api-key")
+# Where some server looks for a client's key, as folded() writes it.
+KEY_FIELDS: Final = frozenset({*CREDENTIALS, "apikey", "x-goog-api-key"})
 
 Source = Literal["own", "client", "none"]
 
@@ -59,8 +61,10 @@ def source(server: Server, first: Server) -> Source:
 
 
 def has_own_key(server: Server) -> bool:
-    """Whether the rules have a credential for a server, in `api_key` or in any of its headers."""
-    return server.api_key is not None or any(is_secret_name(name) for name in server.headers)
+    """Whether the rules have a credential for a server, in `api_key`, in any of its headers, or in its URL's query."""
+    if server.api_key is not None or any(is_secret_header(name, value) for name, value in server.headers.items()):
+        return True
+    return any(_is_secret(one) for one in server.url.query.split("&"))
 
 
 def passes_through(server: Server) -> bool:
@@ -72,7 +76,7 @@ def is_keyed_by_header(server: Server) -> bool:
     """Whether the rules put a key into a header where clients have theirs. No other key goes beside it, as the server
     might believe that one; unless the client's are to go there in any case (`forward_auth: true`).
     """
-    return server.forward_auth is not True and any(name.lower() in CREDENTIALS for name in server.headers)
+    return server.forward_auth is not True and any(folded(name) in KEY_FIELDS for name in server.headers)
 
 
 def is_on_own_network(host: str) -> bool:
@@ -90,10 +94,15 @@ def is_on_own_network(host: str) -> bool:
     return any(address.version == network.version and address in network for network in _OWN_NETWORKS)
 
 
+def folded(name: str) -> str:
+    """A header field's name as servers read it that make variables of them (CGI, WSGI): `_` is `-` to them."""
+    return name.lower().replace("_", "-")
+
+
 def without_secrets(path: str) -> str:
-    """The path without the query parameters that carry credentials."""
+    """The path without the query parameters that carry credentials, by whatever name (`key=`, `code=`, `sid=`)."""
     path, mark, query = path.partition("?")
-    kept = [one for one in query.split("&") if not is_secret_name(unquote_plus(one.partition("=")[0]))]
+    kept = [one for one in query.split("&") if not _is_secret(one)]
     return path + mark + "&".join(kept) if any(kept) else path
 
 
@@ -103,8 +112,12 @@ def secrets_of(headers: Mapping[str, str], path: str) -> str:
     Cookies are left out: their senders are still told apart by address.
     """
     given = [f"{name}={headers[name]}" for name in sorted(headers) if name != "cookie" and is_secret_name(name)]
-    query = path.partition("?")[2].split("&")
-    return "\0".join(given + [one for one in query if is_secret_name(unquote_plus(one.partition("=")[0]))])
+    return "\0".join(given + secret_parameters(path))
+
+
+def secret_parameters(path: str) -> list[str]:
+    """The parameters of a path's query that carry credentials, as they are written."""
+    return [one for one in path.partition("?")[2].split("&") if _is_secret(one)]
 
 
 def key_in(headers: Mapping[str, str]) -> str:
@@ -130,6 +143,10 @@ def strangers(servers: Iterable[Server], first: Server) -> list[Server]:
 def may_be_stranger(server: Server) -> bool:
     """Whether a server can be one of `strangers`, whichever the first is."""
     return server.forward_auth is None and server.api_key is None and not is_on_own_network(server.url.host)
+
+
+def _is_secret(parameter: str) -> bool:
+    return is_secret_parameter(unquote_plus(parameter.partition("=")[0]))
 
 
 def _origin(url: BaseURL) -> tuple[str, str, int]:

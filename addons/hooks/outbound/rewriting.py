@@ -44,6 +44,7 @@ from switchman.addons.state.background import Run, at_once, in_place
 from switchman.addons.state.runtime import Runtime
 
 CREDENTIALS = tuple(name.encode() for name in credentials.CREDENTIALS)
+KEY_FIELDS = tuple(name.encode() for name in credentials.KEY_FIELDS)
 # Headers that mean something to one dialect only, and go no further than to its servers.
 ANTHROPIC_ONLY = (b"anthropic-version", b"anthropic-beta", b"anthropic-dangerous-direct-browser-access")
 # Fields by which a server behind some reverse proxies is told another path or method than the request line has.
@@ -247,7 +248,7 @@ def _fields(given: Fields, server: Server, rendered: Rendered | None, content: b
     """The header fields in the client's order, with what this server needs in the place of what was there."""
     ours: dict[bytes, bytes] = {b"host": server.url.authority.encode()}
     drop: tuple[bytes, ...] = ()
-    if rendered is None and (server.api_key is not None or server.headers):
+    if rendered is None and (server.api_key is not None or server.headers or server.url.query):
         ours[b"accept-encoding"] = b"identity"  # so that a key of ours would be seen in its answer
     if rendered is not None:
         ours[b"accept-encoding"] = b"identity"
@@ -261,7 +262,7 @@ def _fields(given: Fields, server: Server, rendered: Rendered | None, content: b
     if dialect == "anthropic" and rendered is not None and rendered.answer is not None:
         ours[b"anthropic-version"] = ANTHROPIC_VERSION.encode()
     if (key := _key(given, server, rendered)) is not None:
-        drop += CREDENTIALS
+        drop += KEY_FIELDS if credentials.is_keyed_by_header(server) else CREDENTIALS
         if key:
             header, credential = credentials.header_for(key, dialect, azure=is_azure(server))
             ours[header.encode()] = credential.encode()
@@ -270,12 +271,14 @@ def _fields(given: Fields, server: Server, rendered: Rendered | None, content: b
     chunked = any(name.lower() == b"transfer-encoding" for name, _ in given)
     if chunked:
         ours.pop(b"content-length", None)  # the proxy frames the body as the client did
-    known = frozenset(ours)  # a second one by such a name, from the client, would be believed by some servers
+    # A second one by such a name, from the client, would be believed by some servers, and `_` for `-` by others.
+    known = frozenset(name.replace(b"_", b"-") for name in ours)
     for name, value in given:
         lower = name.lower()
+        plain = lower.replace(b"_", b"-")
         if lower in ours:
             fields.append((name, ours.pop(lower)))
-        elif lower not in known and lower not in drop and not lower.startswith(b"x-switchman-"):
+        elif plain not in known and plain not in drop and not lower.startswith(b"x-switchman-"):
             fields.append((name, value))
     return [*fields, *ours.items()]
 

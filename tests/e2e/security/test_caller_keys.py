@@ -46,6 +46,7 @@ def shared_proxy(start_shared: Any, up: FakeUpstream, picky: FakeUpstream, spare
     return start_shared(f"""
 servers:
   up: {{url: "{up.url}", dialect: openai, retry_on: [401, 403]}}
+  strict: {{url: "{up.url}/strict", dialect: openai}}
   picky: {{url: "{picky.url}", dialect: openai, retry_on: [401, 403]}}
   keyed: {{url: "{up.url}", dialect: openai, api_key: env:OWN, retry_on: [401, 403]}}
   claude: {{url: "{up.url}", dialect: anthropic, api_key: env:OWN, retry_on: [401, 403]}}
@@ -53,7 +54,7 @@ servers:
   by-header: {{url: "{up.url}", dialect: openai, headers: {{Authorization: "Bearer {OWN}"}}, retry_on: [401, 403]}}
   spare: {{url: "{spare.url}", dialect: openai}}
 aliases:
-{aliases("up")}{aliases("picky")}{aliases("keyed")}{aliases("claude")}{aliases("azure")}{aliases("by-header")}
+{aliases("up")}{aliases("strict")}{aliases("picky")}{aliases("keyed")}{aliases("claude")}{aliases("azure")}{aliases("by-header")}
 routes:
   - match: {{model: looks-down, provider_health: {{picky: [yellow, red]}}}}
     route: {{model: spare/looks-down}}
@@ -119,6 +120,30 @@ def test_a_key_that_is_used_up_rests_for_its_caller_only(proxy: Any, up: FakeUps
     assert went(ask(proxy, model, "bob")) == ("up", "1")  # so it rests no longer
 
 
+@pytest.mark.parametrize("status", [401, 402])
+def test_one_that_is_heard_as_the_server_said_it_rests_too(proxy: Any, up: FakeUpstream, status: int) -> None:
+    """Without `retry_on` the caller hears it; then another server is asked first, for that caller only."""
+    model, said = f"strict{next(MODELS)}", Behaviour(status=status, message="You have no credit left.")
+    up.script([said])
+    answer = ask(proxy, model, f"bob-{status}")
+    assert (answer.status_code, went(answer)) == (status, ("strict", "1"))
+    assert "no credit left" in answer.json()["error"]["message"]
+    assert went(ask(proxy, model, f"bob-{status}")) == ("spare", "1")
+    assert went(ask(proxy, model, f"alice-{status}")) == ("strict", "1") == went(ask(proxy, model))
+    up.script([said])
+    assert ask(proxy, model).status_code == status  # without a key it is nobody's
+    assert went(ask(proxy, model)) == ("strict", "1")
+
+
+def test_what_may_be_about_the_request_rests_no_key(proxy: Any, up: FakeUpstream) -> None:
+    """A 403 that nobody else is asked for: OpenRouter says so of what its moderation has flagged."""
+    model = f"strict{next(MODELS)}"
+    for _ in range(6):
+        up.script([Behaviour(status=403, message="flagged")])
+        assert went(ask(proxy, model, "carol")) == ("strict", "1")
+    assert went(ask(proxy, model, "carol")) == ("strict", "1")
+
+
 def test_each_client_hears_it_in_its_own_words(proxy: Any, up: FakeUpstream, number: int) -> None:
     """As the server said it, with Retry-After."""
     model = f"up/m{number}"
@@ -174,6 +199,7 @@ def test_no_client_can_strip_our_key(proxy: Any, up: FakeUpstream, number: int, 
         [("keep-alive", "authorization"), ("proxy-connection", "authorization"), ("te", "authorization")],
         [("authorization", "Bearer evil"), ("Authorization", "Basic ZXZpbA=="), ("connection", "authorization")],
         [("x-api-key", "evil"), ("api-key", "evil"), ("x-goog-api-key", "evil"), ("X_Api_Key", "evil")],
+        [("api_key", "evil"), ("X_Goog_Api_Key", "evil"), ("apikey", "evil"), ("Content_Length", "1"), ("Host_", "e")],
         [("authorization", ""), ("x-api-key", ""), ("api-key", "")],
     ]
     for trick in tricks:
@@ -182,7 +208,8 @@ def test_no_client_can_strip_our_key(proxy: Any, up: FakeUpstream, number: int, 
         assert went(answer) == (server, "1"), trick
         sent = up.inferences[-1]
         fields = [(n.decode().lower(), v.decode()) for n, v in sent.headers]
-        given = [(n, v) for n, v in fields if n in names.values() or (server != "by-header" and is_secret_name(n))]
+        given = [(n, v) for n, v in fields if is_secret_name(n)]
+        assert not any(n == "content_length" for n, _ in fields)
         assert given == [(names[server], ours)], trick
 
 

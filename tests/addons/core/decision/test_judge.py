@@ -399,6 +399,24 @@ def test_a_callers_own_key_is_no_failure_of_the_server(credential: str | None, s
         else:
             assert (found.key, found.breaker, found.counts) == (None, "failure", "failure"), how
         assert not found.is_answer
-    # What nobody else is asked for blames nobody, as before.
+    # What nobody else is asked for is passed on, and says nothing of the server.
     if status in OPT_IN_STATUSES:
-        assert follows(verdict(status=status, body=b"{}", credential=credential))[0] == "refused"
+        found = verdict(status=status, body=b"{}", credential=credential)
+        assert found.kind == "refused" and found.breaker == "success"
+
+
+@pytest.mark.parametrize(("status", "rests"), [(401, True), (402, True), (403, False), (404, False), (400, False)])
+def test_a_callers_refused_key_rests_though_nobody_else_is_asked(status: int, rests: bool) -> None:
+    """401 and 402, without `retry_on`, in whatever way they are told; 403 may be about what was asked."""
+    told = {"error": {"message": "no", "code": status}}
+    event = b"data: " + json.dumps(told).encode() + b"\n\n"
+    for how, more in [
+        ("complete", {"status": status}), ("status", {"status": status, "body": b"{}"}),
+        ("complete", {"status": 200, "failed": Failed("no", status=status)}),
+        ("left", {"status": 200, "reply": collected(TEXT, event), "streamed": True}),
+        ("complete", {"status": 200, "reply": whole({**told, "choices": [{"message": {"content": "a"}}]})}),
+    ]:  # fmt: skip
+        found = verdict(how, credential="of-a-caller", **more)
+        assert (found.key, found.breaker) == (status if rests else None, "success"), how
+        for credential in ("", None):  # nobody's, and ours
+            assert verdict(how, credential=credential, **more).key is None

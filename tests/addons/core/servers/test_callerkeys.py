@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from switchman.addons.core.servers.breaker import MAX_TARGETS
-from switchman.addons.core.servers.callerkeys import REST, CallerKeys, blames_caller, credential_of
+from switchman.addons.core.servers.callerkeys import REST, CallerKeys, blames_caller, credential_of, refuses_key
 from switchman.addons.core.servers.servers import Server
 from switchman.addons.core.servers.urls import parse
 
@@ -28,7 +28,8 @@ def test_a_callers_credential_is_what_goes_to_the_server() -> None:
     """Any header or parameter that carries one, in whatever order; no cookie, and nothing else."""
     given = [BOB, {"x-api-key": "bob"}, {"x-goog-api-key": "bob"}, {"authorization": "Bearer eve"}]
     digests = [credential_of(PLAIN, headers, "/v1") for headers in given]
-    digests += [credential_of(PLAIN, {}, "/v1?key=bob"), credential_of(PLAIN, BOB, "/v1?api%5Fkey=bob")]
+    digests += [credential_of(PLAIN, {}, f"/v1?{name}=bob") for name in ("key", "code", "sid")]
+    digests += [credential_of(PLAIN, BOB, "/v1?api%5Fkey=bob")]
     assert len(set(digests)) == len(digests) and all(digest and len(digest) == 64 for digest in digests)
     assert credential_of(PLAIN, {"a-key": "1", **BOB}, "/v1") == credential_of(PLAIN, {**BOB, "a-key": "1"}, "/v1")
     assert credential_of(PLAIN, {**BOB, "cookie": "a", "x-a": "1"}, "/v1?x=1") == digests[0]
@@ -46,7 +47,9 @@ def test_without_any_it_is_nobodys_and_with_ours_it_is_ours() -> None:
     assert credential_of(beside, BOB, "/v1") is None  # it is replaced
     assert credential_of(beside, {"x-api-key": "bob"}, "/v1")  # it goes there beside ours
     assert credential_of(server(headers={"X-Team-Token": "own"}), BOB, "/v1")
-    assert credential_of(BY_HEADER, {"x-goog-api-key": "bob"}, "/v1")
+    assert credential_of(BY_HEADER, {"x-team-token": "bob"}, "/v1")  # it goes there, too
+    for name in ("x-goog-api-key", "x_api_key", "api_key"):
+        assert credential_of(BY_HEADER, {name: "bob"}, "/v1") is None  # it does not
 
 
 @pytest.mark.parametrize("name", ["openai-organization", "openai-project", "x-goog-user-project"])
@@ -63,6 +66,8 @@ def test_what_blames_the_caller(status: int) -> None:
     assert blames_caller(status, "k") is (status in (401, 402, 403, 429))
     assert blames_caller(status, "") is (status in (401, 402, 403))
     assert not blames_caller(status, None)
+    assert refuses_key(status, "k") is (status in (401, 402))
+    assert not refuses_key(status, "") and not refuses_key(status, None)
 
 
 @pytest.mark.parametrize("status", [401, 402])

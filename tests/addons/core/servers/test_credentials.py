@@ -115,6 +115,7 @@ def test_strangers() -> None:
         ("/v1/messages?beta=true", "/v1/messages?beta=true"),
         ("/v1/x?key=abc&beta=true", "/v1/x?beta=true"),
         ("/v1/x?api%5Fkey=abc", "/v1/x"),
+        ("/v1/x?code=abc&api-version=1&SID=d&c%6Fde=e", "/v1/x?api-version=1"),
         ("/v1/x", "/v1/x"),
         ("/v1/x?a=1&a=2&b", "/v1/x?a=1&a=2&b"),
     ],
@@ -179,6 +180,9 @@ def test_where_a_key_of_ours_goes_beside_an_operation() -> None:
         assert has_own_key(with_key(None, **more))
     assert [passes_through(with_key(said)) for said in (None, False, True)] == [True, False, True]
     assert not has_own_key(with_key(None, headers={"x-team": "k"}))
+    assert not passes_through(with_key(None, headers={"x-team": "Bearer k"}))
+    for query, passes in (("code=k", False), ("api-version=1", True)):
+        assert passes_through(Server("s", urls.parse(f"{CLOUD}?{query}", query=True))) is passes
 
 
 def test_a_key_in_a_header_has_none_beside_it() -> None:
@@ -188,3 +192,5 @@ def test_a_key_in_a_header_has_none_beside_it() -> None:
              (None, False, True)]  # fmt: skip
     assert found == [True, True, False]
     assert not is_keyed_by_header(Server("s", urls.parse(CLOUD), headers={"X-Team-Token": "k"}))
+    for name in ("X_Api_Key", "x-goog-api-key", "Api_Key"):
+        assert is_keyed_by_header(Server("s", urls.parse(CLOUD), headers={name: "k"}))
