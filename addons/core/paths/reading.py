@@ -2,9 +2,9 @@
 
     read(method, path) -> Reading
 
-1. A path that has another meaning for one reader than for the next is "malformed": dot segments, backslashes, control
-   characters, escaped or not, in wide letters (U+FF0E) or in more bytes than UTF-8 takes for them; and an operation's
-   path in another spelling (`/v1/%63hat/completions`, `;x`, capitals, wide letters).
+1. A path that has another meaning for one reader than for the next is "malformed": dot segments (also with
+   spaces, `;x`, `%3fx` about them), backslashes, control characters, escaped or not, in wide letters (U+FF0E) or in
+   more bytes than UTF-8 takes for them; and an operation's path in another spelling (`/v1/%63hat/completions`, `;x`, capitals, wide letters).
 2. Empty segments and a slash at the end are dropped, then the noise of base URLs (`tables.is_noise`): what is left is
    looked up. So is what follows an operation, whose URL somebody took for the base URL.
    `/openai/deployments/NAME/...` is Azure's, and names the model.
@@ -40,6 +40,7 @@ _UNSAFE: Final = re.compile(r"[\x00-\x1f\x7f\\]")
 # RFC 3629 section 3: bytes that are in no UTF-8, by which lenient readers are told of dots and slashes (C0 AE is one);
 # and %u002e, as IIS has it.
 _NO_UTF8: Final = re.compile(rb"[\xc0\xc1\xf5-\xff]|\xe0[\x80-\x9f]|\xf0[\x80-\x8f]|%[uU][0-9A-Fa-f]{4}")
+_AFTER: Final = re.compile(r"[;?#]")  # what follows it in a segment is not of its name, to some reader
 _ROUNDS: Final = 3  # of unescaping: as often as any reader behind us may do it
 _TABLES: Final[tuple[tuple[DialectName, dict[str, Operation]], ...]] = (
     ("openai", OPENAI), ("anthropic", ANTHROPIC), ("ollama", OLLAMA), ("openai", BY_MODEL),
@@ -102,7 +103,7 @@ def _problem(path: str) -> str:
         decoded = _plain(raw.decode("utf-8", "replace"))
         if _UNSAFE.search(decoded):
             return "The path has a backslash or a control character in it."
-        if any(segment.partition(";")[0] in (".", "..") for segment in decoded.split("/")):
+        if any(_AFTER.split(segment, maxsplit=1)[0].strip() in (".", "..") for segment in decoded.split("/")):
             return "The path has a segment . or .. in it."
         if b"%" not in raw:
             break

@@ -158,6 +158,8 @@ def test_azures_paths_name_the_model(path: str, model: str, canonical: str, oper
         "/v1/./messages", "/x/%2e%2e/y", "/x/%2E./y", "/x/..%2fy", "/x/%252e%252e/y",
         "/..;a/y", "\\..\\x", "/x/%5c..", "/v1/messages%00", "/v1/mes\tsages", "/v1/%0d%0ax",
         "/v1/models/..%2f..%2fadmin",
+        # With what some readers cut off
+        "/x/..%20/y", "/x/%20../y", "/x/.. /y", "/x/..%3fy", "/x/..%2523/y", "/x/..%3b/y",
         # In more bytes than UTF-8 takes, escaped or not, and as IIS has it
         "/x/%c0%ae%c0%ae/y", "/x/%C0%AE./y", "/x%c0%afy", "/x/%e0%80%ae%e0%80%ae/y", "/x/%f0%80%80%ae/y",
         "/x/%25c0%25ae/y",
