@@ -2,9 +2,10 @@
 
     read(method, path) -> Reading
 
-1. A path that has another meaning for one reader than for the next is "malformed": dot segments (also with
-   spaces, `;x`, `%3fx` about them), backslashes, control characters, escaped or not, in wide letters (U+FF0E) or in
-   more bytes than UTF-8 takes for them; and an operation's path in another spelling (`/v1/%63hat/completions`, `;x`, capitals, wide letters).
+1. A path that has another meaning for one reader than for the next is "malformed": dot segments (also with spaces,
+   `;x`, `%3fx` about them), backslashes, control characters, escaped or not, in wide letters (U+FF0E) or in more bytes
+   than UTF-8 takes for them; and an operation's path in another spelling (`/v1/%63hat/completions`, `;x`, capitals,
+   wide letters).
 2. Empty segments and a slash at the end are dropped, then the noise of base URLs (`tables.is_noise`): what is left is
    looked up. So is what follows an operation, whose URL somebody took for the base URL.
    `/openai/deployments/NAME/...` is Azure's, and names the model.

@@ -25,7 +25,8 @@ LEAVING = [
     "/%252e%252e/admin/keys", "/%25252e%25252e/admin/keys", "/%c0%ae%c0%ae/admin/keys", "/\xc0\xae\xc0\xae/admin/keys",
     "/%e0%80%ae%e0%80%ae/admin/keys", "/%ef%bc%8e%ef%bc%8e/admin/keys", "/\xef\xbc\x8e\xef\xbc\x8e/admin/keys",
     "/..%ef%bc%8fadmin/keys", "/%u002e%u002e/admin/keys", "/%00/../admin/keys", "/v1/models/..%2f..%2fadmin/keys",
-    "/v1/chat/completions/../../../admin/keys", "/v1/chat/completions/..", "/..%20/admin/keys", "/%20../admin/keys", "/x/..%3fx", "/x/..%23/admin/keys", "/openai/deployments/../admin/keys",
+    "/v1/chat/completions/../../../admin/keys", "/v1/chat/completions/..", "/..%20/admin/keys", "/x/..%3fx",
+    "/%20../admin/keys", "/x/..%23/admin/keys", "/openai/deployments/../admin/keys",
 ]  # fmt: skip
 OTHERWISE = [
     "/v1/%63hat/completions", "/v1/chat%2fcompletions", "/v1/./chat/completions", "/v1/x/../chat/completions",

@@ -40,9 +40,12 @@ def shared_proxy(
     authority.cert_pem.write_to_path(str(ca))
     routes = "servers:\n"
     for name, up in (("evil", upstreams["evil.example"]), ("good", upstreams["127.0.0.1"])):
-        routes += f"  {name}: {{url: '{up.url}', dialect: openai, api_key: {KEY}, tls: {{ca: '{ca}'}}}}\n"
+        routes += (
+            f"  {name}: {{url: '{up.url}', dialect: openai, api_key: {KEY}, tls: {{ca: '{ca}'}}, pass_through: true}}\n"
+        )
         routes += f"  {name}-env: {{url: '{up.url}/', dialect: openai, api_key: {KEY}}}\n"
-    return start_shared(routes, {"DEFAULT_UPSTREAM": upstreams["evil.example"].url, "SSL_CERT_FILE": str(ca)})
+    settings = {"DEFAULT_UPSTREAM": upstreams["evil.example"].url, "SSL_CERT_FILE": str(ca)}
+    return start_shared(routes, {**settings, "ALLOWED_HOSTS": "evil.example"})  # else a Host of it is a 421 already
 
 
 def ask(port: int, sni: str, host: str, path: str, model: str = "m") -> tuple[int, bytes]:
