@@ -43,7 +43,8 @@ def as_at_first(upstreams: dict[str, FakeUpstream]) -> Iterator[None]:
 @pytest.fixture(scope="module")
 def shared_proxy(start_shared: Any, upstreams: dict[str, FakeUpstream]) -> Any:
     routes = "servers:\n" + "".join(
-        f'  {name}: {{url: "{up.url}", dialect: {name}, api_key: "env:OWN", headers: {{x-token: "env:ODD"}}}}\n'
+        f'  {name}: {{url: "{up.url}", dialect: {name}, api_key: "env:OWN", headers: {{x-token: "env:ODD"}}, '
+        "pass_through: true}\n"
         for name, up in upstreams.items()
     )
     routes += "".join(
