@@ -13,7 +13,7 @@ import pytest
 
 from switchman.addons.testing import Behaviour, FakeUpstream
 
-SECRET = "a-long-secret-of-our-own-0123456789-abcdefghij"
+SECRET = "q8Zr2vLx0TnWc7Yp5KdGh3JmBf9SaEuI"
 KEY = "client-key-0123456789"
 UNKEYED = Behaviour(status=401, body={"error": {"message": "Who are you?", "type": "invalid_request_error"}})
 
