@@ -82,9 +82,11 @@ class RoutedStream(HttpStream):
         super().__init__(context, stream_id)
         self.parent = parent
         self.clock = parent.clock
-        self.deadlines = Deadlines()
+        deadlines = self.deadlines = Deadlines()
         self.body = RequestBody(context.options.switchman_max_body_bytes)
-        self.hold = Hold(parent.budget, tap_of(context.client))
+        self.hold = Hold(
+            parent.budget, tap_of(context.client), lambda waits: deadlines.body_waits(waits, parent.clock())
+        )
         self.attempt = RunningAttempt(self, parent)
         self.pings = Pings(stream_id, context.client)
         self.interruptions = Interruptions(self)
