@@ -113,6 +113,9 @@ class Settings(BaseSettings):
         (), description="further paths that are a WebSocket's, with commas between"
     )
     max_websocket_message: Bytes = Field(67_108_864, description="largest message of a WebSocket")
+    websocket_idle_timeout: int = Field(
+        1800, gt=0, le=int(MOST_SECONDS), description="seconds of silence on both sides that end a WebSocket"
+    )
     cors_origins: str = Field("local", description="origins of the web pages that may call the router")
     max_body_bytes: Bytes = Field(33_554_432, description="largest request body")
     max_body_memory: Bytes = Field(

@@ -24,7 +24,8 @@ STOPPED = "The router was stopped before the answer was complete."
 # What a client is told whose connection is taken from it, or that gets none.
 CROWDED = "The router has too many connections open (MAX_CONNECTIONS). Try again in a moment."
 CROWDED_ADDRESS = (
-    "Too many connections come from your address (MAX_CONNECTIONS_PER_ADDRESS). Try again when some of them are closed."
+    "Too many connections come from your address (MAX_CONNECTIONS_PER_ADDRESS; a proxy or gateway with many clients "
+    "behind it belongs into TRUSTED_PROXIES). Try again when some of them are closed."
 )
 
 

@@ -72,11 +72,13 @@ class Budget:
 class Hold:
     """What one request holds. Over when it is released, which may be done twice."""
 
-    def __init__(self, budget: Budget, tap: Tap) -> None:
+    def __init__(self, budget: Budget, tap: Tap, told: Callable[[bool], None] = lambda waits: None) -> None:
+        """`told` is called with True when its body has to wait, and with False when it is read on."""
         self.size = 0  # bytes counted
         self.waits = False
         self._budget = budget
         self._tap = tap
+        self._told = told
         self._body = 0  # bytes of the body that are here
         self._length = 0  # bytes that it says it has; 0: it does not say
 
@@ -124,6 +126,7 @@ class Hold:
         if not self.waits:
             self.waits = True
             self._tap.shut("room")
+            self._told(True)
 
     def _go_on(self, stays: bool) -> None:
         if not stays:
@@ -131,3 +134,4 @@ class Hold:
         if self.waits:
             self.waits = False
             self._tap.open("room")
+            self._told(False)

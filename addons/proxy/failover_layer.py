@@ -125,7 +125,9 @@ class RoutedHttpLayer(HttpLayer):
         if self.idle_since is not None:
             return Standing("idle", self.idle_since)
         streams = [stream for stream in self.streams.values() if isinstance(stream, RoutedStream)]
-        if streams and all(stream.deadlines.phase == "body" for stream in streams):
+        ours = self.connections.get(self.context.client)
+        is_here = isinstance(ours, RoutedServer) and ours.request_done  # all of it, though a hook may hold it up
+        if streams and not is_here and all(stream.deadlines.phase == "body" for stream in streams):
             return Standing("body", min(stream.deadlines.body_started for stream in streams))
         return Standing("busy", 0.0)
 

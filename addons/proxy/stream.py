@@ -82,9 +82,9 @@ class RoutedStream(HttpStream):
         super().__init__(context, stream_id)
         self.parent = parent
         self.clock = parent.clock
-        self.deadlines = Deadlines()
+        deadlines = self.deadlines = Deadlines()
         self.body = RequestBody(context.options.switchman_max_body_bytes)
-        self.hold = Hold(parent.budget, tap_of(context.client))
+        self.hold = Hold(parent.budget, tap_of(context.client), lambda on: deadlines.body_waits(on, parent.clock()))
         self.attempt = RunningAttempt(self, parent)
         self.pings = Pings(stream_id, context.client)
         self.interruptions = Interruptions(self)
@@ -357,7 +357,7 @@ class RoutedStream(HttpStream):
             self.parent.over.append(self)
         elif self.x is not None:
             # As stock, with a layer that keeps nothing, and never one for raw bytes.
-            self.child_layer = Relay(self.context, self.flow, self.context.options.switchman_max_websocket_message)
+            self.child_layer = Relay(self.context, self.flow, self.clock)
             self._handle_event = self.passthrough  # type: ignore[method-assign]
             yield from self.child_layer.handle_event(events.Start())
             yield SendHttp(ResponseEndOfMessage(self.stream_id), self.context.client)

@@ -118,12 +118,15 @@ class Runtime:
             settings.max_websocket_message,
             "Largest WebSocket message, in bytes.",
         )
+        loader.add_option(
+            "switchman_websocket_idle_timeout", int, settings.websocket_idle_timeout, "Silence of a WebSocket, seconds."
+        )
         ctx.options.update(
             connection_strategy="lazy",  # the upstream is chosen after the request was read
             upstream_cert=False,  # do not connect to the original server to copy its certificate
             keep_host_header=True,  # each attempt sets its own; the client's stays in the record
             http2=False,  # one request, one connection: a broken upstream breaks one request only
-            tcp_timeout=int(settings.request_timeout) + TIMEOUT_MARGIN,
+            tcp_timeout=max(int(settings.request_timeout), settings.websocket_idle_timeout) + TIMEOUT_MARGIN,
         )
         if settings.enable_logging:
             # Imported here: with ENABLE_LOGGING=false no database code is loaded at all.

@@ -17,13 +17,14 @@ _GOOD: Final = frozenset({1000, GOING_AWAY, NO_CODE})
 @dataclass(frozen=True, slots=True)
 class Ending:
     """Who ended it, and how. `code` None: the connection broke, without a closing frame. `guilty`: whose frame made the
-    router end it; None where the router stops.
+    router end it; None where the router stops, or both were silent for too long (`is_idle`), which is nobody's fault.
     """
 
     by: Who
     code: int | None = None
     reason: str = ""
     guilty: Literal["client", "server"] | None = None
+    is_idle: bool = False
 
     @property
     def outcome(self) -> Outcome:
@@ -34,6 +35,8 @@ class Ending:
             case "server":
                 return "ok" if self.code in _GOOD else "stream_error"
             case "router":
+                if self.is_idle:
+                    return "ok"
                 return "refused" if self.guilty == "client" else "stream_error"
 
     @property

@@ -5,7 +5,8 @@ One value for each request; times are seconds of one clock that only goes forwar
     phase         waits for                    until
     ------------  ---------------------------  -----------------------------------------------------------------
     nothing       nobody                       for ever: a hook runs, a connection is opened, or all is over
-    body          more of the request's body   `patience` after the last piece, and not later than its rate allows
+    body          more of the request's body   `patience` after the last piece, and not later than its rate allows; or
+                  room for it                  `patience` after there was none
     answer        the head of the answer       the first-byte deadline
     first_event   the first event of a stream  the same first-byte deadline, whatever comments, or blanks of a whole
                                                answer, come before it
@@ -58,6 +59,7 @@ class Deadlines:
     patience: float = inf  # seconds between two pieces of the request's body
     body_started: float = 0.0  # when the head of the request was here
     body_by: float = inf  # when the request's body must be over, or more of it be here
+    paused: float = inf  # since when nothing of the body is read, for want of room; inf while it is
     request_started: float = 0.0
     request_end: float = inf  # when the request as a whole must be over
     end: float = inf  # when the attempt must be over: never after the request
@@ -81,6 +83,16 @@ class Deadlines:
         """
         allowed = self.body_started + GRACE * self.patience + received / rate if rate else inf
         self.body_by = min(allowed, end)
+
+    def body_waits(self, waits: bool, now: float) -> None:
+        """Nothing more of the body is read, for want of room: so long its client is not the one that is waited for. Or
+        it is read on, as if no time had passed meanwhile.
+        """
+        if waits:
+            self.heard = self.paused = now
+        elif self.paused != inf:
+            waited, self.paused = now - self.paused, inf
+            self.heard, self.body_started, self.body_by = now, self.body_started + waited, self.body_by + waited
 
     def begin_request(self, started: float, end: float) -> None:
         """The request is complete; its answer must be complete at `end`, however many attempts it takes."""
@@ -164,7 +176,7 @@ class Deadlines:
         if self.phase == "nothing":
             return inf
         if self.phase == "body":
-            return min(self.heard + self.patience, self.body_by)
+            return min(self.heard + self.patience, self.body_by if self.paused == inf else inf)
         if self.phase == "last":
             return self.last_by
         return min(self._silence_ends(), self.end, self.ping_at)
@@ -176,7 +188,7 @@ class Deadlines:
         if self.phase == "body":
             if now >= self.heard + self.patience:
                 return "body"
-            return "slow_body" if now >= self.body_by else None
+            return "slow_body" if now >= self.body_by and self.paused == inf else None
         if self.phase == "last":
             return "last" if now >= self.last_by else None
         if now >= self.end:

@@ -3,6 +3,7 @@
 What is done with a new connection when there are as many as there may be (MAX_CONNECTIONS, and for one address
 MAX_CONNECTIONS_PER_ADDRESS):
 1. Those are closed on which nothing runs, the longest idle first. A client of HTTP expects that (RFC 9112 section 9.5).
+   One whose request is here, though not read yet, is not idle.
 2. Where there are none, those whose request has not come in yet: it is answered with 503.
 3. Where answers run on all of them, the new one is answered with 503, or 429 where it is its address that has too many.
 
@@ -15,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import resource
+import select
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator
@@ -25,8 +27,9 @@ from ipaddress import IPv6Address, IPv6Network
 from typing import Any
 
 from mitmproxy import ctx, http
-from mitmproxy.connection import Client
+from mitmproxy.connection import Client, ConnectionState
 from mitmproxy.proxy.mode_specs import RegularMode, ReverseMode
+from mitmproxy.proxy.server import ConnectionHandler
 
 from switchman.addons.core.request.clients import in_networks, parse_address
 from switchman.addons.flow.refusal import CROWDED, CROWDED_ADDRESS, raw_refusal
@@ -146,6 +149,9 @@ class Connections:
         standings = [(self._standing(known, layer), known, layer) for known, layer in self._with_layers(among)]
         for kind in ("idle", "body"):
             found = [entry for entry in standings if entry[0].kind == kind]
+            if kind == "idle" and found:
+                unread = self._unread(known.client for _, known, _ in found)
+                found = [entry for entry in found if entry[1].client.id not in unread]
             for _, known, layer in nsmallest(max(1, most // PORTION), found, key=lambda entry: entry[0].since):
                 self._told.count(what)
                 self.client_disconnected(known.client)
@@ -153,6 +159,21 @@ class Connections:
             if found:
                 return True
         return False
+
+    def _unread(self, clients: Iterable[Client]) -> set[str]:
+        """Those that have sent something that nobody has looked at yet: in a burst, their requests."""
+        handlers = ctx.master.addons.get("proxyserver").connections
+        found, sockets, poll = set(), dict[int, str](), select.poll()
+        for client in clients:
+            io = handler.transports.get(client) if (handler := handlers.get(client.id)) is not None else None
+            if io is None or not isinstance(io.writer, asyncio.StreamWriter):
+                continue
+            if getattr(io.reader, "_buffer", b""):  # asyncio has no other way to ask
+                found.add(client.id)
+            elif (descriptor := io.writer.get_extra_info("socket").fileno()) >= 0:
+                sockets[descriptor] = client.id
+                poll.register(descriptor, select.POLLIN)
+        return found | {sockets[descriptor] for descriptor, _ in poll.poll(0)}
 
     def _with_layers(self, among: Iterable[Known]) -> Iterator[tuple[Known, RoutedHttpLayer | None]]:
         """Each with its innermost HTTP layer: a CONNECT has one within another."""
@@ -174,7 +195,7 @@ class Connections:
         if handler is None:
             return
         if layer is not None and layer.standing.kind == "body":
-            task = asyncio.get_running_loop().create_task(handler.server_event(MakeRoom(client=True)))
+            task = asyncio.get_running_loop().create_task(self._refuse_body(known, handler))
             self._telling.add(task)
             task.add_done_callback(self._telling.discard)
             return
@@ -184,6 +205,13 @@ class Connections:
         io.handler.cancel("closed by the router")
         if isinstance(io.writer, asyncio.StreamWriter):
             io.writer.transport.abort()  # in this turn of the loop; and some do not read their answer
+
+    async def _refuse_body(self, known: Known, handler: ConnectionHandler) -> None:
+        await handler.server_event(MakeRoom(client=True))
+        if known.client.state is ConnectionState.OPEN and known.client.id not in self._known:
+            # The rest of its body came meanwhile, so it is answered after all, and counts again.
+            self._known[known.client.id] = known
+            self._shares[known.share] += 1
 
     async def _refuse(self, client: Client, status: int, message: str) -> None:
         """Answer before anything is read, and close. The client is told so where few are being told at a time."""

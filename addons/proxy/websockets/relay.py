@@ -2,7 +2,7 @@
 
     start --> relay --a closing frame from each side, or a broken connection--> done
                 |
-                | a frame that may not pass, or the router stops
+                | a frame that may not pass, no byte from either side for too long, or the router stops
                 +--> close: a closing frame to each side, where it cuts none in two; LINGER for the answers --> done
 
 mitmproxy's own layer keeps every message, puts them together and inflates them. Back-pressure is that of the
@@ -32,6 +32,7 @@ from switchman.addons.flow.refusal import STOPPED
 from switchman.addons.proxy.attempt import RouterStops
 
 LINGER = 5.0  # seconds that the two sides have to answer a closing frame
+EARLY = 0.001  # seconds: a timer may ring so much before its time
 
 
 @dataclass(eq=False)
@@ -51,10 +52,15 @@ class Relay(layer.Layer):
     Writes: ending, trace.
     """
 
-    def __init__(self, context: Context, flow: http.HTTPFlow, limit: int) -> None:
-        """`limit`: bytes of a message."""
+    def __init__(self, context: Context, flow: http.HTTPFlow, clock: Callable[[], float]) -> None:
+        """`clock`: seconds, only forward. The limits are options: on a message, and on silence."""
         super().__init__(context)
         self.flow = flow
+        self._clock = clock
+        self._idle: int = context.options.switchman_websocket_idle_timeout
+        self._heard = clock()  # when something last came, from whichever side
+        self._linger: commands.RequestWakeup | None = None
+        limit = context.options.switchman_max_websocket_message
         self._client = _Side("client", context.client, Frames(masked=True, limit=limit))
         self._server = _Side("server", context.server, Frames(masked=False, limit=limit))
         self._ending: Ending | None = None
@@ -63,11 +69,13 @@ class Relay(layer.Layer):
     def _handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
         if isinstance(event, events.Start):
             yield WebsocketStartHook(self.flow)
+            yield commands.RequestWakeup(self._idle)
         else:
             yield from self._state(event)
 
     def _relay(self, event: events.Event) -> layer.CommandGenerator[None]:
         if isinstance(event, events.DataReceived):
+            self._heard = self._clock()
             side, other = self._sides(event.connection)
             yield from self._pass(side, other, event.data)
             if (violation := side.frames.violation) is not None:
@@ -82,10 +90,17 @@ class Relay(layer.Layer):
             yield from self._shut(side)
             self._note(side)
             if side.frames.closed is not None and other.frames.closed is None:
-                self._state = self._await_answers  # of who has not answered its closing frame yet
-                yield commands.RequestWakeup(LINGER)
+                yield from self._await()  # who has not answered its closing frame yet
             else:
                 yield from self._done()
+        elif isinstance(event, events.Wakeup):
+            left = self._heard + self._idle - self._clock()
+            if left > EARLY:
+                yield commands.RequestWakeup(left)
+                return
+            reason = f"Nothing came for {self._idle} s (WEBSOCKET_IDLE_TIMEOUT)."
+            self._ending = self._ending or Ending("router", GOING_AWAY, reason, is_idle=True)
+            yield from self._close()
         elif isinstance(event, RouterStops):
             self._ending = self._ending or Ending("router", GOING_AWAY, STOPPED)
             yield from self._close()
@@ -102,11 +117,14 @@ class Relay(layer.Layer):
 
     def _close(self) -> layer.CommandGenerator[None]:
         """End it on the router's own account."""
-        self._state = self._await_answers
         for side in (self._client, self._server):
             side.frames.finish()
         yield from self._tell()
-        yield commands.RequestWakeup(LINGER)
+        yield from self._await()
+
+    def _await(self) -> layer.CommandGenerator[None]:
+        self._state, self._linger = self._await_answers, commands.RequestWakeup(LINGER)
+        yield self._linger
 
     def _tell(self) -> layer.CommandGenerator[None]:
         """Send the router's closing frame to whom no frame is in the middle of being passed on to."""
@@ -121,7 +139,7 @@ class Relay(layer.Layer):
             yield commands.SendData(side.connection, bytes(speaker.close(ending.code, ending.reason)))
 
     def _await_answers(self, event: events.Event) -> layer.CommandGenerator[None]:
-        if isinstance(event, events.Wakeup):
+        if isinstance(event, events.Wakeup) and event.command is self._linger:
             yield from self._done()
             return
         if not isinstance(event, events.DataReceived | events.ConnectionClosed):

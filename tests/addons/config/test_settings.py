@@ -64,6 +64,7 @@ def test_defaults_are_those_that_users_know() -> None:
         "allowed_hosts": (),
         "websocket_paths": (),
         "max_websocket_message": 67_108_864,
+        "websocket_idle_timeout": 1800,
         "cors_origins": "local",
         "max_body_values": 500_000,
         "max_body_bytes": 33554432,

@@ -107,3 +107,17 @@ def test_what_waits_to_be_written_counts() -> None:
     waiting[0] = 0
     third = Client(budget).begins(MB)
     assert not second.waits and not third.waits
+
+
+def test_who_waits_is_told_of_it_once() -> None:
+    """When its body is not read on, and when it is; by its end as well."""
+    budget, told = Budget(MB), list[bool]()
+    first = Client(budget).begins(MB).sends(MB)
+    hold = Hold(budget, Tap(), told.append)
+    hold.expect(MB)
+    hold.body_arrives(SMALL)
+    assert told == [True]
+    first.hold.release()
+    assert told == [True, False]
+    hold.release()
+    assert told == [True, False]

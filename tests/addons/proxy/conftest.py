@@ -147,6 +147,7 @@ class Playbook:
         opts.add_option("switchman_max_header_bytes", int, limits.get("head", 10_000), "")
         opts.add_option("switchman_cors_origins", str, "local", "")
         opts.add_option("switchman_max_websocket_message", int, limits.get("message", 1000), "")
+        opts.add_option("switchman_websocket_idle_timeout", int, 600, "")
         opts.update(keep_host_header=True)
         context = Context(self.client, opts)
         context.server.address = ("default", 80)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import socket
 import ssl
 from collections.abc import Callable, Iterator
@@ -133,6 +134,20 @@ def test_who_finds_all_of_them_busy_is_told_so(narrow: Any, upstream: FakeUpstre
     assert narrow.chat("up/m").status_code == 200
     narrow.wait_output("refused with 503")
     assert narrow.output.count("refused with 503") == 1
+
+
+def test_in_a_burst_nobody_is_closed_without_an_answer(narrow: Any, upstream: FakeUpstream) -> None:
+    """Requests that came while the router did something else: those that there is no room for are told so."""
+    narrow.process.send_signal(signal.SIGSTOP)
+    upstream.script([Behaviour(latency=0.5) for _ in range(4)])
+    with ExitStack() as held:
+        try:
+            clients = [held.enter_context(RawClient(narrow.port)) for _ in range(12)]
+            for client in clients:
+                client.send(request_bytes(PATH, BODY))
+        finally:
+            narrow.process.send_signal(signal.SIGCONT)
+        assert sorted(client.reply().status for client in clients) == [200] * 4 + [503] * 8
 
 
 def test_the_longest_idle_one_makes_room(narrow: Any) -> None:

@@ -9,6 +9,7 @@ import contextlib
 import json
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -202,6 +203,24 @@ def test_a_body_without_room_is_refused_in_its_dialect(dialect: str, narrow: Any
     silent.script([Behaviour()])
     with RawClient(narrow.port) as client:
         assert client.ask(path, chat("m", MB - 1000)).status == 200
+
+
+def test_the_time_without_room_is_not_the_clients(start: Any, silent: FakeUpstream) -> None:
+    """One that has waited for nearly as long as it may, and has sent nothing meanwhile, has all its time again."""
+    settings = {"MAX_BODY_MEMORY": "2000000", "MAX_BODY_BYTES": "1000000", "BODY_TIMEOUT": "2", "MIN_BODY_RATE": "1e6"}
+    proxy, known, path = start(env=settings | {"DEFAULT_UPSTREAM": silent.url}), len(silent.inferences), PATHS["openai"]
+    request = request_bytes(path, chat("m", MB - 1000))
+    with RawClient(proxy.port) as client:
+        with RawClient(proxy.port) as holder:
+            holder.send(request)
+            proxy.until(lambda: len(silent.inferences) > known, "the one that takes all the room")
+            client.send(request[:100_000])
+            time.sleep(1.6)
+        proxy.until(lambda: proxy.rows(outcome="cancelled"), "that the first one has left")
+        silent.script([Behaviour()])
+        time.sleep(0.8)
+        client.send(request[100_000:])
+        assert client.reply().status == 200
 
 
 @pytest.mark.parametrize("dialect", PATHS)

@@ -6,6 +6,7 @@ import contextlib
 import re
 import socket
 import threading
+import time
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -180,6 +181,31 @@ def row_of(proxy: Any, path: str) -> Any:
 
 
 # What passes
+
+
+def test_one_that_is_silent_ends(start: Any, server: Server) -> None:
+    """Both ends are told which setting says so, and the row says it, too. Pings keep it."""
+    left: list[Event] = []
+
+    def silent(end: End, request: Request) -> None:
+        end.send(AcceptConnection())
+        left.extend(event for event in end.events() if isinstance(event, CloseConnection))
+
+    server.scripts["/v1/realtime?silent"] = silent
+    proxy = start(env={"DEFAULT_UPSTREAM": server.url, "WEBSOCKET_IDLE_TIMEOUT": "1"})
+    with socket.create_connection(("127.0.0.1", proxy.port)) as sock:
+        end = End(sock, wsproto.ConnectionType.CLIENT)
+        end.send(Request(host="localhost", target="/v1/realtime?silent"))
+        assert end.next(AcceptConnection)
+        for _ in range(4):
+            time.sleep(0.5)
+            end.send(Ping())
+        closing = end.next(CloseConnection)
+        assert (closing.code, "WEBSOCKET_IDLE_TIMEOUT" in closing.reason) == (1001, True)
+        end.send(closing.response())
+    proxy.until(lambda: left, "the server's closing frame")
+    row = proxy.row(path="/v1/realtime?silent")
+    assert (row["outcome"], "WEBSOCKET_IDLE_TIMEOUT" in str(row["trace"])) == ("ok", True)
 
 
 def test_all_that_a_websocket_has_passes(connect: Any, proxy: Any, server: Server) -> None:

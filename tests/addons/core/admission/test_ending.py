@@ -28,6 +28,7 @@ from switchman.addons.core.admission.ending import Ending, passed
             "stream_error",
             "The router closed the WebSocket with 1002 for what the server sent: Odd.",
         ),
+        (Ending("router", 1001, "Silent.", is_idle=True), "ok", None),
         (Ending("router", 1001, "Stopped."), "stream_error", "The router closed the WebSocket with 1001: Stopped."),
     ],
 )

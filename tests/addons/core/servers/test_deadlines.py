@@ -275,6 +275,25 @@ def test_a_body_has_to_come_with_some_rate() -> None:
     assert deadlines.due == 140.0
 
 
+def test_the_time_that_a_body_waits_for_room_is_not_its_clients() -> None:
+    """Neither its silence nor its rate counts meanwhile; afterwards both go on where they were."""
+    deadlines = Deadlines()
+    deadlines.await_body(100.0, 10.0)
+    deadlines.body_came(100, 100.0, 1000.0)
+    deadlines.body_waits(True, 109.0)
+    assert (deadlines.due, deadlines.expired(118.9), deadlines.expired(119.0)) == (119.0, None, "body")
+    deadlines.await_body(115.0, 10.0)  # a piece that was on its way
+    deadlines.body_came(200, 100.0, 1000.0)
+    assert (deadlines.due, deadlines.expired(124.9)) == (125.0, None)
+    deadlines.body_waits(False, 124.0)
+    assert (deadlines.due, deadlines.expired(133.9), deadlines.expired(134.0)) == (134.0, None, "body")
+    deadlines.await_body(133.0, 10.0)
+    deadlines.body_came(300, 100.0, 1000.0)
+    assert (deadlines.due, deadlines.expired(137.9), deadlines.expired(138.0)) == (138.0, None, "slow_body")
+    deadlines.body_waits(False, 500.0)
+    assert deadlines.due == 138.0
+
+
 def test_white_space_is_no_first_token() -> None:
     """A whole answer that is nothing else has the first-byte deadline; with the first of its text it has begun."""
     deadlines = Deadlines()

@@ -192,3 +192,26 @@ def test_when_the_router_stops_both_are_told(open_: Any) -> None:
     open_.answers(SERVER.close(1001))
     assert ended(open_)[:2] == ("router", 1001)
     assert open_.addons.x.ending.outcome == "stream_error"
+
+
+def test_silence_of_both_ends_it(open_: Any) -> None:
+    """A ping of either side is life. Both are told; that it was silent is nobody's fault."""
+    for speaks, frame in ((open_.says, CLIENT.sends.ping(b"")), (open_.answers, SERVER.sends.ping(b""))):
+        open_.passes(599)
+        speaks(bytes(frame))
+    open_.to_client = open_.to_server = b""
+    assert closes(open_.passes(599), open_) == [] and open_.to_client == b""
+    assert closes(open_.passes(1), open_) == []
+    for peer, got in ((SERVER, open_.to_server), (CLIENT, open_.to_client)):
+        ((opcode, (code, reason)),) = peer.reads(got)
+        assert (opcode, code, reason) == (Opcode.CLOSE, 1001, "Nothing came for 600 s (WEBSOCKET_IDLE_TIMEOUT).")
+    assert sorted(closes(open_.passes(LINGER), open_)) == ["client", "server"]
+    assert ended(open_) == ("router", 1001, None) and open_.addons.x.ending.outcome == "ok"
+
+
+def test_the_timer_of_silence_does_not_cut_a_closing_handshake_short(open_: Any) -> None:
+    """One that rings meanwhile is none that was set for it."""
+    open_.passes(599)
+    open_.says(CLIENT.text("x" * 1001))
+    assert closes(open_.passes(2), open_) == []
+    assert sorted(closes(open_.passes(LINGER), open_)) == ["client", "server"]
