@@ -28,7 +28,7 @@ from switchman.addons.state.runtime import Runtime
 from switchman.addons.state.server_dialects import ServerDialects
 from switchman.addons.state.shared import MemoryShared
 
-SECRET = "a-secret-that-is-long-enough-for-this-test"
+SECRET = "kV9qRz3mT7wXc2Lp8sYd4Hf6Jn1Bg5Qa0EuItOx"
 RULES = """
 servers:
   one: {url: "http://one:81/base", dialect: openai}
