@@ -7,8 +7,8 @@ hang         a plain request beside it waits for a second in which the router ha
              slept; or a connection never ends
 memory       the router's RSS grows with the number of cases, after a warm-up
 row          an answer of which the log has no row: by its request's id, and by number where it says none
-answer       bytes that are no HTTP, or that follow an answer; an error of the router's own that is not in the client's
-             dialect, or a translated stream that does not consist of its dialect's events
+answer       bytes that are no HTTP, follow an answer, or have no request's id; an error of the router's own that is not
+             in the client's dialect, or a translated stream that does not consist of its dialect's events
 
 The case is then made as small as it stays failing, and written to a file for --replay. Exit code 1.
 """
