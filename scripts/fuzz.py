@@ -36,6 +36,7 @@ AT_ONCE: Final = 4  # connections
 BATCH: Final = 250  # cases between two looks at the rows and the memory
 HANG: Final = 1.0  # seconds that one plain request may wait, but for those in which the machine was busy with others
 ENDLESS: Final = 60.0  # seconds on the clock after which a connection that has not ended never will
+ROW_WAIT = 60.0  # seconds on the clock in which the row of an answer is to come
 WARM_UP: Final = 2_000  # cases
 GROWTH: Final = 24 * 2**20  # bytes by which the RSS may be larger at the end of the second half than at its start
 SHRINKS: Final = 150  # runs that making a case smaller may take
@@ -130,7 +131,7 @@ class Fuzzer:
 
     async def check_rows(self) -> None:
         """Raises Failure for an answer without a row."""
-        end = time.monotonic() + ENDLESS
+        end = time.monotonic() + ROW_WAIT
         while True:
             self.rows |= self.router.new_rows()
             missing = self.ids - self.rows
