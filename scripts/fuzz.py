@@ -252,7 +252,9 @@ def _numbered(case: Case, number: int) -> Case:
 
 async def blame(error: Suspicion, shrink: bool) -> Case | None:
     """The case among the suspects that fails alone, made small; where none does, the only suspect as it is, or None."""
-    kind = str(error).partition(":")[0]
+    kind, what, *_ = str(error).split(":")
+    if kind == "answer":
+        kind = f"{kind}:{what}"  # other faults of an answer are other faults
     if len(error.suspects) > AT_ONCE:
         return None
     retrial = Retrial()

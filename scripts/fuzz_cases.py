@@ -164,7 +164,7 @@ def _form(rng: random.Random, fields: dict[str, str], odd: bool) -> bytes:
         elif change == 3:
             parts[at] = (head + "\r\n" + rng.choice(["Content-Type: text/plain; charset=utf-7", "X: \0", ": y"]), value)
         elif change == 4:
-            parts = parts * rng.choice([2, 400])
+            parts = parts * rng.choice([2, max(1, 400 // len(parts))])
         else:
             parts[at] = (head, rng.choice(_ODD_TEXTS))
     text = "".join(f"--b\r\n{head}\r\n\r\n{value}\r\n" for head, value in parts) + "--b--\r\n"
