@@ -2,6 +2,7 @@
 
     bytes     flips, cuts, insertions and repetitions in a body
     json      values of other kinds, keys gone, twice, or in another case, deep and long structures
+              of a form: fields twice, and parts with odd heads
     http      the head and the framing: fields twice, lengths that lie, chunks that are cut
     events    SSE events or NDJSON lines of an answer: gone, twice, in another order, cut, with junk between
 
@@ -104,7 +105,8 @@ class Maker:
         body = copy.deepcopy(rng.choice(requests_of(dialect, operation)))
         body = {"model": f"{server[:2]}/m{rng.randrange(50)}", **body}
         stream = bool(body.get("stream", dialect == "ollama" and operation != "embedding"))
-        kind: Operation = operation if server == dialect or operation == "embedding" else "chat"
+        same = server == dialect or operation in ("embedding", "transcription")
+        kind: Operation = operation if same else "chat"
         if operation == "completion" and server in ("openai", "ollama"):
             kind = "completion"
         pieces = rng.choice(answers_of(server, kind, stream) + self.recordings.get((server, kind, stream), []))
@@ -123,10 +125,17 @@ class Maker:
 def _request(
     rng: random.Random, path: str, body: dict[str, Any], level: Level, number: int
 ) -> tuple[list[bytes], bool]:
-    content = mutated_json(rng, body, keep=rng.random() < 0.7) if level == "json" else json.dumps(body).encode()
+    form = path == PATHS["openai", "transcription"]
+    if form:
+        content = _form(rng, body, odd=level == "json")
+    elif level == "json":
+        content = mutated_json(rng, body, keep=rng.random() < 0.7)
+    else:
+        content = json.dumps(body).encode()
     if level == "bytes":
         content = mutated_bytes(rng, content)
-    head = [b"POST %b HTTP/1.1" % path.encode(), b"Host: localhost", b"Content-Type: application/json"]
+    kind = b"multipart/form-data; boundary=b" if form else b"application/json"
+    head = [b"POST %b HTTP/1.1" % path.encode(), b"Host: localhost", b"Content-Type: " + kind]
     head.append(b"X-Case: %d" % number)  # by which the server knows what it is to answer
     if path == "/v1/messages":
         head.append(b"anthropic-version: 2023-06-01")
@@ -134,6 +143,32 @@ def _request(
         head.append(b"Content-Length: %d" % len(content))
         return [b"\r\n".join([*head, b"", content])], True
     return _broken_http(rng, head, content), False
+
+
+def _form(rng: random.Random, fields: dict[str, str], odd: bool) -> bytes:
+    """The fields as multipart/form-data with the boundary `b`. `odd`: with up to three changes of its parts."""
+    parts = []
+    for name, value in fields.items():
+        file = '; filename="a b.wav"' if name == "file" else ""
+        parts.append((f'Content-Disposition: form-data; name="{name}"{file}', value))
+    for _ in range(rng.randint(1, 3) if odd else 0):
+        at = rng.randrange(len(parts))
+        head, value = parts[at]
+        change = rng.randrange(6)
+        if change == 0:
+            parts.insert(at, (head, str(rng.choice(_ODD_VALUES))))
+        elif change == 1:
+            parts[at] = (head.replace('name="', rng.choice(["name=", "name*=", 'NAME="', 'name="x"; name="'])), value)
+        elif change == 2:
+            parts[at] = (rng.choice([head.title(), head.upper(), head.replace(": ", ":"), f"X: y\r\n {head}"]), value)
+        elif change == 3:
+            parts[at] = (head + "\r\n" + rng.choice(["Content-Type: text/plain; charset=utf-7", "X: \0", ": y"]), value)
+        elif change == 4:
+            parts = parts * rng.choice([2, max(1, 400 // len(parts))])
+        else:
+            parts[at] = (head, rng.choice(_ODD_TEXTS))
+    text = "".join(f"--b\r\n{head}\r\n\r\n{value}\r\n" for head, value in parts) + "--b--\r\n"
+    return text.encode("utf-8", "replace")
 
 
 def _answer(rng: random.Random, pieces: list[bytes], stream: bool, server: Dialect, level: Level) -> list[bytes]:

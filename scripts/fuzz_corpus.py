@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 Dialect = Literal["openai", "ollama", "anthropic"]
-Operation = Literal["chat", "completion", "responses", "embedding"]
+Operation = Literal["chat", "completion", "responses", "embedding", "transcription"]
 Recordings = dict[tuple[Dialect, Operation, bool], list[list[bytes]]]  # (server, operation, streamed) -> answers
 
 PATHS: Final[dict[tuple[Dialect, Operation], str]] = {
@@ -19,6 +19,7 @@ PATHS: Final[dict[tuple[Dialect, Operation], str]] = {
     ("openai", "completion"): "/v1/completions",
     ("openai", "responses"): "/v1/responses",
     ("openai", "embedding"): "/v1/embeddings",
+    ("openai", "transcription"): "/v1/audio/transcriptions",
     ("ollama", "chat"): "/api/chat",
     ("ollama", "completion"): "/api/generate",
     ("ollama", "embedding"): "/api/embed",
@@ -40,6 +41,9 @@ def requests_of(dialect: Dialect, operation: Operation) -> list[dict[str, Any]]:
             {"prompt": "Once", "stream": True, "suffix": "end"},
             {"prompt": "x", "stream": False},
         ]
+    if operation == "transcription":  # sent as a form
+        spoken = {"file": "RIFF\r\n--x", "timestamp_granularities[]": "word", "prompt": "x"}
+        return [spoken, {**spoken, "stream": "true"}, {**spoken, "language": "de", "response_format": "json"}]
     if operation == "responses":
         function = {"type": "function", "name": "f", "parameters": _TOOL}
         call = {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}
@@ -115,6 +119,9 @@ def answers_of(server: Dialect, operation: Operation, stream: bool) -> list[list
     if operation == "embedding":
         whole = {"data": [{"index": 0, "embedding": [0.1, 0.2]}], "usage": usage, "model": "m", "object": "list"}
         return [[json.dumps(whole if server == "openai" else {"embeddings": [[0.1, 0.2]], "model": "m"}).encode()]]
+    if operation == "transcription":
+        told = [{"type": "transcript.text.delta", "delta": "hi"}, {"type": "transcript.text.done", "text": "hi"}]
+        return [[b"data: %b\n\n" % json.dumps(e).encode() for e in told]] if stream else [[b'{"text": "hi"}']]
     if server == "ollama":
         words: list[dict[str, Any]] = [{"content": "He"}, {"content": "llo", "thinking": "hm"}]
         words.append({"content": "", "tool_calls": [{"function": {"name": "f", "arguments": {"city": "x"}}}]})

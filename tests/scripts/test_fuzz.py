@@ -43,6 +43,11 @@ def test_a_seed_gives_the_same_cases_again(fuzz: Any) -> None:
     assert {level for case in made for level in case.mutated} == {"none", "bytes", "json", "http", "events"}
 
 
+@pytest.fixture(name="Reply")
+def reply_class(fuzz: Any) -> Any:
+    return importlib.import_module("fuzz_replies").Reply
+
+
 def read(fuzz: Any, data: bytes) -> Any:
     async def fed() -> Any:
         reader = asyncio.StreamReader()
@@ -83,7 +88,7 @@ def test_an_answer_is_read(fuzz: Any) -> None:
 
 
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages", "/api/chat"])
-def test_an_error_in_another_dialect_is_seen(fuzz: Any, path: str) -> None:
+def test_an_error_in_another_dialect_is_seen(fuzz: Any, path: str, Reply: Any) -> None:
     """Each has its own form."""
     errors = {
         "/v1/chat/completions": {"error": {"message": "m", "type": "t"}},
@@ -92,7 +97,7 @@ def test_an_error_in_another_dialect_is_seen(fuzz: Any, path: str) -> None:
     }
     case = replace(fuzz.Maker(1).case(0), path=path, good_http=True)
     for other, error in errors.items():
-        reply = fuzz.Reply(400, {}, json.dumps(error).encode(), True)
+        reply = Reply(400, {"x-switchman-request-id": "i"}, json.dumps(error).encode(), True)
         if other == path or (path, other) == ("/v1/chat/completions", "/v1/messages"):
             fuzz.check_reply(case, reply)
         else:
@@ -100,20 +105,66 @@ def test_an_error_in_another_dialect_is_seen(fuzz: Any, path: str) -> None:
                 fuzz.check_reply(case, reply)
 
 
-def test_a_translated_stream_with_something_else_in_it_is_seen(fuzz: Any) -> None:
+def test_a_translated_stream_with_something_else_in_it_is_seen(fuzz: Any, Reply: Any) -> None:
     """Its events are the router's own, so each is an object."""
-    case = replace(fuzz.Maker(1).case(0), dialect="openai", server="ollama", good_http=True)
+    sent = [b"POST /v1/chat/completions HTTP/1.1\r\n\r\n"]
+    case = replace(fuzz.Maker(1).case(0), path="/v1/chat/completions", dialect="openai", server="ollama", request=sent)
+    case.good_http = True
     fields = {"x-switchman-target": "ol/m", "x-switchman-attempts": "1", "x-switchman-request-id": "i"}
     fields["content-type"] = "text/event-stream"
-    fuzz.check_reply(case, fuzz.Reply(200, fields, b"data: {}\n\ndata: [DONE]\n\n", True))
+    fuzz.check_reply(case, Reply(200, fields, b"data: {}\n\ndata: [DONE]\n\n", True))
     for body, complete in [(b"data: {\n\n", True), (b"data: []\n\n", True), (b"data: {}\n\n", False)]:
         with pytest.raises(fuzz.Failure, match="answer:"):
-            fuzz.check_reply(case, fuzz.Reply(200, fields, body, complete))
+            fuzz.check_reply(case, Reply(200, fields, body, complete))
 
 
 def test_growth_is_told_from_a_level(fuzz: Any) -> None:
     """By the second half only, and whatever peaks there are."""
     assert fuzz.grown([]) == 0
-    level = [(n * 250, 100_000_000 + (n % 3) * 1_000_000) for n in range(40)]
-    assert abs(fuzz.grown(level)) < fuzz.GROWTH
-    assert fuzz.grown([(n, size + n * 20_000) for n, size in level]) > fuzz.GROWTH
+    level = [100_000_000 + (n % 3) * 1_000_000 for n in range(40)]
+    assert abs(fuzz.grown(level)) < fuzz.GROWTH < fuzz.grown([size + n * 2_500_000 for n, size in enumerate(level)])
+
+
+def test_an_answer_without_an_id_is_seen(fuzz: Any, Reply: Any) -> None:
+    """Of a request that was well framed: nobody could find its row."""
+    case = replace(fuzz.Maker(1).case(0), good_http=True)
+    with pytest.raises(fuzz.Failure, match="no request's id"):
+        fuzz.check_reply(case, Reply(200, {}, b"", True))
+
+
+# What each thirtieth request meets in a router that is made worse.
+FAULTS = {
+    "hang": ("hooks.inbound.intake", "Intake", "request", "time.sleep(2); return real(*given)"),
+    "traceback": ("hooks.inbound.intake", "Intake", "request", "raise KeyError(1)"),
+    "row": ("hooks.recording.recording", "Recording", "_write", "return None"),
+}
+
+
+async def no_blame(*_: Any) -> None:
+    """Whose fault it is would be asked of another router."""
+
+
+@pytest.mark.parametrize("kind", FAULTS)
+def test_a_fault_is_noticed(kind: str, fuzz: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A loop that sleeps, an exception in an addon, a request that is not recorded."""
+    module, owner, name, fault = FAULTS[kind]
+    (tmp_path / "sitecustomize.py").write_text(
+        f"""
+import sys, time
+if "switchman.addons.serving.worker" in sys.orig_argv:
+    from switchman.addons.{module} import {owner}
+    real, seen = {owner}.{name}, []
+    def worse(*given):
+        seen.append(1)
+        if len(seen) % 30 == 0:
+            {fault}
+        return real(*given)
+    {owner}.{name} = worse
+"""
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.delenv("RECORDED_STREAMS", raising=False)
+    monkeypatch.setattr(fuzz, "ROW_WAIT", 2.0)
+    monkeypatch.setattr(fuzz, "blame", no_blame)
+    told, _ = asyncio.run(fuzz.fuzz(9, 0, 60, tmp_path, shrink=False))
+    assert told.startswith(f"{kind}:")

@@ -154,8 +154,9 @@ class Intake:
         assert x.sent is not None
         settings = self.runtime.settings
         content = _decoded(x.sent.content, _coding(request), settings.max_body_bytes)
-        if count_values(content, settings.max_body_values) > settings.max_body_values:
-            raise BadRequest(f"The request's body has more than {settings.max_body_values} values.", 413)
+        most = settings.max_body_values
+        if len(content) > most and count_values(content, most) > most:  # a value is a byte or more
+            raise BadRequest(f"The request's body has more than {most} values.", 413)
         decisive = MODEL if endpoint.operation == "other" else DECISIVE
         try:
             text = decode_utf8(content)

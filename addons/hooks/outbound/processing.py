@@ -25,6 +25,7 @@ from switchman.addons.core.texts.largejson import count_values
 from switchman.addons.core.texts.longtext import encode_utf8
 from switchman.addons.core.texts.unicode import dump, dumps_large, read_json
 from switchman.addons.flow.exchange import Attempt, Exchange, exchange
+from switchman.addons.flow.labels import label
 from switchman.addons.flow.refusal import error_response, refusal, translate_error
 from switchman.addons.hooks.outbound.streaming import text_stages
 from switchman.addons.state.runtime import Runtime
@@ -66,6 +67,7 @@ class Processing:
             logger.warning("%s failed within its answer: %s", attempt.target, e)
             x.failed = e.failed
             flow.response = error_response(x, e.failed.status, f"{attempt.target} failed during its answer: {e}")
+            label(flow.response, x, flow.request)
             return
         if obj is None:
             assert x.call is not None
@@ -74,6 +76,7 @@ class Processing:
             if attempt.answer is not None:
                 x.failed = Failed("the server sent a reply that cannot be read", status=502)
                 flow.response = refusal(x, 502, f"{attempt.target} sent a reply that cannot be read.")
+                label(flow.response, x, flow.request)
             return
         x.reply = ReplyCollector()
         x.reply.feed_whole(obj)

@@ -58,6 +58,7 @@ def check_keys(body: Mapping[str, Any], decisive: frozenset[str]) -> None:
     for talk in _TALKS:
         if isinstance(said := body.get(talk), list):
             _check_messages(said, talk)
+    _check_parts(body.get("system"), "system")
     for tools in ("tools", "functions"):
         _check_functions(body.get(tools), _TOOL, tools)
 
@@ -68,10 +69,11 @@ def _check_messages(said: list[Any], talk: str) -> None:
             continue
         if not _PLAIN.issuperset(message):
             _check(message, _MESSAGE, talk)
-            _check_all(message.get("parts"), _PART, talk)
+            _check_parts(message.get("parts"), talk)
+            _check_parts(message.get("output"), talk)
             _check_functions(message.get("tool_calls"), _CALL, talk)
         if not isinstance(content := message.get("content"), str):
-            _check_all(content, _PART, talk)
+            _check_parts(content, talk)
 
 
 def _check_functions(listed: Any, known: frozenset[str], within: str) -> None:
@@ -84,11 +86,14 @@ def _check_functions(listed: Any, known: frozenset[str], within: str) -> None:
                     _check(function, _FUNCTION, within)
 
 
-def _check_all(listed: Any, known: frozenset[str], within: str) -> None:
+def _check_parts(listed: Any, within: str, *, nested: bool = False) -> None:
+    """Parts of a content; a tool's result has parts of its own, and those have none."""
     if isinstance(listed, list):
-        for item in listed:
-            if isinstance(item, dict):
-                _check(item, known, within)
+        for part in listed:
+            if isinstance(part, dict):
+                _check(part, _PART, within)
+                if not nested and "content" in part:
+                    _check_parts(part["content"], within, nested=True)
 
 
 def _check(found: Mapping[str, Any], known: frozenset[str], within: str) -> None:

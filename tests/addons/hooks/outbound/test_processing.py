@@ -73,6 +73,15 @@ def test_a_reply_of_another_dialect_is_translated(process: Any) -> None:
     assert flow.response.content.endswith(b"data: [DONE]\n\n")
 
 
+@pytest.mark.parametrize("body", [b"no JSON", b'{"type": "error", "error": {"type": "api_error", "message": "m"}}'])
+def test_an_error_in_the_place_of_a_reply_says_whose_it_is(body: bytes, process: Any) -> None:
+    """As every answer does: its head has the request's id, and the server."""
+    flow, x = process("claude/a", 200, body)
+    assert flow.response.status_code >= 400
+    assert flow.response.headers.get_all("x-switchman-request-id") == [x.id]
+    assert flow.response.headers["x-switchman-target"] == "claude/a"
+
+
 @pytest.mark.parametrize("target", ["one/m", "claude/m"])
 def test_a_large_reply_is_processed_off_the_event_loop(
     target: str, process: Any, pipeline: Any, answer_of: Any

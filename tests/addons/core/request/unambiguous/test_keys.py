@@ -32,6 +32,9 @@ def test_a_decisive_key_in_another_case_is_refused(key: str) -> None:
         {"messages": [{"role": "assistant", "tool_calls": [{"Function": {}}]}]},
         {"messages": [{"role": "assistant", "tool_calls": [{"function": {"Name": "f"}}]}]},
         {"input": [{"type": "message", "Role": "user"}]},
+        {"messages": [{"role": "user", "content": [{"type": "tool_result", "content": [{"Text": "hi"}]}]}]},
+        {"input": [{"type": "function_call_output", "call_id": "c", "output": [{"type": "input_text", "Text": "x"}]}]},
+        {"system": [{"type": "text", "Text": "hi"}]},
         {"contents": [{"Parts": []}]},
         {"contents": [{"parts": [{"TEXT": "hi"}]}]},
         {"tools": [{"type": "function", "Function": {}}]},
@@ -54,6 +57,7 @@ def test_so_is_one_within_messages_and_tools(body: dict[str, Any]) -> None:
         {"tools": [{"function": {"name": "f", "parameters": {"properties": {"Name": {}, "name": {}}}}}]},
         {"messages": [{"role": "assistant", "content": [{"type": "tool_use", "input": {"Role": 1, "role": 2}}]}]},
         {"messages": [{"role": "assistant", "tool_calls": [{"function": {"arguments": {"Name": 1}}}]}]},
+        {"messages": [{"role": "user", "content": [{"type": "tool_result", "content": [1, {"content": "x"}]}]}]},
         {"messages": [None, 1, "x", {"content": None}, {"tool_calls": "x"}], "tools": "x", "input": "x"},
     ],
 )
