@@ -7,6 +7,8 @@
    stays the first until its request is over.
 4. When a request is over, those who stand in line and fit into what it leaves are read on, in their order.
 5. A small body never waits.
+6. Answers that are held back cannot wait, as nobody stops their servers: they may take up half of the limit, whatever
+   the bodies take. Beyond that only small ones are held back, and the largest.
 
 Records that wait to be written count as well (`elsewhere`), and hold nobody's place.
 """
@@ -22,6 +24,7 @@ SMALL: Final = 64 * 1024  # bytes of a body that never waits
 # A body is held as it came, as values, and as it is sent on; for a moment also as text. Measured: 40 bodies of 20 MB at
 # once took 1.26 GB at most, where the limit was 1 GiB; one of 30 MB, alone and translated, 4.8 times its bytes.
 COPIES: Final = 3
+ANSWER_COPIES: Final = 2  # as it came, and as it goes on
 
 
 class Budget:
@@ -31,6 +34,7 @@ class Budget:
         """`limit`: bytes. `elsewhere`: bytes that others hold, and let go of by themselves."""
         self.limit = limit
         self.held = 0
+        self.answers = 0  # of these, bytes of answers that are held back
         self._elsewhere = elsewhere
         self._line: dict[Hold, None] = {}  # in its order; the first of them is read on
 
@@ -81,6 +85,7 @@ class Hold:
         self._told = told
         self._body = 0  # bytes of the body that are here
         self._length = 0  # bytes that it says it has; 0: it does not say
+        self._answer = 0  # bytes counted of its answer
 
     @property
     def missing(self) -> int:
@@ -111,8 +116,28 @@ class Hold:
         self.size += size
         self._budget.held += size
 
+    def answer_arrives(self, size: int) -> None:
+        """Count a further piece of an answer that is held back."""
+        self._count_answer(ANSWER_COPIES * size)
+
+    def drop_answer(self) -> None:
+        """It was of an attempt that failed, or goes on as it comes: it is not held any longer."""
+        self._count_answer(-self._answer)
+
+    def most_of_answer(self, most: int) -> int:
+        """Bytes up to which its answer may be held back; `most`, or SMALL where there is no room for more."""
+        budget = self._budget
+        crowded = budget.answers > budget.limit // 2 and budget.answers - self._answer >= self._answer
+        return SMALL if crowded else most
+
+    def _count_answer(self, size: int) -> None:
+        self.take(size)
+        self._answer += size
+        self._budget.answers += size
+
     def release(self) -> None:
         """The request is over: it holds nothing any more."""
+        self.drop_answer()
         self._budget.held -= self.size
         self.size = 0
         self._go_on(stays=False)

@@ -29,6 +29,7 @@ from switchman.addons.proxy.keepalive import ping_of
 MAX_HELD: Final = 1024 * 1024  # bytes kept of an error body, to be handed on verbatim if nothing better comes
 # Bytes; a larger one is not held back for the stages, but streamed on as it is.
 MAX_WHOLE_REPLY: Final = 64 * 1024 * 1024
+NO_ROOM: Final = "there is no room to hold its answer back beside those of others (MAX_BODY_MEMORY)"
 MAX_QUOTED: Final = 1024  # bytes of an answer that are looked at for what a message quotes
 
 
@@ -154,14 +155,27 @@ def whole_failure(x: Exchange, head: http.Response | None, body: ReceiveBuffer |
     return _failure(found, head) if isinstance(found, NoAnswer) else None
 
 
-def oversized_failure(x: Exchange | None, body: ReceiveBuffer | bytes = b"{") -> Failure | None:
-    """Why a whole answer of more than MAX_WHOLE_REPLY bytes cannot be passed on; None streams it on as it is."""
+def oversized_failure(
+    x: Exchange | None, body: ReceiveBuffer | bytes = b"{", most: int | None = None
+) -> Failure | None:
+    """Why a whole answer of more than `most` bytes cannot be passed on; None streams it on as it is.
+
+    `most`: less than MAX_WHOLE_REPLY where there is no room for more beside other answers.
+    """
     if x is None:
         return None
     translated = x.attempt is not None and x.attempt.answer is not None
     start = bytes(body)[:MAX_QUOTED]
     found = judge_oversized(MAX_WHOLE_REPLY, pinged=x.pinged, translated=translated, call=x.call, start=start)
+    if found is not None and found.kind != "unreadable" and (most or MAX_WHOLE_REPLY) < MAX_WHOLE_REPLY:
+        return Failure("local", NO_ROOM)
     return _failure(found, None) if found is not None else None
+
+
+def take_all(buffer: ReceiveBuffer) -> bytes:
+    data = bytes(buffer)
+    buffer.clear()
+    return data
 
 
 def _is_text(x: Exchange) -> bool:

@@ -165,6 +165,7 @@ class RunningAttempt:
     def fail(self, failure: Failure, reused: bool = False) -> layer.CommandGenerator[None]:
         """Give it up, and ask for the next attempt, or the final answer: the client has nothing yet."""
         yield from self.abandon()
+        self._stream.hold.drop_answer()
         flow = self._stream.flow
         flow.response = None
         message = self._layer.keys().hide_text(failure.message)  # it may quote what the server sent

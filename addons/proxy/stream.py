@@ -263,8 +263,7 @@ class RoutedStream(HttpStream):
 
     def state_consume_response_body(self, event: events.Event) -> layer.CommandGenerator[None]:
         x = self.x
-        if isinstance(event, ResponseData):
-            self.hold.take(2 * len(event.data))  # as it came, and as it goes on
+        self.hold.answer_arrives(len(event.data) if isinstance(event, ResponseData) else 0)
         ends = isinstance(event, ResponseEndOfMessage) and x is not None and x.attempt is not None
         if ends and x and (failure := held_answer.whole_failure(x, self.flow.response, self.response_body_buf)):
             self.attempt.end()
@@ -275,14 +274,15 @@ class RoutedStream(HttpStream):
             self.is_blank = not event.data.strip()
             self.deadlines.whole_came(self.clock(), self.is_blank)
             self.watch()
-        if len(self.response_body_buf) <= held_answer.MAX_WHOLE_REPLY or self.flow.response is None:
+        most = self.hold.most_of_answer(held_answer.MAX_WHOLE_REPLY)
+        if len(self.response_body_buf) <= most or self.flow.response is None:
             return
-        if (failure := held_answer.oversized_failure(x, self.response_body_buf)) is not None:
+        if (failure := held_answer.oversized_failure(x, self.response_body_buf, most)) is not None:
             yield from self.attempt.fail(failure)
             return
         self.flow.response.stream = True
-        body = bytes(self.response_body_buf)
-        self.response_body_buf.clear()
+        body = held_answer.take_all(self.response_body_buf)
+        self.hold.drop_answer()
         yield from self._begin_stream(x)
         yield SendHttp(ResponseData(self.stream_id, body), self.context.client)
 

@@ -29,6 +29,7 @@ from switchman.addons.core.record import Record
 from switchman.addons.store.blobs import BlobStore, Body, pack
 from switchman.addons.store.database import insert_rows, is_passing, writing
 from switchman.addons.store.keeping.backlog import Away, Backlog
+from switchman.addons.store.keeping.compressed import without_hidden
 from switchman.addons.store.keeping.limits import Limits
 from switchman.addons.store.keeping.logsize import BLOB_BYTES, FILE_BYTES, ROW_BYTES, add_to_total
 from switchman.addons.store.keeping.spool import Spool
@@ -246,7 +247,8 @@ class Writer:
 
     def _prepare(self, record: Record) -> Prepared | None:
         try:
-            return prepare(self._keys().hide_in(record), self._max_body)
+            keys = self._keys()
+            return prepare(keys.hide_in(without_hidden(record, keys)), self._max_body)
         except Exception as exc:  # noqa: BLE001 - the same boundary, for a record that cannot even become rows
             self._leave_out(getattr(record, "id", "?"), exc)
             return None

@@ -14,6 +14,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
+from functools import lru_cache
 from typing import Any, Final
 
 from switchman.addons.core.keys.forms import forms, is_sought
@@ -21,6 +22,8 @@ from switchman.addons.core.masking import MASK, mask_secret
 
 HEAD: Final = 4  # characters
 _MOST_HEADS: Final = 12  # beyond that the expression is quicker than as many looks
+
+_TEXTLESS: Final = frozenset({type(None), bool, int, float})
 
 Fields = tuple[tuple[bytes, bytes], ...]
 
@@ -157,21 +160,31 @@ def _is_latin(text: str) -> bool:
 
 
 def _gather(value: Any, texts: list[str], chunks: list[bytes]) -> None:
-    """All text and all bytes in a value."""
+    """All text and all bytes in a value. Each record comes here, so what is usual is looked for first."""
+    if value.__class__ in _TEXTLESS:
+        return
     if isinstance(value, str):
         texts.append(value)
     elif isinstance(value, bytes):
         chunks.append(value)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            if item.__class__ is str:
+                texts.append(item)
+            else:
+                _gather(item, texts, chunks)
     elif isinstance(value, Mapping):
         for key, item in value.items():
             _gather(key, texts, chunks)
             _gather(item, texts, chunks)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            _gather(item, texts, chunks)
     elif is_dataclass(value):
-        for field in fields(value):
-            _gather(getattr(value, field.name), texts, chunks)
+        for name in _names_of(value.__class__):
+            _gather(getattr(value, name), texts, chunks)
+
+
+@lru_cache(maxsize=64)
+def _names_of(kind: type[Any]) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))
 
 
 def _rebuilt(value: Any, keys: KnownKeys) -> Any:

@@ -16,10 +16,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any, Final
 
+from switchman.addons.core.texts.largejson import count_values
 from switchman.addons.core.texts.unicode import decoded, dump
 
 EVENT_LIMIT: Final = 16 * 1024 * 1024
 """Bytes. No provider sends larger events; images in a stream come near 10 MB."""
+MOST_VALUES: Final = 1_000_000
+"""In the JSON of one event. The last one of a response has all of its log probabilities, which may be very many."""
 
 _decode = json.JSONDecoder().raw_decode
 _LINE: Final = re.compile(rb"([^\r\n]*)(\r\n|\n|\r|\Z)")
@@ -34,7 +37,8 @@ class Event:
 
     `payload`: the bytes of its data (SSE: lines joined by a newline), None if it has none (a comment, a blank line).
     `at`: where the payload stands in `raw`; -1 if it is not there in one piece.
-    `data`: the payload parsed as JSON, at first access; None for `[DONE]`, comments and anything but JSON.
+    `data`: the payload parsed as JSON, at first access; None for `[DONE]`, comments, anything but JSON, and JSON of
+    more than MOST_VALUES values.
     A stage that changes `data` in place, or sets it, must set `dirty`: only then is the event serialised again.
     """
 
@@ -69,6 +73,8 @@ class Event:
     def read(self) -> Any:
         """Parse the payload again: a copy that shares nothing with `data`."""
         if not self.payload:
+            return None
+        if len(self.payload) > MOST_VALUES and count_values(self.payload, MOST_VALUES) > MOST_VALUES:
             return None
         try:
             text = decoded(self.payload)

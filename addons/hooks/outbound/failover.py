@@ -31,6 +31,7 @@ from switchman.addons.flow.refusal import refusal, relayed_error, translate_erro
 from switchman.addons.hooks.outbound.rewriting import Rewriting
 from switchman.addons.proxy.attempt import UpstreamFailure
 from switchman.addons.proxy.failover_layer import RoutedHttpLayer
+from switchman.addons.proxy.held_answer import NO_ROOM
 from switchman.addons.state.background import Run, at_once, in_place
 from switchman.addons.state.runtime import Runtime
 
@@ -103,9 +104,8 @@ class Failover:
         match verdict.kind:
             case "stopped":
                 flow.response = refusal(x, 503, failure.message, headers={"retry-after": "1"})
-            case "local":  # another candidate would need a connection, too
-                self.runtime.shortage.tell(failure.message)
-                flow.response = refusal(x, 503, OVERLOADED, headers={"retry-after": "1"})
+            case "local":  # another candidate would need a connection, or room for its answer, too
+                flow.response = refusal(x, 503, self._what_is_short(failure.message), headers={"retry-after": "1"})
             case "stale":  # 2
                 await self._again(flow, x, failure, run)
                 failure.fresh = True
@@ -126,6 +126,13 @@ class Failover:
             case _:
                 self._keep_answer(x, attempt, failure)
                 await self._next_or_last(flow, x, failure, run)  # 6, 7
+
+    def _what_is_short(self, message: str) -> str:
+        """What to tell the client. A lack of descriptors is everybody's: the log is told, too."""
+        if message == NO_ROOM:
+            return f"{NO_ROOM[0].upper()}{NO_ROOM[1:]}. Try again in a moment."
+        self.runtime.shortage.tell(message)
+        return OVERLOADED
 
     def response(self, flow: http.HTTPFlow) -> None:
         """Forget a recorded lack if the retry without our additions was rejected too."""

@@ -1,7 +1,7 @@
 """How much is kept, and what of it holds: everything here has a bound.
 
-In it: heads (cut to size), spool and backlog (records while the database cannot be
-written), logsize and limits (MAX_LOG_SIZE), revocations.
+In it: heads (cut to size), compressed (bodies in which a key cannot be masked), spool and backlog (records while the
+database cannot be written), logsize and limits (MAX_LOG_SIZE), revocations.
 Door: `Spool`, `Backlog`, `Limits`, `Revocations`, for the store.
 May not import: what the store may not.
 """

@@ -43,6 +43,8 @@ def cut_head(pairs: Iterable[tuple[str, str]]) -> Head:
 
 def _cut(text: str, most: int) -> tuple[str, int]:
     """The text in at most this many bytes, and how many bytes of it are missing."""
+    if len(text) <= most and text.isascii():
+        return text, 0
     data = text.encode("utf-8", "surrogatepass")
     if len(data) <= most:
         return text, 0
@@ -51,4 +53,4 @@ def _cut(text: str, most: int) -> tuple[str, int]:
 
 
 def _size(text: str) -> int:
-    return len(text.encode("utf-8", "surrogatepass"))
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))

@@ -6,6 +6,8 @@
    journal). It is removed only when it is in the database; one that was written just before a crash comes again, and
    the writer knows it by its id.
 4. All workers share it. Each operation opens it anew, so that a file that was deleted meanwhile is made again.
+5. A file that is damaged is set aside (`.broken`), and a new one begins. A record that cannot be read, as another
+   version may have written it, counts as dropped.
 
 persist-queue and diskcache were looked at: both unpickle what is on disk, neither has a bound that refuses rather than
 removes, nor a file mode; and this is one table.
@@ -112,14 +114,24 @@ class Spool:
             try:
                 db = self._connect()
             except sqlite3.DatabaseError as error:
-                if isinstance(error, sqlite3.OperationalError):
+                if not _is_damage(error):
                     raise
-                os.replace(self.path, f"{self.path}{BROKEN}")  # it is no database: begin anew, and leave it to look at
+                self._set_aside()
                 db = self._connect()
         try:
             yield db
+        except SpoolError as error:
+            if _is_damage(error.__cause__):
+                db.close()
+                with _told():
+                    self._set_aside()
+            raise
         finally:
             db.close()
+
+    def _set_aside(self) -> None:
+        """It is no database (any more): begin anew, and leave it to look at."""
+        os.replace(self.path, f"{self.path}{BROKEN}")
 
     def _connect(self) -> sqlite3.Connection:
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -136,6 +148,11 @@ class Spool:
             db.close()
             raise
         return db
+
+
+def _is_damage(error: BaseException | None) -> bool:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 @contextmanager
@@ -171,20 +188,26 @@ def _packed(item: Prepared) -> tuple[Any, ...]:
 
 def _read(db: sqlite3.Connection, count: int, size: int) -> tuple[list[Prepared], int]:
     """The records, and the number of the last one."""
-    found, last = [], 0
+    found, last, unreadable = [], 0, 0
     for number, text, taken, *bodies in db.execute("SELECT n, rows, size, request, response FROM records ORDER BY n"):
-        row, tried = json.loads(text)
-        found.append(
-            Prepared(
-                _of_columns(requests.columns, row),
-                [_of_columns(attempts.columns, one) for one in tried],
-                [*_bodies(row, bodies)],
-            )
-        )
-        last, size = number, size - taken
+        last = number
+        try:
+            found.append(_unpacked(text, bodies))
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            unreadable += 1
+            continue
+        size -= taken
         if len(found) >= count or size <= 0:
             break
+    if unreadable:
+        db.execute("UPDATE drops SET dropped = dropped + ?, last = strftime('%s', 'now')", (unreadable,))
     return found, last
+
+
+def _unpacked(text: str, bodies: Sequence[bytes | None]) -> Prepared:
+    row, tried = json.loads(text)
+    columns = _of_columns(requests.columns, row)
+    return Prepared(columns, [_of_columns(attempts.columns, one) for one in tried], [*_bodies(row, bodies)])
 
 
 def _bodies(row: Mapping[str, Any], packed: Sequence[bytes | None]) -> Iterator[Body]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from switchman.addons.memory.budget import COPIES, SMALL, Budget, Hold
+from switchman.addons.memory.budget import ANSWER_COPIES, COPIES, SMALL, Budget, Hold
 from switchman.addons.memory.taps import Tap
 
 MB = 1_000_000
@@ -121,3 +121,23 @@ def test_who_waits_is_told_of_it_once() -> None:
     assert told == [True, False]
     hold.release()
     assert told == [True, False]
+
+
+def test_answers_have_half_of_the_room_and_the_largest_goes_on() -> None:
+    """Whatever the bodies take. A small one is always held back, one that is alone up to what any may have."""
+    budget, most = Budget(8 * MB), 100 * MB
+    first, second, third = Client(budget), Client(budget), Client(budget)
+    third.begins(100 * MB).sends(20 * MB)
+    first.hold.answer_arrives(2 * MB)
+    assert first.hold.most_of_answer(most) == most
+    second.hold.answer_arrives(1)
+    assert (first.hold.most_of_answer(most), second.hold.most_of_answer(most)) == (most, SMALL)
+    first.hold.answer_arrives(50 * MB)
+    assert first.hold.most_of_answer(most) == most
+    first.hold.drop_answer()
+    assert second.hold.most_of_answer(most) == most
+    assert budget.held == COPIES * 20 * MB + ANSWER_COPIES
+    for client in (first, second, third):
+        client.hold.release()
+        client.hold.release()
+    assert budget.held == budget.answers == 0

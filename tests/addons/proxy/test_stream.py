@@ -9,6 +9,8 @@ from mitmproxy import http
 from mitmproxy.proxy import commands
 
 from switchman.addons.core.servers.servers import Timeouts
+from switchman.addons.memory.budget import Hold
+from switchman.addons.memory.taps import Tap
 from switchman.addons.proxy import held_answer
 
 SSE = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -200,6 +202,37 @@ def test_an_oversized_whole_reply_of_another_dialect_fails(play: Any) -> None:
     play.answers(whole(b"{" + b"x" * 199)[:-10])
     assert [kind for kind, _ in failures(play)] == ["reset"]
     assert b"x" * 50 not in play.to_client
+
+
+@pytest.fixture
+def crowded(play: Any) -> Any:
+    """Another request holds all the room that there is for answers."""
+    play.layer.budget.limit = 1_000_000
+    other = Hold(play.layer.budget, Tap())
+    other.answer_arrives(900_000)
+    return other
+
+
+def test_an_answer_without_room_is_streamed_on_as_it_is(play: Any, crowded: Hold) -> None:
+    """From the size on from which there is none; what it held counts no longer."""
+    asked(play)
+    body = b'{"choices":"' + b"x" * 100_000 + b'"}'
+    play.answers(whole(body)[:-10])
+    assert state(play) == "stream_response_body" and play.layer.budget.answers == crowded.size == 1_800_000
+    play.answers(body[-10:])
+    assert play.to_client.endswith(body) and failures(play) == []
+
+
+@pytest.mark.parametrize("size", [30_000, 100_000])
+def test_an_answer_of_another_dialect_without_room_fails(play: Any, crowded: Hold, size: int) -> None:
+    """It is no server's fault, and says the setting's name; a small one passes."""
+    play.addons.translate("anthropic")
+    asked(play)
+    play.answers(whole(b"{" + b"x" * size)[:-10])
+    wanted = [("local", held_answer.NO_ROOM)] if size > 65_536 else []
+    assert failures(play) == wanted and b"x" * 50 not in play.to_client
+    crowded.release()
+    assert play.layer.budget.answers == (0 if wanted else 2 * (size - 9))
 
 
 # --- deadlines

@@ -32,7 +32,7 @@ def ask(proxy: Any, number: int, size: int) -> None:
 @pytest.mark.soak
 def test_a_locked_database_costs_no_memory_and_no_record(start: Callable[..., Any], upstream: Any, full: bool) -> None:
     """What is to be logged waits on disk beside the database, for the owner only; /readyz says so; then it is there."""
-    count, size = (700, 1_000_000) if full else (60, 500_000)
+    count, size = (700, 1_000_000) if full else (60, 1_500_000)
     proxy = start(ROUTES.format(url=upstream.url), {"DEFAULT_UPSTREAM": upstream.url, "MAX_SPOOL_SIZE": "2GB"})
     spool = proxy.folder / "requests.spool.db"
     ask(proxy, -1, size)
@@ -45,8 +45,10 @@ def test_a_locked_database_costs_no_memory_and_no_record(start: Callable[..., An
     before = rss(proxy.process.pid)
     for number in range(10, count):
         ask(proxy, number, size)
-    grown = rss(proxy.process.pid) - before
-    assert grown < max(150_000_000, 0.3 * count * size)
+    most = before + 0.3 * count * size
+    assert not full or rss(proxy.process.pid) < most
+    # The short form's traffic is less than what the queue in memory may hold: it has to leave that by itself.
+    proxy.until(lambda: rss(proxy.process.pid) < most, "that what waits is on disk, not in memory")
     told = httpx.get(f"{proxy.url}/readyz", trust_env=False, timeout=60).json()
     assert told["status"] == "degraded" and "locked" in told["checks"]["log"]["problem"]
     assert spool.stat().st_mode & 0o777 == 0o600

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from switchman.addons.core.streams.events import BOM, Event, Splitter
+from switchman.addons.core.streams.events import BOM, MOST_VALUES, Event, Splitter
 from switchman.addons.core.streams.framing.sse import SSESplitter
 
 
@@ -22,6 +22,16 @@ def plain(payload: bytes) -> Event:
 
 
 # ---- reading ------------------------------------------------------------------------------------------------------
+
+
+def test_an_event_of_very_many_values_is_not_read() -> None:
+    """It passes as it is; one of as many bytes in one text is read."""
+    for filling in ("[]", '{"a":{}}', "0"):
+        payload = f"[{filling}{f',{filling}' * MOST_VALUES}]".encode()
+        event = sse(b"data: " + payload + b"\n\n")
+        assert event.data is None and event.encode() == event.raw == b"data: " + payload + b"\n\n"
+    assert len(sse(b"data: [1" + b",1" * (MOST_VALUES - 2) + b"]\n\n").data) == MOST_VALUES - 1
+    assert plain(b'"' + b"[,{" * MOST_VALUES + b'"').data == "[,{" * MOST_VALUES
 
 
 @pytest.mark.parametrize(

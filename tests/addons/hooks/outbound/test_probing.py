@@ -11,6 +11,7 @@ import pytest
 
 from switchman.addons.config.configuration import RulesFile
 from switchman.addons.config.settings import Settings
+from switchman.addons.core.keys.known import NO_KEYS
 from switchman.addons.core.servers.servers import Server
 from switchman.addons.core.servers.urls import parse
 from switchman.addons.hooks.outbound.probing import Probing, probe
@@ -83,7 +84,7 @@ def test_a_server_that_was_down_is_asked_again() -> None:
             dialects = ServerDialects()
             dialects.found = {gone: ("openai",)}
             rules: Any = SimpleNamespace(current=rules_of(late))
-            runtime: Any = SimpleNamespace(dialects=dialects, rules=rules, reloads=Reloads(rules))
+            runtime: Any = SimpleNamespace(dialects=dialects, rules=rules, reloads=Reloads(rules), keys=lambda: NO_KEYS)
             probing = Probing(runtime, retry=0.1)
             probing.running()
             await until(lambda: upstream.requests)
@@ -102,7 +103,7 @@ def test_servers_of_other_rules_are_asked_at_once(tmp_path: Path, monkeypatch: p
         file.write_text(f"servers: {{one: '{first.url}'}}")
         rules = RulesFile(Settings(routes_config=str(file), default_upstream=first.url))
         dialects, reloads = ServerDialects(), Reloads(rules, every=0.01)
-        runtime: Any = SimpleNamespace(dialects=dialects, rules=rules, reloads=reloads)
+        runtime: Any = SimpleNamespace(dialects=dialects, rules=rules, reloads=reloads, keys=lambda: NO_KEYS)
 
         def found() -> dict[str, tuple[str, ...]]:
             return {known.name: spoken for known, spoken in dialects.found.items()}

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from switchman.addons.store.keeping.spool import BROKEN, Spool, SpoolError
+from switchman.addons.store.keeping.spool import BROKEN, PAGE, Spool, SpoolError
 from switchman.addons.store.rows import Prepared, prepare
 from switchman.addons.testing.samples import make_attempt, make_record
 
@@ -166,3 +166,30 @@ def test_asking_makes_no_file(spool: Spool) -> None:
     """Most logs never need one."""
     assert spool.state() == (0, 0, 0.0) and taken(spool) == []
     assert not spool.path.exists()
+
+
+def test_a_record_that_cannot_be_read_holds_up_no_other(spool: Spool) -> None:
+    """Whatever is in it; it counts as dropped, and does not come again."""
+    spool.append([prepared(1)])
+    wrong = ("{", "[1]", "[1, 2]", "[{}, [3]]", '[{"request_hash": 5}, []]', "[" * 100_000, "[null, []]")
+    db = sqlite3.connect(spool.path)
+    db.executemany("INSERT INTO records (rows, size, request) VALUES (?, 1, x'00')", [(text,) for text in wrong])
+    db.commit()
+    db.close()
+    spool.append([prepared(2)])
+    assert [item.row["id"] for item in taken(spool, count=2)] == ["r1", "r2"]
+    assert spool.state()[:2] == (0, len(wrong)) and spool.state().dropped_at > 1e9
+
+
+def test_a_file_that_is_damaged_within_is_set_aside(spool: Spool) -> None:
+    """One look fails and says why; from then on there is room for records again."""
+    noise = random.Random(1).randbytes(300_000)
+    spool.append([prepared(n, request_body=noise[n:]) for n in range(2)])
+    data = bytearray(spool.path.read_bytes())
+    data[PAGE:] = b"\xff" * (len(data) - PAGE)
+    spool.path.write_bytes(data)
+    with pytest.raises(SpoolError):
+        taken(spool)
+    assert spool.path.with_name(f"{spool.path.name}{BROKEN}").stat().st_size == len(data)
+    spool.append([prepared(3)])
+    assert [item.row["id"] for item in taken(spool)] == ["r3"]
