@@ -21,7 +21,7 @@ import switchman.addons
 import switchman.webui
 
 SHORT = 1_000  # characters; a pattern that takes the square of it needs some 5 ms
-TIMES = 8  # so much longer is the other text
+TIMES, TOO_MUCH = 6, 15  # so much longer is the other text; of a linear pattern's time it takes 6, of the others' 36
 LINEAR = 0.0015  # seconds of processor time for SHORT: more than any linear pattern takes, on a slow machine too
 METHODS = ("search", "match", "fullmatch", "findall", "finditer", "split", "sub", "subn")
 NOT_IMPORTED = ("pipeline", "migrations.env")  # they act when they are imported
@@ -99,14 +99,14 @@ def _took(run: Callable[[Any], Any], text: Any) -> float:
 
 
 def superlinear(pattern: re.Pattern[Any], method: str) -> str | None:
-    """What a text is made of that takes 20 times as long where it has TIMES as much; None: nothing was found."""
+    """What a text is made of that takes TOO_MUCH where it has TIMES as many characters; None: nothing was found."""
     run = _runs(pattern, method)
     for unit in _units(pattern):
         text = _text(pattern, unit, SHORT)
         if _took(run, text) > LINEAR:
             short = min(_took(run, text) for _ in range(3))
             longer = _text(pattern, unit, TIMES * SHORT)
-            if short > LINEAR / 2 and min(_took(run, longer) for _ in range(3)) > 20 * short:
+            if short > LINEAR / 2 and all(_took(run, longer) > TOO_MUCH * short for _ in range(2)):
                 return repr(unit)
     return None
 

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import os
@@ -34,6 +35,9 @@ from switchman.addons.core.servers.reaching.reach import Reach
 logger = logging.getLogger(__name__)
 
 MAX_FILE_BYTES = 4 * 1024 * 1024  # a server or an alias takes some hundred bytes, and a millisecond to read
+
+# Characters of rules from which on their objects stay out of later collections: some 70,000 objects, 50 ms.
+LARGE = 64 * 1024
 
 # A file that was written to less than this ago may still be written to: look again before reading it. Seconds.
 SETTLE = 0.05
@@ -213,6 +217,8 @@ class RulesFile:
             return False
         self.keys.take(fresh)  # before any request can be sent with one of them
         self.current = fresh
+        if len(text) >= LARGE:
+            gc.freeze()  # else the next full collection walks through a million objects: a second for all threads
         self._keep(text)
         logger.info("%s: loaded, %s", self.path, summary(fresh))
         for warning in told(fresh.warnings):

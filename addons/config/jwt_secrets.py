@@ -13,6 +13,7 @@ from switchman.addons.config.randomness import drawn_bits
 # 32 random hex digits are 128 bits.
 MIN_CHARACTERS = 32
 MIN_BITS = 112.0
+JUDGED = 256  # characters: judging takes the square of them, and a key in PEM has thousands
 
 ADVICE = (
     f"expected at least {MIN_CHARACTERS} random characters; "
@@ -63,6 +64,7 @@ def secret_weakness(secret: str) -> str | None:
         return "it looks like a placeholder"
     if secret in (secret + secret)[1:-1]:
         return "it repeats itself"
+    secret = secret[:JUDGED]
     if not secret.isascii():
         return "it is text, as its characters are not those that are drawn"
     if re.fullmatch(r"[\d\W_]*", secret):
@@ -71,7 +73,10 @@ def secret_weakness(secret: str) -> str | None:
         return "it is text in another writing (hex or base64)"
     if any(_is_strong(part) for part in (secret, *re.split(r"[\s._:=-]+", secret))):
         return None
-    return "it is made of words, dates, repeats or rows of keys, or of few different characters"
+    return (
+        "it is made of words (drawn ones, as diceware's, cannot be told from a sentence), dates, repeats or rows of "
+        "keys, or of few different characters"
+    )
 
 
 def _is_strong(text: str) -> bool:

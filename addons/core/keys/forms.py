@@ -34,7 +34,7 @@ _FILLERS: Final = frozenset(
 _PARTS: Final = re.compile(r"[a-z]+|\d+")
 _ODD: Final = re.compile(r"[^A-Za-z0-9 _.:/-]")
 _SCHEME: Final = re.compile(r"([A-Za-z][\w-]*)\s+(\S.*)", re.DOTALL)
-_PARAMETER: Final = re.compile(r"[\w.-]+=\"?([^\s\",;]+)")
+_PARAMETER: Final = re.compile(r"(?<![\w.-])[\w.-]++=\"?([^\s\",;]+)")
 
 
 def is_sought(value: str) -> bool:

@@ -86,6 +86,8 @@ def _read(yaml: YAML, text: str, file: str) -> Document:
     root = yaml.compose(text)
     reader = _Reader(file, yaml.constructor)
     data = reader.value(root, ()) if root is not None else None
+    # It keeps each scalar by its node, and is in a cycle with the other parts of `yaml`.
+    yaml.constructor.constructed_objects.clear()
     return Document(file, data, reader.values, reader.keys, tuple(reader.problems))
 
 

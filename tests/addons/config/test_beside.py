@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from switchman.addons.config.beside import SWITCH, beside_the_loop
-from switchman.addons.config.configuration import RulesFile
+from switchman.addons.config.configuration import LARGE, RulesFile
 from switchman.addons.config.settings import Settings
 
 
@@ -22,6 +22,38 @@ def test_what_is_set_for_the_work_is_taken_back() -> None:
         assert gc.get_threshold()[2] > before[1][2]
         raise ZeroDivisionError
     assert (sys.getswitchinterval(), gc.get_threshold()) == (pytest.approx(before[0]), before[1])
+
+
+def test_no_collection_walks_through_large_rules_afterwards(tmp_path: Path) -> None:
+    """They are frozen, and no part of them is in a cycle, so that they go when others come."""
+    file = tmp_path / "routes.yaml"
+    file.write_text("servers: {}\n")
+    rules = RulesFile(Settings(routes_config=str(file)))
+
+    def reload(host: str) -> int:
+        """Objects that are frozen afterwards."""
+        lines = [
+            "servers:",
+            *(f"  a-server-with-a-long-name-{n}: http://{host}:{n + 1}/{'v' * 240}" for n in range(240)),
+        ]
+        file.write_text("\n".join(lines))
+        assert file.stat().st_size > LARGE
+        assert rules.poll(anyway=True)
+        return gc.get_freeze_count()
+
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        reload("10.0.0.1")
+        before = reload("10.0.0.2")
+        assert before > 1000
+        assert not any(gc.is_tracked(rules.current) and rules.current is one for one in gc.get_objects())
+        for last in range(3, 6):
+            assert reload(f"10.0.0.{last}") - before < 240 * (last - 2)
+    finally:
+        gc.unfreeze()
+        if collects:
+            gc.enable()
 
 
 @pytest.mark.soak

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import secrets
+import time
 import uuid
 
 import pytest
@@ -131,3 +132,21 @@ def test_what_the_usual_commands_print_is_good() -> None:
         for secret in (secrets.token_urlsafe(48), secrets.token_hex(32), f"{uuid.uuid4()}{uuid.uuid4()}"):
             assert secret_weakness(secret) is None, secret
         assert secret_weakness(base64.b64encode(secrets.token_bytes(32)).decode()) is None
+
+
+def test_a_long_secret_is_judged_by_its_beginning() -> None:
+    """A key in PEM, or kilobytes of hex: judging takes the square of what it looks at."""
+    drawn = base64.b64encode(secrets.token_bytes(1500)).decode()
+    lines = "\n".join(drawn[at : at + 64] for at in range(0, len(drawn), 64))
+    began = time.thread_time()
+    assert secret_weakness(secrets.token_hex(2048)) is None
+    assert secret_weakness(f"-----BEGIN PRIVATE KEY-----\n{lines}\n-----END PRIVATE KEY-----\n") is None
+    assert secret_weakness("my very long sentence about the router " * 100) is not None
+    assert time.thread_time() - began < 10  # 4,096 characters would take twenty seconds on a fast machine
+
+
+def test_words_that_were_drawn_are_told_why() -> None:
+    """Eight of diceware's are good, and are refused all the same: nothing tells them from a sentence."""
+    weakness = secret_weakness("unwrapped-jingle-scoreless-parrot-dimly-crewmate-haven-ablaze")
+    assert weakness is not None
+    assert "diceware" in weakness

@@ -14,8 +14,9 @@ from typing import Final
 from switchman.addons.core.request.unambiguous.names import Ambiguous
 
 # A value may hold a quoted string, in which nothing has a meaning but the backslash and the quote.
-_QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*"')
-_PIECE: Final = re.compile(rf'(?:{_QUOTED.pattern}|[^";])*')
+# One that is open takes all that follows, or each quote in it would be tried as a beginning anew.
+_QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*+("?)')
+_PIECE: Final = re.compile(r'(?:"(?:[^"\\]|\\.)*+"?|[^";])*+')
 _UTF8: Final = frozenset({"utf-8", "utf8"})
 # Of these the bytes below 128 are ASCII: a text of nothing else is the same text in all of them.
 _ASCII: Final = re.compile(r"(us-)?ascii|iso-8859-\d+|latin-?\d|windows-125\d|cp125\d")
@@ -37,7 +38,7 @@ def read_media_type(fields: Sequence[str]) -> MediaType:
     if len(fields) > 1:
         raise Ambiguous("The request has more than one Content-Type.", "content-type")
     text = fields[0] if fields else ""
-    bare = _QUOTED.sub("", text)
+    bare = _QUOTED.sub(lambda found: "" if found[1] else '"', text)
     if "," in bare or '"' in bare:
         raise Ambiguous("The request's Content-Type names more than one type, or has an open quote.", "content-type")
     pieces = [piece for piece in _PIECE.findall(text) if piece]

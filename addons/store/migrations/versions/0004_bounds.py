@@ -24,9 +24,10 @@ def upgrade() -> None:
         sa.Column("name", sa.String(64), primary_key=True),
         sa.Column("expires_at", sa.Double, nullable=False),
     )
-    op.execute(f"INSERT INTO totals (name, value) SELECT 'row_bytes', {ROW_BYTES} * count(*) FROM requests")  # noqa: S608
+    rows = f"SELECT 'row_bytes', {ROW_BYTES} * count(*) FROM requests"  # noqa: S608 - a number of ours  # nosec B608
+    op.execute(f"INSERT INTO totals (name, value) {rows}")
     files = "SELECT coalesce(sum(stored_size), 0) FROM blobs WHERE data IS NULL"
-    op.execute(f"INSERT INTO totals (name, value) VALUES ('file_bytes', ({files}))")  # noqa: S608
+    op.execute(f"INSERT INTO totals (name, value) VALUES ('file_bytes', ({files}))")  # noqa: S608  # nosec B608
 
 
 def downgrade() -> None:

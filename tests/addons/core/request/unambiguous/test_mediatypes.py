@@ -34,6 +34,9 @@ def test_a_type_is_read(fields: list[str], essence: str, params: dict[str, str])
         ["application/json; charset=utf-8; charset=utf-7"],
         ["application/json; charset=utf-8; Charset*=utf-8''utf-7"],
         ['application/json; charset="utf-7'],
+        ['application/json; charset="utf-7\\"'],
+        ['application/json; charset="utf-7\\'],
+        ['application/json; a="b"; charset="utf-7; "c"'],
     ],
 )
 def test_two_types_are_none(fields: list[str]) -> None:
