@@ -85,7 +85,7 @@ class Router:
             "BODY_TIMEOUT": "2", "REQUEST_TIMEOUT": "20", "PYTHONUNBUFFERED": "1",
         }  # fmt: skip
         with self.output.open("wb") as output:
-            self.process = subprocess.Popen(
+            self.process = subprocess.Popen(  # nosec B603  # our own module
                 [sys.executable, "-m", "switchman.addons.serving.worker", "--confdir", str(folder / "mitmproxy")],
                 stdin=subprocess.PIPE, stdout=output, stderr=output, env=env, cwd=ROOT,
             )  # fmt: skip
