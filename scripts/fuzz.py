@@ -38,7 +38,7 @@ HANG: Final = 1.0  # seconds that one plain request may wait, but for those in w
 ENDLESS: Final = 60.0  # seconds on the clock after which a connection that has not ended never will
 ROW_WAIT = 60.0  # seconds on the clock in which the row of an answer is to come
 WARM_UP: Final = 2_000  # cases
-GROWTH: Final = 24 * 2**20  # bytes by which the RSS may be larger at the end of the second half than at its start
+GROWTH: Final = 48 * 2**20  # bytes by which the RSS may be larger at the end of the second half than at its start
 SHRINKS: Final = 150  # runs that making a case smaller may take
 
 

@@ -122,7 +122,7 @@ def test_growth_is_told_from_a_level(fuzz: Any) -> None:
     """By the second half only, and whatever peaks there are."""
     assert fuzz.grown([]) == 0
     level = [100_000_000 + (n % 3) * 1_000_000 for n in range(40)]
-    assert abs(fuzz.grown(level)) < fuzz.GROWTH < fuzz.grown([size + n * 2_500_000 for n, size in enumerate(level)])
+    assert abs(fuzz.grown(level)) < fuzz.GROWTH < fuzz.grown([size + n * 5_000_000 for n, size in enumerate(level)])
 
 
 def test_an_answer_without_an_id_is_seen(fuzz: Any, Reply: Any) -> None:

@@ -54,7 +54,7 @@ _decode_once: Final = json.JSONDecoder(object_pairs_hook=_single).raw_decode
 
 def mark_count(body: bytes) -> int:
     """Commas and opening brackets, those in strings too: a text has no more values than that and one."""
-    return body.count(b",") + body.count(b"{") + body.count(b"[")
+    return len(body) - len(body.translate(None, b",{["))  # one pass, where count() takes three
 
 
 def count_values(body: bytes, most: int) -> int:

@@ -20,6 +20,7 @@ _PIECE: Final = re.compile(r'(?:"(?:[^"\\]|\\.)*+"?|[^";])*+')
 _UTF8: Final = frozenset({"utf-8", "utf8"})
 # Of these the bytes below 128 are ASCII: a text of nothing else is the same text in all of them.
 _ASCII: Final = re.compile(r"(us-)?ascii|iso-8859-\d+|latin-?\d|windows-125\d|cp125\d")
+_BARE: Final = re.compile(r'[^";,]*')
 _SINGLE: Final = ("charset", "boundary")
 
 
@@ -38,6 +39,8 @@ def read_media_type(fields: Sequence[str]) -> MediaType:
     if len(fields) > 1:
         raise Ambiguous("The request has more than one Content-Type.", "content-type")
     text = fields[0] if fields else ""
+    if _BARE.fullmatch(text):  # of nearly all requests
+        return MediaType(text.strip().lower(), {})
     bare = _QUOTED.sub(lambda found: "" if found[1] else '"', text)
     if "," in bare or '"' in bare:
         raise Ambiguous("The request's Content-Type names more than one type, or has an open quote.", "content-type")
