@@ -54,7 +54,7 @@ def sent_on(proxy: Any, path: str, body: bytes, *headers: tuple[str, str], metho
         ("x-api-key", OWN, None),
         ("x-whatever", f"see {OWN}", "see"),
         ("referer", f"http://127.0.0.1:1235/?token={OWN}", "http://127.0.0.1:1235/?"),
-        ("sec-websocket-protocol", f"realtime, openai-insecure-api-key.{OWN}", "realtime"),
+        ("sec-websocket-protocol", f"realtime, openai-insecure-api-key.{OWN}", None),  # of a handshake only
     ],
 )
 def test_a_field(name: str, value: str, left: str | None, path: str, proxy: Any) -> None:
@@ -63,6 +63,17 @@ def test_a_field(name: str, value: str, left: str | None, path: str, proxy: Any)
     assert OWN not in repr(got) and DOTLESS not in repr(got)
     assert got.header(name) == left
     assert got.header("x-goog-api-key") == "client-key-1"
+
+
+def test_a_subprotocol(proxy: Any) -> None:
+    """Of a WebSocket's handshake: the others are offered to the server."""
+    offered = ("sec-websocket-protocol", f"realtime, openai-insecure-api-key.{OWN}, openai-beta.realtime-v1")
+    handshake = [("upgrade", "websocket"), ("connection", "upgrade"), ("sec-websocket-version", "13")]
+    handshake.append(("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="))  # RFC 6455 section 1.3
+    got = sent_on(proxy, "/v1/realtime?model=m", b"", *handshake, offered, method="GET")
+    assert OWN not in repr(got) and got.header("upgrade") == "websocket"
+    named = [one.strip() for one in got.header("sec-websocket-protocol").split(",")]
+    assert named == ["realtime", "openai-beta.realtime-v1"]
 
 
 def test_two_fields_and_a_query(proxy: Any) -> None:
