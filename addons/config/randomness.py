@@ -56,6 +56,7 @@ CLASSES = (
     string.ascii_uppercase,
     string.ascii_lowercase + string.digits,
     string.ascii_uppercase + string.digits,
+    string.ascii_lowercase + string.digits + "!@#$%^&*(-_=+)",  # Django's get_random_secret_key
     string.ascii_letters,
     string.ascii_letters + string.digits,
     string.ascii_letters + string.digits + "+/",

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import ssl
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import httpx
 from mitmproxy.net import tls as net_tls
 from OpenSSL import SSL
 
+from switchman.addons.config.certificates import MAX_FILE_BYTES
+from switchman.addons.config.regular import Unreadable, read_file
 from switchman.addons.core.servers.reaching.reach import Reach, Tls
 
 MAX_CONTEXTS = 64  # of the latest values; each holds some hundred certificates, about 1 MB
@@ -27,6 +30,7 @@ class Untrusted(OSError):
 def openssl_context(tls: Tls) -> SSL.Context:
     """For a connection of mitmproxy's. Whose name the certificate must have is set on each connection."""
     try:
+        _look_at_files(tls)
         # mitmproxy's own cache goes by the names of the files, not by what is in them.
         context: SSL.Context = net_tls.create_proxy_server_context.__wrapped__(
             method=net_tls.Method.TLS_CLIENT_METHOD,
@@ -46,7 +50,7 @@ def openssl_context(tls: Tls) -> SSL.Context:
             context.check_privatekey()
             # Servers that want a certificate for some paths only (IIS, Apache) ask for it after the handshake.
             vars(SSL)["_lib"].SSL_CTX_set_post_handshake_auth(context._context, 1)
-    except (SSL.Error, RuntimeError, OSError) as error:
+    except (SSL.Error, RuntimeError, OSError, Unreadable) as error:
         raise Untrusted(_changed(tls)) from error
     return context
 
@@ -55,6 +59,7 @@ def openssl_context(tls: Tls) -> SSL.Context:
 def ssl_context(tls: Tls) -> ssl.SSLContext:
     """For httpx."""
     try:
+        _look_at_files(tls)
         if tls.ca is None and tls.ca_dir is None:
             context = httpx.create_ssl_context(trust_env=False)
         else:
@@ -64,7 +69,7 @@ def ssl_context(tls: Tls) -> ssl.SSLContext:
         if tls.client_cert is not None:
             context.load_cert_chain(tls.client_cert.path, tls.client_key.path if tls.client_key else None)
             context.post_handshake_auth = True
-    except OSError as error:  # SSLError is one
+    except (OSError, Unreadable) as error:  # SSLError is one
         raise Untrusted(_changed(tls)) from error
     if not tls.verify:
         context.check_hostname = False
@@ -80,6 +85,12 @@ def httpx_arguments(reach: Reach) -> dict[str, Any]:
         tls = ssl_context(reach.proxy_tls) if proxy.scheme == "https" else None
         found["proxy"] = httpx.Proxy(proxy.url, headers=headers, ssl_context=tls)
     return found
+
+
+def _look_at_files(tls: Tls) -> None:
+    """Raises Unreadable or FileNotFoundError. OpenSSL would wait for a pipe, and read a device without end."""
+    for file in tls.files:
+        read_file(Path(file.path), MAX_FILE_BYTES)
 
 
 def _changed(tls: Tls) -> str:

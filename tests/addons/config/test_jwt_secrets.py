@@ -97,6 +97,7 @@ STRONG = [
     "f4T7qN+0vW2yXk8ZrLJd1mB/9sHcPgEoUaVi5tR3Qe4=",  # openssl rand -base64 32
     "GEZDGNBVMXW7QK2PHRZTJYUC5ALO3NSD",  # base32
     "qzjxkvmwbphgtrydnfclsuaoexiwkzqj",  # 32 letters
+    ")o$w13xth(vtk4um=t3v$10-^%05_%!o*k0s05cp5yk3r#n9e7",  # Django's get_random_secret_key
     "dq7-K!m2)Rz%w9Tc#X4v(Lp6&Hs@Yb8^",
     "base64:3q2+7wXkZr9vT0yLmP5sHcD8gJfQaE4uBnOiW6tKx1Y=",  # as Laravel writes its key
     "A7KQ2-9XWTM-4BZRP-L8HVC-3NDYG-6FJSE-Q5UX7",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import os
 import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -196,3 +197,16 @@ def test_a_server_may_ask_for_the_certificate_after_the_handshake(form: str, fol
         turn(lambda: client.read(1))
         turn(lambda: server.read(1))
     assert server.getpeercert()
+
+
+@pytest.mark.parametrize("load", [openssl_context, ssl_context])
+@pytest.mark.parametrize("place", ["ca", "client_cert", "client_key"])
+def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(
+    load: Callable[[Tls], object], place: str, tmp_path: Path
+) -> None:
+    """It was a file when the rules were read."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    files = {"client_cert": PemFile(str(pipe), "1")} if place == "client_key" else {}
+    with pytest.raises(Untrusted, match="pipe"):
+        load(Tls(**files, **{place: PemFile(str(pipe), "2")}))
