@@ -113,3 +113,13 @@ def test_a_fresh_connection_is_a_new_one(play: Any, servers: int) -> None:
     play.asks()
     play.hangs_up()
     assert len(play.opened) == servers
+
+
+def test_who_has_sent_all_of_its_request_is_busy(play: Any) -> None:
+    """Also while a hook holds the request up; before that its body is awaited, and its connection may be wanted."""
+    assert play.layer.standing.kind == "idle"
+    play.paused = lambda hook: hook == "requestheaders"
+    play.says(b"POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n01234")
+    assert play.layer.standing.kind == "body"
+    play.says(b"56789")
+    assert play.layer.standing.kind == "busy"
