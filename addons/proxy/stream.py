@@ -394,6 +394,6 @@ class RoutedStream(HttpStream):
             yield from self.interruptions.break_off(event.message)
         elif x is not None and self.is_unsent:
             yield from self.attempt.broke(event.message)
-        else:
+        elif hasattr(self, "flow"):  # else it is over, or has never begun
             yield from super().handle_protocol_error(event)
             self.parent.over.append(self)

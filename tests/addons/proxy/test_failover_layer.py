@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from mitmproxy.connection import ConnectionState
 from mitmproxy.proxy import commands, events
+from mitmproxy.proxy.layers.http._events import ErrorCode, RequestProtocolError
 
 OK = b'HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n{"done":true}'
 
@@ -113,3 +114,21 @@ def test_a_fresh_connection_is_a_new_one(play: Any, servers: int) -> None:
     play.asks()
     play.hangs_up()
     assert len(play.opened) == servers
+
+
+def test_who_has_sent_all_of_its_request_is_busy(play: Any) -> None:
+    """Also while a hook holds the request up; before that its body is awaited, and its connection may be wanted."""
+    assert play.layer.standing.kind == "idle"
+    play.paused = lambda hook: hook == "requestheaders"
+    play.says(b"POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n01234")
+    assert play.layer.standing.kind == "body"
+    play.says(b"56789")
+    assert play.layer.standing.kind == "busy"
+
+
+def test_a_client_that_leaves_a_stream_that_is_over_hurts_nobody(play: Any) -> None:
+    """Its flow is let go by then."""
+    play.asks()
+    (stream,) = play.layer.streams.values()
+    stream.__dict__.pop("flow")
+    assert list(stream.handle_protocol_error(RequestProtocolError(1, "left", ErrorCode.CLIENT_DISCONNECTED))) == []

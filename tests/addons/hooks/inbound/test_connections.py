@@ -108,3 +108,28 @@ def test_what_may_be_no_http_is_left_alone(make_runtime: Any) -> None:
         assert connections._standing(connections._known[one.id], None).kind == kind
         connections.client_disconnected(one)
     assert not connections._known and not connections._shares
+
+
+class Handler:
+    """Of a connection that was told to make room: its body is refused by then, or was here after all."""
+
+    def __init__(self, client: Client, refused: bool) -> None:
+        self.client, self.refused = client, refused
+
+    async def server_event(self, event: object) -> None:
+        if self.refused:
+            self.client.state = ConnectionState.CAN_READ
+
+
+@pytest.mark.parametrize("refused", [True, False])
+def test_who_is_answered_after_all_counts_again(refused: bool, make_runtime: Any) -> None:
+    """Else it would stand outside of all limits for as long as it likes."""
+    connections = Connections(make_runtime(), (), lambda: 100.0)
+    connections.most = connections.most_of_one = 10
+    one = client("192.0.2.1")
+    connections.client_connected(one)
+    known = connections._known[one.id]
+    connections.client_disconnected(one)
+    handler: Any = Handler(one, refused)
+    asyncio.run(connections._refuse_body(known, handler))
+    assert (one.id not in connections._known, connections._shares["192.0.2.1"]) == (refused, 0 if refused else 1)
