@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from switchman.addons.core.keys.known import KnownKeys
 from switchman.addons.core.record import Record
@@ -15,15 +16,13 @@ def without_hidden(record: Record, keys: KnownKeys) -> Record:
     """The record without each body that has a key in it, behind a content-encoding that its head names; its size stays.
     The same object where there is none.
     """
+    changed: dict[str, Any] = {}
     for side in ("request", "response") if keys else ():
-        body = getattr(record, f"{side}_body")
-        coding = ", ".join(
-            value for name, value in getattr(record, f"{side}_headers") if name.lower() == "content-encoding"
-        )
+        body, fields = getattr(record, f"{side}_body"), getattr(record, f"{side}_headers")
+        coding = ", ".join(value for name, value in fields if name.lower() == "content-encoding")
         if body and coding and _may_have(body, coding, keys):
-            size = getattr(record, f"{side}_size") or len(body)
-            record = replace(record, **{f"{side}_body": None, f"{side}_size": size})
-    return record
+            changed |= {f"{side}_body": None, f"{side}_size": getattr(record, f"{side}_size") or len(body)}
+    return replace(record, **changed) if changed else record
 
 
 def _may_have(body: bytes, coding: str, keys: KnownKeys) -> bool:

@@ -73,6 +73,7 @@ def chat(model: str, size: int, number: int = 0, sort: str = "x") -> bytes:
 
 def answered(proxy: Any, model: str, size: int, number: int, status: int = 200) -> None:
     with RawClient(proxy.port) as client:
+        client.socket.settimeout(600)  # some wait for the turns of all others
         assert client.ask(PATHS["openai"], chat(model, size, number)).status == status
 
 
@@ -167,7 +168,7 @@ def test_requests_that_are_sent_ahead_are_all_answered(start: Any) -> None:
 def test_all_bodies_together_have_a_budget(start: Any, routes: str, full: bool) -> None:
     """Many at once take their turns, and all are answered; no more memory is taken than the budget, and one body."""
     count, size, budget = (40, 20 * MB, 200 * MB) if full else (16, 5 * MB, 30 * MB)
-    proxy = start(routes, {"MAX_BODY_MEMORY": str(budget), "ENABLE_LOGGING": "false"})
+    proxy = start(routes, {"MAX_BODY_MEMORY": str(budget), "ENABLE_LOGGING": "false", "BODY_TIMEOUT": "600"})
     answered(proxy, "same/m", 1000, 0)
     before = memory_of(proxy)
     with ThreadPoolExecutor(count) as clients:

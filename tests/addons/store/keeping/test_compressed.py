@@ -11,8 +11,10 @@ import pytest
 import zstandard
 
 from switchman.addons.core.keys.known import NO_KEYS, KnownKeys
+from switchman.addons.store import Store
 from switchman.addons.store.keeping import compressed
 from switchman.addons.store.keeping.compressed import without_hidden
+from switchman.addons.store.writer import Writer
 from switchman.addons.testing.samples import make_record
 
 KEY = "sk-own-0123456789abcdef"
@@ -42,6 +44,19 @@ def test_a_compressed_body_with_a_key_is_not_kept(side: str, coding: str, where:
         assert (found is record) is kept and getattr(found, f"{side}_body") == (body if kept else None)
         assert kept or getattr(found, f"{side}_size") == len(body)
         assert without_hidden(record, NO_KEYS) is record
+
+
+def test_the_log_has_no_key_that_came_compressed(store: Store) -> None:
+    """Neither in a row nor in a body; the other side's body is kept."""
+    body, headers = gzip.compress(KEY.encode()), (("content-encoding", "gzip"),)
+    writer = Writer(store.engine, store.blobs, max_body=10**6, max_total=10**9, keys=lambda: KEYS)
+    writer.put(make_record(id="r", request_headers=headers, request_body=body, response_body=b"answer"))
+    assert writer.close(60)
+    asked, answered = store.queries.body("r", "request"), store.queries.body("r", "response")
+    assert asked is None or not asked.data
+    assert answered is not None and answered.data == b"answer"
+    detail = store.queries.get_request("r")
+    assert detail is not None and detail.request_body.size == len(body)
 
 
 def test_what_cannot_be_looked_through(monkeypatch: pytest.MonkeyPatch) -> None:
