@@ -15,7 +15,7 @@ from switchman.addons.core.routes.patterns import compile_pattern, is_pattern
 
 Text = Annotated[str, StringConstraints(min_length=1)]
 Cost = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=0, le=1_000_000_000)]
+Count = Annotated[int, Field(ge=0, le=1_000_000_000_000)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 HealthName = Literal["green", "yellow", "red"]
