@@ -27,7 +27,7 @@ FLAGS = [
 CHAT = {"model": "up/m", "messages": [{"role": "user", "content": "hi"}]}
 RULES = """\
 servers:
-  up: {{url: '{up}', dialect: openai, api_key: owner-key}}
+  up: {{url: '{up}', dialect: openai, api_key: owner-key, pass_through: true}}
   other: {{url: '{other}', dialect: anthropic}}
   bad: {{url: '{bad}', dialect: openai}}
 """

@@ -27,7 +27,7 @@ CHAT = {"model": "up/m", "messages": [{"role": "user", "content": "hi"}]}
 @pytest.fixture(scope="module")
 def shared_proxy(start_shared: Any, upstream: FakeUpstream) -> Any:
     upstream.paths["/some/page"] = Behaviour(body=b"<title>passed</title>", headers={"content-type": "text/html"})
-    rules = f"servers:\n  up: {{url: '{upstream.url}', dialect: openai, api_key: owner-key}}\n"
+    rules = f"servers:\n  up: {{url: '{upstream.url}', dialect: openai, api_key: owner-key, pass_through: true}}\n"
     return start_shared(rules, {"DEFAULT_UPSTREAM": upstream.url, "ALLOWED_HOSTS": "llm.given.example"})
 
 
