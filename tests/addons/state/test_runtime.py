@@ -58,12 +58,14 @@ async def _add(context: Any, runtime: Runtime) -> None:
     context.master.addons.add(runtime)
 
 
-def test_the_proxy_is_set_up_for_routing(load: Load) -> None:
-    """The upstream is chosen late, and the client's connection outlasts the longest request."""
-    options: Any = load(REQUEST_TIMEOUT="100", MAX_BODY_BYTES="123").options  # type: ignore[attr-defined]
+@pytest.mark.parametrize(("idle", "longest"), [("50", 100), ("200", 200)])
+def test_the_proxy_is_set_up_for_routing(load: Load, idle: str, longest: int) -> None:
+    """The upstream is chosen late, and a connection outlasts the longest request and a WebSocket that is silent."""
+    runtime = load(REQUEST_TIMEOUT="100", MAX_BODY_BYTES="123", WEBSOCKET_IDLE_TIMEOUT=idle)
+    options: Any = runtime.options  # type: ignore[attr-defined]
     assert (options.connection_strategy, options.upstream_cert, options.http2) == ("lazy", False, False)
     assert options.keep_host_header is True
-    assert options.tcp_timeout == 100 + TIMEOUT_MARGIN
+    assert options.tcp_timeout == longest + TIMEOUT_MARGIN
     assert (options.switchman_max_body_bytes, options.switchman_max_header_bytes) == (123, 65_536)
 
 
