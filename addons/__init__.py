@@ -1,49 +1,49 @@
 """Everything that runs in the proxy. mitmproxy asks the addons in list order, in every hook:
 
-| hook             | addon      | does                                                                       |
-|------------------|------------|----------------------------------------------------------------------------|
-| load             | Runtime    | settings, rules, breakers, log; a bad one stops the start                  |
-|                  | Routing    | the plug-in layers; a bad one stops the start too                          |
-| running          | Runtime    | looks twice a second whether the rules file has changed, and says so       |
-|                  | Embedding  | the way to the semantic process, kept warm                                 |
-|                  | Probing    | finds out, in the background, what undeclared servers speak                |
-|                  | Warming    | fetches the servers' lists of models, and keeps them warm                  |
-|                  | Underway   | writes down, every second, what is not over yet                            |
-|                  | Routing    | has the layers prepared for the rules in force                             |
-|                  | Securing   | makes the usual TLS context, while there are descriptors for its files     |
-|                  | Connections| looks, every second, for clients' connections that wait for too long       |
-| client_connected | Connections| lets a client's connection in, closes an idle one for it, or refuses it    |
-| next_layer       | Failover   | our HTTP layer in the place of mitmproxy's                                 |
-| client_connected | Throttling | has its connection read only as far as its tap lets it                     |
-| requestheaders   | Gate       | which flows are ours; starts the Exchange                                  |
-| request          | Names      | refuses who asks for the router by another's name                          |
-|                  | Pages      | web pages: answers what a browser asks first; refuses those not allowed    |
-|                  | Upgrades   | reads a WebSocket's handshake; refuses one that is not valid               |
-|                  | Intake     | path + body -> Call; refuses what cannot be read                           |
-|                  | Answers    | what the router answers itself: model lists, health                        |
-|                  | Facade     | what clients of one dialect ask about models on servers of another         |
-|                  | Caching    | `auto` only: an answer given before, exact or alike, is given again        |
-|                  | Routing    | decide(), or the chain for `auto` -> Plan: ordered candidates, the trace   |
-|                  | Rewriting  | the first candidate's request                                              |
-|                  | Learning   | asks the other workers what they learned of its server and model           |
-| upstream_failed  | Judging    | how the attempt ended: for breakers, record and all below                  |
-|                  | Failover   | next candidate, or the final answer, or a stream's tail                    |
-| responseheaders  | Streaming  | the Pipe for streams; x-switchman-* headers                                |
-| each chunk       | (Pipe)     | bytes -> events -> stages -> bytes                                         |
-| response         | Processing | the same stages over a whole reply                                         |
-|                  | Judging    | was it an answer?                                                          |
-|                  | Learning   | did it begin in a thinking block that the model's template opens?          |
-|                  | Failover   | what a server was not to blame for is asked of it again later              |
-|                  | Sticking   | remembers which target a conversation is held to                           |
-|                  | Keeping    | stores the answer; lets those go on who waited for it                      |
-|                  | Recording  | Exchange -> Record -> writer's queue                                       |
-| error            | Judging    | the client left: had it all it wanted?                                     |
-|                  | Learning   | as above                                                                   |
-|                  | Sticking   | if so, the conversation is held there                                      |
-|                  | Keeping    | if so, stores the answer; lets those go on who waited for it               |
-|                  | Recording  | status 499, or what was refused, or the answer                             |
-| websocket_end    | Judging    | how a WebSocket ended                                                      |
-|                  | Recording  | the record of a WebSocket, with its end                                    |
+| hook             | addon       | does                                                                     |
+|------------------|-------------|--------------------------------------------------------------------------|
+| load             | Runtime     | settings, rules, breakers, log; a bad one stops the start                |
+|                  | Routing     | the plug-in layers; a bad one stops the start too                        |
+| running          | Runtime     | looks twice a second whether the rules file has changed, and says so     |
+|                  | Connections | looks, every second, for clients' connections that wait for too long     |
+|                  | Embedding   | the way to the semantic process, kept warm                               |
+|                  | Probing     | finds out, in the background, what undeclared servers speak              |
+|                  | Warming     | fetches the servers' lists of models, and keeps them warm                |
+|                  | Underway    | writes down, every second, what is not over yet                          |
+|                  | Routing     | has the layers prepared for the rules in force                           |
+|                  | Securing    | makes the usual TLS context, while there are descriptors for its files   |
+| client_connected | Connections | lets a client's connection in, closes an idle one for it, or refuses it  |
+|                  | Throttling  | has its connection read only as far as its tap lets it                   |
+| next_layer       | Failover    | our HTTP layer in the place of mitmproxy's                               |
+| requestheaders   | Gate        | which flows are ours; starts the Exchange                                |
+| request          | Names       | refuses who asks for the router by another's name                        |
+|                  | Pages       | web pages: answers what a browser asks first; refuses those not allowed  |
+|                  | Upgrades    | reads a WebSocket's handshake; refuses one that is not valid             |
+|                  | Intake      | path + body -> Call; refuses what cannot be read                         |
+|                  | Answers     | what the router answers itself: model lists, health                      |
+|                  | Facade      | what clients of one dialect ask about models on servers of another       |
+|                  | Caching     | `auto` only: an answer given before, exact or alike, is given again      |
+|                  | Routing     | decide(), or the chain for `auto` -> Plan: ordered candidates, the trace |
+|                  | Rewriting   | the first candidate's request                                            |
+|                  | Learning    | asks the other workers what they learned of its server and model         |
+| upstream_failed  | Judging     | how the attempt ended: for breakers, record and all below                |
+|                  | Failover    | next candidate, or the final answer, or a stream's tail                  |
+| responseheaders  | Streaming   | the Pipe for streams; x-switchman-* headers                              |
+| each chunk       | (Pipe)      | bytes -> events -> stages -> bytes                                       |
+| response         | Processing  | the same stages over a whole reply                                       |
+|                  | Judging     | was it an answer?                                                        |
+|                  | Learning    | did it begin in a thinking block that the model's template opens?        |
+|                  | Failover    | what a server was not to blame for is asked of it again later            |
+|                  | Sticking    | remembers which target a conversation is held to                         |
+|                  | Keeping     | stores the answer; lets those go on who waited for it                    |
+|                  | Recording   | Exchange -> Record -> writer's queue                                     |
+| error            | Judging     | the client left: had it all it wanted?                                   |
+|                  | Learning    | as above                                                                 |
+|                  | Sticking    | if so, the conversation is held there                                    |
+|                  | Keeping     | if so, stores the answer; lets those go on who waited for it             |
+|                  | Recording   | status 499, or what was refused, or the answer                           |
+| websocket_end    | Judging     | how a WebSocket ended                                                    |
+|                  | Recording   | the record of a WebSocket, with its end                                  |
 
 A hook opens with its guard, `if (x := exchange(flow)) is None: return`, and answers that are already set
 (`flow.response`) are left alone. `core/` is pure; effects are in the addons only.
