@@ -28,7 +28,7 @@ from switchman.addons.core.keys.known import NO_KEYS, KnownKeys
 from switchman.addons.core.record import Record
 from switchman.addons.store.blobs import BlobStore, Body, pack
 from switchman.addons.store.database import insert_rows, is_passing, writing
-from switchman.addons.store.keeping.backlog import Away, Backlog
+from switchman.addons.store.keeping.backlog import Away, Backlog, forget_frames
 from switchman.addons.store.keeping.compressed import without_hidden
 from switchman.addons.store.keeping.limits import Limits
 from switchman.addons.store.keeping.logsize import BLOB_BYTES, FILE_BYTES, ROW_BYTES, add_to_total
@@ -212,6 +212,7 @@ class Writer:
             self._store(prepared)
         except Away as away:
             assert self._backlog is not None
+            forget_frames(away)
             self._backlog.begin(self._for_the_spool(prepared), str(away))
 
     def _for_the_spool(self, prepared: list[Prepared]) -> list[Prepared]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+import traceback
 from collections.abc import Callable, Sequence
 
 from switchman.addons.store.keeping.spool import Spool, SpoolError
@@ -22,6 +23,18 @@ AT_ONCE = 4  # portions that go back before more is taken from the queue
 
 class Away(Exception):
     """The database cannot be written, for a reason that may pass. Its text is the reason."""
+
+
+def forget_frames(error: BaseException) -> None:
+    """Take the frames from an error and its causes, once it is handled.
+
+    SQLAlchemy's errors are parts of cycles, and the frames below them hold a batch of records: all of it would stay
+    with each try of a database that is away, until Python looks for cycles.
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        traceback.clear_frames(cause.__traceback__)
+        cause.__traceback__, cause = None, cause.__cause__ or cause.__context__
 
 
 class Backlog:
@@ -99,6 +112,7 @@ class Backlog:
             self.reason = self.reason or str(error)
             self._next_try = time.monotonic() + self._pause
             self._pause = min(2 * self._pause, LONGEST_PAUSE)
+            forget_frames(error)
 
     def _give_back(self, size: int) -> bool:
         """One portion; False when nothing is left. Raises Away."""

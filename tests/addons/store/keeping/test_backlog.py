@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ from sqlalchemy import create_engine, make_url, text
 from switchman.addons.core.record import Record
 from switchman.addons.store import Store, open_store
 from switchman.addons.store.database import writing
+from switchman.addons.store.keeping.backlog import Away, forget_frames
 from switchman.addons.store.keeping.spool import Spool
 from switchman.addons.store.rows import prepare, renamed
 from switchman.addons.store.writer import Writer
@@ -222,3 +224,28 @@ def test_a_table_that_somebody_locks_costs_nothing(
         wait_until(lambda: writer.counts.written == 10)
         assert writer.close(60)
         assert in_commit_order(store) == [f"r{n:04}" for n in range(10)]
+
+
+def test_a_handled_error_holds_no_record() -> None:
+    """SQLAlchemy's errors are parts of cycles: what their frames hold must not wait for the collector."""
+
+    class Batch:
+        pass
+
+    seen: list[weakref.ref[Batch]] = []
+    kept: list[BaseException] = []
+
+    def store() -> None:
+        batch = Batch()
+        seen.append(weakref.ref(batch))
+        try:
+            raise OSError("locked")
+        except OSError as error:
+            raise Away("locked") from error
+
+    try:
+        store()
+    except Away as error:
+        kept += (error, error.__cause__ or error)
+        forget_frames(error)
+    assert seen[0]() is None and [str(error) for error in kept] == ["locked", "locked"]
