@@ -16,13 +16,18 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any, Final
 
-from switchman.addons.core.texts.largejson import count_values
-from switchman.addons.core.texts.unicode import decoded, dump
+from switchman.addons.core.texts.largejson import count_values, loads
+from switchman.addons.core.texts.longtext import decode_utf8
+from switchman.addons.core.texts.unicode import decoded, dump, dump_large
 
 EVENT_LIMIT: Final = 16 * 1024 * 1024
 """Bytes. No provider sends larger events; images in a stream come near 10 MB."""
 MOST_VALUES: Final = 1_000_000
 """In the JSON of one event. The last one of a response has all of its log probabilities, which may be very many."""
+# What is larger is read and written in short steps, so that others get their turns where it is done in a thread.
+LARGE: Final = 128 * 1024  # bytes of an event
+LIGHT: Final = 8 * 1024  # bytes in which nothing can be that takes long
+MANY: Final = 2_000  # objects in a piece that is not large: reading and translating them takes some 20 ms
 
 _decode = json.JSONDecoder().raw_decode
 _LINE: Final = re.compile(rb"([^\r\n]*)(\r\n|\n|\r|\Z)")
@@ -77,6 +82,8 @@ class Event:
         if len(self.payload) > MOST_VALUES and count_values(self.payload, MOST_VALUES) > MOST_VALUES:
             return None
         try:
+            if len(self.payload) > LARGE:
+                return loads(decode_utf8(self.payload, "replace"))
             text = decoded(self.payload)
             value, end = _decode(text, len(text) - len(text.lstrip(" \t\r\n")))
         except (ValueError, RecursionError):
@@ -87,7 +94,7 @@ class Event:
         """The bytes to send: `raw` unless `dirty`; else with the data as JSON, in the same framing and with the
         same line ends.
         """
-        return self.rewrite(dump(self._data)) if self.dirty else self.raw
+        return self.rewrite(self._dump(self._data)) if self.dirty else self.raw
 
     def rewrite(self, payload: bytes) -> bytes:
         """`raw` with another payload, which has no line breaks. All other lines stay."""
@@ -99,7 +106,7 @@ class Event:
         """Write the changes into `raw`, so that restore() returns to this state."""
         if self.dirty:
             data = self._data
-            self.set_payload(dump(data))
+            self.set_payload(self._dump(data))
             self._data = data
 
     def set_payload(self, payload: bytes) -> None:
@@ -120,8 +127,11 @@ class Event:
     def like(self, data: Any) -> Event:
         """A new event of the same name and framing with other data."""
         event = Event(self.raw, self.name, self.payload, self.at)
-        event.set_payload(dump(data))
+        event.set_payload(self._dump(data))
         return event
+
+    def _dump(self, data: Any) -> bytes:
+        return dump_large(data) if len(self.raw) > LARGE else dump(data)
 
 
 def _with_data_line(raw: bytes, payload: bytes) -> bytes:
@@ -161,6 +171,19 @@ class Splitter(ABC):
     def in_pieces(self) -> bool:
         """Whether a part of an event above the limit has been passed on, and its end has not."""
         return self._oversized
+
+    @property
+    def pending(self) -> int:
+        """Bytes of an event whose end has not come."""
+        return len(self._buffer)
+
+    def is_heavy(self, data: bytes) -> bool:
+        """Whether what `data` completes, b"" being the end, may take long to read: it is large, or many objects."""
+        buffer = self._buffer
+        if data and data.find(b"\n") < 0 and data.find(b"\r") < 0 and not buffer.endswith(b"\r"):
+            return False  # nothing ends in it
+        size = len(buffer) + len(data)
+        return size > LARGE or (size > LIGHT and data.count(b"{") + buffer.count(b"{") > MANY)
 
     def feed(self, data: bytes) -> list[Event]:
         """The events that `data` completes."""

@@ -5,7 +5,9 @@
 2. Never raises. A stage that raises is removed: the text it held is released, the event it failed on goes on as it was
    before that stage, and `on_error` is called once. A collector that raises is removed as well.
 3. An event that no stage changes leaves byte for byte.
-4. Memory is bounded: one incomplete event (see events.py), the text that stages hold, and `keep` bytes of output for
+4. What may take long can be known before: is_heavy(). Such a call may be made in another thread, and no other one
+   before it is over.
+5. Memory is bounded: one incomplete event (see events.py), the text that stages hold, and `keep` bytes of output for
    the record.
 """
 
@@ -15,7 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Final, Literal, Protocol
 
-from switchman.addons.core.streams.events import Event, Splitter
+from switchman.addons.core.streams.events import LIGHT, Event, Splitter
 from switchman.addons.core.streams.framing.ndjson import NDJSONSplitter
 from switchman.addons.core.streams.framing.sse import SSESplitter
 from switchman.addons.core.streams.reply import ReplyCollector
@@ -92,6 +94,13 @@ class Pipe:
     def is_said(self) -> bool:
         """Whether the server has said that its stream is complete; only the end of its body may still come."""
         return self._reply is not None and self._reply.ended
+
+    def is_heavy(self, data: bytes) -> bool:
+        """Whether the call with `data` may take more than a few milliseconds. `data` may be b"", the end."""
+        splitter = self._splitter
+        if splitter is None or splitter.pending + len(data) <= LIGHT:
+            return False  # by far the most frequent case
+        return not self._over and splitter.is_heavy(data)
 
     def __call__(self, data: bytes) -> list[bytes]:
         """Take the next bytes from the upstream, or b"" at the end of its reply; return the bytes for the client."""

@@ -17,7 +17,7 @@ import json
 import re
 from collections.abc import Callable
 from json import JSONDecodeError
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from switchman.addons.core.texts.longtext import read_string, write_string
 
@@ -30,6 +30,7 @@ Decode = Callable[[str, int], tuple[Any, int]]  # as JSONDecoder.raw_decode
 
 _STEP: Final = 64 * 1024  # bytes
 _decode: Final = json.JSONDecoder().raw_decode
+_BETWEEN: Final = (",", "},", "],", '",')  # of which the last one in a window may be a comma between two members
 _space: Final = re.compile(r"[ \t\n\r]*")
 
 
@@ -117,16 +118,16 @@ def raw_decode_once(text: str, at: int) -> tuple[Any, int]:
 
 def _value(text: str, at: int, depth: int, decode: Decode) -> tuple[Any, int]:
     first = text[at : at + 1]
-    if first == '"':
-        return read_string(text, at, decode)
-    if first not in ("{", "["):
+    if first not in ("{", "[", '"'):
         return decode(text, at)
-    for size in WINDOWS:
+    for size in WINDOWS if first != '"' else WINDOWS[:1]:
         try:
             value, end = decode(text[at : at + size], 0)
         except JSONDecodeError:
             continue  # cut off by the window, or broken: a larger one tells
         return value, at + end
+    if first == '"':
+        return read_string(text, at, decode)
     return _object(text, at, depth, decode) if first == "{" else _array(text, at, depth, decode)
 
 
@@ -136,7 +137,18 @@ def _object(text: str, at: int, depth: int, decode: Decode) -> tuple[dict[str, A
     at = _skip(text, at + 1)
     if text[at : at + 1] == "}":
         return found, at + 1
+    singly = at  # up to there they are read one by one
     while True:
+        if at >= singly:
+            if (run := _run(text, at, "{}", decode)) is not None:
+                if decode is _decode_once and (twice := found.keys() & run.members.keys()):
+                    raise RepeatedKey(next(key for key in run.members if key in twice))
+                found.update(run.members)
+                at = run.end
+                if run.is_last:
+                    return found, at
+                continue
+            singly = at + WINDOWS[-1]
         if text[at : at + 1] != '"':
             raise JSONDecodeError("Expecting property name enclosed in double quotes", text, at)
         key, at = _value(text, at, depth + 1, decode)
@@ -158,13 +170,53 @@ def _array(text: str, at: int, depth: int, decode: Decode) -> tuple[list[Any], i
     at = _skip(text, at + 1)
     if text[at : at + 1] == "]":
         return found, at + 1
+    singly = at  # up to there they are read one by one
     while True:
+        if at >= singly:
+            if (run := _run(text, at, "[]", decode)) is not None:
+                found += run.members
+                at = run.end
+                if run.is_last:
+                    return found, at
+                continue
+            singly = at + WINDOWS[-1]
         value, at = _value(text, at, depth + 1, decode)
         found.append(value)
         at = _skip(text, at)
         if text[at : at + 1] == "]":
             return found, at + 1
         at = _behind_comma(text, at)
+
+
+class _Run(NamedTuple):
+    """Members that follow each other. `end`: where the next one begins, or, behind the last, what follows them all."""
+
+    members: Any
+    end: int
+    is_last: bool
+
+
+def _run(text: str, at: int, brackets: str, decode: Decode) -> _Run | None:
+    """The members from `at` on that a window has whole, read at once: some fifty times as fast as one by one.
+
+    Where a comma lies between two members is guessed. What could be read up to one is what stands there in any case:
+    in JSON, nothing that follows changes how its beginning reads. None where no guess was right.
+    """
+    window = text[at : at + WINDOWS[-1] - 2]
+    for mark in _BETWEEN:
+        size = window.rfind(mark) + len(mark) - 1
+        if size < len(mark):
+            continue
+        try:
+            members, end = decode(f"{brackets[0]}{window[:size]}{brackets[1]}", 0)
+        except JSONDecodeError:
+            continue
+        if not members:
+            return None
+        if end < size + 2:
+            return _Run(members, at + end - 1, True)  # the closing bracket was the text's own
+        return _Run(members, _skip(text, at + size + 1), False)
+    return None
 
 
 def _check_depth(depth: int) -> None:

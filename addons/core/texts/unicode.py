@@ -15,11 +15,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
 from typing import Any, Final
 
 from switchman.addons.core.texts.largejson import encoded, loads
-from switchman.addons.core.texts.longtext import decode_utf8
+from switchman.addons.core.texts.longtext import decode_utf8, encode_utf8
 
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
@@ -60,18 +59,26 @@ def dumps(value: Any, indent: int | None = None, *, spaced: bool = False) -> str
     return json.dumps(value, indent=indent) if loose else _encode_ascii(value)
 
 
-def dumps_large(value: Mapping[str, Any]) -> str:
+def dumps_large(value: Any) -> str:
     """dumps() in short calls into C, each of which lets no other thread run; escapes only where they are needed."""
+    return encoded(value, _portion)
+
+
+def _portion(value: Any) -> str:
+    """At once, unless half of a surrogate pair is in it: then member by member, so that only one has escapes."""
+    text: str = _encode(value)
+    if text.isascii() or _SURROGATE.search(text) is None:
+        return text
     parts: list[str] = []
     _write(value, parts, 0)
     return "".join(parts)
 
 
 def _write(value: Any, parts: list[str], depth: int) -> None:
-    if depth == _STEPPED or not value or not isinstance(value, Mapping | list):
+    if depth == _STEPPED or not value or not isinstance(value, dict | list):
         parts.append(encoded(value, dumps))
         return
-    is_object = isinstance(value, Mapping)
+    is_object = isinstance(value, dict)
     mark = "{" if is_object else "["
     for key in value:
         parts.append(mark)
@@ -80,6 +87,11 @@ def _write(value: Any, parts: list[str], depth: int) -> None:
         _write(value[key] if is_object else key, parts, depth + 1)
         mark = ","
     parts.append("}" if is_object else "]")
+
+
+def dump_large(value: Any) -> bytes:
+    """dumps_large() in UTF-8."""
+    return encode_utf8(dumps_large(value))
 
 
 def dump(value: Any) -> bytes:

@@ -10,12 +10,13 @@ name already. An object over several lines of data is no such line, and stays on
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from typing import Final
 
 from switchman.addons.core.streams.events import BOM
+from switchman.addons.core.texts.largejson import loads
+from switchman.addons.core.texts.longtext import decode_utf8
 
 REACH: Final = 8  # bytes before new ones from which a boundary may begin: a line end and `event:`
 _NEXT: Final = re.compile(rb"(?<=[^\r\n])(?:\r\n|\n|\r)(?=data:|event:)")
@@ -68,7 +69,7 @@ def is_whole(line: bytes) -> bool:
     if not (value.startswith(b"{") and value.endswith(b"}")):
         return value == b"[DONE]"
     try:
-        json.loads(value.decode("utf-8", "replace"))
+        loads(decode_utf8(value, "replace"))
     except (ValueError, RecursionError):
         return False
     return True
