@@ -86,6 +86,7 @@ class Hold:
         self._body = 0  # bytes of the body that are here
         self._length = 0  # bytes that it says it has; 0: it does not say
         self._answer = 0  # bytes counted of its answer
+        self._buffered = 0  # bytes counted of its stream
 
     @property
     def missing(self) -> int:
@@ -120,6 +121,11 @@ class Hold:
         """Count a further piece of an answer that is held back."""
         self._count_answer(ANSWER_COPIES * size)
 
+    def buffers(self, size: int) -> None:
+        """A stream that passes holds so many bytes by now: an event that is not complete, and what goes to the log."""
+        self.take(size - self._buffered)
+        self._buffered = size
+
     def drop_answer(self) -> None:
         """It was of an attempt that failed, or goes on as it comes: it is not held any longer."""
         self._count_answer(-self._answer)
@@ -138,6 +144,7 @@ class Hold:
     def release(self) -> None:
         """The request is over: it holds nothing any more."""
         self.drop_answer()
+        self._buffered = 0
         self._budget.held -= self.size
         self.size = 0
         self._go_on(stays=False)

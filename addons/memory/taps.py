@@ -1,8 +1,8 @@
-"""Taps: whether the bytes of a client's connection are read on.
+"""Taps: whether the bytes of a connection are read on.
 
 The layers are sans-io, and mitmproxy reads from a socket whatever comes. A tap that is shut leaves what comes where it
-is: in the kernel's buffers, which fill, until the client has to wait (TCP's own back-pressure). One that is shut does
-not hear that its client leaves.
+is: in the kernel's buffers, which fill, until the other side has to wait (TCP's own back-pressure). One that is shut
+does not hear that the other side leaves.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from typing import Any, Final, Literal
 
 from mitmproxy.connection import Connection
 
-# Why one is shut: the client sent further requests before its answer; there is no room for its body.
-type Reason = Literal["ahead", "room"]
+# Why one is shut: the client sent further requests before its answer; there is no room for its body; what has come of
+# a server's answer is still being read.
+type Reason = Literal["ahead", "room", "beside"]
 
 _ATTRIBUTE: Final = "switchman_tap"  # of a Connection; mitmproxy saves one by the fields it knows
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
+from typing import Any
 
 from mitmproxy import http
 from mitmproxy.connection import Connection
@@ -50,6 +52,27 @@ class UpstreamFailedHook(commands.StartHook):
     """An attempt failed. The addon says what comes next by filling in the UpstreamFailure."""
 
     failure: UpstreamFailure
+
+
+@dataclass(eq=False)
+class LongStep:
+    """What the `long_step` hook is given: `do()` is to be called in another thread, once; its stream waits for it."""
+
+    function: Callable[..., Any]
+    args: tuple[Any, ...]
+    result: Any = None
+    is_done: bool = False
+
+    def do(self) -> None:
+        self.result = self.function(*self.args)
+        self.is_done = True
+
+
+@dataclass
+class LongStepHook(commands.StartHook):
+    """A step of an answer takes long. The addon has it done off the event loop."""
+
+    step: LongStep
 
 
 @dataclass

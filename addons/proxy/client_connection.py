@@ -46,6 +46,7 @@ LINGER = 5.0
 # many times the limit. After that it sees a reset connection.
 LINGERS = 24
 DISCARD_FACTOR = 8
+UNCOPIED = 1024 * 1024  # bytes of an answer from which on they are not copied to stand between the ends of their chunk
 # Bytes that a client may send ahead of the answer; more stays in its socket until the answer is over.
 AHEAD = 64 * 1024
 
@@ -163,7 +164,12 @@ class RoutedServer(Http1Server):
 
     def send(self, event: HttpEvent) -> layer.CommandGenerator[None]:
         if type(event) is ResponseData and self.chunked:
-            yield commands.SendData(self.conn, b"%x\r\n%s\r\n" % (len(event.data), event.data))
+            size = len(event.data)
+            if size <= UNCOPIED:
+                yield commands.SendData(self.conn, b"%x\r\n%s\r\n" % (size, event.data))
+                return
+            for part in (b"%x\r\n" % size, event.data, b"\r\n"):
+                yield commands.SendData(self.conn, part)
             return
         if self.state in (self.deaf, self.done):
             return

@@ -29,6 +29,7 @@ from switchman.addons.proxy.keepalive import ping_of
 MAX_HELD: Final = 1024 * 1024  # bytes kept of an error body, to be handed on verbatim if nothing better comes
 # Bytes; a larger one is not held back for the stages, but streamed on as it is.
 MAX_WHOLE_REPLY: Final = 64 * 1024 * 1024
+LARGE: Final = 256 * 1024  # bytes of a whole answer from which on it is judged off the event loop
 NO_ROOM: Final = "there is no room to hold its answer back beside those of others (MAX_BODY_MEMORY)"
 MAX_QUOTED: Final = 1024  # bytes of an answer that are looked at for what a message quotes
 
@@ -65,6 +66,9 @@ class HeldError:
     def __init__(self, response: http.Response) -> None:
         self._response = response
         self._body = bytearray()
+
+    def is_heavy(self, data: bytes) -> bool:
+        return False
 
     def feed(self, data: bytes) -> Held:
         """Take the next piece of its body; b"" is its end."""
@@ -115,6 +119,11 @@ class HeldStream:
             return Held([], failure=_failure(found, self._head))
         return Held(chunks, begins=found == "begins")
 
+    def is_heavy(self, data: bytes) -> bool:
+        """Whether feed() may take more than some milliseconds."""
+        pipe = self._x.pipe
+        return pipe is not None and pipe.is_heavy(bytes(self._sniffed) + data if self._sniffed else data)
+
     def _sniff(self, start: bytearray, ended: bool) -> Found | None:
         """What it is, as far as its first bytes tell; the pipe is then made for it."""
         x = self._x
@@ -141,14 +150,21 @@ def restore_head(x: Exchange, flow: http.HTTPFlow, fields: tuple[tuple[bytes, by
 
 
 def whole_failure(x: Exchange, head: http.Response | None, body: ReceiveBuffer | bytes) -> Failure | None:
-    """Why another server should be asked after this whole answer; None passes it on, with any error in `x.failed`."""
+    """Why another server should be asked after this whole answer; None passes it on, with any error in `x.failed`.
+
+    Joins the pieces of `body`, once: that of a large one takes some 30 ms, and so does reading one of a megabyte.
+    """
     assert x.attempt is not None
+    data = bytes(body)
+    if isinstance(body, ReceiveBuffer):
+        body.clear()
+        body += data
     found = judge_whole(
         x.call,
         head.status_code if head is not None else None,
-        body,
+        data,
         x.attempt.retry_statuses,
-        is_plain=head is not None and _is_plain(x, head, body),
+        is_plain=head is not None and _is_plain(x, head, data),
         secrets=_secrets(x),
     )
     x.failed = found if isinstance(found, Failed) else None
@@ -184,7 +200,7 @@ def _is_text(x: Exchange) -> bool:
     return generates and x.attempt is not None and x.attempt.rendered is not None
 
 
-def _is_plain(x: Exchange, head: http.Response, body: ReceiveBuffer | bytes) -> bool:
+def _is_plain(x: Exchange, head: http.Response, body: bytes) -> bool:
     """Is the body neither compressed nor a stream that nobody asked for? Has its head say which of them it is."""
     if "content-encoding" in head.headers:
         return False
@@ -193,7 +209,7 @@ def _is_plain(x: Exchange, head: http.Response, body: ReceiveBuffer | bytes) -> 
     if not _is_text(x) or (declared is None and not translated):
         return declared is None
     # Of Ollama's, too, one line is a whole answer, as none but such was asked for.
-    found = framing_in(bytes(body)[:LONGEST], ended=True, declared=declared, expected="sse")
+    found = framing_in(body[:LONGEST], ended=True, declared=declared, expected="sse")
     if found == "whole" and declared is not None:
         head.headers["content-type"] = JSON
     elif found != "whole" and found != declared:
@@ -209,7 +225,9 @@ def _secrets(x: Exchange) -> tuple[str, ...]:
 
 def is_all_said(x: Exchange) -> bool:
     """Is a stream complete, with nothing of it held back? Ends its pipe, if the server has said its last word."""
-    return x.reply is not None and x.reply.ended and x.pipe is not None and not x.pipe(b"")
+    if x.reply is None or not x.reply.ended or x.pipe is None or x.pipe.is_heavy(b""):
+        return False
+    return not x.pipe(b"")
 
 
 def _failure(found: NoAnswer, head: http.Response | None) -> Failure:

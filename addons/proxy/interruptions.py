@@ -100,6 +100,20 @@ class Interruptions:
         if self._stream.client_state == self._stream.state_consume_request_body and self._stream.x is not None:
             yield from self._stream.refuse(CROWDED, 503)
 
+    def side_fails(self, event: RequestProtocolError | ResponseProtocolError) -> layer.CommandGenerator[bool]:
+        """The client or the server breaks off. False where there is nothing of ours to interrupt."""
+        stream, x = self._stream, self._stream.x
+        if x is not None and isinstance(event, RequestProtocolError):
+            yield from self.client_fails(x, event)
+        elif x is not None and stream.server_state == stream.state_stream_response_body:
+            stream.attempt.end()
+            yield from self.break_off(event.message)
+        elif x is not None and stream.is_unsent:
+            yield from stream.attempt.broke(event.message)
+        else:
+            return False
+        return True
+
     def client_fails(self, x: Exchange, event: RequestProtocolError) -> layer.CommandGenerator[None]:
         """The client left, or sent what cannot be read: let a server that works for it go.
 

@@ -8,9 +8,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from mitmproxy import http
 from mitmproxy.connection import Connection
@@ -24,21 +25,27 @@ from mitmproxy.proxy.layers.http._events import (
     RequestProtocolError,
     RequestTrailers,
 )
+from mitmproxy.proxy.utils import ReceiveBuffer
 
 from switchman.addons.core.keys.hiding import Hiding
 from switchman.addons.core.servers.reaching.reach import Proxy, Reach
 from switchman.addons.core.servers.retry import FailureKind
 from switchman.addons.core.servers.servers import Server
+from switchman.addons.core.streams.pipe import Pipe
 from switchman.addons.flow.exchange import Exchange, exchange
 from switchman.addons.flow.refusal import refusal
+from switchman.addons.memory.taps import tap_of
 from switchman.addons.proxy.attempt import (
     Connect,
+    LongStep,
+    LongStepHook,
     UpstreamFailedHook,
     UpstreamFailure,
     answer_begun,
     classify_connect_error,
 )
-from switchman.addons.proxy.held_answer import Failure
+from switchman.addons.proxy.dialing import socket_of
+from switchman.addons.proxy.held_answer import LARGE, Failure, whole_failure
 from switchman.addons.proxy.keepalive import ping_of
 
 if TYPE_CHECKING:
@@ -134,6 +141,40 @@ class RunningAttempt:
             yield SendHttp(RequestTrailers(number, request.trailers), connection)
         yield SendHttp(RequestEndOfMessage(number), connection)
         return self.id == number
+
+    def through(self, pipe: Pipe, data: bytes) -> layer.CommandGenerator[list[bytes]]:
+        """What the pipe makes of `data`, which is not small; off the event loop where that takes long."""
+        chunks: list[bytes] = yield from self.beside(pipe.is_heavy(data), pipe, data)
+        self._stream.hold.buffers(pipe.held)
+        return chunks
+
+    def beside[T](self, is_long: bool, function: Callable[..., T], *args: object) -> layer.CommandGenerator[T]:
+        """`function(*args)`; where that takes long, off the event loop. Nothing more is read of the answer meanwhile;
+        what came of it, or of the client, is seen to afterwards, in its order. That time is no silence of the server's.
+        """
+        if not is_long:
+            return function(*args)
+        step, connection = LongStep(function, args), self._connection
+        tap = tap_of(socket_of(connection)) if connection is not None else None
+        if tap is not None:
+            tap.shut("beside")
+        yield LongStepHook(step)
+        if tap is not None:
+            tap.open("beside")
+        self._stream.deadlines.hear(self._stream.clock())
+        if not step.is_done:  # the addon crashed, or there is none: better late than never
+            step.do()
+        return cast("T", step.result)
+
+    def fails_by(self, x: Exchange, body: ReceiveBuffer) -> layer.CommandGenerator[bool]:
+        """Judge its whole answer. True: it is none, and what follows has been seen to."""
+        is_long = len(body) > LARGE
+        failure = yield from self.beside(is_long, whole_failure, x, self._stream.flow.response, body)
+        if failure is None:
+            return False
+        self.end()
+        yield from self.fail(failure)
+        return True
 
     def head_arrived(self) -> None:
         """Mark its connection as used: from now on the server may close it while it is idle."""

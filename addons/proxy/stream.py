@@ -55,7 +55,7 @@ from switchman.addons.memory.taps import tap_of
 from switchman.addons.proxy import attempt as attempts
 from switchman.addons.proxy import held_answer, refusing
 from switchman.addons.proxy.client_connection import RefusedRequest, RoutedServer
-from switchman.addons.proxy.held_answer import Failure, HeldError, HeldStream
+from switchman.addons.proxy.held_answer import LARGE, Failure, HeldError, HeldStream
 from switchman.addons.proxy.interruptions import Interruptions
 from switchman.addons.proxy.keepalive import Pings, as_events
 from switchman.addons.proxy.request_body import RequestBody
@@ -237,7 +237,7 @@ class RoutedStream(HttpStream):
         data = event.data if isinstance(event, ResponseData) else b""
         if x is None or self.held is None or not (data or ended):
             return
-        held = self.held.feed(data)
+        held = yield from self.attempt.beside(self.held.is_heavy(data), self.held.feed, data)
         if held.whole is not None:
             held_answer.restore_head(x, self.flow, self.head_fields)
             self.deadlines.whole_awaited(self.clock(), x.pinged)
@@ -265,9 +265,7 @@ class RoutedStream(HttpStream):
         x = self.x
         self.hold.answer_arrives(len(event.data) if isinstance(event, ResponseData) else 0)
         ends = isinstance(event, ResponseEndOfMessage) and x is not None and x.attempt is not None
-        if ends and x and (failure := held_answer.whole_failure(x, self.flow.response, self.response_body_buf)):
-            self.attempt.end()
-            yield from self.attempt.fail(failure)
+        if ends and x and (yield from self.attempt.fails_by(x, self.response_body_buf)):
             return
         yield from super().state_consume_response_body(event)
         if isinstance(event, ResponseData) and self.is_blank:
@@ -281,7 +279,7 @@ class RoutedStream(HttpStream):
             yield from self.attempt.fail(failure)
             return
         self.flow.response.stream = True
-        body = held_answer.take_all(self.response_body_buf)
+        body = yield from self.attempt.beside(True, held_answer.take_all, self.response_body_buf)
         self.hold.drop_answer()
         yield from self._begin_stream(x)
         yield SendHttp(ResponseData(self.stream_id, body), self.context.client)
@@ -309,12 +307,19 @@ class RoutedStream(HttpStream):
         # As stock for data, but without looking up an option (which copies its value) for each event of a stream.
         pipe = self.flow.response.stream if self.flow.response else None
         if type(event) is ResponseData and callable(pipe):
-            for chunk in cast(list[bytes], pipe(event.data)):
+            if isinstance(pipe, Pipe) and not pipe.is_light(event.data):
+                chunks = yield from self.attempt.through(pipe, event.data)
+            else:
+                chunks = cast(list[bytes], pipe(event.data))
+            for chunk in chunks:
                 self.deadlines.sent(self.deadlines.heard)
                 yield SendHttp(ResponseData(self.stream_id, chunk), self.context.client)
             self._mind_the_end()
-        else:
-            yield from super().state_stream_response_body(event)
+            return
+        if isinstance(event, ResponseEndOfMessage) and isinstance(pipe, Pipe) and pipe.is_heavy(b""):
+            for chunk in (yield from self.attempt.through(pipe, b"")):
+                yield SendHttp(ResponseData(self.stream_id, chunk), self.context.client)
+        yield from super().state_stream_response_body(event)
 
     def _mind_the_end(self) -> None:
         """Once the server has said its last word, the client need not wait long for the end of the body."""
@@ -346,7 +351,9 @@ class RoutedStream(HttpStream):
         self.server_state = self.state_done
         if (yield from self.check_killed(False)):
             return
-        yield SendHttp(ResponseData(self.stream_id, as_events(x, self.flow.response)), self.context.client)
+        is_large = len(self.flow.response.raw_content or b"") > LARGE
+        told = yield from self.attempt.beside(is_large, as_events, x, self.flow.response)
+        yield SendHttp(ResponseData(self.stream_id, told), self.context.client)
         if self.client_state == self.state_done:
             yield from self.flow_done()
 
@@ -386,14 +393,7 @@ class RoutedStream(HttpStream):
         )
 
     def handle_protocol_error(self, event: ProtocolError) -> layer.CommandGenerator[None]:
-        x = self.x
-        if x is not None and isinstance(event, _events.RequestProtocolError):
-            yield from self.interruptions.client_fails(x, event)
-        elif x is not None and self.server_state == self.state_stream_response_body:
-            self.attempt.end()
-            yield from self.interruptions.break_off(event.message)
-        elif x is not None and self.is_unsent:
-            yield from self.attempt.broke(event.message)
-        elif hasattr(self, "flow"):  # else it is over, or has never begun
+        is_known = yield from self.interruptions.side_fails(event)
+        if not is_known and hasattr(self, "flow"):  # else it is over, or has never begun
             yield from super().handle_protocol_error(event)
             self.parent.over.append(self)

@@ -15,6 +15,7 @@ from typing import Any
 
 # As few threads as let a short one pass a long one: they share one interpreter, and each delays the event loop's turns.
 THREADS = 2
+STEPS = 2  # threads for single steps of streams, which must not wait for what takes seconds
 
 
 type Run = Callable[..., Awaitable[Any]]
@@ -42,6 +43,7 @@ class Background:
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="switchman large")
+        self._steps = ThreadPoolExecutor(STEPS, thread_name_prefix="switchman step")
         self._lock = Lock()
         self._working = 0
         self._collects = False
@@ -49,6 +51,10 @@ class Background:
     async def run[T](self, function: Callable[..., T], *args: object) -> T:
         """What `function(*args)` returns or raises. It must touch nothing that the event loop changes meanwhile."""
         return await asyncio.get_running_loop().run_in_executor(self._pool, self._work, function, *args)
+
+    async def step[T](self, function: Callable[..., T], *args: object) -> T:
+        """run() for a step of a stream."""
+        return await asyncio.get_running_loop().run_in_executor(self._steps, self._work, function, *args)
 
     def _work[T](self, function: Callable[..., T], *args: object) -> T:
         """Work without Python's cycle collector, which looks at all objects of a large request again and again, and
@@ -70,3 +76,4 @@ class Background:
     def close(self) -> None:
         """Take nothing new; what runs comes to its end by itself."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+        self._steps.shutdown(wait=False, cancel_futures=True)

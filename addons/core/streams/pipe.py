@@ -86,6 +86,11 @@ class Pipe:
         self._splitter = _SPLITTERS[framing]()
 
     @property
+    def held(self) -> int:
+        """Bytes that are held here: an event whose end has not come, and those of `kept`."""
+        return len(self._kept) + (self._splitter.pending if self._splitter is not None else 0)
+
+    @property
     def kept(self) -> bytes:
         """The first `keep` bytes of what went to the client."""
         return bytes(self._kept)
@@ -95,12 +100,16 @@ class Pipe:
         """Whether the server has said that its stream is complete; only the end of its body may still come."""
         return self._reply is not None and self._reply.ended
 
-    def is_heavy(self, data: bytes) -> bool:
-        """Whether the call with `data` may take more than a few milliseconds. `data` may be b"", the end."""
+    def is_light(self, data: bytes) -> bool:
+        """Whether so little is here that the call with `data`, b"" being the end, cannot take long: nearly always."""
         splitter = self._splitter
-        if splitter is None or splitter.pending + len(data) <= LIGHT:
-            return False  # by far the most frequent case
-        return not self._over and splitter.is_heavy(data)
+        return splitter is None or splitter.pending + len(data) <= LIGHT
+
+    def is_heavy(self, data: bytes) -> bool:
+        """Whether the call with `data`, b"" being the end, may take more than some milliseconds."""
+        if self._splitter is None or self._over or self.is_light(data):
+            return False
+        return self._splitter.is_heavy(data)
 
     def __call__(self, data: bytes) -> list[bytes]:
         """Take the next bytes from the upstream, or b"" at the end of its reply; return the bytes for the client."""

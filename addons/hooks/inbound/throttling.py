@@ -1,9 +1,10 @@
-"""Throttling: has each client's connection read only as far as its tap lets it."""
+"""Throttling: has each connection read only as far as its tap lets it."""
 
 from __future__ import annotations
 
 from mitmproxy import ctx
-from mitmproxy.connection import Client
+from mitmproxy.connection import Client, Connection
+from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 
 from switchman.addons.memory.taps import TappedReader, tap_of
 
@@ -13,7 +14,16 @@ class Throttling:
 
     def client_connected(self, client: Client) -> None:
         """Called before anything is read of it."""
-        server = ctx.master.addons.get("proxyserver")
-        handler = server.connections.get(client.id)
-        if handler is not None and (transport := handler.transports.get(client)) is not None:
-            transport.reader = TappedReader(transport.reader, tap_of(client))
+        _put_tap(client, client)
+
+    def server_connected(self, data: ServerConnectionHookData) -> None:
+        """Called before anything is read of it."""
+        _put_tap(data.client, data.server)
+
+
+def _put_tap(client: Client, connection: Connection) -> None:
+    """`connection`: the client's, or one to a server that was opened for it."""
+    server = ctx.master.addons.get("proxyserver")
+    handler = server.connections.get(client.id)
+    if handler is not None and (transport := handler.transports.get(connection)) is not None:
+        transport.reader = TappedReader(transport.reader, tap_of(connection))

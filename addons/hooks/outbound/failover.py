@@ -80,9 +80,11 @@ class Failover:
             outer.child_layer = ours
 
     def upstream_failed(self, failure: UpstreamFailure) -> Awaitable[None] | None:
-        """An awaitable where the request is large, and written for the next server off the event loop."""
+        """An awaitable where the request, written for the next server, or what is left of a stream, is large."""
         if (x := exchange(failure.flow)) is None or x.attempt is None or x.attempt.verdict is None:
             return None
+        if failure.begun and x.pipe is not None and x.pipe.is_heavy(b""):
+            return self._follow(failure, x, x.attempt, x.attempt.verdict, self.runtime.background.step)
         if x.call is not None and x.call.large:
             return self._follow(failure, x, x.attempt, x.attempt.verdict, self.runtime.background.run)
         at_once(self._follow(failure, x, x.attempt, x.attempt.verdict, in_place))
@@ -96,9 +98,9 @@ class Failover:
             logger.warning("%s failed: %s", attempt.target, verdict.error or failure.message)
         if failure.begun:  # 1
             if verdict.is_answer and x.pipe is not None:
-                failure.tail = x.pipe(b"")  # all was said; only the end of the framing is missing
+                failure.tail = await run(x.pipe, b"")  # all was said; only the end of the framing is missing
             else:
-                self._end_stream(x, failure)
+                await run(self._end_stream, x, failure)
             return
         x.pipe = x.reply = None  # nothing has gone through it
         match verdict.kind:

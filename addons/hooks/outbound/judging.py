@@ -61,7 +61,7 @@ class Judging:
             return
         if (attempt := x.attempt) is not None and attempt.verdict is None:
             verdict = self._judge(x, attempt, "left", flow.response)
-            if verdict.is_answer and x.pipe is not None:
+            if verdict.is_answer and x.pipe is not None and not x.pipe.is_heavy(b""):
                 x.pipe(b"")  # what the stages still hold is part of the answer
         self._settle(x, flow, left=True)
 

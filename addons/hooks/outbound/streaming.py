@@ -35,6 +35,7 @@ from switchman.addons.core.streams.slotstage import SlotStage
 from switchman.addons.core.streams.think import ThinkStage
 from switchman.addons.flow.exchange import MAX_REPLY, Attempt, Exchange, exchange
 from switchman.addons.flow.labels import label, make_open_ended
+from switchman.addons.proxy.attempt import LongStep
 from switchman.addons.state.runtime import Runtime
 
 logger = logging.getLogger(__name__)
@@ -84,6 +85,10 @@ class Streaming:
             return  # held back, to be said within the stream whose head has gone out
         elif x.call is None or (attempt.answer is None and not _is_held(x, response, encoded)):
             self._pipe(x, flow, "raw", [])
+
+    async def long_step(self, step: LongStep) -> None:
+        """A step of an answer that would hold the event loop: other streams go on meanwhile, this one waits."""
+        await self.runtime.background.step(step.do)
 
     def _stages(self, x: Exchange, attempt: Attempt, framing: Framing) -> list[Stage]:
         stages: list[Stage] = [*text_stages(x, attempt, self.runtime, streamed=True)]
