@@ -9,6 +9,7 @@ turns.
     raw_decode_once(text, at)   the same; raises RepeatedKey for an object that has a key twice
     loads(text)                 as json's own
     encoded(value, encode)      as `encode`, which no single call gives more than a portion, or a piece of a string
+    pieces(value, encode)       the same, not joined: of a large value that is one more copy in one call
 """
 
 from __future__ import annotations
@@ -238,17 +239,22 @@ def _skip(text: str, at: int) -> int:
 
 def encoded(value: Any, encode: Callable[[Any], str], comma: str = ",") -> str:
     """`encode(value)`, in portions where that is large. `comma`: what `encode` writes between two members."""
+    return "".join(pieces(value, encode, comma))
+
+
+def pieces(value: Any, encode: Callable[[Any], str], comma: str = ",") -> list[str]:
+    """`encode(value)`, cut into a piece for each portion."""
     parts: list[str] = []
     try:
         _write(value, encode, comma, parts, 0)
     except RecursionError:
-        return encode(value)  # which can be written at once, or raises this too
-    return "".join(parts)
+        return [encode(value)]  # which can be written at once, or raises this too
+    return parts
 
 
 def _write(value: Any, encode: Callable[[Any], str], comma: str, parts: list[str], depth: int) -> None:
     if not isinstance(value, dict | list) or _weight(value) <= PORTION:
-        parts.append(write_string(value, encode) if isinstance(value, str) else encode(value))
+        parts += write_string(value, encode) if isinstance(value, str) else [encode(value)]
         return
     _check_depth(depth)
     left, right = "{}" if isinstance(value, dict) else "[]"

@@ -2,7 +2,7 @@
 
 decode_utf8, encode_utf8    as bytes.decode and str.encode
 read_string                 a JSON string, as json's decoder reads it
-write_string                a JSON string, as `encode` writes it
+write_string                a JSON string, as `encode` writes it, in pieces
 """
 
 from __future__ import annotations
@@ -77,8 +77,8 @@ def _begins_escape(text: str, start: int, at: int) -> bool:
     return (len(before) - len(before.rstrip("\\"))) % 2 == 1
 
 
-def write_string(value: str, encode: Callable[[Any], str]) -> str:
-    """The JSON string of `value`."""
+def write_string(value: str, encode: Callable[[Any], str]) -> list[str]:
+    """The JSON string of `value`: pieces, which are not joined here, as that would be one more copy of it."""
     if len(value) <= STEP:
-        return encode(value)
-    return '"' + "".join(encode(value[at : at + STEP])[1:-1] for at in range(0, len(value), STEP)) + '"'
+        return [encode(value)]
+    return ['"', *(encode(value[at : at + STEP])[1:-1] for at in range(0, len(value), STEP)), '"']

@@ -22,8 +22,7 @@ from switchman.addons.core.streams.naming import name_whole
 from switchman.addons.core.streams.reply import ReplyCollector
 from switchman.addons.core.streams.slotstage import apply_whole
 from switchman.addons.core.texts.largejson import count_values
-from switchman.addons.core.texts.longtext import encode_utf8
-from switchman.addons.core.texts.unicode import dump, dumps_large, read_json
+from switchman.addons.core.texts.unicode import dump, dump_large, read_json
 from switchman.addons.flow.exchange import Attempt, Exchange, exchange
 from switchman.addons.flow.labels import label
 from switchman.addons.flow.refusal import error_response, refusal, translate_error
@@ -133,7 +132,7 @@ def _translate(response: http.Response, attempt: Attempt, obj: dict[str, Any]) -
 
 def _dump(response: http.Response, obj: dict[str, Any]) -> bytes:
     """The reply `obj` made of `response`, which in a thread may take one short call after the other."""
-    return encode_utf8(dumps_large(obj)) if len(response.raw_content or b"") > LARGE else dump(obj)
+    return dump_large(obj) if len(response.raw_content or b"") > LARGE else dump(obj)
 
 
 def _settle_reasons(response: http.Response, obj: dict[str, Any], changed: bool) -> None:

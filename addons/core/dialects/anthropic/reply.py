@@ -29,7 +29,7 @@ from switchman.addons.core.dialects.neutral.form import (
 )
 from switchman.addons.core.dialects.neutral.streams import call_id, finish_reason
 from switchman.addons.core.dialects.passing.unsigned import SIGNATURE as UNSIGNED
-from switchman.addons.core.request.tokens import estimated_tokens
+from switchman.addons.core.request.tokens import estimated_total
 
 FINISH: Final[dict[str, FinishReason]] = {
     "end_turn": "stop",
@@ -137,7 +137,7 @@ def counted(usage: Usage | None, stamp: Stamp, said: Iterable[str]) -> Usage:
     if stamp.prompt_tokens is None:
         return usage
     read = stamp.prompt_tokens() if usage.input is None else usage.input
-    return replace(usage, input=read, output=estimated_tokens("".join(said)) if usage.output is None else usage.output)
+    return replace(usage, input=read, output=estimated_total(["".join(said)]) if usage.output is None else usage.output)
 
 
 def encode_usage(usage: Usage | None) -> dict[str, Any]:
