@@ -54,6 +54,7 @@ EARLY = 0.001  # seconds: a timer may ring so much before its time
 # What frames the pieces of a chunked body (each piece's line, with its extensions, and its end) may be so many times
 # the body itself: pieces of one byte have five bytes around them.
 FRAMING_FACTOR = 16
+JOINED = 16 * 1024  # bytes; a piece that is as large goes on by itself
 
 
 class CountingBuffer(ReceiveBuffer):
@@ -262,10 +263,7 @@ class RoutedClient(Http1Client):
             self.body_reader = WithoutTrailers(self.body_reader)  # type: ignore[assignment]
         if self.decoder is not None:
             self.body_reader, self.decoder = Decoded(self.body_reader, self.decoder), None  # type: ignore[assignment]
-        for command in super().read_body(event):
-            if isinstance(command, ReceiveHttp) and isinstance(command.event, ResponseData):
-                self.received += len(command.event.data)
-            yield command
+        yield from self._joined(super().read_body(event))
         if self.state != self.read_body or self.stream_id is None:
             return
         # Data is taken as it comes: what stays is a chunk's own line, or trailers.
@@ -273,6 +271,26 @@ class RoutedClient(Http1Client):
             yield from self._break(f"a chunk's line or trailers of more than {MAX_HEAD} bytes")
         elif self.buf.taken > MAX_HEAD and is_mostly_framing(self.buf.taken, self.received, MAX_HEAD):
             yield from self._break(f"a body of {self.received} bytes in chunks of {self.buf.taken} bytes")
+
+    def _joined(self, found: layer.CommandGenerator[None]) -> layer.CommandGenerator[None]:
+        """Let chunks that came in one read go on as one piece: what a piece may cost is known before, and has a bound."""
+        waiting: ResponseData | None = None
+        for command in found:
+            if isinstance(command, ReceiveHttp) and isinstance(command.event, ResponseData):
+                self.received += len(command.event.data)
+                if waiting is None:
+                    waiting = command.event
+                else:
+                    waiting.data += command.event.data
+                if len(waiting.data) < JOINED:
+                    continue
+                command, waiting = ReceiveHttp(waiting), None
+            if waiting is not None:
+                yield ReceiveHttp(waiting)
+                waiting = None
+            yield command
+        if waiting is not None:
+            yield ReceiveHttp(waiting)
 
     def _break(self, message: str) -> layer.CommandGenerator[None]:
         """Give the connection up: its answer is not to be read."""

@@ -26,9 +26,10 @@ MOST_VALUES: Final = 1_000_000
 """In the JSON of one event. The last one of a response has all of its log probabilities, which may be very many."""
 # What is larger is read and written in short steps, so that others get their turns where it is done in a thread.
 LARGE: Final = 128 * 1024  # bytes of an event
-LIGHT: Final = 8 * 1024  # bytes in which nothing can be that takes long
-MANY: Final = 2_000  # objects in a piece that is not large: reading and translating them takes some 20 ms
+LIGHT: Final = 1024  # bytes in which nothing can be that takes long
+MANY: Final = 2_000  # objects and lines in a piece that is not large: reading and translating them takes some 20 ms
 
+_MARKS: Final = (b"{", b"\n", b"\r")
 _decode = json.JSONDecoder().raw_decode
 _LINE: Final = re.compile(rb"([^\r\n]*)(\r\n|\n|\r|\Z)")
 _DATA: Final = re.compile(rb"(?:\A(?:\xef\xbb\xbf)?|(?<=[\r\n]))data: ")  # as _with_data_line writes it
@@ -178,12 +179,12 @@ class Splitter(ABC):
         return len(self._buffer)
 
     def is_heavy(self, data: bytes) -> bool:
-        """Whether what `data` completes, b"" being the end, may take long to read: it is large, or many objects."""
+        """Whether what `data` completes, b"" being the end, may take long: it is large, or has many objects or lines."""
         buffer = self._buffer
         if data and data.find(b"\n") < 0 and data.find(b"\r") < 0 and not buffer.endswith(b"\r"):
             return False  # nothing ends in it
         size = len(buffer) + len(data)
-        return size > LARGE or (size > LIGHT and data.count(b"{") + buffer.count(b"{") > MANY)
+        return size > LARGE or (size > LIGHT and sum(data.count(mark) + buffer.count(mark) for mark in _MARKS) > MANY)
 
     def feed(self, data: bytes) -> list[Event]:
         """The events that `data` completes."""
