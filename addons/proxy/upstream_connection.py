@@ -54,6 +54,7 @@ EARLY = 0.001  # seconds: a timer may ring so much before its time
 # What frames the pieces of a chunked body (each piece's line, with its extensions, and its end) may be so many times
 # the body itself: pieces of one byte have five bytes around them.
 FRAMING_FACTOR = 16
+SINGLY = 4 * 1024  # bytes of one read that go on chunk by chunk; what comes behind them is joined
 JOINED = 16 * 1024  # bytes; a piece that is as large goes on by itself
 
 
@@ -273,11 +274,15 @@ class RoutedClient(Http1Client):
             yield from self._break(f"a body of {self.received} bytes in chunks of {self.buf.taken} bytes")
 
     def _joined(self, found: layer.CommandGenerator[None]) -> layer.CommandGenerator[None]:
-        """Let chunks that came in one read go on as one piece: what a piece may cost is known before, and has a bound."""
+        """Let the chunks of a large read go on as one piece: what a piece may cost is known before, and has a bound."""
         waiting: ResponseData | None = None
+        begin = self.received
         for command in found:
             if isinstance(command, ReceiveHttp) and isinstance(command.event, ResponseData):
                 self.received += len(command.event.data)
+                if self.received - begin <= SINGLY:
+                    yield command
+                    continue
                 if waiting is None:
                     waiting = command.event
                 else:

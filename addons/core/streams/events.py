@@ -179,7 +179,7 @@ class Splitter(ABC):
         return len(self._buffer)
 
     def is_heavy(self, data: bytes) -> bool:
-        """Whether what `data` completes, b"" being the end, may take long: it is large, or has many objects or lines."""
+        """Whether what `data`, b"" being the end, completes may take long: it is large, or many objects or lines."""
         buffer = self._buffer
         if data and data.find(b"\n") < 0 and data.find(b"\r") < 0 and not buffer.endswith(b"\r"):
             return False  # nothing ends in it
