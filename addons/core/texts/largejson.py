@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from json import JSONDecodeError
 from typing import Any, Final, NamedTuple
 
@@ -31,7 +31,8 @@ Decode = Callable[[str, int], tuple[Any, int]]  # as JSONDecoder.raw_decode
 
 _STEP: Final = 64 * 1024  # bytes
 _decode: Final = json.JSONDecoder().raw_decode
-_BETWEEN: Final = (",", "},", "],", '",')  # of which the last one in a window may be a comma between two members
+# What stands before a comma between two members, and how many of the last ones in a window are tried.
+_BETWEEN: Final = ((",", 1), ("},", 3), ("],", 3), ('",', 1))
 _space: Final = re.compile(r"[ \t\n\r]*")
 
 
@@ -204,10 +205,7 @@ def _run(text: str, at: int, brackets: str, decode: Decode) -> _Run | None:
     in JSON, nothing that follows changes how its beginning reads. None where no guess was right.
     """
     window = text[at : at + WINDOWS[-1] - 2]
-    for mark in _BETWEEN:
-        size = window.rfind(mark) + len(mark) - 1
-        if size < len(mark):
-            continue
+    for size in _guesses(window):
         try:
             members, end = decode(f"{brackets[0]}{window[:size]}{brackets[1]}", 0)
         except JSONDecodeError:
@@ -218,6 +216,16 @@ def _run(text: str, at: int, brackets: str, decode: Decode) -> _Run | None:
             return _Run(members, at + end - 1, True)  # the closing bracket was the text's own
         return _Run(members, _skip(text, at + size + 1), False)
     return None
+
+
+def _guesses(window: str) -> Iterator[int]:
+    """Where a comma between two members may be."""
+    for mark, tries in _BETWEEN:
+        at = len(window)
+        for _ in range(tries):
+            if (at := window.rfind(mark, 0, at)) <= 0:
+                break
+            yield at + len(mark) - 1
 
 
 def _check_depth(depth: int) -> None:

@@ -141,3 +141,15 @@ def test_answers_have_half_of_the_room_and_the_largest_goes_on() -> None:
         client.hold.release()
         client.hold.release()
     assert budget.held == budget.answers == 0
+
+
+def test_what_a_stream_holds_counts_as_it_is_now() -> None:
+    """More, less, and nothing once its request is over."""
+    budget = Budget(10 * MB)
+    client = Client(budget)
+    for size in (3 * MB, 5 * MB, 1 * MB):
+        client.hold.buffers(size)
+        assert budget.used == size
+    client.hold.answer_arrives(MB)
+    client.hold.release()
+    assert budget.used == 0

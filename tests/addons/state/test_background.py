@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from switchman.addons.state.background import Background
+from switchman.addons.state.background import THREADS, Background
 
 
 def test_the_loop_goes_on_while_it_works() -> None:
@@ -46,4 +46,17 @@ def test_an_error_reaches_the_caller() -> None:
     background = Background()
     with pytest.raises(ZeroDivisionError):
         asyncio.run(background.run(lambda: 1 // 0))
+    background.close()
+
+
+def test_a_step_of_a_stream_waits_for_no_long_work() -> None:
+    """Both threads of the long work are busy; the step lets them go on."""
+    background, done = Background(), threading.Event()
+
+    async def story() -> None:
+        long = [asyncio.ensure_future(background.run(done.wait, 60)) for _ in range(THREADS)]
+        await background.step(done.set)
+        assert all(await asyncio.gather(*long))
+
+    asyncio.run(story())
     background.close()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from switchman.addons.core.streams import events
 from switchman.addons.core.streams.events import BOM, MOST_VALUES, Event, Splitter
+from switchman.addons.core.streams.framing.ndjson import NDJSONSplitter
 from switchman.addons.core.streams.framing.sse import SSESplitter
 
 
@@ -266,3 +269,52 @@ def test_no_byte_is_lost_or_doubled(parts: list[bytes], limit: int) -> None:
     out = fed(bars, *parts) + [event.raw for event in bars.end()]
     assert b"".join(out) == b"".join(parts)
     assert all(out)
+
+
+@pytest.mark.parametrize("kind", [SSESplitter, NDJSONSplitter])
+@given(parts=st.lists(st.sampled_from([b"data: ", b"{}", b"x" * 30, b"\n", b"\n\n", b"\r", b"\r\n"]), max_size=30))
+def test_what_completes_a_large_event_is_heavy(kind: type[Splitter], parts: list[bytes]) -> None:
+    """However it is cut: nobody has to read one without having been told."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(events, "LARGE", 40)
+        splitter = kind()
+        for part in [*parts, b""]:
+            is_heavy = splitter.is_heavy(part)
+            found = splitter.feed(part) if part else splitter.end()
+            assert is_heavy or all(len(event.raw) <= 40 for event in found)
+
+
+@pytest.mark.parametrize(
+    ("data", "heavy"),
+    [
+        (b"data: {" + b"x" * 100_000 + b"}\n\n", False),
+        (b"data: {" + b"x" * events.LARGE + b"}\n\n", True),
+        (b"data: {" + b"x" * events.LARGE, False),  # its end is not here
+        (b"data: [" + b"{}," * 2_100 + b"0]\n\n", True),
+        (b"data: [" + b"{}," * 300 + b"0]\n\n", False),
+        (b"data: {}\n\n" * 600, False),
+        (b": \n\n" * 1_100, True),
+        (b"\r" * 2_100, True),
+    ],
+)
+def test_many_objects_or_lines_are_heavy_too(data: bytes, heavy: bool) -> None:
+    """In a piece of any size: each costs some microseconds."""
+    assert SSESplitter().is_heavy(data) is heavy
+    splitter = SSESplitter()
+    splitter.feed(data[:7])
+    assert splitter.is_heavy(data[7:]) is heavy
+
+
+@pytest.mark.parametrize("size", [100, events.LARGE])
+def test_an_event_of_any_size_is_read_and_written_as_json(size: int) -> None:
+    """Large ones in short steps, which makes no difference."""
+    obj = {"t": "ü" * size, "n": [1.5, None, {"a": "\ud83d"}] * (size // 30)}
+    text = json.dumps(obj, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    event = Event(b"data: " + json.dumps(obj).encode() + b"\n\n", "", json.dumps(obj).encode(), 6)
+    assert event.data == obj and Event(text, "", text).data["t"] == obj["t"]
+    event.data["t"] = "new"
+    event.dirty = True
+    assert json.loads(event.encode()[6:]) == obj | {"t": "new"}
+    assert json.loads(event.like(obj).payload or b"") == obj
+    for broken in (b"{" * size, json.dumps(obj).encode()[:-1], b'{"a":1,}' + b" " * size):
+        assert Event(broken, "", broken).data is None

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from switchman.addons.core.dialects import text_slots
 from switchman.addons.core.request.call import Endpoint
-from switchman.addons.core.streams.events import EVENT_LIMIT, Event
+from switchman.addons.core.streams.events import EVENT_LIMIT, LARGE, Event
 from switchman.addons.core.streams.fences import FenceStage
 from switchman.addons.core.streams.hidingusage import HideUsage
 from switchman.addons.core.streams.pipe import Framing, Pipe, Stage
@@ -254,3 +254,18 @@ def test_memory_does_not_grow_with_the_stream() -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 200_000
+
+
+def test_only_a_call_that_may_take_long_is_heavy() -> None:
+    """Small events, the pieces of a large one, and raw bytes are not; its end is."""
+    pipe = make()
+    large = chunk("x" * LARGE)
+    assert pipe.is_light(chunk("a")) and not pipe.is_heavy(chunk("a") * 300)
+    assert not pipe.is_heavy(large[:-2])
+    pipe(large[:-2])
+    assert pipe.held == len(large) - 2
+    assert not pipe.is_light(b"\n") and pipe.is_heavy(b"\n\n") and pipe.is_heavy(b"")
+    assert pipe(b"\n\n") == [large] and pipe.held == len(large)
+    assert not make(framing="raw").is_heavy(b"\n" * LARGE)
+    pipe(b"")
+    assert not pipe.is_heavy(large)

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from switchman.addons.core.texts import largejson
-from switchman.addons.core.texts.largejson import count_values, encoded, loads, raw_decode
+from switchman.addons.core.texts.largejson import RepeatedKey, count_values, encoded, loads, raw_decode, raw_decode_once
 
+WINDOW = largejson.WINDOWS[-1]
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
@@ -130,3 +131,40 @@ def test_no_call_writes_more_than_a_portion() -> None:
     value = {"a": {"b": [{"c": list(range(50_000))}] * 2, "d": {str(n): n for n in range(50_000)}}, "e": "x" * 500_000}
     assert json.loads(encoded(value, watched, ", ")) == value
     assert 0 < longest <= largejson.PORTION
+
+
+@pytest.mark.parametrize(
+    "text", ["[1, 2, 3, 4, 5, ,6]", "[ ,1,2,3,4,5,6]", "[1,2,3,4,5,6,]", '{"a":1,"b":2,,"c":3}', "{,}"]
+)
+def test_a_run_is_no_laxer_than_json(text: str) -> None:
+    """Commas without anything between them are errors, wherever a window ends."""
+    with pytest.raises(ValueError):
+        loads(text)
+
+
+def test_a_repeated_key_is_found_across_runs() -> None:
+    """The first time that a key comes again, as json's decoder with a hook finds it."""
+    members = ",".join(f'"{letter}":1' for letter in "abcdefgha")
+    with pytest.raises(RepeatedKey) as caught:
+        raw_decode_once(f"{{{members}}}", 0)
+    assert caught.value.key == "a"
+    assert raw_decode_once(f"{{{members[:-6]}}}", 0)[0] == dict.fromkeys("abcdefgh", 1)
+
+
+@pytest.mark.parametrize("member", ["-0.123456", "{}", '"a,b"', '{"a":[1,{"b":2}]}', "[[1],[2]]", '"x": -1'])
+def test_many_small_members_are_few_calls(member: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What lies in one window is read at once: a million numbers one by one would take ten seconds."""
+    monkeypatch.setattr(largejson, "WINDOWS", (1024, 64 * 1024))
+    monkeypatch.setattr(largejson, "LARGE", 1024)
+    decode, calls = largejson._decode, 0
+
+    def counted(text: str, at: int = 0) -> tuple[Any, int]:
+        nonlocal calls
+        calls += 1
+        return decode(text, at)
+
+    monkeypatch.setattr(largejson, "_decode", counted)
+    left, right = "{}" if ":" in member.partition("{")[0] else "[]"
+    text = left + ",".join([member] * 50_000) + right
+    assert loads(text) == json.loads(text)
+    assert calls < 10 + 5 * len(text) / WINDOW
