@@ -14,6 +14,7 @@
 |                  | Securing    | makes the usual TLS context, while there are descriptors for its files   |
 | client_connected | Connections | lets a client's connection in, closes an idle one for it, or refuses it  |
 |                  | Throttling  | has its connection read only as far as its tap lets it                   |
+| server_connected | Throttling  | the same for a connection to a server                                    |
 | next_layer       | Failover    | our HTTP layer in the place of mitmproxy's                               |
 | requestheaders   | Gate        | which flows are ours; starts the Exchange                                |
 | request          | Names       | refuses who asks for the router by another's name                        |
@@ -30,6 +31,7 @@
 |                  | Failover    | next candidate, or the final answer, or a stream's tail                  |
 | responseheaders  | Streaming   | the Pipe for streams; x-switchman-* headers                              |
 | each chunk       | (Pipe)      | bytes -> events -> stages -> bytes                                       |
+| long_step        | Streaming   | has a chunk, or an answer's end, that takes long done in a thread        |
 | response         | Processing  | the same stages over a whole reply                                       |
 |                  | Judging     | was it an answer?                                                        |
 |                  | Learning    | did it begin in a thinking block that the model's template opens?        |

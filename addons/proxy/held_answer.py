@@ -225,9 +225,9 @@ def _secrets(x: Exchange) -> tuple[str, ...]:
 
 def is_all_said(x: Exchange) -> bool:
     """Is a stream complete, with nothing of it held back? Ends its pipe, if the server has said its last word."""
-    if x.reply is None or not x.reply.ended or x.pipe is None or x.pipe.is_heavy(b""):
-        return False
-    return not x.pipe(b"")
+    if x.pipe is not None and x.pipe.is_heavy(b""):
+        return False  # a large event was under way
+    return x.reply is not None and x.reply.ended and x.pipe is not None and not x.pipe(b"")
 
 
 def _failure(found: NoAnswer, head: http.Response | None) -> Failure:

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from switchman.addons.proxy.upstream_connection import JOINED, SINGLY
+
 DONE = b'{"done":true}'  # a whole answer
 OK = b"HTTP/1.1 200 OK\r\n"
 
@@ -144,3 +146,22 @@ def test_what_comes_before_a_head_counts(asked: Any, endless: bytes) -> None:
             break
     (failure,) = asked.addons.failures
     assert failure.message == "the head of the answer is larger than 1048576 bytes"
+
+
+def test_tiny_chunks_of_one_read_go_on_together(asked: Any) -> None:
+    """Behind the first few kilobytes, which go on as they came; the bytes are the same, in their order."""
+    events = [b'data: {"n":%d}\n\n' % n for n in range(2_000)]
+    sizes = []
+    first = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+    asked.answers(first)
+    asked.to_client = b""
+    asked.answers(b"".join(b"%x\r\n%s\r\n" % (len(one), one) for one in events) + b"0\r\n\r\n")
+    rest, body = asked.to_client.partition(b"\r\n\r\n")[2], b""
+    while rest:
+        size, _, rest = rest.partition(b"\r\n")
+        sizes.append(int(size, 16))
+        body, rest = body + rest[: sizes[-1]], rest[sizes[-1] + 2 :]
+    assert body == b"".join(events)
+    alone = next(n for n in range(len(events)) if sum(sizes[:n]) + sizes[n] > SINGLY)
+    assert sizes[:alone] == [len(one) for one in events[:alone]]
+    assert len(sizes) - alone <= len(body) / JOINED + 2

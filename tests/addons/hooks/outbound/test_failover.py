@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from typing import Any
@@ -9,8 +10,10 @@ from typing import Any
 import pytest
 
 from switchman.addons.core.dialects.neutral.form import Failed
+from switchman.addons.core.streams.events import LARGE
 from switchman.addons.core.streams.pipe import Pipe
 from switchman.addons.core.streams.reply import ReplyCollector
+from switchman.addons.proxy.attempt import UpstreamFailure
 
 TEXT = b'data: {"choices":[{"index":0,"delta":{"content":"a"}}]}\n\n'
 DONE = b"data: [DONE]\n\n"
@@ -229,3 +232,17 @@ def test_an_error_in_another_dialect_is_translated(pipeline: Any, answer_of: Any
     assert flow.response.status_code == 529
     assert json.loads(flow.response.content)["error"]["message"] == "too busy"
     assert "type" not in json.loads(flow.response.content)
+
+
+def test_a_large_event_that_is_left_is_read_beside_the_loop(pipeline: Any) -> None:
+    """It was whole but for its blank line when the server broke off: the client gets it, then the error."""
+    flow, x = pipeline.send("one/a", stream=True)
+    large = b'data: {"choices":[{"index":0,"delta":{"content":"%s"}}]}\n' % (b"x" * LARGE)
+    streaming(x, TEXT, large)
+    failure = UpstreamFailure(flow, "stream", "gone", begun=True)
+    pipeline.judging.upstream_failed(failure)
+    waiting = pipeline.failover.upstream_failed(failure)
+    assert waiting is not None and failure.tail is None
+    asyncio.run(waiting)
+    (tail,) = failure.tail
+    assert tail.startswith(large + b"\n") and b"The server one failed during its answer: gone" in tail

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import threading
 from typing import Any
 
 import pytest
 
 from switchman.addons.flow.exchange import MAX_REPLY, CacheUse
 from switchman.addons.hooks.outbound.streaming import Streaming
+from switchman.addons.proxy.attempt import LongStep
 
 SSE, NDJSON = "text/event-stream", "application/x-ndjson"
 CHUNK = b'data: {"id":"c","model":"m","choices":[{"index":0,"delta":{"content":"<think>hm</think>fine"}}]}\n\n'
@@ -140,3 +143,11 @@ def test_a_stage_that_fails_is_named_in_the_log(begin: Any, caplog: pytest.LogCa
     with caplog.at_level(logging.ERROR):
         assert b"".join([*x.pipe(CHUNK), *x.pipe(b"")])
     assert "ThinkStage failed, and is left out for the rest of this stream" in caplog.text
+
+
+def test_a_long_step_is_done_in_another_thread(pipeline: Any) -> None:
+    """Its result is there once the hook is over."""
+    step = LongStep(lambda what: (what, threading.current_thread().name), ("done",))
+    asyncio.run(Streaming(pipeline.runtime).long_step(step))
+    assert step.is_done and step.result[0] == "done"
+    assert step.result[1] != threading.current_thread().name
