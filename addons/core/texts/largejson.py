@@ -30,6 +30,7 @@ PORTION: Final = 4_000  # values that one call writes; a text is one for each 32
 Decode = Callable[[str, int], tuple[Any, int]]  # as JSONDecoder.raw_decode
 
 _STEP: Final = 64 * 1024  # bytes
+_NUMBERS: Final = frozenset({int, float})
 _decode: Final = json.JSONDecoder().raw_decode
 # What stands before a comma between two members, and how many of the last ones in a window are tried.
 _BETWEEN: Final = ((",", 1), ("},", 3), ("],", 3), ('",', 1))
@@ -302,5 +303,9 @@ def _weight(value: Any) -> int:
         elif isinstance(one, dict | list):
             if len(one) > PORTION:
                 return PORTION + 1
-            waiting.extend(one.values() if isinstance(one, dict) else one)
+            members = one.values() if isinstance(one, dict) else one
+            if _NUMBERS.issuperset(map(type, members)):
+                found += len(one)  # as the many of an embedding
+            else:
+                waiting.extend(members)
     return found
