@@ -8,12 +8,14 @@ One reader serves all dialects, as servers mix the shapes: `{"error": {...}}` (O
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Any, Final
 
 from switchman.addons.core.dialects.neutral.fields import text_of
 from switchman.addons.core.dialects.neutral.form import Failed
 from switchman.addons.core.dialects.wire import ErrorInfo
+from switchman.addons.core.texts.largejson import count_values
 from switchman.addons.core.texts.unicode import decoded, dumps, read_json
 
 # Error types and codes -> the status that they usually come with, for errors that come with a good status.
@@ -41,20 +43,25 @@ STATUSES: Final[dict[str, int]] = {
 # Members that hold an answer. A reply with one of them filled in is an answer, even with an `error` beside it.
 ANSWERS: Final = ("choices", "content", "output", "response", "data", "embeddings", "embedding")
 
+LARGEST: Final = 1024 * 1024  # bytes of an error that is read; some repeat the request
+MOST_VALUES: Final = 20_000  # in it
 LONGEST_TEXT: Final = 500  # characters of an error page that is no JSON
 
 
 def decode_error(status: int, body: bytes) -> ErrorInfo:
-    """The error in an upstream's reply with this status. `type` is "" where the upstream named none."""
-    try:
-        obj = read_json(body)
-    except ValueError:
-        obj = None
+    """The error in an upstream's reply with this status. `type` is "" where the upstream named none.
+
+    One that is very large, or has very many values, is taken for text: it is read on the event loop, several times.
+    """
+    obj = None
+    if len(body) <= LARGEST and count_values(body, MOST_VALUES) <= MOST_VALUES:
+        with suppress(ValueError):
+            obj = read_json(body)
     if isinstance(obj, list) and len(obj) == 1:  # Gemini's OpenAI endpoint
         obj = obj[0]
     if isinstance(obj, dict) and (found := error_in(obj)):
         return found
-    text = decoded(body).strip()
+    text = decoded(body[:LARGEST]).strip()
     return ErrorInfo(text[:LONGEST_TEXT] if text and not text.startswith("<") else phrase(status), "")
 
 

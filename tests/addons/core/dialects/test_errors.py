@@ -6,7 +6,14 @@ from typing import Any
 
 import pytest
 
-from switchman.addons.core.dialects.errors import decode_error, decode_failure, failure_in
+from switchman.addons.core.dialects.errors import (
+    LARGEST,
+    LONGEST_TEXT,
+    MOST_VALUES,
+    decode_error,
+    decode_failure,
+    failure_in,
+)
 
 STATUSES: list[tuple[dict[str, Any], int]] = [
     ({"error": {"message": "m", "type": "overloaded_error"}}, 529),
@@ -70,3 +77,20 @@ def test_an_error_in_a_list_is_read() -> None:
     """Gemini's OpenAI endpoint puts it there."""
     error = decode_error(400, b'[{"error": {"code": 400, "message": "Unknown name.", "status": "INVALID_ARGUMENT"}}]')
     assert (error.message, error.code) == ("Unknown name.", "400")
+
+
+@pytest.mark.parametrize(
+    ("body", "read"),
+    [
+        (b'{"error":{"message":"too long","input":"%s"}}' % (b"a, {" * 100_000), True),
+        (b'{"error":{"message":"too long","input":"%s"}}' % (b"x" * LARGEST), False),
+        (b'{"error":{"message":"too long","input":[%s0]}}' % (b"{}," * MOST_VALUES), False),
+        (b" " * 2 * LARGEST, False),
+    ],
+    ids=["long", "too-long", "too-many", "blank"],
+)
+def test_an_error_of_any_size_is_read_soon(body: bytes, read: bool) -> None:
+    """A prompt that it repeats is no reason not to; beyond that its beginning is all that is told."""
+    error = decode_error(503, body)
+    begins = body[:LONGEST_TEXT].decode().strip() or "the upstream answered 503 Service Unavailable"
+    assert error.message == ("too long" if read else begins)
