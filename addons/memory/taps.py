@@ -7,7 +7,7 @@ does not hear that the other side leaves.
 
 from __future__ import annotations
 
-from asyncio import Event
+from asyncio import Event, sleep
 from typing import Any, Final, Literal
 
 from mitmproxy.connection import Connection
@@ -52,8 +52,14 @@ class TappedReader:
     def __init__(self, reader: Any, tap: Tap) -> None:
         self._reader = reader
         self._tap = tap
+        self._begun = False
 
     async def read(self, most: int) -> bytes:
+        if not self._begun:
+            # mitmproxy notes who reads a connection after its first turn, which ends here: where all that a client has
+            # to say came before that, and its end with it, the whole connection would be over by then.
+            self._begun = True
+            await sleep(0)
         if not self._tap.is_open:
             await self._tap.flow()
         data: bytes = await self._reader.read(most)

@@ -14,6 +14,9 @@ from urllib.parse import urlsplit
 
 from mitmproxy import master, options
 from mitmproxy.addons import core, disable_h2c, errorcheck, next_layer, proxyserver, tlsconfig
+from mitmproxy.proxy import context, layer, mode_servers, mode_specs
+from mitmproxy.proxy.layers import modes
+from mitmproxy.proxy.server import ConnectionHandler
 
 from switchman.addons.proxy.failover_layer import Stopping
 from switchman.addons.serving.hooktable import HookTable
@@ -41,6 +44,26 @@ class QuickOptions(options.Options):
             self.__dict__.pop(name, None)
 
 
+class RouterMode(mode_specs.ReverseMode):
+    """mitmproxy's reverse mode over TCP alone; `router:URL` where the stock one is `reverse:URL`.
+
+    For an upstream of https the stock one listens on UDP, too, for HTTP/3. Its clients would come in past what is held
+    of HTTP/1 here: the limits of a head, and what is ambiguous in one. And what listens there is threads of Rust, which
+    Python knows nothing of: one that asked for Python's lock while the process ended brought it down (SIGSEGV).
+    """
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.transport_protocol = mode_specs.TCP
+
+
+class RouterInstance(mode_servers.AsyncioServerInstance[RouterMode]):
+    """What listens for the mode; mitmproxy finds it by this type's parameter."""
+
+    def make_top_layer(self, context: context.Context) -> layer.Layer:
+        return modes.ReverseProxy(context)
+
+
 class LeanMaster(master.Master):
     """Core, HTTP and TLS of mitmproxy, then our own addons in their order."""
 
@@ -65,7 +88,7 @@ class LeanMaster(master.Master):
 
         The pipeline sets how to connect upstream, and all deadlines. Raises mitmproxy's OptionsError.
         """
-        chosen: dict[str, Any] = {"mode": [f"reverse:{origin(upstream)}"], "listen_host": host, "listen_port": port}
+        chosen: dict[str, Any] = {"mode": [f"router:{origin(upstream)}"], "listen_host": host, "listen_port": port}
         if confdir is not None:
             chosen["confdir"] = str(confdir)
         self.options.update(**chosen)
@@ -89,7 +112,8 @@ class LeanMaster(master.Master):
         await self.addons.trigger_event(StoppingHook())
         server = self.addons.get("proxyserver")
         for handler in list(server.connections.values()):
-            await handler.server_event(Stopping())
+            if _reader(handler) is not None:  # else its layers have not begun, and take their first event for that
+                await handler.server_event(Stopping())
         # What hangs after that is cut when the loop ends.
         for is_open in (self._close_idle, lambda: self._close(server.connections.values())):
             with suppress(TimeoutError):
@@ -108,10 +132,15 @@ class LeanMaster(master.Master):
         """Close these client connections. Returns whether there were any."""
         closing = list(handlers)
         for handler in closing:
-            transport = handler.transports.get(handler.client)
-            if transport is not None and transport.handler is not None:
-                transport.handler.cancel("the router is shutting down")
+            if (reader := _reader(handler)) is not None:
+                reader.cancel("the router is shutting down")
         return bool(closing)
+
+
+def _reader(handler: ConnectionHandler) -> asyncio.Task[Any] | None:
+    """The task that reads from a client; None before its first and after its last turn."""
+    transport = handler.transports.get(handler.client)
+    return transport.handler if transport is not None else None
 
 
 def origin(url: str) -> str:

@@ -34,18 +34,24 @@ logger = logging.getLogger(__name__)
 class SayReady:
     """The last addon: when its `running` is called, the port is open and all other addons have started."""
 
+    def __init__(self) -> None:
+        self.started = asyncio.Event()
+
     def running(self) -> None:
+        self.started.set()
         gc.freeze()  # what is there now stays: no collection has to walk through it, which takes tens of milliseconds
         say_ready()
 
 
 async def serve(settings: Settings, addons: Sequence[Any], confdir: Path | None) -> None:
-    """Run the proxy until SIGTERM; a second one hurries the end.
+    """Run the proxy until SIGTERM; a second one hurries the end. One that comes during the start waits for its end:
+    mitmproxy would leave half of what has begun as it is, threads that write to the log among it.
 
     Raises SystemExit(1) where mitmproxy or an addon logs an error during the start.
     """
     master = LeanMaster([*addons])
-    master.addons.add(SayReady())
+    ready = SayReady()
+    master.addons.add(ready)
     master.listen(settings.listen_host, settings.listen_port, settings.default_upstream, confdir)
     stopping, hurry = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -54,6 +60,9 @@ async def serve(settings: Settings, addons: Sequence[Any], confdir: Path | None)
     stop = asyncio.create_task(stopping.wait())
     await asyncio.wait([running, stop], return_when=asyncio.FIRST_COMPLETED)
     stop.cancel()
+    started = asyncio.create_task(ready.started.wait())
+    await asyncio.wait([running, started], return_when=asyncio.FIRST_COMPLETED)
+    started.cancel()
     if not running.done():
         await master.wind_down(settings.shutdown_grace, hurry)
         await master.hang_up(HANG_UP_PATIENCE)

@@ -142,6 +142,12 @@ class FakeUpstream:
         """The POST requests: all but model lists and other questions."""
         return [r for r in self.requests if r.method == "POST"]
 
+    def heard(self, mark: str) -> list[Received]:
+        """The requests with this text in their target or body. One that nobody else uses tells a test's own requests
+        from those of others that come late: a browser's for an icon, the router's own for a list of models.
+        """
+        return [r for r in self.requests if mark in r.target or mark.encode() in r.body]
+
     # The server, in its own thread
 
     def _run(self, failed: list[OSError]) -> None:

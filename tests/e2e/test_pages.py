@@ -25,6 +25,13 @@ FLAGS = [
     "--host-resolver-rules=MAP evil.example 127.0.0.1",
 ]  # fmt: skip
 CHAT = {"model": "up/m", "messages": [{"role": "user", "content": "hi"}]}
+
+
+def chat(mark: str) -> dict[str, Any]:
+    """One that the upstream is asked, or not, by a text of its own."""
+    return CHAT | {"messages": [{"role": "user", "content": mark}]}
+
+
 RULES = """\
 servers:
   up: {{url: '{up}', dialect: openai, api_key: owner-key, pass_through: true}}
@@ -95,34 +102,33 @@ def test_no_server_hears_of_a_page_that_may_not_call(
     content_type: str, path: str, proxy: Any, upstream: FakeUpstream
 ) -> None:
     """It leaves a row that says what to do."""
-    before = len(upstream.requests)
+    mark = f"{content_type} to {path}"
     with RawClient(proxy.port) as client:
-        reply = client.ask(path, CHAT, headers=[("content-type", content_type), ("origin", EVIL)])
+        reply = client.ask(path, chat(mark), headers=[("content-type", content_type), ("origin", EVIL)])
     assert (reply.status, allowed(reply)) == (403, [])
-    assert len(upstream.requests) == before
+    assert not upstream.heard(mark)
     proxy.wait_output(f"The web page at '{EVIL}' may not call this router")
-    row = proxy.rows(status=403)[-1] if proxy.rows(status=403) else proxy.row(status=403)
-    assert "CORS_ORIGINS" in row["error"]
+    row = proxy.row(id=reply.header("x-switchman-request-id"))
+    assert row["status"] == 403 and "CORS_ORIGINS" in row["error"]
 
 
 def test_its_websocket_is_refused_too(proxy: Any, upstream: FakeUpstream) -> None:
     """A handshake is a GET, and browsers ask nothing before it."""
-    before = len(upstream.requests)
     fields = [("origin", EVIL), ("connection", "Upgrade"), ("upgrade", "websocket"), ("sec-websocket-version", "13")]
     with RawClient(proxy.port) as client:
-        assert client.ask("/v1/realtime", method="GET", headers=fields).status == 403
-    assert len(upstream.requests) == before
+        assert client.ask("/v1/realtime?evil", method="GET", headers=fields).status == 403
+    assert not upstream.heard("?evil")
 
 
 def test_a_preflight_is_answered_by_the_router_and_leaves_no_row(proxy: Any, upstream: FakeUpstream) -> None:
     """Browsers ask before nearly each request."""
-    before = len(upstream.requests)
     fields = [("origin", PAGE), ("access-control-request-method", "POST"), ("access-control-request-headers", "x-a")]
     with RawClient(proxy.port) as client:
         reply = client.ask("/v1/chat/completions", method="OPTIONS", headers=fields)
-        later = client.ask("/v1/chat/completions", CHAT)
+        later = client.ask("/v1/chat/completions", chat("after it was asked"))
     assert (reply.status, reply.header("access-control-allow-headers"), allowed(reply)) == (204, "x-a", [PAGE])
-    assert len(upstream.requests) == before + 1
+    assert len(upstream.heard("after it was asked")) == 1
+    assert "OPTIONS" not in [request.method for request in upstream.requests]
     proxy.row(id=later.header("x-switchman-request-id"))  # written after what came before it
     assert proxy.rows(method="OPTIONS") == []
 
@@ -196,8 +202,7 @@ def test_a_page_of_elsewhere_spends_nothing(browser: Browser, site: int, proxy: 
     """Even by the kind of request for which a browser asks nobody."""
     page = browser.new_page()
     page.goto(f"http://evil.example:{site}/")
-    before = len(upstream.requests)
-    page.evaluate(SNEAKS, [proxy.url, CHAT])
+    page.evaluate(SNEAKS, [proxy.url, chat("from elsewhere")])
     page.close()
     proxy.wait_output(f"The web page at 'http://evil.example:{site}' may not call this router")
-    assert len(upstream.requests) == before
+    assert not upstream.heard("from elsewhere")

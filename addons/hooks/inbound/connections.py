@@ -9,6 +9,8 @@ MAX_CONNECTIONS_PER_ADDRESS):
 
 This machine's own addresses and TRUSTED_PROXIES have no share of their own: a proxy in front has one address for all of
 its clients. They count among all. Of IPv6 a network of 64 bits is one address: that is what one client gets.
+
+A port opens before the addons are told that the router runs. Connections that come in between wait for that.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ from typing import Any
 
 from mitmproxy import ctx, http
 from mitmproxy.connection import Client, ConnectionState
+from mitmproxy.net.tls import starts_like_tls_record
 from mitmproxy.proxy.mode_specs import RegularMode, ReverseMode
 from mitmproxy.proxy.server import ConnectionHandler
 
@@ -46,7 +49,10 @@ UPSTREAM_IDLE = 60.0  # seconds; servers keep an idle connection for about as lo
 LONGEST_TICK = 1.0  # seconds between two looks at the connections
 TELL_EVERY = 60.0  # seconds
 MAX_REFUSED = 32  # connections that are being told why they get no answer, at a time; others are closed at once
-LINGER = 1.0  # seconds in which such a client may read that
+LOOK = 0.25  # seconds in which such a client may show what it speaks
+LINGER = 1.0  # seconds in which it may read that
+# Alert of TLS, fatal: internal_error, of what has nothing to do with this client (RFC 8446 section 6.2).
+TLS_ALERT = b"\x15\x03\x03\x00\x02\x02\x50"
 
 
 @dataclass(slots=True)
@@ -91,9 +97,10 @@ class Connections:
         self._shares: Counter[str] = Counter()
         self._told = Told(clock)
         self._refused = 0
+        self._started = asyncio.Event()
         self._tending: asyncio.Task[None] | None = None
         self._telling: set[asyncio.Task[None]] = set()  # clients whose request is refused
-        self.most = 0  # connections at a time
+        self.most = 0  # connections at a time; 0: the router has not started yet
         self.most_of_one = 0
 
     def running(self) -> None:
@@ -104,6 +111,7 @@ class Connections:
             self.most = min(self.most, max(FEWEST, (descriptors - RESERVE) // 2))
         self.most_of_one = min(settings.max_connections_per_address, max(1, int(self.most * SHARE)))
         self._tending = asyncio.get_running_loop().create_task(self._tend(), name="connections")
+        self._started.set()
 
     def done(self) -> None:
         if self._tending is not None:
@@ -111,6 +119,8 @@ class Connections:
 
     def client_connected(self, client: Client) -> Coroutine[Any, Any, None] | None:
         """Take the connection in, after others were closed for it; or else refuse it."""
+        if not self.most:
+            return self._connected_early(client)
         known = Known(client, self._share(client), self._clock())
         if known.share and self._shares[known.share] >= self.most_of_one:
             what = "closed, as one address had too many (MAX_CONNECTIONS_PER_ADDRESS)"
@@ -124,6 +134,11 @@ class Connections:
         self._known[client.id] = known
         self._shares[known.share] += 1
         return None
+
+    async def _connected_early(self, client: Client) -> None:
+        await self._started.wait()
+        if (refusing := self.client_connected(client)) is not None:
+            await refusing
 
     def client_disconnected(self, client: Client) -> None:
         if (known := self._known.pop(client.id, None)) is not None:
@@ -214,7 +229,7 @@ class Connections:
             self._shares[known.share] += 1
 
     async def _refuse(self, client: Client, status: int, message: str) -> None:
-        """Answer before anything is read, and close. The client is told so where few are being told at a time."""
+        """Answer before a request is read, and close. The client is told so where few are being told at a time."""
         client.error = message
         self._told.count(f"refused with {status}: {message}")
         handler = ctx.master.addons.get("proxyserver").connections.get(client.id)
@@ -223,8 +238,7 @@ class Connections:
             return
         self._refused += 1
         try:
-            request = http.Request.make("GET", "http://router/")
-            io.writer.write(raw_refusal(request, status, message, ((b"retry-after", b"1"),)))
+            io.writer.write(await _refusal(io.reader, status, message))
             with suppress(OSError, TimeoutError):
                 io.writer.write_eof()
                 async with asyncio.timeout(LINGER):  # closing with something unread would reset the connection
@@ -260,6 +274,16 @@ class Connections:
                     if handler is not None:
                         await handler.server_event(MakeRoom())
         self._told.say()
+
+
+async def _refusal(reader: Any, status: int, message: str) -> bytes:
+    """An answer in HTTP; an alert for a client that speaks TLS, which would take HTTP for a broken server."""
+    with suppress(OSError, EOFError, TimeoutError):
+        async with asyncio.timeout(LOOK):
+            if starts_like_tls_record(await reader.readexactly(3)):
+                return TLS_ALERT
+    request = http.Request.make("GET", "http://router/")
+    return raw_refusal(request, status, message, ((b"retry-after", b"1"),))
 
 
 def _is_for_http(client: Client) -> bool:

@@ -42,6 +42,22 @@ async def shut_and_open() -> None:
     assert await reading == b"two"
 
 
+def test_nothing_is_read_in_the_first_turn() -> None:
+    """Whoever starts the reading is told first that it runs, also where all is here already, and tasks are eager."""
+    asyncio.run(read_at_once())
+
+
+async def read_at_once() -> None:
+    reader = asyncio.StreamReader()
+    reader.feed_data(b"one")
+    reader.feed_eof()
+    tapped = TappedReader(reader, Tap())
+    reading = asyncio.eager_task_factory(asyncio.get_running_loop(), tapped.read(10))
+    assert not reading.done()
+    assert await reading == b"one"
+    assert asyncio.eager_task_factory(asyncio.get_running_loop(), tapped.read(10)).done()
+
+
 def test_a_connection_has_one_tap() -> None:
     """Which mitmproxy does not save with it."""
     client = tflow.tclient_conn()

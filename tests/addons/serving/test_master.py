@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mitmproxy.addons.proxyserver import Proxyserver
 from mitmproxy.exceptions import OptionsError
+from mitmproxy.proxy.mode_servers import ServerInstance
+from mitmproxy.proxy.mode_specs import ProxyMode, ReverseMode
 
 from switchman.addons.serving.hooktable import HookTable
-from switchman.addons.serving.master import LeanMaster, QuickOptions, origin
+from switchman.addons.serving.master import LeanMaster, QuickOptions, RouterInstance, RouterMode, origin
 
 
 def in_master(*addons: Any) -> LeanMaster:
@@ -48,9 +51,18 @@ def test_it_listens_where_it_is_told(tmp_path: Path) -> None:
     """In reverse mode to the origin of the upstream: a path in its URL is the decision's business."""
     master = in_master()
     master.listen("127.0.0.1", 1234, "https://user:secret@host:8443/openai/v1", tmp_path)
-    assert master.options.mode == ["reverse:https://host:8443"]
+    assert master.options.mode == ["router:https://host:8443"]
     assert (master.options.listen_host, master.options.listen_port) == ("127.0.0.1", 1234)
     assert master.options.confdir == str(tmp_path)
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_it_is_in_reverse_mode_over_tcp(scheme: str) -> None:
+    """All else that looks at the mode sees mitmproxy's own; but HTTP/3 for an upstream of https is not listened for."""
+    mode = ProxyMode.parse(f"router:{scheme}://host:8443")
+    assert isinstance(mode, ReverseMode) and isinstance(mode, RouterMode)
+    assert (mode.scheme, mode.address, mode.transport_protocol) == (scheme, ("host", 8443), "tcp")
+    assert isinstance(ServerInstance.make(mode, Proxyserver()), RouterInstance)
 
 
 def test_an_upstream_that_is_none_stops_the_start() -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mitmproxy import ctx
 
 from switchman.addons.config.child import READY
 from switchman.addons.config.settings import Settings
@@ -61,6 +62,53 @@ def test_it_is_ready_when_everybody_has_started_and_ends_by_sigterm(
     run(Settings(listen_port=0, shutdown_grace=0.0), [Failover(), Noting(), Stop()], tmp_path)
     assert seen == ["", "done"]
     assert capsys.readouterr().out == f"{READY}\n"
+
+
+def test_sigterm_during_the_start_waits_for_its_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """All that has begun is ended in its order: threads that write to the log among it."""
+    seen: list[str] = []
+
+    class Slow(SharedPortLoop):
+        async def create_server(self, *arguments: Any, **options: Any) -> asyncio.Server:
+            os.kill(os.getpid(), signal.SIGTERM)
+            for _ in range(50):
+                await asyncio.sleep(0)
+            return await super().create_server(*arguments, **options)
+
+    class Noting:
+        def running(self) -> None:
+            seen.append("running")
+
+        def done(self) -> None:
+            seen.append("done")
+
+    settings = Settings(listen_port=0, shutdown_grace=0.0)
+    asyncio.run(serve(settings, [Failover(), Noting()], tmp_path), loop_factory=Slow)
+    assert seen == ["running", "done"]
+    assert capsys.readouterr().out == f"{READY}\n"
+
+
+def test_a_connection_that_has_not_begun_hears_nothing_of_the_end(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its layers would take that for their beginning; it is one that waits, or is being refused."""
+    monkeypatch.setattr(worker, "HANG_UP_PATIENCE", 0.2)
+
+    class Holding:
+        def running(self) -> None:
+            (port,) = {address[1] for address in ctx.master.addons.get("proxyserver").listen_addrs()}
+            self.task = asyncio.create_task(asyncio.open_connection("127.0.0.1", port))
+
+        async def client_connected(self, client: object) -> None:
+            os.kill(os.getpid(), signal.SIGTERM)
+            await asyncio.Event().wait()
+
+        def done(self) -> None:
+            _, writer = self.task.result()
+            writer.close()
+
+    run(Settings(listen_port=0, listen_host="127.0.0.1", shutdown_grace=0.0), [Failover(), Holding()], tmp_path)
+    assert caplog.messages == []
 
 
 def test_an_error_during_the_start_ends_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -130,6 +130,16 @@ def test_error_event_ends_a_stream() -> None:
         assert "[DONE]" not in text
 
 
+def test_a_mark_tells_whose_request_it_was() -> None:
+    """In its target or its body, and nowhere else."""
+    with FakeUpstream() as up:
+        httpx.get(f"{up.url}/favicon.ico", headers={"referer": f"{up.url}/page?mine"}, trust_env=False)
+        httpx.get(f"{up.url}/page?mine", trust_env=False)
+        httpx.post(f"{up.url}/other", json={"content": "all mine"}, trust_env=False)
+        assert [request.path for request in up.heard("mine")] == ["/page", "/other"]
+        assert up.heard("theirs") == []
+
+
 def test_stop_and_start_again() -> None:
     """A stopped server refuses connections; started again it is on the same port, with its memory."""
     up = FakeUpstream()

@@ -98,7 +98,7 @@ def test_bob_does_not_get_alices_answer(proxy: Any, big: FakeUpstream, question:
 
 def test_bob_does_not_wait_for_alices_answer(proxy: Any, big: FakeUpstream, question: str) -> None:
     """Equal requests at once are one only where they come from one caller."""
-    big.default = Behaviour(latency=0.5)
+    big.default = Behaviour(latency=1.5)
     before, gate = len(big.inferences), threading.Barrier(6)
 
     def one(who: str) -> str:

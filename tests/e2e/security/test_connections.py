@@ -32,6 +32,36 @@ print("listening at 127.0.0.1:{port}", flush=True)
 from switchman.addons.serving.worker import main
 main(["--confdir", {confdir!r}])
 """
+EARLY = """
+import asyncio
+from mitmproxy import ctx
+from switchman.addons.serving import worker
+
+
+class Early:
+    async def running(self):
+        reader, self.writer = await asyncio.open_connection("127.0.0.1", {port})
+        self.writer.write(b"GET /healthz HTTP/1.1\\r\\nhost: localhost\\r\\nconnection: close\\r\\n\\r\\n")
+        for gone in (b"", b"GET /healthz HTTP/1.1\\r\\n", b"\\x16\\x03\\x01"):
+            _, writer = await asyncio.open_connection("127.0.0.1", {port})
+            writer.write(gone)
+            writer.close()
+        while len(ctx.master.addons.get("proxyserver").connections) < 4:
+            await asyncio.sleep(0)
+        for _ in range(100):
+            await asyncio.sleep(0)
+        self.task = asyncio.create_task(self.tell(reader))
+
+    async def tell(self, reader):
+        print("early:", await reader.readline(), flush=True)
+        self.writer.close()
+
+
+assemble = worker.assemble
+worker.assemble = lambda: [Early(), *assemble()]
+print("listening at 127.0.0.1:{port}", flush=True)
+worker.main(["--confdir", {confdir!r}])
+"""
 CROWDS = {
     "nothing": b"",
     "blank lines": b"\r\n\r\n",
@@ -134,6 +164,46 @@ def test_who_finds_all_of_them_busy_is_told_so(narrow: Any, upstream: FakeUpstre
     assert narrow.chat("up/m").status_code == 200
     narrow.wait_output("refused with 503")
     assert narrow.output.count("refused with 503") == 1
+
+
+def test_who_speaks_tls_is_told_so_in_tls(narrow: Any, upstream: FakeUpstream) -> None:
+    """An alert: words of HTTP would be WRONG_VERSION_NUMBER to it, as of a server that knows no TLS."""
+    go_on = Event()
+    asked = len(upstream.inferences)
+    upstream.script([Behaviour(text="one two", stall_after=1, resume=go_on) for _ in range(4)])
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with ExitStack() as held:
+        busy = [held.enter_context(RawClient(narrow.port)) for _ in range(4)]
+        for client in busy:
+            client.send(request_bytes(PATH, STREAMED))
+        upstream.wait_for(lambda: len(upstream.inferences) >= asked + 4, 60)
+        with socket.create_connection(("127.0.0.1", narrow.port), 60) as plain, pytest.raises(ssl.SSLError) as caught:
+            context.wrap_socket(plain, server_hostname="localhost")
+        assert caught.value.reason == "TLSV1_ALERT_INTERNAL_ERROR"
+        go_on.set()
+        assert [client.reply().status for client in busy] == [200] * 4
+
+
+def test_who_comes_before_the_router_has_started_is_answered_when_it_has(start: Any) -> None:
+    """The port opens first. Clients that have left by then do no harm."""
+    port, held = reserve("127.0.0.1", 0)
+
+    def command(proxy: Any) -> list[str]:
+        proxy.env["LISTEN_PORT"] = str(port)
+        return ["-c", EARLY.format(port=port, confdir=str(proxy.folder / "mitmproxy"))]
+
+    with held:
+        proxy = start("", command=command)
+        proxy.wait_output("early: b'HTTP/1.1 200 OK\\r\\n'")
+    assert "MAX_CONNECTIONS" not in proxy.output
+
+
+def test_nothing_listens_on_udp(start: Any) -> None:
+    """HTTP/3 would come in past all limits of a head; mitmproxy listens for it where the upstream is one of https."""
+    proxy = start("", {"DEFAULT_UPSTREAM": "https://127.0.0.1:9"})
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+        udp.bind(("127.0.0.1", proxy.port))
 
 
 def test_in_a_burst_nobody_is_closed_without_an_answer(narrow: Any, upstream: FakeUpstream) -> None:

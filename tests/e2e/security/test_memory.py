@@ -208,7 +208,7 @@ def test_a_body_without_room_is_refused_in_its_dialect(dialect: str, narrow: Any
 
 def test_the_time_without_room_is_not_the_clients(start: Any, silent: FakeUpstream) -> None:
     """One that has waited for nearly as long as it may, and has sent nothing meanwhile, has all its time again."""
-    settings = {"MAX_BODY_MEMORY": "2000000", "MAX_BODY_BYTES": "1000000", "BODY_TIMEOUT": "2", "MIN_BODY_RATE": "1e6"}
+    settings = {"MAX_BODY_MEMORY": "2000000", "MAX_BODY_BYTES": "1000000", "BODY_TIMEOUT": "4", "MIN_BODY_RATE": "1e6"}
     proxy, known, path = start(env=settings | {"DEFAULT_UPSTREAM": silent.url}), len(silent.inferences), PATHS["openai"]
     request = request_bytes(path, chat("m", MB - 1000))
     with RawClient(proxy.port) as client:
@@ -216,10 +216,10 @@ def test_the_time_without_room_is_not_the_clients(start: Any, silent: FakeUpstre
             holder.send(request)
             proxy.until(lambda: len(silent.inferences) > known, "the one that takes all the room")
             client.send(request[:100_000])
-            time.sleep(1.6)
+            time.sleep(2.4)
         proxy.until(lambda: proxy.rows(outcome="cancelled"), "that the first one has left")
         silent.script([Behaviour()])
-        time.sleep(0.8)
+        time.sleep(2.4)
         client.send(request[100_000:])
         assert client.reply().status == 200
 

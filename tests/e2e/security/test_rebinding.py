@@ -21,7 +21,6 @@ FLAGS = [
     # What a rebound name comes to: its page's name means the router's address.
     "--host-resolver-rules=MAP evil.example 127.0.0.1, MAP llm.given.example 127.0.0.1",
 ]  # fmt: skip
-CHAT = {"model": "up/m", "messages": [{"role": "user", "content": "hi"}]}
 
 
 @pytest.fixture(scope="module")
@@ -31,9 +30,8 @@ def shared_proxy(start_shared: Any, upstream: FakeUpstream) -> Any:
     return start_shared(rules, {"DEFAULT_UPSTREAM": upstream.url, "ALLOWED_HOSTS": "llm.given.example"})
 
 
-def asked(upstream: FakeUpstream) -> int:
-    """How many requests the server was asked that were not the router's own questions."""
-    return sum("python-httpx" not in (request.header("user-agent") or "") for request in upstream.requests)
+def chat(mark: str) -> dict[str, Any]:
+    return {"model": "up/m", "messages": [{"role": "user", "content": mark}]}
 
 
 def ask(proxy: Any, lines: str, *, path: str = "/v1/models", version: str = "1.1") -> Any:
@@ -71,13 +69,12 @@ def test_the_host_field_names_the_router_or_nothing_is_answered(
 
 def test_a_refusal_leaves_a_row_with_the_line_to_set(proxy: Any, upstream: FakeUpstream) -> None:
     """And no server hears of it."""
-    before = asked(upstream)
-    reply = proxy.post("/v1/chat/completions", CHAT, headers={"host": "other.example"})
+    reply = proxy.post("/v1/chat/completions", chat("by another name"), headers={"host": "other.example"})
     assert reply.status_code == 421 and "set ALLOWED_HOSTS=other.example" in reply.json()["error"]["message"]
     proxy.wait_output("set ALLOWED_HOSTS=other.example")
     row = proxy.row(path="/v1/chat/completions", status=421)
     assert row["outcome"] == "refused" and "set ALLOWED_HOSTS=other.example" in row["error"]
-    assert asked(upstream) == before
+    assert not upstream.heard("by another name")
 
 
 # In a browser
@@ -123,10 +120,10 @@ def page(browser: Browser) -> Iterator[Page]:
     opened.close()
 
 
-FETCHES = """async (body) => {
+FETCHES = """async ([mark, body]) => {
   const seen = [];
   const post = {method: 'POST', headers: {'content-type': 'application/json'}, body: JSON.stringify(body)};
-  for (const [path, how] of [['/v1/models', {}], ['/v1/chat/completions', post]]) {
+  for (const [path, how] of [['/v1/models?' + mark, {}], ['/v1/chat/completions', post]]) {
     const answer = await fetch(path, how);
     seen.push([answer.status, (await answer.text()).includes('owner-key') ? 'key' : '']);
   }
@@ -153,40 +150,38 @@ OPAQUE = """url => new Promise(done => {
 
 def test_a_rebound_page_gets_nothing(page: Page, proxy: Any, upstream: FakeUpstream) -> None:
     """To the browser the router's answers are the page's own: no rule of origins helps."""
-    before = asked(upstream)
-    answer = page.goto(f"http://evil.example:{proxy.port}/")
+    answer = page.goto(f"http://evil.example:{proxy.port}/?rebound")
     assert answer is not None and answer.status == 421
-    assert page.evaluate(FETCHES, CHAT) == [[421, ""], [421, ""]]
-    assert asked(upstream) == before
+    assert page.evaluate(FETCHES, ["rebound", chat("rebound")]) == [[421, ""], [421, ""]]
+    assert not upstream.heard("rebound")
 
 
 def test_a_page_of_a_given_name_is_at_home(page: Page, proxy: Any, upstream: FakeUpstream) -> None:
     """One that the router passed through, opened by the name in ALLOWED_HOSTS: it reads, and spends."""
     answer = page.goto(f"http://llm.given.example:{proxy.port}/some/page")
     assert answer is not None and answer.status == 200
-    assert [status for status, _ in page.evaluate(FETCHES, CHAT)] == [200, 200]
+    assert [status for status, _ in page.evaluate(FETCHES, ["home", chat("at home")])] == [200, 200]
+    assert upstream.heard("at home")
 
 
 def test_an_image_of_a_foreign_page_spends_nothing(page: Page, site: int, proxy: Any, upstream: FakeUpstream) -> None:
     """Its GET has no Origin, but the browser says that it is cross-site."""
     page.goto(f"http://evil.example:{site}/")
-    before = asked(upstream)
     assert page.evaluate(IMAGE, f"{proxy.url}/some/page?image&model=up/m") == "error"
     assert proxy.row(path="/some/page?image&model=up/m")["status"] == 403
-    assert asked(upstream) == before
+    assert not upstream.heard("page?image")
 
 
-@pytest.mark.parametrize(("path", "status"), [("/", 200), ("/some/page?link", 403)])
+@pytest.mark.parametrize(("path", "status"), [("/?link", 200), ("/some/page?link", 403)])
 def test_a_link_of_a_foreign_page_leads_to_the_routers_own_pages_only(
     path: str, status: int, page: Page, site: int, proxy: Any, upstream: FakeUpstream
 ) -> None:
     """Else a page could open an address that costs something, as often as it likes."""
     page.goto(f"http://evil.example:{site}/")
-    before = asked(upstream)
     with page.expect_response(f"{proxy.url}{path}") as answer:
         page.evaluate("url => { location.href = url; }", f"{proxy.url}{path}")
     assert answer.value.status == status
-    assert asked(upstream) == before
+    assert not upstream.heard(path)
 
 
 @pytest.mark.parametrize("script", [SOCKET, OPAQUE], ids=["of a page", "of a frame without an origin"])
@@ -196,7 +191,6 @@ def test_a_websocket_of_a_foreign_page_is_not_opened(
     """A browser asks nobody before it; also where the page is of this machine, but hides its origin (null)."""
     host = "evil.example" if script is SOCKET else "localhost"
     page.goto(f"http://{host}:{site}/")
-    before = asked(upstream)
     assert page.evaluate(script, f"ws://127.0.0.1:{proxy.port}/v1/realtime?{host}") == "error"
     assert proxy.row(path=f"/v1/realtime?{host}")["status"] == 403
-    assert asked(upstream) == before
+    assert not upstream.heard(f"/v1/realtime?{host}")

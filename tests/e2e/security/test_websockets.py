@@ -192,13 +192,14 @@ def test_one_that_is_silent_ends(start: Any, server: Server) -> None:
         left.extend(event for event in end.events() if isinstance(event, CloseConnection))
 
     server.scripts["/v1/realtime?silent"] = silent
-    proxy = start(env={"DEFAULT_UPSTREAM": server.url, "WEBSOCKET_IDLE_TIMEOUT": "1"})
+    proxy = start(env={"DEFAULT_UPSTREAM": server.url, "WEBSOCKET_IDLE_TIMEOUT": "2"})
     with socket.create_connection(("127.0.0.1", proxy.port)) as sock:
         end = End(sock, wsproto.ConnectionType.CLIENT)
         end.send(Request(host="localhost", target="/v1/realtime?silent"))
         assert end.next(AcceptConnection)
-        for _ in range(4):
-            time.sleep(0.5)
+        over = time.monotonic() + 2.5
+        while time.monotonic() < over:
+            time.sleep(0.1)
             end.send(Ping())
         closing = end.next(CloseConnection)
         assert (closing.code, "WEBSOCKET_IDLE_TIMEOUT" in closing.reason) == (1001, True)
