@@ -31,6 +31,9 @@ _ODD_VALUES: Final[list[Any]] = [
     None, True, False, 0, -1, 1, 1.5, -0.0, 1e308, 2**63, 10**400, [], {}, [[]], [None], [{}], {"": ""}, "", "x",
     {"type": "text"}, [{"type": "text", "text": None}], float("nan"), float("inf"), *_ODD_TEXTS,
 ]  # fmt: skip
+# Bytes of JSON: more than MAX_BODY_BYTES, so that there are refusals. A client that sends many times that, and reads only
+# then, is cut off before it sees its 413 (proxy/client_connection.py, DISCARD_FACTOR), and made in here it takes minutes.
+LARGEST: Final = 40_000_000
 _JUNK: Final = [
     b"",
     b"\0",
@@ -254,6 +257,15 @@ def _places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return found
 
 
+def _repeated(value: Any, times: int) -> list[Any]:
+    """The value as often as that, but twice where that would have more than `LARGEST` bytes."""
+    try:
+        size = len(json.dumps(value))
+    except (RecursionError, ValueError):
+        size = 3000  # as in the text that is made of it
+    return [value] * (times if size * times <= LARGEST else 2)
+
+
 def mutated_json(rng: random.Random, value: Any, keep: bool) -> bytes:
     """JSON text with up to three changes of structure. `keep`: the member `model` stays as it is."""
     value = copy.deepcopy(value)
@@ -279,7 +291,7 @@ def mutated_json(rng: random.Random, value: Any, keep: bool) -> bytes:
                 deep = [deep] if rng.random() < 0.5 else {"a": deep}
             holder[last] = deep
         elif pick == 4:
-            holder[last] = [holder[last]] * rng.choice([2, 300])
+            holder[last] = _repeated(holder[last], rng.choice([2, 300]))
         else:
             holder[last] = rng.choice(_ODD_VALUES)
     try:
