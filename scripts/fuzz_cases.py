@@ -31,8 +31,8 @@ _ODD_VALUES: Final[list[Any]] = [
     None, True, False, 0, -1, 1, 1.5, -0.0, 1e308, 2**63, 10**400, [], {}, [[]], [None], [{}], {"": ""}, "", "x",
     {"type": "text"}, [{"type": "text", "text": None}], float("nan"), float("inf"), *_ODD_TEXTS,
 ]  # fmt: skip
-# Bytes of JSON: more than MAX_BODY_BYTES, so that there are refusals. A client that sends many times that, and reads only
-# then, is cut off before it sees its 413 (proxy/client_connection.py, DISCARD_FACTOR), and made in here it takes minutes.
+# Bytes of JSON: more than MAX_BODY_BYTES, so that there are refusals. A client that sends many times that before it
+# reads is cut off before it sees its 413 (DISCARD_FACTOR of proxy/client_connection.py), and to make it takes minutes.
 LARGEST: Final = 40_000_000
 _JUNK: Final = [
     b"",
@@ -258,12 +258,15 @@ def _places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 
 def _repeated(value: Any, times: int) -> list[Any]:
-    """The value as often as that, but twice where that would have more than `LARGEST` bytes."""
+    """The value as often as that, or twice where that would have more than `LARGEST` bytes.
+
+    Each is another object: what a further change repeats within one of them is not repeated within them all.
+    """
     try:
-        size = len(json.dumps(value))
+        text = json.dumps(value)
+        return [json.loads(text) for _ in range(times if len(text) * times <= LARGEST else 2)]
     except (RecursionError, ValueError):
-        size = 3000  # as in the text that is made of it
-    return [value] * (times if size * times <= LARGEST else 2)
+        return [value] * 2
 
 
 def mutated_json(rng: random.Random, value: Any, keep: bool) -> bytes:
