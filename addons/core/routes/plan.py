@@ -18,6 +18,7 @@ ListsUse = Literal["", "used", "missed"]
 # time, and a model's name is as long as its client wants.
 LONGEST: Final = 300
 _DIGEST: Final = 16  # characters of them
+_ENDS: Final = 4096  # characters at each end of a model's name by which it is told from others
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +63,16 @@ class Candidate:
     def target_for(self, requested_model: str) -> str:
         """The same where the client's own name is kept: `requested_model` is the model that the client named."""
         model = self.model or requested_model
-        target = f"{self.server.name}/{model}" if model else self.server.name
-        return target if len(target) <= LONGEST else _shortened(target)
+        if len(self.server.name) + len(model) < LONGEST:
+            return f"{self.server.name}/{model}" if model else self.server.name
+        return _shortened(self.server.name, model)
 
 
-def _shortened(target: str) -> str:
-    """The target's beginning, and what tells it from others that begin so."""
-    digest = sha256(target.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGEST]
-    return f"{target[: LONGEST - _DIGEST - 3]}...{digest}"
+def _shortened(server: str, model: str) -> str:
+    """The target's beginning, and what tells it from others that begin so: it is asked for many times a request."""
+    ends = f"{server}/{len(model)} {model[:_ENDS]} {model[-_ENDS:]}"
+    digest = sha256(ends.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGEST]
+    return f"{server}/{model[:LONGEST]}"[: LONGEST - _DIGEST - 3] + f"...{digest}"
 
 
 @dataclass(frozen=True, slots=True)
