@@ -31,6 +31,9 @@ _ODD_VALUES: Final[list[Any]] = [
     None, True, False, 0, -1, 1, 1.5, -0.0, 1e308, 2**63, 10**400, [], {}, [[]], [None], [{}], {"": ""}, "", "x",
     {"type": "text"}, [{"type": "text", "text": None}], float("nan"), float("inf"), *_ODD_TEXTS,
 ]  # fmt: skip
+# Bytes of JSON: more than MAX_BODY_BYTES, so that there are refusals. A client that sends many times that before it
+# reads is cut off before it sees its 413 (DISCARD_FACTOR of proxy/client_connection.py), and to make it takes minutes.
+LARGEST: Final = 40_000_000
 _JUNK: Final = [
     b"",
     b"\0",
@@ -254,6 +257,18 @@ def _places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return found
 
 
+def _repeated(value: Any, times: int) -> list[Any]:
+    """The value as often as that, or twice where that would have more than `LARGEST` bytes.
+
+    Each is another object: what a further change repeats within one of them is not repeated within them all.
+    """
+    try:
+        text = json.dumps(value)
+        return [json.loads(text) for _ in range(times if len(text) * times <= LARGEST else 2)]
+    except (RecursionError, ValueError):
+        return [value] * 2
+
+
 def mutated_json(rng: random.Random, value: Any, keep: bool) -> bytes:
     """JSON text with up to three changes of structure. `keep`: the member `model` stays as it is."""
     value = copy.deepcopy(value)
@@ -279,7 +294,7 @@ def mutated_json(rng: random.Random, value: Any, keep: bool) -> bytes:
                 deep = [deep] if rng.random() < 0.5 else {"a": deep}
             holder[last] = deep
         elif pick == 4:
-            holder[last] = [holder[last]] * rng.choice([2, 300])
+            holder[last] = _repeated(holder[last], rng.choice([2, 300]))
         else:
             holder[last] = rng.choice(_ODD_VALUES)
     try:

@@ -31,9 +31,8 @@ _PNG: Final = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGNgYGBgA
 
 def requests_of(dialect: Dialect, operation: Operation) -> list[dict[str, Any]]:
     """Good bodies, without a model."""
-    said: list[dict[str, Any]]
     if operation == "embedding":
-        said = [{"input": "hi"}, {"input": ["a", "b"]}]
+        said: list[dict[str, Any]] = [{"input": "hi"}, {"input": ["a", "b"]}]
         return [*said, {"input": [[1, 2], [3]], "encoding_format": "base64"}] if dialect == "openai" else said
     if operation == "completion":
         return [
@@ -55,168 +54,183 @@ def requests_of(dialect: Dialect, operation: Operation) -> list[dict[str, Any]]:
         [{"type": "function", "function": schema}] if dialect != "anthropic" else [{"name": "f", "input_schema": _TOOL}]
     )
     base: dict[str, Any] = {"messages": [{"role": "user", "content": "hi"}], "max_tokens": 50}
-    turns = {
-        "openai": [
-            {"role": "system", "content": "Be brief."},
-            {
-                "role": "user",
-                "content": [
-                    {"type": "text", "text": "see"},
-                    {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{_PNG}"}},
-                ],
-            },
-            {
-                "role": "assistant",
-                "tool_calls": [
-                    {"id": "c", "type": "function", "function": {"name": "f", "arguments": '{"city": "x"}'}}
-                ],
-            },
-            {"role": "tool", "tool_call_id": "c", "content": "sunny"},
-        ],
-        "ollama": [
-            {"role": "user", "content": "see", "images": [_PNG]},
-            {
-                "role": "assistant",
-                "content": "",
-                "thinking": "hm",
-                "tool_calls": [{"function": {"name": "f", "arguments": {"city": "x"}}}],
-            },
-            {"role": "tool", "tool_name": "f", "content": "sunny"},
-        ],
-        "anthropic": [
-            {
-                "role": "user",
-                "content": [
-                    {"type": "text", "text": "see"},
-                    {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": _PNG}},
-                ],
-            },
-            {
-                "role": "assistant",
-                "content": [
-                    {"type": "thinking", "thinking": "hm", "signature": "s"},
-                    {"type": "tool_use", "id": "c", "name": "f", "input": {"city": "x"}},
-                ],
-            },
-            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "c", "content": "sunny"}]},
-        ],
-    }[dialect]
-    long = {**base, "messages": turns, "tools": tools, "temperature": 0.5}
+    long = {**base, "messages": _TURNS[dialect], "tools": tools, "temperature": 0.5}
     return [base, {**base, "stream": True}, long, {**long, "stream": True}, {**base, "stream": False}]
 
 
-def _chunks(deltas: Iterable[dict[str, Any]], key: str = "delta") -> list[bytes]:
+# A conversation with an image, a tool's call and its result.
+_TURNS: Final[dict[Dialect, list[dict[str, Any]]]] = {
+    "openai": [
+        {"role": "system", "content": "Be brief."},
+        {
+            "role": "user",
+            "content": [
+                {"type": "text", "text": "see"},
+                {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{_PNG}"}},
+            ],
+        },
+        {
+            "role": "assistant",
+            "tool_calls": [{"id": "c", "type": "function", "function": {"name": "f", "arguments": '{"city": "x"}'}}],
+        },
+        {"role": "tool", "tool_call_id": "c", "content": "sunny"},
+    ],
+    "ollama": [
+        {"role": "user", "content": "see", "images": [_PNG]},
+        {
+            "role": "assistant",
+            "content": "",
+            "thinking": "hm",
+            "tool_calls": [{"function": {"name": "f", "arguments": {"city": "x"}}}],
+        },
+        {"role": "tool", "tool_name": "f", "content": "sunny"},
+    ],
+    "anthropic": [
+        {
+            "role": "user",
+            "content": [
+                {"type": "text", "text": "see"},
+                {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": _PNG}},
+            ],
+        },
+        {
+            "role": "assistant",
+            "content": [
+                {"type": "thinking", "thinking": "hm", "signature": "s"},
+                {"type": "tool_use", "id": "c", "name": "f", "input": {"city": "x"}},
+            ],
+        },
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "c", "content": "sunny"}]},
+    ],
+}
+
+
+def answers_of(server: Dialect, operation: Operation, stream: bool) -> list[list[bytes]]:
+    """Good answers, in pieces: events, or one whole body."""
+    if operation == "embedding":
+        pieces = _embedding(server)
+    elif operation == "transcription":
+        pieces = _transcription(stream)
+    elif server == "ollama":
+        pieces = _of_ollama(operation, stream)
+    elif server == "anthropic":
+        pieces = _of_anthropic(stream)
+    elif operation == "responses":
+        pieces = _responses(stream)
+    elif operation == "completion":
+        pieces = _completion(stream)
+    else:
+        pieces = _chat(stream)
+    return [pieces]
+
+
+_USAGE: Final = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
+
+
+def _whole(value: dict[str, Any]) -> list[bytes]:
+    return [json.dumps(value).encode()]
+
+
+def _chunks(deltas: Iterable[dict[str, Any]]) -> list[bytes]:
+    """The stream of OpenAI's chat: events without names, and the word that ends it."""
     made = [
         {"id": "x", "object": "chat.completion.chunk", "model": "m", "choices": [{"index": 0, **d}]} for d in deltas
     ]
     return [b"data: " + json.dumps(one).encode() + b"\n\n" for one in made] + [b"data: [DONE]\n\n"]
 
 
-def answers_of(server: Dialect, operation: Operation, stream: bool) -> list[list[bytes]]:
-    """Good answers, in pieces: events, or one whole body."""
-    usage = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
-    whole: dict[str, Any]
-    if operation == "embedding":
-        whole = {"data": [{"index": 0, "embedding": [0.1, 0.2]}], "usage": usage, "model": "m", "object": "list"}
-        return [[json.dumps(whole if server == "openai" else {"embeddings": [[0.1, 0.2]], "model": "m"}).encode()]]
-    if operation == "transcription":
-        told = [{"type": "transcript.text.delta", "delta": "hi"}, {"type": "transcript.text.done", "text": "hi"}]
-        return [[b"data: %b\n\n" % json.dumps(e).encode() for e in told]] if stream else [[b'{"text": "hi"}']]
-    if server == "ollama":
-        words: list[dict[str, Any]] = [{"content": "He"}, {"content": "llo", "thinking": "hm"}]
-        words.append({"content": "", "tool_calls": [{"function": {"name": "f", "arguments": {"city": "x"}}}]})
-        end = {"done": True, "done_reason": "stop", "eval_count": 2, "prompt_eval_count": 3}
-        text = [{"model": "m", "response": "Hi", "done": False}, {"model": "m", "response": "", **end}]
-        lines = (
-            text
-            if operation == "completion"
-            else [{"model": "m", "message": {"role": "assistant", **w}, "done": False} for w in words]
-        )
-        lines = (
-            lines
-            if operation == "completion"
-            else [*lines, {"model": "m", "message": {"role": "assistant", "content": ""}, **end}]
-        )
-        return (
-            [[json.dumps(line).encode() + b"\n" for line in lines]]
-            if stream
-            else [[json.dumps({**lines[0], **end}).encode()]]
-        )
-    if server == "anthropic":
-        block = {"type": "text", "text": "Hello"}
-        whole = {
-            "id": "x",
-            "type": "message",
-            "role": "assistant",
-            "model": "m",
-            "content": [block, {"type": "tool_use", "id": "t", "name": "f", "input": {}}],
-            "stop_reason": "end_turn",
-            "usage": {"input_tokens": 3, "output_tokens": 2},
-        }
-        events: list[dict[str, Any]] = [
-            {"type": "message_start", "message": {**whole, "content": [], "stop_reason": None}},
-            {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
-            {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Hello"}},
-            {"type": "content_block_stop", "index": 0},
-            {
-                "type": "content_block_start",
-                "index": 1,
-                "content_block": {"type": "tool_use", "id": "t", "name": "f", "input": {}},
-            },
-            {
-                "type": "content_block_delta",
-                "index": 1,
-                "delta": {"type": "input_json_delta", "partial_json": '{"a":1}'},
-            },
-            {"type": "content_block_stop", "index": 1},
-            {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 2}},
-            {"type": "message_stop"},
-        ]
-        sse = [f"event: {e['type']}\ndata: {json.dumps(e)}\n\n".encode() for e in events]
-        return [sse] if stream else [[json.dumps(whole).encode()]]
-    if operation == "responses":
-        item = {
-            "type": "message",
-            "id": "i",
-            "role": "assistant",
-            "status": "completed",
-            "content": [{"type": "output_text", "text": "Hello", "annotations": []}],
-        }
-        whole = {
-            "id": "r",
-            "object": "response",
-            "status": "completed",
-            "model": "m",
-            "output": [item],
-            "usage": {"input_tokens": 3, "output_tokens": 2, "total_tokens": 5},
-        }
-        steps: list[dict[str, Any]] = [
-            {"type": "response.created", "response": {**whole, "status": "in_progress", "output": []}},
-            {"type": "response.output_item.added", "output_index": 0, "item": {**item, "content": []}},
-            {
-                "type": "response.output_text.delta",
-                "item_id": "i",
-                "output_index": 0,
-                "content_index": 0,
-                "delta": "Hello",
-            },
-            {"type": "response.output_item.done", "output_index": 0, "item": item},
-            {"type": "response.completed", "response": whole},
-        ]
-        sse = [f"event: {e['type']}\ndata: {json.dumps(e)}\n\n".encode() for e in steps]
-        return [sse] if stream else [[json.dumps(whole).encode()]]
+def _named_events(events: Iterable[dict[str, Any]]) -> list[bytes]:
+    """A stream in which each event is named as its type is."""
+    return [f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode() for event in events]
+
+
+def _embedding(server: Dialect) -> list[bytes]:
+    vectors = {"data": [{"index": 0, "embedding": [0.1, 0.2]}], "usage": _USAGE, "model": "m", "object": "list"}
+    return _whole(vectors if server == "openai" else {"embeddings": [[0.1, 0.2]], "model": "m"})
+
+
+def _transcription(stream: bool) -> list[bytes]:
+    told = [{"type": "transcript.text.delta", "delta": "hi"}, {"type": "transcript.text.done", "text": "hi"}]
+    return [b"data: %b\n\n" % json.dumps(e).encode() for e in told] if stream else _whole({"text": "hi"})
+
+
+def _of_ollama(operation: Operation, stream: bool) -> list[bytes]:
+    end = {"done": True, "done_reason": "stop", "eval_count": 2, "prompt_eval_count": 3}
+    lines: list[dict[str, Any]]
     if operation == "completion":
-        whole = {
-            "id": "x",
-            "object": "text_completion",
-            "choices": [{"index": 0, "text": "Hi", "finish_reason": "stop"}],
-            "usage": usage,
-        }
-        return (
-            [_chunks([{"text": "Hi"}, {"text": "", "finish_reason": "stop"}])]
-            if stream
-            else [[json.dumps(whole).encode()]]
-        )
+        lines = [{"model": "m", "response": "Hi", "done": False}, {"model": "m", "response": "", **end}]
+    else:
+        call = {"function": {"name": "f", "arguments": {"city": "x"}}}
+        words: list[dict[str, Any]] = [
+            {"content": "He"},
+            {"content": "llo", "thinking": "hm"},
+            {"content": "", "tool_calls": [call]},
+        ]
+        lines = [{"model": "m", "message": {"role": "assistant", **w}, "done": False} for w in words]
+        lines.append({"model": "m", "message": {"role": "assistant", "content": ""}, **end})
+    return [json.dumps(line).encode() + b"\n" for line in lines] if stream else _whole({**lines[0], **end})
+
+
+def _of_anthropic(stream: bool) -> list[bytes]:
+    call = {"type": "tool_use", "id": "t", "name": "f", "input": {}}
+    whole: dict[str, Any] = {
+        "id": "x",
+        "type": "message",
+        "role": "assistant",
+        "model": "m",
+        "content": [{"type": "text", "text": "Hello"}, call],
+        "stop_reason": "end_turn",
+        "usage": {"input_tokens": 3, "output_tokens": 2},
+    }
+    events: list[dict[str, Any]] = [
+        {"type": "message_start", "message": {**whole, "content": [], "stop_reason": None}},
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Hello"}},
+        {"type": "content_block_stop", "index": 0},
+        {"type": "content_block_start", "index": 1, "content_block": call},
+        {"type": "content_block_delta", "index": 1, "delta": {"type": "input_json_delta", "partial_json": '{"a":1}'}},
+        {"type": "content_block_stop", "index": 1},
+        {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 2}},
+        {"type": "message_stop"},
+    ]
+    return _named_events(events) if stream else _whole(whole)
+
+
+def _responses(stream: bool) -> list[bytes]:
+    item = {
+        "type": "message",
+        "id": "i",
+        "role": "assistant",
+        "status": "completed",
+        "content": [{"type": "output_text", "text": "Hello", "annotations": []}],
+    }
+    whole: dict[str, Any] = {
+        "id": "r",
+        "object": "response",
+        "status": "completed",
+        "model": "m",
+        "output": [item],
+        "usage": {"input_tokens": 3, "output_tokens": 2, "total_tokens": 5},
+    }
+    text = {"type": "response.output_text.delta", "item_id": "i", "output_index": 0, "content_index": 0}
+    events: list[dict[str, Any]] = [
+        {"type": "response.created", "response": {**whole, "status": "in_progress", "output": []}},
+        {"type": "response.output_item.added", "output_index": 0, "item": {**item, "content": []}},
+        {**text, "delta": "Hello"},
+        {"type": "response.output_item.done", "output_index": 0, "item": item},
+        {"type": "response.completed", "response": whole},
+    ]
+    return _named_events(events) if stream else _whole(whole)
+
+
+def _completion(stream: bool) -> list[bytes]:
+    if stream:
+        return _chunks([{"text": "Hi"}, {"text": "", "finish_reason": "stop"}])
+    choice = {"index": 0, "text": "Hi", "finish_reason": "stop"}
+    return _whole({"id": "x", "object": "text_completion", "choices": [choice], "usage": _USAGE})
+
+
+def _chat(stream: bool) -> list[bytes]:
     call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": '{"city": "x"}'}}
     message = {"role": "assistant", "content": "<think>a</think>Hello", "tool_calls": [call]}
     whole = {
@@ -224,7 +238,7 @@ def answers_of(server: Dialect, operation: Operation, stream: bool) -> list[list
         "object": "chat.completion",
         "model": "m",
         "choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}],
-        "usage": usage,
+        "usage": _USAGE,
     }
     deltas: list[dict[str, Any]] = [
         {"role": "assistant", "content": "<think>a"},
@@ -232,10 +246,8 @@ def answers_of(server: Dialect, operation: Operation, stream: bool) -> list[list
         {"reasoning_content": "b"},
         {"tool_calls": [{"index": 0, **call}]},
     ]
-    chunks = _chunks(
-        [*({"delta": d, "finish_reason": None} for d in deltas), {"delta": {}, "finish_reason": "tool_calls"}]
-    )
-    return [chunks] if stream else [[json.dumps(whole).encode()]]
+    last = {"delta": {}, "finish_reason": "tool_calls"}
+    return _chunks([*({"delta": d, "finish_reason": None} for d in deltas), last]) if stream else _whole(whole)
 
 
 def recorded(folder: Path | None) -> Recordings:

@@ -86,7 +86,8 @@ class Router:
         }  # fmt: skip
         with self.output.open("wb") as output:
             self.process = subprocess.Popen(  # nosec B603  # our own module
-                [sys.executable, "-m", "switchman.addons.serving.worker", "--confdir", str(folder / "mitmproxy")],
+                # -O as `serve` has it: mitmproxy's checks of each message leave cycles behind them that hold its body.
+                [sys.executable, "-O", "-m", "switchman.addons.serving.worker", "--confdir", str(folder / "mitmproxy")],
                 stdin=subprocess.PIPE, stdout=output, stderr=output, env=env, cwd=ROOT,
             )  # fmt: skip
         self._wait_ready()

@@ -18,13 +18,17 @@ def project() -> dict[str, Any]:
 
 
 def test_every_package_is_listed(project: dict[str, Any]) -> None:
-    """A folder of modules that is not listed is absent from the wheel, though the editable install has it."""
+    """A folder of modules that is not listed is absent from the wheel, though the editable install has it; of a folder
+    of data below one of them setuptools warns.
+    """
     found = {
         "switchman." + ".".join(module.parent.relative_to(ROOT).parts)
         for top in ("addons", "webui", "rules")
         for module in (ROOT / top).rglob("*.py")
     }
+    found |= {f"switchman.webui.{name}" for name in ("static", "templates")}
     assert set(project["tool"]["setuptools"]["packages"]) == found
+    assert set(project["tool"]["setuptools"]["package-data"]) <= found
 
 
 @pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock"])

@@ -1,7 +1,8 @@
 """Masks what is logged, whoever logs it and whoever writes it: our own processes, mitmproxy's terminal, its web page.
 
 A filter on each handler of the root logger sees every record that is written, at every level: messages with their
-arguments, and tracebacks. Keys of the configuration are masked by value, others by what they look like.
+arguments (also where these do not fit), and tracebacks. Keys of the configuration are masked by value, others by what
+they look like.
 """
 
 from __future__ import annotations
@@ -26,8 +27,9 @@ class Masking(logging.Filter):
         keys = self._keys()
         try:
             message = record.getMessage()
-        except Exception:  # noqa: BLE001 - a boundary: the handler says itself what is wrong with the arguments
-            return True
+        except Exception as error:  # noqa: BLE001 - a boundary: an argument's own code runs here
+            message = _unfit(record, error)
+            record.msg, record.args = message, None
         if (masked := mask_text(keys.hide_text(message))) != message:
             record.msg, record.args = masked, None
         if record.exc_info and record.exc_info[0] is not None and not record.exc_text:
@@ -35,6 +37,15 @@ class Masking(logging.Filter):
         if record.exc_text:
             record.exc_text = mask_text(keys.hide_text(record.exc_text))
         return True
+
+
+def _unfit(record: logging.LogRecord, error: Exception) -> str:
+    """In the place of a message whose arguments do not fit it, which Python prints past all filters: what it was."""
+    try:
+        given = repr(record.args)
+    except Exception:  # noqa: BLE001 - the same boundary
+        given = "arguments that cannot be shown"
+    return f"Logging error in {record.pathname}:{record.lineno}: {error!r} of {record.msg!r} and {given}"
 
 
 def mask_log(keys: Callable[[], KnownKeys]) -> Callable[[], None]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
+from switchman.addons.config.beside import beside_the_loop
 from switchman.addons.config.settings import Settings
 from switchman.addons.core.keys.collecting import keys_in_url, keys_of
 from switchman.addons.core.keys.known import KnownKeys
@@ -28,7 +29,10 @@ class OwnKeys:
         self.current, self._compiled = KnownKeys(self._always), self._always
 
     def take(self, rules: Ruleset) -> None:
-        """Know the keys of `rules`, which are about to be in force, in the place of those that were."""
+        """Know the keys of `rules`, which are about to be in force, in the place of those that were.
+
+        Its caller is `beside_the_loop`, as for all else that new rules take.
+        """
         fresh, now = frozenset(keys_of(rules)), time.monotonic()
         for gone in self._in_force - fresh:
             self._until[gone] = now + self._kept
@@ -43,7 +47,8 @@ class OwnKeys:
         if gone := [key for key, until in self._until.items() if until < now]:
             for key in gone:
                 del self._until[key]
-            self._compile()
+            with beside_the_loop():
+                self._compile()
 
     def _compile(self) -> None:
         wanted = self._always | self._in_force | self._until.keys()

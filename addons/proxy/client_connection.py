@@ -8,9 +8,7 @@ read, so that it leaves a record.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from math import inf
 
 from h11._readers import ChunkedReader
 from mitmproxy import http
@@ -18,7 +16,6 @@ from mitmproxy.connection import ConnectionState
 from mitmproxy.net.http import http1
 from mitmproxy.net.http.validate import validate_headers
 from mitmproxy.proxy import commands, events, layer
-from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http._base import ReceiveHttp
 from mitmproxy.proxy.layers.http._events import (
     ErrorCode,
@@ -38,7 +35,7 @@ from switchman.addons.core.request.origins import for_page, is_preflight, origin
 from switchman.addons.flow.refusal import raw_refusal
 from switchman.addons.memory.taps import tap_of
 from switchman.addons.proxy.request_body import too_large
-from switchman.addons.proxy.upstream_connection import CountingBuffer, HeadTimer, WithoutTrailers, is_mostly_framing
+from switchman.addons.proxy.upstream_connection import TimedHeads, WithoutTrailers, is_mostly_framing
 
 # After a refusal the rest of what the client sends is thrown away for this long (seconds).
 LINGER = 5.0
@@ -73,7 +70,7 @@ class Refusal(ResponseProtocolError):
     status: int = 400
 
 
-class RoutedServer(Http1Server):
+class RoutedServer(TimedHeads, Http1Server):
     """The client's HTTP/1 connection, with a limit on the head and refusals in the client's dialect."""
 
     chunked: bool = False  # the answer that is being sent
@@ -82,15 +79,6 @@ class RoutedServer(Http1Server):
     _hears: bool = False  # did something come since the last look?
     closing: bool = False  # the client wants the connection closed after it: what goes upstream no longer says so
     received: int = 0  # bytes of the request's body, without what frames them
-    buf: CountingBuffer
-
-    def __init__(
-        self, context: Context, head_timeout: float = inf, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        """`head_timeout`: seconds from the first byte of a head to its end."""
-        super().__init__(context)
-        self.buf = CountingBuffer()
-        self.head_timer = HeadTimer(head_timeout, clock)
 
     def _handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
         if not self.head_timer.rings(event):

@@ -28,13 +28,12 @@ from mitmproxy.proxy.layers.http import (
 )
 
 from switchman.addons.core.keys.known import NO_KEYS, KnownKeys
-from switchman.addons.core.servers.deadlines import not_connected
+from switchman.addons.core.servers.deadlines import EARLY, not_connected
 from switchman.addons.core.servers.reaching.reach import Proxy
 from switchman.addons.memory.budget import Budget
 from switchman.addons.proxy.attempt import Connect, DeadlineExpired, RouterIsFull, RouterStops
 from switchman.addons.proxy.client_connection import RoutedServer
 from switchman.addons.proxy.dialing import Upstream, socket_of, stack_for
-from switchman.addons.proxy.interruptions import EARLY
 from switchman.addons.proxy.stream import RoutedStream
 from switchman.addons.proxy.upstream_connection import is_idle, let_go, take_over
 from switchman.addons.proxy.websockets.relay import Relay

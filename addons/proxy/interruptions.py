@@ -22,6 +22,7 @@ from mitmproxy.proxy.layers.http._events import (
 )
 from mitmproxy.proxy.layers.http._hooks import HttpErrorHook, HttpResponseHook
 
+from switchman.addons.core.servers.deadlines import EARLY
 from switchman.addons.core.servers.retry import FailureKind
 from switchman.addons.flow.exchange import Exchange
 from switchman.addons.flow.refusal import CROWDED, STOPPED
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from switchman.addons.proxy.stream import RoutedStream
 
 NO_ROOM = "The router holds as many request bodies as it may (MAX_BODY_MEMORY). Try again in a moment."
-EARLY = 0.001  # seconds: a timer may ring so much before its time
 
 
 class Interruptions:

@@ -40,6 +40,7 @@ from mitmproxy.proxy.layers.http._events import (
 from mitmproxy.proxy.layers.http._http1 import Http1Client, Http1Connection
 
 from switchman.addons.core.request.hopbyhop import end_to_end
+from switchman.addons.core.servers.deadlines import EARLY
 from switchman.addons.core.servers.reaching.proxies import refusal
 from switchman.addons.core.servers.reaching.reach import Proxy
 from switchman.addons.core.servers.urls import BaseURL
@@ -50,7 +51,6 @@ MAX_HEAD = 1024 * 1024  # bytes; servers allow themselves a few kilobytes
 INTERIM = re.compile(rb"HTTP/1\.[01] 1(?!01)")  # 101 is final: it switches protocols
 INTERIM_BYTES = 12  # as far as INTERIM looks
 BLANK_LINES = re.compile(rb"(?:\r?\n)+")
-EARLY = 0.001  # seconds: a timer may ring so much before its time
 # What frames the pieces of a chunked body (each piece's line, with its extensions, and its end) may be so many times
 # the body itself: pieces of one byte have five bytes around them.
 FRAMING_FACTOR = 16
@@ -127,6 +127,22 @@ class HeadTimer:
         return self.since is not None and self._clock() >= self.since + self.timeout - EARLY
 
 
+class TimedHeads(Http1Connection):
+    """A side of an HTTP/1 connection that counts what it reads, and has a timer for the head. The first of its bases.
+
+    `head_timeout`: seconds from the first byte of a head to its end.
+    """
+
+    buf: CountingBuffer
+
+    def __init__(
+        self, context: Context, head_timeout: float = inf, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        super().__init__(context)  # type: ignore[call-arg]  # that of mitmproxy's side
+        self.buf = CountingBuffer()
+        self.head_timer = HeadTimer(head_timeout, clock)
+
+
 class WithoutTrailers:
     """A chunked body's reader, as mitmproxy calls it, whose end never has headers."""
 
@@ -172,20 +188,11 @@ class Decoded:
         return event
 
 
-class RoutedClient(Http1Client):
+class RoutedClient(TimedHeads, Http1Client):
     """A connection to an upstream that may send interim answers and trailers, and compress although not asked to."""
 
     decoder: Decoder | None = None  # of the answer that is being read
     received = 0  # bytes of the body, without what frames them
-    buf: CountingBuffer
-
-    def __init__(
-        self, context: Context, head_timeout: float = inf, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        """`head_timeout`: seconds from the first byte of a head to its end."""
-        super().__init__(context)
-        self.buf = CountingBuffer()
-        self.head_timer = HeadTimer(head_timeout, clock)
 
     def send(self, event: HttpEvent) -> layer.CommandGenerator[None]:
         if isinstance(event, RequestHeaders):

@@ -6,6 +6,7 @@ After every test the proxy's own output is looked at: a traceback there fails th
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import re
 import signal
@@ -30,6 +31,7 @@ from switchman.addons.store.queries import Queries
 from switchman.addons.testing import Behaviour, FakeUpstream
 
 ROOT = Path(__file__).parents[2]
+QUESTIONS = itertools.count()
 PATIENCE = 60.0  # seconds for what should take milliseconds: these tests share two cores with others
 # mitmproxy's words, and ours
 LISTENING = re.compile(r"(?:listening at |switchman: proxy +http://)127\.0\.0\.1:(\d+)")
@@ -297,6 +299,12 @@ def upstream(upstream_factory: Callable[..., FakeUpstream]) -> FakeUpstream:
     upstream = upstream_factory(name="up")
     upstream.listing = Behaviour(status=404, body=b"")
     return upstream
+
+
+@pytest.fixture
+def question() -> str:
+    """One that no test has asked yet, and so no cache knows."""
+    return f"What is {next(QUESTIONS)} plus nothing?"
 
 
 @pytest.fixture(scope="session")

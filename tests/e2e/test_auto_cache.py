@@ -18,7 +18,6 @@ from switchman.addons.state.openings import SPACE
 from switchman.addons.testing import Behaviour, FakeUpstream, ToolCall
 from switchman.addons.testing.rawclient import RawClient, request_bytes
 
-QUESTIONS = itertools.count()
 PATIENCE = 60.0
 
 
@@ -40,12 +39,6 @@ cache: {{exact: {{ttl: 1h}}, models: ["big/cached-*"]}}
 @pytest.fixture(scope="module")
 def shared_proxy(start_shared: Any, big: FakeUpstream) -> Any:
     return start_shared(rules(big))
-
-
-@pytest.fixture
-def question() -> str:
-    """One that nobody has asked yet."""
-    return f"What is {next(QUESTIONS)} plus nothing?"
 
 
 @pytest.fixture(autouse=True)

@@ -6,6 +6,7 @@ import gzip
 import json
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import brotli
@@ -31,15 +32,22 @@ def upstream(upstream_factory: Callable[..., FakeUpstream]) -> FakeUpstream:
 
 
 @pytest.fixture(scope="module")
+def closing(upstream_factory: Callable[..., FakeUpstream]) -> FakeUpstream:
+    """One more, as a server that has failed too often is left alone."""
+    return upstream_factory(name="closing")
+
+
+@pytest.fixture(scope="module")
 def good(upstream_factory: Callable[..., FakeUpstream]) -> FakeUpstream:
     return upstream_factory(name="good")
 
 
 @pytest.fixture(scope="module")
-def shared_proxy(start_shared: Any, upstream: FakeUpstream, good: FakeUpstream) -> Any:
+def shared_proxy(start_shared: Any, upstream: FakeUpstream, closing: FakeUpstream, good: FakeUpstream) -> Any:
     names = ["whole", "stream", "bomb"]
     lines = [f"  {name}: {{instances: [up/{name}, good/m]}}" for name in names]
-    servers = f"servers:\n  up: '{upstream.url}'\n  good: '{good.url}'\n"
+    lines += [f"  closing-{name}: {{instances: [closing/{name}, good/m]}}" for name in names]
+    servers = f"servers:\n  up: '{upstream.url}'\n  closing: '{closing.url}'\n  good: '{good.url}'\n"
     return start_shared(servers + "aliases:\n" + "\n".join(lines) + "\n")
 
 
@@ -96,13 +104,18 @@ def test_events_of_a_compressed_stream_go_on_as_they_come(proxy: Any, upstream: 
 
 @pytest.mark.parametrize("coding", CODINGS)
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize("closes", [False, True], ids=["framed", "closes"])
 def test_what_cannot_be_decoded_lets_another_server_answer(
-    stream: bool, coding: str, proxy: Any, upstream: FakeUpstream
+    stream: bool, closes: bool, coding: str, proxy: Any, upstream: FakeUpstream, closing: FakeUpstream
 ) -> None:
-    """It is a broken answer, and nothing of it has gone to the client."""
+    """It is a broken answer, however it ends, and nothing of it has gone to the client."""
     body = CODINGS[coding](completion("x" * 500))
-    upstream.script([encoded(coding, b"\xff" * 9 + body if coding == "deflate" else body[:10] + body, stream)])
-    response = proxy.chat("stream" if stream else "whole", stream)
+    wrong = encoded(coding, b"\xff" * 9 + body if coding == "deflate" else body[:10] + body, stream)
+    if closes:
+        closing.script([replace(wrong, framing="close")])
+    else:
+        upstream.script([wrong])
+    response = proxy.chat(("closing-" if closes else "") + ("stream" if stream else "whole"), stream)
     assert (response.status_code, "Hello" in response.text) == (200, True)
     first, second = proxy.row_of(response)["attempts"]
     assert (first["outcome"], second["server"]) == ("reset", "good"), first

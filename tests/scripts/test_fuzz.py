@@ -43,6 +43,35 @@ def test_a_seed_gives_the_same_cases_again(fuzz: Any) -> None:
     assert {level for case in made for level in case.mutated} == {"none", "bytes", "json", "http", "events"}
 
 
+def test_a_case_is_small_enough_to_be_made(fuzz: Any) -> None:
+    """What is repeated within what was repeated does not count for each of its copies: one case had 480 MB."""
+    cases = importlib.import_module("fuzz_cases")
+    long = cases._repeated("a" * 70_000, 300)
+    again = cases._repeated(long, 300)
+    assert (len(long), len(again)) == (300, 2)
+    many = cases._repeated(["a"], 300)
+    many[0].append("b")
+    assert many[1] == ["a"]
+
+
+def test_a_case_is_made_smaller(fuzz: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To what it needs to fail, and where its request is well framed it stays so."""
+    retrial = fuzz.Retrial()
+
+    async def failure(case: Any) -> str:
+        head, _, body = b"".join(case.request).partition(b"\r\n\r\n")
+        assert b"Content-Length: %d" % len(body) in head
+        return "answer: x" if b"BAD" in body or not head else ""
+
+    monkeypatch.setattr(retrial, "failure", failure)
+    body = b"a" * 300 + b"BAD" + b"b" * 300
+    request = [b"POST /v1/x HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % len(body), body]
+    case = replace(fuzz.Maker(1).case(0), request=request, answer=[b"c" * 100], good_http=True)
+    small = asyncio.run(retrial.smallest(case, "answer: x"))
+    assert small.answer == [b""]
+    assert small.request == [b"POST /v1/x HTTP/1.1\r\nContent-Length: 3\r\n\r\nBAD"]
+
+
 @pytest.fixture(name="Reply")
 def reply_class(fuzz: Any) -> Any:
     return importlib.import_module("fuzz_replies").Reply

@@ -95,6 +95,12 @@ def read(method: str, path: str) -> Reading:
     return Reading("malformed", path, dialect=meant.dialect, problem=problem)
 
 
+def without_noise(path: str) -> str:
+    """What follows the noise of base URLs, as `/responses/compact`; "/" where all of it is noise. Without a query."""
+    segments = [segment for segment in path.split("/") if segment]
+    return "/" + "/".join(segments[(_begin(segments) or (len(segments),))[-1] :])
+
+
 def _problem(path: str) -> str:
     """Why no path like this is read, or passed on: a server's base path might be left by it. "" if it is one."""
     raw = path.encode("utf-8", "surrogateescape" if _is_of_bytes(path) else "surrogatepass")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from hashlib import sha256
+from typing import Final, Literal
 
 from switchman.addons.core.routes.routes import Stick
 from switchman.addons.core.servers.servers import Server
@@ -12,6 +13,12 @@ from switchman.addons.core.servers.thinkers import Thinking
 Outcome = Literal["hit", "miss", "skip", "error"]
 # What the servers' lists of models were for a plan: not asked, decisive, or looked through in vain.
 ListsUse = Literal["", "used", "missed"]
+
+# Characters of a target, as many as the log keeps. What is remembered of targets is remembered by them, thousands at a
+# time, and a model's name is as long as its client wants.
+LONGEST: Final = 300
+_DIGEST: Final = 16  # characters of them
+_ENDS: Final = 4096  # characters at each end of a model's name by which it is told from others
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +54,25 @@ class Candidate:
 
     @property
     def target(self) -> str:
-        """`server/model`, the name that records, headers and the breaker use; only `server` where no model is named."""
+        """`server/model`, the name that records, headers and the breaker use; only `server` where no model is named.
+
+        It has `LONGEST` characters at most.
+        """
         return self.target_for("")
 
     def target_for(self, requested_model: str) -> str:
         """The same where the client's own name is kept: `requested_model` is the model that the client named."""
         model = self.model or requested_model
-        return f"{self.server.name}/{model}" if model else self.server.name
+        if len(self.server.name) + len(model) < LONGEST:
+            return f"{self.server.name}/{model}" if model else self.server.name
+        return _shortened(self.server.name, model)
+
+
+def _shortened(server: str, model: str) -> str:
+    """The target's beginning, and what tells it from others that begin so: it is asked for many times a request."""
+    ends = f"{server}/{len(model)} {model[:_ENDS]} {model[-_ENDS:]}"
+    digest = sha256(ends.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGEST]
+    return f"{server}/{model[:LONGEST]}"[: LONGEST - _DIGEST - 3] + f"...{digest}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from __future__ import annotations
 import re
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from re import _constants as codes  # type: ignore[attr-defined]
@@ -49,6 +49,15 @@ _INSTEAD: Final = {
     codes.GROUPREF_EXISTS: "write the two alternatives out, as in (?:with|without)",
     codes.ATOMIC_GROUP: "a plain group (?:...) does, as nothing is tried twice here",
     codes.POSSESSIVE_REPEAT: "a plain repeat a+ does, as nothing is tried twice here",
+    codes.AT: "only available at an end of the pattern; `keywords:` finds whole words of every script",
+}
+# The keys of MODEL_MAP have no `all:`, `not:` or `keywords:` beside them: entries are tried in their order.
+_KEEPS: Final = r"""an entry before it keeps the names that must not be found, as "/(gpt-4.*)/": "\\1" does"""
+_INSTEAD_IN_MAP: Final = {
+    codes.ASSERT: "a plain group (?:...) does, as the whole name is replaced",
+    codes.ASSERT_NOT: f"{_KEEPS}; [^x] is any character but x",
+    codes.FAILURE: _KEEPS,
+    codes.AT: "not available; behind (?a) it knows the letters of ASCII only",
 }
 
 # name -> (inside of a class for Unicode, the same for ASCII). Python's \s: str.isspace(); its \w: str.isalnum() and _.
@@ -73,18 +82,20 @@ def in_re2(text: str, searched: bool = True) -> tuple[str, int]:
         warnings.simplefilter("ignore")  # of sets that a later Python may read otherwise: here they mean what they do
         tree = parser.parse(text)
     flags = tree.state.flags
-    writer = _Writer(bool(flags & re.ASCII), bool(flags & re.MULTILINE), bool(flags & re.DOTALL))
+    instead = _INSTEAD if searched else _INSTEAD | _INSTEAD_IN_MAP
+    writer = _Writer(bool(flags & re.ASCII), bool(flags & re.MULTILINE), bool(flags & re.DOTALL), instead)
     said = writer.sequence(list(tree), searched, searched)
     return (f"(?i:{said})" if flags & re.IGNORECASE else said), _positions(tree)
 
 
 @dataclass(frozen=True)
 class _Writer:
-    """Writes nodes, under the flags that are in force where they stand."""
+    """Writes nodes, under the flags that are in force where they stand. `instead`: code -> what to write for it."""
 
     ascii: bool
     multiline: bool
     dotall: bool
+    instead: Mapping[Any, str]
 
     def sequence(self, nodes: Sequence[Node], left: bool, right: bool) -> str:
         """`left`, `right`: nothing of the pattern lies beyond that end, and what is taken there does not count."""
@@ -117,7 +128,7 @@ class _Writer:
             return self._group(argument, left, right)
         if code in (codes.MAX_REPEAT, codes.MIN_REPEAT):
             return self._repeat(argument, lazy=code is codes.MIN_REPEAT)
-        raise ValueError(f"{_REFUSED.get(code, str(code))} is not available; {_INSTEAD.get(code, 'leave it out')}")
+        raise ValueError(f"{_REFUSED.get(code, str(code))} is not available; {self.instead.get(code, 'leave it out')}")
 
     def _group(self, argument: tuple[Any, int, int, Any], left: bool, right: bool) -> str:
         number, added, removed, inner = argument
@@ -164,10 +175,7 @@ class _Writer:
         if place is codes.AT_BOUNDARY and last and before and _all_ends([before], _is_word, at_start=False):
             return rf"(?:\z|{_NOT_A_WORD})"
         if (before and _any_end(before, at_start=False)) or (after and _any_end(after, at_start=True)):
-            raise ValueError(
-                rf"{own} beside a letter that is not ASCII is only available at an end of the pattern; `keywords:` "
-                r"finds whole words of every script"
-            )
+            raise ValueError(f"{own} beside a letter that is not ASCII is {self.instead[codes.AT]}")
         return own
 
     def _class(self, members: Sequence[Node]) -> str:

@@ -41,6 +41,7 @@ Expired = Literal["body", "slow_body", "first_byte", "idle", "total", "ping", "l
 LINGER: Final = 0.25
 # A body may be as late as two silences make it before it is too slow.
 GRACE: Final = 2.0
+EARLY: Final = 0.001  # seconds that a timer may ring before its time, here and wherever one is set
 
 NO_LIMITS: Final = Timeouts(inf, inf, inf, inf)
 NOT_CONNECTED: Final = "timed out: no connection within the connect deadline of"

@@ -162,21 +162,30 @@ class _Chain(Decoder):
 
 
 class _Bounded(Decoder):
-    """Refuse decompression bombs: bodies that expand more than RATIO times."""
+    """Refuse decompression bombs: bodies that expand more than RATIO times. What was undecodable once stays so."""
 
     def __init__(self, decoder: Decoder) -> None:
         self._decoder = decoder
         self._received = self._decoded = 0  # bytes
+        self._fault = ""  # the libraries say other things, or nothing, of what comes after one
 
     def feed(self, data: bytes) -> Iterator[bytes]:
+        if self._fault:
+            raise Undecodable(self._fault)
         self._received += len(data)
-        for piece in self._decoder.feed(data):
-            self._decoded += len(piece)
-            if self._decoded > FREE and self._decoded > RATIO * self._received:
-                raise Undecodable(f"{self._received} compressed bytes expand to more than {self._decoded}")
-            yield piece
+        try:
+            for piece in self._decoder.feed(data):
+                self._decoded += len(piece)
+                if self._decoded > FREE and self._decoded > RATIO * self._received:
+                    raise Undecodable(f"{self._received} compressed bytes expand to more than {self._decoded}")
+                yield piece
+        except Undecodable as error:
+            self._fault = str(error)
+            raise
 
     def end(self) -> None:
+        if self._fault:
+            raise Undecodable(self._fault)
         self._decoder.end()
 
 

@@ -27,6 +27,7 @@ from switchman.addons.core.dialects.passing.refusals import RefusedThoughts
 from switchman.addons.core.dialects.rendering import Rendered, ServerProfile, render
 from switchman.addons.core.dialects.translate import Malformed, Untranslatable
 from switchman.addons.core.masking import is_secret_name
+from switchman.addons.core.paths.passing import asking_path
 from switchman.addons.core.request.hopbyhop import Fields
 from switchman.addons.core.routes.plan import Candidate, TraceLine
 from switchman.addons.core.rules.ruleset import Server
@@ -177,22 +178,23 @@ class Rewriting:
     def _path(self, x: Exchange, candidate: Candidate, rendered: Rendered | None) -> str:
         """The path with its query, before it is made the server's own."""
         assert x.sent is not None and x.plan is not None
+        reading, path = x.reading, x.sent.path if rendered is None else rendered.path
+        query = "".join(path.partition("?")[1:])
+        kept = credentials.passes_through(candidate.server)  # with a key of ours, no path goes but those that are known
+        if not kept and reading is not None and (asking := asking_path(reading)):
+            return asking + query
         if rendered is None:
-            reading, query = x.reading, "".join(x.sent.path.partition("?")[1:])
             if reading is not None and reading.kind == "model" and candidate.model:
                 return f"/v1/models/{quote(candidate.model, safe='/:@')}"  # under the name that the server knows
             # Without what base URLs have before it; but a prefix that is not known may mean something to the server.
-            if reading is None or reading.kind not in ("management", "model"):
-                return x.sent.path
-            if reading.prefix and credentials.passes_through(candidate.server):
-                return x.sent.path
+            if reading is None or reading.kind not in ("management", "model") or (reading.prefix and kept):
+                return path
             return reading.path + query
         # A prefix may mean something to DEFAULT_UPSTREAM, where a request goes that nobody else is meant for.
-        passed = x.plan.layer == "default" and candidate.server is (x.rules or self.runtime.rules.current).default
-        passed = passed and credentials.passes_through(candidate.server)  # with a key of ours, no path but known ones
-        if x.call is not None and x.call.prefix and passed and rendered.answer is None:
-            return x.call.prefix + rendered.path
-        return rendered.path
+        default = x.plan.layer == "default" and candidate.server is (x.rules or self.runtime.rules.current).default
+        if x.call is not None and x.call.prefix and default and kept and rendered.answer is None:
+            return x.call.prefix + path
+        return path
 
     def _may_see(self, x: Exchange, candidate: Candidate, path: str) -> tuple[str, Fields, bool]:
         """What of path and header fields goes to a candidate; True where credentials are held back that it may want.

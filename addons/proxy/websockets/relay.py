@@ -27,12 +27,12 @@ from wsproto.frame_protocol import FrameProtocol
 from switchman.addons.core.admission.ending import Ending, passed
 from switchman.addons.core.admission.frames import GOING_AWAY, TOO_BIG, Frames
 from switchman.addons.core.routes.plan import TraceLine
+from switchman.addons.core.servers.deadlines import EARLY
 from switchman.addons.flow.exchange import exchange
 from switchman.addons.flow.refusal import STOPPED
 from switchman.addons.proxy.attempt import RouterStops
 
 LINGER = 5.0  # seconds that the two sides have to answer a closing frame
-EARLY = 0.001  # seconds: a timer may ring so much before its time
 
 
 @dataclass(eq=False)

@@ -58,9 +58,37 @@ def test_a_traceback(written: io.StringIO) -> None:
 
 
 def test_a_line_without_a_key_is_as_it_was(written: io.StringIO) -> None:
-    """Also one of which the arguments do not fit, of which the handler tells in its own way."""
+    """Its arguments stand where they belong."""
     logging.getLogger("switchman").info("%d of %s", 1, "two")
     assert written.getvalue() == "1 of two\n"
+
+
+class Unshown:
+    """An argument that raises whatever is asked of it."""
+
+    def __repr__(self) -> str:
+        raise RuntimeError(f"no {KEY}")
+
+
+@pytest.mark.parametrize(
+    ("message", "args", "told"),
+    [
+        ("%d of %s", (KEY, "two"), "'%d of %s' and ('...7890', 'two')"),
+        ("%s", (KEY, 2), "'%s' and ('...7890', 2)"),
+        (f"{KEY} %s %s", (1,), "'...7890 %s %s' and (1,)"),
+        ("%(a)s of %(b)s", ({"a": KEY},), "'%(a)s of %(b)s' and {'a': '...7890'}"),
+        ("%s", (Unshown(),), "RuntimeError('no ...7890') of '%s' and arguments that cannot be shown"),
+    ],
+)
+def test_arguments_that_do_not_fit(
+    message: str, args: tuple[object, ...], told: str, written: io.StringIO, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They are told with their place, masked, and in the log: Python would print them as they are."""
+    logging.getLogger("switchman").warning(message, *args)
+    assert KEY not in written.getvalue()
+    assert written.getvalue().startswith(f"Logging error in {__file__}:")
+    assert written.getvalue().endswith(f"{told}\n")
+    assert capsys.readouterr() == ("", "")
 
 
 def test_it_ends() -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from switchman.addons.config import ownkeys
+from switchman.addons.config.beside import SWITCH
 from switchman.addons.config.configuration import RulesFile, load_settings
+from switchman.addons.core.keys.known import KnownKeys
 
 SECRET = "Jt5vQ2xW8zR4mK7nB1cF6hD9gL3pS0yA"
 FILE = 'servers: {{one: {{url: "http://127.0.0.1:9", api_key: "{key}"}}}}\n'
@@ -44,6 +48,28 @@ def test_a_reload(tmp_path: Path, clock: list[float]) -> None:
     assert rules.keys.current.values == {"key-of-before-1", "key-of-after-22"}
     clock[0] += 2
     rules.poll()
+    assert rules.keys.current.values == {"key-of-after-22"}
+
+
+def test_keys_are_forgotten_beside_the_loop(
+    tmp_path: Path, clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others are compiled anew in short turns: of thousands that takes a second."""
+    rules, file = load(tmp_path, request_timeout=100)
+    file.write_text(FILE.format(key="key-of-after-22"))
+    assert rules.poll(anyway=True)
+    turns: list[float] = []
+
+    def compiled(values: Iterable[str]) -> KnownKeys:
+        turns.append(sys.getswitchinterval())
+        return KnownKeys(values)
+
+    monkeypatch.setattr(ownkeys, "KnownKeys", compiled)
+    before = sys.getswitchinterval()
+    clock[0] += 10_000
+    rules.poll()
+    assert turns == [pytest.approx(SWITCH)]
+    assert sys.getswitchinterval() == before != pytest.approx(SWITCH)
     assert rules.keys.current.values == {"key-of-after-22"}
 
 

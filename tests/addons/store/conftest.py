@@ -6,8 +6,10 @@ import os
 import shutil
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -16,6 +18,7 @@ from sqlalchemy import create_engine, text
 
 from switchman.addons.core.record import Record
 from switchman.addons.store import Store, open_store
+from switchman.addons.store.database import writing
 
 BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 
@@ -106,6 +109,31 @@ def store(url: str, tmp_path: Path) -> Iterator[Store]:
     """An empty store that keeps bodies of up to 100,000 bytes for ever."""
     with open_store(url=url, blob_path=tmp_path / "blobs", max_blob_size=100_000, max_age_days=None) as opened:
         yield opened
+
+
+@pytest.fixture
+def locked() -> Callable[[Store], AbstractContextManager[None]]:
+    """While `locked(store)` holds, the store's database is locked for writers, by another connection."""
+    return _locked
+
+
+@contextmanager
+def _locked(store: Store) -> Iterator[None]:
+    held, release = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with writing(store.engine):
+            held.set()
+            release.wait(120)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    try:
+        assert held.wait(60)
+        yield
+    finally:
+        release.set()
+        holder.join(60)
 
 
 @pytest.fixture

@@ -17,7 +17,6 @@ import pytest
 
 from switchman.addons.testing import Behaviour, FakeUpstream
 
-QUESTIONS = itertools.count()
 PATIENCE = 60.0
 CLIENTS = Path(__file__).parents[2] / "data" / "clients"
 
@@ -48,12 +47,6 @@ routes:
     route: {{model: big/geographer, stick: conversation}}
 default: big/gpt
 """, {"OWN_KEY": "our-own-key-0123456789"})  # fmt: skip
-
-
-@pytest.fixture
-def question() -> str:
-    """One that nobody has asked yet."""
-    return f"What is {next(QUESTIONS)} plus nothing?"
 
 
 @pytest.fixture(autouse=True)

@@ -129,6 +129,26 @@ def test_large_answers_are_let_go(start: Any, up: FakeUpstream, other: FakeUpstr
 
 
 @pytest.mark.soak
+def test_long_names_are_not_kept(start: Any, up: FakeUpstream, routes: str, full: bool) -> None:
+    """Thousands of targets are remembered, and a client names them: not by a megabyte each."""
+    count, size = (400, MB) if full else (40, MB)
+    proxy = start(routes)
+
+    def ask(number: int) -> None:
+        name = f"same/{number} " + "x" * size
+        reply = proxy.post(PATHS["openai"], {"model": name, "messages": [{"role": "user", "content": "hi"}]})
+        assert reply.status_code == 200 and len(reply.headers["x-switchman-target"]) <= 300
+
+    for number in range(5):
+        ask(-number)
+    before = memory_of(proxy)
+    for number in range(count):
+        ask(number)
+    most = before + count * size // 2
+    proxy.until(lambda: memory_of(proxy) < most, f"{memory_of(proxy) - before} bytes are left")
+
+
+@pytest.mark.soak
 def test_what_is_sent_ahead_stays_in_the_socket(start: Any, silent: FakeUpstream, full: bool) -> None:
     """Clients that pour on while they wait are not read on; the router holds next to nothing of it."""
     count, size = (10, 60 * MB) if full else (4, 30 * MB)

@@ -179,6 +179,10 @@ def test_what_agents_need_goes_on(proxy: Any, up: FakeUpstream) -> None:
         up.paths[f"/tenant/x{path}"] = Behaviour(body=REPLY)
         assert raw(proxy, "POST", path).status == 200
         assert up.inferences[-1].header("authorization") == f"Bearer {OWN}"
+        for base in ("/openai", "/openai/v1"):  # what base URLs have before it does not go there
+            assert raw(proxy, "POST", base + path.removeprefix("/v1"), {"model": "up/m"}).status == 200
+            assert up.inferences[-1].target == f"/tenant/x{path}"
+            assert up.inferences[-1].header("authorization") == f"Bearer {OWN}"
     up.paths["/tenant/x/health"] = Behaviour(body={"ok": 1})
     assert raw(proxy, "GET", "/health").status == 200
     assert proxy.openai().models.list().data

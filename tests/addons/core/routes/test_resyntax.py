@@ -1,5 +1,6 @@
 """Patterns keep the meaning that Python's re gives them; what RE2 has not is refused with what to write instead."""
 
+import json
 import random
 import re
 import warnings
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from switchman.addons.core.routes.patterns import compile_pattern, utf8
 from switchman.addons.core.routes.resyntax import in_re2
+from switchman.addons.core.routes.routes import compile_model_map
 
 TEXTS = [
     "", "a", "A", "ab", "aab", "foo bar", "foo\nbar", "foo\n", "\nfoo", "x foo", "foobar", "übung", "die Übung macht",
@@ -116,6 +118,34 @@ def test_what_re2_has_not_is_refused(pattern: str, reason: str, instead: str) ->
     with pytest.raises(ValueError, match=re.escape(reason)) as error:
         in_re2(pattern)
     assert instead in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "instead"),
+    [
+        ("llama(?=-3)", "a plain group (?:...)"),
+        ("(?<=llama)-3", "a plain group (?:...)"),
+        ("(?!gpt-4).*", r"""an entry before it keeps the names that must not be found, as "/(gpt-4.*)/": "\\1" does"""),
+        ("(?<!a)b", "[^x] is any character but x"),
+        ("(?!)", "an entry before it"),
+        (r"(a)\1", "(?:aa|bb)"),
+        (r"\bübung", "behind (?a)"),
+    ],
+)
+def test_a_key_of_model_map_is_told_what_model_map_has(pattern: str, instead: str) -> None:
+    """Conditions under `all:` and `not:` are a route's."""
+    with pytest.raises(ValueError, match="is refused") as error:
+        compile_model_map({f"/{pattern}/": "m"})
+    assert instead in str(error.value)
+    assert not any(key in str(error.value) for key in ("not:", "all:", "keywords:"))
+
+
+def test_the_advice_for_model_map_does_what_it_says() -> None:
+    """The names of the entry before are kept, and the others replaced."""
+    entries = compile_model_map(json.loads(r'{"/(gpt-4.*)/": "\\1", "/.*/": "other"}'))
+    names = [entries.rewrite(name) for name in ("gpt-4o", "gpt-3")]
+    assert [name and name.model for name in names] == ["gpt-4o", "other"]
+    assert compile_model_map({r"/(?a)\bübung/": "m"})
 
 
 def test_groups_keep_their_numbers() -> None:

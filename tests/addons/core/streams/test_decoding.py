@@ -73,6 +73,20 @@ def test_what_is_no_such_coding_is_told(header: str) -> None:
         decode(header, [b"\xffdata: {}\n\n" * 100])
 
 
+@pytest.mark.parametrize("coding", [coding for coding in CODINGS if coding != "deflate without a header"])
+def test_what_was_undecodable_once_stays_so(coding: str) -> None:
+    """Whatever comes after it, and at its end: some of the libraries raise errors of their own there, others none."""
+    header, encode = CODINGS[coding]
+    decoder = decoder_for(header)
+    assert decoder is not None
+    with pytest.raises(Undecodable, match="is not") as first:
+        list(decoder.feed(b"\xff" * 40))
+    for again in (lambda: list(decoder.feed(encode(TEXT))), decoder.end):
+        with pytest.raises(Undecodable) as error:
+            again()
+        assert str(error.value) == str(first.value)
+
+
 @pytest.mark.parametrize("header", ["identity", "", "compress", "gzip, nonsense", "gzip, gzip, gzip, gzip"])
 def test_other_codings_have_no_decoder(header: str) -> None:
     """What is not compressed needs none; what is not known, or stacked without end, is left alone."""

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import random
-import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +15,13 @@ from sqlalchemy import create_engine, make_url, text
 
 from switchman.addons.core.record import Record
 from switchman.addons.store import Store, open_store
-from switchman.addons.store.database import writing
 from switchman.addons.store.keeping.backlog import Away, forget_frames
 from switchman.addons.store.keeping.spool import Spool
 from switchman.addons.store.rows import prepare, renamed
 from switchman.addons.store.writer import Writer
 from switchman.addons.testing.samples import make_record
+
+Locked = Callable[[Store], AbstractContextManager[None]]
 
 
 @pytest.fixture
@@ -41,26 +41,6 @@ def wait_until(what: Callable[[], Any], seconds: float = 20) -> None:
         time.sleep(0.005)
 
 
-@contextmanager
-def locked(store: Store) -> Iterator[None]:
-    """The database is locked for writers, by another connection."""
-    held, release = threading.Event(), threading.Event()
-
-    def hold() -> None:
-        with writing(store.engine):
-            held.set()
-            release.wait(120)
-
-    holder = threading.Thread(target=hold)
-    holder.start()
-    try:
-        assert held.wait(60)
-        yield
-    finally:
-        release.set()
-        holder.join(60)
-
-
 def records(count: int, first: int = 0, size: int = 2_000) -> list[Record]:
     generator = random.Random(first)
     return [
@@ -74,7 +54,9 @@ def in_commit_order(store: Store) -> list[str]:
         return list(conn.scalars(text("SELECT id FROM requests ORDER BY seq")))
 
 
-def test_a_locked_database_costs_nothing(store: Store, spool: Spool, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_locked_database_costs_nothing(
+    store: Store, spool: Spool, caplog: pytest.LogCaptureFixture, locked: Locked
+) -> None:
     """What comes waits on disk, not in memory, and goes back in its order; said once at the beginning and the end."""
     writer = make_writer(store, spool)
     with locked(store):
@@ -96,7 +78,7 @@ def test_a_locked_database_costs_nothing(store: Store, spool: Spool, caplog: pyt
     assert len(said) == 2 and "requests wait in" in said[0] and "written again" in said[1]
 
 
-def test_what_waits_is_written_after_a_restart(store: Store, spool: Spool) -> None:
+def test_what_waits_is_written_after_a_restart(store: Store, spool: Spool, locked: Locked) -> None:
     """A router that stops while its log is locked loses nothing; the next one writes what it left."""
     writer = make_writer(store, spool)
     with locked(store):
@@ -127,7 +109,7 @@ def test_what_was_written_just_before_a_crash_is_not_written_again(store: Store,
     assert following.counts.failed == 0
 
 
-def test_two_workers_share_one_spool(store: Store, spool: Spool) -> None:
+def test_two_workers_share_one_spool(store: Store, spool: Spool, locked: Locked) -> None:
     """Each gives back what is oldest, whoever left it; no row is lost or doubled."""
     writers = [make_writer(store, Spool(spool.path, 20_000_000)) for _ in range(2)]
     with locked(store):
@@ -139,7 +121,9 @@ def test_two_workers_share_one_spool(store: Store, spool: Spool) -> None:
     assert sorted(in_commit_order(store)) == [f"r{n:04}" for n in range(100)]
 
 
-def test_a_full_spool_drops_and_counts(store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_full_spool_drops_and_counts(
+    store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture, locked: Locked
+) -> None:
     """What neither the spool nor the bounded queue has room for is dropped: said once, and noted for the dashboard."""
     spool = Spool(tmp_path / "small.db", 400_000)
     writer = make_writer(store, spool, queue_records=100)
@@ -158,7 +142,7 @@ def test_a_full_spool_drops_and_counts(store: Store, tmp_path: Path, caplog: pyt
     assert len([r for r in caplog.records if "were not logged so far" in r.getMessage()]) <= 2
 
 
-def test_a_spool_that_cannot_be_written_is_done_without(store: Store, tmp_path: Path) -> None:
+def test_a_spool_that_cannot_be_written_is_done_without(store: Store, tmp_path: Path, locked: Locked) -> None:
     """What comes waits in memory then, as long as there is room, and is written when the database is back."""
     (tmp_path / "file").touch()
     writer = make_writer(store, Spool(tmp_path / "file" / "spool.db", 10**6))
@@ -171,7 +155,7 @@ def test_a_spool_that_cannot_be_written_is_done_without(store: Store, tmp_path: 
     assert in_commit_order(store) == [f"r{n:04}" for n in range(20)]
 
 
-def test_bodies_that_are_kept_in_memory_only_do_not_get_to_the_disk(tmp_path: Path) -> None:
+def test_bodies_that_are_kept_in_memory_only_do_not_get_to_the_disk(tmp_path: Path, locked: Locked) -> None:
     """BLOB_STORAGE_TYPE=memory says so; the rows wait without them."""
     secret = b"only in memory" * 10
     with open_store(db_path=tmp_path / "log.db", blob_type="memory", spool_path=tmp_path / "spool.db") as store:
