@@ -47,6 +47,8 @@ from switchman.addons.core.servers.urls import BaseURL
 from switchman.addons.core.streams.decoding import Decoder, Undecodable, decoder_for
 from switchman.addons.proxy.dialing import Upstream
 
+Clock = Callable[[], float]  # monotonic seconds
+
 MAX_HEAD = 1024 * 1024  # bytes; servers allow themselves a few kilobytes
 INTERIM = re.compile(rb"HTTP/1\.[01] 1(?!01)")  # 101 is final: it switches protocols
 INTERIM_BYTES = 12  # as far as INTERIM looks
@@ -97,7 +99,7 @@ class HeadTimer:
     `timeout`: seconds. `clock`: seconds, only forward.
     """
 
-    def __init__(self, timeout: float, clock: Callable[[], float]) -> None:
+    def __init__(self, timeout: float, clock: Clock) -> None:
         self.timeout, self._clock = timeout, clock
         self.since: float | None = None  # when the head that is being read began
         self._timer: commands.RequestWakeup | None = None
@@ -135,9 +137,7 @@ class TimedHeads(Http1Connection):
 
     buf: CountingBuffer
 
-    def __init__(
-        self, context: Context, head_timeout: float = inf, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, context: Context, head_timeout: float = inf, clock: Clock = time.monotonic) -> None:
         super().__init__(context)  # type: ignore[call-arg]  # that of mitmproxy's side
         self.buf = CountingBuffer()
         self.head_timer = HeadTimer(head_timeout, clock)
@@ -287,17 +287,14 @@ class RoutedClient(TimedHeads, Http1Client):
         for command in found:
             if isinstance(command, ReceiveHttp) and isinstance(command.event, ResponseData):
                 self.received += len(command.event.data)
-                if self.received - begin <= SINGLY:
-                    yield command
-                    continue
-                if waiting is None:
-                    waiting = command.event
-                else:
+                if waiting is not None:
                     waiting.data += command.event.data
-                if len(waiting.data) < JOINED:
+                else:
+                    waiting = command.event
+                if self.received - begin > SINGLY and len(waiting.data) < JOINED:
                     continue
                 command, waiting = ReceiveHttp(waiting), None
-            if waiting is not None:
+            elif waiting is not None:
                 yield ReceiveHttp(waiting)
                 waiting = None
             yield command
@@ -360,7 +357,7 @@ def has_head(buffer: bytes | bytearray | ReceiveBuffer, limit: int) -> bool:
 
 
 def take_over(
-    handler: layer.Layer, head_timeout: float = inf, clock: Callable[[], float] = time.monotonic
+    handler: layer.Layer, head_timeout: float = inf, clock: Clock = time.monotonic
 ) -> layer.CommandGenerator[None]:
     """Put a RoutedClient in the place of the Http1Client that a new connection's `handler` has at its end.
 
