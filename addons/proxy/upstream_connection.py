@@ -288,9 +288,8 @@ class RoutedClient(TimedHeads, Http1Client):
             if isinstance(command, ReceiveHttp) and isinstance(command.event, ResponseData):
                 self.received += len(command.event.data)
                 if waiting is not None:
-                    waiting.data += command.event.data
-                else:
-                    waiting = command.event
+                    command.event.data = waiting.data + command.event.data
+                waiting = command.event
                 if self.received - begin > SINGLY and len(waiting.data) < JOINED:
                     continue
                 command, waiting = ReceiveHttp(waiting), None
