@@ -25,6 +25,8 @@ from switchman.addons.core.texts.longtext import read_string, write_string
 WINDOWS: Final = (1024, 64 * 1024)  # characters that one call reads of an object or a list
 LARGE: Final = 256 * 1024  # characters up to which json's own decoder reads a text at once, in a few ms
 MOST_DEPTH: Final = 100  # containers within each other that are all larger than a window
+# Of these, so many have their members read by the window: the window is read for each of them.
+RUN_DEPTH: Final = 8
 PORTION: Final = 4_000  # values that one call writes; a text is one for each 32 characters
 
 Decode = Callable[[str, int], tuple[Any, int]]  # as JSONDecoder.raw_decode
@@ -140,7 +142,7 @@ def _object(text: str, at: int, depth: int, decode: Decode) -> tuple[dict[str, A
     at = _skip(text, at + 1)
     if text[at : at + 1] == "}":
         return found, at + 1
-    singly = at  # up to there they are read one by one
+    singly = at if depth < RUN_DEPTH else len(text)  # up to there they are read one by one
     while True:
         if at >= singly:
             if (run := _run(text, at, "{}", decode)) is not None:
@@ -173,7 +175,7 @@ def _array(text: str, at: int, depth: int, decode: Decode) -> tuple[list[Any], i
     at = _skip(text, at + 1)
     if text[at : at + 1] == "]":
         return found, at + 1
-    singly = at  # up to there they are read one by one
+    singly = at if depth < RUN_DEPTH else len(text)  # up to there they are read one by one
     while True:
         if at >= singly:
             if (run := _run(text, at, "[]", decode)) is not None:

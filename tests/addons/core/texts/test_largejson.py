@@ -168,3 +168,23 @@ def test_many_small_members_are_few_calls(member: str, monkeypatch: pytest.Monke
     text = left + ",".join([member] * 50_000) + right
     assert loads(text) == json.loads(text)
     assert calls < 10 + 5 * len(text) / WINDOW
+
+
+def test_a_deep_text_is_not_read_over_and_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each container that is larger than a window has the window read a few times, and the deep ones once."""
+    monkeypatch.setattr(largejson, "WINDOWS", (1024, 64 * 1024))
+    monkeypatch.setattr(largejson, "LARGE", 1024)
+    decode, read = largejson._decode, 0
+
+    def counted(text: str, at: int = 0) -> tuple[Any, int]:
+        nonlocal read
+        read += len(text) - at
+        value, end = decode(text, at)
+        read -= len(text) - end
+        return value, end
+
+    monkeypatch.setattr(largejson, "_decode", counted)
+    depth = 95
+    text = '[0,{"a":' * (depth // 2) + "[" + ",".join(["{}"] * 25_000) + "]" + "}]" * (depth // 2)
+    assert loads(text) == json.loads(text)
+    assert read < (8 * largejson.RUN_DEPTH + 1.5 * depth) * WINDOW
