@@ -181,7 +181,7 @@ class Splitter(ABC):
 
     def is_heavy(self, data: bytes) -> bool:
         """Whether what `data`, b"" being the end, completes may take long: it is large, or many objects or lines."""
-        buffer, last = self._buffer, self._buffer[-REACH:]
+        buffer, last = self._buffer, bytes(self._buffer[-REACH:])
         if data and all(part.find(sign) < 0 for sign in (b"\n", b"\r") for part in (data, last)):
             return False  # nothing ends in it
         size = len(buffer) + len(data)
