@@ -41,11 +41,16 @@ class Masking(logging.Filter):
 
 def _unfit(record: logging.LogRecord, error: Exception) -> str:
     """In the place of a message whose arguments do not fit it, which Python prints past all filters: what it was."""
+    said = (_shown(error, type(error).__name__), _shown(record.msg, "a message that cannot be shown"))
+    given = _shown(record.args, "arguments that cannot be shown")
+    return f"Logging error in {record.pathname}:{record.lineno}: {said[0]} of {said[1]} and {given}"
+
+
+def _shown(value: object, otherwise: str) -> str:
     try:
-        given = repr(record.args)
+        return repr(value)
     except Exception:  # noqa: BLE001 - the same boundary
-        given = "arguments that cannot be shown"
-    return f"Logging error in {record.pathname}:{record.lineno}: {error!r} of {record.msg!r} and {given}"
+        return otherwise
 
 
 def mask_log(keys: Callable[[], KnownKeys]) -> Callable[[], None]:

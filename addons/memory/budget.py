@@ -129,6 +129,7 @@ class Hold:
     def drop_answer(self) -> None:
         """It was of an attempt that failed, or goes on as it comes: it is not held any longer."""
         self._count_answer(-self._answer)
+        self.buffers(0)
 
     def most_of_answer(self, most: int) -> int:
         """Bytes up to which its answer may be held back; `most`, or SMALL where there is no room for more."""
@@ -144,7 +145,6 @@ class Hold:
     def release(self) -> None:
         """The request is over: it holds nothing any more."""
         self.drop_answer()
-        self._buffered = 0
         self._budget.held -= self.size
         self.size = 0
         self._go_on(stays=False)

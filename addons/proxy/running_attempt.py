@@ -45,7 +45,7 @@ from switchman.addons.proxy.attempt import (
     classify_connect_error,
 )
 from switchman.addons.proxy.dialing import socket_of
-from switchman.addons.proxy.held_answer import LARGE, Failure, whole_failure
+from switchman.addons.proxy.held_answer import LARGE, Failure, Held, HeldError, HeldStream, whole_failure
 from switchman.addons.proxy.keepalive import ping_of
 
 if TYPE_CHECKING:
@@ -147,6 +147,13 @@ class RunningAttempt:
         chunks: list[bytes] = yield from self.beside(pipe.is_heavy(data), pipe, data)
         self._stream.hold.buffers(pipe.held)
         return chunks
+
+    def held(self, x: Exchange, held: HeldError | HeldStream, data: bytes) -> layer.CommandGenerator[Held]:
+        """What comes of `data`, the next piece of an answer that is held back; as through()."""
+        found: Held = yield from self.beside(held.is_heavy(data), held.feed, data)
+        waits = x.pipe is not None and not found.begins and found.whole is None
+        self._stream.hold.buffers(x.pipe.held if waits and x.pipe is not None else 0)
+        return found
 
     def beside[T](self, is_long: bool, function: Callable[..., T], *args: object) -> layer.CommandGenerator[T]:
         """`function(*args)`; where that takes long, off the event loop. Nothing more is read of the answer meanwhile;

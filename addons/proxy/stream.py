@@ -237,7 +237,7 @@ class RoutedStream(HttpStream):
         data = event.data if isinstance(event, ResponseData) else b""
         if x is None or self.held is None or not (data or ended):
             return
-        held = yield from self.attempt.beside(self.held.is_heavy(data), self.held.feed, data)
+        held = yield from self.attempt.held(x, self.held, data)
         if held.whole is not None:
             held_answer.restore_head(x, self.flow, self.head_fields)
             self.deadlines.whole_awaited(self.clock(), x.pinged)

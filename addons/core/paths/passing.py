@@ -23,7 +23,7 @@ _HEALTH: Final = frozenset({"/health", "/v1/health"})
 # Over a WebSocket: OpenAI's Realtime API and its Responses API, and those of others who speak and listen.
 _SOCKET: Final = re.compile(
     r"/realtime(/translations)?|/responses|/api-ws/v1/(realtime|inference)|/audio/transcriptions/realtime|/listen|/speak"
-    r"|/text-to-speech/[^/]+/(multi-)?stream-input|/ws/[\w.]+[./]Bidi[A-Za-z]+"
+    r"|/text-to-speech/[A-Za-z0-9_-]+/(multi-)?stream-input|/ws/[\w.]+[./]Bidi[A-Za-z]+"
 )
 
 

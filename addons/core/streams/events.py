@@ -27,6 +27,7 @@ MOST_VALUES: Final = 1_000_000
 # What is larger is read and written in short steps, so that others get their turns where it is done in a thread.
 LARGE: Final = 128 * 1024  # bytes of an event
 LIGHT: Final = 1024  # bytes in which nothing can be that takes long
+REACH: Final = 8  # bytes before new ones from which the end of an event may begin: a line end and `event:`
 MANY: Final = 2_000  # objects and lines in a piece that is not large: reading and translating them takes some 20 ms
 
 _MARKS: Final = (b"{", b"\n", b"\r")
@@ -180,8 +181,8 @@ class Splitter(ABC):
 
     def is_heavy(self, data: bytes) -> bool:
         """Whether what `data`, b"" being the end, completes may take long: it is large, or many objects or lines."""
-        buffer = self._buffer
-        if data and data.find(b"\n") < 0 and data.find(b"\r") < 0 and not buffer.endswith(b"\r"):
+        buffer, last = self._buffer, bytes(self._buffer[-REACH:])
+        if data and all(part.find(sign) < 0 for sign in (b"\n", b"\r") for part in (data, last)):
             return False  # nothing ends in it
         size = len(buffer) + len(data)
         return size > LARGE or (size > LIGHT and sum(data.count(mark) + buffer.count(mark) for mark in _MARKS) > MANY)

@@ -83,9 +83,10 @@ class Failover:
         """An awaitable where the request, written for the next server, or what is left of a stream, is large."""
         if (x := exchange(failure.flow)) is None or x.attempt is None or x.attempt.verdict is None:
             return None
-        if failure.begun and x.pipe is not None and x.pipe.is_heavy(b""):
-            return self._follow(failure, x, x.attempt, x.attempt.verdict, self.runtime.background.step)
-        if x.call is not None and x.call.large:
+        if failure.begun:
+            if x.pipe is not None and x.pipe.is_heavy(b""):
+                return self._follow(failure, x, x.attempt, x.attempt.verdict, self.runtime.background.step)
+        elif x.call is not None and x.call.large:
             return self._follow(failure, x, x.attempt, x.attempt.verdict, self.runtime.background.run)
         at_once(self._follow(failure, x, x.attempt, x.attempt.verdict, in_place))
         return None

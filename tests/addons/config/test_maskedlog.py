@@ -91,6 +91,12 @@ def test_arguments_that_do_not_fit(
     assert capsys.readouterr() == ("", "")
 
 
+def test_a_message_that_cannot_be_shown(written: io.StringIO) -> None:
+    """It costs a line of the log, and never whoever logs it."""
+    logging.getLogger("switchman").warning(Unshown())
+    assert written.getvalue().endswith("RuntimeError('no ...7890') of a message that cannot be shown and ()\n")
+
+
 def test_it_ends() -> None:
     """No handler keeps a filter for keys of a router that is gone."""
     before = [list(handler.filters) for handler in logging.getLogger().handlers]

@@ -285,3 +285,22 @@ def test_a_large_event_that_waits_for_its_end_counts_in_the_budget(beside: Any) 
     assert stream.hold.size - before == len(FIRST) + 150  # what goes to the log, too
     beside.leaves()
     assert budget.held == 0
+
+
+@pytest.mark.parametrize("rest", [b"x" * 200, None])
+def test_a_large_first_event_counts_while_it_is_held_back(play: Any, rest: bytes | None) -> None:
+    """Until it goes on, or its attempt has failed."""
+    play.addons.servers = [play.addons.server("one"), play.addons.server("two")]
+    play.asks()
+    play.connects()
+    stream = next(iter(play.layer.streams.values()))
+    before = stream.hold.size
+    play.answers(SSE + chunk(b'data: {"choices":[{"index":0,"delta":{"content":"' + b"x" * 4_000))
+    assert stream.hold.size - before > 4_000
+    if rest is None:
+        play.hangs_up()
+        assert [failure.kind for failure in play.addons.failures] == ["reset"]
+    else:
+        play.answers(chunk(rest + b'"}}]}\n\n'))
+        assert sent(play).endswith(b"\n\n")
+    assert stream.hold.size == before

@@ -18,7 +18,6 @@ from switchman.addons.core.streams.events import BOM
 from switchman.addons.core.texts.largejson import loads
 from switchman.addons.core.texts.longtext import decode_utf8
 
-REACH: Final = 8  # bytes before new ones from which a boundary may begin: a line end and `event:`
 _NEXT: Final = re.compile(rb"(?<=[^\r\n])(?:\r\n|\n|\r)(?=data:|event:)")
 _LINE_END: Final = re.compile(rb"\r\n|\n|\r(?=[^\n])")
 

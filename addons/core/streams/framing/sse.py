@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from switchman.addons.core.streams.events import BOM, Event, Splitter
+from switchman.addons.core.streams.events import BOM, REACH, Event, Splitter
 from switchman.addons.core.streams.framing import singly
 from switchman.addons.core.texts.unicode import decoded
 
@@ -32,7 +32,7 @@ class SSESplitter(Splitter):
     _singly = False  # a single line end has ended an event: from then on each one may
 
     def ends(self, buffer: bytes | bytearray, at: int) -> Iterator[int]:
-        start, seen = 0, max(0, at - singly.REACH)
+        start, seen = 0, max(0, at - REACH)
         if not self._singly:
             if at < _SCANNED_AGAIN and buffer.find(b"\r") < 0:
                 for start in _usual_ends(buffer):

@@ -74,6 +74,6 @@ def test_a_websocket_does_on_the_paths_that_are_for_it() -> None:
         ("GET", "/admin/realtime"), ("GET", "/admin/v1/responses"), ("POST", "/v1/chat/completions"),
         ("GET", "/v1/files"), ("POST", "/v1/realtime"), ("GET", "/admin/v1/listen"), ("GET", "/v1/keys/speak"),
         ("GET", "/v1/text-to-speech/a/b/stream-input"), ("GET", "/ws/x"), ("GET", "/x/ws/a.b.BidiGenerateContent"),
-        ("GET", "/v1/listen/x"),
+        ("GET", "/v1/listen/x"), ("GET", "/v1/text-to-speech/%2f%2fadmin%2fkeys%3f/stream-input"),
     ]:  # fmt: skip
         assert not takes_key(read(method, path), method, websocket=True)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from switchman.addons.core.streams import events
@@ -271,8 +271,13 @@ def test_no_byte_is_lost_or_doubled(parts: list[bytes], limit: int) -> None:
     assert all(out)
 
 
+PARTS = [b"data: ", b"data", b": ", b"{}", b'{"a": "%s"}' % (b"x" * 40), b"x" * 30, b"\n"]
+
+
 @pytest.mark.parametrize("kind", [SSESplitter, NDJSONSplitter])
-@given(parts=st.lists(st.sampled_from([b"data: ", b"{}", b"x" * 30, b"\n", b"\n\n", b"\r", b"\r\n"]), max_size=30))
+@given(parts=st.lists(st.sampled_from([*PARTS, b"\n\n", b"\r", b"\r\n"]), max_size=30))
+@example(parts=[b'data: {"a": "%s"}' % (b"x" * 40), b"\n", b"data: ", b"{}"])  # a single line end, and what follows
+@example(parts=[b'data: {"a": "%s"}\r\n' % (b"x" * 40), b"data", b": {}"])
 def test_what_completes_a_large_event_is_heavy(kind: type[Splitter], parts: list[bytes]) -> None:
     """However it is cut: nobody has to read one without having been told."""
     with pytest.MonkeyPatch.context() as patch:

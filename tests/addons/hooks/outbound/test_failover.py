@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 import time
 from typing import Any
@@ -246,3 +247,14 @@ def test_a_large_event_that_is_left_is_read_beside_the_loop(pipeline: Any) -> No
     asyncio.run(waiting)
     (tail,) = failure.tail
     assert tail.startswith(large + b"\n") and b"The server one failed during its answer: gone" in tail
+
+
+def test_the_end_of_a_small_stream_waits_for_no_thread(pipeline: Any) -> None:
+    """Also where the request is large: what it would wait behind takes seconds."""
+    flow, x = pipeline.send("one/a", stream=True)
+    x.call = dataclasses.replace(x.call, large=True)
+    streaming(x, TEXT)
+    failure = UpstreamFailure(flow, "stream", "gone", begun=True)
+    pipeline.judging.upstream_failed(failure)
+    assert pipeline.failover.upstream_failed(failure) is None
+    assert b"The server one failed during its answer: gone" in failure.tail[0]
