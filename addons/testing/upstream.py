@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from threading import Condition, Thread
 from typing import Any, Self
+from weakref import WeakSet
 
 from switchman.addons.testing import anthropic_side, ollama_side, openai_side
 from switchman.addons.testing.behaviour import Answer, Behaviour, Dialect, Identity, ParsedRequest, Rejected, json_bytes
@@ -35,6 +36,7 @@ from switchman.addons.testing.wire import (
 )  # fmt: skip
 
 SIDES: dict[Dialect, Any] = {"openai": openai_side, "ollama": ollama_side, "anthropic": anthropic_side}
+TURNS = 5  # of the event loop, in which a connection begins or ends: asyncio takes three
 logger = logging.getLogger(__name__)
 
 
@@ -161,6 +163,7 @@ class FakeUpstream:
     async def _serve(self) -> None:
         loop = asyncio.get_running_loop()
         handlers: set[asyncio.Task[None]] = set()
+        transports: WeakSet[asyncio.WriteTransport] = WeakSet()
 
         def connected() -> Connection:
             reader = asyncio.StreamReader(limit=HEAD_LIMIT, loop=loop)
@@ -169,6 +172,7 @@ class FakeUpstream:
             def begin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
                 task = loop.create_task(self._connection(reader, writer, protocol))
                 handlers.add(task)
+                transports.add(writer.transport)
                 task.add_done_callback(handlers.discard)
 
             protocol = Connection(reader, begin, loop=loop)
@@ -181,10 +185,18 @@ class FakeUpstream:
             self._loop, self._stopping = loop, stopping
             self._changed.notify_all()
         await stopping.wait()
+        for listener in server.sockets:
+            loop.remove_reader(listener.fileno())
+        for _ in range(TURNS):  # so that what has been accepted has its handler: a server that is closed takes none
+            await asyncio.sleep(0)
         server.close()
         for task in handlers:
             task.cancel()
         await asyncio.gather(*handlers, return_exceptions=True)
+        for transport in transports:  # a handler that had not begun has closed nothing
+            transport.abort()
+        for _ in range(TURNS):
+            await asyncio.sleep(0)
 
     async def _connection(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, protocol: Connection
