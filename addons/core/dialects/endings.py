@@ -40,7 +40,7 @@ def reasons_without_calls(obj: Mapping[str, Any]) -> dict[tuple[str | int, ...],
         if not (message.get("tool_calls") or message.get("function_call")):
             edits["choices", place, "finish_reason"] = OPENAI[word]
     # Tools that the server ran itself count: it knows best what it waits for.
-    called = any(str(block.get("type")).endswith("tool_use") for block in objects_of(obj, "content"))
+    called = any(text_of(block, "type").endswith("tool_use") for block in objects_of(obj, "content"))
     if obj.get("type") == "message" and (word := text_of(obj, "stop_reason")) in ANTHROPIC and not called:
         edits["stop_reason",] = ANTHROPIC[word]
     return edits

@@ -16,6 +16,7 @@ from switchman.addons.core.dialects.neutral.fields import text_of
 from switchman.addons.core.dialects.neutral.form import Failed
 from switchman.addons.core.dialects.wire import ErrorInfo
 from switchman.addons.core.texts.largejson import count_values
+from switchman.addons.core.texts.longtext import word
 from switchman.addons.core.texts.unicode import decoded, dumps, read_json
 
 # Error types and codes -> the status that they usually come with, for errors that come with a good status.
@@ -81,7 +82,7 @@ def error_in(obj: Mapping[str, Any]) -> ErrorInfo | None:
         message if isinstance(message, str) else dumps(message, spaced=True),
         text_of(source, "type") if source is not obj or obj.get("type") != "error" else "",
         text_of(source, "param") or None,
-        str(code) if code is not None else None,
+        word(code) or None,
     )
 
 

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from switchman.addons.core.streams.calls import Calls, read_piece
 from switchman.addons.core.streams.events import Event
+from switchman.addons.core.texts.longtext import word
 
 # Members that make an event worth parsing, unless their value is null or false (as in every chunk of some servers).
 _FIGURE_MEMBERS: Final = (
@@ -219,24 +220,24 @@ class ReplyCollector:
         for position, choice in enumerate(_dicts(data.get("choices"))):
             index = choice.get("index", position)
             if len(self._open) < _MAX_TOOLS:
-                self._open.add(str(index))
+                self._open.add(word(index))
             if isinstance(reason := choice.get("finish_reason"), str) and reason:
                 # Of several choices the first one's reason stands for all.
                 if self.finish_reason is None or index == 0:
                     self.finish_reason = reason
-                self._closed.add(str(index))
+                self._closed.add(word(index))
                 self.finished = self._open <= self._closed
                 self.concluded = True
             self._read_usage(choice.get("usage"))
             if isinstance(body := choice.get("message"), dict):
                 for place in range(len(list(_dicts(body.get("tool_calls"))))):
-                    self._add_tool(str(index), str(place))
+                    self._add_tool(word(index), str(place))
             elif isinstance(body := choice.get("delta"), dict):
                 for piece in _dicts(body.get("tool_calls")):
                     if self.tool_calls < _MAX_TOOLS:
-                        self._calls.setdefault(str(index), Calls()).feed(*read_piece(piece))
+                        self._calls.setdefault(word(index), Calls()).feed(*read_piece(piece))
             if isinstance(body, dict) and isinstance(body.get("function_call"), dict):
-                self._add_tool(str(index), "function_call")
+                self._add_tool(word(index), "function_call")
 
     def _add_tool(self, *key: str) -> None:
         if len(self._tools) < _MAX_TOOLS:
@@ -247,7 +248,7 @@ class ReplyCollector:
         if isinstance(message, dict) and "choices" not in data and data.get("type") is None:
             # Ollama sends calls whole, each line with those it completes.
             for call in _dicts(message.get("tool_calls")):
-                self._add_tool(str(len(self._tools)), str(call.get("id", "")))
+                self._add_tool(str(len(self._tools)), word(call.get("id")))
         if data.get("done") is not True:
             return
         self.finished = self.ended = self.concluded = True
@@ -266,7 +267,7 @@ class ReplyCollector:
             self.finished = True
             for index, block in enumerate(_dicts(data.get("content"))):
                 if block.get("type") == "tool_use":
-                    self._add_tool(str(index))
+                    self._add_tool(word(index))
         elif kind == "content_block_start":
             started = data.get("content_block")
             if isinstance(started, dict) and started.get("type") == "tool_use":
@@ -293,7 +294,7 @@ class ReplyCollector:
     def _read_items(self, items: Iterable[dict[str, Any]]) -> None:
         for item in items:
             if item.get("type") in _RESPONSES_TOOLS:
-                self._add_tool(str(item.get("call_id") or item.get("id")))
+                self._add_tool(word(item.get("call_id") or item.get("id")))
 
     def _read_error(self, data: dict[str, Any], inner: dict[str, Any]) -> None:
         error = data.get("error") or inner.get("error")
@@ -326,7 +327,7 @@ def has_output(data: dict[str, Any]) -> bool:
 
 def has_thought(data: dict[str, Any]) -> bool:
     """Whether a reply, or an event of one, has thoughts in a place of their own."""
-    kind = str(data.get("type", ""))
+    kind = word(data.get("type"))
     if "reasoning" in kind or kind.startswith("response."):
         return "reasoning" in kind
     return any(filled(body.get(name)) or _thinks(body.get("content")) for body in _bodies(data) for name in _REASONING)
@@ -353,7 +354,7 @@ def _bodies(data: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _other_output(data: dict[str, Any]) -> bool:
-    kind = str(data.get("type", ""))
+    kind = word(data.get("type"))
     if kind == "content_block_start" and isinstance(block := data.get("content_block"), dict):
         return block.get("type") not in ("text", "thinking", "redacted_thinking") or bool(block.get("text"))
     if kind == "response.output_item.added" and isinstance(item := data.get("item"), dict):

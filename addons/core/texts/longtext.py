@@ -3,6 +3,7 @@
 decode_utf8, encode_utf8    as bytes.decode and str.encode
 read_string                 a JSON string, as json's decoder reads it
 write_string                a JSON string, as `encode` writes it, in pieces
+word                        what stands where a name or a number is expected, as text
 """
 
 from __future__ import annotations
@@ -14,6 +15,13 @@ from typing import Any, Final
 
 STEP: Final = 256 * 1024  # bytes or characters
 LONGEST_ESCAPE: Final = 12  # characters: both halves of a surrogate pair
+
+
+def word(value: object) -> str:
+    """A text as it is, a number as text, "" for all else. str() of an object with a million values is one call, too."""
+    if isinstance(value, str):
+        return value
+    return str(value) if isinstance(value, int | float) else ""
 
 
 def decode_utf8(data: bytes | bytearray, errors: str = "strict") -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from switchman.addons.core.dialects.framing import sse
-from switchman.addons.core.dialects.neutral.fields import count_of
+from switchman.addons.core.dialects.neutral.fields import count_of, text_of
 from switchman.addons.core.dialects.wire import ErrorInfo, Wire
 from switchman.addons.core.paths import tables
 from switchman.addons.core.request.call import Operation
@@ -42,7 +42,7 @@ def message_slots(obj: dict[str, Any], streamed: bool) -> Iterator[Slot]:
     if obj.get("type") == "content_block_stop":
         yield Slot(index, obj, "", None, True, begins=index == 0)
         return
-    holder = obj.get(STREAMED_TEXT.get(str(obj.get("type")), ""))
+    holder = obj.get(STREAMED_TEXT.get(text_of(obj, "type"), ""))
     if isinstance(holder, dict) and holder.get("type") in ("text", "text_delta"):
         yield Slot(index, holder, "text", None, False, begins=index == 0)
 

@@ -23,6 +23,7 @@ from switchman.addons.core.dialects.neutral.form import (
 from switchman.addons.core.dialects.neutral.streams import call_id, finish_reason
 from switchman.addons.core.dialects.openai.as_functions import as_arguments, as_input
 from switchman.addons.core.dialects.passing.unsigned import ITEM as UNSIGNED
+from switchman.addons.core.texts.longtext import word
 
 
 def decode_reply(obj: Mapping[str, Any]) -> Reply:
@@ -63,7 +64,7 @@ def _parts(obj: Mapping[str, Any]) -> Iterator[Part]:
         elif kind == "custom_tool_call":
             yield ToolCall(text_of(item, "call_id"), text_of(item, "name"), as_arguments(text_of(item, "input")))
         else:
-            yield Opaque(str(kind), item)
+            yield Opaque(word(kind) or "None", item)
 
 
 def usage_of(usage: Mapping[str, Any]) -> Usage | None:

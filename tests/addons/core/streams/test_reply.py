@@ -5,7 +5,7 @@ import pytest
 
 from switchman.addons.core.streams.events import Event
 from switchman.addons.core.streams.framing.ndjson import NDJSONSplitter
-from switchman.addons.core.streams.reply import ReplyCollector
+from switchman.addons.core.streams.reply import ReplyCollector, has_output, has_thought
 
 
 def event(data: Any, *, compact: bool = False) -> Event:
@@ -366,3 +366,27 @@ def test_comments_are_no_beginning() -> None:
     reply = ReplyCollector()
     reply.feed(Event(b": wait\n\n"), 1.0)
     assert not reply.begun
+
+
+class Loud(list[Any]):
+    """A value that is not to be made text: of a million members that is one call."""
+
+    def __repr__(self) -> str:
+        raise AssertionError("made text")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"type": Loud(), "choices": [{"index": Loud(), "finish_reason": "stop", "message": {"content": "a"}}]},
+        {"choices": [{"index": Loud(), "delta": {"tool_calls": [{"id": Loud(), "index": 0}], "function_call": {}}}]},
+        {"message": {"tool_calls": [{"id": Loud()}]}, "done": True},
+        {"object": "response", "output": [{"type": "function_call", "call_id": Loud(), "id": Loud()}]},
+        {"type": "content_block_start", "content_block": {"type": Loud()}},
+    ],
+)
+def test_what_is_no_word_is_not_made_one(data: dict[str, Any]) -> None:
+    """A server may put anything where a name is expected."""
+    ReplyCollector().feed_whole(data)
+    has_output(data)
+    has_thought(data)

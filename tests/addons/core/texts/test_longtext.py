@@ -85,3 +85,9 @@ def test_many_backslashes_are_told_apart() -> None:
         text = "\\" * count + '"'
         written = json.dumps(text)
         assert read_string(written, 0, decode) == (text, len(written))
+
+
+@pytest.mark.parametrize(("value", "text"), [("a", "a"), (7, "7"), (None, ""), ({"a": 1}, ""), ([], "")])
+def test_a_word_is_a_text_or_a_number(value: object, text: str) -> None:
+    """Nothing else is made one."""
+    assert longtext.word(value) == text
