@@ -267,7 +267,7 @@ class ReplyCollector:
             self.finished = True
             for index, block in enumerate(_dicts(data.get("content"))):
                 if block.get("type") == "tool_use":
-                    self._add_tool(word(index))
+                    self._add_tool(str(index))
         elif kind == "content_block_start":
             started = data.get("content_block")
             if isinstance(started, dict) and started.get("type") == "tool_use":

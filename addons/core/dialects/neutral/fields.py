@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final, TypeGuard
 
 from switchman.addons.core.texts.largejson import encoded, loads
+from switchman.addons.core.texts.longtext import word
 from switchman.addons.core.texts.unicode import dumps
 
 # The key under which arguments that are no JSON object go to a format that demands one.
@@ -20,6 +21,11 @@ def text_of(obj: Mapping[str, Any], key: str) -> str:
     """A string member, "" if it is absent or of another type."""
     value = obj.get(key)
     return value if isinstance(value, str) else ""
+
+
+def kind_of(obj: Mapping[str, Any]) -> str:
+    """The `type` that an object of a kind unknown here names; "None" where it names none."""
+    return word(obj.get("type")) or "None"
 
 
 def object_of(obj: Mapping[str, Any], key: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from switchman.addons.core.dialects.neutral.fields import (
     arguments_text,
     is_count,
     is_object_list,
+    kind_of,
     object_of,
     text_of,
     without,
@@ -38,7 +39,6 @@ from switchman.addons.core.dialects.neutral.images import from_url
 from switchman.addons.core.dialects.neutral.limits import Malformed
 from switchman.addons.core.dialects.neutral.sampling import take, take_number, take_sampling, take_stop
 from switchman.addons.core.dialects.openai.old_calls import as_tools
-from switchman.addons.core.texts.longtext import word
 
 # member of Sampling -> wire name. The last three are extensions of vLLM, llama.cpp and others.
 SAMPLING: Final = {
@@ -222,7 +222,7 @@ def _content_part(part: dict[str, Any]) -> Part:
         image = from_url(text_of(source, "url"))
         extra = {f"image_url.{key}": value for key, value in without(source, "url").items()}
         return Image(image.data, image.media_type, image.url, {**extra, **without(part, "type", "image_url")})
-    return Opaque(word(kind) or "None", part)
+    return Opaque(kind_of(part), part)
 
 
 def _call(call: dict[str, Any]) -> Part:

@@ -6,7 +6,15 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from switchman.addons.core.dialects.neutral.assembling import calls_apart
-from switchman.addons.core.dialects.neutral.fields import count_of, epoch_of, object_of, objects_of, present, text_of
+from switchman.addons.core.dialects.neutral.fields import (
+    count_of,
+    epoch_of,
+    kind_of,
+    object_of,
+    objects_of,
+    present,
+    text_of,
+)
 from switchman.addons.core.dialects.neutral.form import (
     Choice,
     FinishReason,
@@ -23,7 +31,6 @@ from switchman.addons.core.dialects.neutral.form import (
 from switchman.addons.core.dialects.neutral.streams import call_id, finish_reason
 from switchman.addons.core.dialects.openai.as_functions import as_arguments, as_input
 from switchman.addons.core.dialects.passing.unsigned import ITEM as UNSIGNED
-from switchman.addons.core.texts.longtext import word
 
 
 def decode_reply(obj: Mapping[str, Any]) -> Reply:
@@ -64,7 +71,7 @@ def _parts(obj: Mapping[str, Any]) -> Iterator[Part]:
         elif kind == "custom_tool_call":
             yield ToolCall(text_of(item, "call_id"), text_of(item, "name"), as_arguments(text_of(item, "input")))
         else:
-            yield Opaque(word(kind) or "None", item)
+            yield Opaque(kind_of(item), item)
 
 
 def usage_of(usage: Mapping[str, Any]) -> Usage | None:

@@ -11,7 +11,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Final, cast
 
-from switchman.addons.core.dialects.neutral.fields import is_object_list, object_of, objects_of, text_of, without
+from switchman.addons.core.dialects.neutral.fields import (
+    is_object_list,
+    kind_of,
+    object_of,
+    objects_of,
+    text_of,
+    without,
+)
 from switchman.addons.core.dialects.neutral.form import (
     Image,
     Message,
@@ -35,7 +42,6 @@ from switchman.addons.core.dialects.neutral.limits import Malformed
 from switchman.addons.core.dialects.neutral.sampling import take, take_sampling
 from switchman.addons.core.dialects.openai.as_functions import as_arguments, joined
 from switchman.addons.core.dialects.openai.chat_request import function_tool, reasoning_of, schema_format
-from switchman.addons.core.texts.longtext import word
 
 SAMPLING: Final = {
     "max_tokens": "max_output_tokens",
@@ -207,7 +213,7 @@ def _item(item: dict[str, Any], place: str) -> Message:
     if kind == "reasoning":
         pieces = (*objects_of(item, "content"), *objects_of(item, "summary"))
         return Message("assistant", (Thinking("".join(text_of(piece, "text") for piece in pieces)),))
-    return Message("user", (Opaque(word(kind) or "None", item),), "parts")
+    return Message("user", (Opaque(kind_of(item), item),), "parts")
 
 
 def _content_of(item: dict[str, Any], name: str, place: str) -> Any:
