@@ -11,7 +11,7 @@ from switchman.addons.core.keys.known import NO_KEYS, KnownKeys
 from switchman.webui.auth import SHORTEST_SECRET
 
 if TYPE_CHECKING:
-    from switchman.addons.store.queries import Queries
+    from switchman.addons.store.reading.queries import Queries
 
 Security = Literal["NONE", "AUTH_WHEN_PROXIED", "ALWAYS_AUTH"]
 SECURITY_MODES: tuple[Security, ...] = ("NONE", "AUTH_WHEN_PROXIED", "ALWAYS_AUTH")

@@ -14,7 +14,7 @@ from typing import Any
 
 from flask import abort, url_for
 
-from switchman.addons.store.filters import Filters
+from switchman.addons.store.reading.filters import Filters
 
 RANGES: dict[str, tuple[str, float | None]] = {
     "15m": ("last 15 minutes", 900),

@@ -15,8 +15,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from switchman.addons.config.configuration import SettingsError
-from switchman.addons.core.masking import mask_text
 from switchman.addons.core.rules.problems import RulesError
+from switchman.addons.core.texts.masking import mask_text
 
 READY = "ready"
 ORPHAN_GRACE = 10.0  # seconds a child without a supervisor has to stop by itself

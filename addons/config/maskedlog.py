@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Callable
 
 from switchman.addons.core.keys.known import KnownKeys
-from switchman.addons.core.masking import mask_text
+from switchman.addons.core.texts.masking import mask_text
 
 
 class Masking(logging.Filter):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from mitmproxy import http
 
+from switchman.addons.core.access.caller import Caller
 from switchman.addons.core.admission.ending import Ending
 from switchman.addons.core.admission.handshake import Handshake
 from switchman.addons.core.cache.fingerprint import Fingerprint
@@ -136,6 +137,9 @@ class Exchange:
     deadline: float = inf  # monotonic seconds: when the request as a whole must be answered
     dialect: DialectName | None = None  # the dialect errors are written in
     reading: Reading | None = None  # what its method and path say
+
+    # Callers
+    caller: Caller | None = None  # by its token; None: it came with none that is ours
 
     # Upgrades
     handshake: Handshake | None = None  # the WebSocket that is asked for; None: none is, or none that is valid

@@ -6,7 +6,8 @@ writer      the one thread of a process that writes; rows makes a Record into ro
 keeping/    bounds: heads, the spool, MAX_LOG_SIZE; signed-out tokens
 blobs       bodies, by the hash of their content
 retention   removes what is too old or too much
-queries     lists, details, menus; filters and summaries belong to them
+reading/    lists, details, menus: queries, and the filters and summaries that belong to them
+access/     tokens, keys that are kept encrypted, and who changed what
 underway    what is not over yet, as each worker writes it down
 opening     open_store(), where all this comes together
 
@@ -18,7 +19,7 @@ May not import: mitmproxy, Flask, and all rooms but core.
 from __future__ import annotations
 
 from switchman.addons.store.database import StoreError
-from switchman.addons.store.filters import Filters
 from switchman.addons.store.opening import Store, open_store
+from switchman.addons.store.reading.filters import Filters
 
 __all__ = ["Filters", "Store", "StoreError", "open_store"]

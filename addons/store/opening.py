@@ -16,7 +16,7 @@ from switchman.addons.store.blobs import BlobStorageType, BlobStore, open_blobs
 from switchman.addons.store.database import StoreError, database_url, make_engine, upgrade
 from switchman.addons.store.keeping.logsize import log_bytes
 from switchman.addons.store.keeping.spool import Spool
-from switchman.addons.store.queries import Queries
+from switchman.addons.store.reading.queries import Queries
 from switchman.addons.store.retention import Retention
 from switchman.addons.store.revival import revive
 from switchman.addons.store.tables import totals

@@ -18,8 +18,8 @@ from typing import Any
 from sqlalchemy import BigInteger, Double, Integer, SmallInteger, String
 from sqlalchemy.types import TypeEngine
 
-from switchman.addons.core.masking import mask_headers, mask_text, mask_url
 from switchman.addons.core.record import AttemptRecord, Record
+from switchman.addons.core.texts.masking import mask_headers, mask_text, mask_url
 from switchman.addons.core.texts.unicode import shown
 from switchman.addons.store import tables
 from switchman.addons.store.blobs import Body, make_body

@@ -10,8 +10,8 @@ from dataclasses import fields
 
 from sqlalchemy import Engine, delete, insert, or_, select
 
-from switchman.addons.core.masking import mask_url
 from switchman.addons.core.record import Running
+from switchman.addons.core.texts.masking import mask_url
 from switchman.addons.store.database import writing
 from switchman.addons.store.rows import fit_text
 from switchman.addons.store.tables import underway

@@ -27,7 +27,7 @@ import trustme
 from switchman.addons.serving.ports import reserve
 from switchman.addons.store import tables
 from switchman.addons.store.blobs import FileBlobs
-from switchman.addons.store.queries import Queries
+from switchman.addons.store.reading.queries import Queries
 from switchman.addons.testing import Behaviour, FakeUpstream
 
 ROOT = Path(__file__).parents[2]

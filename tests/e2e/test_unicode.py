@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from switchman.addons.core.texts.unicode import shown
-from switchman.addons.store.queries import Queries
+from switchman.addons.store.reading.queries import Queries
 from switchman.addons.testing import Behaviour, FakeUpstream
 from switchman.webui import WebConfig, create_app
 from switchman.webui.pages.story.story import answered

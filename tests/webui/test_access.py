@@ -15,7 +15,7 @@ from switchman.addons.core.keys.known import KnownKeys
 from switchman.addons.store.database import writing
 from switchman.addons.store.keeping.spool import Spool
 from switchman.addons.store.opening import Store, open_store
-from switchman.addons.store.queries import Queries
+from switchman.addons.store.reading.queries import Queries
 from switchman.addons.store.rows import prepare
 from switchman.addons.testing.samples import make_record
 from switchman.webui import WebConfig, create_app

@@ -25,8 +25,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import unquote_plus
 
-from switchman.addons.core.masking import is_secret_name
 from switchman.addons.core.request.hopbyhop import OF_ONE_CONNECTION, Fields
+from switchman.addons.core.texts.masking import is_secret_name
 
 # Names of header fields -> why neither a caller nor an answer is another one by them.
 NEUTRAL: Final[Mapping[str, str]] = {

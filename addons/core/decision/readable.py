@@ -13,10 +13,10 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final
 
-from switchman.addons.core.masking import MASK, mask_text
 from switchman.addons.core.request.call import GENERATING, Call, Operation
 from switchman.addons.core.streams.events import BOM
 from switchman.addons.core.streams.reply import filled, has_output
+from switchman.addons.core.texts.masking import MASK, mask_text
 
 # Those whose whole answer is one JSON object.
 OBJECTS: Final[tuple[Operation, ...]] = (

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from urllib.parse import unquote, urlsplit
 
 from switchman.addons.core.keys.forms import of_pair, parameters_in, secrets_in
-from switchman.addons.core.masking import is_secret_header
 from switchman.addons.core.rules.ruleset import Ruleset
 from switchman.addons.core.servers.reaching.reach import Proxy
 from switchman.addons.core.servers.servers import Server
+from switchman.addons.core.texts.masking import is_secret_header
 
 # Fields whose values are no keys although they may come from the environment, and stand in answers.
 _HARMLESS = frozenset(

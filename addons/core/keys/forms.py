@@ -4,7 +4,7 @@ A value is looked for where it cannot be a word of an ordinary answer:
 1. with 16 characters or more, unless it is made of words that stand for "no key" (`sk-no-key-required`);
 2. with 8 to 15, if it has letters and digits, or signs that no word has (`p@ssword`), and is none of those either.
 What is shorter (`test`, `ollama`, `EMPTY`), one plain word (`password`), or a number is not looked for by value: it is
-still masked where a name says that it is a key (core/masking.py).
+still masked where a name says that it is a key (core/texts/masking.py).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 from urllib.parse import quote, quote_plus, unquote
 
-from switchman.addons.core.masking import is_secret_parameter
+from switchman.addons.core.texts.masking import is_secret_parameter
 
 SHORTEST: Final = 8  # characters
 LONG: Final = 16

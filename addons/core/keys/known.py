@@ -5,7 +5,7 @@ The search is for speed: the first four characters of all keys are few (`sk-p`, 
 tree, so that the number of keys does not matter to it.
 
 In bytes, which may be a body whose length is known already, a key becomes as many asterisks. In text for people it
-becomes `...` and, where it is long, its last four characters, as in core/masking.py.
+becomes `...` and, where it is long, its last four characters, as in core/texts/masking.py.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from switchman.addons.core.keys.forms import forms, is_sought
-from switchman.addons.core.masking import MASK, mask_secret
+from switchman.addons.core.texts.masking import MASK, mask_secret
 
 HEAD: Final = 4  # characters
 _MOST_HEADS: Final = 12  # beyond that the expression is quicker than as many looks

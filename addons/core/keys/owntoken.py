@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 from urllib.parse import unquote
 
-from switchman.addons.core.masking import is_secret_name
+from switchman.addons.core.texts.masking import is_secret_name
 
 Fields = tuple[tuple[bytes, bytes], ...]
 IsOwn = Callable[[str], bool]

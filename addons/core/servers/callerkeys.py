@@ -22,10 +22,10 @@ import hashlib
 from collections.abc import Mapping
 from typing import Final
 
-from switchman.addons.core.masking import is_secret_name
 from switchman.addons.core.servers.breaker import Breakers
 from switchman.addons.core.servers.credentials import KEY_FIELDS, folded, is_keyed_by_header, secret_parameters
 from switchman.addons.core.servers.servers import Server
+from switchman.addons.core.texts.masking import is_secret_name
 
 KEY_STATUSES: Final = frozenset({401, 402, 403, 429})
 # They say that there should be a key, or another one; 429 says so only of a key that is there.

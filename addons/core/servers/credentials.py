@@ -19,10 +19,10 @@ from typing import Final, Literal
 from urllib.parse import unquote_plus
 
 from switchman.addons.core.admission.hosts import PRIVATE_SUFFIXES
-from switchman.addons.core.masking import is_secret_header, is_secret_name, is_secret_parameter
 from switchman.addons.core.request.call import DialectName
 from switchman.addons.core.servers.servers import Server
 from switchman.addons.core.servers.urls import BaseURL
+from switchman.addons.core.texts.masking import is_secret_header, is_secret_name, is_secret_parameter
 
 # Where the dialects' clients put their key, and where the router puts a server's own.
 CREDENTIALS: Final = ("authorization", "x-api-key", "api-key")

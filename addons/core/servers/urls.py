@@ -10,8 +10,8 @@ import re
 from dataclasses import dataclass
 from urllib.parse import unquote_plus, urlsplit
 
-from switchman.addons.core.masking import is_secret_name
 from switchman.addons.core.paths.tables import BESIDE_VERSION, is_version
+from switchman.addons.core.texts.masking import is_secret_name
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 

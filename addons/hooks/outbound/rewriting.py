@@ -26,7 +26,6 @@ from switchman.addons.core.dialects.neutral.form import Stamp
 from switchman.addons.core.dialects.passing.refusals import RefusedThoughts
 from switchman.addons.core.dialects.rendering import Rendered, ServerProfile, render
 from switchman.addons.core.dialects.translate import Malformed, Untranslatable
-from switchman.addons.core.masking import is_secret_name
 from switchman.addons.core.paths.passing import asking_path
 from switchman.addons.core.request.hopbyhop import Fields
 from switchman.addons.core.routes.plan import Candidate, TraceLine
@@ -38,6 +37,7 @@ from switchman.addons.core.servers.reaching.redirects import REDIRECTS, Hop
 from switchman.addons.core.servers.retry import retriable_statuses
 from switchman.addons.core.servers.servers import is_anthropics, is_googles
 from switchman.addons.core.servers.thinking import resolve
+from switchman.addons.core.texts.masking import is_secret_name
 from switchman.addons.flow.exchange import Attempt, Exchange, exchange
 from switchman.addons.flow.refusal import refusal
 from switchman.addons.hooks import seen

@@ -13,7 +13,7 @@ import ollama
 import openai
 import pytest
 
-from switchman.addons.core.masking import is_secret_name
+from switchman.addons.core.texts.masking import is_secret_name
 from switchman.addons.testing import Behaviour, FakeUpstream
 
 MESSAGES: Any = [{"role": "user", "content": "hi"}]

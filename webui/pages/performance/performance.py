@@ -7,9 +7,9 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, make_response, render_template, request, url_for
 
-from switchman.addons.store.filters import ERROR_OUTCOMES
-from switchman.addons.store.queries import Queries
-from switchman.addons.store.summaries import Point, Scatter
+from switchman.addons.store.reading.filters import ERROR_OUTCOMES
+from switchman.addons.store.reading.queries import Queries
+from switchman.addons.store.reading.summaries import Point, Scatter
 from switchman.webui.access import web_config
 from switchman.webui.assets import plotly_version
 from switchman.webui.outcomes import outcome_look

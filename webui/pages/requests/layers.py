@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from switchman.addons.store.filters import NO_LAYER
-from switchman.addons.store.summaries import LayerCount
+from switchman.addons.store.reading.filters import NO_LAYER
+from switchman.addons.store.reading.summaries import LayerCount
 from switchman.webui.view import View
 
 MEANINGS = {

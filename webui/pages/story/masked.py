@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from switchman.addons.core.masking import is_secret_name, mask_secret
+from switchman.addons.core.texts.masking import is_secret_name, mask_secret
 
 # Words that name a credential in a header and mostly something else in a body.
 HARMLESS = frozenset({"key", "signature", "prompt_cache_key", "stop_token", "cookie"})

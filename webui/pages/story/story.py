@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-from switchman.addons.core.masking import mask_text
 from switchman.addons.core.streams.calls import CallPiece, Calls, read_piece
+from switchman.addons.core.texts.masking import mask_text
 from switchman.addons.core.texts.unicode import dumps, read_json
 from switchman.webui.pages.story.masked import masked_value
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urljoin, urlsplit
 
-from switchman.addons.core.masking import mask_url
 from switchman.addons.core.servers.urls import DEFAULT_PORTS, BaseURL
+from switchman.addons.core.texts.masking import mask_url
 
 REDIRECTS: Final = frozenset(range(300, 400)) - {304}  # 304 answers a condition that the client has set
 KEEPING: Final = frozenset({307, 308})

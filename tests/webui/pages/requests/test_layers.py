@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from switchman.addons.store.summaries import LayerCount
+from switchman.addons.store.reading.summaries import LayerCount
 from switchman.webui.pages.requests.layers import LayerShare, layer_shares
 from switchman.webui.view import parse_view
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Engine, Subquery, func, select
 
-from switchman.addons.store.filters import ERROR_OUTCOMES, Filters
+from switchman.addons.store.reading.filters import ERROR_OUTCOMES, Filters
 from switchman.addons.store.tables import requests
 
 MAX_RANKED = 50_000  # the newest rows of the range that percentiles and points are taken from

@@ -13,11 +13,11 @@ from sqlalchemy import Column, ColumnElement, Engine, RowMapping, func, literal,
 
 from switchman.addons.core.record import Running
 from switchman.addons.store.blobs import BlobStore, unpack
-from switchman.addons.store.filters import Filters, as_stored
 from switchman.addons.store.keeping.revocations import Revocations
 from switchman.addons.store.keeping.spool import Spool, SpoolError, SpoolState
+from switchman.addons.store.reading.filters import Filters, as_stored
+from switchman.addons.store.reading.summaries import LayerCount, Scatter, Summaries, Summary
 from switchman.addons.store.retention import stored_bytes
-from switchman.addons.store.summaries import LayerCount, Scatter, Summaries, Summary
 from switchman.addons.store.tables import attempts, blobs, requests
 from switchman.addons.store.underway import read_underway
 

@@ -13,7 +13,7 @@ from sqlalchemy import event
 
 from switchman.addons.core.record import AttemptRecord, Record
 from switchman.addons.store import Filters, Store, open_store
-from switchman.addons.store.summaries import Percentiles
+from switchman.addons.store.reading.summaries import Percentiles
 from switchman.addons.store.tables import requests
 from switchman.addons.testing.samples import make_record
 

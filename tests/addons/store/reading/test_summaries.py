@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from switchman.addons.core.record import AttemptRecord, Record
-from switchman.addons.store import Filters, Store, summaries
-from switchman.addons.store.summaries import LayerCount
+from switchman.addons.store import Filters, Store
+from switchman.addons.store.reading import summaries
+from switchman.addons.store.reading.summaries import LayerCount
 from switchman.addons.testing.samples import make_record
 
 Write = Callable[..., None]
@@ -134,6 +135,10 @@ def test_too_many_requests_are_sampled_and_it_says_so(
 def test_a_bad_filter_is_an_error_of_all_three(store: Store) -> None:
     """ValueError, which the dashboard shows."""
     bad = Filters(status="teapot")
-    for figures in (store.queries.latency_summary, store.queries.layer_counts, store.queries.scatter):
+    for figures in (
+        store.queries.latency_summary,
+        store.queries.layer_counts,
+        store.queries.scatter,
+    ):
         with pytest.raises(ValueError, match="teapot"):
             figures(bad)

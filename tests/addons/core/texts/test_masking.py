@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from switchman.addons.core import masking
-from switchman.addons.core.masking import is_secret_name, mask_headers, mask_text, mask_url
+from switchman.addons.core.texts import masking
+from switchman.addons.core.texts.masking import is_secret_name, mask_headers, mask_text, mask_url
 
 LONG = "sk-proj-0123456789abcdWXYZ"
 

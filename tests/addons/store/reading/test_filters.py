@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from switchman.addons.store.filters import Filters, parse_time
+from switchman.addons.store.reading.filters import Filters, parse_time
 
 
 def utc(*parts: int) -> float:

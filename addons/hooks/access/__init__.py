@@ -1,0 +1,6 @@
+"""Who may ask, and how much.
+
+In it: nothing yet.
+Door: the classes that `assembly.py` names.
+May not import: the other rooms of hooks.
+"""
