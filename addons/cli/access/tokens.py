@@ -82,9 +82,8 @@ def _create(args: argparse.Namespace, access: Access, settings: Settings) -> Non
     token, text = access.tokens.create(terms, now)
     _changed(access, "create", None, token)
     print(text)
-    say(
-        f"this is the token of {token.caller.name}, and it cannot be shown again; it is kept as a digest in {_where(settings)}"
-    )
+    say(f"this is the token of {token.caller.name}, and it cannot be shown again")
+    say(f"it is kept as a digest, in {_where(settings)}")
     if not settings.wants_tokens:
         say("CLIENT_AUTH is not TOKENS here: a router with these settings asks nobody for one")
 
