@@ -13,7 +13,7 @@ from mitmproxy import http
 
 from switchman.addons.core.access import apitoken
 from switchman.addons.core.access.caller import Terms
-from switchman.addons.flow.exchange import exchange
+from switchman.addons.flow.exchange import Exchange, begin, exchange
 from switchman.addons.hooks.access import callers as module
 from switchman.addons.hooks.access.callers import TOKEN_IN_PATH, Callers
 from switchman.addons.hooks.inbound.gate import Gate
@@ -115,8 +115,17 @@ def test_what_is_open(method: str, path: str, headers: dict[str, str], is_open: 
 
 def test_nothing_is_open_through_a_forward_proxy(asked: Asked) -> None:
     """There the paths are another server's."""
-    flow = asked(CHAT, mode="regular")
-    assert flow.response is not None and flow.response.status_code == 401
+    page = {"origin": "http://localhost", "access-control-request-method": "POST"}
+    for method, path, headers in (
+        ("POST", CHAT, {}),
+        ("GET", "/healthz", {}),
+        ("GET", "/", {}),
+        ("OPTIONS", CHAT, page),
+    ):
+        flow = asked.make_flow(path, None, method=method, headers=headers, mode="regular")
+        begin(flow, Exchange("id", 0.0, 0.0, "192.0.2.1"))
+        asked.callers.requestheaders(flow)
+        assert flow.response is not None and flow.response.status_code == 401
 
 
 def test_an_open_path_knows_its_caller(asked: Asked) -> None:
