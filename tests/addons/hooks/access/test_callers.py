@@ -128,6 +128,13 @@ def test_nothing_is_open_through_a_forward_proxy(asked: Asked) -> None:
         assert flow.response is not None and flow.response.status_code == 401
 
 
+def test_a_head_is_refused_without_a_body(asked: Asked) -> None:
+    """RFC 9110 section 9.3.2: else what follows on its connection would be read wrongly."""
+    flow = asked("/v1/models", None, method="HEAD")
+    assert flow.response is not None and flow.response.status_code == 401
+    assert flow.response.raw_content == b"" and int(flow.response.headers["content-length"]) > 0
+
+
 def test_an_open_path_knows_its_caller(asked: Asked) -> None:
     """With a bad token it is open all the same."""
     assert name_of(asked("/readyz", None, method="GET", headers={"api-key": asked.secret})) == "anna"
