@@ -49,12 +49,12 @@ class Callers:
 
     def _look(self, flow: http.HTTPFlow, x: Exchange) -> None:
         request = flow.request
-        tokens = presented(request.headers.fields, request.path)
+        known = self.runtime.tokens
+        tokens = presented(request.headers.fields, request.path) if known is not None else ()
         self._take_out(request)
         if in_path(request.path):
             flow.response = refusal(x, 400, TOKEN_IN_PATH)
             return
-        known = self.runtime.tokens
         if known is None:  # CLIENT_AUTH=NONE
             return
         is_open = _is_open(flow, x)
