@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -20,7 +19,7 @@ from switchman.addons.hooks.inbound.gate import Gate
 from switchman.addons.hooks.inbound.intake import Intake
 from switchman.addons.state.access.failures import BURST
 from switchman.addons.state.access.tokens import LONGEST, Tokens
-from switchman.addons.store.access.opening import open_access
+from switchman.addons.store.access.opening import Access, open_access
 
 CHAT = "/v1/chat/completions"
 BODY = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
@@ -41,15 +40,22 @@ class Asked:
         return flow
 
 
-@pytest.fixture
-def asked(make_runtime: Callable[..., Any], make_flow: Callable[..., http.HTTPFlow], tmp_path: Path) -> Any:
-    access = open_access(None, tmp_path / "tokens.db")
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Access, str]]:
+    """A database with one token, and that."""
+    access = open_access(None, tmp_path_factory.mktemp("tokens") / "tokens.db")
     _, secret = access.tokens.create(Terms("anna"), 1.0)
+    yield access, secret
+    access.close()
+
+
+@pytest.fixture
+def asked(make_runtime: Callable[..., Any], make_flow: Callable[..., http.HTTPFlow], kept: tuple[Access, str]) -> Asked:
+    access, secret = kept
     runtime = make_runtime(client_auth="TOKENS")
     runtime.tokens = Tokens(access.tokens)
     runtime.tokens.look()
-    yield Asked(runtime, make_flow, secret)
-    access.close()
+    return Asked(runtime, make_flow, secret)
 
 
 def name_of(flow: http.HTTPFlow) -> str | None:
