@@ -10,6 +10,7 @@ from switchman.addons.core.request.clients import parse_address, parse_network
 from switchman.addons.core.routes.conditions import (
     AskMatches,
     DepthBetween,
+    GroupIs,
     HasModality,
     HeaderIs,
     HealthIs,
@@ -44,6 +45,7 @@ def compiled(target: OwnTarget = TARGET, **written: Any) -> Match:
     ("key", "written", "condition"),
     [
         ("token", ["a", "b"], TokenIs(frozenset({"a", "b"}))),
+        ("group", ["a", "b-*"], GroupIs(frozenset({"a", "b-*"}))),
         ("task", ["coding", "math"], TaskIs(frozenset({"coding", "math"}), 0.0)),
         ("task", {"types": "coding", "min_confidence": 0.5}, TaskIs(frozenset({"coding"}), 0.5)),
         ("language", ["EN", "zh"], LanguageIs(frozenset({"en", "zh"}))),
@@ -81,6 +83,7 @@ def test_every_key_has_a_condition() -> None:
     """What can be written is asked: none of the keys is forgotten."""
     written = {
         "model": "m", "source_host": "::1", "header": {"a": "b"}, "token": "t", "language": "en", "regex": "a",
+        "group": "g",
         "keywords": "a", "keywords_substring": "a", "task": "math", "tokens": {"min": 1}, "depth": {"min": 1},
         "tools": True, "modalities": "text", "time": "1:00-2:00", "max_cost": 1, "max_latency": 1,
         "provider_health": {"s": "red"}, "all": [{"model": "a"}], "any": [{"model": "b"}], "not": {"model": "c"},
