@@ -80,6 +80,8 @@ requests = Table(
     Column("finish_reason", String(100)),
     Column("cache", String(16)),
     Column("saved_ms", Double),
+    Column("cost_microdollars", BigInteger),
+    Column("saved_microdollars", BigInteger),
     Column("attempt_count", SmallInteger, nullable=False, server_default="0"),
     Column("request_headers", JSON, nullable=False),
     Column("response_headers", JSON, nullable=False),
@@ -128,6 +130,7 @@ attempts = Table(
     Column("error", Text),
     Column("first_byte_ms", Double),
     Column("changes", JSON, nullable=False, server_default="[]"),
+    Column("cost_microdollars", BigInteger),
 )
 
 blobs = Table(
