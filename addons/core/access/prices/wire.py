@@ -11,8 +11,8 @@ servers that speak as OpenAI does with words of their own (Gemini, DeepSeek, xAI
     xAI, Gemini thoughts that completion_tokens leaves out, as total_tokens shows
     Ollama      prompt_eval_count, eval_count
 
-Sources: openai-python 3 (types/completion_usage.py, responses/response_usage.py, images_response.py,
-audio/transcription.py), anthropic-python (types/usage.py, beta/beta_usage.py), docs/api.md of the Ollama project,
+Sources: openai-python 3 (types/completion_usage.py, types/responses/response_usage.py, types/images_response.py,
+types/audio/transcription.py), anthropic-python 2 (types/usage.py, types/beta/beta_usage.py), Ollama's docs/api.md,
 https://api-docs.deepseek.com/guides/kv_cache, https://openrouter.ai/docs/use-cases/usage-accounting,
 https://docs.x.ai/developers/cost-tracking, https://ai.google.dev/gemini-api/docs/openai.
 """
