@@ -194,7 +194,7 @@ def test_the_examples_load(block: str, tmp_path: Path) -> None:
 
 
 def test_there_are_examples() -> None:
-    """Of a routes file, in README.md and in its reference: one whole, one of rules, one of Azure's servers, one of costs."""
+    """Of a routes file, in README.md and in its reference: one whole, of rules, of Azure's servers, of costs."""
     assert [len(code(DOCS[doc], "yaml")) for doc in ("README.md", "rules/README.md")] == [1, 4]
 
 

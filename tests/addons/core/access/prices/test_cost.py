@@ -60,9 +60,7 @@ def test_the_sum_of_the_parts_is_rounded_up_once() -> None:
 
 def test_caches_and_tools() -> None:
     """100 x 3 + 1000 x 0.3 + 200 x 3.75 + 100 x 6 + 50 x 15 + 2 x 10000 = 22700."""
-    usage = Usage(
-        input=100, cached=1000, cache_write_5m=200, cache_write_1h=100, output=50, tools=(("web_search", 2),)
-    )
+    usage = Usage(input=100, cached=1000, cache_write_5m=200, cache_write_1h=100, output=50, tools=(("web_search", 2),))
     assert cost_of(usage, SONNET) == 22_700
 
 
