@@ -11,6 +11,7 @@ import pytest
 from switchman.addons.core.access.prices.price import Usage
 from switchman.addons.core.access.prices.table import parse_prices
 from switchman.addons.core.decision.judge import Kind, Verdict
+from switchman.addons.core.request.call import Call, Endpoint, Operation
 from switchman.addons.core.routes.plan import Candidate
 from switchman.addons.core.rules.ruleset import parse_ruleset
 from switchman.addons.flow.costs import attempt_cost, request_cost
@@ -86,6 +87,15 @@ def test_a_request_costs_what_its_attempts_do() -> None:
 def test_one_that_is_not_known_makes_the_sum_unknown() -> None:
     """It may have been charged for."""
     assert request_cost(exchange(attempt("timeout", status=None), attempt(usage=USED))) is None
+
+
+@pytest.mark.parametrize(("operation", "cost"), [("count_tokens", 0), ("show", 0), ("speech", None), ("chat", None)])
+def test_operations(operation: Operation, cost: int | None) -> None:
+    """To count tokens costs nothing; what else tells no usage is not known."""
+    x = exchange(attempt())
+    body: dict[str, Any] = {"model": "m"}
+    x.call = Call(Endpoint("anthropic", operation, "/"), "", "{}", body, {}, "m", False)
+    assert request_cost(x) == cost
 
 
 def test_without_rules_no_price_is_known() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from switchman.addons.core.access.prices.price import MILLION, STATED, Price, Window
+from switchman.addons.core.access.prices.price import FREE, MILLION, STATED, Price, Window
 from switchman.addons.core.access.prices.table import NO_PRICES, Prices, parse_prices, per_million
 
 MODELS: dict[str, dict[str, Any]] = {
@@ -17,6 +17,8 @@ MODELS: dict[str, dict[str, Any]] = {
     "gemini-x": {"input": 1.25, "output": 10, "bands": {"200000": {"input": 2.5}}, "from": "x"},
     "ft:big-2024-08-06": {"input": 3.75, "output": 15, "from": "x"},
     "tiny": {"input": 0.0375, "from": "x"},
+    "moderation": {"input": 0, "output": 0, "from": "x"},
+    "half-free": {"input": 0, "from": "x", "audio_s": 1},
 }
 TABLE = {
     "source": "here",
@@ -73,6 +75,11 @@ def test_names(model: str, figure: float | None, prices: Prices) -> None:
         ("", "one.example", None),
         ("", "localhost", None),
         ("ollama", "api.one.example", None),
+        ("one", "api.one.example", "one"),
+        ("one", "eu.api.one.example", None),
+        ("one", "one.example", "one"),
+        ("one", "gateway.company.example", "one"),
+        ("telling", "api.one.example", None),
         ("azure", "x.openai.azure.com", None),
     ],
 )
@@ -96,6 +103,13 @@ def test_a_band_has_what_it_names_and_the_rest_of_below(prices: Prices) -> None:
     assert found is not None
     ((above, band),) = found.bands
     assert (above, band.input, band.output) == (200_000, 2_500_000, 10_000_000)
+
+
+def test_what_costs_nothing_is_free(prices: Prices) -> None:
+    """Also where its answers tell no usage."""
+    assert prices.find("one", "moderation") == FREE
+    half = prices.find("one", "half-free")
+    assert half is not None and not half.is_free
 
 
 def test_services_and_hours() -> None:
