@@ -93,7 +93,7 @@ class ReplyCollector:
     def usage(self) -> Usage | None:
         """What the reply took, in parts that add up; None where it does not say. Until the end it is the least."""
         if self._read_usage_as is None and (self._usage or self._images):
-            tools = sorted(Counter(self._uses.values()).items())
+            tools = Counter(self._uses.values()).items() if self._uses else ()
             read = usage_of(self._usage, tools, self._images)
             self._read_usage_as = read or (Usage(images=self._images) if self._images else None)
         found = self._read_usage_as

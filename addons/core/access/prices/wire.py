@@ -31,6 +31,7 @@ Parts = dict[str, Any]  # the members of a Usage by their names
 # What Anthropic and OpenAI call being served as usual; the rest has a price of its own.
 USUAL: Final = frozenset({"", "default", "standard", "auto", "on_demand", "global", "not_available"})
 
+_SERVED: Final = ("service_tier", "speed", "inference_geo")
 _ANTHROPICS: Final = ("cache_read_input_tokens", "cache_creation_input_tokens", "cache_creation", "server_tool_use")
 _DETAILS_IN: Final = ("prompt_tokens_details", "input_tokens_details", "input_token_details")
 _DETAILS_OUT: Final = ("completion_tokens_details", "output_tokens_details", "output_token_details")
@@ -40,19 +41,25 @@ _TICKS: Final = 10_000  # of xAI, to the micro-dollar
 
 def number(value: Any) -> int | None:
     """A count; None for what is none, or cannot be true."""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST else None
+    if type(value) is int:  # no bool
+        return value if 0 <= value <= MOST else None
+    return number(int(value)) if isinstance(value, float) and value.is_integer() else None
 
 
 def count(usage: Mapping[str, Any], *names: str) -> int | None:
     """The first of these that is a count."""
-    return next((found for name in names if (found := number(usage.get(name))) is not None), None)
+    for name in names:
+        if name in usage and (found := number(usage[name])) is not None:
+            return found
+    return None
 
 
 def details(usage: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
     """The first of these that is an object; an empty one if none is."""
-    return next((found for name in names if isinstance(found := usage.get(name), dict)), {})
+    for name in names:
+        if isinstance(found := usage.get(name), dict):
+            return found
+    return {}
 
 
 def usage_of(said: Mapping[str, Any], tools: Iterable[tuple[str, int]] = (), images: int = 0) -> Usage | None:
@@ -205,8 +212,8 @@ def _server_tools(said: Mapping[str, Any]) -> Iterable[tuple[str, int]]:
 
 def _service(said: Mapping[str, Any]) -> str:
     """How it was served, as far as that is not as usual: "flex", "fast+us"."""
-    words = [said.get("service_tier"), said.get("speed"), said.get("inference_geo")]
-    return "+".join(word.lower() for word in words if isinstance(word, str) and word.lower() not in USUAL)
+    words = [said[name].lower() for name in _SERVED if isinstance(said.get(name), str)]
+    return "+".join([word for word in words if word not in USUAL])
 
 
 def _stated(said: Mapping[str, Any]) -> int | None:

@@ -6,7 +6,7 @@ import random
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from switchman.addons.core.access.prices.cost import cost_of, most_of, total_of
@@ -34,6 +34,7 @@ BANDED = Price(
     bands=((100, Price({"input": 3_000_000, "output": 4_000_000})), (200, Price({"input": 5_000_000}))),
 )
 
+patient = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 counts = st.integers(0, 10**6)
 rates = st.integers(0, 10**9)
 usages = st.builds(Usage, **dict.fromkeys(PARTS, counts))
@@ -128,6 +129,7 @@ def test_what_the_provider_states_counts() -> None:
     assert cost_of(replace(usage, stated=None), STATED) is None
 
 
+@patient
 @given(usages, prices())
 def test_parts_add_up(usage: Usage, price: Price) -> None:
     """Each part by itself, at the rate of the whole's length, and rounded once."""
@@ -137,6 +139,7 @@ def test_parts_add_up(usage: Usage, price: Price) -> None:
     assert cost is not None and 0 <= cost * MILLION - exact < MILLION
 
 
+@patient
 @given(usages, prices(), st.sampled_from(PARTS), counts)
 def test_more_never_costs_less(usage: Usage, price: Price, part: str, more: int) -> None:
     """Nor is anything ever below zero."""
@@ -146,6 +149,7 @@ def test_more_never_costs_less(usage: Usage, price: Price, part: str, more: int)
     assert 0 <= before <= after
 
 
+@patient
 @given(usages, prices(), counts, counts)
 def test_the_most_is_never_less_than_the_cost(usage: Usage, price: Price, more_in: int, more_out: int) -> None:
     """Of no usage with so many tokens or fewer; what is not counted in tokens is on top."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from switchman.addons.core.access.prices.cost import cost_of
@@ -280,6 +280,7 @@ inner = st.dictionaries(st.sampled_from((*WORDS, *OBJECTS)), values | flat)
 whole = st.dictionaries(st.sampled_from((*WORDS, *OBJECTS, "iterations")), values | inner | st.lists(inner, max_size=2))
 
 
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(whole, st.integers(0, 3))
 def test_nothing_that_a_server_sends_is_below_zero_or_counted_twice(said: dict[str, Any], images: int) -> None:
     """Nor does any of it raise: a usage object is whatever a server sent."""
