@@ -31,7 +31,7 @@ class Prices:
     An entry is read when it is first asked for: few of the hundreds ever are.
     """
 
-    providers: Mapping[str, Mapping[str, Any]]
+    providers: Mapping[str, Mapping[str, Any]] = field(repr=False)
     hosts: Mapping[str, str]
     date: str = ""
     source: str = ""
