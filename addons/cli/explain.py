@@ -76,7 +76,7 @@ def run(arguments: list[str]) -> int:
         print(dumps({**_as_json(query, features, plan), "prices": prices_of(plan, query.model, rules)}, indent=2))
     else:
         _show(query, features, plan)
-        _show_prices(prices_of(plan, query.model, rules))
+        _show_prices(prices_of(plan, query.model, rules), rules.prices.date)
     return 0
 
 
@@ -242,9 +242,9 @@ def _as_json(query: RoutingQuery, features: Features, plan: Plan) -> dict[str, A
     }
 
 
-def _show_prices(prices: dict[str, str]) -> None:
+def _show_prices(prices: dict[str, str], date: str) -> None:
     if prices:
-        print("prices")
+        print(f"prices (published ones were read on {date})")
     for target, price in prices.items():
         print(f"  {target}: {price}")
 

@@ -62,7 +62,7 @@ def test_the_prices_that_would_apply(config: Path, capsys: pytest.CaptureFixture
     }
     assert main(["explain", "--config", str(config), CODE]) == 0
     told = capsys.readouterr().out
-    assert told.endswith("  laptop/qwen: not known\n") and "prices\n  cloud/coder: $2 in, " in told
+    assert told.endswith("  laptop/qwen: not known\n") and " on 20" in told and ")\n  cloud/coder: $2 in, " in told
 
 
 def test_what_the_targets_would_be_told(config: Path, capsys: pytest.CaptureFixture[str]) -> None:

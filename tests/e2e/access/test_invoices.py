@@ -322,6 +322,13 @@ def test_ollama(streamed: bool, proxy: Any, llama: FakeUpstream) -> None:
         assert costs(proxy.row_of(proxy.post("/api/chat", asked))) == (cost, [cost])
 
 
+def test_ollamas_embeddings(proxy: Any, llama: FakeUpstream) -> None:
+    """8 x 1."""
+    llama.script([Behaviour(body={"model": "m", "embeddings": [[0.1]], "total_duration": 5, "prompt_eval_count": 8})])
+    row = proxy.row_of(proxy.post("/api/embed", {"model": "ollama/priced", "input": "hi"}))
+    assert (row["input_tokens"], costs(row)) == (8, (8, [8]))
+
+
 def test_embeddings(proxy: Any, upstream: FakeUpstream) -> None:
     """12345 x 0.02 = 246.9, rounded up."""
     vector = {"object": "embedding", "index": 0, "embedding": [0.1, 0.2]}

@@ -83,6 +83,8 @@ def test_uses_of_the_providers_tools_are_counted_once() -> None:
         ),
         ({"data": [{"embedding": [1]}], "usage": {"prompt_tokens": 5, "total_tokens": 5}}, Usage(input=5)),
         ({"data": [{"embedding": [1]}]}, None),
+        ({"model": "m", "embeddings": [[1]], "total_duration": 5, "prompt_eval_count": 8}, Usage(input=8)),
+        ({"model": "m", "embeddings": [[1]]}, None),
         ({"text": "Hello", "usage": {"type": "duration", "seconds": 3}}, Usage(audio_ms=3000)),
     ],
 )  # fmt: skip
@@ -91,6 +93,19 @@ def test_replies_that_are_no_text(body: dict[str, Any], usage: Usage | None) -> 
     reply = ReplyCollector()
     reply.feed_whole(body)
     assert reply.usage == usage
+
+
+def test_streams_of_pictures_and_of_what_was_heard() -> None:
+    """The last event has the usage, and the picture."""
+    usage = {"input_tokens": 50, "input_tokens_details": {"text_tokens": 10, "image_tokens": 40}, "output_tokens": 4160}
+    reply = collect(
+        {"type": "image_generation.partial_image", "partial_image_index": 0, "b64_json": "aGk="},
+        {"type": "image_generation.completed", "b64_json": "aGk=", "usage": usage},
+    )
+    assert reply.usage == Usage(input=10, image_in=40, image_out=4160)
+    heard = {"type": "transcript.text.done", "text": "Hello", "usage": {"input_tokens": 9, "output_tokens": 2,
+             "input_token_details": {"audio_tokens": 9}}}  # fmt: skip
+    assert collect({"type": "transcript.text.delta", "delta": "Hello"}, heard).usage == Usage(audio_in=9, output=2)
 
 
 def test_counts_that_cannot_be_true_are_not_taken() -> None:
