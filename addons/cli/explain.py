@@ -20,6 +20,7 @@ from switchman.addons.cli.messages import refuse, say
 from switchman.addons.config.configuration import SettingsError, load_ruleset, load_settings, load_task_rules
 from switchman.addons.config.log import open_access
 from switchman.addons.config.settings import Settings
+from switchman.addons.core.access.prices.words import told
 from switchman.addons.core.access.caller import Caller
 from switchman.addons.core.decision.decide import RoutingQuery, decide, default_plan, match_rules, plan_for_target
 from switchman.addons.core.decision.expecting import expected_opening, why_held
@@ -80,9 +81,10 @@ def run(arguments: list[str]) -> int:
     plan = asyncio.run(explained(query, rules, settings, body, options.with_layers, options.offline))
     plan = dataclasses.replace(plan, trace=(*plan.trace, *_instructions(plan, rules, body)))
     if options.json:
-        print(dumps(_as_json(query, features, plan), indent=2))
+        print(dumps({**_as_json(query, features, plan), "prices": prices_of(plan, query.model, rules)}, indent=2))
     else:
         _show(query, features, plan)
+        _show_prices(prices_of(plan, query.model, rules), rules.prices.date)
     return 0
 
 
@@ -248,6 +250,11 @@ def _shown(features: Features) -> dict[str, Any]:
     return shown | {"modalities": sorted(features.modalities), "task_confidence": round(features.task_confidence, 3)}
 
 
+def prices_of(plan: Plan, model: str, rules: Ruleset) -> dict[str, str]:
+    """What an answer of each candidate costs, in words, by its target."""
+    return {one.target_for(model): told(rules.price_for(one.server, one.model or model)) for one in plan.candidates}
+
+
 def _as_json(query: RoutingQuery, features: Features, plan: Plan) -> dict[str, Any]:
     return {
         "model": query.model,
@@ -269,6 +276,13 @@ def _as_json(query: RoutingQuery, features: Features, plan: Plan) -> dict[str, A
         ],
         "trace": [dataclasses.asdict(line) for line in plan.trace],
     }
+
+
+def _show_prices(prices: dict[str, str], date: str) -> None:
+    if prices:
+        print(f"prices (published ones were read on {date})")
+    for target, price in prices.items():
+        print(f"  {target}: {price}")
 
 
 def _show(query: RoutingQuery, features: Features, plan: Plan) -> None:
