@@ -15,6 +15,7 @@ from switchman.addons.hooks.inbound.throttling import Throttling
 from switchman.addons.hooks.inbound.upgrades import Upgrades
 from switchman.addons.hooks.inbound.warming import Warming
 from switchman.addons.hooks.outbound.failover import Failover
+from switchman.addons.hooks.outbound.holding import Holding, Noting
 from switchman.addons.hooks.outbound.judging import Judging
 from switchman.addons.hooks.outbound.learning import Learning
 from switchman.addons.hooks.outbound.probing import Probing
@@ -35,7 +36,7 @@ from switchman.addons.state.runtime import Runtime
 def assemble() -> list[object]:
     """The addons, wired to one Runtime. Nothing is opened before mitmproxy loads them."""
     runtime = Runtime()
-    rewriting = Rewriting(runtime)
+    rewriting, holding = Rewriting(runtime), Holding(runtime)
     semantic = SemanticCache(runtime)
     meaning = SemanticLayer(lambda: runtime.semantics, lambda: runtime.rules.current)
     chain = Chain(
@@ -73,6 +74,7 @@ def assemble() -> list[object]:
         Facade(runtime, answers.entries),
         Caching(runtime, semantic),
         Routing(runtime, chain),
+        holding,
         rewriting,
         Streaming(runtime),
         Processing(runtime),
@@ -81,6 +83,7 @@ def assemble() -> list[object]:
         failover,
         Securing(),
         Sticking(chain),
+        Noting(runtime),
         Keeping(runtime, semantic),
         Recording(runtime),
     ]

@@ -26,6 +26,7 @@ from switchman.addons.config.folders import check_folders
 from switchman.addons.config.maskedlog import mask_log
 from switchman.addons.config.settings import Settings
 from switchman.addons.core.keys.known import KnownKeys
+from switchman.addons.core.keys.ring import KeyRing
 from switchman.addons.core.record import Record
 from switchman.addons.core.request.tasktype import TaskRules
 from switchman.addons.core.servers.breaker import Breakers
@@ -87,6 +88,7 @@ class Runtime:
         self.shortage = Shortage()
         self.background = Background()
         self.caller_keys = CallerKeys()
+        self.key_ring = KeyRing()
         self.underway: dict[int, http.HTTPFlow] = {}  # by the Exchange's id(): requests that have no record yet
         self.listings = Listings(speaks=lambda server: self.dialects.own(server), keys=self.keys)
         self.lists = RoutingLists(self.listings)

@@ -5,9 +5,10 @@ How it decides, in this order:
 2. The connection was an old one, closed by the server as the request went out: once more, on a fresh connection.
 3. The server lacks what we assumed (stream_options, the Responses API, thinking): once more, without it.
 4. It sends the request on to another address of its own: there.
-5. It wants credentials, and the client's were not for it: no fault of the server, and its answer no news to the client.
-6. There is another candidate, and time: that one.
-7. Give up: the last upstream's own answer, status, headers and body; if none answered, 504 (time) or 502.
+5. It refused one of several keys of ours, and another does not rest: once more, with that one.
+6. It wants credentials, and the client's were not for it: no fault of the server, and its answer no news to the client.
+7. There is another candidate, and time: that one.
+8. Give up: the last upstream's own answer, status, headers and body; if none answered, 504 (time) or 502.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from switchman.addons.core.dialects.passing.thoughts import digests
 from switchman.addons.core.servers.reaching.redirects import REDIRECTS
 from switchman.addons.flow.exchange import Attempt, Exchange, exchange
 from switchman.addons.flow.refusal import refusal, relayed_error, translate_error
+from switchman.addons.hooks.outbound.holding import refused_keys
 from switchman.addons.hooks.outbound.rewriting import Rewriting
 from switchman.addons.proxy.attempt import UpstreamFailure
 from switchman.addons.proxy.failover_layer import RoutedHttpLayer
@@ -119,13 +121,22 @@ class Failover:
             case "moved":  # 4
                 assert verdict.hop is not None
                 failure.retry = await self.rewriting.follow(flow, x, verdict.hop, run)
-            case "withheld":  # 5
+            case _ if verdict.own_key is not None and self._has_other_key(x, attempt):  # 5
+                self._keep_answer(x, attempt, failure)
+                await self._again(flow, x, failure, run)
+            case "withheld":  # 6
                 if x.last_answer is None:
                     self._keep_answer(x, attempt, failure)
                 await self._next_or_last(flow, x, failure, run)
             case _:
                 self._keep_answer(x, attempt, failure)
-                await self._next_or_last(flow, x, failure, run)  # 6, 7
+                await self._next_or_last(flow, x, failure, run)  # 7, 8
+
+    def _has_other_key(self, x: Exchange, attempt: Attempt) -> bool:
+        server, now = attempt.candidate.server, time.monotonic()
+        return now < x.deadline and self.runtime.key_ring.has_other(
+            server, attempt.target, now, refused_keys(x, server)
+        )
 
     def _what_is_short(self, message: str) -> str:
         """What to tell the client. A lack of descriptors is everybody's: the log is told, too."""
