@@ -31,6 +31,7 @@ from switchman.addons.core.record import Record
 from switchman.addons.core.request.tasktype import TaskRules
 from switchman.addons.core.servers.breaker import Breakers
 from switchman.addons.core.servers.callerkeys import CallerKeys
+from switchman.addons.core.servers.reaching.egress import Denied
 from switchman.addons.memory.budget import Budget
 from switchman.addons.memory.heap import return_freed_memory
 from switchman.addons.state.background import Background
@@ -39,6 +40,7 @@ from switchman.addons.state.flights import Flights
 from switchman.addons.state.listings import Listings
 from switchman.addons.state.live import LiveFigures
 from switchman.addons.state.openings import Openings
+from switchman.addons.state.reaching.deny import deny_addresses
 from switchman.addons.state.reloads import Reloads
 from switchman.addons.state.routing_lists import RoutingLists
 from switchman.addons.state.server_dialects import ServerDialects
@@ -57,6 +59,12 @@ TIMEOUT_MARGIN = 60
 # One that is not valid yet, or for somebody else, is a secret all the same.
 _CLAIMS = ("verify_exp", "verify_nbf", "verify_iat", "verify_aud", "verify_iss", "verify_sub", "verify_jti")
 SIGNATURE_ONLY: Any = dict.fromkeys(_CLAIMS, False)
+
+
+INSECURE = (
+    "mitmproxy's option ssl_insecure is set: no server's certificate is checked, so whoever is on the way can read and "
+    "change everything, the keys included. `tls: {ca: FILE}` of a server trusts one authority instead"
+)
 
 
 @dataclass
@@ -83,6 +91,7 @@ class Runtime:
     writer: Writer | None = None
     is_stopping: bool = False
     _end_masking: Callable[[], None] = staticmethod(lambda: None)
+    _end_denying: Callable[[], None] = staticmethod(lambda: None)
 
     def __init__(self) -> None:
         self.shortage = Shortage()
@@ -143,6 +152,9 @@ class Runtime:
 
     def running(self) -> None:
         loop = asyncio.get_running_loop()
+        if ctx.options.ssl_insecure:
+            logger.warning("%s", INSECURE)
+        self._end_denying = deny_addresses(loop, Denied.parse(self.settings.egress_deny))
         self.shortage.watch(loop)
         with suppress(ValueError, RuntimeError):  # not the main thread, which alone hears signals
             loop.add_signal_handler(signal.SIGHUP, self.reloads.look_now)
@@ -151,6 +163,7 @@ class Runtime:
     def done(self) -> None:
         self.reloads.stop()
         self.background.close()
+        self._end_denying()
         self._end_masking()
 
     def stopping(self) -> None:

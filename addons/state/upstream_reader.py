@@ -18,7 +18,7 @@ from switchman.addons.core.servers.reaching.addressing import address, is_azure
 from switchman.addons.core.servers.reaching.reach import Reach
 from switchman.addons.core.servers.retry import OWN_KEY_STATUSES
 from switchman.addons.core.servers.servers import Server
-from switchman.addons.state import trust
+from switchman.addons.state.reaching import trust
 
 # Questions at a time: of each that waits, httpx's pool looks at all others, and 3,000 at once took 48 s of the loop.
 AT_ONCE = 32

@@ -5,8 +5,8 @@ How it decides, in this order:
 2. The connection was an old one, closed by the server as the request went out: once more, on a fresh connection.
 3. The server lacks what we assumed (stream_options, the Responses API, thinking): once more, without it.
 4. It sends the request on to another address of its own: there.
-5. It refused one of several keys of ours, and another does not rest: once more, with that one.
-6. It wants credentials, and the client's were not for it: no fault of the server, and its answer no news to the client.
+5. It wants credentials, and the client's were not for it: no fault of the server, and its answer no news to the client.
+6. It refused one of several keys of ours, and another does not rest: once more, with that one.
 7. There is another candidate, and time: that one.
 8. Give up: the last upstream's own answer, status, headers and body; if none answered, 504 (time) or 502.
 """
@@ -121,22 +121,21 @@ class Failover:
             case "moved":  # 4
                 assert verdict.hop is not None
                 failure.retry = await self.rewriting.follow(flow, x, verdict.hop, run)
-            case _ if verdict.own_key is not None and self._has_other_key(x, attempt):  # 5
-                self._keep_answer(x, attempt, failure)
-                await self._again(flow, x, failure, run)
-            case "withheld":  # 6
+            case "withheld":  # 5
                 if x.last_answer is None:
                     self._keep_answer(x, attempt, failure)
                 await self._next_or_last(flow, x, failure, run)
             case _:
                 self._keep_answer(x, attempt, failure)
-                await self._next_or_last(flow, x, failure, run)  # 7, 8
+                await self._next_or_last(flow, x, failure, run)  # 6, 7, 8
 
-    def _has_other_key(self, x: Exchange, attempt: Attempt) -> bool:
-        server, now = attempt.candidate.server, time.monotonic()
-        return now < x.deadline and self.runtime.key_ring.has_other(
-            server, attempt.target, now, refused_keys(x, server)
-        )
+    def _has_other_key(self, x: Exchange) -> bool:
+        """Whether a key of ours was refused that is one of several, and another may do."""
+        attempt = x.attempt
+        if attempt is None or attempt.verdict is None or attempt.verdict.own_key is None:
+            return False
+        server, ring = attempt.candidate.server, self.runtime.key_ring
+        return ring.has_other(server, attempt.target, time.monotonic(), refused_keys(x, server))
 
     def _what_is_short(self, message: str) -> str:
         """What to tell the client. A lack of descriptors is everybody's: the log is told, too."""
@@ -189,7 +188,9 @@ class Failover:
 
     async def _next_or_last(self, flow: http.HTTPFlow, x: Exchange, failure: UpstreamFailure, run: Run) -> None:
         in_time = time.monotonic() < x.deadline
-        if in_time and await self.rewriting.prepare_by(run, flow, x):
+        if in_time and self._has_other_key(x):
+            await self._again(flow, x, failure, run)
+        elif in_time and await self.rewriting.prepare_by(run, flow, x):
             failure.retry = True
         elif x.last_answer is not None:
             flow.response = x.last_answer
