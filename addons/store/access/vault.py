@@ -117,14 +117,13 @@ class Vault:
     def _write(self, name: str, value: str, now: float | None, *, rotate: bool) -> KeyEntry:
         if not NAME.fullmatch(name):
             raise VaultError(f"{name!r} is no name of a key: letters, digits, dot, underscore and hyphen, at most 100")
-        master = self._sealing
-        if master is None:
-            raise VaultError("there is no master key to seal with")
         value, now = _checked(value), time.time() if now is None else now
         with self._transaction() as conn:
             rows = {row.name: row for row in conn.execute(select(table))}
             for row in rows.values():  # not a second master key beside the first
                 self._open(row)
+            if (master := self._sealing) is None:
+                raise VaultError("there is no master key to seal with")
             before = rows.get(name)
             if before is None and rotate:
                 raise VaultError(_missing(name, list(rows)))

@@ -67,7 +67,7 @@ def test_a_head_that_names_another_server(name: str, proxy: Any, upstream: FakeU
     body = b"" if head.startswith(("GET", "CONNECT")) else BODY
     head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     before = len(upstream.requests)
-    with RawClient("127.0.0.1", proxy.port) as client:
+    with RawClient(proxy.port) as client:
         client.send(head.encode() + body)
         reply = client.reply()
     assert 200 <= reply.status < 600 and evil.connections == 0
@@ -93,7 +93,7 @@ def test_a_denied_address_behind_a_name(start: Any, upstream: FakeUpstream) -> N
     before = upstream.connections
     proxy = start(
         f'servers: {{s: {{url: "http://localhost:{upstream.port}", dialect: openai, api_key: "env:OWN"}}}}\n',
-        {"OWN": KEY, "EGRESS_DENY": "loopback"},
+        {"OWN": KEY, "EGRESS_DENY": "loopback", "DEFAULT_UPSTREAM": "http://localhost:9"},
     )
     for stream in (False, True):
         answer = proxy.chat("s/fake-model", stream)

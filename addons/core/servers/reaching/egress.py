@@ -56,7 +56,7 @@ class Denied:
             if word == NONE:
                 continue
             try:
-                ranges = KINDS[word] if word in KINDS else (word,)
+                ranges = KINDS.get(word, (word,))
                 found += [(word, ipaddress.ip_network(one, strict=False)) for one in ranges]
             except ValueError:
                 known = ", ".join((*KINDS, NONE))

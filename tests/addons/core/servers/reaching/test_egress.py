@@ -61,5 +61,5 @@ def test_words_and_ranges() -> None:
 @pytest.mark.parametrize("text", ["metdata", "10.0.0.0/99", "none, metadata", "http://169.254.169.254"])
 def test_what_is_no_such_list(text: str) -> None:
     """A word that is misspelt must not mean that nothing is denied."""
-    with pytest.raises(ValueError, match="is no address or range, nor one of: metadata, link-local|none stands alone"):
+    with pytest.raises(ValueError, match=r"is no address or range, nor one of: metadata, link-local|none stands alone"):
         Denied.parse(text)
