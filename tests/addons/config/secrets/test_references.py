@@ -73,7 +73,8 @@ def test_files_that_are_refused(made: Made, tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     for name, why in {
         "open": "may be written to by everybody (mode 0666): chmod 600", "empty": "is empty",
-        "bytes": "is no UTF-8 text", "folder": "is a folder", "gone": "there is no such file", "": "file: is followed by a path",
+        "bytes": "is no UTF-8 text", "folder": "is a folder",
+        "gone": "there is no such file", "": "file: is followed by a path",
     }.items():  # fmt: skip
         write(made(), f"file:{name}")
         with pytest.raises(RulesError) as caught:
