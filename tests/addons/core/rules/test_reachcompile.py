@@ -217,16 +217,16 @@ def test_several_keys() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("api_keys: [env:A, env:A2]", "api_keys.1: this key is there twice: weight says how often it is used"),
-        ("api_keys: [env:A, env:NONE]", "api_keys.1: the environment variable NONE is not set, or empty"),
+        ("api_keys: [env:A, env:A2]", "api_keys[1]: this key is there twice: weight says how often it is used"),
+        ("api_keys: [env:A, env:NONE]", "api_keys[1]: the environment variable NONE is not set, or empty"),
         (
             "api_keys: [env:A, env:OAT]",
-            "api_keys.1: this is an OAuth token of a Claude subscription: those of consumer",
+            "api_keys[1]: this is an OAuth token of a Claude subscription: those of consumer",
         ),
         ("api_keys: [env:A, {key: 'env:B', weight: 0}]", "weight: "),
         ("api_keys: []", "api_keys: "),
         ("api_keys: [env:A], api_key: env:B", "expected either api_key or api_keys"),
-        ("api_keys: [env:A, 'with blank']", "api_keys.1: the key has a blank in it"),
+        ("api_keys: [env:A, 'with blank']", "api_keys[1]: the key has a blank in it"),
     ],
 )
 def test_keys_that_are_refused(text: str, said: str) -> None:
