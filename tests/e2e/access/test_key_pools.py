@@ -54,7 +54,7 @@ class Pool:
         return len(self.spare.inferences) - self._spares
 
 
-POOLS = 14
+POOLS = 18
 WEIGHED = "[{key: 'env:ONE', weight: 3}, env:TWO]"
 
 
