@@ -81,6 +81,21 @@ def test_a_rotation_is_in_force_in_every_worker(proxy: Any, asked: Callable[...,
     assert listed.startswith("openai  version 2  set 20") and len(listed.splitlines()) == 1
 
 
+def test_a_conversation_keeps_its_key_in_every_worker(proxy: Any, upstream: FakeUpstream) -> None:
+    """Each turn comes over a connection of its own, to whichever worker."""
+    before, talks = len(upstream.inferences), []
+    for name in ("Ada", "Bo"):
+        said = [{"role": "user", "content": f"I am {name}"}]
+        for turn in range(6):
+            answer = proxy.post("/v1/chat/completions", {"model": "p/fake-model", "messages": said})
+            assert answer.status_code == 200
+            said += [answer.json()["choices"][0]["message"], {"role": "user", "content": f"turn {turn}"}]
+        talks.append(keys_of(upstream.inferences[before:]))
+        before = len(upstream.inferences)
+    assert [len(keys) for keys in talks] == [1, 1]
+    proxy.overlook()
+
+
 def test_a_key_that_is_gone_leaves_the_rules_in_force(proxy: Any, asked: Callable[..., set[str]]) -> None:
     """It is refused while the rules name it; by force it goes, and the log says where it is missed."""
     refused = cli(proxy, "key", "delete", "openai")
