@@ -53,6 +53,8 @@ ANTHROPIC_ONLY = (b"anthropic-version", b"anthropic-beta", b"anthropic-dangerous
 OTHER_REQUESTS = frozenset(
     {b"x-original-url", b"x-rewrite-url", b"x-http-method-override", b"x-http-method", b"x-method-override"}
 )
+# What an account keeps, and is asked for by its id later, when no model is named.
+OF_ONE_ACCOUNT = frozenset({"other", "video"})
 ANTHROPIC_VERSION = "2023-06-01"  # the only version of the Messages API there is
 
 
@@ -191,7 +193,8 @@ class Rewriting:
         if last is not None and last.candidate is candidate and last.key in server.keys and not _is_refused(last):
             return last.key  # once more for another reason
         # Files, batches and their like are of one account: what is no operation goes with the same key each time.
-        held = x.held_keys.get(server.name) if x.call is not None else server.keys[0].label
+        kept = x.call is None or x.call.endpoint.operation in OF_ONE_ACCOUNT
+        held = server.keys[0].label if kept else x.held_keys.get(server.name)
         tried = refused_keys(x, server)
         return self.runtime.key_ring.choose(server, target, time.monotonic(), held, tried)
 
