@@ -20,6 +20,7 @@ from switchman.addons.core.rules.ruleset import Ruleset
 from switchman.addons.core.rules.rulesfile import json_schema
 from switchman.addons.core.servers.credentials import is_on_own_network, passes_through, source
 from switchman.addons.core.servers.dialectsigns import Dialects
+from switchman.addons.core.servers.reaching.egress import Denied
 from switchman.addons.core.servers.servers import Server
 
 
@@ -46,7 +47,9 @@ def run(args: list[str]) -> int:
         return _failed(list(told(error.problems)))
     for warning in told(rules.warnings):
         print(f"{warning} (warning)")
-    found = {} if options.offline else asyncio.run(try_all(servers_of(rules)))
+    found = (
+        {} if options.offline else asyncio.run(try_all(servers_of(rules), denied=Denied.parse(settings.egress_deny)))
+    )
     _print_summary(rules, {server: finding.dialects for server, finding in found.items()})
     _print_dashboard(settings)
     return _print_findings(found)
@@ -85,7 +88,10 @@ def _credentials(server: Server) -> str:
     """Whose credentials a server gets, as far as that is the same in every plan."""
     match source(server, server), server.forward_auth:
         case "own", _:
-            return f"with a key of its own{', also for what is passed through' if passes_through(server) else ''}"
+            several = len(server.keys) > 1
+            whose = "keys of its own, by turns" if several else "a key of its own"
+            passed = ", also for what is passed through" if passes_through(server) else ""
+            return f"with {whose}{passed}{_keys(server)}"
         case "none", _:
             return "without credentials (forward_auth: false)"
         case _, True:
@@ -93,6 +99,14 @@ def _credentials(server: Server) -> str:
     if is_on_own_network(server.url.host):
         return "with the client's credentials, as a fallback only of a server on your network"
     return "with the client's credentials, but not as a fallback"
+
+
+def _keys(server: Server) -> str:
+    """Where a server's own keys come from, by the references of the rules; a header's are not told."""
+    weighed = any(key.weight != 1 for key in server.keys)
+    labels = ["the file holds it" if key.label == "api_key" else key.label for key in server.keys]
+    told = [f"{label} ({key.weight})" if weighed else label for label, key in zip(labels, server.keys, strict=True)]
+    return f": {', '.join(told)}" if told else ""
 
 
 def _withheld(later: Sequence[Instance], first: Server) -> str:

@@ -18,11 +18,13 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from switchman.addons.config.jwt_secrets import ADVICE, secret_weakness
+from switchman.addons.config.secrets.keytext import parse_key
 from switchman.addons.core.admission.hosts import Hosts
 from switchman.addons.core.request.clients import Network, parse_networks
 from switchman.addons.core.request.origins import Origins
 from switchman.addons.core.routes.routes import compile_model_map
 from switchman.addons.core.servers import urls
+from switchman.addons.core.servers.reaching.egress import Denied
 
 MOST_SECONDS = 366 * 86_400.0
 MOST_COUNT = 2**50  # bytes, rows, days: more overflows what databases and clocks count with
@@ -86,6 +88,9 @@ class Settings(BaseSettings):
         None, description="TOKENS: each request needs a token; NONE, and not set on a loopback LISTEN_HOST: nobody does"
     )
     jwt_secret: SecretStr | None = Field(None, description="at least 32 random characters")
+    encryption_key: SecretStr | None = Field(
+        None, description="the vault's master key: 32 random bytes in hex or base64; without it, a file beside DB_PATH"
+    )
     webui_security: Literal["NONE", "AUTH_WHEN_PROXIED", "ALWAYS_AUTH"] = Field(
         "AUTH_WHEN_PROXIED", description="when the dashboard asks who is there"
     )
@@ -118,6 +123,9 @@ class Settings(BaseSettings):
     max_websocket_message: Bytes = Field(67_108_864, description="largest message of a WebSocket")
     websocket_idle_timeout: int = Field(
         1800, gt=0, le=int(MOST_SECONDS), description="seconds of silence on both sides that end a WebSocket"
+    )
+    egress_deny: str = Field(
+        "metadata", description="addresses that no connection goes to: metadata, link-local, private, loopback, ranges"
     )
     cors_origins: str = Field("local", description="origins of the web pages that may call the router")
     max_body_bytes: Bytes = Field(33_554_432, description="largest request body")
@@ -190,6 +198,12 @@ class Settings(BaseSettings):
             raise ValueError(f"{wrong[0]!r} is no path: expected one such as /ws, or /ws/* for all below it")
         return paths
 
+    @field_validator("egress_deny")
+    @classmethod
+    def _are_ranges(cls, text: str) -> str:
+        Denied.parse(text)
+        return text
+
     @field_validator("cors_origins")
     @classmethod
     def _are_origins(cls, text: str) -> str:
@@ -215,6 +229,13 @@ class Settings(BaseSettings):
     def _is_strong(cls, secret: SecretStr | None) -> SecretStr | None:
         if secret is not None and (weakness := secret_weakness(secret.get_secret_value())):
             raise ValueError(f"too weak ({weakness}), so the start is refused: {ADVICE}")
+        return secret
+
+    @field_validator("encryption_key")
+    @classmethod
+    def _is_a_master_key(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret is not None:
+            parse_key(secret.get_secret_value())
         return secret
 
 

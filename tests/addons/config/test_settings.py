@@ -50,6 +50,8 @@ def test_defaults_are_those_that_users_know() -> None:
         "strip_json_markdown": False,
         "disable_thinking": False,
         "jwt_secret": None,
+        "encryption_key": None,
+        "egress_deny": "metadata",
         "webui_security": "AUTH_WHEN_PROXIED",
         "blob_storage_type": "filesystem",
         "blob_storage_path": "blob_storage",
