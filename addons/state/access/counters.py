@@ -172,13 +172,14 @@ class Counters:
         return True
 
     async def _run(self, number: int, settlements: tuple[Settlement, ...], takes: tuple[Take, ...]) -> Outcome:
-        """With what we hold, where that is in doubt, or turns out to be."""
+        """With what we hold, where that is in doubt, or turns out to be: a connection that was lost costs one more try,
+        which undoes what the first one took, if it took anything."""
         async with asyncio.timeout(PATIENCE):
             if not self._doubt:
                 try:
                     return await self._ledger.run(Batch(self._owner, number, settlements, takes))
-                except OwnerUnknown:
-                    pass
+                except (OwnerUnknown, LedgerAway):
+                    self._doubt = True
             truth = _after(self._held, settlements)
             return await self._ledger.run(Batch(self._owner, number, settlements, takes, truth))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
+from math import floor
 
 from switchman.addons.core.access.caller import Period
 
@@ -34,7 +35,7 @@ class Calendar:
 
 
 def _span(period: Period, now: float, zone: tzinfo) -> Span:
-    here = datetime.fromtimestamp(now, zone)
+    here = datetime.fromtimestamp(floor(now), zone)  # it rounds, and may round up to the next day
     first = here.replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
     if period == "day":
         following = first + timedelta(days=1)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from switchman.addons.core.access.caller import Period
@@ -57,6 +57,7 @@ def test_the_same_moment_is_another_day_elsewhere() -> None:
     assert Calendar(ZoneInfo("Asia/Kolkata")).span("day", now).label == "2026-12-01"
 
 
+@settings(max_examples=60)
 @given(st.floats(at("1990-01-01"), at("2040-01-01")), st.sampled_from(ZONES), st.sampled_from(["day", "month"]))
 def test_periods_follow_each_other_without_a_gap(now: float, zone: str, period: Period) -> None:
     """Each moment lies in the period that is found for it, and the next one begins where that ends."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from switchman.addons.core.access.limits.window import CELLS, SECONDS, Window
@@ -29,6 +29,7 @@ class Naive:
         return sum(amount for at, amount in self.came if at > now - seconds)
 
 
+@settings(max_examples=50)
 @given(STEPS, st.integers(1, 9))
 def test_never_more_than_the_limit_in_any_minute_and_nothing_refused_that_a_minute_and_a_second_hold(
     steps: list[tuple[float, int]], limit: int
@@ -48,6 +49,7 @@ def test_never_more_than_the_limit_in_any_minute_and_nothing_refused_that_a_minu
         assert window.total <= limit
 
 
+@settings(max_examples=50)
 @given(STEPS, st.integers(1, 9), st.integers(1, 9))
 def test_what_it_says_to_wait_is_enough_and_not_a_second_too_long(
     steps: list[tuple[float, int]], limit: int, wanted: int
@@ -71,6 +73,7 @@ def test_what_it_says_to_wait_is_enough_and_not_a_second_too_long(
     assert window.fits_in(now + wait, wanted, limit) == 0
 
 
+@settings(max_examples=50)
 @given(STEPS)
 def test_it_is_empty_when_it_says_so(steps: list[tuple[float, int]]) -> None:
     """Nothing is left after the time that it says, and something is until then."""
@@ -86,6 +89,7 @@ def test_it_is_empty_when_it_says_so(steps: list[tuple[float, int]]) -> None:
     assert window.total == 0
 
 
+@settings(max_examples=50)
 @given(STEPS)
 def test_packed_it_is_the_same(steps: list[tuple[float, int]]) -> None:
     """What is unpacked answers as what was packed."""
