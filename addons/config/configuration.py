@@ -26,6 +26,7 @@ from switchman.addons.config.certificates import Certificates
 from switchman.addons.config.ownkeys import OwnKeys
 from switchman.addons.config.regular import Unreadable, read_file
 from switchman.addons.config.settings import Settings
+from switchman.addons.core.access.prices.table import Prices, parse_prices
 from switchman.addons.core.request.tasktype import TaskRules
 from switchman.addons.core.rules.presets import Presets, parse_presets
 from switchman.addons.core.rules.problems import Problem, RulesError, told
@@ -93,6 +94,12 @@ def well_known() -> Presets:
     return parse_presets(files("switchman.rules").joinpath("presets.yaml").read_text(encoding="utf-8"), "presets.yaml")
 
 
+@cache
+def shipped_prices() -> Prices:
+    """The table of prices that comes with the program, read once."""
+    return parse_prices(files("switchman.rules").joinpath("prices.json").read_text(encoding="utf-8"))
+
+
 def load_task_rules() -> TaskRules:
     """The shipped cues and weights of the task types. Some ten milliseconds: for the start."""
     text = files("switchman.rules").joinpath("tasktype.json").read_text(encoding="utf-8")
@@ -116,7 +123,9 @@ def _parse(text: str, file: Path, settings: Settings, certificates: Certificates
     # In the environment a name is taken from where we are, in the file from where that is.
     named = {name: os.path.abspath(path) for name in CERTIFICATES if (path := os.environ.get(name, "").strip())}
     env = {**os.environ, **named}
-    return parse_ruleset(text, str(file), settings, env, well_known(), certificates, settings.listen_port)
+    return parse_ruleset(
+        text, str(file), settings, env, well_known(), certificates, settings.listen_port, shipped_prices()
+    )
 
 
 def _read(file: Path) -> str | None:

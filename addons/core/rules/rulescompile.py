@@ -8,10 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from switchman.addons.core.access.prices.price import MILLION
+from switchman.addons.core.access.prices.table import NO_PRICES, Prices
+from switchman.addons.core.routes.names import find
 from switchman.addons.core.routes.routes import Alias, Arbiter, Instance, Match, Route
 from switchman.addons.core.routes.targets import instances_named
 from switchman.addons.core.rules.matchcompile import OwnTarget, compile_match
 from switchman.addons.core.rules.presets import Preset, Presets, keepalive_of, quirks_of
+from switchman.addons.core.rules.pricefile import price_for, price_of
 from switchman.addons.core.rules.problems import MAX_TOLD, Problem, hint, listed
 from switchman.addons.core.rules.reachcompile import Reaches, api_key_of, headers_of, secret_of
 from switchman.addons.core.rules.rulesfile import (
@@ -26,7 +30,7 @@ from switchman.addons.core.rules.yamltext import Document, Path
 from switchman.addons.core.servers import urls
 from switchman.addons.core.servers.reaching.addressing import path_style
 from switchman.addons.core.servers.reaching.reach import Reach
-from switchman.addons.core.servers.servers import KeepAlive, ModelFacts, Server, Timeouts
+from switchman.addons.core.servers.servers import UNKNOWN_MODEL, KeepAlive, ModelFacts, Server, Timeouts
 
 Trail = tuple[tuple[str, int], ...]
 
@@ -44,11 +48,13 @@ class Compiler:
     env: Mapping[str, str]
     request_timeout: float
     presets: Presets = field(default_factory=dict)
+    prices: Prices = NO_PRICES
     keepalive: KeepAlive = field(default_factory=KeepAlive)
     reaches: Reaches = field(default_factory=Reaches)
     problems: list[Problem] = field(default_factory=list)
     servers: dict[str, Server] = field(default_factory=dict)
     unnamed: dict[urls.BaseURL, Server] = field(default_factory=dict)
+    facts: dict[str, ModelFacts] = field(default_factory=dict)
     _names: set[str] = field(default_factory=set)  # given to servers that have a URL only
     _by_address: dict[urls.BaseURL, Server] | None = None
 
@@ -82,6 +88,7 @@ class Compiler:
             pass_through=written.pass_through,
             quirks=quirks_of(preset, written.quirks),
             keepalive=keepalive_of(keepalive, written.keepalive),
+            free=written.free,
             path=written.path or (preset.path if preset else path_style(url)),
             reach=self._reach(path, url, written),
         )
@@ -104,7 +111,6 @@ class Compiler:
         return secret_of(self.env, path, text, self._error)
 
     def compile_models(self, model: RulesFileModel) -> dict[str, ModelFacts]:
-        facts = {}
         for target, written in model.models.items():
             server, slash, _ = target.partition("/")
             if not slash or server not in self.servers:
@@ -114,8 +120,8 @@ class Compiler:
                     else "expected server/model"
                 )
                 self._warn(("models", target), f"{known}; these facts apply to nothing", at_key=True)
-            facts[target] = _facts(written)
-        return facts
+            self.facts[target] = _facts(written)
+        return self.facts
 
     def compile_aliases(self, model: RulesFileModel) -> dict[str, Alias]:
         done: dict[str, tuple[Instance, ...]] = {}
@@ -226,7 +232,7 @@ class Compiler:
     def _route(self, index: int, written: RouteFile, model: RulesFileModel, aliases: Mapping[str, Alias]) -> Route:
         path: Path = ("routes", index)
         upstream = self._upstream((*path, "route", "upstream"), written.route.upstream)
-        target = self._own_target(upstream, written.route.model, model, aliases)
+        target = self._own_target(upstream, written.route.model, aliases)
         return Route(
             name=written.name or f"route {index + 1}",
             match=self._match(path, written, target),
@@ -294,20 +300,20 @@ class Compiler:
             return None
         return Arbiter(server, written.model, written.timeout_ms, written.min_confidence, dict(written.targets))
 
-    def _own_target(
-        self, upstream: Server | None, name: str | None, model: RulesFileModel, aliases: Mapping[str, Alias]
-    ) -> OwnTarget:
+    def _own_target(self, upstream: Server | None, name: str | None, aliases: Mapping[str, Alias]) -> OwnTarget:
         """The target that a route's max_cost and max_latency apply to."""
         if name is None:
             return OwnTarget()
         if upstream is not None:
-            target = f"{upstream.name}/{name}"
+            server, own = upstream, name
         elif found := instances_named(name, self.servers, aliases):
-            target = f"{found[0].server.name}/{found[0].model}"
+            server, own = found[0].server, found[0].model
         else:
             return OwnTarget()
-        facts = model.models.get(target)
-        return OwnTarget(target, facts.input_cost if facts else None)
+        target = f"{server.name}/{own}"
+        price = price_for(find(self.facts, target) or UNKNOWN_MODEL, server, own, self.prices)
+        known = price.input if price is not None else None
+        return OwnTarget(target, None if known is None else known / MILLION)
 
     def _match(self, path: Path, written: RouteFile, target: OwnTarget) -> Match:
         return compile_match(written.match, target)
@@ -364,6 +370,7 @@ def _facts(written: ModelFile) -> ModelFacts:
         thinking_opens=written.thinking_opens,
         input_cost=written.input_cost,
         output_cost=written.output_cost,
+        price=price_of(written),
         context=written.context,
         modalities=frozenset(written.modalities),
     )

@@ -13,11 +13,14 @@ from dataclasses import dataclass, field, replace
 from heapq import merge
 from typing import TYPE_CHECKING, Protocol
 
+from switchman.addons.core.access.prices.price import Price
+from switchman.addons.core.access.prices.table import NO_PRICES, Prices
 from switchman.addons.core.routes.names import find, readings, short
 from switchman.addons.core.routes.routes import Alias, Arbiter, Instance, Match, ModelMap, Route, compile_model_map
 from switchman.addons.core.routes.targets import instances_named, instances_of_model
 from switchman.addons.core.rules.layersfile import CacheSettings, SemanticRoutes
 from switchman.addons.core.rules.presets import Presets
+from switchman.addons.core.rules.pricefile import price_for
 from switchman.addons.core.rules.problems import Problem, RulesError
 from switchman.addons.core.rules.reachcompile import CertificateFiles, NoFiles, Reaches
 from switchman.addons.core.rules.rulescheck import layer_warnings, routing_warnings
@@ -87,6 +90,7 @@ class Ruleset:
     cache: CacheSettings = field(default_factory=CacheSettings)
     semantic_routes: SemanticRoutes | None = None
     arbiter: Arbiter | None = None
+    prices: Prices = NO_PRICES
     lists_tools: bool = False
     needs_features: bool = False
     _exact: Mapping[str, tuple[int, ...]] = field(default_factory=dict, repr=False)  # model -> indexes into routes
@@ -127,6 +131,10 @@ class Ruleset:
         """The facts in `models:` about a model on a server; UNKNOWN_MODEL where there are none."""
         return (find(self.models, f"{server.name}/{model}") if self.models else None) or UNKNOWN_MODEL
 
+    def price_for(self, server: Server, model: str) -> Price | None:
+        """What a model costs on a server; None where it is not known. `model`: by the name that it has there."""
+        return price_for(self.facts(server, model), server, model, self.prices)
+
     def thinking_for(self, candidate: Candidate, requested_model: str = "") -> ThinkingOutput:
         """How to treat <think> blocks: as the model's, else the server's setting, else STRIP_THINKING says.
 
@@ -165,9 +173,11 @@ def parse_ruleset(
     presets: Presets | None = None,
     files: CertificateFiles | None = None,
     own_port: int | None = None,
+    prices: Prices = NO_PRICES,
 ) -> Ruleset:
     """Compile the YAML or JSON `text` of a rules file. `env` is where `env:NAME` is looked up, and HTTPS_PROXY and its
-    kin are; `files` reads the files of certificates; `own_port` is the router's own port. Raises RulesError.
+    kin are; `files` reads the files of certificates; `own_port` is the router's own port; `prices` the shipped
+    ones. Raises RulesError.
     """
     document = load(text, filename)
     model, problems = check_shape(document)
@@ -175,7 +185,7 @@ def parse_ruleset(
     if model is None:
         raise RulesError(problems)
     reaches = Reaches(env or {}, files or NoFiles(), own_port)
-    compiler = Compiler(document, env or {}, settings.request_timeout, presets or {}, reaches=reaches)
+    compiler = Compiler(document, env or {}, settings.request_timeout, presets or {}, prices, reaches=reaches)
     rules = _compiled(compiler, model, settings, filename)
     problems += [*compiler.problems, *reaches.problems.values()]
     if errors := [problem for problem in problems if problem.severity == "error"]:
@@ -217,6 +227,7 @@ def _compiled(compiler: Compiler, model: RulesFileModel, settings: Defaults, fil
         cache=model.cache,
         semantic_routes=model.semantic_routes,
         arbiter=compiler.compile_arbiter(model),
+        prices=compiler.prices,
         lists_tools=any("tools" in fact.modalities for fact in facts.values()),
         needs_features=any(route.match.condition for route in routes)
         or any(fact.modalities or fact.context for fact in facts.values()),

@@ -20,7 +20,8 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from switchman.addons.core.rules.layersfile import ArbiterFile, CacheSettings, SemanticRoutes
-from switchman.addons.core.rules.matchfile import Cost, MatchFile, Text, Written
+from switchman.addons.core.rules.matchfile import MatchFile, Text, Written
+from switchman.addons.core.rules.pricefile import PriceFile
 from switchman.addons.core.servers import urls
 from switchman.addons.core.servers.retry import OPT_IN_STATUSES
 from switchman.addons.core.servers.servers import PathStyle
@@ -148,6 +149,7 @@ class ServerFile(Written):
         description="http://user:password@host:port, or env:NAME; none: go there directly; "
         "not said: as HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY say",
     )
+    free: bool = Field(default=False, description="what it answers costs nothing, as of a machine of your own")
     tls: TlsFile = Field(default_factory=TlsFile, description="certificates: whom to trust, and who the router is")
     quirks: QuirksFile = Field(default_factory=QuirksFile, description="how it differs from its dialect's reference")
     keepalive: KeepAliveFile = Field(default_factory=KeepAliveFile, description="pings while a stream is silent")
@@ -183,15 +185,13 @@ class ServerFile(Written):
         return statuses
 
 
-class ModelFile(Written):
+class ModelFile(PriceFile):
     """Facts about one `server/model`."""
 
     thinking_output: Thinking | None = Field(default=None, description="as for servers, and stronger")
     strip_json_markdown: bool | None = Field(default=None, description="as for servers, and stronger")
     disable_thinking: bool | None = Field(default=None, description="as for servers, and stronger")
     thinking_opens: bool | None = Field(default=None, description="as for servers, and stronger")
-    input_cost: Cost | None = Field(default=None, description="$ per million input tokens")
-    output_cost: Cost | None = Field(default=None, description="$ per million output tokens")
     context: Annotated[int, Field(gt=0, le=1_000_000_000)] | None = Field(
         default=None, description="context length in tokens"
     )

@@ -7,6 +7,7 @@ from typing import Final, Literal
 
 from pydantic import SecretStr
 
+from switchman.addons.core.access.prices.written import WrittenPrice
 from switchman.addons.core.request.call import DialectName
 from switchman.addons.core.servers.reaching.reach import DIRECT, Reach
 from switchman.addons.core.servers.thinkers import ThinkingSwitch
@@ -95,6 +96,7 @@ class Server:
     quirks: Quirks = Quirks()
     keepalive: KeepAlive = KeepAlive()
     path: PathStyle = "join"  # how a request's path is made: addressing.py
+    free: bool = False  # what it answers costs nothing
     reach: Reach = DIRECT
 
 
@@ -121,6 +123,7 @@ class ModelFacts:
     output_cost: float | None = None
     context: int | None = None
     modalities: frozenset[str] = frozenset()
+    price: WrittenPrice | None = None  # what the file says of its price; None: nothing
 
 
 UNKNOWN_MODEL = ModelFacts()

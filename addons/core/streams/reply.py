@@ -5,15 +5,19 @@ Anthropic (messages), streamed and whole, by their shape. A figure that is missi
 Until the first token every event is parsed; from then on only those that may hold a new figure, found by a search for
 quoted member names: inside a JSON string the quotes would be escaped.
 
-Sources: the API references of the three; `x_groq.usage` is Groq's, `choices[].usage` Moonshot's,
-`prompt_cache_hit_tokens` DeepSeek's.
+Sources: the API references of the three; `x_groq.usage` is Groq's, `choices[].usage` Moonshot's. What a usage object
+says is read in core/access/prices/wire.py.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any, Final
 
+from switchman.addons.core.access.prices.price import Usage
+from switchman.addons.core.access.prices.wire import count, details, usage_of, use_of
 from switchman.addons.core.streams.calls import Calls, read_piece
 from switchman.addons.core.streams.events import Event
 
@@ -73,6 +77,10 @@ class ReplyCollector:
         self.first_token_at: float | None = None
         self.last_event_at: float | None = None
         self._usage: dict[str, Any] = {}
+        self._read_usage_as: Usage | None = None
+        self._uses: dict[str, str] = {}  # of the provider's own tools, by the id of the call
+        self._images = 0  # pictures in the reply
+        self._whole = False
         self._tools: set[Any] = set()
         self._calls: dict[str, Calls] = {}  # of each choice whose calls come in pieces
         self._open: set[str] = set()  # choices that have begun
@@ -82,37 +90,41 @@ class ReplyCollector:
     # --- what was found ---
 
     @property
+    def usage(self) -> Usage | None:
+        """What the reply took, in parts that add up; None where it does not say. Until the end it is the least."""
+        if self._read_usage_as is None and (self._usage or self._images):
+            tools = sorted(Counter(self._uses.values()).items())
+            read = usage_of(self._usage, tools, self._images)
+            self._read_usage_as = read or (Usage(images=self._images) if self._images else None)
+        found = self._read_usage_as
+        return found if found is None or self.finished or self._whole or found.partial else replace(found, partial=True)
+
+    @property
     def input_tokens(self) -> int | None:
         """Tokens of the prompt, cached ones included (Anthropic counts those apart; here they are added)."""
-        cache = [self._count(name) or 0 for name in ("cache_read_input_tokens", "cache_creation_input_tokens")]
-        count = self._count("prompt_tokens", "input_tokens", "prompt_eval_count")
-        return count if count is None else count + sum(cache)
+        said = count(self._usage, "prompt_tokens", "input_tokens", "prompt_eval_count")
+        return self.usage.input_tokens if said is not None and self.usage is not None else None
 
     @property
     def output_tokens(self) -> int | None:
-        """Tokens that the model generated, thoughts included. xAI counts these separately, as its total shows; then
-        they are added.
-        """
-        count = self._count("completion_tokens", "output_tokens", "eval_count")
-        reasoning, prompt, total = self.reasoning_tokens, self._count("prompt_tokens"), self._count("total_tokens")
-        if count is not None and reasoning and prompt is not None and total == prompt + count + reasoning:
-            return count + reasoning
-        return count
+        """Tokens that the model generated, thoughts included, also where the server counts these apart."""
+        said = count(self._usage, "completion_tokens", "output_tokens", "eval_count")
+        return self.usage.output_tokens if said is not None and self.usage is not None else None
 
     @property
     def cached_tokens(self) -> int | None:
         """Tokens of the prompt that the provider had in its cache."""
-        details = self._details("prompt_tokens_details", "input_tokens_details")
-        found = _number(details.get("cached_tokens"))
-        if found is None:
-            found = self._count("cached_tokens", "cache_read_input_tokens", "prompt_cache_hit_tokens")
-        return found
+        inner = details(self._usage, "prompt_tokens_details", "input_tokens_details")
+        names = ("cached_tokens", "cache_read_input_tokens", "prompt_cache_hit_tokens")
+        said = count(inner, "cached_tokens") is not None or count(self._usage, *names) is not None
+        return self.usage.cached_tokens if said and self.usage is not None else None
 
     @property
     def reasoning_tokens(self) -> int | None:
         """Tokens of thought, as far as the provider counts them."""
-        details = self._details("completion_tokens_details", "output_tokens_details")
-        return _number(details.get("reasoning_tokens"))
+        if self.usage is not None and self.usage.reasoning:
+            return self.usage.reasoning
+        return count(details(self._usage, "completion_tokens_details", "output_tokens_details"), "reasoning_tokens")
 
     @property
     def tool_calls(self) -> int:
@@ -132,11 +144,11 @@ class ReplyCollector:
         Thoughts that were not sent came before the first token that was, so they do not count. None where that is not
         known.
         """
-        duration = self._count("eval_duration")  # nanoseconds
+        duration = self._usage.get("eval_duration")  # nanoseconds
         output = self.output_tokens
         if output is None:
             return None
-        if duration:
+        if isinstance(duration, int | float) and duration > 0:
             return output / (duration / 1e9)
         if self.first_token_at is None or self.last_event_at is None:
             return None
@@ -144,12 +156,6 @@ class ReplyCollector:
             output -= self.reasoning_tokens or 0
         elapsed = self.last_event_at - self.first_token_at
         return (output - 1) / elapsed if output > 1 and elapsed > 0 else None
-
-    def _count(self, *names: str) -> int | None:
-        return next((count for name in names if (count := _number(self._usage.get(name))) is not None), None)
-
-    def _details(self, *names: str) -> dict[str, Any]:
-        return next((found for name in names if isinstance(found := self._usage.get(name), dict)), {})
 
     # --- reading ---
 
@@ -192,6 +198,8 @@ class ReplyCollector:
     def feed_whole(self, obj: dict[str, Any]) -> None:
         """A whole reply."""
         self._read(obj)
+        self._images = sum("b64_json" in item or "url" in item for item in _dicts(obj.get("data")))
+        self._whole = True
 
     def _read(self, data: dict[str, Any]) -> None:
         inner = data
@@ -202,6 +210,8 @@ class ReplyCollector:
             if isinstance(model := source.get("model"), str) and model:
                 self.model = model
             self._read_usage(source.get("usage"))
+            if self._usage and isinstance(tier := source.get("service_tier"), str):
+                self._read_usage({"service_tier": tier})
         if isinstance(groq := data.get("x_groq"), dict):
             self._read_usage(groq.get("usage"))
         self._read_choices(data)
@@ -214,6 +224,7 @@ class ReplyCollector:
         # Later figures replace earlier ones: they are running totals, wherever there are several.
         if isinstance(usage, dict):
             self._usage.update((name, value) for name, value in usage.items() if value is not None)
+            self._read_usage_as = None
 
     def _read_choices(self, data: dict[str, Any]) -> None:
         for position, choice in enumerate(_dicts(data.get("choices"))):
@@ -284,16 +295,19 @@ class ReplyCollector:
         if response.get("object") != "response":
             return
         self._read_items(_dicts(response.get("output")))
-        status, details = response.get("status"), response.get("incomplete_details")
+        status, why = response.get("status"), response.get("incomplete_details")
         if status in ("completed", "incomplete", "failed", "cancelled"):
             self.finished = self.ended = self.concluded = True
-            reason = details.get("reason") if isinstance(details, dict) else None
+            reason = why.get("reason") if isinstance(why, dict) else None
             self.finish_reason = reason if isinstance(reason, str) else status
 
     def _read_items(self, items: Iterable[dict[str, Any]]) -> None:
         for item in items:
             if item.get("type") in _RESPONSES_TOOLS:
                 self._add_tool(str(item.get("call_id") or item.get("id")))
+            elif (use := use_of(item)) is not None and len(self._uses) < _MAX_TOOLS:
+                self._uses[str(item.get("id"))] = use
+                self._read_usage_as = None
 
     def _read_error(self, data: dict[str, Any], inner: dict[str, Any]) -> None:
         error = data.get("error") or inner.get("error")
@@ -370,9 +384,3 @@ def filled(value: Any) -> bool:
 
 def _dicts(value: Any) -> Iterator[dict[str, Any]]:
     return (item for item in value if isinstance(item, dict)) if isinstance(value, list) else iter(())
-
-
-def _number(value: Any) -> int | None:
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None

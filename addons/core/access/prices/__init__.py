@@ -1,6 +1,8 @@
 """What an answer costs, from its usage and a table of prices.
 
-In it: nothing yet.
-Door: `Price`, `cost_of`.
+In it: price (Price and Usage, as values); wire (what a usage object says, in each dialect's words); cost (what an
+answer costs, and the most that a request can); table (the shipped prices, and whose entry a model has); written (what
+a rules file says of a price).
+Door: `Price`, `Usage`, `Prices`, `usage_of`, `cost_of`, `most_of`.
 May not import: any other room of core but record and texts.
 """
