@@ -74,6 +74,7 @@ def install_template_names(app: Flask, config: WebConfig) -> None:
         duration=formats.duration,
         count=formats.count,
         rate=formats.rate,
+        money=formats.money,
         share=formats.share,
         size=formats.size,
         utc=formats.utc,

@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 
 from markupsafe import Markup
 
+from switchman.addons.core.access.prices.words import dollars
+
 UNKNOWN = Markup('<span class="unknown" title="unknown">–</span>')
 SHORT_ID = 8  # characters
 
@@ -48,6 +50,15 @@ def rate(per_second: float | None) -> str | Markup:
     if per_second >= 999.5:
         return count(round(per_second))
     return f"{per_second:.1f}" if per_second < 99.95 else f"{per_second:.0f}"
+
+
+def money(microdollars: int | None) -> str | Markup:
+    """An amount in micro-dollars: `$0`, `$0.000713`, `$0.0123`, `$1.25`, `$1,204.50`. Below a dollar, all digits."""
+    if microdollars is None:
+        return UNKNOWN
+    if microdollars and microdollars < 1_000_000:
+        return f"${dollars(microdollars)}"
+    return f"${microdollars / 1_000_000:,.2f}" if microdollars else "$0"
 
 
 def share(part: float | None) -> str | Markup:

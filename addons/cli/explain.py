@@ -16,6 +16,7 @@ from typing import Any
 from switchman.addons.cli.messages import refuse
 from switchman.addons.config.configuration import SettingsError, load_ruleset, load_settings, load_task_rules
 from switchman.addons.config.settings import Settings
+from switchman.addons.core.access.prices.words import told
 from switchman.addons.core.decision.decide import RoutingQuery, decide, default_plan, match_rules, plan_for_target
 from switchman.addons.core.decision.expecting import expected_opening, why_held
 from switchman.addons.core.decision.names.known import NOTHING_KNOWN
@@ -24,7 +25,7 @@ from switchman.addons.core.dialects.rendering import ServerProfile, render
 from switchman.addons.core.request import jsonedit
 from switchman.addons.core.request.call import Call, Endpoint
 from switchman.addons.core.request.features import Features, features_of
-from switchman.addons.core.routes.plan import Plan, TraceLine
+from switchman.addons.core.routes.plan import Candidate, Plan, TraceLine
 from switchman.addons.core.routes.subject import LocalTime
 from switchman.addons.core.rules.problems import RulesError
 from switchman.addons.core.rules.ruleset import Ruleset
@@ -72,9 +73,9 @@ def run(arguments: list[str]) -> int:
     plan = asyncio.run(explained(query, rules, settings, body, options.with_layers, options.offline))
     plan = dataclasses.replace(plan, trace=(*plan.trace, *_instructions(plan, rules, body)))
     if options.json:
-        print(dumps(_as_json(query, features, plan), indent=2))
+        print(dumps(_as_json(query, features, plan, rules), indent=2))
     else:
-        _show(query, features, plan)
+        _show(query, features, plan, rules)
     return 0
 
 
@@ -212,7 +213,11 @@ def _shown(features: Features) -> dict[str, Any]:
     return shown | {"modalities": sorted(features.modalities), "task_confidence": round(features.task_confidence, 3)}
 
 
-def _as_json(query: RoutingQuery, features: Features, plan: Plan) -> dict[str, Any]:
+def _price(query: RoutingQuery, candidate: Candidate, rules: Ruleset) -> str:
+    return told(rules.price_for(candidate.server, candidate.model or query.model))
+
+
+def _as_json(query: RoutingQuery, features: Features, plan: Plan, rules: Ruleset) -> dict[str, Any]:
     return {
         "model": query.model,
         "features": _shown(features),
@@ -228,6 +233,7 @@ def _as_json(query: RoutingQuery, features: Features, plan: Plan) -> dict[str, A
                 "model": one.model or query.model,
                 "url": str(one.server.url),
                 "credentials": source(one.server, plan.first_choice),
+                "price": _price(query, one, rules),
             }
             for one in plan.candidates
         ],
@@ -235,7 +241,7 @@ def _as_json(query: RoutingQuery, features: Features, plan: Plan) -> dict[str, A
     }
 
 
-def _show(query: RoutingQuery, features: Features, plan: Plan) -> None:
+def _show(query: RoutingQuery, features: Features, plan: Plan, rules: Ruleset) -> None:
     shown = _shown(features)
     print("asked")
     print(f"  model {query.model or '(none)'}; task {shown['task']} ({shown['task_confidence']:.2f} sure), "
@@ -254,4 +260,4 @@ def _show(query: RoutingQuery, features: Features, plan: Plan) -> None:
     )
     for number, one in enumerate(plan.candidates, 1):
         held = "" if source(one.server, plan.first_choice) != "none" else "  (without the client's credentials)"
-        print(f"  {number}. {one.target_for(query.model)}  {one.server.url}{held}")
+        print(f"  {number}. {one.target_for(query.model)}  {one.server.url}  {_price(query, one, rules)}{held}")

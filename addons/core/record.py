@@ -1,7 +1,7 @@
 """The record of a request: the contract between the proxy, the store and the dashboard.
 
 Durations are milliseconds, times are epoch seconds UTC (float), sizes are bytes, counts are tokens. None means
-"not known", and is shown as such: never an estimate, never zero.
+"not known", and is shown as such: never an estimate, never zero. Money is whole micro-dollars.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ class AttemptRecord:
     error: str | None = None
     first_byte_ms: float | None = None
     changes: tuple[str, ...] = ()  # changes of the client's request for this server, a sentence each
+    cost: int | None = None  # micro-dollars; the least, where the answer broke off
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,8 @@ class Record:
     saved_ms: float | None = None  # how much faster the cached answer came than the first one
     token: str | None = None  # name of the token that the caller came with; None: with none of ours
     token_id: str | None = None  # its id, which no other token ever has
+    cost: int | None = None  # micro-dollars, of all attempts; the least, where an answer broke off
+    saved_cost: int | None = None  # micro-dollars: what the cached answer had cost when it was first given
     request_headers: tuple[tuple[str, str], ...] = ()
     response_headers: tuple[tuple[str, str], ...] = ()
     request_body: bytes | None = None

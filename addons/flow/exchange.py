@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from mitmproxy import http
 
 from switchman.addons.core.access.caller import Caller
+from switchman.addons.core.access.prices.price import Usage
 from switchman.addons.core.admission.ending import Ending
 from switchman.addons.core.admission.handshake import Handshake
 from switchman.addons.core.cache.fingerprint import Fingerprint
@@ -73,6 +74,7 @@ class Attempt:
     # Judging
     ended: float | None = None
     verdict: Verdict | None = None  # None while it runs
+    usage: Usage | None = None  # what its answer told of what it took; None: nothing
 
     @property
     def outcome(self) -> str | None:
@@ -109,7 +111,7 @@ class CacheUse:
     """What the caches do for a request. `status` is said in x-switchman-cache. `ttl` is in seconds.
 
     `fingerprint` None: the request is not for a cache. `keeps`: its answer may be stored. `flight`: others wait for it.
-    `earlier`: whose answer was served.
+    `earlier`: whose answer was served. `saved`: what that had cost, in micro-dollars; None where it is not known.
     """
 
     status: Literal["hit", "miss", "bypass", "refresh", "shadow"]
@@ -119,6 +121,7 @@ class CacheUse:
     rules: Ruleset | None = None  # in force when its key was made
     flight: Flight | None = None
     earlier: Earlier | None = None
+    saved: int | None = None
 
 
 @dataclass(slots=True)

@@ -46,7 +46,7 @@ class Prepared:
 
 def prepare(record: Record, max_body: int) -> Prepared:
     """Raises TypeError or ValueError for what is not a record (a string where bytes belong, and the like)."""
-    row = {name: fit(getattr(record, name)) for name, fit in _REQUEST_FIT.items()}
+    row = {name: fit(getattr(record, _CALLED.get(name, name))) for name, fit in _REQUEST_FIT.items()}
     row["path"] = fit_text(mask_url(record.path), 2000)
     row["error"] = None if record.error is None else fit_text(mask_text(record.error), MAX_TEXT)
     for side, pairs in (("request", record.request_headers), ("response", record.response_headers)):
@@ -105,7 +105,7 @@ def _bounded(items: Sequence[Any], most: int, more: Callable[[int], Any]) -> str
 
 
 def _attempt(request_id: str, number: int, attempt: AttemptRecord, most: int) -> dict[str, Any]:
-    row = {name: fit(getattr(attempt, name)) for name, fit in _ATTEMPT_FIT.items()}
+    row = {name: fit(getattr(attempt, _CALLED.get(name, name))) for name, fit in _ATTEMPT_FIT.items()}
     row["url"] = fit_text(mask_url(attempt.url), most)
     row["error"] = None if attempt.error is None else fit_text(mask_text(attempt.error), most)
     row["changes"] = _bounded(attempt.changes, 4 * most, lambda more: f"{more} more changes")
@@ -160,6 +160,8 @@ _OWN = {
     *("request_fields_cut", "request_head_cut", "response_fields_cut", "response_head_cut"),
     *("request_id", "number", "url", "changes"),
 }
+# Columns whose unit is in their name, and what the record calls them.
+_CALLED = {"cost_microdollars": "cost", "saved_microdollars": "saved_cost"}
 _BODY = {f"{which}_{part}" for which in ("request", "response") for part in ("hash", "size", "truncated")}
 _REQUEST_FIT = {c.name: _fit_for(c.type) for c in tables.requests.columns if c.name not in _OWN | _BODY}
 _ATTEMPT_FIT = {c.name: _fit_for(c.type) for c in tables.attempts.columns if c.name not in _OWN}

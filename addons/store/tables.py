@@ -83,6 +83,8 @@ requests = Table(
     Column("saved_ms", Double),
     Column("token", String(64)),
     Column("token_id", String(12)),
+    Column("cost_microdollars", BigInteger),
+    Column("saved_microdollars", BigInteger),
     Column("attempt_count", SmallInteger, nullable=False, server_default="0"),
     Column("request_headers", JSON, nullable=False),
     Column("response_headers", JSON, nullable=False),
@@ -137,6 +139,7 @@ attempts = Table(
     Column("error", Text),
     Column("first_byte_ms", Double),
     Column("changes", JSON, nullable=False, server_default="[]"),
+    Column("cost_microdollars", BigInteger),
 )
 
 blobs = Table(

@@ -46,8 +46,8 @@ _FIT_WORDS: Final = frozenset({"stop", "eos", "end_turn", "stop_sequence", "comp
 @dataclass(frozen=True, slots=True)
 class CachedAnswer:
     """An answer and its origin. `reply` is a whole body in `format`; `asked` is the prompt, for a person and the
-    semantic guards; `kept_at` is epoch seconds. `request_id` and `took_ms` belong to the request that it answered
-    first.
+    semantic guards; `kept_at` is epoch seconds. `request_id`, `took_ms` and `cost` (micro-dollars) belong to the
+    request that it answered first.
     """
 
     format: FormatName
@@ -60,6 +60,7 @@ class CachedAnswer:
     kept_at: float
     request_id: str = ""
     took_ms: float | None = None
+    cost: int | None = None
 
     @property
     def earlier(self) -> Earlier:

@@ -30,6 +30,7 @@ from switchman.addons.core.routes.names import readings
 from switchman.addons.core.routes.plan import Candidate, Plan, TraceLine
 from switchman.addons.core.rules.ruleset import Ruleset, Server
 from switchman.addons.core.rules.rulesfile import AUTO
+from switchman.addons.flow.costs import attempt_cost
 from switchman.addons.flow.exchange import MAX_REPLY, CacheUse, Exchange, exchange, ms_since
 from switchman.addons.flow.refusal import own_answer
 from switchman.addons.hooks import seen
@@ -165,6 +166,7 @@ class Caching:
         x.cache.status = "hit"
         detail = f"Answered {age:.0f} s ago by {candidate.target}, which {cached.layer} had chosen."
         x.cache.earlier = cached.earlier
+        x.cache.saved = cached.cost
         earlier = cached.earlier if layer == LAYER else None  # the semantic cache has said it already
         x.trace.append(TraceLine(layer, "hit", detail, elapsed_ms=ms_since(started), earlier=earlier))
         x.plan = Plan((candidate,), layer, cached.route)
@@ -283,7 +285,8 @@ def _packed(x: Exchange, fingerprint: Fingerprint, content: bytes, streamed: boo
     model = candidate.model or ("" if x.auto else x.call.model)
     layer, route = (x.plan.layer, x.plan.route) if x.plan is not None else ("", "")
     given = (candidate.server.name, model, layer, route)
-    return pack(CachedAnswer(fingerprint.format, reply, *given, fingerprint.ask, time.time(), x.id, took_ms))
+    cost = attempt_cost(x, x.attempt)
+    return pack(CachedAnswer(fingerprint.format, reply, *given, fingerprint.ask, time.time(), x.id, took_ms, cost))
 
 
 def _reply(format: FormatName, x: Exchange, content: bytes, streamed: bool) -> dict[str, Any] | None:

@@ -25,7 +25,7 @@ from switchman.addons.state.runtime import Runtime
 class Judging:
     """Judge each attempt once and tell the breakers. Runs after Processing, before all who read the verdict.
 
-    Writes: attempt.verdict, attempt.ended, outcome, error.
+    Writes: attempt.verdict, attempt.ended, attempt.usage, outcome, error.
     """
 
     def __init__(self, runtime: Runtime) -> None:
@@ -83,6 +83,7 @@ class Judging:
         if status is None and how == "complete" and response is not None:
             status = response.status_code
         attempt.ended = time.monotonic()
+        attempt.usage = x.reply.usage if x.reply is not None else None
         attempt.verdict = verdict = judge(
             Ending(
                 server=attempt.candidate.server,

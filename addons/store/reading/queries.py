@@ -37,7 +37,8 @@ MENUS = ("model", "server", "outcome", "status", "client", "route", "layer")
 
 @dataclass(frozen=True, slots=True)
 class RequestRow:
-    """One line of the list; the fields of core.record.Record without headers, bodies, attempts and trace."""
+    """One line of the list; the fields of core.record.Record without headers, bodies, attempts and trace,
+    costs by the names of their columns."""
 
     seq: int
     id: str
@@ -67,6 +68,8 @@ class RequestRow:
     finish_reason: str | None
     cache: str | None
     saved_ms: float | None
+    cost_microdollars: int | None
+    saved_microdollars: int | None
     attempt_count: int
     request_size: int | None
     response_size: int | None
@@ -110,6 +113,7 @@ class AttemptRow:
     error: str | None
     first_byte_ms: float | None
     changes: tuple[str, ...]
+    cost_microdollars: int | None
 
 
 @dataclass(frozen=True, slots=True)

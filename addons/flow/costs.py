@@ -1,0 +1,42 @@
+"""What a request came to cost: each attempt by its own usage, at the prices of the rules that it was sent by.
+
+Amounts are whole micro-dollars; None is not known. An answer that broke off costs at least what it had told of by then.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from switchman.addons.core.access.prices.cost import cost_of, total_of
+from switchman.addons.core.access.prices.price import Price
+from switchman.addons.core.decision.judge import Kind
+from switchman.addons.flow.exchange import Attempt, Exchange
+
+# Nothing was charged where no model was asked, or where it answered with an error.
+UNCHARGED: Final[frozenset[Kind]] = frozenset({"connect", "dns", "tls", "stale", "local", "moved"})
+
+
+def price_of(x: Exchange, attempt: Attempt) -> Price | None:
+    """The price of the attempt's model on its server."""
+    if x.rules is None:
+        return None
+    candidate = attempt.candidate
+    return x.rules.price_for(candidate.server, candidate.model or (x.call.model if x.call is not None else ""))
+
+
+def attempt_cost(x: Exchange, attempt: Attempt) -> int | None:
+    """What one attempt costs, by what its answer told of its usage; None while it runs."""
+    if attempt.verdict is None:
+        return None
+    if attempt.usage is not None:
+        return cost_of(attempt.usage, price_of(x, attempt), attempt.started_at)
+    if attempt.verdict.kind in UNCHARGED or (attempt.status is not None and attempt.status >= 400):
+        return 0
+    return cost_of(None, price_of(x, attempt), attempt.started_at)
+
+
+def request_cost(x: Exchange) -> int | None:
+    """What all attempts of a request cost; 0 where there was none, as for an answer from a cache. None where it is not
+    known of one of them.
+    """
+    return total_of([attempt_cost(x, attempt) for attempt in x.attempts])
