@@ -49,7 +49,9 @@ LAST_GOOD = "SWITCHMAN_LAST_GOOD_RULES"
 
 CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
-_SECRET_FIELDS = frozenset({"jwt_secret", "database_url", "default_upstream"})  # a URL may hold a password
+_SECRET_FIELDS = frozenset(
+    {"jwt_secret", "database_url", "default_upstream", "redis_url", "alert_webhook", "alert_webhook_secret"}
+)  # a URL may hold a password
 
 Signature = tuple[int, int, int, int]  # mtime_ns, ctime_ns, size, inode
 

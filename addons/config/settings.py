@@ -11,8 +11,10 @@ import json
 import math
 import re
 from collections import Counter
+from datetime import UTC, tzinfo
 from decimal import Decimal
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -117,6 +119,16 @@ class Settings(BaseSettings):
         1800, gt=0, le=int(MOST_SECONDS), description="seconds of silence on both sides that end a WebSocket"
     )
     cors_origins: str = Field("local", description="origins of the web pages that may call the router")
+    redis_url: SecretStr | None = Field(
+        None, description="redis://HOST:6379/0: limits and budgets hold over all machines that share it"
+    )
+    budget_timezone: str = Field("UTC", min_length=1, description="where days and months of budgets begin")
+    alert_webhook: SecretStr | None = Field(
+        None, description="URL that is told when 50, 80 and 100 % of a budget are used up"
+    )
+    alert_webhook_secret: SecretStr | None = Field(
+        None, description="signs what is told, by HMAC-SHA256; at least 16 characters"
+    )
     max_body_bytes: Bytes = Field(33_554_432, description="largest request body")
     max_body_memory: Bytes = Field(
         1_073_741_824, description="bytes that the bodies of all requests may take up together, in each worker"
@@ -202,12 +214,49 @@ class Settings(BaseSettings):
     def _lower(cls, given: Any) -> Any:
         return given.strip().lower() if isinstance(given, str) else given
 
+    @field_validator("redis_url")
+    @classmethod
+    def _is_redis(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and not url.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("expected redis://HOST:PORT/0, rediss:// for TLS, or unix://PATH")
+        return url
+
+    @field_validator("budget_timezone")
+    @classmethod
+    def _is_zone(cls, name: str) -> str:
+        zone_of(name)
+        return name
+
+    @field_validator("alert_webhook")
+    @classmethod
+    def _is_web_address(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None:
+            urls.parse(url.get_secret_value(), query=True)
+        return url
+
+    @field_validator("alert_webhook_secret")
+    @classmethod
+    def _is_long(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret is not None and len(secret.get_secret_value()) < 16:
+            raise ValueError("expected at least 16 characters")
+        return secret
+
     @field_validator("jwt_secret")
     @classmethod
     def _is_strong(cls, secret: SecretStr | None) -> SecretStr | None:
         if secret is not None and (weakness := secret_weakness(secret.get_secret_value())):
             raise ValueError(f"too weak ({weakness}), so the start is refused: {ADVICE}")
         return secret
+
+
+def zone_of(name: str) -> tzinfo:
+    """A time zone by its IANA name. Raises ValueError. UTC needs no database of zones."""
+    if name.upper() == "UTC":
+        return UTC
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"{name[:80]!r} is no time zone: expected UTC, or one such as Europe/Berlin") from None
 
 
 def _json_object(text: str) -> dict[str, Any]:

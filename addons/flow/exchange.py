@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from mitmproxy import http
 
 from switchman.addons.core.access.caller import Caller
+from switchman.addons.core.access.limits.asking import Ticket
 from switchman.addons.core.access.prices.price import Usage
 from switchman.addons.core.admission.ending import Ending
 from switchman.addons.core.admission.handshake import Handshake
@@ -143,6 +144,10 @@ class Exchange:
 
     # Callers
     caller: Caller | None = None  # by its token; None: it came with none that is ours
+
+    # Limits
+    body_limit: int | None = None  # bytes of its body that its caller may send; None: as anybody
+    ticket: Ticket | None = None  # what it has taken of its caller's limits; None: nothing
 
     # Upgrades
     handshake: Handshake | None = None  # the WebSocket that is asked for; None: none is, or none that is valid

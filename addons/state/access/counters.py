@@ -224,7 +224,7 @@ def unused(take: Take, taken: Taken) -> Settlement:
     return tuple(
         Entry(
             claim.account,
-            place=take.place and (claim.concurrent is not None or bool(claim.lines)),
+            place=take.place and claim.has_place,
             second=taken.second,
             tokens=(claim.reserve if claim.tokens is not None else 0, 0),
             purses=tuple((line.purse, line.reserve if take.place else 0, 0, line.amounts) for line in claim.lines),
@@ -235,11 +235,13 @@ def unused(take: Take, taken: Taken) -> Settlement:
 
 def _hold(held: dict[str, Held], take: Take) -> None:
     for claim in take.claims:
-        if take.place and (claim.concurrent is not None or claim.lines):
+        if take.place and (claim.has_place or claim.lines):
             one = held.setdefault(claim.account, Held())
-            one.running += 1
+            one.running += claim.has_place
             for line in claim.lines:
                 one.reserve(line.purse, line.reserve)
+            if one.is_empty:
+                del held[claim.account]
 
 
 def _after(held: dict[str, Held], settlements: Iterable[Settlement]) -> dict[str, Held]:

@@ -230,8 +230,8 @@ local function take_all(take)
     local key = account_key(claim.account)
     if given(claim.requests) then add(key, 'r', second, 1) end
     if given(claim.tokens) then add(key, 't', second, claim.reserve) end
-    if take.place and (given(claim.concurrent) or #claim.lines > 0) then
-      hold(key, owner, 1)
+    if take.place then
+      if given(claim.concurrent) then hold(key, owner, 1) end
       for _, line in ipairs(claim.lines) do hold(purse_key(claim.account, line.purse), owner, line.reserve) end
     end
   end

@@ -127,7 +127,8 @@ class SQLiteLedger:
         return outcome
 
     def _reap(self, db: sqlite3.Connection, owner: str, now: float) -> None:
-        """Give back what owners held that are gone. Their last batch's number is kept: one may only have been stopped."""
+        """Give back what owners held that are gone. The number of their last batch is kept: one may only have been
+        stopped."""
         gone = db.execute("SELECT owner FROM owners WHERE expires <= ? AND expires > 0 AND owner != ?", (now, owner))
         for (one,) in gone.fetchall():
             names = [name for (name,) in db.execute("SELECT account FROM holdings WHERE owner = ?", (one,))]

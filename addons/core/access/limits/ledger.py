@@ -44,10 +44,16 @@ class Claim:
     reserve: int = 0  # tokens, of those of a minute
     lines: tuple[Line, ...] = ()
 
+    @property
+    def has_place(self) -> bool:
+        """Whether a request takes one of the account's places: where these are not limited, nobody counts them."""
+        return self.concurrent is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Take:
-    """All that one request wants. `place`: it runs for a while (an answer from a cache does not)."""
+    """All that one request wants. `place`: it runs for a while, and holds places and money until it is settled (an
+    answer from a cache does not)."""
 
     claims: tuple[Claim, ...]
     place: bool = True
@@ -187,11 +193,12 @@ def _take(step: _Step, owner: str, take: Take) -> Taken | Refused:
             account.requests.add(second, 1)
         if claim.tokens is not None:
             account.tokens.add(second, claim.reserve)
-        if take.place and (claim.concurrent is not None or claim.lines):
+        if take.place:
             held = account.holding(owner)
-            held.running += 1
+            held.running += claim.has_place
             for line in claim.lines:
                 held.reserve(line.purse, line.reserve)
+            account.let_go(owner)
     return Taken(second, _standings(step, take))
 
 

@@ -245,5 +245,3 @@ def test_unused_gives_all_back_but_the_request() -> None:
     assert unused(take, Taken(7)) == (Entry("a", True, 7, (30, 0), ((PURSE, 10, 0, (100,)),)),)
     cached = Take(take.claims, place=False)
     assert unused(cached, Taken(7)) == (Entry("a", False, 7, (30, 0), ((PURSE, 0, 0, (100,)),)),)
-
-

@@ -17,7 +17,9 @@ from switchman.addons.state.access.redisledger import RedisLedger
 from switchman.addons.state.access.sqliteledger import SQLiteLedger
 
 PURSE = "usd/month/2027-01"
-PLACE = Claim("token:a", requests=100, tokens=1000, concurrent=2, reserve=10, lines=(Line(PURSE, 40, 100, None, (100,)),))
+PLACE = Claim(
+    "token:a", requests=100, tokens=1000, concurrent=2, reserve=10, lines=(Line(PURSE, 40, 100, None, (100,)),)
+)
 DONE = Entry("token:a", True, 0, (0, 0), ((PURSE, 40, 7, (100,)),))
 
 

@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 from switchman.addons.core.access.caller import Period
 from switchman.addons.core.access.limits.periods import Calendar
 
-ZONES = ["UTC", "Europe/Berlin", "America/Sao_Paulo", "America/Havana", "Asia/Kolkata", "Pacific/Apia", "Australia/Lord_Howe"]
+ZONES = [
+    "UTC",
+    "Europe/Berlin",
+    "America/Sao_Paulo",
+    "America/Havana",
+    "Asia/Kolkata",
+    "Pacific/Apia",
+    "Australia/Lord_Howe",
+]
 
 
 def at(text: str, zone: str = "UTC") -> float:

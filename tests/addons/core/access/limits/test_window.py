@@ -14,7 +14,9 @@ NOW = 1_800_000_000.0
 
 # Steps of a clock that goes forward, and what is wanted after each.
 STEPS = st.lists(
-    st.tuples(st.sampled_from([0.0, 0.001, 0.4, 0.999, 1.0, 7.3, 30.0, 59.5, 60.0, 60.5, 61.0, 200.0]), st.integers(1, 5)),
+    st.tuples(
+        st.sampled_from([0.0, 0.001, 0.4, 0.999, 1.0, 7.3, 30.0, 59.5, 60.0, 60.5, 61.0, 200.0]), st.integers(1, 5)
+    ),
     max_size=60,
 )
 
