@@ -125,8 +125,9 @@ def _parse(text: str, file: Path, settings: Settings, certificates: Certificates
     # In the environment a name is taken from where we are, in the file from where that is.
     named = {name: os.path.abspath(path) for name in CERTIFICATES if (path := os.environ.get(name, "").strip())}
     env = {**os.environ, **named}
+    port, tokens = settings.listen_port, settings.wants_tokens
     return parse_ruleset(
-        text, str(file), settings, env, well_known(), certificates, settings.listen_port, shipped_prices()
+        text, str(file), settings, env, well_known(), certificates, port, shipped_prices(), wants_tokens=tokens
     )
 
 

@@ -99,7 +99,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """The request as it came in, to the byte; without tokens of our own dashboard."""
+    """The request as it came in, to the byte; without tokens of our own."""
 
     method: str
     path: str  # with the query string
@@ -144,6 +144,7 @@ class Exchange:
 
     # Callers
     caller: Caller | None = None  # by its token; None: it came with none that is ours
+    leaves_row: bool = True  # False: one of many that are refused alike
 
     # Limits
     body_limit: int | None = None  # bytes of its body that its caller may send; None: as anybody
@@ -253,6 +254,7 @@ class Exchange:
             "switchman_target": self.target,
             "switchman_attempts": len(self.attempts),
             "switchman_outcome": self.outcome,
+            "switchman_token": self.caller.name if self.caller else None,
         }
 
 

@@ -24,7 +24,7 @@ from switchman.addons.core.rules.presets import Presets
 from switchman.addons.core.rules.pricefile import price_for
 from switchman.addons.core.rules.problems import Problem, RulesError
 from switchman.addons.core.rules.reachcompile import CertificateFiles, NoFiles, Reaches
-from switchman.addons.core.rules.rulescheck import layer_warnings, routing_warnings
+from switchman.addons.core.rules.rulescheck import layer_warnings, routing_warnings, token_warnings
 from switchman.addons.core.rules.rulescompile import Compiler
 from switchman.addons.core.rules.rulesfile import AUTO, RulesFileModel
 from switchman.addons.core.rules.rulesshape import check_shape
@@ -176,10 +176,12 @@ def parse_ruleset(
     files: CertificateFiles | None = None,
     own_port: int | None = None,
     prices: Prices = NO_PRICES,
+    *,
+    wants_tokens: bool = True,
 ) -> Ruleset:
     """Compile the YAML or JSON `text` of a rules file. `env` is where `env:NAME` is looked up, and HTTPS_PROXY and its
     kin are; `files` reads the files of certificates; `own_port` is the router's own port; `prices` the shipped
-    ones. Raises RulesError.
+    ones; `wants_tokens`: requests come with tokens of ours (CLIENT_AUTH). Raises RulesError.
     """
     document = load(text, filename)
     model, problems = check_shape(document)
@@ -192,7 +194,7 @@ def parse_ruleset(
     problems += [*compiler.problems, *reaches.problems.values()]
     if errors := [problem for problem in problems if problem.severity == "error"]:
         raise RulesError(errors)
-    problems += _warnings(document, model, compiler, rules)
+    problems += _warnings(document, model, compiler, rules, wants_tokens)
     return replace(
         rules,
         digest=hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest() if text else "",
@@ -240,7 +242,9 @@ def _compiled(compiler: Compiler, model: RulesFileModel, settings: Defaults, fil
     )
 
 
-def _warnings(document: Document, model: RulesFileModel, compiler: Compiler, rules: Ruleset) -> list[Problem]:
+def _warnings(
+    document: Document, model: RulesFileModel, compiler: Compiler, rules: Ruleset, wants_tokens: bool
+) -> list[Problem]:
     """Warn of what the whole file shows. `rules` has no faults."""
     aliases = rules.aliases
     return [
@@ -254,6 +258,7 @@ def _warnings(document: Document, model: RulesFileModel, compiler: Compiler, rul
             rules.fallbacks,
             rules.default_set,
         ),
+        *([] if wants_tokens else token_warnings(document, rules.routes)),
         *_layer_warnings(document, model, compiler, aliases),
     ]
 
