@@ -87,6 +87,9 @@ class Counters:
 
     async def settled(self, settlement: Settlement) -> None:
         """The same, and wait until others see it, or it is clear that they do not for now."""
+        if self._closed or asyncio.get_running_loop().time() < self._resting_until:
+            self.settle(settlement)
+            return
         self._settlements.append(settlement)
         flushed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._flushed.append(flushed)

@@ -17,7 +17,7 @@ else
 end
 local now = micros / 1000000
 local CELLS, SECONDS, KEPT = 61, 60, 100 * 86400
-local ALERTS = {100, 80, 50}
+local ALERTS, NEARLY = {100, 80, 50}, 80
 local owner = batch.owner
 local alerts = {}
 
@@ -127,6 +127,10 @@ local function tell(account, purse, amount, percent)
   end
 end
 
+local function tell_refused(account, purse, amount)
+  if get(purse_key(account, purse), 'used') * 100 >= NEARLY * amount then tell(account, purse, amount, 100) end
+end
+
 local function settle(entry)
   local key = account_key(entry.account)
   local reserved, used = entry.tokens[1], entry.tokens[2]
@@ -176,7 +180,7 @@ local function over(claim, place)
   end
   for _, line in ipairs(claim.lines) do
     if given(line.most) and is_short(claim.account, line, line.most) then
-      tell(claim.account, line.purse, line.most, 100)
+      tell_refused(claim.account, line.purse, line.most)
       return 'budget', line.most, line.reserve, nil, line.purse
     end
   end
@@ -221,7 +225,7 @@ local function take_all(take)
   for _, claim in ipairs(take.claims) do
     for _, line in ipairs(claim.lines) do
       if given(line.soft) and is_short(claim.account, line, line.soft) then
-        tell(claim.account, line.purse, line.soft, 100)
+        tell_refused(claim.account, line.purse, line.soft)
         return refused(claim, 'downgrade', line.soft, line.reserve, nil, line.purse, {})
       end
     end

@@ -57,16 +57,17 @@ class RedisLedger:
         await self._redis.aclose()
 
     async def _look(self, name: str) -> Account | None:
-        fields: Mapping[str, str] = await self._redis.hgetall(f"{self._prefix}:a:{name}")  # type: ignore[misc]
+        fields = await self._hash(f"{self._prefix}:a:{name}")
         account = Account()
         for key, value in fields.items():
             if key.startswith("held:"):
                 account.holding(key.removeprefix("held:")).running = int(value)
         start = f"{self._prefix}:p:{name}:"
         found = bool(fields)
-        async for key in self._redis.scan_iter(match=f"{_literal(start)}*", count=1000):
+        async for found_key in self._redis.scan_iter(match=f"{_literal(start)}*", count=1000):
+            key = str(found_key)
             purse, found = key.removeprefix(start), True
-            for field, value in (await self._redis.hgetall(key)).items():  # type: ignore[misc]
+            for field, value in (await self._hash(key)).items():
                 kind, _, rest = field.partition(":")
                 if kind == "used":
                     account.purses.setdefault(purse, Purse()).used = int(value)
@@ -75,6 +76,10 @@ class RedisLedger:
                 elif kind == "held" and rest:
                     account.holding(rest).reserve(purse, int(value))
         return account if found else None
+
+    async def _hash(self, key: str) -> dict[str, str]:
+        said: Any = await self._redis.hgetall(key)
+        return dict(said)
 
 
 def _literal(text: str) -> str:

@@ -6,6 +6,7 @@ access_secrets      what opens a token, by its SHA-256: one, and after a rotatio
 access_generations  one number per kind of thing ("tokens"), counted up with each change, in the same transaction: who
                     has seen a number has seen all changes up to it. `origin` is random, and another one in another
                     database: a file that was deleted and made anew does not pass for the one that was there.
+budget_alerts       budgets that were half used up, at 80 %, and used up: one row each, kept for some months
 
 Retention, MAX_LOG_SIZE and `switchman forget` take rows of the log, and nothing of these. A database that is deleted
 takes them with it.
@@ -13,7 +14,7 @@ takes them with it.
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, BigInteger, Column, Double, ForeignKey, String, Table
+from sqlalchemy import JSON, BigInteger, Column, Double, ForeignKey, SmallInteger, String, Table
 
 from switchman.addons.store.tables import metadata
 
@@ -55,4 +56,19 @@ generations = Table(
     Column("name", String(32), primary_key=True),
     Column("origin", String(32), nullable=False),
     Column("value", BigInteger, nullable=False),
+)
+
+budget_alerts = Table(
+    "budget_alerts",
+    metadata,
+    Column("id", String(16), primary_key=True),
+    Column("at", Double, nullable=False, index=True),
+    Column("account", String(160), nullable=False),
+    Column("name", String(200), nullable=False),
+    Column("percent", SmallInteger, nullable=False),
+    Column("used", BigInteger, nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    Column("unit", String(8), nullable=False),
+    Column("period", String(8), nullable=False),
+    Column("begins", String(10), nullable=False),
 )

@@ -71,7 +71,7 @@ class Ticket:
     extended: list[Take] = field(default_factory=list)  # for further attempts, each as much again
     downgraded: str | None = None  # the model that answers in place of the one that was asked for
     about_in: int = 0  # tokens that went in, by estimate
-    reserve: Reserve = Reserve()  # noqa: RUF009 - it is frozen
+    reserve: Reserve = Reserve()
 
 
 def sources_of(caller: Caller | None, limits: Limits) -> Sources:

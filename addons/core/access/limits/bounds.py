@@ -54,11 +54,12 @@ _FEW: Final = 16_384  # characters: reading so many anew costs less than the fea
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """Tokens. `most_in`, `most_out`: what a budget holds. `about`: the estimate for tokens a minute."""
+    """Tokens. `most_in`, `most_out`: what a budget holds. `about_in`, `about_out`: estimates, for tokens a minute."""
 
-    most_in: int
-    most_out: int
-    about: int
+    most_in: int = 0
+    most_out: int = 0
+    about_in: int = 0
+    about_out: int = 0
 
     def within(self, context: int | None) -> int:
         """`most_in` on a model of this context length."""
@@ -71,7 +72,7 @@ def bound_of(call: Call, estimated: int | None = None) -> Bound:
     generates = call.endpoint.operation in GENERATING or call.endpoint.operation in ("infill", "other")
     most_out = min(MOST, (OUTPUT if asked is None else asked) * times) if generates else 0
     about_out = min(MOST, (OUTPUT_ESTIMATE if asked is None else asked) * times) if generates else 0
-    return Bound(_most_in(call), most_out, (_about(call.text) if estimated is None else estimated) + about_out)
+    return Bound(_most_in(call), most_out, _about(call.text) if estimated is None else estimated, about_out)
 
 
 def _most_in(call: Call) -> int:

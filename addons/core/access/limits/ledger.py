@@ -12,11 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
 from switchman.addons.core.access.limits.account import ALERTS, Account, Held
 
 What = Literal["requests", "tokens", "concurrent", "budget", "downgrade"]
+
+NEARLY: Final = 80  # percent
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +214,7 @@ def _refusal(step: _Step, take: Take) -> Refused | None:
         account = step.accounts[claim.account]
         for line in claim.lines:
             if line.soft is not None and _is_short(account, line, line.soft):
-                _tell(step, claim.account, line.purse, (line.soft,), 100)
+                _tell_refused(step, claim.account, line.purse, line.soft)
                 return Refused(claim.account, "downgrade", line.soft, line.reserve, None, line.purse)
     return None
 
@@ -229,7 +231,7 @@ def _over(step: _Step, claim: Claim, place: bool) -> tuple[What, int, int, float
         return "concurrent", claim.concurrent, 1, 1.0, ""
     for line in claim.lines:
         if line.most is not None and _is_short(account, line, line.most):
-            _tell(step, claim.account, line.purse, (line.most,), 100)
+            _tell_refused(step, claim.account, line.purse, line.most)
             return "budget", line.most, line.reserve, None, line.purse
     return None
 
@@ -270,6 +272,15 @@ def _tell(step: _Step, name: str, purse: str, amounts: tuple[int, ...], percent:
         if found.told.get(amount, 0) < percent:
             found.told[amount] = percent
             step.alerts.append(Alert(name, purse, amount, found.used, percent))
+
+
+def _tell_refused(step: _Step, name: str, purse: str, amount: int) -> None:
+    """Reservations keep a budget from being used up to the last: with 80 % used, one that refuses somebody is used up.
+    Before that the request was too large, and nobody but its caller has to know.
+    """
+    used = found.used if (found := step.accounts[name].purses.get(purse)) is not None else 0
+    if used * 100 >= NEARLY * amount:
+        _tell(step, name, purse, (amount,), 100)
 
 
 def _standings(step: _Step, take: Take) -> tuple[Standing, ...]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Final, Literal, cast
+from typing import Final
 
 from switchman.addons.core.access.caller import Allowance, Budget, Period, Unit
 
@@ -49,8 +49,9 @@ def parse_budget(text: str, downgrade: str | None = None) -> Budget:
         raise ValueError("a budget has whole micro-dollars ($0.000001), or whole tokens")
     if not 0 < amount <= MOST_AMOUNT:
         raise ValueError("expected a budget of more than nothing, and of at most a billion dollars")
-    kind: Literal["usd", "tokens"] = "tokens" if in_tokens else "usd"
-    return Budget(int(amount), cast(Unit, kind), cast(Period, period.lower()), downgrade)
+    unit_of: Unit = "tokens" if in_tokens else "usd"
+    per: Period = "day" if period.lower() == "day" else "month"
+    return Budget(int(amount), unit_of, per, downgrade)
 
 
 def in_words(amount: int, unit: str) -> str:

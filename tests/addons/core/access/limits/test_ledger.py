@@ -149,6 +149,7 @@ def test_a_refusal_for_want_of_money_tells_that_the_budget_is_used_up() -> None:
     books = Books()
     books.take(spend(90, 100))
     books.run(settle=(paid(90, 90),))
+    assert books.run(Take((spend(200, 400),))).alerts == ()  # of a larger one little is used
     first, second = books.run(Take((spend(20, 100),))), books.run(Take((spend(20, 100),)))
     assert first.alerts == (Alert("a", PURSE, 100, 90, 100),)
     assert second.alerts == ()
