@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable
 from dataclasses import replace
 
 from mitmproxy import http
@@ -83,16 +82,17 @@ class Settling:
             x.plan = without_first(x.plan, x.next_candidate)
             x.trace.append(TraceLine("limits", "hit", NOT_AGAIN))
 
-    def response(self, flow: http.HTTPFlow) -> Awaitable[None] | None:
+    def response(self, flow: http.HTTPFlow) -> None:
         if (x := exchange(flow)) is None or x.ticket is None or flow.websocket is not None:
-            return None
-        return self._settle(x, _length(flow, x))
+            return
+        self._settle(x, _length(flow, x))
 
-    def error(self, flow: http.HTTPFlow) -> Awaitable[None] | None:
-        return self._settle(x) if (x := exchange(flow)) is not None and x.ticket is not None else None
+    def error(self, flow: http.HTTPFlow) -> None:
+        if (x := exchange(flow)) is not None and x.ticket is not None:
+            self._settle(x)
 
-    def websocket_end(self, flow: http.HTTPFlow) -> Awaitable[None] | None:
-        return self.error(flow)
+    def websocket_end(self, flow: http.HTTPFlow) -> None:
+        self.error(flow)
 
     async def done(self) -> None:
         """Judging has said how what still runs ended."""
@@ -108,27 +108,22 @@ class Settling:
         while True:
             await asyncio.sleep(SWEEP_EVERY)
             for key, x in list(self._open.items()):
-                if key not in self.runtime.underway and (waiting := self._settle(x)) is not None:
-                    await waiting
+                if key not in self.runtime.underway:
+                    self._settle(x)
 
-    def _settle(self, x: Exchange, length: int | None = None) -> Awaitable[None] | None:
-        """Awaited where somebody's next request may want the place: before its client hears of the end. `length`: bytes
-        of a whole answer.
-        """
+    def _settle(self, x: Exchange, length: int | None = None) -> None:
+        """`length`: bytes of a whole answer."""
         self._open.pop(id(x), None)
         ticket, x.ticket = x.ticket, None
         if ticket is None:
-            return None
+            return
         try:
             settlement = settlement_of(ticket, _used(x, ticket, length))
         except Exception:
             logger.exception("What a request used could not be told: it counts as it was reserved")
             settlement = settlement_of(ticket, Used(ticket.reserve.usd, ticket.reserve.tokens))
-        if ticket.take.place and any(claim.has_place for claim in ticket.take.claims):
-            return self.runtime.counters.settled(settlement)
         if ticket.take.place:
             self.runtime.counters.settle(settlement)
-        return None
 
 
 def _costs(reserve: Reserve) -> bool:

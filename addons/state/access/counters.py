@@ -1,5 +1,9 @@
 """Counters: what the hook of limits talks to. It gathers what requests take and settle into batches for a Ledger.
 
+A caller that asks often, far from its limits, has some requests taken for it to spare (core/access/limits/credit.py):
+then one in dozens is a step of the ledger. Who is refused while others have some to spare, or have something to settle,
+is asked for once more when they have given it back.
+
 One batch is under way at a time; what comes meanwhile goes into the next. Nothing is lost where the ledger fails: what
 was to be settled is sent again under the number that it had, so that it is counted once, with all that this worker
 holds, so that nothing stays reserved that nobody has.
@@ -9,11 +13,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Final
 
 from switchman.addons.core.access.limits.account import Account, Held
+from switchman.addons.core.access.limits.credit import Credit, merged
 from switchman.addons.core.access.limits.ledger import (
+    LAZY,
+    LENT,
     Alert,
     Batch,
     Entry,
@@ -28,7 +37,10 @@ from switchman.addons.state.access.ledgers import LEASE, Ledger, LedgerAway, Own
 logger = logging.getLogger(__name__)
 
 RENEW_EVERY: Final = LEASE / 3  # seconds
-SOON: Final = 0.02  # seconds that a settlement waits for company, where nobody waits for it
+SOON: Final = LAZY - 0.03  # seconds that a settlement waits for company, where nobody waits for it
+CREDIT: Final = LENT - 0.1  # seconds for which what was taken to spare is made use of
+MOST_SPARE: Final = 128
+MOST_REMEMBERED: Final = 10_000  # keys and accounts
 REST: Final = 1.0  # seconds without a try after one that failed
 PATIENCE: Final = 3.0  # seconds for a batch: less than what a client notices, more than a failover of Redis takes
 
@@ -58,6 +70,10 @@ class Counters:
         self._resting_until = float("-inf")
         self._flushed: list[asyncio.Future[None]] = []
         self._closed = False
+        self._credits: dict[object, Credit] = {}
+        self._rates: dict[object, list[float]] = {}  # by a take's key: requests since a time of the loop's clock
+        self._lending: set[object] = set()  # keys of takes that are under way with some to spare
+        self._firm: dict[str, float] = {}  # by account: until when a refusal is not looked at again
 
     @property
     def holds(self) -> dict[str, Held]:
@@ -66,10 +82,29 @@ class Counters:
 
     async def take(self, take: Take) -> Taken | Refused:
         """Take all of it, or nothing. Raises LedgerAway where nobody can say."""
+        if (taken := self._of_credit(take)) is not None:
+            return taken
+        result = await self._ask(self._with_spare(take))
+        if isinstance(result, Refused) and result.again_in > 0:
+            now = asyncio.get_running_loop().time()
+            if now >= self._firm.get(result.account, 0.0):
+                await asyncio.sleep(result.again_in)
+                result = await self._ask(replace(take, spare=0))
+                if isinstance(result, Refused):
+                    if len(self._firm) > MOST_REMEMBERED:
+                        self._firm.clear()
+                    self._firm[result.account] = asyncio.get_running_loop().time() + REST
+        return result
+
+    async def _ask(self, take: Take) -> Taken | Refused:
+        """A step of the ledger."""
         loop = asyncio.get_running_loop()
         if self._closed or loop.time() < self._resting_until:
+            self._lending.discard(take.key)
             raise LedgerAway("it failed a moment ago")
         waiting: asyncio.Future[Taken | Refused] = loop.create_future()
+        if take.spare:
+            waiting.add_done_callback(lambda _: self._lending.discard(take.key))
         self._takes.append((take, waiting))
         self._start()
         try:
@@ -79,18 +114,46 @@ class Counters:
                 self._give_back(take, waiting.result())
             raise
 
+    def _of_credit(self, take: Take) -> Taken | None:
+        if take.key is None:
+            return None
+        now = asyncio.get_running_loop().time()
+        if (rate := self._rates.get(take.key)) is None:
+            if len(self._rates) >= MOST_REMEMBERED:
+                del self._rates[next(iter(self._rates))]
+            rate = self._rates[take.key] = [now, 0.0]
+        rate[1] += 1
+        credit = self._credits.get(take.key)
+        return credit.spend(take, time.time()) if credit is not None and now < credit.expires else None
+
+    def _with_spare(self, take: Take) -> Take:
+        """As many to spare as may come in as long as they hold, as far as the last ones tell."""
+        if take.key is None:
+            return take
+        if (credit := self._credits.pop(take.key, None)) is not None:
+            self._return(credit)
+        if take.key in self._lending:  # one that was asked for is on its way
+            return take
+        rate, now = self._rates[take.key], asyncio.get_running_loop().time()
+        spare = int(min(MOST_SPARE, 2 * rate[1] * CREDIT / max(CREDIT, now - rate[0])))
+        self._rates[take.key] = [now, 0.0]
+        if spare < 2:
+            return take
+        self._lending.add(take.key)
+        return replace(take, spare=spare)
+
+    def _return(self, credit: Credit) -> None:
+        if rest := credit.rest():
+            self._settlements.append(rest)
+
     def settle(self, settlement: Settlement) -> None:
         """What a request that is over gives back, and used. It is written down in a moment."""
         self._settlements.append(settlement)
         if self._task is None and self._timer is None and not self._closed:
             self._timer = asyncio.get_running_loop().call_later(SOON, self._start)
 
-    async def settled(self, settlement: Settlement) -> None:
-        """The same, and wait until others see it, or it is clear that they do not for now."""
-        if self._closed or asyncio.get_running_loop().time() < self._resting_until:
-            self.settle(settlement)
-            return
-        self._settlements.append(settlement)
+    async def flush(self) -> None:
+        """Wait until others see what was settled, or it is clear that they do not for now."""
         flushed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._flushed.append(flushed)
         self._start()
@@ -106,6 +169,7 @@ class Counters:
         for timer in (self._timer, self._renewing):
             if timer is not None:
                 timer.cancel()
+        self._return_credits(float("inf"))
         if self._task is not None:
             await asyncio.wait([self._task], timeout=PATIENCE)
         if self._settlements or self._held or self._again:
@@ -114,11 +178,19 @@ class Counters:
             await self._send_all(())
         await self._ledger.close()
 
+    def _return_credits(self, now: float) -> None:
+        """Give back what is left of those that do not hold any more."""
+        for key, credit in list(self._credits.items()):
+            if credit.expires <= now:
+                del self._credits[key]
+                self._return(credit)
+
     def _start(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         if self._task is None:
+            self._return_credits(asyncio.get_running_loop().time())
             self._task = asyncio.get_running_loop().create_task(self._work(), name="switchman limits")
 
     async def _work(self) -> None:
@@ -140,6 +212,8 @@ class Counters:
         finally:
             self._task = None
             self._keep_alive()
+            if self._credits and self._timer is None and not self._closed:
+                self._timer = asyncio.get_running_loop().call_later(CREDIT, self._start)
             if self._takes and not self._closed:  # they came while the last one failed
                 self._fail(self._takes, LedgerAway("it failed a moment ago"))
                 self._takes = []
@@ -157,7 +231,7 @@ class Counters:
                 again = self._again
                 self._learn(again, await self._run(again.number, again.settlements, ()), ())
                 self._again = None
-            settlements, self._settlements = tuple(self._settlements), []
+            settlements, self._settlements = merged(tuple(self._settlements)), []
             self._number += 1
             number = self._number
             try:
@@ -191,13 +265,21 @@ class Counters:
         self._held = _after(self._held, batch.settlements)
         for (take, future), result in zip(waiting, outcome.takes, strict=True):
             if isinstance(result, Taken):
-                _hold(self._held, take)
+                _hold(self._held, take, 1 + result.spare)
+                if result.spare:
+                    self._lend(take, result)
             if future.done():  # its client left while it waited
                 self._give_back(take, result)
             else:
                 future.set_result(result)
         for alert in outcome.alerts:
             self._on_alert(alert)
+
+    def _lend(self, take: Take, taken: Taken) -> None:
+        now = asyncio.get_running_loop().time()
+        if (before := self._credits.pop(take.key, None)) is not None:
+            self._return(before)
+        self._credits[take.key] = Credit(take, taken, now + CREDIT)
 
     def _give_back(self, take: Take, result: Taken | Refused) -> None:
         if isinstance(result, Taken):
@@ -227,7 +309,7 @@ def unused(take: Take, taken: Taken) -> Settlement:
     return tuple(
         Entry(
             claim.account,
-            place=take.place and claim.has_place,
+            places=int(take.place and claim.has_place),
             second=taken.second,
             tokens=(claim.reserve if claim.tokens is not None else 0, 0),
             purses=tuple((line.purse, line.reserve if take.place else 0, 0, line.amounts) for line in claim.lines),
@@ -236,13 +318,13 @@ def unused(take: Take, taken: Taken) -> Settlement:
     )
 
 
-def _hold(held: dict[str, Held], take: Take) -> None:
+def _hold(held: dict[str, Held], take: Take, times: int) -> None:
     for claim in take.claims:
         if take.place and (claim.has_place or claim.lines):
             one = held.setdefault(claim.account, Held())
-            one.running += claim.has_place
+            one.running += claim.has_place * times
             for line in claim.lines:
-                one.reserve(line.purse, line.reserve)
+                one.reserve(line.purse, line.reserve * times)
             if one.is_empty:
                 del held[claim.account]
 
@@ -254,7 +336,7 @@ def _after(held: dict[str, Held], settlements: Iterable[Settlement]) -> dict[str
     for settlement in settlements:
         for entry in settlement:
             if (one := after.get(entry.account)) is not None:
-                one.running = max(0, one.running - entry.place)
+                one.running = max(0, one.running - entry.places)
                 for purse, reserved, _, _ in entry.purses:
                     one.reserve(purse, -reserved)
     return {name: one for name, one in after.items() if not one.is_empty}

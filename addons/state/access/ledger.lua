@@ -3,9 +3,11 @@
 -- ARGV: the prefix of all keys; the batch as JSON; milliseconds of an owner's lease; microseconds since the epoch, "" for
 -- Redis's own clock, which all machines share. Returns JSON; {"unknown": true} where the owner has to say what it holds.
 --
---   PREFIX:a:ACCOUNT        hash: rs rt r:CELL, ts tt t:CELL (windows: second, total, cells), held, held:OWNER (running)
+--   PREFIX:a:ACCOUNT        hash: rs rt r:CELL, ts tt t:CELL (windows: second, total, cells), held, held:OWNER (running),
+--                           lent (microseconds)
 --   PREFIX:p:ACCOUNT:PURSE  hash: used, held, held:OWNER (reserved), told:AMOUNT
 --   PREFIX:o:OWNER          set: keys of the two above in which it holds something
+--   PREFIX:u:ACCOUNT        set: keys of its purses in which somebody held something lately
 --   PREFIX:owners           sorted set: owner -> until when it counts as there; PREFIX:numbers: hash, its last batch
 local prefix, batch, lease = ARGV[1], cjson.decode(ARGV[2]), tonumber(ARGV[3])
 local micros
@@ -17,7 +19,7 @@ else
 end
 local now = micros / 1000000
 local CELLS, SECONDS, KEPT = 61, 60, 100 * 86400
-local ALERTS, NEARLY = {100, 80, 50}, 80
+local ALERTS, NEARLY, LENT, LAZY = {100, 80, 50}, 80, 0.25, 0.15
 local owner = batch.owner
 local alerts = {}
 
@@ -41,6 +43,17 @@ local function hold(key, who, amount)
   else
     redis.call('HDEL', key, field)
     redis.call('SREM', prefix .. ':o:' .. who, key)
+  end
+end
+
+local function reserve(account, purse, who, amount)
+  local key, index = purse_key(account, purse), prefix .. ':u:' .. account
+  hold(key, who, amount)
+  if get(key, 'held') > 0 then
+    redis.call('SADD', index, key)
+    redis.call('EXPIRE', index, KEPT)
+  else
+    redis.call('SREM', index, key)
   end
 end
 
@@ -138,11 +151,15 @@ local function settle(entry)
     local latest = advance(key, 't')
     add(key, 't', used < reserved and entry.second or latest, used - reserved)
   end
-  if entry.place then hold(key, owner, -1) end
+  if entry.requests > 0 then
+    advance(key, 'r')
+    add(key, 'r', entry.second, -entry.requests)
+  end
+  hold(key, owner, -entry.places)
   for _, one in ipairs(entry.purses) do
     local purse, kept, spent = one[1], one[2], one[3]
     local place = purse_key(entry.account, purse)
-    hold(place, owner, -kept)
+    reserve(entry.account, purse, owner, -kept)
     if spent > 0 then
       local total = tonumber(redis.call('HINCRBY', place, 'used', whole(spent)))
       redis.call('EXPIRE', place, KEPT)
@@ -205,11 +222,46 @@ local function standings(take)
   return found
 end
 
+-- Seconds after which another try may be worth it.
+local function again_in(claim, what)
+  local key = account_key(claim.account)
+  local lent = get(key, 'lent')
+  if lent > micros then return (lent - micros) / 1000000 end
+  if what ~= 'concurrent' and what ~= 'budget' and what ~= 'downgrade' then return 0 end
+  local total, own = get(key, 'held'), get(key, 'held:' .. owner)
+  if total > own then return LAZY end
+  for _, place in ipairs(redis.call('SMEMBERS', prefix .. ':u:' .. claim.account)) do
+    if get(place, 'held') > get(place, 'held:' .. owner) then return LAZY end
+  end
+  return 0
+end
+
 local function refused(claim, what, limit, wanted, wait, purse, standing)
   return {
+    again = tostring(again_in(claim, what)),
     refused = what, account = claim.account, limit = whole(limit), wanted = whole(wanted),
     wait = wait ~= nil and tostring(wait) or '', purse = purse, standings = standing,
   }
+end
+
+-- Whether what is wanted to spare leaves half of each limit.
+local function has_half(take)
+  local spare = take.spare
+  for _, claim in ipairs(take.claims) do
+    local key = account_key(claim.account)
+    if given(claim.requests) and 2 * (get(key, 'rt') + spare) > claim.requests then return false end
+    if given(claim.tokens) and 2 * (get(key, 'tt') + spare * claim.reserve) > claim.tokens then return false end
+    if take.place then
+      if given(claim.concurrent) and 2 * (get(key, 'held') + spare) > claim.concurrent then return false end
+      for _, line in ipairs(claim.lines) do
+        local place = purse_key(claim.account, line.purse)
+        local wanted = 2 * (get(place, 'used') + get(place, 'held') + spare * line.reserve)
+        if given(line.most) and wanted > line.most then return false end
+        if given(line.soft) and wanted > line.soft then return false end
+      end
+    end
+  end
+  return true
 end
 
 local function take_all(take)
@@ -236,10 +288,27 @@ local function take_all(take)
     if given(claim.tokens) then add(key, 't', second, claim.reserve) end
     if take.place then
       if given(claim.concurrent) then hold(key, owner, 1) end
-      for _, line in ipairs(claim.lines) do hold(purse_key(claim.account, line.purse), owner, line.reserve) end
+      for _, line in ipairs(claim.lines) do reserve(claim.account, line.purse, owner, line.reserve) end
     end
   end
-  return {second = whole(second), standings = standings(take)}
+  local spare = take.spare
+  if spare > 0 and not has_half(take) then spare = 0 end
+  if spare > 0 then
+    for _, claim in ipairs(take.claims) do
+      local key = account_key(claim.account)
+      redis.call('HSET', key, 'lent', whole(micros + LENT * 1000000))
+      redis.call('EXPIRE', key, KEPT)
+      if given(claim.requests) then add(key, 'r', second, spare) end
+      if given(claim.tokens) then add(key, 't', second, spare * claim.reserve) end
+      if take.place then
+        if given(claim.concurrent) then hold(key, owner, spare) end
+        for _, line in ipairs(claim.lines) do
+          reserve(claim.account, line.purse, owner, spare * line.reserve)
+        end
+      end
+    end
+  end
+  return {second = whole(second), standings = standings(take), spare = spare}
 end
 
 -- Owners that are gone.
@@ -267,7 +336,7 @@ if given(batch.truth) then
   abandon(owner)
   for _, one in ipairs(batch.truth) do
     hold(account_key(one[1]), owner, one[2])
-    for _, line in ipairs(one[3]) do hold(purse_key(one[1], line[1]), owner, line[2]) end
+    for _, line in ipairs(one[3]) do reserve(one[1], line[1], owner, line[2]) end
   end
 end
 local takes = {}

@@ -106,8 +106,8 @@ def _holding(account: str, held: Held) -> list[Any]:
 def _settlement(settlement: Settlement) -> list[dict[str, Any]]:
     return [
         {
-            "account": one.account, "place": one.place, "second": one.second, "tokens": one.tokens,
-            "purses": one.purses,
+            "account": one.account, "places": one.places, "second": one.second, "tokens": one.tokens,
+            "purses": one.purses, "requests": one.requests,
         }
         for one in settlement
     ]  # fmt: skip
@@ -124,7 +124,7 @@ def _take(take: Take) -> dict[str, Any]:
         }
         for claim in take.claims
     ]  # fmt: skip
-    return {"claims": claims, "place": take.place}
+    return {"claims": claims, "place": take.place, "spare": take.spare}
 
 
 def _read(said: Mapping[str, Any]) -> Outcome:
@@ -139,9 +139,12 @@ def _result(one: Mapping[str, Any]) -> Taken | Refused:
         for account, what, limit, left, resets in one["standings"]
     )
     if "refused" not in one:
-        return Taken(int(one["second"]), standings)
+        return Taken(int(one["second"]), standings, int(one["spare"]))
     wait = float(one["wait"]) if one["wait"] else None
-    return Refused(one["account"], one["refused"], int(one["limit"]), int(one["wanted"]), wait, one["purse"], standings)
+    return Refused(
+        one["account"], one["refused"], int(one["limit"]), int(one["wanted"]), wait, one["purse"], standings,
+        float(one["again"]),
+    )  # fmt: skip
 
 
 def _alert(one: Mapping[str, Any]) -> Alert:

@@ -53,6 +53,7 @@ class Account:
     tokens: Window = field(default_factory=Window)
     held: dict[str, Held] = field(default_factory=dict)  # by owner
     purses: dict[str, Purse] = field(default_factory=dict)  # `usd/month/2026-11`
+    lent_until: float = 0.0  # epoch seconds: until then some owner may have more than it needs
 
     @property
     def running(self) -> int:
@@ -81,7 +82,7 @@ class Account:
 
     def pack(self) -> tuple[bytes, bytes, str]:
         """The two windows, and the rest as JSON; "" for nothing."""
-        rest: dict[str, Any] = {}
+        rest: dict[str, Any] = {"lent": self.lent_until} if self.lent_until else {}
         if self.held:
             rest["held"] = {owner: [one.running, one.reserved] for owner, one in self.held.items()}
         if self.purses:
@@ -94,6 +95,7 @@ class Account:
         account = cls(Window.unpack(requests), Window.unpack(tokens))
         if rest:
             obj: Mapping[str, Any] = json.loads(rest)
+            account.lent_until = float(obj.get("lent", 0.0))
             account.held = {owner: Held(running, kept) for owner, (running, kept) in obj.get("held", {}).items()}
             account.purses = {name: Purse(used, dict(told)) for name, (used, told) in obj.get("purses", {}).items()}
         return account

@@ -25,7 +25,7 @@ class Source:
     allowance: Allowance
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Sources:
     """All accounts that a caller's requests count in; none where nothing is limited.
 
@@ -112,7 +112,7 @@ def take_of(
                 lines=lines,
             )
         )
-    return Take(tuple(claims), place)
+    return Take(tuple(claims), place, key=sources if soft else None)
 
 
 def again(take: Take) -> Take:
@@ -127,7 +127,7 @@ def settlement_of(ticket: Ticket, used: Used) -> Settlement:
     return tuple(
         Entry(
             claim.account,
-            place=ticket.take.place and claim.has_place,
+            places=int(ticket.take.place and claim.has_place),
             second=ticket.taken.second,
             tokens=(claim.reserve, used.tokens) if claim.tokens is not None else (0, 0),
             purses=tuple(

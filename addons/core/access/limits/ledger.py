@@ -11,7 +11,7 @@ takes is taken, or nothing. `lua/ledger.lua` there says the same to Redis; a tes
 from __future__ import annotations
 
 from collections.abc import Mapping, MutableMapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 from switchman.addons.core.access.limits.account import ALERTS, Account, Held
@@ -19,6 +19,8 @@ from switchman.addons.core.access.limits.account import ALERTS, Account, Held
 What = Literal["requests", "tokens", "concurrent", "budget", "downgrade"]
 
 NEARLY: Final = 80  # percent
+LENT: Final = 0.25  # seconds after which what was taken to spare is made use of, or given back
+LAZY: Final = 0.15  # seconds within which what is over is settled
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +57,14 @@ class Claim:
 @dataclass(frozen=True, slots=True)
 class Take:
     """All that one request wants. `place`: it runs for a while, and holds places and money until it is settled (an
-    answer from a cache does not)."""
+    answer from a cache does not). `spare`: so many more like it are taken with it, where they leave half of each limit
+    to others. `key`: equal for takes with the same accounts and limits; None for one that is like no other.
+    """
 
     claims: tuple[Claim, ...]
     place: bool = True
+    spare: int = 0
+    key: object = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +80,11 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """The request may go. `second`: under which its tokens are counted."""
+    """The request may go. `second`: under which its tokens are counted. `spare`: so many more may."""
 
     second: int
     standings: tuple[Standing, ...] = ()
+    spare: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +92,7 @@ class Refused:
     """Nothing was taken. `retry_in`: seconds until it may succeed; None where time alone does not help.
 
     `purse`, `limit`: of a budget, and what the limit is; `wanted`: tokens or micro-dollars that this request needs.
+    `again_in`: seconds after which it is worth another try, since others hold what they may not need.
     """
 
     account: str
@@ -94,6 +102,7 @@ class Refused:
     retry_in: float | None = None
     purse: str = ""
     standings: tuple[Standing, ...] = ()
+    again_in: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +110,11 @@ class Entry:
     """What a request that is over gives back to one account, and what it used. Amounts are tokens, or a purse's."""
 
     account: str
-    place: bool = True
+    places: int = 1
     second: int = 0  # of its Taken
     tokens: tuple[int, int] = (0, 0)  # reserved, used
     purses: tuple[tuple[str, int, int, tuple[int, ...]], ...] = ()  # purse, reserved, used, the budgets' amounts
+    requests: int = 0  # spare ones that were not made
 
 
 Settlement = tuple[Entry, ...]
@@ -188,7 +198,8 @@ def _take(step: _Step, owner: str, take: Take) -> Taken | Refused:
         second = account.requests.advance(step.now)
         account.tokens.advance(step.now)
     if (refused := _refusal(step, take)) is not None:
-        return refused
+        again_in = _again_in(step, owner, refused)
+        return replace(refused, again_in=again_in) if again_in else refused
     for claim in take.claims:
         account = step.accounts[claim.account]
         if claim.requests is not None:
@@ -201,7 +212,55 @@ def _take(step: _Step, owner: str, take: Take) -> Taken | Refused:
             for line in claim.lines:
                 held.reserve(line.purse, line.reserve)
             account.let_go(owner)
-    return Taken(second, _standings(step, take))
+    spare = take.spare if take.spare and _has_half(step, take) else 0
+    if spare:
+        _take_spare(step, owner, take, second)
+    return Taken(second, _standings(step, take), spare)
+
+
+def _has_half(step: _Step, take: Take) -> bool:
+    """Whether what is wanted to spare leaves half of each limit."""
+    for claim in take.claims:
+        account, spare = step.accounts[claim.account], take.spare
+        if claim.requests is not None and 2 * (account.requests.total + spare) > claim.requests:
+            return False
+        if claim.tokens is not None and 2 * (account.tokens.total + spare * claim.reserve) > claim.tokens:
+            return False
+        if not take.place:
+            continue
+        if claim.concurrent is not None and 2 * (account.running + spare) > claim.concurrent:
+            return False
+        for line in claim.lines:
+            used = found.used if (found := account.purses.get(line.purse)) is not None else 0
+            wanted = 2 * (used + account.reserved(line.purse) + spare * line.reserve)
+            if any(amount is not None and wanted > amount for amount in (line.most, line.soft)):
+                return False
+    return True
+
+
+def _take_spare(step: _Step, owner: str, take: Take, second: int) -> None:
+    for claim in take.claims:
+        account = step.accounts[claim.account]
+        account.lent_until = step.now + LENT
+        if claim.requests is not None:
+            account.requests.add(second, take.spare)
+        if claim.tokens is not None:
+            account.tokens.add(second, take.spare * claim.reserve)
+        if take.place:
+            held = account.holding(owner)
+            held.running += take.spare * claim.has_place
+            for line in claim.lines:
+                held.reserve(line.purse, take.spare * line.reserve)
+            account.let_go(owner)
+
+
+def _again_in(step: _Step, owner: str, refused: Refused) -> float:
+    """Whether others may give something back at once: what they took to spare, or what is over and not settled yet."""
+    account = step.accounts[refused.account]
+    if account.lent_until > step.now:
+        return account.lent_until - step.now
+    waits = refused.what in ("concurrent", "budget", "downgrade")
+    return LAZY if waits and any(other != owner for other in account.held) else 0.0
 
 
 def _refusal(step: _Step, take: Take) -> Refused | None:
@@ -248,9 +307,11 @@ def _settle(step: _Step, owner: str, entry: Entry) -> None:
     if reserved != used:
         now = account.tokens.advance(step.now)
         account.tokens.add(entry.second if used < reserved else now, used - reserved)
+    if entry.requests:
+        account.requests.advance(step.now)
+        account.requests.add(entry.second, -entry.requests)
     held = account.holding(owner)
-    if entry.place:
-        held.running = max(0, held.running - 1)
+    held.running = max(0, held.running - entry.places)
     for purse, kept, spent, amounts in entry.purses:
         held.reserve(purse, -kept)
         if spent:

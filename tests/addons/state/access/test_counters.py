@@ -15,7 +15,7 @@ from switchman.addons.state.access.ledgers import LedgerAway, MemoryLedger, Owne
 PURSE = "usd/month/2027-01"
 CLAIM = Claim("a", requests=1000, concurrent=50, lines=(Line(PURSE, 10, 100, None, (100,)),))
 TAKE = Take((CLAIM,))
-DONE = (Entry("a", True, 0, (0, 0), ((PURSE, 10, 3, (100,)),)),)
+DONE = (Entry("a", 1, 0, (0, 0), ((PURSE, 10, 3, (100,)),)),)
 
 
 class Ledger(MemoryLedger):
@@ -94,7 +94,8 @@ def test_settlements_go_with_the_next_request() -> None:
         counters.settle((Entry("a"),))
         assert isinstance(await counters.take(one), Taken)
         assert len(ledger.batches) == 3
-        await counters.settled((Entry("a"),))
+        counters.settle((Entry("a"),))
+        await counters.flush()
         assert ledger.account.running == 0
         await counters.close()
 
@@ -113,7 +114,8 @@ def test_a_failure_costs_one_more_try_and_counts_once(failure: str) -> None:
         ledger.failures = [failure]
         assert isinstance(await counters.take(TAKE), Taken)
         assert (ledger.account.running, ledger.account.reserved(PURSE), ledger.account.purses[PURSE].used) == (1, 10, 3)
-        await counters.settled(DONE)
+        counters.settle(DONE)
+        await counters.flush()
         assert (ledger.account.held, ledger.account.purses[PURSE].used) == ({}, 6)
         await counters.close()
 
@@ -196,7 +198,8 @@ def test_what_is_held_is_renewed_and_what_is_not_is_let_lapse() -> None:
                 break
             await asyncio.sleep(0.005)
         assert len(ledger.batches) > 3 and not ledger.batches[-1].takes
-        await counters.settled(DONE)
+        counters.settle(DONE)
+        await counters.flush()
         await asyncio.sleep(0.05)  # one that was under way
         asked = len(ledger.batches)
         await asyncio.sleep(0.1)
@@ -231,7 +234,8 @@ def test_alerts_are_passed_on() -> None:
         told: list[Alert] = []
         counters = Counters(Ledger(), "one", told.append)
         await counters.take(TAKE)
-        await counters.settled((Entry("a", True, 0, (0, 0), ((PURSE, 10, 60, (100,)),)),))
+        counters.settle((Entry("a", 1, 0, (0, 0), ((PURSE, 10, 60, (100,)),)),))
+        await counters.flush()
         assert [alert.percent for alert in told] == [50]
         await counters.close()
 
@@ -241,6 +245,6 @@ def test_alerts_are_passed_on() -> None:
 def test_unused_gives_all_back_but_the_request() -> None:
     """Tokens of the minute, the place and the money."""
     take = Take((Claim("a", requests=5, tokens=100, concurrent=1, reserve=30, lines=CLAIM.lines),))
-    assert unused(take, Taken(7)) == (Entry("a", True, 7, (30, 0), ((PURSE, 10, 0, (100,)),)),)
+    assert unused(take, Taken(7)) == (Entry("a", 1, 7, (30, 0), ((PURSE, 10, 0, (100,)),)),)
     cached = Take(take.claims, place=False)
-    assert unused(cached, Taken(7)) == (Entry("a", False, 7, (30, 0), ((PURSE, 0, 0, (100,)),)),)
+    assert unused(cached, Taken(7)) == (Entry("a", 0, 7, (30, 0), ((PURSE, 0, 0, (100,)),)),)

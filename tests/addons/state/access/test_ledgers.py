@@ -20,7 +20,7 @@ PURSE = "usd/month/2027-01"
 PLACE = Claim(
     "token:a", requests=100, tokens=1000, concurrent=2, reserve=10, lines=(Line(PURSE, 40, 100, None, (100,)),)
 )
-DONE = Entry("token:a", True, 0, (0, 0), ((PURSE, 40, 7, (100,)),))
+DONE = Entry("token:a", 1, 0, (0, 0), ((PURSE, 40, 7, (100,)),))
 
 
 class Clock:
@@ -155,7 +155,7 @@ def test_alerts_go_to_one_worker(tell: Callable[[Story], None]) -> None:
         one, two = opened(), opened()
         await one.run(first("one", Take((PLACE,))))
         await two.run(first("two", Take((PLACE,))))
-        half = Entry("token:a", True, 0, (0, 0), ((PURSE, 40, 50, (100,)),))
+        half = Entry("token:a", 1, 0, (0, 0), ((PURSE, 40, 50, (100,)),))
         told = (await one.run(Batch("one", 2, ((half,),)))).alerts
         assert [(a.account, a.purse, a.amount, a.used, a.percent) for a in told] == [("token:a", PURSE, 100, 50, 50)]
         assert (await two.run(Batch("two", 2, ((DONE,),)))).alerts == ()

@@ -17,7 +17,7 @@ from switchman.addons.state.access.redisledger import RedisLedger
 NOW = 1_800_000_000.0
 ACCOUNTS = ("token:a", "group:b:c", "all*")
 PURSES = ("usd/month/2027-01", "tokens/day/2027-01-15")
-MAYBE = st.none() | st.integers(0, 6)
+MAYBE = st.none() | st.integers(0, 6) | st.just(40)
 
 lines = st.builds(
     lambda purse, reserve, most, soft: Line(purse, reserve, most, soft, tuple(a for a in (most, soft) if a)),
@@ -28,21 +28,25 @@ claims = st.builds(
     st.lists(lines, max_size=2, unique_by=lambda line: line.purse).map(tuple),
 )  # fmt: skip
 takes = st.builds(
-    Take, st.lists(claims, min_size=1, max_size=3, unique_by=lambda claim: claim.account).map(tuple), st.booleans()
+    Take,
+    st.lists(claims, min_size=1, max_size=3, unique_by=lambda claim: claim.account).map(tuple),
+    st.booleans(),
+    st.sampled_from([0, 0, 2, 7]),
 )
 entries = st.builds(
-    Entry, st.sampled_from(ACCOUNTS), st.booleans(), st.integers(-70, 0).map(lambda ago: int(NOW) + ago),
+    Entry, st.sampled_from(ACCOUNTS), st.integers(0, 3), st.integers(-70, 0).map(lambda ago: int(NOW) + ago),
     st.tuples(st.integers(0, 60), st.integers(0, 60)),
     st.lists(
         st.tuples(st.sampled_from(PURSES), st.integers(0, 60), st.integers(0, 80), st.just((100, 200))),
         max_size=2, unique_by=lambda one: one[0],
     ).map(tuple),
+    st.integers(0, 2),
 )  # fmt: skip
 helds = st.builds(Held, st.integers(0, 3), st.dictionaries(st.sampled_from(PURSES), st.integers(1, 50), max_size=2))
 steps = st.lists(
     st.tuples(
         st.sampled_from(["one", "two"]),
-        st.sampled_from([0.0, 0.25, 1.0, 20.0, 59.5, 61.0, 90.0, -0.5, -30.0, -60.0, -100.0]),
+        st.sampled_from([0.0, 0.125, 0.25, 1.0, 20.0, 59.5, 61.0, 90.0, -0.5, -30.0, -60.0, -100.0]),
         st.lists(st.lists(entries, min_size=1, max_size=2).map(tuple), max_size=2).map(tuple),
         st.lists(takes, max_size=3).map(tuple),
         st.none() | st.dictionaries(st.sampled_from(ACCOUNTS), helds, max_size=2),
@@ -89,7 +93,7 @@ def test_large_amounts_stay_whole_numbers(redis_server: Any) -> None:
         ledger = RedisLedger(redis_server.url)
         take = Take((Claim("token:a", lines=(Line(PURSES[0], amount - 1, amount, None, (amount,)),)),))
         await ledger.run(Batch("one", 1, (), (take,), {}))
-        done = Entry("token:a", True, 0, (0, 0), ((PURSES[0], amount - 1, amount - 1, (amount,)),))
+        done = Entry("token:a", 1, 0, (0, 0), ((PURSES[0], amount - 1, amount - 1, (amount,)),))
         alerts = (await ledger.run(Batch("one", 2, ((done,),)))).alerts
         assert [(alert.amount, alert.used, alert.percent) for alert in alerts] == [(amount, amount - 1, 80)]
         assert (await ledger.look(["token:a"]))["token:a"].purses[PURSES[0]].used == amount - 1

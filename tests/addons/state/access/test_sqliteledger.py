@@ -14,7 +14,7 @@ from switchman.addons.state.access.sqliteledger import SQLiteLedger, look_into
 
 PURSE = "usd/month/2027-01"
 TAKE = Take((Claim("token:a", lines=(Line(PURSE, 40, 100),)),))
-DONE = Entry("token:a", True, 0, (0, 0), ((PURSE, 40, 7, (100,)),))
+DONE = Entry("token:a", 1, 0, (0, 0), ((PURSE, 40, 7, (100,)),))
 
 
 def test_what_was_used_outlasts_the_process(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def spend(reserve: int, most: int | None = None, soft: int | None = None, accoun
 
 
 def paid(reserved: int, used: int, *amounts: int, account: str = "a") -> Entry:
-    return Entry(account, True, 0, (0, 0), ((PURSE, reserved, used, amounts),))
+    return Entry(account, 1, 0, (0, 0), ((PURSE, reserved, used, amounts),))
 
 
 def test_all_is_taken_or_nothing() -> None:
@@ -109,10 +109,10 @@ def test_tokens_are_settled_in_the_second_in_which_they_were_reserved() -> None:
     first = books.take(Claim("a", tokens=100, reserve=80))
     assert isinstance(first, Taken)
     assert isinstance(books.take(Claim("a", tokens=100, reserve=30)), Refused)
-    books.run(settle=(Entry("a", False, first.second, (80, 20)),), now=NOW + 5)
+    books.run(settle=(Entry("a", 0, first.second, (80, 20)),), now=NOW + 5)
     second = books.take(Claim("a", tokens=100, reserve=30), now=NOW + 5)
     assert isinstance(second, Taken)
-    books.run(settle=(Entry("a", False, second.second, (30, 90)),), now=NOW + 30)
+    books.run(settle=(Entry("a", 0, second.second, (30, 90)),), now=NOW + 30)
     assert books.accounts["a"].tokens.total == 110
     books.take(Claim("a", tokens=100, reserve=0), now=NOW + 67)
     assert books.accounts["a"].tokens.total == 60
