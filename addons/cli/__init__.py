@@ -19,7 +19,7 @@ COMMANDS = {
     "check": "validate a routes file",
     "explain": "show where a request would go, and why",
     "rules": "take rules from another router's JSON, or give them to it",
-    "token": "make a token that opens the dashboard",
+    "token": "make tokens: for callers, and for the dashboard",
     "semantic": "prepare the embedding model",
     "version": "print the version",
 }

@@ -1,18 +1,26 @@
-"""`switchman token`: prints a token that opens the dashboard."""
+"""`switchman token`: the tokens of callers by subcommands; without one, a token that opens the dashboard."""
 
 from __future__ import annotations
 
 import argparse
 
+from switchman.addons.cli.access import tokens
 from switchman.addons.cli.messages import refuse
 from switchman.addons.config.configuration import SettingsError, load_settings
 from switchman.webui.auth import make_token
 
+# The first word of the arguments -> what runs with all of them.
+COMMANDS = dict.fromkeys(("create", "list", "show", "revoke", "rotate"), tokens.run)
+
 
 def run(arguments: list[str]) -> int:
     """Prints the token alone, so that it can be piped. Exit code 2 where JWT_SECRET is missing or bad."""
+    if arguments and (command := COMMANDS.get(arguments[0])) is not None:
+        return command(arguments)
     parser = argparse.ArgumentParser(
-        prog="switchman token", description="Print a token that opens the dashboard, signed with JWT_SECRET."
+        prog="switchman token",
+        description="Print a token that opens the dashboard, signed with JWT_SECRET.",
+        epilog=f"Tokens of callers: `switchman token {'|'.join(COMMANDS)}`, each with --help.",
     )
     parser.add_argument("--hours", type=float, default=24.0, help="how long it is valid (default: %(default)g)")
     args = parser.parse_args(arguments)

@@ -13,7 +13,8 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from switchman.addons.core.access.caller import Allowance, Budget
-from switchman.addons.core.access.limits.written import NO_LIMITS, Limits, parse_budget
+from switchman.addons.core.access.limits.written import NO_LIMITS, Limits
+from switchman.addons.core.access.written import parse_budget
 from switchman.addons.core.rules.matchfile import Share, Text, Written
 from switchman.addons.core.servers import urls
 
@@ -130,7 +131,7 @@ Most = Annotated[int, Field(gt=0, le=1_000_000_000_000)]
 class BudgetFile(Written):
     """How much may be used up in a calendar day or month."""
 
-    amount: Text = Field(description="20/month or 0.50/day (dollars), 2000000 tokens/day")
+    amount: Text = Field(description="20/month or $0.50/day, 2000000tokens/day")
     downgrade: Text | None = Field(
         default=None, description="server/model or an alias that answers once it is used up; without it: a 429"
     )

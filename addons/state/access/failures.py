@@ -54,8 +54,9 @@ class Failures:
         worst = ", ".join(f"{name} ({count})" for name, count in self._counts.most_common(NAMED))
         more = f" and {len(self._counts) - NAMED} more" if len(self._counts) > NAMED else ""
         logger.warning(
-            "%d requests came without a token that holds (CLIENT_AUTH=TOKENS), from %s%s.",
+            "%d request%s came without a token that holds (CLIENT_AUTH=TOKENS), from %s%s.",
             self._counts.total(),
+            "" if self._counts.total() == 1 else "s",
             worst,
             more,
         )
