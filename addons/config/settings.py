@@ -14,6 +14,7 @@ from collections import Counter
 from datetime import UTC, tzinfo
 from decimal import Decimal
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, SecretStr, field_validator
@@ -238,8 +239,9 @@ class Settings(BaseSettings):
     @field_validator("alert_webhook")
     @classmethod
     def _is_web_address(cls, url: SecretStr | None) -> SecretStr | None:
-        if url is not None:
-            urls.parse(url.get_secret_value(), query=True)
+        parts = urlsplit(url.get_secret_value()) if url is not None else None
+        if parts is not None and (parts.scheme not in ("http", "https") or not parts.hostname):
+            raise ValueError("expected a URL that begins with https:// or http://")
         return url
 
     @field_validator("alert_webhook_secret")
