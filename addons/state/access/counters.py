@@ -22,7 +22,6 @@ from switchman.addons.core.access.limits.account import Account, Held
 from switchman.addons.core.access.limits.credit import Credit, merged
 from switchman.addons.core.access.limits.ledger import (
     LAZY,
-    LENT,
     Alert,
     Batch,
     Entry,
@@ -38,7 +37,8 @@ logger = logging.getLogger(__name__)
 
 RENEW_EVERY: Final = LEASE / 3  # seconds
 SOON: Final = LAZY - 0.03  # seconds that a settlement waits for company, where nobody waits for it
-CREDIT: Final = LENT - 0.1  # seconds for which what was taken to spare is made use of
+CREDIT: Final = 0.15  # seconds for which what was taken to spare is made use of
+LENT_FOR: Final = 3.0  # seconds after which nobody waits for it to come back: its owner is stuck, or gone
 MOST_SPARE: Final = 128
 MOST_REMEMBERED: Final = 10_000  # keys and accounts
 REST: Final = 1.0  # seconds without a try after one that failed
@@ -85,15 +85,22 @@ class Counters:
         if (taken := self._of_credit(take)) is not None:
             return taken
         result = await self._ask(self._with_spare(take))
-        if isinstance(result, Refused) and result.again_in > 0:
-            now = asyncio.get_running_loop().time()
-            if now >= self._firm.get(result.account, 0.0):
-                await asyncio.sleep(result.again_in)
-                result = await self._ask(replace(take, spare=0))
-                if isinstance(result, Refused):
-                    if len(self._firm) > MOST_REMEMBERED:
-                        self._firm.clear()
-                    self._firm[result.account] = asyncio.get_running_loop().time() + REST
+        return await self._once_more(take, result) if isinstance(result, Refused) and result.again_in else result
+
+    async def _once_more(self, take: Take, refused: Refused) -> Taken | Refused:
+        """Ask again when what others have to spare is back, and once for what may have been over by then."""
+        loop = asyncio.get_running_loop()
+        result: Taken | Refused = refused
+        began, pause, alone = loop.time(), refused.again_in, replace(take, spare=0)
+        hopeful = began >= self._firm.get(refused.account, 0.0)
+        while isinstance(result, Refused) and (hopeful or (result.lent and loop.time() - began < LENT_FOR)):
+            hopeful = False
+            await asyncio.sleep(pause)
+            result = await self._ask(alone)
+        if isinstance(result, Refused):
+            if len(self._firm) >= MOST_REMEMBERED:
+                self._firm.clear()
+            self._firm[result.account] = loop.time() + REST
         return result
 
     async def _ask(self, take: Take) -> Taken | Refused:
@@ -320,23 +327,25 @@ def unused(take: Take, taken: Taken) -> Settlement:
 
 def _hold(held: dict[str, Held], take: Take, times: int) -> None:
     for claim in take.claims:
-        if take.place and (claim.has_place or claim.lines):
-            one = held.setdefault(claim.account, Held())
+        one = held.setdefault(claim.account, Held())
+        one.lent += times - 1
+        if take.place:
             one.running += claim.has_place * times
             for line in claim.lines:
                 one.reserve(line.purse, line.reserve * times)
-            if one.is_empty:
-                del held[claim.account]
+        if one.is_empty:
+            del held[claim.account]
 
 
 def _after(held: dict[str, Held], settlements: Iterable[Settlement]) -> dict[str, Held]:
     """What is held once these are settled."""
     touched = {entry.account for settlement in settlements for entry in settlement}
-    after = {name: Held(one.running, dict(one.reserved)) if name in touched else one for name, one in held.items()}
+    after = {name: one.copy() if name in touched else one for name, one in held.items()}
     for settlement in settlements:
         for entry in settlement:
             if (one := after.get(entry.account)) is not None:
                 one.running = max(0, one.running - entry.places)
+                one.lent = max(0, one.lent - entry.lent)
                 for purse, reserved, _, _ in entry.purses:
                     one.reserve(purse, -reserved)
     return {name: one for name, one in after.items() if not one.is_empty}

@@ -4,7 +4,7 @@
 -- Redis's own clock, which all machines share. Returns JSON; {"unknown": true} where the owner has to say what it holds.
 --
 --   PREFIX:a:ACCOUNT        hash: rs rt r:CELL, ts tt t:CELL (windows: second, total, cells), held, held:OWNER (running),
---                           lent (microseconds)
+--                           lent, lent:OWNER
 --   PREFIX:p:ACCOUNT:PURSE  hash: used, held, held:OWNER (reserved), told:AMOUNT
 --   PREFIX:o:OWNER          set: keys of the two above in which it holds something
 --   PREFIX:u:ACCOUNT        set: keys of its purses in which somebody held something lately
@@ -19,7 +19,7 @@ else
 end
 local now = micros / 1000000
 local CELLS, SECONDS, KEPT = 61, 60, 100 * 86400
-local ALERTS, NEARLY, LENT, LAZY = {100, 80, 50}, 80, 0.25, 0.15
+local ALERTS, NEARLY, LAZY = {100, 80, 50}, 80, 0.15
 local owner = batch.owner
 local alerts = {}
 
@@ -29,22 +29,26 @@ local function get(key, field) return tonumber(redis.call('HGET', key, field)) o
 local function account_key(account) return prefix .. ':a:' .. account end
 local function purse_key(account, purse) return prefix .. ':p:' .. account .. ':' .. purse end
 
--- What an owner holds in a key: never less than nothing, and part of the key's total.
-local function hold(key, who, amount)
-  local field = 'held:' .. who
+-- What an owner holds in a key ('held', or 'lent'): never less than nothing, and part of the key's total.
+local function change(key, kind, who, amount)
+  local field = kind .. ':' .. who
   local before = get(key, field)
   local after = math.max(0, before + amount)
   if after == before then return end
-  redis.call('HINCRBY', key, 'held', whole(after - before))
+  redis.call('HINCRBY', key, kind, whole(after - before))
   if after > 0 then
     redis.call('HSET', key, field, whole(after))
     redis.call('SADD', prefix .. ':o:' .. who, key)
     redis.call('EXPIRE', key, KEPT)
   else
     redis.call('HDEL', key, field)
-    redis.call('SREM', prefix .. ':o:' .. who, key)
+    if get(key, 'held:' .. who) == 0 and get(key, 'lent:' .. who) == 0 then
+      redis.call('SREM', prefix .. ':o:' .. who, key)
+    end
   end
 end
+
+local function hold(key, who, amount) change(key, 'held', who, amount) end
 
 local function reserve(account, purse, who, amount)
   local key, index = purse_key(account, purse), prefix .. ':u:' .. account
@@ -59,7 +63,8 @@ end
 
 local function abandon(who)
   for _, key in ipairs(redis.call('SMEMBERS', prefix .. ':o:' .. who)) do
-    hold(key, who, -get(key, 'held:' .. who))
+    change(key, 'held', who, -get(key, 'held:' .. who))
+    change(key, 'lent', who, -get(key, 'lent:' .. who))
   end
   redis.call('DEL', prefix .. ':o:' .. who)
 end
@@ -156,6 +161,7 @@ local function settle(entry)
     add(key, 'r', entry.second, -entry.requests)
   end
   hold(key, owner, -entry.places)
+  change(key, 'lent', owner, -entry.lent)
   for _, one in ipairs(entry.purses) do
     local purse, kept, spent = one[1], one[2], one[3]
     local place = purse_key(entry.account, purse)
@@ -222,23 +228,21 @@ local function standings(take)
   return found
 end
 
--- Seconds after which another try may be worth it.
-local function again_in(claim, what)
+-- Whether something may come back at once.
+local function has_hope(claim, what)
   local key = account_key(claim.account)
-  local lent = get(key, 'lent')
-  if lent > micros then return (lent - micros) / 1000000 end
-  if what ~= 'concurrent' and what ~= 'budget' and what ~= 'downgrade' then return 0 end
-  local total, own = get(key, 'held'), get(key, 'held:' .. owner)
-  if total > own then return LAZY end
+  if get(key, 'lent') > 0 then return true end
+  if what ~= 'concurrent' and what ~= 'budget' and what ~= 'downgrade' then return false end
+  if get(key, 'held') > get(key, 'held:' .. owner) then return true end
   for _, place in ipairs(redis.call('SMEMBERS', prefix .. ':u:' .. claim.account)) do
-    if get(place, 'held') > get(place, 'held:' .. owner) then return LAZY end
+    if get(place, 'held') > get(place, 'held:' .. owner) then return true end
   end
-  return 0
+  return false
 end
 
 local function refused(claim, what, limit, wanted, wait, purse, standing)
   return {
-    again = tostring(again_in(claim, what)),
+    again = has_hope(claim, what) and tostring(LAZY) or '0', lent = whole(get(account_key(claim.account), 'lent')),
     refused = what, account = claim.account, limit = whole(limit), wanted = whole(wanted),
     wait = wait ~= nil and tostring(wait) or '', purse = purse, standings = standing,
   }
@@ -296,8 +300,7 @@ local function take_all(take)
   if spare > 0 then
     for _, claim in ipairs(take.claims) do
       local key = account_key(claim.account)
-      redis.call('HSET', key, 'lent', whole(micros + LENT * 1000000))
-      redis.call('EXPIRE', key, KEPT)
+      change(key, 'lent', owner, spare)
       if given(claim.requests) then add(key, 'r', second, spare) end
       if given(claim.tokens) then add(key, 't', second, spare * claim.reserve) end
       if take.place then
@@ -336,6 +339,7 @@ if given(batch.truth) then
   abandon(owner)
   for _, one in ipairs(batch.truth) do
     hold(account_key(one[1]), owner, one[2])
+    change(account_key(one[1]), 'lent', owner, one[4])
     for _, line in ipairs(one[3]) do reserve(one[1], line[1], owner, line[2]) end
   end
 end

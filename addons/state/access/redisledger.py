@@ -60,8 +60,11 @@ class RedisLedger:
         fields = await self._hash(f"{self._prefix}:a:{name}")
         account = Account()
         for key, value in fields.items():
-            if key.startswith("held:"):
-                account.holding(key.removeprefix("held:")).running = int(value)
+            kind, _, owner = key.partition(":")
+            if kind == "held" and owner:
+                account.holding(owner).running = int(value)
+            elif kind == "lent" and owner:
+                account.holding(owner).lent = int(value)
         start = f"{self._prefix}:p:{name}:"
         found = bool(fields)
         async for found_key in self._redis.scan_iter(match=f"{_literal(start)}*", count=1000):
@@ -100,14 +103,14 @@ def _written(batch: Batch) -> str:
 
 
 def _holding(account: str, held: Held) -> list[Any]:
-    return [account, held.running, list(held.reserved.items())]
+    return [account, held.running, list(held.reserved.items()), held.lent]
 
 
 def _settlement(settlement: Settlement) -> list[dict[str, Any]]:
     return [
         {
             "account": one.account, "places": one.places, "second": one.second, "tokens": one.tokens,
-            "purses": one.purses, "requests": one.requests,
+            "purses": one.purses, "requests": one.requests, "lent": one.lent,
         }
         for one in settlement
     ]  # fmt: skip
@@ -143,7 +146,7 @@ def _result(one: Mapping[str, Any]) -> Taken | Refused:
     wait = float(one["wait"]) if one["wait"] else None
     return Refused(
         one["account"], one["refused"], int(one["limit"]), int(one["wanted"]), wait, one["purse"], standings,
-        float(one["again"]),
+        float(one["again"]), int(one["lent"]),
     )  # fmt: skip
 
 

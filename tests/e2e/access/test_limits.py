@@ -354,7 +354,8 @@ def test_a_stream_that_its_client_leaves_is_settled_by_what_had_passed(proxy: Pr
     with httpx.stream(
         "POST", f"{proxy.url}/v1/chat/completions", json=body, headers=holder.headers, trust_env=False, timeout=60
     ) as answer:
-        next(answer.iter_bytes())
+        chunks = answer.iter_bytes()
+        next(chunks)
         assert holder.account.held and holder.account.reserved(next(iter(_purses(holder)))) > 2000
     holder.settled()
     assert 0 < holder.used() < 2 * 1000
@@ -427,7 +428,8 @@ def test_a_group_shares_its_places(proxy: Proxy, upstream: FakeUpstream) -> None
     with httpx.stream(
         "POST", f"{proxy.url}/v1/chat/completions", json=body, headers=one.headers, trust_env=False, timeout=60
     ) as answer:
-        next(answer.iter_bytes())
+        chunks = answer.iter_bytes()
+        next(chunks)
         refused = two.chat()
         assert refused.status_code == 429 and "the group team is reached: 1 requests at a time" in refused.text
     upstream.default = Behaviour()

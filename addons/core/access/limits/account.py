@@ -18,14 +18,20 @@ MOST_PURSES: Final = 16  # periods remembered: those that are over are looked at
 
 @dataclass(slots=True)
 class Held:
-    """What one owner's requests hold: how many run, and what is reserved for them, by purse."""
+    """What one owner's requests hold: how many run, and what is reserved for them, by purse. `lent`: how many were
+    taken to spare, and may come back.
+    """
 
     running: int = 0
     reserved: dict[str, int] = field(default_factory=dict)
+    lent: int = 0
 
     @property
     def is_empty(self) -> bool:
-        return not self.running and not self.reserved
+        return not self.running and not self.reserved and not self.lent
+
+    def copy(self) -> Held:
+        return Held(self.running, dict(self.reserved), self.lent)
 
     def reserve(self, purse: str, amount: int) -> None:
         """More, or less; never less than nothing."""
@@ -53,11 +59,14 @@ class Account:
     tokens: Window = field(default_factory=Window)
     held: dict[str, Held] = field(default_factory=dict)  # by owner
     purses: dict[str, Purse] = field(default_factory=dict)  # `usd/month/2026-11`
-    lent_until: float = 0.0  # epoch seconds: until then some owner may have more than it needs
 
     @property
     def running(self) -> int:
         return sum(one.running for one in self.held.values())
+
+    @property
+    def lent(self) -> int:
+        return sum(one.lent for one in self.held.values())
 
     def reserved(self, purse: str) -> int:
         return sum(one.reserved.get(purse, 0) for one in self.held.values())
@@ -82,9 +91,9 @@ class Account:
 
     def pack(self) -> tuple[bytes, bytes, str]:
         """The two windows, and the rest as JSON; "" for nothing."""
-        rest: dict[str, Any] = {"lent": self.lent_until} if self.lent_until else {}
+        rest: dict[str, Any] = {}
         if self.held:
-            rest["held"] = {owner: [one.running, one.reserved] for owner, one in self.held.items()}
+            rest["held"] = {owner: [one.running, one.reserved, one.lent] for owner, one in self.held.items()}
         if self.purses:
             rest["purses"] = {name: [one.used, list(one.told.items())] for name, one in self.purses.items()}
         return self.requests.pack(), self.tokens.pack(), json.dumps(rest) if rest else ""
@@ -95,7 +104,6 @@ class Account:
         account = cls(Window.unpack(requests), Window.unpack(tokens))
         if rest:
             obj: Mapping[str, Any] = json.loads(rest)
-            account.lent_until = float(obj.get("lent", 0.0))
-            account.held = {owner: Held(running, kept) for owner, (running, kept) in obj.get("held", {}).items()}
+            account.held = {owner: Held(*kept) for owner, kept in obj.get("held", {}).items()}
             account.purses = {name: Purse(used, dict(told)) for name, (used, told) in obj.get("purses", {}).items()}
         return account

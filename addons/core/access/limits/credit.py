@@ -29,7 +29,7 @@ class Credit:
     def __init__(self, take: Take, taken: Taken, expires: float) -> None:
         self.expires = expires  # by the clock of whoever asks
         self.second = taken.second
-        self.requests = self.places = taken.spare
+        self.lent = self.requests = self.places = taken.spare
         self.spent = 0
         self._standings = taken.standings
         times = taken.spare
@@ -66,8 +66,7 @@ class Credit:
         for left in self._left:
             requests, places = left.request * self.requests, left.place * self.places
             purses = tuple((purse, amount, 0, ()) for purse, amount in left.reserved.items() if amount)
-            if requests or places or left.tokens or purses:
-                entries.append(Entry(left.account, places, self.second, (left.tokens, 0), purses, requests))
+            entries.append(Entry(left.account, places, self.second, (left.tokens, 0), purses, requests, lent=self.lent))
         self.requests = self.places = 0
         self._left = []
         return tuple(entries)
@@ -114,4 +113,5 @@ def _sum(a: Entry, b: Entry) -> Entry:
         (a.tokens[0] + b.tokens[0], a.tokens[1] + b.tokens[1]),
         tuple((purse, *figures) for purse, figures in purses.items()),
         a.requests + b.requests,
+        a.lent + b.lent,
     )

@@ -19,7 +19,6 @@ from switchman.addons.core.access.limits.account import ALERTS, Account, Held
 What = Literal["requests", "tokens", "concurrent", "budget", "downgrade"]
 
 NEARLY: Final = 80  # percent
-LENT: Final = 0.25  # seconds after which what was taken to spare is made use of, or given back
 LAZY: Final = 0.15  # seconds within which what is over is settled
 
 
@@ -92,7 +91,8 @@ class Refused:
     """Nothing was taken. `retry_in`: seconds until it may succeed; None where time alone does not help.
 
     `purse`, `limit`: of a budget, and what the limit is; `wanted`: tokens or micro-dollars that this request needs.
-    `again_in`: seconds after which it is worth another try, since others hold what they may not need.
+    `lent`: how many requests others have to spare: when they are back, it may go. `again_in`: seconds after which it is
+    worth another try, since others hold what may be over by now.
     """
 
     account: str
@@ -103,6 +103,7 @@ class Refused:
     purse: str = ""
     standings: tuple[Standing, ...] = ()
     again_in: float = 0.0
+    lent: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,8 @@ class Entry:
     second: int = 0  # of its Taken
     tokens: tuple[int, int] = (0, 0)  # reserved, used
     purses: tuple[tuple[str, int, int, tuple[int, ...]], ...] = ()  # purse, reserved, used, the budgets' amounts
-    requests: int = 0  # spare ones that were not made
+    requests: int = 0  # to spare, which were not made
+    lent: int = 0  # of how many it is the rest
 
 
 Settlement = tuple[Entry, ...]
@@ -180,7 +182,7 @@ def apply(batch: Batch, accounts: MutableMapping[str, Account], now: float, *, s
         for name, account in accounts.items():
             account.held.pop(batch.owner, None)
             if (held := batch.truth.get(name)) is not None and not held.is_empty:
-                account.held[batch.owner] = Held(held.running, dict(held.reserved))
+                account.held[batch.owner] = held.copy()
     takes = tuple(_take(step, batch.owner, take) for take in batch.takes)
     return Outcome(takes, tuple(step.alerts))
 
@@ -198,8 +200,7 @@ def _take(step: _Step, owner: str, take: Take) -> Taken | Refused:
         second = account.requests.advance(step.now)
         account.tokens.advance(step.now)
     if (refused := _refusal(step, take)) is not None:
-        again_in = _again_in(step, owner, refused)
-        return replace(refused, again_in=again_in) if again_in else refused
+        return _with_hope(step, owner, refused)
     for claim in take.claims:
         account = step.accounts[claim.account]
         if claim.requests is not None:
@@ -241,26 +242,23 @@ def _has_half(step: _Step, take: Take) -> bool:
 def _take_spare(step: _Step, owner: str, take: Take, second: int) -> None:
     for claim in take.claims:
         account = step.accounts[claim.account]
-        account.lent_until = step.now + LENT
         if claim.requests is not None:
             account.requests.add(second, take.spare)
         if claim.tokens is not None:
             account.tokens.add(second, take.spare * claim.reserve)
+        held = account.holding(owner)
+        held.lent += take.spare
         if take.place:
-            held = account.holding(owner)
             held.running += take.spare * claim.has_place
             for line in claim.lines:
                 held.reserve(line.purse, take.spare * line.reserve)
-            account.let_go(owner)
 
 
-def _again_in(step: _Step, owner: str, refused: Refused) -> float:
-    """Whether others may give something back at once: what they took to spare, or what is over and not settled yet."""
+def _with_hope(step: _Step, owner: str, refused: Refused) -> Refused:
+    """Whether something may come back at once: what was taken to spare, or what is over and not settled yet."""
     account = step.accounts[refused.account]
-    if account.lent_until > step.now:
-        return account.lent_until - step.now
-    waits = refused.what in ("concurrent", "budget", "downgrade")
-    return LAZY if waits and any(other != owner for other in account.held) else 0.0
+    waits = refused.what in ("concurrent", "budget", "downgrade") and any(other != owner for other in account.held)
+    return replace(refused, again_in=LAZY, lent=account.lent) if waits or account.lent else refused
 
 
 def _refusal(step: _Step, take: Take) -> Refused | None:
@@ -312,6 +310,7 @@ def _settle(step: _Step, owner: str, entry: Entry) -> None:
         account.requests.add(entry.second, -entry.requests)
     held = account.holding(owner)
     held.running = max(0, held.running - entry.places)
+    held.lent = max(0, held.lent - entry.lent)
     for purse, kept, spent, amounts in entry.purses:
         held.reserve(purse, -kept)
         if spent:

@@ -41,8 +41,14 @@ entries = st.builds(
         max_size=2, unique_by=lambda one: one[0],
     ).map(tuple),
     st.integers(0, 2),
+    st.integers(0, 2),
 )  # fmt: skip
-helds = st.builds(Held, st.integers(0, 3), st.dictionaries(st.sampled_from(PURSES), st.integers(1, 50), max_size=2))
+helds = st.builds(
+    Held,
+    st.integers(0, 3),
+    st.dictionaries(st.sampled_from(PURSES), st.integers(1, 50), max_size=2),
+    st.integers(0, 1),
+)
 steps = st.lists(
     st.tuples(
         st.sampled_from(["one", "two"]),
@@ -57,7 +63,7 @@ steps = st.lists(
 
 def figures(account: Account) -> dict[str, Any]:
     """What is kept of an account, windows aside."""
-    held = {owner: (one.running, one.reserved) for owner, one in account.held.items() if not one.is_empty}
+    held = {owner: (one.running, one.reserved, one.lent) for owner, one in account.held.items() if not one.is_empty}
     return {"held": held, "purses": {name: (p.used, p.told) for name, p in account.purses.items() if p.used or p.told}}
 
 

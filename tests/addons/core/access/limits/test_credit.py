@@ -75,7 +75,7 @@ def test_an_answer_from_a_cache_takes_a_request_and_no_place() -> None:
     accounts: dict[str, Account] = {}
     credit = given_to(accounts, take(spare=2))
     assert credit.spend(take(place=False, about=0), NOW) is not None
-    assert credit.rest() == (Entry("a", 2, int(NOW), (10, 0), ((PURSE, 20, 0, ()),), 1),)
+    assert credit.rest() == (Entry("a", 2, int(NOW), (10, 0), ((PURSE, 20, 0, ()),), 1, 2),)
     assert credit.rest() == ()
 
 
