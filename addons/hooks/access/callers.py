@@ -43,6 +43,11 @@ class Callers:
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         if (x := exchange(flow)) is None or flow.response:
             return
+        self._look(flow, x)
+        if flow.response is not None and flow.request.method == "HEAD":
+            flow.response.raw_content = b""  # and the content-length of what GET would have got
+
+    def _look(self, flow: http.HTTPFlow, x: Exchange) -> None:
         request = flow.request
         tokens = presented(request.headers.fields, request.path)
         self._take_out(request)

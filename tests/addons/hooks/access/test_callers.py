@@ -13,7 +13,7 @@ from mitmproxy import http
 
 from switchman.addons.core.access import apitoken
 from switchman.addons.core.access.caller import Terms
-from switchman.addons.flow.exchange import exchange
+from switchman.addons.flow.exchange import Exchange, begin, exchange
 from switchman.addons.hooks.access import callers as module
 from switchman.addons.hooks.access.callers import TOKEN_IN_PATH, Callers
 from switchman.addons.hooks.inbound.gate import Gate
@@ -60,9 +60,8 @@ def name_of(flow: http.HTTPFlow) -> str | None:
 
 def test_a_good_token_lets_in(asked: Asked) -> None:
     """The caller is known, and the token is out of the request."""
-    flow = asked(
-        f"{CHAT}?key={asked.secret}&a=1", headers={"x-api-key": "sk-ant-own", "authorization": f"Bearer {asked.secret}"}
-    )
+    both = {"x-api-key": "sk-ant-own", "authorization": f"Bearer {asked.secret}"}
+    flow = asked(f"{CHAT}?key={asked.secret}&a=1", headers=both)
     assert flow.response is None and name_of(flow) == "anna"
     assert asked.secret not in repr(flow.request.headers.fields) and flow.request.path == f"{CHAT}?a=1"
     assert flow.request.headers["x-api-key"] == "sk-ant-own" and "authorization" not in flow.request.headers
@@ -116,8 +115,24 @@ def test_what_is_open(method: str, path: str, headers: dict[str, str], is_open: 
 
 def test_nothing_is_open_through_a_forward_proxy(asked: Asked) -> None:
     """There the paths are another server's."""
-    flow = asked(CHAT, mode="regular")
+    page = {"origin": "http://localhost", "access-control-request-method": "POST"}
+    for method, path, headers in (
+        ("POST", CHAT, {}),
+        ("GET", "/healthz", {}),
+        ("GET", "/", {}),
+        ("OPTIONS", CHAT, page),
+    ):
+        flow = asked.make_flow(path, None, method=method, headers=headers, mode="regular")
+        begin(flow, Exchange("id", 0.0, 0.0, "192.0.2.1"))
+        asked.callers.requestheaders(flow)
+        assert flow.response is not None and flow.response.status_code == 401
+
+
+def test_a_head_is_refused_without_a_body(asked: Asked) -> None:
+    """RFC 9110 section 9.3.2: else what follows on its connection would be read wrongly."""
+    flow = asked("/v1/models", None, method="HEAD")
     assert flow.response is not None and flow.response.status_code == 401
+    assert flow.response.raw_content == b"" and int(flow.response.headers["content-length"]) > 0
 
 
 def test_an_open_path_knows_its_caller(asked: Asked) -> None:
@@ -208,6 +223,5 @@ def test_the_message_for_too_many_says_why(asked: Asked) -> None:
     for _ in range(BURST):
         asked(body=None)
     flow = asked(body=None)
-    assert (
-        flow.response is not None and module.TOO_MANY in flow.response.text and "came with none" in flow.response.text
-    )
+    assert flow.response is not None
+    assert module.TOO_MANY in flow.response.text and "came with none" in flow.response.text
