@@ -30,7 +30,7 @@ from switchman.addons.core.dialects.rendering import ServerProfile, render
 from switchman.addons.core.request import jsonedit
 from switchman.addons.core.request.call import Call, Endpoint
 from switchman.addons.core.request.features import Features, features_of
-from switchman.addons.core.routes.plan import Candidate, Plan, TraceLine
+from switchman.addons.core.routes.plan import Plan, TraceLine
 from switchman.addons.core.routes.subject import LocalTime
 from switchman.addons.core.rules.problems import RulesError
 from switchman.addons.core.rules.ruleset import Ruleset
@@ -81,9 +81,10 @@ def run(arguments: list[str]) -> int:
     plan = asyncio.run(explained(query, rules, settings, body, options.with_layers, options.offline))
     plan = dataclasses.replace(plan, trace=(*plan.trace, *_instructions(plan, rules, body)))
     if options.json:
-        print(dumps(_as_json(query, features, plan, rules), indent=2))
+        print(dumps({**_as_json(query, features, plan), "prices": prices_of(plan, query.model, rules)}, indent=2))
     else:
-        _show(query, features, plan, rules)
+        _show(query, features, plan)
+        _show_prices(prices_of(plan, query.model, rules), rules.prices.date)
     return 0
 
 
@@ -249,11 +250,12 @@ def _shown(features: Features) -> dict[str, Any]:
     return shown | {"modalities": sorted(features.modalities), "task_confidence": round(features.task_confidence, 3)}
 
 
-def _price(query: RoutingQuery, candidate: Candidate, rules: Ruleset) -> str:
-    return told(rules.price_for(candidate.server, candidate.model or query.model))
+def prices_of(plan: Plan, model: str, rules: Ruleset) -> dict[str, str]:
+    """What an answer of each candidate costs, in words, by its target."""
+    return {one.target_for(model): told(rules.price_for(one.server, one.model or model)) for one in plan.candidates}
 
 
-def _as_json(query: RoutingQuery, features: Features, plan: Plan, rules: Ruleset) -> dict[str, Any]:
+def _as_json(query: RoutingQuery, features: Features, plan: Plan) -> dict[str, Any]:
     return {
         "model": query.model,
         "features": _shown(features),
@@ -269,7 +271,6 @@ def _as_json(query: RoutingQuery, features: Features, plan: Plan, rules: Ruleset
                 "model": one.model or query.model,
                 "url": str(one.server.url),
                 "credentials": source(one.server, plan.first_choice),
-                "price": _price(query, one, rules),
             }
             for one in plan.candidates
         ],
@@ -277,7 +278,14 @@ def _as_json(query: RoutingQuery, features: Features, plan: Plan, rules: Ruleset
     }
 
 
-def _show(query: RoutingQuery, features: Features, plan: Plan, rules: Ruleset) -> None:
+def _show_prices(prices: dict[str, str], date: str) -> None:
+    if prices:
+        print(f"prices (published ones were read on {date})")
+    for target, price in prices.items():
+        print(f"  {target}: {price}")
+
+
+def _show(query: RoutingQuery, features: Features, plan: Plan) -> None:
     shown = _shown(features)
     print("asked")
     print(f"  model {query.model or '(none)'}; task {shown['task']} ({shown['task_confidence']:.2f} sure), "
@@ -296,4 +304,4 @@ def _show(query: RoutingQuery, features: Features, plan: Plan, rules: Ruleset) -
     )
     for number, one in enumerate(plan.candidates, 1):
         held = "" if source(one.server, plan.first_choice) != "none" else "  (without the client's credentials)"
-        print(f"  {number}. {one.target_for(query.model)}  {one.server.url}  {_price(query, one, rules)}{held}")
+        print(f"  {number}. {one.target_for(query.model)}  {one.server.url}{held}")

@@ -10,9 +10,11 @@ from typing import Final
 from switchman.addons.core.access.prices.cost import cost_of, total_of
 from switchman.addons.core.access.prices.price import Price
 from switchman.addons.core.decision.judge import Kind
+from switchman.addons.core.request.call import Operation
 from switchman.addons.flow.exchange import Attempt, Exchange
 
-# Nothing was charged where no model was asked, or where it answered with an error.
+FREE_OPERATIONS: Final[tuple[Operation, ...]] = ("count_tokens", "show")  # no model generates anything
+# No model was asked. Nor is an answer charged that is an error.
 UNCHARGED: Final[frozenset[Kind]] = frozenset({"connect", "dns", "tls", "stale", "local", "moved"})
 
 
@@ -28,6 +30,8 @@ def attempt_cost(x: Exchange, attempt: Attempt) -> int | None:
     """What one attempt costs, by what its answer told of its usage; None while it runs."""
     if attempt.verdict is None:
         return None
+    if x.call is not None and x.call.endpoint.operation in FREE_OPERATIONS:
+        return 0
     if attempt.usage is not None:
         return cost_of(attempt.usage, price_of(x, attempt), attempt.started_at)
     if attempt.verdict.kind in UNCHARGED or (attempt.status is not None and attempt.status >= 400):

@@ -12,7 +12,7 @@ import pytest
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from switchman.addons.core.rules import layersfile, matchfile, rulesfile
+from switchman.addons.core.rules import layersfile, matchfile, pricefile, rulesfile
 
 TEXT = (Path(__file__).parents[2] / "rules/README.md").read_text(encoding="utf-8")
 
@@ -25,6 +25,7 @@ TABLES: dict[str, type[BaseModel]] = {
     "`servers.NAME.quirks`": rulesfile.QuirksFile,
     "`keepalive`, `servers.NAME.keepalive`": rulesfile.KeepAliveFile,
     "`models.SERVER/MODEL`": rulesfile.ModelFile,
+    "an entry of `tiers`": pricefile.TierFile,
     "`aliases.NAME`": rulesfile.AliasFile,
     "an instance": rulesfile.InstanceFile,
     "an entry of `routes`": rulesfile.RouteFile,

@@ -39,7 +39,25 @@ def test_counts(number: int, text: str) -> None:
     assert formats.count(number) == text
 
 
-@pytest.mark.parametrize("form", [formats.duration, formats.count, formats.rate, formats.share, formats.size])
+@pytest.mark.parametrize(
+    ("microdollars", "text"),
+    [
+        (0, "$0"),
+        (1, "$0.000001"),
+        (713, "$0.000713"),
+        (999_999, "$0.999999"),
+        (1_250_000, "$1.25"),
+        (10**10, "$10,000.00"),
+    ],
+)
+def test_money(microdollars: int, text: str) -> None:
+    """Small amounts with all digits, since they are what a request costs."""
+    assert formats.money(microdollars) == text
+
+
+@pytest.mark.parametrize(
+    "form", [formats.duration, formats.count, formats.rate, formats.share, formats.size, formats.money]
+)
 def test_what_is_not_known_is_a_dash_that_says_so(form) -> None:
     """Never a zero, and a tooltip for the dash."""
     assert form(None) == '<span class="unknown" title="unknown">–</span>'

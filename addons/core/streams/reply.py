@@ -46,6 +46,9 @@ _OUTPUT: Final = (
 )  # fmt: skip
 _REASONING: Final = ("reasoning_content", "reasoning", "thinking")
 
+# The last events of streams that are no text's.
+_PICTURES: Final = ("image_generation.completed", "image_edit.completed")
+_ENDS: Final = (*_PICTURES, "transcript.text.done", "speech.audio.done")
 _RESPONSES_TOOLS: Final = ("function_call", "custom_tool_call")
 _MAX_TOOLS: Final = 4096  # tool calls, and choices, told apart in one reply: bounds memory
 _LONGEST_COMMENT: Final = 4096  # bytes; what is longer, and has no payload, is an event above the splitter's limit
@@ -97,7 +100,7 @@ class ReplyCollector:
     def usage(self) -> Usage | None:
         """What the reply took, in parts that add up; None where it does not say. Until the end it is the least."""
         if self._read_usage_as is None and (self._usage or self._images):
-            tools = sorted(Counter(self._uses.values()).items())
+            tools = Counter(self._uses.values()).items() if self._uses else ()
             read = usage_of(self._usage, tools, self._images)
             self._read_usage_as = read or (Usage(images=self._images) if self._images else None)
         found = self._read_usage_as
@@ -207,6 +210,8 @@ class ReplyCollector:
         """A whole reply."""
         self._read(obj)
         self._images = sum("b64_json" in item or "url" in item for item in _dicts(obj.get("data")))
+        if "embeddings" in obj:  # Ollama's, which has no `done`
+            self._read_usage({"prompt_eval_count": obj.get("prompt_eval_count")})
         self._whole = True
 
     def _read(self, data: dict[str, Any]) -> None:
@@ -227,6 +232,9 @@ class ReplyCollector:
         self._read_anthropic(data)
         self._read_responses(data, inner)
         self._read_error(data, inner)
+        if (kind := data.get("type")) in _ENDS:
+            self._whole = True  # its usage is all there is
+            self._images += kind in _PICTURES
 
     def _read_usage(self, usage: Any) -> None:
         # Later figures replace earlier ones: they are running totals, wherever there are several.

@@ -8,10 +8,12 @@ from typing import Any
 
 from mitmproxy import http
 
+from switchman.addons.core.access.prices.cost import total_of
 from switchman.addons.core.record import AttemptRecord, Outcome, Record
+from switchman.addons.core.request.call import Call
 from switchman.addons.core.routes.plan import TraceLine
 from switchman.addons.core.texts.unicode import decoded
-from switchman.addons.flow.costs import attempt_cost, request_cost
+from switchman.addons.flow.costs import attempt_cost
 from switchman.addons.flow.exchange import Attempt, Exchange, exchange
 from switchman.addons.hooks.recording.changes import changes
 from switchman.addons.state.runtime import Runtime
@@ -74,6 +76,7 @@ class Recording:
 def _record(flow: http.HTTPFlow, x: Exchange, status: int, outcome: Outcome) -> Record:
     call, plan, candidate, reply = x.call, x.plan, x.candidate, x.reply
     duration_ms = _ms(x.started, time.monotonic())
+    costs = [attempt_cost(x, attempt) for attempt in x.attempts]
     fields = x.sent.fields if x.sent else flow.request.headers.fields
     return Record(
         id=x.id,
@@ -105,13 +108,13 @@ def _record(flow: http.HTTPFlow, x: Exchange, status: int, outcome: Outcome) -> 
         saved_ms=_saved(x, duration_ms),
         token=x.caller.name if x.caller else None,
         token_id=x.caller.id if x.caller else None,
-        cost=request_cost(x),
+        cost=total_of(costs),
         saved_cost=x.cache.saved if x.cache else None,
         request_headers=_text(fields),
         response_headers=_text(flow.response.headers.fields) if flow.response else (),
         request_body=x.sent.content if x.sent else None,
         response_body=_reply_body(flow, x),
-        attempts=tuple(_attempt(x, a) for a in x.attempts),
+        attempts=tuple(_attempt(x.call, a, cost) for a, cost in zip(x.attempts, costs, strict=True)),
         trace=tuple(line_values(line) for line in x.trace),
     )
 
@@ -134,7 +137,7 @@ def _saved(x: Exchange, duration_ms: float) -> float | None:
     return max(0.0, earlier.took_ms - duration_ms) if earlier and earlier.took_ms is not None else None
 
 
-def _attempt(x: Exchange, a: Attempt) -> AttemptRecord:
+def _attempt(call: Call | None, a: Attempt, cost: int | None) -> AttemptRecord:
     ended = a.ended if a.ended is not None else time.monotonic()
     return AttemptRecord(
         number=a.number,
@@ -147,8 +150,8 @@ def _attempt(x: Exchange, a: Attempt) -> AttemptRecord:
         outcome=a.outcome or "cancelled",
         error=a.error,
         first_byte_ms=_ms(a.started, a.first_byte) if a.first_byte is not None else None,
-        changes=changes(x.call, a),
-        cost=attempt_cost(x, a),
+        changes=changes(call, a),
+        cost=cost,
     )
 
 

@@ -52,6 +52,21 @@ def test_a_rule_on_what_is_asked(config: Path, capsys: pytest.CaptureFixture[str
     assert found["trace"][1]["detail"].startswith("code (line 3) matches model auto and task coding")
 
 
+def test_the_prices_that_would_apply(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of each candidate: by the rules, by the published prices, or not known."""
+    rules = FILE.replace("laptop/qwen]", "openai/gpt-4o, laptop/qwen]")
+    rules = rules.replace("servers: {", "servers: {openai: {preset: openai}, ")
+    config.write_text(f"{rules}models: {{cloud/coder: {{input_cost: 2, output_cost: 8}}}}\n")
+    assert explained(config, capsys, CODE)["prices"] == {
+        "cloud/coder": "$2 in, $2 cached, $8 out per million tokens",
+        "openai/gpt-4o": "$2.5 in, $1.25 cached, $10 out per million tokens",
+        "laptop/qwen": "not known",
+    }
+    assert main(["explain", "--config", str(config), CODE]) == 0
+    told = capsys.readouterr().out
+    assert told.endswith("  laptop/qwen: not known\n") and " on 20" in told and ")\n  cloud/coder: $2 in, " in told
+
+
 def test_what_the_targets_would_be_told(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Of thinking, as the rule wants it, for each candidate in its own words."""
     told = [line["detail"] for line in explained(config, capsys, CODE)["trace"] if line["layer"] == "thinking"]

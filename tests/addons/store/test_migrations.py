@@ -88,6 +88,8 @@ def test_a_log_of_the_first_schema_is_taken_over(url: str, tmp_path: Path) -> No
         assert rows == {"tried": (2, None, None), "kept": (0, "hit", None)}
         detail = store.queries.get_request("tried")
         assert detail is not None and [attempt.changes for attempt in detail.attempts] == [(), ()]
+        assert [attempt.cost_microdollars for attempt in detail.attempts] == [None, None]
+        assert (detail.row.cost_microdollars, detail.row.saved_microdollars) == (None, None)
 
 
 OLD_REQUEST = (

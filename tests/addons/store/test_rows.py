@@ -34,6 +34,15 @@ def test_each_column_has_a_value() -> None:
     assert set(prepared.attempts[0]) == {column.name for column in attempts.columns}
 
 
+def test_costs_are_written_by_the_names_of_their_unit() -> None:
+    """Micro-dollars; what is not known stays so."""
+    record = make_record(cost=713, saved_cost=2**70, attempts=(make_attempt(cost=713), make_attempt(number=2)))
+    prepared = prepare(record, max_body=1000)
+    assert (prepared.row["cost_microdollars"], prepared.row["saved_microdollars"]) == (713, 2**63 - 1)
+    assert [attempt["cost_microdollars"] for attempt in prepared.attempts] == [713, None]
+    assert row_of()["cost_microdollars"] is None
+
+
 @pytest.mark.parametrize(
     ("text", "most", "fitted"),
     [

@@ -5,7 +5,7 @@ Amounts are whole micro-dollars, of one answer, rounded up once at the end: sums
 
 from __future__ import annotations
 
-from switchman.addons.core.access.prices.price import INPUTS, MILLION, OUTPUTS, PARTS, Price, Usage, amounts
+from switchman.addons.core.access.prices.price import INPUTS, MILLION, OUTPUTS, PARTS, Price, Usage
 
 MOST_COST = 2**62  # a database's whole numbers have 64 bits
 
@@ -43,8 +43,8 @@ def cost_of(usage: Usage | None, price: Price | None, at: float | None = None) -
 def _amount(usage: Usage, rate: Price) -> int | None:
     """In millionths of a micro-dollar; None where a part that was used has no price."""
     total = 0
-    for part, count in zip(PARTS, amounts(usage, PARTS), strict=True):
-        if count:
+    for part in PARTS:
+        if count := getattr(usage, part):
             if (each := rate.parts.get(part)) is None:
                 return None
             total += count * each

@@ -63,28 +63,25 @@ class Usage:
     @property
     def input_tokens(self) -> int:
         """All tokens that went in, cached ones and those written to the cache included."""
-        return self.length + sum(step.input_tokens for step in self.more)
+        return self.length + sum([step.input_tokens for step in self.more])
 
     @property
     def output_tokens(self) -> int:
         """All tokens that came out, thoughts included."""
-        return sum(amounts(self, OUTPUTS)) + sum(step.output_tokens for step in self.more)
+        made = self.output + self.reasoning + self.audio_out + self.image_out
+        return made + sum([step.output_tokens for step in self.more])
 
     @property
     def cached_tokens(self) -> int:
         """All tokens that were read from the provider's cache."""
         read = self.cached + self.audio_cached + self.image_cached
-        return read + sum(step.cached_tokens for step in self.more)
+        return read + sum([step.cached_tokens for step in self.more])
 
     @property
     def length(self) -> int:
         """Tokens of the prompt, by which the price may differ."""
-        return sum(amounts(self, INPUTS))
-
-
-def amounts(usage: Usage, parts: tuple[str, ...]) -> Iterator[int]:
-    """How much of each of these parts."""
-    return (getattr(usage, part) for part in parts)
+        text = self.input + self.cached + self.cache_write_5m + self.cache_write_1h
+        return text + self.audio_in + self.audio_cached + self.image_in + self.image_cached
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +124,7 @@ class Price:
     @property
     def is_free(self) -> bool:
         """Whether nothing costs anything."""
-        return self == FREE
+        return self is FREE or self == FREE
 
     def served(self, service: str) -> Price | None:
         """The price of an answer that was served so; None where it is not known."""

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, Final
 
-from switchman.addons.core.access.prices.price import DEAREST, INPUTS, MILLION, OUTPUTS, STATED, Price, Window
+from switchman.addons.core.access.prices.price import DEAREST, FREE, INPUTS, MILLION, OUTPUTS, STATED, Price, Window
 
 # What providers put behind a name, to mean one version of the model. A version that has another price has an entry.
 _VERSION: Final = re.compile(r"(?:-latest|[-@]20\d\d-?[01]\d-?[0-3]\d)$")
@@ -31,17 +31,25 @@ class Prices:
     An entry is read when it is first asked for: few of the hundreds ever are.
     """
 
-    providers: Mapping[str, Mapping[str, Any]]
+    providers: Mapping[str, Mapping[str, Any]] = field(repr=False)
     hosts: Mapping[str, str]
     date: str = ""
     source: str = ""
     _read: dict[tuple[str, str], Price] = field(default_factory=dict, repr=False, compare=False)
 
     def provider(self, preset: str, host: str) -> str | None:
-        """Whose prices a server has: as its preset says, else by its host. None: nobody's that is known."""
-        if preset:
-            return preset if preset in self.providers else None
-        return self.hosts.get(host.rstrip("."))
+        """Whose prices a server has: as its preset says, else by its host. None: nobody's that is known.
+
+        Another host of the provider's own (eu.api.openai.com) has prices of its own, whatever the preset.
+        """
+        host = host.rstrip(".")
+        own = self.hosts.get(host)
+        if own is not None or not preset:
+            return own if preset in ("", own) else None
+        if preset not in self.providers:
+            return None
+        near = [_domain(own) for own in self.providers[preset]["hosts"]]
+        return None if any(host.endswith(f".{domain}") for domain in near) else preset
 
     def find(self, provider: str | None, model: str) -> Price | None:
         """The price of a model by the name that its provider knows it by, or by one of its versions."""
@@ -60,6 +68,11 @@ class Prices:
         if (price := self._read.get((provider, name))) is None:
             price = self._read[provider, name] = _price(self.providers[provider], name)
         return price
+
+
+def _domain(host: str) -> str:
+    """What a provider's other hosts end in: openai.com for api.openai.com."""
+    return ".".join(host.split(".")[-2:])
 
 
 NO_PRICES: Final = Prices({}, {})
@@ -88,6 +101,8 @@ def _price(provider: Mapping[str, Any], name: str) -> Price:
     tools = {**provider.get("tools", {}), **row.get("tools", {})}
     uses = {tool: per_million(each, MILLION) for tool, each in tools.items()}
     base = Price(_parts(row), uses, states=provider.get("states", False))
+    if not any(base.parts.values()) and not row.keys() - {"input", "output", "from"}:
+        return FREE  # moderation
     return replace(
         base,
         bands=_bands(row, base),

@@ -11,8 +11,8 @@ servers that speak as OpenAI does with words of their own (Gemini, DeepSeek, xAI
     xAI, Gemini thoughts that completion_tokens leaves out, as total_tokens shows
     Ollama      prompt_eval_count, eval_count
 
-Sources: openai-python 3 (types/completion_usage.py, responses/response_usage.py, images_response.py,
-audio/transcription.py), anthropic-python (types/usage.py, beta/beta_usage.py), docs/api.md of the Ollama project,
+Sources: openai-python 3 (types/completion_usage.py, types/responses/response_usage.py, types/images_response.py,
+types/audio/transcription.py), anthropic-python 2 (types/usage.py, types/beta/beta_usage.py), Ollama's docs/api.md,
 https://api-docs.deepseek.com/guides/kv_cache, https://openrouter.ai/docs/use-cases/usage-accounting,
 https://docs.x.ai/developers/cost-tracking, https://ai.google.dev/gemini-api/docs/openai.
 """
@@ -20,16 +20,18 @@ https://docs.x.ai/developers/cost-tracking, https://ai.google.dev/gemini-api/doc
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from decimal import Decimal
 from math import ceil
 from typing import Any, Final
 
 from switchman.addons.core.access.prices.price import MILLION, MOST, Usage
 
+Parts = dict[str, Any]  # the members of a Usage by their names
+
 # What Anthropic and OpenAI call being served as usual; the rest has a price of its own.
 USUAL: Final = frozenset({"", "default", "standard", "auto", "on_demand", "global", "not_available"})
 
+_SERVED: Final = ("service_tier", "speed", "inference_geo")
 _ANTHROPICS: Final = ("cache_read_input_tokens", "cache_creation_input_tokens", "cache_creation", "server_tool_use")
 _DETAILS_IN: Final = ("prompt_tokens_details", "input_tokens_details", "input_token_details")
 _DETAILS_OUT: Final = ("completion_tokens_details", "output_tokens_details", "output_token_details")
@@ -39,19 +41,25 @@ _TICKS: Final = 10_000  # of xAI, to the micro-dollar
 
 def number(value: Any) -> int | None:
     """A count; None for what is none, or cannot be true."""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST else None
+    if type(value) is int:  # no bool
+        return value if 0 <= value <= MOST else None
+    return number(int(value)) if isinstance(value, float) and value.is_integer() else None
 
 
 def count(usage: Mapping[str, Any], *names: str) -> int | None:
     """The first of these that is a count."""
-    return next((found for name in names if (found := number(usage.get(name))) is not None), None)
+    for name in names:
+        if name in usage and (found := number(usage[name])) is not None:
+            return found
+    return None
 
 
 def details(usage: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
     """The first of these that is an object; an empty one if none is."""
-    return next((found for name in names if isinstance(found := usage.get(name), dict)), {})
+    for name in names:
+        if isinstance(found := usage.get(name), dict):
+            return found
+    return {}
 
 
 def usage_of(said: Mapping[str, Any], tools: Iterable[tuple[str, int]] = (), images: int = 0) -> Usage | None:
@@ -60,46 +68,44 @@ def usage_of(said: Mapping[str, Any], tools: Iterable[tuple[str, int]] = (), ima
     `tools`: uses of the provider's tools that the reply shows elsewhere; `images`: how many pictures it holds.
     """
     if "prompt_eval_count" in said or "eval_count" in said:
-        read = _ollamas(said)
+        parts = _ollamas(said)
     elif "input_tokens" in said and any(name in said for name in _ANTHROPICS):
-        read = _anthropics(said)
+        parts = _anthropics(said)
     else:
-        read = _openais(said, images)
-    if read is None:
+        parts = _openais(said, images)
+    if parts is None:
         return None
-    used = tuple(sorted([*_server_tools(said), *tools]))
-    return replace(read, tools=used, service=_service(said), stated=_stated(said))
+    used = (*_server_tools(said), *tools)
+    return Usage(**parts, tools=tuple(sorted(used)), service=_service(said), stated=_stated(said))
 
 
-def _ollamas(said: Mapping[str, Any]) -> Usage | None:
+def _ollamas(said: Mapping[str, Any]) -> Parts | None:
     before, after = count(said, "prompt_eval_count"), count(said, "eval_count")
     if before is None and after is None:
         return None
     # Some versions leave the prompt out where all of it was in the cache.
-    return Usage(input=before or 0, output=after or 0, partial=before is None)
+    return {"input": before or 0, "output": after or 0, "partial": before is None}
 
 
-def _anthropics(said: Mapping[str, Any]) -> Usage | None:
+def _anthropics(said: Mapping[str, Any]) -> Parts | None:
     if (before := count(said, "input_tokens")) is None:
         return None
     written, lasting = _anthropics_writes(said)
     after = count(said, "output_tokens") or 0
     thoughts = min(number(details(said, *_DETAILS_OUT).get("thinking_tokens")) or 0, after)
-    read = Usage(
-        input=before,
-        cached=count(said, "cache_read_input_tokens") or 0,
-        cache_write_5m=written,
-        cache_write_1h=lasting,
-        output=after - thoughts,
-        reasoning=thoughts,
-    )
-    steps = list(_list(said.get("iterations")))
-    compacted = [_anthropics({**step, "iterations": None}) for step in steps if step.get("type") == "compaction"]
-    return replace(
-        read,
-        more=tuple(step for step in compacted if step is not None),
-        partial=any(step.get("type") == "advisor_message" for step in steps),  # by another model, at its price
-    )
+    parts: Parts = {
+        "input": before,
+        "cached": count(said, "cache_read_input_tokens") or 0,
+        "cache_write_5m": written,
+        "cache_write_1h": lasting,
+        "output": after - thoughts,
+        "reasoning": thoughts,
+    }
+    if steps := list(_list(said.get("iterations"))):
+        compacted = [_anthropics({**step, "iterations": None}) for step in steps if step.get("type") == "compaction"]
+        parts["more"] = tuple(Usage(**step) for step in compacted if step is not None)
+        parts["partial"] = any(step.get("type") == "advisor_message" for step in steps)  # another model, at its price
+    return parts
 
 
 def _anthropics_writes(said: Mapping[str, Any]) -> tuple[int, int]:
@@ -111,71 +117,61 @@ def _anthropics_writes(said: Mapping[str, Any]) -> tuple[int, int]:
     return (brief if total is None else max(total - lasting, 0)), lasting
 
 
-def _openais(said: Mapping[str, Any], images: int) -> Usage | None:
+def _openais(said: Mapping[str, Any], images: int) -> Parts | None:
     before, after = count(said, "prompt_tokens", "input_tokens"), count(said, "completion_tokens", "output_tokens")
     heard = _milliseconds(said)
     if before is None and after is None:
-        return Usage(audio_ms=heard) if heard else None
-    inner, outer = details(said, *_DETAILS_IN), details(said, *_DETAILS_OUT)
+        return {"audio_ms": heard} if heard else None
+    outer = details(said, *_DETAILS_OUT)
     after = after or 0  # embeddings have no output
     thoughts = count(outer, "reasoning_tokens", "thinking_tokens") or 0
-    put_in = _openais_input(said, inner, before or 0)
-    hidden = _left_out(said, put_in, after, thoughts)
-    thoughts = hidden or min(thoughts, after)
+    parts = _openais_input(said, details(said, *_DETAILS_IN), before or 0)
+    hidden = _left_out(said, parts, after, thoughts)
     spoken = min(number(outer.get("audio_tokens")) or 0, after)
     drawn = min(number(outer.get("image_tokens")) or 0, after)
     if images and "image_tokens" not in outer:
         drawn = after  # the first models of the kind drew, and said nothing
-    text = max(after - spoken - drawn - (0 if hidden else thoughts), 0)
-    return replace(
-        put_in,
-        output=text,
-        reasoning=thoughts,
-        audio_out=spoken,
-        image_out=drawn,
-        audio_ms=heard,
-        partial=before is None,
-    )
+    thoughts = min(thoughts, after)
+    parts["output"] = max(after - spoken - drawn - (0 if hidden else thoughts), 0)
+    parts["reasoning"] = hidden or thoughts
+    parts["audio_out"], parts["image_out"] = spoken, drawn
+    parts["audio_ms"] = heard
+    parts["partial"] = before is None
+    return parts
 
 
-def _left_out(said: Mapping[str, Any], put_in: Usage, after: int, thoughts: int) -> int:
+def _left_out(said: Mapping[str, Any], put_in: Parts, after: int, thoughts: int) -> int:
     """Thoughts that are in the total only: xAI counts them apart, and Gemini does not count them at all. Where the
     cached tokens are in the total twice, as in Bedrock's, they are no thoughts.
     """
     total = count(said, "total_tokens")
     if total is None or number(said.get("prompt_tokens")) is None:
         return 0
-    missing = total - put_in.input_tokens - after
-    cached, written = put_in.cached_tokens, put_in.cache_write_5m + put_in.cache_write_1h
-    if missing <= 0 or (thoughts and thoughts != missing) or (not thoughts and missing in (cached, cached + written)):
+    missing = total - sum(put_in.values()) - after
+    if missing <= 0 or (thoughts and thoughts != missing):
         return 0
-    return missing
+    cached = put_in["cached"] + put_in.get("audio_cached", 0) + put_in.get("image_cached", 0)
+    twice = (cached, cached + put_in["cache_write_5m"] + put_in["cache_write_1h"])
+    return missing if thoughts or missing not in twice else 0
 
 
-def _openais_input(said: Mapping[str, Any], inner: Mapping[str, Any], before: int) -> Usage:
+def _openais_input(said: Mapping[str, Any], inner: Mapping[str, Any], before: int) -> Parts:
     cached = number(inner.get("cached_tokens"))
     if cached is None:
         cached = count(said, "cached_tokens", "cache_read_input_tokens", "prompt_cache_hit_tokens") or 0
     cached = min(cached, before)
-    heard, seen = number(inner.get("audio_tokens")) or 0, number(inner.get("image_tokens")) or 0
-    kinds = details(inner, "cached_tokens_details")
-    cached_heard = min(number(kinds.get("audio_tokens")) or 0, heard, cached)
-    cached_seen = min(number(kinds.get("image_tokens")) or 0, seen, cached - cached_heard)
-    heard, seen = heard - cached_heard, seen - cached_seen
     written, lasting = _openais_writes(inner, before - cached)
     rest = before - cached - written - lasting
-    heard = min(heard, rest)
-    seen = min(seen, rest - heard)
-    return Usage(
-        input=rest - heard - seen,
-        cached=cached - cached_heard - cached_seen,
-        cache_write_5m=written,
-        cache_write_1h=lasting,
-        audio_in=heard,
-        audio_cached=cached_heard,
-        image_in=seen,
-        image_cached=cached_seen,
-    )
+    parts = {"input": rest, "cached": cached, "cache_write_5m": written, "cache_write_1h": lasting}
+    kinds = details(inner, "cached_tokens_details")
+    for kind, name in (("audio", "audio_tokens"), ("image", "image_tokens")):
+        if tokens := number(inner.get(name)):
+            read = min(number(kinds.get(name)) or 0, tokens, parts["cached"])
+            fresh = min(tokens - read, parts["input"])
+            parts[f"{kind}_in"], parts[f"{kind}_cached"] = fresh, read
+            parts["input"] -= fresh
+            parts["cached"] -= read
+    return parts
 
 
 def _openais_writes(inner: Mapping[str, Any], most: int) -> tuple[int, int]:
@@ -216,8 +212,8 @@ def _server_tools(said: Mapping[str, Any]) -> Iterable[tuple[str, int]]:
 
 def _service(said: Mapping[str, Any]) -> str:
     """How it was served, as far as that is not as usual: "flex", "fast+us"."""
-    words = [said.get("service_tier"), said.get("speed"), said.get("inference_geo")]
-    return "+".join(word.lower() for word in words if isinstance(word, str) and word.lower() not in USUAL)
+    words = [said[name].lower() for name in _SERVED if isinstance(said.get(name), str)]
+    return "+".join([word for word in words if word not in USUAL])
 
 
 def _stated(said: Mapping[str, Any]) -> int | None:

@@ -6,9 +6,9 @@ from switchman.addons.core.access.prices.price import MILLION, Price
 
 
 def told(price: Price | None) -> str:
-    """`$3 in, $0.3 cached, $15 out per million tokens`; that it is not known; that it is free."""
+    """`$3 in, $0.3 cached, $15 out per million tokens`, `not known`, `free`."""
     if price is None:
-        return "price not known"
+        return "not known"
     if price.is_free:
         return "free"
     named = (("input", "in"), ("cached", "cached"), ("output", "out"), ("image_out", "for pictures"))
@@ -21,7 +21,7 @@ def told(price: Price | None) -> str:
         return f"${dollars(price.parts['audio_ms'] * 60_000 // MILLION)} per minute of audio"
     if "images" in price.parts:
         return f"${dollars(price.parts['images'] // MILLION)} per picture"
-    return "as its answers say" if price.states else "price not known"
+    return "as its answers say" if price.states else "not known"
 
 
 def dollars(amount: int) -> str:

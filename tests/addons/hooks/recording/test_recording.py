@@ -187,12 +187,13 @@ def test_a_cached_answer_names_who_gave_it_first(desk: Desk, stream: bool, took_
     """No attempt; what it saved is never below zero, and is not known of an answer whose time is not."""
     flow, x = desk.begin(body={**BODY, "stream": stream})
     x.plan = Plan((Candidate(desk.runtime.rules.current.servers["up"], "m"),), "exact_cache", "r1")
-    x.cache = CacheUse("hit", earlier=Earlier("first", "hi", took_ms))
+    x.cache = CacheUse("hit", earlier=Earlier("first", "hi", took_ms), saved=713)
     flow.response = own_answer(x, good(body=b"again"), "cached")
     record = desk.response(flow)
     assert (record.outcome, record.cache, record.streamed, record.attempts) == ("cached", "hit", stream, ())
     assert (record.layer, record.server, record.model, record.response_body) == ("exact_cache", "up", "m", b"again")
     assert record.saved_ms == (None if took_ms is None else max(0.0, took_ms - record.duration_ms))
+    assert (record.cost, record.saved_cost) == (0, 713)
 
 
 def test_a_request_that_was_refused_before_it_was_read(desk: Desk) -> None:

@@ -194,6 +194,17 @@ def test_filters_on_the_story(store: Store, write: Write, filters: Filters, expe
     assert [row.id for row in store.queries.list_requests(filters).rows] == list(expected)
 
 
+def test_costs_are_in_the_list_and_in_the_story(store: Store, write: Write) -> None:
+    """Micro-dollars; of each attempt, too."""
+    write(store, make_record(id="r", attempts=(replace(TRIED[0], cost=0), replace(TRIED[1], cost=713)), cost=713))
+    write(store, make_record(id="kept", attempts=(), cost=0, saved_cost=713))
+    write(store, make_record(id="unknown"))
+    rows = {row.id: (row.cost_microdollars, row.saved_microdollars) for row in store.queries.list_requests().rows}
+    assert rows == {"r": (713, None), "kept": (0, 713), "unknown": (None, None)}
+    detail = store.queries.get_request("r")
+    assert detail is not None and [attempt.cost_microdollars for attempt in detail.attempts] == [0, 713]
+
+
 def test_the_number_of_attempts_is_in_the_list(store: Store, write: Write) -> None:
     """So that a list tells failed-over requests without a look at their attempts; the story has what each changed."""
     changed = (replace(TRIED[0], changes=("model: auto → m",)), TRIED[1])

@@ -113,6 +113,23 @@ def test_a_kept_answer_says_whose_it_was_and_what_it_saved(client: FlaskClient, 
     assert "Kept from request first , which took 1.5 s" in exact and "Asked then" not in exact
 
 
+def test_what_a_request_cost(client: FlaskClient, put, make_request) -> None:
+    """With each attempt's part where there are several; what is not known is a dash, and what was cut short is more."""
+    now = time.time()
+    first = AttemptRecord(1, "laptop", "phi-4", "http://laptop/v1", now, 900.0, 500, "status", cost=0)
+    second = AttemptRecord(2, "cloud", "gpt-4o", "http://cloud/v1", now, 900.0, 200, "ok", cost=713)
+    put(make_request(1, now, id="over", attempts=(first, second), cost=713))
+    put(make_request(2, now, id="cut", outcome="cancelled", attempts=(second,), cost=713))
+    put(make_request(3, now, id="unknown", attempts=(second,)))
+    put(make_request(4, now, id="kept", outcome="cached", attempts=(), cost=0, saved_ms=12.0, saved_cost=1_250_000))
+    pages = {name: visible(client.get(f"/request/{name}").text) for name in ("over", "cut", "unknown", "kept")}
+    assert "Cost $0.000713" in pages["over"] and "cost $0 " in pages["over"] and "cost $0.000713" in pages["over"]
+    assert "Cost at least $0.000713" in pages["cut"]
+    assert "Cost –" in pages["unknown"]
+    assert "Saved 12 ms, $1.25" in pages["kept"] and "Cost $0 " in pages["kept"]
+    assert 'title="cost: $0.000713"' in client.get("/").text and 'title="cost: unknown"' in client.get("/").text
+
+
 def test_an_answer_whose_first_request_is_gone_says_so(client: FlaskClient, put, make_request) -> None:
     """Caches may keep an answer longer than the log keeps its request."""
     trace = (line("semantic_cache", "skip", "Shadow", {"request_id": "gone", "asked": THEN, "took_ms": None}),)
