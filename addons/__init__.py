@@ -17,6 +17,7 @@
 | next_layer       | Failover    | our HTTP layer in the place of mitmproxy's                               |
 | requestheaders   | Gate        | which flows are ours; starts the Exchange                                |
 |                  | Callers     | who asks, by a token; refuses who needs one and has none                 |
+|                  | Limits      | refuses a body that is larger than the caller may send                   |
 | request          | Names       | refuses who asks for the router by another's name                        |
 |                  | Pages       | web pages: answers what a browser asks first; refuses those not allowed  |
 |                  | Upgrades    | reads a WebSocket's handshake; refuses one that is not valid             |
@@ -25,6 +26,7 @@
 |                  | Facade      | what clients of one dialect ask about models on servers of another       |
 |                  | Caching     | `auto` only: an answer given before, exact or alike, is given again      |
 |                  | Routing     | decide(), or the chain for `auto` -> Plan: ordered candidates, the trace |
+|                  | Limits      | takes of the caller's limits and budgets, refuses, or has another model  |
 |                  | Rewriting   | the first candidate's request                                            |
 |                  | Learning    | asks the other workers what they learned of its server and model         |
 | upstream_failed  | Judging     | how the attempt ended: for breakers, record and all below                |
