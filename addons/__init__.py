@@ -30,22 +30,27 @@
 |                  | Rewriting   | the first candidate's request                                            |
 |                  | Learning    | asks the other workers what they learned of its server and model         |
 | upstream_failed  | Judging     | how the attempt ended: for breakers, record and all below                |
+|                  | Settling    | reserves as much again for the next one, or there is none                |
 |                  | Failover    | next candidate, or the final answer, or a stream's tail                  |
-| responseheaders  | Streaming   | the Pipe for streams; x-switchman-* headers                              |
+| responseheaders  | Limits      | how much the caller has left                                             |
+|                  | Streaming   | the Pipe for streams; x-switchman-* headers                              |
 | each chunk       | (Pipe)      | bytes -> events -> stages -> bytes                                       |
 | response         | Processing  | the same stages over a whole reply                                       |
 |                  | Judging     | was it an answer?                                                        |
 |                  | Learning    | did it begin in a thinking block that the model's template opens?        |
+|                  | Settling    | what was used, in place of what was reserved                             |
 |                  | Failover    | what a server was not to blame for is asked of it again later            |
 |                  | Sticking    | remembers which target a conversation is held to                         |
 |                  | Keeping     | stores the answer; lets those go on who waited for it                    |
 |                  | Recording   | Exchange -> Record -> writer's queue                                     |
 | error            | Judging     | the client left: had it all it wanted?                                   |
 |                  | Learning    | as above                                                                 |
+|                  | Settling    | as above                                                                 |
 |                  | Sticking    | if so, the conversation is held there                                    |
 |                  | Keeping     | if so, stores the answer; lets those go on who waited for it             |
 |                  | Recording   | status 499, or what was refused, or the answer                           |
 | websocket_end    | Judging     | how a WebSocket ended                                                    |
+|                  | Settling    | its place comes back                                                     |
 |                  | Recording   | the record of a WebSocket, with its end                                  |
 
 A hook opens with its guard, `if (x := exchange(flow)) is None: return`, and answers that are already set
