@@ -172,10 +172,7 @@ class ReplyCollector:
         if payload is None:
             self.missed |= len(event.raw) > _LONGEST_COMMENT
             return
-        self.payloads += 1
-        self.size += (length := len(payload))
-        if length < self.least:
-            self.least = length
+        self.payloads, self.size, self.least = self.payloads + 1, self.size + len(payload), min(self.least, len(payload))
         if payload.startswith(b"[DONE]"):
             self.finished = self.ended = True
             return
