@@ -81,8 +81,7 @@ class ReplyCollector:
         self.first_token_at: float | None = None
         self.last_event_at: float | None = None
         # Of the payloads of a stream: how many, their bytes together, and those of the shortest.
-        self.payloads = self.size = 0
-        self.least = sys.maxsize
+        self.payloads, self.size, self.least = 0, 0, sys.maxsize
         self._usage: dict[str, Any] = {}
         self._read_usage_as: Usage | None = None
         self._uses: dict[str, str] = {}  # of the provider's own tools, by the id of the call
@@ -172,7 +171,8 @@ class ReplyCollector:
         if payload is None:
             self.missed |= len(event.raw) > _LONGEST_COMMENT
             return
-        self.payloads, self.size, self.least = self.payloads + 1, self.size + len(payload), min(self.least, len(payload))
+        self.payloads, self.size = self.payloads + 1, self.size + len(payload)
+        self.least = min(self.least, len(payload))
         if payload.startswith(b"[DONE]"):
             self.finished = self.ended = True
             return

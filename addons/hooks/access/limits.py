@@ -64,7 +64,7 @@ TELL_EVERY = 60.0  # seconds between two lines of the log about a ledger that is
 class Limits:
     """Lets a request go, refuses it, or has another model answer it.
 
-    Writes: body_limit, ticket, plan, trace, conversation.
+    Writes: body_limit, ticket, plan, trace, conversation, cache.
     """
 
     def __init__(self, runtime: Runtime) -> None:
