@@ -157,7 +157,7 @@ class Exchange:
     sent: Sent | None = None  # as the client sent it; every attempt starts from this
     call: Call | None = None
 
-    # Caching, SemanticCache
+    # Caching, SemanticCache; an answer of another model than was asked for is not kept: Limits
     cache: CacheUse | None = None  # None: the caches do not serve this model
     semantic: SemanticAnswer | None = None  # one embedding for the semantic cache and the semantic routes
 
