@@ -18,6 +18,7 @@
 | next_layer       | Failover    | our HTTP layer in the place of mitmproxy's                               |
 | requestheaders   | Gate        | which flows are ours; starts the Exchange                                |
 |                  | Callers     | who asks, by a token; refuses who needs one and has none                 |
+|                  | Limits      | refuses a body that is larger than the caller may send                   |
 | request          | Names       | refuses who asks for the router by another's name                        |
 |                  | Pages       | web pages: answers what a browser asks first; refuses those not allowed  |
 |                  | Upgrades    | reads a WebSocket's handshake; refuses one that is not valid             |
@@ -26,17 +27,21 @@
 |                  | Facade      | what clients of one dialect ask about models on servers of another       |
 |                  | Caching     | `auto` only: an answer given before, exact or alike, is given again      |
 |                  | Routing     | decide(), or the chain for `auto` -> Plan: ordered candidates, the trace |
+|                  | Limits      | takes of the caller's limits and budgets, refuses, or has another model  |
 |                  | Holding     | of a server's several keys, the one that a conversation was with         |
 |                  | Rewriting   | the first candidate's request                                            |
 |                  | Learning    | asks the other workers what they learned of its server and model         |
 | upstream_failed  | Judging     | how the attempt ended: for breakers, record and all below                |
+|                  | Settling    | reserves as much again for the next one, or there is none                |
 |                  | Failover    | next candidate, or the final answer, or a stream's tail                  |
-| responseheaders  | Streaming   | the Pipe for streams; x-switchman-* headers                              |
+| responseheaders  | Limits      | how much the caller has left                                             |
+|                  | Streaming   | the Pipe for streams; x-switchman-* headers                              |
 | each chunk       | (Pipe)      | bytes -> events -> stages -> bytes                                       |
 | long_step        | Streaming   | has a chunk, or an answer's end, that takes long done in a thread        |
 | response         | Processing  | the same stages over a whole reply                                       |
 |                  | Judging     | was it an answer?                                                        |
 |                  | Learning    | did it begin in a thinking block that the model's template opens?        |
+|                  | Settling    | what was used, in place of what was reserved                             |
 |                  | Failover    | what a server was not to blame for is asked of it again later            |
 |                  | Sticking    | remembers which target a conversation is held to                         |
 |                  | Noting      | remembers which of a server's several keys it was with                   |
@@ -44,11 +49,13 @@
 |                  | Recording   | Exchange -> Record -> writer's queue                                     |
 | error            | Judging     | the client left: had it all it wanted?                                   |
 |                  | Learning    | as above                                                                 |
+|                  | Settling    | as above                                                                 |
 |                  | Sticking    | if so, the conversation is held there                                    |
 |                  | Noting      | if so, it stays with its key                                             |
 |                  | Keeping     | if so, stores the answer; lets those go on who waited for it             |
 |                  | Recording   | status 499, or what was refused, or the answer                           |
 | websocket_end    | Judging     | how a WebSocket ended                                                    |
+|                  | Settling    | its place comes back                                                     |
 |                  | Recording   | the record of a WebSocket, with its end                                  |
 
 A hook opens with its guard, `if (x := exchange(flow)) is None: return`, and answers that are already set

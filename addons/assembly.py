@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from switchman.addons.hooks.access.callers import Callers
+from switchman.addons.hooks.access.limits import Limits
+from switchman.addons.hooks.access.settling import Settling
 from switchman.addons.hooks.caching.caching import Caching, Keeping
 from switchman.addons.hooks.caching.semantic_caching import SemanticCache
 from switchman.addons.hooks.inbound.answers import Answers
@@ -80,12 +82,14 @@ def assemble(*, guest: bool = False) -> list[object]:
         Facade(runtime, answers.entries),
         Caching(runtime, semantic),
         Routing(runtime, chain),
+        Limits(runtime),
         holding,
         rewriting,
         Streaming(runtime),
         Processing(runtime),
         Judging(runtime),
         Learning(runtime),
+        Settling(runtime),
         failover,
         Securing(),
         Sticking(chain),

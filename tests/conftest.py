@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -48,3 +55,64 @@ def prepared_model(model_source: Path, tmp_path_factory: pytest.TempPathFactory)
         except OSError:  # another worker was faster, or the folders are on two disks
             return kept if kept.exists() else made
     return kept
+
+
+class RedisServer:
+    """A Redis of our own, on a Unix socket in a temporary folder."""
+
+    def __init__(self, program: str, folder: Path) -> None:
+        self.path = folder / "redis.sock"
+        self._command = [program, "--port", "0", "--unixsocket", str(self.path), "--save", "", "--dir", str(folder)]
+        self._process: subprocess.Popen[bytes] | None = None
+        self.start()
+
+    @property
+    def url(self) -> str:
+        """As REDIS_URL has it."""
+        return f"unix://{self.path}"
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        end = time.monotonic() + 60
+        while not self._answers():
+            assert self._process.poll() is None and time.monotonic() < end, "redis-server did not start"
+            time.sleep(0.01)
+
+    def stop(self) -> None:
+        """At once, with all that it held."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def _answers(self) -> bool:
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(5)
+            client.connect(str(self.path))
+            client.sendall(b"PING\r\n")
+            return client.recv(16).startswith(b"+PONG")
+        return False
+
+
+@pytest.fixture(scope="session")
+def redis_program() -> str:
+    """Debian's redis-server, which scripts/test installs."""
+    program = shutil.which("redis-server")
+    if program is None:
+        reason = "no redis-server (Debian: apt-get install redis-server)"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return program
+
+
+@pytest.fixture
+def redis_server(redis_program: str) -> Iterator[RedisServer]:
+    """Its `url` is for REDIS_URL; nothing is in it."""
+    folder = Path(tempfile.mkdtemp(prefix="switchman-redis-", dir="/tmp"))  # a socket's path is short
+    server = RedisServer(redis_program, folder)
+    try:
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(folder, ignore_errors=True)

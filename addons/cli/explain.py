@@ -20,8 +20,8 @@ from switchman.addons.cli.messages import refuse, say
 from switchman.addons.config.configuration import SettingsError, load_ruleset, load_settings, load_task_rules
 from switchman.addons.config.log import open_access
 from switchman.addons.config.settings import Settings
-from switchman.addons.core.access.prices.words import told
 from switchman.addons.core.access.caller import Caller
+from switchman.addons.core.access.prices.words import told
 from switchman.addons.core.decision.decide import RoutingQuery, decide, default_plan, match_rules, plan_for_target
 from switchman.addons.core.decision.expecting import expected_opening, why_held
 from switchman.addons.core.decision.names.known import NOTHING_KNOWN

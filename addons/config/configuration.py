@@ -53,7 +53,15 @@ LAST_GOOD = "SWITCHMAN_LAST_GOOD_RULES"
 CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
 _SECRET_FIELDS = frozenset(
-    {"jwt_secret", "encryption_key", "database_url", "default_upstream"}
+    {
+        "jwt_secret",
+        "encryption_key",
+        "database_url",
+        "default_upstream",
+        "redis_url",
+        "alert_webhook",
+        "alert_webhook_secret",
+    }
 )  # a URL may hold a password
 
 Signature = tuple[int, int, int, int]  # mtime_ns, ctime_ns, size, inode

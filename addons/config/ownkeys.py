@@ -59,5 +59,8 @@ class OwnKeys:
 def _of_settings(settings: Settings) -> Iterable[str]:
     if settings.jwt_secret is not None:
         yield settings.jwt_secret.get_secret_value()
-    if settings.database_url is not None:
-        yield from keys_in_url(settings.database_url.get_secret_value())
+    if settings.alert_webhook_secret is not None:
+        yield settings.alert_webhook_secret.get_secret_value()
+    for url in (settings.database_url, settings.redis_url, settings.alert_webhook):
+        if url is not None:
+            yield from keys_in_url(url.get_secret_value())

@@ -11,8 +11,11 @@ import json
 import math
 import re
 from collections import Counter
+from datetime import UTC, tzinfo
 from decimal import Decimal
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -128,6 +131,16 @@ class Settings(BaseSettings):
         "metadata", description="addresses that no connection goes to: metadata, link-local, private, loopback, ranges"
     )
     cors_origins: str = Field("local", description="origins of the web pages that may call the router")
+    redis_url: SecretStr | None = Field(
+        None, description="redis://HOST:6379/0: limits and budgets hold over all machines that share it"
+    )
+    budget_timezone: str = Field("UTC", min_length=1, description="where days and months of budgets begin")
+    alert_webhook: SecretStr | None = Field(
+        None, description="URL that is told when 50, 80 and 100 % of a budget are used up"
+    )
+    alert_webhook_secret: SecretStr | None = Field(
+        None, description="signs what is told, by HMAC-SHA256; at least 16 characters"
+    )
     max_body_bytes: Bytes = Field(33_554_432, description="largest request body")
     max_body_memory: Bytes = Field(
         1_073_741_824, description="bytes that the bodies of all requests may take up together, in each worker"
@@ -224,6 +237,34 @@ class Settings(BaseSettings):
     def _lower(cls, given: Any) -> Any:
         return given.strip().lower() if isinstance(given, str) else given
 
+    @field_validator("redis_url")
+    @classmethod
+    def _is_redis(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and not url.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("expected redis://HOST:PORT/0, rediss:// for TLS, or unix://PATH")
+        return url
+
+    @field_validator("budget_timezone")
+    @classmethod
+    def _is_zone(cls, name: str) -> str:
+        zone_of(name)
+        return name
+
+    @field_validator("alert_webhook")
+    @classmethod
+    def _is_web_address(cls, url: SecretStr | None) -> SecretStr | None:
+        parts = urlsplit(url.get_secret_value()) if url is not None else None
+        if parts is not None and (parts.scheme not in ("http", "https") or not parts.hostname):
+            raise ValueError("expected a URL that begins with https:// or http://")
+        return url
+
+    @field_validator("alert_webhook_secret")
+    @classmethod
+    def _is_long(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret is not None and len(secret.get_secret_value()) < 16:
+            raise ValueError("expected at least 16 characters")
+        return secret
+
     @field_validator("jwt_secret")
     @classmethod
     def _is_strong(cls, secret: SecretStr | None) -> SecretStr | None:
@@ -237,6 +278,16 @@ class Settings(BaseSettings):
         if secret is not None:
             parse_key(secret.get_secret_value())
         return secret
+
+
+def zone_of(name: str) -> tzinfo:
+    """A time zone by its IANA name. Raises ValueError. UTC needs no database of zones."""
+    if name.upper() == "UTC":
+        return UTC
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"{name[:80]!r} is no time zone: expected UTC, or one such as Europe/Berlin") from None
 
 
 def _json_object(text: str) -> dict[str, Any]:

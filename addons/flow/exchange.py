@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from mitmproxy import http
 
 from switchman.addons.core.access.caller import Caller
+from switchman.addons.core.access.limits.asking import Ticket
 from switchman.addons.core.access.prices.price import Usage
 from switchman.addons.core.admission.ending import Ending
 from switchman.addons.core.admission.handshake import Handshake
@@ -148,6 +149,10 @@ class Exchange:
     caller: Caller | None = None  # by its token; None: it came with none that is ours
     leaves_row: bool = True  # False: one of many that are refused alike
 
+    # Limits
+    body_limit: int | None = None  # bytes of its body that its caller may send; None: as anybody
+    ticket: Ticket | None = None  # what it has taken of its caller's limits; None: nothing
+
     # Upgrades
     handshake: Handshake | None = None  # the WebSocket that is asked for; None: none is, or none that is valid
 
@@ -155,7 +160,7 @@ class Exchange:
     sent: Sent | None = None  # as the client sent it; every attempt starts from this
     call: Call | None = None
 
-    # Caching, SemanticCache
+    # Caching, SemanticCache; an answer of another model than was asked for is not kept: Limits
     cache: CacheUse | None = None  # None: the caches do not serve this model
     semantic: SemanticAnswer | None = None  # one embedding for the semantic cache and the semantic routes
 

@@ -49,6 +49,17 @@ def refusal(
     return error_response(x, status, message, param=param, headers=headers)
 
 
+def worded_refusal(
+    x: Exchange, status: int, message: str, type: str, code: str, headers: dict[str, str]
+) -> http.Response:
+    """The same, where the dialect has words of its own for what is the matter."""
+    x.outcome, x.error = "refused", message
+    fields = http.Headers(content_type="application/json")
+    for name, value in headers.items():
+        fields[name] = value
+    return _response(status, error_body(x.dialect or "openai", status, message, type=type, code=code), fields)
+
+
 def unknown_model(x: Exchange, message: str) -> http.Response:
     """The 404 for a model that nothing knows."""
     x.outcome, x.error = "refused", message

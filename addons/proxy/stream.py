@@ -163,7 +163,7 @@ class RoutedStream(HttpStream):
             self.deadlines.body_came(self.received, self.parent.body_rate, x.deadline)
             self.watch()
             self.hold.body_arrives(len(event.data))
-            if not self.body.feed(event.data):
+            if not self.body.feed(event.data, x.body_limit):
                 yield from self.refuse(self.body.problem, 413)
         elif isinstance(event, RequestEndOfMessage):
             self.deadlines.begin_request(x.started, x.deadline)

@@ -35,6 +35,9 @@ from switchman.addons.core.servers.callerkeys import CallerKeys
 from switchman.addons.core.servers.reaching.egress import Denied
 from switchman.addons.memory.budget import Budget
 from switchman.addons.memory.heap import return_freed_memory
+from switchman.addons.state.access.alerts import Alerts
+from switchman.addons.state.access.counters import Counters
+from switchman.addons.state.access.opening import open_ledger, owner_name
 from switchman.addons.state.access.tokens import Tokens
 from switchman.addons.state.background import Background
 from switchman.addons.state.descriptors import Shortage, raise_limit
@@ -90,6 +93,8 @@ class Runtime:
     tasks: TaskRules
     budget: Budget
     shared: Shared
+    counters: Counters
+    alerts: Alerts
     flights: Flights
     openings: Openings
     semantics: SemanticClient | None = None  # None: no semantic process
@@ -159,6 +164,8 @@ class Runtime:
             self.access = self.store.access
         if settings.wants_tokens:
             self.tokens = self._open_tokens(settings)
+        self.alerts = Alerts(settings, self.access.alerts.keep if self.access is not None else None)
+        self.counters = Counters(open_ledger(settings), owner_name(), self.alerts.tell)
         self.shared = _open_shared(settings)
         self.openings = Openings(self.shared)
         self.flights = Flights(self.shared, owner=f"{os.getpid()}-{secrets.token_hex(4)}")

@@ -74,10 +74,11 @@ class Client(asyncio.Protocol):
             self.done.set_result(None)
 
 
-def http_request(port: int, body: bytes, path: str) -> bytes:
+def http_request(port: int, body: bytes, path: str, key: str = "sk-none") -> bytes:
     """A POST request, as a client sends it."""
     head = f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\ncontent-type: application/json\r\n"
-    return head.encode() + b"authorization: Bearer sk-none\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body)
+    head += f"authorization: Bearer {key}\r\n"
+    return head.encode() + b"content-length: %d\r\n\r\n%s" % (len(body), body)
 
 
 def run(
@@ -87,12 +88,13 @@ def run(
     seconds: float,
     once: bool = False,
     path: str = "/v1/chat/completions",
+    key: str = "sk-none",
 ) -> Load:
     """Send for `seconds` over so many connections, or one request on each; a stuck one ends the run after a minute."""
 
     async def main() -> Load:
         load = Load()
-        request = http_request(port, body, path)
+        request = http_request(port, body, path, key)
         loop = asyncio.get_running_loop()
         start = time.perf_counter()
         clients = [

@@ -39,6 +39,9 @@ TABLES: dict[str, type[BaseModel]] = {
     "`semantic_routes`": layersfile.SemanticRoutes,
     "`semantic_routes.categories.NAME`": layersfile.Category,
     "`arbiter`": rulesfile.ArbiterFile,
+    "`limits`": layersfile.LimitsFile,
+    "`limits.total`, `limits.groups.NAME`": layersfile.AllowanceFile,
+    "an entry of `budgets`": layersfile.BudgetFile,
 }
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 
+from switchman.addons.cli.access.usage import usage_of
 from switchman.addons.cli.messages import refuse, say
 from switchman.addons.config.configuration import SettingsError, load_settings
 from switchman.addons.config.log import open_access
@@ -106,7 +107,8 @@ def _list(args: argparse.Namespace, access: Access, settings: Settings) -> None:
 
 
 def _show(args: argparse.Namespace, access: Access, settings: Settings) -> None:
-    told = _as_json(access.tokens.get(args.token), time.time())
+    token = access.tokens.get(args.token)
+    told = _as_json(token, time.time()) | usage_of(settings, token.caller)
     if args.json:
         print(dumps(told, indent=2))
         return

@@ -2,8 +2,8 @@
 
 In it: `caller`, `apitoken` (a token as a text), `presented` (those that a request came with, and whom they stand for),
     `grants` (what a caller may use), `furthermodels` (what a request names beside its model), `written` (all of it
-    as people write it); prices/ (what tokens
-    cost).
+    as people write it); limits/ (how much, and what was
+    used); prices/ (what tokens cost).
 Door: `Caller`, `Allowance`, `Budget`.
 May not import: any other room of core but request, record and texts.
 """

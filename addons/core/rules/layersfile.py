@@ -1,5 +1,5 @@
-"""The sections of the rules file for the layers of `auto`: cache, semantic_routes, arbiter. They need no
-compiling.
+"""The sections of the rules file that need no compiling: those for the layers of `auto` (cache, semantic_routes,
+arbiter), and limits.
 
 Durations become seconds: `24h`, `90s` and `3600` are accepted.
 """
@@ -7,10 +7,14 @@ Durations become seconds: `24h`, `90s` and `3600` are accepted.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
+from switchman.addons.core.access.caller import Allowance, Budget
+from switchman.addons.core.access.limits.written import NO_LIMITS, Limits
+from switchman.addons.core.access.written import parse_budget
 from switchman.addons.core.rules.matchfile import Share, Text, Written
 from switchman.addons.core.servers import urls
 
@@ -119,3 +123,75 @@ class ArbiterFile(Written):
         if text is not None:
             urls.parse(text)
         return text
+
+
+Most = Annotated[int, Field(gt=0, le=1_000_000_000_000)]
+
+
+class BudgetFile(Written):
+    """How much may be used up in a calendar day or month."""
+
+    amount: Text = Field(description="20/month or $0.50/day, 2000000tokens/day")
+    downgrade: Text | None = Field(
+        default=None, description="server/model or an alias that answers once it is used up; without it: a 429"
+    )
+
+    @model_validator(mode="after")
+    def _reads(self) -> BudgetFile:
+        parse_budget(self.amount)
+        return self
+
+    @property
+    def value(self) -> Budget:
+        return parse_budget(self.amount, self.downgrade)
+
+
+def _short_budget(written: Any) -> Any:
+    return {"amount": written} if isinstance(written, str) else written
+
+
+class AllowanceFile(Written):
+    """How much some callers together may ask for."""
+
+    requests_per_minute: Most | None = Field(default=None, description="in any 60 seconds")
+    tokens_per_minute: Most | None = Field(default=None, description="in any 60 seconds; of prompt and answer together")
+    concurrent: Most | None = Field(default=None, description="requests at a time, streams included")
+    body_bytes: Most | None = Field(default=None, description="largest request body; MAX_BODY_BYTES stays above it")
+    budgets: list[Annotated[BudgetFile, BeforeValidator(_short_budget, json_schema_input_type=str | BudgetFile)]] = (
+        Field(default_factory=list, description="per calendar day or month")
+    )
+
+    @property
+    def value(self) -> Allowance:
+        return Allowance(
+            self.requests_per_minute,
+            self.tokens_per_minute,
+            self.concurrent,
+            self.body_bytes,
+            tuple(budget.value for budget in self.budgets),
+        )
+
+
+class LimitsFile(Written):
+    """Limits over callers together; those of one token are made with it."""
+
+    total: AllowanceFile = Field(default_factory=AllowanceFile, description="all requests together")
+    groups: dict[Text, AllowanceFile] = Field(
+        default_factory=dict, description="by name: all tokens of a group together"
+    )
+    unknown_price: Literal["refuse", "free"] = Field(
+        default="refuse",
+        description="what a model is to a budget in dollars whose price is not known: not asked, or free",
+    )
+
+    def allowances(self) -> Iterator[tuple[tuple[str, ...], AllowanceFile]]:
+        """Each with its place in the file."""
+        yield ("limits", "total"), self.total
+        for name, one in self.groups.items():
+            yield ("limits", "groups", name), one
+
+    @property
+    def value(self) -> Limits:
+        groups = {name: one.value for name, one in self.groups.items()}
+        made = Limits(self.total.value, groups, self.unknown_price == "free")
+        return NO_LIMITS if made == NO_LIMITS else made

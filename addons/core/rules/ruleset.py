@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from heapq import merge
 from typing import TYPE_CHECKING, Protocol
 
+from switchman.addons.core.access.limits.written import NO_LIMITS, Limits
 from switchman.addons.core.access.prices.price import Price
 from switchman.addons.core.access.prices.table import NO_PRICES, Prices
 from switchman.addons.core.routes.names import find, readings, short
@@ -92,6 +93,7 @@ class Ruleset:
     semantic_routes: SemanticRoutes | None = None
     arbiter: Arbiter | None = None
     prices: Prices = NO_PRICES
+    limits: Limits = NO_LIMITS
     lists_tools: bool = False
     needs_features: bool = False
     _exact: Mapping[str, tuple[int, ...]] = field(default_factory=dict, repr=False)  # model -> indexes into routes
@@ -234,6 +236,7 @@ def _compiled(compiler: Compiler, model: RulesFileModel, settings: Defaults, fil
         semantic_routes=model.semantic_routes,
         arbiter=compiler.compile_arbiter(model),
         prices=compiler.prices,
+        limits=model.limits.value,
         lists_tools=any("tools" in fact.modalities for fact in facts.values()),
         needs_features=any(route.match.condition for route in routes)
         or any(fact.modalities or fact.context for fact in facts.values()),
@@ -278,6 +281,10 @@ def _layer_warnings(
             targets["semantic_routes", "categories", name, "target"] = category.target
     for name, target in (model.arbiter.targets if model.arbiter else {}).items():
         targets["arbiter", "targets", name] = target
+    for path, allowance in model.limits.allowances():
+        for place, budget in enumerate(allowance.budgets):
+            if budget.downgrade is not None:
+                targets[(*path, "budgets", place, "downgrade")] = budget.downgrade
     return layer_warnings(document, targets, known, [*compiler.servers, *aliases])
 
 

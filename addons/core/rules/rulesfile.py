@@ -19,7 +19,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from switchman.addons.core.rules.layersfile import ArbiterFile, CacheSettings, SemanticRoutes
+from switchman.addons.core.rules.layersfile import ArbiterFile, CacheSettings, LimitsFile, SemanticRoutes
 from switchman.addons.core.rules.matchfile import MatchFile, Text, Written
 from switchman.addons.core.rules.pricefile import PriceFile
 from switchman.addons.core.servers import urls
@@ -325,6 +325,7 @@ class RulesFileModel(Written):
     cache: CacheSettings = Field(default_factory=CacheSettings, description="exact and semantic cache")
     semantic_routes: SemanticRoutes | None = Field(default=None, description="routing by meaning")
     arbiter: ArbiterFile | None = Field(default=None, description="routing by a small local model")
+    limits: LimitsFile = Field(default_factory=LimitsFile, description="of all callers together, and of groups")
 
     @model_validator(mode="before")
     @classmethod
@@ -332,7 +333,7 @@ class RulesFileModel(Written):
         """Take `routes:` with nothing under it as an empty section."""
         if not isinstance(written, dict):
             return written
-        sections = ("servers", "models", "aliases", "routes", "keepalive")
+        sections = ("servers", "models", "aliases", "routes", "keepalive", "limits")
         return {
             key: value
             for key, value in written.items()

@@ -8,10 +8,13 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from switchman.addons.core.rules.layersfile import (
+    AllowanceFile,
     ArbiterFile,
+    BudgetFile,
     CacheSettings,
     Category,
     ExactCache,
+    LimitsFile,
     SemanticCache,
     SemanticRoutes,
 )
@@ -87,6 +90,11 @@ _PLACES: dict[tuple[str | None, ...], type[BaseModel]] = {
     ("semantic_routes",): SemanticRoutes,
     ("semantic_routes", "categories", None): Category,
     ("arbiter",): ArbiterFile,
+    ("limits",): LimitsFile,
+    ("limits", "total"): AllowanceFile,
+    ("limits", "total", "budgets", None): BudgetFile,
+    ("limits", "groups", None): AllowanceFile,
+    ("limits", "groups", None, "budgets", None): BudgetFile,
 }
 
 _SHORT_FORMS: dict[type[BaseModel] | None, str] = {
@@ -97,6 +105,7 @@ _SHORT_FORMS: dict[type[BaseModel] | None, str] = {
     RangeFile: "expected a mapping with min, max, or both",
     TimeFile: "expected two times such as 09:00-17:30, or a mapping with between and days",
     Category: "expected a target, or a mapping with target and utterances",
+    BudgetFile: "expected a budget such as 20/month, or a mapping with amount and downgrade",
 }
 
 # Replacements for entries with faults while the rest is checked, so that their names stay known.

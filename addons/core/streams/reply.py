@@ -11,6 +11,7 @@ says is read in core/access/prices/wire.py.
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -80,6 +81,8 @@ class ReplyCollector:
         self.concluded = False
         self.first_token_at: float | None = None
         self.last_event_at: float | None = None
+        # Of the payloads of a stream: how many, their bytes together, and those of the shortest.
+        self.payloads, self.size, self.least = 0, 0, sys.maxsize
         self._usage: dict[str, Any] = {}
         self._read_usage_as: Usage | None = None
         self._uses: dict[str, str] = {}  # of the provider's own tools, by the id of the call
@@ -169,6 +172,8 @@ class ReplyCollector:
         if payload is None:
             self.missed |= len(event.raw) > _LONGEST_COMMENT
             return
+        self.payloads, self.size = self.payloads + 1, self.size + len(payload)
+        self.least = min(self.least, len(payload))
         if payload.startswith(b"[DONE]"):
             self.finished = self.ended = True
             return

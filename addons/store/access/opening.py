@@ -7,6 +7,7 @@ from pathlib import Path
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
+from switchman.addons.store.access.alerts import AlertStore
 from switchman.addons.store.access.tokens import TokenStore
 from switchman.addons.store.database import StoreError, database_url, make_engine, upgrade
 from switchman.addons.store.revival import revive
@@ -18,6 +19,7 @@ class Access:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.tokens = TokenStore(engine)
+        self.alerts = AlertStore(engine)
 
     def close(self) -> None:
         """Let go of the database, where it is not the log's."""

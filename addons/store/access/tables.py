@@ -10,6 +10,7 @@ access_audit        what people changed, a row for each change in the order of c
 provider_keys   the vault (vault.py): one row per key. `version` counts its values, `master` names the key that sealed
                 it, `fingerprint` tells two values apart. `nonce` is new with each sealing, so that all nonces together
                 tell one state of the vault from the next.
+budget_alerts       budgets that were half used up, at 80 %, and used up: one row each, kept for some months
 
 Retention, MAX_LOG_SIZE and `switchman forget` take rows of the log, and nothing of these. A database that is deleted
 takes them with it.
@@ -17,7 +18,18 @@ takes them with it.
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, BigInteger, Column, Double, ForeignKey, Integer, LargeBinary, String, Table
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    Double,
+    ForeignKey,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    String,
+    Table,
+)
 
 from switchman.addons.store.tables import RowNumber, metadata
 
@@ -88,4 +100,19 @@ provider_keys = Table(
     Column("fingerprint", String(32), nullable=False),
     Column("created_at", Double, nullable=False),
     Column("set_at", Double, nullable=False),
+)
+
+budget_alerts = Table(
+    "budget_alerts",
+    metadata,
+    Column("id", String(16), primary_key=True),
+    Column("at", Double, nullable=False, index=True),
+    Column("account", String(160), nullable=False),
+    Column("name", String(200), nullable=False),
+    Column("percent", SmallInteger, nullable=False),
+    Column("used", BigInteger, nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    Column("unit", String(8), nullable=False),
+    Column("period", String(8), nullable=False),
+    Column("begins", String(10), nullable=False),
 )

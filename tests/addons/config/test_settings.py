@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from switchman.addons.config.configuration import SettingsError, load_settings
 from switchman.addons.config.jwt_secrets import secret_weakness
-from switchman.addons.config.settings import Settings
+from switchman.addons.config.settings import Settings, zone_of
 
 STRONG = "kX9v2-QmT7w_Lr4ZcB8nHs1YdJf6GpUa"
 
@@ -80,6 +80,10 @@ def test_defaults_are_those_that_users_know() -> None:
         "max_connections": 4096,
         "max_connections_per_address": 512,
         "shutdown_grace": 5.0,
+        "redis_url": None,
+        "budget_timezone": "UTC",
+        "alert_webhook": None,
+        "alert_webhook_secret": None,
     }
     assert not settings.default_upstream_set
 
@@ -268,3 +272,27 @@ def test_every_number_has_bounds(monkeypatch: pytest.MonkeyPatch, name: str, tex
 def test_settings_have_numbers() -> None:
     """The test above runs on them."""
     assert {"request_timeout", "max_body_bytes", "listen_port", "max_log_age_days"} <= set(NUMBERS)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("REDIS_URL", "http://user:hunter2hunter2@host", "redis://HOST:PORT/0"),
+        ("BUDGET_TIMEZONE", "Mars/Olympus", "no time zone"),
+        ("BUDGET_TIMEZONE", "../../etc/passwd", "no time zone"),
+        ("ALERT_WEBHOOK", "hunter2hunter2", "begins with https://"),
+        ("ALERT_WEBHOOK_SECRET", "hunter2", "at least 16"),
+    ],
+)
+def test_settings_of_limits_that_cannot_be(
+    name: str, value: str, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is wrong is said, without a secret."""
+    told = refusal(monkeypatch, **{name: value})
+    assert name in told and expected in told and "hunter2" not in told
+
+
+def test_time_zones_of_budgets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """UTC needs no database of zones."""
+    assert str(zone_of("UTC")) == "UTC" == str(zone_of("utc"))
+    assert str(zone_of("Europe/Berlin")) == "Europe/Berlin"

@@ -26,3 +26,11 @@ def test_a_body_is_taken_once() -> None:
     body = RequestBody(10)
     body.feed(b"abc")
     assert (body.take_all(), body.take_all()) == (b"abc", b"")
+
+
+def test_a_callers_own_limit_is_told_as_such() -> None:
+    """The smaller of the two counts, and the error names no setting that the caller cannot change."""
+    body = RequestBody(100)
+    assert body.feed(b"x" * 10, 15) and not body.feed(b"x" * 10, 15)
+    assert body.problem == "The request's body is larger than 15 bytes, which is the most that this caller may send."
+    assert not RequestBody(100).feed(b"x" * 101, 500) and RequestBody(100).feed(b"x" * 100, 500)

@@ -1,0 +1,180 @@
+"""From a caller's allowances to what a request takes of them, and from what it used to what it settles.
+
+An account is one caller's (`token:ID`), one group's (`group:NAME`), or all callers' (`all`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from switchman.addons.core.access.caller import Allowance, Budget, Caller
+from switchman.addons.core.access.limits.ledger import Claim, Entry, Line, Settlement, Take, Taken
+from switchman.addons.core.access.limits.periods import Calendar
+from switchman.addons.core.access.limits.written import NO_LIMIT, Limits
+
+ALL: Final = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """An account and what may be asked of it."""
+
+    account: str
+    allowance: Allowance
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sources:
+    """All accounts that a caller's requests count in; none where nothing is limited.
+
+    `in_usd`, `in_tokens`: whether some budget is of it. `per_minute`: whether tokens a minute are limited.
+    """
+
+    sources: tuple[Source, ...] = ()
+    in_usd: bool = False
+    in_tokens: bool = False
+    per_minute: bool = False
+    body_bytes: int | None = None
+
+
+NOTHING: Final = Sources()
+
+
+@dataclass(frozen=True, slots=True)
+class Reserve:
+    """The most that a request can come to: micro-dollars and tokens. `about`: tokens, for those of a minute."""
+
+    usd: int = 0
+    tokens: int = 0
+    about: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """What a request came to."""
+
+    usd: int = 0
+    tokens: int = 0
+
+    def __add__(self, other: Used) -> Used:
+        return Used(self.usd + other.usd, self.tokens + other.tokens)
+
+
+@dataclass(slots=True)
+class Ticket:
+    """What one request has taken, from the moment that it may go until it is settled."""
+
+    take: Take
+    taken: Taken
+    extended: list[Take] = field(default_factory=list)  # for further attempts, each as much again
+    downgraded: str | None = None  # the model that answers in place of the one that was asked for
+    about_in: int = 0  # tokens that went in, by estimate
+    reserve: Reserve = Reserve()
+
+
+def sources_of(caller: Caller | None, limits: Limits) -> Sources:
+    """The accounts of a caller; None: one without a token, whose requests count among all."""
+    found: list[Source] = []
+    if caller is not None:
+        found.append(Source(f"token:{caller.id}", caller.allowance))
+        found += [Source(f"group:{name}", limits.groups.get(name, NO_LIMIT)) for name in sorted(caller.groups)]
+    found.append(Source(ALL, limits.total))
+    sizes = [size for one in found if (size := one.allowance.body_bytes) is not None]
+    kept = tuple(one for one in found if replace(one.allowance, body_bytes=None) != NO_LIMIT)
+    units = {budget.unit for one in kept for budget in one.allowance.budgets}
+    return Sources(
+        sources=kept,
+        in_usd="usd" in units,
+        in_tokens="tokens" in units,
+        per_minute=any(one.allowance.tokens_per_minute is not None for one in kept),
+        body_bytes=min(sizes, default=None),
+    )
+
+
+def take_of(
+    sources: Sources, reserve: Reserve, calendar: Calendar, now: float, *, place: bool = True, soft: bool = True
+) -> Take:
+    """What a request takes. `place` False: it is answered at once, and costs nothing. `soft` False: it goes to the
+    model of a budget that is used up, which is only counted from here on."""
+    claims = []
+    for source in sources.sources:
+        allowed = source.allowance
+        lines = _lines(allowed.budgets, reserve, calendar, now, soft=soft) if place and allowed.budgets else ()
+        claims.append(
+            Claim(
+                source.account,
+                requests=allowed.requests_per_minute,
+                tokens=allowed.tokens_per_minute,
+                concurrent=allowed.concurrent if place else None,
+                reserve=reserve.about if place and allowed.tokens_per_minute is not None else 0,
+                lines=lines,
+            )
+        )
+    return Take(tuple(claims), place, key=sources if soft else None)
+
+
+def again(take: Take) -> Take:
+    """What a further attempt may cost, as much again. It is the same request, at the same place."""
+    claims = (Claim(claim.account, lines=claim.lines) for claim in take.claims if claim.lines)
+    return Take(tuple(claims))
+
+
+def settlement_of(ticket: Ticket, used: Used) -> Settlement:
+    """What a request gives back, and what it used."""
+    times = 1 + len(ticket.extended)
+    return tuple(
+        Entry(
+            claim.account,
+            places=int(ticket.take.place and claim.has_place),
+            second=ticket.taken.second,
+            tokens=(claim.reserve, used.tokens) if claim.tokens is not None else (0, 0),
+            purses=tuple(
+                (line.purse, line.reserve * times if ticket.take.place else 0, _of(line.purse, used), line.amounts)
+                for line in claim.lines
+            ),
+        )
+        for claim in ticket.take.claims
+    )
+
+
+def downgrade_of(sources: Sources, account: str, purse: str, amount: int) -> str | None:
+    """The model that a budget which is used up names."""
+    unit, period, _ = purse.split("/")
+    for source in sources.sources:
+        for budget in source.allowance.budgets if source.account == account else ():
+            if (budget.unit, budget.period, budget.amount) == (unit, period, amount) and budget.downgrade:
+                return budget.downgrade
+    return None
+
+
+def _lines(
+    budgets: tuple[Budget, ...], reserve: Reserve, calendar: Calendar, now: float, *, soft: bool
+) -> tuple[Line, ...]:
+    """One line for each purse: budgets of one unit and period are of one purse."""
+    lines: dict[str, Line] = {}
+    for budget in budgets:
+        purse = f"{budget.unit}/{budget.period}/{calendar.span(budget.period, now).label}"
+        line = lines.get(purse)
+        if line is None:
+            line = Line(purse, reserve.usd if budget.unit == "usd" else reserve.tokens)
+        amounts = (*line.amounts, budget.amount)
+        if budget.downgrade is None:
+            most = budget.amount if line.most is None else min(line.most, budget.amount)
+            lines[purse] = replace(line, most=most, amounts=amounts)
+        elif soft:
+            least = budget.amount if line.soft is None else min(line.soft, budget.amount)
+            lines[purse] = replace(line, soft=least, amounts=amounts)
+        else:
+            lines[purse] = replace(line, amounts=amounts)
+    return tuple(lines.values())
+
+
+def _of(purse: str, used: Used) -> int:
+    return used.usd if purse.startswith("usd/") else used.tokens
+
+
+def allowances(caller: Caller | None, limits: Limits) -> Mapping[str, Allowance]:
+    """By account, for those who show how it stands."""
+    return {one.account: one.allowance for one in sources_of(caller, limits).sources}
