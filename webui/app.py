@@ -12,7 +12,8 @@ from werkzeug.exceptions import HTTPException
 
 from switchman.addons.core.texts.unicode import shown
 from switchman.addons.store.keeping.spool import SpoolState
-from switchman.webui import access, assets, formats, outcomes, palette
+from switchman.webui import assets, formats, outcomes, palette
+from switchman.webui.access import guard as access
 from switchman.webui.config import RulesStatus, WebConfig
 from switchman.webui.pages.performance import performance
 from switchman.webui.pages.requests import live

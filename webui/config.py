@@ -8,7 +8,7 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from switchman.addons.core.keys.known import NO_KEYS, KnownKeys
-from switchman.webui.auth import SHORTEST_SECRET
+from switchman.webui.access.tokens import SHORTEST_SECRET
 
 if TYPE_CHECKING:
     from switchman.addons.store.reading.queries import Queries

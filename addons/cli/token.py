@@ -6,7 +6,7 @@ import argparse
 
 from switchman.addons.cli.messages import refuse
 from switchman.addons.config.configuration import SettingsError, load_settings
-from switchman.webui.auth import make_token
+from switchman.webui.access.tokens import make_token
 
 
 def run(arguments: list[str]) -> int:

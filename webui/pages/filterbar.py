@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from switchman.webui.access import web_config
+from switchman.webui.access.guard import web_config
 from switchman.webui.outcomes import LOOKS
 from switchman.webui.view import View
 

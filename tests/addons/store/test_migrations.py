@@ -84,9 +84,7 @@ def test_a_log_of_the_first_schema_is_taken_over(url: str, tmp_path: Path) -> No
             conn.execute(text(OLD_ATTEMPT), {"number": number})
     engine.dispose()
     with open_store(url=url, blob_path=tmp_path) as store:
-        rows = {
-            row.id: (row.attempt_count, row.cache, row.saved_ms) for row in store.queries.list_requests().rows
-        }
+        rows = {row.id: (row.attempt_count, row.cache, row.saved_ms) for row in store.queries.list_requests().rows}
         assert rows == {"tried": (2, None, None), "kept": (0, "hit", None)}
         detail = store.queries.get_request("tried")
         assert detail is not None and [attempt.changes for attempt in detail.attempts] == [(), ()]

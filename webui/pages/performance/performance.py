@@ -10,7 +10,7 @@ from flask import Blueprint, Response, jsonify, make_response, render_template, 
 from switchman.addons.store.reading.filters import ERROR_OUTCOMES
 from switchman.addons.store.reading.queries import Queries
 from switchman.addons.store.reading.summaries import Point, Scatter
-from switchman.webui.access import web_config
+from switchman.webui.access.guard import web_config
 from switchman.webui.assets import plotly_version
 from switchman.webui.outcomes import outcome_look
 from switchman.webui.pages.examples import example_request

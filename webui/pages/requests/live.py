@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from flask import Blueprint, Response, jsonify, render_template, request
 
 from switchman.addons.store.reading.queries import RequestRow
-from switchman.webui.access import web_config
+from switchman.webui.access.guard import web_config
 from switchman.webui.pages.examples import example_request
 from switchman.webui.pages.filterbar import bar_choices
 from switchman.webui.pages.requests.layers import layer_shares

@@ -9,7 +9,7 @@ from flask import Blueprint, Response, make_response, redirect, render_template,
 from sqlalchemy.exc import DBAPIError
 from werkzeug.wrappers import Response as BaseResponse
 
-from switchman.webui.access import (
+from switchman.webui.access.guard import (
     COOKIE,
     SECURE_COOKIE,
     accepted,
@@ -18,7 +18,7 @@ from switchman.webui.access import (
     refusal,
     web_config,
 )
-from switchman.webui.auth import TokenError, read_token
+from switchman.webui.access.tokens import TokenError, read_token
 from switchman.webui.config import WebConfig
 
 blueprint = Blueprint("signin", __name__, template_folder=".")
@@ -36,7 +36,7 @@ def accept_token() -> BaseResponse:
     target = local_target(request.form.get("next", ""))
     secret = web_config().jwt_secret
     if not secret:
-        return redirect(target, 303)  # nothing to sign in to: access.py has let us through without one
+        return redirect(target, 303)  # nothing to sign in to: guard.py has let us through without one
     token = request.form.get("token", "").strip()
     try:
         expiry = accepted(token, secret).expires_at

@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 from flask import Blueprint, Response, abort, jsonify, make_response, render_template, request, url_for
 
 from switchman.addons.store.reading.queries import AttemptRow, BodyInfo, Content, Detail
-from switchman.webui.access import web_config
+from switchman.webui.access.guard import web_config
 from switchman.webui.formats import size
 from switchman.webui.outcomes import answered_by, outcome_look
 from switchman.webui.pages.story.bodies import show

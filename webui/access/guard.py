@@ -18,7 +18,8 @@ from urllib.parse import urlsplit
 from flask import Flask, Response, current_app, jsonify, make_response, render_template, request
 
 from switchman.addons.core.admission.hosts import Hosts
-from switchman.webui.auth import Token, TokenError, auth_required, is_https, read_token
+from switchman.webui.access.proxied import auth_required, is_https
+from switchman.webui.access.tokens import Token, TokenError, read_token
 from switchman.webui.config import WebConfig
 
 COOKIE = "switchman_session"

@@ -19,8 +19,8 @@ from switchman.addons.store.reading.queries import Queries
 from switchman.addons.store.rows import prepare
 from switchman.addons.testing.samples import make_record
 from switchman.webui import WebConfig, create_app
-from switchman.webui.access import COOKIE, PUBLIC_ENDPOINTS
-from switchman.webui.auth import make_token
+from switchman.webui.access.guard import COOKIE, PUBLIC_ENDPOINTS
+from switchman.webui.access.tokens import make_token
 
 SECRET = "a test's secret, 32 bytes and longer"
 HTML = {"Accept": "text/html"}
