@@ -48,7 +48,9 @@ LAST_GOOD = "SWITCHMAN_LAST_GOOD_RULES"
 
 CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
-_SECRET_FIELDS = frozenset({"jwt_secret", "database_url", "default_upstream"})  # a URL may hold a password
+_SECRET_FIELDS = frozenset(
+    {"jwt_secret", "jwt_public_key", "database_url", "default_upstream"}
+)  # a URL may hold a password
 
 Signature = tuple[int, int, int, int]  # mtime_ns, ctime_ns, size, inode
 
@@ -71,8 +73,10 @@ def load_settings(**overrides: Any) -> Settings:
 
 
 def _settings_problem(problem: dict[str, Any]) -> str:
-    name, *inside = problem["loc"]
     message = problem["msg"].removeprefix("Value error, ")
+    if not problem["loc"]:  # of several settings together, which the message names
+        return str(message)
+    name, *inside = problem["loc"]
     message = message[:1].lower() + message[1:]
     given = problem.get("input")
     shown = ""

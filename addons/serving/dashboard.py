@@ -11,8 +11,11 @@ from switchman.addons.config.configuration import RulesFile, load_settings
 from switchman.addons.config.hosts import machine_names
 from switchman.addons.config.log import open_log
 from switchman.addons.config.maskedlog import mask_log
+from switchman.addons.config.secrets.jwt_keys import public_keys
+from switchman.addons.config.settings import Settings
 from switchman.addons.serving.ports import url_host
 from switchman.webui import WebConfig, create_app
+from switchman.webui.access.tokens import SignOn
 from switchman.webui.server import DashboardServer
 
 
@@ -32,6 +35,10 @@ def main(argv: Sequence[str] | None = None) -> None:
                 queries=log.queries,
                 webui_security=settings.webui_security,
                 jwt_secret=settings.jwt_secret.get_secret_value() if settings.jwt_secret else None,
+                sign_on=sign_on(settings),
+                auth_header=settings.auth_header,
+                auth_roles=settings.auth_roles,
+                viewers_see_bodies=settings.viewers_see_bodies,
                 trusted_proxies=settings.trusted_proxies,
                 proxy_url=f"http://{url_host(settings.listen_host)}:{settings.listen_port}",
                 listen_host=settings.listen_host,
@@ -45,6 +52,14 @@ def main(argv: Sequence[str] | None = None) -> None:
             signal.signal(signal.SIGTERM, lambda *_: server.stop())
             say_ready([str(server.port)])
             server.run()
+
+
+def sign_on(settings: Settings) -> SignOn | None:
+    """Who else signs tokens for the dashboard."""
+    if settings.jwt_public_key is None:
+        return None
+    keys = public_keys(settings.jwt_public_key)
+    return SignOn(keys, settings.jwt_issuer, settings.jwt_audience, settings.jwt_role_claim)
 
 
 if __name__ == "__main__":

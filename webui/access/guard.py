@@ -1,64 +1,108 @@
-"""Access: decides who may see a page. It runs before every view:
+"""The one check that every request passes, whatever it asks for: page, data, export or nothing that there is.
 
-1. a Host name that is not ours, on a request that needs no token -> 421: otherwise a foreign page could point its
-   own name at our address and read everything (DNS rebinding). Where a token is needed, it protects by itself:
-   the cookie belongs to the name it was set for.
+1. a Host name that is not ours, on a request that needs no token or that a proxy's header names somebody for -> 421:
+   otherwise a foreign page could point its own name at our address and read everything (DNS rebinding). Where a token
+   is needed, it protects by itself: the cookie belongs to the name it was set for.
 2. a request that changes something and comes from another site -> 403.
-3. no token needed, or a public file -> go on.
-4. a token needed and no JWT_SECRET to check one with -> 403 that says what to do: fail closed.
-5. no valid token -> 401: the sign-in page, or JSON for programs.
+3. who sends it (people.py); a proof that is none -> 401, or 429 after many.
+4. a public view -> go on.
+5. nobody, and no key to check a token with -> 403 that says what to do: fail closed.
+6. nobody -> 401: the sign-in page, or JSON for programs. So who may see nothing is not told what there is, either.
+7. the view's least role (roles.py) is above theirs -> 403.
+8. a change that a browser asks for without our word (csrf.py) -> 403.
 """
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
-from ipaddress import ip_address, ip_network
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, current_app, jsonify, make_response, render_template, request
+from flask import Flask, Response, current_app, g, jsonify, make_response, render_template, request
 
+from switchman.addons.core.access.roles import Role
 from switchman.addons.core.admission.hosts import Hosts
-from switchman.webui.access.proxied import auth_required, is_https
-from switchman.webui.access.tokens import Token, TokenError, read_token
+from switchman.webui.access import csrf, roles
+from switchman.webui.access.lockout import Lockout
+from switchman.webui.access.people import (
+    Door,
+    NotAccepted,
+    Person,
+    door,
+    is_needed,
+    is_trusted_peer,
+    somebody,
+    web_config,
+)
 from switchman.webui.config import WebConfig
 
-COOKIE = "switchman_session"
-# A browser takes this name only over https, for this host alone: no other site of the same domain can set it.
-SECURE_COOKIE = f"__Host-{COOKIE}"
-PUBLIC_ENDPOINTS = frozenset({"static", "signin.sign_in", "signin.accept_token", "signin.sign_out"})
-SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-
-
-def web_config() -> WebConfig:
-    """The configuration of the app that serves this request."""
-    config: WebConfig = current_app.config["SWITCHMAN"]
-    return config
+SITE_HEADERS = ("Origin", "Sec-Fetch-Site")  # what browsers send, and nobody else does
 
 
 def install(app: Flask) -> None:
-    """Let every request of `app` pass through `check_access` first."""
+    """Let every request of `app` pass through `check_access` first. All views are registered by now."""
+    roles.install(app)
+    app.extensions["switchman_door"] = Door(Lockout(), csrf.Csrf())
     app.before_request(check_access)
 
 
 def check_access() -> Response | None:
     config = web_config()
-    needed = auth_required(config.webui_security, dict(request.headers), request.environ.get("SERVER_PROTOCOL", ""))
+    needed = is_needed(config)
     if not needed and not is_our_name(request.host, config):
-        return refusal(
-            421,
-            "This is not a name of the dashboard",
-            f"The dashboard was asked for as {request.host!r}, which is not one of its names. Open it by its address, "
-            "or add the name to WEBUI_HOSTS and start it again.",
-        )
-    if request.method not in SAFE_METHODS and not is_same_origin(config):
+        return foreign_name()
+    changes = request.method not in roles.SAFE_METHODS
+    if changes and not is_same_origin(config):
         return refusal(403, "This came from another site", "Reload the page in the dashboard and try again.")
-    if not needed:
-        return None
-    if not config.jwt_secret:
-        return missing_secret(config)
-    if request.endpoint in PUBLIC_ENDPOINTS or signed_in(config.jwt_secret):
-        return None
-    return sign_in_needed()
+    least = roles.least_of(current_app, request.endpoint)
+    try:
+        found = somebody(config, needed)
+    except NotAccepted as error:
+        if least != roles.PUBLIC or not config.can_sign_in:
+            return not_accepted(error)
+        found = None
+    if found is None:
+        if not config.can_sign_in:
+            return missing_secret(config)
+        return None if least == roles.PUBLIC else sign_in_needed()
+    if found.how == "header" and not is_our_name(request.host, config):
+        return foreign_name()
+    g.person = found
+    if found.role < least:
+        return not_for(found, least)
+    if changes and least != roles.PUBLIC and not is_own_change(found):
+        return refusal(
+            403,
+            "This page is too old",
+            "Load the page again, and try once more: what it sent has no word of this dashboard's (CSRF).",
+        )
+    return None
+
+
+def foreign_name() -> Response:
+    return refusal(
+        421,
+        "This is not a name of the dashboard",
+        f"The dashboard was asked for as {request.host!r}, which is not one of its names. Open it by its address, "
+        "or add the name to WEBUI_HOSTS and start it again.",
+    )
+
+
+def is_own_change(person: Person) -> bool:
+    """Whether a change was asked for by our own page, or by a program, which sends nothing by itself that proves."""
+    if person.how == "bearer":
+        return True
+    is_program = not any(name in request.headers for name in SITE_HEADERS)
+    if person.how in ("local", "open") and is_program and request.is_json:
+        return True
+    given = request.headers.get(csrf.HEADER) or ("" if request.is_json else request.form.get(csrf.FIELD, ""))
+    return door().csrf.is_good(person.session, given)
+
+
+def csrf_word() -> str:
+    """For the forms of this page; "" for who cannot change anything."""
+    found: Person | None = g.get("person")
+    return door().csrf.word(found.session) if found is not None else ""
 
 
 def is_our_name(host: str, config: WebConfig) -> bool:
@@ -85,67 +129,47 @@ def is_same_origin(config: WebConfig) -> bool:
     return urlsplit(origin).netloc in hosts
 
 
-def is_trusted_peer(config: WebConfig) -> bool:
-    try:
-        peer = ip_address(request.remote_addr or "")
-    except ValueError:
-        return False
-    return any(peer in ip_network(str(network)) for network in config.trusted_proxies)
-
-
-def given_token() -> str:
-    """The token that the request carries, as a bearer or in the cookie; "" if none. What is said openly counts."""
-    scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() == "bearer":
-        return bearer.strip()
-    if (found := request.cookies.get(SECURE_COOKIE)) is not None or came_by_https():
-        return found or ""
-    return request.cookies.get(COOKIE, "")
-
-
-def carried_tokens() -> set[str]:
-    """All of them, also those that do not count."""
-    bearer = request.headers.get("Authorization", "").partition(" ")[2].strip()
-    return {bearer, *(request.cookies.get(name, "") for name in (COOKIE, SECURE_COOKIE))} - {""}
-
-
-def came_by_https() -> bool:
-    return request.is_secure or is_https(dict(request.headers))
-
-
-def accepted(token: str, secret: str) -> Token:
-    """The token, if it is valid and was not signed out; TokenError says why it is not accepted."""
-    found = read_token(token, secret)
-    if web_config().queries.revocations.is_revoked(found.name):
-        raise TokenError("This token was signed out. Make a new one with: switchman token")
-    return found
-
-
-def signed_in(secret: str) -> bool:
-    """Whether the request carries a token that is accepted."""
-    if not (token := given_token()):
-        return False
-    try:
-        accepted(token, secret)
-    except TokenError:
-        return False
-    return True
-
-
 def wants_json() -> bool:
     """Whether the answer goes to a program: a data endpoint, or someone who does not ask for HTML."""
     return request.path.startswith("/api/") or "text/html" not in request.headers.get("Accept", "")
 
 
-def sign_in_needed() -> Response:
+def sign_in_needed(problem: str | None = None) -> Response:
+    if not web_config().has_keys:
+        return refusal(
+            403,
+            "Come by the single sign-on",
+            "Who is signed in is named by a proxy in front (AUTH_HEADER), and this request has not come from there.",
+        )
     if wants_json():
-        answer = jsonify(error="Sign in first: send `Authorization: Bearer <token>`, made with `switchman token`.")
+        hint = "Sign in first: send `Authorization: Bearer <token>`, made with `switchman token`."
+        answer = jsonify(error=f"{problem} {hint}" if problem else hint)
     else:
         here = request.full_path if request.query_string else request.path
-        answer = make_response(render_template("sign_in.html", next=here, problem=None))
+        answer = make_response(render_template("sign_in.html", next=here, problem=problem))
     answer.status_code = 401
     answer.headers["WWW-Authenticate"] = 'Bearer realm="switchman"'
     return answer
+
+
+def not_accepted(error: NotAccepted) -> Response:
+    if error.status == 401:
+        return sign_in_needed(str(error))
+    answer = refusal(error.status, "Not signed in", str(error))
+    if error.wait:
+        answer.headers["Retry-After"] = str(math.ceil(error.wait))
+    return answer
+
+
+def not_for(person: Person, least: int) -> Response:
+    """Somebody who is known, and may not."""
+    if least > Role.ADMIN:
+        return refusal(403, "Not open", "Nobody has said who may see this.")
+    word = Role(least).word
+    text = f"This is for the role {word}, and {person.name} has the role {person.role.word}."
+    if person.how == "open":
+        text = f"This is for the role {word}. Sign in with a token of that role: switchman token jwt --role {word}"
+    return refusal(403, f"For the role {word}", text)
 
 
 def missing_secret(config: WebConfig) -> Response:

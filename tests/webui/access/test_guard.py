@@ -19,7 +19,8 @@ from switchman.addons.store.reading.queries import Queries
 from switchman.addons.store.rows import prepare
 from switchman.addons.testing.samples import make_record
 from switchman.webui import WebConfig, create_app
-from switchman.webui.access.guard import COOKIE, PUBLIC_ENDPOINTS
+from switchman.webui.access.people import COOKIE
+from switchman.webui.access.roles import PUBLIC, least_of
 from switchman.webui.access.tokens import make_token
 
 SECRET = "a test's secret, 32 bytes and longer"
@@ -40,7 +41,7 @@ def client_of(store: Store) -> Callable[..., FlaskClient]:
 def addresses(app: Flask) -> list[str]:
     """Every GET address of the app that is not public, with its variables filled in."""
     with app.test_request_context():
-        rules = [rule for rule in app.url_map.iter_rules() if rule.endpoint not in PUBLIC_ENDPOINTS]
+        rules = [rule for rule in app.url_map.iter_rules() if least_of(app, rule.endpoint) != PUBLIC]
         fill = {"request_id": "x", "side": "request", "wanted": "1"}
         return [
             app.url_for(rule.endpoint, **{name: fill[name] for name in rule.arguments})
