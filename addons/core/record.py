@@ -92,6 +92,8 @@ class Record:
     finish_reason: str | None = None
     cache: str | None = None  # as x-switchman-cache says; None where no cache serves this model
     saved_ms: float | None = None  # how much faster the cached answer came than the first one
+    token: str | None = None  # name of the token that the caller came with; None: with none of ours
+    token_id: str | None = None  # its id, which no other token ever has
     request_headers: tuple[tuple[str, str], ...] = ()
     response_headers: tuple[tuple[str, str], ...] = ()
     request_body: bytes | None = None

@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from switchman.addons.core.keys.known import NO_KEYS, KnownKeys
 from switchman.addons.core.record import Running
+from switchman.addons.store.access.opening import Access
 from switchman.addons.store.blobs import BlobStorageType, BlobStore, open_blobs
 from switchman.addons.store.database import StoreError, database_url, make_engine, upgrade
 from switchman.addons.store.keeping.logsize import log_bytes
@@ -43,6 +44,7 @@ class Store:
         self.blobs = blobs
         self.spool = spool
         self.queries = Queries(engine, blobs, spool)
+        self.access = Access(engine)
         self.retention = Retention(engine, blobs, max_age_days, max_log)
         self._max_body = max_body
         self._max_total = max_total

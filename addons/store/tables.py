@@ -47,6 +47,7 @@ RowNumber = BigInteger().with_variant(Integer, "sqlite")
 
 # An index over these holds only them: they are few. A filter says the same words, else it is not used.
 _CACHE_KNOWN = text("cache IS NOT NULL")
+_TOKEN_KNOWN = text("token IS NOT NULL")
 _FAILED_OVER = text("attempt_count > 1")
 
 requests = Table(
@@ -80,6 +81,8 @@ requests = Table(
     Column("finish_reason", String(100)),
     Column("cache", String(16)),
     Column("saved_ms", Double),
+    Column("token", String(64)),
+    Column("token_id", String(12)),
     Column("attempt_count", SmallInteger, nullable=False, server_default="0"),
     Column("request_headers", JSON, nullable=False),
     Column("response_headers", JSON, nullable=False),
@@ -108,6 +111,12 @@ requests = Table(
         *("cache", "started_at", "id"),
         sqlite_where=_CACHE_KNOWN,
         postgresql_where=_CACHE_KNOWN,
+    ),
+    Index(
+        "requests_by_token",
+        *("token", "started_at", "id"),
+        sqlite_where=_TOKEN_KNOWN,
+        postgresql_where=_TOKEN_KNOWN,
     ),
     Index("requests_failed_over", "started_at", "id", sqlite_where=_FAILED_OVER, postgresql_where=_FAILED_OVER),
     sqlite_autoincrement=True,  # never reuse a number: a live list that has seen 7 must not miss a second 7

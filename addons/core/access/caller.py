@@ -35,6 +35,19 @@ class Allowance:
 
 
 @dataclass(frozen=True, slots=True)
+class Terms:
+    """What a token is made for: all of a Caller but its id, which the store gives it."""
+
+    name: str
+    groups: frozenset[str] = frozenset()
+    models: tuple[str, ...] = ()
+    servers: tuple[str, ...] = ()
+    allowance: Allowance = Allowance()
+    capture: Capture | None = None
+    expires_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Caller:
     """One token's holder. `models`, `servers`: globs of names, one of which must fit; () for any."""
 

@@ -101,6 +101,8 @@ def _record(flow: http.HTTPFlow, x: Exchange, status: int, outcome: Outcome) -> 
         finish_reason=reply.finish_reason if reply else None,
         cache=x.cache.status if x.cache else None,
         saved_ms=_saved(x, duration_ms),
+        token=x.caller.name if x.caller else None,
+        token_id=x.caller.id if x.caller else None,
         request_headers=_text(fields),
         response_headers=_text(flow.response.headers.fields) if flow.response else (),
         request_body=x.sent.content if x.sent else None,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from alembic import context
 
+import switchman.addons.store.access.tables  # noqa: F401 - it adds its tables to these
 from switchman.addons.store.tables import metadata
 
 context.configure(

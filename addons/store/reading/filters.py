@@ -23,8 +23,8 @@ class Filters:
     """None means "any". `start` and `end` are epoch seconds, start <= t < end.
 
     `outcome` is one of core.record.Outcome, or "error" for all of ERROR_OUTCOMES. `status` is a code ("404") or a class
-    ("4xx"). `layer` may be NO_LAYER. `cache` is what the caches did, as core.record.Record has it. `attempts` MANY:
-    more than one was made. `text` is looked for, without regard to case, in the id and in both model names.
+    ("4xx"). `layer` may be NO_LAYER. `cache` is what the caches did, as core.record.Record has it. `token` is the
+    name of one. `attempts` MANY: more than one was made. `text` is looked for, without regard to case, in the id and in both model names.
     """
 
     start: float | None = None
@@ -37,6 +37,7 @@ class Filters:
     route: str | None = None
     layer: str | None = None
     cache: str | None = None
+    token: str | None = None
     attempts: str | None = None
     text: str | None = None
 
@@ -66,7 +67,7 @@ class Filters:
             found.append(requests.c.started_at >= self.start)
         if self.end is not None:
             found.append(requests.c.started_at < self.end)
-        for name in ("model", "server", "client", "route", "cache"):
+        for name in ("model", "server", "client", "route", "cache", "token"):
             if (value := getattr(self, name)) is not None:
                 found.append(requests.c[name] == as_stored(value))
         if self.layer is not None:
@@ -87,7 +88,7 @@ class Filters:
         return found
 
 
-_TEXT = ("model", "server", "outcome", "status", "client", "route", "layer", "cache", "attempts", "text")
+_TEXT = ("model", "server", "outcome", "status", "client", "route", "layer", "cache", "token", "attempts", "text")
 
 
 def as_stored(text: str) -> str:

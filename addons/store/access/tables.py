@@ -1,0 +1,58 @@
+"""The tables of who may. They lie in the log's database, and nothing ages them out with it.
+
+access_tokens       one row per token that was made; its id is never another's. A name is that of one token that is not
+                    revoked. `generation`: the one in which the row was changed last.
+access_secrets      what opens a token, by its SHA-256: one, and after a rotation the old one for a time beside it.
+access_generations  one number per kind of thing ("tokens"), counted up with each change, in the same transaction: who
+                    has seen a number has seen all changes up to it. `origin` is random, and another one in another
+                    database: a file that was deleted and made anew does not pass for the one that was there.
+
+Retention, MAX_LOG_SIZE and `switchman forget` take rows of the log, and nothing of these. A database that is deleted
+takes them with it.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import JSON, BigInteger, Column, Double, ForeignKey, String, Table
+
+from switchman.addons.store.tables import metadata
+
+tokens = Table(
+    "access_tokens",
+    metadata,
+    Column("id", String(12), primary_key=True),
+    Column("name", String(64), nullable=False, index=True),
+    Column("groups", JSON, nullable=False),
+    Column("models", JSON, nullable=False),
+    Column("servers", JSON, nullable=False),
+    Column("requests_per_minute", BigInteger),
+    Column("tokens_per_minute", BigInteger),
+    Column("concurrent", BigInteger),
+    Column("body_bytes", BigInteger),
+    Column("budgets", JSON, nullable=False),
+    Column("capture", String(16)),
+    Column("created_at", Double, nullable=False),
+    Column("expires_at", Double),
+    Column("revoked_at", Double),
+    Column("generation", BigInteger, nullable=False, index=True),
+)
+
+token_secrets = Table(
+    "access_secrets",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column(
+        "token_id", String(12), ForeignKey("access_tokens.id", ondelete="CASCADE"), nullable=False, index=True
+    ),
+    Column("hint", String(8), nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("valid_until", Double),
+)  # fmt: skip
+
+generations = Table(
+    "access_generations",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("origin", String(32), nullable=False),
+    Column("value", BigInteger, nullable=False),
+)
