@@ -6,6 +6,7 @@ access_secrets      what opens a token, by its SHA-256: one, and after a rotatio
 access_generations  one number per kind of thing ("tokens"), counted up with each change, in the same transaction: who
                     has seen a number has seen all changes up to it. `origin` is random, and another one in another
                     database: a file that was deleted and made anew does not pass for the one that was there.
+access_audit        what people changed, a row for each change in the order of commits; kept for AUDIT_DAYS (audit.py).
 
 Retention, MAX_LOG_SIZE and `switchman forget` take rows of the log, and nothing of these. A database that is deleted
 takes them with it.
@@ -15,7 +16,7 @@ from __future__ import annotations
 
 from sqlalchemy import JSON, BigInteger, Column, Double, ForeignKey, String, Table
 
-from switchman.addons.store.tables import metadata
+from switchman.addons.store.tables import RowNumber, metadata
 
 tokens = Table(
     "access_tokens",
@@ -55,4 +56,20 @@ generations = Table(
     Column("name", String(32), primary_key=True),
     Column("origin", String(32), nullable=False),
     Column("value", BigInteger, nullable=False),
+)
+
+audit = Table(
+    "access_audit",
+    metadata,
+    Column("seq", RowNumber, primary_key=True, autoincrement=True),
+    Column("at", Double, nullable=False, index=True),
+    Column("who", String(200), nullable=False),
+    Column("role", String(16)),
+    Column("address", String(100)),
+    Column("how", String(8), nullable=False),
+    Column("what", String(64), nullable=False),
+    Column("target", String(300), nullable=False),
+    Column("before", JSON),
+    Column("after", JSON),
+    sqlite_autoincrement=True,  # never reuse a number: it is a cursor, and the end of a page
 )
