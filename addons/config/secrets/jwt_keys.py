@@ -50,8 +50,10 @@ def pem_of(text: str) -> str:
     else:
         try:
             pem = read_file(Path(text), MOST_BYTES).decode("ascii")
-        except (Unreadable, OSError) as error:
-            raise ValueError(f"{_EXPECTED}; such a file cannot be read: {error}") from None
+        except FileNotFoundError:
+            raise ValueError(f"{_EXPECTED}; there is no such file") from None
+        except Unreadable as error:
+            raise ValueError(f"{_EXPECTED}; the file {error}") from None
         except UnicodeDecodeError:
             raise ValueError(f"{_EXPECTED}; the file is no text") from None
     public_keys(pem)
