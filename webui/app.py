@@ -14,6 +14,7 @@ from switchman.addons.core.texts.unicode import shown
 from switchman.addons.store.keeping.spool import SpoolState
 from switchman.webui import assets, formats, outcomes, palette
 from switchman.webui.access import guard, people
+from switchman.webui.admin import api
 from switchman.webui.config import RulesStatus, WebConfig
 from switchman.webui.pages.performance import performance
 from switchman.webui.pages.requests import live
@@ -61,6 +62,7 @@ def create_app(config: WebConfig) -> Flask:
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     for module in (live, detail, performance, signin, assets):
         app.register_blueprint(module.blueprint)
+    app.register_blueprint(api.blueprint)
     guard.install(app)
     install_template_names(app, config)
     app.after_request(add_headers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -12,6 +13,8 @@ from switchman.addons.core.keys.known import NO_KEYS, KnownKeys
 from switchman.webui.access.tokens import SHORTEST_SECRET, SignOn
 
 if TYPE_CHECKING:
+    from switchman.addons.store.access.opening import Access
+    from switchman.addons.store.access.vault import Vault
     from switchman.addons.store.reading.queries import Queries
 
 Security = Literal["NONE", "AUTH_WHEN_PROXIED", "ALWAYS_AUTH"]
@@ -35,7 +38,8 @@ class WebConfig:
     dashboard itself listens on, `hosts` further names it may be called by (WEBUI_HOSTS). `trusted_proxies` are the
     peers whose X-Forwarded-Host is believed, and `auth_header`, which names who is signed in: their roles are in
     `auth_roles`. `sign_on`: who else signs tokens. `viewers_see_bodies`: and what may quote one. `rules` drives the
-    banner that says the rules file is broken. `keys` are those of the configuration, which no answer shows.
+    banner that says the rules file is broken. `keys` are those of the configuration, which no answer shows. `access`:
+    tokens, and who changed what; `vault` opens the providers' keys for a change. None: there is nothing to manage.
     """
 
     queries: Queries
@@ -50,6 +54,8 @@ class WebConfig:
     auth_header: str | None = None
     auth_roles: RoleMap = NO_ROLES
     viewers_see_bodies: bool = False
+    access: Access | None = None
+    vault: Callable[[], AbstractContextManager[Vault]] | None = None
     keys: Callable[[], KnownKeys] = lambda: NO_KEYS
 
     def __post_init__(self) -> None:
