@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from alembic import context
 
+from switchman.addons.store.access import tables  # noqa: F401 - its tables are in the same metadata
 from switchman.addons.store.tables import metadata
 
 context.configure(
