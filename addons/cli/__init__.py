@@ -19,10 +19,13 @@ COMMANDS = {
     "check": "validate a routes file",
     "explain": "show where a request would go, and why",
     "rules": "take rules from another router's JSON, or give them to it",
+    "key": "keep providers' keys, encrypted: set, list, rotate, rekey, delete",
     "token": "make a token that opens the dashboard",
     "semantic": "prepare the embedding model",
     "version": "print the version",
 }
+
+_ELSEWHERE = {"key": "access.key"}  # than in a module of its own name, here
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -52,5 +55,6 @@ def _run(arguments: Sequence[str] | None) -> int:
     parser.add_argument("command", choices=COMMANDS, metavar="COMMAND")
     parser.add_argument("arguments", nargs=argparse.REMAINDER, metavar="...")
     parsed = parser.parse_args(arguments)
-    exit_code: int = import_module(f"switchman.addons.cli.{parsed.command}").run(parsed.arguments)
+    module = _ELSEWHERE.get(parsed.command, parsed.command)
+    exit_code: int = import_module(f"switchman.addons.cli.{module}").run(parsed.arguments)
     return exit_code

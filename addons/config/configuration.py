@@ -25,12 +25,13 @@ from switchman.addons.config.beside import beside_the_loop
 from switchman.addons.config.certificates import Certificates
 from switchman.addons.config.ownkeys import OwnKeys
 from switchman.addons.config.regular import Unreadable, read_file
+from switchman.addons.config.secrets.opening import Unusable, check_vault
+from switchman.addons.config.secrets.references import Sources, VaultWatch
 from switchman.addons.config.settings import Settings
 from switchman.addons.core.request.tasktype import TaskRules
 from switchman.addons.core.rules.presets import Presets, parse_presets
 from switchman.addons.core.rules.problems import Problem, RulesError, told
 from switchman.addons.core.rules.ruleset import Ruleset, parse_ruleset
-from switchman.addons.core.servers.reaching.reach import Reach
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ LAST_GOOD = "SWITCHMAN_LAST_GOOD_RULES"
 CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
 _SECRET_FIELDS = frozenset(
-    {"jwt_secret", "jwt_public_key", "database_url", "default_upstream"}
+    {"jwt_secret", "jwt_public_key", "encryption_key", "database_url", "default_upstream"}
 )  # a URL may hold a password
 
 Signature = tuple[int, int, int, int]  # mtime_ns, ctime_ns, size, inode
@@ -106,7 +107,17 @@ def load_task_rules() -> TaskRules:
 def load_ruleset(settings: Settings, path: str | Path | None = None) -> Ruleset:
     """The rules of `path`, which must be there, or of ROUTES_CONFIG, which may be missing. Raises RulesError."""
     file = Path(settings.routes_config if path is None else path)
-    return _parse(_first_text(file, must_exist=path is not None), file, settings, Certificates(file.parent))
+    _check_vault(settings)
+    text = _first_text(file, must_exist=path is not None)
+    return _parse(text, file, settings, Certificates(file.parent), Sources(file.parent, VaultWatch(settings)))
+
+
+def _check_vault(settings: Settings) -> None:
+    """Raises SettingsError where the vault's master key is none, or another one than its keys were sealed by."""
+    try:
+        check_vault(settings)
+    except Unusable as error:
+        raise SettingsError([str(error)]) from None
 
 
 def _first_text(file: Path, must_exist: bool) -> str:
@@ -116,11 +127,11 @@ def _first_text(file: Path, must_exist: bool) -> str:
     return text or ""
 
 
-def _parse(text: str, file: Path, settings: Settings, certificates: Certificates) -> Ruleset:
+def _parse(text: str, file: Path, settings: Settings, certificates: Certificates, sources: Sources) -> Ruleset:
     # In the environment a name is taken from where we are, in the file from where that is.
     named = {name: os.path.abspath(path) for name in CERTIFICATES if (path := os.environ.get(name, "").strip())}
     env = {**os.environ, **named}
-    return parse_ruleset(text, str(file), settings, env, well_known(), certificates, settings.listen_port)
+    return parse_ruleset(text, str(file), settings, env, well_known(), certificates, settings.listen_port, sources)
 
 
 def _read(file: Path) -> str | None:
@@ -161,7 +172,9 @@ class RulesFile:
         self.path = Path(settings.routes_config)
         self._copy = Path(copy) if (copy := os.environ.get(LAST_GOOD)) else None
         self._polling = threading.Lock()
-        self._beside: dict[Path, Signature | None] = {}  # the files of certificates that the rules name
+        self._beside: dict[Path, Signature | None] = {}  # the files of certificates and keys that the rules name
+        self._vault = VaultWatch(settings)
+        _check_vault(settings)
         self._seen = self._signature()  # before reading: what is written meanwhile is seen as new by the next poll
         self.error, self.problems = None, ()
         kept = _read(self._copy) if self._copy is not None else None
@@ -177,8 +190,8 @@ class RulesFile:
                 logger.warning("%s", warning)
 
     def poll(self, anyway: bool = False) -> bool:
-        """Look at the file, and load it if it or a file of certificates changed, or `anyway`. True when `current` was
-        replaced.
+        """Look at the file, and load it if it, a file that it names or the vault changed, or `anyway`. True when
+        `current` was replaced.
 
         Takes up to a fifth of a second while a file is being written, so it does not belong on an event loop.
         Never raises: what is wrong goes to `error` and to the log, once for each state of the file.
@@ -189,7 +202,7 @@ class RulesFile:
             self.keys.forget()
             signature = self._signature()
             same = signature == self._seen and all(_signature(file) == seen for file, seen in self._beside.items())
-            if same and not anyway:
+            if same and not anyway and not self._vault.changed():
                 return False
             signature = self._settled(signature)
             self._seen = signature
@@ -215,7 +228,7 @@ class RulesFile:
         except RulesError as error:
             self._refuse(error, level)
             return False
-        same = fresh.digest == self.current.digest and _reaches(fresh) == _reaches(self.current)
+        same = fresh.digest == self.current.digest and _from_elsewhere(fresh) == _from_elsewhere(self.current)
         self.error, self.problems = None, ()
         if same:
             return False
@@ -230,13 +243,14 @@ class RulesFile:
         return True
 
     def _parse(self, text: str) -> Ruleset:
-        certificates = Certificates(self.path.parent)
+        certificates, sources = Certificates(self.path.parent), Sources(self.path.parent, self._vault)
         before = {file: _signature(file) for file in self._beside}
         try:
-            return _parse(text, self.path, self._settings, certificates)
+            return _parse(text, self.path, self._settings, certificates, sources)
         finally:
             # As they were before they were read, where that is known: what is written meanwhile is seen as new.
-            self._beside = {file: before.get(file, _signature(file)) for file in certificates.looked_at}
+            looked_at = certificates.looked_at | sources.looked_at
+            self._beside = {file: before.get(file, _signature(file)) for file in looked_at}
 
     def _keep(self, text: str) -> None:
         """Leave the rules in force for a process that is started while the file is bad."""
@@ -281,9 +295,11 @@ def _signature(file: Path) -> Signature | None:
     return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino
 
 
-def _reaches(rules: Ruleset) -> dict[str, Reach]:
+def _from_elsewhere(rules: Ruleset) -> dict[str, tuple[Any, ...]]:
+    """What the file only names: files of certificates by their content, keys by their value."""
     arbiter = (rules.arbiter.server,) if rules.arbiter else ()
-    return {server.name: server.reach for server in (*rules.upstreams, rules.default, *arbiter)}
+    servers = (*rules.upstreams, rules.default, *arbiter)
+    return {server.name: (server.reach, server.keys, server.headers) for server in servers}
 
 
 def summary(rules: Ruleset) -> str:

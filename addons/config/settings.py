@@ -18,6 +18,7 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from switchman.addons.config.jwt_secrets import ADVICE, secret_weakness
+from switchman.addons.config.secrets.keytext import parse_key
 from switchman.addons.config.secrets.signing_in import SigningIn
 from switchman.addons.core.admission.hosts import Hosts
 from switchman.addons.core.request.clients import Network, parse_networks
@@ -84,6 +85,9 @@ class Settings(SigningIn, BaseSettings):
     strip_json_markdown: bool = Field(False, description="a reply that is one fenced JSON block becomes the JSON")
     disable_thinking: bool = Field(False, description="ask models not to think")
     jwt_secret: SecretStr | None = Field(None, description="at least 32 random characters")
+    encryption_key: SecretStr | None = Field(
+        None, description="the vault's master key: 32 random bytes in hex or base64; without it, a file beside DB_PATH"
+    )
     webui_security: Literal["NONE", "AUTH_WHEN_PROXIED", "ALWAYS_AUTH"] = Field(
         "AUTH_WHEN_PROXIED", description="when the dashboard asks who is there"
     )
@@ -208,6 +212,13 @@ class Settings(SigningIn, BaseSettings):
     def _is_strong(cls, secret: SecretStr | None) -> SecretStr | None:
         if secret is not None and (weakness := secret_weakness(secret.get_secret_value())):
             raise ValueError(f"too weak ({weakness}), so the start is refused: {ADVICE}")
+        return secret
+
+    @field_validator("encryption_key")
+    @classmethod
+    def _is_a_master_key(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret is not None:
+            parse_key(secret.get_secret_value())
         return secret
 
 

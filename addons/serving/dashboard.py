@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import signal
+import time
 from collections.abc import Sequence
 
 from switchman.addons.config.child import log_to_stderr, mistakes_told, obey_supervisor, say_ready
@@ -12,8 +13,10 @@ from switchman.addons.config.hosts import machine_names
 from switchman.addons.config.log import open_log
 from switchman.addons.config.maskedlog import mask_log
 from switchman.addons.config.secrets.jwt_keys import public_keys
+from switchman.addons.config.secrets.opening import writing
 from switchman.addons.config.settings import Settings
 from switchman.addons.serving.ports import url_host
+from switchman.addons.store.access.opening import Access
 from switchman.webui import WebConfig, create_app
 from switchman.webui.access.tokens import SignOn
 from switchman.webui.server import DashboardServer
@@ -31,6 +34,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         keys = rules.keys
         mask_log(lambda: keys.current)
         with open_log(settings, lambda: keys.current) as log:
+            access = Access(log.engine, settings.audit_days)
+            access.audit.prune(time.time())
             config = WebConfig(
                 queries=log.queries,
                 webui_security=settings.webui_security,
@@ -39,6 +44,8 @@ def main(argv: Sequence[str] | None = None) -> None:
                 auth_header=settings.auth_header,
                 auth_roles=settings.auth_roles,
                 viewers_see_bodies=settings.viewers_see_bodies,
+                access=access,
+                vault=lambda: writing(settings),
                 trusted_proxies=settings.trusted_proxies,
                 proxy_url=f"http://{url_host(settings.listen_host)}:{settings.listen_port}",
                 listen_host=settings.listen_host,

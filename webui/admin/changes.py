@@ -134,7 +134,7 @@ def find_token(which: str) -> Token:
 
 
 def _entry(opened: Vault, name: str) -> KeyEntry:
-    found = next((entry for entry in opened.list() if entry.name == name), None)
+    found = next((entry for entry in opened.entries() if entry.name == name), None)
     if found is None:
         raise Refused(f"there is no key with the name {name[:100]!r}", 404)
     return found

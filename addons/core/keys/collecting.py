@@ -30,6 +30,8 @@ def keys_of(rules: Ruleset) -> Iterator[str]:
 def keys_of_server(server: Server) -> Iterator[str]:
     if server.api_key is not None:
         yield server.api_key.get_secret_value()
+    for key in server.keys[1:]:
+        yield key.value.get_secret_value()
     for name, value in server.headers.items():
         if name.lower() not in _HARMLESS and (name in server.secret_headers or is_secret_header(name, value)):
             yield from secrets_in(name, value)

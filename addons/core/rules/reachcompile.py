@@ -1,5 +1,5 @@
 """From a server's `proxy` and `tls`, and what the environment says of proxies and certificates, to its Reach; from
-`api_key` and `headers`, to what is written into its requests' heads.
+`api_key`, `api_keys` and `headers`, to what is written into its requests' heads.
 
 What the file says of a server wins over the environment, which counts for every server that does not say. Files are
 looked at by `CertificateFiles`, which the edge brings along: a fault in one of them is a fault of the rules.
@@ -19,10 +19,14 @@ from switchman.addons.core.rules.yamltext import Path
 from switchman.addons.core.servers.reaching.fields import field_name, field_value, key_value
 from switchman.addons.core.servers.reaching.proxies import is_loopback, is_own, parse_proxy, proxy_from
 from switchman.addons.core.servers.reaching.reach import USUAL, PemFile, Proxy, Reach, Tls
+from switchman.addons.core.servers.reaching.references import SecretSources, is_reference, resolve
+from switchman.addons.core.servers.reaching.subscriptions import subscription
+from switchman.addons.core.servers.servers import ServerKey
 from switchman.addons.core.servers.urls import BaseURL
 
 Say = Callable[[Path, str], None]
 Secret = Callable[[Path, str], str | None]
+Keys = tuple[ServerKey, ...]
 
 UNVERIFIED = (
     "the server's certificate is not checked: whoever is on the way to it can read and change everything, the key "
@@ -58,28 +62,48 @@ class NoFiles:
         raise ValueError(f"{certificate} cannot be read here")
 
 
-def secret_of(env: Mapping[str, str], path: Path, text: str, error: Say) -> str | None:
-    """The value of `env:NAME`. A missing variable is an error: never send a request without the key."""
-    kind, _, name = text.partition(":")
-    if kind == "vault":
-        error(path, "vault: is not available yet; use env:NAME")
-        return None
-    if kind != "env":
-        return text
-    value = env.get(name.strip(), "").strip()
-    if not value:
-        error(path, f"the environment variable {name or '(no name)'} is not set, or empty")
-        return None
-    return value
+def secret_of(
+    env: Mapping[str, str], sources: SecretSources, path: Path, text: str, error: Say, warn: Say
+) -> str | None:
+    """The value of a reference, or the text itself. A missing one is an error: never send a request without the key."""
+    return resolve(text, env, sources, lambda fault: error(path, fault), lambda said: warn(path, said))
 
 
-def api_key_of(path: Path, text: str | None, usual: str, secret: Secret, error: Say, warn: Say) -> SecretStr | None:
-    """`usual`: what the preset's variable holds, "" for nothing; it counts where the file does not say."""
+def keys_of(path: Path, written: ServerFile, usual: str, variable: str, secret: Secret, error: Say, warn: Say) -> Keys:
+    """A server's own keys, in their order. `usual`: what the preset's `variable` holds, "" for nothing; it counts where
+    the file does not say.
+    """
+    if written.api_keys is None:
+        label = _label(written.api_key, "api_key") if written.api_key is not None else f"env:{variable}"
+        key = _key_of((*path, "api_key"), written.api_key, usual, secret, error, warn)
+        return (ServerKey(key, label),) if key is not None else ()
+    found: dict[str, ServerKey] = {}
+    for number, one in enumerate(written.api_keys):
+        place = (*path, "api_keys", number)
+        key = _key_of(place, one.key, "", secret, error, warn)
+        if key is None:
+            continue
+        if what := subscription(key.get_secret_value()):
+            error(
+                place, f"this is {what}: those of consumer subscriptions are not pooled; as the only api_key it may be"
+            )
+        elif key.get_secret_value() in found:
+            error(place, "this key is there twice: weight says how often it is used")
+        else:
+            found[key.get_secret_value()] = ServerKey(key, _label(one.key, f"key {number + 1}"), one.weight)
+    return tuple(found.values())
+
+
+def _label(text: str, otherwise: str) -> str:
+    return text.strip() if is_reference(text) else otherwise
+
+
+def _key_of(path: Path, text: str | None, usual: str, secret: Secret, error: Say, warn: Say) -> SecretStr | None:
     if text is None:
         value: str | None = usual
     else:
-        if not text.startswith(("env:", "vault:")):
-            warn(path, "the file holds the key itself: write env:NAME, and the file holds no secret")
+        if not is_reference(text):
+            warn(path, "the file holds the key itself: write env:NAME, file:PATH or vault:NAME, and it holds no secret")
         value = secret(path, text)
     try:
         value = key_value(value or "")
@@ -158,7 +182,7 @@ class Reaches:
         if is_own(proxy, self.own_port):
             error(path, "this is the router itself")
         if proxy.credentials is not None and text == written:
-            warn(path, "the file holds the password itself: write env:NAME, and the file holds no secret")
+            warn(path, "the file holds the password itself: write env:NAME, file:PATH or vault:NAME")
         return proxy
 
     def _usual_tls(self, *, needed: bool = True) -> Tls:

@@ -13,7 +13,7 @@ from switchman.addons.core.routes.targets import instances_named
 from switchman.addons.core.rules.matchcompile import OwnTarget, compile_match
 from switchman.addons.core.rules.presets import Preset, Presets, keepalive_of, quirks_of
 from switchman.addons.core.rules.problems import MAX_TOLD, Problem, hint, listed
-from switchman.addons.core.rules.reachcompile import Reaches, api_key_of, headers_of, secret_of
+from switchman.addons.core.rules.reachcompile import Reaches, headers_of, keys_of, secret_of
 from switchman.addons.core.rules.rulesfile import (
     InstanceFile,
     KeepAliveFile,
@@ -26,6 +26,7 @@ from switchman.addons.core.rules.yamltext import Document, Path
 from switchman.addons.core.servers import urls
 from switchman.addons.core.servers.reaching.addressing import path_style
 from switchman.addons.core.servers.reaching.reach import Reach
+from switchman.addons.core.servers.reaching.references import NoSources, SecretSources, is_reference
 from switchman.addons.core.servers.servers import KeepAlive, ModelFacts, Server, Timeouts
 
 Trail = tuple[tuple[str, int], ...]
@@ -46,6 +47,7 @@ class Compiler:
     presets: Presets = field(default_factory=dict)
     keepalive: KeepAlive = field(default_factory=KeepAlive)
     reaches: Reaches = field(default_factory=Reaches)
+    sources: SecretSources = field(default_factory=NoSources)
     problems: list[Problem] = field(default_factory=list)
     servers: dict[str, Server] = field(default_factory=dict)
     unnamed: dict[urls.BaseURL, Server] = field(default_factory=dict)
@@ -61,16 +63,19 @@ class Compiler:
         path: Path = ("servers", name)
         preset = self._preset((*path, "preset"), written.preset)
         own = "dialect" in written.model_fields_set  # then the preset's dialects do not count
-        usual = self.env.get(preset.api_key_env or "", "") if preset else ""
+        variable = (preset.api_key_env or "") if preset else ""
+        usual = self.env.get(variable, "")
         timeout, url = written.timeout, self._url(path, written, preset)
+        keys = keys_of(path, written, usual, variable, self._secret, self._error, self._warn)
         return Server(
             name=name,
             url=url,
             dialect=written.dialect if own or preset is None else preset.dialect,
             also=preset.also if preset and not own else (),
-            api_key=api_key_of((*path, "api_key"), written.api_key, usual, self._secret, self._error, self._warn),
+            api_key=keys[0].value if keys else None,
+            keys=keys,
             headers=headers_of((*path, "headers"), written.headers, self._secret, self._error),
-            secret_headers=frozenset(key for key, value in written.headers.items() if value.startswith("env:")),
+            secret_headers=frozenset(key for key, value in written.headers.items() if is_reference(value)),
             timeout=Timeouts(timeout.connect, timeout.first_byte, timeout.idle, timeout.total or self.request_timeout),
             retry_on=frozenset(written.retry_on),
             thinking_output=written.thinking_output,
@@ -101,7 +106,7 @@ class Compiler:
         return self.presets.get(name or "")
 
     def _secret(self, path: Path, text: str) -> str | None:
-        return secret_of(self.env, path, text, self._error)
+        return secret_of(self.env, self.sources, path, text, self._error, self._warn)
 
     def compile_models(self, model: RulesFileModel) -> dict[str, ModelFacts]:
         facts = {}

@@ -25,6 +25,7 @@ from switchman.addons.core.rules.rulescompile import Compiler
 from switchman.addons.core.rules.rulesfile import AUTO, RulesFileModel
 from switchman.addons.core.rules.rulesshape import check_shape
 from switchman.addons.core.rules.yamltext import Document, Path, load
+from switchman.addons.core.servers.reaching.references import SecretSources
 from switchman.addons.core.servers.servers import UNKNOWN_MODEL, ModelFacts, Server, ThinkingOutput, Timeouts
 
 if TYPE_CHECKING:
@@ -165,9 +166,11 @@ def parse_ruleset(
     presets: Presets | None = None,
     files: CertificateFiles | None = None,
     own_port: int | None = None,
+    sources: SecretSources | None = None,
 ) -> Ruleset:
     """Compile the YAML or JSON `text` of a rules file. `env` is where `env:NAME` is looked up, and HTTPS_PROXY and its
-    kin are; `files` reads the files of certificates; `own_port` is the router's own port. Raises RulesError.
+    kin are; `files` reads the files of certificates; `sources` what `file:PATH` and `vault:NAME` stand for; `own_port`
+    is the router's own port. Raises RulesError.
     """
     document = load(text, filename)
     model, problems = check_shape(document)
@@ -176,6 +179,7 @@ def parse_ruleset(
         raise RulesError(problems)
     reaches = Reaches(env or {}, files or NoFiles(), own_port)
     compiler = Compiler(document, env or {}, settings.request_timeout, presets or {}, reaches=reaches)
+    compiler.sources = sources or compiler.sources
     rules = _compiled(compiler, model, settings, filename)
     problems += [*compiler.problems, *reaches.problems.values()]
     if errors := [problem for problem in problems if problem.severity == "error"]:

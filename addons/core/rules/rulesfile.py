@@ -102,6 +102,25 @@ class TlsFile(Written):
         return self
 
 
+class KeyFile(Written):
+    """One of several keys."""
+
+    key: Text = Field(description="env:NAME, file:PATH or vault:NAME")
+    weight: Annotated[int, Field(ge=1, le=1000)] = Field(
+        default=1, description="how often it is used, against the others"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, written: Any) -> Any:
+        return {"key": written} if isinstance(written, str) else written
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        schema = handler.resolve_ref_schema(handler(core_schema))
+        return {"anyOf": [{"type": "string", "minLength": 1}, dict(schema)]}
+
+
 class ServerFile(Written):
     """An upstream: its base URL, or a mapping."""
 
@@ -119,8 +138,15 @@ class ServerFile(Written):
         description="join: the API's own path, with its /v1; as_is: the URL's path is complete, no /v1 is added; "
         "azure: /openai/deployments/MODEL (default join, at Azure's own hosts azure)",
     )
-    api_key: Text | None = Field(default=None, description="env:NAME, read from the environment at load")
-    headers: dict[str, str] = Field(default_factory=dict, description="set on every request; env:NAME works here too")
+    api_key: Text | None = Field(
+        default=None, description="env:NAME, file:PATH (which is read again when it changes), or vault:NAME"
+    )
+    api_keys: Annotated[list[KeyFile], Field(min_length=1, max_length=100)] | None = Field(
+        default=None, description="several, used in turn or by weight; one that is refused or used up rests alone"
+    )
+    headers: dict[str, str] = Field(
+        default_factory=dict, description="set on every request; env:, file: and vault: work here too"
+    )
     timeout: TimeoutFile = Field(default_factory=TimeoutFile, description="deadlines in seconds")
     retry_on: list[int] = Field(default_factory=list, description="further statuses that fail over: of 401, 403, 404")
     thinking_output: Thinking | None = Field(default=None, description="<think> blocks: removed, moved, or left")
@@ -145,7 +171,7 @@ class ServerFile(Written):
     )
     proxy: Text | None = Field(
         default=None,
-        description="http://user:password@host:port, or env:NAME; none: go there directly; "
+        description="http://user:password@host:port, or env:, file:, vault:; none: go there directly; "
         "not said: as HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY say",
     )
     tls: TlsFile = Field(default_factory=TlsFile, description="certificates: whom to trust, and who the router is")
@@ -156,6 +182,8 @@ class ServerFile(Written):
     def _has_url_or_preset(self) -> ServerFile:
         if self.url is None and self.preset is None:
             raise ValueError("expected url or preset")
+        if self.api_key is not None and self.api_keys is not None:
+            raise ValueError("expected either api_key or api_keys: the first of api_keys is as good as an api_key")
         return self
 
     @model_validator(mode="before")

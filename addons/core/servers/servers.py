@@ -71,17 +71,32 @@ class KeepAlive:
 
 
 @dataclass(frozen=True, slots=True)
+class ServerKey:
+    """One of a server's own keys. `label` is shown: the reference as it is written, or `key 2` for one that stands in
+    the file itself. `weight`: how often it is used, against the others.
+    """
+
+    value: SecretStr
+    label: str
+    weight: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class Server:
-    """One upstream. `dialect` None: it speaks the client's dialect. Secrets stay out of repr."""
+    """One upstream. `dialect` None: it speaks the client's dialect. Secrets stay out of repr.
+
+    `keys`: those of its own, which are used in turn if there are several; `api_key` is the first of them.
+    """
 
     name: str
     url: BaseURL
     dialect: DialectName | None = None
     api_key: SecretStr | None = None
+    keys: tuple[ServerKey, ...] = ()
     headers: dict[str, str] = field(
         default_factory=dict, repr=False, hash=False
     )  # set on every request; may hold secrets
-    secret_headers: frozenset[str] = frozenset()  # names of those that come from the environment
+    secret_headers: frozenset[str] = frozenset()  # names of those that are references
     timeout: Timeouts = Timeouts()
     retry_on: frozenset[int] = frozenset()  # of retry.OPT_IN_STATUSES
     thinking_output: ThinkingOutput | None = None  # None: as STRIP_THINKING says

@@ -7,6 +7,9 @@ access_generations  one number per kind of thing ("tokens"), counted up with eac
                     has seen a number has seen all changes up to it. `origin` is random, and another one in another
                     database: a file that was deleted and made anew does not pass for the one that was there.
 access_audit        what people changed, a row for each change in the order of commits; kept for AUDIT_DAYS (audit.py).
+provider_keys   the vault (vault.py): one row per key. `version` counts its values, `master` names the key that sealed
+                it, `fingerprint` tells two values apart. `nonce` is new with each sealing, so that all nonces together
+                tell one state of the vault from the next.
 
 Retention, MAX_LOG_SIZE and `switchman forget` take rows of the log, and nothing of these. A database that is deleted
 takes them with it.
@@ -14,7 +17,7 @@ takes them with it.
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, BigInteger, Column, Double, ForeignKey, String, Table
+from sqlalchemy import JSON, BigInteger, Column, Double, ForeignKey, Integer, LargeBinary, String, Table
 
 from switchman.addons.store.tables import RowNumber, metadata
 
@@ -72,4 +75,17 @@ audit = Table(
     Column("before", JSON),
     Column("after", JSON),
     sqlite_autoincrement=True,  # never reuse a number: it is a cursor, and the end of a page
+)
+
+provider_keys = Table(
+    "provider_keys",
+    metadata,
+    Column("name", String(100), primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("master", String(32), nullable=False),
+    Column("nonce", LargeBinary, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("fingerprint", String(32), nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("set_at", Double, nullable=False),
 )

@@ -101,7 +101,7 @@ servers:
 
 
 def test_a_key_that_is_not_there_refuses_the_file(faults: Faults) -> None:
-    """Unset, empty, unnamed, and the vault that is not built yet: never a request without the key that was meant."""
+    """Unset, empty, unnamed, and a vault that cannot be read: never a request without the key that was meant."""
     text = """\
 servers:
   a: {url: "http://h", api_key: "env:NOT_SET"}
@@ -114,8 +114,8 @@ servers:
         "r.yaml:2:33: servers.a.api_key: the environment variable NOT_SET is not set, or empty",
         "r.yaml:3:33: servers.b.api_key: the environment variable EMPTY is not set, or empty",
         "r.yaml:4:41: servers.c.headers.x-key: the environment variable NOT_SET is not set, or empty",
-        "r.yaml:5:33: servers.d.api_key: vault: is not available yet; use env:NAME",
-        "r.yaml:6:33: servers.e.api_key: the environment variable (no name) is not set, or empty",
+        "r.yaml:5:33: servers.d.api_key: the vault cannot be read here; openai is not known",
+        "r.yaml:6:33: servers.e.api_key: env: is followed by a name",
     ]
 
 
