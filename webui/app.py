@@ -15,7 +15,9 @@ from switchman.addons.store.keeping.spool import SpoolState
 from switchman.webui import assets, formats, outcomes, palette
 from switchman.webui.access import guard, people
 from switchman.webui.admin import api
+from switchman.webui.admin.changes import Refused
 from switchman.webui.config import RulesStatus, WebConfig
+from switchman.webui.pages.access import changes, keys, tokens
 from switchman.webui.pages.performance import performance
 from switchman.webui.pages.requests import live
 from switchman.webui.pages.signin import signin
@@ -60,14 +62,14 @@ def create_app(config: WebConfig) -> Flask:
     app.response_class = Answer
     app.config.update(SWITCHMAN=config, MAX_CONTENT_LENGTH=MOST_FORM_BYTES)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    for module in (live, detail, performance, signin, assets):
+    for module in (live, detail, performance, signin, tokens, keys, changes, api, assets):
         app.register_blueprint(module.blueprint)
-    app.register_blueprint(api.blueprint)
     guard.install(app)
     install_template_names(app, config)
     app.after_request(add_headers)
     app.register_error_handler(HTTPException, show_error)
     app.register_error_handler(DBAPIError, show_database_away)
+    app.register_error_handler(Refused, show_refused)
     return app
 
 
@@ -151,6 +153,11 @@ def add_headers(answer: Response) -> Response:
 def show_error(error: HTTPException) -> Response:
     """An error as a page of ours, or as JSON for programs."""
     return guard.refusal(error.code or 500, error.name, error.description or error.name)
+
+
+def show_refused(error: Refused) -> Response:
+    """A page was asked for what cannot be done."""
+    return guard.refusal(error.status, "This cannot be done", str(error))
 
 
 def show_database_away(error: DBAPIError) -> Response:

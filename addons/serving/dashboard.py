@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import re
 import signal
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from switchman.addons.config.child import log_to_stderr, mistakes_told, obey_supervisor, say_ready
 from switchman.addons.config.configuration import RulesFile, load_settings
@@ -46,6 +48,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                 viewers_see_bodies=settings.viewers_see_bodies,
                 access=access,
                 vault=lambda: writing(settings),
+                named_at=lambda name: named_at(Path(settings.routes_config), name),
                 trusted_proxies=settings.trusted_proxies,
                 proxy_url=f"http://{url_host(settings.listen_host)}:{settings.listen_port}",
                 listen_host=settings.listen_host,
@@ -59,6 +62,17 @@ def main(argv: Sequence[str] | None = None) -> None:
             signal.signal(signal.SIGTERM, lambda *_: server.stop())
             say_ready([str(server.port)])
             server.run()
+
+
+def named_at(file: Path, name: str) -> str | None:
+    """The first place of the rules file that names a key of the vault, as `file:line`. By its text, whatever is wrong."""
+    named = re.compile(rf"vault:\s*{re.escape(name)}(?![\w.-])")
+    try:
+        lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return None
+    found = (at for at, line in enumerate(lines, 1) if named.search(line) and not line.lstrip().startswith("#"))
+    return next((f"{file}:{at}" for at in found), None)
 
 
 def sign_on(settings: Settings) -> SignOn | None:

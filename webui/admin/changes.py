@@ -5,19 +5,24 @@ Raises Refused, with a sentence for a person and a status, for what cannot be do
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
+from sqlalchemy.exc import DBAPIError
+
 from switchman.addons.core.access.caller import Terms
 from switchman.addons.store.access.audit import How, Who
 from switchman.addons.store.access.opening import Access
 from switchman.addons.store.access.tokens import Token, TokenError
-from switchman.addons.store.access.vault import KeyEntry, Vault, VaultError
+from switchman.addons.store.access.vault import NAME, KeyEntry, Vault, VaultError
 from switchman.addons.store.database import StoreError
 from switchman.webui.access.people import address_of, person, web_config
+
+logger = logging.getLogger(__name__)
 
 MOST_GRACE = 30 * 86_400.0  # seconds
 
@@ -103,6 +108,8 @@ class Changes:
 
     def set_key(self, name: str, value: str) -> KeyEntry:
         """Add a key to the vault. Nothing that is returned or written down has any of its value."""
+        if not NAME.fullmatch(name):
+            raise Refused("a name has letters, digits, dots, hyphens and `_`, at most 100 of them", 422, "name")
         with vault() as opened:
             entry = opened.set(name, value)
         self._note("key.set", name, None, asdict(entry))
@@ -115,14 +122,26 @@ class Changes:
         self._note("key.rotate", name, asdict(before), asdict(entry))
         return entry
 
-    def delete_key(self, name: str) -> None:
+    def delete_key(self, name: str, force: bool = False) -> None:
+        """`force`: also if the rules name it, so that they are not good any more."""
+        if not force and (where := named_at(name)):
+            raise Refused(f"{where} names vault:{name}: take it out there first, or force it", 409, "force")
         with vault() as opened:
             before = _entry(opened, name)
             opened.delete(name)
         self._note("key.delete", name, asdict(before), None)
 
     def _note(self, what: str, target: str, before: Any, after: Any) -> None:
-        self._access.audit.record(self._who, what, target, before, after)
+        try:
+            self._access.audit.record(self._who, what, target, before, after)
+        except DBAPIError:
+            logger.error("%s of %r by %s is done, and could not be written down", what, target, self._who.name)
+            raise
+
+
+def named_at(name: str) -> str | None:
+    """The first place of the rules that names a key, as `file:line`."""
+    return web_config().named_at(name)
 
 
 def find_token(which: str) -> Token:

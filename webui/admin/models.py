@@ -109,6 +109,12 @@ class KeyIn(In):
     value: SecretStr = Field(min_length=1, max_length=LONGEST_KEY)
 
 
+class DeleteKeyIn(In):
+    """Whether a key goes even if the rules name it."""
+
+    force: bool = Field(False, strict=True)
+
+
 class NoBody(In):
     """Nothing."""
 

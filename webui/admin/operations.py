@@ -15,6 +15,7 @@ from switchman.webui.admin.changes import Changes, access, find_token, vault
 from switchman.webui.admin.models import (
     ChangeOut,
     ChangesOut,
+    DeleteKeyIn,
     In,
     KeyIn,
     KeyOut,
@@ -92,8 +93,8 @@ def rotate_key(body: KeyIn, name: str) -> KeyOut:
     return KeyOut.of(Changes("api").rotate_key(name, body.value.get_secret_value()))
 
 
-def delete_key(body: NoBody, name: str) -> Out:
-    Changes("api").delete_key(name)
+def delete_key(body: DeleteKeyIn, name: str) -> Out:
+    Changes("api").delete_key(name, body.force)
     return Out()
 
 
@@ -139,6 +140,6 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         "POST", "/keys/{name}/rotate", "rotateKey", "Put another value in a key's place", rotate_key, KeyOut, KeyIn
     ),
-    Operation("DELETE", "/keys/{name}", "deleteKey", "Take a key out of the vault", delete_key, Out, NoBody),
+    Operation("DELETE", "/keys/{name}", "deleteKey", "Take a key out of the vault", delete_key, Out, DeleteKeyIn),
     Operation("GET", "/audit", "listChanges", "Who changed what, newest first", list_changes, ChangesOut, paged=True),
 )

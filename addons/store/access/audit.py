@@ -80,7 +80,7 @@ class Audit:
 
     def __init__(self, engine: Engine, days: float = DAYS) -> None:
         self._engine = engine
-        self._days = days
+        self.days = days
 
     def record(
         self, who: Who, what: str, target: str, before: Any = None, after: Any = None, *, now: float | None = None
@@ -100,12 +100,12 @@ class Audit:
         }
         with writing(self._engine) as conn:
             conn.execute(insert(audit).values(row))
-            _prune(conn, now - self._days * DAY)
+            _prune(conn, now - self.days * DAY)
 
     def prune(self, now: float) -> None:
         """Take away what is too old, for the start: where nothing is changed for long, nothing else does."""
         with writing(self._engine) as conn:
-            _prune(conn, now - self._days * DAY)
+            _prune(conn, now - self.days * DAY)
 
     def list(self, before: int | None = None, limit: int = 50) -> Lines:
         """Newest first. `before`: `Lines.next` of the page before."""
