@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -42,9 +43,7 @@ def planted(put, make_request) -> None:
          "elapsed_ms": 1.0},
     )  # fmt: skip
     known = make_request(2, time.time() - 5)
-    attempts = tuple(
-        attempt.__class__(**vars_of(attempt) | {"error": f"it said {ATTEMPT}"}) for attempt in known.attempts
-    )
+    attempts = tuple(replace(attempt, error=f"it said {ATTEMPT}") for attempt in known.attempts)
     put(
         make_request(1, time.time() - 9, id="earlier", request_body=json.dumps(body).encode(),
                      response_body=json.dumps(reply).encode()),
@@ -52,10 +51,6 @@ def planted(put, make_request) -> None:
                      response_body=json.dumps(reply).encode(), error=f"the server said {ERROR}", trace=trace,
                      attempts=attempts, outcome="upstream_error", status=500),
     )  # fmt: skip
-
-
-def vars_of(attempt):
-    return {name: getattr(attempt, name) for name in attempt.__dataclass_fields__}
 
 
 def client_as(client: FlaskClient, role: Role) -> FlaskClient:
