@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from markupsafe import Markup
 
+FORMULAS = tuple("=+-@|%＝＋－＠")  # what a cell begins with that a spreadsheet runs, also in wide letters
 UNKNOWN = Markup('<span class="unknown" title="unknown">–</span>')
 SHORT_ID = 8  # characters
 
@@ -109,3 +110,13 @@ def ago(epoch: float, now: float) -> str:
 def short_id(identifier: str) -> str:
     """The first characters of an id: enough to tell rows apart; the whole one is copied."""
     return identifier[:SHORT_ID]
+
+
+def cell(value: str | None) -> str:
+    """A text as a cell of CSV. A spreadsheet runs what begins as a formula: an apostrophe before it says it is text."""
+    text = "" if value is None else visible(value)
+    return (
+        f"'{text}"
+        if text.lstrip()[:1] in ("=", "+", "-", "@", "|", "%", "＝", "＋", "－", "＠") and text.strip()
+        else text
+    )

@@ -14,6 +14,7 @@ from flask import Blueprint, Response, jsonify, request
 from pydantic import BaseModel, ValidationError
 
 from switchman.addons.core.access.roles import Role
+from switchman.addons.core.texts.unicode import read_json
 from switchman.webui.access.roles import least
 from switchman.webui.admin.changes import Refused
 from switchman.webui.admin.models import PageIn
@@ -60,7 +61,10 @@ def _given(operation: Operation) -> list[BaseModel]:
 
 
 def _body() -> Any:
-    found = request.get_json(silent=True)
+    try:
+        found = read_json(request.get_data())
+    except ValueError:
+        found = None
     if not isinstance(found, dict):
         raise Refused("the body is not one JSON object", 400)
     return found

@@ -125,7 +125,7 @@ class Changes:
     def delete_key(self, name: str, force: bool = False) -> None:
         """`force`: also if the rules name it, so that they are not good any more."""
         if not force and (where := named_at(name)):
-            raise Refused(f"{where} names vault:{name}: take it out there first, or force it", 409, "force")
+            raise Refused(f"the rules name vault:{name} at {where}: take it out there first, or force it", 409, "force")
         with vault() as opened:
             before = _entry(opened, name)
             opened.delete(name)

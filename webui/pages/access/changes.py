@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from typing import Any, NamedTuple
 
-from flask import Blueprint, abort, render_template, request, url_for
+from flask import Blueprint, Response, abort, make_response, render_template, request, url_for
 
 from switchman.addons.core.access.roles import Role
 from switchman.addons.core.texts.unicode import dumps
-from switchman.addons.store.access.audit import Line
+from switchman.addons.store.access.audit import MOST_SHOWN, Line
+from switchman.webui import formats
 from switchman.webui.access.roles import least
 from switchman.webui.admin.changes import access
 
 PAGE_ROWS = 50
+MOST_EXPORTED = 20_000
 WORDS = {"page": "on a page", "api": "by the API", "cli": "on the command line"}
 
 blueprint = Blueprint("changes", __name__, template_folder=".")
@@ -42,6 +46,28 @@ def index() -> str:
         first_page=not wanted,
         older_url=url_for("changes.index", before=found.next) if found.next is not None else None,
     )
+
+
+@blueprint.get("/audit.csv")
+@least(Role.ADMIN)
+def as_csv() -> Response:
+    """The newest lines as a table, for a spreadsheet."""
+    lines, before = [], None
+    while len(lines) < MOST_EXPORTED:
+        found = access().audit.list(before, MOST_SHOWN)
+        lines += found.lines
+        if (before := found.next) is None:
+            break
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(("time", "who", "role", "address", "how", "what", "target", "before", "after"))
+    for line in lines:
+        told_values = (line.who, line.role, line.address, line.how, line.what, line.target)
+        writer.writerow(map(formats.cell, (formats.iso(line.at), *told_values, told(line.before), told(line.after))))
+    answer = make_response(text.getvalue())
+    answer.mimetype = "text/csv"
+    answer.headers["Content-Disposition"] = "attachment; filename=changes.csv"
+    return answer
 
 
 def fields_of(line: Line) -> list[Field]:
