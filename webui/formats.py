@@ -115,8 +115,4 @@ def short_id(identifier: str) -> str:
 def cell(value: str | None) -> str:
     """A text as a cell of CSV. A spreadsheet runs what begins as a formula: an apostrophe before it says it is text."""
     text = "" if value is None else visible(value)
-    return (
-        f"'{text}"
-        if text.lstrip()[:1] in ("=", "+", "-", "@", "|", "%", "＝", "＋", "－", "＠") and text.strip()
-        else text
-    )
+    return f"'{text}" if text.strip()[:1] in FORMULAS else text
