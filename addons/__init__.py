@@ -16,6 +16,7 @@
 |                  | Throttling  | has its connection read only as far as its tap lets it                   |
 | next_layer       | Failover    | our HTTP layer in the place of mitmproxy's                               |
 | requestheaders   | Gate        | which flows are ours; starts the Exchange                                |
+|                  | Callers     | who asks, by a token; refuses who needs one and has none                 |
 | request          | Names       | refuses who asks for the router by another's name                        |
 |                  | Pages       | web pages: answers what a browser asks first; refuses those not allowed  |
 |                  | Upgrades    | reads a WebSocket's handshake; refuses one that is not valid             |

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from switchman.addons.hooks.access.callers import Callers
 from switchman.addons.hooks.caching.caching import Caching, Keeping
 from switchman.addons.hooks.caching.semantic_caching import SemanticCache
 from switchman.addons.hooks.inbound.answers import Answers
@@ -32,9 +33,12 @@ from switchman.addons.hooks.routing.semantic_layer import SemanticLayer
 from switchman.addons.state.runtime import Runtime
 
 
-def assemble() -> list[object]:
-    """The addons, wired to one Runtime. Nothing is opened before mitmproxy loads them."""
-    runtime = Runtime()
+def assemble(*, guest: bool = False) -> list[object]:
+    """The addons, wired to one Runtime. Nothing is opened before mitmproxy loads them.
+
+    `guest`: they run under mitmproxy's own tools.
+    """
+    runtime = Runtime(guest)
     rewriting = Rewriting(runtime)
     semantic = SemanticCache(runtime)
     meaning = SemanticLayer(lambda: runtime.semantics, lambda: runtime.rules.current)
@@ -55,6 +59,7 @@ def assemble() -> list[object]:
         own_token=runtime.is_own_token,
         listings=runtime.listings,
         passes_unlisted=True,
+        tells_callers=lambda: runtime.tokens is not None,
     )
     return [
         runtime,
@@ -68,6 +73,7 @@ def assemble() -> list[object]:
         Names(runtime),
         Pages(runtime),
         Upgrades(runtime),
+        Callers(runtime),
         Intake(runtime),
         answers,
         Facade(runtime, answers.entries),

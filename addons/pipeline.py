@@ -2,4 +2,4 @@
 
 from switchman.addons.assembly import assemble
 
-addons = assemble()
+addons = assemble(guest=True)

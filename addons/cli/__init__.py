@@ -20,7 +20,7 @@ COMMANDS = {
     "explain": "show where a request would go, and why",
     "rules": "take rules from another router's JSON, or give them to it",
     "key": "keep providers' keys, encrypted: set, list, rotate, rekey, delete",
-    "token": "make a token that opens the dashboard",
+    "token": "make tokens: for callers, and for the dashboard",
     "semantic": "prepare the embedding model",
     "version": "print the version",
 }

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from switchman.addons.cli.trying import Finding, servers_of, try_all
 from switchman.addons.config.configuration import SettingsError, load_ruleset, load_settings, summary
+from switchman.addons.config.hosts import check_listening
 from switchman.addons.config.settings import WHAT_HOLDS, Settings
 from switchman.addons.core.decision.decide import known_target
 from switchman.addons.core.routes.routes import Instance
@@ -37,6 +38,7 @@ def run(args: list[str]) -> int:
         return 0
     try:
         settings = load_settings()
+        check_listening(settings)
         rules = load_ruleset(settings, options.file or settings.routes_config)
     except SettingsError as error:
         return _failed(list(error.problems))

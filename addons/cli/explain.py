@@ -9,13 +9,18 @@ import argparse
 import asyncio
 import dataclasses
 import json
+import re
 import time
 from pathlib import Path
 from typing import Any
 
-from switchman.addons.cli.messages import refuse
+from sqlalchemy.exc import DBAPIError
+
+from switchman.addons.cli.messages import refuse, say
 from switchman.addons.config.configuration import SettingsError, load_ruleset, load_settings, load_task_rules
+from switchman.addons.config.log import open_access
 from switchman.addons.config.settings import Settings
+from switchman.addons.core.access.caller import Caller
 from switchman.addons.core.decision.decide import RoutingQuery, decide, default_plan, match_rules, plan_for_target
 from switchman.addons.core.decision.expecting import expected_opening, why_held
 from switchman.addons.core.decision.names.known import NOTHING_KNOWN
@@ -37,7 +42,9 @@ from switchman.addons.semantics.service import open_client
 from switchman.addons.state.listings import Listings
 from switchman.addons.state.routing_lists import DecideBy, RoutingLists
 from switchman.addons.state.server_dialects import ServerDialects
+from switchman.addons.store.access.tokens import TokenError
 
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 LISTS_TIMEOUT = 5.0  # seconds; a person can wait for longer than a request
 CHAT = Endpoint("openai", "chat", "/v1/chat/completions")
 _SHOWN = ("task", "task_confidence", "language", "input_tokens", "modalities", "tools", "depth", "turns")
@@ -66,7 +73,8 @@ def run(arguments: list[str]) -> int:
         operation="chat",
         features=features,
         headers={name.lower(): value for name, value in options.header},
-        token=options.token,
+        token=options.token if _DIGEST.fullmatch(options.token) else "",
+        caller=caller_of(options.token, settings) if not _DIGEST.fullmatch(options.token) else None,
         now=LocalTime(now.tm_hour * 60 + now.tm_min, now.tm_wday),
     )
     plan = asyncio.run(explained(query, rules, settings, body, options.with_layers, options.offline))
@@ -86,11 +94,35 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--body", type=Path, metavar="FILE", help="a whole request as JSON, in the place of the prompt")
     parser.add_argument("--source", default="127.0.0.1", help="the client's address (default: %(default)s)")
     parser.add_argument("--header", type=_header, action="append", default=[], metavar="NAME:VALUE", help="repeatable")
-    parser.add_argument("--token", default="", help="the id of the caller's token, as rules name it")
+    parser.add_argument(
+        "--token",
+        default="",
+        help="name of the caller's token; or the SHA-256 (hex) of a client's own key, as in rules",
+    )
     parser.add_argument("--with-layers", action="store_true", help="ask the embeddings too, if they can be started")
     parser.add_argument("--offline", action="store_true", help="do not ask servers which models they have")
     parser.add_argument("--json", action="store_true", help="print JSON")
     return parser
+
+
+def caller_of(name: str, settings: Settings) -> Caller | None:
+    """The caller whose token has this name, or id; "" for none. Where none is kept, one that may use all."""
+    if not name:
+        return None
+    if settings.database_url is not None or Path(settings.db_path).exists():
+        try:
+            access = open_access(settings)
+        except SettingsError as error:
+            say(str(error))
+        else:
+            try:
+                return access.tokens.get(name).caller
+            except (TokenError, DBAPIError):
+                pass
+            finally:
+                access.close()
+    say(f"no token with the name {name!r} is kept here: it is taken for one without groups that may use all")
+    return Caller("", name)
 
 
 def _header(text: str) -> tuple[str, str]:
@@ -189,7 +221,8 @@ async def _by_meaning(
     try:
         await layer.prepare()
         await client.warm()
-        layer_request = LayerRequest(query.model, query.features, body, query.headers, query.source, query.token)
+        named = query.caller.id if query.caller else query.token
+        layer_request = LayerRequest(query.model, query.features, body, query.headers, query.source, named)
         answer = await layer.answer(layer_request)
     except Miss as miss:
         trace.append(TraceLine(layer.name, "miss", str(miss), miss.score))
@@ -201,6 +234,9 @@ async def _by_meaning(
     plan = plan_for_target(answer.target, rules, layer.name, answer.route, query=query)
     if plan is None:
         trace.append(TraceLine(layer.name, "miss", f"It names {answer.target!r}, which is no known target."))
+        return None
+    if plan.refusal is not None:
+        trace.append(TraceLine(layer.name, "miss", plan.refusal))
         return None
     first, *rest = plan.trace
     line = dataclasses.replace(first, detail=f"{answer.detail} {first.detail}".strip(), score=answer.score)
@@ -247,7 +283,7 @@ def _show(query: RoutingQuery, features: Features, plan: Plan) -> None:
         print(f"  {line.layer:<13}{line.outcome:<6}{line.detail}{score}")
     print("plan")
     if plan.refusal is not None:
-        print(f"  none; the client gets a 404: {plan.refusal}")
+        print(f"  none; the client gets a {403 if plan.forbidden else 404}: {plan.refusal}")
         return
     print(
         f"  by {plan.layer} {plan.route}".rstrip() + (f", thinking {plan.thinking}" if plan.thinking != "auto" else "")

@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 from switchman.addons.cli.messages import refuse, say, show
 from switchman.addons.config.configuration import LAST_GOOD, SettingsError, load_ruleset, load_settings
 from switchman.addons.config.folders import check_folders
+from switchman.addons.config.hosts import check_listening
 from switchman.addons.config.settings import Settings
 from switchman.addons.core.rules.problems import RulesError
 from switchman.addons.serving.bodies import hold_bodies
@@ -36,6 +37,7 @@ def run(arguments: list[str]) -> int:
         # For load_settings() here and in the children, so that no secret stands on a command line.
         os.environ.update(overrides(args, data, os.environ))
         settings = load_settings()
+        check_listening(settings)
         check_folders(settings)
         if not args.demo:
             for warning in load_ruleset(settings, args.config).warnings:

@@ -131,7 +131,8 @@ def _parse(text: str, file: Path, settings: Settings, certificates: Certificates
     # In the environment a name is taken from where we are, in the file from where that is.
     named = {name: os.path.abspath(path) for name in CERTIFICATES if (path := os.environ.get(name, "").strip())}
     env = {**os.environ, **named}
-    return parse_ruleset(text, str(file), settings, env, well_known(), certificates, settings.listen_port, sources)
+    port, tokens = settings.listen_port, settings.wants_tokens
+    return parse_ruleset(text, str(file), settings, env, well_known(), certificates, port, sources, wants_tokens=tokens)
 
 
 def _read(file: Path) -> str | None:

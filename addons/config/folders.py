@@ -12,10 +12,15 @@ from switchman.addons.config.settings import Settings
 ADVICE = "set it (or `serve --data-dir`) to a place that can be written; ENABLE_LOGGING=false does without a log"
 
 
+def has_database(settings: Settings) -> bool:
+    """Whether there is a database: for the log, or without one for the tokens."""
+    return settings.enable_logging or settings.wants_tokens
+
+
 def check_folders(settings: Settings) -> None:
     """Make the folder of the bodies. Raises SettingsError with one sentence for each place that cannot be used."""
     problems = []
-    if settings.enable_logging and settings.database_url is None and settings.db_path != ":memory:":
+    if has_database(settings) and settings.database_url is None and settings.db_path != ":memory:":
         problems.append(_problem("DB_PATH", settings.db_path, _why_no_file(Path(settings.db_path).absolute())))
     if settings.enable_logging and settings.blob_storage_type == "filesystem":
         path = settings.blob_storage_path

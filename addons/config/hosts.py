@@ -1,9 +1,12 @@
-"""The names of the proxy's port that are given: by the settings, and to the machine."""
+"""Where the proxy's port is: the names that it is given by the settings and to the machine, and who reaches it."""
 
 from __future__ import annotations
 
+import ipaddress
 import socket
+from collections.abc import Iterable
 
+from switchman.addons.config.configuration import SettingsError
 from switchman.addons.config.settings import Settings
 from switchman.addons.core.admission.hosts import Hosts, host_name
 
@@ -17,3 +20,28 @@ def machine_names() -> tuple[str, ...]:
 def own_hosts(settings: Settings) -> Hosts:
     """The names by which the proxy's port may be asked for."""
     return Hosts.parse((*settings.allowed_hosts, settings.listen_host, *machine_names()))
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches a listener on `host`."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def check_listening(settings: Settings, hosts: Iterable[str] | None = None, option: str = "LISTEN_HOST") -> None:
+    """Refuse to let other machines in unasked. `hosts`: where it listens, as `option` says (None: LISTEN_HOST).
+
+    Raises SettingsError with what to do.
+    """
+    if settings.client_auth is not None:
+        return
+    listening = (settings.listen_host,) if hosts is None else hosts
+    if (host := next((one for one in listening if not is_loopback(one)), None)) is not None:
+        where = f"{option}={host!r}" if host else f"{option} is not given"
+        advice = (
+            "Set CLIENT_AUTH=TOKENS, and give each caller a token (`switchman token create --name NAME`); or "
+            f"CLIENT_AUTH=NONE, where nobody but your own callers can reach it; or listen on 127.0.0.1 ({option})"
+        )
+        raise SettingsError([f"{where}: other machines could use the router there, with the keys it has. {advice}"])

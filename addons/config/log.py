@@ -9,6 +9,16 @@ from switchman.addons.config.configuration import SettingsError
 from switchman.addons.config.settings import Settings
 from switchman.addons.core.keys.known import NO_KEYS, KnownKeys
 from switchman.addons.store import Store, StoreError, open_store
+from switchman.addons.store.access import opening
+
+
+def open_access(settings: Settings) -> opening.Access:
+    """Who may, without the log: its tables lie in the same database. Raises SettingsError with what to do."""
+    url = settings.database_url.get_secret_value() if settings.database_url else None
+    try:
+        return opening.open_access(url, settings.db_path)
+    except StoreError as e:
+        raise SettingsError([str(e)]) from None
 
 
 def open_log(settings: Settings, keys: Callable[[], KnownKeys] = lambda: NO_KEYS) -> Store:

@@ -84,6 +84,9 @@ class Settings(SigningIn, BaseSettings):
     strip_thinking: bool = Field(True, description="remove <think> blocks")
     strip_json_markdown: bool = Field(False, description="a reply that is one fenced JSON block becomes the JSON")
     disable_thinking: bool = Field(False, description="ask models not to think")
+    client_auth: Literal["NONE", "TOKENS"] | None = Field(
+        None, description="TOKENS: each request needs a token; NONE, and not set on a loopback LISTEN_HOST: nobody does"
+    )
     jwt_secret: SecretStr | None = Field(None, description="at least 32 random characters")
     encryption_key: SecretStr | None = Field(
         None, description="the vault's master key: 32 random bytes in hex or base64; without it, a file beside DB_PATH"
@@ -147,6 +150,11 @@ class Settings(SigningIn, BaseSettings):
         """Whether DEFAULT_UPSTREAM was given, rather than assumed."""
         return "default_upstream" in self.model_fields_set
 
+    @property
+    def wants_tokens(self) -> bool:
+        """Whether a request needs a token of ours."""
+        return self.client_auth == "TOKENS"
+
     @field_validator("default_upstream")
     @classmethod
     def _is_url(cls, text: str) -> str:
@@ -197,7 +205,7 @@ class Settings(SigningIn, BaseSettings):
     def _read_size(cls, given: Any) -> Any:
         return parse_size(given) if isinstance(given, str) else given
 
-    @field_validator("webui_security", mode="before")
+    @field_validator("webui_security", "client_auth", mode="before")
     @classmethod
     def _upper(cls, given: Any) -> Any:
         return given.strip().upper() if isinstance(given, str) else given

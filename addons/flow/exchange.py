@@ -96,7 +96,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """The request as it came in, to the byte; without tokens of our own dashboard."""
+    """The request as it came in, to the byte; without tokens of our own."""
 
     method: str
     path: str  # with the query string
@@ -140,6 +140,7 @@ class Exchange:
 
     # Callers
     caller: Caller | None = None  # by its token; None: it came with none that is ours
+    leaves_row: bool = True  # False: one of many that are refused alike
 
     # Upgrades
     handshake: Handshake | None = None  # the WebSocket that is asked for; None: none is, or none that is valid
@@ -245,6 +246,7 @@ class Exchange:
             "switchman_target": self.target,
             "switchman_attempts": len(self.attempts),
             "switchman_outcome": self.outcome,
+            "switchman_token": self.caller.name if self.caller else None,
         }
 
 

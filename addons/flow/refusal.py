@@ -17,6 +17,7 @@ from switchman.addons.core.dialects.translate import Translation
 from switchman.addons.core.paths.reading import Reading, read
 from switchman.addons.core.request.call import DialectName
 from switchman.addons.core.request.hopbyhop import Fields
+from switchman.addons.core.routes.plan import Plan
 from switchman.addons.flow.exchange import Exchange
 
 # What a client, and the record, are told of a request that the router did not let end.
@@ -53,6 +54,13 @@ def unknown_model(x: Exchange, message: str) -> http.Response:
     x.outcome, x.error = "refused", message
     body = error_body(x.dialect or "openai", 404, message, param="model", code="model_not_found")
     return _response(404, body, http.Headers(content_type="application/json"))
+
+
+def no_plan(x: Exchange, plan: Plan) -> http.Response:
+    """The answer to a request that nobody is asked: a 403 where its token is the reason, else a 404."""
+    if plan.forbidden:
+        return refusal(x, 403, plan.refusal or "", param="model")
+    return unknown_model(x, plan.refusal or "")
 
 
 def own_answer(

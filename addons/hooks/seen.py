@@ -59,11 +59,12 @@ def caller(x: Exchange, *, shared: bool = False) -> str:
     """A digest that names the caller, as core/cache/callers.py has it. `shared`: among all who ask in the same way."""
     fields, path = (x.sent.fields, x.sent.path) if x.sent else ((), "")
     people = people_in(x.call.body) if x.call else ()
-    return caller_digest(fields, path.partition("?")[2], x.client, people, shared=shared)
+    token_id = x.caller.id if x.caller else ""
+    return caller_digest(fields, path.partition("?")[2], x.client, people, token=token_id, shared=shared)
 
 
 def token(x: Exchange) -> str:
-    """The SHA-256 (hex) of the caller's token, as rules name it; "" where there is none."""
+    """The SHA-256 (hex) of the client's own key, as rules name it; "" where there is none. Tokens of ours are out."""
     fields = headers(x)
     key = fields.get("x-api-key") or fields.get("api-key") or fields.get("authorization", "").partition(" ")[2]
     return hashlib.sha256(key.encode("latin-1")).hexdigest() if key else ""
@@ -85,4 +86,5 @@ def routing_query(x: Exchange, request_features: Features | None, outside: bool 
         headers=headers(x) if outside else {},
         token=token(x) if outside else "",
         now=LocalTime(now.tm_hour * 60 + now.tm_min, now.tm_wday),
+        caller=x.caller,
     )

@@ -67,9 +67,10 @@ class RefusedRequest(RequestHeaders):
 
 @dataclass
 class Refusal(ResponseProtocolError):
-    """Answer with `status` in the middle of the request, and close."""
+    """Answer with `status` in the middle of the request, and close. `fields`: further ones of the answer's head."""
 
     status: int = 400
+    fields: Fields = ()
 
 
 class RoutedServer(Http1Server):
@@ -123,8 +124,8 @@ class RoutedServer(Http1Server):
         headers, allowed = self.request.headers, origins(self.context.options.switchman_cors_origins)
         return for_page(fields, headers.get("origin"), headers.get("host", ""), allowed)
 
-    def _raw(self, request: http.Request, status: int, message: str) -> commands.SendData:
-        more: Fields = ((b"retry-after", b"1"),) if status == 503 else ()
+    def _raw(self, request: http.Request, status: int, message: str, more: Fields = ()) -> commands.SendData:
+        more = more or (((b"retry-after", b"1"),) if status == 503 else ())
         return commands.SendData(self.conn, raw_refusal(request, status, message, (*self._for_page(), *more)))
 
     def _refuse(self, status: int, message: str, head: list[bytes]) -> layer.CommandGenerator[None]:
@@ -183,7 +184,8 @@ class RoutedServer(Http1Server):
         if isinstance(event, ResponseProtocolError) and not self.response and self.request:
             status = event.status if isinstance(event, Refusal) else event.code.http_status_code()
             if status is not None and self.conn.state & ConnectionState.CAN_WRITE:
-                yield self._raw(self.request, status, event.message)
+                more = event.fields if isinstance(event, Refusal) else ()
+                yield self._raw(self.request, status, event.message, more)
                 yield from self._linger(status)
                 return
         yield from super().send(event)

@@ -176,10 +176,7 @@ class RoutedStream(HttpStream):
                 return
             if not self.flow.response and x.attempt is None:  # an addon crashed; the client must not be left waiting
                 self.flow.response = refusal(x, 500, refusing.CRASHED)
-            if self.flow.response:
-                yield from self.answer()
-            else:
-                yield from self.attempt.begin(x)
+            yield from self.answer() if self.flow.response else self.attempt.begin(x)
         elif isinstance(event, _events.RequestTrailers):
             self.flow.request.trailers = event.trailers
 
@@ -200,6 +197,9 @@ class RoutedStream(HttpStream):
             refusing.note_malformed(self.flow, event)
         if killed := (yield from super().check_killed(emit_error_hook)):
             self.parent.over.append(self)
+        elif self.client_state == self.state_wait_for_request_headers and refusing.is_over_at_head(self.flow):
+            yield from self.refuse(*refusing.said(self.flow))
+            return True
         return killed
 
     # --- an attempt goes out, its answer comes in, and goes on

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from switchman.addons.config.configuration import load_ruleset, summary
+from switchman.addons.config.hosts import is_loopback
 from switchman.addons.config.settings import WHAT_HOLDS, Settings, in_units
 from switchman.addons.core.rules.ruleset import Ruleset
 from switchman.addons.serving import demo
@@ -82,6 +82,11 @@ class Launch:
     def _announce(self, ui_port: int | None, rules: Ruleset) -> None:
         workers = f"{self.workers} workers" if self.workers > 1 else "1 worker"
         self.say(f"proxy      {self._url}  ({workers}; Ctrl-C stops everything)")
+        if self.settings.wants_tokens:
+            data = f" --data-dir {self.data}" if self.data is not None else ""
+            self.say(f"callers    need a token each; `switchman token create --name NAME{data}` makes one")
+        elif not is_loopback(self.settings.listen_host):
+            self.say("warning: CLIENT_AUTH=NONE: whoever reaches the proxy may use it, and the keys that it has")
         if ui_port is not None:
             self.say(f"dashboard  http://{url_host(self.settings.listen_host)}:{ui_port}")
             if not is_loopback(self.settings.listen_host) and self.settings.webui_security != "ALWAYS_AUTH":
@@ -97,14 +102,6 @@ class Launch:
             where = "DATABASE_URL" if self.settings.database_url else Path(self.settings.db_path).absolute()
             kept = f"kept for {self.settings.max_log_age_days} days, {in_units(self.settings.max_log_size)} at most"
             self.say(f"log        {where}; requests and answers are {kept}")
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches a listener on `host`."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _dashboard(port: int) -> Command:

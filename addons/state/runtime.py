@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING
 
 from mitmproxy import ctx, hooks, http
 from mitmproxy.addonmanager import Loader
-from mitmproxy.proxy.mode_specs import ProxyMode, ReverseMode
+from mitmproxy.proxy.mode_specs import LocalMode, OsProxyMode, ProxyMode, ReverseMode, TunMode, WireGuardMode
 
 from switchman.addons.config.configuration import RulesFile, load_settings, load_task_rules
 from switchman.addons.config.folders import check_folders
+from switchman.addons.config.hosts import check_listening
 from switchman.addons.config.maskedlog import mask_log
 from switchman.addons.config.secrets.jwt_keys import is_signed_for_us
 from switchman.addons.config.settings import Settings
@@ -32,6 +33,7 @@ from switchman.addons.core.servers.breaker import Breakers
 from switchman.addons.core.servers.callerkeys import CallerKeys
 from switchman.addons.memory.budget import Budget
 from switchman.addons.memory.heap import return_freed_memory
+from switchman.addons.state.access.tokens import Tokens
 from switchman.addons.state.background import Background
 from switchman.addons.state.descriptors import Shortage, raise_limit
 from switchman.addons.state.flights import Flights
@@ -46,6 +48,7 @@ from switchman.addons.state.shared import MemoryShared, Shared, SQLiteShared
 if TYPE_CHECKING:
     from switchman.addons.semantics.client import SemanticClient
     from switchman.addons.store import Store
+    from switchman.addons.store.access.opening import Access
     from switchman.addons.store.writer import Writer
 
 logger = logging.getLogger(__name__)
@@ -60,7 +63,10 @@ class StoppingHook(hooks.Hook):
 
 
 class Runtime:
-    """Opened by `load`: a bad setting or rules file raises there, and stops the start."""
+    """Opened by `load`: a bad setting or rules file raises there, and stops the start.
+
+    `guest`: under mitmproxy's own tools, whose options say where to listen.
+    """
 
     settings: Settings
     rules: RulesFile
@@ -76,10 +82,13 @@ class Runtime:
     semantics: SemanticClient | None = None  # None: no semantic process
     store: Store | None = None
     writer: Writer | None = None
+    access: Access | None = None  # who may, as the database has it; None: there is no database
+    tokens: Tokens | None = None  # None: CLIENT_AUTH=NONE
     is_stopping: bool = False
     _end_masking: Callable[[], None] = staticmethod(lambda: None)
 
-    def __init__(self) -> None:
+    def __init__(self, guest: bool = False) -> None:
+        self._guest = guest
         self.shortage = Shortage()
         self.background = Background()
         self.caller_keys = CallerKeys()
@@ -93,6 +102,7 @@ class Runtime:
             # `mitmdump --mode reverse:http://host:port` names the default upstream on its own command line.
             settings = settings.model_copy(update={"default_upstream": target})
         self.settings = settings
+        check_listening(settings, *((_listening(), "--listen-host") if self._guest else ()))
         self.rules = RulesFile(settings)
         self._end_masking = mask_log(self.keys)
         self.reloads = Reloads(self.rules)
@@ -131,6 +141,9 @@ class Runtime:
             check_folders(settings)
             self.store = open_log(settings, self.keys)
             self.writer = self.store.writer()
+            self.access = self.store.access
+        if settings.wants_tokens:
+            self.tokens = self._open_tokens(settings)
         self.shared = _open_shared(settings)
         self.openings = Openings(self.shared)
         self.flights = Flights(self.shared, owner=f"{os.getpid()}-{secrets.token_hex(4)}")
@@ -141,14 +154,29 @@ class Runtime:
         with suppress(ValueError, RuntimeError):  # not the main thread, which alone hears signals
             loop.add_signal_handler(signal.SIGHUP, self.reloads.look_now)
         self.reloads.start()
+        if self.tokens is not None:
+            self.tokens.start()
 
     def done(self) -> None:
         self.reloads.stop()
+        if self.tokens is not None:
+            self.tokens.stop()
         self.background.close()
         self._end_masking()
 
     def stopping(self) -> None:
         self.is_stopping = True
+
+    def _open_tokens(self, settings: Settings) -> Tokens:
+        """The tokens, read for the first time. Raises SettingsError where the database cannot be used."""
+        from switchman.addons.config.log import open_access
+
+        if self.access is None:
+            check_folders(settings)
+            self.access = open_access(settings)
+        tokens = Tokens(self.access.tokens)
+        tokens.look()
+        return tokens
 
     def is_own_token(self, value: str) -> bool:
         """Whether a header's value (with or without a scheme) is a token of our own dashboard, which no upstream may
@@ -185,7 +213,9 @@ class Runtime:
             self.writer.close(timeout=10)
         if self.store is not None:
             self.store.close()
-        self.writer = self.store = None
+        elif self.access is not None:
+            self.access.close()
+        self.writer = self.store = self.access = None
 
 
 def _open_shared(settings: Settings) -> Shared:
@@ -193,6 +223,18 @@ def _open_shared(settings: Settings) -> Shared:
     if not settings.enable_logging or settings.db_path == ":memory:":
         return MemoryShared()
     return SQLiteShared(Path(settings.db_path).with_suffix(".cache.db"))
+
+
+def _listening() -> list[str]:
+    """The addresses on which mitmproxy's options have other machines let in; none where it asks for a password itself.
+
+    Modes that take the traffic of this machine alone, or of whoever has a key of WireGuard's, listen to nobody else.
+    """
+    if getattr(ctx.options, "proxyauth", None):
+        return []
+    modes = (ProxyMode.parse(spec) for spec in ctx.options.mode)
+    own = (LocalMode, WireGuardMode, TunMode, OsProxyMode)
+    return [mode.listen_host(ctx.options.listen_host) for mode in modes if not isinstance(mode, own)]
 
 
 def _reverse_target() -> str | None:

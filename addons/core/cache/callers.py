@@ -1,6 +1,6 @@
 """Callers: what tells two of them apart, for all that is kept or waited for in common.
 
-    caller_digest(fields, query, address, people) -> the caller, as a digest from which nothing can be read
+    caller_digest(fields, query, address, people, token=...) -> the caller, as a digest from which nothing can be read
 
 It is part of the key of the exact cache, of the scope of the semantic cache, of what equal requests wait for together
 (flights), and of the key of a conversation. Whoever sets up sign-in before the router, or another gateway behind it,
@@ -13,8 +13,10 @@ chooses names of headers and parameters that nobody here knows. So no list says 
    counts, as that costs a caller no more than an answer that is asked for again.
 3. Whom the body names as its user counts: one application asks for many people.
 4. The address counts where there is no credential: without one it is all there is.
+5. A token of ours (CLIENT_AUTH) counts by its id: rotated, it is the same caller, and from another address too. All
+   else counts beside it, as before: an application with one token may have many people, whom a header tells apart.
 
-`scope: shared` gives one caller's answers to all. What says who asks is left out there (1 to 4), and what may say what
+`scope: shared` gives one caller's answers to all. What says who asks is left out there (1 to 5), and what may say what
 is asked counts still: a gateway's own header (x-portkey-config) must not decide over other callers' answers.
 """
 
@@ -79,18 +81,28 @@ IDENTITY_PREFIXES: Final = (
 
 
 def caller_digest(
-    fields: Fields, query: str, address: str, people: Iterable[tuple[str, str]] = (), *, shared: bool = False
+    fields: Fields,
+    query: str,
+    address: str,
+    people: Iterable[tuple[str, str]] = (),
+    *,
+    token: str = "",
+    shared: bool = False,
 ) -> str:
-    """A digest that names the caller. `query`: without its question mark. `people`: see people_in()."""
+    """A digest that names the caller. `query`: without its question mark. `people`: see people_in(). `token`: the id of
+    a token of ours, which fields and query do not have in them any more; "" for none.
+    """
     headers = _headers(fields)
     parameters = _parameters(query)
     known = any(name != "cookie" and is_secret_name(name) for name, _ in (*headers, *parameters))
     if shared:
         headers = [(name, value) for name, value in headers if name == "cookie" or not _tells_who(name)]
         parameters = [(name, value) for name, value in parameters if not is_secret_name(name)]
-        named: object = ("shared", headers, parameters)
+        named: tuple[object, ...] = ("shared", headers, parameters)
     else:
-        named = ("caller", "" if known else address, headers, parameters, list(people))
+        named = ("caller", "" if known or token else address, headers, parameters, list(people))
+        if token:
+            named = ("token", token, named)
     # repr() quotes what it joins: no value can stand for two.
     return hashlib.sha256(repr(named).encode("utf-8", "surrogatepass")).hexdigest()
 

@@ -1,6 +1,6 @@
 """From the instances that a step of decide() names to the plan: which candidates there are, and in which order.
 
-Steps 7 to 10 of decide.py's table.
+Steps 7 to 11 of decide.py's table.
 """
 
 from __future__ import annotations
@@ -9,13 +9,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from switchman.addons.core.access.grants import is_restricted
 from switchman.addons.core.decision.capabilities import usable
 from switchman.addons.core.decision.names.known import KnownModels, spelled
+from switchman.addons.core.decision.names.unknown import not_granted
+from switchman.addons.core.routes.granted import is_granted
 from switchman.addons.core.routes.live import Live
 from switchman.addons.core.routes.plan import Candidate, ListsUse, Plan, TraceLine
 from switchman.addons.core.routes.routes import Instance, Route
 from switchman.addons.core.routes.targets import in_words
 from switchman.addons.core.rules.ruleset import Ruleset
+from switchman.addons.core.servers.servers import Server
 
 if TYPE_CHECKING:
     from switchman.addons.core.decision.decide import RoutingQuery
@@ -25,7 +29,7 @@ _SHOWN = 80  # characters of a client's own text that a trace repeats
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One layer's instances, before steps 7 to 10. `widens`: the global fallbacks follow them.
+    """One layer's instances, before steps 7 to 11. `widens`: the global fallbacks follow them.
 
     `from_client`: their models' names are the client's words. `lists`: as in Plan.
     """
@@ -55,9 +59,13 @@ class Decision:
         """Whether an Ollama client wrote the names."""
         return self.query.dialect == "ollama"
 
+    def may_use(self, server: Server, model: str) -> bool:
+        """Whether the caller may use a server's model; "": the one that the client named."""
+        return is_granted(self.query.caller, server.name, model or self.query.model, self.rules.aliases)
+
 
 def plan_of(answer: Answer, model: str, decision: Decision) -> Plan:
-    """Steps 7 to 10. `model` is the name after MODEL_MAP; candidates get it only where it differs from the client's."""
+    """Steps 7 to 11. `model` is the name after MODEL_MAP; candidates get it only where it differs from the client's."""
     rules, trace = decision.rules, decision.trace
     instances = tuple(answer.instances)
     # 7. the global fallbacks
@@ -70,9 +78,13 @@ def plan_of(answer: Answer, model: str, decision: Decision) -> Plan:
     first = candidates[0].server
     # 8. local_only
     candidates = _local(candidates, answer, decision)
-    # 9. capabilities
+    # 9. the caller's token
+    candidates = _granted(candidates, decision)
+    if not candidates:
+        return refused(answer, model, first, decision)
+    # 10. capabilities
     candidates = _capable(candidates, decision)
-    # 10. breakers
+    # 11. breakers
     ordered = _healthy_first(candidates, decision)
     plan = Plan(ordered, answer.layer, answer.route, tuple(trace), first=first, lists=answer.lists)
     return replace(plan, thinking=answer.rule.thinking, stick=answer.rule.stick) if answer.rule else plan
@@ -95,6 +107,32 @@ def _local(candidates: Sequence[Candidate], answer: Answer, decision: Decision) 
         detail = f"Requests to {first} are local_only, so these are not tried: {', '.join(left)}."
         decision.trace.append(TraceLine("local_only", "skip", detail))
     return kept
+
+
+def _granted(candidates: Sequence[Candidate], decision: Decision) -> list[Candidate]:
+    caller = decision.query.caller
+    if caller is None or not is_restricted(caller):
+        return list(candidates)
+    kept = [one for one in candidates if decision.may_use(one.server, one.model)]
+    if left := [one.target_for(decision.query.model) for one in candidates if one not in kept]:
+        detail = f"The token {caller.name} may not use these, so they are not tried: {', '.join(map(shown, left))}."
+        decision.trace.append(TraceLine("token", "skip", detail))
+    return kept
+
+
+def refused(answer: Answer, model: str, first: Server | None, decision: Decision) -> Plan:
+    """The plan for a caller that may not use all, where nobody is asked. Of a name that the client chose it is the same
+    whether there is such a model or not: who may not use it is not told.
+    """
+    rules, caller = decision.rules, decision.query.caller
+    assert caller is not None
+    chosen = rules.is_auto(model)
+    if chosen:
+        refusal = f"The token {caller.name} may use none of the models that this request could go to."
+    else:
+        refusal = not_granted(model, shown(model), rules, decision.known, caller)
+    trace = tuple(decision.trace)
+    return Plan((), answer.layer, answer.route, trace, first=first, refusal=refusal, forbidden=chosen)
 
 
 def _capable(candidates: Sequence[Candidate], decision: Decision) -> list[Candidate]:

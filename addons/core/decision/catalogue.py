@@ -14,7 +14,9 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
+from switchman.addons.core.access.caller import Caller
 from switchman.addons.core.dialects.ollama.show import NO_DETAILS
+from switchman.addons.core.routes.granted import is_alias_granted, is_granted
 from switchman.addons.core.routes.names import find, twin
 from switchman.addons.core.rules.ruleset import Ruleset
 from switchman.addons.core.rules.rulesfile import AUTO
@@ -85,8 +87,11 @@ def _epoch(when: object) -> int | None:
         return None
 
 
-def merge(rules: Ruleset, lists: Mapping[str, Sequence[Model]], auto: bool = True) -> tuple[Entry, ...]:
+def merge(
+    rules: Ruleset, lists: Mapping[str, Sequence[Model]], auto: bool = True, caller: Caller | None = None
+) -> tuple[Entry, ...]:
     """The one list, `auto` first. `lists` has the models by server name, the default upstream's under its own name.
+    It has what the caller may use.
 
     A name occurs once. An upstream that is missing in `lists` adds no models; its aliases are listed all the same.
     """
@@ -94,18 +99,25 @@ def merge(rules: Ruleset, lists: Mapping[str, Sequence[Model]], auto: bool = Tru
     if auto:
         entries[AUTO] = Entry(AUTO, OWNER)
     for alias in rules.aliases.values():
+        if not is_alias_granted(caller, alias, rules.aliases):
+            if alias.name == AUTO:
+                entries.pop(AUTO, None)
+            continue
         first = alias.instances[0] if alias.instances else None
         facts = rules.facts(first.server, first.model or alias.name) if first else UNKNOWN_MODEL
         entries[alias.name] = Entry(alias.name, OWNER, facts=facts)  # also in the place of `auto`, if it is called so
     if rules.default in rules.upstreams:
         for model in lists.get(rules.default.name, ()):
             # A first part that is a server's name means that server, not the default upstream.
-            if model.id.partition("/")[0] not in rules.servers and twin(model.id) not in entries:
+            own = model.id.partition("/")[0] not in rules.servers and twin(model.id) not in entries
+            if own and is_granted(caller, rules.default.name, model.id, rules.aliases):
                 entries.setdefault(model.id, entry_for(model.id, rules.default, model, rules))
     for name in rules.servers:
         if "/" in name:
             continue  # `server/model` is split at the first slash, so this server has no such names
         for model in lists.get(name, ()):
+            if not is_granted(caller, name, model.id, rules.aliases):
+                continue
             entries.setdefault(f"{name}/{model.id}", entry_for(f"{name}/{model.id}", rules.servers[name], model, rules))
     return tuple(entries.values())
 

@@ -10,12 +10,12 @@ from collections.abc import Iterator
 
 from switchman.addons.core.decision.decide import RoutingQuery
 from switchman.addons.core.request.clients import parse_address
-from switchman.addons.core.routes.conditions import HeaderIs, SourceIn, TimeBetween, TokenIs
+from switchman.addons.core.routes.conditions import GroupIs, HeaderIs, SourceIn, TimeBetween, TokenIs
 from switchman.addons.core.routes.logic import AllOf, AnyOf, Not
 from switchman.addons.core.routes.subject import Condition, Subject
 from switchman.addons.core.rules.ruleset import Ruleset
 
-_OUTSIDE = (HeaderIs, SourceIn, TokenIs, TimeBetween)
+_OUTSIDE = (HeaderIs, SourceIn, TokenIs, GroupIs, TimeBetween)
 
 
 class Circumstances:
@@ -31,7 +31,7 @@ class Circumstances:
         if not self._conditions and not self._sources:
             return ""
         address = parse_address(query.source)
-        subject = Subject((query.model,), address, query.headers, query.token, None, query.now)
+        subject = Subject((query.model,), address, query.headers, query.token, None, query.now, caller=query.caller)
         truths = [one.test(subject) for one in self._conditions]
         truths += [match.accepts_source(address) for match in self._sources]
         return "".join("?" if truth is None else "1" if truth else "0" for truth in truths)

@@ -17,8 +17,9 @@
     then, whatever answered (candidates.py):
     7. the global fallbacks follow, where a rule or `default:` answered
     8. if the first target's server is among local_only, candidates on other servers are removed
-    9. candidates that cannot serve the request are removed, unless none can
-    10. candidates whose breaker is open move behind the others; none is removed
+    9. candidates that the caller's token may not use are removed; where none is left, nobody is asked
+    10. candidates that cannot serve the request are removed, unless none can
+    11. candidates whose breaker is open move behind the others; none is removed
 
 A name and its twin (`name:latest`) are one model: where a step does not know the one, it looks for the other.
 Every step that runs leaves a TraceLine. No step guesses: names are compared whole.
@@ -29,7 +30,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from switchman.addons.core.decision.candidates import Answer, Decision, plan_of, shown
+from switchman.addons.core.access.caller import Caller
+from switchman.addons.core.access.grants import is_restricted
+from switchman.addons.core.decision.candidates import Answer, Decision, plan_of, refused, shown
 from switchman.addons.core.decision.names.bare import bare, by_auto_default, by_list, by_upstream, the_lists
 from switchman.addons.core.decision.names.known import NOTHING_KNOWN, KnownModels
 from switchman.addons.core.decision.names.unknown import refusal_of
@@ -54,6 +57,7 @@ LAYERS = (
     "default",
     "fallbacks",
     "local_only",
+    "token",
     "capability",
     "breaker",
 )
@@ -68,8 +72,9 @@ _MOST_NAMED = 5  # rules that a trace names where it could name hundreds
 class RoutingQuery:
     """The input of a decision. `model` is "" where the client named none; `source` is the client's address.
 
-    `features`: those of the body, None where it was not read. `headers` by lower-case name. `token`: the caller's id,
-    "" for none. `now`: the local time. None means not known, and no condition on it holds.
+    `features`: those of the body, None where it was not read. `headers` by lower-case name. `token`: the SHA-256 of the
+    client's own key, "" for none. `now`: the local time. None means not known, and no condition on it holds. `caller`:
+    whose token came with it, and what that may use; None: one that may use all.
     """
 
     model: str
@@ -80,6 +85,7 @@ class RoutingQuery:
     headers: Mapping[str, str] = field(default_factory=dict)
     token: str = ""
     now: LocalTime | None = None
+    caller: Caller | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +174,7 @@ def plan_for_target(
 ) -> Plan | None:
     """The plan of a layer that names its target: an alias, `server/model`, or a model that `models:` knows of.
 
-    None where there is no such target: a miss. Steps 8 and 9 check the candidates against `query`.
+    None where there is no such target: a miss. Steps 8 to 10 check the candidates against `query`.
     """
     instances = known_target(name, rules)
     if not instances:
@@ -221,7 +227,9 @@ def _by_rule(model: str, decision: Decision) -> Answer | None:
         return None
     models = rules.auto_group(model, decision.ollama)
     address = parse_address(query.source)
-    subject = Subject(models, address, query.headers, query.token, query.features, query.now, decision.live)
+    subject = Subject(
+        models, address, query.headers, query.token, query.features, query.now, decision.live, query.caller
+    )
     unknown: list[str] = []
     for route in rules.routes_for(*models):
         match = route.match
@@ -295,9 +303,11 @@ def _named_by_rules(answer: Answer, rules: Ruleset) -> str | None:
 
 
 def _planned(answer: Answer, model: str, decision: Decision) -> Plan:
-    """Steps 7 to 10; a refusal where the answer has no instances."""
+    """Steps 7 to 11; a refusal where the answer has no instances."""
     if answer.instances or (answer.widens and decision.rules.fallbacks):
         return plan_of(answer, model, decision)
+    if is_restricted(decision.query.caller):
+        return refused(answer, model, None, decision)
     wanted = _named_by_rules(answer, decision.rules) or model
     refusal = refusal_of(wanted, shown(wanted) if wanted else "", decision.rules, decision.known)
     return Plan((), answer.layer, answer.route, tuple(decision.trace), lists=answer.lists, refusal=refusal)

@@ -16,6 +16,7 @@ from switchman.addons.core.decision.decide import RoutingQuery, known_target
 from switchman.addons.core.dialects.codecs import CODECS, FORMATS
 from switchman.addons.core.dialects.neutral.limits import Malformed
 from switchman.addons.core.request.call import Call
+from switchman.addons.core.routes.granted import is_granted
 from switchman.addons.core.routes.plan import Candidate, Plan, TraceLine
 from switchman.addons.core.rules.ruleset import Ruleset
 from switchman.addons.core.servers.thinkers import Thinking
@@ -92,13 +93,20 @@ def held_plan(held: Held, query: RoutingQuery, rules: Ruleset, is_open: Callable
     first, *others = candidates
     if reason := usable(first, query.features, rules, query.model):
         return f"The conversation was with {first.target}, which is passed over: {reason}."
+    if not _may_use(first, query, rules):
+        return f"The conversation was with {first.target}, which its token may not use."
     if is_open(first):
         return f"The conversation was with {first.target}, which failed lately."
+    others = [one for one in others if _may_use(one, query, rules)]
     others = [one for one in others if usable(one, query.features, rules, query.model) is None]
     others.sort(key=is_open)
     line = TraceLine(LAYER, "hit", f"The conversation stays with {first.target}, where {held.route} had sent it.")
     plan = Plan((first, *dict.fromkeys(others)), LAYER, held.route, (line,), first=leading)
     return replace(plan, thinking=held.thinking, stick="conversation")
+
+
+def _may_use(candidate: Candidate, query: RoutingQuery, rules: Ruleset) -> bool:
+    return is_granted(query.caller, candidate.server.name, candidate.model or query.model, rules.aliases)
 
 
 def held_by(plan: Plan, answered: Candidate) -> Held:

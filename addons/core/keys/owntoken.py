@@ -1,8 +1,13 @@
-"""Take the tokens of our own dashboard out of what a client sends, in whatever form they come. No server may see one.
+"""Take our own tokens out of what a client sends, in whatever form they come. No server may see one.
 
-Cookies know no ports, so a browser sends the dashboard's cookie to the proxy, too; and who has a token for the one
-tries it on the other. A token is three words of base64 with dots between (RFC 7519), and `is_own` tells by its
-signature whether it is ours. Where one is found only its own part is taken out:
+Two kinds are ours:
+a. An API token (core/access/apitoken.py), which its form tells: whether it is of this router, of another one, revoked
+   or cut short does not matter.
+b. A token of the dashboard. Cookies know no ports, so a browser sends the dashboard's cookie to the proxy, too; and who
+   has a token for the one tries it on the other. It is three words of base64 with dots between (RFC 7519), and
+   `is_own` tells by its signature whether it is ours.
+
+Where one is found only its own part is taken out:
 
 1. of a cookie, its pair; of a query, its parameter; of a list of credentials or subprotocols, its element;
 2. of any other field a parameter that holds it, else the token itself, else the whole field.
@@ -18,6 +23,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 from urllib.parse import unquote
 
+from switchman.addons.core.access.apitoken import PREFIX
 from switchman.addons.core.texts.masking import is_secret_name
 
 Fields = tuple[tuple[bytes, bytes], ...]
@@ -25,6 +31,9 @@ IsOwn = Callable[[str], bool]
 
 _DOTTED: Final = re.compile(r"(?<![\w-])[\w-]++(?:\.[\w-]++){2,}+", re.ASCII)
 _QUICK: Final = re.compile(rb"[\w-]{8}\.[\w-]{4}|%2e|basic", re.IGNORECASE)
+# One that was cut short, or has something behind it, is taken out, too: most of a secret is a secret.
+_API: Final = re.compile(rf"{PREFIX}[0-9A-Za-z]{{16,}}")
+_API_QUICK: Final = re.compile(rb"sk-sw-|%(?:2d|6b|7[37])|basic", re.IGNORECASE)
 _BASIC: Final = re.compile(r"(?<![\w-])basic\s+([\w+/=-]{16,})", re.IGNORECASE | re.ASCII)
 _PARAMETER: Final = re.compile(r"[?&;#][^=?&;#\s]+=[^&;#\s]*")
 _PARAMETER_OF_CREDENTIAL: Final = re.compile(r"\s*[\w-]+\s*=")
@@ -33,10 +42,16 @@ _LISTS: Final = ("sec-websocket-protocol",)
 _DECODINGS: Final = 3  # so often a value may be percent-encoded
 
 
-def without_tokens(given: Fields, path: str, is_own: IsOwn) -> tuple[Fields, str]:
+def none_is_own(token: str) -> bool:
+    """Where there is no dashboard, or it has no tokens: API tokens only are taken out."""
+    return False
+
+
+def without_tokens(given: Fields, path: str, is_own: IsOwn = none_is_own) -> tuple[Fields, str]:
     """Header fields and path (with its query) without tokens of ours. The same objects where there are none."""
     raw = b"\0".join([value for _, value in given])
-    if _QUICK.search(raw) and _holds(_text(raw), is_own):
+    jwts = is_own is not none_is_own and _QUICK.search(raw) is not None
+    if (jwts or _API_QUICK.search(raw)) and _holds(_text(raw), is_own):
         kept = ((name, _without(_text(name).lower(), _text(value), is_own)) for name, value in given)
         given = tuple((name, value.encode("latin-1")) for name, value in kept if value is not None)
     path, mark, query = path.partition("?")
@@ -46,7 +61,7 @@ def without_tokens(given: Fields, path: str, is_own: IsOwn) -> tuple[Fields, str
     return given, path + mark + query
 
 
-def in_path(path: str, is_own: IsOwn) -> bool:
+def in_path(path: str, is_own: IsOwn = none_is_own) -> bool:
     """Whether a token of ours is in the segments of a path."""
     return _holds(path.partition("?")[0], is_own)
 
@@ -56,7 +71,7 @@ def _text(raw: bytes) -> str:
 
 
 def _holds(text: str, is_own: IsOwn) -> bool:
-    return any(is_own(token) for form in _forms(text) for token in _tokens(form))
+    return any(_API.search(form) is not None or any(is_own(token) for token in _tokens(form)) for form in _forms(text))
 
 
 def _forms(text: str) -> Iterator[str]:
@@ -98,7 +113,7 @@ def _without(name: str, value: str, is_own: IsOwn) -> str | None:
     if name in _LISTS or is_secret_name(name):
         return _joined(",", _elements(value, is_own))
     value = _PARAMETER.sub(lambda one: one[0][0] if _holds(one[0], is_own) else one[0], value)
-    for token in {token for token in _tokens(value) if is_own(token)}:
+    for token in {*_API.findall(value), *(token for token in _tokens(value) if is_own(token))}:
         value = value.replace(token, "")
     return None if not value.strip() or _holds(value, is_own) else value
 

@@ -12,6 +12,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from typing import Final
+from urllib.parse import unquote_plus
+
+from switchman.addons.core.paths.named import value
 
 # The ends of paths. A path's beginning is a base URL's, and each provider has its own.
 _ENDS: Final = (
@@ -25,7 +28,20 @@ _ENDS: Final = (
     "/stream-input",
     "/multi-stream-input",
 )
+_REALTIME: Final = ("/v1/realtime", "/openai/realtime")
 _BIDI: Final = re.compile(r".*/ws/[\w.]+[./]Bidi[A-Za-z]+")
+
+
+def model_of_socket(path: str) -> str:
+    """The model of a Realtime API's WebSocket, which its query names, and no frame changes ("voice and model" cannot be
+    updated: https://platform.openai.com/docs/api-reference/realtime-client-events/session/update). "" for any other.
+    """
+    path, _, query = path.partition("?")
+    whole = "/" + "/".join(segment for segment in path.split("/") if segment)
+    names = [unquote_plus(one.partition("=")[0]) for one in query.split("&")]
+    if not whole.endswith(_REALTIME) or names.count("model") != 1:
+        return ""
+    return value(query, "model")
 
 
 def takes_websockets(path: str, more: Iterable[str] = ()) -> bool:

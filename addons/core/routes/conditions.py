@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Final
 
 from switchman.addons.core.request.bodyfacts import Modality
@@ -78,15 +79,38 @@ class HeaderIs:
 
 @dataclass(frozen=True, slots=True)
 class TokenIs:
-    """The caller's token has one of these ids."""
+    """The caller's token has one of these names, globs of names, or ids; or the client's own key one of these digests
+    (SHA-256, hex).
+    """
 
     tokens: frozenset[str]
 
     def test(self, subject: Subject) -> Truth:
+        caller = subject.caller
+        if caller is not None and (caller.id in self.tokens or _fits(caller.name, self.tokens)):
+            return True
         return subject.token in self.tokens
 
     def __str__(self) -> str:
         return f"token {_either(sorted(self.tokens))}"
+
+
+@dataclass(frozen=True, slots=True)
+class GroupIs:
+    """The caller's token is in one of these groups; globs of names."""
+
+    groups: frozenset[str]
+
+    def test(self, subject: Subject) -> Truth:
+        caller = subject.caller
+        return caller is not None and any(_fits(group, self.groups) for group in caller.groups)
+
+    def __str__(self) -> str:
+        return f"group {_either(sorted(self.groups))}"
+
+
+def _fits(name: str, globs: frozenset[str]) -> bool:
+    return name in globs or any(fnmatchcase(name, glob) for glob in globs)
 
 
 @dataclass(frozen=True, slots=True)

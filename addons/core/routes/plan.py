@@ -60,7 +60,8 @@ class Candidate:
 class Plan:
     """Candidates in the order they are tried. `layer` answered, `route` is the name of what matched.
 
-    There are no candidates where nothing knows the model; `refusal` then says so, in sentences for the client.
+    There are no candidates where nothing knows the model, or the caller may use none of them (`forbidden`); `refusal`
+    then says so, in sentences for the client.
 
     `thinking` is the rule's strategy. `stick` "conversation": later requests of the conversation stay with the target.
     `first`: the server that the rules name first, where it is no longer the first candidate.
@@ -75,6 +76,7 @@ class Plan:
     first: Server | None = None
     lists: ListsUse = ""
     refusal: str | None = None
+    forbidden: bool = False
 
     @property
     def first_choice(self) -> Server:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+from switchman.addons.core.access.caller import Caller
 from switchman.addons.core.request.clients import Address
 from switchman.addons.core.request.features import Features
 from switchman.addons.core.routes.live import NO_FIGURES, Live
@@ -36,8 +37,8 @@ class LocalTime:
 class Subject:
     """One request as conditions see it. Words are derived once, when a condition first needs them.
 
-    `models`: the model names that the request matches. `headers`: by lower-case name. `token`: the caller's id, "" for
-    none.
+    `models`: the model names that the request matches. `headers`: by lower-case name. `token`: the SHA-256 of the
+    client's own key, "" for none. `caller`: by a token of ours, None for none.
     """
 
     models: tuple[str, ...]
@@ -47,6 +48,7 @@ class Subject:
     features: Features | None = None
     now: LocalTime | None = None
     live: Live = NO_FIGURES
+    caller: Caller | None = None
     _ask: bytes | None = None
     _folded: str | None = None
     _words: frozenset[str] | None = None

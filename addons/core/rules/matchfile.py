@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
+from switchman.addons.core.access import apitoken
 from switchman.addons.core.request.clients import Network, parse_network
 from switchman.addons.core.request.tasktype import TaskType
 from switchman.addons.core.routes.conditions import DAY_MINUTES
@@ -120,7 +121,11 @@ class MatchFile(Written):
     header: dict[Text, HeaderValues] | None = Field(
         default=None, description="name: exact value, /regex/, several of these, or true for any value"
     )
-    token: Texts | None = Field(default=None, description="callers' tokens, as their SHA-256 in hex")
+    token: Texts | None = Field(
+        default=None,
+        description="names of callers' tokens, or globs of them; or the SHA-256 (hex) of a client's own key",
+    )
+    group: Texts | None = Field(default=None, description="groups that the caller's token is in, or globs of them")
     language: Texts | None = Field(
         default=None, description="of the ask, as ISO 639-1 codes: en, zh, ...; und where nothing tells"
     )
@@ -168,6 +173,14 @@ class MatchFile(Written):
         if text is not None:
             compile_pattern(text)
         return text
+
+    @field_validator("token", "group")
+    @classmethod
+    def _are_names(cls, texts: list[str] | None) -> list[str] | None:
+        for text in texts or ():
+            if apitoken.PREFIX in text:
+                raise ValueError("this is a token itself, which belongs into no file: write its name")
+        return texts
 
     @field_validator("header")
     @classmethod

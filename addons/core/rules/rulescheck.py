@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from switchman.addons.core.request.clients import Network
-from switchman.addons.core.routes.conditions import HealthIs, MaxCost, MaxLatency
+from switchman.addons.core.routes.conditions import GroupIs, HealthIs, MaxCost, MaxLatency, TokenIs
 from switchman.addons.core.routes.logic import AllOf, AnyOf, Not
 from switchman.addons.core.routes.names import find, short
 from switchman.addons.core.routes.routes import Alias, Instance, Match, ModelMap, Route
@@ -18,6 +19,8 @@ from switchman.addons.core.servers.servers import Server
 
 # Common patterns that match every name. Whether two patterns overlap in general is not decided here.
 _EVERYTHING = frozenset({"", ".*", "^.*", ".*$", "^.*$", ".*?", "^", "$", "()", "(.*)", "^(.*)$"})
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")  # of a client's own key
 
 # Pairs of rules that are compared for shadowing: a file of ten thousand rules must not delay a reload.
 _MAX_COMPARED = 200_000
@@ -42,6 +45,33 @@ def routing_warnings(
         *_unreachable_aliases(document, aliases, model_map),
         *_without_credentials(document, routes, aliases, servers, fallbacks),
     ]
+
+
+def token_warnings(document: Document, routes: Sequence[Route]) -> list[Problem]:
+    """Warnings about routes that ask for a token by its name, or for a group, where no request comes with a token."""
+    return [
+        document.problem(
+            ("routes", route.position, "match"),
+            f"no request has a token to be asked for ({condition}): set CLIENT_AUTH=TOKENS",
+            at_key=True,
+            warning=True,
+        )
+        for route in routes
+        if route.match.condition is not None and (condition := _names_a_token(route.match.condition)) is not None
+    ]
+
+
+def _names_a_token(condition: Condition) -> Condition | None:
+    match condition:
+        case AllOf() | AnyOf():
+            return next(filter(None, map(_names_a_token, condition.parts)), None)
+        case Not():
+            return _names_a_token(condition.part)
+        case GroupIs():
+            return condition
+        case TokenIs() if not all(_DIGEST.fullmatch(one) for one in condition.tokens):
+            return condition
+    return None
 
 
 def layer_warnings(

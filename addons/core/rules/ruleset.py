@@ -20,7 +20,7 @@ from switchman.addons.core.rules.layersfile import CacheSettings, SemanticRoutes
 from switchman.addons.core.rules.presets import Presets
 from switchman.addons.core.rules.problems import Problem, RulesError
 from switchman.addons.core.rules.reachcompile import CertificateFiles, NoFiles, Reaches
-from switchman.addons.core.rules.rulescheck import layer_warnings, routing_warnings
+from switchman.addons.core.rules.rulescheck import layer_warnings, routing_warnings, token_warnings
 from switchman.addons.core.rules.rulescompile import Compiler
 from switchman.addons.core.rules.rulesfile import AUTO, RulesFileModel
 from switchman.addons.core.rules.rulesshape import check_shape
@@ -167,10 +167,12 @@ def parse_ruleset(
     files: CertificateFiles | None = None,
     own_port: int | None = None,
     sources: SecretSources | None = None,
+    *,
+    wants_tokens: bool = True,
 ) -> Ruleset:
     """Compile the YAML or JSON `text` of a rules file. `env` is where `env:NAME` is looked up, and HTTPS_PROXY and its
     kin are; `files` reads the files of certificates; `sources` what `file:PATH` and `vault:NAME` stand for; `own_port`
-    is the router's own port. Raises RulesError.
+    is the router's own port; `wants_tokens`: requests come with tokens of ours (CLIENT_AUTH). Raises RulesError.
     """
     document = load(text, filename)
     model, problems = check_shape(document)
@@ -184,7 +186,7 @@ def parse_ruleset(
     problems += [*compiler.problems, *reaches.problems.values()]
     if errors := [problem for problem in problems if problem.severity == "error"]:
         raise RulesError(errors)
-    problems += _warnings(document, model, compiler, rules)
+    problems += _warnings(document, model, compiler, rules, wants_tokens)
     return replace(
         rules,
         digest=hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest() if text else "",
@@ -230,7 +232,9 @@ def _compiled(compiler: Compiler, model: RulesFileModel, settings: Defaults, fil
     )
 
 
-def _warnings(document: Document, model: RulesFileModel, compiler: Compiler, rules: Ruleset) -> list[Problem]:
+def _warnings(
+    document: Document, model: RulesFileModel, compiler: Compiler, rules: Ruleset, wants_tokens: bool
+) -> list[Problem]:
     """Warn of what the whole file shows. `rules` has no faults."""
     aliases = rules.aliases
     return [
@@ -244,6 +248,7 @@ def _warnings(document: Document, model: RulesFileModel, compiler: Compiler, rul
             rules.fallbacks,
             rules.default_set,
         ),
+        *([] if wants_tokens else token_warnings(document, rules.routes)),
         *_layer_warnings(document, model, compiler, aliases),
     ]
 

@@ -26,6 +26,7 @@ from switchman.addons.core.decision.circumstances import Circumstances
 from switchman.addons.core.dialects import framing_of
 from switchman.addons.core.dialects.codecs import JSON
 from switchman.addons.core.dialects.neutral.form import FormatName, Stamp, Usage
+from switchman.addons.core.routes.granted import is_granted
 from switchman.addons.core.routes.names import readings
 from switchman.addons.core.routes.plan import Candidate, Plan, TraceLine
 from switchman.addons.core.rules.ruleset import Ruleset, Server
@@ -152,6 +153,10 @@ class Caching:
         server = _server(self.runtime.rules.current, cached.server)
         if server is None:
             x.trace.append(TraceLine(layer, "miss", f"The answer's server {cached.server} is not there any more."))
+            return
+        rules = self.runtime.rules.current
+        if not is_granted(x.caller, cached.server, cached.model or x.call.model, rules.aliases):
+            x.trace.append(TraceLine(layer, "miss", "The answer is of a model that the token may not use."))
             return
         age = max(0.0, time.time() - cached.kept_at)
         candidate = Candidate(server, cached.model)

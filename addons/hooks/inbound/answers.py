@@ -5,7 +5,8 @@
     GET /api/tags                     the same in Ollama's
     GET /api/version, HEAD|GET /      what Ollama clients ask first
     GET /healthz                      200: the process is up
-    GET /readyz                       200: the database is well and an upstream can be reached; else 503
+    GET /readyz                       200: the database is well and an upstream can be reached; else 503. With
+                                      CLIENT_AUTH=TOKENS a token is needed to see more than that
 
 core/paths/reading.py says which paths these are: all but the last two also behind `/v1`, `/api`, `/openai` and so on.
 
@@ -58,6 +59,7 @@ class Answers:
         own_token: whether a header's value is the router's own token, which no upstream may see.
         listings: the upstreams' lists.
         passes_unlisted: whether a question for a model that no list has is left to Facade; else it is a 404.
+        tells_callers: whether /readyz says what it has looked at to known callers only.
     """
 
     def __init__(
@@ -71,12 +73,13 @@ class Answers:
         own_token: Callable[[str], bool] = never,
         listings: Listings | None = None,
         passes_unlisted: bool = False,
+        tells_callers: Callable[[], bool] = lambda: False,
     ) -> None:
         self._rules, self._rules_error, self._store_check = rules, rules_error, store_check
         self._backlog = backlog
         self._auto, self._own_token = auto, own_token
         self._listings = listings or Listings()
-        self._passes_unlisted = passes_unlisted
+        self._passes_unlisted, self._tells_callers = passes_unlisted, tells_callers
         self._answers: dict[Kind, Answer] = {
             "root": self._root,
             "models": self._models,
@@ -107,13 +110,13 @@ class Answers:
     # Model lists
 
     async def _models(self, request: http.Request, x: Exchange) -> http.Response:
-        entries = await self.entries(request)
+        entries = await self.entries(request, x)
         listed = catalogue.anthropic_list if _wants_anthropic(request) else catalogue.openai_list
         return _json(200, listed(entries))
 
     async def _one_model(self, request: http.Request, x: Exchange) -> http.Response | None:
         wanted, anthropic = reading_of(x, request).model, _wants_anthropic(request)
-        if (entry := catalogue.entry_of(await self.entries(request), wanted)) is not None:
+        if (entry := catalogue.entry_of(await self.entries(request, x), wanted)) is not None:
             return _json(200, catalogue.anthropic_entry(entry) if anthropic else catalogue.openai_entry(entry))
         if self._passes_unlisted:
             return None
@@ -123,17 +126,17 @@ class Answers:
         return own_answer(x, _response(404, body), "refused", message)
 
     async def _tags(self, request: http.Request, x: Exchange) -> http.Response:
-        return _json(200, catalogue.ollama_tags(await self.entries(request)))
+        return _json(200, catalogue.ollama_tags(await self.entries(request, x)))
 
-    async def entries(self, request: http.Request) -> tuple[Entry, ...]:
-        """The models that clients are shown, in the order they are shown."""
+    async def entries(self, request: http.Request, x: Exchange) -> tuple[Entry, ...]:
+        """The models that the caller is shown, in the order they are shown."""
         rules = self._rules()
         servers = dict.fromkeys(rules.servers.values())
         if rules.default in rules.upstreams:
             servers[rules.default] = None
         listings = await self._listings.of(servers, {rules.default: self._credentials(request, rules.default)})
         lists = {name: listing.models for name, listing in listings.items() if listing.models is not None}
-        return catalogue.merge(rules, lists, self._auto(rules))
+        return catalogue.merge(rules, lists, self._auto(rules), x.caller)
 
     def _credentials(self, request: http.Request, default: Server) -> Credentials:
         """The client's own credentials that the default upstream may get, under the names that it reads."""
@@ -163,6 +166,8 @@ class Answers:
         reached = any(listing.reached for listing in upstreams.values())
         ready = database is None and reached
         state = "not ready" if not ready else "degraded" if config or backlog else "ready"
+        if self._tells_callers() and x.caller is None:  # the names of servers are nobody's business
+            return _json(200 if ready else 503, {"status": state})
         checks = {
             "config": _check(config),
             "database": _check(database),

@@ -28,6 +28,7 @@ from switchman.addons.core.request.bodyfacts import body_facts
 from switchman.addons.core.request.call import Call, DialectName, Endpoint
 from switchman.addons.core.request.unambiguous.keys import SHOWN, check_keys
 from switchman.addons.core.request.unambiguous.names import Ambiguous, problem_of_name
+from switchman.addons.core.routes.granted import is_granted
 from switchman.addons.core.routes.plan import Candidate, Plan, TraceLine
 from switchman.addons.core.rules.ruleset import Ruleset
 from switchman.addons.core.rules.rulesfile import AUTO
@@ -35,7 +36,7 @@ from switchman.addons.core.servers.servers import Server
 from switchman.addons.core.texts.largejson import mark_count
 from switchman.addons.core.texts.unicode import dump, read_json
 from switchman.addons.flow.exchange import Exchange, exchange, reading_of
-from switchman.addons.flow.refusal import own_answer, refusal, unknown_model
+from switchman.addons.flow.refusal import no_plan, own_answer, refusal, unknown_model
 from switchman.addons.hooks import seen
 from switchman.addons.hooks.resting import Resting
 from switchman.addons.state.runtime import Runtime
@@ -47,7 +48,7 @@ TIMEOUT = 2.0  # seconds for one server's /api/ps
 MAX_SHOW_BYTES = 1024 * 1024
 MAX_SHOW_VALUES = 10_000
 
-Entries = Callable[[http.Request], Awaitable[tuple[Entry, ...]]]
+Entries = Callable[[http.Request, Exchange], Awaitable[tuple[Entry, ...]]]
 
 
 class Facade:
@@ -78,7 +79,7 @@ class Facade:
         elif reading.kind == "show" and method == "POST":
             await self._show(flow, x)
         elif reading.kind == "ps":
-            _answer(flow, x, {"models": await self._loaded()})
+            _answer(flow, x, {"models": await self._loaded(x)})
         elif reading.kind == "management" and not self._may_speak(self.runtime.rules.current.default, "ollama"):
             message = f"{reading.path} manages the models of an Ollama server, and the default upstream is not one."
             flow.response = refusal(x, 501, message)
@@ -91,7 +92,7 @@ class Facade:
     async def _ask_for_model(self, flow: http.HTTPFlow, x: Exchange, model: str) -> None:
         rules = self.runtime.rules.current
         dialect: DialectName = "anthropic" if "anthropic-version" in flow.request.headers else "openai"
-        query = RoutingQuery(model, x.client, dialect, headers=seen.headers(x), token=seen.token(x))
+        query = RoutingQuery(model, x.client, dialect, headers=seen.headers(x), token=seen.token(x), caller=x.caller)
         plan = await self._planned(x, query, rules)
         if plan.refusal is not None:
             _refuse(flow, x, plan)
@@ -162,7 +163,7 @@ class Facade:
             return
         if self._keep(x, plan, "ollama"):
             return
-        if plan.layer == "default" and not await self._is_listed(flow.request, model):
+        if plan.layer == "default" and not await self._is_listed(flow.request, x, model):
             flow.response = refusal(x, 404, f"model '{model}' not found")
         else:
             _answer(flow, x, self._described(model, plan.candidates[0]))
@@ -171,19 +172,21 @@ class Facade:
         facts = self.runtime.rules.current.facts(candidate.server, candidate.model or model)
         return show(model, facts, candidate.server.name)
 
-    async def _is_listed(self, request: http.Request, model: str) -> bool:
+    async def _is_listed(self, request: http.Request, x: Exchange, model: str) -> bool:
         """Whether `/v1/models` lists the model; True while nothing is listed."""
-        entries = await self.entries(request)
+        entries = await self.entries(request, x)
         return all(entry.id == AUTO for entry in entries) or entry_of(entries, model) is not None
 
-    async def _loaded(self) -> list[dict[str, Any]]:
+    async def _loaded(self, x: Exchange) -> list[dict[str, Any]]:
         rules = self.runtime.rules.current
         servers = [server for server in rules.upstreams if self._speaks(server, "ollama")]
         lists = await asyncio.gather(*(self._ps(server) for server in servers))
         found = []
         for server, models in zip(servers, lists, strict=True):
             prefix = "" if server == rules.default else f"{server.name}/"
-            found += [{**model, **_prefixed(prefix, model)} for model in models]
+            named = ((model, str(model.get("model") or model.get("name") or "")) for model in models)
+            kept = [one for one, name in named if is_granted(x.caller, server.name, name, rules.aliases)]
+            found += [{**model, **_prefixed(prefix, model)} for model in kept]
         return found
 
     async def _ps(self, server: Server) -> list[dict[str, Any]]:
@@ -230,7 +233,7 @@ class Facade:
 
 def _refuse(flow: http.HTTPFlow, x: Exchange, plan: Plan) -> None:
     x.trace.extend(plan.trace)
-    flow.response = unknown_model(x, plan.refusal or "")
+    flow.response = no_plan(x, plan)
 
 
 def _prefixed(prefix: str, model: Mapping[str, Any]) -> dict[str, str]:

@@ -54,7 +54,7 @@ class Names:
 
     def _are_callers_known(self) -> bool:
         """Whether a request gets here only with a token, which a page under a foreign name has none of."""
-        return bool(getattr(ctx.options, "proxyauth", None))
+        return self.runtime.settings.wants_tokens or bool(getattr(ctx.options, "proxyauth", None))
 
     def _tell(self, host: str) -> None:
         name = host_name(host)

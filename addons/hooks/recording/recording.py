@@ -61,6 +61,8 @@ class Recording:
             return
         x.recorded = True
         self.runtime.underway.pop(id(x), None)
+        if not x.leaves_row:
+            return
         if x.outcome == "answered" and (flow.request.path in PROBES or flow.request.method == "OPTIONS"):
             return  # a browser asks before each request of a page
         self.runtime.live.finished(x)

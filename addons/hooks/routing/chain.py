@@ -147,6 +147,8 @@ class Chain:
         plan = plan_for_target(answer.target, rules, layer.name, str(answer.route), query=query, is_open=is_open)
         if plan is None:
             return miss(f"It names {answer.target[:80]!r}, which is no known target.", answer.score)
+        if plan.refusal is not None:  # its token may not use what it names
+            return miss(plan.refusal, answer.score)
         self._breakers.success(target, time.monotonic())
         first, *rest = plan.trace
         detail = f"{answer.detail} {first.detail}".strip()
@@ -208,4 +210,5 @@ def _policy(rules: Ruleset) -> str:
 
 def _layer_request(x: Exchange, query: RoutingQuery) -> LayerRequest:
     assert x.call is not None and x.features is not None
-    return LayerRequest(x.call.model, x.features, x.call.body, query.headers, x.client, query.token, x.semantic)
+    named = x.caller.id if x.caller else query.token
+    return LayerRequest(x.call.model, x.features, x.call.body, query.headers, x.client, named, x.semantic)

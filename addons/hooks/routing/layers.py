@@ -29,7 +29,8 @@ from switchman.addons.semantics.client import SemanticAnswer
 class LayerRequest:
     """What a layer sees. `body` is the parsed request, not to be changed; `headers` has lower-case names.
 
-    `source` is the client's address, `token` a digest that names the caller ("" for none). `semantic`: what the
+    `source` is the client's address, `token` the id of the caller's token, or a digest of its own key ("" for
+    neither). `semantic`: what the
     semantic process has answered already, if it was asked.
     """
 

@@ -12,11 +12,11 @@ from switchman.addons.core.decision.decide import decide
 from switchman.addons.core.routes.plan import Candidate, Plan, TraceLine
 from switchman.addons.core.rules.ruleset import Ruleset
 from switchman.addons.flow.exchange import Exchange, exchange
-from switchman.addons.flow.refusal import unknown_model
+from switchman.addons.flow.refusal import no_plan
 from switchman.addons.hooks import seen
 from switchman.addons.hooks.resting import Resting
 from switchman.addons.hooks.routing.chain import Chain
-from switchman.addons.hooks.routing.unserved import passed_on, unknown_path, without_model
+from switchman.addons.hooks.routing.unserved import beyond_token, passed_on, unknown_path, without_model
 from switchman.addons.state.runtime import Runtime
 
 STICK_PATIENCE = 0.02  # seconds
@@ -81,11 +81,11 @@ class Routing:
                 await asyncio.sleep(0)
             if plan.refusal is not None:
                 x.trace.extend(plan.trace)
-                flow.response = without_model(x, plan, rules) or unknown_model(x, plan.refusal)
+                flow.response = without_model(x, plan, rules) or no_plan(x, plan)
                 return
             x.plan = plan
         x.trace.extend(x.plan.trace)
-        flow.response = without_model(x, x.plan, rules)
+        flow.response = without_model(x, x.plan, rules) or beyond_token(flow, x, x.plan, rules)
         if flow.response is None:
             passed = passed_on(flow, x, x.plan)
             if isinstance(passed, Plan):

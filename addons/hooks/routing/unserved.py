@@ -9,10 +9,15 @@ from dataclasses import replace
 
 from mitmproxy import http
 
+from switchman.addons.core.access.furthermodels import further_models
+from switchman.addons.core.access.grants import is_restricted, may_use_server
+from switchman.addons.core.decision.candidates import shown
 from switchman.addons.core.decision.decide import TEXT_OPERATIONS
 from switchman.addons.core.dialects.rendering import TRANSLATED
 from switchman.addons.core.paths.advice import not_allowed, not_found, not_passed, root_of
 from switchman.addons.core.paths.passing import takes_key
+from switchman.addons.core.paths.websockets import model_of_socket
+from switchman.addons.core.routes.granted import is_granted
 from switchman.addons.core.routes.plan import Plan, TraceLine
 from switchman.addons.core.rules.ruleset import Ruleset
 from switchman.addons.core.servers import credentials
@@ -50,6 +55,36 @@ def passed_on(flow: http.HTTPFlow, x: Exchange, plan: Plan) -> Plan | http.Respo
         return refusal(x, 403, why)
     x.trace.append(TraceLine("credentials", "skip", why))
     return replace(plan, candidates=kept)
+
+
+def beyond_token(flow: http.HTTPFlow, x: Exchange, plan: Plan, rules: Ruleset) -> http.Response | None:
+    """The 403 to what a restricted token may not use, although the plan is for servers that it may.
+
+    1. What names no model, or is no operation of one, where the token is for certain models: what it does at the server
+       is not known (a batch may name any model in its lines).
+    2. A WebSocket, whose frames name a model, but for the Realtime API, where the query does.
+    3. A request that names further models beside its own, which its server may turn to.
+    """
+    caller = x.caller
+    if caller is None or not is_restricted(caller):
+        return None
+    servers = [one.server.name for one in plan.candidates]
+    if x.call is None and not all(may_use_server(caller, name) for name in servers):
+        return refusal(x, 403, f"The token {caller.name} may not use {', '.join(servers)}, where this would go.")
+    if not caller.models:
+        return None
+    request, reading = flow.request, reading_of(x, flow.request)
+    if x.handshake is not None:
+        model = model_of_socket(request.path)
+        if model and all(is_granted(caller, name, model, rules.aliases) for name in servers):
+            return None
+        return refusal(x, 403, f"The token {caller.name} is for certain models, and this WebSocket may use any.")
+    if x.call is None or not takes_key(reading, request.method):
+        return refusal(x, 403, f"The token {caller.name} is for certain models, and this may use others, or none.")
+    for named in further_models(x.call.body):
+        if not all(is_granted(caller, name, named, rules.aliases) for name in servers):
+            return refusal(x, 403, f"The token {caller.name} may not use {shown(named)}, which the request names, too.")
+    return None
 
 
 def without_model(x: Exchange, plan: Plan, rules: Ruleset) -> http.Response | None:

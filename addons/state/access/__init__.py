@@ -1,6 +1,6 @@
 """What the workers know together of callers: tokens, and what they have used.
 
-In it: nothing yet.
+In it: `tokens` (all of them, kept up to date), `failures` (who comes without a good one, how often).
 Door: the classes that the hooks of access use.
 May not import: proxy, hooks and what is above them.
 """

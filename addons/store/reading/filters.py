@@ -24,7 +24,8 @@ class Filters:
 
     `outcome` is one of core.record.Outcome, or "error" for all of ERROR_OUTCOMES. `status` is a code ("404") or a class
     ("4xx"). `layer` may be NO_LAYER. `cache` is what the caches did, as core.record.Record has it. `token` is the
-    name of one. `attempts` MANY: more than one was made. `text` is looked for, without regard to case, in the id and in both model names.
+    name of one. `attempts` MANY: more than one was made. `text` is looked for, without regard to case, in the id and in
+    both model names.
     """
 
     start: float | None = None

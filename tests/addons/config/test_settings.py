@@ -66,6 +66,7 @@ def test_defaults_are_those_that_users_know() -> None:
         "max_total_storage_size": 1073741824,
         "max_log_size": 10_000_000_000,
         "max_spool_size": 256_000_000,
+        "client_auth": None,
         "semantic_model": "semantic_model",
         "semantic_socket": None,
         "trusted_proxies": (),

@@ -57,18 +57,22 @@ def by_auto_default(model: str, decision: Decision) -> Answer:
     missing = "No layer named a target, and there is no `default:` in the rules"
     if rules.auto_default:
         targets, lists = _auto_targets(decision)
+    if rules.auto_default and _may_use_any((*targets, *rules.fallbacks), decision):
         detail = f"No layer named a target; `default:` is {in_words(targets or rules.auto_default)}."
         decision.trace.append(TraceLine("default", "hit", detail))
         return Answer("default", "default", targets, widens=True, lists=lists)
-    if rules.default_set and model and known.listed_as(rules.default, model) is not None:
+    if rules.auto_default:
+        missing = "No layer named a target, and the token may use none that `default:` leads to"
+    listed = rules.default_set and model and known.listed_as(rules.default, model) is not None
+    if listed and decision.may_use(rules.default, model):
         detail = f"{missing}; {shown(model)} is in the list of DEFAULT_UPSTREAM, {rules.default.url}."
         decision.trace.append(TraceLine("default", "hit", detail))
         return Answer("default", rules.default.name, (Instance(rules.default, ""),), widens=True)
-    if (alias := first_chat_alias(rules)) is not None:
+    if (alias := first_chat_alias(rules, decision.may_use)) is not None:
         detail = f"{missing}; the first alias is {alias.name}, which stands for {in_words(alias.instances)}."
         decision.trace.append(TraceLine("default", "hit", detail))
         return Answer("default", alias.name, alias.instances, widens=True)
-    if found := first_chat_model(rules, known, decision.query.features):
+    if found := first_chat_model(rules, known, decision.query.features, decision.may_use):
         detail = f"{missing}, nor an alias; the first chat model that is known is {found[0].model}, in "
         decision.trace.append(TraceLine("default", "hit", f"{detail}{the_lists(found)}."))
         return Answer("default", in_words(found[:1]), found, widens=True, lists="used")
@@ -82,6 +86,11 @@ def by_auto_default(model: str, decision: Decision) -> Answer:
     )
     decision.trace.append(TraceLine("default", "hit", detail))
     return Answer("default", rules.default.name, (Instance(rules.default, ""),), widens=True, lists="missed")
+
+
+def _may_use_any(instances: Sequence[Instance], decision: Decision) -> bool:
+    """True where there are none: what is said then is another step's."""
+    return not instances or any(decision.may_use(one.server, one.model) for one in instances)
 
 
 def _auto_targets(decision: Decision) -> tuple[tuple[Instance, ...], ListsUse]:

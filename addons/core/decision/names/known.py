@@ -5,7 +5,7 @@ The lists are facts from outside, gathered in state/listings.py; here they are v
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from switchman.addons.core.decision.capabilities import usable
@@ -86,14 +86,29 @@ def spelled(server: Server, model: str, known: KnownModels, ollama: bool) -> str
     return short(model) if foreign else model
 
 
-def first_chat_alias(rules: Ruleset) -> Alias | None:
-    """The first alias that leads to a chat model, as far as its models' names tell."""
-    aliases = (alias for alias in rules.aliases.values() if alias.instances)
+MayUse = Callable[[Server, str], bool]
+
+
+def anybody(server: Server, model: str) -> bool:
+    """What a caller may use of whom nothing else is known: all."""
+    return True
+
+
+def first_chat_alias(rules: Ruleset, may_use: MayUse = anybody) -> Alias | None:
+    """The first alias that leads to a chat model, as far as its models' names tell, and to one that may be used."""
+    aliases = (
+        alias
+        for alias in rules.aliases.values()
+        if any(may_use(one.server, one.model or alias.name) for one in alias.instances)
+    )
     return next((alias for alias in aliases if is_chat(alias.instances[0].model or alias.name)), None)
 
 
-def first_chat_model(rules: Ruleset, known: KnownModels, features: Features | None) -> tuple[Instance, ...]:
-    """The first known chat model that can serve such a request, and the other servers that list it; () for none.
+def first_chat_model(
+    rules: Ruleset, known: KnownModels, features: Features | None, may_use: MayUse = anybody
+) -> tuple[Instance, ...]:
+    """The first known chat model that can serve such a request, and may be used, and the other servers that list it; ()
+    for none.
 
     An explicit DEFAULT_UPSTREAM comes first, as its models are listed first; then the servers of the file in their
     order. Servers that gave their list when they were asked last come before those that did not.
@@ -102,13 +117,13 @@ def first_chat_model(rules: Ruleset, known: KnownModels, features: Features | No
     if rules.default_set:
         servers.sort(key=lambda server: server != rules.default)
     servers.sort(key=lambda server: known.of(server).problem is not None)
-    found = list(_chat_models(servers, known))
+    found = [one for one in _chat_models(servers, known) if may_use(one.server, one.model)]
     fit = (one for one in found if usable(Candidate(one.server, one.model), features, rules) is None)
     first = next(fit, None) or next(iter(found), None)
     if first is None:
         return ()
     others = (one for one in places(first.model, rules, known) if one.server != first.server)
-    return (first, *others)
+    return (first, *(one for one in others if may_use(one.server, one.model)))
 
 
 def _chat_models(servers: Sequence[Server], known: KnownModels) -> Iterator[Instance]:

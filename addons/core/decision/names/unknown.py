@@ -7,7 +7,9 @@ from difflib import get_close_matches
 from heapq import nlargest
 from itertools import islice
 
+from switchman.addons.core.access.caller import Caller
 from switchman.addons.core.decision.names.known import KnownModels, asked_servers
+from switchman.addons.core.routes.granted import is_alias_granted, is_granted
 from switchman.addons.core.rules.ruleset import Ruleset
 from switchman.addons.core.servers.servers import Server
 
@@ -19,14 +21,14 @@ _LONGEST = 48  # characters of each
 _ALIKE = 0.5  # of 1
 
 
-def nearest(model: str, rules: Ruleset, known: KnownModels) -> list[str]:
-    """The names most like `model`, best first: aliases, and what the servers list.
+def nearest(model: str, rules: Ruleset, known: KnownModels, caller: Caller | None = None) -> list[str]:
+    """The names most like `model`, best first: aliases, and what the servers list, as far as the caller may use them.
 
     With a slash in it, `server/model` names too.
     """
     wanted = model[:_LONGEST].lower()
     by_key: dict[str, str] = {}
-    for name in islice(_names(rules, known, slash="/" in model), _SEEN):
+    for name in islice(_names(rules, known, caller, slash="/" in model), _SEEN):
         for key in (name[:_LONGEST].lower(), name[:_LONGEST].lower().rpartition("/")[2].partition(":")[0]):
             by_key.setdefault(key, name)
     pairs = {wanted[at : at + 2] for at in range(len(wanted) - 1)}
@@ -35,10 +37,12 @@ def nearest(model: str, rules: Ruleset, known: KnownModels) -> list[str]:
     return list(dict.fromkeys(by_key[key] for key in alike))[:SHOWN]
 
 
-def _names(rules: Ruleset, known: KnownModels, slash: bool) -> Iterator[str]:
-    yield from rules.aliases
+def _names(rules: Ruleset, known: KnownModels, caller: Caller | None, slash: bool) -> Iterator[str]:
+    yield from (alias.name for alias in rules.aliases.values() if is_alias_granted(caller, alias, rules.aliases))
     for server in asked_servers(rules):
         for model in known.of(server).models or ():
+            if not is_granted(caller, server.name, model, rules.aliases):
+                continue
             yield model
             if slash and server.name in rules.servers:
                 yield f"{server.name}/{model}"
@@ -60,6 +64,14 @@ def refusal_of(model: str, shown: str, rules: Ruleset, known: KnownModels) -> st
             "are, or set DEFAULT_UPSTREAM."
         )
     return " ".join(said)
+
+
+def not_granted(model: str, shown: str, rules: Ruleset, known: KnownModels, caller: Caller) -> str:
+    """The sentences of the 404 for a caller that may not use all: the same whether there is such a model or not."""
+    said = [f"The model {shown} was not found, or the token {caller.name} may not use it."]
+    if names := nearest(model, rules, known, caller):
+        said.append(f"The nearest names that it may use are: {', '.join(names)}.")
+    return " ".join((*said, "The list of models has all that it may use."))
 
 
 def _why(server: Server, known: KnownModels) -> str:

@@ -10,6 +10,7 @@ from switchman.addons.core.request.clients import parse_address, parse_network
 from switchman.addons.core.routes.conditions import (
     AskMatches,
     DepthBetween,
+    GroupIs,
     HasModality,
     HeaderIs,
     HealthIs,
@@ -44,6 +45,7 @@ def compiled(target: OwnTarget = TARGET, **written: Any) -> Match:
     ("key", "written", "condition"),
     [
         ("token", ["a", "b"], TokenIs(frozenset({"a", "b"}))),
+        ("group", ["a", "b-*"], GroupIs(frozenset({"a", "b-*"}))),
         ("task", ["coding", "math"], TaskIs(frozenset({"coding", "math"}), 0.0)),
         ("task", {"types": "coding", "min_confidence": 0.5}, TaskIs(frozenset({"coding"}), 0.5)),
         ("language", ["EN", "zh"], LanguageIs(frozenset({"en", "zh"}))),

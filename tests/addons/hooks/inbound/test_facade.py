@@ -47,7 +47,7 @@ def ask(facade: Facade, flow: http.HTTPFlow) -> None:
 
 
 def listed(*names: str) -> Any:
-    async def entries(_: http.Request) -> tuple[Entry, ...]:
+    async def entries(_: http.Request, __: Exchange) -> tuple[Entry, ...]:
         return tuple(Entry(name, "up") for name in names)
 
     return entries
