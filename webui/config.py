@@ -39,8 +39,8 @@ class WebConfig:
     peers whose X-Forwarded-Host is believed, and `auth_header`, which names who is signed in: their roles are in
     `auth_roles`. `sign_on`: who else signs tokens. `viewers_see_bodies`: and what may quote one. `rules` drives the
     banner that says the rules file is broken. `keys` are those of the configuration, which no answer shows. `access`:
-    tokens, and who changed what; `vault` opens the providers' keys for a change, and `named_at`
-    says where the rules name one. None: there is nothing to manage.
+    tokens, and who changed what; `wants_tokens`: CLIENT_AUTH asks for them. `vault` opens the providers' keys for a
+    change, and `named_at` says where the rules name one. None: there is nothing to manage.
     """
 
     queries: Queries
@@ -56,6 +56,7 @@ class WebConfig:
     auth_roles: RoleMap = NO_ROLES
     viewers_see_bodies: bool = False
     access: Access | None = None
+    wants_tokens: bool = True
     vault: Callable[[], AbstractContextManager[Vault]] | None = None
     named_at: Callable[[str], str | None] = lambda name: None
     keys: Callable[[], KnownKeys] = lambda: NO_KEYS

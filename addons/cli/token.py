@@ -23,7 +23,7 @@ def run(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="switchman token",
         description="Print an admin's token that opens the dashboard, signed with JWT_SECRET.",
-        epilog=f"Tokens of callers, and (jwt) others for the dashboard: `switchman token {'|'.join(COMMANDS)}`, with --help.",
+        epilog=f"Tokens of callers, and of other roles: `switchman token {'|'.join(COMMANDS)}`, each with --help.",
     )
     parser.add_argument("--hours", type=float, default=24.0, help="how long it is valid (default: %(default)g)")
     args = parser.parse_args(arguments)

@@ -47,6 +47,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                 auth_roles=settings.auth_roles,
                 viewers_see_bodies=settings.viewers_see_bodies,
                 access=access,
+                wants_tokens=settings.wants_tokens,
                 vault=lambda: writing(settings),
                 named_at=lambda name: named_at(Path(settings.routes_config), name),
                 trusted_proxies=settings.trusted_proxies,
@@ -65,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def named_at(file: Path, name: str) -> str | None:
-    """The first place of the rules file that names a key of the vault, as `file:line`. By its text, whatever is wrong."""
+    """The first place of the rules file that names a key of the vault, as `file:line`. By its text."""
     named = re.compile(rf"vault:\s*{re.escape(name)}(?![\w.-])")
     try:
         lines = file.read_text(encoding="utf-8", errors="replace").splitlines()

@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy.exc import DBAPIError
 
 from switchman.addons.core.access.caller import Terms
-from switchman.addons.store.access.audit import How, Who
+from switchman.addons.store.access.audit import How, Who, token_facts
 from switchman.addons.store.access.opening import Access
 from switchman.addons.store.access.tokens import Token, TokenError
 from switchman.addons.store.access.vault import NAME, KeyEntry, Vault, VaultError
@@ -165,19 +165,3 @@ def _told(field: str = "") -> Iterator[None]:
         yield
     except TokenError as error:
         raise Refused(str(error), 409, field) from None
-
-
-def token_facts(token: Token) -> dict[str, Any]:
-    """What is written down of a token. None of it opens anything."""
-    caller = token.caller
-    allowance = asdict(caller.allowance)
-    return {
-        "id": caller.id,
-        "name": caller.name,
-        "groups": sorted(caller.groups),
-        "models": list(caller.models),
-        "servers": list(caller.servers),
-        **allowance,
-        "capture": caller.capture,
-        "expires_at": caller.expires_at,
-    }

@@ -11,11 +11,11 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, SecretStr, field_validator, model_validator
 
 from switchman.addons.core.access.caller import Allowance, Budget, Capture, Period, Terms, Unit
+from switchman.addons.core.access.written import MICRO, check_name
 from switchman.addons.store.access.audit import Line
 from switchman.addons.store.access.tokens import Token
 from switchman.addons.store.access.vault import KeyEntry
 
-MICRO = 1_000_000  # micro-dollars of a dollar
 MOST = 2**50
 LONGEST_KEY = 8_192
 
@@ -78,6 +78,16 @@ class TokenIn(In):
     budgets: list[BudgetModel] = Field(default_factory=list, max_length=8)
     capture: Capture | None = Field(None, description="what is kept of its requests; without one, as all others'")
     expires_at: float | None = Field(None, gt=0, le=2**40, strict=True)
+
+    @field_validator("name")
+    @classmethod
+    def _is_a_name(cls, name: str) -> str:
+        return check_name(name)
+
+    @field_validator("groups")
+    @classmethod
+    def _are_names(cls, names: list[str]) -> list[str]:
+        return [check_name(name) for name in names]
 
     def terms(self) -> Terms:
         return Terms(

@@ -13,13 +13,14 @@ import pwd
 import socket
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from sqlalchemy import Connection, Engine, delete, func, insert, select
 
 from switchman.addons.core.texts.masking import is_secret_name, mask_secret, mask_text
 from switchman.addons.store.access.tables import audit
+from switchman.addons.store.access.tokens import Token
 from switchman.addons.store.database import writing
 from switchman.addons.store.reading.filters import as_stored
 
@@ -148,3 +149,18 @@ def without_secrets(value: Any) -> Any:
     if isinstance(value, str):
         return as_stored(mask_text(value))
     return value if value is None or isinstance(value, bool | int | float) else as_stored(str(value))
+
+
+def token_facts(token: Token) -> dict[str, Any]:
+    """What is written down of a token. None of it opens anything."""
+    caller = token.caller
+    return {
+        "id": caller.id,
+        "name": caller.name,
+        "groups": sorted(caller.groups),
+        "models": list(caller.models),
+        "servers": list(caller.servers),
+        **asdict(caller.allowance),
+        "capture": caller.capture,
+        "expires_at": caller.expires_at,
+    }

@@ -52,7 +52,8 @@ def index() -> str:
 @least(Role.ADMIN)
 def as_csv() -> Response:
     """The newest lines as a table, for a spreadsheet."""
-    lines, before = [], None
+    lines: list[Line] = []
+    before: int | None = None
     while len(lines) < MOST_EXPORTED:
         found = access().audit.list(before, MOST_SHOWN)
         lines += found.lines

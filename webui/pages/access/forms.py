@@ -11,8 +11,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from switchman.addons.core.access.written import MICRO, budget_text, parse_budget
 from switchman.addons.store.access.tokens import Token
-from switchman.webui.admin.models import MICRO, TokenIn
+from switchman.webui.admin.models import BudgetModel, TokenIn
 
 DAY = 86_400.0
 COUNTS = ("requests_per_minute", "tokens_per_minute", "concurrent", "body_bytes")
@@ -23,9 +24,7 @@ GRACES = (("3600", "an hour"), ("86400", "a day"), ("604800", "a week"), ("0", "
 CAPTURES = (("full", "all of them"), ("redacted", "all, without what is private"), ("metadata", "no bodies"))
 KEEP = "keep"  # an expiry that is not one of the choices stays as it is
 
-_BUDGET = re.compile(
-    r"\$?\s*([0-9][0-9_]*(?:\.[0-9]{1,6})?)\s*(tokens?|usd|\$)?\s*(?:/|per|a)\s*(day|month)(?:\s*(?:->|→)\s*(\S+))?"
-)
+_ARROW = re.compile(r"->|→")
 
 
 class FormFaults(Exception):
@@ -91,11 +90,10 @@ def budgets(text: str) -> list[dict[str, Any]]:
     """`20/month, 2/day -> small-model, 1000000 tokens/day`: dollars unless it says tokens."""
     found = []
     for part in filter(None, (part.strip() for part in re.split(r"[,\n]", text))):
-        one = _BUDGET.fullmatch(part)
-        if one is None:
-            raise ValueError(f"{part[:60]!r}: expected such as 20/month, 500000 tokens/day or 5/day -> small-model")
-        unit = "tokens" if (one[2] or "").startswith("token") else "usd"
-        found.append({"amount": one[1].replace("_", ""), "unit": unit, "period": one[3], "downgrade": one[4]})
+        what, arrow, downgrade = (one.strip() for one in _ARROW.sub("\0", part, count=1).partition("\0"))
+        if arrow and not downgrade:
+            raise ValueError(f"{part[:60]!r}: behind the arrow stands the model that answers once it is used up")
+        found.append(BudgetModel.of(parse_budget(what.replace("_", ""), downgrade or None)).model_dump())
     return found
 
 
@@ -120,15 +118,8 @@ def of_token(token: Token) -> dict[str, str]:
         "groups": ", ".join(sorted(caller.groups)),
         **{name: str(getattr(allowance, name) or "") for name in COUNTS},
         "budgets": ", ".join(
-            f"{plain(one.amount / MICRO) if one.unit == 'usd' else f'{one.amount} tokens'}/{one.period}"
-            + (f" -> {one.downgrade}" if one.downgrade else "")
-            for one in allowance.budgets
+            budget_text(one) + (f" -> {one.downgrade}" if one.downgrade else "") for one in allowance.budgets
         ),
         "expires": KEEP if caller.expires_at is not None else "",
         "capture": caller.capture or "",
     }
-
-
-def plain(dollars: float) -> str:
-    """`20`, `0.5`, `0.000001`: without zeros at its end."""
-    return f"{dollars:.6f}".rstrip("0").rstrip(".")

@@ -50,6 +50,7 @@ def index() -> str:
         now=now,
         soon=now + SOON,
         with_revoked=with_revoked,
+        wants_tokens=web_config().wants_tokens,
         start=start,
         more_url=url_for("tokens.index", start=start + PAGE_ROWS, revoked=request.args.get("revoked"))
         if len(found) > start + PAGE_ROWS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -40,18 +41,20 @@ def test_what_is_no_count(text: str) -> None:
 
 def test_budgets_as_people_write_them() -> None:
     """Dollars unless it says tokens; behind an arrow the model that answers afterwards."""
-    assert budgets("20/month, $0.50 / day\n1_000_000 tokens/day -> small, 5 usd per month → local/llama3") == [
-        {"amount": "20", "unit": "usd", "period": "month", "downgrade": None},
-        {"amount": "0.50", "unit": "usd", "period": "day", "downgrade": None},
-        {"amount": "1000000", "unit": "tokens", "period": "day", "downgrade": "small"},
-        {"amount": "5", "unit": "usd", "period": "month", "downgrade": "local/llama3"},
+    assert budgets("20/month, $0.50 / day\n1_000_000 tokens/day -> small, 5 usd/month → local/llama3") == [
+        {"amount": Decimal(20), "unit": "usd", "period": "month", "downgrade": None},
+        {"amount": Decimal("0.5"), "unit": "usd", "period": "day", "downgrade": None},
+        {"amount": Decimal(1_000_000), "unit": "tokens", "period": "day", "downgrade": "small"},
+        {"amount": Decimal(5), "unit": "usd", "period": "month", "downgrade": "local/llama3"},
     ]
 
 
-@pytest.mark.parametrize("text", ["20", "20/year", "x/month", "-3/day", "20 euro/month", "1.0000001/day"])
+@pytest.mark.parametrize(
+    "text", ["20", "20/year", "x/month", "-3/day", "20 euro/month", "1.0000001/day", "20/month ->"]
+)
 def test_what_is_no_budget(text: str) -> None:
     """It is refused with what was typed and an example."""
-    with pytest.raises(ValueError, match="such as 20/month"):
+    with pytest.raises(ValueError, match=r"is no budget|too exact|behind the arrow"):
         budgets(text)
 
 
