@@ -25,6 +25,7 @@
 |                  | Facade      | what clients of one dialect ask about models on servers of another       |
 |                  | Caching     | `auto` only: an answer given before, exact or alike, is given again      |
 |                  | Routing     | decide(), or the chain for `auto` -> Plan: ordered candidates, the trace |
+|                  | Holding     | of a server's several keys, the one that a conversation was with         |
 |                  | Rewriting   | the first candidate's request                                            |
 |                  | Learning    | asks the other workers what they learned of its server and model         |
 | upstream_failed  | Judging     | how the attempt ended: for breakers, record and all below                |
@@ -36,11 +37,13 @@
 |                  | Learning    | did it begin in a thinking block that the model's template opens?        |
 |                  | Failover    | what a server was not to blame for is asked of it again later            |
 |                  | Sticking    | remembers which target a conversation is held to                         |
+|                  | Noting      | remembers which of a server's several keys it was with                   |
 |                  | Keeping     | stores the answer; lets those go on who waited for it                    |
 |                  | Recording   | Exchange -> Record -> writer's queue                                     |
 | error            | Judging     | the client left: had it all it wanted?                                   |
 |                  | Learning    | as above                                                                 |
 |                  | Sticking    | if so, the conversation is held there                                    |
+|                  | Noting      | if so, it stays with its key                                             |
 |                  | Keeping     | if so, stores the answer; lets those go on who waited for it             |
 |                  | Recording   | status 499, or what was refused, or the answer                           |
 | websocket_end    | Judging     | how a WebSocket ended                                                    |

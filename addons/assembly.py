@@ -16,6 +16,7 @@ from switchman.addons.hooks.inbound.throttling import Throttling
 from switchman.addons.hooks.inbound.upgrades import Upgrades
 from switchman.addons.hooks.inbound.warming import Warming
 from switchman.addons.hooks.outbound.failover import Failover
+from switchman.addons.hooks.outbound.holding import Holding, Noting
 from switchman.addons.hooks.outbound.judging import Judging
 from switchman.addons.hooks.outbound.learning import Learning
 from switchman.addons.hooks.outbound.probing import Probing
@@ -39,7 +40,7 @@ def assemble(*, guest: bool = False) -> list[object]:
     `guest`: they run under mitmproxy's own tools.
     """
     runtime = Runtime(guest)
-    rewriting = Rewriting(runtime)
+    rewriting, holding = Rewriting(runtime), Holding(runtime)
     semantic = SemanticCache(runtime)
     meaning = SemanticLayer(lambda: runtime.semantics, lambda: runtime.rules.current)
     chain = Chain(
@@ -79,6 +80,7 @@ def assemble(*, guest: bool = False) -> list[object]:
         Facade(runtime, answers.entries),
         Caching(runtime, semantic),
         Routing(runtime, chain),
+        holding,
         rewriting,
         Streaming(runtime),
         Processing(runtime),
@@ -87,6 +89,7 @@ def assemble(*, guest: bool = False) -> list[object]:
         failover,
         Securing(),
         Sticking(chain),
+        Noting(runtime),
         Keeping(runtime, semantic),
         Recording(runtime),
     ]

@@ -20,6 +20,7 @@ from switchman.addons.core.rules.ruleset import Ruleset
 from switchman.addons.core.rules.rulesfile import json_schema
 from switchman.addons.core.servers.credentials import is_on_own_network, passes_through, source
 from switchman.addons.core.servers.dialectsigns import Dialects
+from switchman.addons.core.servers.reaching.egress import Denied
 from switchman.addons.core.servers.servers import Server
 
 
@@ -46,7 +47,9 @@ def run(args: list[str]) -> int:
         return _failed(list(told(error.problems)))
     for warning in told(rules.warnings):
         print(f"{warning} (warning)")
-    found = {} if options.offline else asyncio.run(try_all(servers_of(rules)))
+    found = (
+        {} if options.offline else asyncio.run(try_all(servers_of(rules), denied=Denied.parse(settings.egress_deny)))
+    )
     _print_summary(rules, {server: finding.dialects for server, finding in found.items()})
     _print_dashboard(settings)
     return _print_findings(found)
@@ -85,7 +88,7 @@ def _credentials(server: Server) -> str:
     """Whose credentials a server gets, as far as that is the same in every plan."""
     match source(server, server), server.forward_auth:
         case "own", _:
-            return f"with a key of its own{', also for what is passed through' if passes_through(server) else ''}"
+            return f"with {_keys(server)}{', also for what is passed through' if passes_through(server) else ''}"
         case "none", _:
             return "without credentials (forward_auth: false)"
         case _, True:
@@ -93,6 +96,17 @@ def _credentials(server: Server) -> str:
     if is_on_own_network(server.url.host):
         return "with the client's credentials, as a fallback only of a server on your network"
     return "with the client's credentials, but not as a fallback"
+
+
+def _keys(server: Server) -> str:
+    """Where the server's own keys come from."""
+    if len(server.keys) > 1:
+        weighed = any(key.weight != 1 for key in server.keys)
+        return f"keys of its own, {'by weight' if weighed else 'in turn'}: " + ", ".join(
+            f"{key.label} ({key.weight})" if weighed else key.label for key in server.keys
+        )
+    source = server.keys[0].label if server.keys else "headers"
+    return f"a key of its own, {'which the file holds' if source == 'api_key' else f'from {source}'}"
 
 
 def _withheld(later: Sequence[Instance], first: Server) -> str:

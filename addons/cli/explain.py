@@ -34,12 +34,14 @@ from switchman.addons.core.routes.subject import LocalTime
 from switchman.addons.core.rules.problems import RulesError
 from switchman.addons.core.rules.ruleset import Ruleset
 from switchman.addons.core.servers.credentials import source
+from switchman.addons.core.servers.reaching.egress import Denied
 from switchman.addons.core.servers.thinking import resolve
 from switchman.addons.core.texts.unicode import dumps
 from switchman.addons.hooks.routing.layers import LayerRequest, Miss
 from switchman.addons.hooks.routing.semantic_layer import SemanticLayer
 from switchman.addons.semantics.service import open_client
 from switchman.addons.state.listings import Listings
+from switchman.addons.state.reaching.deny import deny_addresses
 from switchman.addons.state.routing_lists import DecideBy, RoutingLists
 from switchman.addons.state.server_dialects import ServerDialects
 from switchman.addons.store.access.tokens import TokenError
@@ -147,6 +149,7 @@ async def explained(
     query: RoutingQuery, rules: Ruleset, settings: Settings, body: dict[str, Any], with_layers: bool, offline: bool
 ) -> Plan:
     """The plan by the functions that the proxy uses. No breaker is open, and no live figure is known."""
+    deny_addresses(asyncio.get_running_loop(), Denied.parse(settings.egress_deny))
     listings = Listings(timeout=LISTS_TIMEOUT)
     lists = None if offline else RoutingLists(listings, patience=LISTS_TIMEOUT)
     try:

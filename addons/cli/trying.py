@@ -20,9 +20,11 @@ from switchman.addons.core.rules.ruleset import Ruleset
 from switchman.addons.core.servers import dialectsigns
 from switchman.addons.core.servers.dialectsigns import Dialects
 from switchman.addons.core.servers.reaching.addressing import address
+from switchman.addons.core.servers.reaching.egress import NOTHING, Denied
 from switchman.addons.core.servers.servers import Server
 from switchman.addons.hooks.outbound.probing import probe
 from switchman.addons.state.listings import PATHS
+from switchman.addons.state.reaching.deny import deny_addresses
 from switchman.addons.state.upstream_reader import UNREACHABLE, Answer, TooLong, UpstreamReader
 
 SECONDS = 5.0  # for one server, until it answers at all; and again for the questions that follow
@@ -58,8 +60,11 @@ def servers_of(rules: Ruleset) -> list[Server]:
     return list(dict.fromkeys([*listed, *arbiter]))
 
 
-async def try_all(servers: Sequence[Server], seconds: float = SECONDS) -> dict[Server, Finding]:
-    """Try them at once; who keeps a person waiting is named on stderr."""
+async def try_all(
+    servers: Sequence[Server], seconds: float = SECONDS, denied: Denied = NOTHING
+) -> dict[Server, Finding]:
+    """Try them at once, but at no address that is denied; who keeps a person waiting is named on stderr."""
+    deny_addresses(asyncio.get_running_loop(), denied)
     reader = UpstreamReader(seconds)
     turns = asyncio.Semaphore(AT_ONCE)
 

@@ -1,6 +1,7 @@
 """Looks at the files of certificates that the rules and the environment name, before anything depends on them.
 
-`Certificates` is what core/rules/reachcompile.py calls CertificateFiles. What it finds good, state/trust.py loads.
+`Certificates` is what core/rules/reachcompile.py calls CertificateFiles. What it finds good, state/reaching/trust.py
+loads.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ import logging
 import os
 import threading
 import time
+from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -32,6 +33,7 @@ from switchman.addons.core.request.tasktype import TaskRules
 from switchman.addons.core.rules.presets import Presets, parse_presets
 from switchman.addons.core.rules.problems import Problem, RulesError, told
 from switchman.addons.core.rules.ruleset import Ruleset, parse_ruleset
+from switchman.addons.core.servers.reaching.egress import Denied
 
 logger = logging.getLogger(__name__)
 
@@ -132,7 +134,23 @@ def _parse(text: str, file: Path, settings: Settings, certificates: Certificates
     named = {name: os.path.abspath(path) for name in CERTIFICATES if (path := os.environ.get(name, "").strip())}
     env = {**os.environ, **named}
     port, tokens = settings.listen_port, settings.wants_tokens
-    return parse_ruleset(text, str(file), settings, env, well_known(), certificates, port, sources, wants_tokens=tokens)
+    rules = parse_ruleset(
+        text, str(file), settings, env, well_known(), certificates, port, sources, wants_tokens=tokens
+    )
+    if denied := list(_denied(rules, settings)):
+        raise RulesError(denied)
+    return rules
+
+
+def _denied(rules: Ruleset, settings: Settings) -> Iterator[Problem]:
+    """Servers, and proxies, that are given by an address to which no connection goes. Names are looked at later."""
+    denied = Denied.parse(settings.egress_deny)
+    for server in {*rules.upstreams, *((rules.arbiter.server,) if rules.arbiter else ())}:
+        proxy = server.reach.proxy
+        for key, host in (("url", server.url.host), ("proxy", proxy.host if proxy is not None else "")):
+            if word := denied.word_for_host(host):
+                message = f"no request is sent to {host}: EGRESS_DENY={settings.egress_deny} has it in {word}"
+                yield Problem(rules.file, 0, 0, f"servers.{server.name}.{key}", message)
 
 
 def _read(file: Path) -> str | None:

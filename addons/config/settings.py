@@ -25,6 +25,7 @@ from switchman.addons.core.request.clients import Network, parse_networks
 from switchman.addons.core.request.origins import Origins
 from switchman.addons.core.routes.routes import compile_model_map
 from switchman.addons.core.servers import urls
+from switchman.addons.core.servers.reaching.egress import Denied
 
 MOST_SECONDS = 366 * 86_400.0
 MOST_COUNT = 2**50  # bytes, rows, days: more overflows what databases and clocks count with
@@ -124,6 +125,9 @@ class Settings(SigningIn, BaseSettings):
     websocket_idle_timeout: int = Field(
         1800, gt=0, le=int(MOST_SECONDS), description="seconds of silence on both sides that end a WebSocket"
     )
+    egress_deny: str = Field(
+        "metadata", description="addresses that no connection goes to: metadata, link-local, private, loopback, ranges"
+    )
     cors_origins: str = Field("local", description="origins of the web pages that may call the router")
     max_body_bytes: Bytes = Field(33_554_432, description="largest request body")
     max_body_memory: Bytes = Field(
@@ -194,6 +198,12 @@ class Settings(SigningIn, BaseSettings):
         if wrong := [path for path in paths if not path.startswith("/") or "?" in path]:
             raise ValueError(f"{wrong[0]!r} is no path: expected one such as /ws, or /ws/* for all below it")
         return paths
+
+    @field_validator("egress_deny")
+    @classmethod
+    def _are_ranges(cls, text: str) -> str:
+        Denied.parse(text)
+        return text
 
     @field_validator("cors_origins")
     @classmethod

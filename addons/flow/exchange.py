@@ -7,6 +7,7 @@ dataclass there breaks saving.
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import inf
 from typing import TYPE_CHECKING, Any, Literal
@@ -26,6 +27,7 @@ from switchman.addons.core.record import Outcome
 from switchman.addons.core.request.call import GENERATING, Call, DialectName
 from switchman.addons.core.request.features import Features
 from switchman.addons.core.routes.plan import Candidate, Earlier, Plan, TraceLine
+from switchman.addons.core.servers.servers import ServerKey
 from switchman.addons.core.streams.pipe import Pipe
 from switchman.addons.core.streams.reply import ReplyCollector
 from switchman.addons.core.streams.think import ThinkStage
@@ -61,6 +63,7 @@ class Attempt:
     retry_statuses: frozenset[int] = frozenset()  # those for which another server is asked; none if there is no other
     withheld: bool = False  # the client's credentials are not for this server, and it has none of its own
     credential: str | None = None  # of the caller's own, as callerkeys.credential_of() has it
+    key: ServerKey | None = None  # of the server's own
 
     # Streaming; of a whole answer: Processing, by Streaming's text_stages
     thoughts: ThinkStage | None = None  # what takes thoughts out of its text; None: nothing does
@@ -166,6 +169,10 @@ class Exchange:
 
     # whoever has something to tell
     trace: list[TraceLine] = field(default_factory=list)
+
+    # Holding
+    key_conversation: str | None = None  # what it is known by; None: no server of the plan has several keys
+    held_keys: Mapping[str, str] = field(default_factory=dict)  # the labels of those that it was with, by server
 
     # Rewriting
     attempts: list[Attempt] = field(default_factory=list)

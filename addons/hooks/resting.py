@@ -1,6 +1,7 @@
 """Resting: which candidates of a request are tried after the others, as routing asks for each of them.
 
-A target whose breaker is open, for everybody; a server that has refused this caller's own key lately, for this caller.
+A target whose breaker is open, for everybody; a server whose
+several keys all rest, likewise; one that has refused this caller's own key lately, for this caller.
 
 Writes: nothing.
 """
@@ -22,6 +23,7 @@ class Resting:
     def __init__(self, runtime: Runtime, x: Exchange, model: str) -> None:
         self._runtime, self._x, self._model = runtime, x, model
         self._refused: dict[str, None] = {}
+        self._used_up: dict[str, None] = {}
 
     def __call__(self, candidate: Candidate) -> bool:
         target, now = candidate.target_for(self._model), time.monotonic()
@@ -31,12 +33,17 @@ class Resting:
             if keys.rests(credential, server.name, target, now):
                 self._refused[target] = None
                 return True
+        if self._runtime.key_ring.all_rest(server, target, now):
+            self._used_up[server.name] = None
+            return True
         return self._runtime.breakers.is_open(target, now)
 
     @property
     def lines(self) -> list[TraceLine]:
-        """What the trace says of the caller's own key, once the plan is made."""
-        if not self._refused:
-            return []
-        detail = f"The caller's own key was refused, or used up, lately by {', '.join(self._refused)}."
-        return [TraceLine("credentials", "skip", detail)]
+        """What the trace says of keys, once the plan is made."""
+        said = []
+        if self._refused:
+            said.append(f"The caller's own key was refused, or used up, lately by {', '.join(self._refused)}.")
+        if self._used_up:
+            said.append(f"All keys rest that the rules have for {', '.join(self._used_up)}.")
+        return [TraceLine("credentials", "skip", detail) for detail in said]

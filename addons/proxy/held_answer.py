@@ -202,9 +202,12 @@ def _is_plain(x: Exchange, head: http.Response, body: ReceiveBuffer | bytes) -> 
 
 
 def _secrets(x: Exchange) -> tuple[str, ...]:
-    """What a server may repeat of the request, and no message may quote: the key that the rules give it."""
-    key = x.attempt.candidate.server.api_key if x.attempt is not None else None
-    return (key.get_secret_value(),) if key is not None else ()
+    """What a server may repeat of the request, and no message may quote: the keys that the rules give it."""
+    if x.attempt is None:
+        return ()
+    server = x.attempt.candidate.server
+    keys = [key.value for key in server.keys] or ([server.api_key] if server.api_key is not None else [])
+    return tuple(key.get_secret_value() for key in keys)
 
 
 def is_all_said(x: Exchange) -> bool:

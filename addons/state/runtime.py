@@ -27,10 +27,12 @@ from switchman.addons.config.maskedlog import mask_log
 from switchman.addons.config.secrets.jwt_keys import is_signed_for_us
 from switchman.addons.config.settings import Settings
 from switchman.addons.core.keys.known import KnownKeys
+from switchman.addons.core.keys.ring import KeyRing
 from switchman.addons.core.record import Record
 from switchman.addons.core.request.tasktype import TaskRules
 from switchman.addons.core.servers.breaker import Breakers
 from switchman.addons.core.servers.callerkeys import CallerKeys
+from switchman.addons.core.servers.reaching.egress import Denied
 from switchman.addons.memory.budget import Budget
 from switchman.addons.memory.heap import return_freed_memory
 from switchman.addons.state.access.tokens import Tokens
@@ -40,6 +42,7 @@ from switchman.addons.state.flights import Flights
 from switchman.addons.state.listings import Listings
 from switchman.addons.state.live import LiveFigures
 from switchman.addons.state.openings import Openings
+from switchman.addons.state.reaching.deny import deny_addresses
 from switchman.addons.state.reloads import Reloads
 from switchman.addons.state.routing_lists import RoutingLists
 from switchman.addons.state.server_dialects import ServerDialects
@@ -55,6 +58,12 @@ logger = logging.getLogger(__name__)
 
 # The client's connection is closed by mitmproxy after this much silence; it must outlast the longest request.
 TIMEOUT_MARGIN = 60
+
+
+INSECURE = (
+    "mitmproxy's option ssl_insecure is set: no server's certificate is checked, so whoever is on the way can read and "
+    "change everything, the keys included. `tls: {ca: FILE}` of a server trusts one authority instead"
+)
 
 
 @dataclass
@@ -86,12 +95,14 @@ class Runtime:
     tokens: Tokens | None = None  # None: CLIENT_AUTH=NONE
     is_stopping: bool = False
     _end_masking: Callable[[], None] = staticmethod(lambda: None)
+    _end_denying: Callable[[], None] = staticmethod(lambda: None)
 
     def __init__(self, guest: bool = False) -> None:
         self._guest = guest
         self.shortage = Shortage()
         self.background = Background()
         self.caller_keys = CallerKeys()
+        self.key_ring = KeyRing()
         self.underway: dict[int, http.HTTPFlow] = {}  # by the Exchange's id(): requests that have no record yet
         self.listings = Listings(speaks=lambda server: self.dialects.own(server), keys=self.keys)
         self.lists = RoutingLists(self.listings)
@@ -150,6 +161,9 @@ class Runtime:
 
     def running(self) -> None:
         loop = asyncio.get_running_loop()
+        if ctx.options.ssl_insecure:
+            logger.warning("%s", INSECURE)
+        self._end_denying = deny_addresses(loop, Denied.parse(self.settings.egress_deny))
         self.shortage.watch(loop)
         with suppress(ValueError, RuntimeError):  # not the main thread, which alone hears signals
             loop.add_signal_handler(signal.SIGHUP, self.reloads.look_now)
@@ -162,6 +176,7 @@ class Runtime:
         if self.tokens is not None:
             self.tokens.stop()
         self.background.close()
+        self._end_denying()
         self._end_masking()
 
     def stopping(self) -> None:

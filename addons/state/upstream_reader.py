@@ -16,8 +16,9 @@ from switchman.addons.core.request.call import DialectName
 from switchman.addons.core.servers.credentials import header_for
 from switchman.addons.core.servers.reaching.addressing import address, is_azure
 from switchman.addons.core.servers.reaching.reach import Reach
+from switchman.addons.core.servers.retry import OWN_KEY_STATUSES
 from switchman.addons.core.servers.servers import Server
-from switchman.addons.state import trust
+from switchman.addons.state.reaching import trust
 
 # Questions at a time: of each that waits, httpx's pool looks at all others, and 3,000 at once took 48 s of the loop.
 AT_ONCE = 32
@@ -76,10 +77,31 @@ class UpstreamReader:
         credentials: Credentials = (),
         content: bytes | None = None,
     ) -> Answer:
-        """As `get`, with the whole answer. POST, where there is `content`, which is JSON."""
+        """As `get`, with the whole answer. POST, where there is `content`, which is JSON.
+
+        A server of several keys is asked with each in turn, while it refuses them.
+        """
+        keys = [key.value.get_secret_value() for key in server.keys]
+        if server.api_key is not None and len(keys) < 2:
+            keys = [server.api_key.get_secret_value()]
+        for key in keys[:-1]:
+            answer = await self._ask(server, path, dialect, credentials, content, key)
+            if answer.status not in OWN_KEY_STATUSES:
+                return answer
+        return await self._ask(server, path, dialect, credentials, content, keys[-1] if keys else None)
+
+    async def _ask(
+        self,
+        server: Server,
+        path: str,
+        dialect: DialectName | None,
+        credentials: Credentials,
+        content: bytes | None,
+        key: str | None,
+    ) -> Answer:
         client = await self._open(server.reach)
         url = f"{server.url.scheme}://{server.url.authority}{address(server, path)}"
-        headers = _headers(dialect, server, credentials)
+        headers = _headers(dialect, server, credentials, key)
         if content is not None:
             headers.append((b"content-type", b"application/json"))
         method = "GET" if content is None else "POST"
@@ -116,13 +138,14 @@ def _keys(server: Server) -> KnownKeys:
     return KnownKeys(keys_of_server(server))
 
 
-def _headers(dialect: DialectName | None, server: Server, credentials: Credentials) -> list[tuple[bytes, bytes]]:
+def _headers(
+    dialect: DialectName | None, server: Server, credentials: Credentials, key: str | None
+) -> list[tuple[bytes, bytes]]:
     """As bytes: httpx raises UnicodeEncodeError for text that is not ASCII, as a key may be."""
     headers = {"accept": "application/json", **dict(credentials)}
     if dialect == "anthropic":
         headers["anthropic-version"] = ANTHROPIC_VERSION
-    if server.api_key is not None:
-        key = server.api_key.get_secret_value()
+    if key is not None:
         headers |= dict([header_for(key, dialect, azure=is_azure(server))])
     headers |= {name.lower(): value for name, value in server.headers.items()}
     return [(_raw(name), _raw(value)) for name, value in headers.items()]

@@ -188,7 +188,13 @@ def _sqlite_engine(url: URL) -> Engine:
 
 
 def _create_private(path: Path) -> None:
-    """Create the file for its owner only, as it will hold prompts. A file that exists keeps its mode."""
+    """Create the file for its owner only, as it will hold prompts. A file that exists keeps its mode.
+
+    That one is not even opened: closing it would take away the locks of this process's other connections to it (POSIX
+    has them by process and file), and the next process to leave would remove the write-ahead log under them.
+    """
+    if path.exists() and os.access(path, os.R_OK | os.W_OK):
+        return
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     except OSError as exc:

@@ -38,7 +38,6 @@ class VaultWatch:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._rows: list[dict[str, Any]] | None = None  # None: the rules have named no key so far
-        self._of: Identity | None = None  # the file that they are from
         self._engine: Engine | None = None
         self._opened: Identity | None = None  # the file that it is of
 
@@ -46,7 +45,7 @@ class VaultWatch:
         """Raises Unusable."""
         self._rows = self._rows or []
         with reading(self._settings) as vault:
-            self._rows, self._of = vault.rows(), self._identity()
+            self._rows = vault.rows()
             return vault.read(name)
 
     def changed(self) -> bool:
@@ -59,7 +58,7 @@ class VaultWatch:
         try:
             vault = Vault(self._open())
             rows = vault.rows()
-            if not rows and self._rows and self._identity() != self._of:
+            if not rows and self._rows and not vault.has_begun():
                 self._restore(vault)
                 return False
             return state_of(rows) != state_of(self._rows)
@@ -74,12 +73,11 @@ class VaultWatch:
 
         upgrade(vault.engine)
         vault.restore(self._rows or [])
-        self._of = self._identity()
         logger.warning("the vault was gone with its database file: its keys are in the new one, still encrypted")
 
     def _open(self) -> Engine:
         identity = self._identity()
-        if self._engine is None or self._opened != identity or identity is None:
+        if self._engine is None or self._opened != identity:
             self._engine = engine_of(self._settings)
             self._opened = self._identity()
         return self._engine

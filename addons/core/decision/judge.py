@@ -11,7 +11,8 @@ The first line of this list that fits decides:
  6. No connection, no answer in time, a broken one: the server failed.
  7. A redirect: it is followed, or the server failed. An error status: the server lacks a feature, or wants credentials
     that it was not given, or failed (what `retry_on` names counts), or refused a request that is the client's own
-    fault. That the caller's own key is bad, or used up, is no failure of the server; that key rests for that caller,
+    fault. That one of several keys of ours is refused or used up is no failure of the server either; that key rests.
+    That the caller's own key is bad, or used up, is no failure of the server; that key rests for that caller,
     also where nobody else is asked this time.
  8. A good status with an error for an answer: the server failed, or refused, by the status that the error stands for.
     With nothing that can be read as the answer: the server failed.
@@ -35,7 +36,7 @@ from switchman.addons.core.record import Outcome
 from switchman.addons.core.request.call import GENERATING, Call
 from switchman.addons.core.servers.callerkeys import blames_caller, refuses_key
 from switchman.addons.core.servers.reaching.redirects import REDIRECTS, Hop, hop
-from switchman.addons.core.servers.retry import FailureKind, retriable_statuses
+from switchman.addons.core.servers.retry import OWN_KEY_STATUSES, FailureKind, retriable_statuses
 from switchman.addons.core.servers.servers import Server
 from switchman.addons.core.streams.reply import ReplyCollector
 
@@ -100,6 +101,7 @@ class Verdict:
 
     `health`: what it says of the server; None for nothing. `error`: for a person. `feature`: what the server turned
     out to lack. `hop`: where it sends the request on to. `key`: the status by which it refused the caller's own key.
+    `own_key`: that by which it refused one of several of ours.
     """
 
     kind: Kind
@@ -108,6 +110,7 @@ class Verdict:
     feature: Feature | None = None
     hop: Hop | None = None
     key: int | None = None
+    own_key: int | None = None
 
     @property
     def is_answer(self) -> bool:
@@ -166,6 +169,7 @@ class Ending:
     hops: int = 0  # how often this request has been sent on by then
     withheld: bool = False  # the client's credentials were not for this server, which has none of its own
     credential: str | None = None  # the caller's own that it was asked with: callerkeys.credential_of()
+    shares_keys: bool = False  # it was asked with one of several keys of its own
     call: Call | None = None
     rendered: Rendered | None = None
 
@@ -267,7 +271,7 @@ def _by_status(end: Ending, status: int | None) -> Verdict:
         return Verdict("lacks", None, LACKS[feature], feature=feature)
     if end.withheld and status in UNAUTHORIZED:
         return Verdict("withheld", "answered", f"{end.message}; it was not given the client's credentials")
-    if status is not None and status in retriable_statuses(end.server):
+    if status is not None and (status in retriable_statuses(end.server) or _refuses_one_of_ours(end, status)):
         return _blaming("status", end, status, end.message)
     if end.how == "status" and end.body is None:
         return Verdict("status", "failed", end.message)
@@ -281,12 +285,21 @@ def _by_error(end: Ending) -> Verdict:
 
 
 def _blaming(kind: Kind, end: Ending, status: int, error: str | None) -> Verdict:
-    """The verdict on an error of this status: the fault is the request's, the caller's own key's, or the server's."""
+    """The verdict on an error of this status: the fault is the request's, a key's, or the server's."""
+    if _refuses_one_of_ours(end, status):
+        return Verdict(kind, None, error, own_key=status)
     if status not in retriable_statuses(end.server):
         return Verdict(kind, "answered", error, key=_refused_key(end, status))
     if blames_caller(status, end.credential):
         return Verdict(kind, None, error, key=status)
     return Verdict(kind, "failed", error)
+
+
+def _refuses_one_of_ours(end: Ending, status: int) -> bool:
+    """Whether the key that we took is refused or used up, and others of ours may not be. What the caller has added to
+    it (an organization, a project) may be why: then it is the caller's fault.
+    """
+    return end.shares_keys and status in OWN_KEY_STATUSES and not blames_caller(status, end.credential)
 
 
 def _refused_key(end: Ending, status: int | None) -> int | None:

@@ -28,6 +28,9 @@ RETRIABLE_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504, 529})
 # What a server may add with `retry_on`: there it means a missing model or a refused key, not a bad request.
 OPT_IN_STATUSES = frozenset({401, 403, 404})
 
+# One of several keys of ours is refused, without means, or used too often: another one is tried, then another server.
+OWN_KEY_STATUSES = frozenset({401, 402, 429})
+
 _SECONDS = re.compile(r"\d+(\.\d+)?")  # RFC 9110 section 10.2.3 allows whole seconds; some upstreams send fractions
 
 

@@ -6,8 +6,9 @@ How it decides, in this order:
 3. The server lacks what we assumed (stream_options, the Responses API, thinking): once more, without it.
 4. It sends the request on to another address of its own: there.
 5. It wants credentials, and the client's were not for it: no fault of the server, and its answer no news to the client.
-6. There is another candidate, and time: that one.
-7. Give up: the last upstream's own answer, status, headers and body; if none answered, 504 (time) or 502.
+6. It refused one of several keys of ours, and another does not rest: once more, with that one.
+7. There is another candidate, and time: that one.
+8. Give up: the last upstream's own answer, status, headers and body; if none answered, 504 (time) or 502.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from switchman.addons.core.dialects.passing.thoughts import digests
 from switchman.addons.core.servers.reaching.redirects import REDIRECTS
 from switchman.addons.flow.exchange import Attempt, Exchange, exchange
 from switchman.addons.flow.refusal import refusal, relayed_error, translate_error
+from switchman.addons.hooks.outbound.holding import refused_keys
 from switchman.addons.hooks.outbound.rewriting import Rewriting
 from switchman.addons.proxy.attempt import UpstreamFailure
 from switchman.addons.proxy.failover_layer import RoutedHttpLayer
@@ -125,7 +127,15 @@ class Failover:
                 await self._next_or_last(flow, x, failure, run)
             case _:
                 self._keep_answer(x, attempt, failure)
-                await self._next_or_last(flow, x, failure, run)  # 6, 7
+                await self._next_or_last(flow, x, failure, run)  # 6, 7, 8
+
+    def _has_other_key(self, x: Exchange) -> bool:
+        """Whether a key of ours was refused that is one of several, and another may do."""
+        attempt = x.attempt
+        if attempt is None or attempt.verdict is None or attempt.verdict.own_key is None:
+            return False
+        server, ring = attempt.candidate.server, self.runtime.key_ring
+        return ring.has_other(server, attempt.target, time.monotonic(), refused_keys(x, server))
 
     def _what_is_short(self, message: str) -> str:
         """What to tell the client. A lack of descriptors is everybody's: the log is told, too."""
@@ -178,7 +188,9 @@ class Failover:
 
     async def _next_or_last(self, flow: http.HTTPFlow, x: Exchange, failure: UpstreamFailure, run: Run) -> None:
         in_time = time.monotonic() < x.deadline
-        if in_time and await self.rewriting.prepare_by(run, flow, x):
+        if in_time and self._has_other_key(x):
+            await self._again(flow, x, failure, run)
+        elif in_time and await self.rewriting.prepare_by(run, flow, x):
             failure.retry = True
         elif x.last_answer is not None:
             flow.response = x.last_answer

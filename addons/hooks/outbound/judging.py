@@ -7,6 +7,7 @@ middle of streams, and with a status of 200. core/decision/judge.py has the rule
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import replace
 from itertools import takewhile
@@ -14,12 +15,19 @@ from itertools import takewhile
 from mitmproxy import http
 
 from switchman.addons.core.decision.judge import Ending, How, Verdict, judge, outcome_of
+from switchman.addons.core.keys.rest_times import parse_rate_reset
+from switchman.addons.core.keys.ring import shares_keys
 from switchman.addons.core.servers.retry import parse_retry_after
+from switchman.addons.core.servers.servers import ServerKey
 from switchman.addons.flow.exchange import Attempt, Exchange, exchange
 from switchman.addons.flow.refusal import STOPPED
 from switchman.addons.proxy.attempt import UpstreamFailure
 from switchman.addons.state.descriptors import any_left
 from switchman.addons.state.runtime import Runtime
+
+logger = logging.getLogger(__name__)
+
+UNAUTHORIZED = 401  # such a key is not used up: what is said of limits is not about it
 
 
 class Judging:
@@ -99,6 +107,7 @@ class Judging:
                 hops=_hops(x),
                 withheld=attempt.withheld,
                 credential=attempt.credential,
+                shares_keys=shares_keys(attempt.candidate.server),
                 call=x.call,
                 rendered=attempt.rendered,
             )
@@ -120,10 +129,27 @@ class Judging:
             case "release" if attempt.probe:
                 breakers.release(attempt.target)
         server = attempt.candidate.server.name
+        if attempt.key is not None and shares_keys(attempt.candidate.server):
+            self._tell_of_our_key(attempt, attempt.key, verdict, ended, retry_after, response)
         if verdict.key is not None and attempt.credential is not None:
             keys.refused(attempt.credential, server, attempt.target, verdict.key, ended, retry_after)
         elif verdict.is_answer:
             keys.accepted(attempt.credential, server, attempt.target, ended)
+
+    def _tell_of_our_key(
+        self, attempt: Attempt, key: ServerKey, verdict: Verdict, ended: float, retry_after: float | None,
+        response: http.Response | None,
+    ) -> None:  # fmt: skip
+        ring, server = self.runtime.key_ring, attempt.candidate.server
+        if verdict.own_key is not None:
+            if retry_after is None and response is not None and verdict.own_key != UNAUTHORIZED:
+                retry_after = parse_rate_reset(response.headers, time.time())
+            rest = ring.refused(server, attempt.target, key, verdict.own_key, ended, retry_after)
+            logger.warning(
+                "%s answered %d to %s, which rests for %.0f s", server.name, verdict.own_key, key.label, rest
+            )
+        elif verdict.is_answer:
+            ring.accepted(server, attempt.target, key)
 
     def _settle(self, x: Exchange, flow: http.HTTPFlow, *, left: bool = False) -> None:
         """Write what the request came to, unless the router has answered it itself. `left`: its client may be gone."""

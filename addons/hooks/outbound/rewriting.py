@@ -26,6 +26,7 @@ from switchman.addons.core.dialects.neutral.form import Stamp
 from switchman.addons.core.dialects.passing.refusals import RefusedThoughts
 from switchman.addons.core.dialects.rendering import Rendered, ServerProfile, render
 from switchman.addons.core.dialects.translate import Malformed, Untranslatable
+from switchman.addons.core.keys.ring import shares_keys
 from switchman.addons.core.request.hopbyhop import Fields
 from switchman.addons.core.routes.plan import Candidate, TraceLine
 from switchman.addons.core.rules.ruleset import Server
@@ -33,13 +34,14 @@ from switchman.addons.core.servers import credentials
 from switchman.addons.core.servers.callerkeys import credential_of
 from switchman.addons.core.servers.reaching.addressing import address, is_azure
 from switchman.addons.core.servers.reaching.redirects import REDIRECTS, Hop
-from switchman.addons.core.servers.retry import retriable_statuses
-from switchman.addons.core.servers.servers import is_anthropics, is_googles
+from switchman.addons.core.servers.retry import OWN_KEY_STATUSES, retriable_statuses
+from switchman.addons.core.servers.servers import ServerKey, is_anthropics, is_googles
 from switchman.addons.core.servers.thinking import resolve
 from switchman.addons.core.texts.masking import is_secret_name
 from switchman.addons.flow.exchange import Attempt, Exchange, exchange
 from switchman.addons.flow.refusal import refusal
 from switchman.addons.hooks import seen
+from switchman.addons.hooks.outbound.holding import refused_keys
 from switchman.addons.state.background import Run, at_once, in_place
 from switchman.addons.state.runtime import Runtime
 
@@ -59,7 +61,7 @@ class Rewriting:
 
     Writes: attempts, next_candidate, untranslatable, routed, trace, attempt.number, attempt.candidate, attempt.target,
     attempt.url, attempt.started_at, attempt.started, attempt.probe, attempt.rendered, attempt.held_statuses,
-    attempt.retry_statuses, attempt.withheld, attempt.credential.
+    attempt.retry_statuses, attempt.withheld, attempt.credential, attempt.key.
     """
 
     def __init__(self, runtime: Runtime) -> None:
@@ -150,10 +152,15 @@ class Rewriting:
         content = x.sent.content
         if rendered is not None and rendered.edited:
             content = rendered.data
-        request.data.headers = http.Headers(_fields(given, server, rendered, content))
+        key = self._own_key(x, candidate, called)
+        request.data.headers = http.Headers(_fields(given, server, rendered, content, key))
         request.data.content = content
         more = x.next_candidate < len(x.plan.candidates)
         retry_statuses = retriable_statuses(server) if more else frozenset()
+        if key is not None and shares_keys(server):
+            tried = {*refused_keys(x, server), key.label}
+            if more or self.runtime.key_ring.has_other(server, called, time.monotonic(), tried):
+                retry_statuses |= OWN_KEY_STATUSES
         x.attempts.append(
             Attempt(
                 number=len(x.attempts) + 1,
@@ -171,8 +178,20 @@ class Rewriting:
                 | (UNAUTHORIZED if withheld else frozenset()),
                 withheld=withheld,
                 credential=credential_of(server, seen.headers(x), x.sent.path, forwarded=forwarded),
+                key=key,
             )
         )
+
+    def _own_key(self, x: Exchange, candidate: Candidate, target: str) -> ServerKey | None:
+        """Which of the server's own keys this attempt goes with."""
+        server = candidate.server
+        if not shares_keys(server):
+            return server.keys[0] if server.keys else None
+        last = x.attempt
+        if last is not None and last.candidate is candidate and last.key in server.keys and not _is_refused(last):
+            return last.key  # once more for another reason
+        held, tried = x.held_keys.get(server.name), refused_keys(x, server)
+        return self.runtime.key_ring.choose(server, target, time.monotonic(), held, tried)
 
     def _path(self, x: Exchange, candidate: Candidate, rendered: Rendered | None) -> str:
         """The path with its query, before it is made the server's own."""
@@ -239,12 +258,18 @@ class Rewriting:
         return await self.prepare_by(run, flow, x)
 
 
+def _is_refused(attempt: Attempt) -> bool:
+    return attempt.verdict is not None and attempt.verdict.own_key is not None
+
+
 def _said_at(attempt: Attempt) -> str:
     """The path that the request has in its API."""
     return attempt.rendered.path if attempt.rendered is not None else ""
 
 
-def _fields(given: Fields, server: Server, rendered: Rendered | None, content: bytes) -> list[tuple[bytes, bytes]]:
+def _fields(
+    given: Fields, server: Server, rendered: Rendered | None, content: bytes, own: ServerKey | None
+) -> list[tuple[bytes, bytes]]:
     """The header fields in the client's order, with what this server needs in the place of what was there."""
     ours: dict[bytes, bytes] = {b"host": server.url.authority.encode()}
     drop: tuple[bytes, ...] = ()
@@ -261,7 +286,7 @@ def _fields(given: Fields, server: Server, rendered: Rendered | None, content: b
     dialect = rendered.endpoint.dialect if rendered else server.dialect
     if dialect == "anthropic" and rendered is not None and rendered.answer is not None:
         ours[b"anthropic-version"] = ANTHROPIC_VERSION.encode()
-    if (key := _key(given, server, rendered)) is not None:
+    if (key := _key(given, server, rendered, own)) is not None:
         drop += KEY_FIELDS if credentials.is_keyed_by_header(server) else CREDENTIALS
         if key:
             header, credential = credentials.header_for(key, dialect, azure=is_azure(server))
@@ -283,8 +308,10 @@ def _fields(given: Fields, server: Server, rendered: Rendered | None, content: b
     return [*fields, *ours.items()]
 
 
-def _key(given: Fields, server: Server, rendered: Rendered | None) -> str | None:
+def _key(given: Fields, server: Server, rendered: Rendered | None, own: ServerKey | None) -> str | None:
     """The key that replaces the client's credentials; None leaves them as they are."""
+    if own is not None:
+        return own.value.get_secret_value()
     if server.api_key is not None:
         return server.api_key.get_secret_value()
     if credentials.is_keyed_by_header(server):

@@ -17,7 +17,7 @@ from mitmproxy.tls import TlsData
 
 from switchman.addons.proxy.dialing import Securing as Asked
 from switchman.addons.state.descriptors import any_left
-from switchman.addons.state.trust import Untrusted, openssl_context
+from switchman.addons.state.reaching.trust import Untrusted, openssl_context
 
 logger = logging.getLogger(__name__)
 

@@ -42,10 +42,18 @@ def _edited(rendered: Rendered) -> Iterator[str]:
         yield f"{len(fields) - MOST_FIELDS} more fields: set"
 
 
+def _which(attempt: Attempt) -> str:
+    """Of several keys: which, by what the rules call it."""
+    keys = attempt.candidate.server.keys
+    if attempt.key is None or len(keys) < 2:
+        return ""
+    return f", {attempt.key.label} ({keys.index(attempt.key) + 1} of {len(keys)})"
+
+
 def _in_the_headers(attempt: Attempt) -> Iterator[str]:
     server = attempt.candidate.server
     if server.api_key is not None:
-        yield "credentials: the server's own"
+        yield f"credentials: the server's own{_which(attempt)}"
     elif attempt.withheld:
         yield "credentials: the client's were held back"
     if server.headers:

@@ -21,7 +21,7 @@ from switchman.addons.core.servers.scarcity import is_scarcity
 from switchman.addons.core.servers.servers import Server
 from switchman.addons.core.servers.urls import join
 from switchman.addons.hooks.routing.layers import LayerAnswer, LayerRequest, Miss
-from switchman.addons.state import trust
+from switchman.addons.state.reaching import trust
 
 if TYPE_CHECKING:
     import ollama

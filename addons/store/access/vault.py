@@ -24,8 +24,11 @@ from switchman.addons.core.servers.reaching.fields import field_value
 from switchman.addons.store.access.sealing import MasterKey, Unopened
 from switchman.addons.store.access.tables import provider_keys as table
 from switchman.addons.store.database import StoreError, writing
+from switchman.addons.store.tables import totals
 
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+BEGUN: Final = "vault_begun"  # of totals: the database has had keys
 
 State = tuple[tuple[str, bytes], ...]  # (name, nonce) of every row, in the order of names
 
@@ -106,10 +109,16 @@ class Vault:
         """Every row as it is stored, sealed."""
         return [dict(row._mapping) for row in self._rows()]
 
+    def has_begun(self) -> bool:
+        """Whether this database ever had a key. A vault that is empty and has not begun is that of another file."""
+        with _told(self.engine), self.engine.connect() as conn:
+            return inspect(conn).has_table(totals.name) and _begun(conn)
+
     def restore(self, rows: Sequence[dict[str, Any]]) -> None:
         """Put rows back that a database lost with its file. Those that are there by now stay as they are."""
         with self._transaction() as conn:
             known = set(_names(conn))
+            _begin(conn)
             for row in rows:
                 if row["name"] not in known:
                     conn.execute(insert(table).values(row))
@@ -117,14 +126,14 @@ class Vault:
     def _write(self, name: str, value: str, now: float | None, *, rotate: bool) -> KeyEntry:
         if not NAME.fullmatch(name):
             raise VaultError(f"{name!r} is no name of a key: letters, digits, dot, underscore and hyphen, at most 100")
-        master = self._sealing
-        if master is None:
-            raise VaultError("there is no master key to seal with")
         value, now = _checked(value), time.time() if now is None else now
         with self._transaction() as conn:
             rows = {row.name: row for row in conn.execute(select(table))}
             for row in rows.values():  # not a second master key beside the first
                 self._open(row)
+            if (master := self._sealing) is None:
+                raise VaultError("there is no master key to seal with")
+            _begin(conn)
             before = rows.get(name)
             if before is None and rotate:
                 raise VaultError(_missing(name, list(rows)))
@@ -190,6 +199,15 @@ def _checked(value: str) -> str:
     if not value:
         raise VaultError("the value is empty")
     return value
+
+
+def _begun(conn: Connection) -> bool:
+    return conn.scalar(select(totals.c.value).where(totals.c.name == BEGUN)) is not None
+
+
+def _begin(conn: Connection) -> None:
+    if not _begun(conn):
+        conn.execute(insert(totals).values(name=BEGUN, value=1))
 
 
 def _names(conn: Connection) -> list[str]:

@@ -49,3 +49,22 @@ def credential_at(x: Any, candidate: Candidate) -> str:
     found = credential_of(candidate.server, seen.headers(x), x.sent.path)
     assert found
     return found
+
+
+def test_a_server_rests_with_all_of_its_keys(make_runtime: Any, make_exchange: Any) -> None:
+    """Not with one of them; the trace says so, by the server's name."""
+    runtime = make_runtime('servers: {many: {url: "http://many:1", dialect: openai, api_keys: [key-one, key-two]}}')
+    _, x = make_exchange(runtime, CHAT, {"model": "m"})
+    server, now = runtime.rules.current.servers["many"], time.monotonic()
+    many = Candidate(server, "m")
+    for key in server.keys:
+        assert not Resting(runtime, x, "m")(many)
+        runtime.key_ring.refused(server, "many/m", key, 401, now, 600.0)
+    resting = Resting(runtime, x, "m")
+    assert resting(many)
+    (line,) = resting.lines
+    assert (line.layer, line.outcome, line.detail) == (
+        "credentials",
+        "skip",
+        "All keys rest that the rules have for many.",
+    )

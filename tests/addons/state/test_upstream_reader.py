@@ -10,7 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from switchman.addons.core.servers.reaching.reach import Proxy, Reach
-from switchman.addons.core.servers.servers import Server
+from switchman.addons.core.servers.servers import Server, ServerKey
 from switchman.addons.core.servers.urls import parse
 from switchman.addons.state import upstream_reader
 from switchman.addons.state.upstream_reader import UNREACHABLE, TooLong, UpstreamReader
@@ -184,3 +184,14 @@ def test_one_client_is_opened_for_all_and_can_be_opened_again() -> None:
 
     with FakeUpstream() as up:
         asyncio.run(work())
+
+
+def test_a_server_of_several_keys_is_asked_with_each() -> None:
+    """While it refuses them: a key that is revoked must not hide the server's models. An answer is an answer."""
+    keys = tuple(ServerKey(SecretStr(label), label) for label in ("one", "two", "three"))
+    with FakeUpstream(api_key="two") as up:
+        assert read(up.url, api_key=keys[0].value, keys=keys)[0] == 200
+        assert [request.header("authorization") for request in up.requests] == ["Bearer one", "Bearer two"]
+    with FakeUpstream(api_key="none of them") as up:
+        assert read(up.url, api_key=keys[0].value, keys=keys)[0] == 401
+        assert len(up.requests) == 3

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 import stat
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -169,3 +171,22 @@ def test_a_database_of_an_unknown_style_is_refused() -> None:
     """Rows are written by statements of our own, in the styles that are known here."""
     with pytest.raises(StoreError, match=r"not supported: oracle|needs the Python package"):
         make_engine(database_url("oracle+oracledb://h/d", ""))
+
+
+def test_opening_a_database_again_leaves_its_locks(tmp_path: Path) -> None:
+    """A second engine in one process must not have another process, as it leaves, take the write-ahead log away."""
+    path = tmp_path / "requests.db"
+    first = make_engine(database_url(None, path))
+    with writing(first) as conn:
+        conn.exec_driver_sql("CREATE TABLE t (a)")
+    second = make_engine(database_url(None, path))
+    second.dispose()
+    code = (
+        f"import sqlite3; db = sqlite3.connect({str(path)!r}); db.execute('INSERT INTO t VALUES (1)'); db.commit()\n"
+        "db.close()"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert path.with_name("requests.db-wal").exists()
+    with first.connect() as conn:
+        assert conn.exec_driver_sql("SELECT a FROM t").scalar() == 1
+    first.dispose()

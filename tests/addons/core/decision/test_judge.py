@@ -420,3 +420,31 @@ def test_a_callers_refused_key_rests_though_nobody_else_is_asked(status: int, re
         assert (found.key, found.breaker) == (status if rests else None, "success"), how
         for credential in ("", None):  # nobody's, and ours
             assert verdict(how, credential=credential, **more).key is None
+
+
+def pooled(how: How = "status", **more: Any) -> Verdict:
+    return judge(Ending(server=server(), how=how, shares_keys=True, **more))
+
+
+@pytest.mark.parametrize("status", [401, 402, 429])
+def test_one_of_several_keys_of_ours_is_refused(status: int) -> None:
+    """That says nothing of the server, whether the answer was held back or went to the client, or came in a stream."""
+    for how in ("status", "complete"):
+        said = pooled(how, status=status, body=b"{}")
+        assert (said.kind, said.health, said.own_key, said.breaker) == ("status", None, status, "release")
+    assert verdict("status", status=429, body=b"{}").health == "failed"
+    assert verdict("status", status=401, body=b"{}").own_key is None
+    error = Failed(status=status, message="used up")
+    assert pooled("error", status=200, failed=error).own_key == status
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 500, 503])
+def test_other_errors_are_as_with_one_key(status: int) -> None:
+    """They are not about a key, or about more than that."""
+    assert pooled(status=status, body=b"{}") == verdict("status", status=status, body=b"{}")
+
+
+def test_what_the_caller_adds_to_one_of_our_keys() -> None:
+    """An organization that our key does not have is the caller's fault: no key of ours rests for it."""
+    said = pooled(status=401, body=b"{}", credential="a digest")
+    assert said.own_key is None and said.key == 401

@@ -56,3 +56,10 @@ def test_the_password_of_a_database() -> None:
     }  # fmt: skip
     assert set(keys_in_url("sqlite:///x.db")) == {""}
     assert list(keys_in_url("http://[")) == []
+
+
+def test_all_keys_of_a_server_with_several() -> None:
+    """Not only the first, which `api_key` is."""
+    file = 'servers: {s: {url: "http://a:1", api_keys: [first-of-them-1, second-of-them-2, "env:B_KEY"]}}'
+    found = set(keys_of(parse_ruleset(file, "routes.yaml", Settings(), ENV, PRESETS)))
+    assert {"first-of-them-1", "second-of-them-2", "key-of-the-environment-1"} <= found

@@ -195,3 +195,45 @@ def test_where_there_are_no_files_every_name_of_one_is_a_fault() -> None:
     with pytest.raises(RulesError) as error:
         parse_ruleset("servers: {a: {url: 'https://a.example', tls: {ca: c, client_cert: d}}}", "r", DEFAULTS)
     assert [problem.message for problem in error.value.problems] == ["c cannot be read here", "d cannot be read here"]
+
+
+def keys(text: str, **env: str) -> list[tuple[str, str, int]]:
+    rules = parse_ruleset(f"servers: {{s: {{url: 'https://up.example', {text}}}}}", "r.yaml", DEFAULTS, env)
+    server = rules.servers["s"]
+    assert server.api_key == (server.keys[0].value if server.keys else None)
+    return [(key.label, key.value.get_secret_value(), key.weight) for key in server.keys]
+
+
+def test_several_keys() -> None:
+    """Each by what the file calls it, in its order; one key is a list of one."""
+    env = {"A": "value-a", "B": "value-b"}
+    assert keys("api_keys: [env:A, {key: 'env:B', weight: 3}, plain-key]", **env) == [
+        ("env:A", "value-a", 1), ("env:B", "value-b", 3), ("key 3", "plain-key", 1),
+    ]  # fmt: skip
+    assert keys("api_key: env:A", **env) == [("env:A", "value-a", 1)]
+    assert keys("api_key: plain-key") == [("api_key", "plain-key", 1)] and keys("dialect: openai") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("api_keys: [env:A, env:A2]", "api_keys[1]: this key is there twice: weight says how often it is used"),
+        ("api_keys: [env:A, env:NONE]", "api_keys[1]: the environment variable NONE is not set, or empty"),
+        (
+            "api_keys: [env:A, env:OAT]",
+            "api_keys[1]: this is an OAuth token of a Claude subscription: those of consumer",
+        ),
+        ("api_keys: [env:A, {key: 'env:B', weight: 0}]", "weight: "),
+        ("api_keys: []", "api_keys: "),
+        ("api_keys: [env:A], api_key: env:B", "expected either api_key or api_keys"),
+        ("api_keys: [env:A, 'with blank']", "api_keys[1]: the key has a blank in it"),
+    ],
+)
+def test_keys_that_are_refused(text: str, said: str) -> None:
+    """By the place in the file; no message has a key, and a subscription is not pooled, but may be the only one."""
+    env = {"A": "value-a", "A2": "value-a", "B": "value-b", "OAT": "sk-ant-oat01-value-of-it"}
+    with pytest.raises(RulesError) as caught:
+        keys(text, **env)
+    told = str(caught.value)
+    assert said in told and not [value for value in env.values() if value in told]
+    assert keys("api_key: env:OAT", **env) == [("env:OAT", "sk-ant-oat01-value-of-it", 1)]

@@ -13,7 +13,7 @@ from switchman.addons.core.dialects.neutral.form import Stamp
 from switchman.addons.core.dialects.rendering import Rendered, ServerProfile, render
 from switchman.addons.core.request.call import Call
 from switchman.addons.core.routes.plan import Candidate
-from switchman.addons.core.servers.servers import Server
+from switchman.addons.core.servers.servers import Server, ServerKey
 from switchman.addons.core.servers.thinking import ThinkingChoice
 from switchman.addons.core.servers.urls import parse
 from switchman.addons.flow.exchange import Attempt
@@ -89,3 +89,12 @@ def test_credentials_and_headers_are_told_without_their_values() -> None:
     assert told == ("credentials: the server's own", "headers set by the rules: Authorization, X-Team")
     assert changes(None, attempt_at(PLAIN, withheld=True)) == ("credentials: the client's were held back",)
     assert "secret" not in json.dumps(told)
+
+
+def test_which_of_several_keys() -> None:
+    """By what the rules call it, never by its value; of one alone there is nothing to tell."""
+    keys = tuple(ServerKey(SecretStr(f"value-{label}"), label) for label in ("env:A", "vault:b"))
+    many = Server("up", URL, api_key=keys[0].value, keys=keys)
+    assert changes(None, attempt_at(many, key=keys[1])) == ("credentials: the server's own, vault:b (2 of 2)",)
+    one = Server("up", URL, api_key=keys[0].value, keys=keys[:1])
+    assert changes(None, attempt_at(one, key=keys[0])) == ("credentials: the server's own",)

@@ -167,6 +167,19 @@ def test_both_master_keys_open_while_one_follows_the_other(store: Store, vault: 
     assert both.read("a") == "value-a"
 
 
+def test_an_empty_vault_is_told_from_none(store: Store, vault: Vault) -> None:
+    """A database whose keys were all deleted has had some; one that is new has not, until rows are put back."""
+    assert not vault.has_begun()
+    vault.set("a", "value-a")
+    rows = vault.rows()
+    vault.delete("a")
+    assert vault.has_begun()
+    with writing(store.engine) as conn:
+        conn.execute(text("DELETE FROM totals WHERE name = 'vault_begun'"))
+    vault.restore(rows)
+    assert vault.has_begun() and vault.read("a") == "value-a"
+
+
 def test_rows_that_were_lost_are_put_back(store: Store, vault: Vault) -> None:
     """Those that are there by then stay as they are."""
     vault.set("a", "value-a")

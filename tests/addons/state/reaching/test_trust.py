@@ -18,7 +18,7 @@ from OpenSSL import SSL
 from pydantic import SecretStr
 
 from switchman.addons.core.servers.reaching.reach import PemFile, Proxy, Reach, Tls
-from switchman.addons.state.trust import Untrusted, httpx_arguments, openssl_context, ssl_context
+from switchman.addons.state.reaching.trust import Untrusted, httpx_arguments, openssl_context, ssl_context
 from switchman.addons.testing import FakeUpstream, HttpProxy
 
 AUTHORITY = trustme.CA()
