@@ -39,10 +39,8 @@ def test_an_alias_opens_what_it_stands_for() -> None:
 
 def test_a_server_that_is_not_granted_stays_closed() -> None:
     """An alias with one instance that may be used is there, and leads to that one."""
-    assert may(Caller("0", "c", models=("fast",), servers=("home",))) == {
-        "models": ["home/llama3"],
-        "aliases": ["fast"],
-    }
+    at_home = Caller("0", "c", models=("fast",), servers=("home",))
+    assert may(at_home) == {"models": ["home/llama3"], "aliases": ["fast"]}
     assert may(Caller("0", "c", servers=("cloud",))) == {
         "models": ["cloud/gpt-4o-mini", "cloud/o3"],
         "aliases": ["fast", "best"],

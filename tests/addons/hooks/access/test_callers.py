@@ -60,9 +60,8 @@ def name_of(flow: http.HTTPFlow) -> str | None:
 
 def test_a_good_token_lets_in(asked: Asked) -> None:
     """The caller is known, and the token is out of the request."""
-    flow = asked(
-        f"{CHAT}?key={asked.secret}&a=1", headers={"x-api-key": "sk-ant-own", "authorization": f"Bearer {asked.secret}"}
-    )
+    both = {"x-api-key": "sk-ant-own", "authorization": f"Bearer {asked.secret}"}
+    flow = asked(f"{CHAT}?key={asked.secret}&a=1", headers=both)
     assert flow.response is None and name_of(flow) == "anna"
     assert asked.secret not in repr(flow.request.headers.fields) and flow.request.path == f"{CHAT}?a=1"
     assert flow.request.headers["x-api-key"] == "sk-ant-own" and "authorization" not in flow.request.headers
@@ -208,6 +207,5 @@ def test_the_message_for_too_many_says_why(asked: Asked) -> None:
     for _ in range(BURST):
         asked(body=None)
     flow = asked(body=None)
-    assert (
-        flow.response is not None and module.TOO_MANY in flow.response.text and "came with none" in flow.response.text
-    )
+    assert flow.response is not None
+    assert module.TOO_MANY in flow.response.text and "came with none" in flow.response.text

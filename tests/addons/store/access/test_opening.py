@@ -25,12 +25,12 @@ def test_it_is_the_logs_own_database(tmp_path: Path) -> None:
 @pytest.mark.parametrize("path", [":memory:", "nowhere/requests.db"])
 def test_what_cannot_be_used_is_said(path: str, tmp_path: Path) -> None:
     """In words, as of the log."""
-    with pytest.raises(StoreError, match="in-memory|cannot open"):
+    with pytest.raises(StoreError, match=r"in-memory|cannot open"):
         open_access(None, path if path == ":memory:" else tmp_path / path)
 
 
 def test_a_file_that_is_no_database(tmp_path: Path) -> None:
     """It is named, and left as it is."""
     (tmp_path / "requests.db").write_bytes(b"no database, but words " * 100)
-    with pytest.raises(StoreError, match="requests.db"):
+    with pytest.raises(StoreError, match=r"requests\.db"):
         open_access(None, tmp_path / "requests.db")
