@@ -52,7 +52,7 @@ def access() -> Access:
 
 @contextmanager
 def vault() -> Iterator[Vault]:
-    """The vault, for one change or look at it."""
+    """The vault, for one change."""
     opened = web_config().vault
     if opened is None:
         raise Refused("there is no vault here", 503)
@@ -62,6 +62,16 @@ def vault() -> Iterator[Vault]:
     except VaultError as error:
         raise Refused(str(error)) from None
     except StoreError as error:
+        raise Refused(str(error), 503) from None
+
+
+def key_entries() -> list[KeyEntry]:
+    """All keys of the vault, by name. To look at them makes no master key where there is none yet."""
+    if web_config().vault is None:
+        raise Refused("there is no vault here", 503)
+    try:
+        return Vault(access().engine).entries()
+    except VaultError as error:
         raise Refused(str(error), 503) from None
 
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from switchman.addons.core.access.roles import Role
 from switchman.addons.store.keeping.logsize import log_bytes
 from switchman.webui.access.people import person, web_config
-from switchman.webui.admin.changes import Changes, access, find_token, vault
+from switchman.webui.admin.changes import Changes, access, find_token, key_entries
 from switchman.webui.admin.models import (
     ChangeOut,
     ChangesOut,
@@ -81,8 +81,7 @@ def rotate_token(body: RotateIn, which: str) -> TokenMade:
 
 
 def list_keys() -> Keys:
-    with vault() as opened:
-        return Keys(keys=[KeyOut.of(entry) for entry in opened.entries()])
+    return Keys(keys=[KeyOut.of(entry) for entry in key_entries()])
 
 
 def set_key(body: KeyIn, name: str) -> KeyOut:

@@ -105,20 +105,21 @@ def test_changes_by_page_api_and_command_are_in_one_list(folder: Path, client_as
     assert admin.put("/api/admin/keys/openai", json={"value": KEY}).status_code == 201
     printed = switchman(folder, "token", "create", "--name", "by-cli", "--budget", "20/month")
     switchman(folder, "token", "revoke", "by-api")
+    switchman(folder, "key", "rotate", "openai", given=KEY[::-1])
     listed: list[dict[str, Any]] = admin.get("/api/admin/audit").json()["changes"]
     told = [(line["how"], line["what"], line["target"]) for line in listed][::-1]
     assert told == [
         ("api", "token.create", "by-api"), ("api", "key.set", "openai"), ("cli", "token.create", "by-cli"),
-        ("cli", "token.revoke", "by-api"),
+        ("cli", "token.revoke", "by-api"), ("cli", "key.rotate", "openai"),
     ]  # fmt: skip
     assert listed[-1]["who"] == "alice" and listed[0]["who"].startswith("cli:")
-    assert listed[1]["after"]["budgets"] == [
+    assert listed[2]["after"]["budgets"] == [
         {"amount": 20_000_000, "unit": "usd", "period": "month", "downgrade": None}
     ]  # fmt: skip
     states = {token["name"]: token["state"] for token in admin.get("/api/admin/tokens").json()["tokens"]}
     assert states == {"by-api": "revoked", "by-cli": "active"}
     stored = b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
-    for secret in (KEY, text, printed):
+    for secret in (KEY, KEY[::-1], text, printed):
         assert secret not in str(listed) and secret.encode() not in stored
 
 

@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from switchman.addons.core.access.roles import Role
 from switchman.addons.store.access.vault import KeyEntry
 from switchman.webui.access.roles import least
-from switchman.webui.admin.changes import Changes, Refused, named_at, vault
+from switchman.webui.admin.changes import Changes, Refused, key_entries, named_at
 from switchman.webui.admin.models import LONGEST_KEY
 
 DONE = {
@@ -79,12 +79,10 @@ def given_value() -> str:
 
 
 def keys_page(faults: dict[str, str] | None = None, name: str = "") -> str:
-    with vault() as opened:
-        entries = opened.entries()
     return render_template(
         "keys.html",
         page="keys",
-        rows=[(entry, named_at(entry.name)) for entry in entries],
+        rows=[(entry, named_at(entry.name)) for entry in key_entries()],
         faults=faults or {},
         name=name,
         toast=DONE.get(request.args.get("done", "")),
@@ -92,8 +90,7 @@ def keys_page(faults: dict[str, str] | None = None, name: str = "") -> str:
 
 
 def key_page(name: str, faults: dict[str, str] | None = None) -> str:
-    with vault() as opened:
-        entry = find_key(opened.entries(), name)
+    entry = find_key(key_entries(), name)
     return render_template(
         "key.html", page="keys", entry=entry, named=named_at(name), faults=faults or {}, now=time.time()
     )

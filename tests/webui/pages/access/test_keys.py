@@ -60,6 +60,18 @@ def test_what_is_no_key_is_refused_at_the_form(client: FlaskClient, vault, data:
         assert opened.entries() == []
 
 
+def test_looking_makes_no_master_key(client_of) -> None:
+    """Only a change opens the vault, and makes its key file where there is none."""
+
+    def opened():
+        raise AssertionError("nobody asked for a change")
+
+    client = client_of(vault=opened)
+    for path in ("/keys", "/api/admin/keys"):
+        assert client.get(path, headers=BROWSER).status_code == 200
+    assert client.get("/keys/x", headers=BROWSER).status_code == 404
+
+
 def test_a_key_is_rotated_and_deleted(client: FlaskClient, vault) -> None:
     """One that the rules name is deleted only by who says so."""
     post(client, "/keys", name="named", value=KEY)
