@@ -81,6 +81,10 @@ class RoleMap:
         """The role of whoever is called so."""
         return self.names.get(name.casefold(), self.everybody)
 
+    def __str__(self) -> str:
+        whole = dict(self.names) | ({EVERYBODY: self.everybody} if self.everybody is not None else {})
+        return ",".join(f"{name}={role.word}" for name, role in whole.items())
+
     def __bool__(self) -> bool:
         return bool(self.names) or self.everybody is not None
 

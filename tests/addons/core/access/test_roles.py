@@ -57,6 +57,7 @@ def test_who_is_not_named_has_no_role() -> None:
     """Unless there is one for everybody."""
     assert RoleMap.parse("alice=admin").of("bob") is None
     assert not RoleMap.parse("") and RoleMap.parse("*=viewer")
+    assert str(RoleMap.parse("Alice = admin, *=viewer")) == "alice=admin,*=viewer" and str(RoleMap()) == ""
 
 
 @pytest.mark.parametrize("text", ["alice", "=admin", "alice=", "alice=root", "a=admin,A=viewer", "*=admin,*=viewer"])
