@@ -394,3 +394,20 @@ def test_names_in_the_environment_are_taken_from_where_we_are(
 def test_a_summary_counts_with_the_right_plural(settings: Settings) -> None:
     """For the log and for `switchman check`."""
     assert summary(load_ruleset(settings)) == "0 servers, 0 aliases, 0 routes"
+
+
+@pytest.mark.parametrize(
+    "server",
+    [
+        '{url: "http://169.254.169.254/v1"}', '{url: "http://0xa9fea9fe:80"}', '{url: "http://[::ffff:a9fe:a9fe]"}',
+        '{url: "https://api.example", proxy: "http://2852039166:3128"}',
+    ],
+)  # fmt: skip
+def test_a_server_at_a_denied_address(server: str, tmp_path: Path) -> None:
+    """Where an address is written down, no connection has to show that it is one."""
+    file = tmp_path / "routes.yaml"
+    file.write_text(f"servers: {{s: {server}}}")
+    with pytest.raises(RulesError, match="EGRESS_DENY=metadata has it in metadata") as caught:
+        load_ruleset(load_settings(routes_config=str(file)))
+    assert "servers.s." in str(caught.value)
+    assert "s" in load_ruleset(load_settings(routes_config=str(file), egress_deny="none")).servers

@@ -181,3 +181,30 @@ def test_stopping_is_said_by_its_hook(load: Load) -> None:
     handler = getattr(runtime, StoppingHook.name)
     handler()
     assert runtime.is_stopping
+
+
+@pytest.mark.parametrize("insecure", [True, False])
+def test_certificates_that_are_not_checked_are_told(
+    insecure: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """mitmproxy's own option for it is somebody's wish, but it must not go unnoticed; denied addresses are, meanwhile."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ENABLE_LOGGING", "false")
+    monkeypatch.setenv("EGRESS_DENY", "203.0.113.0/24")
+    said: list[str] = []
+
+    async def run(context: Any, runtime: Runtime) -> None:
+        context.options.update(ssl_insecure=insecure)
+        context.master.addons.add(runtime)
+        runtime.running()
+        try:
+            await asyncio.open_connection("203.0.113.7", 9)
+        except OSError as error:
+            said.append(str(error))
+        runtime.done()
+        assert "sock_connect" not in vars(asyncio.get_running_loop())
+
+    with taddons.context(Proxyserver(), TlsConfig()) as context:
+        asyncio.run(run(context, Runtime()))
+    assert ("ssl_insecure is set: no server's certificate is checked" in caplog.text) is insecure
+    assert len(said) == 1 and "203.0.113.7 is not connected to (EGRESS_DENY=203.0.113.0/24)" in said[0]
