@@ -4,6 +4,7 @@ commands and clients run.
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import json
 import os
@@ -22,6 +23,7 @@ import httpx
 import pytest
 from flask import Flask
 
+from switchman.addons.cli.access.tokens import _add_terms
 from switchman.addons.cli.semantic import _parser as semantic_parser
 from switchman.addons.cli.serve import _parser as serve_parser
 from switchman.addons.config.configuration import CERTIFICATES, well_known
@@ -99,6 +101,7 @@ HELD = {
     ("addons/hooks/inbound/README.md", "path"): "test_the_router_answers_itself",
     ("addons/hooks/routing/README.md", "layer"): "test_the_table_of_layers_has_their_names",
     ("addons/serving/README.md", "option"): "test_the_table_of_options_is_that_of_the_command",
+    ("addons/serving/README.md", "option of `create`"): "test_the_table_of_a_tokens_options_is_that_of_the_command",
     ("addons/serving/README.md", "variable"): "test_the_table_of_variables_is_that_of_the_settings",
     ("rules/README.md", "preset"): "tests/rules/test_presets.py",
     ("rules/README.md", "section"): "test_the_table_of_sections_is_that_of_the_rules_file",
@@ -144,6 +147,14 @@ def test_the_table_of_options_is_that_of_the_command() -> None:
     """Every option of `switchman serve`."""
     named = {name.split()[0] for name in table(section("addons/serving/README.md", "## Options"))}
     assert named == {action.option_strings[-1] for action in serve_parser()._actions} - {"--help"}
+
+
+def test_the_table_of_a_tokens_options_is_that_of_the_command() -> None:
+    """Every option of `switchman token create`, in the table or the example above it."""
+    parser = argparse.ArgumentParser()
+    _add_terms(parser)
+    named = set(re.findall(r"--[a-z-]+", section("addons/serving/README.md", "## Who may call")))
+    assert {action.option_strings[-1] for action in parser._actions} - {"--help"} <= named
 
 
 def test_the_table_of_sections_is_that_of_the_rules_file() -> None:
@@ -211,7 +222,7 @@ def check_command(words: list[str], folder: Path) -> None:
         case ["scripts/serve", *arguments]:
             serve_parser().parse_args(arguments)
             assert os.access(ROOT / "scripts/serve", os.X_OK)
-        case ["mitmdump" | "mitmweb" as program, "-s", file, "--mode", mode, "-p", port]:
+        case ["mitmdump" | "mitmweb" as program, "-s", file, "--mode", mode, "--listen-host", "127.0.0.1", "-p", port]:
             assert shutil.which(program, path=Path(sys.executable).parent) and (ROOT / file).is_file()
             assert mode.startswith("reverse:http") and int(port)
         case ["pip", "install", "--no-deps", package]:
@@ -239,7 +250,7 @@ def test_the_commands_run(doc: str, tmp_path: Path) -> None:
 def test_there_are_commands() -> None:
     """The ones that are run are still there."""
     run = [command.split()[1] for doc in DOCS for command in commands(doc) if command.startswith("switchman ")]
-    assert sorted(run) == ["check", "explain", "explain", "rules", "rules", "semantic"]
+    assert sorted(run) == ["check", "explain", "explain", "rules", "rules", "semantic", *["token"] * 5]
 
 
 @pytest.fixture(scope="module")

@@ -98,7 +98,7 @@ def _list(args: argparse.Namespace, access: Access, settings: Settings) -> None:
     for token in tokens:
         caller = token.caller
         ends = ", ".join(one.hint for one in token.secrets if one.valid_until is None or one.valid_until > now)
-        expires = _moment(caller.expires_at) if caller.expires_at is not None else "never"
+        expires = _moment(caller.expires_at) or "never"
         rest = (",".join(caller.models) or "any", ",".join(caller.servers) or "any", ",".join(sorted(caller.groups)))
         rows.append((caller.name, caller.id, token.state(now), ends, expires, *rest))
     widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]

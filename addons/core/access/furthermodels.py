@@ -14,12 +14,13 @@ _LISTS: Final = ("models", "fallbacks", "fallback_models", "context_window_fallb
 
 
 def further_models(body: Mapping[str, Any]) -> tuple[str, ...]:
-    """All names of models in these members, whatever form they are written in."""
-    found = [name for member in _LISTS for name in _names(body.get(member))]
-    tools = body.get("tools")
-    for tool in tools if isinstance(tools, list) else ():
-        if isinstance(tool, dict) and isinstance(tool.get("model"), str):
-            found.append(tool["model"])
+    """All names of models in these members, whatever form they are written in: some readers do not look at case."""
+    found: list[str] = []
+    for key, value in body.items():
+        if (member := key.lower()) in _LISTS:
+            found += _names(value)
+        elif member == "tools" and isinstance(value, list):
+            found += [tool["model"] for tool in value if isinstance(tool, dict) and isinstance(tool.get("model"), str)]
     return tuple(dict.fromkeys(found))
 
 

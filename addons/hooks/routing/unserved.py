@@ -63,7 +63,7 @@ def beyond_token(flow: http.HTTPFlow, x: Exchange, plan: Plan, rules: Ruleset) -
     1. What names no model, or is no operation of one, where the token is for certain models: what it does at the server
        is not known (a batch may name any model in its lines).
     2. A WebSocket, whose frames name a model, but for the Realtime API, where the query does.
-    3. A request that names further models beside its own, which its server may turn to.
+    3. A request that names further models beside its own, which its server may turn to, or that may be read otherwise.
     """
     caller = x.caller
     if caller is None or not is_restricted(caller):
@@ -81,6 +81,8 @@ def beyond_token(flow: http.HTTPFlow, x: Exchange, plan: Plan, rules: Ruleset) -
         return refusal(x, 403, f"The token {caller.name} is for certain models, and this WebSocket may use any.")
     if x.call is None or not takes_key(reading, request.method):
         return refusal(x, 403, f"The token {caller.name} is for certain models, and this may use others, or none.")
+    if x.call.repeats:  # another reader may find other models in it
+        return refusal(x, 403, f"The token {caller.name} is for certain models, and a key of the body occurs twice.")
     for named in further_models(x.call.body):
         if not all(is_granted(caller, name, named, rules.aliases) for name in servers):
             return refusal(x, 403, f"The token {caller.name} may not use {shown(named)}, which the request names, too.")

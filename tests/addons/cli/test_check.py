@@ -171,6 +171,18 @@ def test_bad_variables_are_faults_too(tmp_path: Path, monkeypatch: pytest.Monkey
     assert capsys.readouterr().err.startswith("MODEL_MAP")
 
 
+def test_an_address_for_others_is_a_fault_without_a_word(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    """A router with these settings does not start."""
+    (tmp_path / "r.yaml").write_text("")
+    monkeypatch.setenv("LISTEN_HOST", "0.0.0.0")
+    assert run([str(tmp_path / "r.yaml"), "--offline"]) == 1
+    assert "CLIENT_AUTH=TOKENS" in capsys.readouterr().err
+    monkeypatch.setenv("CLIENT_AUTH", "none")
+    assert run([str(tmp_path / "r.yaml"), "--offline"]) == 0
+
+
 def test_the_schema_is_printed_on_request(capsys: Captured) -> None:
     """For editors, and for rules/routes.schema.json."""
     assert run(["--schema"]) == 0

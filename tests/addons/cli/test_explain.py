@@ -9,9 +9,11 @@ import pytest
 from switchman.addons.cli import explain as module
 from switchman.addons.cli import main
 from switchman.addons.config.configuration import load_task_rules
+from switchman.addons.core.access.caller import Terms
 from switchman.addons.core.decision.decide import RoutingQuery
 from switchman.addons.core.request.features import features_of
 from switchman.addons.core.routes.plan import Plan
+from switchman.addons.store.access.opening import open_access
 from switchman.addons.testing import FakeUpstream
 
 FILE = """\
@@ -101,6 +103,21 @@ def test_explicit_models_headers_and_bodies(config: Path, tmp_path: Path, capsys
     body = tmp_path / "body.json"
     body.write_text(json.dumps({"messages": [{"role": "user", "content": CODE}]}))
     assert explained(config, capsys, "--body", str(body))["route"] == "code"
+
+
+def test_whose_token_it_is(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its groups and globs count; one that is not kept is taken for one that may use all, and that is said."""
+    monkeypatch.setenv("DB_PATH", str(tmp_path / "requests.db"))
+    assert main(["explain", "--config", str(config), "hi", "--offline", "--token", "nobody"]) == 0
+    assert "no token with the name 'nobody'" in capsys.readouterr().err
+    access = open_access(None, tmp_path / "requests.db")
+    access.tokens.create(Terms("bo", models=("cloud/x",)), 1.0)
+    access.close()
+    refused = explained(config, capsys, "hi", "--model", "laptop/qwen", "--offline", "--token", "bo")
+    assert refused["candidates"] == [] and "the token bo may not use it" in refused["refusal"]
+    assert explained(config, capsys, "hi", "--model", "cloud/x", "--offline", "--token", "bo")["layer"] == "server"
 
 
 def test_the_decision_reads_as_text(config: Path, capsys: pytest.CaptureFixture[str]) -> None:

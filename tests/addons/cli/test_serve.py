@@ -351,7 +351,7 @@ def test_proxy_and_dashboard_need_two_ports(serve: Start) -> None:
 )
 def test_a_host_that_is_not_this_machine_is_one_clear_line(host: str, said: str, serve: Start) -> None:
     """What is wrong is the address: the advice is about that, and not about ports."""
-    running = serve("--host", host)
+    running = serve("--host", host, CLIENT_AUTH="NONE")
     assert running.process.wait(PATIENCE) == 2
     (line,) = running.text().splitlines()
     assert f"cannot listen on {host}: " in line and said in line

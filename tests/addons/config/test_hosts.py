@@ -1,4 +1,4 @@
-"""The machine's own name."""
+"""The machine's own name, and who reaches the proxy's port."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import socket
 
 import pytest
 
-from switchman.addons.config.configuration import load_settings
-from switchman.addons.config.hosts import machine_names, own_hosts
+from switchman.addons.config.configuration import SettingsError, load_settings
+from switchman.addons.config.hosts import check_listening, machine_names, own_hosts
 
 
 @pytest.mark.parametrize(
@@ -21,3 +21,31 @@ def test_it_is_a_name_of_ours_if_it_is_one(name: str, names: tuple[str, ...], mo
     assert own_hosts(load_settings(allowed_hosts=("a.example",), listen_host="b.example")).names == {
         "a.example", "b.example", *names,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("host", "auth", "is_refused"),
+    [
+        ("127.0.0.1", None, False), ("127.9.9.9", None, False), ("::1", None, False), ("localhost", None, False),
+        ("0.0.0.0", None, True), ("::", None, True), ("192.168.0.7", None, True), ("box.lan", None, True),
+        ("0.0.0.0", "NONE", False), ("0.0.0.0", "TOKENS", False), ("127.0.0.1", "TOKENS", False),
+    ],
+)  # fmt: skip
+def test_who_may_call_is_said_where_others_can(host: str, auth: str | None, is_refused: bool) -> None:
+    """A loopback address needs no word; any other one does, with all that can be said in the message."""
+    settings = load_settings(listen_host=host, client_auth=auth)
+    if not is_refused:
+        check_listening(settings)
+        return
+    with pytest.raises(SettingsError, match=r"CLIENT_AUTH=TOKENS.*CLIENT_AUTH=NONE") as refused:
+        check_listening(settings)
+    assert host in str(refused.value)
+
+
+def test_the_options_of_another_program_say_where_it_listens() -> None:
+    """The first address that is not this machine's own is named; one that is not given is every one."""
+    settings = load_settings()
+    check_listening(settings, ["127.0.0.1", "::1"], "--listen-host")
+    check_listening(settings, [], "--listen-host")
+    with pytest.raises(SettingsError, match="--listen-host is not given"):
+        check_listening(settings, ["127.0.0.1", ""], "--listen-host")

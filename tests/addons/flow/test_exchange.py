@@ -254,4 +254,5 @@ def test_the_summary_is_of_plain_values() -> None:
         "switchman_target": "s/m",
         "switchman_attempts": 1,
         "switchman_outcome": None,
+        "switchman_token": None,
     }

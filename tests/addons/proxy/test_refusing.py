@@ -11,7 +11,16 @@ from mitmproxy.test import tflow
 
 from switchman.addons.flow.exchange import Exchange, begin
 from switchman.addons.proxy.client_connection import MalformedRequest, Refusal, RefusedRequest
-from switchman.addons.proxy.refusing import NO_TUNNEL, note_malformed, problem_of, record_refused, refuse
+from switchman.addons.proxy.refusing import (
+    NO_TUNNEL,
+    SHORT,
+    is_over_at_head,
+    note_malformed,
+    problem_of,
+    record_refused,
+    refuse,
+    said,
+)
 
 
 @pytest.fixture
@@ -61,3 +70,28 @@ def test_a_request_line_shows_whom_it_is_meant_for() -> None:
     assert problem_of(http.Request.make("GET", "http://a/"), HTTPMode.transparent) is None
     connect = http.Request("a", 443, b"CONNECT", b"", b"a:443", b"", b"HTTP/1.1", http.Headers(), b"", None, 0, 0)
     assert problem_of(connect, HTTPMode.transparent) == NO_TUNNEL
+
+
+@pytest.mark.parametrize(
+    ("headers", "over"),
+    [
+        ({}, False),
+        ({"content-length": "0"}, False),
+        ({"content-length": str(SHORT)}, False),
+        ({"content-length": str(SHORT + 1)}, True),
+        ({"transfer-encoding": "chunked"}, True),
+        ({"content-length": "1", "expect": "100-continue"}, True),
+    ],
+)
+def test_an_answer_by_the_head_alone(headers: dict[str, str], over: bool, flow: http.HTTPFlow, x: Exchange) -> None:
+    """A long body is not read; after a short one the connection goes on. Its fields go with it, but for the framing."""
+    flow.request = http.Request.make("POST", "http://a/", b"", {})
+    flow.request.headers.pop("content-length", None)
+    flow.request.headers.update(headers)
+    assert not is_over_at_head(flow)
+    fields = {"content-type": "application/json", "content-length": "9", "www-authenticate": "Bearer"}
+    flow.response, x.error = http.Response.make(401, b"x", fields), "who?"
+    assert is_over_at_head(flow) is over and said(flow) == ("who?", 401)
+    _, sent = refuse(flow, 1, *said(flow))
+    assert isinstance(sent, SendHttp) and isinstance(sent.event, Refusal)
+    assert sent.event.fields == ((b"www-authenticate", b"Bearer"),)

@@ -90,7 +90,12 @@ def test_reverse_mode_names_the_default_upstream(mode: str, variable: str, upstr
 
 @pytest.mark.parametrize(
     ("variables", "error"),
-    [({"LISTEN_PORT": "many"}, SettingsError), ({"DB_PATH": "/proc/none/log.db"}, SettingsError)],
+    [
+        ({"LISTEN_PORT": "many"}, SettingsError),
+        ({"DB_PATH": "/proc/none/log.db"}, SettingsError),
+        ({"LISTEN_HOST": "0.0.0.0"}, SettingsError),
+        ({"CLIENT_AUTH": "TOKENS", "ENABLE_LOGGING": "false", "DB_PATH": "/proc/none/log.db"}, SettingsError),
+    ],
 )
 def test_a_bad_setting_stops_the_start(variables: dict[str, str], error: type[Exception], load: Load) -> None:
     """It raises out of `load`, which ends mitmproxy."""

@@ -110,7 +110,7 @@ def narrow(start_shared: Any, upstream: FakeUpstream, upstream_factory: Callable
     """A router with room for four connections, of which one address may have three."""
     servers = [upstream_factory("openai", name=f"s{number}") for number in range(8)]
     rules = ", ".join(f"s{n}: {{url: '{server.url}', dialect: openai}}" for n, server in enumerate(servers))
-    env = {"LISTEN_HOST": "0.0.0.0", "MAX_CONNECTIONS": "4"}
+    env = {"LISTEN_HOST": "0.0.0.0", "CLIENT_AUTH": "NONE", "MAX_CONNECTIONS": "4"}
     return start_shared(f"servers: {{{rules}, up: {{url: '{upstream.url}', dialect: openai}}}}\n", env)
 
 

@@ -16,6 +16,7 @@ from switchman.addons.core.access.furthermodels import further_models
         ({"model": "a", "messages": [{"role": "user", "content": "models"}]}, ()),
         ({"models": ["a", "b", "a"]}, ("a", "b")),
         ({"models": "a"}, ("a",)),
+        ({"Models": ["a"], "models": ["b"]}, ("a", "b")),
         ({"fallbacks": [{"model": "a", "api_key": "k"}, "b"]}, ("a", "b")),
         ({"fallbacks": [{"gpt-4": ["a", "b"]}]}, ("a", "b")),
         ({"fallback_models": ["a"], "context_window_fallbacks": [{"x": ["b"]}]}, ("a", "b")),

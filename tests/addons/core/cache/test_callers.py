@@ -101,6 +101,17 @@ def test_a_digest_tells_nothing() -> None:
     assert "Bearer" not in caller(KEY) and len(caller(KEY)) == 64
 
 
+def test_a_token_of_ours_is_the_caller() -> None:
+    """From any address; all else counts beside it, and no id is taken for a credential of another kind."""
+
+    def of(token: str, *fields: tuple[bytes, bytes], address: str = ADDRESS, shared: bool = False) -> str:
+        return caller_digest(fields, "", address, token=token, shared=shared)
+
+    assert of("a") == of("a", address="10.9.9.9") != of("b")
+    assert len({of("a"), of("a", KEY), of("a", (b"x-team", b"x")), of(""), of("", (b"token", b"a"))}) == 5
+    assert of("a", shared=True) == of("b", shared=True) == of("", shared=True)
+
+
 def test_people_behind_one_application() -> None:
     """Whom the body names in each dialect; what is no name is one all the same."""
     assert people_in({}) == people_in({"metadata": "x"}) == []

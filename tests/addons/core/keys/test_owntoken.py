@@ -11,6 +11,7 @@ import pytest
 from switchman.addons.core.keys.owntoken import in_path, without_tokens
 
 OWN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJvd24ifQ.c2lnbmF0dXJlLW9mLW91cnM"
+API = "sk-sw-" + "0123456789abcdefghijABCDEFGHIJ0123456789xyz"  # a token of callers: its form tells
 FOREIGN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJvd24ifQ.c2lnbmF0dXJlLW9mLW90aGVycw"
 BASIC = base64.b64encode(f"user:{OWN}".encode()).decode()
 
@@ -100,3 +101,28 @@ def test_a_long_field_takes_no_time(text: str) -> None:
     begun = time.thread_time()
     without_tokens(((b"x-any", text.encode()),), "/x?" + text, is_own)
     assert time.thread_time() - begun < 2
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "rest"),
+    [
+        ("authorization", f"Bearer {API}", []),
+        ("authorization", f"Bearer {API}, Basic eDp5", ["Basic eDp5"]),
+        ("authorization", f"Bearer {API[:30]}", []),
+        ("authorization", f"Bearer {API}0", []),
+        ("authorization", "Basic " + base64.b64encode(f"{API}:".encode()).decode(), []),
+        ("x-api-key", API, []),
+        ("cookie", f"a=1; k={API}", ["a=1"]),
+        ("sec-websocket-protocol", f"realtime, openai-insecure-api-key.{API}", ["realtime"]),
+        ("x-url", quote(f"http://h/{API}", safe="").replace("-", "%2D"), []),
+        ("x-debug", f"is {API}?", ["is ?"]),
+        ("x-debug", "sk-sw-short", ["sk-sw-short"]),
+        ("authorization", "Bearer sk-proj-0123456789abcdef", ["Bearer sk-proj-0123456789abcdef"]),
+    ],
+)
+def test_a_callers_token(name: str, value: str, rest: list[str]) -> None:
+    """Whole, cut short or with more behind it, whether the dashboard has tokens or not."""
+    assert left(name, value) == rest
+    fields, path = without_tokens(((name.encode(), value.encode()),), f"/v1?key={API}&a=1&k={quote(API)}0")
+    assert [field.decode() for _, field in fields] == rest and path == "/v1?a=1"
+    assert in_path(f"/{API}/x") and in_path(f"/{API.replace('-', '%2d')}") and not in_path(f"/x?{API}")

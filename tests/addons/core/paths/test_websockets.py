@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from switchman.addons.core.paths.websockets import takes_websockets
+from switchman.addons.core.paths.websockets import model_of_socket, takes_websockets
 
 
 @pytest.mark.parametrize(
@@ -46,3 +46,22 @@ def test_no_other_one_is(path: str) -> None:
 def test_others_can_be_named(path: str, takes: bool) -> None:
     """One by one, or all that begin so."""
     assert takes_websockets(path, ("/ws", "/feed/*")) is takes
+
+
+@pytest.mark.parametrize(
+    ("path", "model"),
+    [
+        ("/v1/realtime?model=gpt-realtime", "gpt-realtime"),
+        ("/openai/realtime?api-version=1&model=a%2Fb", "a/b"),
+        ("//v1//realtime/?model=m", "m"),
+        ("/v1/realtime", ""),
+        ("/v1/realtime?model=a&model=b", ""),
+        ("/v1/realtime?model=a&m%6Fdel=b", ""),
+        ("/v1/responses?model=a", ""),
+        ("/v1/realtime/translations?model=a", ""),
+        ("/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent?model=a", ""),
+    ],
+)
+def test_which_names_its_model(path: str, model: str) -> None:
+    """Only the Realtime API's, by its query, once; the frames of others do."""
+    assert model_of_socket(path) == model

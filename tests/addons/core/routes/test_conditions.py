@@ -7,11 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from switchman.addons.core.access.caller import Caller
 from switchman.addons.core.request.features import Features
 from switchman.addons.core.request.tasktype import TaskType
 from switchman.addons.core.routes.conditions import (
     AskMatches,
     DepthBetween,
+    GroupIs,
     HasModality,
     HeaderIs,
     HealthIs,
@@ -162,6 +164,14 @@ def test_tokens_languages_tools_and_modalities() -> None:
     """The plain ones."""
     assert TokenIs(frozenset({"a"})).test(Subject(("m",), token="a")) is True
     assert TokenIs(frozenset({"a"})).test(Subject(("m",))) is False
+    caller = Caller("0123456789ab", "lab-7", frozenset({"staff", "team-a"}))
+    for name, holds in (("lab-7", True), ("lab-*", True), ("0123456789ab", True), ("lab", False), ("LAB-7", False)):
+        assert TokenIs(frozenset({"x", name})).test(Subject(("m",), caller=caller)) is holds
+        assert TokenIs(frozenset({name})).test(Subject(("m",))) is False
+    for name, holds in (("staff", True), ("team-*", True), ("lab-7", False), ("team", False)):
+        assert GroupIs(frozenset({"x", name})).test(Subject(("m",), caller=caller)) is holds
+        assert GroupIs(frozenset({name})).test(Subject(("m",))) is False
+    assert str(GroupIs(frozenset({"b", "a"}))) == "group a or b"
     assert LanguageIs(frozenset({"zh", "en"})).test(subject()) is True
     assert ToolsOffered(True).test(subject(tools=True)) is True
     assert ToolsOffered(False).test(subject(tools=True)) is False

@@ -83,6 +83,7 @@ def test_every_key_has_a_condition() -> None:
     """What can be written is asked: none of the keys is forgotten."""
     written = {
         "model": "m", "source_host": "::1", "header": {"a": "b"}, "token": "t", "language": "en", "regex": "a",
+        "group": "g",
         "keywords": "a", "keywords_substring": "a", "task": "math", "tokens": {"min": 1}, "depth": {"min": 1},
         "tools": True, "modalities": "text", "time": "1:00-2:00", "max_cost": 1, "max_latency": 1,
         "provider_health": {"s": "red"}, "all": [{"model": "a"}], "any": [{"model": "b"}], "not": {"model": "c"},

@@ -66,6 +66,9 @@ def test_short_forms(key: str, short: Any, whole: Any) -> None:
         {"header": ["x"]},
         {"token": []},
         {"token": [""]},
+        {"token": "sk-sw-0123456789"},
+        {"group": ["a", "xsk-sw-0"]},
+        {"group": 7},
         {"language": 3},
         {"regex": ""},
         {"regex": "("},
@@ -219,3 +222,9 @@ def test_what_is_no_source_host(host: str) -> None:
     """Nothing is looked up, and one rule has one range."""
     with pytest.raises(ValueError, match="expected an address or a range"):
         source_networks(host)
+
+
+def test_a_token_itself_is_refused_without_being_repeated() -> None:
+    """A rules file is no place for secrets, and neither is its error."""
+    message = refused(token="sk-sw-0123456789abcdef")
+    assert "write its name" in message and "0123456789" not in message

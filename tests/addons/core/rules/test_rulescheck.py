@@ -241,3 +241,28 @@ def test_targets_of_layers_that_are_not_there_are_found() -> None:
     found = warnings(text)
     assert [line.split(": ")[1] for line in found] == ["semantic_routes.categories.code.target", "arbiter.targets.chat"]
     assert "'nowhere/m' is no target" in found[0]
+
+
+@pytest.mark.parametrize(
+    ("match", "condition"),
+    [
+        ("{token: anna}", "token anna"),
+        ("{not: {any: [{tools: true}, {group: [a, b]}]}}", "group a or b"),
+        ("{token: [anna, '" + "0" * 64 + "']}", "token"),
+    ],
+)
+def test_a_token_where_nobody_is_asked_for_one_is_found(match: str, condition: str) -> None:
+    """With the line of the rule; a client's own key is no token of ours."""
+    text = f"servers: {{s: 'http://h'}}\nroutes:\n  - {{match: {match}, route: {{upstream: s}}}}\n"
+    own = text.replace(match, "{token: '" + "0" * 64 + "'}")
+    environment = SimpleNamespace(
+        default_upstream="http://localhost:8000", default_upstream_set=False, model_map={},
+        request_timeout=1.0, strip_thinking=True, strip_json_markdown=False, disable_thinking=False,
+    )  # fmt: skip
+
+    def told(written: str, wants: bool) -> list[str]:
+        return [str(one) for one in parse_ruleset(written, "r", environment, wants_tokens=wants).warnings]
+
+    (warning,) = told(text, False)
+    assert warning.startswith("r:3:") and condition in warning and warning.endswith("set CLIENT_AUTH=TOKENS")
+    assert told(text, True) == told(own, False) == []

@@ -389,6 +389,22 @@ def test_ready() -> None:
         run(addon, work())
 
 
+@pytest.mark.parametrize("alive", [True, False])
+def test_what_it_has_looked_at_is_for_callers_that_are_known(alive: bool) -> None:
+    """Where tokens are asked for, others hear the status alone."""
+    with FakeUpstream() as up:
+        addon = answers(ruleset({"one": up.url if alive else GONE}), tells_callers=lambda: True)
+
+        async def work() -> None:
+            flow, _ = await ask(addon, "/readyz")
+            assert flow.response is not None
+            told = json.loads(flow.response.text or "")
+            assert flow.response.status_code == (200 if alive else 503)
+            assert told == {"status": "ready" if alive else "not ready"}
+
+        run(addon, work())
+
+
 def test_ready_does_not_wait_for_the_slow() -> None:
     """One reachable upstream is enough: the answer does not wait for one that hangs."""
     with FakeUpstream() as up, FakeUpstream() as slow:

@@ -103,6 +103,11 @@ def test_with_mitmproxys_own_authentication_any_name_goes_on(ask: Any) -> None:
     assert ask("llm.example.com", auth="user:password").response is None
 
 
+def test_where_tokens_are_asked_for_any_name_goes_on(ask: Any) -> None:
+    """A page under another name has none."""
+    assert ask("llm.example.com", settings={"client_auth": "TOKENS"}).response is None
+
+
 @pytest.mark.parametrize("mode", ["regular", "upstream:http://p:1"])
 def test_through_a_forward_proxy_host_is_the_server(mode: str, ask: Any) -> None:
     """And not a name of ours."""

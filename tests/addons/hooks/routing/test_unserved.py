@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from switchman.addons.core.access.caller import Caller
 from switchman.addons.core.routes.plan import Candidate, Plan
-from switchman.addons.hooks.routing.unserved import passed_on, unknown_path, without_model
+from switchman.addons.hooks.routing.unserved import beyond_token, passed_on, unknown_path, without_model
 
 NOBODY = "http://127.0.0.1:9"
 
@@ -168,3 +169,41 @@ def test_a_servers_own_key_goes_with_operations_only(
         status, message = told(found)
         assert status == 403 and names[0] in message and "pass_through" in message
         assert (x.outcome, x.error) == ("refused", message)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "caller", "is_refused"),
+    [
+        ("/v1/files", None, None, False),
+        ("/v1/files", None, Caller("0", "c"), False),
+        ("/v1/files", None, Caller("0", "c", servers=("one",)), False),
+        ("/v1/files", None, Caller("0", "c", servers=("two",)), True),
+        ("/v1/files", None, Caller("0", "c", models=("*",)), True),
+        ("/v1/chat/completions", {"model": "m"}, Caller("0", "c", models=("m",)), False),
+        ("/v1/chat/completions", {"model": "m", "models": ["m"]}, Caller("0", "c", models=("m",)), False),
+        ("/v1/chat/completions", {"model": "m", "models": ["m", "n"]}, Caller("0", "c", models=("m",)), True),
+        (
+            "/v1/chat/completions",
+            b'{"model": "m", "models": ["n"], "models": []}',
+            Caller("0", "c", models=("m",)),
+            True,
+        ),
+        ("/v1/chat/completions", {"model": "m", "models": ["n"]}, Caller("0", "c", servers=("one",)), False),
+        ("/v1/batches", {"model": "m"}, Caller("0", "c", models=("m",)), True),
+        ("/v1/rerank", {"model": "m"}, Caller("0", "c", models=("m",)), False),
+    ],
+)
+def test_what_a_restricted_token_may_not_use_is_refused(
+    path: str, body: Any, caller: Any, is_refused: bool, make_runtime: Any, make_exchange: Any
+) -> None:
+    """A 403 that names the token, although its server is one that it may use."""
+    runtime = make_runtime(f'servers: {{one: "{NOBODY}"}}\n')
+    flow, x = make_exchange(runtime, path, body, headers={"content-type": "application/json"})
+    rules = runtime.rules.current
+    x.caller = caller
+    plan = Plan((Candidate(rules.servers["one"], ""),), "default", "default")
+    response = beyond_token(flow, x, plan, rules)
+    assert (response is not None) is is_refused
+    if response is not None:
+        status, message = told(response)
+        assert status == 403 and message.startswith("The token c ")
