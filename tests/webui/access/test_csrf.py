@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from switchman.addons.core.access.roles import RoleMap
 from switchman.webui.access.csrf import Csrf
 from switchman.webui.access.people import COOKIE
@@ -87,14 +85,13 @@ def test_a_program_at_the_machine_needs_no_word_and_a_browser_does(client_of) ->
         assert answer.status_code == status, headers
 
 
-@pytest.mark.parametrize(
-    "kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", ""]
-)
-def test_what_a_form_can_send_is_no_programs(client_of, kind: str) -> None:
+def test_what_a_form_can_send_is_no_programs(client_of) -> None:
     """A form of another site can have a body that is JSON, under a type that is not."""
-    answer = client_of().post("/api/admin/tokens", data='{"name": "a"}', content_type=kind)
-    assert answer.status_code in (403, 415)
-    assert client_of().post("/tokens", data={"name": "a"}).status_code == 403
+    client = client_of()
+    for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"):
+        answer = client.post("/api/admin/tokens", data='{"name": "a"}', content_type=kind)
+        assert answer.status_code in (403, 415), kind
+    assert client.post("/tokens", data={"name": "a"}).status_code == 403
 
 
 def test_a_single_sign_ons_cookie_is_no_word(client_of, word_of) -> None:

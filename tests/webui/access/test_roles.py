@@ -73,19 +73,17 @@ def test_a_change_is_no_viewers(client_of) -> None:
             assert least_of(app, endpoint) >= Role.OPERATOR, address
 
 
-@pytest.mark.parametrize(
-    "address", ["/nothing", "/api/nothing", "/api/admin/nothing", "/request/", "/tokens/x/nothing"]
-)
-@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "POST", "DELETE", "PATCH", "TRACE", "ODD"])
-def test_who_may_see_nothing_is_not_told_what_there_is(client_of, address: str, method: str) -> None:
+def test_who_may_see_nothing_is_not_told_what_there_is(client_of) -> None:
     """An address that there is none of, and a method that there is none of, look like all others."""
     app = client_of(**LOCKED).application
-    nobody = app.test_client().open(address, method=method)
-    known = app.test_client().open("/tokens", method=method)
-    assert (nobody.status_code, nobody.text) == (401, nobody.text) and known.status_code == 401
-    assert nobody.text.replace(address, "") == known.text.replace("/tokens", "")
-    admin = signed_in(app.test_client(), Role.ADMIN)
-    assert admin.open(address, method=method).status_code in (404, 405, 403)
+    nobody, admin = app.test_client(), signed_in(app.test_client(), Role.ADMIN)
+    for method in ("GET", "HEAD", "OPTIONS", "POST", "DELETE", "PATCH", "TRACE", "ODD"):
+        known = nobody.open("/tokens", method=method)
+        for address in ("/nothing", "/api/admin/nothing", "/request/", "/tokens/x/nothing"):
+            answer = nobody.open(address, method=method)
+            assert answer.status_code == known.status_code == 401
+            assert answer.text == known.text and dict(answer.headers) == dict(known.headers), (method, address)
+            assert admin.open(address, method=method).status_code in (404, 405, 403)
 
 
 def app_with(view: Any, **options: Any) -> Flask:
