@@ -106,6 +106,8 @@ def install_template_names(app: Flask, config: WebConfig) -> None:
             "has_session": bool({people.COOKIE, people.SECURE_COOKIE} & request.cookies.keys()),
             "person": g.get("person"),
             "csrf": guard.csrf_word(),
+            "can_sign_in": config.has_keys,
+            "makes_tokens": config.jwt_secret is not None,
             "rules_error": rules.error(),
             "backlog": told_backlog(config.queries.backlog(), time.time()),
         }

@@ -51,11 +51,14 @@ def test_others_who_need_no_token_read_all_and_change_nothing(
     client = client_of(webui_security=mode, jwt_secret=SECRET)
     status, _, role, how = me(client, headers, peer)
     assert (status, role, how) == (200, "viewer", "open")
-    options: dict[str, Any] = {"headers": headers, "environ_overrides": {"REMOTE_ADDR": peer}}
+    elsewhere: dict[str, Any] = {"environ_overrides": {"REMOTE_ADDR": peer}}
+    options = {"headers": headers, **elsewhere}
     assert client.get("/api/body/request/one", **options).status_code == 200
     for address in ("/tokens", "/keys", "/audit", "/api/admin/tokens", "/api/admin/status"):
         answer = client.get(address, **options)
         assert answer.status_code == 403 and "switchman token jwt --role admin" in answer.text
+    assert "/sign-in?next=/tokens" in client.get("/tokens", headers=headers | {"Accept": "text/html"}, **elsewhere).text
+    assert "/sign-in?next=/" in client.get("/", headers=headers, **elsewhere).text
     assert client.post("/api/admin/tokens", json={"name": "x"}, **options).status_code == 403
     # With a token they are who it says.
     bearer = {"Authorization": f"Bearer {make_token(SECRET, 1, who='alice')}"}
