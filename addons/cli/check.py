@@ -88,7 +88,10 @@ def _credentials(server: Server) -> str:
     """Whose credentials a server gets, as far as that is the same in every plan."""
     match source(server, server), server.forward_auth:
         case "own", _:
-            return f"with {_keys(server)}{', also for what is passed through' if passes_through(server) else ''}"
+            several = len(server.keys) > 1
+            whose = "keys of its own, by turns" if several else "a key of its own"
+            passed = ", also for what is passed through" if passes_through(server) else ""
+            return f"with {whose}{passed}{_keys(server)}"
         case "none", _:
             return "without credentials (forward_auth: false)"
         case _, True:
@@ -99,14 +102,11 @@ def _credentials(server: Server) -> str:
 
 
 def _keys(server: Server) -> str:
-    """Where the server's own keys come from."""
-    if len(server.keys) > 1:
-        weighed = any(key.weight != 1 for key in server.keys)
-        return f"keys of its own, {'by weight' if weighed else 'in turn'}: " + ", ".join(
-            f"{key.label} ({key.weight})" if weighed else key.label for key in server.keys
-        )
-    source = server.keys[0].label if server.keys else "headers"
-    return f"a key of its own, {'which the file holds' if source == 'api_key' else f'from {source}'}"
+    """Where a server's own keys come from, by the references of the rules; a header's are not told."""
+    weighed = any(key.weight != 1 for key in server.keys)
+    labels = ["the file holds it" if key.label == "api_key" else key.label for key in server.keys]
+    told = [f"{label} ({key.weight})" if weighed else label for label, key in zip(labels, server.keys, strict=True)]
+    return f": {', '.join(told)}" if told else ""
 
 
 def _withheld(later: Sequence[Instance], first: Server) -> str:

@@ -15,6 +15,7 @@ import httpx
 
 from switchman.addons.core.servers.reaching import proxies, tlsfaults
 from switchman.addons.core.servers.servers import Server
+from switchman.addons.state.reaching.deny import AddressDenied
 from switchman.addons.state.upstream_reader import Answer
 
 _TITLE = re.compile(rb"<title[^>]*>([^<]{1,200})", re.IGNORECASE)
@@ -43,7 +44,9 @@ def of_failure(error: BaseException, server: Server, seconds: float) -> str:
     words = " ".join(str(one) for one in chain)
     if (tls := _of_tls(chain, words, server)) is not None:
         return tls
-    if any(isinstance(one, socket.gaierror) for one in chain):
+    if (denied := next((one for one in chain if isinstance(one, AddressDenied)), None)) is not None:
+        reason = f"{proxy.host if proxy else url.host}: {denied.strerror}"
+    elif any(isinstance(one, socket.gaierror) for one in chain):
         name = proxy.host if proxy else url.host
         reason = f"the name {name} is not known: is it spelt right, and does this machine's DNS know it?"
     elif any(isinstance(one, ConnectionRefusedError) for one in chain):

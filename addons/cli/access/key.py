@@ -39,7 +39,7 @@ def run(arguments: list[str]) -> int:
     args = _parser().parse_args(arguments)
     does: Callable[[Settings, argparse.Namespace], int] = args.does
     try:
-        settings = load_settings()
+        settings = load_settings(**_places(args.data_dir))
         try:
             return does(settings, args)
         except WrongMaster as error:
@@ -52,6 +52,9 @@ def run(arguments: list[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="switchman key", description=DESCRIPTION)
+    parser.add_argument(
+        "--data-dir", metavar="D", type=Path, help="the folder that `serve --data-dir` has: of requests.db, routes.yaml"
+    )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
     def command(name: str, does: Callable[[Settings, argparse.Namespace], int], what: str) -> argparse.ArgumentParser:
@@ -69,6 +72,16 @@ def _parser() -> argparse.ArgumentParser:
     deleting.add_argument("name", metavar="NAME")
     deleting.add_argument("--force", action="store_true", help="also if the rules name it, or it cannot be opened")
     return parser
+
+
+def _places(folder: Path | None) -> dict[str, str]:
+    """What `serve --data-dir` makes of a folder."""
+    if folder is None:
+        return {}
+    found = {"db_path": str(folder.absolute() / "requests.db")}
+    if "ROUTES_CONFIG" not in os.environ:
+        found["routes_config"] = str(folder.absolute() / "routes.yaml")
+    return found
 
 
 def _set(settings: Settings, args: argparse.Namespace) -> int:

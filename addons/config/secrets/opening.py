@@ -72,7 +72,8 @@ def reading(settings: Settings) -> Iterator[Vault]:
     engine: Engine | None = None
     try:
         if not has_database(settings):
-            raise StoreError(f"the vault is empty, as there is no database {Path(settings.db_path).absolute()} yet")
+            where = Path(settings.db_path).absolute()
+            raise StoreError(f"the vault is empty: there is no database {where} yet. `switchman key set NAME` makes it")
         engine = engine_of(settings)
         yield Vault(engine, masters(settings))
     except WrongMaster as error:

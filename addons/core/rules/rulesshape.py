@@ -21,6 +21,7 @@ from switchman.addons.core.rules.rulesfile import (
     AliasFile,
     InstanceFile,
     KeepAliveFile,
+    KeyFile,
     ModelFile,
     QuirksFile,
     RouteFile,
@@ -32,7 +33,7 @@ from switchman.addons.core.rules.rulesfile import (
 )
 from switchman.addons.core.rules.yamltext import Document, Path
 
-_SECRET_KEYS = ("api_key", "headers", "proxy")
+_SECRET_KEYS = ("api_key", "api_keys", "headers", "proxy")
 
 # pydantic's error types -> what was expected; {name} is filled from the error's own context.
 _EXPECTED = {
@@ -61,6 +62,7 @@ _EXPECTED = {
 _PLACES: dict[tuple[str | None, ...], type[BaseModel]] = {
     (): RulesFileModel,
     ("servers", None): ServerFile,
+    ("servers", None, "api_keys", None): KeyFile,
     ("servers", None, "timeout"): TimeoutFile,
     ("servers", None, "tls"): TlsFile,
     ("servers", None, "quirks"): QuirksFile,
@@ -90,6 +92,7 @@ _PLACES: dict[tuple[str | None, ...], type[BaseModel]] = {
 _SHORT_FORMS: dict[type[BaseModel] | None, str] = {
     ServerFile: "expected a URL, or a mapping with url or preset",
     InstanceFile: "expected server/model, or a mapping with server and model",
+    KeyFile: "expected env:NAME, file:PATH or vault:NAME, or a mapping with key and weight",
     TaskFile: "expected a type of task, a list of them, or a mapping with types",
     RangeFile: "expected a mapping with min, max, or both",
     TimeFile: "expected two times such as 09:00-17:30, or a mapping with between and days",

@@ -190,7 +190,9 @@ class Rewriting:
         last = x.attempt
         if last is not None and last.candidate is candidate and last.key in server.keys and not _is_refused(last):
             return last.key  # once more for another reason
-        held, tried = x.held_keys.get(server.name), refused_keys(x, server)
+        # Files, batches and their like are of one account: what is no operation goes with the same key each time.
+        held = x.held_keys.get(server.name) if x.call is not None else server.keys[0].label
+        tried = refused_keys(x, server)
         return self.runtime.key_ring.choose(server, target, time.monotonic(), held, tried)
 
     def _path(self, x: Exchange, candidate: Candidate, rendered: Rendered | None) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 from switchman.addons.core.servers.reaching.egress import Denied
 
 
-class AddressDenied(ConnectionRefusedError):
+class AddressDenied(PermissionError):
     """No connection goes there."""
 
 
@@ -26,9 +26,7 @@ def deny_addresses(loop: asyncio.AbstractEventLoop, denied: Denied) -> Callable[
 
     async def checked(sock: socket.socket, address: Any) -> None:
         if isinstance(address, tuple) and (word := denied.word_for(str(address[0]))):
-            raise AddressDenied(
-                errno.ECONNREFUSED, f"the address {address[0]} is not connected to (EGRESS_DENY={word})"
-            )
+            raise AddressDenied(errno.EACCES, f"the address {address[0]} is not connected to (EGRESS_DENY={word})")
         await connect(sock, address)
 
     loop.sock_connect = checked  # type: ignore[method-assign]

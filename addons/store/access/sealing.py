@@ -1,7 +1,7 @@
 """Sealing: one value of the vault to bytes that only the master key opens, and back.
 
 AES-256-GCM (NIST SP 800-38D) with a random nonce of 96 bits for each sealing. The name and the version of a value are
-its associated data: a row that was copied to another name, or taken back to an earlier version, does not open. Of the
+its associated data: a value that was put under another name, or beside another version, does not open. Of the
 master key itself nothing is used directly: HMAC-SHA256 makes of it the key that seals, the one that makes fingerprints,
 and the id by which a row says what sealed it.
 """

@@ -187,3 +187,28 @@ def test_the_schema_is_printed_on_request(capsys: Captured) -> None:
     """For editors, and for rules/routes.schema.json."""
     assert run(["--schema"]) == 0
     assert json.loads(capsys.readouterr().out)["title"] == "Switchman rules file"
+
+
+def test_where_keys_come_from_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By the words of the file, with weights where there are any; never a value."""
+    monkeypatch.setenv("ONE", "key-of-one-1")
+    (tmp_path / "two").write_text("key-of-two-2")
+    (tmp_path / "two").chmod(0o600)
+    file = tmp_path / "r.yaml"
+    file.write_text(
+        "servers:\n"
+        "  a: {url: 'http://a:1', api_key: 'env:ONE'}\n"
+        "  b: {url: 'http://b:1', api_keys: ['env:ONE', {key: 'file:two', weight: 2}]}\n"
+        "  c: {url: 'http://c:1', api_keys: ['env:ONE', 'file:two']}\n"
+        "  d: {url: 'http://d:1', api_key: key-of-file-4}\n"
+        "  e: {url: 'http://e:1', headers: {x-api-key: 'env:ONE'}}\n"
+    )
+    assert run([str(file), "--offline"]) == 0
+    shown = capsys.readouterr().out
+    assert "a: http://a:1, any dialect, with a key of its own: env:ONE\n" in shown
+    assert "b: http://b:1, any dialect, with keys of its own, by turns: env:ONE (1), file:two (2)\n" in shown
+    assert "c: http://c:1, any dialect, with keys of its own, by turns: env:ONE, file:two\n" in shown
+    assert "d: http://d:1, any dialect, with a key of its own: the file holds it\n" in shown
+    assert not [key for key in ("key-of-one-1", "key-of-two-2", "key-of-file-4") if key in shown]

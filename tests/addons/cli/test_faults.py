@@ -14,6 +14,7 @@ from switchman.addons.cli.faults import of_answer, of_failure
 from switchman.addons.core.servers.reaching.reach import Proxy, Reach
 from switchman.addons.core.servers.servers import Server
 from switchman.addons.core.servers.urls import parse
+from switchman.addons.state.reaching.deny import AddressDenied
 from switchman.addons.state.upstream_reader import Answer
 
 PROXY = Reach(Proxy("http", "proxy", 3128, SecretStr("anna:word")))
@@ -34,6 +35,10 @@ def caused(error: BaseException, *causes: BaseException) -> BaseException:
 
 REFUSED = caused(httpx.ConnectError("All connection attempts failed"), OSError("x"), ConnectionRefusedError(111, "no"))
 GROUP = caused(httpx.ConnectError("failed"), ExceptionGroup("two", [OSError("x"), ConnectionRefusedError(111, "no")]))
+DENIED = caused(
+    httpx.ConnectError("All connection attempts failed"),
+    AddressDenied(13, "the address 169.254.169.254 is not connected to (EGRESS_DENY=metadata)"),
+)
 UNKNOWN = caused(httpx.ConnectError("x"), socket.gaierror(-2, "Name or service not known"))
 
 
@@ -50,6 +55,7 @@ UNKNOWN = caused(httpx.ConnectError("x"), socket.gaierror(-2, "Name or service n
         (UNKNOWN, PROXY, BY_PROXY + "the name proxy is not known"),
         (REFUSED, Reach(), "nothing listens at llm.example:443 (connection refused)"),
         (GROUP, Reach(), "nothing listens at llm.example:443 (connection refused)"),
+        (DENIED, Reach(), "llm.example: the address 169.254.169.254 is not connected to (EGRESS_DENY=metadata)"),
         (REFUSED, PROXY, BY_PROXY + "nothing listens at proxy:3128 (connection refused)"),
         (httpx.ProxyError("407 anna:word"), PROXY, BY_PROXY + "it refuses our user name and password (407)"),
         (httpx.ProxyError("502 x"), PROXY, BY_PROXY + "it could not reach llm.example:443 (502 Bad Gateway)"),

@@ -192,7 +192,7 @@ def test_stopping_is_said_by_its_hook(load: Load) -> None:
 def test_certificates_that_are_not_checked_are_told(
     insecure: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """mitmproxy's own option for it is somebody's wish, but must not go unnoticed; denied addresses are, meanwhile."""
+    """mitmproxy's own option is somebody's wish, but must not go unnoticed; and addresses are denied meanwhile."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ENABLE_LOGGING", "false")
     monkeypatch.setenv("EGRESS_DENY", "203.0.113.0/24")

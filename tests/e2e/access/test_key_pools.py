@@ -54,7 +54,7 @@ class Pool:
         return len(self.spare.inferences) - self._spares
 
 
-POOLS = 14
+POOLS = 18
 WEIGHED = "[{key: 'env:ONE', weight: 3}, env:TWO]"
 
 
@@ -78,7 +78,7 @@ def shared_proxy(start_shared: Any, up: Keyed, spare: FakeUpstream) -> Any:
     aliases = "aliases:\n"
     for number in range(POOLS):
         keys = WEIGHED if number == 0 else "[env:ONE, env:TWO, env:THREE]"
-        routes += f'  many{number}: {{url: "{up.url}", dialect: openai, api_keys: {keys}}}\n'
+        routes += f'  many{number}: {{url: "{up.url}", dialect: openai, api_keys: {keys}, pass_through: true}}\n'
         aliases += f"  m{number}: {{instances: [many{number}/fake-model, spare/fake-model]}}\n"
     return start_shared(routes + aliases, ENV)
 
@@ -198,3 +198,12 @@ def test_what_the_caller_adds_is_the_callers_fault(pool: Pool) -> None:
     pool.ask()
     pool.ask()
     assert pool.keys == [ONE, TWO, THREE]
+
+
+def test_what_is_no_operation_goes_with_one_key(pool: Pool) -> None:
+    """A file that one account has is not known to another; that key rests, too, if it is refused."""
+    headers = {"x-switchman-none": "1"}
+    for _ in range(3):
+        pool.proxy.post("/v1/files", {"model": f"many{pool.model[1:]}/fake-model"}, headers=headers)
+    asked = [request for request in pool.up.requests if request.path == "/v1/files"]
+    assert [key_of(request) for request in asked] == [ONE] * 3

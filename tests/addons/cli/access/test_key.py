@@ -57,6 +57,17 @@ def test_set_list_rotate_delete(key: Key, tmp_path: Path) -> None:
     assert key("delete", "openai")[0] == 2
 
 
+def test_the_folder_of_serve(key: Key, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`--data-dir` means the same database and the same rules as there."""
+    monkeypatch.delenv("ROUTES_CONFIG")
+    (folder := tmp_path / "data").mkdir(mode=0o700)
+    assert key("--data-dir", str(folder), "set", "a", value=SECRET)[0] == 0
+    assert {file.name for file in folder.iterdir()} >= {"requests.db", "requests.key"}
+    (folder / "routes.yaml").write_text("x: vault:a")
+    assert key("--data-dir", str(folder), "delete", "a")[0] == 2
+    assert "no key is in the vault" in key("list")[2]
+
+
 def test_no_value_on_the_command_line(key: Key) -> None:
     """Every user of the machine can read those."""
     with pytest.raises(SystemExit):

@@ -21,7 +21,7 @@ type Made = Callable[..., Settings]
 
 def test_reading_makes_nothing(made: Made, tmp_path: Path) -> None:
     """No database, no master key; it is said that there is none."""
-    with pytest.raises(Unusable, match="the vault is empty, as there is no database"), reading(made()):
+    with pytest.raises(Unusable, match="the vault is empty: there is no database"), reading(made()):
         pass
     check_vault(made())
     check_vault(made(encryption_key=secrets.token_hex(32)))

@@ -237,3 +237,25 @@ def test_keys_that_are_refused(text: str, said: str) -> None:
     told = str(caught.value)
     assert said in told and not [value for value in env.values() if value in told]
     assert keys("api_key: env:OAT", **env) == [("env:OAT", "sk-ant-oat01-value-of-it", 1)]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{a: SECRET}", "servers.s.api_keys: expected a list"),
+        ("SECRET", "servers.s.api_keys: expected a list"),
+        (
+            "[[SECRET]]",
+            "servers.s.api_keys[0]: expected env:NAME, file:PATH or vault:NAME, or a mapping with key and weight",
+        ),
+        ("[{key: SECRET, wieght: 2}]", "servers.s.api_keys[0].wieght: unknown key; did you mean 'weight'?"),
+        ("[{key: a, weight: SECRET}]", "servers.s.api_keys[0].weight: expected a whole number"),
+        ("[{weight: 2}]", "servers.s.api_keys[0].key: this key is missing"),
+    ],
+)
+def test_keys_in_another_form(text: str, said: str) -> None:
+    """What was expected there is told, and nothing of what stands there."""
+    secret = "sk-secret-value-123456"
+    with pytest.raises(RulesError) as caught:
+        keys(f"api_keys: {text.replace('SECRET', secret)}")
+    assert said in str(caught.value) and secret not in str(caught.value)

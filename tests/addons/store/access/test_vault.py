@@ -2,24 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import event, text, update
+from sqlalchemy import Engine, event, text, update
 
 from switchman.addons.store import Store
 from switchman.addons.store.access.sealing import MasterKey
 from switchman.addons.store.access.tables import provider_keys
 from switchman.addons.store.access.vault import Vault, VaultError, WrongMaster, state_of
-from switchman.addons.store.database import writing
+from switchman.addons.store.database import database_url, make_engine, upgrade, writing
 
 ONE, TWO = MasterKey(bytes(range(32)), "one"), MasterKey(bytes(range(1, 33)), "two")
 SECRET = "sk-Secret-Of-The-Vault-01"
 
 
 @pytest.fixture
-def vault(store: Store) -> Vault:
-    return Vault(store.engine, [ONE])
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    made = make_engine(database_url(None, tmp_path / "requests.db"))
+    upgrade(made)
+    yield made
+    made.dispose()
+
+
+@pytest.fixture
+def vault(engine: Engine) -> Vault:
+    return Vault(engine, [ONE])
+
+
+def test_on_every_kind_of_database(store: Store) -> None:
+    """SQLite and PostgreSQL keep, change, seal anew and let go of a key alike."""
+    vault = Vault(store.engine, [ONE])
+    vault.set("openai", SECRET)
+    vault.rotate("openai", "sk-another-one-02")
+    assert vault.rekey(TWO) == 1 and Vault(store.engine, [TWO]).read("openai") == "sk-another-one-02"
+    vault.delete("openai")
+    assert vault.rows() == [] and vault.has_begun()
 
 
 def test_a_key_is_set_and_read(vault: Vault) -> None:
@@ -28,7 +48,7 @@ def test_a_key_is_set_and_read(vault: Vault) -> None:
     assert vault.read("openai") == SECRET
     assert vault.entries() == [entry]
     assert (entry.name, entry.version, entry.created_at, entry.set_at) == ("openai", 1, 1000.0, 1000.0)
-    assert SECRET not in repr(entry) and "01" not in entry.fingerprint[:0] and vault.check() == 1
+    assert SECRET not in repr(entry) and vault.check() == 1
 
 
 def test_the_database_has_it_nowhere_in_clear(vault: Vault) -> None:
@@ -90,10 +110,10 @@ def test_values(vault: Vault, value: str, why: str) -> None:
     assert not value or value not in str(caught.value)
 
 
-def test_another_master_key_is_refused(store: Store, vault: Vault) -> None:
+def test_another_master_key_is_refused(engine: Engine, vault: Vault) -> None:
     """For reading, for checking, and for adding: there are never two beside each other."""
     vault.set("openai", SECRET)
-    other = Vault(store.engine, [TWO])
+    other = Vault(engine, [TWO])
     for refused in (
         other.check,
         lambda: other.read("openai"),
@@ -105,29 +125,29 @@ def test_another_master_key_is_refused(store: Store, vault: Vault) -> None:
         ):
             refused()
     with pytest.raises(WrongMaster, match="than any there is"):
-        Vault(store.engine).check()
+        Vault(engine).check()
     assert [entry.name for entry in vault.entries()] == ["openai"]
 
 
 @pytest.mark.parametrize("change", [{"name": "other"}, {"version": 1}, {"sealed": b"x" * 40}, {"nonce": b"x" * 12}])
-def test_a_changed_row_is_refused(store: Store, vault: Vault, change: dict[str, Any]) -> None:
+def test_a_changed_row_is_refused(engine: Engine, vault: Vault, change: dict[str, Any]) -> None:
     """Under another name, taken back to an earlier version, or with other bytes."""
     vault.set("openai", SECRET)
     vault.rotate("openai", "sk-another-one-02")
-    with writing(store.engine) as conn:
+    with writing(engine) as conn:
         conn.execute(update(provider_keys).values(change))
     with pytest.raises(WrongMaster, match="does not open: its row in the database was changed"):
         vault.check()
 
 
-def test_sealing_anew(store: Store, vault: Vault) -> None:
+def test_sealing_anew(engine: Engine, vault: Vault) -> None:
     """All keys open by the new master key only; versions, names and times are as before."""
     vault.set("a", "value-a", now=1.0)
     vault.set("b", "value-b", now=2.0)
     assert vault.rekey(TWO) == 2
     with pytest.raises(WrongMaster):
-        Vault(store.engine, [ONE]).check()
-    fresh = Vault(store.engine, [TWO])
+        Vault(engine, [ONE]).check()
+    fresh = Vault(engine, [TWO])
     assert (fresh.read("a"), fresh.read("b"), vault.read("a")) == ("value-a", "value-b", "value-a")
     assert [(e.name, e.version, e.set_at, e.master) for e in fresh.entries()] == [
         ("a", 1, 1.0, TWO.id),
@@ -135,7 +155,7 @@ def test_sealing_anew(store: Store, vault: Vault) -> None:
     ]
 
 
-def test_sealing_anew_is_interrupted(store: Store, vault: Vault) -> None:
+def test_sealing_anew_is_interrupted(engine: Engine, vault: Vault) -> None:
     """After any number of rows: every key is as it was."""
     for name in ("a", "b", "c"):
         vault.set(name, f"value-{name}")
@@ -148,39 +168,39 @@ def test_sealing_anew_is_interrupted(store: Store, vault: Vault) -> None:
         if updates == 2:
             raise KeyboardInterrupt
 
-    event.listen(store.engine, "before_cursor_execute", interrupt)
+    event.listen(engine, "before_cursor_execute", interrupt)
     try:
         with pytest.raises(KeyboardInterrupt):
             vault.rekey(TWO)
     finally:
-        event.remove(store.engine, "before_cursor_execute", interrupt)
+        event.remove(engine, "before_cursor_execute", interrupt)
     assert updates == 2 and vault.rows() == before
     assert vault.check() == 3
 
 
-def test_both_master_keys_open_while_one_follows_the_other(store: Store, vault: Vault) -> None:
+def test_both_master_keys_open_while_one_follows_the_other(engine: Engine, vault: Vault) -> None:
     """The first of them seals."""
     vault.set("a", "value-a")
-    both = Vault(store.engine, [TWO, ONE])
+    both = Vault(engine, [TWO, ONE])
     assert both.read("a") == "value-a"
     both.rekey(TWO)
     assert both.read("a") == "value-a"
 
 
-def test_an_empty_vault_is_told_from_none(store: Store, vault: Vault) -> None:
+def test_an_empty_vault_is_told_from_none(engine: Engine, vault: Vault) -> None:
     """A database whose keys were all deleted has had some; one that is new has not, until rows are put back."""
     assert not vault.has_begun()
     vault.set("a", "value-a")
     rows = vault.rows()
     vault.delete("a")
     assert vault.has_begun()
-    with writing(store.engine) as conn:
+    with writing(engine) as conn:
         conn.execute(text("DELETE FROM totals WHERE name = 'vault_begun'"))
     vault.restore(rows)
     assert vault.has_begun() and vault.read("a") == "value-a"
 
 
-def test_rows_that_were_lost_are_put_back(store: Store, vault: Vault) -> None:
+def test_rows_that_were_lost_are_put_back(engine: Engine, vault: Vault) -> None:
     """Those that are there by then stay as they are."""
     vault.set("a", "value-a")
     vault.set("b", "value-b")
@@ -191,16 +211,16 @@ def test_rows_that_were_lost_are_put_back(store: Store, vault: Vault) -> None:
     assert (vault.read("a"), vault.read("b")) == ("value-a", "value-c")
 
 
-def test_a_database_without_the_table(store: Store, vault: Vault) -> None:
+def test_a_database_without_the_table(engine: Engine, vault: Vault) -> None:
     """It has no keys: a newer process has yet to open it."""
-    with writing(store.engine) as conn:
+    with writing(engine) as conn:
         conn.execute(text("DROP TABLE provider_keys"))
     assert vault.entries() == [] and vault.check() == 0
 
 
-def test_a_database_that_is_away(store: Store, vault: Vault) -> None:
+def test_a_database_that_is_away(engine: Engine, vault: Vault) -> None:
     """It is said in a sentence, without its password."""
-    with writing(store.engine) as conn:
+    with writing(engine) as conn:
         conn.execute(text("ALTER TABLE provider_keys RENAME COLUMN nonce TO other"))
     with pytest.raises(VaultError, match="which has the vault, does not answer"):
         vault.entries()
