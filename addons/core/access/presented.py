@@ -72,8 +72,7 @@ def presented(fields: Fields, path: str) -> tuple[str, ...]:
     """The different texts that begin as a token of ours does, in all the places."""
     found: dict[str, None] = {}
     for name, value in fields:
-        lower = name.lower()
-        if _PREFIX in value and (lower in FIELDS or lower == PROTOCOLS):
+        if _PREFIX in value and ((lower := name.lower()) in FIELDS or lower == PROTOCOLS):
             for text in _in_field(lower, value):
                 found[text] = None
     query = path.partition("?")[2]

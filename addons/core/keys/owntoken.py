@@ -33,7 +33,9 @@ _DOTTED: Final = re.compile(r"(?<![\w-])[\w-]++(?:\.[\w-]++){2,}+", re.ASCII)
 _QUICK: Final = re.compile(rb"[\w-]{8}\.[\w-]{4}|%2e|basic", re.IGNORECASE)
 # One that was cut short, or has something behind it, is taken out, too: most of a secret is a secret.
 _API: Final = re.compile(rf"{PREFIX}[0-9A-Za-z]{{16,}}")
-_API_QUICK: Final = re.compile(rb"sk-sw-|%(?:2d|6b|7[37])|basic", re.IGNORECASE)
+_PREFIX: Final = PREFIX.encode()
+_WHOLE: Final = re.compile(rb"(?:bearer +)?sk-sw-[0-9A-Za-z]{16,}", re.IGNORECASE)
+_KEYS: Final = frozenset({b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key"})
 _BASIC: Final = re.compile(r"(?<![\w-])basic\s+([\w+/=-]{16,})", re.IGNORECASE | re.ASCII)
 _PARAMETER: Final = re.compile(r"[?&;#][^=?&;#\s]+=[^&;#\s]*")
 _PARAMETER_OF_CREDENTIAL: Final = re.compile(r"\s*[\w-]+\s*=")
@@ -50,10 +52,13 @@ def none_is_own(token: str) -> bool:
 def without_tokens(given: Fields, path: str, is_own: IsOwn = none_is_own) -> tuple[Fields, str]:
     """Header fields and path (with its query) without tokens of ours. The same objects where there are none."""
     raw = b"\0".join([value for _, value in given])
-    jwts = is_own is not none_is_own and _QUICK.search(raw) is not None
-    if (jwts or _API_QUICK.search(raw)) and _holds(_text(raw), is_own):
-        kept = ((name, _without(_text(name).lower(), _text(value), is_own)) for name, value in given)
-        given = tuple((name, value.encode("latin-1")) for name, value in kept if value is not None)
+    odd = b"%" in raw or b"basic" in raw.lower() or (is_own is not none_is_own and _QUICK.search(raw) is not None)
+    if odd or _PREFIX in raw:
+        kept = [
+            (name, _left(name, value, is_own)) if odd or _PREFIX in value else (name, value) for name, value in given
+        ]
+        if kept != list(given):
+            given = tuple((name, value) for name, value in kept if value is not None)
     path, mark, query = path.partition("?")
     if query and _holds(query, is_own):
         query = "&".join(one for one in query.split("&") if not _holds(one, is_own))
@@ -63,7 +68,17 @@ def without_tokens(given: Fields, path: str, is_own: IsOwn = none_is_own) -> tup
 
 def in_path(path: str, is_own: IsOwn = none_is_own) -> bool:
     """Whether a token of ours is in the segments of a path."""
-    return _holds(path.partition("?")[0], is_own)
+    path = path.partition("?")[0]
+    is_plain = is_own is none_is_own and "%" not in path and PREFIX not in path
+    return not is_plain and _holds(path, is_own)
+
+
+def _left(name: bytes, value: bytes, is_own: IsOwn) -> bytes | None:
+    """What is left of a field; None where it is nothing."""
+    if name.lower() in _KEYS and _WHOLE.fullmatch(value):  # nearly all requests
+        return None
+    left = _without(_text(name).lower(), _text(value), is_own)
+    return None if left is None else left.encode("latin-1")
 
 
 def _text(raw: bytes) -> str:
@@ -71,7 +86,9 @@ def _text(raw: bytes) -> str:
 
 
 def _holds(text: str, is_own: IsOwn) -> bool:
-    return any(_API.search(form) is not None or any(is_own(token) for token in _tokens(form)) for form in _forms(text))
+    if is_own is none_is_own:
+        return any(_API.search(form) for form in _forms(text))
+    return any(_API.search(form) or any(is_own(token) for token in _tokens(form)) for form in _forms(text))
 
 
 def _forms(text: str) -> Iterator[str]:

@@ -43,13 +43,18 @@ class Callers:
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         if (x := exchange(flow)) is None or flow.response:
             return
+        self._look(flow, x)
+        if flow.response is not None and flow.request.method == "HEAD":
+            flow.response.raw_content = b""  # and the content-length of what GET would have got
+
+    def _look(self, flow: http.HTTPFlow, x: Exchange) -> None:
         request = flow.request
-        tokens = presented(request.headers.fields, request.path)
+        known = self.runtime.tokens
+        tokens = presented(request.headers.fields, request.path) if known is not None else ()
         self._take_out(request)
         if in_path(request.path):
             flow.response = refusal(x, 400, TOKEN_IN_PATH)
             return
-        known = self.runtime.tokens
         if known is None:  # CLIENT_AUTH=NONE
             return
         is_open = _is_open(flow, x)

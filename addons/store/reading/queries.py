@@ -47,6 +47,8 @@ class RequestRow:
     method: str
     path: str
     client: str
+    token: str | None
+    token_id: str | None
     dialect: str | None
     operation: str | None
     requested_model: str

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -13,14 +12,14 @@ from mitmproxy import http
 
 from switchman.addons.core.access import apitoken
 from switchman.addons.core.access.caller import Terms
-from switchman.addons.flow.exchange import exchange
+from switchman.addons.flow.exchange import Exchange, begin, exchange
 from switchman.addons.hooks.access import callers as module
 from switchman.addons.hooks.access.callers import TOKEN_IN_PATH, Callers
 from switchman.addons.hooks.inbound.gate import Gate
 from switchman.addons.hooks.inbound.intake import Intake
 from switchman.addons.state.access.failures import BURST
 from switchman.addons.state.access.tokens import LONGEST, Tokens
-from switchman.addons.store.access.opening import open_access
+from switchman.addons.store.access.opening import Access, open_access
 
 CHAT = "/v1/chat/completions"
 BODY = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
@@ -41,15 +40,22 @@ class Asked:
         return flow
 
 
-@pytest.fixture
-def asked(make_runtime: Callable[..., Any], make_flow: Callable[..., http.HTTPFlow], tmp_path: Path) -> Any:
-    access = open_access(None, tmp_path / "tokens.db")
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Access, str]]:
+    """A database with one token, and that."""
+    access = open_access(None, tmp_path_factory.mktemp("tokens") / "tokens.db")
     _, secret = access.tokens.create(Terms("anna"), 1.0)
+    yield access, secret
+    access.close()
+
+
+@pytest.fixture
+def asked(make_runtime: Callable[..., Any], make_flow: Callable[..., http.HTTPFlow], kept: tuple[Access, str]) -> Asked:
+    access, secret = kept
     runtime = make_runtime(client_auth="TOKENS")
     runtime.tokens = Tokens(access.tokens)
     runtime.tokens.look()
-    yield Asked(runtime, make_flow, secret)
-    access.close()
+    return Asked(runtime, make_flow, secret)
 
 
 def name_of(flow: http.HTTPFlow) -> str | None:
@@ -115,8 +121,24 @@ def test_what_is_open(method: str, path: str, headers: dict[str, str], is_open: 
 
 def test_nothing_is_open_through_a_forward_proxy(asked: Asked) -> None:
     """There the paths are another server's."""
-    flow = asked(CHAT, mode="regular")
+    page = {"origin": "http://localhost", "access-control-request-method": "POST"}
+    for method, path, headers in (
+        ("POST", CHAT, {}),
+        ("GET", "/healthz", {}),
+        ("GET", "/", {}),
+        ("OPTIONS", CHAT, page),
+    ):
+        flow = asked.make_flow(path, None, method=method, headers=headers, mode="regular")
+        begin(flow, Exchange("id", 0.0, 0.0, "192.0.2.1"))
+        asked.callers.requestheaders(flow)
+        assert flow.response is not None and flow.response.status_code == 401
+
+
+def test_a_head_is_refused_without_a_body(asked: Asked) -> None:
+    """RFC 9110 section 9.3.2: else what follows on its connection would be read wrongly."""
+    flow = asked("/v1/models", None, method="HEAD")
     assert flow.response is not None and flow.response.status_code == 401
+    assert flow.response.raw_content == b"" and int(flow.response.headers["content-length"]) > 0
 
 
 def test_an_open_path_knows_its_caller(asked: Asked) -> None:

@@ -30,7 +30,8 @@ def test_tokens_survive_retention_and_a_full_log(tmp_path: Path) -> None:
         while writer.counts.written < 300:
             assert time.monotonic() < end
             time.sleep(0.01)
-        assert [row.id for row in store.queries.list_requests(Filters(token="keeper"), limit=1).rows]
+        (row,) = store.queries.list_requests(Filters(token="keeper"), limit=1).rows
+        assert (row.token, row.token_id) == ("keeper", token.caller.id)
         assert not store.queries.list_requests(Filters(token="another")).rows
         while store.queries.list_requests().rows:
             assert time.monotonic() < end
