@@ -2,10 +2,10 @@
 
 config    WebConfig: all of the app's configuration
 app       create_app(config): the blueprints, the headers every answer carries, the names templates may use
-access    who may see a page: Host and Origin checks, then the token
-auth      the token itself (pure), and what counts as "proxied"
+access    who may see and change what: Host and Origin checks, the token, roles
+admin     what admins change, for pages and programs, and the admin API
 assets    files that browsers keep
-pages     a family of pages to a folder: requests, story, performance, signin
+pages     a family of pages to a folder: requests, story, performance, access, signin
 view      the address bar as a query
 outcomes  how each outcome of a request looks (pure)
 formats   numbers, durations and times as text (pure)

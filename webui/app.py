@@ -6,14 +6,18 @@ import time
 from threading import Lock
 from typing import Any
 
-from flask import Flask, Response, current_app, has_app_context, request
+from flask import Flask, Response, current_app, g, has_app_context, request
 from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import HTTPException
 
 from switchman.addons.core.texts.unicode import shown
 from switchman.addons.store.keeping.spool import SpoolState
-from switchman.webui import access, assets, formats, outcomes, palette
+from switchman.webui import assets, formats, outcomes, palette
+from switchman.webui.access import guard, people
+from switchman.webui.admin import api
+from switchman.webui.admin.changes import Refused
 from switchman.webui.config import RulesStatus, WebConfig
+from switchman.webui.pages.access import changes, keys, tokens
 from switchman.webui.pages.performance import performance
 from switchman.webui.pages.requests import live
 from switchman.webui.pages.signin import signin
@@ -49,7 +53,7 @@ class Answer(Response):
 
     def set_data(self, value: bytes | str) -> None:
         data = shown(value).encode() if isinstance(value, str) else value
-        super().set_data(access.web_config().keys().hide(data) if has_app_context() else data)
+        super().set_data(people.web_config().keys().hide(data) if has_app_context() else data)
 
 
 def create_app(config: WebConfig) -> Flask:
@@ -58,13 +62,14 @@ def create_app(config: WebConfig) -> Flask:
     app.response_class = Answer
     app.config.update(SWITCHMAN=config, MAX_CONTENT_LENGTH=MOST_FORM_BYTES)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    access.install(app)
-    for module in (live, detail, performance, signin, assets):
+    for module in (live, detail, performance, signin, tokens, keys, changes, api, assets):
         app.register_blueprint(module.blueprint)
+    guard.install(app)
     install_template_names(app, config)
     app.after_request(add_headers)
     app.register_error_handler(HTTPException, show_error)
     app.register_error_handler(DBAPIError, show_database_away)
+    app.register_error_handler(Refused, show_refused)
     return app
 
 
@@ -99,7 +104,11 @@ def install_template_names(app: Flask, config: WebConfig) -> None:
         return {
             "theme": chosen,
             "theme_label": f"Colours: {chosen or 'system'}",
-            "has_session": bool({access.COOKIE, access.SECURE_COOKIE} & request.cookies.keys()),
+            "has_session": bool({people.COOKIE, people.SECURE_COOKIE} & request.cookies.keys()),
+            "person": g.get("person"),
+            "csrf": guard.csrf_word(),
+            "can_sign_in": config.has_keys,
+            "makes_tokens": config.jwt_secret is not None,
             "rules_error": rules.error(),
             "backlog": told_backlog(config.queries.backlog(), time.time()),
         }
@@ -146,10 +155,15 @@ def add_headers(answer: Response) -> Response:
 
 def show_error(error: HTTPException) -> Response:
     """An error as a page of ours, or as JSON for programs."""
-    return access.refusal(error.code or 500, error.name, error.description or error.name)
+    return guard.refusal(error.code or 500, error.name, error.description or error.name)
+
+
+def show_refused(error: Refused) -> Response:
+    """A page was asked for what cannot be done."""
+    return guard.refusal(error.status, "This cannot be done", str(error))
 
 
 def show_database_away(error: DBAPIError) -> Response:
     """The log's database does not answer; the router goes on without it."""
     current_app.logger.warning("the log's database does not answer: %s", error.orig)
-    return access.refusal(503, "The log cannot be read now", "Its database does not answer. Try again in a moment.")
+    return guard.refusal(503, "The log cannot be read now", "Its database does not answer. Try again in a moment.")

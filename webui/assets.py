@@ -14,6 +14,9 @@ from pathlib import Path
 
 from flask import Blueprint, Response, send_file
 
+from switchman.addons.core.access.roles import Role
+from switchman.webui.access.roles import least
+
 STATIC = Path(__file__).parent / "static"
 FOR_EVER = "public, max-age=31536000, immutable"
 
@@ -47,6 +50,7 @@ def plotly_path() -> Path:
 
 
 @blueprint.get("/plotly-<wanted>.min.js")
+@least(Role.VIEWER)
 def plotly_js(wanted: str) -> Response:
     """Plotly's JavaScript. Another version's address gets this one too, but is not to be kept."""
     answer = send_file(plotly_path(), mimetype="text/javascript", conditional=True)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from switchman.addons.core.access.roles import NO_ROLES, RoleMap
 from switchman.addons.core.keys.known import NO_KEYS, KnownKeys
-from switchman.webui.auth import SHORTEST_SECRET
+from switchman.webui.access.tokens import SHORTEST_SECRET, SignOn
 
 if TYPE_CHECKING:
+    from switchman.addons.store.access.opening import Access
+    from switchman.addons.store.access.vault import Vault
     from switchman.addons.store.reading.queries import Queries
 
 Security = Literal["NONE", "AUTH_WHEN_PROXIED", "ALWAYS_AUTH"]
@@ -32,8 +36,11 @@ class WebConfig:
 
     `proxy_url` is where clients reach the router (for the commands in empty lists), `listen_host` the address the
     dashboard itself listens on, `hosts` further names it may be called by (WEBUI_HOSTS). `trusted_proxies` are the
-    peers whose X-Forwarded-Host is believed. `rules` drives the banner that says the rules file is broken. `keys` are
-    those of the configuration, which no answer shows.
+    peers whose X-Forwarded-Host is believed, and `auth_header`, which names who is signed in: their roles are in
+    `auth_roles`. `sign_on`: who else signs tokens. `viewers_see_bodies`: and what may quote one. `rules` drives the
+    banner that says the rules file is broken. `keys` are those of the configuration, which no answer shows. `access`:
+    tokens, and who changed what; `wants_tokens`: CLIENT_AUTH asks for them. `vault` opens the providers' keys for a
+    change, and `named_at` says where the rules name one. None: there is nothing to manage.
     """
 
     queries: Queries
@@ -44,6 +51,14 @@ class WebConfig:
     listen_host: str = "127.0.0.1"
     hosts: Sequence[str] = ()
     rules: RulesStatus | None = None
+    sign_on: SignOn | None = None
+    auth_header: str | None = None
+    auth_roles: RoleMap = NO_ROLES
+    viewers_see_bodies: bool = False
+    access: Access | None = None
+    wants_tokens: bool = True
+    vault: Callable[[], AbstractContextManager[Vault]] | None = None
+    named_at: Callable[[str], str | None] = lambda name: None
     keys: Callable[[], KnownKeys] = lambda: NO_KEYS
 
     def __post_init__(self) -> None:
@@ -51,3 +66,15 @@ class WebConfig:
             raise ValueError(f"WEBUI_SECURITY is {self.webui_security!r}: expected one of {', '.join(SECURITY_MODES)}")
         if self.jwt_secret is not None and len(self.jwt_secret.encode()) < SHORTEST_SECRET:
             raise ValueError(f"JWT_SECRET is too short: at least {SHORTEST_SECRET} bytes are needed")
+        if self.auth_header and not (self.trusted_proxies and self.auth_roles):
+            raise ValueError("AUTH_HEADER needs TRUSTED_PROXIES, from which it is believed, and AUTH_ROLES")
+
+    @property
+    def has_keys(self) -> bool:
+        """Whether a token can be checked at all."""
+        return self.jwt_secret is not None or self.sign_on is not None
+
+    @property
+    def can_sign_in(self) -> bool:
+        """Whether there is any way to say who one is."""
+        return self.has_keys or self.auth_header is not None

@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from switchman.addons.core.access.prices.words import dollars
 
+FORMULAS = tuple("=+-@|%＝＋－＠")  # what a cell begins with that a spreadsheet runs, also in wide letters
 UNKNOWN = Markup('<span class="unknown" title="unknown">–</span>')
 SHORT_ID = 8  # characters
 
@@ -120,3 +121,9 @@ def ago(epoch: float, now: float) -> str:
 def short_id(identifier: str) -> str:
     """The first characters of an id: enough to tell rows apart; the whole one is copied."""
     return identifier[:SHORT_ID]
+
+
+def cell(value: str | None) -> str:
+    """A text as a cell of CSV. A spreadsheet runs what begins as a formula: an apostrophe before it says it is text."""
+    text = "" if value is None else visible(value)
+    return f"'{text}" if text.strip()[:1] in FORMULAS else text

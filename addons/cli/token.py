@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import argparse
 
-from switchman.addons.cli.access import tokens
+from switchman.addons.cli.access import dashboard_token, tokens
 from switchman.addons.cli.messages import refuse
 from switchman.addons.config.configuration import SettingsError, load_settings
-from switchman.webui.auth import make_token
+from switchman.webui.access.tokens import make_token
 
 # The first word of the arguments -> what runs with all of them.
-COMMANDS = dict.fromkeys(("create", "list", "show", "revoke", "rotate"), tokens.run)
+COMMANDS = {
+    **dict.fromkeys(("create", "list", "show", "revoke", "rotate"), tokens.run),
+    "jwt": lambda arguments: dashboard_token.run(arguments[1:]),
+}
 
 
 def run(arguments: list[str]) -> int:
@@ -19,8 +22,8 @@ def run(arguments: list[str]) -> int:
         return command(arguments)
     parser = argparse.ArgumentParser(
         prog="switchman token",
-        description="Print a token that opens the dashboard, signed with JWT_SECRET.",
-        epilog=f"Tokens of callers: `switchman token {'|'.join(COMMANDS)}`, each with --help.",
+        description="Print an admin's token that opens the dashboard, signed with JWT_SECRET.",
+        epilog=f"Tokens of callers, and of other roles: `switchman token {'|'.join(COMMANDS)}`, each with --help.",
     )
     parser.add_argument("--hours", type=float, default=24.0, help="how long it is valid (default: %(default)g)")
     args = parser.parse_args(arguments)

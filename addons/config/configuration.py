@@ -55,6 +55,7 @@ CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 _SECRET_FIELDS = frozenset(
     {
         "jwt_secret",
+        "jwt_public_key",
         "encryption_key",
         "database_url",
         "default_upstream",
@@ -85,8 +86,10 @@ def load_settings(**overrides: Any) -> Settings:
 
 
 def _settings_problem(problem: dict[str, Any]) -> str:
-    name, *inside = problem["loc"]
     message = problem["msg"].removeprefix("Value error, ")
+    if not problem["loc"]:  # of several settings together, which the message names
+        return str(message)
+    name, *inside = problem["loc"]
     message = message[:1].lower() + message[1:]
     given = problem.get("input")
     shown = ""

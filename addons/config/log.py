@@ -16,7 +16,7 @@ def open_access(settings: Settings) -> opening.Access:
     """Who may, without the log: its tables lie in the same database. Raises SettingsError with what to do."""
     url = settings.database_url.get_secret_value() if settings.database_url else None
     try:
-        return opening.open_access(url, settings.db_path)
+        return opening.open_access(url, settings.db_path, settings.audit_days)
     except StoreError as e:
         raise SettingsError([str(e)]) from None
 

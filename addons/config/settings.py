@@ -22,6 +22,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from switchman.addons.config.jwt_secrets import ADVICE, secret_weakness
 from switchman.addons.config.secrets.keytext import parse_key
+from switchman.addons.config.secrets.signing_in import SigningIn
 from switchman.addons.core.admission.hosts import Hosts
 from switchman.addons.core.request.clients import Network, parse_networks
 from switchman.addons.core.request.origins import Origins
@@ -40,7 +41,7 @@ Bytes = Annotated[int, Field(gt=0)]
 WHAT_HOLDS = "only WEBUI_SECURITY=ALWAYS_AUTH holds behind a proxy, which may add nothing that shows it"
 
 
-class Settings(BaseSettings):
+class Settings(SigningIn, BaseSettings):
     """One frozen value of all variables. Attribute names are the variables' in lower case."""
 
     model_config = SettingsConfigDict(

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import re
 import signal
+import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from switchman.addons.config.child import log_to_stderr, mistakes_told, obey_supervisor, say_ready
 from switchman.addons.config.configuration import RulesFile, load_settings
 from switchman.addons.config.hosts import machine_names
 from switchman.addons.config.log import open_log
 from switchman.addons.config.maskedlog import mask_log
+from switchman.addons.config.secrets.jwt_keys import public_keys
+from switchman.addons.config.secrets.opening import writing
+from switchman.addons.config.settings import Settings
 from switchman.addons.serving.ports import url_host
+from switchman.addons.store.access.opening import Access
 from switchman.webui import WebConfig, create_app
+from switchman.webui.access.tokens import SignOn
 from switchman.webui.server import DashboardServer
 
 
@@ -28,10 +36,20 @@ def main(argv: Sequence[str] | None = None) -> None:
         keys = rules.keys
         mask_log(lambda: keys.current)
         with open_log(settings, lambda: keys.current) as log:
+            access = Access(log.engine, settings.audit_days)
+            access.audit.prune(time.time())
             config = WebConfig(
                 queries=log.queries,
                 webui_security=settings.webui_security,
                 jwt_secret=settings.jwt_secret.get_secret_value() if settings.jwt_secret else None,
+                sign_on=sign_on(settings),
+                auth_header=settings.auth_header,
+                auth_roles=settings.auth_roles,
+                viewers_see_bodies=settings.viewers_see_bodies,
+                access=access,
+                wants_tokens=settings.wants_tokens,
+                vault=lambda: writing(settings),
+                named_at=lambda name: named_at(Path(settings.routes_config), name),
                 trusted_proxies=settings.trusted_proxies,
                 proxy_url=f"http://{url_host(settings.listen_host)}:{settings.listen_port}",
                 listen_host=settings.listen_host,
@@ -45,6 +63,25 @@ def main(argv: Sequence[str] | None = None) -> None:
             signal.signal(signal.SIGTERM, lambda *_: server.stop())
             say_ready([str(server.port)])
             server.run()
+
+
+def named_at(file: Path, name: str) -> str | None:
+    """The first place of the rules file that names a key of the vault, as `file:line`. By its text."""
+    named = re.compile(rf"vault:\s*{re.escape(name)}(?![\w.-])")
+    try:
+        lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return None
+    found = (at for at, line in enumerate(lines, 1) if named.search(line) and not line.lstrip().startswith("#"))
+    return next((f"{file}:{at}" for at in found), None)
+
+
+def sign_on(settings: Settings) -> SignOn | None:
+    """Who else signs tokens for the dashboard."""
+    if settings.jwt_public_key is None:
+        return None
+    keys = public_keys(settings.jwt_public_key)
+    return SignOn(keys, settings.jwt_issuer, settings.jwt_audience, settings.jwt_role_claim)
 
 
 if __name__ == "__main__":

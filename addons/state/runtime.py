@@ -14,9 +14,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import jwt
 from mitmproxy import ctx, hooks, http
 from mitmproxy.addonmanager import Loader
 from mitmproxy.proxy.mode_specs import LocalMode, OsProxyMode, ProxyMode, ReverseMode, TunMode, WireGuardMode
@@ -25,6 +24,7 @@ from switchman.addons.config.configuration import RulesFile, load_settings, load
 from switchman.addons.config.folders import check_folders
 from switchman.addons.config.hosts import check_listening
 from switchman.addons.config.maskedlog import mask_log
+from switchman.addons.config.secrets.jwt_keys import is_signed_for_us
 from switchman.addons.config.settings import Settings
 from switchman.addons.core.keys.known import KnownKeys
 from switchman.addons.core.keys.ring import KeyRing
@@ -61,10 +61,6 @@ logger = logging.getLogger(__name__)
 
 # The client's connection is closed by mitmproxy after this much silence; it must outlast the longest request.
 TIMEOUT_MARGIN = 60
-
-# One that is not valid yet, or for somebody else, is a secret all the same.
-_CLAIMS = ("verify_exp", "verify_nbf", "verify_iat", "verify_aud", "verify_iss", "verify_sub", "verify_jti")
-SIGNATURE_ONLY: Any = dict.fromkeys(_CLAIMS, False)
 
 
 INSECURE = (
@@ -206,17 +202,11 @@ class Runtime:
 
     def is_own_token(self, value: str) -> bool:
         """Whether a header's value (with or without a scheme) is a token of our own dashboard, which no upstream may
-        see: signed with our secret, whatever else it says.
+        see.
         """
-        token = value.rpartition(" ")[2]
-        if self.settings.jwt_secret is None or token.count(".") != 2:
-            return False
-        secret = self.settings.jwt_secret.get_secret_value()
-        try:
-            jwt.decode(token, secret, algorithms=["HS256"], options=SIGNATURE_ONLY)
-        except jwt.PyJWTError:
-            return False
-        return True
+        settings = self.settings
+        secret = settings.jwt_secret.get_secret_value() if settings.jwt_secret is not None else None
+        return is_signed_for_us(value.rpartition(" ")[2], secret, settings.jwt_public_key, settings.jwt_audience)
 
     def keys(self) -> KnownKeys:
         """The keys of the configuration, which nobody else may read."""

@@ -11,8 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flask.testing import FlaskClient
 
 from switchman.addons.core.record import AttemptRecord, Record
+from switchman.addons.store.access.sealing import MasterKey
+from switchman.addons.store.access.vault import Vault
 from switchman.addons.store.opening import Store, open_store
 from switchman.webui import WebConfig, create_app
 from switchman.webui.server import DashboardServer
@@ -184,6 +187,28 @@ def put(store: Store) -> Callable[..., None]:
             time.sleep(0.02)
 
     return write
+
+
+@pytest.fixture
+def vault(store: Store) -> Callable[[], Any]:
+    """Opens a vault in the same database, as serving/dashboard.py does."""
+
+    @contextmanager
+    def opened() -> Iterator[Vault]:
+        yield Vault(store.engine, [MasterKey(b"m" * 32)])
+
+    return opened
+
+
+@pytest.fixture
+def client_of(store: Store, vault: Callable[[], Any]) -> Callable[..., FlaskClient]:
+    """A client of an app over an empty store, configured as the test says."""
+
+    def make(**settings: Any) -> FlaskClient:
+        whole = {"queries": store.queries, "access": store.access, "vault": vault, **settings}
+        return create_app(WebConfig(**whole)).test_client()
+
+    return make
 
 
 @contextmanager

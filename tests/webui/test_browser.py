@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 from switchman.addons.core.record import Running
 from switchman.addons.store.opening import Store
 from switchman.webui import WebConfig
-from switchman.webui.auth import make_token
+from switchman.webui.access.tokens import make_token
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = [

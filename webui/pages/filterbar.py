@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from switchman.webui.access import web_config
+from switchman.webui.access.viewing import log
 from switchman.webui.outcomes import LOOKS
 from switchman.webui.view import View
 
@@ -13,7 +13,7 @@ OUTCOMES = [("error", "any error"), *((outcome, look.word) for outcome, look in 
 
 def bar_choices(view: View) -> dict[str, Any]:
     """The menus of the filter bar; a value that is set is in its menu whether or not the log still has it."""
-    queries = web_config().queries
+    queries = log()
     menus = {}
     for name in ("model", "server"):
         values = dict.fromkeys(value for value in (*queries.values(name), view.chosen(name)) if value)

@@ -123,6 +123,11 @@ function setUpKeyboard() {
   });
 }
 
+// What a page says once, after a change that led to it.
+if (document.body.dataset.toast) {
+  toast(document.body.dataset.toast);
+  history.replaceState(null, "", location.pathname);
+}
 setUpTheme();
 setUpCopy();
 setUpFilters();

@@ -13,6 +13,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 from switchman.addons.cli.messages import refuse, say
@@ -20,6 +21,7 @@ from switchman.addons.config.configuration import SettingsError, load_settings
 from switchman.addons.config.secrets.masterkey import VARIABLE, from_environment, make_key_file, parse_master, settle
 from switchman.addons.config.secrets.opening import advice, coming, has_database, key_file, reading, writing
 from switchman.addons.config.settings import Settings
+from switchman.addons.store.access.audit import Audit, at_the_terminal
 from switchman.addons.store.access.sealing import MasterKey
 from switchman.addons.store.access.vault import KeyEntry, Vault, WrongMaster
 from switchman.addons.store.database import StoreError
@@ -86,6 +88,7 @@ def _set(settings: Settings, args: argparse.Namespace) -> int:
     with writing(settings) as vault:
         vault.check()  # before somebody types a secret in vain
         entry = vault.set(args.name, _value(f"Value of {args.name}: "))
+        _note(settings, vault, "set", args.name, None, entry)
     say(f"key {_shown(entry)} is set. The rules name it as vault:{entry.name}")
     return 0
 
@@ -93,7 +96,9 @@ def _set(settings: Settings, args: argparse.Namespace) -> int:
 def _rotate(settings: Settings, args: argparse.Namespace) -> int:
     with writing(settings) as vault:
         vault.check()
+        before = _entry(vault, args.name)
         entry = vault.rotate(args.name, _value(f"New value of {args.name}: "))
+        _note(settings, vault, "rotate", args.name, before, entry)
     say(f"key {_shown(entry)} is set. A running router uses it within a second")
     return 0
 
@@ -128,7 +133,9 @@ def _delete(settings: Settings, args: argparse.Namespace) -> int:
             vault.check()
             if where := _named_at(settings, args.name):
                 return refuse(f"{where} names vault:{args.name}: take it out there first, or use --force")
+        before = _entry(vault, args.name)
         vault.delete(args.name)
+        _note(settings, vault, "delete", args.name, before, None)
     say(f"key {args.name} is deleted")
     return 0
 
@@ -157,7 +164,7 @@ def _word(text: str) -> str:
 
 def _rekey(settings: Settings, args: argparse.Namespace) -> int:
     with writing(settings, changing=True) as vault:
-        used = {entry.master for entry in vault.entries()}
+        used = _masters(vault)
         vault.check()
         given = from_environment(settings)
         if given is not None and used and used != {given.id}:
@@ -171,7 +178,26 @@ def _rekey(settings: Settings, args: argparse.Namespace) -> int:
         else:
             count = _rekey_file(vault, key_file(settings))
             say(f"{_count(count)} sealed by a new master key, in {key_file(settings)}")
+        Audit(vault.engine, settings.audit_days).record(
+            at_the_terminal(), "key.rekey", "all keys", used, _masters(vault)
+        )
     return 0
+
+
+def _masters(vault: Vault) -> set[str]:
+    return {entry.master for entry in vault.entries()}
+
+
+def _entry(vault: Vault, name: str) -> KeyEntry | None:
+    return next((entry for entry in vault.entries() if entry.name == name), None)
+
+
+def _note(
+    settings: Settings, vault: Vault, what: str, name: str, before: KeyEntry | None, after: KeyEntry | None
+) -> None:
+    """Write a change down, for who looks later. A KeyEntry has nothing of a value."""
+    was, now = (asdict(entry) if entry is not None else None for entry in (before, after))
+    Audit(vault.engine, settings.audit_days).record(at_the_terminal(), f"key.{what}", name, was, now)
 
 
 def _rekey_file(vault: Vault, file: Path) -> int:

@@ -30,6 +30,7 @@ from switchman.addons.core.access.written import (
     parse_names,
 )
 from switchman.addons.core.texts.unicode import dumps
+from switchman.addons.store.access.audit import at_the_terminal, token_facts
 from switchman.addons.store.access.opening import Access
 from switchman.addons.store.access.tokens import Token, TokenError
 
@@ -137,6 +138,8 @@ def _rotate(args: argparse.Namespace, access: Access, settings: Settings) -> Non
 
 def _changed(access: Access, what: str, before: Token | None, after: Token) -> None:
     """The one place that every change of a token comes through: here it goes into the audit table."""
+    was, now = (token_facts(token) if token is not None else None for token in (before, after))
+    access.audit.record(at_the_terminal(), f"token.{what}", after.caller.name, was, None if what == "revoke" else now)
 
 
 def _as_json(token: Token, now: float) -> dict[str, Any]:

@@ -68,7 +68,7 @@ class Intake:
         if (x := exchange(flow)) is None or flow.response:
             return None
         request = flow.request
-        if self.runtime.settings.jwt_secret is not None and not self._is_without_token(request):
+        if self.runtime.settings.has_tokens and not self._is_without_token(request):
             flow.response = refusal(x, 400, TOKEN_IN_PATH)
             return None
         content = request.raw_content or b""

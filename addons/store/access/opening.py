@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from switchman.addons.store.access.alerts import AlertStore
+from switchman.addons.store.access.audit import DAYS, Audit
 from switchman.addons.store.access.tokens import TokenStore
 from switchman.addons.store.database import StoreError, database_url, make_engine, upgrade
 from switchman.addons.store.revival import revive
@@ -16,17 +17,18 @@ from switchman.addons.store.revival import revive
 class Access:
     """Who may, of one database."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, audit_days: float = DAYS) -> None:
         self.engine = engine
         self.tokens = TokenStore(engine)
         self.alerts = AlertStore(engine)
+        self.audit = Audit(engine, audit_days)
 
     def close(self) -> None:
         """Let go of the database, where it is not the log's."""
         self.engine.dispose()
 
 
-def open_access(url: str | None, db_path: str | Path) -> Access:
+def open_access(url: str | None, db_path: str | Path, audit_days: float = DAYS) -> Access:
     """Connect, and bring the schema up to date; `url` is DATABASE_URL, as of open_store(). Raises StoreError."""
     engine = make_engine(database_url(url, db_path))
     try:
@@ -39,4 +41,4 @@ def open_access(url: str | None, db_path: str | Path) -> Access:
         engine.dispose()
         raise
     revive(engine)
-    return Access(engine)
+    return Access(engine, audit_days)

@@ -1,7 +1,8 @@
 """Dashboard tokens that were signed out: they hold no longer, in any process, also after a restart.
 
-A token is named by 64 characters at most (webui/auth.py says how). A row is kept until its token would have ended by
-itself; each new one takes those that are over with it, so there are never more rows than tokens that were made.
+A token is named by 64 characters at most (webui/access/tokens.py says how). A row is kept until its token would have
+ended by itself; each new one takes those that are over with it, so there are never more rows than tokens that were
+made.
 """
 
 from __future__ import annotations

@@ -31,6 +31,7 @@ BodyState = Literal[
     "kept",
     "none",  # there was none
     "gone",  # no longer kept: too old, too much, or lost; or it was kept in another process's memory
+    "hidden",  # kept, and not for whoever asks: webui/access/viewing.py says so
 ]
 MENUS = ("model", "server", "outcome", "status", "client", "route", "layer")
 

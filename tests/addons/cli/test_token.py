@@ -7,7 +7,7 @@ import time
 import pytest
 
 from switchman.addons.cli import token
-from switchman.webui.auth import token_expiry
+from switchman.webui.access.tokens import token_expiry
 
 STRONG = "kV9qRz3mT7wXc2Lp8sYd4Hf6Jn1Bg5Qa0EuItOx"
 

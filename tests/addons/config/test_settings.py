@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from switchman.addons.config.configuration import SettingsError, load_settings
 from switchman.addons.config.jwt_secrets import secret_weakness
 from switchman.addons.config.settings import Settings, zone_of
+from switchman.addons.core.access.roles import NO_ROLES
 
 STRONG = "kX9v2-QmT7w_Lr4ZcB8nHs1YdJf6GpUa"
 
@@ -50,6 +51,14 @@ def test_defaults_are_those_that_users_know() -> None:
         "strip_json_markdown": False,
         "disable_thinking": False,
         "jwt_secret": None,
+        "jwt_public_key": None,
+        "jwt_issuer": None,
+        "jwt_audience": "switchman-dashboard",
+        "jwt_role_claim": "role",
+        "auth_header": None,
+        "auth_roles": NO_ROLES,
+        "viewers_see_bodies": False,
+        "audit_days": 365,
         "encryption_key": None,
         "egress_deny": "metadata",
         "webui_security": "AUTH_WHEN_PROXIED",

@@ -13,6 +13,8 @@ from typing import Any
 
 import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from mitmproxy.addons.proxyserver import Proxyserver
 from mitmproxy.addons.tlsconfig import TlsConfig
 from mitmproxy.test import taddons
@@ -159,6 +161,16 @@ def test_a_token_of_our_own_is_known_by_its_signature(secret: str, ours: bool, l
     assert not runtime.is_own_token("Bearer sk-1234")
     assert not runtime.is_own_token("a.b.c")
     assert not runtime.is_own_token("")
+
+
+def test_another_signers_token_for_our_dashboard_is_no_servers(load: Load) -> None:
+    """JWT_PUBLIC_KEY: one that is for something else may be for a server."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    pem = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    runtime = load(JWT_PUBLIC_KEY=pem, JWT_AUDIENCE="dash", ENABLE_LOGGING="false")
+    assert runtime.settings.has_tokens
+    assert runtime.is_own_token("Bearer " + jwt.encode({"aud": "dash", "exp": 1}, key, "ES256"))
+    assert not runtime.is_own_token("Bearer " + jwt.encode({"aud": "a-server"}, key, "ES256"))
 
 
 def test_without_a_secret_no_token_is_ours(load: Load) -> None:

@@ -20,7 +20,7 @@ import pytest
 
 from switchman.addons.config.child import READY
 from switchman.addons.store import open_store
-from switchman.webui.auth import make_token
+from switchman.webui.access.tokens import make_token
 
 NGINX = shutil.which("nginx") or ("/usr/sbin/nginx" if Path("/usr/sbin/nginx").exists() else None)
 SECRET = "kV9qRz3mT7wXc2Lp8sYd4Hf6Jn1Bg5Qa0EuItOx"

@@ -7,10 +7,13 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, make_response, render_template, request, url_for
 
+from switchman.addons.core.access.roles import Role
 from switchman.addons.store.reading.filters import ERROR_OUTCOMES
 from switchman.addons.store.reading.queries import Queries
 from switchman.addons.store.reading.summaries import Point, Scatter
-from switchman.webui.access import web_config
+from switchman.webui.access.people import web_config
+from switchman.webui.access.roles import least
+from switchman.webui.access.viewing import log
 from switchman.webui.assets import plotly_version
 from switchman.webui.outcomes import outcome_look
 from switchman.webui.pages.examples import example_request
@@ -26,12 +29,13 @@ blueprint = Blueprint("performance", __name__, template_folder=".")
 
 
 @blueprint.get("/performance")
+@least(Role.VIEWER)
 def index() -> Response:
     """The page. The chart asks for its points itself (`/api/performance`)."""
     with reading_address():
         view = parse_view(request.args)
         across, scale = axes(request.args)
-    queries = web_config().queries
+    queries = log()
     summary = queries.latency_summary(view.filters)
     page = render_template(
         "performance.html",
@@ -53,12 +57,13 @@ def index() -> Response:
 
 
 @blueprint.get("/api/performance")
+@least(Role.VIEWER)
 def api_performance() -> Response:
     """The chart's points and series as JSON: `y` in seconds, `x` in tokens."""
     with reading_address():
         view = parse_view(request.args)
         across, scale = axes(request.args)
-    return jsonify(chart(web_config().queries, view, across, scale))
+    return jsonify(chart(log(), view, across, scale))
 
 
 def axes(values: Mapping[str, str]) -> tuple[str, str]:

@@ -9,8 +9,11 @@ from typing import Any, NamedTuple
 
 from flask import Blueprint, Response, jsonify, render_template, request
 
+from switchman.addons.core.access.roles import Role
 from switchman.addons.store.reading.queries import RequestRow
-from switchman.webui.access import web_config
+from switchman.webui.access.people import web_config
+from switchman.webui.access.roles import least
+from switchman.webui.access.viewing import log
 from switchman.webui.pages.examples import example_request
 from switchman.webui.pages.filterbar import bar_choices
 from switchman.webui.pages.requests.layers import layer_shares
@@ -41,10 +44,11 @@ class Chip(NamedTuple):
 
 
 @blueprint.get("/")
+@least(Role.VIEWER)
 def index() -> str:
     """The list, newest first; `before` is the cursor of an older page."""
     before = request.args.get("before") or None
-    queries = web_config().queries
+    queries = log()
     with reading_address():
         view = parse_view(request.args)
         page = queries.list_requests(view.filters, before=before, limit=PAGE_ROWS)
@@ -67,12 +71,13 @@ def index() -> str:
 
 
 @blueprint.get("/api/requests")
+@least(Role.VIEWER)
 def api_requests() -> Response:
     """A page of rows as JSON. `before`: an older page; `after`: what was written since a live cursor.
 
     `html=1` adds each row as the list shows it, so that rows are written in one place only.
     """
-    queries = web_config().queries
+    queries = log()
     limit = request.args.get("limit", PAGE_ROWS, type=int)
     after, before = request.args.get("after"), request.args.get("before") or None
     with reading_address():
@@ -85,6 +90,7 @@ def api_requests() -> Response:
 
 
 @blueprint.get("/api/summary")
+@least(Role.VIEWER)
 def api_summary() -> Response:
     """The figures over the list as JSON; `html=1` adds them as the page shows them."""
     with reading_address():
@@ -98,7 +104,7 @@ def api_summary() -> Response:
 
 def figures(view: View) -> dict[str, Any]:
     """The figures of summary.html: counts and latencies, and how many requests each layer decided."""
-    queries = web_config().queries
+    queries = log()
     counted = queries.layer_counts(replace(view.filters, layer=None))
     return {"summary": queries.latency_summary(view.filters), "layers": layer_shares(counted, view)}
 
@@ -107,7 +113,7 @@ def underway(view: View, first_page: bool, rows: Sequence[RequestRow] = ()) -> d
     """The requests that are not over yet, for underway.html: on the newest page, where nothing but time is filtered."""
     now = time.time()
     over = {row.id for row in rows}
-    running = web_config().queries.underway(now) if first_page and not view.narrowed else ()
+    running = log().underway(now) if first_page and not view.narrowed else ()
     return {"now": now, "underway": [one for one in running if one.id not in over]}
 
 

@@ -9,39 +9,56 @@ from flask import Blueprint, Response, make_response, redirect, render_template,
 from sqlalchemy.exc import DBAPIError
 from werkzeug.wrappers import Response as BaseResponse
 
-from switchman.webui.access import (
+from switchman.addons.core.access.roles import Role
+from switchman.webui.access.guard import not_accepted, refusal
+from switchman.webui.access.people import (
     COOKIE,
     SECURE_COOKIE,
     accepted,
+    address_of,
     came_by_https,
     carried_tokens,
-    refusal,
+    door,
+    waiting,
     web_config,
 )
-from switchman.webui.auth import TokenError, read_token
+from switchman.webui.access.roles import least, public
+from switchman.webui.access.tokens import TokenError, WrongSignature, read_token
 from switchman.webui.config import WebConfig
+
+MOST_COOKIE = 3_900  # bytes: browsers keep 4,096 of name and value
 
 blueprint = Blueprint("signin", __name__, template_folder=".")
 
 
 @blueprint.get("/sign-in")
+@public
 def sign_in() -> str:
     """The form; `next` is where to go afterwards."""
     return render_template("sign_in.html", next=local_target(request.args.get("next", "")), problem=None)
 
 
 @blueprint.post("/sign-in")
+@public
 def accept_token() -> BaseResponse:
     """Check the pasted token; a good one becomes the cookie, for as long as it is valid."""
     target = local_target(request.form.get("next", ""))
-    secret = web_config().jwt_secret
-    if not secret:
-        return redirect(target, 303)  # nothing to sign in to: access.py has let us through without one
+    config = web_config()
+    if not config.has_keys:
+        return redirect(target, 303)  # nothing to sign in to: guard.py has let us through without one
     token = request.form.get("token", "").strip()
+    address, lockout = address_of(config), door().lockout
+    if wait := lockout.wait(address, time.monotonic()):
+        return not_accepted(waiting(wait))
     try:
-        expiry = accepted(token, secret).expires_at
+        expiry = accepted(token).expires_at
+        if len(token) > MOST_COOKIE:
+            raise TokenError("This token is too long for a browser to keep. Send it as a bearer.")
     except TokenError as error:
+        if isinstance(error, WrongSignature):
+            lockout.failed(address, time.monotonic())
         return Response(render_template("sign_in.html", next=target, problem=str(error)), 401)
+    lockout.succeeded(address)
     answer = make_response(redirect(target, 303))
     secure = came_by_https()
     answer.set_cookie(
@@ -56,6 +73,7 @@ def accept_token() -> BaseResponse:
 
 
 @blueprint.post("/sign-out")
+@public
 def sign_out() -> BaseResponse:
     """Forget the cookie, and the token in it for good: a copy of it does not open the dashboard any more."""
     try:
@@ -73,15 +91,16 @@ def sign_out() -> BaseResponse:
 
 def revoke_carried(config: WebConfig) -> None:
     """Raises DBAPIError. Only what is valid is noted, so nobody else can fill the table."""
-    for token in carried_tokens() if config.jwt_secret else ():
+    for token in carried_tokens() if config.has_keys else ():
         try:
-            read = read_token(token, config.jwt_secret or "")
+            read = read_token(token, config.jwt_secret, config.sign_on)
         except TokenError:
             continue
         config.queries.revocations.revoke(read.name, read.expires_at, time.time())
 
 
 @blueprint.get("/api/session")
+@least(Role.VIEWER)
 def session() -> BaseResponse:
     """204 to whoever may see the pages: the sign-in page asks whether the cookie was only held back."""
     return Response(status=204)

@@ -8,8 +8,10 @@ from typing import Any, Literal, NamedTuple
 
 from flask import Blueprint, Response, abort, jsonify, make_response, render_template, request, url_for
 
+from switchman.addons.core.access.roles import Role
 from switchman.addons.store.reading.queries import AttemptRow, BodyInfo, Content, Detail
-from switchman.webui.access import web_config
+from switchman.webui.access.roles import least
+from switchman.webui.access.viewing import log
 from switchman.webui.formats import size
 from switchman.webui.outcomes import answered_by, outcome_look
 from switchman.webui.pages.story.bodies import show
@@ -44,6 +46,7 @@ class Bar(NamedTuple):
 
 
 @blueprint.get("/request/<path:request_id>")
+@least(Role.VIEWER)
 def story(request_id: str) -> str:
     """The page; `view=request` and `view=response` show the bytes."""
     detail = find(request_id)
@@ -56,15 +59,19 @@ def story(request_id: str) -> str:
 
 
 @blueprint.get("/api/request/<path:request_id>")
+@least(Role.VIEWER)
 def api_request(request_id: str) -> Response:
     """All that is known of the request, without its bodies, as JSON."""
     return jsonify(asdict(find(request_id)))
 
 
 @blueprint.get("/api/body/<side>/<path:request_id>")
+@least(Role.VIEWER)
 def api_body(side: str, request_id: str) -> Response:
     """A body's bytes, always as a download: what a model wrote is never shown as a page of ours."""
     content = body_of(request_id, "request" if side == "request" else "response") if side in SIDES else None
+    if content is not None and content.info.state == "hidden":
+        abort(403, "Bodies are hidden from viewers: VIEWERS_SEE_BODIES says so.")
     if content is None or content.data is None:
         abort(404, "This body is not kept.")
     answer = make_response(content.data)
@@ -74,14 +81,14 @@ def api_body(side: str, request_id: str) -> Response:
 
 
 def find(request_id: str) -> Detail:
-    detail = web_config().queries.get_request(request_id)
+    detail = log().get_request(request_id)
     if detail is None:
         abort(404, f"There is no request with the id {request_id!r}: it may have been too old to keep.")
     return detail
 
 
 def body_of(request_id: str, side: Side) -> Content | None:
-    return web_config().queries.body(request_id, side)
+    return log().body(request_id, side)
 
 
 def body_note(info: BodyInfo, side: Side) -> str:
@@ -90,6 +97,8 @@ def body_note(info: BodyInfo, side: Side) -> str:
         return f"The {side} had no body."
     if info.state == "gone":
         return f"The {side} body is no longer kept: it was too old, or the store too full."
+    if info.state == "hidden":
+        return f"The {side} body is hidden from viewers: VIEWERS_SEE_BODIES says so."
     if info.truncated:
         return "Only the beginning of this body is kept."
     return ""
@@ -113,7 +122,7 @@ def story_page(detail: Detail) -> str:
     prompt = read_prompt(readable["request"])
     last = prompt.messages[-1].text if prompt and prompt.messages else ""
     by = None if row.outcome in NOT_ANSWERED_BY_A_SERVER else answered_by(row)
-    ladder = rungs(detail, web_config().queries, last)
+    ladder = rungs(detail, log(), last)
     return render_template(
         "story.html",
         **frame(detail, "story"),

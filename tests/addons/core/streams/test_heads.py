@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from switchman.addons.core.streams.heads import DROPPED, DROPPED_BEGINNINGS, OWN_COOKIES, passing, reason_of
-from switchman.webui.access import COOKIE
+from switchman.webui.access.people import COOKIE
 
 GOOD = ((b"Content-Type", b"text/html; charset=\xe9"), (b"X-Tab", b"a\tb"), (b"x-accelerate", b"1"), (b"Link", b"</x>"))
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 import html
 import json
 import time
-from collections.abc import Callable
 
 import pytest
 from flask import Flask
-from flask.testing import FlaskClient
 
 from switchman.addons.core.keys.known import KnownKeys
 from switchman.addons.store.database import writing
@@ -19,29 +17,20 @@ from switchman.addons.store.reading.queries import Queries
 from switchman.addons.store.rows import prepare
 from switchman.addons.testing.samples import make_record
 from switchman.webui import WebConfig, create_app
-from switchman.webui.access import COOKIE, PUBLIC_ENDPOINTS
-from switchman.webui.auth import make_token
+from switchman.webui.access.people import COOKIE
+from switchman.webui.access.roles import PUBLIC, least_of
+from switchman.webui.access.tokens import make_token
 
 SECRET = "a test's secret, 32 bytes and longer"
 HTML = {"Accept": "text/html"}
 FORWARDED = {"X-Forwarded-For": "203.0.113.9"}
 
 
-@pytest.fixture
-def client_of(store: Store) -> Callable[..., FlaskClient]:
-    """A client of an app over an empty store, configured as the test says."""
-
-    def make(**settings) -> FlaskClient:
-        return create_app(WebConfig(queries=store.queries, **settings)).test_client()
-
-    return make
-
-
 def addresses(app: Flask) -> list[str]:
     """Every GET address of the app that is not public, with its variables filled in."""
     with app.test_request_context():
-        rules = [rule for rule in app.url_map.iter_rules() if rule.endpoint not in PUBLIC_ENDPOINTS]
-        fill = {"request_id": "x", "side": "request", "wanted": "1"}
+        rules = [rule for rule in app.url_map.iter_rules() if least_of(app, rule.endpoint) != PUBLIC]
+        fill = {"request_id": "x", "side": "request", "wanted": "1", "which": "x", "name": "x"}
         return [
             app.url_for(rule.endpoint, **{name: fill[name] for name in rule.arguments})
             for rule in rules

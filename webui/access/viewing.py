@@ -1,0 +1,88 @@
+"""What of the log somebody may see: viewers see how requests went, and no word of what was asked or answered.
+
+Pages and endpoints read the log by `log()` and by nothing else, so none of them can forget it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from switchman.addons.store.reading.filters import Filters
+from switchman.addons.store.reading.queries import (
+    ALL,
+    AttemptRow,
+    BodyInfo,
+    Content,
+    Detail,
+    Fresh,
+    Page,
+    Queries,
+    RequestRow,
+    Which,
+)
+from switchman.webui.access.people import person, web_config
+
+HIDDEN = "Hidden from viewers, as it may quote a body."
+
+# Their lines say what the configuration has, and no word of a prompt. What a line of any other layer says is hidden.
+TELLING_LAYERS = frozenset(
+    {"model_map", "alias", "route", "server", "list", "default", "fallbacks", "local_only", "capability"}
+    | {"credentials", "redirect", "facade", "exact_cache", "conversation", "websocket", "reply"}
+)
+
+
+def log() -> Queries:
+    """The log, for whoever sends this request."""
+    queries = web_config().queries
+    return queries if person().sees_bodies else ViewersLog(queries)
+
+
+class ViewersLog(Queries):
+    """The same log without bodies, and without what may quote one: errors, prompts that a cache found, other layers."""
+
+    def __init__(self, whole: Queries) -> None:
+        vars(self).update(vars(whole))  # the same connections
+
+    def list_requests(self, filters: Filters = ALL, before: str | None = None, limit: int = 50) -> Page:
+        page = super().list_requests(filters, before, limit)
+        return replace(page, rows=tuple(map(without_error, page.rows)))
+
+    def newer_than(self, live: str, filters: Filters = ALL, limit: int = 100) -> Fresh:
+        fresh = super().newer_than(live, filters, limit)
+        return replace(fresh, rows=tuple(map(without_error, fresh.rows)))
+
+    def get_request(self, request_id: str) -> Detail | None:
+        found = super().get_request(request_id)
+        if found is None:
+            return None
+        return replace(
+            found,
+            row=without_error(found.row),
+            trace=tuple(map(without_words, found.trace)),
+            attempts=tuple(map(without_error, found.attempts)),
+            request_body=hidden(found.request_body),
+            response_body=hidden(found.response_body),
+        )
+
+    def body(self, request_id: str, which: Which) -> Content | None:
+        found = super().body(request_id, which)
+        return None if found is None else Content(None, hidden(found.info))
+
+
+def without_error[Row: (RequestRow, AttemptRow)](row: Row) -> Row:
+    return replace(row, error=HIDDEN) if row.error else row
+
+
+def without_words(line: dict[str, Any]) -> dict[str, Any]:
+    """A line of the trace; which earlier request a cache found stays, its prompt does not."""
+    kept = dict(line)
+    if kept.get("detail") and kept.get("layer") not in TELLING_LAYERS:
+        kept["detail"] = HIDDEN
+    if isinstance(kept.get("earlier"), dict):
+        kept["earlier"] = kept["earlier"] | {"asked": HIDDEN}
+    return kept
+
+
+def hidden(info: BodyInfo) -> BodyInfo:
+    return info if info.state != "kept" else replace(info, state="hidden")

@@ -1,0 +1,144 @@
+"""The endpoints of /api/admin, one to an operation: what goes in, what comes out, who may, and what is done."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any, Literal
+
+from switchman.addons.core.access.roles import Role
+from switchman.addons.store.keeping.logsize import log_bytes
+from switchman.webui.access.people import person, web_config
+from switchman.webui.admin.changes import Changes, access, find_token, key_entries
+from switchman.webui.admin.models import (
+    ChangeOut,
+    ChangesOut,
+    DeleteKeyIn,
+    In,
+    KeyIn,
+    KeyOut,
+    Keys,
+    Me,
+    NoBody,
+    Out,
+    PageIn,
+    RotateIn,
+    Status,
+    TokenIn,
+    TokenMade,
+    TokenOut,
+    Tokens,
+)
+
+Method = Literal["GET", "POST", "PUT", "DELETE"]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """`path` has its variables in braces, as OpenAPI has them. `run` gets the body, or the page, and the variables."""
+
+    method: Method
+    path: str
+    name: str
+    summary: str
+    run: Callable[..., Out]
+    answer: type[Out]
+    body: type[In] | None = None
+    paged: bool = False
+    status: int = 200
+    role: Role = Role.ADMIN
+
+
+def list_tokens(page: PageIn) -> Tokens:
+    now, found, start = time.time(), access().tokens.list(), page.before or 0
+    shown = found[start : start + page.limit]
+    more = start + page.limit < len(found)
+    return Tokens(tokens=[TokenOut.of(token, now) for token in shown], next=start + page.limit if more else None)
+
+
+def create_token(body: TokenIn) -> TokenMade:
+    token, text = Changes("api").create_token(body.terms())
+    return TokenMade(token=TokenOut.of(token, time.time()), text=text)
+
+
+def get_token(which: str) -> TokenOut:
+    return TokenOut.of(find_token(which), time.time())
+
+
+def change_token(body: TokenIn, which: str) -> TokenOut:
+    return TokenOut.of(Changes("api").update_token(which, body.terms()), time.time())
+
+
+def revoke_token(body: NoBody, which: str) -> TokenOut:
+    return TokenOut.of(Changes("api").revoke_token(which), time.time())
+
+
+def rotate_token(body: RotateIn, which: str) -> TokenMade:
+    token, text = Changes("api").rotate_token(which, body.grace_seconds)
+    return TokenMade(token=TokenOut.of(token, time.time()), text=text)
+
+
+def list_keys() -> Keys:
+    return Keys(keys=[KeyOut.of(entry) for entry in key_entries()])
+
+
+def set_key(body: KeyIn, name: str) -> KeyOut:
+    return KeyOut.of(Changes("api").set_key(name, body.value.get_secret_value()))
+
+
+def rotate_key(body: KeyIn, name: str) -> KeyOut:
+    return KeyOut.of(Changes("api").rotate_key(name, body.value.get_secret_value()))
+
+
+def delete_key(body: DeleteKeyIn, name: str) -> Out:
+    Changes("api").delete_key(name, body.force)
+    return Out()
+
+
+def list_changes(page: PageIn) -> ChangesOut:
+    found = access().audit.list(page.before, page.limit)
+    return ChangesOut(changes=[ChangeOut.of(line) for line in found.lines], next=found.next)
+
+
+def status() -> Status:
+    config, now = web_config(), time.time()
+    with access().engine.connect() as conn:
+        stored = log_bytes(conn)
+    return Status(
+        version=version("switchman"),
+        webui_security=config.webui_security,
+        rules_error=config.rules.error if config.rules else None,
+        stored_bytes=stored,
+        waiting_records=config.queries.backlog().records,
+        underway=len(config.queries.underway(now)),
+        tokens=sum(token.state(now) == "active" for token in access().tokens.list()),
+    )
+
+
+def me() -> Me:
+    found = person()
+    word: Any = found.role.word
+    return Me(name=found.name, role=word, how=found.how, sees_bodies=found.sees_bodies)
+
+
+OPERATIONS: tuple[Operation, ...] = (
+    Operation("GET", "/status", "status", "How the router is", status, Status),
+    Operation("GET", "/me", "me", "Who you are, and what you may", me, Me, role=Role.VIEWER),
+    Operation("GET", "/tokens", "listTokens", "All API tokens", list_tokens, Tokens, paged=True),
+    Operation("POST", "/tokens", "createToken", "Make a token", create_token, TokenMade, TokenIn, status=201),
+    Operation("GET", "/tokens/{which}", "getToken", "One token, by its id or name", get_token, TokenOut),
+    Operation("PUT", "/tokens/{which}", "changeToken", "Change what a token is for", change_token, TokenOut, TokenIn),
+    Operation("POST", "/tokens/{which}/revoke", "revokeToken", "End a token, for good", revoke_token, TokenOut, NoBody),
+    Operation(
+        *("POST", "/tokens/{which}/rotate", "rotateToken", "A new text for a token"), rotate_token, TokenMade, RotateIn
+    ),
+    Operation("GET", "/keys", "listKeys", "The providers' keys in the vault, without their values", list_keys, Keys),
+    Operation("PUT", "/keys/{name}", "setKey", "Add a key to the vault", set_key, KeyOut, KeyIn, status=201),
+    Operation(
+        "POST", "/keys/{name}/rotate", "rotateKey", "Put another value in a key's place", rotate_key, KeyOut, KeyIn
+    ),
+    Operation("DELETE", "/keys/{name}", "deleteKey", "Take a key out of the vault", delete_key, Out, DeleteKeyIn),
+    Operation("GET", "/audit", "listChanges", "Who changed what, newest first", list_changes, ChangesOut, paged=True),
+)
