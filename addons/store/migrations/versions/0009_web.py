@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0009_web"
-down_revision = "0007"
+down_revision = "0008_limits"
 branch_labels = None
 depends_on = None
 
