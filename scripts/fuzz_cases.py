@@ -15,7 +15,7 @@ import base64
 import copy
 import json
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -34,6 +34,8 @@ _ODD_VALUES: Final[list[Any]] = [
 # Bytes of JSON: more than MAX_BODY_BYTES, so that there are refusals. A client that sends many times that before it
 # reads is cut off before it sees its 413 (DISCARD_FACTOR of proxy/client_connection.py), and to make it takes minutes.
 LARGEST: Final = 40_000_000
+# Values in what is repeated: to change JSON of many more takes gigabytes here.
+MOST_VALUES: Final = 1_000_000
 _JUNK: Final = [
     b"",
     b"\0",
@@ -179,7 +181,7 @@ def _answer(rng: random.Random, pieces: list[bytes], stream: bool, server: Diale
     if level == "events":
         pieces = _mutated_events(rng, pieces)
     elif level == "json":
-        pieces = [_json_within(rng, piece) if rng.random() < 0.4 else piece for piece in pieces]
+        pieces = list(_some_within(rng, pieces))
     elif level == "bytes":
         pieces = _split(rng, mutated_bytes(rng, b"".join(pieces)))
     status = (
@@ -258,13 +260,14 @@ def _places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 
 def _repeated(value: Any, times: int) -> list[Any]:
-    """The value as often as that, or twice where that would have more than `LARGEST` bytes.
+    """The value as often as that, or twice where that would be more than `LARGEST` bytes or `MOST_VALUES` values.
 
     Each is another object: what a further change repeats within one of them is not repeated within them all.
     """
     try:
         text = json.dumps(value)
-        return [json.loads(text) for _ in range(times if len(text) * times <= LARGEST else 2)]
+        fits = len(text) * times <= LARGEST and (text.count(",") + text.count("[") + 1) * times <= MOST_VALUES
+        return [json.loads(text) for _ in range(times if fits else 2)]
     except (RecursionError, ValueError):
         return [value] * 2
 
@@ -313,6 +316,15 @@ def _json_within(rng: random.Random, piece: bytes) -> bytes:
         return piece[:begin] + mutated_json(rng, json.loads(piece[begin:end]), keep=False) + piece[end:]
     except ValueError:
         return piece
+
+
+def _some_within(rng: random.Random, pieces: list[bytes]) -> Iterator[bytes]:
+    """Some of the pieces mutated, until one of them has become very large: a stream of many such fills the memory."""
+    grown = 0
+    for piece in pieces:
+        made = _json_within(rng, piece) if grown < LARGEST and rng.random() < 0.4 else piece
+        grown += max(0, len(made) - len(piece))
+        yield made
 
 
 def _mutated_events(rng: random.Random, pieces: list[bytes]) -> list[bytes]:

@@ -46,10 +46,11 @@ class Event:
     `at`: where the payload stands in `raw`; -1 if it is not there in one piece.
     `data`: the payload parsed as JSON, at first access; None for `[DONE]`, comments, anything but JSON, and JSON of
     more than MOST_VALUES values.
+    `beyond`: why it was not read although a client may be able to, where that is so: it is larger than what is read.
     A stage that changes `data` in place, or sets it, must set `dirty`: only then is the event serialised again.
     """
 
-    __slots__ = ("_data", "at", "dirty", "name", "payload", "raw")
+    __slots__ = ("_data", "at", "beyond", "dirty", "name", "payload", "raw")
 
     def __init__(self, raw: bytes, name: str = "", payload: bytes | None = None, at: int = -1) -> None:
         self.raw = raw
@@ -57,6 +58,7 @@ class Event:
         self.payload = payload
         self.at = at
         self.dirty = False
+        self.beyond = ""
         self._data: Any = _UNREAD
 
     def __repr__(self) -> str:
@@ -82,6 +84,7 @@ class Event:
         if not self.payload:
             return None
         if len(self.payload) > MOST_VALUES and count_values(self.payload, MOST_VALUES) > MOST_VALUES:
+            self.beyond = f"an event of more than {MOST_VALUES:,} values"
             return None
         try:
             if len(self.payload) > LARGE:
@@ -205,7 +208,7 @@ class Splitter(ABC):
         if len(self._buffer) > self._limit or (self._oversized and len(self._buffer) > self.overlap):
             self._oversized = True
             cut = len(self._buffer) - self.overlap
-            events.append(Event(bytes(self._buffer[:cut])))
+            events.append(self._piece(bytes(self._buffer[:cut])))
             del self._buffer[:cut]
         return events
 
@@ -218,5 +221,10 @@ class Splitter(ABC):
     def _complete(self, raw: bytes) -> Event:
         if self._oversized or len(raw) > self._limit:
             self._oversized = False
-            return Event(raw)
+            return self._piece(raw)
         return self.event(raw)
+
+    def _piece(self, raw: bytes) -> Event:
+        event = Event(raw)
+        event.beyond = f"an event of more than {self._limit >> 20} MB"
+        return event

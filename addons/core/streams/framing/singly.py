@@ -18,7 +18,8 @@ from switchman.addons.core.streams.events import BOM
 from switchman.addons.core.texts.largejson import loads
 from switchman.addons.core.texts.longtext import decode_utf8
 
-_NEXT: Final = re.compile(rb"(?<=[^\r\n])(?:\r\n|\n|\r)(?=data:|event:)")
+# Behind what may be the end of a whole line of data, as is_whole() has it: an event may have a million other lines.
+_NEXT: Final = re.compile(rb"(?<=[}\]\s])(?<=[^\r\n])(?:\r\n|\n|\r)(?=data:|event:)")
 _LINE_END: Final = re.compile(rb"\r\n|\n|\r(?=[^\n])")
 
 
@@ -26,9 +27,14 @@ def has_single_end(buffer: bytes | bytearray, start: int, at: int, stop: int) ->
     """Does an event end by a single line end in the one that lies between `start` and `stop`? Looks from `at` on."""
     if all(buffer.find(sign, at, stop) < 0 for sign in (b"\ndata:", b"\nevent:", b"\r")):
         return False  # the usual case, several times faster
+    line = start  # no line of the event that is looked at begins before here
     for match in _NEXT.finditer(buffer, at, stop):
-        begin = max(buffer.rfind(b"\n", start, match.start()), buffer.rfind(b"\r", start, match.start())) + 1
-        if not is_whole(bytes(buffer[max(begin, start) : match.start()])):
+        # The second look goes no further back than the first, nor either than the line before: an event may have a
+        # million lines, and no line end of the other kind.
+        line = max(line, buffer.rfind(b"\n", line, match.start()) + 1)
+        line = max(line, buffer.rfind(b"\r", line, match.start()) + 1)
+        begin, line = line, match.end()
+        if not is_whole(bytes(buffer[begin : match.start()])):
             continue
         named = buffer.startswith((b"event:", BOM + b"event:"), start)
         if buffer.startswith(b"data:", match.end()) or named:

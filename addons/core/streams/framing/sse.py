@@ -18,7 +18,7 @@ from switchman.addons.core.texts.unicode import decoded
 # A lookahead of one byte; nothing here can backtrack.
 _BLANK_LINE: Final = re.compile(rb"\n(?:\n|\r\n|\r(?=[^\n]))|\r\r")
 _SCANNED_AGAIN: Final = 64 * 1024  # bytes of an incomplete event that are looked through once more with each piece
-_LINE_END: Final = re.compile(rb"\r\n|\n|\r")
+_DATA: Final = re.compile(rb"(?:\A|(?<=[\r\n]))data(?:: ?|(?=[\r\n]|\Z))")
 # Line ends without anything between them are one event, however many they are: else each pair would be one. The last
 # two are left, as what they are may hang on what follows.
 _MANY_LINE_ENDS: Final = re.compile(rb"[\r\n]{8,}")
@@ -103,18 +103,19 @@ def _usual_ends(buffer: bytes | bytearray) -> Iterator[int]:
 def _read_lines(raw: bytes) -> Event:
     """Parse an event of any shape by the rules of the specification. `id` and `retry` are ignored."""
     name, values, at = "", [], -1
-    start = len(BOM) if raw.startswith(BOM) else 0
-    while start < len(raw):
-        match = _LINE_END.search(raw, start)
-        stop = match.start() if match else len(raw)
-        field, colon, value = raw[start:stop].partition(b":")
-        space = 1 if value.startswith(b" ") else 0
-        if field == b"data":
-            values.append(value[space:])
-            at = start + len(field) + len(colon) + space
-        elif field == b"event":
-            name = decoded(value[space:])
-        start = match.end() if match else stop
-    if not values:
-        return Event(raw, name)
-    return Event(raw, name, b"\n".join(values), at if len(values) == 1 and at <= len(raw) else -1)
+    begin = len(BOM) if raw.startswith(BOM) else 0
+    text = raw[begin:]
+    if text.find(b"\r") >= 0:
+        text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    for line in text.split(b"\n"):  # an event may have very many
+        if line.startswith(b"data:"):
+            values.append(line[6 if line.startswith(b" ", 5) else 5 :])
+        elif line == b"data":
+            values.append(b"")
+        elif line.startswith(b"event:"):
+            name = decoded(line[7 if line.startswith(b" ", 6) else 6 :])
+        elif line == b"event":
+            name = ""
+    if len(values) == 1 and (match := _DATA.search(raw[begin:])) is not None:
+        at = begin + match.end()
+    return Event(raw, name, b"\n".join(values) if values else None, at)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,8 +12,9 @@ from ollama._types import ChatRequest, GenerateRequest
 
 from switchman.addons.core.dialects import endpoint_of
 from switchman.addons.core.dialects.neutral.limits import Malformed, Untranslatable
-from switchman.addons.core.dialects.translate import Outbound, Stamp, needs_translation, translate_request
+from switchman.addons.core.dialects.translate import Outbound, Stamp, StreamFailed, needs_translation, translate_request
 from switchman.addons.core.request.call import DialectName, Endpoint
+from switchman.addons.core.streams.events import EVENT_LIMIT, MOST_VALUES
 from switchman.addons.core.streams.pipe import Framing, Pipe, Stage
 
 STAMP = Stamp("abc", 1_700_000_000.0, "client-name")
@@ -586,6 +588,31 @@ def test_an_upstream_that_dies_leaves_whole_events() -> None:
     pipe = pipe_for("sse", out)
     sent = b"".join([*pipe(b'data: {"choices":[{"index":0,"delta":{"content":"Hi"}}]}\n\ndata: {"choi'), *pipe.abort()])
     assert [json.loads(line)["message"]["content"] for line in sent.removesuffix(b"\n").split(b"\n")] == ["Hi"]
+
+
+def too_large(size: int) -> dict[str, Any]:
+    return {"choices": [{"index": 0, "delta": {"content": "x" * size}}]}
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        pytest.param(lambda: json.dumps(too_large(EVENT_LIMIT)).encode(), id="bytes"),
+        pytest.param(lambda: b'{"choices":[{"index":0,"logprobs":[' + b"0," * MOST_VALUES + b"0]}]}", id="values"),
+    ],
+)
+def test_an_event_that_is_too_large_to_be_read_is_an_error(event: Callable[[], bytes]) -> None:
+    """An answer without what is in it, that ends as if it were whole, would be a wrong one."""
+    out = translate("/api/chat", {"model": "m", "messages": []}, "openai")
+    begun = b'data: {"choices":[{"index":0,"delta":{"content":"Hi"}}]}\n\n'
+    body = begun + b"data: " + event() + b'\n\ndata: {"choices":[{"index":0,"finish_reason":"stop"}]}\n\n'
+    pipe = pipe_for("sse", out)
+    pieces = (body[at : at + 65_536] for at in range(0, len(body), 65_536))
+    sent = b"".join([made for piece in pieces for made in pipe(piece)] + pipe(b""))
+    first, last = (json.loads(line) for line in sent.removesuffix(b"\n").split(b"\n"))
+    assert first["message"]["content"] == "Hi" and "which is not translated" in last["error"]
+    with pytest.raises(StreamFailed):
+        out.answer.gather(body, "sse")
 
 
 def test_a_whole_answer() -> None:
