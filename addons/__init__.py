@@ -11,6 +11,7 @@
 |                  | Warming     | fetches the servers' lists of models, and keeps them warm                |
 |                  | Underway    | writes down, every second, what is not over yet                          |
 |                  | Routing     | has the layers prepared for the rules in force                           |
+|                  | Settling    | looks for what is held of limits and was never settled                   |
 |                  | Securing    | makes the usual TLS context, while there are descriptors for its files   |
 | client_connected | Connections | lets a client's connection in, closes an idle one for it, or refuses it  |
 |                  | Throttling  | has its connection read only as far as its tap lets it                   |
@@ -31,6 +32,7 @@
 |                  | Holding     | of a server's several keys, the one that a conversation was with         |
 |                  | Rewriting   | the first candidate's request                                            |
 |                  | Learning    | asks the other workers what they learned of its server and model         |
+|                  | Settling    | notes what is held of the caller's limits, so that it comes back         |
 | upstream_failed  | Judging     | how the attempt ended: for breakers, record and all below                |
 |                  | Settling    | reserves as much again for the next one, or there is none                |
 |                  | Failover    | next candidate, or the final answer, or a stream's tail                  |

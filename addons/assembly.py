@@ -53,17 +53,7 @@ def assemble(*, guest: bool = False) -> list[object]:
         ],
     )
     failover = Failover(runtime, rewriting)
-    answers = Answers(
-        lambda: runtime.rules.current,
-        lambda: runtime.rules.error,
-        runtime.store_problem,
-        backlog=runtime.log_backlog,
-        auto=lambda _: True,
-        own_token=runtime.is_own_token,
-        listings=runtime.listings,
-        passes_unlisted=True,
-        tells_callers=lambda: runtime.tokens is not None,
-    )
+    answers = _answers(runtime)
     return [
         runtime,
         Connections(runtime, failover.layers),
@@ -97,3 +87,17 @@ def assemble(*, guest: bool = False) -> list[object]:
         Keeping(runtime, semantic),
         Recording(runtime),
     ]
+
+
+def _answers(runtime: Runtime) -> Answers:
+    return Answers(
+        lambda: runtime.rules.current,
+        lambda: runtime.rules.error,
+        runtime.store_problem,
+        backlog=runtime.log_backlog,
+        auto=lambda _: True,
+        own_token=runtime.is_own_token,
+        listings=runtime.listings,
+        passes_unlisted=True,
+        tells_callers=lambda: runtime.tokens is not None,
+    )

@@ -12,6 +12,7 @@ from switchman.addons.core.rules.ruleset import Ruleset, parse_ruleset
 from switchman.addons.core.rules.rulesfile import json_schema
 from switchman.addons.core.rules.yamltext import load
 from switchman.addons.core.servers.reaching.reach import PemFile, Reach, Tls
+from switchman.addons.core.servers.reaching.references import Secret
 from switchman.addons.core.servers.servers import KeepAlive, Quirks
 
 RULES = Path(__file__).parents[2] / "rules"
@@ -38,8 +39,19 @@ class GoodFiles:
         return PemFile(certificate, ""), PemFile(key, "") if key else None
 
 
+class GoodSecrets:
+    """All keys are there."""
+
+    def file(self, path: str) -> Secret:
+        return Secret(f"key-in-{path}")
+
+    def vault(self, name: str) -> Secret:
+        return Secret(f"key-of-{name}")
+
+
 def parsed(text: str) -> Ruleset:
-    return parse_ruleset(text, "routes.example.yaml", ENVIRONMENT, {"LAPTOP_API_KEY": "x"}, PRESETS, GoodFiles())
+    env = {"LAPTOP_API_KEY": "x", "COMPANY_API_KEY": "key-of-company"}
+    return parse_ruleset(text, "routes.example.yaml", ENVIRONMENT, env, PRESETS, GoodFiles(), sources=GoodSecrets())
 
 
 def schema_keys(schema: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -20,6 +20,7 @@ TEXT = (Path(__file__).parents[2] / "rules/README.md").read_text(encoding="utf-8
 TABLES: dict[str, type[BaseModel]] = {
     "condition": matchfile.MatchFile,
     "`servers.NAME`": rulesfile.ServerFile,
+    "`servers.NAME.api_keys[]`": rulesfile.KeyFile,
     "`servers.NAME.timeout`": rulesfile.TimeoutFile,
     "`servers.NAME.tls`": rulesfile.TlsFile,
     "`servers.NAME.quirks`": rulesfile.QuirksFile,

@@ -52,7 +52,6 @@ _PICTURES: Final = ("image_generation.completed", "image_edit.completed")
 _ENDS: Final = (*_PICTURES, "transcript.text.done", "speech.audio.done")
 _RESPONSES_TOOLS: Final = ("function_call", "custom_tool_call")
 _MAX_TOOLS: Final = 4096  # tool calls, and choices, told apart in one reply: bounds memory
-_LONGEST_COMMENT: Final = 4096  # bytes; what is longer, and has no payload, is an event above the splitter's limit
 
 
 class ReplyCollector:
@@ -170,7 +169,7 @@ class ReplyCollector:
         """The next event of a stream; `now` is the clock's time in seconds."""
         payload = event.payload
         if payload is None:
-            self.missed |= len(event.raw) > _LONGEST_COMMENT
+            self.missed |= event.beyond != ""
             return
         self.payloads, self.size = self.payloads + 1, self.size + len(payload)
         self.least = min(self.least, len(payload))

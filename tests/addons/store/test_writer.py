@@ -20,7 +20,7 @@ from switchman.addons.store.writer import Writer
 from switchman.addons.testing.samples import make_record
 
 Write = Callable[..., None]
-ATTEMPT = AttemptRecord(1, "a", "m", "http://a/v1", 1.0, 2.0, 503, "status", "busy", 1.5)
+ATTEMPT = AttemptRecord(1, "a", "m", "http://a/v1", 1.0, 2.0, 503, "status", "busy", 1.5, cost=7)
 
 
 def detail_of(store: Store, request_id: str) -> Any:
@@ -46,7 +46,8 @@ def test_a_record_comes_back_as_it_was(store: Store, write: Write) -> None:
     for name in Record.__slots__:
         if hasattr(detail.row, name) and name not in ("request_size", "response_size"):
             assert getattr(detail.row, name) == getattr(record, name), name
-    assert [tuple(getattr(a, n) for n in AttemptRecord.__slots__) for a in detail.attempts] == [
+    columns = {"cost": "cost_microdollars"}
+    assert [tuple(getattr(a, columns.get(n, n)) for n in AttemptRecord.__slots__) for a in detail.attempts] == [
         tuple(getattr(a, n) for n in AttemptRecord.__slots__) for a in record.attempts
     ]
     assert (detail.trace, detail.request_headers) == (record.trace, record.request_headers)
