@@ -24,6 +24,7 @@ def test_hex_and_base64() -> None:
         *("", "secret", "a passphrase that is quite long and has many words in it", secrets.token_hex(16)),
         *(secrets.token_hex(31), secrets.token_hex(33), secrets.token_urlsafe(31), secrets.token_hex(32)[:-1] + "g"),
     ],
+    ids=["nothing", "word", "phrase", "16 bytes", "31 bytes", "33 bytes", "31 bytes for URLs", "no digit"],
 )
 def test_what_is_not_32_bytes(text: str) -> None:
     """A passphrase is none, and neither is a key of another length; nothing of it is repeated."""
