@@ -17,6 +17,7 @@ import json
 import random
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Final, Literal
 
 from fuzz_corpus import PATHS, Dialect, Operation, Recordings, answers_of, requests_of
@@ -36,6 +37,7 @@ _ODD_VALUES: Final[list[Any]] = [
 LARGEST: Final = 40_000_000
 # Values in what is repeated: to change JSON of many more takes gigabytes here.
 MOST_VALUES: Final = 1_000_000
+MOST_PLACES: Final = 20_000  # of which one is chosen for a change
 _JUNK: Final = [
     b"",
     b"\0",
@@ -249,14 +251,13 @@ def mutated_bytes(rng: random.Random, data: bytes) -> bytes:
     return bytes(made)
 
 
-def _places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    found = [path]
+def _places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    yield path
     members: Iterable[Any] = (
         value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     )
     for key, member in members if len(path) < 20 else ():
-        found += _places(member, (*path, key))
-    return found
+        yield from _places(member, (*path, key))
 
 
 def _repeated(value: Any, times: int) -> list[Any]:
@@ -277,7 +278,8 @@ def mutated_json(rng: random.Random, value: Any, keep: bool) -> bytes:
     value = copy.deepcopy(value)
     twice: list[str] = []
     for _ in range(rng.randint(1, 3)):
-        places = [place for place in _places(value) if place and not (keep and place[0] == "model")]
+        found = islice(_places(value), MOST_PLACES)
+        places = [place for place in found if place and not (keep and place[0] == "model")]
         if not places:
             break
         *parents, last = rng.choice(places)

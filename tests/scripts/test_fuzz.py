@@ -148,10 +148,12 @@ def test_a_translated_stream_with_something_else_in_it_is_seen(fuzz: Any, Reply:
 
 
 def test_growth_is_told_from_a_level(fuzz: Any) -> None:
-    """By the second half only, and whatever peaks there are."""
+    """By the second half only, and whatever peaks and steps there are."""
     assert fuzz.grown([]) == 0
     level = [100_000_000 + (n % 3) * 1_000_000 for n in range(40)]
     assert abs(fuzz.grown(level)) < fuzz.GROWTH < fuzz.grown([size + n * 5_000_000 for n, size in enumerate(level)])
+    steps = [size + 60_000_000 * (n > 25) + 60_000_000 * (n > 30) for n, size in enumerate(level)]
+    assert abs(fuzz.grown(steps)) < fuzz.GROWTH
 
 
 def test_an_answer_without_an_id_is_seen(fuzz: Any, Reply: Any) -> None:
