@@ -40,8 +40,8 @@ ENDLESS: Final = 60.0  # seconds on the clock after which a connection that has 
 ROW_WAIT = 60.0  # seconds on the clock in which the row of an answer is to come
 WARM_UP: Final = 2_000  # cases
 GROWTH: Final = 48 * 2**20  # bytes by which the RSS may drift in the second half
-# A body of 20 MB becomes objects among which others come to lie that last a little longer. So not all that was taken for
-# it is given back; it is used again. That is a step, of which there are ever fewer; a leak is a bit more each time.
+# A body of 20 MB becomes objects among which others come to lie that last a little longer. So not all that was taken
+# for it is given back; it is used again. That is a step, of which there are ever fewer; a leak is a bit more each time.
 STEP: Final = 8 * 2**20  # bytes between two looks
 MOST: Final = 640 * 2**20  # bytes of RSS, whatever steps led there: MAX_BODY_MEMORY, and what is there at the start
 SHRINKS: Final = 150  # runs that making a case smaller may take
