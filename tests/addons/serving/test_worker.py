@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,9 @@ def test_an_error_during_the_start_ends_it(tmp_path: Path, capsys: pytest.Captur
         run(Settings(listen_port=0), [Failover(), Failing()], tmp_path)
     assert caught.value.code == 1
     assert "during startup" in capsys.readouterr().err
+    with warnings.catch_warnings():  # the process would be over; its sockets must not be found by a later test
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 def test_ready_is_said_after_what_is_there_is_frozen(capsys: pytest.CaptureFixture[str]) -> None:

@@ -126,6 +126,8 @@ def test_a_finished_request_is_in_the_log_when_it_is_closed(load: Load, tmp_path
 def test_a_log_that_is_gone_is_a_problem(load: Load, tmp_path: Path) -> None:
     """What /readyz shows."""
     runtime = load()
+    assert runtime.store is not None
+    runtime.store.retention.stop()  # whose thread reads it too
     with closing(sqlite3.connect(tmp_path / "requests.db")) as log:
         log.execute("DROP TABLE totals")
     assert "totals" in (runtime.store_problem() or "")
