@@ -17,7 +17,7 @@ from typing import Any, Final
 from mitmproxy import http
 
 from switchman.addons.core.decision.stickiness import conversation_key
-from switchman.addons.core.keys.ring import shares_keys
+from switchman.addons.core.keys.ring import USED_UP, shares_keys
 from switchman.addons.core.servers.servers import Server
 from switchman.addons.flow.exchange import Exchange, exchange
 from switchman.addons.hooks import seen
@@ -33,12 +33,18 @@ PATIENCE: Final = 0.05  # seconds that a request waits to hear which key its con
 _ASKING: Final = frozenset({"user", "system", "developer"})  # roles of who asks: all there is of one that begins
 
 
-def refused_keys(x: Exchange, server: Server) -> set[str]:
-    """The labels of the server's keys that were refused for this very request."""
+def refused_keys(x: Exchange, server: Server, target: str) -> set[str]:
+    """The labels of the server's keys that were refused for this very request: all models are closed to one that is
+    refused or without means, to one that is used too often its own.
+    """
     return {
         one.key.label
         for one in x.attempts
-        if one.key is not None and one.candidate.server.name == server.name and one.verdict and one.verdict.own_key
+        if one.key is not None
+        and one.candidate.server.name == server.name
+        and one.verdict
+        and one.verdict.own_key
+        and (one.verdict.own_key != USED_UP or one.target == target)
     }
 
 

@@ -161,7 +161,7 @@ class Rewriting:
         more = x.next_candidate < len(x.plan.candidates)
         retry_statuses = retriable_statuses(server) if more else frozenset()
         if key is not None and shares_keys(server):
-            tried = {*refused_keys(x, server), key.label}
+            tried = {*refused_keys(x, server, called), key.label}
             if more or self.runtime.key_ring.has_other(server, called, time.monotonic(), tried):
                 retry_statuses |= OWN_KEY_STATUSES
         x.attempts.append(
@@ -196,7 +196,7 @@ class Rewriting:
         # Files, batches and their like are of one account: what is no operation goes with the same key each time.
         kept = x.call is None or x.call.endpoint.operation in OF_ONE_ACCOUNT
         held = server.keys[0].label if kept else x.held_keys.get(server.name)
-        tried = refused_keys(x, server)
+        tried = refused_keys(x, server, target)
         return self.runtime.key_ring.choose(server, target, time.monotonic(), held, tried)
 
     def _path(self, x: Exchange, candidate: Candidate, rendered: Rendered | None) -> str:
