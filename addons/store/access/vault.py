@@ -103,7 +103,7 @@ class Vault:
         with self._transaction() as conn:
             rows = conn.execute(select(table)).all()
             for row in rows:
-                value = self._open(row._mapping)
+                value = self._open(row._asdict())
                 nonce, sealed = new.seal(row.name, row.version, value)
                 fresh = {"nonce": nonce, "sealed": sealed, "master": new.id, "fingerprint": new.fingerprint(value)}
                 conn.execute(update(table).where(table.c.name == row.name).values(fresh))
@@ -139,7 +139,7 @@ class Vault:
         with self._transaction() as conn:
             rows = {row.name: row for row in conn.execute(select(table))}
             for row in rows.values():  # not a second master key beside the first
-                self._open(row._mapping)
+                self._open(row._asdict())
             if (master := self._sealing) is None:
                 raise VaultError("there is no master key to seal with")
             _begin(conn)
