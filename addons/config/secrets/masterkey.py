@@ -40,17 +40,14 @@ def masters(settings: Settings, *, changing: bool = False) -> list[MasterKey]:
     """
     found = [from_environment(settings)]
     if found == [None] or changing:
-        found += [read_key_file(file) for file in _files(settings)]
+        file = key_file(settings)
+        new = read_key_file(coming(file))  # first: where it is gone by now, it has become FILE
+        found += [read_key_file(file), new]
     return [master for master in found if master is not None]
 
 
 def from_environment(settings: Settings) -> MasterKey | None:
     return parse_master(settings.encryption_key.get_secret_value()) if settings.encryption_key is not None else None
-
-
-def _files(settings: Settings) -> tuple[Path, Path]:
-    file = key_file(settings)
-    return file, coming(file)
 
 
 def read_key_file(file: Path) -> MasterKey | None:

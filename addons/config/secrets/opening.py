@@ -48,6 +48,13 @@ def check_vault(settings: Settings) -> None:
     """Open every key of the vault, if there is one. Raises Unusable."""
     if not may_have_vault(settings) or not has_database(settings):
         return
+    try:
+        _check(settings)
+    except Unusable:  # `switchman key rekey` may have been at it between two looks
+        _check(settings)
+
+
+def _check(settings: Settings) -> None:
     with reading(settings) as vault:
         vault.check()
 
@@ -66,23 +73,44 @@ def has_database(settings: Settings) -> bool:
 def reading(settings: Settings) -> Iterator[Vault]:
     """The vault, for who only reads. Raises Unusable for whatever is wrong, then and later."""
     from switchman.addons.config.secrets.masterkey import masters
-    from switchman.addons.store.access.vault import Vault, WrongMaster
+    from switchman.addons.store.access.vault import Vault
+
+    with opened(settings) as engine:
+        yield Vault(engine, masters(settings))
+
+
+@contextmanager
+def opened(settings: Settings) -> Iterator[Engine]:
+    """The vault's database, for who only reads. Raises Unusable, as `reading` does."""
     from switchman.addons.store.database import StoreError
 
     engine: Engine | None = None
+    with told(settings):
+        try:
+            if not has_database(settings):
+                where = Path(settings.db_path).absolute()
+                raise StoreError(
+                    f"the vault is empty: there is no database {where} yet. `switchman key set NAME` makes it"
+                )
+            engine = engine_of(settings)
+            yield engine
+        finally:
+            if engine is not None:
+                engine.dispose()
+
+
+@contextmanager
+def told(settings: Settings) -> Iterator[None]:
+    """Whatever is wrong with a vault is Unusable, and says what to do."""
+    from switchman.addons.store.access.vault import WrongMaster
+    from switchman.addons.store.database import StoreError
+
     try:
-        if not has_database(settings):
-            where = Path(settings.db_path).absolute()
-            raise StoreError(f"the vault is empty: there is no database {where} yet. `switchman key set NAME` makes it")
-        engine = engine_of(settings)
-        yield Vault(engine, masters(settings))
+        yield
     except WrongMaster as error:
         raise Unusable(f"{error}. {advice(settings)}") from None
     except StoreError as error:
         raise Unusable(str(error)) from None
-    finally:
-        if engine is not None:
-            engine.dispose()
 
 
 @contextmanager

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import logging
 import stat
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from switchman.addons.config.regular import Unreadable, read_file
-from switchman.addons.config.secrets.opening import engine_of, has_database, reading
+from switchman.addons.config.secrets.opening import engine_of, has_database, opened, told
 from switchman.addons.config.settings import Settings
 from switchman.addons.core.servers.reaching.references import Secret
 
@@ -41,15 +42,25 @@ class VaultWatch:
         self._engine: Engine | None = None
         self._opened: Identity | None = None  # the file that it is of
 
-    def read(self, name: str) -> str:
-        """Raises Unusable."""
+    def take(self) -> Callable[[str], str]:
+        """All of the vault as it is now: what gives the value of a key of it by name. Both raise Unusable."""
+        from switchman.addons.config.secrets.masterkey import masters
+        from switchman.addons.store.access.vault import Vault
+
         self._rows = self._rows or []
-        with reading(self._settings) as vault:
-            self._rows = vault.rows()
-            return vault.read(name)
+        with opened(self._settings) as engine:
+            # Before the master keys: where those are what is wrong, that is told once, not at every look.
+            rows = self._rows = Vault(engine).rows()
+            vault = Vault(engine, masters(self._settings))
+
+        def value(name: str) -> str:
+            with told(self._settings):
+                return vault.read_in(rows, name)
+
+        return value
 
     def changed(self) -> bool:
-        """Whether the vault is another one than `read` has seen. False while the database does not answer."""
+        """Whether the vault is another one than `take` has seen. False while the database does not answer."""
         if self._rows is None or not (has_database(self._settings) or not self._settings.enable_logging):
             return False
         from switchman.addons.store import StoreError
@@ -96,6 +107,7 @@ class Sources:
 
     def __init__(self, folder: Path, vault: VaultWatch) -> None:
         self._folder, self._vault = folder, vault
+        self._taken: Callable[[str], str] | None = None
         self.looked_at: set[Path] = set()  # also those that were not there
 
     def file(self, path: str) -> Secret:
@@ -125,4 +137,6 @@ class Sources:
         )
 
     def vault(self, name: str) -> Secret:
-        return Secret(self._vault.read(name))
+        if self._taken is None:  # once: what is changed meanwhile is changed for the next look, for all names
+            self._taken = self._vault.take()
+        return Secret(self._taken(name))

@@ -18,6 +18,7 @@ from typing import Final
 
 from switchman.addons.core.servers.servers import Server, ServerKey
 
+USED_UP: Final = 429  # the status that is about one model
 REST: Final = 30.0  # seconds
 MOST: Final = 600.0  # seconds, of a rest that nobody named
 LONGEST: Final = 86_400.0  # seconds, of one that was named: a quota of a day comes back by then
@@ -72,7 +73,7 @@ class KeyRing:
         """Have a key rest. `said`: for how many seconds, by the answer. Returns for how long it does."""
         if len(self._rests) >= MAX_RESTS:
             self._make_room(now)
-        place = _place(target if status == 429 else server.name, key)
+        place = _place(target if status == USED_UP else server.name, key)
         before = self._rests.get(place)
         if said is not None:
             length = min(said, LONGEST)

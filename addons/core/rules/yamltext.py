@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +17,8 @@ from ruamel.yaml.composer import Composer, MaxDepthExceededError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from switchman.addons.core.rules.problems import Problem, RulesError
+from switchman.addons.core.rules.problems import Problem, RulesError, hint
+from switchman.addons.core.texts.masking import MASK, mask_text
 from switchman.addons.core.texts.unicode import shown
 
 Path = tuple[str | int, ...]
@@ -24,6 +26,9 @@ Position = tuple[int, int]  # line and column, from 1
 
 MAX_VALUES = 200_000  # a few lines of nested YAML anchors can expand to billions of values
 MAX_DEPTH = 64  # of values within values: ruamel takes the square of it for lists in brackets
+# What of a server is a secret, and the names that may stand under it. A header has a name of its own.
+_SECRET_PLACES: dict[str | int, tuple[str, ...]] = {"api_key": (), "api_keys": ("key", "weight"), "proxy": ()}
+_TOKEN = re.compile(r"[\w!#$%&'*+.^`|~-]+", re.ASCII)
 _MERGE = "tag:yaml.org,2002:merge"
 _TOO_DEEP = f"nested too deeply: more than {MAX_DEPTH} levels"
 
@@ -54,11 +59,22 @@ class Document:
 
 
 def dotted(path: Path) -> str:
-    """A path as it is usually written: `routes[2].match.model`, counting from 0."""
+    """A path as it is usually written: `routes[2].match.model`, counting from 0. A name in it may be a secret that
+    stands in the wrong place: `...` is told of it.
+    """
     text = ""
-    for part in path:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    for at, part in enumerate(path):
+        word = part if isinstance(part, int) else _told(path, at, part)
+        text += f"[{word}]" if isinstance(word, int) else f".{word}" if text else word
     return text
+
+
+def _told(path: Path, at: int, name: str) -> str:
+    if path[0] == "servers" and at > 2 and (known := _SECRET_PLACES.get(path[2])) is not None:
+        return name if name in known or hint(name, known) else MASK  # a slip of the pen is told
+    if path[0] == "servers" and at == 3 and path[2] == "headers" and not _TOKEN.fullmatch(name):
+        return MASK
+    return mask_text(name)
 
 
 def load(text: str, file: str) -> Document:

@@ -58,7 +58,8 @@ class ReplyCollector:
     """Call feed() with every event of a stream before any stage, or feed_whole() with a whole reply; then read the
     attributes.
 
-    `model`, `finish_reason`: the upstream's own values (`stop_reason`, `done_reason` and Responses' status count too).
+    `model`, `finish_reason`: the upstream's own values (`stop_reason`, `done_reason` and Responses' status count too);
+    `response_id`: of a reply of Responses.
     `error`: the text of an error inside the reply; `failure`: the object that holds it. `begun`: an event of a stream
     has arrived that is an object, and neither an error nor a ping; `garbled`: what came in the place of the first one
     was no JSON object. `finished`: the reply is complete. `ended`: so is its stream, whose last event has been read.
@@ -70,14 +71,12 @@ class ReplyCollector:
     def __init__(self) -> None:
         self.model: str | None = None
         self.finish_reason: str | None = None
-        self.finished = False
-        self.ended = False
-        self.missed = False
+        self.response_id: str | None = None
+        self.finished = self.ended = self.missed = False
         self.error: str | None = None
         self.failure: dict[str, Any] | None = None
-        self.begun = False
+        self.begun = self.concluded = False
         self.garbled: bytes | None = None
-        self.concluded = False
         self.first_token_at: float | None = None
         self.last_event_at: float | None = None
         # Of the payloads of a stream: how many, their bytes together, and those of the shortest.
@@ -307,6 +306,7 @@ class ReplyCollector:
             self._read_items([item])
         if response.get("object") != "response":
             return
+        self.response_id = word(response.get("id")) or None
         self._read_items(_dicts(response.get("output")))
         status, why = response.get("status"), response.get("incomplete_details")
         if status in ("completed", "incomplete", "failed", "cancelled"):

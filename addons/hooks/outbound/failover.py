@@ -138,7 +138,7 @@ class Failover:
         if attempt is None or attempt.verdict is None or attempt.verdict.own_key is None:
             return False
         server, ring = attempt.candidate.server, self.runtime.key_ring
-        return ring.has_other(server, attempt.target, time.monotonic(), refused_keys(x, server))
+        return ring.has_other(server, attempt.target, time.monotonic(), refused_keys(x, server, attempt.target))
 
     def _what_is_short(self, message: str) -> str:
         """What to tell the client. A lack of descriptors is everybody's: the log is told, too."""

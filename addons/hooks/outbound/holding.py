@@ -2,7 +2,8 @@
 remembers which that was.
 
 Providers keep their prompt caches by account, so another key would pay for the whole prompt once more. A conversation
-that begins takes its turn among the keys (core/keys/ring.py). The workers of a machine tell each other, over what they
+that begins takes its turn among the keys (core/keys/ring.py). One that goes on from a response, by its id
+(`previous_response_id`), has to: no other account knows that. The workers of a machine tell each other, over what they
 share; without an answer in time the conversation takes its turn again.
 """
 
@@ -16,8 +17,10 @@ from typing import Any, Final
 
 from mitmproxy import http
 
+from switchman.addons.core.cache.fingerprint import policy_digest
 from switchman.addons.core.decision.stickiness import conversation_key
-from switchman.addons.core.keys.ring import shares_keys
+from switchman.addons.core.keys.accounts import earlier_response
+from switchman.addons.core.keys.ring import USED_UP, shares_keys
 from switchman.addons.core.servers.servers import Server
 from switchman.addons.flow.exchange import Exchange, exchange
 from switchman.addons.hooks import seen
@@ -33,12 +36,18 @@ PATIENCE: Final = 0.05  # seconds that a request waits to hear which key its con
 _ASKING: Final = frozenset({"user", "system", "developer"})  # roles of who asks: all there is of one that begins
 
 
-def refused_keys(x: Exchange, server: Server) -> set[str]:
-    """The labels of the server's keys that were refused for this very request."""
+def refused_keys(x: Exchange, server: Server, target: str) -> set[str]:
+    """The labels of the server's keys that were refused for this very request: all models are closed to one that is
+    refused or without means, to one that is used too often its own.
+    """
     return {
         one.key.label
         for one in x.attempts
-        if one.key is not None and one.candidate.server.name == server.name and one.verdict and one.verdict.own_key
+        if one.key is not None
+        and one.candidate.server.name == server.name
+        and one.verdict
+        and one.verdict.own_key
+        and (one.verdict.own_key != USED_UP or one.target == target)
     }
 
 
@@ -58,6 +67,8 @@ class Holding:
         if not any(shares_keys(candidate.server) for candidate in x.plan.candidates):
             return None
         x.key_conversation = conversation_key(x.call, SPACE, seen.caller(x))
+        if (earlier := earlier_response(x.call.body)) is not None:
+            return self._look_up(x, _of_response(earlier, x))
         if x.key_conversation is None or not _goes_on(x.call.body):
             return None
         return self._look_up(x, x.key_conversation)
@@ -81,13 +92,16 @@ class Noting:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def response(self, flow: http.HTTPFlow) -> None:
-        if (x := exchange(flow)) is None or (conversation := x.key_conversation) is None or not x.was_answered:
+        if (x := exchange(flow)) is None or not x.was_answered:
             return
+        made = x.reply.response_id if x.reply is not None else None
+        places = [x.key_conversation, _of_response(made, x) if made else None]
         attempt = x.attempt
         if attempt is None or attempt.key is None or not shares_keys(server := attempt.candidate.server):
             return
         value = json.dumps({**x.held_keys, server.name: attempt.key.label}).encode()
-        task = asyncio.create_task(self._keep(conversation, value), name="switchman key of a conversation")
+        kept = self._keep([place for place in places if place is not None], value)
+        task = asyncio.create_task(kept, name="switchman key of a conversation")
         self._tasks.add(task)  # the event loop itself holds its tasks only weakly
         task.add_done_callback(self._tasks.discard)
         # An agent's next turn may come at once, and should find it; but no answer waits long for this.
@@ -97,11 +111,17 @@ class Noting:
         """The client left. If it had the whole answer by then, the conversation stays with the key."""
         await self.response(flow)
 
-    async def _keep(self, conversation: str, value: bytes) -> None:
+    async def _keep(self, places: list[str], value: bytes) -> None:
         try:
-            await self.runtime.shared.put(SPACE, conversation, value, TTL, QUOTA)
+            for place in places:
+                await self.runtime.shared.put(SPACE, place, value, TTL, QUOTA)
         except SharedStoreError as error:
             logger.warning("The key of a conversation could not be kept: %s", error)
+
+
+def _of_response(id: str, x: Exchange) -> str:
+    """Where the key of an earlier response is kept: for whom it was made."""
+    return policy_digest(SPACE, "response", seen.caller(x), id)
 
 
 def _goes_on(body: Mapping[str, Any]) -> bool:

@@ -26,6 +26,7 @@ from switchman.addons.core.dialects.neutral.form import Stamp
 from switchman.addons.core.dialects.passing.refusals import RefusedThoughts
 from switchman.addons.core.dialects.rendering import Rendered, ServerProfile, render
 from switchman.addons.core.dialects.translate import Malformed, Untranslatable
+from switchman.addons.core.keys.accounts import of_first_key
 from switchman.addons.core.keys.ring import shares_keys
 from switchman.addons.core.paths.passing import asking_path
 from switchman.addons.core.request.hopbyhop import Fields
@@ -161,7 +162,7 @@ class Rewriting:
         more = x.next_candidate < len(x.plan.candidates)
         retry_statuses = retriable_statuses(server) if more else frozenset()
         if key is not None and shares_keys(server):
-            tried = {*refused_keys(x, server), key.label}
+            tried = {*refused_keys(x, server, called), key.label}
             if more or self.runtime.key_ring.has_other(server, called, time.monotonic(), tried):
                 retry_statuses |= OWN_KEY_STATUSES
         x.attempts.append(
@@ -194,9 +195,9 @@ class Rewriting:
         if last is not None and last.candidate is candidate and last.key in server.keys and not _is_refused(last):
             return last.key  # once more for another reason
         # Files, batches and their like are of one account: what is no operation goes with the same key each time.
-        kept = x.call is None or x.call.endpoint.operation in OF_ONE_ACCOUNT
+        kept = x.call is None or x.call.endpoint.operation in OF_ONE_ACCOUNT or of_first_key(x.call.body, x.call.text)
         held = server.keys[0].label if kept else x.held_keys.get(server.name)
-        tried = refused_keys(x, server)
+        tried = refused_keys(x, server, target)
         return self.runtime.key_ring.choose(server, target, time.monotonic(), held, tried)
 
     def _path(self, x: Exchange, candidate: Candidate, rendered: Rendered | None) -> str:

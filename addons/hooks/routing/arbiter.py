@@ -8,7 +8,7 @@ import contextlib
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import httpx
@@ -17,6 +17,7 @@ from switchman.addons.core.decision import arbitration
 from switchman.addons.core.decision.arbitration import Judgement
 from switchman.addons.core.routes.routes import Arbiter
 from switchman.addons.core.servers.breaker import Breakers
+from switchman.addons.core.servers.retry import OWN_KEY_STATUSES
 from switchman.addons.core.servers.scarcity import is_scarcity
 from switchman.addons.core.servers.servers import Server
 from switchman.addons.core.servers.urls import join
@@ -257,11 +258,30 @@ async def _is_openai(server: Server, base: str, how: dict[str, Any]) -> bool:
 def _connection(server: Server) -> dict[str, Any]:
     """Arguments for httpx."""
     headers = {name.lower(): value for name, value in server.headers.items()}
-    if server.api_key is not None:
-        headers["authorization"] = f"Bearer {server.api_key.get_secret_value()}"
+    keys = [key.value.get_secret_value() for key in server.keys]
+    if server.api_key is not None and len(keys) < 2:
+        keys = [server.api_key.get_secret_value()]
     hooks = {"response": [_readable]}
+    auth = _Keys(keys) if keys else None
     arguments = trust.httpx_arguments(server.reach)
-    return {"headers": headers, "timeout": CLIENT_TIMEOUT, "event_hooks": hooks, **arguments}
+    return {"headers": headers, "timeout": CLIENT_TIMEOUT, "event_hooks": hooks, "auth": auth, **arguments}
+
+
+class _Keys(httpx.Auth):
+    """A server's own keys: the one that was taken last, and the others in turn while they are refused."""
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        self._keys, self._at = keys, 0
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response]:
+        begun = self._at
+        for step in range(len(self._keys)):
+            at = (begun + step) % len(self._keys)
+            request.headers["authorization"] = f"Bearer {self._keys[at]}"
+            response = yield request
+            if response.status_code not in OWN_KEY_STATUSES:
+                self._at = at
+                return
 
 
 class _Utf8(httpx.AsyncByteStream):

@@ -21,6 +21,7 @@ from sqlalchemy import Connection, Engine, Row, delete, insert, inspect, select,
 from sqlalchemy.exc import DBAPIError
 
 from switchman.addons.core.servers.reaching.fields import field_value
+from switchman.addons.core.texts.masking import mask_url
 from switchman.addons.store.access.sealing import MasterKey, Unopened
 from switchman.addons.store.access.tables import provider_keys as table
 from switchman.addons.store.database import StoreError, writing
@@ -81,14 +82,18 @@ class Vault:
 
     def read(self, name: str) -> str:
         """The value of a key. Raises VaultError."""
-        rows = {row.name: row for row in self._rows()}
-        if name not in rows:
-            raise VaultError(_missing(name, list(rows)))
-        return self._open(rows[name])
+        return self.read_in(self.rows(), name)
+
+    def read_in(self, rows: Sequence[Mapping[str, Any]], name: str) -> str:
+        """Likewise, of what `rows` gave before: values that were all in force at one time. Asks no database."""
+        row = next((row for row in rows if row["name"] == name), None)
+        if row is None:
+            raise VaultError(_missing(name, [row["name"] for row in rows]))
+        return self._open(row)
 
     def check(self) -> int:
         """How many keys there are; each is opened. Raises WrongMaster."""
-        rows = self._rows()
+        rows = self.rows()
         for row in rows:
             self._open(row)
         return len(rows)
@@ -98,7 +103,7 @@ class Vault:
         with self._transaction() as conn:
             rows = conn.execute(select(table)).all()
             for row in rows:
-                value = self._open(row)
+                value = self._open(row._asdict())
                 nonce, sealed = new.seal(row.name, row.version, value)
                 fresh = {"nonce": nonce, "sealed": sealed, "master": new.id, "fingerprint": new.fingerprint(value)}
                 conn.execute(update(table).where(table.c.name == row.name).values(fresh))
@@ -126,11 +131,15 @@ class Vault:
     def _write(self, name: str, value: str, now: float | None, *, rotate: bool) -> KeyEntry:
         if not NAME.fullmatch(name):
             raise VaultError(f"{name!r} is no name of a key: letters, digits, dot, underscore and hyphen, at most 100")
+        if mask_url(name) != name:
+            raise VaultError(
+                "this name looks like a key itself, which is read from standard input: give it another name"
+            )
         value, now = _checked(value), time.time() if now is None else now
         with self._transaction() as conn:
             rows = {row.name: row for row in conn.execute(select(table))}
             for row in rows.values():  # not a second master key beside the first
-                self._open(row)
+                self._open(row._asdict())
             if (master := self._sealing) is None:
                 raise VaultError("there is no master key to seal with")
             _begin(conn)
@@ -150,19 +159,20 @@ class Vault:
                 conn.execute(insert(table).values(fresh))
         return entry
 
-    def _open(self, row: Row[Any]) -> str:
-        master = self._masters.get(row.master)
+    def _open(self, row: Mapping[str, Any]) -> str:
+        master = self._masters.get(row["master"])
         if master is None:
             given = ", ".join(dict.fromkeys(one.source for one in self._masters.values()))
             raise WrongMaster(
-                f"the vault's key {row.name} was sealed by another master key (id {row.master}) than "
+                f"the vault's key {row['name']} was sealed by another master key (id {row['master']}) than "
                 + (f"that of {given} (id {', '.join(self._masters)})" if given else "any there is")
             )
         try:
-            return master.open(row.name, row.version, bytes(row.nonce), bytes(row.sealed))
+            return master.open(row["name"], row["version"], bytes(row["nonce"]), bytes(row["sealed"]))
         except Unopened:
             raise WrongMaster(
-                f"the vault's key {row.name} (version {row.version}) does not open: its row in the database was changed"
+                f"the vault's key {row['name']} (version {row['version']}) does not open: its row in the database was "
+                "changed"
             ) from None
 
     def _rows(self) -> Sequence[Row[Any]]:

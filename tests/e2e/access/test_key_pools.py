@@ -164,10 +164,12 @@ def test_all_rest_and_there_is_no_other_server(pool: Pool) -> None:
 
 def test_breakers_do_not_count_it(pool: Pool) -> None:
     """However often a key is refused, the server's breaker stays closed."""
-    pool.up.by_key = {ONE: Behaviour(status=429, headers={"retry-after": "0"})}
-    for _ in range(18):
+    used_up = Behaviour(status=429, headers={"retry-after": "0"})
+    pool.up.by_key = {ONE: used_up, TWO: used_up}
+    for _ in range(6):
         assert pool.ask().status_code == 200
-    assert not pool.spared and pool.keys.count(ONE) >= 6
+    refused = [key for key in pool.keys if key != THREE]
+    assert not pool.spared and len(refused) >= 6
 
 
 def talk(pool: Pool, name: str, turns: int) -> None:
@@ -207,3 +209,29 @@ def test_what_is_no_operation_goes_with_one_key(pool: Pool) -> None:
         pool.proxy.post("/v1/files", {"model": f"many{pool.model[1:]}/fake-model"}, headers=headers)
     asked = [request for request in pool.up.requests if request.path == "/v1/files"]
     assert [key_of(request) for request in asked] == [ONE] * 3
+
+
+def test_what_one_account_keeps_is_asked_with_its_key(pool: Pool) -> None:
+    """An earlier response with the key that it was made with, a file with that of /v1/files."""
+    with pool.proxy.openai() as client:
+        made = [client.responses.create(model=pool.model, input=f"I am {name}").id for name in ("Ada", "Bo")]
+        with client.responses.stream(model=pool.model, input="I am Cy") as stream:
+            made.append(stream.get_final_response().id)
+        assert pool.keys == [ONE, TWO, THREE]
+        for turn in (1, 0, 2, 1):
+            on = client.responses.create(model=pool.model, input="go on", previous_response_id=made[turn])
+            made[turn] = on.id
+        assert pool.keys[3:] == [TWO, ONE, THREE, TWO]
+        for _ in range(2):
+            client.responses.create(
+                model=pool.model, input=[{"role": "user", "content": [{"type": "input_file", "file_id": "file-1"}]}]
+            )
+    assert pool.keys[7:] == [ONE, ONE]
+
+
+@pytest.mark.parametrize("status", [400, 403])
+def test_a_fault_of_the_request_rests_no_key(status: int, pool: Pool) -> None:
+    """A stray refusal is its client's to read: no other key is tried, and the key takes its next turn as before."""
+    pool.up.by_key = {ONE: Behaviour(status=status, message="not this one", headers={"retry-after": "600"})}
+    assert [pool.ask().status_code for _ in range(4)] == [status, 200, 200, status]
+    assert pool.keys == [ONE, TWO, THREE, ONE] and not pool.spared

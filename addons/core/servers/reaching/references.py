@@ -4,7 +4,8 @@
     file:PATH     a file that holds nothing but the value; read again when it changes
     vault:NAME    a key of the vault, which `switchman key set NAME` keeps encrypted in the database; likewise
 
-`resolve` gives the value, or says what is wrong: a request is never sent without the key that it should have. Where
+`resolve` gives the value, or says what is wrong: a request is never sent without the key that it should have. A name
+that looks like a key is not repeated then: somebody may have written `env:` before the key itself. Where
 files and the vault are read is the edge's matter: it brings SecretSources along.
 """
 
@@ -13,6 +14,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol
+
+from switchman.addons.core.texts.masking import mask_text, mask_url
 
 KINDS: Final = ("env", "file", "vault")
 
@@ -63,12 +66,12 @@ def resolve(text: str, env: Mapping[str, str], sources: SecretSources, error: Fa
     if kind == "env":
         value = env.get(name, "").strip()
         if not value:
-            error(f"the environment variable {name} is not set, or empty")
+            error(f"the environment variable {mask_url(name)} is not set, or empty")
         return value or None
     try:
         found = sources.file(name) if kind == "file" else sources.vault(name)
     except ValueError as fault:
-        error(str(fault))
+        error(str(fault).replace(name, mask_text(name) if kind == "file" else mask_url(name)))
         return None
     if found.warning:
         warn(found.warning)

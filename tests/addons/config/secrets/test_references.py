@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from switchman.addons.config.configuration import RulesFile, load_ruleset
-from switchman.addons.config.secrets.opening import writing
+from switchman.addons.config.secrets import masterkey
+from switchman.addons.config.secrets.masterkey import make_key_file
+from switchman.addons.config.secrets.opening import check_vault, coming, key_file, writing
 from switchman.addons.config.settings import Settings
 from switchman.addons.core.rules.problems import RulesError
+from switchman.addons.store.access.vault import Vault
 
 type Made = Callable[..., Settings]
 
@@ -148,3 +152,65 @@ def test_a_database_that_is_away_for_a_while(made: Made, tmp_path: Path) -> None
     assert not rules.poll() and rules.error is None and key_of(rules) == "vault-key-number-1"
     (tmp_path / "elsewhere.db").rename(tmp_path / "requests.db")
     assert not rules.poll() and rules.error is None
+
+
+def test_keys_that_change_while_the_rules_are_read(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All are of one time: the one that was read before the change is not kept for good."""
+    settings = made()
+    with writing(settings) as vault:
+        vault.set("a", "vault-key-a-1")
+        vault.set("b", "vault-key-b-1")
+    write(settings, "vault:a", '    headers: {x-more: "vault:b"}\n')
+    given = Vault.read_in
+
+    def rotated(vault: Vault, rows: Any, name: str) -> str:
+        value = given(vault, rows, name)
+        if name == "a" and value == "vault-key-a-1":
+            with writing(settings) as other:
+                other.rotate("a", "vault-key-a-2")
+        return value
+
+    monkeypatch.setattr(Vault, "read_in", rotated)
+    rules = RulesFile(settings)
+    assert key_of(rules) == "vault-key-a-1"
+    assert rules.poll() and key_of(rules) == "vault-key-a-2"
+    assert not rules.poll()
+
+
+def test_a_master_key_that_cannot_be_used_is_told_once(made: Made, caplog: pytest.LogCaptureFixture) -> None:
+    """The keys that are in use stay in use, and the log is not filled at each look."""
+    settings = made()
+    with writing(settings) as vault:
+        vault.set("openai", "vault-key-number-1")
+    write(settings, "vault:openai")
+    rules = RulesFile(settings)
+    with writing(settings) as vault:
+        vault.rotate("openai", "vault-key-number-2")
+    key_file(settings).chmod(0o644)
+    caplog.clear()
+    assert not any(rules.poll() for _ in range(3)) and key_of(rules) == "vault-key-number-1"
+    assert caplog.text.count("may be read by others") == 1
+    key_file(settings).chmod(0o600)
+    assert rules.poll(anyway=True) and key_of(rules) == "vault-key-number-2"
+
+
+def test_another_master_key_takes_its_place_between_two_looks(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The database was sealed anew, and FILE.new becomes FILE just as a process reads the one and then the other."""
+    settings = made()
+    file = key_file(settings)
+    with writing(settings) as vault:
+        vault.set("openai", "vault-key-number-1")
+        vault.rekey(make_key_file(coming(file)))
+    write(settings, "vault:openai")
+    given, looks = masterkey.read_key_file, []
+
+    def followed(path: Path) -> Any:
+        found = given(path)
+        looks.append(path)
+        if len(looks) == 1:
+            coming(file).replace(file)
+        return found
+
+    monkeypatch.setattr(masterkey, "read_key_file", followed)
+    check_vault(settings)
+    assert looks[0] == coming(file) and key_of(RulesFile(settings)) == "vault-key-number-1"

@@ -259,3 +259,43 @@ def test_keys_in_another_form(text: str, said: str) -> None:
     with pytest.raises(RulesError) as caught:
         keys(f"api_keys: {text.replace('SECRET', secret)}")
     assert said in str(caught.value) and secret not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "secret", ["sk-secret-value-123456", "0123456789abcdef0123456789abcdef", "correct horse battery", "s3cr"]
+)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "api_keys: [{'SECRET': 3}]",
+        "api_keys: [{key: 'env:A', 'SECRET': 3}]",
+        "api_keys: [{key: {'SECRET': 3}}]",
+        "api_keys: [{'SECRET': {weight: 3}}]",
+        "api_keys: [{'SECRET': 3, 'SECRET': 4}]",
+        "api_keys: {'SECRET': 3}",
+        "api_key: {'SECRET': 3}",
+        "api_key: {'SECRET': 3, 'SECRET': 4}",
+        "proxy: {'SECRET': 3, 'SECRET': 4}",
+        "headers: {'Bearer SECRET': 'x'}",
+        "headers: {'x-key: SECRET': 'x'}",
+    ],
+)
+def test_a_key_in_the_place_of_a_name(text: str, secret: str) -> None:
+    """The fault has its place, and nothing of the key."""
+    with pytest.raises(RulesError) as caught:
+        keys(text.replace("SECRET", secret), A="value-a")
+    told = str(caught.value)
+    assert "r.yaml:1:" in told and "servers.s." in told and secret not in told
+
+
+def test_what_looks_like_a_key_is_not_repeated_wherever_it_stands() -> None:
+    """As a server's option, a server's name, or beneath anything else."""
+    secret = "sk-secret-value-123456"
+    for text in (f"{secret}: 1", f"quirks: {{{secret}: 1}}", f"tls: {{{secret}: 1}}"):
+        with pytest.raises(RulesError, match=r"servers\.s\.") as caught:
+            keys(text)
+        assert secret not in str(caught.value)
+    assert (
+        "servers.s.quirks.developer: unknown key; did you mean 'developer_role'?"
+        in faults("servers: {s: {url: 'http://h', quirks: {developer: true}}}")[0]
+    )

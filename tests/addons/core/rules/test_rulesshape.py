@@ -56,7 +56,7 @@ servers:
   c: {url: "http://h", api_key: 22}
 """
     found = "\n".join(faults(text))
-    assert "hunter2" not in found.replace("authorization.hunter2", "")
+    assert "hunter2" not in found
     assert "22" not in found.partition("servers.c.api_key")[2]
 
 

@@ -261,6 +261,7 @@ def test_responses_stream() -> None:
     }
     call = {"type": "function_call", "id": "i", "call_id": "c"}
     response = {"object": "response", "model": "gpt", "status": "completed", "output": [call], "usage": usage}
+    response["id"] = "resp_1"
     reply = collect(
         {"type": "response.created", "response": {**response, "status": "in_progress", "output": [], "usage": None}},
         {"type": "response.output_text.delta", "delta": ""},
@@ -280,7 +281,7 @@ def test_responses_stream() -> None:
     assert reply.first_token_at == 3.0
     whole = ReplyCollector()
     whole.feed_whole(response)
-    assert found(whole) == found(reply)
+    assert found(whole) == found(reply) and whole.response_id == reply.response_id == "resp_1"
     whole.feed_whole({**response, "status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}})
     assert whole.finish_reason == "max_output_tokens"
 

@@ -40,6 +40,7 @@ servers:
   abroad: {url: "http://abroad.example.com:87", dialect: openai}
   azure: {url: "http://azure:88?api-version=v", path: azure, dialect: openai}
   azure-keyed: {preset: azure, url: "http://azure:89", api_key: its-own-key}
+  pooled: {url: "http://pooled:91", dialect: openai, api_keys: [pool-key-one, pool-key-two]}
   bare: {url: "http://bare:90/inference?team=a", path: as_is, dialect: openai}
 """
 PATH = "/v1/chat/completions"

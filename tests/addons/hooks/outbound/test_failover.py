@@ -258,3 +258,22 @@ def test_the_end_of_a_small_stream_waits_for_no_thread(pipeline: Any) -> None:
     pipeline.judging.upstream_failed(failure)
     assert pipeline.failover.upstream_failed(failure) is None
     assert b"The server one failed during its answer: gone" in failure.tail[0]
+
+
+@pytest.mark.parametrize(
+    ("status", "tried"),
+    [
+        (429, [("a", "key 1"), ("a", "key 2"), ("b", "key 2"), ("b", "key 1")]),
+        (401, [("a", "key 1"), ("a", "key 2"), ("b", "key 1")]),
+    ],
+)
+def test_keys_at_another_model_of_their_server(
+    status: int, tried: list[tuple[str, str]], pipeline: Any, answer_of: Any
+) -> None:
+    """One that is used up at a model may not be at the next; one that is refused is refused there, too."""
+    flow, x = pipeline.send("pooled/a", "pooled/b")
+    said = answer_of(status, {"error": "no"}, retry_after="60")
+    while pipeline.fail(flow, "status", message=f"status {status}", response=said).retry:
+        assert len(x.attempts) < 9
+    assert [(one.candidate.model, one.key.label) for one in x.attempts] == tried
+    assert flow.response is said

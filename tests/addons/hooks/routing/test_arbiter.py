@@ -17,7 +17,7 @@ from switchman.addons.core.request.features import features_of
 from switchman.addons.core.routes.routes import Arbiter
 from switchman.addons.core.servers import urls
 from switchman.addons.core.servers.reaching.reach import PemFile, Proxy, Reach, Tls
-from switchman.addons.core.servers.servers import Server
+from switchman.addons.core.servers.servers import Server, ServerKey
 from switchman.addons.hooks.routing.arbiter import ArbiterLayer
 from switchman.addons.hooks.routing.layers import LayerAnswer, LayerRequest, Miss
 from switchman.addons.testing import Behaviour, FakeUpstream, HttpProxy
@@ -93,6 +93,22 @@ def test_any_openai_server_may_judge() -> None:
             assert answer is not None
             assert answer.target == "big/coder"
         assert {sent.path for sent in upstream.inferences} == {"/v1/chat/completions"}
+
+
+@pytest.mark.parametrize("dialect", ["ollama", "openai"])
+def test_one_of_its_keys_is_refused(dialect: Any) -> None:
+    """Another one is taken for the same question, and first for the next."""
+    keys = tuple(ServerKey(SecretStr(value), value) for value in ("revoked", "good", "spare"))
+    with FakeUpstream(dialect, SURE, api_key="good") as upstream:
+        arbiter = arbiter_at(upstream.url, dialect, timeout_ms=5000.0)
+        arbiter = replace(arbiter, server=replace(arbiter.server, api_key=keys[0].value, keys=keys))
+
+        async def story(layer: ArbiterLayer) -> list[LayerAnswer | None]:
+            return [await layer.answer(asked(text)) for text in ("one", "two")]
+
+        assert [answer.target for answer in run(arbiter, story) if answer] == ["big/coder"] * 2
+        asked_with = [one.header("authorization") for one in upstream.requests if one.method == "POST"]
+        assert asked_with == ["Bearer revoked", "Bearer good", "Bearer good"]
 
 
 def test_a_byte_that_is_no_utf_8_does_not_cost_the_verdict() -> None:

@@ -100,6 +100,14 @@ def test_names(vault: Vault, name: str) -> None:
         vault.set(name, SECRET)
 
 
+@pytest.mark.parametrize("name", ["sk-proj-Abc123Def456Ghi789", "0123456789abcdef0123456789abcdef"])
+def test_a_key_in_the_place_of_its_name(vault: Vault, name: str) -> None:
+    """Names are shown and kept in clear, so what looks like a key is none, and is not repeated."""
+    with pytest.raises(VaultError, match="looks like a key itself") as caught:
+        vault.set(name, SECRET)
+    assert name not in str(caught.value) and vault.entries() == []
+
+
 @pytest.mark.parametrize(
     ("value", "why"), [("", "empty"), ("a\nb", "line break"), ("kéy", "not ASCII"), ("x" * 9000, "longer")]
 )

@@ -57,3 +57,14 @@ def test_where_there_is_nothing_to_read_from() -> None:
         assert resolve(text, {}, NoSources(), heard.append, heard.append) is None
     assert heard == ["f cannot be read here", "the vault cannot be read here; k is not known"]
     assert "of-a-file" not in repr(Secret("of-a-file"))
+
+
+@pytest.mark.parametrize("kind", ["env", "file", "vault"])
+def test_a_key_in_the_place_of_a_name(kind: str) -> None:
+    """`env:` before the key itself is a fault that does not repeat it."""
+    heard: list[str] = []
+    secrets = ["sk-proj-Abc123Def456Ghi789", "gsk_0123456789abcdefghij"]
+    secrets += ["0123456789abcdef0123456789abcdef", "aB3dE5fG7hI9jK1lM3nO5pQ7"] if kind != "file" else []
+    for secret in secrets:
+        assert resolve(f"{kind}:{secret}", {}, Sources(), heard.append, heard.append) is None
+    assert len(heard) == len(secrets) and not [secret for secret in secrets if secret in "".join(heard)]
