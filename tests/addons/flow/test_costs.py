@@ -10,12 +10,13 @@ import pytest
 
 from switchman.addons.core.access.prices.price import Usage
 from switchman.addons.core.access.prices.table import parse_prices
+from switchman.addons.core.admission.handshake import Handshake
 from switchman.addons.core.decision.judge import Kind, Verdict
 from switchman.addons.core.request.call import Call, Endpoint, Operation
 from switchman.addons.core.routes.plan import Candidate
 from switchman.addons.core.rules.ruleset import parse_ruleset
 from switchman.addons.flow.costs import attempt_cost, request_cost
-from switchman.addons.flow.exchange import Attempt, Exchange
+from switchman.addons.flow.exchange import Attempt, Exchange, Sent
 
 ENVIRONMENT = SimpleNamespace(
     default_upstream="http://localhost", default_upstream_set=False, model_map={}, request_timeout=3000.0,
@@ -96,6 +97,18 @@ def test_operations(operation: Operation, cost: int | None) -> None:
     body: dict[str, Any] = {"model": "m"}
     x.call = Call(Endpoint("anthropic", operation, "/"), "", "{}", body, {}, "m", False)
     assert request_cost(x) == cost
+
+
+@pytest.mark.parametrize(
+    ("method", "cost"), [("GET", 0), ("HEAD", 0), ("OPTIONS", 0), ("DELETE", 0), ("POST", None), ("PUT", None)]
+)
+def test_what_asks_no_model(method: str, cost: int | None) -> None:
+    """To read a file or a batch costs nothing; what is begun by a POST that names no model is not known."""
+    x = exchange(attempt())
+    x.sent = Sent(method, "/v1/files", (), b"")
+    assert request_cost(x) == cost
+    x.handshake = Handshake("key")
+    assert request_cost(x) is None
 
 
 def test_without_rules_no_price_is_known() -> None:
