@@ -13,10 +13,10 @@ from switchman.addons.core.decision.judge import Kind
 from switchman.addons.core.request.call import Operation
 from switchman.addons.flow.exchange import Attempt, Exchange
 
-FREE_OPERATIONS: Final[tuple[Operation, ...]] = ("count_tokens", "show")  # no model generates anything
+FREE_OPERATIONS: Final[tuple[Operation, ...]] = ("count_tokens", "tokenize", "show")  # no model generates anything
 READING: Final = ("GET", "HEAD", "OPTIONS", "DELETE")  # methods by which nothing is generated
-# No model was asked. Nor is an answer charged that is an error.
-UNCHARGED: Final[frozenset[Kind]] = frozenset({"connect", "dns", "tls", "stale", "local", "moved"})
+# No model was asked. Nor is an answer charged that is an error, whatever its status.
+UNCHARGED: Final[frozenset[Kind]] = frozenset({"connect", "dns", "tls", "stale", "local", "moved", "error"})
 
 
 def price_of(x: Exchange, attempt: Attempt) -> Price | None:

@@ -60,6 +60,10 @@ def exchange(*attempts: Attempt, rules: Any = RULES) -> Exchange:
         (attempt("reset", status=None), None),
         (attempt("status", status=500), 0),
         (attempt("refused", status=400), 0),
+        (attempt("error"), 0),  # a good status, and nothing but an error behind it
+        (attempt("error", usage=USED), 35),
+        (attempt("beside"), None),
+        (attempt("unreadable"), None),
         (attempt("connect", status=None), 0),
         (attempt("dns", status=None), 0),
         (attempt("tls", status=None), 0),
@@ -90,9 +94,11 @@ def test_one_that_is_not_known_makes_the_sum_unknown() -> None:
     assert request_cost(exchange(attempt("timeout", status=None), attempt(usage=USED))) is None
 
 
-@pytest.mark.parametrize(("operation", "cost"), [("count_tokens", 0), ("show", 0), ("speech", None), ("chat", None)])
+@pytest.mark.parametrize(
+    ("operation", "cost"), [("count_tokens", 0), ("tokenize", 0), ("show", 0), ("speech", None), ("chat", None)]
+)
 def test_operations(operation: Operation, cost: int | None) -> None:
-    """To count tokens costs nothing; what else tells no usage is not known."""
+    """To count tokens, or to name them, costs nothing; what else tells no usage is not known."""
     x = exchange(attempt())
     body: dict[str, Any] = {"model": "m"}
     x.call = Call(Endpoint("anthropic", operation, "/"), "", "{}", body, {}, "m", False)
