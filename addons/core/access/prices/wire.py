@@ -166,9 +166,9 @@ def _openais_input(said: Mapping[str, Any], inner: Mapping[str, Any], before: in
     written, lasting = _openais_writes(inner, before - cached)
     rest = before - cached - written - lasting
     parts = {"input": rest, "cached": cached, "cache_write_5m": written, "cache_write_1h": lasting}
-    kinds = details(inner, "cached_tokens_details")
     for kind, name in (("audio", "audio_tokens"), ("image", "image_tokens")):
         if tokens := number(inner.get(name)):
+            kinds = details(inner, "cached_tokens_details")
             read = min(number(kinds.get(name)) or 0, tokens, parts["cached"])
             fresh = min(tokens - read, parts["input"])
             parts[f"{kind}_in"], parts[f"{kind}_cached"] = fresh, read
@@ -180,6 +180,8 @@ def _openais_input(said: Mapping[str, Any], inner: Mapping[str, Any], before: in
 def _openais_writes(inner: Mapping[str, Any], most: int) -> tuple[int, int]:
     """Tokens written to the cache for the usual half hour, and for twelve."""
     written = min(count(inner, "cache_write_tokens", "cache_creation_tokens") or 0, most)
+    if not written:
+        return 0, 0
     split = details(inner, "cache_write_tokens_details")
     lasting = min(number(split.get("ttl_12h_tokens")) or 0, written)
     return written - lasting, lasting
@@ -217,12 +219,13 @@ def _used(said: Mapping[str, Any], shown: Iterable[tuple[str, int]]) -> tuple[tu
     Anthropic's: {"web_search_requests": 2}; to run code beside these costs nothing more
     (https://platform.claude.com/docs/en/agents-and-tools/tool-use/code-execution-tool). xAI's `num_sources_used`.
     """
-    told = details(said, "server_tool_use")
-    found = [(str(name).removesuffix("_requests"), uses) for name, value in told.items() if (uses := number(value))]
+    found: list[tuple[str, int]] = []
+    if told := details(said, "server_tool_use"):
+        found = [(str(name).removesuffix("_requests"), uses) for name, value in told.items() if (uses := number(value))]
     found += [(name, uses) for name, uses in shown if name != "code_execution" or not found]
     if sources := number(said.get("num_sources_used")):
         found.append(("live_search", sources))
-    return tuple(sorted(found))
+    return tuple(sorted(found)) if found else ()
 
 
 def _service(said: Mapping[str, Any]) -> str:
