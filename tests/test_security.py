@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 # attack | what happens | `tests/....py::test_name`, or several of them
-SECTION = re.compile(r"^#### (.+)\n\n\| attack .*\n\|[-|]+\|\n((?:\|.*\n)*)", re.M)
+SECTION = re.compile(r"^#### (.+)\n\n(?:[^|#\n].*\n\n)?\| attack .*\n\|[-|]+\|\n((?:\|.*\n)*)", re.M)
 NAMED = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")
 SECTIONS: dict[str, list[str]] = {
     title: rows.splitlines() for title, rows in SECTION.findall((ROOT / "SECURITY.md").read_text(encoding="utf-8"))
@@ -33,3 +33,9 @@ def test_a_row_names_tests_that_are_there(row: str) -> None:
     assert named, row
     for path, name in named:
         assert name in in_file(path), f"{path} has no {name}"
+
+
+def test_every_table_is_looked_at() -> None:
+    """One that stands under no heading of its own would hold nothing."""
+    tables = re.findall(r"^\| attack ", (ROOT / "SECURITY.md").read_text(encoding="utf-8"), re.M)
+    assert len(tables) == len(SECTIONS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 from collections.abc import Iterable
+from urllib.parse import parse_qs, urlsplit
 
 from switchman.addons.config.configuration import SettingsError
 from switchman.addons.config.settings import Settings
@@ -28,6 +29,15 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def is_unguarded_redis(settings: Settings) -> bool:
+    """Whether others on the network may change what is counted in Redis: it is on another machine, and asks for no
+    password.
+    """
+    url = urlsplit(settings.redis_url.get_secret_value() if settings.redis_url is not None else "")
+    is_elsewhere = url.scheme in ("redis", "rediss") and not is_loopback(url.hostname or "localhost")
+    return is_elsewhere and not url.password and not parse_qs(url.query).get("password")
 
 
 def check_listening(settings: Settings, hosts: Iterable[str] | None = None, option: str = "LISTEN_HOST") -> None:

@@ -13,9 +13,10 @@ from switchman.addons.core.decision.judge import Kind
 from switchman.addons.core.request.call import Operation
 from switchman.addons.flow.exchange import Attempt, Exchange
 
-FREE_OPERATIONS: Final[tuple[Operation, ...]] = ("count_tokens", "show")  # no model generates anything
-# No model was asked. Nor is an answer charged that is an error.
-UNCHARGED: Final[frozenset[Kind]] = frozenset({"connect", "dns", "tls", "stale", "local", "moved"})
+FREE_OPERATIONS: Final[tuple[Operation, ...]] = ("count_tokens", "tokenize", "show")  # no model generates anything
+READING: Final = ("GET", "HEAD", "OPTIONS", "DELETE")  # methods by which nothing is generated
+# No model was asked. Nor is an answer charged that is an error, whatever its status.
+UNCHARGED: Final[frozenset[Kind]] = frozenset({"connect", "dns", "tls", "stale", "local", "moved", "error"})
 
 
 def price_of(x: Exchange, attempt: Attempt) -> Price | None:
@@ -26,11 +27,16 @@ def price_of(x: Exchange, attempt: Attempt) -> Price | None:
     return x.rules.price_for(candidate.server, candidate.model or (x.call.model if x.call is not None else ""))
 
 
+def asks_no_model(x: Exchange) -> bool:
+    """Whether the request only reads or deletes what a server keeps: a file, a batch, an answer of before."""
+    return x.call is None and x.handshake is None and x.sent is not None and x.sent.method.upper() in READING
+
+
 def attempt_cost(x: Exchange, attempt: Attempt) -> int | None:
     """What one attempt costs, by what its answer told of its usage; None while it runs."""
     if attempt.verdict is None:
         return None
-    if x.call is not None and x.call.endpoint.operation in FREE_OPERATIONS:
+    if asks_no_model(x) or (x.call is not None and x.call.endpoint.operation in FREE_OPERATIONS):
         return 0
     if attempt.usage is not None:
         return cost_of(attempt.usage, price_of(x, attempt), attempt.started_at)

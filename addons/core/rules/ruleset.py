@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from heapq import merge
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from switchman.addons.core.access.limits.written import NO_LIMITS, Limits
 from switchman.addons.core.access.prices.price import Price
@@ -39,6 +39,10 @@ __all__ = [
     "Alias", "Defaults", "Instance", "Match", "ModelFacts", "ModelMap", "Problem", "Route", "RulesError", "Ruleset",
     "Server", "ThinkingOutput", "Timeouts", "parse_ruleset",
 ]  # fmt: skip
+
+# Prices that are kept, and the length of their models' names: clients may ask for any.
+MOST_PRICED: Final = 1024
+LONGEST_PRICED: Final = 200
 
 
 class Defaults(Protocol):
@@ -100,6 +104,8 @@ class Ruleset:
     _others: tuple[int, ...] = field(default=(), repr=False)  # indexes of routes with a pattern, or without a model
     # names that go together -> what routes_for answers, for those that are asked for with every `auto`
     _auto: Mapping[tuple[str, ...], tuple[Route, ...]] = field(default_factory=dict, repr=False)
+    # server and model -> what price_for has answered, as it is asked several times for every request
+    _priced: dict[tuple[str, str], tuple[Price | None]] = field(default_factory=dict, repr=False, compare=False)
 
     def is_auto(self, model: str) -> bool:
         """Whether a name leaves the choice to the router: none, `auto`, or another of `auto_names`, but no alias."""
@@ -136,7 +142,12 @@ class Ruleset:
 
     def price_for(self, server: Server, model: str) -> Price | None:
         """What a model costs on a server; None where it is not known. `model`: by the name that it has there."""
-        return price_for(self.facts(server, model), server, model, self.prices)
+        known = self._priced.get((server.name, model))
+        if known is None:
+            known = (price_for(self.facts(server, model), server, model, self.prices),)
+            if len(self._priced) < MOST_PRICED and len(model) <= LONGEST_PRICED:
+                self._priced[server.name, model] = known
+        return known[0]
 
     def thinking_for(self, candidate: Candidate, requested_model: str = "") -> ThinkingOutput:
         """How to treat <think> blocks: as the model's, else the server's setting, else STRIP_THINKING says.

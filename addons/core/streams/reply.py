@@ -32,7 +32,7 @@ _FIGURE_MEMBERS: Final = (
     b'"done"',  # Ollama's last line
     b'"stop_reason"',
     b'"message_stop"',
-    b'"tool_use"',  # a block's type
+    b'tool_use"',  # a block's type; "server_tool_use", too
     b'"response.',  # a Responses event other than text: completed, failed, ...
     b'"custom_tool_call"',
     b'"error"',
@@ -99,8 +99,8 @@ class ReplyCollector:
         """What the reply took, in parts that add up; None where it does not say. Until the end it is the least."""
         if self._read_usage_as is None and (self._usage or self._images):
             tools = Counter(self._uses.values()).items() if self._uses else ()
-            read = usage_of(self._usage, tools, self._images)
-            self._read_usage_as = read or (Usage(images=self._images) if self._images else None)
+            images = Usage(images=self._images) if self._images else None
+            self._read_usage_as = usage_of(self._usage, tools, self._images) or images
         found = self._read_usage_as
         return found if found is None or self.finished or self._whole or found.partial else replace(found, partial=True)
 
@@ -219,10 +219,9 @@ class ReplyCollector:
             if isinstance(model := source.get("model"), str) and model:
                 self.model = model
             self._read_usage(source.get("usage"))
-            if self._usage and isinstance(tier := source.get("service_tier"), str):
+            if isinstance(tier := source.get("service_tier"), str):
                 self._read_usage({"service_tier": tier})
-        if isinstance(groq := data.get("x_groq"), dict):
-            self._read_usage(groq.get("usage"))
+        self._read_usage(details(data, "x_groq").get("usage"))
         self._read_choices(data)
         self._read_ollama(data)
         self._read_anthropic(data)
@@ -288,11 +287,12 @@ class ReplyCollector:
             self._stopped(data.get("stop_reason"))
             self.finished = True
             for index, block in enumerate(_dicts(data.get("content"))):
+                self._read_items([block])
                 if block.get("type") == "tool_use":
                     self._add_tool(str(index))
-        elif kind == "content_block_start":
-            started = data.get("content_block")
-            if isinstance(started, dict) and started.get("type") == "tool_use":
+        elif kind == "content_block_start" and isinstance(started := data.get("content_block"), dict):
+            self._read_items([started])
+            if started.get("type") == "tool_use":
                 self._add_tool(str(len(self._tools)))  # each begins one, whatever its index
 
     def _stopped(self, reason: Any) -> None:

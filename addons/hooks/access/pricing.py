@@ -14,9 +14,9 @@ from switchman.addons.core.access.prices.price import Price
 from switchman.addons.core.access.prices.wire import USUAL
 from switchman.addons.core.routes.plan import Candidate, Plan, TraceLine
 from switchman.addons.core.rules.ruleset import Ruleset
+from switchman.addons.flow.costs import asks_no_model
 from switchman.addons.flow.exchange import Exchange
 
-READING = ("GET", "HEAD", "OPTIONS", "DELETE")  # methods by which nothing is generated
 WHAT_TO_DO = (
     "Add input_cost and output_cost for it under models: in the rules file (0 and 0 for a model of your own, or "
     "free: true for its server), or say limits: {unknown_price: free}."
@@ -69,7 +69,7 @@ def _most(x: Exchange, candidate: Candidate, rules: Ruleset, bound: Bound) -> in
     if candidate.server.free:
         return 0
     if call is None:
-        return 0 if x.handshake is None and x.sent is not None and x.sent.method.upper() in READING else None
+        return 0 if asks_no_model(x) else None
     price = rules.price_for(candidate.server, candidate.model or call.model)
     if price is None or price.is_free:
         return None if price is None else 0

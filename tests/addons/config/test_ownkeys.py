@@ -32,9 +32,10 @@ def load(tmp_path: Path, **more: Any) -> tuple[RulesFile, Path]:
 
 
 def test_settings_and_rules(tmp_path: Path) -> None:
-    """The dashboard's secret, the database's password, the servers' keys."""
-    rules, _ = load(tmp_path, jwt_secret=SECRET, database_url="postgresql://u:pass-word-1@h/db")
-    assert rules.keys.current.values == {SECRET, "pass-word-1", "key-of-before-1"}
+    """The dashboard's secret, the passwords of the database and of Redis, the servers' keys."""
+    urls = {"database_url": "postgresql://u:pass-word-1@h/db", "redis_url": "redis://:pass-word-2@h/0"}
+    rules, _ = load(tmp_path, jwt_secret=SECRET, **urls)
+    assert rules.keys.current.values == {SECRET, "pass-word-1", "pass-word-2", "key-of-before-1"}
 
 
 def test_a_reload(tmp_path: Path, clock: list[float]) -> None:

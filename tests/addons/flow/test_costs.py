@@ -10,12 +10,13 @@ import pytest
 
 from switchman.addons.core.access.prices.price import Usage
 from switchman.addons.core.access.prices.table import parse_prices
+from switchman.addons.core.admission.handshake import Handshake
 from switchman.addons.core.decision.judge import Kind, Verdict
 from switchman.addons.core.request.call import Call, Endpoint, Operation
 from switchman.addons.core.routes.plan import Candidate
 from switchman.addons.core.rules.ruleset import parse_ruleset
 from switchman.addons.flow.costs import attempt_cost, request_cost
-from switchman.addons.flow.exchange import Attempt, Exchange
+from switchman.addons.flow.exchange import Attempt, Exchange, Sent
 
 ENVIRONMENT = SimpleNamespace(
     default_upstream="http://localhost", default_upstream_set=False, model_map={}, request_timeout=3000.0,
@@ -59,6 +60,10 @@ def exchange(*attempts: Attempt, rules: Any = RULES) -> Exchange:
         (attempt("reset", status=None), None),
         (attempt("status", status=500), 0),
         (attempt("refused", status=400), 0),
+        (attempt("error"), 0),  # a good status, and nothing but an error behind it
+        (attempt("error", usage=USED), 35),
+        (attempt("beside"), None),
+        (attempt("unreadable"), None),
         (attempt("connect", status=None), 0),
         (attempt("dns", status=None), 0),
         (attempt("tls", status=None), 0),
@@ -89,13 +94,27 @@ def test_one_that_is_not_known_makes_the_sum_unknown() -> None:
     assert request_cost(exchange(attempt("timeout", status=None), attempt(usage=USED))) is None
 
 
-@pytest.mark.parametrize(("operation", "cost"), [("count_tokens", 0), ("show", 0), ("speech", None), ("chat", None)])
+@pytest.mark.parametrize(
+    ("operation", "cost"), [("count_tokens", 0), ("tokenize", 0), ("show", 0), ("speech", None), ("chat", None)]
+)
 def test_operations(operation: Operation, cost: int | None) -> None:
-    """To count tokens costs nothing; what else tells no usage is not known."""
+    """To count tokens, or to name them, costs nothing; what else tells no usage is not known."""
     x = exchange(attempt())
     body: dict[str, Any] = {"model": "m"}
     x.call = Call(Endpoint("anthropic", operation, "/"), "", "{}", body, {}, "m", False)
     assert request_cost(x) == cost
+
+
+@pytest.mark.parametrize(
+    ("method", "cost"), [("GET", 0), ("HEAD", 0), ("OPTIONS", 0), ("DELETE", 0), ("POST", None), ("PUT", None)]
+)
+def test_what_asks_no_model(method: str, cost: int | None) -> None:
+    """To read a file or a batch costs nothing; what is begun by a POST that names no model is not known."""
+    x = exchange(attempt())
+    x.sent = Sent(method, "/v1/files", (), b"")
+    assert request_cost(x) == cost
+    x.handshake = Handshake("key")
+    assert request_cost(x) is None
 
 
 def test_without_rules_no_price_is_known() -> None:

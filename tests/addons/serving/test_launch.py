@@ -132,6 +132,29 @@ def test_a_dashboard_that_others_can_read_is_a_warning(
     assert f"http://127.0.0.1:{router.port} " in started.line("proxy")
 
 
+@pytest.mark.parametrize(
+    ("url", "warns"),
+    [
+        ("redis://10.0.0.5:6379/0", True),
+        ("rediss://cache.example/0", True),
+        ("redis://user@10.0.0.5/0", True),
+        ("redis://:pass-word-1@10.0.0.5:6379/0", False),
+        ("redis://10.0.0.5/0?password=pass-word-1", False),
+        ("redis://127.0.0.1:6379/0", False),
+        ("redis://[::1]:6379/0", False),
+        ("redis://localhost/0", False),
+        ("redis://", False),
+        ("unix:///run/redis.sock", False),
+        (None, False),
+    ],
+)
+def test_a_redis_that_others_can_write_to_is_a_warning(url: str | None, warns: bool, router: FakeUpstream) -> None:
+    """Limits and budgets are counted there; one on this machine, or with a password, is not told of."""
+    started = Started(Noting(), settings(redis_url=url), router.port)
+    assert any("REDIS_URL has no password" in line for line in started.said) is warns
+    assert not any("pass-word-1" in line for line in started.said)
+
+
 def test_which_rules_and_which_log_are_in_force_is_told(router: FakeUpstream, tmp_path: Path) -> None:
     """The files by their whole paths; a DATABASE_URL by its name alone, as it may hold a password."""
     started = Started(Noting(), settings(), router.port)

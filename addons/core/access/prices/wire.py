@@ -11,6 +11,8 @@ servers that speak as OpenAI does with words of their own (Gemini, DeepSeek, xAI
     xAI, Gemini thoughts that completion_tokens leaves out, as total_tokens shows
     Ollama      prompt_eval_count, eval_count
 
+What is charged by the use, and not told in a usage object, is read from the items of the reply (use_of).
+
 Sources: openai-python 3 (types/completion_usage.py, types/responses/response_usage.py, types/images_response.py,
 types/audio/transcription.py), anthropic-python 2 (types/usage.py, types/beta/beta_usage.py), Ollama's docs/api.md,
 https://api-docs.deepseek.com/guides/kv_cache, https://openrouter.ai/docs/use-cases/usage-accounting,
@@ -36,6 +38,8 @@ _ANTHROPICS: Final = ("cache_read_input_tokens", "cache_creation_input_tokens", 
 _DETAILS_IN: Final = ("prompt_tokens_details", "input_tokens_details", "input_token_details")
 _DETAILS_OUT: Final = ("completion_tokens_details", "output_tokens_details", "output_token_details")
 _CHARGED: Final = ("web_search_call", "file_search_call", "code_interpreter_call", "image_generation_call")
+# Anthropic's names for a container at work; its other tools are in the usage, or cost tokens only.
+_CODE: Final = ("code_execution", "bash_code_execution", "text_editor_code_execution")
 _TICKS: Final = 10_000  # of xAI, to the micro-dollar
 
 
@@ -75,8 +79,7 @@ def usage_of(said: Mapping[str, Any], tools: Iterable[tuple[str, int]] = (), ima
         parts = _openais(said, images)
     if parts is None:
         return None
-    used = (*_server_tools(said), *tools)
-    return Usage(**parts, tools=tuple(sorted(used)), service=_service(said), stated=_stated(said))
+    return Usage(**parts, tools=_used(said, tools), service=_service(said), stated=_stated(said))
 
 
 def _ollamas(said: Mapping[str, Any]) -> Parts | None:
@@ -163,9 +166,9 @@ def _openais_input(said: Mapping[str, Any], inner: Mapping[str, Any], before: in
     written, lasting = _openais_writes(inner, before - cached)
     rest = before - cached - written - lasting
     parts = {"input": rest, "cached": cached, "cache_write_5m": written, "cache_write_1h": lasting}
-    kinds = details(inner, "cached_tokens_details")
     for kind, name in (("audio", "audio_tokens"), ("image", "image_tokens")):
         if tokens := number(inner.get(name)):
+            kinds = details(inner, "cached_tokens_details")
             read = min(number(kinds.get(name)) or 0, tokens, parts["cached"])
             fresh = min(tokens - read, parts["input"])
             parts[f"{kind}_in"], parts[f"{kind}_cached"] = fresh, read
@@ -177,6 +180,8 @@ def _openais_input(said: Mapping[str, Any], inner: Mapping[str, Any], before: in
 def _openais_writes(inner: Mapping[str, Any], most: int) -> tuple[int, int]:
     """Tokens written to the cache for the usual half hour, and for twelve."""
     written = min(count(inner, "cache_write_tokens", "cache_creation_tokens") or 0, most)
+    if not written:
+        return 0, 0
     split = details(inner, "cache_write_tokens_details")
     lasting = min(number(split.get("ttl_12h_tokens")) or 0, written)
     return written - lasting, lasting
@@ -186,12 +191,17 @@ def use_of(item: Mapping[str, Any]) -> str | None:
     """The provider's own tool that an item of a Responses reply shows a use of; None where nothing is charged for it.
 
     Of a web search's actions, `search` is charged; to open a page and to find something in it are not
-    (https://platform.openai.com/docs/guides/tools-web-search).
+    (https://platform.openai.com/docs/guides/tools-web-search). A shell is, where it runs in the provider's container.
+    Also of a block of Anthropic's content: a container that runs code.
     """
-    kind = str(item.get("type", ""))
+    kind = item.get("type")
+    if kind == "server_tool_use":
+        return "code_execution" if item.get("name") in _CODE else None
+    if kind == "shell_call":
+        return "shell" if details(item, "environment").get("type") == "container_reference" else None
     if kind == "web_search_call" and details(item, "action").get("type", "search") != "search":
         return None
-    return kind.removesuffix("_call") if kind in _CHARGED else None
+    return kind.removesuffix("_call") if isinstance(kind, str) and kind in _CHARGED else None
 
 
 def _milliseconds(said: Mapping[str, Any]) -> int:
@@ -203,11 +213,19 @@ def _milliseconds(said: Mapping[str, Any]) -> int:
     return 0
 
 
-def _server_tools(said: Mapping[str, Any]) -> Iterable[tuple[str, int]]:
-    """Anthropic's: {"web_search_requests": 2}."""
-    for name, value in details(said, "server_tool_use").items():
-        if uses := number(value):
-            yield str(name).removesuffix("_requests"), uses
+def _used(said: Mapping[str, Any], shown: Iterable[tuple[str, int]]) -> tuple[tuple[str, int], ...]:
+    """Uses of the provider's tools: those that the usage tells, and those that the reply shows.
+
+    Anthropic's: {"web_search_requests": 2}; to run code beside these costs nothing more
+    (https://platform.claude.com/docs/en/agents-and-tools/tool-use/code-execution-tool). xAI's `num_sources_used`.
+    """
+    found: list[tuple[str, int]] = []
+    if told := details(said, "server_tool_use"):
+        found = [(str(name).removesuffix("_requests"), uses) for name, value in told.items() if (uses := number(value))]
+    found += [(name, uses) for name, uses in shown if name != "code_execution" or not found]
+    if sources := number(said.get("num_sources_used")):
+        found.append(("live_search", sources))
+    return tuple(sorted(found)) if found else ()
 
 
 def _service(said: Mapping[str, Any]) -> str:

@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 
 from switchman.addons.core.access.prices.price import FREE, MILLION, Price
-from switchman.addons.core.access.prices.table import parse_prices
+from switchman.addons.core.access.prices.table import Prices, parse_prices
+from switchman.addons.core.rules import ruleset
 from switchman.addons.core.rules.presets import parse_presets
-from switchman.addons.core.rules.pricefile import PriceFile, price_of
+from switchman.addons.core.rules.pricefile import PriceFile, price_for, price_of
 from switchman.addons.core.rules.problems import RulesError
 from switchman.addons.core.rules.ruleset import Ruleset, parse_ruleset
+from switchman.addons.core.servers.servers import ModelFacts, Server
 
 ENVIRONMENT = SimpleNamespace(
     default_upstream="https://api.acme.example", default_upstream_set=True, model_map={}, request_timeout=3000.0,
@@ -140,3 +142,28 @@ def test_an_empty_table_changes_nothing() -> None:
     """As tests and tools that read rules by themselves have it."""
     rules: Any = parse_ruleset(SERVERS, "r.yaml", ENVIRONMENT, {}, PRESETS)
     assert rules.price_for(rules.servers["acme"], "big") is None
+
+
+def test_a_price_is_looked_up_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is asked for several times for each request; what any client may name is kept up to a bound."""
+    asked: list[str] = []
+
+    def counting(facts: ModelFacts, server: Server, model: str, prices: Prices) -> Price | None:
+        asked.append(model)
+        return price_for(facts, server, model, prices)
+
+    monkeypatch.setattr(ruleset, "price_for", counting)
+    rules = parsed("models: {way/big: {input_cost: 1, output_cost: 2}}")
+    acme, way = rules.servers["acme"], rules.servers["way"]
+    found = [(rules.price_for(acme, "big"), rules.price_for(way, "big"), rules.price_for(acme, "no")) for _ in range(3)]
+    assert asked == ["big", "big", "no"]
+    assert found[0] == found[1] == found[2]
+    assert found[0][0] != found[0][1] is not None and found[0][2] is None
+    asked.clear()
+    for number in range(ruleset.MOST_PRICED + 50):
+        rules.price_for(acme, f"m{number}")
+    long = "m" * (ruleset.LONGEST_PRICED + 1)
+    assert rules.price_for(acme, long) is rules.price_for(acme, long) is None
+    assert len(rules._priced) == ruleset.MOST_PRICED
+    assert asked[-2:] == [long, long]
+    assert rules.price_for(acme, "big") == found[0][0]

@@ -61,6 +61,48 @@ def test_a_service_tier_beside_the_usage() -> None:
     assert whole.usage == Usage(input=1, output=2, service="flex")
 
 
+def test_a_service_tier_that_the_last_event_leaves_out() -> None:
+    """It was told before: a dearer service is not charged as the usual one."""
+    told = [chunk({"content": "a"}, service_tier="priority"), chunk({}, "stop")]
+    last = {"choices": [], "usage": {"prompt_tokens": 1, "completion_tokens": 2}}
+    assert collect(*told, last, "[DONE]").usage == Usage(input=1, output=2, service="priority")
+    assert collect(*told, "[DONE]").usage is None
+
+
+@pytest.mark.parametrize(
+    ("name", "searches", "tools"),
+    [
+        ("code_execution", 0, (("code_execution", 1),)),
+        ("bash_code_execution", 0, (("code_execution", 1),)),
+        ("text_editor_code_execution", 0, (("code_execution", 1),)),
+        ("bash_code_execution", 2, (("web_search", 2),)),  # beside a search it costs nothing
+        ("tool_search_tool_regex", 0, ()),
+        ("web_search", 2, (("web_search", 2),)),
+    ],
+)
+def test_a_container_of_anthropics_is_used(name: str, searches: int, tools: Any) -> None:
+    """Its time is charged, and the usage does not tell it; streamed it comes after the first token."""
+    block = {"type": "server_tool_use", "id": "srvtoolu_1", "name": name, "input": {}}
+    text = {"type": "text", "text": "Hello"}
+    usage = {"input_tokens": 3, "cache_read_input_tokens": 0, "output_tokens": 4,
+             "server_tool_use": {"web_search_requests": searches, "web_fetch_requests": 0}}  # fmt: skip
+    reply = collect(
+        {
+            "type": "message_start",
+            "message": {"model": "claude", "content": [], "usage": {**usage, "output_tokens": 1}},
+        },
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Hello"}},
+        {"type": "content_block_start", "index": 1, "content_block": block},
+        {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": usage},
+        {"type": "message_stop"},
+    )
+    assert reply.usage == Usage(input=3, output=4, tools=tools)
+    whole = ReplyCollector()
+    whole.feed_whole({"type": "message", "content": [text, block], "stop_reason": "end_turn", "usage": usage})
+    assert whole.usage == reply.usage
+    assert (whole.tool_calls, reply.tool_calls) == (0, 0)
+
+
 def test_uses_of_the_providers_tools_are_counted_once() -> None:
     """Each is told twice in a stream of Responses, as it is done and at the end."""
     item = {"type": "web_search_call", "id": "ws_1", "action": {"type": "search"}}

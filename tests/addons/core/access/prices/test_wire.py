@@ -253,8 +253,15 @@ def test_pictures_that_are_made() -> None:
         ({"type": "web_search_call", "action": {"type": "open_page"}}, None),
         ({"type": "file_search_call"}, "file_search"),
         ({"type": "code_interpreter_call"}, "code_interpreter"),
+        ({"type": "shell_call", "environment": {"type": "container_reference", "container_id": "c"}}, "shell"),
+        ({"type": "shell_call", "environment": {"type": "local"}}, None),
+        ({"type": "shell_call", "environment": None}, None),
+        ({"type": "server_tool_use", "name": "bash_code_execution"}, "code_execution"),
+        ({"type": "server_tool_use", "name": "web_search"}, None),  # the usage tells it
+        ({"type": "server_tool_use", "name": ["code_execution"]}, None),
         ({"type": "function_call"}, None),
         ({"type": "message"}, None),
+        ({"type": ["web_search_call"]}, None),
         ({}, None),
     ],
 )
@@ -263,12 +270,30 @@ def test_uses_of_the_providers_tools(item: dict[str, Any], use: str | None) -> N
     assert use_of(item) == use
 
 
+@pytest.mark.parametrize(
+    ("said", "shown", "tools"),
+    [
+        ({}, {"web_search": 2}, (("web_search", 2),)),
+        ({"server_tool_use": {"web_search_requests": 2}}, {}, (("web_search", 2),)),
+        ({"server_tool_use": {"web_search_requests": 0}}, {"code_execution": 1}, (("code_execution", 1),)),
+        ({"server_tool_use": {"web_fetch_requests": 3}}, {"code_execution": 1}, (("web_fetch", 3),)),
+        ({"num_sources_used": 7}, {}, (("live_search", 7),)),
+        ({"num_sources_used": 0}, {}, ()),
+        ({"num_sources_used": "7"}, {}, ()),
+    ],
+)
+def test_uses_that_are_charged(said: dict[str, Any], shown: dict[str, int], tools: Any) -> None:
+    """What the usage tells and what the reply shows; of Anthropic's code what no search makes free."""
+    usage = usage_of({"prompt_tokens": 1, "completion_tokens": 1, **said}, shown.items())
+    assert usage is not None and usage.tools == tools
+
+
 WORDS = (
     "prompt_tokens", "completion_tokens", "total_tokens", "input_tokens", "output_tokens", "cache_read_input_tokens",
     "cache_creation_input_tokens", "prompt_cache_hit_tokens", "prompt_eval_count", "eval_count", "cached_tokens",
     "audio_tokens", "image_tokens", "reasoning_tokens", "thinking_tokens", "cache_write_tokens", "seconds", "cost",
     "ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens", "ttl_12h_tokens", "web_search_requests", "service_tier",
-    "speed", "cost_in_usd_ticks", "is_byok",
+    "speed", "cost_in_usd_ticks", "is_byok", "num_sources_used",
 )  # fmt: skip
 OBJECTS = (
     "prompt_tokens_details", "completion_tokens_details", "input_tokens_details", "output_tokens_details",
