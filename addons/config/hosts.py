@@ -1,10 +1,14 @@
-"""Where the proxy's port is: the names that it is given by the settings and to the machine, and who reaches it."""
+"""Where the proxy's port is: the names that it is given by the settings and to the machine, and who reaches it.
+
+And whether what counts the limits is open to others.
+"""
 
 from __future__ import annotations
 
 import ipaddress
 import socket
 from collections.abc import Iterable
+from urllib.parse import urlsplit
 
 from switchman.addons.config.configuration import SettingsError
 from switchman.addons.config.settings import Settings
@@ -45,3 +49,13 @@ def check_listening(settings: Settings, hosts: Iterable[str] | None = None, opti
             f"CLIENT_AUTH=NONE, where nobody but your own callers can reach it; or listen on 127.0.0.1 ({option})"
         )
         raise SettingsError([f"{where}: other machines could use the router there, with the keys it has. {advice}"])
+
+
+def open_redis(settings: Settings) -> str | None:
+    """A warning, where REDIS_URL is on another machine and names no password; None: there is nothing to warn of."""
+    if settings.redis_url is None:
+        return None
+    parts = urlsplit(settings.redis_url.get_secret_value())
+    if parts.scheme == "unix" or parts.password or is_loopback(parts.hostname or "localhost"):
+        return None
+    return "REDIS_URL has no password: whoever reaches that Redis can change what callers have used of their limits"
