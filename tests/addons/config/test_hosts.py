@@ -8,6 +8,7 @@ import pytest
 
 from switchman.addons.config.configuration import SettingsError, load_settings
 from switchman.addons.config.hosts import check_listening, machine_names, open_redis, own_hosts
+from switchman.addons.config.settings import Settings
 
 
 @pytest.mark.parametrize(
