@@ -52,8 +52,8 @@ def run(args: list[str]) -> int:
     )
     _print_summary(rules, {server: finding.dialects for server, finding in found.items()})
     _print_dashboard(settings)
-    if (warning := open_redis(settings)) is not None:
-        print(f"  {warning} (warning)")
+    if (redis := open_redis(settings)) is not None:
+        print(f"  {redis} (warning)")
     return _print_findings(found)
 
 
