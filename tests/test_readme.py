@@ -23,7 +23,7 @@ import httpx
 import pytest
 from flask import Flask
 
-from switchman.addons.cli.access.tokens import _add_terms
+from switchman.addons.cli.access.terms import add_terms
 from switchman.addons.cli.semantic import _parser as semantic_parser
 from switchman.addons.cli.serve import _parser as serve_parser
 from switchman.addons.config.configuration import CERTIFICATES, well_known
@@ -152,7 +152,7 @@ def test_the_table_of_options_is_that_of_the_command() -> None:
 def test_the_table_of_a_tokens_options_is_that_of_the_command() -> None:
     """Every option of `switchman token create`, in the table or the example above it."""
     parser = argparse.ArgumentParser()
-    _add_terms(parser)
+    add_terms(parser)
     named = set(re.findall(r"--[a-z-]+", section("addons/serving/README.md", "## Who may call")))
     assert {action.option_strings[-1] for action in parser._actions} - {"--help"} <= named
 
@@ -250,7 +250,7 @@ def test_the_commands_run(doc: str, tmp_path: Path) -> None:
 def test_there_are_commands() -> None:
     """The ones that are run are still there."""
     run = [command.split()[1] for doc in DOCS for command in commands(doc) if command.startswith("switchman ")]
-    assert sorted(run) == ["check", "explain", "explain", "rules", "rules", "semantic", *["token"] * 5]
+    assert sorted(run) == ["check", "explain", "explain", "rules", "rules", "semantic", *["token"] * 6]
 
 
 @pytest.fixture(scope="module")

@@ -10,12 +10,14 @@ from flask import Flask, Response, current_app, g, has_app_context, request
 from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import HTTPException
 
+from switchman.addons.core.access.roles import Role
 from switchman.addons.core.texts.unicode import shown
 from switchman.addons.store.keeping.spool import SpoolState
 from switchman.webui import assets, formats, outcomes, palette
 from switchman.webui.access import guard, people
 from switchman.webui.admin import api
 from switchman.webui.admin.changes import Refused
+from switchman.webui.admin.spending import Banner
 from switchman.webui.config import RulesStatus, WebConfig
 from switchman.webui.pages.access import changes, keys, tokens
 from switchman.webui.pages.performance import performance
@@ -95,21 +97,23 @@ def install_template_names(app: Flask, config: WebConfig) -> None:
     )
     app.jinja_env.globals["unknown"] = formats.UNKNOWN
     app.jinja_env.globals["parts"] = app.jinja_env.get_template("parts.html").module
-    rules = RulesWatch(config.rules)
+    rules, budgets = RulesWatch(config.rules), Banner(config)
 
     @app.context_processor
     def frame() -> dict[str, Any]:
         theme = request.cookies.get("switchman_theme", "")
         chosen = theme if theme in THEMES else ""
+        person: people.Person | None = g.get("person")
         return {
             "theme": chosen,
             "theme_label": f"Colours: {chosen or 'system'}",
             "has_session": bool({people.COOKIE, people.SECURE_COOKIE} & request.cookies.keys()),
-            "person": g.get("person"),
+            "person": person,
             "csrf": guard.csrf_word(),
             "can_sign_in": config.has_keys,
             "makes_tokens": config.jwt_secret is not None,
             "rules_error": rules.error(),
+            "budgets": budgets.told() if person is not None and person.role >= Role.OPERATOR else [],
             "backlog": told_backlog(config.queries.backlog(), time.time()),
         }
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import UTC, tzinfo
 from ipaddress import IPv4Network, IPv6Network
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from switchman.addons.core.access.limits.account import Account
+from switchman.addons.core.access.limits.written import NO_LIMITS, Limits
 from switchman.addons.core.access.roles import NO_ROLES, RoleMap
 from switchman.addons.core.keys.known import NO_KEYS, KnownKeys
 from switchman.webui.access.tokens import SHORTEST_SECRET, SignOn
@@ -19,6 +22,10 @@ if TYPE_CHECKING:
 
 Security = Literal["NONE", "AUTH_WHEN_PROXIED", "ALWAYS_AUTH"]
 SECURITY_MODES: tuple[Security, ...] = ("NONE", "AUTH_WHEN_PROXIED", "ALWAYS_AUTH")
+
+
+class UsageNotKnown(Exception):
+    """What was used of limits cannot be read; the message says why."""
 
 
 class RulesStatus(Protocol):
@@ -40,7 +47,9 @@ class WebConfig:
     `auth_roles`. `sign_on`: who else signs tokens. `viewers_see_bodies`: and what may quote one. `rules` drives the
     banner that says the rules file is broken. `keys` are those of the configuration, which no answer shows. `access`:
     tokens, and who changed what; `wants_tokens`: CLIENT_AUTH asks for them. `vault` opens the providers' keys for a
-    change, and `named_at` says where the rules name one. None: there is nothing to manage.
+    change, and `named_at` says where the rules name one. None: there is nothing to manage. `accounts` has what was used
+    of limits, by account (`token:ID`), or raises UsageNotKnown; `zone` is that of budgets' days and months, `limits`
+    are the rules file's.
     """
 
     queries: Queries
@@ -60,6 +69,9 @@ class WebConfig:
     vault: Callable[[], AbstractContextManager[Vault]] | None = None
     named_at: Callable[[str], str | None] = lambda name: None
     keys: Callable[[], KnownKeys] = lambda: NO_KEYS
+    accounts: Callable[[Sequence[str]], Mapping[str, Account]] = lambda names: {}
+    zone: tzinfo = UTC
+    limits: Callable[[], Limits] = lambda: NO_LIMITS
 
     def __post_init__(self) -> None:
         if self.webui_security not in SECURITY_MODES:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from switchman.addons.cli.trying import Finding, servers_of, try_all
 from switchman.addons.config.configuration import SettingsError, load_ruleset, load_settings, summary
-from switchman.addons.config.hosts import check_listening
+from switchman.addons.config.hosts import check_listening, open_redis
 from switchman.addons.config.settings import WHAT_HOLDS, Settings
 from switchman.addons.core.decision.decide import known_target
 from switchman.addons.core.routes.routes import Instance
@@ -52,6 +52,8 @@ def run(args: list[str]) -> int:
     )
     _print_summary(rules, {server: finding.dialects for server, finding in found.items()})
     _print_dashboard(settings)
+    if (redis := open_redis(settings)) is not None:
+        print(f"  {redis} (warning)")
     return _print_findings(found)
 
 

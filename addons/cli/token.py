@@ -11,7 +11,7 @@ from switchman.webui.access.tokens import make_token
 
 # The first word of the arguments -> what runs with all of them.
 COMMANDS = {
-    **dict.fromkeys(("create", "list", "show", "revoke", "rotate"), tokens.run),
+    **dict.fromkeys(("create", "list", "show", "update", "revoke", "rotate"), tokens.run),
     "jwt": lambda arguments: dashboard_token.run(arguments[1:]),
 }
 

@@ -1,4 +1,7 @@
-"""Where the proxy's port is: the names that it is given by the settings and to the machine, and who reaches it."""
+"""Where the proxy's port is: the names that it is given by the settings and to the machine, and who reaches it.
+
+And whether what counts the limits is open to others.
+"""
 
 from __future__ import annotations
 
@@ -31,15 +34,6 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def is_unguarded_redis(settings: Settings) -> bool:
-    """Whether others on the network may change what is counted in Redis: it is on another machine, and asks for no
-    password.
-    """
-    url = urlsplit(settings.redis_url.get_secret_value() if settings.redis_url is not None else "")
-    is_elsewhere = url.scheme in ("redis", "rediss") and not is_loopback(url.hostname or "localhost")
-    return is_elsewhere and not url.password and not parse_qs(url.query).get("password")
-
-
 def check_listening(settings: Settings, hosts: Iterable[str] | None = None, option: str = "LISTEN_HOST") -> None:
     """Refuse to let other machines in unasked. `hosts`: where it listens, as `option` says (None: LISTEN_HOST).
 
@@ -55,3 +49,14 @@ def check_listening(settings: Settings, hosts: Iterable[str] | None = None, opti
             f"CLIENT_AUTH=NONE, where nobody but your own callers can reach it; or listen on 127.0.0.1 ({option})"
         )
         raise SettingsError([f"{where}: other machines could use the router there, with the keys it has. {advice}"])
+
+
+def open_redis(settings: Settings) -> str | None:
+    """A warning, where REDIS_URL is on another machine and names no password; None: there is nothing to warn of."""
+    if settings.redis_url is None:
+        return None
+    parts = urlsplit(settings.redis_url.get_secret_value())
+    password = parts.password or parse_qs(parts.query).get("password")
+    if parts.scheme == "unix" or password or is_loopback(parts.hostname or "localhost"):
+        return None
+    return "REDIS_URL has no password: whoever reaches that Redis can change what callers have used of their limits"

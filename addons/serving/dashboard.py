@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import re
 import signal
 import time
@@ -16,11 +17,15 @@ from switchman.addons.config.log import open_log
 from switchman.addons.config.maskedlog import mask_log
 from switchman.addons.config.secrets.jwt_keys import public_keys
 from switchman.addons.config.secrets.opening import writing
-from switchman.addons.config.settings import Settings
+from switchman.addons.config.settings import Settings, zone_of
+from switchman.addons.core.access.limits.account import Account
 from switchman.addons.serving.ports import url_host
+from switchman.addons.state.access.ledgers import LedgerAway
+from switchman.addons.state.access.opening import look
 from switchman.addons.store.access.opening import Access
 from switchman.webui import WebConfig, create_app
 from switchman.webui.access.tokens import SignOn
+from switchman.webui.config import UsageNotKnown
 from switchman.webui.server import DashboardServer
 
 
@@ -56,6 +61,9 @@ def main(argv: Sequence[str] | None = None) -> None:
                 hosts=(*settings.webui_hosts, *machine_names()),
                 rules=rules,
                 keys=lambda: keys.current,
+                accounts=lambda names: accounts(settings, names),
+                zone=zone_of(settings.budget_timezone),
+                limits=lambda: rules.current.limits,
             )
             server = DashboardServer(
                 create_app(config), settings.listen_host, args.port, settings.max_connections, settings.trusted_proxies
@@ -74,6 +82,14 @@ def named_at(file: Path, name: str) -> str | None:
         return None
     found = (at for at, line in enumerate(lines, 1) if named.search(line) and not line.lstrip().startswith("#"))
     return next((f"{file}:{at}" for at in found), None)
+
+
+def accounts(settings: Settings, names: Sequence[str]) -> dict[str, Account]:
+    """What was used of limits, by whatever counts them. Raises UsageNotKnown."""
+    try:
+        return asyncio.run(look(settings, names))
+    except LedgerAway as error:
+        raise UsageNotKnown(str(error)) from error
 
 
 def sign_on(settings: Settings) -> SignOn | None:

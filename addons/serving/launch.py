@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from switchman.addons.config.configuration import load_ruleset, summary
-from switchman.addons.config.hosts import is_loopback, is_unguarded_redis
+from switchman.addons.config.hosts import is_loopback, open_redis
 from switchman.addons.config.settings import WHAT_HOLDS, Settings, in_units
 from switchman.addons.core.rules.ruleset import Ruleset
 from switchman.addons.serving import demo
@@ -87,8 +87,8 @@ class Launch:
             self.say(f"callers    need a token each; `switchman token create --name NAME{data}` makes one")
         elif not is_loopback(self.settings.listen_host):
             self.say("warning: CLIENT_AUTH=NONE: whoever reaches the proxy may use it, and the keys that it has")
-        if is_unguarded_redis(self.settings):
-            self.say("warning: REDIS_URL has no password: whoever reaches that Redis can change limits and budgets")
+        if (warning := open_redis(self.settings)) is not None:
+            self.say(f"warning: {warning}")
         if ui_port is not None:
             self.say(f"dashboard  http://{url_host(self.settings.listen_host)}:{ui_port}")
             if not is_loopback(self.settings.listen_host) and self.settings.webui_security != "ALWAYS_AUTH":

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
@@ -92,11 +92,12 @@ class Changes:
         self._note("token.create", terms.name, None, token_facts(token))
         return token, text
 
-    def update_token(self, which: str, terms: Terms) -> Token:
+    def update_token(self, which: str, change: Callable[[Terms], Terms]) -> Token:
         find_token(which)
         with _told("name"):
-            before, after = self._access.tokens.update(which, terms)
-        self._note("token.change", terms.name, token_facts(before), token_facts(after))
+            before, after = self._access.tokens.amend(which, change)
+        if after is not before:
+            self._note("token.change", after.caller.name, token_facts(before), token_facts(after))
         return after
 
     def revoke_token(self, which: str) -> Token:

@@ -11,8 +11,10 @@ from typing import Any, Literal
 from switchman.addons.core.access.roles import Role
 from switchman.addons.store.keeping.logsize import log_bytes
 from switchman.webui.access.people import person, web_config
-from switchman.webui.admin.changes import Changes, access, find_token, key_entries
+from switchman.webui.admin.changes import Changes, Refused, access, find_token, key_entries
 from switchman.webui.admin.models import (
+    AlertOut,
+    AlertsOut,
     ChangeOut,
     ChangesOut,
     DeleteKeyIn,
@@ -26,13 +28,16 @@ from switchman.webui.admin.models import (
     PageIn,
     RotateIn,
     Status,
+    TokenChange,
     TokenIn,
     TokenMade,
     TokenOut,
     Tokens,
+    UsageOut,
 )
+from switchman.webui.admin.spending import alerts_now, usage_of
 
-Method = Literal["GET", "POST", "PUT", "DELETE"]
+Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +73,11 @@ def get_token(which: str) -> TokenOut:
 
 
 def change_token(body: TokenIn, which: str) -> TokenOut:
-    return TokenOut.of(Changes("api").update_token(which, body.terms()), time.time())
+    return TokenOut.of(Changes("api").update_token(which, lambda _: body.terms()), time.time())
+
+
+def amend_token(body: TokenChange, which: str) -> TokenOut:
+    return TokenOut.of(Changes("api").update_token(which, body.applied_to), time.time())
 
 
 def revoke_token(body: NoBody, which: str) -> TokenOut:
@@ -78,6 +87,18 @@ def revoke_token(body: NoBody, which: str) -> TokenOut:
 def rotate_token(body: RotateIn, which: str) -> TokenMade:
     token, text = Changes("api").rotate_token(which, body.grace_seconds)
     return TokenMade(token=TokenOut.of(token, time.time()), text=text)
+
+
+def token_usage(which: str) -> UsageOut:
+    token = find_token(which)
+    found = usage_of(web_config(), [token], time.time())
+    if found.problem is not None:
+        raise Refused(f"what was used of limits is not known: {found.problem}", 503)
+    return UsageOut.of(token, found.of.get(token.caller.id))
+
+
+def list_alerts() -> AlertsOut:
+    return AlertsOut(alerts=[AlertOut.of(told) for told in alerts_now(web_config(), time.time())])
 
 
 def list_keys() -> Keys:
@@ -129,11 +150,17 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("GET", "/tokens", "listTokens", "All API tokens", list_tokens, Tokens, paged=True),
     Operation("POST", "/tokens", "createToken", "Make a token", create_token, TokenMade, TokenIn, status=201),
     Operation("GET", "/tokens/{which}", "getToken", "One token, by its id or name", get_token, TokenOut),
-    Operation("PUT", "/tokens/{which}", "changeToken", "Change what a token is for", change_token, TokenOut, TokenIn),
+    Operation("PUT", "/tokens/{which}", "changeToken", "Say anew what a token is for", change_token, TokenOut, TokenIn),
+    Operation(
+        *("PATCH", "/tokens/{which}", "amendToken", "Change some of what a token is for"),
+        *(amend_token, TokenOut, TokenChange),
+    ),
     Operation("POST", "/tokens/{which}/revoke", "revokeToken", "End a token, for good", revoke_token, TokenOut, NoBody),
     Operation(
         *("POST", "/tokens/{which}/rotate", "rotateToken", "A new text for a token"), rotate_token, TokenMade, RotateIn
     ),
+    Operation("GET", "/tokens/{which}/usage", "getUsage", "What a token has used of its limits", token_usage, UsageOut),
+    Operation("GET", "/alerts", "listAlerts", "Budgets that are half used up, or more", list_alerts, AlertsOut),
     Operation("GET", "/keys", "listKeys", "The providers' keys in the vault, without their values", list_keys, Keys),
     Operation("PUT", "/keys/{name}", "setKey", "Add a key to the vault", set_key, KeyOut, KeyIn, status=201),
     Operation(

@@ -1,4 +1,4 @@
-"""`switchman token create|list|show|revoke|rotate`: the API tokens of callers (CLIENT_AUTH=TOKENS).
+"""`switchman token create|list|show|update|revoke|rotate`: the API tokens of callers (CLIENT_AUTH=TOKENS).
 
 A token is printed alone on stdout, once; everything that is said about it goes to stderr.
 """
@@ -15,20 +15,13 @@ from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 
+from switchman.addons.cli.access.terms import add_changes, add_terms, changed_terms, terms_of
 from switchman.addons.cli.access.usage import usage_of
 from switchman.addons.cli.messages import refuse, say
 from switchman.addons.config.configuration import SettingsError, load_settings
 from switchman.addons.config.log import open_access
-from switchman.addons.config.settings import Settings, parse_size
-from switchman.addons.core.access.caller import Allowance, Terms
-from switchman.addons.core.access.written import (
-    budget_text,
-    check_name,
-    parse_budget,
-    parse_duration,
-    parse_globs,
-    parse_names,
-)
+from switchman.addons.config.settings import Settings
+from switchman.addons.core.access.written import budget_text, parse_duration
 from switchman.addons.core.texts.unicode import dumps
 from switchman.addons.store.access.audit import at_the_terminal, token_facts
 from switchman.addons.store.access.opening import Access
@@ -63,31 +56,23 @@ def run(arguments: list[str]) -> int:
 
 def _create(args: argparse.Namespace, access: Access, settings: Settings) -> None:
     now = time.time()
-    downgrade = args.downgrade
-    if downgrade is not None and not args.budget:
-        raise ValueError("--downgrade names the model that answers when a budget is used up: give a --budget, too")
-    terms = Terms(
-        name=check_name(args.name),
-        groups=parse_names(args.groups) if args.groups else frozenset(),
-        models=parse_globs(args.models) if args.models is not None else (),
-        servers=parse_globs(args.servers) if args.servers is not None else (),
-        allowance=Allowance(
-            requests_per_minute=args.rpm,
-            tokens_per_minute=args.tpm,
-            concurrent=args.concurrent,
-            body_bytes=parse_size(args.max_body) if args.max_body is not None else None,
-            budgets=tuple(parse_budget(text, downgrade) for text in args.budget),
-        ),
-        capture=args.capture,
-        expires_at=now + parse_duration(args.expires) if args.expires is not None else None,
-    )
-    token, text = access.tokens.create(terms, now)
+    token, text = access.tokens.create(terms_of(args, now), now)
     _changed(access, "create", None, token)
     print(text)
     say(f"this is the token of {token.caller.name}, and it cannot be shown again")
     say(f"it is kept as a digest, in {_where(settings)}")
     if not settings.wants_tokens:
         say("CLIENT_AUTH is not TOKENS here: a router with these settings asks nobody for one")
+
+
+def _update(args: argparse.Namespace, access: Access, settings: Settings) -> None:
+    now = time.time()
+    before, after = access.tokens.amend(args.token, lambda terms: changed_terms(terms, args, now))
+    if after is before:
+        say(f"{after.caller.name} was for that already: nothing was changed")
+        return
+    _changed(access, "change", before, after)
+    say(f"{after.caller.name} is changed: within a second every router that uses {_where(settings)} goes by it")
 
 
 def _list(args: argparse.Namespace, access: Access, settings: Settings) -> None:
@@ -121,15 +106,15 @@ def _show(args: argparse.Namespace, access: Access, settings: Settings) -> None:
 def _revoke(args: argparse.Namespace, access: Access, settings: Settings) -> None:
     before = access.tokens.get(args.token)
     token = access.tokens.revoke(args.token, time.time())
-    _changed(access, "revoke", before, token)
+    if before.revoked_at is None:
+        _changed(access, "revoke", before, token)
     say(f"{token.caller.name} is revoked: within a second no router that uses {_where(settings)} takes it")
 
 
 def _rotate(args: argparse.Namespace, access: Access, settings: Settings) -> None:
     now, grace = time.time(), 0.0 if args.grace == "0" else parse_duration(args.grace)
-    before = access.tokens.get(args.token)
     token, text = access.tokens.rotate(args.token, grace, now)
-    _changed(access, "rotate", before, token)
+    _note(access, "rotate", token, None, {"id": token.caller.id, "grace_seconds": grace})
     print(text)
     say(f"this is the new token of {token.caller.name}; the old one holds until {_moment(now + grace)}")
     if token.state(now) == "expired":
@@ -137,9 +122,13 @@ def _rotate(args: argparse.Namespace, access: Access, settings: Settings) -> Non
 
 
 def _changed(access: Access, what: str, before: Token | None, after: Token) -> None:
-    """The one place that every change of a token comes through: here it goes into the audit table."""
     was, now = (token_facts(token) if token is not None else None for token in (before, after))
-    access.audit.record(at_the_terminal(), f"token.{what}", after.caller.name, was, None if what == "revoke" else now)
+    _note(access, what, after, was, None if what == "revoke" else now)
+
+
+def _note(access: Access, what: str, token: Token, before: Any, after: Any) -> None:
+    """The one place that every change of a token comes through: here it goes into the audit table."""
+    access.audit.record(at_the_terminal(), f"token.{what}", token.caller.name, before, after)
 
 
 def _as_json(token: Token, now: float) -> dict[str, Any]:
@@ -192,7 +181,8 @@ def _parser() -> argparse.ArgumentParser:
             made.add_argument("token", metavar="NAME", help="name or id of the token")
         return made
 
-    _add_terms(command("create", "Make a token, and print it, once.", _create, of_one=False))
+    add_terms(command("create", "Make a token, and print it, once.", _create, of_one=False))
+    add_changes(command("update", "Change what a token is for; its text stays as it is.", _update))
     for name, what, work, of_one in (
         ("list", "List the tokens; none is shown in full.", _list, False),
         ("show", "Show what a token is for.", _show, True),
@@ -204,28 +194,3 @@ def _parser() -> argparse.ArgumentParser:
         "--grace", default=GRACE, metavar="TIME", help="how long the old one holds: 1h, 30m, 0 (default: %(default)s)"
     )
     return parser
-
-
-def _add_terms(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--name", required=True, help="what it is called in lists, rules and the log")
-    parser.add_argument("--models", metavar="GLOBS", help="models it may use, with commas between (default: any)")
-    parser.add_argument("--servers", metavar="NAMES", help="servers it may use, with commas between (default: any)")
-    parser.add_argument("--groups", metavar="NAMES", help="groups it is in, for rules (match: {group: ...})")
-    parser.add_argument("--rpm", type=_count, metavar="N", help="most requests a minute")
-    parser.add_argument("--tpm", type=_count, metavar="N", help="most tokens of models a minute")
-    parser.add_argument("--concurrent", type=_count, metavar="N", help="most requests at a time")
-    parser.add_argument("--max-body", metavar="SIZE", help="largest body of a request: 2MB")
-    parser.add_argument(
-        "--budget", action="append", default=[], metavar="B", help="20/month ($), 500000tokens/day; repeatable"
-    )
-    parser.add_argument("--downgrade", metavar="MODEL", help="answers when a budget is used up (default: a 429)")
-    parser.add_argument(
-        "--capture", choices=("full", "redacted", "metadata"), help="what the log keeps of its requests"
-    )
-    parser.add_argument("--expires", metavar="TIME", help="how long it holds: 90d, 12h (default: until it is revoked)")
-
-
-def _count(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 0 < int(text[:20]) < 2**50:
-        raise argparse.ArgumentTypeError(f"expected a whole number from 1, got {text[:40]!r}")
-    return int(text)

@@ -59,3 +59,16 @@ class Caller:
     allowance: Allowance = Allowance()
     capture: Capture | None = None  # None: as the rest of the configuration says
     expires_at: float | None = None  # epoch seconds
+
+    @property
+    def terms(self) -> Terms:
+        """What its token is for, without the id."""
+        return Terms(
+            name=self.name,
+            groups=self.groups,
+            models=self.models,
+            servers=self.servers,
+            allowance=self.allowance,
+            capture=self.capture,
+            expires_at=self.expires_at,
+        )

@@ -8,7 +8,7 @@ a sentence for a person, for what cannot be done.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -102,8 +102,18 @@ class TokenStore:
 
     def update(self, which: str, terms: Terms) -> tuple[Token, Token]:
         """Change what a token is for; it keeps its id and its text. Returns it as it was and as it is."""
+        return self.amend(which, lambda before: terms)
+
+    def amend(self, which: str, change: Callable[[Terms], Terms]) -> tuple[Token, Token]:
+        """Change some of what a token is for. Returns it as it was and as it is; where that is one, nothing was done.
+
+        `change` gets what it is for now; nobody else changes it meanwhile. What it raises is raised, and nothing done.
+        """
         with writing(self._engine) as conn:
             before = _live(conn, which)
+            terms = change(before.caller.terms)
+            if terms == before.caller.terms:
+                return before, before
             if terms.name != before.caller.name:
                 _check_free(conn, terms.name)
             return before, _changed(conn, before.caller.id, **_row(terms))

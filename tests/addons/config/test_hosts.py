@@ -7,7 +7,8 @@ import socket
 import pytest
 
 from switchman.addons.config.configuration import SettingsError, load_settings
-from switchman.addons.config.hosts import check_listening, machine_names, own_hosts
+from switchman.addons.config.hosts import check_listening, machine_names, open_redis, own_hosts
+from switchman.addons.config.settings import Settings
 
 
 @pytest.mark.parametrize(
@@ -49,3 +50,25 @@ def test_the_options_of_another_program_say_where_it_listens() -> None:
     check_listening(settings, [], "--listen-host")
     with pytest.raises(SettingsError, match="--listen-host is not given"):
         check_listening(settings, ["127.0.0.1", ""], "--listen-host")
+
+
+@pytest.mark.parametrize(
+    ("url", "warns"),
+    [
+        (None, False),
+        ("redis://127.0.0.1:6379/0", False),
+        ("redis://[::1]:6379", False),
+        ("redis://localhost", False),
+        ("redis:///0", False),
+        ("unix:///run/redis.sock", False),
+        ("redis://counts.internal:6379/0", True),
+        ("rediss://counts.internal:6379/0", True),
+        ("redis://user@10.0.0.7", True),
+        ("redis://:secret-of-redis@10.0.0.7", False),
+        ("rediss://user:secret-of-redis@counts.internal", False),
+    ],
+)
+def test_a_redis_that_is_open_to_others_is_warned_of(url: str | None, warns: bool) -> None:
+    """Where it is on another machine and no password is given; the URL is not repeated."""
+    told = open_redis(Settings(redis_url=url))
+    assert (told is not None) is warns and (told is None or "10.0.0.7" not in told)

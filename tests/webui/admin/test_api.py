@@ -95,6 +95,31 @@ def test_a_token_is_changed_rotated_and_revoked(admin: Admin, store) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("name", [name for name in TERMS if name != "name"])
+def test_what_is_sent_alone_changes_alone(name: str, admin: Admin, store) -> None:
+    """By PATCH: all else stays as it was; null, or an empty list, takes it away; the change is written down."""
+    before = admin("POST", "/tokens", TERMS, 201)["token"]
+    nothing: Any = [] if isinstance(TERMS[name], list) else None
+    assert admin("PATCH", "/tokens/ci", {name: nothing}) == before | {name: nothing}
+    assert admin("PATCH", "/tokens/ci", {name: TERMS[name]}) == before
+    assert admin("PATCH", "/tokens/ci", {}) == before
+    lines = admin("GET", "/audit")["changes"]
+    assert [line["what"] for line in lines] == ["token.change", "token.change", "token.create"]
+    assert lines[0]["target"] == "ci" and lines[0]["who"] == "alice"
+
+
+@pytest.mark.parametrize(
+    ("sent", "field"), [({"name": ""}, "name"), ({"rpm": 1}, "rpm"), ({"concurrent": 0}, "concurrent")]
+)
+def test_a_change_that_is_wrong_changes_nothing(sent: dict[str, Any], field: str, admin: Admin) -> None:
+    """The field is named; a name that another token has is refused as well."""
+    before = admin("POST", "/tokens", TERMS, 201)["token"]
+    admin("POST", "/tokens", {"name": "other"}, 201)
+    assert [one["field"] for one in admin("PATCH", "/tokens/ci", sent, 422)["fields"]] == [field]
+    assert admin("PATCH", "/tokens/ci", {"name": "other"}, 409)["fields"][0]["field"] == "name"
+    assert admin("GET", "/tokens/ci") == before
+
+
 WRONG: list[tuple[dict[str, Any], list[str]]] = [
     ({"name": ""}, ["name"]),
     ({"name": "x" * 65}, ["name"]),

@@ -54,6 +54,7 @@ def read_token(texts: Mapping[str, str], now: float, before: Token | None = None
     values: dict[str, Any] = {
         "name": texts["name"],
         **{name: words(texts[name]) for name in LISTS},
+        "groups": names(texts["groups"]),
         **{name: read(name, count) for name in COUNTS},
         "budgets": read("budgets", budgets) or [],
         "capture": texts["capture"] or None,
@@ -74,6 +75,11 @@ def read_token(texts: Mapping[str, str], now: float, before: Token | None = None
 def words(text: str) -> list[str]:
     """Names with commas, blanks or lines between."""
     return [word for word in re.split(r"[,\s]+", text) if word]
+
+
+def names(text: str) -> list[str]:
+    """Names with commas or lines between: those of groups may have blanks."""
+    return [name for part in re.split(r"[,\n]", text) if (name := part.strip())]
 
 
 def count(text: str) -> int | None:

@@ -8,12 +8,15 @@ from typing import Any
 from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
+from switchman.addons.core.access.limits.spending import WARNED
 from switchman.addons.core.access.roles import Role
 from switchman.addons.store.access.tokens import Token
 from switchman.addons.store.reading.usage import Usage, usage_of
 from switchman.webui.access.people import web_config
 from switchman.webui.access.roles import least
 from switchman.webui.admin.changes import Changes, Refused, access, find_token
+from switchman.webui.admin.spending import Usage as Spending
+from switchman.webui.admin.spending import usage_of as usage_now
 from switchman.webui.pages.access.forms import (
     CAPTURES,
     EXPIRES,
@@ -47,6 +50,7 @@ def index() -> str:
         "tokens.html",
         page="tokens",
         rows=[(token, token.state(now), usage(token, now)) for token in shown],
+        spending=usage_now(web_config(), shown, now),
         now=now,
         soon=now + SOON,
         with_revoked=with_revoked,
@@ -88,7 +92,8 @@ def one(which: str) -> str:
 def change(which: str) -> BaseResponse:
     token, texts = find_token(which), typed(request.form)
     try:
-        after = Changes("page").update_token(token.caller.id, read_token(texts, time.time(), token).terms())
+        terms = read_token(texts, time.time(), token).terms()
+        after = Changes("page").update_token(token.caller.id, lambda _: terms)
     except (FormFaults, Refused) as error:
         return Response(form_page(token, texts, faults_of(error)), 422)
     return redirect(url_for("tokens.one", which=after.caller.id, done="changed"), 303)
@@ -151,6 +156,7 @@ def token_page(token: Token, done: str | None) -> str:
         state=token.state(now),
         usage=usage(token, now),
         limits=limits_of(token),
+        spent=spent_of(token, usage_now(web_config(), [token], now)),
         texts=of_token(token),
         hints=[one for one in token.secrets if one.valid_until is None or one.valid_until > now],
         graces=GRACES,
@@ -169,6 +175,24 @@ def limits_of(token: Token) -> list[tuple[str, str]]:
         ("budgets", "Budget"),
     )
     return [(word, texts[name]) for name, word in names if texts[name]]
+
+
+def spent_of(token: Token, found: Spending) -> list[tuple[str, str, bool]]:
+    """What was used of each limit: its name, how much, and whether to look at it."""
+    if found.problem is not None:
+        return [("Used of it", f"not known: {found.problem}", False)]
+    one, allowed = found.of.get(token.caller.id), token.caller.allowance
+    if one is None:
+        return []
+    counted = [
+        ("Requests in the last minute", one.requests, allowed.requests_per_minute),
+        ("Tokens in the last minute", one.tokens, allowed.tokens_per_minute),
+        ("Running now", one.running, allowed.concurrent),
+    ]
+    return [
+        *((word, f"{used:,} of {limit:,}", used >= limit) for word, used, limit in counted if limit is not None),
+        *(("Used of the budget", spent.sentence, spent.percent >= WARNED) for spent in one.budgets),
+    ]
 
 
 def made_page(token: Token, text: str, how: str, grace: str = "") -> BaseResponse:

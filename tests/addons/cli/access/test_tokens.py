@@ -1,4 +1,4 @@
-"""`switchman token create|list|show|revoke|rotate`: the token alone on stdout, all that is said of it on stderr."""
+"""`switchman token create` and the like: the token alone on stdout, all that is said of it on stderr."""
 
 from __future__ import annotations
 
@@ -72,7 +72,8 @@ def test_it_is_listed_and_shown_without_its_text(capsys: pytest.CaptureFixture[s
     assert row[0] == "anna" and row[2:6] == ["active", secret[-4:], "never", "gpt-*"]
     one = json.loads(run(capsys, "show", "anna", "--json")[0])
     assert json.loads(run(capsys, "show", one["id"], "--json")[0]) == one
-    assert json.loads(run(capsys, "list", "--json")[0]) == [one]
+    used = {"running": 0, "used": []}  # of its limits, which the list does not look up
+    assert [json.loads(run(capsys, "list", "--json")[0])[0] | used] == [one]
     assert one["state"] == "active" and one["models"] == ["gpt-*"] and one["budgets"] == []
     shown, _ = run(capsys, "show", "anna")
     assert secret[6:-4] not in listed + shown + json.dumps(one)
@@ -92,6 +93,45 @@ def test_rotating_and_revoking(folder: Path, capsys: pytest.CaptureFixture[str])
     assert "ci is revoked" in run(capsys, "revoke", "ci")[1]
     assert json.loads(run(capsys, "show", "ci", "--json")[0])["state"] == "revoked"
     assert "for good" in run(capsys, "rotate", "ci", code=2)[1]
+
+
+def test_what_is_given_is_changed_and_all_else_stays(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The text stays good, too; each change has its line, and one that changes nothing has none."""
+    secret = run(
+        capsys, "create", "--name", "ci", "--models", "a,b", "--rpm", "60", "--budget", "20/month", "--expires", "90d"
+    )[0].strip()
+    before = kept(folder, secret)
+    out, err = run(capsys, "update", "ci", "--rpm", "90", "--tpm", "1000", "--budget", "5/day", "--capture", "metadata")
+    after = kept(folder, secret)
+    assert before is not None and after is not None and out == "" and "ci is changed" in err
+    assert after.caller.allowance == Allowance(90, 1000, None, None, (Budget(5_000_000, "usd", "day"),))
+    assert (after.caller.capture, after.caller.models) == ("metadata", ("a", "b"))
+    assert (after.caller.id, after.caller.expires_at) == (before.caller.id, before.caller.expires_at)
+    assert "nothing was changed" in run(capsys, "update", "ci", "--rpm", "90")[1]
+    run(capsys, "update", "ci", "--name", "build", "--rpm", "none", "--models", "any", "--expires", "never")
+    last = kept(folder, secret)
+    assert last is not None and (last.caller.name, last.caller.models, last.caller.expires_at) == ("build", (), None)
+    assert last.caller.allowance == Allowance(None, 1000, None, None, (Budget(5_000_000, "usd", "day"),))
+    run(capsys, "revoke", "build")
+    run(capsys, "revoke", "build")
+    assert "for good" in run(capsys, "update", "build", "--rpm", "1", code=2)[1]
+    access = open_access(None, folder / "requests.db")
+    lines = access.audit.list().lines
+    access.close()
+    assert [line.what for line in lines] == ["token.revoke", "token.change", "token.change", "token.create"]
+    assert (lines[2].target, lines[2].before["requests_per_minute"], lines[2].after["requests_per_minute"]) == (
+        *("ci", 60, 90),
+    )
+
+
+def test_a_rotation_is_written_down_with_its_grace(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As the pages and the API write it, and without either text."""
+    run(capsys, "create", "--name", "ci")
+    run(capsys, "rotate", "ci", "--grace", "30m")
+    access = open_access(None, folder / "requests.db")
+    line = access.audit.list().lines[0]
+    access.close()
+    assert (line.what, line.before, line.after["grace_seconds"]) == ("token.rotate", None, 1800.0)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -96,6 +98,32 @@ def test_changing(store: Store) -> None:
     store.access.tokens.create(Terms("other"), NOW)
     with pytest.raises(TokenError, match="named 'other' already"):
         store.access.tokens.update("dev2", Terms("other"))
+
+
+def test_two_changes_at_a_time_are_both_there(store: Store) -> None:
+    """Each is of what the other one left, whoever comes first."""
+    store.access.tokens.create(Terms("dev"), NOW)
+    start = threading.Barrier(2)
+
+    def change(**values: Any) -> None:
+        start.wait(30)
+        store.access.tokens.amend("dev", lambda terms: replace(terms, **values))
+
+    threads = [threading.Thread(target=change, kwargs=one) for one in ({"models": ("m",)}, {"servers": ("s",)})]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    caller = store.access.tokens.get("dev").caller
+    assert (caller.models, caller.servers) == (("m",), ("s",))
+
+
+def test_a_change_of_nothing_is_none(store: Store) -> None:
+    """Nobody is told of it, and what was there is returned twice."""
+    store.access.tokens.create(Terms("dev"), NOW)
+    seen = store.access.tokens.changes(None)
+    before, after = store.access.tokens.amend("dev", lambda terms: terms)
+    assert before is after and seen is not None and store.access.tokens.changes(seen.generation) is None
 
 
 @pytest.mark.parametrize("which", ["nobody", "", "0123456789ab"])

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from switchman.addons.core.access.caller import Allowance, Budget, Terms
+from switchman.addons.core.access.caller import Allowance, Budget, Caller, Terms
+from switchman.addons.store.access.tokens import Token
 from switchman.addons.store.opening import Store
-from switchman.webui.pages.access.forms import FormFaults, budgets, count, of_token, read_token, typed, words
+from switchman.webui.pages.access.forms import FormFaults, budgets, count, names, of_token, read_token, typed, words
 
 NOW = 1_000_000.0
 DAY = 86_400.0
@@ -92,3 +93,10 @@ def test_a_token_that_is_there_comes_out_of_its_form_as_it_went_in(store: Store)
     token, _ = store.access.tokens.create(terms, NOW)
     texts: dict[str, Any] = of_token(token)
     assert read_token(texts, NOW, token).terms() == terms
+
+
+def test_groups_whose_names_have_blanks_stay_as_they_are() -> None:
+    """`switchman token create --groups` takes such names; a change of something else keeps them whole."""
+    assert names(" team a, b\nc d ,,") == ["team a", "b", "c d"]
+    token = Token(Caller("0" * 12, "ci", groups=frozenset({"team a", "b"})), 0.0, None, ())
+    assert read_token(of_token(token), 1.0, token).terms() == token.caller.terms
