@@ -19,6 +19,8 @@ from switchman.addons.config.secrets.opening import writing
 from switchman.addons.config.settings import Settings
 from switchman.addons.serving.ports import url_host
 from switchman.addons.store.access.opening import Access
+from switchman.addons.store.keeping.elsewhere import Elsewhere
+from switchman.addons.store.keeping.forgetting import forget
 from switchman.webui import WebConfig, create_app
 from switchman.webui.access.tokens import SignOn
 from switchman.webui.server import DashboardServer
@@ -55,6 +57,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                 listen_host=settings.listen_host,
                 hosts=(*settings.webui_hosts, *machine_names()),
                 rules=rules,
+                forgets=lambda wanted: forget(log.engine, log.blobs, wanted, Elsewhere(settings.db_path)),
                 keys=lambda: keys.current,
             )
             server = DashboardServer(

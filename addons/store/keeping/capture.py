@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
+from switchman.addons.core.access.capturing import TELLING_LAYERS
 from switchman.addons.core.dialects import framing_of
 from switchman.addons.core.keys.known import KnownKeys
 from switchman.addons.core.record import AttemptRecord, Record
@@ -70,7 +71,10 @@ def _without_content(record: Record) -> Record:
         request_size=_size(record.request_body, record.request_size),
         response_size=_size(record.response_body, record.response_size),
         attempts=attempts,
-        trace=tuple({**line, "detail": "", "earlier": None} for line in record.trace),
+        trace=tuple(
+            {**line, "detail": line["detail"] if line["layer"] in TELLING_LAYERS else "", "earlier": None}
+            for line in record.trace
+        ),
         kept_as=None,  # digests of what was asked
     )
 
