@@ -41,7 +41,8 @@ class WebConfig:
     `auth_roles`. `sign_on`: who else signs tokens. `viewers_see_bodies`: and what may quote one. `rules` drives the
     banner that says the rules file is broken. `keys` are those of the configuration, which no answer shows. `access`:
     tokens, and who changed what; `wants_tokens`: CLIENT_AUTH asks for them. `vault` opens the providers' keys for a
-    change, and `named_at` says where the rules name one. `forgets` removes requests for good. None: there is nothing to manage.
+    change, and `named_at` says where the rules name one. `forgets` removes requests for
+    good. None: there is nothing to manage.
     """
 
     queries: Queries

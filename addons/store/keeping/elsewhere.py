@@ -9,12 +9,10 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
-from itertools import batched
 from pathlib import Path
 from typing import Any, Final
 
 BUSY_SECONDS: Final = 10.0
-KEYS_AT_ONCE: Final = 200
 SPACES: Final = ("answers", "conversations", "keys")  # of what belongs to requests
 
 
@@ -44,10 +42,9 @@ class Elsewhere:
             if db is None or not _has(db, "entries"):
                 return 0
             gone = 0
-            for some in batched((key.partition("/") for key in sorted(keys)), KEYS_AT_ONCE, strict=False):
-                for space, _, key in some:
-                    if space in SPACES:
-                        gone += db.execute("DELETE FROM entries WHERE space = ? AND key = ?", (space, key)).rowcount
+            for space, _, key in (key.partition("/") for key in sorted(keys)):
+                if space in SPACES:
+                    gone += db.execute("DELETE FROM entries WHERE space = ? AND key = ?", (space, key)).rowcount
             return gone
 
     def forget_before(self, before: float) -> int:

@@ -18,7 +18,6 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from itertools import batched
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Engine, delete, func, or_, select
@@ -139,7 +138,8 @@ def _sweep(engine: Engine, store: BlobStore, wanted: Wanted, tell: Told) -> tupl
     rows = bodies = 0
     keys: set[str] = set()
     columns = [requests.c[name] for name in ("seq", "request_hash", "response_hash", "kept_as")]
-    for some in batched(meant, ROWS_AT_ONCE, strict=False):
+    for start in range(0, len(meant), ROWS_AT_ONCE):
+        some = meant[start : start + ROWS_AT_ONCE]
         with writing(engine) as conn:
             found = conn.execute(select(*columns).where(requests.c.seq.in_(some))).all()
             digests = {digest for row in found for digest in (row.request_hash, row.response_hash) if digest} - shared
