@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 
-from switchman.addons.core.access.caller import Capture
+from switchman.addons.core.access.caller import Caller, Capture
 from switchman.addons.core.access.capturing import NOTHING_WRITTEN, Captured, WrittenCapture, strictest
 from switchman.addons.core.rules.ruleset import Ruleset
+from switchman.addons.core.servers.servers import Server
 from switchman.addons.core.texts.redaction.atrest import Redactor
 from switchman.addons.flow.exchange import Exchange
 
@@ -29,7 +30,7 @@ class Capturing:
 
     def of(self, x: Exchange) -> Captured:
         """The strictest that applies, as far as is known by now."""
-        return strictest(self._wanted(x))
+        return self._applying(x)
 
     def redactor(self) -> Redactor:
         """What finds what is private, by the rules in force."""
@@ -53,17 +54,23 @@ class Capturing:
             return path
         return self.redactor().text(path) if mode == "redacted" else path.partition("?")[0]
 
-    def _wanted(self, x: Exchange) -> Iterator[tuple[Capture | None, str]]:
+    def _applying(self, x: Exchange) -> Captured:
         rules = x.rules or self._rules()
-        yield self._setting, ""
-        if rules is not None:
-            yield rules.capture.mode, "the rules file"
-        if x.caller is not None:
-            yield x.caller.capture, f"token {x.caller.name}"
-        if rules is not None and x.plan is not None and x.plan.route:
-            yield rules.captures.get(x.plan.route), f"rule {x.plan.route}"
-        for attempt in x.attempts:
-            yield attempt.candidate.server.capture, f"server {attempt.candidate.server.name}"
-        if not x.attempts and x.plan is not None:
-            for candidate in x.plan.candidates[:1]:
-                yield candidate.server.capture, f"server {candidate.server.name}"
+        servers = [attempt.candidate.server for attempt in x.attempts]
+        if not servers and x.plan is not None:
+            servers = [candidate.server for candidate in x.plan.candidates[:1]]
+        return applying(self._setting, rules, x.caller, x.plan.route if x.plan is not None else "", servers)
+
+
+def applying(
+    setting: Capture, rules: Ruleset | None, caller: Caller | None, route: str, servers: Iterable[Server]
+) -> Captured:
+    """The strictest of what the setting, the rules file, the token, the rule and the servers say."""
+    wanted: list[tuple[Capture | None, str]] = [(setting, "")]
+    if rules is not None:
+        wanted.append((rules.capture.mode, "the rules file"))
+        wanted.append((rules.captures.get(route), f"rule {route}"))
+    if caller is not None:
+        wanted.append((caller.capture, f"token {caller.name}"))
+    wanted += [(server.capture, f"server {server.name}") for server in servers]
+    return strictest(wanted)

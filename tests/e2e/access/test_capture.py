@@ -45,10 +45,16 @@ def stored(proxy: Proxy) -> str:
     packed = zstandard.ZstdDecompressor()
     files = [path for path in proxy.folder.rglob("*") if path.is_file()]
     texts = [path.read_bytes().decode("latin-1") for path in files if path.name != "routes.yaml"]
-    texts += [packed.decompress(path.read_bytes()).decode("latin-1") for path in Path(proxy.blobs.root).rglob("*") if path.is_file()]
+    texts += [
+        packed.decompress(path.read_bytes()).decode("latin-1")
+        for path in Path(proxy.blobs.root).rglob("*")
+        if path.is_file()
+    ]
     engine = sqlalchemy.create_engine(f"sqlite:///{proxy.folder / 'requests.db'}")
     with engine.connect() as conn:
-        texts += [packed.decompress(data).decode("latin-1") for data in conn.scalars(sqlalchemy.select(blobs.c.data)) if data]
+        texts += [
+            packed.decompress(data).decode("latin-1") for data in conn.scalars(sqlalchemy.select(blobs.c.data)) if data
+        ]
     engine.dispose()
     return "\n".join(texts)
 
@@ -59,7 +65,9 @@ def said(model: str, **more: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
 @pytest.mark.parametrize(("model", "by"), [("by-rule", "rule private"), ("closed/m", "server closed"), ("down-first", "server closed")])  # fmt: skip
-def test_metadata_by_rule_and_server_leaves_no_word(proxy: Proxy, upstream: Any, model: str, by: str, stream: bool) -> None:
+def test_metadata_by_rule_and_server_leaves_no_word(
+    proxy: Proxy, upstream: Any, model: str, by: str, stream: bool
+) -> None:
     """Neither prompt nor answer, query nor header is kept, and the row says why."""
     upstream.behaviour = Behaviour(text=f"{TOLD} is who", pieces=LIVELY)
     answer = proxy.post(f"/v1/chat/completions?who={ASKED}", said(model, stream=stream), headers={"x-who": ASKED})
@@ -106,7 +114,12 @@ def test_answers_that_are_not_to_be_kept_are_in_no_cache(proxy: Proxy, upstream:
     for model, status in (("by-rule", "miss"), ("by-redacting", "miss"), ("kept", "hit")):
         answers = []
         for _ in range(2):
-            answers.append(proxy.post("/v1/chat/completions", {"model": model, "messages": [{"role": "user", "content": "same"}], "temperature": 0}))
+            answers.append(
+                proxy.post(
+                    "/v1/chat/completions",
+                    {"model": model, "messages": [{"role": "user", "content": "same"}], "temperature": 0},
+                )
+            )
             proxy.row_of(answers[-1])
             if model == "kept":
                 proxy.until(lambda: b"again" in (proxy.folder / "requests.cache.db-wal").read_bytes(), "it is kept")
@@ -121,7 +134,10 @@ def test_the_strictest_wins_for_a_token(start: Any, upstream: Any, make_token: A
     with anthropic.Anthropic(base_url=proxy.url, api_key=closed, max_retries=0, timeout=60) as client:
         message = client.messages.create(model="up/m", max_tokens=50, messages=[{"role": "user", "content": ASKED}])
         assert TOLD in message.content[0].text
-    proxy.until(lambda: proxy.rows(token="closed-one", operation="chat") or proxy.rows(token="closed-one", dialect="anthropic"), "its row")
+    proxy.until(
+        lambda: proxy.rows(token="closed-one", operation="chat") or proxy.rows(token="closed-one", dialect="anthropic"),
+        "its row",
+    )
     (row,) = proxy.rows(token="closed-one", dialect="anthropic")
     assert (row["capture"], row["capture_by"]) == ("metadata", "token closed-one")
     answer = proxy.post("/v1/chat/completions", said("up/m"), headers={"authorization": f"Bearer {plain}"})
@@ -139,7 +155,10 @@ def test_a_row_under_way_has_no_query(proxy: Proxy, upstream: Any) -> None:
         sent.start()
         engine = sqlalchemy.create_engine(f"sqlite:///{proxy.folder / 'requests.db'}")
         try:
-            paths = proxy.until(lambda: [row.path for row in engine.connect().execute(sqlalchemy.text("SELECT path FROM underway"))], "a row under way")
+            paths = proxy.until(
+                lambda: [row.path for row in engine.connect().execute(sqlalchemy.text("SELECT path FROM underway"))],
+                "a row under way",
+            )
         finally:
             engine.dispose()
             sent.join(60)

@@ -79,6 +79,7 @@ def test_what_nobody_can_look_into_is_not_stored(body: bytes, head: Any) -> None
 
 def test_a_redactor_that_fails_keeps_no_content() -> None:
     """Where redaction breaks, the row is written as metadata is."""
+
     def broken() -> Redactor:
         raise RuntimeError(SAID)
 

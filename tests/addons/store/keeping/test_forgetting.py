@@ -59,7 +59,9 @@ def in_files(folder: Path, text: str) -> list[str]:
     (Wanted(token="bert", before=1_001.5), {"anna-1", "anna-2", "bert-2"}),
     (Wanted(token="nobody"), {"anna-1", "anna-2", "bert-1", "bert-2"}),
 ])  # fmt: skip
-def test_all_conditions_hold_together(store: Store, write: Write, tmp_path: Path, wanted: Wanted, left: set[str]) -> None:
+def test_all_conditions_hold_together(
+    store: Store, write: Write, tmp_path: Path, wanted: Wanted, left: set[str]
+) -> None:
     """A token by name or id, a session, a time, and any of them together."""
     sessions = {1: session_digest("s1"), 2: None}
     write(store, *(asked(number, token, session=sessions[number]) for token in ("anna", "bert") for number in (1, 2)))
@@ -132,12 +134,12 @@ def test_others_go_on_writing(store: Store, write: Write, tmp_path: Path) -> Non
         assert body is not None and body.data == b"to all alike"
 
 
-def test_what_waits_in_the_spool_is_forgotten(
-    tmp_path: Path, locked: Callable[[Store], Any]
-) -> None:
+def test_what_waits_in_the_spool_is_forgotten(tmp_path: Path, locked: Callable[[Store], Any]) -> None:
     """Records that wait on disk are looked through, too."""
     path = tmp_path / "log.db"
-    with open_store(db_path=path, blob_path=tmp_path / "blobs", spool_path=tmp_path / "log.spool.db", max_age_days=None) as store:
+    with open_store(
+        db_path=path, blob_path=tmp_path / "blobs", spool_path=tmp_path / "log.spool.db", max_age_days=None
+    ) as store:
         writer = store.writer()
         with locked(store):
             writer.put(asked(1, "anna"))
