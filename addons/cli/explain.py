@@ -86,16 +86,8 @@ def run(arguments: list[str]) -> int:
     plan = dataclasses.replace(plan, trace=(*plan.trace, *_instructions(plan, rules, body)))
     captured = captured_of(plan, query.caller, rules, settings)
     if options.json:
-        print(
-            dumps(
-                {
-                    **_as_json(query, features, plan),
-                    "prices": prices_of(plan, query.model, rules),
-                    "capture": str(captured),
-                },
-                indent=2,
-            )
-        )
+        told = {"prices": prices_of(plan, query.model, rules), "capture": str(captured)}
+        print(dumps({**_as_json(query, features, plan), **told}, indent=2))
     else:
         _show(query, features, plan)
         print(f"log: {captured}")

@@ -15,10 +15,12 @@ from switchman.addons.store.keeping.capture import captured
 from switchman.addons.testing.samples import make_attempt, make_record
 
 SAID = "write to anna.smith@example.org"
+EARLIER = {"request_id": "r0", "asked": SAID, "took_ms": 1.0}
+PLAIN = {"score": None, "elapsed_ms": None, "earlier": None}
 LINES = (
-    {"layer": "arbiter", "outcome": "miss", "detail": SAID, "score": 0.5, "elapsed_ms": 1.0, "earlier": {"request_id": "r0", "asked": SAID, "took_ms": 1.0}},
-    {"layer": "route", "outcome": "hit", "detail": "rule 1 matches", "score": None, "elapsed_ms": None, "earlier": None},
-)  # fmt: skip
+    {**PLAIN, "layer": "arbiter", "outcome": "miss", "detail": SAID, "earlier": EARLIER},
+    {**PLAIN, "layer": "route", "outcome": "hit", "detail": "rule 1 matches"},
+)
 
 
 def record(mode: str, **fields: Any) -> Any:
