@@ -71,7 +71,7 @@ def test_metadata_by_rule_and_server_leaves_no_word(
     proxy: Proxy, upstream: Any, model: str, by: str, stream: bool
 ) -> None:
     """Neither prompt nor answer, query nor header is kept, and the row says why."""
-    upstream.script([Behaviour(text=f"{TOLD} is who", pieces=LIVELY)] * 4)
+    upstream.script([Behaviour(text=f"{TOLD} is who", pieces=LIVELY)])
     answer = proxy.post(f"/v1/chat/completions?who={ASKED}", said(model, stream=stream), headers={"x-who": ASKED})
     assert answer.status_code == 200 and "is who" in answer.text
     row = proxy.row_of(answer)
@@ -83,7 +83,7 @@ def test_metadata_by_rule_and_server_leaves_no_word(
 @pytest.mark.parametrize("status", [400, 500])
 def test_errors_that_quote_the_request_are_not_kept(proxy: Proxy, upstream: Any, status: int) -> None:
     """The client reads what the server said; row, attempts and log do not have it."""
-    upstream.script([Behaviour(status=status, message=f"cannot read {ASKED}")] * 4)
+    upstream.script([Behaviour(status=status, message=f"cannot read {ASKED}")])
     answer = proxy.post("/v1/chat/completions", said("by-rule"))
     assert ASKED in answer.text
     row = proxy.row_of(answer)
@@ -101,7 +101,7 @@ def test_what_the_router_refuses_itself_quotes_nothing(proxy: Proxy) -> None:
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
 def test_redacted_bodies_are_kept_without_what_is_private(proxy: Proxy, upstream: Any, stream: bool) -> None:
     """Also where the answer's pieces split it; own patterns, too; the client gets all of it."""
-    upstream.script([Behaviour(text=f"{TOLD} is who", pieces=LIVELY)] * 4)
+    upstream.script([Behaviour(text=f"{TOLD} is who", pieces=LIVELY)])
     answer = proxy.post("/v1/chat/completions", said("by-redacting", stream=stream), headers={"x-who": ASKED})
     row = proxy.row_of(answer)
     assert (row["capture"], row["capture_by"]) == ("redacted", "rule tidy")
@@ -112,7 +112,7 @@ def test_redacted_bodies_are_kept_without_what_is_private(proxy: Proxy, upstream
 
 def test_answers_that_are_not_to_be_kept_are_in_no_cache(proxy: Proxy, upstream: Any) -> None:
     """What is kept in the cache is kept on disk: only a `full` answer is given again."""
-    upstream.script([Behaviour(text="again")] * 4)
+    upstream.script([Behaviour(text="again")] * 5)
     for model, status in (("by-rule", "miss"), ("by-redacting", "miss"), ("kept", "hit")):
         answers = []
         for _ in range(2):
@@ -130,7 +130,7 @@ def test_answers_that_are_not_to_be_kept_are_in_no_cache(proxy: Proxy, upstream:
 
 def test_the_strictest_wins_for_a_token(start: Any, upstream: Any, make_token: Any) -> None:
     """CAPTURE=redacted and a token of `metadata`: that wins for it, in Anthropic's dialect; others are redacted."""
-    upstream.script([Behaviour(text=f"{TOLD} is who", pieces=LIVELY)] * 4)
+    upstream.script([Behaviour(text=f"{TOLD} is who", pieces=LIVELY)] * 2)
     proxy = start(ROUTES.format(up=upstream.url), {"CAPTURE": "redacted", "CLIENT_AUTH": "TOKENS"})
     closed, plain = make_token(proxy, "closed-one", capture="metadata"), make_token(proxy, "plain", capture="full")
     with anthropic.Anthropic(base_url=proxy.url, api_key=closed, max_retries=0, timeout=60) as client:
@@ -150,7 +150,7 @@ def test_the_strictest_wins_for_a_token(start: Any, upstream: Any, make_token: A
 
 def test_a_row_under_way_has_no_query(proxy: Proxy, upstream: Any) -> None:
     """The list of what runs shows the path of such a request, and no more."""
-    upstream.script([Behaviour(text="slow", latency=3.0)] * 4)
+    upstream.script([Behaviour(text="slow", latency=3.0)])
     with httpx.Client(trust_env=False, timeout=60) as client:
         request = client.build_request("POST", f"{proxy.url}/v1/chat/completions?who={ASKED}", json=said("by-rule"))
         sent = threading.Thread(target=lambda: client.send(request))
@@ -165,4 +165,3 @@ def test_a_row_under_way_has_no_query(proxy: Proxy, upstream: Any) -> None:
             engine.dispose()
             sent.join(60)
         assert paths == ["/v1/chat/completions"]
-    upstream.script([])

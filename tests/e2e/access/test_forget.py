@@ -9,10 +9,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-import pytest
 import sqlalchemy
 
-from switchman.addons.cli.access.forget import run
 from switchman.addons.store.access.audit import Audit
 from switchman.addons.testing import Behaviour
 
@@ -41,14 +39,13 @@ def files_with(proxy: Proxy, text: str) -> list[str]:
 
 def test_a_session_is_forgotten_while_others_are_served(start: Callable[..., Proxy], upstream: Any) -> None:
     """Its rows, its cached answers and their bytes are gone; who asks meanwhile is answered, and has rows."""
-    upstream.script([Behaviour(text=f"{MARK} answer")] * 4)
+    upstream.script([Behaviour(text=f"{MARK} answer")] * 3)
     proxy = start(ROUTES.format(up=upstream.url))
     for number, stream in enumerate((False, True, False)):
         proxy.row_of(ask(proxy, f"{MARK} {number}", "s1", stream))
     assert proxy.rows()[0]["session"] not in (None, "s1") and "answers/" in proxy.rows()[0]["kept_as"]
     proxy.until(lambda: "requests.cache.db-wal" in files_with(proxy, f"{MARK} answer"), "a cached answer")
     assert ask(proxy, f"{MARK} 0", "s1").headers["x-switchman-cache"] == "hit"
-    upstream.script([])
     asked, stop = [], threading.Event()
 
     def go_on() -> None:
@@ -81,18 +78,3 @@ def audit(proxy: Proxy) -> str:
         return json.dumps([(line.what, line.target, line.after) for line in Audit(engine).list().lines])
     finally:
         engine.dispose()
-
-
-@pytest.mark.parametrize(("arguments", "words"), [
-    ((), "say what is to be forgotten"),
-    (("--before", "yesterday"), "is no time"),
-])  # fmt: skip
-def test_a_call_that_says_nothing_forgets_nothing(
-    arguments: tuple[str, ...], words: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """What is meant must be said, in a form that is understood."""
-    try:
-        code = run([*arguments, "--yes"])
-    except SystemExit as ended:
-        code = ended.code
-    assert code == 2 and words in capsys.readouterr().err
