@@ -9,8 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from switchman.addons.core.access.caller import Capture
-
 Outcome = Literal[
     "ok",  # the client got a complete answer with a status below 400
     "upstream_error",  # an upstream's own error status was handed on
@@ -98,7 +96,7 @@ class Record:
     token: str | None = None  # name of the token that the caller came with; None: with none of ours
     token_id: str | None = None  # its id, which no other token ever has
     cost: int | None = None  # micro-dollars, of all attempts; the least, where an answer broke off
-    capture: Capture = "full"  # what is kept of it: the store takes out the rest
+    capture: Literal["full", "redacted", "metadata"] = "full"  # what is kept of it: the store takes out the rest
     capture_by: str | None = None  # what asked for that; None: the setting
     session: str | None = None  # digest of the session that the client named
     kept_as: str | None = None  # "SPACE/KEY ..." of what else is kept of it: its cached answer, its conversation

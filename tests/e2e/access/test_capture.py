@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import anthropic
-import httpx
 import pytest
 import sqlalchemy
 import zstandard
@@ -150,18 +149,20 @@ def test_the_strictest_wins_for_a_token(start: Any, upstream: Any, make_token: A
 
 def test_a_row_under_way_has_no_query(proxy: Proxy, upstream: Any) -> None:
     """The list of what runs shows the path of such a request, and no more."""
-    upstream.script([Behaviour(text="slow", latency=3.0)])
-    with httpx.Client(trust_env=False, timeout=60) as client:
-        request = client.build_request("POST", f"{proxy.url}/v1/chat/completions?who={ASKED}", json=said("by-rule"))
-        sent = threading.Thread(target=lambda: client.send(request))
-        sent.start()
-        engine = sqlalchemy.create_engine(f"sqlite:///{proxy.folder / 'requests.db'}")
-        try:
-            paths = proxy.until(
-                lambda: [row.path for row in engine.connect().execute(sqlalchemy.text("SELECT path FROM underway"))],
-                "a row under way",
-            )
-        finally:
-            engine.dispose()
-            sent.join(60)
-        assert paths == ["/v1/chat/completions"]
+    resume = threading.Event()
+    upstream.script([Behaviour(text="one two three", stall_after=1, resume=resume)])
+    engine = sqlalchemy.create_engine(f"sqlite:///{proxy.folder / 'requests.db'}")
+
+    def underway() -> list[str]:
+        with engine.connect() as conn:
+            return [row.path for row in conn.execute(sqlalchemy.text("SELECT path FROM underway"))]
+
+    path = f"/v1/chat/completions?who={ASKED}"
+    sent = threading.Thread(target=proxy.post, args=(path, said("by-rule", stream=True)))
+    sent.start()
+    try:
+        assert proxy.until(underway, "a row under way") == ["/v1/chat/completions"]
+    finally:
+        resume.set()
+        sent.join(60)
+        engine.dispose()
