@@ -18,7 +18,8 @@ from switchman.webui.access.tokens import SHORTEST_SECRET, SignOn
 if TYPE_CHECKING:
     from switchman.addons.store.access.opening import Access
     from switchman.addons.store.access.vault import Vault
-    from switchman.addons.store.reading.queries import Queries
+    from switchman.addons.store.keeping.forgetting import Forgotten, Wanted
+from switchman.addons.store.reading.queries import Queries
 
 Security = Literal["NONE", "AUTH_WHEN_PROXIED", "ALWAYS_AUTH"]
 SECURITY_MODES: tuple[Security, ...] = ("NONE", "AUTH_WHEN_PROXIED", "ALWAYS_AUTH")
@@ -47,7 +48,8 @@ class WebConfig:
     `auth_roles`. `sign_on`: who else signs tokens. `viewers_see_bodies`: and what may quote one. `rules` drives the
     banner that says the rules file is broken. `keys` are those of the configuration, which no answer shows. `access`:
     tokens, and who changed what; `wants_tokens`: CLIENT_AUTH asks for them. `vault` opens the providers' keys for a
-    change, and `named_at` says where the rules name one. None: there is nothing to manage. `accounts` has what was used
+    change, and `named_at` says where the rules name one. `forgets` removes requests for good.
+    None: there is nothing to manage. `accounts` has what was used
     of limits, by account (`token:ID`), or raises UsageNotKnown; `zone` is that of budgets' days and months, `limits`
     are the rules file's.
     """
@@ -68,6 +70,7 @@ class WebConfig:
     wants_tokens: bool = True
     vault: Callable[[], AbstractContextManager[Vault]] | None = None
     named_at: Callable[[str], str | None] = lambda name: None
+    forgets: Callable[[Wanted], Forgotten] | None = None
     keys: Callable[[], KnownKeys] = lambda: NO_KEYS
     accounts: Callable[[Sequence[str]], Mapping[str, Account]] = lambda names: {}
     zone: tzinfo = UTC

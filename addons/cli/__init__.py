@@ -19,13 +19,14 @@ COMMANDS = {
     "check": "validate a routes file",
     "explain": "show where a request would go, and why",
     "rules": "take rules from another router's JSON, or give them to it",
+    "forget": "remove requests from the log for good: of a token, a session, before a time",
     "key": "keep providers' keys, encrypted: set, list, rotate, rekey, delete",
     "token": "make tokens: for callers, and for the dashboard",
     "semantic": "prepare the embedding model",
     "version": "print the version",
 }
 
-_ELSEWHERE = {"key": "access.key"}  # than in a module of its own name, here
+_ELSEWHERE = {"key": "access.key", "forget": "access.forget"}  # than in a module of its own name, here
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

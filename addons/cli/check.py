@@ -6,12 +6,13 @@ import argparse
 import asyncio
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from switchman.addons.cli.trying import Finding, servers_of, try_all
 from switchman.addons.config.configuration import SettingsError, load_ruleset, load_settings, summary
 from switchman.addons.config.hosts import check_listening, open_redis
 from switchman.addons.config.settings import WHAT_HOLDS, Settings
+from switchman.addons.core.access.capturing import strictest
 from switchman.addons.core.decision.decide import known_target
 from switchman.addons.core.routes.routes import Instance
 from switchman.addons.core.routes.targets import in_words
@@ -51,10 +52,27 @@ def run(args: list[str]) -> int:
         {} if options.offline else asyncio.run(try_all(servers_of(rules), denied=Denied.parse(settings.egress_deny)))
     )
     _print_summary(rules, {server: finding.dialects for server, finding in found.items()})
+    for warning in capture_warnings(rules, settings):
+        print(f"{warning} (warning)")
     _print_dashboard(settings)
     if (redis := open_redis(settings)) is not None:
         print(f"  {redis} (warning)")
     return _print_findings(found)
+
+
+def capture_warnings(rules: Ruleset, settings: Settings) -> Iterator[str]:
+    """What is odd about what the log keeps."""
+    modes = {settings.capture, rules.capture.mode, *rules.captures.values(), *(one.capture for one in rules.upstreams)}
+    whole = strictest([(settings.capture, ""), (rules.capture.mode, "the rules file")])
+    named = settings.capture_redact is not None or rules.capture.kinds is not None or rules.capture.patterns
+    if named and "redacted" not in modes:
+        yield "capture: redact is said, but nothing is redacted, unless a token says so: set CAPTURE=redacted"
+    if whole.mode != "full" and rules.cache.models:
+        yield f"cache: no answer is kept, as they would be on disk: {whole}"
+    if whole.mode == "metadata" and "redacted" in {*rules.captures.values(), *(one.capture for one in rules.upstreams)}:
+        yield f"capture: a rule or server says redacted, but the strictest wins: {whole}"
+    if not settings.enable_logging and modes != {"full", None}:
+        yield "capture: ENABLE_LOGGING=false keeps nothing anyway"
 
 
 def _print_dashboard(settings: Settings) -> None:

@@ -21,6 +21,7 @@ from switchman.addons.config.configuration import SettingsError, load_ruleset, l
 from switchman.addons.config.log import open_access
 from switchman.addons.config.settings import Settings
 from switchman.addons.core.access.caller import Caller
+from switchman.addons.core.access.capturing import Captured
 from switchman.addons.core.access.prices.words import told
 from switchman.addons.core.decision.decide import RoutingQuery, decide, default_plan, match_rules, plan_for_target
 from switchman.addons.core.decision.expecting import expected_opening, why_held
@@ -41,6 +42,7 @@ from switchman.addons.core.texts.unicode import dumps
 from switchman.addons.hooks.routing.layers import LayerRequest, Miss
 from switchman.addons.hooks.routing.semantic_layer import SemanticLayer
 from switchman.addons.semantics.service import open_client
+from switchman.addons.state.access.capturing import applying
 from switchman.addons.state.listings import Listings
 from switchman.addons.state.reaching.deny import deny_addresses
 from switchman.addons.state.routing_lists import DecideBy, RoutingLists
@@ -82,10 +84,13 @@ def run(arguments: list[str]) -> int:
     )
     plan = asyncio.run(explained(query, rules, settings, body, options.with_layers, options.offline))
     plan = dataclasses.replace(plan, trace=(*plan.trace, *_instructions(plan, rules, body)))
+    captured = captured_of(plan, query.caller, rules, settings)
     if options.json:
-        print(dumps({**_as_json(query, features, plan), "prices": prices_of(plan, query.model, rules)}, indent=2))
+        told = {"prices": prices_of(plan, query.model, rules), "capture": str(captured)}
+        print(dumps({**_as_json(query, features, plan), **told}, indent=2))
     else:
         _show(query, features, plan)
+        print(f"log: {captured}")
         _show_prices(prices_of(plan, query.model, rules), rules.prices.date)
     return 0
 
@@ -251,6 +256,12 @@ async def _by_meaning(
 def _shown(features: Features) -> dict[str, Any]:
     shown = {name: getattr(features, name) for name in _SHOWN}
     return shown | {"modalities": sorted(features.modalities), "task_confidence": round(features.task_confidence, 3)}
+
+
+def captured_of(plan: Plan, caller: Caller | None, rules: Ruleset, settings: Settings) -> Captured:
+    """What the log keeps of the request, where the first candidate answers."""
+    servers = [candidate.server for candidate in plan.candidates[:1]]
+    return applying(settings.capture, rules, caller, plan.route, servers)
 
 
 def prices_of(plan: Plan, model: str, rules: Ruleset) -> dict[str, str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from switchman.addons.config.configuration import SettingsError
 from switchman.addons.config.settings import Settings
 from switchman.addons.core.keys.known import NO_KEYS, KnownKeys
+from switchman.addons.core.texts.redaction.atrest import Redactor
 from switchman.addons.store import Store, StoreError, open_store
 from switchman.addons.store.access import opening
 
@@ -21,10 +22,15 @@ def open_access(settings: Settings) -> opening.Access:
         raise SettingsError([str(e)]) from None
 
 
-def open_log(settings: Settings, keys: Callable[[], KnownKeys] = lambda: NO_KEYS) -> Store:
+def open_log(
+    settings: Settings,
+    keys: Callable[[], KnownKeys] = lambda: NO_KEYS,
+    redactor: Callable[[], Redactor] = Redactor,
+) -> Store:
     """The log of this process, its schema up to date; starts no thread. Raises SettingsError with what to do.
 
-    `keys`: those that must not be written into it, as far as they are known when a record is.
+    `keys`: those that must not be written into it, as far as they are known when a record is. `redactor`: for records
+    that are captured `redacted`.
     """
     try:
         return open_store(
@@ -39,6 +45,7 @@ def open_log(settings: Settings, keys: Callable[[], KnownKeys] = lambda: NO_KEYS
             spool_path=Path(settings.db_path).with_suffix(".spool.db"),
             max_spool_size=settings.max_spool_size,
             keys=keys,
+            redactor=redactor,
         )
     except StoreError as e:
         raise SettingsError([str(e)]) from None

@@ -21,6 +21,7 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from switchman.addons.config.jwt_secrets import ADVICE, secret_weakness
+from switchman.addons.config.secrets.capturing import Capturing
 from switchman.addons.config.secrets.keytext import parse_key
 from switchman.addons.config.secrets.signing_in import SigningIn
 from switchman.addons.core.admission.hosts import Hosts
@@ -41,7 +42,7 @@ Bytes = Annotated[int, Field(gt=0)]
 WHAT_HOLDS = "only WEBUI_SECURITY=ALWAYS_AUTH holds behind a proxy, which may add nothing that shows it"
 
 
-class Settings(SigningIn, BaseSettings):
+class Settings(SigningIn, Capturing, BaseSettings):
     """One frozen value of all variables. Attribute names are the variables' in lower case."""
 
     model_config = SettingsConfigDict(

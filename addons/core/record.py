@@ -96,6 +96,10 @@ class Record:
     token: str | None = None  # name of the token that the caller came with; None: with none of ours
     token_id: str | None = None  # its id, which no other token ever has
     cost: int | None = None  # micro-dollars, of all attempts; the least, where an answer broke off
+    capture: Literal["full", "redacted", "metadata"] = "full"  # what is kept of it: the store takes out the rest
+    capture_by: str | None = None  # what asked for that; None: the setting
+    session: str | None = None  # digest of the session that the client named
+    kept_as: str | None = None  # "SPACE/KEY ..." of what else is kept of it: its cached answer, its conversation
     saved_cost: int | None = None  # micro-dollars: what the cached answer had cost when it was first given
     request_headers: tuple[tuple[str, str], ...] = ()
     response_headers: tuple[tuple[str, str], ...] = ()

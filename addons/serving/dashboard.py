@@ -23,6 +23,8 @@ from switchman.addons.serving.ports import url_host
 from switchman.addons.state.access.ledgers import LedgerAway
 from switchman.addons.state.access.opening import look
 from switchman.addons.store.access.opening import Access
+from switchman.addons.store.keeping.elsewhere import Elsewhere
+from switchman.addons.store.keeping.forgetting import forget
 from switchman.webui import WebConfig, create_app
 from switchman.webui.access.tokens import SignOn
 from switchman.webui.config import UsageNotKnown
@@ -60,6 +62,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                 listen_host=settings.listen_host,
                 hosts=(*settings.webui_hosts, *machine_names()),
                 rules=rules,
+                forgets=lambda wanted: forget(log.engine, log.blobs, wanted, Elsewhere(settings.db_path)),
                 keys=lambda: keys.current,
                 accounts=lambda names: accounts(settings, names),
                 zone=zone_of(settings.budget_timezone),

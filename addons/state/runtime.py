@@ -36,6 +36,7 @@ from switchman.addons.core.servers.reaching.egress import Denied
 from switchman.addons.memory.budget import Budget
 from switchman.addons.memory.heap import return_freed_memory
 from switchman.addons.state.access.alerts import Alerts
+from switchman.addons.state.access.capturing import Capturing
 from switchman.addons.state.access.counters import Counters
 from switchman.addons.state.access.opening import open_ledger, owner_name
 from switchman.addons.state.access.tokens import Tokens
@@ -108,6 +109,7 @@ class Runtime:
         self.background = Background()
         self.caller_keys = CallerKeys()
         self.key_ring = KeyRing()
+        self.capturing = Capturing()
         self.underway: dict[int, http.HTTPFlow] = {}  # by the Exchange's id(): requests that have no record yet
         self.listings = Listings(speaks=lambda server: self.dialects.own(server), keys=self.keys)
         self.lists = RoutingLists(self.listings)
@@ -120,6 +122,7 @@ class Runtime:
         self.settings = settings
         check_listening(settings, *((_listening(), "--listen-host") if self._guest else ()))
         self.rules = RulesFile(settings)
+        self.capturing = Capturing(settings.capture, settings.capture_redact, lambda: self.rules.current)
         self._end_masking = mask_log(self.keys)
         self.reloads = Reloads(self.rules)
         self.breakers = Breakers()
@@ -155,7 +158,7 @@ class Runtime:
             from switchman.addons.config.log import open_log
 
             check_folders(settings)
-            self.store = open_log(settings, self.keys)
+            self.store = open_log(settings, self.keys, self.capturing.redactor)
             self.writer = self.store.writer()
             self.access = self.store.access
         if settings.wants_tokens:

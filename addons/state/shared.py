@@ -24,6 +24,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+# Spaces of what belongs to a request: switchman forget takes it away with the request's row.
+ANSWERS = "answers"
+CONVERSATIONS = "conversations"  # the target that each is with
+KEYS = "keys"  # and the key of the server's
+
 BUSY_TIMEOUT = 2.0  # seconds to wait for another worker's write; each takes well under a millisecond
 USED_STEP = 60.0  # seconds: a value's last use is noted no more often than this, as noting it is a write
 

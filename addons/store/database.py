@@ -31,7 +31,8 @@ BUSY_SECONDS = 10.0  # how long SQLite waits for another process's lock before i
 WRITE_LOCK = 0x5357_4D4E  # "SWMN": the key of PostgreSQL's advisory lock
 
 # The write-ahead log beside the file is cut back to this after it has grown.
-PRAGMAS = ("synchronous=NORMAL", "foreign_keys=ON", "journal_size_limit=16777216")
+# What is deleted is overwritten: nobody reads it in the file's free space.
+PRAGMAS = ("synchronous=NORMAL", "foreign_keys=ON", "journal_size_limit=16777216", "secure_delete=ON")
 
 LARGEST_INSERT = 64  # rows of one statement; 64 x 35 values is far below any database's limit
 _MARKS = {"qmark": "?", "format": "%s", "pyformat": "%s"}

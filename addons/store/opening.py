@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from switchman.addons.core.keys.known import NO_KEYS, KnownKeys
 from switchman.addons.core.record import Running
+from switchman.addons.core.texts.redaction.atrest import Redactor
 from switchman.addons.store.access.opening import Access
 from switchman.addons.store.blobs import BlobStorageType, BlobStore, open_blobs
 from switchman.addons.store.database import StoreError, database_url, make_engine, upgrade
@@ -39,6 +40,7 @@ class Store:
         max_log: int | None = None,
         spool: Spool | None = None,
         keys: Callable[[], KnownKeys] = lambda: NO_KEYS,
+        redactor: Callable[[], Redactor] = Redactor,
     ) -> None:
         self.engine = engine
         self.blobs = blobs
@@ -49,7 +51,7 @@ class Store:
         self._max_body = max_body
         self._max_total = max_total
         self._max_log = max_log
-        self._keys = keys
+        self._keys, self._redactor = keys, redactor
         self._writer: Writer | None = None
 
     def writer(self) -> Writer:
@@ -63,6 +65,7 @@ class Store:
                 max_log=self._max_log,
                 spool=self.spool,
                 keys=self._keys,
+                redactor=self._redactor,
             )
             self.retention.start()
         return self._writer
@@ -124,6 +127,7 @@ def open_store(
     spool_path: str | Path | None = None,
     max_spool_size: int = 268_435_456,
     keys: Callable[[], KnownKeys] = lambda: NO_KEYS,
+    redactor: Callable[[], Redactor] = Redactor,
 ) -> Store:
     """Connect, bring the schema up to date, and be ready. Starts no thread.
 
@@ -131,7 +135,8 @@ def open_store(
     `max_total_size` of all bodies after compression. `max_age_days` None: kept for ever. `max_log_size`
     of rows and bodies together, None: any. `spool_path`: the file where
     records wait while the database cannot be written, of `max_spool_size` bytes at most; None: they wait in memory.
-    `keys`: those that are masked by value in all that is written. Raises StoreError with what to do.
+    `keys`: those that are masked by value in all that is written. `redactor`:
+    for what is captured `redacted`. Raises StoreError with what to do.
     """
     engine = make_engine(database_url(url, db_path))
     try:
@@ -155,4 +160,5 @@ def open_store(
         max_log=max_log_size,
         spool=spool,
         keys=keys,
+        redactor=redactor,
     )

@@ -48,6 +48,7 @@ RowNumber = BigInteger().with_variant(Integer, "sqlite")
 # An index over these holds only them: they are few. A filter says the same words, else it is not used.
 _CACHE_KNOWN = text("cache IS NOT NULL")
 _TOKEN_KNOWN = text("token IS NOT NULL")
+_SESSION_KNOWN = text("session IS NOT NULL")
 _FAILED_OVER = text("attempt_count > 1")
 
 requests = Table(
@@ -85,6 +86,10 @@ requests = Table(
     Column("token_id", String(12)),
     Column("cost_microdollars", BigInteger),
     Column("saved_microdollars", BigInteger),
+    Column("capture", String(16), nullable=False, server_default="full"),
+    Column("capture_by", String(400)),
+    Column("session", String(32)),
+    Column("kept_as", Text),
     Column("attempt_count", SmallInteger, nullable=False, server_default="0"),
     Column("request_headers", JSON, nullable=False),
     Column("response_headers", JSON, nullable=False),
@@ -119,6 +124,12 @@ requests = Table(
         *("token", "started_at", "id"),
         sqlite_where=_TOKEN_KNOWN,
         postgresql_where=_TOKEN_KNOWN,
+    ),
+    Index(
+        "requests_by_session",
+        "session",
+        sqlite_where=_SESSION_KNOWN,
+        postgresql_where=_SESSION_KNOWN,
     ),
     Index("requests_failed_over", "started_at", "id", sqlite_where=_FAILED_OVER, postgresql_where=_FAILED_OVER),
     sqlite_autoincrement=True,  # never reuse a number: a live list that has seen 7 must not miss a second 7

@@ -26,22 +26,15 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from switchman.addons.core.keys.known import NO_KEYS, KnownKeys
 from switchman.addons.core.record import Record
+from switchman.addons.core.texts.redaction.atrest import Redactor
 from switchman.addons.store.blobs import BlobStore, Body, pack
 from switchman.addons.store.database import insert_rows, is_passing, writing
 from switchman.addons.store.keeping.backlog import Away, Backlog, forget_frames
-from switchman.addons.store.keeping.compressed import without_hidden
+from switchman.addons.store.keeping.capture import as_kept
 from switchman.addons.store.keeping.limits import Limits
 from switchman.addons.store.keeping.logsize import BLOB_BYTES, FILE_BYTES, ROW_BYTES, add_to_total
 from switchman.addons.store.keeping.spool import Spool
-from switchman.addons.store.rows import (
-    Prepared,
-    blob_row,
-    body_bytes,
-    head_bytes,
-    prepare,
-    renamed,
-    without_bodies,
-)
+from switchman.addons.store.rows import Prepared, blob_row, body_bytes, head_bytes, renamed, without_bodies
 from switchman.addons.store.tables import attempts, blobs, requests
 
 log = logging.getLogger(__name__)
@@ -87,6 +80,7 @@ class Writer:
         queue_bytes: int = QUEUE_BYTES,
         gather_seconds: float = GATHER_SECONDS,
         keys: Callable[[], KnownKeys] = lambda: NO_KEYS,
+        redactor: Callable[[], Redactor] = Redactor,
     ) -> None:
         self.counts = Counts()
         self._engine = engine
@@ -96,7 +90,7 @@ class Writer:
         self._queue_records = queue_records
         self._queue_bytes = queue_bytes
         self._gather = gather_seconds
-        self._keys = keys
+        self._keys, self._redactor = keys, redactor
         self._queue: deque[Record] = deque()
         self._waiting_bytes = self._waiting_heads = 0
         self._lock = threading.Lock()  # guards _waiting_bytes and _closed against put() from several threads
@@ -248,8 +242,7 @@ class Writer:
 
     def _prepare(self, record: Record) -> Prepared | None:
         try:
-            keys = self._keys()
-            return prepare(keys.hide_in(without_hidden(record, keys)), self._max_body)
+            return as_kept(record, self._keys(), self._redactor, self._max_body)
         except Exception as exc:  # noqa: BLE001 - the same boundary, for a record that cannot even become rows
             self._leave_out(getattr(record, "id", "?"), exc)
             return None

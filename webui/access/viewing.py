@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from switchman.addons.core.access.capturing import TELLING_LAYERS
 from switchman.addons.store.reading.filters import Filters
 from switchman.addons.store.reading.queries import (
     ALL,
@@ -24,12 +25,6 @@ from switchman.addons.store.reading.queries import (
 from switchman.webui.access.people import person, web_config
 
 HIDDEN = "Hidden from viewers, as it may quote a body."
-
-# Their lines say what the configuration has, and no word of a prompt. What a line of any other layer says is hidden.
-TELLING_LAYERS = frozenset(
-    {"model_map", "alias", "route", "server", "list", "default", "fallbacks", "local_only", "capability"}
-    | {"credentials", "redirect", "facade", "exact_cache", "conversation", "websocket", "reply"}
-)
 
 
 def log() -> Queries:

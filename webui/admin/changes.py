@@ -20,6 +20,7 @@ from switchman.addons.store.access.opening import Access
 from switchman.addons.store.access.tokens import Token, TokenError
 from switchman.addons.store.access.vault import NAME, KeyEntry, Vault, VaultError
 from switchman.addons.store.database import StoreError
+from switchman.addons.store.keeping.forgetting import Forgotten, Wanted
 from switchman.webui.access.people import address_of, person, web_config
 
 logger = logging.getLogger(__name__)
@@ -141,6 +142,18 @@ class Changes:
             before = _entry(opened, name)
             opened.delete(name)
         self._note("key.delete", name, asdict(before), None)
+
+    def forget(self, wanted: Wanted) -> Forgotten:
+        """Remove requests from the log for good."""
+        forgets = web_config().forgets
+        if forgets is None:
+            raise Refused("there is no log here", 503)
+        try:
+            done = forgets(wanted)
+        except OSError as error:
+            raise Refused(f"stopped, some may be forgotten: {error}", 503) from None
+        self._note("log.forget", str(wanted), None, asdict(done))
+        return done
 
     def _note(self, what: str, target: str, before: Any, after: Any) -> None:
         try:

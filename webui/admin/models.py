@@ -18,6 +18,7 @@ from switchman.addons.core.access.written import MICRO, check_name
 from switchman.addons.store.access.audit import Line
 from switchman.addons.store.access.tokens import Token
 from switchman.addons.store.access.vault import KeyEntry
+from switchman.addons.store.keeping.forgetting import Wanted
 
 MOST = 2**50
 LONGEST_KEY = 8_192
@@ -148,6 +149,23 @@ class DeleteKeyIn(In):
     """Whether a key goes even if the rules name it."""
 
     force: bool = Field(False, strict=True)
+
+
+class ForgetIn(In):
+    """What is to be forgotten: all that is given must hold, and something must be given."""
+
+    token: str | None = Field(None, min_length=1, max_length=200, description="its name or id")
+    session: str | None = Field(None, min_length=1, max_length=1000, description="as its client named it")
+    before: float | None = Field(None, gt=0, le=2**40, strict=True, description="epoch seconds, of a request's start")
+    dry_run: bool = Field(False, strict=True, description="only count the requests")
+
+    @model_validator(mode="after")
+    def _says_what(self) -> ForgetIn:
+        self.wanted()
+        return self
+
+    def wanted(self) -> Wanted:
+        return Wanted(self.token, self.session, self.before)
 
 
 class NoBody(In):
@@ -349,6 +367,16 @@ class AlertsOut(Out):
     """Of the budgets that are there now; the latest first."""
 
     alerts: list[AlertOut]
+
+
+class ForgottenOut(Out):
+    """How much went. `leftover`: why some bytes may still be in a file for a while; "" where none are."""
+
+    rows: int
+    bodies: int
+    elsewhere: int = Field(description="answers in the cache, and targets of conversations")
+    waiting: int = Field(description="of `rows`, those that had waited to be written")
+    leftover: str
 
 
 class Status(Out):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import Any, Literal
 
 from switchman.addons.core.access.roles import Role
+from switchman.addons.store.keeping.forgetting import Forgotten, count
 from switchman.addons.store.keeping.logsize import log_bytes
 from switchman.webui.access.people import person, web_config
 from switchman.webui.admin.changes import Changes, Refused, access, find_token, key_entries
@@ -18,6 +19,8 @@ from switchman.webui.admin.models import (
     ChangeOut,
     ChangesOut,
     DeleteKeyIn,
+    ForgetIn,
+    ForgottenOut,
     In,
     KeyIn,
     KeyOut,
@@ -118,6 +121,13 @@ def delete_key(body: DeleteKeyIn, name: str) -> Out:
     return Out()
 
 
+def forget(body: ForgetIn) -> ForgottenOut:
+    done = (
+        Forgotten(rows=count(access().engine, body.wanted())) if body.dry_run else Changes("api").forget(body.wanted())
+    )
+    return ForgottenOut(**asdict(done))
+
+
 def list_changes(page: PageIn) -> ChangesOut:
     found = access().audit.list(page.before, page.limit)
     return ChangesOut(changes=[ChangeOut.of(line) for line in found.lines], next=found.next)
@@ -167,5 +177,6 @@ OPERATIONS: tuple[Operation, ...] = (
         "POST", "/keys/{name}/rotate", "rotateKey", "Put another value in a key's place", rotate_key, KeyOut, KeyIn
     ),
     Operation("DELETE", "/keys/{name}", "deleteKey", "Take a key out of the vault", delete_key, Out, DeleteKeyIn),
+    Operation("POST", "/forget", "forget", "Remove requests from the log for good", forget, ForgottenOut, ForgetIn),
     Operation("GET", "/audit", "listChanges", "Who changed what, newest first", list_changes, ChangesOut, paged=True),
 )

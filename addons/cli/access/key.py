@@ -39,7 +39,7 @@ def run(arguments: list[str]) -> int:
     args = _parser().parse_args(arguments)
     does: Callable[[Settings, argparse.Namespace], int] = args.does
     try:
-        settings = load_settings(**_places(args.data_dir))
+        settings = load_settings(**places(args.data_dir))
         try:
             return does(settings, args)
         except WrongMaster as error:
@@ -74,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _places(folder: Path | None) -> dict[str, str]:
+def places(folder: Path | None) -> dict[str, str]:
     """What `serve --data-dir` makes of a folder."""
     if folder is None:
         return {}

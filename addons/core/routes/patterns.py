@@ -14,7 +14,7 @@ A pattern is written `/regex/`; anything else is one exact name. Conditions call
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from re import _parser as parser  # type: ignore[attr-defined]
 from typing import Any, Final, Literal
@@ -48,6 +48,21 @@ class Pattern:
         """Whether it matches somewhere in the first `longest` bytes. Bytes are UTF-8."""
         data = utf8(text) if isinstance(text, str) else text
         return self._engine.search(data, 0, self.longest) is not None
+
+    def spans(self, text: str) -> Iterator[tuple[int, int]]:
+        """Where it matches, in characters: in all of the text, of which `longest` bytes are searched at a time. A place
+        may come twice.
+        """
+        data = utf8(text)
+        is_plain, step = len(data) == len(text), self.longest - self.longest // 4
+        for begin in range(0, len(data), step):
+            for match in self._engine.finditer(data, begin, begin + self.longest):
+                start, end = match.span()
+                if not is_plain:
+                    start, end = len(data[:start].decode("utf-8", "ignore")), len(data[:end].decode("utf-8", "ignore"))
+                yield start, end
+            if begin + self.longest >= len(data):
+                return
 
     def groups_at_start(self, text: str) -> tuple[str, ...] | None:
         """What the whole match at the text's beginning and each group took, "" for one that took no part."""

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from switchman.addons.core.access.caller import Capture
 from switchman.addons.core.request.clients import Address, Network, in_networks
 from switchman.addons.core.routes.logic import AnyOf
 from switchman.addons.core.routes.names import find, readings, short
@@ -74,6 +75,7 @@ class Route:
     `upstream` None: the model's name decides (an alias, `server/model`, or the default upstream). `model` None: the
     name stays. `position` is the index in the file's list, `line` its line. `stick` "conversation": later requests of
     the conversation stay with the target. `local_only`: fallbacks stay on the first target's server and local ones.
+    `capture`: what the log keeps of its requests.
     """
 
     name: str
@@ -87,6 +89,7 @@ class Route:
     thinking: Thinking = "auto"
     stick: Stick = ""
     local_only: bool = False
+    capture: Capture | None = None
 
 
 @dataclass(frozen=True, slots=True)

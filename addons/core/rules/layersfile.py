@@ -1,5 +1,5 @@
 """The sections of the rules file that need no compiling: those for the layers of `auto` (cache, semantic_routes,
-arbiter), and limits.
+arbiter), limits, and what is captured.
 
 Durations become seconds: `24h`, `90s` and `3600` are accepted.
 """
@@ -12,15 +12,20 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from switchman.addons.core.access.caller import Allowance, Budget
+from switchman.addons.core.access.caller import Allowance, Budget, Capture
+from switchman.addons.core.access.capturing import NOTHING_WRITTEN, WrittenCapture
 from switchman.addons.core.access.limits.written import NO_LIMITS, Limits
 from switchman.addons.core.access.written import parse_budget
+from switchman.addons.core.routes.patterns import compile_pattern, is_pattern
 from switchman.addons.core.rules.matchfile import Share, Text, Written
 from switchman.addons.core.servers import urls
+from switchman.addons.core.texts.redaction.atrest import kinds_of
 
 _UNITS: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd]?)")
 _LONGEST: Final = 366 * 86_400.0
+
+SEARCHED: Final = 4_096  # bytes at a time: fewer would make the search of a body too long
 
 Mode = Literal["off", "shadow", "on"]
 
@@ -170,6 +175,35 @@ class AllowanceFile(Written):
             self.body_bytes,
             tuple(budget.value for budget in self.budgets),
         )
+
+
+class CaptureFile(Written):
+    """What the log keeps of requests, and what is private in them."""
+
+    mode: Capture | None = Field(
+        default=None, description="full, redacted or metadata; the strictest that applies wins"
+    )
+    redact: list[Text] | None = Field(
+        default=None,
+        description="what is replaced where it is redacted: email, phone, card, iban, ssn, ip, or /regex/ of your "
+        "own; without it CAPTURE_REDACT, or all kinds",
+    )
+
+    @field_validator("redact")
+    @classmethod
+    def _are_known(cls, written: list[str] | None) -> list[str] | None:
+        kinds_of(one for one in written or () if not is_pattern(one))
+        for one in written or ():
+            if is_pattern(one) and compile_pattern(one, "groups").longest < SEARCHED:
+                raise ValueError(f"{one[:200]} is too costly for whole bodies: write shorter repeats, or [0-9] for \\d")
+        return written
+
+    @property
+    def value(self) -> WrittenCapture:
+        kinds = [one for one in self.redact or () if not is_pattern(one)]
+        patterns = tuple(compile_pattern(one, "groups") for one in self.redact or () if is_pattern(one))
+        made = WrittenCapture(self.mode, kinds_of(kinds) if kinds else None, patterns)
+        return NOTHING_WRITTEN if made == NOTHING_WRITTEN else made
 
 
 class LimitsFile(Written):

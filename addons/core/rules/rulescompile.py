@@ -94,6 +94,7 @@ class Compiler:
             quirks=quirks_of(preset, written.quirks),
             keepalive=keepalive_of(keepalive, written.keepalive),
             free=written.free,
+            capture=written.capture,
             path=written.path or (preset.path if preset else path_style(url)),
             reach=self._reach(path, url, written),
         )
@@ -250,6 +251,7 @@ class Compiler:
             thinking=written.route.thinking,
             stick=written.route.stick or "",
             local_only=written.route.local_only,
+            capture=written.route.capture,
         )
 
     def _fallbacks(

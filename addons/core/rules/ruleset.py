@@ -13,6 +13,8 @@ from dataclasses import dataclass, field, replace
 from heapq import merge
 from typing import TYPE_CHECKING, Final, Protocol
 
+from switchman.addons.core.access.caller import Capture
+from switchman.addons.core.access.capturing import NOTHING_WRITTEN, WrittenCapture, strictest
 from switchman.addons.core.access.limits.written import NO_LIMITS, Limits
 from switchman.addons.core.access.prices.price import Price
 from switchman.addons.core.access.prices.table import NO_PRICES, Prices
@@ -98,6 +100,8 @@ class Ruleset:
     arbiter: Arbiter | None = None
     prices: Prices = NO_PRICES
     limits: Limits = NO_LIMITS
+    capture: WrittenCapture = NOTHING_WRITTEN
+    captures: Mapping[str, Capture] = field(default_factory=dict)  # of rules by their names
     lists_tools: bool = False
     needs_features: bool = False
     _exact: Mapping[str, tuple[int, ...]] = field(default_factory=dict, repr=False)  # model -> indexes into routes
@@ -248,6 +252,8 @@ def _compiled(compiler: Compiler, model: RulesFileModel, settings: Defaults, fil
         arbiter=compiler.compile_arbiter(model),
         prices=compiler.prices,
         limits=model.limits.value,
+        capture=model.capture.value,
+        captures=_captures(routes),
         lists_tools=any("tools" in fact.modalities for fact in facts.values()),
         needs_features=any(route.match.condition for route in routes)
         or any(fact.modalities or fact.context for fact in facts.values()),
@@ -305,6 +311,15 @@ def _upstreams(compiler: Compiler, default: Server, default_set: bool) -> tuple[
     if (default_set or not servers) and default not in servers:
         servers.append(default)
     return tuple(servers)
+
+
+def _captures(routes: tuple[Route, ...]) -> dict[str, Capture]:
+    """What rules say of the log by their names, of which several may have one."""
+    found: dict[str, Capture] = {}
+    for route in routes:
+        if route.capture is not None:
+            found[route.name] = strictest([(found.get(route.name), ""), (route.capture, "")]).mode
+    return found
 
 
 def _index(routes: tuple[Route, ...]) -> tuple[dict[str, tuple[int, ...]], tuple[int, ...]]:

@@ -19,7 +19,8 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from switchman.addons.core.rules.layersfile import ArbiterFile, CacheSettings, LimitsFile, SemanticRoutes
+from switchman.addons.core.access.caller import Capture
+from switchman.addons.core.rules.layersfile import ArbiterFile, CacheSettings, CaptureFile, LimitsFile, SemanticRoutes
 from switchman.addons.core.rules.matchfile import MatchFile, Text, Written
 from switchman.addons.core.rules.pricefile import PriceFile
 from switchman.addons.core.servers import urls
@@ -176,6 +177,9 @@ class ServerFile(Written):
         "not said: as HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY say",
     )
     free: bool = Field(default=False, description="what it answers costs nothing, as of a machine of your own")
+    capture: Capture | None = Field(
+        default=None, description="what the log keeps of its requests: full, redacted, metadata; the strictest wins"
+    )
     tls: TlsFile = Field(default_factory=TlsFile, description="certificates: whom to trust, and who the router is")
     quirks: QuirksFile = Field(default_factory=QuirksFile, description="how it differs from its dialect's reference")
     keepalive: KeepAliveFile = Field(default_factory=KeepAliveFile, description="pings while a stream is silent")
@@ -282,6 +286,8 @@ class TargetFile(Written):
         default=False, description="no fallback leaves the first target's server and those of local_only"
     )
 
+    capture: Capture | None = Field(default=None, description="as for servers: what the log keeps of its requests")
+
     @model_validator(mode="after")
     def _has_a_target(self) -> TargetFile:
         if self.upstream is None and self.model is None:
@@ -326,6 +332,7 @@ class RulesFileModel(Written):
     semantic_routes: SemanticRoutes | None = Field(default=None, description="routing by meaning")
     arbiter: ArbiterFile | None = Field(default=None, description="routing by a small local model")
     limits: LimitsFile = Field(default_factory=LimitsFile, description="of all callers together, and of groups")
+    capture: CaptureFile = Field(default_factory=CaptureFile, description="what the log keeps of requests")
 
     @model_validator(mode="before")
     @classmethod
@@ -333,7 +340,7 @@ class RulesFileModel(Written):
         """Take `routes:` with nothing under it as an empty section."""
         if not isinstance(written, dict):
             return written
-        sections = ("servers", "models", "aliases", "routes", "keepalive", "limits")
+        sections = ("servers", "models", "aliases", "routes", "keepalive", "limits", "capture")
         return {
             key: value
             for key, value in written.items()

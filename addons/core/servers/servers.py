@@ -7,6 +7,7 @@ from typing import Final, Literal
 
 from pydantic import SecretStr
 
+from switchman.addons.core.access.caller import Capture
 from switchman.addons.core.access.prices.written import WrittenPrice
 from switchman.addons.core.request.call import DialectName
 from switchman.addons.core.servers.reaching.reach import DIRECT, Reach
@@ -112,6 +113,7 @@ class Server:
     keepalive: KeepAlive = KeepAlive()
     path: PathStyle = "join"  # how a request's path is made: addressing.py
     free: bool = False  # what it answers costs nothing
+    capture: Capture | None = None  # what the log keeps of its requests; None: as others say
     reach: Reach = DIRECT
 
 

@@ -54,6 +54,10 @@ _SECRET_WORD = re.compile(
     r"|(?<![\w-])eyJ[\w-]+\.[\w-]+\.[\w-]*|(?<=bearer )[^\s\"',;]{16,}",
     re.IGNORECASE,
 )
+# How all of these begin but those behind `bearer `, in lower case.
+KEY_BEGINNINGS = frozenset(
+    "sk pk rk gs xa hf gh ai gi gl xo nv pp cs tv dc r8 ya ak as ey".split()  # noqa: SIM905 - words, and many
+)
 _LONG_WORD = re.compile(r"[\w.-]{15}")  # without one there is none of them, but behind `bearer `
 # `name=value` and `name: value` within a value of a header.
 _ASSIGNED = re.compile(r"(?<![\w.-])([\w.-]{2,64})(\s?[=:]\s?[\"']?)(?!\.\.\.)([^\s\"'&;,)}\]]{4,})")
@@ -158,6 +162,15 @@ def _mask_word(match: re.Match[str]) -> str:
     ):
         return word
     return mask_secret(word) if any(_is_random(run) for run in _RUN.findall(word)) else word
+
+
+def is_secret_word(word: str, before: str = "") -> bool:
+    """Whether a word of letters, digits, `-` and `_` is a credential by its looks. `before`: what stands before it."""
+    if _SECRET_WORD.match(word):
+        return True
+    if len(word) < _SHORTEST_RUN or _ID.match(word) or _DIGEST_BEFORE.search(before):
+        return False
+    return any(_is_random(run) for run in _RUN.findall(word))
 
 
 def _is_random(run: str) -> bool:

@@ -38,12 +38,12 @@ from switchman.addons.hooks import seen
 from switchman.addons.hooks.caching.semantic_caching import SemanticCache
 from switchman.addons.state.flights import Flight, Result
 from switchman.addons.state.runtime import Runtime
-from switchman.addons.state.shared import Quota, SharedStoreError
+from switchman.addons.state.shared import ANSWERS, Quota, SharedStoreError
 
 logger = logging.getLogger(__name__)
 
 LAYER = "exact_cache"
-SPACE = "answers"
+SPACE = ANSWERS
 BUDGET = 0.05  # seconds for a look into the store; it takes a fifth of a millisecond
 # A longer request hardly comes twice, and reading it would block the event loop for too long.
 MAX_REQUEST = 256 * 1024  # characters
@@ -194,6 +194,8 @@ class Keeping:
         content = _content(flow, x)
         if use.fingerprint is None or not use.keeps or not x.was_answered:
             self._spawn(self._finish(use.flight, "failed"))
+        elif self.runtime.capturing.of(x).mode != "full":  # what is kept is kept on disk, as it was said
+            self._spawn(self._finish(use.flight, "unfit"))
         elif use.rules is not self.runtime.rules.current or content is None:
             # Where the rules changed while it was under way, nobody knows by which of them it was decided.
             self._spawn(self._finish(use.flight, "unfit"))

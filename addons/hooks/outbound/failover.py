@@ -98,7 +98,8 @@ class Failover:
     ) -> None:
         flow = failure.flow
         if verdict.health == "failed":
-            logger.warning("%s failed: %s", attempt.target, verdict.error or failure.message)
+            told = self.runtime.capturing.told(x, verdict.error or failure.message)
+            logger.warning("%s failed: %s", attempt.target, told)
         if failure.begun:  # 1
             if verdict.is_answer and x.pipe is not None:
                 failure.tail = await run(x.pipe, b"")  # all was said; only the end of the framing is missing

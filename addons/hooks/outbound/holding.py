@@ -25,11 +25,11 @@ from switchman.addons.core.servers.servers import Server
 from switchman.addons.flow.exchange import Exchange, exchange
 from switchman.addons.hooks import seen
 from switchman.addons.state.runtime import Runtime
-from switchman.addons.state.shared import Quota, SharedStoreError
+from switchman.addons.state.shared import KEYS, Quota, SharedStoreError
 
 logger = logging.getLogger(__name__)
 
-SPACE: Final = "keys"
+SPACE: Final = KEYS
 TTL: Final = 3600.0  # seconds: the longest that a provider keeps a prompt
 QUOTA: Final = Quota(entries=50_000, bytes=16 * 1024 * 1024)
 PATIENCE: Final = 0.05  # seconds that a request waits to hear which key its conversation was with

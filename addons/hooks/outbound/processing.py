@@ -63,7 +63,7 @@ class Processing:
         try:
             obj = None if _has_too_many(x, flow.response) else _read(flow.response, attempt.answer)
         except StreamFailed as e:
-            logger.warning("%s failed within its answer: %s", attempt.target, e)
+            logger.warning("%s failed within its answer: %s", attempt.target, self.runtime.capturing.told(x, str(e)))
             x.failed = e.failed
             flow.response = error_response(x, e.failed.status, f"{attempt.target} failed during its answer: {e}")
             label(flow.response, x, flow.request)

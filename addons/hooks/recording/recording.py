@@ -8,7 +8,9 @@ from typing import Any
 
 from mitmproxy import http
 
+from switchman.addons.core.access.capturing import Captured
 from switchman.addons.core.access.prices.cost import total_of
+from switchman.addons.core.access.session import session_digest, session_of
 from switchman.addons.core.record import AttemptRecord, Outcome, Record
 from switchman.addons.core.request.call import Call
 from switchman.addons.core.routes.plan import TraceLine
@@ -17,6 +19,7 @@ from switchman.addons.flow.costs import attempt_cost
 from switchman.addons.flow.exchange import Attempt, Exchange, exchange
 from switchman.addons.hooks.recording.changes import changes
 from switchman.addons.state.runtime import Runtime
+from switchman.addons.state.shared import ANSWERS, CONVERSATIONS, KEYS
 
 # nginx's status for "client closed request"; there is no registered one.
 CLIENT_CLOSED_REQUEST = 499
@@ -70,14 +73,15 @@ class Recording:
         self.runtime.live.finished(x)
         flow.metadata.update(x.summary())
         if self.runtime.writer is not None:
-            self.runtime.put(_record(flow, x, status, x.outcome or "failed"))
+            self.runtime.put(_record(flow, x, status, x.outcome or "failed", self.runtime.capturing.of(x)))
 
 
-def _record(flow: http.HTTPFlow, x: Exchange, status: int, outcome: Outcome) -> Record:
+def _record(flow: http.HTTPFlow, x: Exchange, status: int, outcome: Outcome, captured: Captured) -> Record:
     call, plan, candidate, reply = x.call, x.plan, x.candidate, x.reply
     duration_ms = _ms(x.started, time.monotonic())
     costs = [attempt_cost(x, attempt) for attempt in x.attempts]
-    fields = x.sent.fields if x.sent else flow.request.headers.fields
+    sent = _text(x.sent.fields if x.sent else flow.request.headers.fields)
+    body, keeps_bodies = _reply_body(flow, x), captured.mode != "metadata"
     return Record(
         id=x.id,
         started_at=x.started_at,
@@ -110,13 +114,31 @@ def _record(flow: http.HTTPFlow, x: Exchange, status: int, outcome: Outcome) -> 
         token_id=x.caller.id if x.caller else None,
         cost=total_of(costs),
         saved_cost=x.cache.saved if x.cache else None,
-        request_headers=_text(fields),
+        capture=captured.mode,
+        capture_by=captured.by or None,
+        session=session_digest(session) if (session := session_of(sent, call.body if call else {})) else None,
+        kept_as=_kept_as(x),
+        request_headers=sent,
         response_headers=_text(flow.response.headers.fields) if flow.response else (),
-        request_body=x.sent.content if x.sent else None,
-        response_body=_reply_body(flow, x),
+        request_body=x.sent.content if x.sent and keeps_bodies else None,
+        request_size=len(x.sent.content) if x.sent and not keeps_bodies else None,
+        response_body=body if keeps_bodies else None,
+        response_size=len(body) if body is not None and not keeps_bodies else None,
         attempts=tuple(_attempt(x.call, a, cost) for a, cost in zip(x.attempts, costs, strict=True)),
         trace=tuple(line_values(line) for line in x.trace),
     )
+
+
+def _kept_as(x: Exchange) -> str | None:
+    """What else may be kept of a request, by space and key: its answer in the cache, its conversation's target."""
+    kept = []
+    if x.cache is not None and x.cache.fingerprint is not None and x.cache.keeps:
+        kept.append(f"{ANSWERS}/{x.cache.fingerprint.key}")
+    if x.conversation is not None:
+        kept.append(f"{CONVERSATIONS}/{x.conversation}")
+    if x.key_conversation is not None:
+        kept.append(f"{KEYS}/{x.key_conversation}")
+    return " ".join(kept) or None
 
 
 def _streamed(x: Exchange) -> bool:

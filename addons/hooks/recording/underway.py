@@ -47,7 +47,8 @@ class Underway:
         written = False
         while True:
             await asyncio.sleep(EVERY)
-            lasting = [running(x) for x in self._lasting()]
+            path = self.runtime.capturing.path
+            lasting = [running(x, path(x, x.sent.path if x.sent else "")) for x in self._lasting()]
             if lasting or written:
                 problem = await asyncio.to_thread(store.write_underway, self.worker, lasting, time.time())
                 if problem is not None:
@@ -60,15 +61,15 @@ class Underway:
         return [x for x in found if x is not None and x.started < since]
 
 
-def running(x: Exchange) -> Running:
-    """A request as far as it has come."""
+def running(x: Exchange, path: str | None = None) -> Running:
+    """A request as far as it has come. `path`: as it may be shown; None: as it came."""
     candidate = x.candidate
     requested_model = x.call.model if x.call else ""
     return Running(
         id=x.id,
         started_at=x.started_at,
         method=x.sent.method if x.sent else "",
-        path=x.sent.path if x.sent else "",
+        path=path if path is not None else x.sent.path if x.sent else "",
         client=x.client,
         requested_model=requested_model,
         layer=x.plan.layer if x.plan else None,

@@ -33,11 +33,10 @@ from switchman.addons.hooks import seen
 from switchman.addons.hooks.routing.layers import Layer, LayerAnswer, LayerRequest, Miss
 from switchman.addons.hooks.routing.plugins import load_layers
 from switchman.addons.state.runtime import Runtime
-from switchman.addons.state.shared import Quota, SharedStoreError
+from switchman.addons.state.shared import CONVERSATIONS, Quota, SharedStoreError
 
 logger = logging.getLogger(__name__)
 
-CONVERSATIONS = "conversations"
 CONVERSATION_TTL = 3600.0  # seconds after the last answer
 CONVERSATION_QUOTA = Quota(50_000, 32 * 1024 * 1024)
 CONVERSATION_BUDGET = 0.02  # seconds for a look into the store

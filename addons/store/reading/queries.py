@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Column, ColumnElement, Engine, RowMapping, func, literal, select, tuple_
 
+from switchman.addons.core.access.capturing import Captured
 from switchman.addons.core.record import Running
 from switchman.addons.store.blobs import BlobStore, unpack
 from switchman.addons.store.keeping.revocations import Revocations
@@ -31,6 +32,7 @@ BodyState = Literal[
     "kept",
     "none",  # there was none
     "gone",  # no longer kept: too old, too much, or lost; or it was kept in another process's memory
+    "uncaptured",  # never stored: CAPTURE says so
     "hidden",  # kept, and not for whoever asks: webui/access/viewing.py says so
 ]
 MENUS = ("model", "server", "outcome", "status", "client", "route", "layer")
@@ -76,6 +78,8 @@ class RequestRow:
     attempt_count: int
     request_size: int | None
     response_size: int | None
+    capture: str = "full"
+    capture_by: str | None = None
 
     @property
     def cursor(self) -> str:
@@ -121,11 +125,14 @@ class AttemptRow:
 
 @dataclass(frozen=True, slots=True)
 class BodyInfo:
-    """`size` is the whole body's, of which only the beginning is kept where `truncated`."""
+    """`size` is the whole body's, of which only the beginning is kept where `truncated`. `capture`: what was to be kept
+    of it, and what asked for that, as `CAPTURE=metadata by token anna`; "" for all.
+    """
 
     state: BodyState
     size: int | None
     truncated: bool
+    capture: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +233,7 @@ class Queries:
     def body(self, request_id: str, which: Which) -> Content | None:
         """One body, decompressed: at most MAX_BLOB_SIZE bytes. None where there is no such request (any more)."""
         columns = [requests.c[f"{which}_{part}"] for part in ("hash", "size", "truncated")]
+        columns += [requests.c.capture, requests.c.capture_by]
         with self._engine.connect() as conn:
             found = conn.execute(select(*columns).where(_is(request_id))).mappings().one_or_none()
             if found is None:
@@ -236,7 +244,7 @@ class Queries:
             packed = self._blobs.get(digest)
         data = unpack(digest, packed) if packed is not None else None
         state: BodyState = "kept" if data is not None else _absent(found, which)
-        return Content(data, BodyInfo(state, found[f"{which}_size"], found[f"{which}_truncated"]))
+        return Content(data, BodyInfo(state, found[f"{which}_size"], found[f"{which}_truncated"], _capture(found)))
 
     def values(self, column: str) -> tuple[Any, ...]:
         """The distinct values of a column of MENUS, sorted, at most MAX_VALUES; for filter menus.
@@ -288,7 +296,7 @@ class Queries:
             digest in listed or (not self._blobs.accounted and self._blobs.get(digest) is not None)
         )
         state: BodyState = "kept" if kept else _absent(found, which)
-        return BodyInfo(state, found[f"{which}_size"], found[f"{which}_truncated"])
+        return BodyInfo(state, found[f"{which}_size"], found[f"{which}_truncated"], _capture(found))
 
 
 def _is(request_id: str) -> ColumnElement[bool]:
@@ -296,7 +304,13 @@ def _is(request_id: str) -> ColumnElement[bool]:
 
 
 def _absent(found: RowMapping, which: Which) -> BodyState:
+    if found[f"{which}_hash"] is None and found[f"{which}_size"] and found["capture"] != "full":
+        return "uncaptured"
     return "gone" if found[f"{which}_hash"] or found[f"{which}_size"] else "none"
+
+
+def _capture(found: RowMapping) -> str:
+    return "" if found["capture"] == "full" else str(Captured(found["capture"], found["capture_by"] or ""))
 
 
 def _hop(field: Column[Any]) -> Any:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import time
+from functools import partial
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 
 from switchman.addons.core.access.apitoken import digest_of, is_token
+from switchman.addons.core.access.roles import Role
 from switchman.addons.store.database import writing
+from switchman.addons.store.keeping.elsewhere import Elsewhere
+from switchman.addons.store.keeping.forgetting import forget
 from switchman.webui.access.tokens import make_token
 
 SECRET = "a test's secret, 32 bytes and longer"
@@ -281,3 +285,29 @@ def test_without_a_database_of_tokens_it_says_so(store) -> None:
     for address in ("/api/admin/tokens", "/api/admin/keys", "/tokens", "/keys", "/audit"):
         answer = client.get(address)
         assert answer.status_code == 503 and "here" in answer.json["error"]
+
+
+def test_what_is_forgotten_is_counted_and_written_down(client_of, store, put, make_request, tmp_path) -> None:
+    """A dry run counts; the real one removes rows for good and says how many, in the list of changes, too."""
+    forgets = partial(forget, store.engine, store.blobs, elsewhere=Elsewhere(tmp_path / "none.db"))
+    admin = Admin(client_of(**LOCKED, forgets=lambda wanted: forgets(wanted)))
+    put(*(make_request(number, 1_000.0 + number, token=name) for number, name in enumerate(("anna", "bert", "anna"))))
+    assert admin("POST", "/forget", {"token": "anna", "dry_run": True})["rows"] == 2
+    assert admin("POST", "/forget", {"token": "anna"})["rows"] == 2
+    assert admin("POST", "/forget", {"token": "anna", "dry_run": True})["rows"] == 0
+    assert admin("POST", "/forget", {"before": 2_000.0, "dry_run": True})["rows"] == 1
+    (change,) = admin("GET", "/audit")["changes"]
+    assert (change["what"], change["target"], change["after"]["rows"]) == ("log.forget", "token anna", 2)
+    for wrong in ({}, {"token": ""}, {"before": "yesterday"}, {"tokens": "anna"}):
+        admin("POST", "/forget", wrong, 422)
+
+
+def test_only_admins_forget(client_of) -> None:
+    """Operators and viewers may not, and neither may a page without its CSRF word."""
+    called: list[Any] = []
+    client = client_of(**LOCKED, forgets=called.append)
+    for role in (Role.VIEWER, Role.OPERATOR):
+        headers = {"Authorization": f"Bearer {make_token(SECRET, 1, role=role)}"}
+        assert client.post("/api/admin/forget", json={"token": "anna"}, headers=headers).status_code == 403
+    assert client.post("/api/admin/forget", json={"token": "anna"}).status_code == 401
+    assert called == []

@@ -73,7 +73,8 @@ def api_body(side: str, request_id: str) -> Response:
     if content is not None and content.info.state == "hidden":
         abort(403, "Bodies are hidden from viewers: VIEWERS_SEE_BODIES says so.")
     if content is None or content.data is None:
-        abort(404, "This body is not kept.")
+        why = body_note(content.info, "request" if side == "request" else "response") if content is not None else ""
+        abort(404, f"This body is not kept. {why}".strip())
     answer = make_response(content.data)
     answer.mimetype = "application/octet-stream"
     answer.headers["Content-Disposition"] = f"attachment; filename={side}-body.bin"
@@ -97,11 +98,15 @@ def body_note(info: BodyInfo, side: Side) -> str:
         return f"The {side} had no body."
     if info.state == "gone":
         return f"The {side} body is no longer kept: it was too old, or the store too full."
+    if info.state == "uncaptured":
+        why = "" if "=metadata" in info.capture else " and nobody can look into it for what is private"
+        return f"The {side} body was not captured: {info.capture}{why}."
     if info.state == "hidden":
         return f"The {side} body is hidden from viewers: VIEWERS_SEE_BODIES says so."
-    if info.truncated:
-        return "Only the beginning of this body is kept."
-    return ""
+    notes = ["Only the beginning of this body is kept."] if info.truncated else []
+    if info.capture:
+        notes.append(f"What is private was replaced before it was stored: {info.capture}.")
+    return " ".join(notes)
 
 
 def story_note(content: Content | None, side: Side) -> str:

@@ -1,6 +1,6 @@
 """What is private in a text: found, replaced by a placeholder, and put back.
 
-In it: nothing yet.
+In it: finding (what is private), words (a list of words), atrest (before something is stored).
 Door: the functions of each file.
 May not import: all else of core.
 """

@@ -1,0 +1,55 @@
+"""The session that a client says its request belongs to: by it, `switchman forget --session` finds the request's row.
+
+It is kept as a digest only, so a name that says something (a user, a path) is not in the log.
+
+Where clients say it: a header of the names below (Codex CLI sends `session_id`, Claude Code
+`x-claude-code-session-id`), or in the body `session_id`, `prompt_cache_key` (Codex: the conversation's id),
+`metadata.session_id`, or at the end of Anthropic's `metadata.user_id` (Claude Code: `user_..._session_ID`, or JSON with
+`session_id`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+HEADERS: Final = (
+    "x-switchman-session", "x-session-id", "session-id", "session_id", "x-claude-code-session-id", "x-conversation-id",
+    "conversation_id",
+)  # fmt: skip
+DIGITS: Final = 32  # of the digest, hexadecimal
+LONGEST: Final = 1_000  # characters of a session's name
+_LONGEST_JSON: Final = 4_000
+_MARK: Final = "_session_"
+
+
+def session_of(headers: Iterable[tuple[str, str]], body: Mapping[str, Any]) -> str | None:
+    """The session's name as the client gives it; None where it gives none."""
+    named = {name.lower(): value.strip() for name, value in headers if name.lower() in HEADERS}
+    found = [named.get(name) for name in HEADERS]
+    metadata = body.get("metadata")
+    inner = metadata if isinstance(metadata, Mapping) else {}
+    found += [body.get("session_id"), inner.get("session_id"), _of_user(inner.get("user_id"))]
+    found.append(body.get("prompt_cache_key"))
+    return next((name for name in found if isinstance(name, str) and 0 < len(name) <= LONGEST), None)
+
+
+def session_digest(name: str) -> str:
+    """Under which a session's rows are found."""
+    return hashlib.sha256(b"session\0" + name.strip().encode("utf-8", "surrogatepass")).hexdigest()[:DIGITS]
+
+
+def _of_user(user: Any) -> str | None:
+    if not isinstance(user, str) or len(user) > _LONGEST_JSON:
+        return None
+    if user.startswith("{"):
+        try:
+            said = json.loads(user)
+        except (ValueError, RecursionError):
+            return None
+        name = said.get("session_id") if isinstance(said, dict) else None
+        return name if isinstance(name, str) else None
+    _, mark, name = user.rpartition(_MARK)
+    return name if mark else None

@@ -1,0 +1,91 @@
+"""What is kept of requests beside their rows: in the spool, and in the file that workers share (state/shared.py).
+
+The file of the workers is named in full: `requests.cache.db` has a table `entries (space, key, value, used, ...)`.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+BUSY_SECONDS: Final = 10.0
+SPACES: Final = ("answers", "conversations", "keys")  # of what belongs to requests
+
+
+class Elsewhere:
+    """`db_path`: the log's own file, which names the others; they may be missing. Raises OSError for one that cannot be
+    used.
+    """
+
+    def __init__(self, db_path: str | Path) -> None:
+        path = Path(db_path)
+        self.spool, self.cache = path.with_suffix(".spool.db"), path.with_suffix(".cache.db")
+
+    def forget_waiting(self, is_meant: Callable[[Any], bool]) -> int:
+        """Remove records that wait to be written; how many."""
+        with _opened(self.spool) as db:
+            if db is None or not _has(db, "records"):
+                return 0
+            db.execute("BEGIN IMMEDIATE")
+            going = [(number,) for number, text in db.execute("SELECT n, rows FROM records") if _meant(text, is_meant)]
+            db.executemany("DELETE FROM records WHERE n = ?", going)
+            db.execute("COMMIT")
+            return len(going)
+
+    def forget_keys(self, keys: Iterable[str]) -> int:
+        """Remove what the workers keep under these, each `SPACE/KEY`; how many there were."""
+        with _opened(self.cache) as db:
+            if db is None or not _has(db, "entries"):
+                return 0
+            gone = 0
+            for space, _, key in (key.partition("/") for key in sorted(keys)):
+                if space in SPACES:
+                    gone += db.execute("DELETE FROM entries WHERE space = ? AND key = ?", (space, key)).rowcount
+            return gone
+
+    def forget_before(self, before: float) -> int:
+        """Remove what was last used before this time."""
+        with _opened(self.cache) as db:
+            if db is None or not _has(db, "entries"):
+                return 0
+            marks = ", ".join("?" * len(SPACES))
+            wanted = f"DELETE FROM entries WHERE used < ? AND space IN ({marks})"  # noqa: S608 - marks only  # nosec B608
+            return db.execute(wanted, (before, *SPACES)).rowcount
+
+    def overwrite(self) -> str:
+        """Leave nothing of it in the files; why that was not possible, or ""."""
+        with _opened(self.cache) as db:
+            if db is None:
+                return ""
+            db.execute("VACUUM")
+            busy, *_ = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            return f"{self.cache.name} is in use: what it had goes with its next turns" if busy else ""
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[sqlite3.Connection | None]:
+    if not path.exists():
+        yield None
+        return
+    try:
+        with closing(sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)) as db:
+            db.execute("PRAGMA secure_delete = ON")
+            yield db
+    except sqlite3.Error as error:
+        raise OSError(f"{path}: {error}") from error
+
+
+def _has(db: sqlite3.Connection, table: str) -> bool:
+    return db.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)).fetchone() is not None
+
+
+def _meant(text: str, is_meant: Callable[[Any], bool]) -> bool:
+    try:
+        row, _ = json.loads(text)
+        return is_meant(row)
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return False
