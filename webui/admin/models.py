@@ -12,8 +12,6 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, SecretStr, field_validator, model_validator
 
 from switchman.addons.core.access.caller import Allowance, Budget, Capture, Period, Terms, Unit
-from switchman.addons.core.access.limits.spending import Spending, Spent
-from switchman.addons.core.access.limits.telling import Told
 from switchman.addons.core.access.written import MICRO, check_name
 from switchman.addons.store.access.audit import Line
 from switchman.addons.store.access.tokens import Token
@@ -29,7 +27,7 @@ Money = Annotated[Decimal, PlainSerializer(float, return_type=float, when_used="
 Name = Annotated[str, Field(min_length=1, max_length=64)]
 
 
-def _money(amount: int, unit: Unit) -> Decimal:
+def money_of(amount: int, unit: Unit) -> Decimal:
     """Micro-dollars as dollars; tokens as they are."""
     return Decimal(amount) / (MICRO if unit == "usd" else 1)
 
@@ -70,7 +68,7 @@ class BudgetModel(In):
     @classmethod
     def of(cls, budget: Budget) -> BudgetModel:
         return cls(
-            amount=_money(budget.amount, budget.unit),
+            amount=money_of(budget.amount, budget.unit),
             unit=budget.unit,
             period=budget.period,
             downgrade=budget.downgrade,
@@ -289,84 +287,6 @@ class ChangesOut(Out):
 
     changes: list[ChangeOut]
     next: int | None
-
-
-class SpentOut(Out):
-    """A budget in its present period; `used` and `reserved` are dollars or tokens, as `amount` is."""
-
-    amount: Money
-    unit: Unit
-    period: Period
-    begins: str
-    ends_at: float
-    used: Money
-    reserved: Money = Field(description="for requests that run")
-    percent: int = Field(description="of the budget that is used")
-
-    @classmethod
-    def of(cls, spent: Spent) -> SpentOut:
-        unit = spent.budget.unit
-        amount, used, reserved = (_money(one, unit) for one in (spent.budget.amount, spent.used, spent.reserved))
-        return cls(
-            amount=amount,
-            unit=unit,
-            period=spent.budget.period,
-            begins=spent.begins,
-            ends_at=spent.ends,
-            used=used,
-            reserved=reserved,
-            percent=spent.percent,
-        )
-
-
-class UsageOut(Out):
-    """What a token has used of its limits; what is not limited is not counted, and null."""
-
-    id: str
-    name: str
-    requests: int | None = Field(description="in the last minute")
-    tokens: int | None = Field(description="in the last minute")
-    running: int | None
-    budgets: list[SpentOut]
-
-    @classmethod
-    def of(cls, token: Token, spending: Spending | None) -> UsageOut:
-        allowed = token.caller.allowance
-        return cls(
-            id=token.caller.id,
-            name=token.caller.name,
-            requests=spending.requests if spending and allowed.requests_per_minute is not None else None,
-            tokens=spending.tokens if spending and allowed.tokens_per_minute is not None else None,
-            running=spending.running if spending and allowed.concurrent is not None else None,
-            budgets=[SpentOut.of(one) for one in spending.budgets] if spending else [],
-        )
-
-
-class AlertOut(Out):
-    """A budget that was half used up, at 80 %, or used up (100), in its present period: the highest of these."""
-
-    at: float
-    account: str = Field(description="token:ID, group:NAME or all")
-    name: str
-    percent: int
-    used: Money = Field(description="when it was told; dollars or tokens, as `amount` is")
-    amount: Money
-    unit: Unit
-    period: Period
-    begins: str
-
-    @classmethod
-    def of(cls, told: Told) -> AlertOut:
-        unit: Any = told.unit
-        names = ("at", "account", "name", "percent", "period", "begins")
-        kept = {name: getattr(told, name) for name in names}
-        return cls(**kept, unit=unit, used=_money(told.used, unit), amount=_money(told.amount, unit))
-
-
-class AlertsOut(Out):
-    """Of the budgets that are there now; the latest first."""
-
-    alerts: list[AlertOut]
 
 
 class ForgottenOut(Out):

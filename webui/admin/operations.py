@@ -14,8 +14,6 @@ from switchman.addons.store.keeping.logsize import log_bytes
 from switchman.webui.access.people import person, web_config
 from switchman.webui.admin.changes import Changes, Refused, access, find_token, key_entries
 from switchman.webui.admin.models import (
-    AlertOut,
-    AlertsOut,
     ChangeOut,
     ChangesOut,
     DeleteKeyIn,
@@ -36,9 +34,9 @@ from switchman.webui.admin.models import (
     TokenMade,
     TokenOut,
     Tokens,
-    UsageOut,
 )
 from switchman.webui.admin.spending import alerts_now, usage_of
+from switchman.webui.admin.usage import AlertOut, AlertsOut, UsageOut
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
