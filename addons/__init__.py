@@ -27,6 +27,7 @@
 |                  | Facade      | what clients of one dialect ask about models on servers of another       |
 |                  | Caching     | `auto` only: an answer given before, exact or alike, is given again      |
 |                  | Routing     | decide(), or the chain for `auto` -> Plan: ordered candidates, the trace |
+|                  | Redacting   | puts placeholders where a rule calls something private, for all servers  |
 |                  | Limits      | takes of the caller's limits and budgets, refuses, or has another model  |
 |                  | Holding     | of a server's several keys, the one that a conversation was with         |
 |                  | Rewriting   | the first candidate's request                                            |
@@ -39,6 +40,7 @@
 | each chunk       | (Pipe)      | bytes -> events -> stages -> bytes                                       |
 | long_step        | Streaming   | has a chunk, or an answer's end, that takes long done in a thread        |
 | response         | Processing  | the same stages over a whole reply                                       |
+|                  | Restoring   | counts the originals that came back                                      |
 |                  | Judging     | was it an answer?                                                        |
 |                  | Learning    | did it begin in a thinking block that the model's template opens?        |
 |                  | Settling    | what was used, in place of what was reserved                             |
@@ -47,7 +49,8 @@
 |                  | Noting      | remembers which of a server's several keys it was with                   |
 |                  | Keeping     | stores the answer; lets those go on who waited for it                    |
 |                  | Recording   | Exchange -> Record -> writer's queue                                     |
-| error            | Judging     | the client left: had it all it wanted?                                   |
+| error            | Restoring   | as above                                                                 |
+|                  | Judging     | the client left: had it all it wanted?                                   |
 |                  | Learning    | as above                                                                 |
 |                  | Settling    | as above                                                                 |
 |                  | Sticking    | if so, the conversation is held there                                    |

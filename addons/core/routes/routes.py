@@ -17,6 +17,7 @@ from switchman.addons.core.routes.patterns import Pattern, compile_pattern, expa
 from switchman.addons.core.routes.subject import Condition
 from switchman.addons.core.servers.servers import Server
 from switchman.addons.core.servers.thinkers import Thinking
+from switchman.addons.core.texts.redaction.redactor import Redact
 
 Stick = Literal["", "conversation"]
 
@@ -87,6 +88,7 @@ class Route:
     thinking: Thinking = "auto"
     stick: Stick = ""
     local_only: bool = False
+    redact: Redact | None = None  # None: as the whole file says
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ from switchman.addons.core.streams.hidingusage import HideUsage
 from switchman.addons.core.streams.naming import NameStage
 from switchman.addons.core.streams.pipe import Framing, Pipe, Stage
 from switchman.addons.core.streams.reply import ReplyCollector
+from switchman.addons.core.streams.restoring import RestoreStage, channels_of
 from switchman.addons.core.streams.slots import Slot
 from switchman.addons.core.streams.slotstage import SlotStage
 from switchman.addons.core.streams.think import ThinkStage
@@ -101,6 +102,9 @@ class Streaming:
         elif x.call is not None and x.reply is not None:
             cut = f"The server {attempt.candidate.server.name} failed during its answer: {CUT_SHORT}"
             stages += end_stage(x.call.endpoint, framing, x.reply, stream_error(x.call.endpoint, 502, cut))
+        if x.call is not None and x.redaction is not None and x.redaction.restorer is not None:
+            finder = channels_of(x.call.dialect, x.call.endpoint.operation)
+            stages.append(RestoreStage(x.redaction.restorer, finder))  # what the client gets, in its own dialect
         return stages
 
     def _pipe(self, x: Exchange, flow: http.HTTPFlow, framing: Framing, stages: list[Stage]) -> None:

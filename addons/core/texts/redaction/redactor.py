@@ -12,11 +12,12 @@ import hashlib
 import json
 import re
 from collections import Counter
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from switchman.addons.core.texts.redaction.finding import Span, find
-from switchman.addons.core.texts.redaction.words import Words
+from switchman.addons.core.texts.redaction.finding import KINDS, Span, find
+from switchman.addons.core.texts.redaction.words import Several, Words
 
 DIGITS: Final = 10  # hexadecimal, of a placeholder
 # A text is searched by windows, as each pass is one call into C in which no other thread runs.
@@ -36,6 +37,37 @@ class Redact:
 
     def __bool__(self) -> bool:
         return bool(self.kinds) or self.words is not None
+
+
+def merged(several: Sequence[Redact]) -> Redact:
+    """What any of them has redacted."""
+    if len(several) == 1:
+        return several[0]
+    words = [one.words for one in several if one.words is not None]
+    kinds = frozenset[str]().union(*(one.kinds for one in several))
+    return Redact(kinds, Several(words) if words else None, ", ".join(dict.fromkeys(one.rule for one in several)))
+
+
+def redact_of(
+    patterns: Collection[str],
+    words: str | None,
+    rule: str,
+    read: Callable[[str], str],
+    error: Callable[[str], None],
+) -> Redact:
+    """As a rule says it. `words`: the name of a file, which `read` reads or raises ValueError for."""
+    found = None
+    if words is not None:
+        try:
+            found = Words(read(words).splitlines())
+        except ValueError as fault:
+            error(str(fault))
+        else:
+            for line, fault_of in found.faults[:10]:
+                error(f"{words}, line {line}, {fault_of}")
+            if not found.count and not found.faults:
+                error(f"{words} holds no word")
+    return Redact(KINDS if "all" in patterns else frozenset(patterns), found, rule)
 
 
 @dataclass(slots=True)
