@@ -28,7 +28,7 @@ HIDDEN = "Hidden from viewers, as it may quote a body."
 # Their lines say what the configuration has, and no word of a prompt. What a line of any other layer says is hidden.
 TELLING_LAYERS = frozenset(
     {"model_map", "alias", "route", "server", "list", "default", "fallbacks", "local_only", "capability"}
-    | {"credentials", "redirect", "facade", "exact_cache", "conversation", "websocket", "reply"}
+    | {"credentials", "redirect", "facade", "exact_cache", "conversation", "websocket", "reply", "redaction"}
 )
 
 
