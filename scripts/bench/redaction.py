@@ -1,9 +1,9 @@
 """How long redaction takes: scripts/bench/redaction [--json]
 
 Of 100 kB of prompt: this tree's own code and its Markdown, as agents send them; with all patterns, and with a list of
-5,000 words besides; the same with a secret in each 400 characters; and the way back, of an answer that repeats them all in
-pieces of 20 characters. Aim: less than 4 ms of CPU time for 100 kB of code or prose, all patterns. So that machines can be compared, each figure is
-also given as a multiple of a fixed piece of Python work.
+5,000 words besides; the same with a secret in each 400 characters; and the way back, of an answer that repeats them all
+in pieces of 20 characters. Aim: less than 4 ms of CPU time for 100 kB of code or prose, with all patterns. So that
+machines can be compared, each figure is also given as a multiple of a fixed piece of Python work.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""RestoreStage: the originals of a redacted request come back into its answer, event by event, in the client's dialect.
+"""RestoreStage: the originals of a redacted request come back into its answer, event by event, in the server's dialect.
 
 A text that comes in pieces (a channel: of a choice its text, its thoughts, each of its tools' arguments) has a Tail,
 which holds only what may be the beginning of a placeholder. What one still holds when its channel ends goes into an
@@ -38,7 +38,7 @@ type ChannelFinder = Callable[[dict[str, Any]], tuple[list[Channel], set[Hashabl
 
 
 class RestoreStage:
-    """The last stage of an answer whose request was redacted. One object serves one answer."""
+    """Of an answer whose request was redacted, before it is translated. One object serves one answer."""
 
     def __init__(self, restorer: Restorer, find: ChannelFinder) -> None:
         self._restorer, self._find = restorer, find
@@ -112,7 +112,7 @@ def _made(tail: Tail, channel: Channel, event: Event) -> Event | None:
 
 
 def channels_of(dialect: str, operation: str) -> ChannelFinder:
-    """The finder for a client of this dialect."""
+    """The finder for what a server of this dialect streams."""
     if dialect == "anthropic":
         return _anthropic
     if dialect == "ollama":

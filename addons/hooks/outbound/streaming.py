@@ -97,14 +97,14 @@ class Streaming:
             stages.append(HideUsage())
         if x.auto:
             stages.append(NameStage(attempt.name_for_client))
+        if attempt.rendered is not None and x.redaction is not None and x.redaction.restorer is not None:
+            spoken = attempt.rendered.endpoint  # the server's own: behind a translation there are no events to read
+            stages.append(RestoreStage(x.redaction.restorer, channels_of(spoken.dialect, spoken.operation)))
         if attempt.answer is not None:
             stages.append(attempt.answer.stage())  # the last one: what it gives is in the client's dialect
         elif x.call is not None and x.reply is not None:
             cut = f"The server {attempt.candidate.server.name} failed during its answer: {CUT_SHORT}"
             stages += end_stage(x.call.endpoint, framing, x.reply, stream_error(x.call.endpoint, 502, cut))
-        if x.call is not None and x.redaction is not None and x.redaction.restorer is not None:
-            finder = channels_of(x.call.dialect, x.call.endpoint.operation)
-            stages.append(RestoreStage(x.redaction.restorer, finder))  # what the client gets, in its own dialect
         return stages
 
     def _pipe(self, x: Exchange, flow: http.HTTPFlow, framing: Framing, stages: list[Stage]) -> None:
