@@ -46,13 +46,8 @@ def assemble(*, guest: bool = False) -> list[object]:
     rewriting, holding, redacting = Rewriting(runtime), Holding(runtime), Redacting(runtime)
     semantic = SemanticCache(runtime)
     meaning = SemanticLayer(lambda: runtime.semantics, lambda: runtime.rules.current)
-    chain = Chain(
-        runtime,
-        [
-            meaning,
-            ArbiterLayer(lambda: runtime.rules.current.arbiter, redacted=redacting.for_an_arbiter),
-        ],
-    )
+    arbiter = ArbiterLayer(lambda: runtime.rules.current.arbiter, redacted=redacting.for_an_arbiter)
+    chain = Chain(runtime, [meaning, arbiter])
     failover = Failover(runtime, rewriting)
     answers = Answers(
         lambda: runtime.rules.current,

@@ -52,7 +52,7 @@ _BETWEEN = re.compile(r"([/?&=;+#])")
 class Redacting:
     """Writes placeholders for all that is private in a request, once, for all of its attempts.
 
-    Writes: redaction, trace, cache.keeps.
+    Writes: redaction, trace, cache.
     """
 
     def __init__(self, runtime: Runtime) -> None:

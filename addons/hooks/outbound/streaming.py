@@ -23,6 +23,7 @@ from switchman.addons.core.dialects import WIRES, framing_of, stream_error, text
 from switchman.addons.core.dialects.codecs import CODECS, FORMATS
 from switchman.addons.core.dialects.endings import end_stage
 from switchman.addons.core.dialects.neutral.streams import CUT_SHORT
+from switchman.addons.core.dialects.passing.restoring import RestoreStage, channels_of
 from switchman.addons.core.request.call import Call, DialectName, Operation
 from switchman.addons.core.routes.plan import TraceLine
 from switchman.addons.core.streams.fences import FenceStage
@@ -30,7 +31,6 @@ from switchman.addons.core.streams.hidingusage import HideUsage
 from switchman.addons.core.streams.naming import NameStage
 from switchman.addons.core.streams.pipe import Framing, Pipe, Stage
 from switchman.addons.core.streams.reply import ReplyCollector
-from switchman.addons.core.streams.restoring import RestoreStage, channels_of
 from switchman.addons.core.streams.slots import Slot
 from switchman.addons.core.streams.slotstage import SlotStage
 from switchman.addons.core.streams.think import ThinkStage

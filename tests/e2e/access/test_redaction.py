@@ -28,6 +28,7 @@ TOOL: dict[str, Any] = {
     "description": f"Sends to {MAIL}",
     "schema": {"type": "object", "properties": {"to": {"type": "string"}, "who": {"type": "string"}}},
 }
+JSON = {"content-type": "application/json"}
 SERVERS = ("openai", "anthropic", "ollama")
 
 
@@ -266,7 +267,7 @@ def test_images_and_what_needs_nothing_pass_as_they_are(proxy: Any, upstreams: d
     image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,aGVsbG8gd29ybGQgaGVsbG8gd29ybGQ="}}
     body = '{ "model":"%s",  "messages": [{"role": "user", "content": [%s]}] }'
     for model, content in (("openai-private", image), ("plain", {"type": "text", "text": ASK})):
-        answer = proxy.post("/v1/chat/completions", content=body % (model, json.dumps(content)))
+        answer = proxy.post("/v1/chat/completions", content=body % (model, json.dumps(content)), headers=JSON)
         assert answer.status_code == 200
         assert upstream.requests[-1].body.decode() == body % ("fake-model", json.dumps(content))
 

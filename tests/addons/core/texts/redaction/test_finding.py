@@ -112,8 +112,8 @@ def test_spans_are_in_order_and_apart(text: str) -> None:
 
 HOSTILE = [
     "@", "a@", "@a.a", "\\n@a.b", "a.", "1", "1 ", "1.", "1(", "0 0", "+1", "(", ":", "::", ":1:", "a", "-", "eyJ",
-    "-eyJ", "eyJa.", "://", "://a@", "password=", "token", "bearer ", "A1", "DE89", "sk-", "-----BEGIN PRIVATE KEY-----",
-    "[", "word0 ", "aaaaaaaaaaaaaaa1 ",
+    "-eyJ", "eyJa.", "://", "://a@", "password=", "token", "bearer ", "A1", "DE89", "sk-",
+    "-----BEGIN PRIVATE KEY-----", "[", "word0 ", "aaaaaaaaaaaaaaa1 ",
 ]  # fmt: skip
 
 

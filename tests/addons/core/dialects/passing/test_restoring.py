@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from switchman.addons.core.dialects.framing import line, sse
+from switchman.addons.core.dialects.passing.restoring import RestoreStage, channels_of
 from switchman.addons.core.streams.pipe import Framing, Pipe
-from switchman.addons.core.streams.restoring import RestoreStage, channels_of
 from switchman.addons.core.texts.redaction.restoring import Restorer
 
 MAIL, NAME = "jane@example.org", 'Bob "Q" Jones'
