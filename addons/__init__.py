@@ -4,6 +4,7 @@
 |------------------|-------------|--------------------------------------------------------------------------|
 | load             | Runtime     | settings, rules, breakers, log; a bad one stops the start                |
 |                  | Routing     | the plug-in layers; a bad one stops the start too                        |
+|                  | Redacting   | the key of placeholders, where rules need one; a bad one stops the start |
 | running          | Runtime     | looks twice a second whether the rules file has changed, and says so     |
 |                  | Connections | looks, every second, for clients' connections that wait for too long     |
 |                  | Embedding   | the way to the semantic process, kept warm                               |
