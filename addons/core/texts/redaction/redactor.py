@@ -24,7 +24,8 @@ DIGITS: Final = 10  # hexadecimal, of a placeholder
 WINDOW: Final = 128 * 1024  # characters
 OVERLAP: Final = 16 * 1024  # of two windows: what is longer is not found where it lies across the end of one
 BEFORE: Final = 64  # characters that are looked at before anything
-_LITERAL: Final = re.compile(r'"(?:[^"\\]|\\.)*+"', re.DOTALL)
+# A string of JSON; one without an end as well, or each quote in it would be tried as the beginning of another.
+_LITERAL: Final = re.compile(r'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)

@@ -230,7 +230,7 @@ def test_the_designs_sample_loads_without_a_warning(rules: Rules) -> None:
 
 
 def test_what_a_rule_redacts_is_in_the_place_of_what_the_file_does(rules: Rules) -> None:
-    """By the name of the rule that decided; an empty list of patterns is none, and rules of one name redact together."""
+    """By the name of the rule that decided; an empty list of patterns is none."""
     text = """
 servers: {s: "http://h"}
 redact: {patterns: [ip]}

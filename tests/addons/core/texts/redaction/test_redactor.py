@@ -63,6 +63,12 @@ def test_json_without_anything_private_stays_as_it_is() -> None:
     assert redactor().json_text(given) == given
 
 
+@pytest.mark.parametrize("given", ['{"to": "jane@example.org', '{"to": "jane@example.org\\', "to jane@example.org"])
+def test_what_is_no_whole_json_is_redacted_all_the_same(given: str) -> None:
+    """As arguments that were cut off."""
+    assert MAIL not in redactor().json_text(given)
+
+
 def test_a_long_text_is_searched_in_windows() -> None:
     """What lies across the end of one is found as well."""
     text = "x " * (WINDOW // 2 - 4) + f"{MAIL} " + "y " * WINDOW + MAIL
