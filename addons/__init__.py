@@ -4,6 +4,7 @@
 |------------------|-------------|--------------------------------------------------------------------------|
 | load             | Runtime     | settings, rules, breakers, log; a bad one stops the start                |
 |                  | Routing     | the plug-in layers; a bad one stops the start too                        |
+|                  | Redacting   | the key of placeholders, where rules need one; a bad one stops the start |
 | running          | Runtime     | looks twice a second whether the rules file has changed, and says so     |
 |                  | Connections | looks, every second, for clients' connections that wait for too long     |
 |                  | Embedding   | the way to the semantic process, kept warm                               |
@@ -28,6 +29,7 @@
 |                  | Facade      | what clients of one dialect ask about models on servers of another       |
 |                  | Caching     | `auto` only: an answer given before, exact or alike, is given again      |
 |                  | Routing     | decide(), or the chain for `auto` -> Plan: ordered candidates, the trace |
+|                  | Redacting   | puts placeholders where a rule calls something private, for all servers  |
 |                  | Limits      | takes of the caller's limits and budgets, refuses, or has another model  |
 |                  | Holding     | of a server's several keys, the one that a conversation was with         |
 |                  | Rewriting   | the first candidate's request                                            |
@@ -41,6 +43,7 @@
 | each chunk       | (Pipe)      | bytes -> events -> stages -> bytes                                       |
 | long_step        | Streaming   | has a chunk, or an answer's end, that takes long done in a thread        |
 | response         | Processing  | the same stages over a whole reply                                       |
+|                  | Restoring   | counts the originals that came back                                      |
 |                  | Judging     | was it an answer?                                                        |
 |                  | Learning    | did it begin in a thinking block that the model's template opens?        |
 |                  | Settling    | what was used, in place of what was reserved                             |
@@ -49,7 +52,8 @@
 |                  | Noting      | remembers which of a server's several keys it was with                   |
 |                  | Keeping     | stores the answer; lets those go on who waited for it                    |
 |                  | Recording   | Exchange -> Record -> writer's queue                                     |
-| error            | Judging     | the client left: had it all it wanted?                                   |
+| error            | Restoring   | as above                                                                 |
+|                  | Judging     | the client left: had it all it wanted?                                   |
 |                  | Learning    | as above                                                                 |
 |                  | Settling    | as above                                                                 |
 |                  | Sticking    | if so, the conversation is held there                                    |

@@ -23,6 +23,7 @@ from switchman.addons.hooks.outbound.judging import Judging
 from switchman.addons.hooks.outbound.learning import Learning
 from switchman.addons.hooks.outbound.probing import Probing
 from switchman.addons.hooks.outbound.processing import Processing
+from switchman.addons.hooks.outbound.redacting import Redacting, Restoring
 from switchman.addons.hooks.outbound.rewriting import Rewriting
 from switchman.addons.hooks.outbound.securing import Securing
 from switchman.addons.hooks.outbound.streaming import Streaming
@@ -42,16 +43,11 @@ def assemble(*, guest: bool = False) -> list[object]:
     `guest`: they run under mitmproxy's own tools.
     """
     runtime = Runtime(guest)
-    rewriting, holding = Rewriting(runtime), Holding(runtime)
+    rewriting, holding, redacting = Rewriting(runtime), Holding(runtime), Redacting(runtime)
     semantic = SemanticCache(runtime)
     meaning = SemanticLayer(lambda: runtime.semantics, lambda: runtime.rules.current)
-    chain = Chain(
-        runtime,
-        [
-            meaning,
-            ArbiterLayer(lambda: runtime.rules.current.arbiter),
-        ],
-    )
+    arbiter = ArbiterLayer(lambda: runtime.rules.current.arbiter, redacted=redacting.for_an_arbiter)
+    chain = Chain(runtime, [meaning, arbiter])
     failover = Failover(runtime, rewriting)
     answers = _answers(runtime)
     return [
@@ -72,11 +68,13 @@ def assemble(*, guest: bool = False) -> list[object]:
         Facade(runtime, answers.entries),
         Caching(runtime, semantic),
         Routing(runtime, chain),
+        redacting,
         Limits(runtime),
         holding,
         rewriting,
         Streaming(runtime),
         Processing(runtime),
+        Restoring(),
         Judging(runtime),
         Learning(runtime),
         Settling(runtime),

@@ -38,6 +38,9 @@ from switchman.addons.core.rules.ruleset import Ruleset
 from switchman.addons.core.servers.credentials import source
 from switchman.addons.core.servers.reaching.egress import Denied
 from switchman.addons.core.servers.thinking import resolve
+from switchman.addons.core.texts.redaction.redactor import Redactor, merged
+from switchman.addons.core.texts.redaction.redactor import told as told_of
+from switchman.addons.core.texts.redaction.requests import Unreadable, redact_body
 from switchman.addons.core.texts.unicode import dumps
 from switchman.addons.hooks.routing.layers import LayerRequest, Miss
 from switchman.addons.hooks.routing.semantic_layer import SemanticLayer
@@ -83,7 +86,9 @@ def run(arguments: list[str]) -> int:
         now=LocalTime(now.tm_hour * 60 + now.tm_min, now.tm_wday),
     )
     plan = asyncio.run(explained(query, rules, settings, body, options.with_layers, options.offline))
-    plan = dataclasses.replace(plan, trace=(*plan.trace, *_instructions(plan, rules, body)))
+    plan = dataclasses.replace(
+        plan, trace=(*plan.trace, *_redaction(plan, rules, body), *_instructions(plan, rules, body))
+    )
     captured = captured_of(plan, query.caller, rules, settings)
     if options.json:
         told = {"prices": prices_of(plan, query.model, rules), "capture": str(captured)}
@@ -195,6 +200,19 @@ async def _explained(
             trace.append(TraceLine("arbiter", "skip", _ARBITER_SKIPPED))
         plan = await by(lambda known: default_plan(query, rules, known=known))
     return dataclasses.replace(plan, trace=(*trace, *plan.trace))
+
+
+def _redaction(plan: Plan, rules: Ruleset, body: dict[str, Any]) -> list[TraceLine]:
+    """What would be redacted in the request; nothing where no rule wants it."""
+    if not (wanted := rules.redact_for(plan.route)):
+        return []
+    redactor = Redactor(merged(wanted), b"explain")
+    try:
+        redact_body(body, redactor)
+    except Unreadable as fault:
+        return [TraceLine("redaction", "error", f"The proxy refuses this request: {fault}.")]
+    found = told_of(redactor.counts) or "nothing"
+    return [TraceLine("redaction", "hit" if redactor.counts else "miss", f"redacted: {found}")]
 
 
 def _instructions(plan: Plan, rules: Ruleset, body: dict[str, Any]) -> list[TraceLine]:

@@ -40,6 +40,17 @@ class Certificates:
     def identity(self, certificate: str, key: str | None) -> tuple[PemFile, PemFile | None]:
         return self._once(("client", certificate, key or ""), lambda: self._identity(certificate, key))
 
+    def words(self, path: str) -> str:
+        """A file of words that are redacted: no certificate, and beside the rules as these are."""
+        return self._once(("words", path), lambda: self._words(path))
+
+    def _words(self, path: str) -> str:
+        file, content = self._read(path)
+        try:
+            return content.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{file}: byte {error.start} is no UTF-8") from None
+
     def _once[T](self, key: tuple[str, ...], read: Callable[[], T]) -> T:
         if key not in self._known:
             self._known[key] = read()

@@ -7,6 +7,7 @@ dataclass there breaks saving.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import inf
@@ -33,6 +34,8 @@ from switchman.addons.core.servers.servers import ServerKey
 from switchman.addons.core.streams.pipe import Pipe
 from switchman.addons.core.streams.reply import ReplyCollector
 from switchman.addons.core.streams.think import ThinkStage
+from switchman.addons.core.texts.redaction.redactor import Redactor
+from switchman.addons.core.texts.redaction.restoring import Restorer
 
 if TYPE_CHECKING:
     from switchman.addons.core.rules.ruleset import Ruleset
@@ -110,6 +113,21 @@ class Sent:
     content: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Redaction:
+    """What leaves of a request has placeholders. `call`: the client's, with these; None where it has none.
+
+    `restorer`: puts the originals back; None where nothing was private. `changed`: `call` is not the client's own.
+    `counts`: by kind, how often one stands in the request.
+    """
+
+    redactor: Redactor
+    call: Call | None
+    restorer: Restorer | None
+    changed: bool
+    counts: Counter[str]
+
+
 @dataclass(slots=True)
 class CacheUse:
     """What the caches do for a request. `status` is said in x-switchman-cache. `ttl` is in seconds.
@@ -177,6 +195,9 @@ class Exchange:
 
     # whoever has something to tell
     trace: list[TraceLine] = field(default_factory=list)
+
+    # Redacting
+    redaction: Redaction | None = None  # None: no rule has its request redacted
 
     # Holding
     key_conversation: str | None = None  # what it is known by; None: no server of the plan has several keys

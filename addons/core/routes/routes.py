@@ -18,6 +18,7 @@ from switchman.addons.core.routes.patterns import Pattern, compile_pattern, expa
 from switchman.addons.core.routes.subject import Condition
 from switchman.addons.core.servers.servers import Server
 from switchman.addons.core.servers.thinkers import Thinking
+from switchman.addons.core.texts.redaction.redactor import Redact
 
 Stick = Literal["", "conversation"]
 
@@ -90,6 +91,7 @@ class Route:
     stick: Stick = ""
     local_only: bool = False
     capture: Capture | None = None
+    redact: Redact | None = None  # None: as the whole file says
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,9 @@ class CertificateFiles(Protocol):
     def identity(self, certificate: str, key: str | None) -> tuple[PemFile, PemFile | None]:
         """A client's certificate with its key, which may be in a file of its own."""
 
+    def words(self, path: str) -> str:
+        """A text file of words that are redacted."""
+
 
 class NoFiles:
     """For rules that are read where there are no files: every name of one is a fault."""
@@ -60,6 +63,9 @@ class NoFiles:
 
     def identity(self, certificate: str, key: str | None) -> tuple[PemFile, PemFile | None]:
         raise ValueError(f"{certificate} cannot be read here")
+
+    def words(self, path: str) -> str:
+        raise ValueError(f"{path} cannot be read here")
 
 
 def secret_of(

@@ -22,6 +22,7 @@ from switchman.addons.core.rules.rulesfile import (
     InstanceFile,
     KeepAliveFile,
     ModelFile,
+    RedactFile,
     RouteFile,
     RulesFileModel,
     ServerFile,
@@ -32,6 +33,7 @@ from switchman.addons.core.servers.reaching.addressing import path_style
 from switchman.addons.core.servers.reaching.reach import Reach
 from switchman.addons.core.servers.reaching.references import NoSources, SecretSources, is_reference
 from switchman.addons.core.servers.servers import UNKNOWN_MODEL, KeepAlive, ModelFacts, Server, Timeouts
+from switchman.addons.core.texts.redaction.redactor import Redact, redact_of
 
 Trail = tuple[tuple[str, int], ...]
 
@@ -252,7 +254,14 @@ class Compiler:
             stick=written.route.stick or "",
             local_only=written.route.local_only,
             capture=written.route.capture,
+            redact=self.compile_redact((*path, "redact"), written.redact, written.name or f"route {index + 1}"),
         )
+
+    def compile_redact(self, path: Path, written: RedactFile | None, rule: str) -> Redact | None:
+        if written is None:
+            return None
+        error = lambda fault: self._error((*path, "words"), fault)  # noqa: E731
+        return redact_of(written.patterns, written.words, rule, self.reaches.files.words, error)
 
     def _fallbacks(
         self, path: Path, listed: Sequence[str | InstanceFile], model: RulesFileModel, aliases: Mapping[str, Alias]

@@ -33,6 +33,7 @@ from switchman.addons.core.rules.rulesshape import check_shape
 from switchman.addons.core.rules.yamltext import Document, Path, load
 from switchman.addons.core.servers.reaching.references import SecretSources
 from switchman.addons.core.servers.servers import UNKNOWN_MODEL, ModelFacts, Server, ThinkingOutput, Timeouts
+from switchman.addons.core.texts.redaction.redactor import Redact
 
 if TYPE_CHECKING:
     from switchman.addons.core.routes.plan import Candidate
@@ -102,6 +103,7 @@ class Ruleset:
     limits: Limits = NO_LIMITS
     capture: WrittenCapture = NOTHING_WRITTEN
     captures: Mapping[str, Capture] = field(default_factory=dict)  # of rules by their names
+    redact: Redact | None = None
     lists_tools: bool = False
     needs_features: bool = False
     _exact: Mapping[str, tuple[int, ...]] = field(default_factory=dict, repr=False)  # model -> indexes into routes
@@ -152,6 +154,18 @@ class Ruleset:
             if len(self._priced) < MOST_PRICED and len(model) <= LONGEST_PRICED:
                 self._priced[server.name, model] = known
         return known[0]
+
+    def redact_for(self, route: str) -> tuple[Redact, ...]:
+        """What is redacted in a request that the rule `route` has decided over: as it says, or the whole file does.
+
+        A conversation that stays with its target is known by the name of its rule; rules of one name redact together.
+        """
+        said = [rule.redact for rule in self.routes if rule.redact is not None and rule.name == route]
+        return tuple(one for one in (said or (self.redact,)) if one)
+
+    def redactions(self) -> tuple[Redact, ...]:
+        """All that any rule redacts."""
+        return tuple(one for one in (self.redact, *(rule.redact for rule in self.routes)) if one)
 
     def thinking_for(self, candidate: Candidate, requested_model: str = "") -> ThinkingOutput:
         """How to treat <think> blocks: as the model's, else the server's setting, else STRIP_THINKING says.
@@ -254,6 +268,7 @@ def _compiled(compiler: Compiler, model: RulesFileModel, settings: Defaults, fil
         limits=model.limits.value,
         capture=model.capture.value,
         captures=_captures(routes),
+        redact=compiler.compile_redact(("redact",), model.redact, "redact"),
         lists_tools=any("tools" in fact.modalities for fact in facts.values()),
         needs_features=any(route.match.condition for route in routes)
         or any(fact.modalities or fact.context for fact in facts.values()),

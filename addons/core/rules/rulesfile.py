@@ -23,10 +23,12 @@ from switchman.addons.core.access.caller import Capture
 from switchman.addons.core.rules.layersfile import ArbiterFile, CacheSettings, CaptureFile, LimitsFile, SemanticRoutes
 from switchman.addons.core.rules.matchfile import MatchFile, Text, Written
 from switchman.addons.core.rules.pricefile import PriceFile
+from switchman.addons.core.rules.problems import hint, listed
 from switchman.addons.core.servers import urls
 from switchman.addons.core.servers.retry import OPT_IN_STATUSES
 from switchman.addons.core.servers.servers import PathStyle
 from switchman.addons.core.servers.thinkers import ThinkingSwitch
+from switchman.addons.core.texts.redaction.finding import KINDS
 
 AUTO = "auto"  # the model that means: the router chooses
 DIRECTLY = "none"  # as `proxy`: no proxy
@@ -295,6 +297,27 @@ class TargetFile(Written):
         return self
 
 
+class RedactFile(Written):
+    """What no server gets to see: placeholders go there, and the originals come back into the answer."""
+
+    patterns: list[Text] = Field(
+        default_factory=list,
+        description=f"all, or of {', '.join(sorted(KINDS))}; nothing: not for this rule",
+        json_schema_extra={"items": {"type": "string", "enum": ["all", *sorted(KINDS)]}},
+    )
+    words: Text | None = Field(default=None, description="a file with a word or phrase to a line, in any case")
+
+    @field_validator("patterns")
+    @classmethod
+    def _known(cls, patterns: list[str]) -> list[str]:
+        for name in patterns:
+            if name not in KINDS and name != "all":
+                raise ValueError(
+                    f"unknown pattern {name[:80]!r}{hint(name, KINDS) or '.'} Known here: all, {listed(sorted(KINDS))}"
+                )
+        return patterns
+
+
 class RouteFile(Written):
     """A rule. The first that matches wins: by priority, then from top to bottom."""
 
@@ -304,6 +327,7 @@ class RouteFile(Written):
     priority: Annotated[int, Field(ge=0, le=1000)] = Field(default=500, description="0 to 1000, higher first")
     match: MatchFile = Field(default_factory=MatchFile, description="what the request must be")
     route: TargetFile = Field(description="where it goes")
+    redact: RedactFile | None = Field(default=None, description="in place of the `redact` of the whole file")
 
 
 class RulesFileModel(Written):
@@ -333,6 +357,7 @@ class RulesFileModel(Written):
     arbiter: ArbiterFile | None = Field(default=None, description="routing by a small local model")
     limits: LimitsFile = Field(default_factory=LimitsFile, description="of all callers together, and of groups")
     capture: CaptureFile = Field(default_factory=CaptureFile, description="what the log keeps of requests")
+    redact: RedactFile | None = Field(default=None, description="of all requests whose rule does not say")
 
     @model_validator(mode="before")
     @classmethod

@@ -102,6 +102,11 @@ def _is_secret_name(name: str) -> bool:
     return name not in _HARMLESS_NAMES and _SECRET_NAME.search(name) is not None
 
 
+def is_id_name(name: str) -> bool:
+    """Whether a header field of this name has an id or a digest in it, which looks like a key."""
+    return _kind(name) == "id"
+
+
 def mask_secret(secret: str) -> str:
     """Replace a secret by `...` and, if it has 16 characters or more, its last four."""
     if _MASKED.match(secret):

@@ -232,7 +232,8 @@ class Keeping:
                 ttl = use.ttl if len(x.attempts) == 1 else min(use.ttl, AFTER_FAILOVER)
                 quota = Quota(self.runtime.rules.current.cache.exact.max_entries)
                 await self.runtime.shared.put(SPACE, fingerprint.key, value, ttl, quota)
-                await self.semantic.remember(x, fingerprint)
+                if x.redaction is None or x.redaction.restorer is None:  # its originals are not those of alike asks
+                    await self.semantic.remember(x, fingerprint)
         except SharedStoreError as error:
             result = "failed"
             logger.warning("An answer could not be cached: %s", error)

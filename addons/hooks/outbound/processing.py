@@ -81,6 +81,10 @@ class Processing:
         x.reply.feed_whole(obj)
         stages = text_stages(x, attempt, self.runtime, streamed=False)
         changed = bool(stages) and apply_whole(stages, obj)
+        if x.redaction is not None and x.redaction.restorer is not None:
+            before = x.redaction.restorer.restored
+            x.redaction.restorer.value(obj)
+            changed = changed or x.redaction.restorer.restored != before
         if x.auto:
             changed = name_whole(obj, attempt.name_for_client) or changed
         if attempt.answer is not None:

@@ -44,6 +44,7 @@ from switchman.addons.flow.exchange import Attempt, Exchange, exchange
 from switchman.addons.flow.refusal import refusal
 from switchman.addons.hooks import seen
 from switchman.addons.hooks.outbound.holding import refused_keys
+from switchman.addons.hooks.outbound.redacting import redacted_fields, redacted_path
 from switchman.addons.state.background import Run, at_once, in_place
 from switchman.addons.state.runtime import Runtime
 
@@ -115,6 +116,7 @@ class Rewriting:
 
     def _render(self, x: Exchange, candidate: Candidate) -> Rendered:
         assert x.call is not None and x.plan is not None
+        call = x.redaction.call if x.redaction is not None and x.redaction.call is not None else x.call
         server = candidate.server
         usage = server.quirks.usage_in_stream and server.name not in self.without["usage"]
         developer = server.quirks.developer_role
@@ -137,7 +139,9 @@ class Rewriting:
         stamp = Stamp(x.id, x.started_at, named, elapsed=lambda: time.monotonic() - started)
         if (features := x.features) is not None:
             stamp = replace(stamp, prompt_tokens=lambda: features.input_tokens)
-        rendered = render(x.call, candidate, spoken, stamp)
+        rendered = render(call, candidate, spoken, stamp)
+        if x.redaction is not None and x.redaction.changed and not rendered.edited:
+            rendered = replace(rendered, edited=True)
         x.trace += [line for line in rendered.trace_lines(candidate.target_for(x.call.model)) if line not in x.trace]
         return rendered
 
@@ -147,6 +151,8 @@ class Rewriting:
         called = candidate.target_for(x.call.model if x.call else "")
         probe = self.runtime.breakers.claim(called, time.monotonic())
         path, given, withheld = self._may_see(x, candidate, self._path(x, candidate, rendered))
+        if x.redaction is not None:
+            path, given = redacted_path(path, x.redaction.redactor), redacted_fields(given, x.redaction.redactor)
         forwarded = credentials.source(server, x.plan.first_choice) == "client"
         model, version = (candidate.model or x.call.model, x.call.api_version) if x.call else ("", "")
         target = address(server, path, model, version)

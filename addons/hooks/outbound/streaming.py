@@ -23,6 +23,7 @@ from switchman.addons.core.dialects import WIRES, framing_of, stream_error, text
 from switchman.addons.core.dialects.codecs import CODECS, FORMATS
 from switchman.addons.core.dialects.endings import end_stage
 from switchman.addons.core.dialects.neutral.streams import CUT_SHORT
+from switchman.addons.core.dialects.passing.restoring import RestoreStage, channels_of
 from switchman.addons.core.request.call import Call, DialectName, Operation
 from switchman.addons.core.routes.plan import TraceLine
 from switchman.addons.core.streams.fences import FenceStage
@@ -96,6 +97,9 @@ class Streaming:
             stages.append(HideUsage())
         if x.auto:
             stages.append(NameStage(attempt.name_for_client))
+        if attempt.rendered is not None and x.redaction is not None and x.redaction.restorer is not None:
+            spoken = attempt.rendered.endpoint  # the server's own: behind a translation there are no events to read
+            stages.append(RestoreStage(x.redaction.restorer, channels_of(spoken.dialect, spoken.operation)))
         if attempt.answer is not None:
             stages.append(attempt.answer.stage())  # the last one: what it gives is in the client's dialect
         elif x.call is not None and x.reply is not None:

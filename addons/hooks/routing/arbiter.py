@@ -58,8 +58,14 @@ class ArbiterLayer:
 
     name = "arbiter"
 
-    def __init__(self, current: Callable[[], Arbiter | None], clock: Callable[[], float] = time.monotonic) -> None:
-        self._current, self._clock = current, clock
+    def __init__(
+        self,
+        current: Callable[[], Arbiter | None],
+        clock: Callable[[], float] = time.monotonic,
+        redacted: Callable[[str], str] = str,
+    ) -> None:
+        """`redacted`: the text with placeholders for what no server may see; raises ValueError where that fails."""
+        self._current, self._clock, self._redacted = current, clock, redacted
         self._judgements: OrderedDict[tuple[object, ...], tuple[Judgement, float]] = OrderedDict()
         self._breakers = Breakers()  # of its own: asking an arbiter is no attempt of a request, so nothing judges it
         self._speakers: dict[Server, asyncio.Task[Speaker]] = {}
@@ -77,7 +83,11 @@ class ArbiterLayer:
             raise Miss("There is no arbiter.")
         if not request.features.ask:
             raise Miss("The request has no prompt to judge.")
-        judgement = await self._judgement(arbiter, request.features.ask)
+        try:
+            ask = self._redacted(request.features.ask)
+        except ValueError as error:
+            raise Miss(str(error)) from None
+        judgement = await self._judgement(arbiter, ask)
         sure = f"{arbiter.model} says {judgement.category}, {judgement.confidence:.2f} sure"
         if judgement.confidence < arbiter.min_confidence:
             raise Miss(f"{sure}; {arbiter.min_confidence:.2f} is needed.", judgement.confidence)

@@ -42,7 +42,16 @@ CONVERSATION_QUOTA = Quota(50_000, 32 * 1024 * 1024)
 CONVERSATION_BUDGET = 0.02  # seconds for a look into the store
 
 # Layers of the trace that no plug-in may be called.
-OWN_NAMES = (*LAYERS, stickiness.LAYER, "exact_cache", "semantic_cache", "translation", "thinking", "credentials")
+OWN_NAMES = (
+    *LAYERS,
+    stickiness.LAYER,
+    "exact_cache",
+    "semantic_cache",
+    "translation",
+    "thinking",
+    "credentials",
+    "redaction",
+)
 
 IsOpen = Callable[[Candidate], bool]
 

@@ -104,5 +104,17 @@ class Words:
                     break
 
 
+class Several(Words):
+    """The words of several lists."""
+
+    def __init__(self, lists: Iterable[Words]) -> None:
+        super().__init__(())
+        self._lists = tuple(lists)
+
+    def find(self, text: str, data: bytes) -> Iterator[tuple[int, int]]:
+        for words in self._lists:
+            yield from words.find(text, data)
+
+
 def _step(match: re.Match[str]) -> tuple[str, str]:
     return _SPACE.sub(" ", match[1]), match[2].lower()

@@ -227,3 +227,30 @@ def test_the_designs_sample_loads_without_a_warning(rules: Rules) -> None:
     assert [route.name for route in loaded.routes] == ["Coding Rule", "route 1", "route 2"]
     assert [(i.server.name, i.model) for i in loaded.auto_default] == [("laptop", "llama3")]
     assert loaded.routes[0].thinking == "disabled"
+
+
+def test_what_a_rule_redacts_is_in_the_place_of_what_the_file_does(rules: Rules) -> None:
+    """By the name of the rule that decided; an empty list of patterns is none."""
+    text = """
+servers: {s: "http://h"}
+redact: {patterns: [ip]}
+routes:
+  - {name: mine, match: {model: a}, route: {model: s/m}, redact: {patterns: [email, card]}}
+  - {name: none, match: {model: b}, route: {model: s/m}, redact: {patterns: []}}
+  - {name: plain, match: {model: c}, route: {model: s/m}}
+"""
+    found = rules(text)
+
+    def kinds(route: str) -> list[set[str]]:
+        return [set(one.kinds) for one in found.redact_for(route)]
+
+    assert (kinds("mine"), kinds("none"), kinds("plain")) == ([{"email", "card"}], [], [{"ip"}])
+    assert len(found.redactions()) == 2
+
+
+def test_faults_of_what_is_redacted(faults: Callable[[str], list[str]]) -> None:
+    """A pattern that there is not is told with the nearest one; a file that is not there, by its key."""
+    found = faults("redact: {patterns: [emial], words: gone.txt}")
+    assert "r.yaml:1:" in found[0] and "did you mean 'email'?" in found[0]
+    found = faults("redact: {patterns: [email], words: gone.txt}")
+    assert "redact.words" in found[0] and "gone.txt" in found[0]
