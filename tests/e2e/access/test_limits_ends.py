@@ -18,6 +18,7 @@ import httpx
 import pytest
 import wsproto
 from wsproto.events import AcceptConnection, CloseConnection, Event, RejectConnection, Request, TextMessage
+from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
 from switchman.addons.core.access.caller import Allowance, Budget, Terms
 from switchman.addons.core.access.limits.account import Account
@@ -43,8 +44,8 @@ Proxy = Any
 
 
 class Live:
-    """A WebSocket server: it takes what comes at /v1/realtime, and refuses the rest. Told "cut", it hangs up; told
-    "close", it closes."""
+    """A WebSocket server: it takes what comes, unless its query says `refuse`. Told "cut", it hangs up; told "close",
+    it closes. What is no WebSocket (the router asks for a list of models) gets no answer."""
 
     def __init__(self) -> None:
         self.listener = socket.create_server(("127.0.0.1", 0))
@@ -61,14 +62,14 @@ class Live:
                 self.threads.append(thread)
 
     def _serve(self, connection: socket.socket) -> None:
-        with connection, contextlib.suppress(OSError, wsproto.utilities.LocalProtocolError):
+        with connection, contextlib.suppress(OSError, LocalProtocolError, RemoteProtocolError):
             connection.settimeout(PATIENCE)
             ws = wsproto.WSConnection(wsproto.ConnectionType.SERVER)
             for event in events_of(connection, ws):
                 answer: Event | None = None
                 if isinstance(event, Request):
                     refused = RejectConnection(status_code=403)
-                    answer = AcceptConnection() if event.target.startswith("/v1/realtime") else refused
+                    answer = refused if "refuse" in event.target else AcceptConnection()
                 elif isinstance(event, CloseConnection):
                     answer = event.response()
                 elif isinstance(event, TextMessage) and event.data == "cut":
@@ -221,7 +222,9 @@ def test_a_websocket_has_a_place_as_long_as_it_is_open(proxy: Proxy, how: str) -
             assert any(isinstance(event, CloseConnection) for event in events_of(sock, ws))
         elif how.startswith("server"):
             sock.sendall(ws.send(TextMessage("close" if how == "server closes" else "cut")))
-            assert any(isinstance(event, CloseConnection) for event in events_of(sock, ws))
+            closed = [event for event in events_of(sock, ws) if isinstance(event, CloseConnection)]
+            assert bool(closed) == (how == "server closes")
+    proxy.overlook()  # the warning of a server that is gone
     assert holder.is_free() == 0
     third, _, accepted = connected(holder)
     third.close()
@@ -232,7 +235,7 @@ def test_a_websocket_has_a_place_as_long_as_it_is_open(proxy: Proxy, how: str) -
 def test_a_handshake_that_the_server_refuses_gives_its_place_back(proxy: Proxy) -> None:
     """It was a request, and no more."""
     holder = Holder(proxy, "refused handshake", SOCKETS)
-    sock, _, refused = connected(holder, "/v1/elsewhere?model=m")
+    sock, _, refused = connected(holder, "/v1/realtime?model=m&refuse=1")
     sock.close()
     assert isinstance(refused, RejectConnection) and refused.status_code == 403
     assert holder.is_free() == 0
@@ -305,7 +308,7 @@ def test_a_client_that_leaves_while_the_counts_are_asked(proxy: Proxy) -> None:
         time.sleep(0.3)  # whichever comes first, nothing may be left; this makes it the client's leaving, mostly
         db.execute("ROLLBACK")
     proxy.until(lambda: len(proxy.rows(token="waits", method="POST")) >= 3, "its row")
-    assert holder.is_free() in (used, used + 18)  # it may have been asked, and answered
+    assert holder.is_free() >= used  # the server may have been asked, and nobody tells what it did
 
 
 # Servers that fail, and heavy answers
@@ -313,16 +316,16 @@ def test_a_client_that_leaves_while_the_counts_are_asked(proxy: Proxy) -> None:
 
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("model", ["up/gpt", "other/gpt"])
-@pytest.mark.parametrize("cut", ["fin", "rst"])
 def test_a_server_that_breaks_off(
-    proxy: Proxy, upstream: FakeUpstream, other: FakeUpstream, model: str, stream: bool, cut: Any
+    proxy: Proxy, upstream: FakeUpstream, other: FakeUpstream, model: str, stream: bool
 ) -> None:
     """In the middle of a whole answer, or of a stream."""
-    upstream.default = other.default = Behaviour(text="word " * 40, cut_after=5, cut=cut)
-    holder = Holder(proxy, f"cut {model} {stream} {cut}")
+    upstream.default = other.default = Behaviour(text="word " * 40, cut_after=5)
+    holder = Holder(proxy, f"cut {model} {stream}")
     with contextlib.suppress(httpx.HTTPError):
         holder.chat(model, stream)
-    holder.is_free()
+    assert holder.is_free() > 0
+    proxy.overlook()
 
 
 @pytest.mark.parametrize("stays", [True, False])
