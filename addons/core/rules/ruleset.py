@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from heapq import merge
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from switchman.addons.core.access.limits.written import NO_LIMITS, Limits
 from switchman.addons.core.access.prices.price import Price
@@ -39,6 +39,9 @@ __all__ = [
     "Alias", "Defaults", "Instance", "Match", "ModelFacts", "ModelMap", "Problem", "Route", "RulesError", "Ruleset",
     "Server", "ThinkingOutput", "Timeouts", "parse_ruleset",
 ]  # fmt: skip
+
+
+MOST_PRICED: Final = 1_000  # models remembered, as clients name them
 
 
 class Defaults(Protocol):
@@ -100,6 +103,8 @@ class Ruleset:
     _others: tuple[int, ...] = field(default=(), repr=False)  # indexes of routes with a pattern, or without a model
     # names that go together -> what routes_for answers, for those that are asked for with every `auto`
     _auto: Mapping[tuple[str, ...], tuple[Route, ...]] = field(default_factory=dict, repr=False)
+    # what price_for found: it is asked three times for a request
+    _priced: dict[tuple[str, str], Price | None] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def is_auto(self, model: str) -> bool:
         """Whether a name leaves the choice to the router: none, `auto`, or another of `auto_names`, but no alias."""
@@ -136,7 +141,15 @@ class Ruleset:
 
     def price_for(self, server: Server, model: str) -> Price | None:
         """What a model costs on a server; None where it is not known. `model`: by the name that it has there."""
-        return price_for(self.facts(server, model), server, model, self.prices)
+        key = (server.name, model)
+        try:
+            return self._priced[key]
+        except KeyError:
+            price = price_for(self.facts(server, model), server, model, self.prices)
+        if len(self._priced) >= MOST_PRICED:
+            self._priced.clear()
+        self._priced[key] = price
+        return price
 
     def thinking_for(self, candidate: Candidate, requested_model: str = "") -> ThinkingOutput:
         """How to treat <think> blocks: as the model's, else the server's setting, else STRIP_THINKING says.

@@ -144,28 +144,37 @@ def _asked(call: Call) -> int | None:
     source = inner if call.dialect == "ollama" else body
     names = _SIZES.get(call.endpoint.operation, ()) if call.dialect == "openai" else _OTHERS[call.dialect]
     bounds = [_count(source[name]) for name in names if source.get(name) is not None]
-    most = max(_count(where.get(name)) or 0 for where in (body, inner) for name in _ALL_SIZES)
+    most = 0
+    for where in (body, inner) if inner else (body,):
+        for name in _ALL_SIZES:
+            if (value := where.get(name)) is not None:
+                most = max(most, _count(value) or 0)
     is_bound = bounds and None not in bounds  # what is no number of tokens may be taken as no bound
     return most if is_bound or most > OUTPUT else None
 
 
 def _count(value: Any) -> int | None:
     """What a server may read as a number of tokens, or of answers: many take `"50"` and 50.0 as well. None: as none."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
+    if type(value) is int:
+        return min(value, MOST) if value > 0 else None
+    if isinstance(value, bool) or not isinstance(value, float | str):
         return None
     if isinstance(value, str) and len(value) > _LONGEST:
         return MOST
     try:
         number = float(value)
-    except (ValueError, OverflowError):  # no number, or one of hundreds of digits
-        return MOST if isinstance(value, int) and value > 0 else None
+    except ValueError:
+        return None
     return ceil(min(number, MOST)) if number > 0 else None
 
 
 def _times(body: Mapping[str, Any]) -> int:
     """How many answers are asked for: `n`, or `best_of`, of which only some are given; for each of several prompts."""
     prompts = body.get("prompt")
-    times = max(1, *(_count(body.get(name)) or 1 for name in ("n", "best_of")))
+    times = 1
+    for name in ("n", "best_of"):
+        if (value := body.get(name)) is not None:
+            times = max(times, _count(value) or 1)
     if isinstance(prompts, list) and len(prompts) > 1 and isinstance(prompts[0], str | list):
         times *= len(prompts)
     return min(times, 10_000)
