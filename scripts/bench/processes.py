@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-START_PATIENCE = 300.0
+START_PATIENCE = 60.0
 TICKS = os.sysconf("SC_CLK_TCK")
 BIN = Path(sys.executable).parent
 ALIAS = 'aliases: {bench: {instances: ["up/model-x"]}}\n'
