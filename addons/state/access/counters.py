@@ -199,7 +199,7 @@ class Counters:
         if self._task is None:
             self._return_credits(asyncio.get_running_loop().time())
             task = asyncio.get_running_loop().create_task(self._work(), name="switchman limits")
-            # mitmproxy's loop runs a task at once: it may be over by now, and would be taken for one that runs for ever.
+            # mitmproxy's loop runs a task at once: one that is over by now would be taken for one that runs for ever.
             self._task = None if task.done() else task
 
     async def _work(self) -> None:
