@@ -27,7 +27,7 @@ ENVIRONMENT = SimpleNamespace(
 
 
 class GoodFiles:
-    """All files of certificates are there."""
+    """All files are there."""
 
     def authorities(self, path: str) -> PemFile:
         return PemFile(path, "")
@@ -37,6 +37,9 @@ class GoodFiles:
 
     def identity(self, certificate: str, key: str | None) -> tuple[PemFile, PemFile | None]:
         return PemFile(certificate, ""), PemFile(key, "") if key else None
+
+    def words(self, path: str) -> str:
+        return f"a word of {path}"
 
 
 class GoodSecrets:

@@ -34,6 +34,7 @@ TABLES: dict[str, type[BaseModel]] = {
     "`task`": matchfile.TaskFile,
     "`tokens`, `depth`": matchfile.RangeFile,
     "`time`": matchfile.TimeFile,
+    "`redact`": rulesfile.RedactFile,
     "`cache`": layersfile.CacheSettings,
     "`cache.exact`": layersfile.ExactCache,
     "`cache.semantic`": layersfile.SemanticCache,
@@ -43,6 +44,7 @@ TABLES: dict[str, type[BaseModel]] = {
     "`limits`": layersfile.LimitsFile,
     "`limits.total`, `limits.groups.NAME`": layersfile.AllowanceFile,
     "an entry of `budgets`": layersfile.BudgetFile,
+    "`capture`": layersfile.CaptureFile,
 }
 
 

@@ -111,7 +111,9 @@ class Ruleset:
     # names that go together -> what routes_for answers, for those that are asked for with every `auto`
     _auto: Mapping[tuple[str, ...], tuple[Route, ...]] = field(default_factory=dict, repr=False)
     # server and model -> what price_for has answered, as it is asked several times for every request
-    _priced: dict[tuple[str, str], tuple[Price | None]] = field(default_factory=dict, repr=False, compare=False)
+    _priced: dict[tuple[str, str], tuple[Price | None]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def is_auto(self, model: str) -> bool:
         """Whether a name leaves the choice to the router: none, `auto`, or another of `auto_names`, but no alias."""

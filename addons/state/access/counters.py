@@ -198,7 +198,9 @@ class Counters:
             self._timer = None
         if self._task is None:
             self._return_credits(asyncio.get_running_loop().time())
-            self._task = asyncio.get_running_loop().create_task(self._work(), name="switchman limits")
+            task = asyncio.get_running_loop().create_task(self._work(), name="switchman limits")
+            # mitmproxy's loop runs a task at once: one that is over by now would be taken for one that runs for ever.
+            self._task = None if task.done() else task
 
     async def _work(self) -> None:
         """Send batches until there is nothing left to send."""

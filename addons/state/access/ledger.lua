@@ -70,8 +70,10 @@ local function abandon(who)
 end
 
 -- Windows. `w` is 'r' for requests or 't' for tokens.
-local function clear(key, w, second, rest)
-  for cell = 0, CELLS - 1 do redis.call('HDEL', key, w .. ':' .. cell) end
+local function clear(key, w, second, rest, total)
+  if total > 0 then  -- else there is nothing in its cells, which is so in each step of an account without such a limit
+    for cell = 0, CELLS - 1 do redis.call('HDEL', key, w .. ':' .. cell) end
+  end
   if rest > 0 then redis.call('HSET', key, w .. ':' .. (second % CELLS), whole(rest)) end
   redis.call('HSET', key, w .. 's', whole(second), w .. 't', whole(rest))
 end
@@ -82,9 +84,9 @@ local function advance(key, w)
   local passed = second - last
   if passed <= 0 and passed >= -SECONDS and total > 0 then return last end
   if passed >= CELLS or total == 0 then
-    clear(key, w, second, 0)
+    clear(key, w, second, 0, total)
   elseif passed < 0 then
-    clear(key, w, second, total)
+    clear(key, w, second, total, total)
   else
     for one = last + 1, second do
       local field = w .. ':' .. (one % CELLS)

@@ -153,22 +153,24 @@ def _lines(
     budgets: tuple[Budget, ...], reserve: Reserve, calendar: Calendar, now: float, *, soft: bool
 ) -> tuple[Line, ...]:
     """One line for each purse: budgets of one unit and period are of one purse."""
-    lines: dict[str, Line] = {}
+    kept: dict[str, tuple[list[int], list[int], list[int]]] = {}  # all amounts; those that refuse; those that do not
     for budget in budgets:
         purse = f"{budget.unit}/{budget.period}/{calendar.span(budget.period, now).label}"
-        line = lines.get(purse)
-        if line is None:
-            line = Line(purse, reserve.usd if budget.unit == "usd" else reserve.tokens)
-        amounts = (*line.amounts, budget.amount)
-        if budget.downgrade is None:
-            most = budget.amount if line.most is None else min(line.most, budget.amount)
-            lines[purse] = replace(line, most=most, amounts=amounts)
-        elif soft:
-            least = budget.amount if line.soft is None else min(line.soft, budget.amount)
-            lines[purse] = replace(line, soft=least, amounts=amounts)
-        else:
-            lines[purse] = replace(line, amounts=amounts)
-    return tuple(lines.values())
+        found = kept.get(purse)
+        if found is None:
+            found = kept[purse] = ([], [], [])
+        found[0].append(budget.amount)
+        found[1 if budget.downgrade is None else 2].append(budget.amount)
+    return tuple(
+        Line(
+            purse,
+            reserve.usd if purse.startswith("usd/") else reserve.tokens,
+            min(hard) if hard else None,
+            min(downgrading) if downgrading and soft else None,
+            tuple(amounts),
+        )
+        for purse, (amounts, hard, downgrading) in kept.items()
+    )
 
 
 def _of(purse: str, used: Used) -> int:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from math import ceil
 from typing import Any, Final
 
 from switchman.addons.core.request.call import GENERATING, Call, Operation
@@ -26,11 +27,19 @@ TEMPLATE: Final = 256  # tokens of a system prompt that a server adds by itself
 TOOLS: Final = 1_024  # the same where tools are offered (Anthropic's takes up to 735)
 PICTURE: Final = 50_000  # the dearest way to count one (gpt-4o-mini's: 8 tiles of 5,667 and 2,833)
 FAR: Final = 1_000_000  # where there is no other bound: the longest context on offer
-OUTPUT: Final = 32_768  # of an answer whose length the request does not bound
+OUTPUT: Final = 36_864  # of an answer whose length the request does not bound: what translation asks Anthropic for
 OUTPUT_ESTIMATE: Final = 1_024  # the same, for tokens a minute
 MOST: Final = 10**12  # keeps what a client writes into max_tokens within whole numbers of Redis and SQLite
 
-_SIZES: Final = ("max_completion_tokens", "max_tokens", "max_output_tokens", "n_predict")
+# By operation of OpenAI's: what bounds an answer. Another one's name bounds nothing, as no server has to look at it.
+_SIZES: Final[Mapping[str, tuple[str, ...]]] = {
+    "chat": ("max_completion_tokens", "max_tokens"),
+    "completion": ("max_tokens",),
+    "responses": ("max_output_tokens",),
+    "infill": ("n_predict",),
+}
+_OTHERS: Final = {"anthropic": ("max_tokens",), "ollama": ("num_predict",)}  # Ollama's in its `options`
+_ALL_SIZES: Final = ("max_completion_tokens", "max_tokens", "max_output_tokens", "n_predict", "num_predict")
 # Parts of a message by their type: a picture; and what is not in the bytes of the request, or packed in them.
 _PICTURES: Final = frozenset({"image", "image_url", "input_image"})
 _FAR: Final = frozenset(
@@ -49,6 +58,7 @@ _OWN_TOOLS: Final = (
     "shell",
     "apply_",
 )
+_LONGEST: Final = 40  # digits of a number that is written as text
 _FEW: Final = 16_384  # characters: reading so many anew costs less than the features of a request
 
 
@@ -68,7 +78,7 @@ class Bound:
 
 def bound_of(call: Call, estimated: int | None = None) -> Bound:
     """The bounds of a request. `estimated`: tokens of its prompt, where somebody has counted them already."""
-    asked, times = _asked(call.body), _times(call.body)
+    asked, times = _asked(call), _times(call.body)
     generates = call.endpoint.operation in GENERATING or call.endpoint.operation in ("infill", "other")
     most_out = min(MOST, (OUTPUT if asked is None else asked) * times) if generates else 0
     about_out = min(MOST, (OUTPUT_ESTIMATE if asked is None else asked) * times) if generates else 0
@@ -127,23 +137,44 @@ def _pictures(message: Mapping[str, Any], depth: int = 0) -> int | None:
     return count
 
 
-def _asked(body: Mapping[str, Any]) -> int | None:
+def _asked(call: Call) -> int | None:
     """The most tokens that the request lets an answer have; None for no bound."""
-    options = body.get("options")
-    sizes = [body.get(name) for name in _SIZES]
-    if isinstance(options, Mapping):
-        sizes.append(options.get("num_predict"))
-    asked = [size for size in sizes if isinstance(size, int) and not isinstance(size, bool) and size > 0]
-    return min(max(asked), MOST) if asked else None
+    body, options = call.body, call.body.get("options")
+    inner: Mapping[str, Any] = options if isinstance(options, Mapping) else {}
+    source = inner if call.dialect == "ollama" else body
+    names = _SIZES.get(call.endpoint.operation, ()) if call.dialect == "openai" else _OTHERS[call.dialect]
+    bounds = [_count(source[name]) for name in names if source.get(name) is not None]
+    most = 0
+    for where in (body, inner) if inner else (body,):
+        for name in _ALL_SIZES:
+            if (value := where.get(name)) is not None:
+                most = max(most, _count(value) or 0)
+    is_bound = bounds and None not in bounds  # what is no number of tokens may be taken as no bound
+    return most if is_bound or most > OUTPUT else None
+
+
+def _count(value: Any) -> int | None:
+    """What a server may read as a number of tokens, or of answers: many take `"50"` and 50.0 as well. None: as none."""
+    if type(value) is int:
+        return min(value, MOST) if value > 0 else None
+    if isinstance(value, bool) or not isinstance(value, float | str):
+        return None
+    if isinstance(value, str) and len(value) > _LONGEST:
+        return MOST
+    try:
+        number = float(value)
+    except ValueError:
+        return None
+    return ceil(min(number, MOST)) if number > 0 else None
 
 
 def _times(body: Mapping[str, Any]) -> int:
     """How many answers are asked for: `n`, or `best_of`, of which only some are given; for each of several prompts."""
     prompts = body.get("prompt")
-    wanted = [
-        size for name in ("n", "best_of") if isinstance(size := body.get(name), int) and not isinstance(size, bool)
-    ]
-    times = max([1, *wanted])
+    times = 1
+    for name in ("n", "best_of"):
+        if (value := body.get(name)) is not None:
+            times = max(times, _count(value) or 1)
     if isinstance(prompts, list) and len(prompts) > 1 and isinstance(prompts[0], str | list):
         times *= len(prompts)
     return min(times, 10_000)

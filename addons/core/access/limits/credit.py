@@ -6,7 +6,7 @@ in which it was taken, since a request has to count in its own second; what is l
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import floor
 
 from switchman.addons.core.access.limits.ledger import Entry, Settlement, Standing, Take, Taken
@@ -83,9 +83,11 @@ class Credit:
 
     def _standing(self, one: Standing) -> Standing:
         """What is left to spare is not used."""
-        left = next((left for left in self._left if left.account == one.account), None)
-        more = self.requests if one.what == "requests" else left.tokens if left is not None else 0
-        return replace(one, remaining=min(one.limit, one.remaining + more))
+        if one.what == "requests":
+            more = self.requests
+        else:
+            more = next((left.tokens for left in self._left if left.account == one.account), 0)
+        return Standing(one.account, one.what, one.limit, min(one.limit, one.remaining + more), one.resets_in)
 
 
 def merged(settlements: tuple[Settlement, ...]) -> tuple[Settlement, ...]:

@@ -24,7 +24,9 @@ SHOWN: Final = frozenset({"model", "name"})  # of Ollama's show, which called th
 DECISIVE: Final = frozenset(
     {"model", "stream", "messages", "input", "prompt", "suffix", "contents", "system", "instructions", "template",
      "images", "tools", "functions", "tool_choice", "function_call", "max_tokens", "max_completion_tokens",
-     "max_output_tokens", "options", "previous_response_id", "conversation"}
+     "max_output_tokens", "options", "previous_response_id", "conversation",
+     # What a budget reserves depends on these (core/access/limits/bounds.py).
+     "n", "best_of", "n_predict", "service_tier", "speed", "container", "mcp_servers", "web_search_options"}
 )  # fmt: skip
 
 _PLAIN: Final = frozenset({"role", "content"})  # the keys of nearly all messages

@@ -248,3 +248,16 @@ def test_unused_gives_all_back_but_the_request() -> None:
     assert unused(take, Taken(7)) == (Entry("a", 1, 7, (30, 0), ((PURSE, 10, 0, (100,)),)),)
     cached = Take(take.claims, place=False)
     assert unused(cached, Taken(7)) == (Entry("a", 0, 7, (30, 0), ((PURSE, 0, 0, (100,)),)),)
+
+
+def test_where_tasks_begin_at_once_one_that_had_nothing_to_send_stops_nothing() -> None:
+    """As in mitmproxy's loop: after a failure the counts are asked again, though nobody waited meanwhile."""
+
+    async def story() -> object:
+        asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
+        counters = Counters(MemoryLedger(), "one")
+        counters._start()  # by a timer, with nothing to send
+        async with asyncio.timeout(30):
+            return await counters.take(Take((Claim("token:a", requests=1),)))
+
+    assert isinstance(asyncio.run(story()), Taken)

@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from switchman.addons.core.access.limits.bounds import FAR, MOST, OUTPUT, OUTPUT_ESTIMATE, PICTURE, bound_of, passed
+from switchman.addons.core.dialects.anthropic.body import BUDGETS, DEFAULT_MAX_TOKENS
 from switchman.addons.core.request.call import Call, Endpoint
 
 
-def call(operation: Any = "chat", **body: Any) -> Call:
+def call(operation: Any = "chat", dialect: Any = "openai", **body: Any) -> Call:
     text = json.dumps(body, ensure_ascii=False)
-    return Call(Endpoint("openai", operation, "/v1/x"), "", text, body, {}, "m", False)
+    return Call(Endpoint(dialect, operation, "/v1/x"), "", text, body, {}, "m", False)
 
 
 def said(content: Any) -> list[dict[str, Any]]:
@@ -28,24 +29,54 @@ def test_every_byte_may_be_a_token() -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "most"),
+    ("dialect", "operation", "body", "most"),
     [
-        ({"max_tokens": 50}, 50),
-        ({"max_completion_tokens": 60, "max_tokens": 50}, 60),
-        ({"max_output_tokens": 70}, 70),
-        ({"options": {"num_predict": 80}}, 80),
-        ({"max_tokens": 50, "n": 3}, 150),
-        ({"max_tokens": 50, "n": 2, "best_of": 4}, 200),
-        ({"max_tokens": 50, "prompt": ["a", "b"]}, 100),
-        ({}, OUTPUT),
-        ({"max_tokens": True}, OUTPUT),
-        ({"max_tokens": -1}, OUTPUT),
-        ({"max_tokens": 10**40}, MOST),
+        ("openai", "chat", {"max_tokens": 50}, 50),
+        ("openai", "chat", {"max_completion_tokens": 60, "max_tokens": 50}, 60),
+        ("openai", "responses", {"max_output_tokens": 70}, 70),
+        ("openai", "infill", {"n_predict": 75}, 75),
+        ("ollama", "chat", {"options": {"num_predict": 80}}, 80),
+        ("ollama", "completion", {"options": {"num_predict": 80}}, 80),
+        ("anthropic", "chat", {"max_tokens": 90}, 90),
+        ("openai", "chat", {"max_tokens": 50, "n": 3}, 150),
+        ("openai", "completion", {"max_tokens": 50, "n": 2, "best_of": 4}, 200),
+        ("openai", "completion", {"max_tokens": 50, "prompt": ["a", "b"]}, 100),
+        ("openai", "chat", {}, OUTPUT),
+        ("openai", "chat", {"max_tokens": None}, OUTPUT),
+        ("openai", "chat", {"max_tokens": True}, OUTPUT),
+        ("openai", "chat", {"max_tokens": -1}, OUTPUT),
+        ("ollama", "chat", {"options": {"num_predict": -2}}, OUTPUT),
+        ("openai", "chat", {"max_tokens": 10**40}, MOST),
+        ("openai", "chat", {"max_tokens": 10**400}, MOST),
+        # Written as some servers take it as well.
+        ("openai", "chat", {"max_tokens": 100_000.0}, 100_000),
+        ("openai", "chat", {"max_tokens": "100000"}, 100_000),
+        ("openai", "chat", {"max_tokens": "0" * 60 + "100000"}, MOST),
+        ("openai", "chat", {"max_tokens": 50, "n": "3"}, 150),
+        ("openai", "chat", {"max_tokens": 50, "n": 3.0}, 150),
+        ("openai", "chat", {"max_tokens": 50, "max_completion_tokens": "none"}, OUTPUT),
+        ("openai", "chat", {"max_tokens": float("nan"), "n": float("inf")}, OUTPUT * 10_000),
+        # Another operation's name for it.
+        ("openai", "responses", {"max_tokens": 1}, OUTPUT),
+        ("openai", "chat", {"max_output_tokens": 1}, OUTPUT),
+        ("openai", "chat", {"n_predict": 1}, OUTPUT),
+        ("openai", "chat", {"options": {"num_predict": 1}}, OUTPUT),
+        ("openai", "completion", {"max_completion_tokens": 1}, OUTPUT),
+        ("ollama", "chat", {"max_tokens": 1}, OUTPUT),
+        ("ollama", "chat", {"num_predict": 1}, OUTPUT),
+        ("anthropic", "chat", {"max_completion_tokens": 1}, OUTPUT),
+        ("openai", "responses", {"max_output_tokens": 1, "max_tokens": 500}, 500),
+        ("openai", "responses", {"max_tokens": 10**6}, 10**6),
     ],
 )
-def test_an_answer_has_as_many_tokens_as_it_may(body: dict[str, Any], most: int) -> None:
-    """Those asked for, for each answer that is asked for; else a bound of ours."""
-    assert bound_of(call("completion", **body)).most_out == most
+def test_an_answer_has_as_many_tokens_as_it_may(dialect: Any, operation: Any, body: dict[str, Any], most: int) -> None:
+    """Those asked for where its server looks, however they are written, for each answer; else a bound of ours."""
+    assert bound_of(call(operation, dialect, **body)).most_out == most
+
+
+def test_what_translation_asks_of_a_server_is_within_the_bound() -> None:
+    """Anthropic wants max_tokens: a client of another dialect that gives none gets some, and its thinking on top."""
+    assert DEFAULT_MAX_TOKENS + max(BUDGETS.values()) <= OUTPUT
 
 
 def test_without_a_bound_the_estimate_is_a_usual_answer() -> None:
