@@ -250,7 +250,7 @@ def test_the_commands_run(doc: str, tmp_path: Path) -> None:
 def test_there_are_commands() -> None:
     """The ones that are run are still there."""
     run = [command.split()[1] for doc in DOCS for command in commands(doc) if command.startswith("switchman ")]
-    assert sorted(run) == ["check", "explain", "explain", "rules", "rules", "semantic", *["token"] * 6]
+    assert sorted(run) == ["check", "explain", "explain", "rules", "rules", "semantic", *["token"] * 7]
 
 
 @pytest.fixture(scope="module")
