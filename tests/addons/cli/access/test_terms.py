@@ -51,9 +51,7 @@ CHANGES: list[tuple[list[str], dict[str, Any], dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "terms", "limits"), CHANGES, ids=lambda value: str(value)[:40] if isinstance(value, list) else ""
-)
+@pytest.mark.parametrize(("arguments", "terms", "limits"), CHANGES, ids=[" ".join(one[0]) for one in CHANGES])
 def test_one_change_leaves_all_else(arguments: list[str], terms: dict[str, Any], limits: dict[str, Any]) -> None:
     """Each option changes what it names."""
     parts = {name: getattr(ALL, name) for name in Terms.__dataclass_fields__}

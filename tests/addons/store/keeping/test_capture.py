@@ -68,7 +68,7 @@ def test_redacted_keeps_all_but_what_is_private() -> None:
 
 
 @pytest.mark.parametrize(("body", "head"), [
-    (gzip.compress(SAID.encode()), (("Content-Encoding", "gzip"),)),
+    (gzip.compress(SAID.encode(), mtime=0), (("Content-Encoding", "gzip"),)),
     (SAID.encode("utf-16"), ()),
     (SAID.encode("utf-16-le"), ()),
     (b"\xff\xfe anna.smith@example.org", ()),
