@@ -52,14 +52,15 @@ def run(arguments: list[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="switchman key", description=DESCRIPTION)
-    parser.add_argument(
-        "--data-dir", metavar="D", type=Path, help="the folder that `serve --data-dir` has: of requests.db, routes.yaml"
-    )
+    folder = "the folder that `serve --data-dir` has: of requests.db, routes.yaml"
+    parser.add_argument("--data-dir", metavar="D", type=Path, help=folder)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
     def command(name: str, does: Callable[[Settings, argparse.Namespace], int], what: str) -> argparse.ArgumentParser:
         made = commands.add_parser(name, help=what, description=what[0].upper() + what[1:] + ".")
         made.set_defaults(does=does)
+        # Behind the command too, as `switchman token` has it; not given there, the one before it stays.
+        made.add_argument("--data-dir", metavar="D", type=Path, default=argparse.SUPPRESS, help=folder)
         return made
 
     where = "its value is read from standard input, or asked for"

@@ -65,6 +65,7 @@ def test_the_folder_of_serve(key: Key, tmp_path: Path, monkeypatch: pytest.Monke
     assert {file.name for file in folder.iterdir()} >= {"requests.db", "requests.key"}
     (folder / "routes.yaml").write_text("x: vault:a")
     assert key("--data-dir", str(folder), "delete", "a")[0] == 2
+    assert key("delete", "a", "--data-dir", str(folder))[0] == 2
     assert "no key is in the vault" in key("list")[2]
 
 
