@@ -3,7 +3,8 @@
     1. The rows that are meant are looked for, and the bodies that other rows share with them: those stay.
     2. Rows, attempts and bodies go, ROWS_AT_ONCE in a transaction, with pauses: a router that runs goes on writing.
     3. It begins again until nothing is left, as requests that ended before may still be written.
-    4. What waits in the spool, what the cache has of these requests, and rows of requests under way go as well.
+    4. What waits in the spool, what the cache has of these requests with its vectors, and rows of requests under way go
+       as well.
     5. SQLite writes zeros over what is deleted; free pages are given back, and the write-ahead log is emptied.
 
 Bodies that are kept in the memory of a router (BLOB_STORAGE_TYPE=memory) are out of reach from here: no row names them
@@ -124,6 +125,7 @@ def forget(
     if wanted.token is None and wanted.session is None:
         assert wanted.before is not None
         done = replace(done, elsewhere=done.elsewhere + elsewhere.forget_before(wanted.before))
+    elsewhere.forget_vectors()
     with writing(engine) as conn:  # what runs comes again within a second
         conn.execute(delete(underway).where(underway.c.started_at < wanted.before))
     tell("Overwriting what was there")
