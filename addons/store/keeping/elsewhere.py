@@ -40,6 +40,13 @@ class Elsewhere:
             db.execute("COMMIT")
             return len(going)
 
+    def count_waiting(self, is_meant: Callable[[Any], bool]) -> int:
+        """How many records that wait to be written are meant."""
+        with _opened(self.spool) as db:
+            if db is None or not _has(db, "records"):
+                return 0
+            return sum(_meant(text, is_meant) for (text,) in db.execute("SELECT rows FROM records"))
+
     def forget_keys(self, keys: Iterable[str]) -> int:
         """Remove what the workers keep under these, each `SPACE/KEY`; how many there were."""
         with _opened(self.cache) as db:
