@@ -21,6 +21,7 @@ HEADERS: Final = (
     "x-switchman-session", "x-session-id", "session-id", "session_id", "x-claude-code-session-id", "x-conversation-id",
     "conversation_id",
 )  # fmt: skip
+_HEADERS: Final = frozenset(HEADERS)
 DIGITS: Final = 32  # of the digest, hexadecimal
 LONGEST: Final = 1_000  # characters of a session's name
 _LONGEST_JSON: Final = 4_000
@@ -30,8 +31,8 @@ _DIGEST: Final = re.compile(rf"[0-9a-f]{{{DIGITS}}}")
 
 def session_of(headers: Iterable[tuple[str, str]], body: Mapping[str, Any]) -> str | None:
     """The session's name as the client gives it; None where it gives none."""
-    named = {name.lower(): value.strip() for name, value in headers if name.lower() in HEADERS}
-    found = [named.get(name) for name in HEADERS]
+    named = {lowered: value.strip() for name, value in headers if (lowered := name.lower()) in _HEADERS}
+    found = [named.get(name) for name in HEADERS] if named else []
     metadata = body.get("metadata")
     inner = metadata if isinstance(metadata, Mapping) else {}
     found += [body.get("session_id"), inner.get("session_id"), _of_user(inner.get("user_id"))]
