@@ -150,8 +150,11 @@ class Changes:
             raise Refused("there is no log here", 503)
         try:
             done = forgets(wanted)
-        except OSError as error:
-            raise Refused(f"stopped, some may be forgotten: {error}", 503) from None
+        except Exception as error:
+            self._note("log.forget", str(wanted), None, {"stopped": "some of it may be forgotten"})
+            if isinstance(error, OSError):
+                raise Refused(f"stopped, some may be forgotten: {error}", 503) from None
+            raise
         self._note("log.forget", str(wanted), None, asdict(done))
         return done
 

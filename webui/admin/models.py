@@ -153,7 +153,9 @@ class ForgetIn(In):
     """What is to be forgotten: all that is given must hold, and something must be given."""
 
     token: str | None = Field(None, min_length=1, max_length=200, description="its name or id")
-    session: str | None = Field(None, min_length=1, max_length=1000, description="as its client named it")
+    session: str | None = Field(
+        None, min_length=1, max_length=1000, description="as its client named it, or its digest"
+    )
     before: float | None = Field(None, gt=0, le=2**40, strict=True, description="epoch seconds, of a request's start")
     dry_run: bool = Field(False, strict=True, description="only count the requests")
 

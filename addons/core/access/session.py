@@ -1,6 +1,7 @@
 """The session that a client says its request belongs to: by it, `switchman forget --session` finds the request's row.
 
-It is kept as a digest only, so a name that says something (a user, a path) is not in the log.
+It is kept as a digest only, so a name that says something (a user, a path) is not in the log. Whoever does not know the
+name takes the digest from the page of one of its requests.
 
 Where clients say it: a header of the names below (Codex CLI sends `session_id`, Claude Code
 `x-claude-code-session-id`), or in the body `session_id`, `prompt_cache_key` (Codex: the conversation's id),
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -19,16 +21,18 @@ HEADERS: Final = (
     "x-switchman-session", "x-session-id", "session-id", "session_id", "x-claude-code-session-id", "x-conversation-id",
     "conversation_id",
 )  # fmt: skip
+_HEADERS: Final = frozenset(HEADERS)
 DIGITS: Final = 32  # of the digest, hexadecimal
 LONGEST: Final = 1_000  # characters of a session's name
 _LONGEST_JSON: Final = 4_000
 _MARK: Final = "_session_"
+_DIGEST: Final = re.compile(rf"[0-9a-f]{{{DIGITS}}}")
 
 
 def session_of(headers: Iterable[tuple[str, str]], body: Mapping[str, Any]) -> str | None:
     """The session's name as the client gives it; None where it gives none."""
-    named = {name.lower(): value.strip() for name, value in headers if name.lower() in HEADERS}
-    found = [named.get(name) for name in HEADERS]
+    named = {lowered: value.strip() for name, value in headers if (lowered := name.lower()) in _HEADERS}
+    found = [named.get(name) for name in HEADERS] if named else []
     metadata = body.get("metadata")
     inner = metadata if isinstance(metadata, Mapping) else {}
     found += [body.get("session_id"), inner.get("session_id"), _of_user(inner.get("user_id"))]
@@ -39,6 +43,17 @@ def session_of(headers: Iterable[tuple[str, str]], body: Mapping[str, Any]) -> s
 def session_digest(name: str) -> str:
     """Under which a session's rows are found."""
     return hashlib.sha256(b"session\0" + name.strip().encode("utf-8", "surrogatepass")).hexdigest()[:DIGITS]
+
+
+def is_digest(text: str) -> bool:
+    """Whether it may be a session's digest. A name may look like one, too."""
+    return _DIGEST.fullmatch(text) is not None
+
+
+def digests_meant(text: str) -> tuple[str, ...]:
+    """Of a session's name, or of its digest as a request's page shows it: under which its rows are found."""
+    text = text.strip()
+    return (session_digest(text), *((text,) if is_digest(text) else ()))
 
 
 def _of_user(user: Any) -> str | None:

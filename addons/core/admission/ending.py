@@ -40,11 +40,24 @@ class Ending:
                 return "refused" if self.guilty == "client" else "stream_error"
 
     @property
+    def said(self) -> str:
+        """Why, in the client's or the server's own words, which may quote what was said; "" where it gave no reason."""
+        return "" if self.by == "router" else self.reason
+
+    @property
     def sentence(self) -> str:
         """For a person."""
+        return self._told(self.reason)
+
+    @property
+    def fact(self) -> str:
+        """The same without `said`."""
+        return self._told("" if self.said else self.reason)
+
+    def _told(self, reason: str) -> str:
         if self.code is None:
             return f"The {self.by} broke the WebSocket's connection off, without a closing frame."
-        why = f": {self.reason}" if self.reason else ""
+        why = f": {reason}" if reason else ""
         code = "without a code" if self.code == NO_CODE else f"with {self.code}"
         whose = f" for what the {self.guilty} sent" if self.guilty else ""
         return f"The {self.by} closed the WebSocket {code}{whose}{why}".rstrip(".") + "."

@@ -177,7 +177,9 @@ class Relay(layer.Layer):
         x.ending = ending
         counts = " and ".join(passed(s.frames.messages, s.frames.size, s.name) for s in (self._client, self._server))
         outcome: Literal["hit", "skip"] = "skip" if ending.code == TOO_BIG and ending.by == "router" else "hit"
-        x.trace.append(TraceLine("websocket", outcome, f"{ending.sentence} It had passed {counts}."))
+        x.trace.append(TraceLine("websocket", outcome, f"{ending.fact} It had passed {counts}."))
+        if ending.said:  # a line of its own: it may quote a message, so not everybody may read it
+            x.trace.append(TraceLine("websocket_reason", "hit", f"The {ending.by}'s reason: {ending.said}"))
 
     def _sides(self, connection: Connection) -> tuple[_Side, _Side]:
         """Where an event came from, and the other one."""

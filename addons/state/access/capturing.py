@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from switchman.addons.core.access.caller import Caller, Capture
-from switchman.addons.core.access.capturing import NOTHING_WRITTEN, Captured, WrittenCapture, strictest
+from switchman.addons.core.access.capturing import FULL, NOTHING_WRITTEN, Captured, WrittenCapture, strictest
 from switchman.addons.core.rules.ruleset import Ruleset
 from switchman.addons.core.servers.servers import Server
 from switchman.addons.core.texts.redaction.atrest import Redactor
@@ -27,6 +27,7 @@ class Capturing:
     ) -> None:
         self._setting, self._kinds, self._rules = setting, kinds, rules
         self._made: tuple[WrittenCapture, Redactor] | None = None
+        self._known: tuple[Ruleset | None, bool] | None = None  # whether setting and rules keep all of every request
 
     def of(self, x: Exchange) -> Captured:
         """The strictest that applies, as far as is known by now."""
@@ -56,10 +57,22 @@ class Capturing:
 
     def _applying(self, x: Exchange) -> Captured:
         rules = x.rules or self._rules()
+        if (x.caller is None or x.caller.capture is None) and self._keeps_all(rules):
+            return FULL
         servers = [attempt.candidate.server for attempt in x.attempts]
         if not servers and x.plan is not None:
             servers = [candidate.server for candidate in x.plan.candidates[:1]]
         return applying(self._setting, rules, x.caller, x.plan.route if x.plan is not None else "", servers)
+
+    def _keeps_all(self, rules: Ruleset | None) -> bool:
+        known = self._known
+        if known is None or known[0] is not rules:
+            asked = [self._setting]
+            if rules is not None:
+                servers = (server.capture for server in rules.upstreams)
+                asked += filter(None, (rules.capture.mode, *rules.captures.values(), *servers))
+            self._known = known = (rules, all(mode == "full" for mode in asked))
+        return known[1]
 
 
 def applying(

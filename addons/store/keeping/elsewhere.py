@@ -1,6 +1,8 @@
-"""What is kept of requests beside their rows: in the spool, and in the file that workers share (state/shared.py).
+"""What is kept of requests beside their rows: in the spool, in the file that workers share (state/shared.py), and in
+the files of the semantic cache's vectors (semantics/index.py).
 
-The file of the workers is named in full: `requests.cache.db` has a table `entries (space, key, value, used, ...)`.
+The file of the workers is named in full: `requests.cache.db` has a table `entries (space, key, value, used, ...)`. A
+vector's `entry` is its answer's key there; the process that has it in memory drops it when it finds no such answer.
 """
 
 from __future__ import annotations
@@ -13,7 +15,8 @@ from pathlib import Path
 from typing import Any, Final
 
 BUSY_SECONDS: Final = 10.0
-SPACES: Final = ("answers", "conversations", "keys")  # of what belongs to requests
+ANSWERS: Final = "answers"
+SPACES: Final = (ANSWERS, "conversations", "keys")  # of what belongs to requests
 
 
 class Elsewhere:
@@ -24,6 +27,7 @@ class Elsewhere:
     def __init__(self, db_path: str | Path) -> None:
         path = Path(db_path)
         self.spool, self.cache = path.with_suffix(".spool.db"), path.with_suffix(".cache.db")
+        self._vectors = path.absolute().parent / "semantic_state"
 
     def forget_waiting(self, is_meant: Callable[[Any], bool]) -> int:
         """Remove records that wait to be written; how many."""
@@ -35,6 +39,13 @@ class Elsewhere:
             db.executemany("DELETE FROM records WHERE n = ?", going)
             db.execute("COMMIT")
             return len(going)
+
+    def count_waiting(self, is_meant: Callable[[Any], bool]) -> int:
+        """How many records that wait to be written are meant."""
+        with _opened(self.spool) as db:
+            if db is None or not _has(db, "records"):
+                return 0
+            return sum(_meant(text, is_meant) for (text,) in db.execute("SELECT rows FROM records"))
 
     def forget_keys(self, keys: Iterable[str]) -> int:
         """Remove what the workers keep under these, each `SPACE/KEY`; how many there were."""
@@ -56,14 +67,40 @@ class Elsewhere:
             wanted = f"DELETE FROM entries WHERE used < ? AND space IN ({marks})"  # noqa: S608 - marks only  # nosec B608
             return db.execute(wanted, (before, *SPACES)).rowcount
 
+    def forget_vectors(self) -> int:
+        """Remove the vectors of prompts whose answers are in the cache no more; how many there were."""
+        gone = 0
+        for path in self._vector_files():
+            with _opened(path) as db:
+                if db is None or not _has(db, "entries"):
+                    continue
+                listed = [entry for (entry,) in db.execute("SELECT entry FROM entries")]
+                kept = self._answers()  # read after those: an answer comes before its vector
+                going = [(entry,) for entry in listed if entry not in kept]
+                db.executemany("DELETE FROM entries WHERE entry = ?", going)
+                gone += len(going)
+        return gone
+
     def overwrite(self) -> str:
         """Leave nothing of it in the files; why that was not possible, or ""."""
+        in_use = []
+        for path in (self.cache, *self._vector_files()):
+            with _opened(path) as db:
+                if db is None:
+                    continue
+                db.execute("VACUUM")
+                busy, *_ = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                in_use += [path.name] if busy else []
+        return f"{', '.join(in_use)} in use: what was there goes with the next turns" if in_use else ""
+
+    def _vector_files(self) -> list[Path]:
+        return sorted(self._vectors.glob("vectors-*.db"))
+
+    def _answers(self) -> set[str]:
         with _opened(self.cache) as db:
-            if db is None:
-                return ""
-            db.execute("VACUUM")
-            busy, *_ = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-            return f"{self.cache.name} is in use: what it had goes with its next turns" if busy else ""
+            if db is None or not _has(db, "entries"):
+                return set()
+            return {key for (key,) in db.execute("SELECT key FROM entries WHERE space = ?", (ANSWERS,))}
 
 
 @contextmanager

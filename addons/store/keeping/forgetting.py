@@ -3,7 +3,8 @@
     1. The rows that are meant are looked for, and the bodies that other rows share with them: those stay.
     2. Rows, attempts and bodies go, ROWS_AT_ONCE in a transaction, with pauses: a router that runs goes on writing.
     3. It begins again until nothing is left, as requests that ended before may still be written.
-    4. What waits in the spool, what the cache has of these requests, and rows of requests under way go as well.
+    4. What waits in the spool, what the cache has of these requests with its vectors, and rows of requests under way go
+       as well.
     5. SQLite writes zeros over what is deleted; free pages are given back, and the write-ahead log is emptied.
 
 Bodies that are kept in the memory of a router (BLOB_STORAGE_TYPE=memory) are out of reach from here: no row names them
@@ -22,7 +23,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Engine, delete, func, or_, select
 
-from switchman.addons.core.access.session import session_digest
+from switchman.addons.core.access.session import digests_meant, is_digest, session_digest
 from switchman.addons.store.blobs import BlobStore
 from switchman.addons.store.database import writing
 from switchman.addons.store.keeping.elsewhere import Elsewhere
@@ -35,6 +36,7 @@ PAUSE_SECONDS: Final = 0.02
 SETTLE_SECONDS: Final = 0.4  # a writer gathers records for less than that before it writes them
 SWEEPS: Final = 20
 PAGES_AT_ONCE: Final = 2_000
+_LAST_TIME: Final = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 EMPTY_SECONDS: Final = 10.0  # for readers to let the write-ahead log go
 
 Told = Callable[[str], object]
@@ -42,8 +44,8 @@ Told = Callable[[str], object]
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is to be forgotten: all conditions that are given must hold. `token`: a name or an id. `before`: epoch
-    seconds, of a request's start.
+    """What is to be forgotten: all conditions that are given must hold. `token`: a name or an id. `session`: a name, or
+    the digest that the log has of it. `before`: epoch seconds, of a request's start.
     """
 
     token: str | None = None
@@ -57,10 +59,12 @@ class Wanted:
     def __str__(self) -> str:
         """Of a session its digest only."""
         found = [f"token {self.token}"] if self.token is not None else []
-        found += [f"session {session_digest(self.session)}"] if self.session is not None else []
-        found += (
-            [f"before {datetime.fromtimestamp(self.before, UTC):%Y-%m-%d %H:%M} UTC"] if self.before is not None else []
-        )
+        if self.session is not None:
+            text = self.session.strip()
+            found.append(f"session {text if is_digest(text) else session_digest(text)}")
+        if self.before is not None:
+            at = datetime.fromtimestamp(min(max(0.0, self.before), _LAST_TIME), UTC)
+            found.append(f"before {at:%Y-%m-%d %H:%M} UTC")
         return ", ".join(found)
 
     def conditions(self) -> list[ColumnElement[bool]]:
@@ -68,7 +72,7 @@ class Wanted:
         if self.token is not None:
             found.append(or_(requests.c.token == self.token, requests.c.token_id == self.token))
         if self.session is not None:
-            found.append(requests.c.session == session_digest(self.session))
+            found.append(requests.c.session.in_(digests_meant(self.session)))
         if self.before is not None:
             found.append(requests.c.started_at < self.before)
         return found
@@ -77,7 +81,7 @@ class Wanted:
         """Whether a row, as a mapping, is meant."""
         return (
             (self.token is None or self.token in (row.get("token"), row.get("token_id")))
-            and (self.session is None or row.get("session") == session_digest(self.session))
+            and (self.session is None or row.get("session") in digests_meant(self.session))
             and (self.before is None or row["started_at"] < self.before)
         )
 
@@ -124,6 +128,7 @@ def forget(
     if wanted.token is None and wanted.session is None:
         assert wanted.before is not None
         done = replace(done, elsewhere=done.elsewhere + elsewhere.forget_before(wanted.before))
+    elsewhere.forget_vectors()
     with writing(engine) as conn:  # what runs comes again within a second
         conn.execute(delete(underway).where(underway.c.started_at < wanted.before))
     tell("Overwriting what was there")

@@ -156,6 +156,7 @@ class Detail:
     response_body: BodyInfo
     request_left_out: LeftOut
     response_left_out: LeftOut
+    session: str | None = None  # the digest of its name
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +229,7 @@ class Queries:
             response_body=self._info(found, "response", listed),
             request_left_out=LeftOut(found["request_fields_cut"], found["request_head_cut"]),
             response_left_out=LeftOut(found["response_fields_cut"], found["response_head_cut"]),
+            session=found["session"],
         )
 
     def body(self, request_id: str, which: Which) -> Content | None:

@@ -240,9 +240,46 @@ def test_all_that_a_websocket_has_passes(connect: Any, proxy: Any, server: Serve
     row = row_of(proxy, "/v1/realtime?model=m&n=1")
     assert (row["status"], row["outcome"], row["error"]) == (101, "ok", None)
     (told,) = [line for line in row["trace"] if line["layer"] == "websocket"]
-    assert "The client closed the WebSocket with 4001: enough." in told["detail"]
+    assert "The client closed the WebSocket with 4001. It had passed" in told["detail"]
+    assert [line["detail"] for line in row["trace"] if line["layer"] == "websocket_reason"] == [
+        "The client's reason: enough"
+    ]
     head = server.heads[-1].lower()
     assert b"sec-websocket-extensions" not in head and b"sec-websocket-protocol: realtime, beta" in head
+
+
+def test_where_no_content_is_kept_the_row_has_none(start: Any, server: Server) -> None:
+    """Neither query nor subprotocols, nor the reason why it was closed; that it was closed, and by whom, is told."""
+
+    def quotes(end: End, request: Request) -> None:
+        end.send(AcceptConnection())
+        if request.target.endswith("server"):
+            end.send(CloseConnection(1011, "zq-quoted by the server"))
+            for _ in end.events():
+                pass
+        else:
+            end.send(end.next(CloseConnection).response())
+
+    proxy = start(env={"DEFAULT_UPSTREAM": server.url, "CAPTURE": "metadata"})
+    for number, by in enumerate(("client", "server"), 1):
+        path = f"/v1/realtime?model=m&who=zq-{by}"
+        server.scripts[path] = quotes
+        with socket.create_connection(("127.0.0.1", proxy.port)) as sock:
+            end = End(sock, wsproto.ConnectionType.CLIENT)
+            end.send(Request(host="localhost", target=path, extra_headers=[(b"x-who", b"zq-asker")]))
+            assert end.next(AcceptConnection)
+            if by == "client":
+                end.send(TextMessage("zq-said"))
+                end.send(CloseConnection(4001, "zq-quoted by the client"))
+            closed = end.next(CloseConnection)
+            if by == "server":
+                assert closed.reason == "zq-quoted by the server"
+                end.send(closed.response())
+        proxy.until(lambda number=number: len(proxy.rows(path="/v1/realtime")) == number, "its row")
+        row = proxy.rows(path="/v1/realtime")[-1]
+        assert row["capture"] == "metadata" and "zq-" not in repr(row)
+        (told,) = [line["detail"] for line in row["trace"] if line["layer"] == "websocket"]
+        assert f"The {by} closed the WebSocket with" in told
 
 
 def test_the_row_is_there_at_its_end_only(connect: Any, proxy: Any, server: Server) -> None:

@@ -300,6 +300,20 @@ def test_what_is_forgotten_is_counted_and_written_down(client_of, store, put, ma
     assert (change["what"], change["target"], change["after"]["rows"]) == ("log.forget", "token anna", 2)
     for wrong in ({}, {"token": ""}, {"before": "yesterday"}, {"tokens": "anna"}):
         admin("POST", "/forget", wrong, 422)
+    assert admin("POST", "/forget", {"before": 2.0**40})["rows"] == 1  # a year with five digits
+    assert admin("GET", "/audit")["changes"][0]["target"] == "before 9999-12-31 00:00 UTC"
+
+
+def test_what_stopped_halfway_is_written_down(client_of) -> None:
+    """Whoever has it stop leaves a line, as some may be gone."""
+
+    def stops(wanted: Any) -> Any:
+        raise OSError("the disk is away")
+
+    admin = Admin(client_of(**LOCKED, forgets=stops))
+    assert "the disk is away" in str(admin("POST", "/forget", {"token": "anna"}, 503))
+    (change,) = admin("GET", "/audit")["changes"]
+    assert (change["what"], change["target"], list(change["after"])) == ("log.forget", "token anna", ["stopped"])
 
 
 def test_only_admins_forget(client_of) -> None:

@@ -38,10 +38,12 @@ class Span(NamedTuple):
 
 
 # RFC 5321: 64 characters of a local part; RFC 1035: 253 of a name.
+_LONGEST_LOCAL: Final = 64
 _LOCAL: Final = re.compile(r"[\w!#$%&'*+/=?^`{|}~.-]{1,64}+")  # backwards
 _DOMAIN: Final = re.compile(
     r"(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.){1,10}[^\W\d_][\w-]{0,61}[^\W_]|\[[0-9a-fA-F:.]{2,45}\]"
 )
+_PARAMETER: Final = re.compile(r"[?&][\w.-]{1,64}+=")  # of a URL's query
 # Digits with what may separate them; at most as many as stand in any number here.
 _NUMBER: Final = re.compile(r"[0-9](?:[0-9]|[ .()/\u00a0\u2011-](?=[0-9(])|[) ][ .(/-](?=[0-9(]))*+")
 _CARD: Final = re.compile(
@@ -133,9 +135,10 @@ def _emails(text: str) -> Iterator[Span]:
     end, at = 0, text.find("@")
     while at >= 0:
         domain = _DOMAIN.match(text, at + 1, at + 256)
-        local = _LOCAL.match(text[max(end, at - 64) : at][::-1]) if domain else None
+        local = _LOCAL.match(text[max(end, at - _LONGEST_LOCAL) : at][::-1]) if domain else None
         if domain and local:
             start = at - len(local[0].rstrip(".'"))
+            start = _behind_address(text, start, at)
             while start < at and text[start] in "'.`*{|}/=&?":
                 start += 1
             if start > 0 and text[start - 1] == "\\" and start + 1 < at and text[start] in "nrt":
@@ -144,6 +147,15 @@ def _emails(text: str) -> Iterator[Span]:
                 end = domain.end()
                 yield Span(start, end, "email")
         at = text.find("@", at + 1)
+
+
+def _behind_address(text: str, start: int, at: int) -> int:
+    """Where a local part begins that ends before `at`: `/`, `?`, `&` and `=` may be in one, and may be a URL's."""
+    if text[start] == "/" or at - start >= _LONGEST_LOCAL:
+        start = max(start, text.rfind("/", start, at) + 1)
+    for mark in _PARAMETER.finditer(text, start, at):
+        start = mark.end()
+    return start
 
 
 # --- what is made of digits -------------------------------------------------------------------------------------------

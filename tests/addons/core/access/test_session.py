@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from switchman.addons.core.access.session import session_digest, session_of
+from switchman.addons.core.access.session import digests_meant, session_digest, session_of
 
 
 @pytest.mark.parametrize(("headers", "body", "name"), [
@@ -31,3 +31,11 @@ def test_a_digest_says_nothing_of_the_name() -> None:
     """It is of 32 digits, the same for the same name with blanks around."""
     assert session_digest("anna") == session_digest(" anna ") != session_digest("bert")
     assert len(session_digest("anna")) == 32 and "anna" not in session_digest("anna")
+
+
+def test_a_session_is_named_by_its_digest_too() -> None:
+    """As a page shows it; a name that looks like one is found as well."""
+    digest = session_digest("anna")
+    assert digests_meant(" anna ") == (digest,)
+    assert digests_meant(digest) == (session_digest(digest), digest)
+    assert digests_meant(digest[:31]) == (session_digest(digest[:31]),)

@@ -40,5 +40,11 @@ def test_an_end_says_what_the_request_came_to(ending: Ending, outcome: str, erro
 def test_a_sentence_is_there_for_every_end() -> None:
     """The trace has it also where all went well."""
     assert Ending("client", 1005).sentence == "The client closed the WebSocket without a code."
+    assert (Ending("client", 4000, "x").fact, Ending("client", 4000, "x").said) == (
+        "The client closed the WebSocket with 4000.",
+        "x",
+    )
+    router = Ending("router", 1001, "Stopped.")
+    assert (router.fact, router.said) == (router.sentence, "")
     assert passed(1, 5, "client") == "1 message of 5 bytes from the client"
     assert passed(2, 0, "server") == "2 messages of 0 bytes from the server"

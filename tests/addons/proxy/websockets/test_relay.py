@@ -103,9 +103,9 @@ def test_a_close_goes_round_untouched_and_ends_both_connections(open_: Any) -> N
     assert open_.addons.seen[-1] == "websocket_end"
     data = open_.addons.flows[-1].websocket
     assert (data.close_code, data.close_reason, data.closed_by_client) == (4000, "enough", True)
-    assert (
-        "1 message" not in open_.addons.x.trace[-1].detail and "with 4000: enough." in open_.addons.x.trace[-1].detail
-    )
+    told, reason = open_.addons.x.trace[-2:]
+    assert "1 message" not in told.detail and "with 4000. It" in told.detail
+    assert (reason.layer, reason.detail) == ("websocket_reason", "The client's reason: enough")
 
 
 def test_a_server_may_close_its_connection_before_the_client_has_answered(open_: Any) -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import numpy as np
+
+from switchman.addons.semantics.index import VectorIndex
 from switchman.addons.state.shared import ANSWERS, CONVERSATIONS, KEYS, Quota, SQLiteShared
 from switchman.addons.store.keeping.elsewhere import SPACES, Elsewhere
 
@@ -32,8 +35,33 @@ def test_answers_and_targets_go_and_leave_no_byte(tmp_path: Path) -> None:
     shared.close()
 
 
+def test_vectors_go_with_their_answers(tmp_path: Path) -> None:
+    """Beside a process that has them open; none of the text's vector is in its files, also after a start anew."""
+    (tmp_path / "semantic_state").mkdir()
+    file = tmp_path / "semantic_state" / "vectors-0a.db"
+    shared, elsewhere = SQLiteShared(tmp_path / "log.cache.db"), Elsewhere(tmp_path / "log.db")
+    index = VectorIndex(2, file)
+    vectors = {"a": np.array([0.6, 0.8], "<f4"), "b": np.array([0.28, 0.96], "<f4")}
+    for entry, vector in vectors.items():
+        asyncio.run(shared.put(ANSWERS, entry, b"an answer", 60, QUOTA))
+        index.add("scope", entry, vector)
+    assert elsewhere.forget_vectors() == 0
+    assert elsewhere.forget_keys({"answers/a"}) == elsewhere.forget_vectors() == 1
+    assert elsewhere.overwrite() == ""
+    files = b"".join(path.read_bytes() for path in file.parent.iterdir())
+    assert vectors["a"].tobytes() not in files and vectors["b"].tobytes() in files
+    index.add("scope", "c", vectors["b"])
+    assert index.forget(["a"]) == 1
+    index.close()
+    again = VectorIndex(2, file)
+    assert len(again) == 2
+    again.close()
+    shared.close()
+
+
 def test_files_that_are_not_there_hold_nothing(tmp_path: Path) -> None:
     """None is made by looking."""
     elsewhere = Elsewhere(tmp_path / "log.db")
     assert elsewhere.forget_waiting(lambda row: True) == elsewhere.forget_keys({"answers/a"}) == 0
-    assert (elsewhere.forget_before(1.0), elsewhere.overwrite(), list(tmp_path.iterdir())) == (0, "", [])
+    assert (elsewhere.forget_before(1.0), elsewhere.forget_vectors()) == (0, 0)
+    assert (elsewhere.overwrite(), list(tmp_path.iterdir())) == ("", [])

@@ -147,8 +147,14 @@ def test_what_waits_in_the_spool_is_forgotten(tmp_path: Path, locked: Callable[[
             deadline = time.monotonic() + 60
             while (store.spool is None or store.spool.state().records < 2) and time.monotonic() < deadline:
                 time.sleep(0.01)
+            assert Elsewhere(path).count_waiting(Wanted(token="anna").holds) == 1
             assert Elsewhere(path).forget_waiting(Wanted(token="anna").holds) == 1
+            assert Elsewhere(path).count_waiting(Wanted(token="anna").holds) == 0
             assert in_files(tmp_path, "of anna") == []
+        while (
+            writer.problem is not None and time.monotonic() < deadline
+        ):  # a writer that ends leaves the spool as it is
+            time.sleep(0.01)
         assert writer.close(60)
         assert ids(store) == {"bert-1"}
 

@@ -218,3 +218,11 @@ def test_what_was_cut_from_a_head_is_told(put, make_request, store) -> None:
         assert "of this head, 12 whole fields among them" in client.get(address).text
     assert "whole field" not in client.get("/request/long?view=response").text
     assert "Too long to be kept" in client.get("/request/long?view=response").text
+
+
+def test_the_session_of_a_request_is_told_by_its_digest(client: FlaskClient, put, make_request) -> None:
+    """On the page and in the JSON: `switchman forget --session` takes it; a request without one says nothing."""
+    put(make_request(1, 1000.0, id="with", session="0af3" * 8), make_request(2, 1000.0, id="without"))
+    assert f"Session {'0af3' * 8}" in visible(client.get("/request/with").text)
+    assert client.get("/api/request/with").json["session"] == "0af3" * 8
+    assert "Session" not in visible(client.get("/request/without").text)

@@ -68,6 +68,25 @@ def test_what_is_a_secret_by_what_stands_before_it(text: str, secret: str) -> No
 
 
 @pytest.mark.parametrize(
+    ("before", "address"),
+    [
+        ("/x?e=", "a.b+c@example.org"),
+        ("https://example.org/v1/users/", "anna@example.org"),
+        ("GET /v1/chat?x=1&to.who=", "o'hara=x@example.org"),
+        ("/" + "a/b" * 30 + "/", "anna@example.org"),
+        ("/" + "a" * 70 + "?who=", "anna@example.org"),
+        ("see ", "bounce+anna=example.com@example.org"),
+        ("to ", "sales/eu@example.org"),
+    ],
+)
+def test_an_address_in_a_url_is_found_alone(before: str, address: str) -> None:
+    """Path and query before it stay, though an address may have the same signs."""
+    text = f"{before}{address}&more=1"
+
+    assert [text[span.start : span.end] for span in find(text, KINDS)] == [address]
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "from 2024-01-15 12:30:45 to 1700000000000",
