@@ -59,6 +59,8 @@ def test_defaults_are_those_that_users_know() -> None:
         "auth_roles": NO_ROLES,
         "viewers_see_bodies": False,
         "audit_days": 365,
+        "capture": "full",
+        "capture_redact": None,
         "encryption_key": None,
         "egress_deny": "metadata",
         "webui_security": "AUTH_WHEN_PROXIED",

@@ -56,7 +56,7 @@ def test_pages_tell_limits_with_what_is_used_of_them(client_of, store: Store, to
     client = client_of(accounts=accounts_of(token_id))
     listed, one = (client.get(path, headers=BROWSER).text for path in ("/tokens", f"/tokens/{token_id}"))
     sentence = f"$16.50 of $20/month in {label()}, $0.25 reserved"
-    assert sentence in listed and sentence in one and 'class="is-soon" title="82 %"' in listed
+    assert sentence in listed and sentence in one and f'class="is-soon" title="{sentence}, 82 %"' in listed
     for text in ("12 of 60", "0 of 1,000", "3 of 4"):
         assert text in one
     assert "Used of" not in client.get("/tokens/free", headers=BROWSER).text

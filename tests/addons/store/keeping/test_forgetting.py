@@ -151,9 +151,8 @@ def test_what_waits_in_the_spool_is_forgotten(tmp_path: Path, locked: Callable[[
             assert Elsewhere(path).forget_waiting(Wanted(token="anna").holds) == 1
             assert Elsewhere(path).count_waiting(Wanted(token="anna").holds) == 0
             assert in_files(tmp_path, "of anna") == []
-        while (
-            writer.problem is not None and time.monotonic() < deadline
-        ):  # a writer that ends leaves the spool as it is
+        # A writer that ends leaves the spool as it is: so this waits for the row.
+        while not ids(store) and time.monotonic() < deadline:
             time.sleep(0.01)
         assert writer.close(60)
         assert ids(store) == {"bert-1"}

@@ -189,7 +189,7 @@ def fill(store: Store, vault: Callable[[], Any]) -> list[str]:
         store.access.tokens.create(Terms(name, frozenset({EVIL}), (EVIL, long * 4), (EVIL,), expires_at=4e9), 1e9)
     with vault() as opened:
         opened.set("openai", KEY)
-        opened.set("a" * 100, KEY)
+        opened.set("a-" * 50, KEY)
     store.access.audit.record(Who(EVIL, "page", "admin", "::1"), "token.change", EVIL, {EVIL: EVIL}, {EVIL: long * 9})
     one = store.access.tokens.get(EVIL).caller.id
     return [
@@ -198,7 +198,7 @@ def fill(store: Store, vault: Callable[[], Any]) -> list[str]:
         f"/tokens/{one}/change",
         "/tokens/new",
         "/keys",
-        "/keys/" + "a" * 100,
+        "/keys/" + "a-" * 50,
         "/audit",
     ]
 
