@@ -82,7 +82,7 @@ class Redactor:
     _given: dict[str, str] = field(default_factory=dict)  # placeholder by original
 
     def text(self, text: str, but: frozenset[str] = frozenset()) -> str:
-        """`text` with placeholders; itself where there is nothing private in it. `but`: kinds that are not looked for."""
+        """`text` with placeholders; itself where nothing in it is private. `but`: kinds that are not looked for."""
         what = replace(self.what, kinds=self.what.kinds - but) if but else self.what
         return self._replaced(text, search(text, what)) if text else text
 
