@@ -69,7 +69,7 @@ def assemble(*, guest: bool = False) -> list[object]:
         Caching(runtime, semantic),
         Routing(runtime, chain),
         redacting,
-        Limits(runtime),
+        Limits(runtime, redacting.once_more),
         holding,
         rewriting,
         Streaming(runtime),

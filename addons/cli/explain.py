@@ -204,7 +204,7 @@ async def _explained(
 
 def _redaction(plan: Plan, rules: Ruleset, body: dict[str, Any]) -> list[TraceLine]:
     """What would be redacted in the request; nothing where no rule wants it."""
-    if not (wanted := rules.redact_for(plan.route)):
+    if not (wanted := rules.redact_for(plan)):
         return []
     redactor = Redactor(merged(wanted), b"explain")
     try:

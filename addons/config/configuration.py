@@ -331,10 +331,11 @@ def _signature(file: Path) -> Signature | None:
 
 
 def _from_elsewhere(rules: Ruleset) -> dict[str, tuple[Any, ...]]:
-    """What the file only names: files of certificates by their content, keys by their value."""
+    """What the file only names: files of certificates and words by their content, keys by their value."""
     arbiter = (rules.arbiter.server,) if rules.arbiter else ()
     servers = (*rules.upstreams, rules.default, *arbiter)
-    return {server.name: (server.reach, server.keys, server.headers) for server in servers}
+    words = tuple(one.words.digest for one in rules.redactions() if one.words is not None)
+    return {"": words} | {server.name: (server.reach, server.keys, server.headers) for server in servers}
 
 
 def summary(rules: Ruleset) -> str:

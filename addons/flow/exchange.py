@@ -34,7 +34,7 @@ from switchman.addons.core.servers.servers import ServerKey
 from switchman.addons.core.streams.pipe import Pipe
 from switchman.addons.core.streams.reply import ReplyCollector
 from switchman.addons.core.streams.think import ThinkStage
-from switchman.addons.core.texts.redaction.redactor import Redactor
+from switchman.addons.core.texts.redaction.redactor import Redact, Redactor
 from switchman.addons.core.texts.redaction.restoring import Restorer
 
 if TYPE_CHECKING:
@@ -115,12 +115,14 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Redaction:
-    """What leaves of a request has placeholders. `call`: the client's, with these; None where it has none.
+    """What leaves of a request has placeholders. `wanted`: by what. `call`: the client's, with these; None where it has
+    none.
 
     `restorer`: puts the originals back; None where nothing was private. `changed`: `call` is not the client's own.
     `counts`: by kind, how often one stands in the request.
     """
 
+    wanted: tuple[Redact, ...]
     redactor: Redactor
     call: Call | None
     restorer: Restorer | None
@@ -271,6 +273,11 @@ class Exchange:
         if self.attempts:
             return self.attempts[-1].target
         return self.candidate.target if self.candidate is not None else None
+
+    @property
+    def outgoing(self) -> Call | None:
+        """The call as servers get it: with placeholders where it is redacted."""
+        return self.redaction.call if self.redaction is not None and self.redaction.call is not None else self.call
 
     def summary(self) -> dict[str, Any]:
         """Plain values for `flow.metadata`, so mitmweb shows why a flow went where it went."""

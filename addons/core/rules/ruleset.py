@@ -36,7 +36,7 @@ from switchman.addons.core.servers.servers import UNKNOWN_MODEL, ModelFacts, Ser
 from switchman.addons.core.texts.redaction.redactor import Redact
 
 if TYPE_CHECKING:
-    from switchman.addons.core.routes.plan import Candidate
+    from switchman.addons.core.routes.plan import Candidate, Plan
 
 __all__ = [
     "Alias", "Defaults", "Instance", "Match", "ModelFacts", "ModelMap", "Problem", "Route", "RulesError", "Ruleset",
@@ -46,6 +46,7 @@ __all__ = [
 # Prices that are kept, and the length of their models' names: clients may ask for any.
 MOST_PRICED: Final = 1024
 LONGEST_PRICED: Final = 200
+BY_RULE: Final = frozenset({"route", "conversation"})  # layers whose plans have the name of a rule
 
 
 class Defaults(Protocol):
@@ -108,6 +109,7 @@ class Ruleset:
     needs_features: bool = False
     _exact: Mapping[str, tuple[int, ...]] = field(default_factory=dict, repr=False)  # model -> indexes into routes
     _others: tuple[int, ...] = field(default=(), repr=False)  # indexes of routes with a pattern, or without a model
+    _redacts: Mapping[str, tuple[Redact, ...]] = field(default_factory=dict, repr=False)  # of rules by their names
     # names that go together -> what routes_for answers, for those that are asked for with every `auto`
     _auto: Mapping[tuple[str, ...], tuple[Route, ...]] = field(default_factory=dict, repr=False)
     # server and model -> what price_for has answered, as it is asked several times for every request
@@ -157,12 +159,13 @@ class Ruleset:
                 self._priced[server.name, model] = known
         return known[0]
 
-    def redact_for(self, route: str) -> tuple[Redact, ...]:
-        """What is redacted in a request that the rule `route` has decided over: as it says, or the whole file does.
+    def redact_for(self, plan: Plan) -> tuple[Redact, ...]:
+        """What is redacted in a request with this plan: as the rule that decided says, or the whole file does.
 
         A conversation that stays with its target is known by the name of its rule; rules of one name redact together.
+        What else may decide (an alias, an arbiter's category) can have a rule's name, and is none.
         """
-        said = [rule.redact for rule in self.routes if rule.redact is not None and rule.name == route]
+        said = self._redacts.get(plan.route) if plan.layer in BY_RULE else None
         return tuple(one for one in (said or (self.redact,)) if one)
 
     def redactions(self) -> tuple[Redact, ...]:
@@ -277,6 +280,7 @@ def _compiled(compiler: Compiler, model: RulesFileModel, settings: Defaults, fil
         upstreams=_upstreams(compiler, default, settings.default_upstream_set),  # after all that may add a server
         _exact=exact,
         _others=others,
+        _redacts=_redacts(routes),
     )
 
 
@@ -328,6 +332,15 @@ def _upstreams(compiler: Compiler, default: Server, default_set: bool) -> tuple[
     if (default_set or not servers) and default not in servers:
         servers.append(default)
     return tuple(servers)
+
+
+def _redacts(routes: tuple[Route, ...]) -> dict[str, tuple[Redact, ...]]:
+    """What rules redact, by their names."""
+    found: dict[str, tuple[Redact, ...]] = {}
+    for route in routes:
+        if route.redact is not None:
+            found[route.name] = (*found.get(route.name, ()), route.redact)
+    return found
 
 
 def _captures(routes: tuple[Route, ...]) -> dict[str, Capture]:

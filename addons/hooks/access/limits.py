@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from mitmproxy import http
@@ -57,6 +57,7 @@ AWAY = (
     "The router cannot tell how much of a budget is left: what counts it does not answer. Requests that a budget "
     "applies to are refused until it does. Try again in a moment."
 )
+type Redacted = Callable[[http.HTTPFlow, Exchange], Awaitable[bool]]
 MOST_CALLERS = 10_000  # remembered at a time
 TELL_EVERY = 60.0  # seconds between two lines of the log about a ledger that is away
 
@@ -67,8 +68,9 @@ class Limits:
     Writes: body_limit, ticket, plan, trace, conversation, cache.
     """
 
-    def __init__(self, runtime: Runtime) -> None:
-        self.runtime = runtime
+    def __init__(self, runtime: Runtime, redacted: Redacted | None = None) -> None:
+        """`redacted`: redacts by a plan that is another one now; False where it refused the request."""
+        self.runtime, self._redacted = runtime, redacted
         self._sources: dict[str, tuple[Caller | None, Ruleset, Sources]] = {}  # by the caller's id
         self._calendar: Calendar | None = None
         self._told = float("-inf")
@@ -139,7 +141,7 @@ class Limits:
             else:
                 self._refuse(flow, x, result, calendar, now)
             return
-        bound = self._bound(x, sources)
+        bound = self._bound(x)
         if (reserve := self._reserve(flow, x, rules, sources, bound)) is None:
             return
         take = take_of(sources, reserve, calendar, now)
@@ -150,6 +152,9 @@ class Limits:
             if downgraded is None or not self._replan(x, rules, downgraded, result):
                 self._refuse(flow, x, result, calendar, now)
                 return
+            if self._redacted is not None and not await self._redacted(flow, x):
+                return
+            bound = self._bound(x)
             if (reserve := self._reserve(flow, x, rules, sources, bound)) is None:
                 return
             take = take_of(sources, reserve, calendar, now, soft=False)
@@ -159,10 +164,12 @@ class Limits:
         else:
             self._refuse(flow, x, result, calendar, now)
 
-    def _bound(self, x: Exchange, sources: Sources) -> Bound:
-        if x.call is None:
+    def _bound(self, x: Exchange) -> Bound:
+        """Of what is sent: placeholders may be longer than what they stand for."""
+        if x.outgoing is None:
             return Bound()
-        return bound_of(x.call, x.features.input_tokens if x.features is not None else None)
+        counted = x.features.input_tokens if x.features is not None and x.outgoing is x.call else None
+        return bound_of(x.outgoing, counted)
 
     def _reserve(
         self, flow: http.HTTPFlow, x: Exchange, rules: Ruleset, sources: Sources, bound: Bound

@@ -212,7 +212,7 @@ class Failover:
 
 
 def _thoughts(x: Exchange) -> set[str]:
-    return digests(x.call) if x.call is not None else set()
+    return digests(x.outgoing) if x.outgoing is not None else set()
 
 
 def _lacking(attempt: Attempt, feature: Feature) -> str:

@@ -46,6 +46,7 @@ PLAIN_FIELDS = frozenset(
      b"content-length", b"content-encoding", b"date", b"via", b"expect", b"traceparent", b"tracestate"}
 )  # fmt: skip
 PLAIN_PREFIXES = (b"x-stainless-", b"anthropic-", b"openai-", b"sec-", b"x-switchman-")
+LIKE_IDS = frozenset({"secret", "phone", "card", "ssn"})
 _BETWEEN = re.compile(r"([/?&=;+#])")
 
 
@@ -69,8 +70,26 @@ class Redacting:
         if (x := exchange(flow)) is None or flow.response or x.plan is None or x.sent is None:
             return None
         rules = x.rules or self.runtime.rules.current
-        if not (wanted := rules.redact_for(x.plan.route)):
+        if not (wanted := rules.redact_for(x.plan)):
             return None
+        return self._start(flow, x, rules, wanted)
+
+    async def once_more(self, flow: http.HTTPFlow, x: Exchange) -> bool:
+        """Redact by a plan that came in the place of the first one, too; False where that refuses the request."""
+        assert x.plan is not None
+        rules = x.rules or self.runtime.rules.current
+        wanted = rules.redact_for(x.plan)
+        if x.redaction is not None:  # what the first one wanted stays
+            wanted = tuple(dict.fromkeys((*x.redaction.wanted, *wanted)))
+            if wanted == x.redaction.wanted:
+                return True
+        if wanted and (waiting := self._start(flow, x, rules, wanted)) is not None:
+            await waiting
+        return flow.response is None
+
+    def _start(
+        self, flow: http.HTTPFlow, x: Exchange, rules: Ruleset, wanted: tuple[Redact, ...]
+    ) -> Awaitable[None] | None:
         if x.call is not None and x.call.large:
             return self._request_large(flow, x, rules, wanted)
         self._take(flow, x, rules, wanted, self._redacted)
@@ -103,6 +122,7 @@ class Redacting:
             flow.response = refusal(x, 503, f"{whose} what goes to servers, and the router has no key to do so.")
             return
         assert x.redaction is not None
+        x.trace[:] = [line for line in x.trace if line.layer != LAYER]
         x.trace.append(TraceLine(LAYER, "hit" if x.redaction.counts else "miss", _told(x.redaction)))
         if x.redaction.restorer is not None and x.cache is not None and rules.cache.exact.scope == "shared":
             x.cache.keeps = False
@@ -120,12 +140,13 @@ class Redacting:
         changed = False
         if call is not None and call.text:
             edits = redact_body(call.body, redactor)
-            if changed := bool(edits):
+            # Of a key that is there twice a server may take either value, and only one was looked at.
+            if changed := bool(edits) or call.repeats:
                 call = _edited(call, edits)
         redacted_path(x.sent.path, redactor)  # for what is to be put back: each attempt does it for itself, too
         redacted_fields(x.sent.fields, redactor)
         restorer = Restorer(redactor.originals, in_json=_wants_json(call)) if redactor.originals else None
-        return Redaction(redactor, call, restorer, changed, redactor.counts.copy())
+        return Redaction(tuple(wanted), redactor, call, restorer, changed, redactor.counts.copy())
 
     def _redactor(self, wanted: Sequence[Redact], whose: str) -> Redactor:
         """Raises ValueError where there is no key."""
@@ -170,7 +191,9 @@ def _part(part: str, redactor: Redactor) -> str:
 
 
 def redacted_fields(fields: Fields, redactor: Redactor) -> Fields:
-    """Header fields, but for credentials, which go where the rules say, and those of HTTP and its programs."""
+    """Header fields, but for credentials, which go where the rules say, and those of HTTP and its programs. Of ids only
+    what no id looks like: some send an address of mail as one.
+    """
     return tuple((name, _field(name, value, redactor)) for name, value in fields)
 
 
@@ -179,15 +202,15 @@ def _field(name: bytes, value: bytes, redactor: Redactor) -> bytes:
     if lower in PLAIN_FIELDS or lower in OF_ONE_CONNECTION or lower.startswith(PLAIN_PREFIXES):
         return value
     text = name.decode("latin-1")
-    if is_secret_name(text) or is_id_name(text):
+    if is_secret_name(text):
         return value
     plain = value.decode("utf-8", "surrogateescape")
-    redacted = redactor.text(plain)
+    redacted = redactor.text(plain, but=LIKE_IDS if is_id_name(text) else frozenset())
     return value if redacted == plain else redacted.encode("utf-8", "surrogateescape")
 
 
 def _edited(call: Call, edits: dict[tuple[str | int, ...], Any]) -> Call:
-    if call.repeats:  # of a key that is there twice a server may take either value: only one was looked at
+    if call.repeats:
         text = jsonedit.edit((dumps_large if call.large else dumps)(call.body), edits)
     else:
         text = jsonedit.edit(call.text, edits, call.spans)

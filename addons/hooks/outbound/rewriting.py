@@ -115,8 +115,7 @@ class Rewriting:
         return False
 
     def _render(self, x: Exchange, candidate: Candidate) -> Rendered:
-        assert x.call is not None and x.plan is not None
-        call = x.redaction.call if x.redaction is not None and x.redaction.call is not None else x.call
+        assert x.call is not None and x.outgoing is not None and x.plan is not None
         server = candidate.server
         usage = server.quirks.usage_in_stream and server.name not in self.without["usage"]
         developer = server.quirks.developer_role
@@ -139,7 +138,7 @@ class Rewriting:
         stamp = Stamp(x.id, x.started_at, named, elapsed=lambda: time.monotonic() - started)
         if (features := x.features) is not None:
             stamp = replace(stamp, prompt_tokens=lambda: features.input_tokens)
-        rendered = render(call, candidate, spoken, stamp)
+        rendered = render(x.outgoing, candidate, spoken, stamp)
         if x.redaction is not None and x.redaction.changed and not rendered.edited:
             rendered = replace(rendered, edited=True)
         x.trace += [line for line in rendered.trace_lines(candidate.target_for(x.call.model)) if line not in x.trace]
@@ -153,6 +152,7 @@ class Rewriting:
         path, given, withheld = self._may_see(x, candidate, self._path(x, candidate, rendered))
         if x.redaction is not None:
             path, given = redacted_path(path, x.redaction.redactor), redacted_fields(given, x.redaction.redactor)
+            request.data.trailers = None  # no API has any
         forwarded = credentials.source(server, x.plan.first_choice) == "client"
         model, version = (candidate.model or x.call.model, x.call.api_version) if x.call else ("", "")
         target = address(server, path, model, version)

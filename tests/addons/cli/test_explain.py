@@ -102,6 +102,25 @@ def test_why_a_stream_would_be_held(config: Path, capsys: pytest.CaptureFixture[
     assert held("laptop/qwq") == held("laptop/llama3") == []
 
 
+def test_what_would_be_redacted(config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """By the rule that decides, or by the whole file; and where the proxy would refuse the request."""
+    config.write_text(FILE + "redact: {patterns: [email]}\n")
+    body = tmp_path / "body.json"
+
+    def line(**asked: Any) -> list[tuple[str, str]]:
+        body.write_text(json.dumps(asked))
+        found = explained(config, capsys, "--body", str(body))
+        return [(one["outcome"], one["detail"]) for one in found["trace"] if one["layer"] == "redaction"]
+
+    said = [{"role": "user", "content": "to jane@example.org or 4111 1111 1111 1111"}]
+    assert line(model="x", messages=said) == [("hit", "redacted: 1 email")]
+    assert line(model="x", messages=said[:0]) == [("miss", "redacted: nothing")]
+    ((outcome, detail),) = line(model="x", prompt=[1, 2, 3])
+    assert outcome == "error" and detail.startswith("The proxy refuses this request: `prompt` is given as tokens")
+    config.write_text(FILE)
+    assert line(model="x", messages=said) == []
+
+
 def test_layers_that_are_not_asked_say_so(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """No upstream is called: the arbiter of this file has a port where nobody listens."""
     found = explained(config, capsys, "Good morning!")

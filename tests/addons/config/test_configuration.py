@@ -351,6 +351,24 @@ def test_a_changed_file_of_certificates_makes_new_rules(settings: Settings, secu
     assert rules.error is None and rules.current is second
 
 
+def test_a_changed_file_of_words_makes_new_rules(settings: Settings, file: Path) -> None:
+    """Once, though the rules are the same; where it is gone, the last good ones stay."""
+    words = file.with_name("words.txt")
+    words.write_text("Adler\n")
+    file.write_text("redact: {words: words.txt}\n")
+    rules = RulesFile(settings)
+    first = rules.current
+    assert not rules.poll()
+    words.write_text("Falke\n")
+    assert rules.poll() and not rules.poll()
+    (redact,) = rules.current.redactions()
+    assert redact.words is not None and list(redact.words.find("Falke", b"Falke")) == [(0, 5)]
+    assert rules.current.digest == first.digest
+    words.unlink()
+    assert not rules.poll() and rules.error is not None and "words.txt" in rules.error
+    assert rules.current.redactions() == (redact,)
+
+
 def test_a_file_of_certificates_that_comes_later_is_waited_for(settings: Settings, file: Path, secure: Path) -> None:
     """Rules that name it are taken when it is there, though they themselves are old by then."""
     text, content = file.read_text(), secure.read_bytes()

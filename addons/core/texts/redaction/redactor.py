@@ -13,7 +13,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from switchman.addons.core.texts.redaction.finding import KINDS, Span, find
@@ -81,9 +81,10 @@ class Redactor:
     counts: Counter[str] = field(default_factory=Counter)
     _given: dict[str, str] = field(default_factory=dict)  # placeholder by original
 
-    def text(self, text: str) -> str:
-        """`text` with placeholders; itself where there is nothing private in it."""
-        return self._replaced(text, search(text, self.what)) if text else text
+    def text(self, text: str, but: frozenset[str] = frozenset()) -> str:
+        """`text` with placeholders; itself where nothing in it is private. `but`: kinds that are not looked for."""
+        what = replace(self.what, kinds=self.what.kinds - but) if but else self.what
+        return self._replaced(text, search(text, what)) if text else text
 
     def json_text(self, text: str) -> str:
         """The same for a text that is JSON, as a tool's arguments: with what is escaped in it, and numbers as well."""

@@ -9,11 +9,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from switchman.addons.core.texts.redaction.redactor import DIGITS
 
 _LONGEST: Final = 32  # characters of a placeholder, and more
+# What each has; found in a tenth of the time that it takes to look for a whole one.
+_DIGITS: Final = re.compile(rf"_[0-9a-fA-F]{{{DIGITS}}}")
 # Members that hold JSON as a text, whatever the dialect.
 JSON_TEXTS: Final = frozenset({"arguments", "partial_json"})
 # Members that hold what the model answers, which may be asked for as JSON.
@@ -28,14 +31,11 @@ class Restorer:
         self._originals = originals
         self.in_json = in_json
         self.restored = 0
-        kinds = sorted({placeholder.rpartition("_")[0] for placeholder in originals})
-        names = "|".join(f"{kind[0]}(?i:{kind[1:]})|(?<![A-Za-z0-9]){kind[0].lower()}(?i:{kind[1:]})" for kind in kinds)
-        self.pattern = re.compile(rf"({names})\\{{0,2}}_([0-9a-fA-F]{{{DIGITS}}})")
-        self.beginning = re.compile("(?:" + "|".join(map(_beginning, kinds)) + r")\Z")
+        self.pattern, self.beginning = _patterns(frozenset(one.rpartition("_")[0] for one in originals))
 
     def text(self, text: str, *, in_json: bool = False) -> str:
         """A whole text. `in_json`: it is JSON, in whose strings originals are escaped."""
-        if "_" not in text:
+        if _DIGITS.search(text) is None:
             return text
         return self.pattern.sub(lambda match: self.original(match, in_json=in_json), text)
 
@@ -68,12 +68,20 @@ class Restorer:
         return value
 
 
-def _beginning(kind: str) -> str:
-    """A pattern of what may be the beginning of a placeholder of this kind, and is not a whole one."""
-    rest = rf"(?:\\{{1,2}}|\\{{0,2}}_[0-9a-fA-F]{{0,{DIGITS - 1}}})?"
-    for letter in reversed(kind[1:]):
-        rest = f"(?:(?i:{letter}){rest})?"
-    return f"(?:{kind[0]}|(?<![A-Za-z0-9]){kind[0].lower()}){rest}"
+@lru_cache(maxsize=128)
+def _patterns(kinds: frozenset[str]) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """Of a whole placeholder; and, to be matched from a text's end backwards, of what may be the beginning of one."""
+    names = "|".join(f"{kind[0]}(?i:{kind[1:]})|(?<![A-Za-z0-9]){kind[0].lower()}(?i:{kind[1:]})" for kind in kinds)
+    whole = re.compile(rf"({names})\\{{0,2}}_([0-9a-fA-F]{{{DIGITS}}})")
+    beginnings = sorted({kind[:length] for kind in kinds for length in range(1, len(kind) + 1)}, key=len, reverse=True)
+    behind = rf"(?:[0-9a-fA-F]{{0,{DIGITS - 1}}}_\\{{0,2}}|\\{{1,2}})"
+    ends = (rf"{behind}(?:{'|'.join(map(_backwards, kinds))})", *map(_backwards, beginnings))
+    return whole, re.compile("|".join(ends))
+
+
+def _backwards(name: str) -> str:
+    last = f"(?:{name[0]}|{name[0].lower()}(?![A-Za-z0-9]))"
+    return f"(?i:{name[:0:-1]}){last}" if len(name) > 1 else last
 
 
 class Tail:
@@ -95,11 +103,15 @@ class Tail:
             return ""
         whole, at = self._before + self._held + text, len(self._before)
         parts: list[str] = []
-        for match in self._restorer.pattern.finditer(whole, at):
-            parts += (whole[at : match.start()], self._restorer.original(match, in_json=self._in_json))
-            at = match.end()
-        begins = self._restorer.beginning.search(whole, max(at, len(whole) - _LONGEST))
-        end = begins.start() if begins else len(whole)
+        if _DIGITS.search(whole, at) is not None:
+            for match in self._restorer.pattern.finditer(whole, at):
+                parts += (whole[at : match.start()], self._restorer.original(match, in_json=self._in_json))
+                at = match.end()
+        begins = self._restorer.beginning.match(whole[: -_LONGEST - 1 : -1])
+        end = len(whole) - (begins.end() if begins else 0)
+        if end < at:  # it would begin within a placeholder, whose last digit is an E or the like: what is behind may
+            begins = self._restorer.beginning.match(whole[: at - len(whole) - 1 : -1])
+            end = len(whole) - (begins.end() if begins else 0)
         self._held = whole[end:]
         self._before = whole[end - 1 : end] if end else ""
         parts.append(whole[at:end])

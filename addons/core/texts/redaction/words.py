@@ -11,6 +11,7 @@ comments.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
@@ -34,9 +35,11 @@ _END: Final = ""  # the key in a node of what ends here
 
 
 class Words:
-    """The words of a list. `faults`: (line from 1, what is wrong with it)."""
+    """The words of a list. `faults`: (line from 1, what is wrong with it). `digest`: of the lines."""
 
     def __init__(self, lines: Iterable[str]) -> None:
+        lines = list(lines)
+        self.digest = hashlib.sha256("\n".join(lines).encode("utf-8", "surrogatepass")).digest()
         self._first: dict[str, dict[Any, Any]] = {}
         self._unspaced: dict[str, set[str]] = {}
         self.faults: list[tuple[int, str]] = []

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from switchman.addons.core.routes.plan import Candidate
+from switchman.addons.core.routes.plan import Candidate, Plan
 from switchman.addons.core.rules.ruleset import RulesError, Ruleset
 from switchman.addons.core.servers.urls import parse
 
@@ -241,10 +241,12 @@ routes:
 """
     found = rules(text)
 
-    def kinds(route: str) -> list[set[str]]:
-        return [set(one.kinds) for one in found.redact_for(route)]
+    def kinds(route: str, layer: str = "route") -> list[set[str]]:
+        return [set(one.kinds) for one in found.redact_for(Plan((), layer, route))]
 
     assert (kinds("mine"), kinds("none"), kinds("plain")) == ([{"email", "card"}], [], [{"ip"}])
+    assert kinds("none", "conversation") == []
+    assert kinds("none", "alias") == kinds("none", "arbiter") == kinds("none", "limits") == [{"ip"}]
     assert len(found.redactions()) == 2
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,12 @@ from mitmproxy import http
 from mitmproxy.test import tflow
 
 from switchman.addons.config.configuration import RulesFile, load_settings, load_task_rules
+from switchman.addons.core.cache.fingerprint import Fingerprint
 from switchman.addons.core.decision.judge import Kind, Verdict
 from switchman.addons.core.routes.plan import Candidate, Plan
-from switchman.addons.flow.exchange import Attempt, Exchange, begin
+from switchman.addons.core.texts.redaction.redactor import Redact, Redactor
+from switchman.addons.core.texts.redaction.restoring import Restorer
+from switchman.addons.flow.exchange import Attempt, Exchange, Redaction, begin
 from switchman.addons.hooks.caching.caching import AFTER_FAILOVER, HEADER, Caching, Keeping
 from switchman.addons.hooks.caching.semantic_caching import SemanticCache
 from switchman.addons.hooks.inbound.intake import Intake
@@ -110,6 +114,36 @@ class Caches:
 @pytest.fixture
 def caches(runtime: Runtime) -> Caches:
     return Caches(runtime)
+
+
+class Remembering(SemanticCache):
+    """What it was told to remember; a semantic process is not asked."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        super().__init__(runtime)
+        self.asks: list[str] = []
+
+    async def remember(self, x: Exchange, fingerprint: Fingerprint) -> None:
+        self.asks.append(fingerprint.ask)
+
+
+def test_an_answer_with_originals_in_it_is_not_found_by_alike_asks(caches: Caches) -> None:
+    """It is kept for this very request of its caller's; the semantic cache does not hear of it."""
+    caches.keeping.semantic = semantic = Remembering(caches.runtime)
+    redactor = Redactor(Redact(frozenset({"email"})), b"k")
+
+    async def run() -> None:
+        for text, restorer in (
+            ("to jane@example.org", Restorer({"EMAIL_0123456789": "jane@example.org"})),
+            ("hi", None),
+        ):
+            flow, x = await caches.ask(text)
+            x.redaction = Redaction((), redactor, x.call, restorer, changed=bool(restorer), counts=Counter())
+            await caches.answer(flow, x)
+            assert await caches.is_kept(text)
+
+    asyncio.run(run())
+    assert semantic.asks == ["hi"]
 
 
 def test_an_answer_is_given_again(caches: Caches) -> None:

@@ -9,11 +9,14 @@ import time
 from typing import Any
 
 import pytest
+from mitmproxy import http
 
 from switchman.addons.core.dialects.neutral.form import Failed
 from switchman.addons.core.streams.events import LARGE
 from switchman.addons.core.streams.pipe import Pipe
 from switchman.addons.core.streams.reply import ReplyCollector
+from switchman.addons.core.texts.redaction.redactor import Redact
+from switchman.addons.hooks.outbound.redacting import Redacting
 from switchman.addons.proxy.attempt import UpstreamFailure
 
 TEXT = b'data: {"choices":[{"index":0,"delta":{"content":"a"}}]}\n\n'
@@ -164,6 +167,25 @@ def test_thoughts_that_a_server_refuses_are_not_sent_again(pipeline: Any, answer
     pipeline.answer(flow, 400, {"error": "bad"})
     again, _ = pipeline.send("claude/a", **asked)
     assert "c2ln" in again.request.text
+
+
+def test_thoughts_are_known_as_they_were_sent(runtime: Any, pipeline: Any, answer_of: Any) -> None:
+    """Those of a redacted request have placeholders, and are not sent again either; nor does what follows a body."""
+    redact = Redact(frozenset({"email"}))
+    runtime.rules.current = dataclasses.replace(runtime.rules.current, redact=redact)
+    thought = {"type": "thinking", "thinking": "to jane@example.org", "signature": "c2ln"}
+    said = [
+        {"role": "user", "content": "hi"},
+        {"role": "assistant", "content": [thought, {"type": "text", "text": "a"}]},
+    ]
+    flow, _ = pipeline.read("claude/a", path="/v1/messages", messages=said, max_tokens=9)
+    flow.request.trailers = http.Headers(((b"x-mail", b"jane@example.org"),))
+    Redacting(runtime).request(flow)
+    pipeline.rewriting.request(flow)
+    assert "c2ln" in flow.request.text and "jane" not in flow.request.text and flow.request.trailers is None
+    refused = answer_of(400, {"error": {"message": "messages.1.content.0: Invalid `signature` in `thinking` block"}})
+    assert pipeline.fail(flow, "status", message="status 400", response=refused).retry
+    assert "c2ln" not in flow.request.text and '"a"' in flow.request.text
 
 
 def test_a_clients_own_fault_is_the_end(pipeline: Any, answer_of: Any) -> None:
