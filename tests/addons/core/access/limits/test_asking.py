@@ -49,7 +49,7 @@ def test_budgets_of_one_unit_and_period_are_one_purse() -> None:
 
 
 def test_another_day_has_another_purse() -> None:
-    """Also for a caller whose requests of the day before were counted; where the model was changed, its budget does not stop it."""
+    """Also where the day before was asked for; where the model was changed, its budget stops nothing."""
     sources = sources_of(CALLER, LIMITS)
     days = [take_of(sources, Reserve(3, 40, 7), CALENDAR, NOW + days * 86_400).claims[0].lines for days in (0, 1, 0)]
     assert [[line.purse for line in lines] for lines in days] == [
