@@ -1,6 +1,8 @@
 """What a request came to cost: each attempt by its own usage, at the prices of the rules that it was sent by.
 
 Amounts are whole micro-dollars; None is not known. An answer that broke off costs at least what it had told of by then.
+
+Writes: attempt.costed.
 """
 
 from __future__ import annotations
@@ -8,7 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from switchman.addons.core.access.prices.cost import cost_of, total_of
-from switchman.addons.core.access.prices.price import Price
+from switchman.addons.core.access.prices.price import Price, Usage
 from switchman.addons.core.decision.judge import Kind
 from switchman.addons.core.request.call import Operation
 from switchman.addons.flow.exchange import Attempt, Exchange
@@ -32,6 +34,13 @@ def asks_no_model(x: Exchange) -> bool:
     return x.call is None and x.handshake is None and x.sent is not None and x.sent.method.upper() in READING
 
 
+def cost_by(x: Exchange, attempt: Attempt, usage: Usage) -> int | None:
+    """What an attempt costs by a usage. Computed once for one usage: the limits and the row both ask for it."""
+    if attempt.costed is None or attempt.costed[0] is not usage:
+        attempt.costed = usage, cost_of(usage, price_of(x, attempt), attempt.started_at)
+    return attempt.costed[1]
+
+
 def attempt_cost(x: Exchange, attempt: Attempt) -> int | None:
     """What one attempt costs, by what its answer told of its usage; None while it runs."""
     if attempt.verdict is None:
@@ -39,7 +48,7 @@ def attempt_cost(x: Exchange, attempt: Attempt) -> int | None:
     if asks_no_model(x) or (x.call is not None and x.call.endpoint.operation in FREE_OPERATIONS):
         return 0
     if attempt.usage is not None:
-        return cost_of(attempt.usage, price_of(x, attempt), attempt.started_at)
+        return cost_by(x, attempt, attempt.usage)
     if attempt.verdict.kind in UNCHARGED or (attempt.status is not None and attempt.status >= 400):
         return 0
     return cost_of(None, price_of(x, attempt), attempt.started_at)

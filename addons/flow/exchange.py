@@ -83,6 +83,9 @@ class Attempt:
     verdict: Verdict | None = None  # None while it runs
     usage: Usage | None = None  # what its answer told of what it took; None: nothing
 
+    # flow/costs.py
+    costed: tuple[Usage, int | None] | None = None  # the usage whose cost was asked for last, and that cost
+
     @property
     def outcome(self) -> str | None:
         """As in core.record.AttemptRecord; None while it runs."""

@@ -57,15 +57,14 @@ class Callers:
             return
         if known is None:  # CLIENT_AUTH=NONE
             return
-        is_open = _is_open(flow, x)
         if not known.is_fresh:
-            if not is_open:
+            if not _is_open(flow, x):
                 flow.response = refusal(x, 503, NOT_FRESH, headers={"retry-after": "5"})
             return
         try:
             x.caller = check(tokens, known.find, time.time())
         except Refused as refused:
-            if not is_open:
+            if not _is_open(flow, x):
                 flow.response = self._refuse(x, str(refused))
 
     def done(self) -> None:

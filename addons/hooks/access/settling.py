@@ -25,11 +25,10 @@ from mitmproxy import http
 from switchman.addons.core.access.limits.asking import Reserve, Ticket, Used, again, settlement_of
 from switchman.addons.core.access.limits.bounds import passed
 from switchman.addons.core.access.limits.ledger import Taken
-from switchman.addons.core.access.prices.cost import cost_of
 from switchman.addons.core.access.prices.price import Usage
 from switchman.addons.core.request.call import GENERATING
 from switchman.addons.core.routes.plan import TraceLine
-from switchman.addons.flow.costs import UNCHARGED, price_of
+from switchman.addons.flow.costs import UNCHARGED, cost_by
 from switchman.addons.flow.exchange import Attempt, Exchange, exchange
 from switchman.addons.hooks.access.pricing import without_first
 from switchman.addons.proxy.attempt import UpstreamFailure
@@ -162,7 +161,7 @@ def _used_by(x: Exchange, attempt: Attempt, ticket: Ticket, length: int | None) 
         usage = _estimated(x, attempt, ticket, length)
     if usage is None:
         return Used(reserve.usd, reserve.tokens or reserve.about)
-    cost = cost_of(usage, price_of(x, attempt), attempt.started_at)
+    cost = cost_by(x, attempt, usage)
     if cost is None:
         cost = reserve.usd  # 0 where no budget is in dollars
     return Used(cost, usage.input_tokens + usage.output_tokens)

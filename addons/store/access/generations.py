@@ -5,9 +5,12 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from switchman.addons.store.access.tables import generations
+
+# Made once: every process asks several times a second, and making it takes longer than the answer.
+_LATEST = select(generations.c.origin, generations.c.value).where(generations.c.name == bindparam("of"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +23,7 @@ class Generation:
 
 def generation(conn: Connection, name: str) -> Generation:
     """The generation of the last change."""
-    row = conn.execute(select(generations.c.origin, generations.c.value).where(generations.c.name == name)).first()
+    row = conn.execute(_LATEST, {"of": name}).first()
     return Generation(*row) if row is not None else Generation()
 
 

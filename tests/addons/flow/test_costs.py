@@ -15,7 +15,7 @@ from switchman.addons.core.decision.judge import Kind, Verdict
 from switchman.addons.core.request.call import Call, Endpoint, Operation
 from switchman.addons.core.routes.plan import Candidate
 from switchman.addons.core.rules.ruleset import parse_ruleset
-from switchman.addons.flow.costs import attempt_cost, request_cost
+from switchman.addons.flow.costs import attempt_cost, cost_by, request_cost
 from switchman.addons.flow.exchange import Attempt, Exchange, Sent
 
 ENVIRONMENT = SimpleNamespace(
@@ -120,3 +120,12 @@ def test_what_asks_no_model(method: str, cost: int | None) -> None:
 def test_without_rules_no_price_is_known() -> None:
     """Of a request that never came to be routed."""
     assert request_cost(exchange(attempt(usage=USED), rules=None)) is None
+
+
+def test_another_usage_of_an_attempt_has_its_own_cost() -> None:
+    """What is remembered is of one usage: the limits may ask by an estimate before, or behind, the row."""
+    one = attempt(usage=USED)
+    x = exchange(one)
+    assert [attempt_cost(x, one), cost_by(x, one, Usage(input=1)), attempt_cost(x, one)] == [35, 2, 35]
+    one.usage = Usage(input=20, output=5)
+    assert attempt_cost(x, one) == 55

@@ -7,14 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Final
 
-from switchman.addons.core.access.caller import Allowance, Budget, Caller
+from switchman.addons.core.access.caller import Allowance, Budget, Caller, Period
 from switchman.addons.core.access.limits.ledger import Claim, Entry, Line, Settlement, Take, Taken
 from switchman.addons.core.access.limits.periods import Calendar
 from switchman.addons.core.access.limits.written import NO_LIMIT, Limits
 
 ALL: Final = "all"
+
+# Its name, whether it is in dollars, the budget that refuses, the one that has another model asked, and all amounts.
+type _Purse = tuple[str, bool, int | None, int | None, tuple[int, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +103,13 @@ def take_of(
     """What a request takes. `place` False: it is answered at once, and costs nothing. `soft` False: it goes to the
     model of a budget that is used up, which is only counted from here on."""
     claims = []
-    for source in sources.sources:
+    day, month = calendar.span("day", now).label, calendar.span("month", now).label
+    for source, purses in zip(sources.sources, _purses(sources, day, month, soft), strict=True):
         allowed = source.allowance
-        lines = _lines(allowed.budgets, reserve, calendar, now, soft=soft) if place and allowed.budgets else ()
+        lines = [
+            Line(purse, reserve.usd if in_usd else reserve.tokens, most, downgrading, amounts)
+            for purse, in_usd, most, downgrading, amounts in (purses if place else ())
+        ]
         claims.append(
             Claim(
                 source.account,
@@ -109,7 +117,7 @@ def take_of(
                 tokens=allowed.tokens_per_minute,
                 concurrent=allowed.concurrent if place else None,
                 reserve=reserve.about if place and allowed.tokens_per_minute is not None else 0,
-                lines=lines,
+                lines=tuple(lines),
             )
         )
     return Take(tuple(claims), place, key=sources if soft else None)
@@ -149,22 +157,23 @@ def downgrade_of(sources: Sources, account: str, purse: str, amount: int) -> str
     return None
 
 
-def _lines(
-    budgets: tuple[Budget, ...], reserve: Reserve, calendar: Calendar, now: float, *, soft: bool
-) -> tuple[Line, ...]:
-    """One line for each purse: budgets of one unit and period are of one purse."""
+@lru_cache(maxsize=4_096)
+def _purses(sources: Sources, day: str, month: str, soft: bool) -> tuple[tuple[_Purse, ...], ...]:
+    """The purses of each source, in a day and a month: the same for all its requests of a day."""
+    return tuple(_purses_of(source.allowance.budgets, {"day": day, "month": month}, soft) for source in sources.sources)
+
+
+def _purses_of(budgets: tuple[Budget, ...], labels: Mapping[Period, str], soft: bool) -> tuple[_Purse, ...]:
+    """Budgets of one unit and period are of one purse."""
     kept: dict[str, tuple[list[int], list[int], list[int]]] = {}  # all amounts; those that refuse; those that do not
     for budget in budgets:
-        purse = f"{budget.unit}/{budget.period}/{calendar.span(budget.period, now).label}"
-        found = kept.get(purse)
-        if found is None:
-            found = kept[purse] = ([], [], [])
+        found = kept.setdefault(f"{budget.unit}/{budget.period}/{labels[budget.period]}", ([], [], []))
         found[0].append(budget.amount)
         found[1 if budget.downgrade is None else 2].append(budget.amount)
     return tuple(
-        Line(
+        (
             purse,
-            reserve.usd if purse.startswith("usd/") else reserve.tokens,
+            purse.startswith("usd/"),
             min(hard) if hard else None,
             min(downgrading) if downgrading and soft else None,
             tuple(amounts),

@@ -94,26 +94,42 @@ def merged(settlements: tuple[Settlement, ...]) -> tuple[Settlement, ...]:
     """The same as one settlement, with one entry for each account and second."""
     if len(settlements) < 2:
         return settlements
-    found: dict[tuple[str, int], Entry] = {}
+    found: dict[tuple[str, int], _Sum] = {}
     for settlement in settlements:
         for entry in settlement:
-            key = (entry.account, entry.second)
-            before = found.get(key)
-            found[key] = entry if before is None else _sum(before, entry)
-    return (tuple(found.values()),)
+            if (one := found.get((entry.account, entry.second))) is None:
+                one = found[entry.account, entry.second] = _Sum()
+            one.add(entry)
+    return (tuple(one.entry(account, second) for (account, second), one in found.items()),)
 
 
-def _sum(a: Entry, b: Entry) -> Entry:
-    purses = {purse: (reserved, used, amounts) for purse, reserved, used, amounts in a.purses}
-    for purse, reserved, used, amounts in b.purses:
-        kept, spent, known = purses.get(purse, (0, 0, ()))
-        purses[purse] = (kept + reserved, spent + used, tuple(dict.fromkeys((*known, *amounts))))
-    return Entry(
-        a.account,
-        a.places + b.places,
-        a.second,
-        (a.tokens[0] + b.tokens[0], a.tokens[1] + b.tokens[1]),
-        tuple((purse, *figures) for purse, figures in purses.items()),
-        a.requests + b.requests,
-        a.lent + b.lent,
-    )
+class _Sum:
+    """Of the entries of one account and second. Each request makes one, so they are added up in place."""
+
+    __slots__ = ("lent", "places", "purses", "requests", "reserved", "used")
+
+    def __init__(self) -> None:
+        self.places = self.reserved = self.used = self.requests = self.lent = 0
+        self.purses: dict[str, tuple[int, int, tuple[int, ...]]] = {}
+
+    def add(self, entry: Entry) -> None:
+        reserved, used = entry.tokens
+        self.reserved += reserved
+        self.used += used
+        self.places += entry.places
+        self.requests += entry.requests
+        self.lent += entry.lent
+        purses = self.purses
+        for purse, held, spent, amounts in entry.purses:
+            if (before := purses.get(purse)) is None:
+                purses[purse] = (held, spent, amounts)
+            else:
+                known = before[2]
+                if amounts != known:
+                    known = tuple(dict.fromkeys((*known, *amounts)))
+                purses[purse] = (before[0] + held, before[1] + spent, known)
+
+    def entry(self, account: str, second: int) -> Entry:
+        purses = tuple((purse, *figures) for purse, figures in self.purses.items())
+        tokens = (self.reserved, self.used)
+        return Entry(account, self.places, second, tokens, purses, self.requests, self.lent)

@@ -131,7 +131,7 @@ def test_attempts_add_up(end: Callable[..., Any]) -> None:
 
 def test_a_fault_in_reading_it_counts_as_reserved(end: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is lost, and nothing stays reserved."""
-    monkeypatch.setattr("switchman.addons.hooks.access.settling.cost_of", lambda *_: 1 / 0)
+    monkeypatch.setattr("switchman.addons.hooks.access.settling.cost_by", lambda *_: 1 / 0)
     assert end({"status": 200, "verdict": verdict("ok"), "usage": Usage(input=11)}) == (500, 300)
 
 

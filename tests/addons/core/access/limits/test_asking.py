@@ -48,6 +48,21 @@ def test_budgets_of_one_unit_and_period_are_one_purse() -> None:
     assert hard.lines[0] == Line("usd/month/2026-11", 3, 20, None, (20, 5))
 
 
+def test_another_day_has_another_purse() -> None:
+    """Also where the day before was asked for; where the model was changed, its budget stops nothing."""
+    sources = sources_of(CALLER, LIMITS)
+    days = [take_of(sources, Reserve(3, 40, 7), CALENDAR, NOW + days * 86_400).claims[0].lines for days in (0, 1, 0)]
+    assert [[line.purse for line in lines] for lines in days] == [
+        ["usd/month/2026-11", "tokens/day/2026-11-30"],
+        ["usd/month/2026-12", "tokens/day/2026-12-01"],
+        ["usd/month/2026-11", "tokens/day/2026-11-30"],
+    ]
+    assert take_of(sources, Reserve(3), CALENDAR, NOW, soft=False).claims[0].lines[0].soft is None
+    assert take_of(sources, Reserve(4), CALENDAR, NOW).claims[0].lines[0] == Line(
+        "usd/month/2026-11", 4, 20, 5, (20, 5)
+    )
+
+
 def test_an_answer_from_a_cache_takes_a_request_alone() -> None:
     """No place, no tokens, no money."""
     take = take_of(sources_of(CALLER, LIMITS), Reserve(), CALENDAR, NOW, place=False)
