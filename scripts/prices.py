@@ -118,7 +118,7 @@ def made(listed: Mapping[str, Row], source: str, date: str) -> tuple[Row, list[s
                 rows[name] = row if key != name else rows[name]
             else:
                 rows[name] = row
-        head = {name: facts[name] for name in ("hosts", "states", "tools") if name in facts}
+        head: dict[str, Any] = {name: facts[name] for name in ("hosts", "states", "tools") if name in facts}
         table["providers"][provider] = {**head, "models": dict(sorted(trimmed(rows).items()))}
     return table, problems
 
