@@ -115,6 +115,7 @@ def runtime(tmp_path: Path) -> Runtime:
     found = Runtime()
     found.settings = load_settings(
         routes_config=str(tmp_path / "routes.yaml"),
+        db_path=str(tmp_path / "requests.db"),  # beside which the key of placeholders is made
         enable_logging=False,
         jwt_secret=SECRET,
         default_upstream="http://d",
