@@ -154,10 +154,10 @@ def cost(make: Make, data: bytes, piece: int = PIECE) -> float:
 
 @cache
 def loads(name: Any, data: bytes) -> int:
-    """How many events with something in them there are; each choice or call in one of them counts as one."""
+    """How many events with something in them there are; each choice, call or thought in one of them counts as one."""
     splitter = NDJSONSplitter() if framing_of(name) == "ndjson" else SSESplitter()
     events = [*splitter.feed(data), *splitter.end()]
-    return sum(max(1, one.raw.count(b'"index"')) for one in events if one.raw.strip())
+    return sum(max(1, *(one.raw.count(sign) for sign in (b'"index"', b"<think>"))) for one in events if one.raw.strip())
 
 
 def allowed(make: Make, name: Any, data: bytes) -> float:
