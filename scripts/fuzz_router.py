@@ -108,8 +108,11 @@ class Router:
         if self.process.poll() is not None:
             raise Failure(f"traceback: the router has ended with {self.process.returncode}:\n{self._text()[-4000:]}")
         if self.output.stat().st_size > self._seen:
-            new = self._text()[self._seen :]
-            self._seen += len(new)
+            with self.output.open("rb") as output:  # not all of it for each case: it becomes many megabytes
+                output.seek(self._seen)
+                data = output.read()
+            self._seen += len(data)
+            new = data.decode(errors="replace")
             if any(sign in new for sign in TROUBLE):
                 raise Failure(f"traceback: {new[-4000:]}")
 
