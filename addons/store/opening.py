@@ -13,14 +13,12 @@ from sqlalchemy.exc import DBAPIError
 from switchman.addons.core.keys.known import NO_KEYS, KnownKeys
 from switchman.addons.core.record import Running
 from switchman.addons.core.texts.redaction.atrest import Redactor
-from switchman.addons.store.access.opening import Access
+from switchman.addons.store.access.opening import Access, connect
 from switchman.addons.store.blobs import BlobStorageType, BlobStore, open_blobs
-from switchman.addons.store.database import StoreError, database_url, make_engine, upgrade
 from switchman.addons.store.keeping.logsize import log_bytes
 from switchman.addons.store.keeping.spool import Spool
 from switchman.addons.store.reading.queries import Queries
 from switchman.addons.store.retention import Retention
-from switchman.addons.store.revival import revive
 from switchman.addons.store.tables import totals
 from switchman.addons.store.underway import write_underway
 from switchman.addons.store.writer import Writer
@@ -138,17 +136,7 @@ def open_store(
     `keys`: those that are masked by value in all that is written. `redactor`:
     for what is captured `redacted`. Raises StoreError with what to do.
     """
-    engine = make_engine(database_url(url, db_path))
-    try:
-        upgrade(engine)
-    except DBAPIError as exc:
-        where = engine.url.render_as_string(hide_password=True)
-        engine.dispose()
-        raise StoreError(f"cannot use the database {where}: {exc.orig!s:.300}") from exc
-    except StoreError:
-        engine.dispose()
-        raise
-    revive(engine)
+    engine = connect(url, db_path)
     blobs = open_blobs(blob_type, blob_path, max_total_size)
     spool = Spool(Path(spool_path), max_spool_size) if spool_path is not None and max_spool_size else None
     return Store(

@@ -29,7 +29,12 @@ class Access:
 
 
 def open_access(url: str | None, db_path: str | Path, audit_days: float = DAYS) -> Access:
-    """Connect, and bring the schema up to date; `url` is DATABASE_URL, as of open_store(). Raises StoreError."""
+    """As connect(), and what lies in it of who may."""
+    return Access(connect(url, db_path), audit_days)
+
+
+def connect(url: str | None, db_path: str | Path) -> Engine:
+    """The database, its schema brought up to date; `url` is DATABASE_URL, as of open_store(). Raises StoreError."""
     engine = make_engine(database_url(url, db_path))
     try:
         upgrade(engine)
@@ -41,4 +46,4 @@ def open_access(url: str | None, db_path: str | Path, audit_days: float = DAYS) 
         engine.dispose()
         raise
     revive(engine)
-    return Access(engine, audit_days)
+    return engine
