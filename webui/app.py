@@ -13,7 +13,7 @@ from werkzeug.exceptions import HTTPException
 from switchman.addons.core.access.roles import Role
 from switchman.addons.core.texts.unicode import shown
 from switchman.addons.store.keeping.spool import SpoolState
-from switchman.webui import assets, formats, outcomes, palette
+from switchman.webui import assets, formats, navigation, outcomes, palette
 from switchman.webui.access import guard, people
 from switchman.webui.admin import api
 from switchman.webui.admin.changes import Refused
@@ -26,6 +26,18 @@ from switchman.webui.pages.signin import signin
 from switchman.webui.pages.story import detail
 
 THEMES = ("light", "dark")
+# Each has its pages' `blueprint`.
+FAMILIES = (
+    live,
+    detail,
+    performance,
+    signin,
+    tokens,
+    keys,
+    changes,
+    api,
+    assets,
+)
 DAY = 86_400.0  # seconds
 MOST_FORM_BYTES = 64 * 1024  # the largest form is a pasted token
 
@@ -64,7 +76,7 @@ def create_app(config: WebConfig) -> Flask:
     app.response_class = Answer
     app.config.update(SWITCHMAN=config, MAX_CONTENT_LENGTH=MOST_FORM_BYTES)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    for module in (live, detail, performance, signin, tokens, keys, changes, api, assets):
+    for module in FAMILIES:
         app.register_blueprint(module.blueprint)
     guard.install(app)
     install_template_names(app, config)
@@ -109,6 +121,7 @@ def install_template_names(app: Flask, config: WebConfig) -> None:
             "theme_label": f"Colours: {chosen or 'system'}",
             "has_session": bool({people.COOKIE, people.SECURE_COOKIE} & request.cookies.keys()),
             "person": person,
+            "navigation": navigation.entries_for(person.role if person else None),
             "csrf": guard.csrf_word(),
             "can_sign_in": config.has_keys,
             "makes_tokens": config.jwt_secret is not None,
