@@ -13,12 +13,13 @@ from werkzeug.exceptions import HTTPException
 from switchman.addons.core.access.roles import Role
 from switchman.addons.core.texts.unicode import shown
 from switchman.addons.store.keeping.spool import SpoolState
-from switchman.webui import assets, formats, navigation, outcomes, palette
+from switchman.webui import assets
 from switchman.webui.access import guard, people
 from switchman.webui.admin import api
 from switchman.webui.admin.changes import Refused
 from switchman.webui.admin.spending import Banner
 from switchman.webui.config import RulesStatus, WebConfig
+from switchman.webui.looks import formats, navigation, outcomes, palette
 from switchman.webui.pages.access import changes, keys, tokens
 from switchman.webui.pages.performance import performance
 from switchman.webui.pages.requests import live

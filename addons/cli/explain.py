@@ -24,8 +24,8 @@ from switchman.addons.core.access.caller import Caller
 from switchman.addons.core.access.capturing import Captured
 from switchman.addons.core.access.prices.words import told
 from switchman.addons.core.decision.decide import RoutingQuery, decide, default_plan, match_rules, plan_for_target
-from switchman.addons.core.decision.expecting import expected_opening, why_held
 from switchman.addons.core.decision.names.known import NOTHING_KNOWN
+from switchman.addons.core.decision.verdicts.expecting import expected_opening, why_held
 from switchman.addons.core.dialects.neutral.form import Stamp
 from switchman.addons.core.dialects.rendering import ServerProfile, render
 from switchman.addons.core.request import jsonedit

@@ -24,9 +24,9 @@ from pydantic import ValidationError
 
 from switchman.addons.config.beside import beside_the_loop
 from switchman.addons.config.certificates import Certificates
-from switchman.addons.config.ownkeys import OwnKeys
 from switchman.addons.config.regular import Unreadable, read_file
 from switchman.addons.config.secrets.opening import Unusable, check_vault
+from switchman.addons.config.secrets.ownkeys import OwnKeys
 from switchman.addons.config.secrets.references import Sources, VaultWatch
 from switchman.addons.config.settings import Settings
 from switchman.addons.core.access.prices.table import Prices, parse_prices

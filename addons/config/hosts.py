@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from switchman.addons.config.configuration import SettingsError
 from switchman.addons.config.settings import Settings
-from switchman.addons.core.admission.hosts import Hosts, host_name
+from switchman.addons.core.access.admission.hosts import Hosts, host_name
 
 
 def machine_names() -> tuple[str, ...]:

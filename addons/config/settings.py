@@ -20,11 +20,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from switchman.addons.config.jwt_secrets import ADVICE, secret_weakness
 from switchman.addons.config.secrets.capturing import Capturing
+from switchman.addons.config.secrets.jwt_secrets import ADVICE, secret_weakness
 from switchman.addons.config.secrets.keytext import parse_key
 from switchman.addons.config.secrets.signing_in import SigningIn
-from switchman.addons.core.admission.hosts import Hosts
+from switchman.addons.core.access.admission.hosts import Hosts
 from switchman.addons.core.request.clients import Network, parse_networks
 from switchman.addons.core.request.origins import Origins
 from switchman.addons.core.routes.routes import compile_model_map

@@ -11,7 +11,7 @@ from typing import Final
 
 from switchman.addons.core.access.prices.cost import cost_of, total_of
 from switchman.addons.core.access.prices.price import Price, Usage
-from switchman.addons.core.decision.judge import Kind
+from switchman.addons.core.decision.verdicts.judge import Kind
 from switchman.addons.core.request.call import Operation
 from switchman.addons.flow.exchange import Attempt, Exchange
 

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from mitmproxy import http
 
+from switchman.addons.core.access.admission.ending import Ending
+from switchman.addons.core.access.admission.handshake import Handshake
 from switchman.addons.core.access.caller import Caller
 from switchman.addons.core.access.limits.asking import Ticket
 from switchman.addons.core.access.prices.price import Usage
-from switchman.addons.core.admission.ending import Ending
-from switchman.addons.core.admission.handshake import Handshake
 from switchman.addons.core.cache.fingerprint import Fingerprint
-from switchman.addons.core.decision.judge import Verdict
+from switchman.addons.core.decision.verdicts.judge import Verdict
 from switchman.addons.core.dialects.neutral.form import Failed
 from switchman.addons.core.dialects.rendering import Rendered
 from switchman.addons.core.dialects.translate import Malformed, Translation, Untranslatable

@@ -14,7 +14,7 @@ from mitmproxy.proxy import commands
 from mitmproxy.proxy.layers.http import GetHttpConnection
 from mitmproxy.proxy.layers.http._events import HttpEvent
 
-from switchman.addons.core.admission import handshake
+from switchman.addons.core.access.admission import handshake
 from switchman.addons.core.dialects.neutral.form import Failed
 from switchman.addons.core.servers.deadlines import NOT_CONNECTED
 from switchman.addons.core.servers.reaching.proxies import is_failure

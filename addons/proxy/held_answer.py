@@ -1,4 +1,4 @@
-"""Hold an answer back while another server may still be asked; core/decision/held.py says whether it is an answer.
+"""Hold an answer back while another server may still be asked; core/decision/verdicts/held.py says whether it is an answer.
 
 1. The head of a stream is held back until its first event is here. Comments and pings before it go on at once, under
    the head, as the router's own pings would. Where a stream was asked for, its first bytes say whether it is one.
@@ -14,8 +14,8 @@ from typing import Final
 from mitmproxy import http
 from mitmproxy.proxy.utils import ReceiveBuffer
 
-from switchman.addons.core.decision.held import NoAnswer, judge_oversized, judge_start, judge_whole
-from switchman.addons.core.decision.sniffing import LONGEST, Found, framing_in
+from switchman.addons.core.decision.verdicts.held import NoAnswer, judge_oversized, judge_start, judge_whole
+from switchman.addons.core.decision.verdicts.sniffing import LONGEST, Found, framing_in
 from switchman.addons.core.dialects import WIRES, framing_of
 from switchman.addons.core.dialects.codecs import JSON, NDJSON, SSE
 from switchman.addons.core.dialects.neutral.form import Failed

@@ -14,7 +14,7 @@ from flask.testing import FlaskClient
 from switchman.addons.core.record import AttemptRecord, Record
 from switchman.addons.store.opening import Store
 from switchman.webui import WebConfig, create_app
-from switchman.webui.outcomes import LOOKS
+from switchman.webui.looks.outcomes import LOOKS
 
 EVIL = "<img src=x onerror=alert(1)>"
 

@@ -20,8 +20,8 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Response, current_app, g, jsonify, make_response, render_template, request
 
+from switchman.addons.core.access.admission.hosts import Hosts
 from switchman.addons.core.access.roles import Role
-from switchman.addons.core.admission.hosts import Hosts
 from switchman.webui.access import csrf, roles
 from switchman.webui.access.lockout import Lockout
 from switchman.webui.access.people import (
@@ -106,7 +106,7 @@ def csrf_word() -> str:
 
 
 def is_our_name(host: str, config: WebConfig) -> bool:
-    """Whether a Host header names us: see core/admission/hosts.py. WEBUI_HOSTS and the name we listen on are given."""
+    """Whether a Host header names us: see core/access/admission/hosts.py. WEBUI_HOSTS and the name we listen on are given."""
     return _given(config.listen_host, *config.hosts).has(host)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from switchman.webui.access.viewing import log
-from switchman.webui.outcomes import LOOKS
+from switchman.webui.looks.outcomes import LOOKS
 from switchman.webui.view import View
 
 OUTCOMES = [("error", "any error"), *((outcome, look.word) for outcome, look in LOOKS.items())]

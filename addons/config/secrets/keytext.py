@@ -9,7 +9,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Final
 
-from switchman.addons.config.jwt_secrets import secret_weakness
+from switchman.addons.config.secrets.jwt_secrets import secret_weakness
 
 BYTES: Final = 32
 ADVICE: Final = (

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final, Literal
 from urllib.parse import unquote_plus
 
-from switchman.addons.core.admission.hosts import PRIVATE_SUFFIXES
+from switchman.addons.core.access.admission.hosts import PRIVATE_SUFFIXES
 from switchman.addons.core.request.call import DialectName
 from switchman.addons.core.servers.servers import Server
 from switchman.addons.core.servers.urls import BaseURL

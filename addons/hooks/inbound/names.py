@@ -1,6 +1,6 @@
 """Names: refuses requests that ask for the router by a name that is not its own (DNS rebinding).
 
-Which names are its own is told by core/admission/hosts.py, from ALLOWED_HOSTS. Only in reverse mode: through a forward
+Which names are its own is told by core/access/admission/hosts.py, from ALLOWED_HOSTS. Only in reverse mode: through a forward
 proxy Host is the server that a client wants. What counts is the Host field: it is the one that a browser writes. A URL
 in its place is written only by who takes the router for a proxy, which no page can bring about.
 """
@@ -14,8 +14,8 @@ from mitmproxy import ctx, http
 from mitmproxy.proxy.mode_specs import ReverseMode
 
 from switchman.addons.config.hosts import own_hosts
-from switchman.addons.core.admission.hosts import Hosts, host_name
-from switchman.addons.core.admission.hosts import refusal as why
+from switchman.addons.core.access.admission.hosts import Hosts, host_name
+from switchman.addons.core.access.admission.hosts import refusal as why
 from switchman.addons.flow.exchange import exchange
 from switchman.addons.flow.refusal import refusal
 from switchman.addons.state.runtime import Runtime

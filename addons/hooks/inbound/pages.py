@@ -15,8 +15,8 @@ from mitmproxy import http
 from mitmproxy.proxy.mode_specs import ReverseMode
 
 from switchman.addons.config.hosts import own_hosts
-from switchman.addons.core.admission.fetches import foreign_fetch
-from switchman.addons.core.admission.hosts import Hosts, is_same_place
+from switchman.addons.core.access.admission.fetches import foreign_fetch
+from switchman.addons.core.access.admission.hosts import Hosts, is_same_place
 from switchman.addons.core.request.origins import is_preflight, origins, preflight
 from switchman.addons.flow.exchange import exchange, reading_of
 from switchman.addons.flow.refusal import own_answer, refusal

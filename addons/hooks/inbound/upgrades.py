@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from mitmproxy import http
 
-from switchman.addons.core.admission import handshake
+from switchman.addons.core.access.admission import handshake
 from switchman.addons.core.paths.websockets import takes_websockets
 from switchman.addons.flow.exchange import exchange, reading_of
 from switchman.addons.flow.refusal import refusal

@@ -23,7 +23,7 @@ from mitmproxy import ctx, http
 from mitmproxy.proxy.layer import NextLayer
 from mitmproxy.proxy.layers.http import HttpLayer
 
-from switchman.addons.core.decision.judge import REJECTED, Feature, Verdict
+from switchman.addons.core.decision.verdicts.judge import REJECTED, Feature, Verdict
 from switchman.addons.core.dialects import stream_error
 from switchman.addons.core.dialects.passing.thoughts import digests
 from switchman.addons.core.servers.reaching.redirects import REDIRECTS

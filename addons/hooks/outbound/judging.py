@@ -1,7 +1,7 @@
 """Judging: says how each attempt ended, once, and tells the breakers.
 
 The status is known from the head on, but only the end tells whether an answer was one: servers send errors in the
-middle of streams, and with a status of 200. core/decision/judge.py has the rules; whoever else wants to know
+middle of streams, and with a status of 200. core/decision/verdicts/judge.py has the rules; whoever else wants to know
 (Failover, Sticking, Keeping, Recording, the live figures) reads `attempt.verdict`, or `x.outcome` for the request.
 """
 
@@ -14,7 +14,7 @@ from itertools import takewhile
 
 from mitmproxy import http
 
-from switchman.addons.core.decision.judge import Ending, How, Verdict, judge, outcome_of
+from switchman.addons.core.decision.verdicts.judge import Ending, How, Verdict, judge, outcome_of
 from switchman.addons.core.keys.rest_times import parse_rate_reset
 from switchman.addons.core.keys.ring import shares_keys
 from switchman.addons.core.servers.retry import parse_retry_after

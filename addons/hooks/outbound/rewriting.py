@@ -7,7 +7,7 @@ Each attempt starts from what the client sent. Only what a decision names is cha
 - Claude Code's note for Anthropic's bill, where the server is another one;
 - `accept-encoding`, as the answer must be read;
 - what is about the client's own connection to the router (core/request/hopbyhop.py), and what asks for
-  an upgrade that is no WebSocket (core/admission/handshake.py).
+  an upgrade that is no WebSocket (core/access/admission/handshake.py).
 A server of another dialect gets the request translated.
 """
 
@@ -20,8 +20,8 @@ from urllib.parse import quote
 
 from mitmproxy import http
 
-from switchman.addons.core.admission.handshake import passed_on
-from switchman.addons.core.decision.judge import UNAUTHORIZED, Feature, telling_statuses
+from switchman.addons.core.access.admission.handshake import passed_on
+from switchman.addons.core.decision.verdicts.judge import UNAUTHORIZED, Feature, telling_statuses
 from switchman.addons.core.dialects.neutral.form import Stamp
 from switchman.addons.core.dialects.passing.refusals import RefusedThoughts
 from switchman.addons.core.dialects.rendering import Rendered, ServerProfile, render

@@ -17,8 +17,8 @@ from typing import Any
 
 from mitmproxy import http
 
-from switchman.addons.core.decision.expecting import expected_opening, why_held
-from switchman.addons.core.decision.readable import is_object
+from switchman.addons.core.decision.verdicts.expecting import expected_opening, why_held
+from switchman.addons.core.decision.verdicts.readable import is_object
 from switchman.addons.core.dialects import WIRES, framing_of, stream_error, text_slots
 from switchman.addons.core.dialects.codecs import CODECS, FORMATS
 from switchman.addons.core.dialects.endings import end_stage

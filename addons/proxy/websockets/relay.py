@@ -24,8 +24,8 @@ from mitmproxy.proxy.layers.websocket import WebsocketEndHook, WebsocketStartHoo
 from mitmproxy.websocket import WebSocketData
 from wsproto.frame_protocol import FrameProtocol
 
-from switchman.addons.core.admission.ending import Ending, passed
-from switchman.addons.core.admission.frames import GOING_AWAY, TOO_BIG, Frames
+from switchman.addons.core.access.admission.ending import Ending, passed
+from switchman.addons.core.access.admission.frames import GOING_AWAY, TOO_BIG, Frames
 from switchman.addons.core.routes.plan import TraceLine
 from switchman.addons.core.servers.deadlines import EARLY
 from switchman.addons.flow.exchange import exchange

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from switchman.addons.config.configuration import SettingsError, load_settings
-from switchman.addons.config.jwt_secrets import secret_weakness
+from switchman.addons.config.secrets.jwt_secrets import secret_weakness
 from switchman.addons.config.settings import Settings, zone_of
 from switchman.addons.core.access.roles import NO_ROLES
 

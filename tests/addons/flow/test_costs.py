@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from switchman.addons.core.access.admission.handshake import Handshake
 from switchman.addons.core.access.prices.price import Usage
 from switchman.addons.core.access.prices.table import parse_prices
-from switchman.addons.core.admission.handshake import Handshake
-from switchman.addons.core.decision.judge import Kind, Verdict
+from switchman.addons.core.decision.verdicts.judge import Kind, Verdict
 from switchman.addons.core.request.call import Call, Endpoint, Operation
 from switchman.addons.core.routes.plan import Candidate
 from switchman.addons.core.rules.ruleset import parse_ruleset

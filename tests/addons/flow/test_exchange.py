@@ -13,7 +13,7 @@ import pytest
 from mitmproxy.test import tflow
 
 from switchman.addons.assembly import assemble
-from switchman.addons.core.decision.judge import Verdict
+from switchman.addons.core.decision.verdicts.judge import Verdict
 from switchman.addons.core.routes.plan import Candidate, Plan
 from switchman.addons.core.servers.servers import Server
 from switchman.addons.core.servers.urls import parse

@@ -19,7 +19,7 @@ from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import HTTPMode
 from mitmproxy.proxy.mode_specs import ProxyMode
 
-from switchman.addons.core.decision.judge import Ending, judge
+from switchman.addons.core.decision.verdicts.judge import Ending, judge
 from switchman.addons.core.dialects.neutral.form import Stamp
 from switchman.addons.core.dialects.rendering import Rendered, ServerProfile, render
 from switchman.addons.core.request.call import Call

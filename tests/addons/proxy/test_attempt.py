@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from mitmproxy import http
 
-from switchman.addons.core.admission.handshake import Handshake
+from switchman.addons.core.access.admission.handshake import Handshake
 from switchman.addons.core.servers.deadlines import not_connected
 from switchman.addons.proxy.attempt import answer_begun, classify_connect_error, invalid_head
 

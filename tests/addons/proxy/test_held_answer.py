@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from mitmproxy import http
 
-from switchman.addons.core.decision.held import MAX_ERROR
+from switchman.addons.core.decision.verdicts.held import MAX_ERROR
 from switchman.addons.core.request.call import Endpoint
 from switchman.addons.core.routes.plan import Candidate
 from switchman.addons.core.servers.servers import Server

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from switchman.addons.core.admission.handshake import Handshake
+from switchman.addons.core.access.admission.handshake import Handshake
 from switchman.addons.core.streams import events, pipe
 from switchman.addons.memory.taps import tap_of
 from switchman.addons.proxy import running_attempt

@@ -2,7 +2,7 @@
 
 import pytest
 
-from switchman.addons.core.decision.judge import Verdict
+from switchman.addons.core.decision.verdicts.judge import Verdict
 from switchman.addons.core.routes.plan import Candidate
 from switchman.addons.core.servers.breaker import Breakers
 from switchman.addons.core.servers.servers import Server

@@ -11,9 +11,9 @@ from flask import Blueprint, Response, abort, make_response, render_template, re
 from switchman.addons.core.access.roles import Role
 from switchman.addons.core.texts.unicode import dumps
 from switchman.addons.store.access.audit import MOST_SHOWN, Line
-from switchman.webui import formats
 from switchman.webui.access.roles import least
 from switchman.webui.admin.changes import access
+from switchman.webui.looks import formats
 
 PAGE_ROWS = 50
 MOST_EXPORTED = 20_000

@@ -12,8 +12,8 @@ from switchman.addons.core.access.roles import Role
 from switchman.addons.store.reading.queries import AttemptRow, BodyInfo, Content, Detail
 from switchman.webui.access.roles import least
 from switchman.webui.access.viewing import log
-from switchman.webui.formats import size
-from switchman.webui.outcomes import answered_by, outcome_look
+from switchman.webui.looks.formats import size
+from switchman.webui.looks.outcomes import answered_by, outcome_look
 from switchman.webui.pages.story.bodies import show
 from switchman.webui.pages.story.ladder import rungs
 from switchman.webui.pages.story.story import answered, read_prompt

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from switchman.addons.core.decision.judge import Ending, How, judge
+from switchman.addons.core.decision.verdicts.judge import Ending, How, judge
 from switchman.addons.core.dialects import endpoint_of, stream_error
 from switchman.addons.core.dialects.codecs import CODECS, FORMATS
 from switchman.addons.core.dialects.endings import end_stage

@@ -12,7 +12,7 @@ import pytest
 from switchman.addons.core.access.limits.asking import Reserve, Ticket
 from switchman.addons.core.access.limits.ledger import Claim, Line, Settlement, Take, Taken
 from switchman.addons.core.access.prices.price import Usage
-from switchman.addons.core.decision.judge import Kind, Verdict
+from switchman.addons.core.decision.verdicts.judge import Kind, Verdict
 from switchman.addons.core.routes.plan import Candidate, Plan
 from switchman.addons.core.streams.events import Event
 from switchman.addons.core.streams.reply import ReplyCollector

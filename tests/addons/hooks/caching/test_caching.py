@@ -16,7 +16,7 @@ from mitmproxy.test import tflow
 
 from switchman.addons.config.configuration import RulesFile, load_settings, load_task_rules
 from switchman.addons.core.cache.fingerprint import Fingerprint
-from switchman.addons.core.decision.judge import Kind, Verdict
+from switchman.addons.core.decision.verdicts.judge import Kind, Verdict
 from switchman.addons.core.routes.plan import Candidate, Plan
 from switchman.addons.core.texts.redaction.redactor import Redact, Redactor
 from switchman.addons.core.texts.redaction.restoring import Restorer

@@ -18,7 +18,7 @@ from mitmproxy import http
 
 from switchman.addons.config.configuration import RulesFile
 from switchman.addons.core.cache.replay import CachedAnswer
-from switchman.addons.core.decision.judge import Kind, Verdict
+from switchman.addons.core.decision.verdicts.judge import Kind, Verdict
 from switchman.addons.core.request.features import features_of
 from switchman.addons.core.routes.plan import Candidate, Plan, TraceLine
 from switchman.addons.flow.exchange import Attempt, Exchange

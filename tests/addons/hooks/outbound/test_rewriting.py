@@ -11,7 +11,7 @@ from typing import Any
 import jwt
 import pytest
 
-from switchman.addons.core.decision.judge import Verdict
+from switchman.addons.core.decision.verdicts.judge import Verdict
 from switchman.addons.core.paths.reading import read
 from switchman.addons.core.routes.plan import Candidate, Plan
 from switchman.addons.core.servers.reaching.redirects import REDIRECTS, Hop

@@ -17,7 +17,7 @@ from mitmproxy.test import tflow
 
 from switchman.addons.config.configuration import load_settings
 from switchman.addons.config.log import open_log
-from switchman.addons.core.decision.judge import Verdict
+from switchman.addons.core.decision.verdicts.judge import Verdict
 from switchman.addons.core.record import Outcome, Record
 from switchman.addons.core.routes.plan import Candidate, Earlier, Plan, TraceLine
 from switchman.addons.core.servers.breaker import Breakers

@@ -10,8 +10,8 @@ import pytest
 from mitmproxy.test import tflow
 
 from switchman.addons.config.configuration import RulesFile, load_settings, load_task_rules
-from switchman.addons.core.decision.judge import Kind, Verdict
 from switchman.addons.core.decision.stickiness import unpack
+from switchman.addons.core.decision.verdicts.judge import Kind, Verdict
 from switchman.addons.core.record import Outcome
 from switchman.addons.core.request import jsonedit
 from switchman.addons.core.request.call import Call, Endpoint

@@ -9,7 +9,7 @@ import pytest
 from mitmproxy.proxy import commands
 from wsproto.frame_protocol import CloseReason, FrameProtocol, Opcode
 
-from switchman.addons.core.admission.handshake import Handshake
+from switchman.addons.core.access.admission.handshake import Handshake
 from switchman.addons.proxy.failover_layer import Stopping
 from switchman.addons.proxy.websockets.relay import LINGER
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from switchman.webui import formats
-from switchman.webui.palette import COLOURS, SHAPES, mark
+from switchman.webui.looks import formats
+from switchman.webui.looks.palette import COLOURS, SHAPES, mark
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
-from switchman.addons.core.decision.readable import is_object, quote, read_object, why_unreadable
+from switchman.addons.core.decision.verdicts.readable import is_object, quote, read_object, why_unreadable
 from switchman.addons.core.dialects.errors import decode_failure, failure_in
 from switchman.addons.core.dialects.neutral.form import Failed
 from switchman.addons.core.request.call import Call

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, NamedTuple
 
-from switchman.webui.formats import duration, visible
+from switchman.webui.looks.formats import duration, visible
 
 Tone = Literal["good", "warn", "bad", "quiet"]
 

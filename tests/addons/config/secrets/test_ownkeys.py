@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from switchman.addons.config import ownkeys
 from switchman.addons.config.beside import SWITCH
 from switchman.addons.config.configuration import RulesFile, load_settings
+from switchman.addons.config.secrets import ownkeys
 from switchman.addons.core.keys.known import KnownKeys
 
 SECRET = "Jt5vQ2xW8zR4mK7nB1cF6hD9gL3pS0yA"

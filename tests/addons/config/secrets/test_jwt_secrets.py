@@ -9,7 +9,7 @@ import uuid
 
 import pytest
 
-from switchman.addons.config.jwt_secrets import secret_weakness
+from switchman.addons.config.secrets.jwt_secrets import secret_weakness
 
 REPEATED = [
     "supersecretkeysupersecretkeysupersecretkey",

@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 
 from switchman.addons.core.access.roles import Role
 from switchman.webui.access.roles import least_of
-from switchman.webui.navigation import NAVIGATION, entries_for
+from switchman.webui.looks.navigation import NAVIGATION, entries_for
 
 
 @pytest.mark.parametrize("role", list(Role), ids=lambda role: role.word)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from switchman.addons.core.decision.held import (
+from switchman.addons.core.decision.verdicts.held import (
     MAX_ERROR,
     NoAnswer,
     judge_oversized,

@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import pytest
 
-from switchman.addons.core.decision.readable import (
+from switchman.addons.core.decision.verdicts.readable import (
     LARGEST_READ,
     OBJECTS,
     QUOTED,

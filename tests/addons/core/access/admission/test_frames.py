@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from switchman.addons.core.admission.frames import NO_CODE, PROTOCOL_ERROR, TOO_BIG, Frames
+from switchman.addons.core.access.admission.frames import NO_CODE, PROTOCOL_ERROR, TOO_BIG, Frames
 from switchman.addons.testing import every_split
 
 MASK = b"\x01\x02\x03\x04"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from switchman.addons.core.admission.handshake import (
+from switchman.addons.core.access.admission.handshake import (
     BadHandshake,
     Handshake,
     accept_of,

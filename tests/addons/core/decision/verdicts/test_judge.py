@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from switchman.addons.core.decision.judge import (
+from switchman.addons.core.decision.verdicts.judge import (
     Ending,
     How,
     Kind,

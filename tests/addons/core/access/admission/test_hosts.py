@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from switchman.addons.core.admission.hosts import Hosts, host_name, is_same_place, refusal
+from switchman.addons.core.access.admission.hosts import Hosts, host_name, is_same_place, refusal
 
 GIVEN = Hosts.parse(["llm.example.com:443", "*.chat.example", "Box.Example.", "[fd00::1]"])
 

@@ -8,7 +8,7 @@ import string
 
 import pytest
 
-from switchman.addons.config.randomness import drawn_bits
+from switchman.addons.config.secrets.randomness import drawn_bits
 
 
 @pytest.mark.parametrize(

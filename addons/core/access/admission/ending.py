@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from switchman.addons.core.admission.frames import GOING_AWAY, NO_CODE
+from switchman.addons.core.access.admission.frames import GOING_AWAY, NO_CODE
 from switchman.addons.core.record import Outcome
 
 Who = Literal["client", "server", "router"]

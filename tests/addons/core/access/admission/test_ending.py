@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from switchman.addons.core.admission.ending import Ending, passed
+from switchman.addons.core.access.admission.ending import Ending, passed
 
 
 @pytest.mark.parametrize(

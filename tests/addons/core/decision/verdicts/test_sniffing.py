@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from switchman.addons.core.decision.sniffing import LONGEST, framing_in
+from switchman.addons.core.decision.verdicts.sniffing import LONGEST, framing_in
 from switchman.addons.testing import every_split
 
 CHUNK = b'{"choices":[{"delta":{"content":"a"}}]}'

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from switchman.addons.core.admission.fetches import foreign_fetch
+from switchman.addons.core.access.admission.fetches import foreign_fetch
 from switchman.addons.core.request.origins import Origins
 
 LOCAL = Origins.parse("local")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from switchman.addons.core.decision.expecting import expected_opening, why_held
+from switchman.addons.core.decision.verdicts.expecting import expected_opening, why_held
 from switchman.addons.core.dialects import endpoint_of
 from switchman.addons.core.dialects.neutral.form import Stamp
 from switchman.addons.core.dialects.rendering import ServerProfile, render

@@ -8,7 +8,7 @@ import math
 import re
 from collections import Counter
 
-from switchman.addons.config.randomness import drawn_bits
+from switchman.addons.config.secrets.randomness import drawn_bits
 
 # 32 random hex digits are 128 bits.
 MIN_CHARACTERS = 32

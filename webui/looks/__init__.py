@@ -1,0 +1,6 @@
+"""How things look, on every page: numbers and times, outcomes, the colours of models, the navigation. Pure.
+
+In it: formats, outcomes (a shape, a word and a tone), palette, navigation.
+Door: the functions of each file, for `app.py` and the pages.
+May not import: Flask, and the rest of webui.
+"""
