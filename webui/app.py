@@ -23,6 +23,7 @@ from switchman.webui.looks import formats, navigation, outcomes, palette
 from switchman.webui.pages.access import changes, keys, tokens
 from switchman.webui.pages.performance import performance
 from switchman.webui.pages.requests import live
+from switchman.webui.pages.settings import settings
 from switchman.webui.pages.signin import signin
 from switchman.webui.pages.story import detail
 
@@ -32,6 +33,7 @@ FAMILIES = (
     live,
     detail,
     performance,
+    settings,
     signin,
     tokens,
     keys,

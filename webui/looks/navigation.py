@@ -22,6 +22,7 @@ NAVIGATION = (
     Entry("performance", "performance.index", "chart", "Performance", Role.VIEWER),
     Entry("tokens", "tokens.index", "token", "API tokens", Role.ADMIN),
     Entry("keys", "keys.index", "lock", "Provider keys", Role.ADMIN),
+    Entry("settings", "settings.index", "sliders", "Settings", Role.OPERATOR),
     Entry("changes", "changes.index", "past", "Changes", Role.ADMIN),
 )
 
