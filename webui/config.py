@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from switchman.addons.config.inforce import InForce, Told
     from switchman.addons.store.access.opening import Access
     from switchman.addons.store.access.vault import Vault
+    from switchman.addons.store.keeping.elsewhere import Elsewhere
     from switchman.addons.store.keeping.forgetting import Forgotten, Wanted
 from switchman.addons.store.reading.queries import Queries
 
@@ -51,9 +52,9 @@ class WebConfig:
     tokens, and who changed what; `wants_tokens`: CLIENT_AUTH asks for them. `vault` opens the providers' keys for a
     change, and `named_at` says where the rules name one. `forgets` removes requests for good.
     None: there is nothing to manage. `accounts` has what was used
-    of limits, by account (`token:ID`), or raises UsageNotKnown; `zone` is that of budgets' days and months, `limits`
-    are the rules file's. `in_force`: all settings, and where each came from; `rules_told`: what stands at the top of
-    `rules_file`.
+    of limits, by account (`token:ID`), or raises UsageNotKnown; `zone` is that of budgets' days and months,
+    `limits` are the rules file's. `elsewhere`: the files of the caches. `in_force`: all settings, and where each
+    came from; `rules_told`: what stands at the top of `rules_file`.
     """
 
     queries: Queries
@@ -77,6 +78,7 @@ class WebConfig:
     accounts: Callable[[Sequence[str]], Mapping[str, Account]] = lambda names: {}
     zone: tzinfo = UTC
     limits: Callable[[], Limits] = lambda: NO_LIMITS
+    elsewhere: Elsewhere | None = None
     in_force: tuple[InForce, ...] = ()
     rules_file: str = ""
     rules_told: Callable[[], Sequence[Told]] = lambda: ()

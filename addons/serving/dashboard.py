@@ -69,6 +69,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                 accounts=lambda names: accounts(settings, names),
                 zone=zone_of(settings.budget_timezone),
                 limits=lambda: rules.current.limits,
+                elsewhere=Elsewhere(settings.db_path),
                 in_force=in_force(settings, os.environ),
                 rules_file=settings.routes_config,
                 rules_told=lambda: rules_file(settings),
