@@ -8,6 +8,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -22,6 +23,11 @@ ROOT = Path(__file__).parents[1]
 NETWORK = {"http_proxy", "https_proxy", "all_proxy", "no_proxy", "ssl_cert_file", "ssl_cert_dir"}
 for name in [name for name in os.environ if name.lower() in NETWORK]:
     del os.environ[name]
+
+# Containers like to say that no bytecode is to be written. Here hundreds of processes are started, and each would
+# compile all modules of ours, which takes it longer than all else that it does; and each of xdist's workers all tests.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 
 @pytest.fixture(scope="session")
