@@ -7,13 +7,17 @@ import hashlib
 import os
 import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import httpx
+import httpx2
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -28,6 +32,23 @@ for name in [name for name in os.environ if name.lower() in NETWORK]:
 # compile all modules of ours, which takes it longer than all else that it does; and each of xdist's workers all tests.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+
+def _trusting_nobody(original: Callable[..., ssl.SSLContext]) -> Callable[..., ssl.SSLContext]:
+    """As httpx makes the TLS context of a client that is told nothing of it, without the authorities of the internet.
+
+    To read those takes longer than to ask a router here, each of our clients does it anew, and none asks beyond this
+    machine. `httpx.create_ssl_context`, which the router calls, stays as it is.
+    """
+
+    def create(verify: Any = True, *args: Any, **named: Any) -> ssl.SSLContext:
+        return original(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if verify is True else verify, *args, **named)
+
+    return create
+
+
+for made_for in (httpx._transports.default, httpx2._transports.default):  # its own, and that of the providers' clients
+    made_for.create_ssl_context = _trusting_nobody(made_for.create_ssl_context)
 
 
 @pytest.fixture(scope="session")
