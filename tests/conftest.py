@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import hashlib
 import os
 import shutil
@@ -12,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ import httpx2
 import pytest
 
 ROOT = Path(__file__).parents[1]
+LONG = ("tests/e2e/", "tests/webui/", "tests/addons/cli/", "tests/addons/serving/", "tests/scripts/")
 
 
 # The way to servers that this machine's own environment names is none of the tests'.
@@ -49,6 +51,22 @@ def _trusting_nobody(original: Callable[..., ssl.SSLContext]) -> Callable[..., s
 
 for made_for in (httpx._transports.default, httpx2._transports.default):  # its own, and that of the providers' clients
     made_for.create_ssl_context = _trusting_nobody(made_for.create_ssl_context)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Tests are made by the thousand, and stay: no look for garbage goes through them, now or while they run."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that start processes come first. They are the long ones; no worker should be left with one at the end."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
 
 
 @pytest.fixture(scope="session")
