@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import hashlib
 import os
 import shutil
 import socket
+import ssl
 import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from typing import Any
 
+import httpx
+import httpx2
 import pytest
 
 ROOT = Path(__file__).parents[1]
+LONG = ("tests/e2e/", "tests/webui/", "tests/addons/cli/", "tests/addons/serving/", "tests/scripts/")
 
 
 # The way to servers that this machine's own environment names is none of the tests'.
@@ -23,11 +30,60 @@ NETWORK = {"http_proxy", "https_proxy", "all_proxy", "no_proxy", "ssl_cert_file"
 for name in [name for name in os.environ if name.lower() in NETWORK]:
     del os.environ[name]
 
+# Containers like to say that no bytecode is to be written. Here hundreds of processes are started, and each would
+# compile all modules of ours, which takes it longer than all else that it does; and each of xdist's workers all tests.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
+
+def _trusting_nobody(original: Callable[..., ssl.SSLContext]) -> Callable[..., ssl.SSLContext]:
+    """As httpx makes the TLS context of a client that is told nothing of it, without the authorities of the internet.
+
+    To read those takes longer than to ask a router here, each of our clients does it anew, and none asks beyond this
+    machine. `httpx.create_ssl_context`, which the router calls, stays as it is.
+    """
+
+    def create(verify: Any = True, *args: Any, **named: Any) -> ssl.SSLContext:
+        return original(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if verify is True else verify, *args, **named)
+
+    return create
+
+
+for made_for in (httpx._transports.default, httpx2._transports.default):  # its own, and that of the providers' clients
+    made_for.create_ssl_context = _trusting_nobody(made_for.create_ssl_context)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Tests are made by the thousand, and stay: no look for garbage goes through them, now or while they run."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that start processes come first. They are the long ones; no worker should be left with one at the end."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
+
 
 @pytest.fixture(scope="session")
 def full() -> bool:
     """Whether a test of time, memory or connections (`@pytest.mark.soak`) is run in full: by scripts/soak."""
     return os.environ.get("SOAK") == "1"
+
+
+@pytest.fixture(scope="session")
+def empty_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of an empty log, to be copied: to make its schema by all migrations takes longer than most tests."""
+    from switchman.addons.store import open_store
+
+    folder = tmp_path_factory.mktemp("empty_log")
+    open_store(db_path=folder / "requests.db", blob_path=folder / "blobs").close()
+    assert [path.name for path in folder.iterdir() if path.is_file()] == ["requests.db"], "nothing beside it"
+    return folder / "requests.db"
 
 
 @pytest.fixture(scope="session")

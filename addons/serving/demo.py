@@ -1,4 +1,7 @@
-"""The demo: a process with two upstreams, the routes to them, requests to look at, and commands to try."""
+"""The demo: a process with two upstreams, the routes to them, requests to look at, and commands to try.
+
+The test kit is imported where it is used: a router without a demo starts without it, and without httpx.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,6 @@ from pathlib import Path
 
 from switchman.addons.config.child import log_to_stderr, obey_supervisor, say_ready
 from switchman.addons.config.settings import Settings
-from switchman.addons.testing.demo import LABEL, demo_upstream, send_samples
 
 QUESTION = "Hello!"
 
@@ -61,6 +63,8 @@ default: demo   # where `auto` goes when no layer named a target
 
 def what_to_try(url: str, dashboard: str = "", meaning: bool = False) -> str:
     """Text to paste into a terminal, and into Python. `dashboard`: its URL; then the demo's own requests are on it."""
+    from switchman.addons.testing.demo import LABEL
+
     shown = "a category by meaning, " if meaning else ""
     off = "" if meaning else "\nThere is no embedding model, so nothing is routed by meaning: `off` above says why."
     samples = f"""
@@ -98,6 +102,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = arguments.parse_args(argv)
     obey_supervisor()
     log_to_stderr("demo")
+    from switchman.addons.testing.demo import demo_upstream, send_samples
+
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     with demo_upstream("think", args.ports[0]) as thinker, demo_upstream("flaky", args.ports[1]) as flaky:

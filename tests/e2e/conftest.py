@@ -7,15 +7,20 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import json
 import os
 import re
+import resource
+import select
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import httpx
 import ollama
@@ -23,6 +28,8 @@ import openai
 import pytest
 import sqlalchemy
 import trustme
+from mitmproxy import options
+from mitmproxy.certs import CertStore
 
 from switchman.addons.serving.ports import reserve
 from switchman.addons.store import tables
@@ -62,15 +69,85 @@ def wait_until[T](what: Callable[[], T], why: str = "") -> T:
     return found
 
 
+class Forked:
+    """A process of the fork server's, with what is used here of subprocess.Popen."""
+
+    def __init__(self, stdin: IO[bytes], report: IO[bytes]) -> None:
+        self.stdin, self._report = stdin, report
+        self.pid = int(report.readline())
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        return self._ended(0.0)
+
+    def wait(self, timeout: float | None = None) -> int:
+        code = self._ended(timeout)
+        if code is None:
+            raise subprocess.TimeoutExpired(f"worker {self.pid}", timeout or 0.0)
+        return code
+
+    def _ended(self, patience: float | None) -> int | None:
+        if self.returncode is None and select.select([self._report], [], [], patience)[0]:
+            self.returncode = int(self._report.readline() or -signal.SIGKILL)  # nothing: the fork server was killed
+            self._report.close()
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+
+class ForkServer:
+    """Starts forkserver.py, and has it start workers."""
+
+    def __init__(self) -> None:
+        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-O", str(Path(__file__).with_name("forkserver.py"))], stdin=theirs, cwd=ROOT
+            )  # with -O, as the supervisor starts a worker
+
+    def start(self, arguments: Sequence[str], env: Mapping[str, str], output: int) -> Forked:
+        names = [name for name in vars(resource) if name.startswith("RLIMIT_")]
+        told = {
+            "argv": arguments, "cwd": str(ROOT), "env": env, "umask": current_umask(),
+            "limits": {name: resource.getrlimit(getattr(resource, name)) for name in names},
+        }  # fmt: skip
+        stdin, ours = os.pipe()
+        reported, report = os.pipe()
+        socket.send_fds(self._control, [json.dumps(told).encode()], [stdin, output, output, report])
+        os.close(stdin)
+        os.close(report)
+        return Forked(os.fdopen(ours, "wb", 0), os.fdopen(reported, "rb"))
+
+    def close(self) -> None:
+        self._control.close()
+        assert self._process.wait(PATIENCE) == 0
+
+
+def current_umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
 class Proxy:
     """A running proxy process, its output, and its log."""
 
-    def __init__(self, folder: Path, port: int, routes: str, env: Mapping[str, str]) -> None:
-        self.folder, self.port = folder, port
+    def __init__(
+        self, folder: Path, port: int, routes: str, env: Mapping[str, str], fork_server: ForkServer | None = None
+    ) -> None:
+        self.folder, self.port, self._fork_server = folder, port, fork_server
         self.routes_file = folder / "routes.yaml"
         self.output_file = folder / "output.txt"
         self.blobs = FileBlobs(folder / "blobs")
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | Forked | None = None
         self._engine: sqlalchemy.Engine | None = None
         self._seen = 0
         self._clients = contextlib.ExitStack()
@@ -82,7 +159,6 @@ class Proxy:
             "DB_PATH": str(folder / "requests.db"),
             "BLOB_STORAGE_PATH": str(folder / "blobs"),
             "DEFAULT_UPSTREAM": "http://127.0.0.1:9",  # discard: nothing listens there
-            "PYTHONUNBUFFERED": "1",
             **env,
         }
 
@@ -91,11 +167,15 @@ class Proxy:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self, *command: str) -> None:
-        worker = ("-O", "-m", "switchman.addons.serving.worker", "--confdir", str(self.folder / "mitmproxy"))
-        arguments = command or worker  # with -O, as the supervisor starts it
+        """A worker, or the Python that `command` are the arguments of."""
+        worker = ("--confdir", str(self.folder / "mitmproxy"))
+        own_python = any(name.startswith("PYTHON") and os.environ.get(name) != self.env[name] for name in self.env)
         with self.output_file.open("ab") as output:
+            if self._fork_server is not None and not command and not own_python:
+                self.process = self._fork_server.start(worker, self.env, output.fileno())
+                return
             self.process = subprocess.Popen(
-                [sys.executable, *arguments],
+                [sys.executable, *(command or ("-O", "-m", "switchman.addons.serving.worker", *worker))],
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=output,
@@ -228,7 +308,15 @@ class Proxy:
 Start = Callable[..., Proxy]
 
 
-def _starter(factory: pytest.TempPathFactory) -> Iterator[Start]:
+def _authority_of_mitmproxy(factory: pytest.TempPathFactory) -> Path:
+    """As a router finds it at all of its starts but the first one, which makes the key: a tenth of a second."""
+    folder = factory.getbasetemp() / "authority"
+    if not folder.exists():
+        CertStore.from_store(folder, "mitmproxy", options.KEY_SIZE)
+    return folder
+
+
+def _starter(factory: pytest.TempPathFactory, fork_server: ForkServer) -> Iterator[Start]:
     """Proxy.start, a worker with a port kept for it; all are stopped at the end, each cleanly.
 
     Only our own worker shares a port with who keeps it for it. A `command` is told to take a free one: port 0.
@@ -243,7 +331,8 @@ def _starter(factory: pytest.TempPathFactory) -> Iterator[Start]:
         if command is None:
             port, stack = reserve("127.0.0.1", 0)
             held.append(stack)
-        proxy = Proxy(factory.mktemp("proxy"), port, routes, env or {})
+        proxy = Proxy(factory.mktemp("proxy"), port, routes, env or {}, fork_server)
+        shutil.copytree(_authority_of_mitmproxy(factory), proxy.folder / "mitmproxy")
         running.append(proxy)
         proxy.start(*(command(proxy) if command else ()))
         proxy.wait_ready()
@@ -261,16 +350,24 @@ def _starter(factory: pytest.TempPathFactory) -> Iterator[Start]:
             stack.close()
 
 
+@pytest.fixture(scope="session")
+def fork_server() -> Iterator[ForkServer]:
+    """What workers are forked from."""
+    server = ForkServer()
+    yield server
+    server.close()
+
+
 @pytest.fixture(scope="module")
-def start_shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
+def start_shared(tmp_path_factory: pytest.TempPathFactory, fork_server: ForkServer) -> Iterator[Start]:
     """Starts proxies that live as long as the module."""
-    yield from _starter(tmp_path_factory)
+    yield from _starter(tmp_path_factory, fork_server)
 
 
 @pytest.fixture
-def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
+def start(tmp_path_factory: pytest.TempPathFactory, fork_server: ForkServer) -> Iterator[Start]:
     """Starts proxies that live as long as the test."""
-    yield from _starter(tmp_path_factory)
+    yield from _starter(tmp_path_factory, fork_server)
 
 
 @pytest.fixture

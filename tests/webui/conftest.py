@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -168,8 +169,9 @@ def build_records(now: float, count: int = 60) -> list[Record]:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
+def store(tmp_path: Path, empty_log: Path) -> Iterator[Store]:
     """An empty log in a directory of its own."""
+    shutil.copy(empty_log, tmp_path / "requests.db")
     with open_store(db_path=tmp_path / "requests.db", blob_path=tmp_path / "blobs") as opened:
         yield opened
 

@@ -82,26 +82,41 @@ def _wait_for(url: str, server: subprocess.Popen[bytes]) -> None:
     engine.dispose()
 
 
-@pytest.fixture
-def new_postgres_url(request: pytest.FixtureRequest) -> Callable[[], str]:
-    """Makes an empty database and gives its URL."""
+def _create(server: str, name: str, template: str) -> str:
+    engine = create_engine(server % "postgres", isolation_level="AUTOCOMMIT")
+    with engine.connect() as conn:
+        conn.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
+    engine.dispose()
+    return server % name
 
-    def make() -> str:
-        server: str = request.getfixturevalue("postgres")
-        name = f"t{uuid4().hex}"
-        engine = create_engine(server % "postgres", isolation_level="AUTOCOMMIT")
-        with engine.connect() as conn:
-            conn.execute(text(f"CREATE DATABASE {name}"))
-        engine.dispose()
-        return server % name
+
+@pytest.fixture
+def new_postgres_url(request: pytest.FixtureRequest) -> Callable[..., str]:
+    """Makes an empty database, or a copy of `template`, and gives its URL."""
+
+    def make(template: str = "template1") -> str:
+        return _create(request.getfixturevalue("postgres"), f"t{uuid4().hex}", template)
 
     return make
 
 
+@pytest.fixture(scope="session")
+def postgres_template(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The name of a database with the schema of the log, and nothing in it."""
+    name = "empty_log"
+    open_store(url=_create(postgres, name, "template1"), blob_path=tmp_path_factory.mktemp("none")).close()
+    return name
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path, new_postgres_url: Callable[[], str]) -> str:
-    """The URL of an empty database, of either kind."""
-    return f"sqlite:///{tmp_path / 'log.db'}" if request.param == "sqlite" else new_postgres_url()
+def url(request: pytest.FixtureRequest, tmp_path: Path, new_postgres_url: Callable[..., str]) -> str:
+    """The URL of an empty database, of either kind; for a test that has `store` the schema is there, as a copy."""
+    has_schema = "store" in request.fixturenames
+    if request.param == "postgresql":
+        return new_postgres_url(request.getfixturevalue("postgres_template")) if has_schema else new_postgres_url()
+    if has_schema:
+        shutil.copy(request.getfixturevalue("empty_log"), tmp_path / "log.db")
+    return f"sqlite:///{tmp_path / 'log.db'}"
 
 
 @pytest.fixture
