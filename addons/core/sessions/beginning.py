@@ -23,7 +23,8 @@ from switchman.addons.core.request.boilerplate import own_words
 
 FIRST_MESSAGES: Final = 40  # of a conversation that are looked at: Aider's examples alone may be 20
 PARTS: Final = 32  # of one message
-LONGEST_TEXT: Final = 200_000  # characters of one text
+LONGEST_TEXT: Final = 50_000  # characters of one text
+LONGEST_SEEN: Final = 200_000  # characters of all texts in which the working directory is looked for
 LONGEST_WORDS: Final = 4_000  # characters of the person's first words that count
 LONGEST_PROJECT: Final = 500
 
@@ -37,7 +38,6 @@ _SAID_BY_AGENTS: Final = (
     "Here are summaries of some files present in my git repository",
     "Here are some READ ONLY files, provided for your reference",
     "I am working with you on code in a git repository",
-    "Generate a title for this conversation",
 )
 # Aider: what comes before is an example of a conversation.
 _EXAMPLES_END: Final = "I switched to a new code base. Please don't consider the above files"
@@ -59,11 +59,14 @@ _PATH: Final = re.compile(r"(?:/|~|[A-Za-z]:[\\/]|\\\\)[^\0\n]*")
 
 @dataclass(frozen=True, slots=True)
 class Beginning:
-    """`system` and `first` are "" where there are none. `project`: an absolute path, None where none is told."""
+    """`system` and `first` are "" where there are none. `project`: an absolute path, None where none is told.
+    `has_tools`: a helper that is asked for a title, with the same first words, has none.
+    """
 
     system: str = ""
     first: str = ""
     project: str | None = None
+    has_tools: bool = False
 
 
 NOTHING: Final = Beginning()
@@ -74,17 +77,18 @@ def beginning_of(body: Mapping[str, Any]) -> Beginning:
     system = [text for text in _system_texts(body) if not text.startswith(_BILLING)]
     words, seen = "", []
     for role, texts in islice(_messages(body), FIRST_MESSAGES):
-        if role in _SYSTEM_ROLES:
+        if role in _SYSTEM_ROLES and not words:
             system += texts
-            continue
-        if role != "user":
-            continue
-        if any(text.startswith(_EXAMPLES_END) for text in texts):
+        elif role == "user" and any(text.startswith(_EXAMPLES_END) for text in texts):
             words = ""
-            continue
-        seen += texts
-        words = words or "\n".join(filter(None, map(_words, texts)))
-    return Beginning("\n".join(system), words[:LONGEST_WORDS], _project((*system, *seen)))
+        elif role == "user" and not words:
+            seen += texts
+            words = "\n".join(filter(None, map(_words, texts)))
+    return Beginning("\n".join(system), words[:LONGEST_WORDS], _project((*system, *seen)), has_tools=_has_tools(body))
+
+
+def _has_tools(body: Mapping[str, Any]) -> bool:
+    return bool(body.get("tools") or body.get("functions"))
 
 
 def _words(text: str) -> str:
@@ -124,7 +128,9 @@ def _texts(content: Any) -> list[str]:
 
 
 def _project(texts: tuple[str, ...]) -> str | None:
+    room = LONGEST_SEEN
     for text in texts:
+        text, room = text[:room], max(0, room - len(text))
         for before, ends in _FOLDERS:
             at = text.find(before)
             if at >= 0 and (path := _path(text[at + len(before) :][:LONGEST_PROJECT], ends)) is not None:

@@ -2,11 +2,12 @@
 
 1. What the client calls its session (core/access/session.py) is the session; where it names a parent's (OpenCode), that
    one, as a subagent's work is a part of it.
-2. Without a name, requests that begin alike are one session: the same caller, agent, system prompt (but for what has
-   digits in it, such as a clock) and first words of the person. Only what has words is a conversation.
+2. Without a name, requests that begin alike are one session: the same caller, agent, working directory, system prompt
+   (but for what has digits in it, or is of a clock) and first words of the person. Only what has words is a
+   conversation.
 3. Branches are a session's conversations: the main one, a subagent's, the one that finds a title. A subagent that the
-   client names is a branch by its name; else a branch is known by its first words. The system prompt does not count:
-   that it changes is what breaks the provider's cache, and must not hide that.
+   client names is a branch by its name; else a branch is known by its first words, and by whether it has tools. The
+   system prompt does not count: that it changes is what breaks the provider's cache, and must not hide that.
 
 All names are kept as digests. That of 2 begins with `b-`: it is a digest of what was asked, which a row without content
 (CAPTURE=metadata) has not; neither has it such a branch.
@@ -32,8 +33,13 @@ _THREADS: Final = ("thread-id", "thread_id")  # Codex: of the main conversation,
 _THREAD_PARENT: Final = "x-codex-parent-thread-id"
 _SESSION_PARENTS: Final = ("x-parent-session-id", "x-opencode-parent-session", "x-kilocode-parent-taskid")
 
-_VARYING: Final = re.compile(r"\S*\d\S*|\b(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day\b", re.IGNORECASE)
-_SYSTEM_COUNTED: Final = 2_000  # characters of a system prompt by which conversations are told apart
+# Words with digits in them, and those of a clock. Anchored at a word's begin: a word is looked at once.
+_VARYING: Final = re.compile(
+    r"(?<!\S)(?:[^\s\d]*\d\S*|(?:mon|tues|wednes|thurs|fri|satur|sun)day[,.]?(?!\S)"
+    r"|(?:jan|febr)uary|march|april|may|june|july|august|(?:septem|octo|novem|decem)ber|[ap]m(?!\S))",
+    re.IGNORECASE,
+)
+_SYSTEM_COUNTED: Final = 600  # characters of a system prompt by which conversations are told apart
 _DIGITS: Final = 30
 _CREDENTIALS: Final = ("authorization", "x-api-key", "api-key")
 
@@ -81,14 +87,18 @@ def _branch(
         return session_digest(thread), session_digest(above) if above else None
     if parent and name:
         return session_digest(name), session_digest(parent)
-    return (_digest("branch", begins.first) if begins.first else None), None
+    return (_digest("branch", str(begins.has_tools), begins.first) if begins.first else None), None
 
 
 def _by_beginning(begins: Beginning, agent: str | None, caller: str) -> str | None:
     if not begins.first:
         return None
-    system = _VARYING.sub("0", begins.system[:_SYSTEM_COUNTED])
-    return _digest("session", caller, agent or "", system, begins.first)
+    return _digest("session", caller, agent or "", _lasting(begins.system), begins.project or "", begins.first)
+
+
+def _lasting(system: str) -> str:
+    """What of a system prompt is not another with each request."""
+    return _VARYING.sub("0", system[:_SYSTEM_COUNTED])
 
 
 def _caller(named: Mapping[str, str], caller: str) -> str:
