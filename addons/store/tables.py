@@ -54,6 +54,8 @@ _TOKEN_KNOWN = text("token IS NOT NULL")
 _SESSION_KNOWN = text("session IS NOT NULL")
 _AGENT_KNOWN = text("agent IS NOT NULL")
 _FAILED_OVER = text("attempt_count > 1")
+_SEVERAL = text("requests > 1")
+_ERRORS = text("errors > 0")
 
 requests = Table(
     "requests",
@@ -198,6 +200,8 @@ sessions = Table(
     Index("sessions_by_time", "ended_at", "session"),
     Index("sessions_by_agent", "agent", "ended_at", "session"),
     Index("sessions_by_project", "project", "ended_at", "session"),
+    Index("sessions_of_several", "ended_at", "session", sqlite_where=_SEVERAL, postgresql_where=_SEVERAL),
+    Index("sessions_with_errors", "ended_at", "session", sqlite_where=_ERRORS, postgresql_where=_ERRORS),
 )
 
 totals = Table(

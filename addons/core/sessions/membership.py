@@ -41,6 +41,7 @@ _VARYING: Final = re.compile(
 )
 _SYSTEM_COUNTED: Final = 600  # characters of a system prompt by which conversations are told apart
 _DIGITS: Final = 30
+_BRANCH_DIGITS: Final = 14  # within one session
 _CREDENTIALS: Final = ("authorization", "x-api-key", "api-key")
 
 
@@ -87,7 +88,9 @@ def _branch(
         return session_digest(thread), session_digest(above) if above else None
     if parent and name:
         return session_digest(name), session_digest(parent)
-    return (_digest("branch", str(begins.has_tools), begins.first) if begins.first else None), None
+    if not begins.first:
+        return None, None
+    return _digest("branch", str(begins.has_tools), begins.first)[: len(BY_BEGINNING) + _BRANCH_DIGITS], None
 
 
 def _by_beginning(begins: Beginning, agent: str | None, caller: str) -> str | None:

@@ -48,6 +48,9 @@ def upgrade() -> None:
         ("sessions_by_project", ["project", "ended_at", "session"]),
     ):
         op.create_index(name, "sessions", columns)
+    for name, some in (("sessions_of_several", "requests > 1"), ("sessions_with_errors", "errors > 0")):
+        where = sa.text(some)
+        op.create_index(name, "sessions", ["ended_at", "session"], sqlite_where=where, postgresql_where=where)
 
 
 def downgrade() -> None:
