@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from switchman.addons.core.access.limits.account import Account
 from switchman.addons.core.access.limits.written import NO_LIMITS, Limits
+from switchman.addons.core.access.prices.price import Price
 from switchman.addons.core.access.roles import NO_ROLES, RoleMap
 from switchman.addons.core.keys.known import NO_KEYS, KnownKeys
 from switchman.webui.access.tokens import SHORTEST_SECRET, SignOn
@@ -51,7 +52,7 @@ class WebConfig:
     change, and `named_at` says where the rules name one. `forgets` removes requests for good.
     None: there is nothing to manage. `accounts` has what was used
     of limits, by account (`token:ID`), or raises UsageNotKnown; `zone` is that of budgets' days and months, `limits`
-    are the rules file's.
+    are the rules file's. `price_of`: what a model costs on a server, by their names; None: not known.
     """
 
     queries: Queries
@@ -75,6 +76,7 @@ class WebConfig:
     accounts: Callable[[Sequence[str]], Mapping[str, Account]] = lambda names: {}
     zone: tzinfo = UTC
     limits: Callable[[], Limits] = lambda: NO_LIMITS
+    price_of: Callable[[str, str], Price | None] = lambda server, model: None
 
     def __post_init__(self) -> None:
         if self.webui_security not in SECURITY_MODES:

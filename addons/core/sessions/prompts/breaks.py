@@ -77,8 +77,8 @@ class Break:
 def find_break(before: Prompt, after: Prompt, targets: tuple[str, str] | None = None) -> Break | None:
     """`targets`: who answered the two, as `server/model`. Raises RecursionError for what is nested too deeply."""
     if targets is not None and targets[0] != targets[1]:
-        told = [Excerpt("", target) for target in targets]
-        return Break("target", "target", "", "", 0, 0, *told, 0, _size(before, before.items))
+        was, now = (Excerpt("", target) for target in targets)
+        return Break("target", "target", "", "", 0, 0, was, now, 0, _size(before, before.items))
     last = before.messages[-1] if before.messages else None
     for old, new in zip_longest(_prefix(before), _prefix(after)):
         if (old is None or new is None) or (old.part, old.place[0]) != (new.part, new.place[0]):
