@@ -10,7 +10,8 @@ blobs      one row per stored body, by the SHA-256 of its content. `last_used` i
            has a body that is no longer kept.
 sessions   what a session's rows sum up to, kept in the same transactions (keeping/sessions.py): requests that belong
            together (core/sessions). `ended_at` is the end of the request that ended last; `unpriced` counts requests
-           whose cost is not known. One without requests has no row.
+           whose cost is not known, `uncounted` those whose tokens are not; `told_tokens` are those that went in with
+           requests that told how many of them came from a cache. One without requests has no row.
 totals     sums that are kept in the same transaction that changes them. `blob_bytes`: of blobs.stored_size;
            `file_bytes`: of those that are files; `row_bytes`: of requests.stored_size, what a row and its attempts
            take, by an estimate.
@@ -194,8 +195,10 @@ sessions = Table(
     Column("input_tokens", BigInteger, nullable=False),
     Column("output_tokens", BigInteger, nullable=False),
     Column("cached_tokens", BigInteger, nullable=False),
+    Column("told_tokens", BigInteger, nullable=False),
     Column("cost_microdollars", BigInteger, nullable=False),
     Column("unpriced", Integer, nullable=False),
+    Column("uncounted", Integer, nullable=False),
     # The list's own order, the newest activity first, and the same for each filter of it.
     Index("sessions_by_time", "ended_at", "session"),
     Index("sessions_by_agent", "agent", "ended_at", "session"),

@@ -1,8 +1,8 @@
 """Sessions: what their rows sum up to, kept in the same transactions that write and remove these rows.
 
 So the list of sessions reads a row for each, however many requests there are. All is exact: what a removed row added is
-taken away again, and a session without rows is gone. Between those it stays what it was: `started_at` and `project` are
-looked for again among the rows that are left, as the one that told them may be the one that had to be forgotten.
+taken away again, and a session without rows is gone. Of one that stays, its times and its project are looked for again
+among the rows that are left: the one that told them may be the one that had to be forgotten.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ from switchman.addons.store.tables import requests, sessions
 
 TOKENS: Final = ("input_tokens", "output_tokens", "cached_tokens")
 _COLUMNS: Final = (
-    "session", "agent", "project", "started_at", "ended_at", "requests", "errors", *TOKENS, "cost_microdollars",
-    "unpriced",
+    "session", "agent", "project", "started_at", "ended_at", "requests", "errors", *TOKENS, "told_tokens",
+    "cost_microdollars", "unpriced", "uncounted",
 )  # fmt: skip
 _SUMS: Final = _COLUMNS[5:]
 _MARKS: Final = {"qmark": "?", "format": "%s", "pyformat": "%s"}
 _ROWS_AT_ONCE: Final = 32  # of one statement
+_NEWEST: Final = 100  # requests of a session among which the one is that ended last
 
 
 def add_to_sessions(conn: Connection, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -39,15 +40,11 @@ def add_to_sessions(conn: Connection, rows: Iterable[Mapping[str, Any]]) -> None
 
 
 def _add(found: dict[str, list[Any]], name: str, row: Mapping[str, Any]) -> None:
-    begun, cost = row["started_at"], row["cost_microdollars"]
+    begun, cost, put_in = row["started_at"], row["cost_microdollars"], row["input_tokens"]
     ended = begun + (row["duration_ms"] or 0.0) / 1000
-    sums = [
-        1,
-        int(row["outcome"] in ERROR_OUTCOMES),
-        *(row[token] or 0 for token in TOKENS),
-        cost or 0,
-        int(cost is None),
-    ]
+    told = put_in or 0 if row["cached_tokens"] is not None else 0
+    tokens = [row[token] or 0 for token in TOKENS]
+    sums = [1, int(row["outcome"] in ERROR_OUTCOMES), *tokens, told, cost or 0, int(cost is None), int(put_in is None)]
     known = found.get(name)
     if known is None:
         found[name] = [name, row["agent"], row["project"], begun, ended, *sums]
@@ -81,7 +78,9 @@ def sessions_of(conn: Connection, numbers: Sequence[int]) -> Sequence[Row[Any]]:
         func.count().label("requests"),
         func.count().filter(r.outcome.in_(ERROR_OUTCOMES)).label("errors"),
         *(func.coalesce(func.sum(r[name]), 0).label(name) for name in (*TOKENS, "cost_microdollars")),
+        func.coalesce(func.sum(r.input_tokens).filter(r.cached_tokens.is_not(None)), 0).label("told_tokens"),
         func.count().filter(r.cost_microdollars.is_(None)).label("unpriced"),
+        func.count().filter(r.input_tokens.is_(None)).label("uncounted"),
     ]
     query = select(r.session, *sums).where(r.seq.in_(numbers), r.session.is_not(None)).group_by(r.session)
     return conn.execute(query).all()
@@ -98,7 +97,10 @@ def take_from_sessions(conn: Connection, leaving: Iterable[Row[Any]]) -> None:
             continue
         left = requests.c.session == row.session
         told = select(requests.c.project).where(left, requests.c.project.is_not(None))
+        newest = select((requests.c.started_at + requests.c.duration_ms / 1000.0).label("end")).where(left)
+        newest_ends = newest.order_by(requests.c.started_at.desc()).limit(_NEWEST).subquery()
         values = {
+            "ended_at": select(func.max(newest_ends.c.end)).scalar_subquery(),
             "started_at": select(func.min(requests.c.started_at)).where(left).scalar_subquery(),
             "project": told.order_by(requests.c.started_at.desc()).limit(1).scalar_subquery(),
         }

@@ -66,7 +66,8 @@ class SessionFilters:
 @dataclass(frozen=True, slots=True)
 class SessionRow:
     """Of all its requests that are kept. `ended_at`: of the one that ended last. `cost_microdollars`: of those whose
-    cost is known; `unpriced` are the others.
+    cost is known; `unpriced` are the others, and `uncounted` those whose tokens are not known. `told_tokens`: that went
+    in with requests that told how many came from a cache.
     """
 
     session: str
@@ -79,8 +80,26 @@ class SessionRow:
     input_tokens: int
     output_tokens: int
     cached_tokens: int
+    told_tokens: int
     cost_microdollars: int
     unpriced: int
+    uncounted: int
+
+    @property
+    def from_cache(self) -> float | None:
+        """The share of the tokens in that was read from a cache, of the requests that told it."""
+        return self.cached_tokens / self.told_tokens if self.told_tokens else None
+
+    @property
+    def tokens(self) -> tuple[int | None, int | None]:
+        """In and out; None where no request told them."""
+        known = self.uncounted < self.requests
+        return (self.input_tokens, self.output_tokens) if known else (None, None)
+
+    @property
+    def cost(self) -> int | None:
+        """None where that of no request is known."""
+        return self.cost_microdollars if self.unpriced < self.requests else None
 
     @property
     def duration_ms(self) -> float:

@@ -11,8 +11,7 @@ branch_labels = None
 depends_on = None
 
 COLUMNS = {"agent": 32, "project": 500, "branch": 32, "parent": 32}
-COUNTS = ("requests", "errors", "unpriced")
-SUMS = ("input_tokens", "output_tokens", "cached_tokens", "cost_microdollars")
+TOKENS = ("input_tokens", "output_tokens", "cached_tokens")
 
 
 def upgrade() -> None:
@@ -29,17 +28,21 @@ def upgrade() -> None:
         sa.Column("project", sa.String(500)),
         sa.Column("started_at", sa.Double, nullable=False),
         sa.Column("ended_at", sa.Double, nullable=False),
-        *(sa.Column(name, sa.Integer, nullable=False) for name in COUNTS[:2]),
-        *(sa.Column(name, sa.BigInteger, nullable=False) for name in SUMS),
-        sa.Column(COUNTS[2], sa.Integer, nullable=False),
+        sa.Column("requests", sa.Integer, nullable=False),
+        sa.Column("errors", sa.Integer, nullable=False),
+        *(sa.Column(name, sa.BigInteger, nullable=False) for name in (*TOKENS, "told_tokens", "cost_microdollars")),
+        sa.Column("unpriced", sa.Integer, nullable=False),
+        sa.Column("uncounted", sa.Integer, nullable=False),
     )
     op.execute(
         "INSERT INTO sessions (session, started_at, ended_at, requests, errors, input_tokens, output_tokens,"
-        " cached_tokens, cost_microdollars, unpriced)"
+        " cached_tokens, told_tokens, cost_microdollars, unpriced, uncounted)"
         " SELECT session, min(started_at), max(started_at + duration_ms / 1000.0), count(*),"
         " sum(CASE WHEN outcome IN ('upstream_error', 'failed', 'refused', 'stream_error') THEN 1 ELSE 0 END),"
         " coalesce(sum(input_tokens), 0), coalesce(sum(output_tokens), 0), coalesce(sum(cached_tokens), 0),"
-        " coalesce(sum(cost_microdollars), 0), sum(CASE WHEN cost_microdollars IS NULL THEN 1 ELSE 0 END)"
+        " sum(CASE WHEN cached_tokens IS NULL OR input_tokens IS NULL THEN 0 ELSE input_tokens END),"
+        " coalesce(sum(cost_microdollars), 0), sum(CASE WHEN cost_microdollars IS NULL THEN 1 ELSE 0 END),"
+        " sum(CASE WHEN input_tokens IS NULL THEN 1 ELSE 0 END)"
         " FROM requests WHERE session IS NOT NULL GROUP BY session"
     )
     for name, columns in (
