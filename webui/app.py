@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import HTTPException
 
 from switchman.addons.core.access.roles import Role
+from switchman.addons.core.sessions import agents
 from switchman.addons.core.texts.unicode import shown
 from switchman.addons.store.keeping.spool import SpoolState
 from switchman.webui import assets
@@ -24,6 +25,7 @@ from switchman.webui.pages.access import changes, keys, tokens
 from switchman.webui.pages.cache import cache
 from switchman.webui.pages.performance import performance
 from switchman.webui.pages.requests import live
+from switchman.webui.pages.sessions import session, sessions
 from switchman.webui.pages.settings import settings
 from switchman.webui.pages.signin import signin
 from switchman.webui.pages.story import detail
@@ -33,6 +35,8 @@ THEMES = ("light", "dark")
 FAMILIES = (
     live,
     detail,
+    sessions,
+    session,
     performance,
     cache,
     settings,
@@ -107,6 +111,7 @@ def install_template_names(app: Flask, config: WebConfig) -> None:
         short_id=formats.short_id,
         visible=formats.visible,
         mark=palette.mark,
+        agent_name=agents.name_of,
         outcome_look=outcomes.outcome_look,
         answered_by=outcomes.answered_by,
         model_title=outcomes.model_title,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from switchman.addons.core.access.limits.account import Account
 from switchman.addons.core.access.limits.written import NO_LIMITS, Limits
+from switchman.addons.core.access.prices.price import Price
 from switchman.addons.core.access.roles import NO_ROLES, RoleMap
 from switchman.addons.core.keys.known import NO_KEYS, KnownKeys
 from switchman.webui.access.tokens import SHORTEST_SECRET, SignOn
@@ -52,9 +53,10 @@ class WebConfig:
     tokens, and who changed what; `wants_tokens`: CLIENT_AUTH asks for them. `vault` opens the providers' keys for a
     change, and `named_at` says where the rules name one. `forgets` removes requests for good.
     None: there is nothing to manage. `accounts` has what was used
-    of limits, by account (`token:ID`), or raises UsageNotKnown; `zone` is that of budgets' days and months,
-    `limits` are the rules file's. `elsewhere`: the files of the caches. `in_force`: all settings, and where each
-    came from; `rules_told`: what stands at the top of `rules_file`.
+    of limits, by account (`token:ID`), or raises UsageNotKnown; `zone` is that of budgets' days and months, `limits`
+    are the rules file's. `elsewhere`: the files of the caches. `in_force`: all settings, and where each came from;
+    `rules_told`: what stands at the top of `rules_file`. `price_of`: what a model costs on a server, by their names;
+    None: not known.
     """
 
     queries: Queries
@@ -82,6 +84,7 @@ class WebConfig:
     in_force: tuple[InForce, ...] = ()
     rules_file: str = ""
     rules_told: Callable[[], Sequence[Told]] = lambda: ()
+    price_of: Callable[[str, str], Price | None] = lambda server, model: None
 
     def __post_init__(self) -> None:
         if self.webui_security not in SECURITY_MODES:

@@ -21,6 +21,8 @@ from switchman.addons.config.secrets.jwt_keys import public_keys
 from switchman.addons.config.secrets.opening import writing
 from switchman.addons.config.settings import Settings, zone_of
 from switchman.addons.core.access.limits.account import Account
+from switchman.addons.core.access.prices.price import Price
+from switchman.addons.core.rules.ruleset import Ruleset
 from switchman.addons.serving.ports import url_host
 from switchman.addons.state.access.ledgers import LedgerAway
 from switchman.addons.state.access.opening import look
@@ -73,6 +75,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                 in_force=in_force(settings, os.environ),
                 rules_file=settings.routes_config,
                 rules_told=lambda: rules_file(settings),
+                price_of=lambda server, model: price_of(rules.current, server, model),
             )
             server = DashboardServer(
                 create_app(config), settings.listen_host, args.port, settings.max_connections, settings.trusted_proxies
@@ -80,6 +83,12 @@ def main(argv: Sequence[str] | None = None) -> None:
             signal.signal(signal.SIGTERM, lambda *_: server.stop())
             say_ready([str(server.port)])
             server.run()
+
+
+def price_of(rules: Ruleset, server: str, model: str) -> Price | None:
+    """What a model costs on the server that the rules call so; None where it is not known."""
+    found = rules.servers.get(server) or next((one for one in rules.upstreams if one.name == server), None)
+    return rules.price_for(found, model) if found is not None else None
 
 
 def named_at(file: Path, name: str) -> str | None:

@@ -13,6 +13,7 @@ from switchman.addons.store.reading.cacheuse import Kind, Pairs
 from switchman.addons.store.reading.filters import Filters
 from switchman.addons.store.reading.queries import (
     ALL,
+    ALL_SESSIONS,
     AttemptRow,
     BodyInfo,
     Content,
@@ -23,6 +24,7 @@ from switchman.addons.store.reading.queries import (
     RequestRow,
     Which,
 )
+from switchman.addons.store.reading.sessions import SessionFilters, SessionPage, SessionRow, TurnPage, TurnRow
 from switchman.webui.access.people import person, web_config
 
 HIDDEN = "Hidden from viewers, as it may quote a body."
@@ -35,7 +37,9 @@ def log() -> Queries:
 
 
 class ViewersLog(Queries):
-    """The same log without bodies, and without what may quote one: errors, prompts that a cache found, other layers."""
+    """The same log without bodies, and without what may quote one: errors, prompts that a cache found, other layers,
+    and the folder that a prompt tells.
+    """
 
     def __init__(self, whole: Queries) -> None:
         vars(self).update(vars(whole))  # the same connections
@@ -65,12 +69,30 @@ class ViewersLog(Queries):
         found = super().cache_pairs(kind, filters, before, limit)
         return replace(found, pairs=tuple(replace(one, then=HIDDEN, now=HIDDEN) for one in found.pairs))
 
+    def list_sessions(
+        self, filters: SessionFilters = ALL_SESSIONS, before: str | None = None, limit: int = 50
+    ) -> SessionPage:
+        page = super().list_sessions(replace(filters, project=None), before, limit)
+        return replace(page, rows=tuple(replace(row, project=None) for row in page.rows))
+
+    def get_session(self, session: str) -> SessionRow | None:
+        found = super().get_session(session)
+        return None if found is None else replace(found, project=None)
+
+    def turns(self, session: str, after: str | None = None, limit: int = 50) -> TurnPage:
+        page = super().turns(session, after, limit)
+        turns, earlier = (tuple(map(without_error, rows)) for rows in (page.turns, page.earlier))
+        return replace(page, turns=turns, earlier=earlier)
+
+    def session_menu(self, column: str, filters: SessionFilters = ALL_SESSIONS) -> tuple[str, ...]:
+        return () if column == "project" else super().session_menu(column, filters)
+
     def body(self, request_id: str, which: Which) -> Content | None:
         found = super().body(request_id, which)
         return None if found is None else Content(None, hidden(found.info))
 
 
-def without_error[Row: (RequestRow, AttemptRow)](row: Row) -> Row:
+def without_error[Row: (RequestRow, AttemptRow, TurnRow)](row: Row) -> Row:
     return replace(row, error=HIDDEN) if row.error else row
 
 

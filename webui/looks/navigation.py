@@ -19,6 +19,7 @@ class Entry(NamedTuple):
 
 NAVIGATION = (
     Entry("requests", "live.index", "list", "Requests", Role.VIEWER),
+    Entry("sessions", "sessions.index", "branches", "Sessions", Role.VIEWER),
     Entry("performance", "performance.index", "chart", "Performance", Role.VIEWER),
     Entry("cache", "cache.index", "stack", "Cache", Role.VIEWER),
     Entry("tokens", "tokens.index", "token", "API tokens", Role.ADMIN),

@@ -74,7 +74,7 @@ def parse(text: str, single: Collection[str] = ()) -> tuple[dict[str, Any], TopS
         raise ValueError(f"expected a JSON object, not {_kind(value)}")
     obj: dict[str, Any] = {}
     spans = TopSpans()
-    members, end = _members(text, start, MOST_MEMBERS, _Once(single, spans) if single else None)
+    members, end = members_of(text, start, MOST_MEMBERS, _Once(single, spans) if single else None)
     for member in members:
         key = str(member.key)
         if key in obj:
@@ -114,7 +114,7 @@ def edit(text: str, edits: Mapping[Path, Any], spans: Spans | None = None) -> st
 
 
 @dataclass(slots=True)
-class _Member:
+class Member:
     """One member of an object or array: from its first character to the end of its value."""
 
     key: str | int
@@ -187,13 +187,13 @@ def _kind(value: Any) -> str:
     return names[type(value)]
 
 
-def _members(text: str, at: int, most: int = sys.maxsize, once: _Once | None = None) -> tuple[list[_Member], int]:
+def members_of(text: str, at: int, most: int = sys.maxsize, once: _Once | None = None) -> tuple[list[Member], int]:
     """The members of the object or array that begins at `at`, and its end. ValueError if it is invalid, or has more
     than `most` members. `once` reads their values, where it is given.
     """
     is_object = text[at] == "{"
     closer = "}" if is_object else "]"
-    members: list[_Member] = []
+    members: list[Member] = []
     at = _skip(text, at + 1)
     if text[at : at + 1] == closer:
         return members, at + 1
@@ -208,7 +208,7 @@ def _members(text: str, at: int, most: int = sys.maxsize, once: _Once | None = N
                 raise _broken(text, at, "expecting ':'")
             at = _skip(text, at + 1)
         content, end = _value(text, at) if once is None else once(text, at, key)
-        members.append(_Member(key, begin, at, end, content))
+        members.append(Member(key, begin, at, end, content))
         at = _skip(text, end)
         mark = text[at : at + 1]
         if mark == closer:
@@ -270,7 +270,7 @@ def _edit_value(text: str, start: int, end: int, change: Any, cuts: list[tuple[i
 
 
 def _edit_container(text: str, at: int, branch: _Branch, cuts: list[tuple[int, int, str]]) -> None:
-    members, _ = _members(text, at)
+    members, _ = members_of(text, at)
     is_object = text[at] == "{"
     if not is_object:
         _check_indices(branch, len(members))

@@ -19,6 +19,14 @@ from switchman.addons.store.keeping.revocations import Revocations
 from switchman.addons.store.keeping.spool import Spool, SpoolError, SpoolState
 from switchman.addons.store.reading.cacheuse import Kind, Pairs, Use, cache_use, pair_of, pair_rows
 from switchman.addons.store.reading.filters import Filters, as_stored
+from switchman.addons.store.reading.sessions import (
+    SessionFilters,
+    SessionPage,
+    SessionQueries,
+    SessionRow,
+    TurnPage,
+    parse_cursor,
+)
 from switchman.addons.store.reading.summaries import LayerCount, Scatter, Summaries, Summary
 from switchman.addons.store.retention import stored_bytes
 from switchman.addons.store.tables import attempts, blobs, requests
@@ -30,6 +38,7 @@ RECENT_ROWS = 5_000  # looked through for the menus of columns that have no inde
 
 Which = Literal["request", "response"]
 ALL = Filters()
+ALL_SESSIONS = SessionFilters()
 BodyState = Literal[
     "kept",
     "none",  # there was none
@@ -159,6 +168,7 @@ class Detail:
     request_left_out: LeftOut
     response_left_out: LeftOut
     session: str | None = None  # the digest of its name
+    agent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +187,7 @@ class Queries:
         self._engine = engine
         self._blobs = store
         self._summaries = Summaries(engine)
+        self._sessions = SessionQueries(engine)
         self.revocations = Revocations(engine)
         self.verdicts = CacheVerdicts(engine)
 
@@ -185,7 +196,7 @@ class Queries:
         limit = max(1, min(limit, MAX_ROWS))
         query = select(*_LISTED).where(*filters.conditions())
         if before is not None:
-            query = query.where(tuple_(requests.c.started_at, requests.c.id) < tuple_(*_parse_cursor(before)))
+            query = query.where(tuple_(requests.c.started_at, requests.c.id) < tuple_(*parse_cursor(before)))
         query = query.order_by(requests.c.started_at.desc(), requests.c.id.desc()).limit(limit + 1)
         with self._engine.connect() as conn:
             # First the live cursor, then the rows: what is written between the two is seen twice, not missed.
@@ -233,6 +244,7 @@ class Queries:
             request_left_out=LeftOut(found["request_fields_cut"], found["request_head_cut"]),
             response_left_out=LeftOut(found["response_fields_cut"], found["response_head_cut"]),
             session=found["session"],
+            agent=found["agent"],
         )
 
     def body(self, request_id: str, which: Which) -> Content | None:
@@ -295,6 +307,24 @@ class Queries:
         last = f"{shown[-1]['started_at']!r}~{shown[-1]['id']}" if more else None
         return Pairs(tuple(found), last)
 
+    def list_sessions(
+        self, filters: SessionFilters = ALL_SESSIONS, before: str | None = None, limit: int = 50
+    ) -> SessionPage:
+        """Sessions by their last activity; see sessions.py."""
+        return self._sessions.list_sessions(filters, before, limit)
+
+    def get_session(self, session: str) -> SessionRow | None:
+        """None where there is no such session (any more)."""
+        return self._sessions.get_session(session)
+
+    def turns(self, session: str, after: str | None = None, limit: int = 50) -> TurnPage:
+        """The requests of a session in the order of time; see sessions.py."""
+        return self._sessions.turns(session, after, limit)
+
+    def session_menu(self, column: str, filters: SessionFilters = ALL_SESSIONS) -> tuple[str, ...]:
+        """The agents or projects of the newest sessions."""
+        return self._sessions.menu(column, filters)
+
     def underway(self, now: float) -> tuple[Running, ...]:
         """The requests that are not over yet, newest first; see underway.py."""
         return read_underway(self._engine, now)
@@ -341,16 +371,6 @@ def _hop(field: Column[Any]) -> Any:
     following = select(func.min(field)).where(field > hops.c.value).scalar_subquery()
     hops = hops.union_all(select(following, hops.c.n + 1).where(hops.c.value.is_not(None), hops.c.n < MAX_VALUES))
     return select(hops.c.value).where(hops.c.value.is_not(None))
-
-
-def _parse_cursor(cursor: str) -> tuple[float, str]:
-    started, tilde, request_id = cursor.partition("~")
-    try:
-        if tilde:
-            return float(started), as_stored(request_id)
-    except ValueError:
-        pass  # the sentence below says it
-    raise ValueError(f"{cursor[:40]!r} is not a page cursor")
 
 
 def _row(found: RowMapping) -> RequestRow:

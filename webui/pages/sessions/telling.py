@@ -1,0 +1,66 @@
+"""A break of the cache in words, and the two texts with what differs marked. Pure."""
+
+from __future__ import annotations
+
+from difflib import SequenceMatcher
+from typing import NamedTuple
+
+from switchman.addons.core.sessions.prompts.breaks import Break
+from switchman.addons.core.texts.masking import mask_text
+
+_SAME_AGAIN = 6  # characters in a row that both texts have, at which a difference ends
+
+_WORDS = {
+    ("tools", "longer"): "A tool came in",
+    ("tools", "shorter"): "A tool is gone",
+    ("tools", "order"): "A tool has its keys in another order",
+    ("tools", ""): "The list of tools changed",
+    ("system", "longer"): "The system prompt has one more piece",
+    ("system", "shorter"): "The system prompt has one piece less",
+    ("system", "order"): "The system prompt has its keys in another order",
+    ("system", ""): "The system prompt changed",
+    ("settings", "longer"): "A setting came in that stands before the messages",
+    ("settings", "shorter"): "A setting is gone that stood before the messages",
+    ("settings", ""): "A setting changed that stands before the messages",
+    ("messages", "order"): "An earlier message has its keys in another order",
+    ("messages", ""): "An earlier message changed",
+}
+
+
+class Marked(NamedTuple):
+    """A text around the difference: `same`, what differs, and what follows."""
+
+    same: str
+    differs: str
+    rest: str
+
+
+def headline(found: Break) -> str:
+    """What happened, in a few words."""
+    if found.why == "target":
+        return "Another target answered, which has none of this cache"
+    if found.why == "marks":
+        return "The mark for the cache moved out of the provider's reach"
+    return _WORDS.get((found.part, found.why)) or _WORDS[found.part, ""]
+
+
+def both(found: Break) -> tuple[Marked, Marked]:
+    """The earlier and the later text, masked."""
+    texts = [mask_text(one.other) for one in (found.before, found.after)]
+    ends = differing(*texts)
+    sides = [
+        Marked(mask_text(one.same), text[:end], text[end:])
+        for one, text, end in zip((found.before, found.after), texts, ends, strict=True)
+    ]
+    return sides[0], sides[1]
+
+
+def differing(before: str, after: str) -> tuple[int, int]:
+    """Where the two are the same again; the whole of what is there where they are not."""
+    if not before or not after:
+        return len(before), len(after)
+    matcher = SequenceMatcher(None, before, after, autojunk=False)
+    for block in matcher.get_matching_blocks():
+        if block.size >= _SAME_AGAIN:
+            return block.a, block.b
+    return len(before), len(after)
