@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Engine, Row, Select, delete, select, update
 
 from switchman.addons.store.blobs import BlobStore
 from switchman.addons.store.database import writing
+from switchman.addons.store.keeping.sessions import sessions_of, take_from_sessions
 from switchman.addons.store.tables import blobs, requests, totals
 
 BLOB_BYTES, FILE_BYTES, ROW_BYTES = "blob_bytes", "file_bytes", "row_bytes"
@@ -84,7 +85,10 @@ def remove_rows(conn: Connection, found: Select[Any]) -> int:
     """Remove the rows that a query for `seq` and `stored_size` finds; their attempts go, too (ON DELETE CASCADE)."""
     going = conn.execute(found).all()
     if going:
-        conn.execute(delete(requests).where(requests.c.seq.in_([row.seq for row in going])))
+        numbers = [row.seq for row in going]
+        leaving = sessions_of(conn, numbers)
+        conn.execute(delete(requests).where(requests.c.seq.in_(numbers)))
+        take_from_sessions(conn, leaving)
         add_to_total(conn, ROW_BYTES, -sum(row.stored_size for row in going))
     return len(going)
 
