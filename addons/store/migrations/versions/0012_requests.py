@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0012_requests"
-down_revision = "0010_private"
+down_revision = "0013_sessions"
 branch_labels = None
 depends_on = None
 
@@ -68,5 +68,5 @@ def _create_words() -> None:
         )
         op.execute("CREATE INDEX request_words_by_word ON request_words USING gin (words)")
     elif op.get_bind().scalar(sa.text("SELECT sqlite_compileoption_used('ENABLE_FTS5')")):
-        # Words are found, not phrases; what is no ASCII is a part of a word: core/texts/searching/words.py has cut them.
+        # Words are found, no phrases. They are cut already, so all that is no ASCII is a part of one.
         op.execute("CREATE VIRTUAL TABLE request_words USING fts5(words, tokenize='ascii', detail=none, columnsize=0)")
