@@ -22,7 +22,7 @@ from switchman.webui.config import RulesStatus, WebConfig
 from switchman.webui.looks import formats, navigation, outcomes, palette
 from switchman.webui.pages.access import changes, keys, tokens
 from switchman.webui.pages.performance import performance
-from switchman.webui.pages.requests import live
+from switchman.webui.pages.requests import exports, live
 from switchman.webui.pages.signin import signin
 from switchman.webui.pages.story import detail
 
@@ -30,6 +30,7 @@ THEMES = ("light", "dark")
 # Each has its pages' `blueprint`.
 FAMILIES = (
     live,
+    exports,
     detail,
     performance,
     signin,

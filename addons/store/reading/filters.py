@@ -67,7 +67,7 @@ class Filters:
         for a person.
         """
         given = {name: value.strip() for name, value in values.items() if value.strip()}
-        kept = {name: given[name] for name in _TEXT if name in given}
+        kept = {name: given[name] for name in FILTER_NAMES if name in given}
         status_range(kept.get("status", "2xx"))
         for name, known in _CHOICES.items():
             if kept.get(name, known[0]) not in known:
@@ -147,7 +147,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "modality": KINDS,
     "error": ERROR_CLASSES,
 }
-_TEXT = (*_COLUMNS, "outcome", "status", "layer", "stream", "modality", "attempts", "text", "words")
+FILTER_NAMES = (*_COLUMNS, "outcome", "status", "layer", "stream", "modality", "attempts", "text", "words")
 
 
 def as_stored(text: str) -> str:

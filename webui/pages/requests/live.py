@@ -16,7 +16,7 @@ from switchman.webui.access.people import web_config
 from switchman.webui.access.roles import least
 from switchman.webui.access.viewing import log
 from switchman.webui.pages.examples import example_request
-from switchman.webui.pages.filterbar import bar_choices
+from switchman.webui.pages.requests.filtering import filter_choices
 from switchman.webui.pages.requests.layers import layer_shares
 from switchman.webui.view import View, parse_view, reading_address
 
@@ -73,7 +73,7 @@ def index() -> str:
         **figures(view),
         chips=quick_chips(view),
         any_at_all=bool(page.rows) or bool(queries.list_requests(limit=1).rows),
-        **bar_choices(view),
+        **filter_choices(view),
         example=example_request(web_config().proxy_url),
     )
 
