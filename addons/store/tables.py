@@ -180,7 +180,9 @@ requests = Table(
         postgresql_where=_ROUTE_KNOWN,
     ),
     *(
-        Index(f"requests_with_{kind}", "started_at", sqlite_where=text(has(kind)), postgresql_where=text(has(kind)))
+        Index(
+            f"requests_with_{kind}", "started_at", "id", sqlite_where=text(has(kind)), postgresql_where=text(has(kind))
+        )
         for kind in SPARSE_KINDS
     ),
     sqlite_autoincrement=True,  # never reuse a number: a live list that has seen 7 must not miss a second 7

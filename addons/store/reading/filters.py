@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Boolean, ColumnElement, literal_column, or_
+from sqlalchemy import ColumnElement, literal_column, or_
 
 from switchman.addons.core.decision.verdicts.errorclass import ERROR_CLASSES
 from switchman.addons.core.texts.searching.asked import KINDS
@@ -103,7 +103,7 @@ class Filters:
         if self.modality == "text":  # nearly all have it, so there is no index
             found.append(requests.c.modality.bitwise_and(1) != 0)
         elif self.modality is not None:
-            found.append(literal_column(f"({has(self.modality)})", Boolean))
+            found.append(literal_column(has(self.modality)))
         if self.text:
             found.append(or_(*self._of_text(as_stored(self.text))))
         return found

@@ -74,12 +74,12 @@ TSVECTOR = {
 
 @compiles(Matches, "sqlite")
 def _matches_on_sqlite(element: Matches, compiler: Any, **options: Any) -> str:
-    return FTS5[element.each] % compiler.process(element.fts, **options)
+    return str(FTS5[element.each] % compiler.process(element.fts, **options))
 
 
 @compiles(Matches, "postgresql")
 def _matches_on_postgresql(element: Matches, compiler: Any, **options: Any) -> str:
-    return TSVECTOR[element.each] % compiler.process(element.tsquery, **options)
+    return str(TSVECTOR[element.each] % compiler.process(element.tsquery, **options))
 
 
 @compiles(IdBegins, "sqlite")

@@ -16,7 +16,8 @@ PARTIAL = {
     "requests_by_error": (["error_class", "started_at"], "error_class IS NOT NULL"),
     "requests_by_route": (["route", "started_at"], "route IS NOT NULL"),
     **{
-        f"requests_with_{kind}": (["started_at"], f"(modality & {2 << place}) != 0") for place, kind in enumerate(KINDS)
+        f"requests_with_{kind}": (["started_at", "id"], f"(modality & {2 << place}) != 0")
+        for place, kind in enumerate(KINDS)
     },
 }
 # As core/decision/verdicts/errorclass.py says, as far as a row tells it.

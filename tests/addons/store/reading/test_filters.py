@@ -45,7 +45,7 @@ def test_times(text: str, moment: float) -> None:
     ],
 )
 def test_to_includes_what_it_names(text: str, end: float) -> None:
-    """A day, an hour, a minute, a second or a part of one, as it is written: a person's "until 12:00" has 12:00 in it."""
+    """A day, an hour, a minute, a second or a part of one, as it is written: "until 12:00" has 12:00 in it."""
     assert Filters.parse({"from": text, "to": text}).end == pytest.approx(end, abs=1e-6)
     assert Filters.parse({"from": text}).start == parse_time(text) < end
 
