@@ -24,7 +24,7 @@ from switchman.webui.looks import formats, navigation, outcomes, palette
 from switchman.webui.pages.access import changes, keys, tokens
 from switchman.webui.pages.cache import cache
 from switchman.webui.pages.performance import performance
-from switchman.webui.pages.requests import live
+from switchman.webui.pages.requests import exports, live
 from switchman.webui.pages.sessions import session, sessions
 from switchman.webui.pages.settings import settings
 from switchman.webui.pages.signin import signin
@@ -34,6 +34,7 @@ THEMES = ("light", "dark")
 # Each has its pages' `blueprint`.
 FAMILIES = (
     live,
+    exports,
     detail,
     sessions,
     session,

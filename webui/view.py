@@ -1,20 +1,22 @@
 """The view that the address bar asks for: time range and filters, and the addresses of the views next to it.
 
-The filters' names are the store's (`from to model server outcome status client route layer cache attempts text`);
-`range` is a time back from now. An address with neither means the last day.
+The filters' names are the store's (store/reading/filters.py); `range` is a time back from now. An address with neither
+means the last day.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from flask import abort, url_for
 
-from switchman.addons.store.reading.filters import Filters
+from switchman.addons.store.reading.filters import FILTER_NAMES, Filters, parse_end, parse_time
+from switchman.webui.access.viewing import log
 
 RANGES: dict[str, tuple[str, float | None]] = {
     "15m": ("last 15 minutes", 900),
@@ -24,10 +26,11 @@ RANGES: dict[str, tuple[str, float | None]] = {
     "7d": ("last 7 days", 604_800),
     "all": ("all time", None),
 }
+_LAST = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 DEFAULT_RANGE = "24h"
 CUSTOM = "custom"  # the address has its own `from` or `to`
-NAMES = ("from", "to", "model", "server", "outcome", "status", "client", "route", "layer", "cache", "attempts", "text")
-IN_THE_BAR = ("model", "server", "outcome", "text")
+NAMES = ("from", "to", *FILTER_NAMES)
+IN_THE_BAR = ("from", "to", "model", "server", "outcome", "text")  # of every page that has filters
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +49,7 @@ class View:
     @property
     def ranges(self) -> list[tuple[str, str]]:
         """The choices of the time menu."""
-        own = [(CUSTOM, "as in the address")] if self.range == CUSTOM else []
-        return own + [(name, words) for name, (words, _) in RANGES.items()]
+        return [(name, words) for name, (words, _) in RANGES.items()] + [(CUSTOM, "from … to …")]
 
     @property
     def range_words(self) -> str:
@@ -56,7 +58,19 @@ class View:
     @property
     def carried(self) -> list[tuple[str, str]]:
         """Filters without a field of their own in the bar."""
-        return [(name, value) for name, value in self.args.items() if name not in IN_THE_BAR]
+        return self.beside(IN_THE_BAR)
+
+    def beside(self, names: Container[str]) -> list[tuple[str, str]]:
+        """Filters but these."""
+        return [(name, value) for name, value in self.args.items() if name not in names]
+
+    def moment(self, name: str) -> str:
+        """`from` or `to` as a field for a time has it, in UTC: `2026-01-31T12:00`; "" where it is not set."""
+        if not (text := self.chosen(name)):
+            return ""
+        epoch = parse_time(text) if name == "from" else max(parse_time(text), parse_end(text) - 60)
+        at = datetime.fromtimestamp(min(max(0.0, epoch), _LAST), UTC)
+        return at.strftime("%Y-%m-%dT%H:%M" if epoch % 60 == 0 else "%Y-%m-%dT%H:%M:%S")
 
     def chosen(self, name: str) -> str:
         """A filter's value, "" where it is not set."""
@@ -65,9 +79,13 @@ class View:
     def url(self, endpoint: str, **changes: Any) -> str:
         """The address of `endpoint` with these filters, some changed; "" and None leave one out."""
         values: dict[str, Any] = {**self.args, "range": self.range, **changes}
-        if values["range"] in (DEFAULT_RANGE, CUSTOM):
+        timed = values.get("from") or values.get("to")
+        if values["range"] == DEFAULT_RANGE or (values["range"] == CUSTOM and timed):
             del values["range"]
         return url_for(endpoint, **{name: value for name, value in values.items() if value not in (None, "")})
+
+
+NOT_SEARCHED = "of prompts and answers cannot be searched: FULL_TEXT or VIEWERS_SEE_BODIES says so"
 
 
 @contextmanager
@@ -84,10 +102,12 @@ def parse_view(values: Mapping[str, str], now: float | None = None) -> View:
     given = {name: values.get(name, "").replace("\0", "").strip() for name in NAMES}
     args = {name: value for name, value in given.items() if value}
     filters = Filters.parse(args)
+    if filters.words is not None and not log().searches:
+        raise ValueError(f"words {NOT_SEARCHED}")
     wanted = values.get("range", "").strip()
-    if wanted in ("", CUSTOM) and ("from" in args or "to" in args):
+    if wanted == CUSTOM or (not wanted and ("from" in args or "to" in args)):
         return View(filters, CUSTOM, args)
-    wanted = wanted if wanted not in ("", CUSTOM) else DEFAULT_RANGE
+    wanted = wanted or DEFAULT_RANGE
     if wanted not in RANGES:
         raise ValueError(f"range {wanted!r} is not known; expected one of {', '.join(RANGES)}")
     args = {name: value for name, value in args.items() if name not in ("from", "to")}

@@ -46,6 +46,7 @@ def open_log(
             max_spool_size=settings.max_spool_size,
             keys=keys,
             redactor=redactor,
+            full_text=settings.full_text,
         )
     except StoreError as e:
         raise SettingsError([str(e)]) from None

@@ -104,6 +104,9 @@ class Record:
     branch: str | None = None  # digest of the conversation within the session: the main one, a subagent's
     parent: str | None = None  # digest of the branch that this one came from, where the client tells it
     kept_as: str | None = None  # "SPACE/KEY ..." of what else is kept of it: its cached answer, its conversation
+    error_class: str | None = None  # as core/decision/verdicts/errorclass.py says; None: no error
+    modality: int | None = None  # the bits of core/texts/searching/asked.py KINDS; None: not known
+    asked: str | None = None  # text of the prompt, by which it is found; None: it is not kept for that
     saved_cost: int | None = None  # micro-dollars: what the cached answer had cost when it was first given
     request_headers: tuple[tuple[str, str], ...] = ()
     response_headers: tuple[tuple[str, str], ...] = ()

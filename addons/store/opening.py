@@ -17,6 +17,7 @@ from switchman.addons.store.access.opening import Access, connect
 from switchman.addons.store.blobs import BlobStorageType, BlobStore, open_blobs
 from switchman.addons.store.keeping.logsize import log_bytes
 from switchman.addons.store.keeping.spool import Spool
+from switchman.addons.store.keeping.words import has_words
 from switchman.addons.store.reading.queries import Queries
 from switchman.addons.store.retention import Retention
 from switchman.addons.store.tables import totals
@@ -39,11 +40,13 @@ class Store:
         spool: Spool | None = None,
         keys: Callable[[], KnownKeys] = lambda: NO_KEYS,
         redactor: Callable[[], Redactor] = Redactor,
+        full_text: bool = False,
     ) -> None:
         self.engine = engine
         self.blobs = blobs
         self.spool = spool
-        self.queries = Queries(engine, blobs, spool)
+        self.queries = Queries(engine, blobs, spool, searches=full_text)
+        self._full_text = full_text
         self.access = Access(engine)
         self.retention = Retention(engine, blobs, max_age_days, max_log)
         self._max_body = max_body
@@ -64,6 +67,7 @@ class Store:
                 spool=self.spool,
                 keys=self._keys,
                 redactor=self._redactor,
+                searched=self._full_text,
             )
             self.retention.start()
         return self._writer
@@ -126,6 +130,7 @@ def open_store(
     max_spool_size: int = 268_435_456,
     keys: Callable[[], KnownKeys] = lambda: NO_KEYS,
     redactor: Callable[[], Redactor] = Redactor,
+    full_text: bool = True,
 ) -> Store:
     """Connect, bring the schema up to date, and be ready. Starts no thread.
 
@@ -134,7 +139,8 @@ def open_store(
     of rows and bodies together, None: any. `spool_path`: the file where
     records wait while the database cannot be written, of `max_spool_size` bytes at most; None: they wait in memory.
     `keys`: those that are masked by value in all that is written. `redactor`:
-    for what is captured `redacted`. Raises StoreError with what to do.
+    for what is captured `redacted`. `full_text`: prompts and answers are found by their words.
+    Raises StoreError with what to do.
     """
     engine = connect(url, db_path)
     blobs = open_blobs(blob_type, blob_path, max_total_size)
@@ -149,4 +155,5 @@ def open_store(
         spool=spool,
         keys=keys,
         redactor=redactor,
+        full_text=full_text and has_words(engine),
     )

@@ -20,6 +20,8 @@ from sqlalchemy.types import TypeEngine
 
 from switchman.addons.core.record import AttemptRecord, Record
 from switchman.addons.core.texts.masking import mask_headers, mask_text, mask_url
+from switchman.addons.core.texts.searching.answered import answered
+from switchman.addons.core.texts.searching.words import words_of
 from switchman.addons.core.texts.unicode import shown
 from switchman.addons.store import tables
 from switchman.addons.store.blobs import Body, make_body
@@ -31,6 +33,7 @@ MAX_TRACE = 32_768  # characters of a trace as JSON; what is beyond is left out,
 MAX_ATTEMPTS = 100
 MAX_TRIED = 65_536  # characters of all attempts together, about; after that, each has only MAX_SHORT of each text
 MAX_SHORT = 200
+WORDS_TAKE = 2  # bytes for each character of the words, with the index over them; measured
 ROW_OVERHEAD = 1_500  # bytes that a row takes beside its texts, with its entries in the indexes; measured
 _MAX_INTEGER = {BigInteger: 2**63 - 1, Integer: 2**31 - 1, SmallInteger: 2**15 - 1}
 
@@ -42,10 +45,14 @@ class Prepared:
     row: dict[str, Any]
     attempts: list[dict[str, Any]]
     bodies: list[Body]
+    words: str = ""  # by which its prompt and answer are found, with spaces between
 
 
-def prepare(record: Record, max_body: int) -> Prepared:
-    """Raises TypeError or ValueError for what is not a record (a string where bytes belong, and the like)."""
+def prepare(record: Record, max_body: int, searched: bool = False) -> Prepared:
+    """`searched`: with the words of prompt and answer.
+
+    Raises TypeError or ValueError for what is not a record (a string where bytes belong, and the like).
+    """
     row = {name: fit(getattr(record, _CALLED.get(name, name))) for name, fit in _REQUEST_FIT.items()}
     row["path"] = fit_text(mask_url(record.path), 2000)
     row["error"] = None if record.error is None else fit_text(mask_text(record.error), MAX_TEXT)
@@ -70,8 +77,14 @@ def prepare(record: Record, max_body: int) -> Prepared:
     for number, attempt in enumerate(record.attempts[:MAX_ATTEMPTS], 1):
         short = sum(map(_length, tried)) > MAX_TRIED
         tried.append(_attempt(row["id"], number, attempt, MAX_SHORT if short else MAX_DETAIL))
-    row["stored_size"] = min(ROW_OVERHEAD + sum(map(_length, (row, *tried))), _MAX_INTEGER[Integer])
-    return Prepared(row, tried, bodies)
+    words = " ".join(_words(record)) if searched else ""
+    size = ROW_OVERHEAD + sum(map(_length, (row, *tried))) + WORDS_TAKE * len(words)
+    row["stored_size"] = min(size, _MAX_INTEGER[Integer])
+    return Prepared(row, tried, bodies, words)
+
+
+def _words(record: Record) -> list[str]:
+    return words_of(record.asked or "", answered(record.response_body or b""))
 
 
 def _length(values: Mapping[str, Any]) -> int:
@@ -193,7 +206,7 @@ def renamed(item: Prepared) -> Prepared:
     told = json.dumps([item.row[name] for name in ("started_at", "duration_ms", "client", "path")])
     fresh = f"{item.row['id'][:180]}~{hashlib.sha256(told.encode()).hexdigest()[:12]}"
     tried = [{**attempt, "request_id": fresh} for attempt in item.attempts]
-    return Prepared({**item.row, "id": fresh}, tried, item.bodies)
+    return Prepared({**item.row, "id": fresh}, tried, item.bodies, item.words)
 
 
 def blob_row(body: Body, used: float, inline: int) -> dict[str, Any]:

@@ -20,6 +20,9 @@ underway   requests that are not over yet, as each worker saw its own at `seen_a
 leases     who does a periodic job now, and until when the others leave it to them.
 revoked    dashboard tokens that were signed out, until they would have ended by themselves.
 
+`modality` has the bits of core/texts/searching/asked.py. The words by which prompts and answers are found are in
+`request_words` (reading/words.py), which is no table as these are.
+
 `<side>_fields_cut` and `<side>_head_cut`: how many fields of a head, and how many bytes of it, are not stored.
 
 A change here needs a migration; tests/addons/store/test_migrations.py compares the two.
@@ -45,6 +48,8 @@ from sqlalchemy import (
     text,
 )
 
+from switchman.addons.core.texts.searching.asked import KINDS
+
 metadata = MetaData()
 
 # SQLite counts rows by itself only in a column that is exactly INTEGER PRIMARY KEY.
@@ -58,6 +63,17 @@ _AGENT_KNOWN = text("agent IS NOT NULL")
 _FAILED_OVER = text("attempt_count > 1")
 _SEVERAL = text("requests > 1")
 _ERRORS = text("errors > 0")
+_ERROR_KNOWN = text("error_class IS NOT NULL")
+_ROUTE_KNOWN = text("route IS NOT NULL")
+
+# Kinds of content of which there is an index: all but text, which nearly every request has.
+SPARSE_KINDS = tuple(kind for kind in KINDS if kind != "text")
+
+
+def has(kind: str) -> str:
+    """The condition that a request has content of this kind, in the words of its index."""
+    return f"(modality & {1 << KINDS.index(kind)}) != 0"
+
 
 requests = Table(
     "requests",
@@ -102,6 +118,8 @@ requests = Table(
     Column("branch", String(32)),
     Column("parent", String(32)),
     Column("kept_as", Text),
+    Column("error_class", String(16)),
+    Column("modality", SmallInteger),
     Column("attempt_count", SmallInteger, nullable=False, server_default="0"),
     Column("request_headers", JSON, nullable=False),
     Column("response_headers", JSON, nullable=False),
@@ -150,6 +168,27 @@ requests = Table(
         postgresql_where=_AGENT_KNOWN,
     ),
     Index("requests_failed_over", "started_at", "id", sqlite_where=_FAILED_OVER, postgresql_where=_FAILED_OVER),
+    # The id, by which rows of one moment are put in order, is not in these: such rows are few.
+    Index("requests_by_asked", "requested_model", "started_at"),
+    Index("requests_by_stream", "streamed", "started_at"),
+    Index(
+        "requests_by_error",
+        *("error_class", "started_at"),
+        sqlite_where=_ERROR_KNOWN,
+        postgresql_where=_ERROR_KNOWN,
+    ),
+    Index(
+        "requests_by_route",
+        *("route", "started_at"),
+        sqlite_where=_ROUTE_KNOWN,
+        postgresql_where=_ROUTE_KNOWN,
+    ),
+    *(
+        Index(
+            f"requests_with_{kind}", "started_at", "id", sqlite_where=text(has(kind)), postgresql_where=text(has(kind))
+        )
+        for kind in SPARSE_KINDS
+    ),
     sqlite_autoincrement=True,  # never reuse a number: a live list that has seen 7 must not miss a second 7
 )
 

@@ -35,6 +35,7 @@ from switchman.addons.store.keeping.limits import Limits
 from switchman.addons.store.keeping.logsize import BLOB_BYTES, FILE_BYTES, ROW_BYTES, add_to_total
 from switchman.addons.store.keeping.sessions import add_to_sessions
 from switchman.addons.store.keeping.spool import Spool
+from switchman.addons.store.keeping.words import add_words
 from switchman.addons.store.rows import Prepared, blob_row, body_bytes, head_bytes, renamed, without_bodies
 from switchman.addons.store.tables import attempts, blobs, requests
 
@@ -82,6 +83,7 @@ class Writer:
         gather_seconds: float = GATHER_SECONDS,
         keys: Callable[[], KnownKeys] = lambda: NO_KEYS,
         redactor: Callable[[], Redactor] = Redactor,
+        searched: bool = False,
     ) -> None:
         self.counts = Counts()
         self._engine = engine
@@ -91,7 +93,7 @@ class Writer:
         self._queue_records = queue_records
         self._queue_bytes = queue_bytes
         self._gather = gather_seconds
-        self._keys, self._redactor = keys, redactor
+        self._keys, self._redactor, self._searched = keys, redactor, searched
         self._queue: deque[Record] = deque()
         self._waiting_bytes = self._waiting_heads = 0
         self._lock = threading.Lock()  # guards _waiting_bytes and _closed against put() from several threads
@@ -243,7 +245,7 @@ class Writer:
 
     def _prepare(self, record: Record) -> Prepared | None:
         try:
-            return as_kept(record, self._keys(), self._redactor, self._max_body)
+            return as_kept(record, self._keys(), self._redactor, self._max_body, self._searched)
         except Exception as exc:  # noqa: BLE001 - the same boundary, for a record that cannot even become rows
             self._leave_out(getattr(record, "id", "?"), exc)
             return None
@@ -289,6 +291,7 @@ class Writer:
                     self._keep_bodies(conn, prepared, bodies)
                     insert_rows(conn, requests, [item.row for item in prepared])
                     add_to_sessions(conn, [item.row for item in prepared])
+                    unsearched = add_words(conn, prepared)
                     add_to_total(conn, ROW_BYTES, sum(item.row["stored_size"] for item in prepared))
                     if tries := [attempt for item in prepared for attempt in item.attempts]:
                         insert_rows(conn, attempts, tries)
@@ -310,6 +313,8 @@ class Writer:
             else:
                 self.counts.written += len(prepared)
                 self._remember(bodies)
+                if unsearched is not None:
+                    self._warn("words", f"requests cannot be found by their words: {unsearched.orig!s:.300}")
                 return
 
     def _keep_bodies(self, conn: Connection, prepared: Sequence[Prepared], bodies: dict[str, Body]) -> None:

@@ -43,6 +43,7 @@ class ViewersLog(Queries):
 
     def __init__(self, whole: Queries) -> None:
         vars(self).update(vars(whole))  # the same connections
+        self.searches = False  # what is found would tell what was said
 
     def list_requests(self, filters: Filters = ALL, before: str | None = None, limit: int = 50) -> Page:
         page = super().list_requests(filters, before, limit)

@@ -1,6 +1,7 @@
 """How things look, on every page: numbers and times, outcomes, the colours of models, the navigation. Pure.
 
-In it: formats, outcomes (a shape, a word and a tone), palette, navigation.
+In it: formats, outcomes (a shape, a word and a tone), palette, navigation, masked (secrets in bodies), har,
+filterwords (the values of filters).
 Door: the functions of each file, for `app.py` and the pages.
 May not import: Flask, and the rest of webui.
 """

@@ -74,6 +74,8 @@ function setUpFilters() {
   // Empty fields stay out of the address, so that it says only what is filtered.
   form.addEventListener("formdata", (event) => {
     for (const [name, value] of [...event.formData]) if (value === "") event.formData.delete(name);
+    // A range from the menu stands for itself.
+    if (event.formData.get("range") !== "custom") for (const name of ["from", "to"]) event.formData.delete(name);
   });
 }
 

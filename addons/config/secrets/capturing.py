@@ -12,13 +12,15 @@ from switchman.addons.core.texts.redaction.atrest import kinds_of
 
 
 class Capturing(BaseSettings):
-    """CAPTURE and CAPTURE_REDACT."""
+    """CAPTURE, CAPTURE_REDACT and FULL_TEXT."""
 
     capture: Capture = Field("full", description="what the log keeps of requests: full, redacted or metadata")
     capture_redact: Annotated[frozenset[str] | None, NoDecode] = Field(
         None,
         description="what is replaced where it is `redacted`: email, phone, card, iban, ssn, ip; all of them",
     )
+
+    full_text: bool = Field(True, description="prompts and answers are found by their words, on the dashboard")
 
     @field_validator("capture", mode="before")
     @classmethod

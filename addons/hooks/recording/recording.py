@@ -10,10 +10,12 @@ from mitmproxy import http
 
 from switchman.addons.core.access.capturing import Captured
 from switchman.addons.core.access.prices.cost import total_of
+from switchman.addons.core.decision.verdicts.errorclass import error_class
 from switchman.addons.core.record import AttemptRecord, Outcome, Record
 from switchman.addons.core.request.call import Call
 from switchman.addons.core.routes.plan import TraceLine
 from switchman.addons.core.sessions.membership import membership_of
+from switchman.addons.core.texts.searching import asked as searching
 from switchman.addons.core.texts.unicode import decoded
 from switchman.addons.flow.costs import attempt_cost
 from switchman.addons.flow.exchange import Attempt, Exchange, exchange
@@ -83,6 +85,8 @@ def _record(flow: http.HTTPFlow, x: Exchange, status: int, outcome: Outcome, cap
     sent = _text(x.sent.fields if x.sent else flow.request.headers.fields)
     body, keeps_bodies = _reply_body(flow, x), captured.mode != "metadata"
     member = membership_of(sent, call, x.caller.id if x.caller and x.caller.id else x.client)
+    attempts = tuple(_attempt(x.call, a, cost) for a, cost in zip(x.attempts, costs, strict=True))
+    said = searching.asked(call.body) if call is not None else None
     return Record(
         id=x.id,
         started_at=x.started_at,
@@ -123,13 +127,16 @@ def _record(flow: http.HTTPFlow, x: Exchange, status: int, outcome: Outcome, cap
         branch=member.branch,
         parent=member.parent,
         kept_as=_kept_as(x),
+        error_class=error_class(outcome, status, attempts, x.error),
+        modality=_modality(x, said.kinds) if said is not None else None,
+        asked=said.text if said is not None and keeps_bodies else None,
         request_headers=sent,
         response_headers=_text(flow.response.headers.fields) if flow.response else (),
         request_body=x.sent.content if x.sent and keeps_bodies else None,
         request_size=len(x.sent.content) if x.sent and not keeps_bodies else None,
         response_body=body if keeps_bodies else None,
         response_size=len(body) if body is not None and not keeps_bodies else None,
-        attempts=tuple(_attempt(x.call, a, cost) for a, cost in zip(x.attempts, costs, strict=True)),
+        attempts=attempts,
         trace=tuple(line_values(line) for line in x.trace),
     )
 
@@ -144,6 +151,19 @@ def _kept_as(x: Exchange) -> str | None:
     if x.key_conversation is not None:
         kept.append(f"{KEYS}/{x.key_conversation}")
     return " ".join(kept) or None
+
+
+def _modality(x: Exchange, asked_kinds: int) -> int:
+    """The kinds of content of request and answer, as far as somebody has looked."""
+    kinds = asked_kinds
+    if x.call is not None:
+        kinds |= searching.OF_OPERATIONS.get(x.call.endpoint.operation, 0)
+    if x.features is not None:  # it has seen all messages
+        kinds |= searching.IMAGE if "vision" in x.features.modalities else 0
+        kinds |= searching.AUDIO if "audio" in x.features.modalities else 0
+    if x.reply is not None and x.reply.tool_calls:
+        kinds |= searching.TOOLS
+    return kinds
 
 
 def _streamed(x: Exchange) -> bool:

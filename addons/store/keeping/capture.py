@@ -40,9 +40,11 @@ _OWN_WORDS: Final = frozenset({"connect", "tls", "dns", "timeout", "reset", "can
 NOT_KEPT: Final = "Its text is not kept"
 
 
-def as_kept(record: Record, keys: KnownKeys, redactor: Callable[[], Redactor], max_body: int) -> Prepared:
+def as_kept(
+    record: Record, keys: KnownKeys, redactor: Callable[[], Redactor], max_body: int, searched: bool = False
+) -> Prepared:
     """What becomes of a record in the tables. Raises TypeError or ValueError for what is not one."""
-    return prepare(captured(keys.hide_in(without_hidden(record, keys)), redactor, max_body), max_body)
+    return prepare(captured(keys.hide_in(without_hidden(record, keys)), redactor, max_body), max_body, searched)
 
 
 def captured(record: Record, redactor: Callable[[], Redactor], max_body: int) -> Record:
@@ -68,6 +70,7 @@ def _without_content(record: Record) -> Record:
         error=told if told is not None or record.error is None else f"{NOT_KEPT}: CAPTURE=metadata.",
         request_headers=_harmless(record.request_headers),
         response_headers=_harmless(record.response_headers),
+        asked=None,
         request_body=None,
         response_body=None,
         request_size=_size(record.request_body, record.request_size),
@@ -103,6 +106,7 @@ def _redacted(record: Record, redactor: Redactor, max_body: int) -> Record:
         record,
         path=text(record.path),
         error=None if record.error is None else text(record.error),
+        asked=None if record.asked is None else text(record.asked),
         requested_model=text(record.requested_model),
         project=None if record.project is None else text(record.project),
         request_headers=_fields(record.request_headers, redactor),

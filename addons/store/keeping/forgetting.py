@@ -28,6 +28,7 @@ from switchman.addons.store.blobs import BlobStore
 from switchman.addons.store.database import writing
 from switchman.addons.store.keeping.elsewhere import Elsewhere
 from switchman.addons.store.keeping.logsize import remove_bodies, remove_rows
+from switchman.addons.store.keeping.words import overwrite_words
 from switchman.addons.store.tables import blobs, requests, underway
 
 ROWS_AT_ONCE: Final = 100
@@ -138,6 +139,7 @@ def forget(
     with writing(engine) as conn:  # what runs comes again within a second
         conn.execute(delete(underway).where(underway.c.started_at < wanted.before))
     tell("Overwriting what was there")
+    overwrite_words(engine)
     return replace(done, leftover="; ".join(filter(None, (_overwrite(engine), elsewhere.overwrite()))))
 
 

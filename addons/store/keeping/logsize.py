@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Engine, Row, Select, delete, select, update
 from switchman.addons.store.blobs import BlobStore
 from switchman.addons.store.database import writing
 from switchman.addons.store.keeping.sessions import sessions_of, take_from_sessions
+from switchman.addons.store.keeping.words import remove_words
 from switchman.addons.store.tables import blobs, requests, totals
 
 BLOB_BYTES, FILE_BYTES, ROW_BYTES = "blob_bytes", "file_bytes", "row_bytes"
@@ -87,6 +88,7 @@ def remove_rows(conn: Connection, found: Select[Any]) -> int:
     if going:
         numbers = [row.seq for row in going]
         leaving = sessions_of(conn, numbers)
+        remove_words(conn, [row.seq for row in going])
         conn.execute(delete(requests).where(requests.c.seq.in_(numbers)))
         take_from_sessions(conn, leaving)
         add_to_total(conn, ROW_BYTES, -sum(row.stored_size for row in going))

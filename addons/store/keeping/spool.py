@@ -182,7 +182,7 @@ def _packed(item: Prepared) -> tuple[Any, ...]:
     pack(item.bodies)
     kept = {body.digest: body.packed for body in item.bodies}
     bodies = [kept.get(item.row[f"{side}_hash"]) for side in ("request", "response")]
-    text = json.dumps([item.row, item.attempts])
+    text = json.dumps([item.row | {"words": item.words}, item.attempts])
     return (text, len(text) + sum(len(body or b"") for body in bodies), *bodies)
 
 
@@ -207,7 +207,8 @@ def _read(db: sqlite3.Connection, count: int, size: int) -> tuple[list[Prepared]
 def _unpacked(text: str, bodies: Sequence[bytes | None]) -> Prepared:
     row, tried = json.loads(text)
     columns = _of_columns(requests.columns, row)
-    return Prepared(columns, [_of_columns(attempts.columns, one) for one in tried], [*_bodies(row, bodies)])
+    tries = [_of_columns(attempts.columns, one) for one in tried]
+    return Prepared(columns, tries, [*_bodies(row, bodies)], str(row.get("words", "")))
 
 
 def _bodies(row: Mapping[str, Any], packed: Sequence[bytes | None]) -> Iterator[Body]:

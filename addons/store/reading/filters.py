@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import ColumnElement, literal_column, or_
 
+from switchman.addons.core.decision.verdicts.errorclass import ERROR_CLASSES
+from switchman.addons.core.texts.searching.asked import KINDS
+from switchman.addons.store.reading.matching import id_begins, matching
 from switchman.addons.store.rows import MAX_TEXT, fit_text
-from switchman.addons.store.tables import requests
+from switchman.addons.store.tables import has, requests
 
 # Outcomes that a person looking for "errors" looks for. `cancelled` is the client's choice and not among them.
 ERROR_OUTCOMES = ("upstream_error", "failed", "refused", "stream_error")
@@ -23,9 +27,13 @@ class Filters:
     """None means "any". `start` and `end` are epoch seconds, start <= t < end.
 
     `outcome` is one of core.record.Outcome, or "error" for all of ERROR_OUTCOMES. `status` is a code ("404") or a class
-    ("4xx"). `layer` may be NO_LAYER. `cache` is what the caches did, as core.record.Record has it. `token` is the
-    name of one. `attempts` MANY: more than one was made. `text` is looked for, without regard to case, in the id and in
-    both model names.
+    ("4xx"). `error` is a class of core/decision/verdicts/errorclass.py. `model` is the one that answered, `asked` the
+    one that was asked for. `layer` may be NO_LAYER. `stream` is "yes" or "no". `cache` is what the caches did, as
+    core.record.Record has it. `token` is the name of one. `session` is a digest. `modality` is one of KINDS.
+    `attempts` MANY: more than one was made. `text` is looked for, without regard to case, in both model names, and as
+    the beginning of the id. `words` are looked for in prompts and answers (reading/matching.py).
+
+    `named`: the names of models that have `text` in them, where somebody has looked: then no row is searched for them.
     """
 
     start: float | None = None
@@ -41,39 +49,46 @@ class Filters:
     token: str | None = None
     attempts: str | None = None
     text: str | None = None
+    error: str | None = None
+    asked: str | None = None
+    agent: str | None = None
+    session: str | None = None
+    stream: str | None = None
+    modality: str | None = None
+    words: str | None = None
+    named: tuple[str, ...] | None = None
 
     @classmethod
     def parse(cls, values: Mapping[str, str]) -> Filters:
         """From a query string's values: `from`, `to` and the names above; empty and unknown ones are left out.
 
-        Times are ISO 8601 (UTC where no offset is given) or epoch seconds. A `to` that is only a date means the end of
-        that day. Raises ValueError with a sentence for a person.
+        Times are ISO 8601 (UTC where no offset is given) or epoch seconds, and both are within what is asked for: a
+        `to` that is a date ends with that day, one that is a minute with that minute. Raises ValueError with a sentence
+        for a person.
         """
         given = {name: value.strip() for name, value in values.items() if value.strip()}
-        kept = {name: given[name] for name in _TEXT if name in given}
+        kept = {name: given[name] for name in FILTER_NAMES if name in given}
         status_range(kept.get("status", "2xx"))
-        if kept.get("attempts", MANY) != MANY:
-            raise ValueError(f"attempts {kept['attempts'][:40]!r} is not known; expected {MANY}")
+        for name, known in _CHOICES.items():
+            if kept.get(name, known[0]) not in known:
+                raise ValueError(f"{name} {kept[name][:40]!r} is not known; expected {' or '.join(known)}")
         start, end = given.get("from"), given.get("to")
         return cls(
             start=parse_time(start) if start else None,
-            end=parse_time(end, day_end=True) if end else None,
+            end=parse_end(end) if end else None,
             **kept,
         )
 
     def conditions(self) -> list[ColumnElement[bool]]:
         """The conditions of a WHERE clause on `requests`. Raises ValueError for a bad status."""
-        found: list[ColumnElement[bool]] = []
-        if self.start is not None:
-            found.append(requests.c.started_at >= self.start)
-        if self.end is not None:
-            found.append(requests.c.started_at < self.end)
-        for name in ("model", "server", "client", "route", "cache", "token"):
-            if (value := getattr(self, name)) is not None:
-                found.append(requests.c[name] == as_stored(value))
-        if self.layer is not None:
-            none = self.layer == NO_LAYER
-            found.append(requests.c.layer.is_(None) if none else requests.c.layer == as_stored(self.layer))
+        found = self.of_columns()
+        if self.words is not None:
+            found.append(matching(self.words))
+        return found
+
+    def of_columns(self) -> list[ColumnElement[bool]]:
+        """The same without `words`."""
+        found = [*self.of_time(), *self._of_values()]
         if self.attempts is not None:
             found.append(requests.c.attempt_count > literal_column("1"))  # a value would not find the index
         if self.outcome == "error":
@@ -83,13 +98,56 @@ class Filters:
         if self.status is not None:
             first, last = status_range(self.status)
             found.append(requests.c.status == first if first == last else requests.c.status.between(first, last))
+        if self.stream is not None:
+            found.append(requests.c.streamed == (self.stream == "yes"))
+        if self.modality == "text":  # nearly all have it, so there is no index
+            found.append(requests.c.modality.bitwise_and(1) != 0)
+        elif self.modality is not None:
+            found.append(literal_column(has(self.modality)))
         if self.text:
-            columns = (requests.c.id, requests.c.model, requests.c.requested_model)
-            found.append(or_(*(column.icontains(as_stored(self.text), autoescape=True) for column in columns)))
+            found.append(or_(*self._of_text(as_stored(self.text))))
         return found
 
+    def of_time(self) -> Iterator[ColumnElement[bool]]:
+        if self.start is not None:
+            yield requests.c.started_at >= self.start
+        if self.end is not None:
+            yield requests.c.started_at < self.end
 
-_TEXT = ("model", "server", "outcome", "status", "client", "route", "layer", "cache", "token", "attempts", "text")
+    def _of_values(self) -> Iterator[ColumnElement[bool]]:
+        for name, column in _COLUMNS.items():
+            if (value := getattr(self, name)) is not None:
+                yield requests.c[column] == as_stored(value)
+        if self.layer is not None:
+            none = self.layer == NO_LAYER
+            yield requests.c.layer.is_(None) if none else requests.c.layer == as_stored(self.layer)
+
+    def _of_text(self, text: str) -> Iterator[ColumnElement[bool]]:
+        yield id_begins(text)
+        for column in (requests.c.model, requests.c.requested_model):
+            yield column.icontains(text, autoescape=True) if self.named is None else column.in_(self.named)
+
+
+# Filters by one value, and their columns.
+_COLUMNS = {
+    "model": "model",
+    "server": "server",
+    "client": "client",
+    "route": "route",
+    "cache": "cache",
+    "token": "token",
+    "error": "error_class",
+    "asked": "requested_model",
+    "agent": "agent",
+    "session": "session",
+}
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "attempts": (MANY,),
+    "stream": ("yes", "no"),
+    "modality": KINDS,
+    "error": ERROR_CLASSES,
+}
+FILTER_NAMES = (*_COLUMNS, "outcome", "status", "layer", "stream", "modality", "attempts", "text", "words")
 
 
 def as_stored(text: str) -> str:
@@ -106,22 +164,40 @@ def status_range(text: str) -> tuple[int, int]:
     raise ValueError(f"status {text!r} is neither a code like 404 nor a class like 4xx")
 
 
-def parse_time(text: str, day_end: bool = False) -> float:
-    """Epoch seconds of an ISO 8601 time (UTC unless it says otherwise) or of a number. With `day_end`, a bare date is
-    the moment after its last one. Raises ValueError."""
+def parse_time(text: str) -> float:
+    """Epoch seconds of an ISO 8601 time (UTC unless it says otherwise) or of a number. Raises ValueError."""
+    return _parsed(text)[0]
+
+
+def parse_end(text: str) -> float:
+    """The first moment after what a person means by this as an end: of a date its day, of a time its minute, second or
+    millisecond, as it is written. Raises ValueError."""
+    moment, length = _parsed(text)
+    return moment + length if length else math.nextafter(moment, math.inf)
+
+
+def _parsed(text: str) -> tuple[float, float]:
+    """A time, and how many seconds it stands for."""
     try:
-        if math.isfinite(moment := _number_or_iso(text, day_end)):
-            return moment
+        moment, length = _number_or_iso(text)
+        if math.isfinite(moment):
+            return moment, length
     except (ValueError, OverflowError):
         pass  # the sentence below says it
     raise ValueError(f"{text[:40]!r} is not a time; expected 2026-01-31, 2026-01-31T12:00 or epoch seconds")
 
 
-def _number_or_iso(text: str, day_end: bool) -> float:
+def _number_or_iso(text: str) -> tuple[float, float]:
     if text.replace(".", "", 1).isdecimal() and not (len(text) == 8 and text.isdecimal()):  # 20260131 is a date
-        return float(text)
+        return float(text), 0.0 if "." in text else 1.0
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    is_date = "T" not in text and " " not in text and ":" not in text
-    return (moment + timedelta(days=1) if day_end and is_date else moment).timestamp()
+    if "T" not in text and " " not in text and ":" not in text:
+        return moment.timestamp(), (moment + timedelta(days=1)).timestamp() - moment.timestamp()
+    clock = re.split(r"[T ]", text, maxsplit=1)[-1]
+    fraction = re.search(r"[.,](\d+)", clock)
+    if fraction is not None:
+        return moment.timestamp(), 10.0 ** -len(fraction[1])
+    digits = re.sub(r"(Z|[+-][\d:]+)$", "", clock).replace(":", "")
+    return moment.timestamp(), {2: 3600.0, 4: 60.0}.get(len(digits), 1.0)

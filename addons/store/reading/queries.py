@@ -6,10 +6,10 @@ Times are epoch seconds UTC, durations milliseconds, sizes bytes; None is "not k
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
-from sqlalchemy import Column, ColumnElement, Engine, RowMapping, func, literal, select, tuple_
+from sqlalchemy import ColumnElement, Engine, RowMapping, func, select
 
 from switchman.addons.core.access.capturing import Captured
 from switchman.addons.core.record import Running
@@ -19,13 +19,14 @@ from switchman.addons.store.keeping.revocations import Revocations
 from switchman.addons.store.keeping.spool import Spool, SpoolError, SpoolState
 from switchman.addons.store.reading.cacheuse import Kind, Pairs, Use, cache_use, pair_of, pair_rows
 from switchman.addons.store.reading.filters import Filters, as_stored
+from switchman.addons.store.reading.listing import count, newest, parse_cursor, values_of
+from switchman.addons.store.reading.matching import matching
 from switchman.addons.store.reading.sessions import (
     SessionFilters,
     SessionPage,
     SessionQueries,
     SessionRow,
     TurnPage,
-    parse_cursor,
 )
 from switchman.addons.store.reading.summaries import LayerCount, Scatter, Summaries, Summary
 from switchman.addons.store.retention import stored_bytes
@@ -33,8 +34,6 @@ from switchman.addons.store.tables import attempts, blobs, requests
 from switchman.addons.store.underway import read_underway
 
 MAX_ROWS = 500  # of one page
-MAX_VALUES = 500  # of one filter menu
-RECENT_ROWS = 5_000  # looked through for the menus of columns that have no index
 
 Which = Literal["request", "response"]
 ALL = Filters()
@@ -46,7 +45,10 @@ BodyState = Literal[
     "uncaptured",  # never stored: CAPTURE says so
     "hidden",  # kept, and not for whoever asks: webui/access/viewing.py says so
 ]
-MENUS = ("model", "server", "outcome", "status", "client", "route", "layer")
+MENUS = (
+    *("model", "server", "outcome", "status", "client", "route", "layer"),
+    *("requested_model", "error_class", "cache", "token", "agent"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +93,10 @@ class RequestRow:
     response_size: int | None
     capture: str = "full"
     capture_by: str | None = None
-
-    @property
-    def cursor(self) -> str:
-        """Pages `before` this row start with the next older one."""
-        return f"{self.started_at!r}~{self.id}"
+    error_class: str | None = None
+    modality: int | None = None
+    agent: str | None = None
+    session: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,8 +183,10 @@ class Content:
 class Queries:
     """Safe to share between threads. Every method raises sqlalchemy.exc.DBAPIError when the database is away."""
 
-    def __init__(self, engine: Engine, store: BlobStore, spool: Spool | None = None) -> None:
+    def __init__(self, engine: Engine, store: BlobStore, spool: Spool | None = None, searches: bool = False) -> None:
+        """`searches`: prompts and answers can be searched for words."""
         self._spool = spool
+        self.searches = searches
         self._engine = engine
         self._blobs = store
         self._summaries = Summaries(engine)
@@ -194,16 +197,18 @@ class Queries:
     def list_requests(self, filters: Filters = ALL, before: str | None = None, limit: int = 50) -> Page:
         """Newest first. `before`: `Page.next` or a row's cursor. Raises ValueError for a bad cursor or status."""
         limit = max(1, min(limit, MAX_ROWS))
-        query = select(*_LISTED).where(*filters.conditions())
-        if before is not None:
-            query = query.where(tuple_(requests.c.started_at, requests.c.id) < tuple_(*parse_cursor(before)))
-        query = query.order_by(requests.c.started_at.desc(), requests.c.id.desc()).limit(limit + 1)
+        filters = self._looked_up(filters)
         with self._engine.connect() as conn:
             # First the live cursor, then the rows: what is written between the two is seen twice, not missed.
             live = conn.scalar(select(func.max(requests.c.seq))) or 0
-            rows = tuple(_row(found) for found in conn.execute(query).mappings())
-        more = len(rows) > limit
-        return Page(rows[:limit], rows[limit - 1].cursor if more else None, str(live))
+            rows, following = newest(conn, _LISTED, filters, before, limit)
+        return Page(tuple(map(_row, rows)), following, str(live))
+
+    def count_requests(self, filters: Filters = ALL, most: int = 1_000_000) -> int:
+        """How many there are, `most` at most. Raises ValueError for a bad status."""
+        filters = self._looked_up(filters)
+        with self._engine.connect() as conn:
+            return count(conn, filters, most)
 
     def newer_than(self, live: str, filters: Filters = ALL, limit: int = 100) -> Fresh:
         """Rows written after `live` (a Page's or Fresh's), also those of requests that began long before they ended.
@@ -213,7 +218,10 @@ class Queries:
         if not (live.isascii() and live.isdecimal() and len(live) < 19):
             raise ValueError(f"{live[:40]!r} is not a live cursor")
         limit = max(1, min(limit, MAX_ROWS))
-        query = select(*_LISTED).where(requests.c.seq > int(live), *filters.conditions())
+        filters = self._looked_up(filters)
+        query = select(*_LISTED).where(requests.c.seq > int(live), *filters.of_columns())
+        if filters.words is not None:
+            query = query.where(matching(filters.words, each=True))
         with self._engine.connect() as conn:
             newest = conn.scalar(select(func.max(requests.c.seq))) or 0
             rows = [_row(found) for found in conn.execute(query.order_by(requests.c.seq).limit(limit + 1)).mappings()]
@@ -264,40 +272,31 @@ class Queries:
         return Content(data, BodyInfo(state, found[f"{which}_size"], found[f"{which}_truncated"], _capture(found)))
 
     def values(self, column: str) -> tuple[Any, ...]:
-        """The distinct values of a column of MENUS, sorted, at most MAX_VALUES; for filter menus.
-
-        `route` and `layer` are looked for only in the newest RECENT_ROWS rows.
-        """
+        """The distinct values of a column of MENUS, sorted, at most MAX_VALUES; for filter menus."""
         if column not in MENUS:
             raise ValueError(f"{column!r} has no menu; expected one of {', '.join(MENUS)}")
-        field = requests.c[column]
-        if column in ("route", "layer"):
-            recent = select(field).order_by(requests.c.started_at.desc()).limit(RECENT_ROWS).subquery()
-            query = select(recent.c[column]).where(recent.c[column].is_not(None)).distinct()
-        else:
-            query = _hop(field)
         with self._engine.connect() as conn:
-            return tuple(sorted(conn.scalars(query.limit(MAX_VALUES))))
+            return tuple(sorted(conn.scalars(values_of(requests.c[column]))))
 
     def latency_summary(self, filters: Filters = ALL) -> Summary:
         """Counts and percentiles, in all and per model; see summaries.py."""
-        return self._summaries.latency_summary(filters)
+        return self._summaries.latency_summary(self._looked_up(filters))
 
     def layer_counts(self, filters: Filters = ALL) -> tuple[LayerCount, ...]:
         """Which layer decided how many requests; see summaries.py."""
-        return self._summaries.layer_counts(filters)
+        return self._summaries.layer_counts(self._looked_up(filters))
 
     def scatter(self, filters: Filters = ALL, limit: int = 2_000) -> Scatter:
         """Response time against tokens, one point per request; see summaries.py."""
-        return self._summaries.scatter(filters, limit)
+        return self._summaries.scatter(self._looked_up(filters), limit)
 
     def cache_use(self, filters: Filters = ALL) -> Use:
         """What the caches did; see cacheuse.py."""
-        return cache_use(self._engine, filters)
+        return cache_use(self._engine, self._looked_up(filters))
 
     def cache_pairs(self, kind: Kind, filters: Filters = ALL, before: str | None = None, limit: int = 20) -> Pairs:
         """The pairs of prompts that the semantic cache found alike. Raises ValueError for a bad cursor or status."""
-        rows = pair_rows(self._engine, kind, filters, _parse_cursor(before) if before else None, limit)
+        rows = pair_rows(self._engine, kind, self._looked_up(filters), parse_cursor(before) if before else None, limit)
         shown, more = rows[:limit], len(rows) > limit
         found = []
         for row in shown:
@@ -341,6 +340,16 @@ class Queries:
         with self._engine.connect() as conn:
             return stored_bytes(conn)
 
+    def _looked_up(self, filters: Filters) -> Filters:
+        """The same, with the names of models that its text is in. ValueError for words where none are searched."""
+        if filters.words is not None and not self.searches:
+            raise ValueError("prompts and answers cannot be searched here")
+        if not filters.text or filters.named is not None:
+            return filters
+        text = as_stored(filters.text).lower()
+        names = {name for column in ("model", "requested_model") for name in self.values(column)}
+        return replace(filters, named=tuple(sorted(name for name in names if text in name.lower())))
+
     def _info(self, found: RowMapping, which: Which, listed: set[str]) -> BodyInfo:
         digest = found[f"{which}_hash"]
         kept = digest is not None and (
@@ -362,15 +371,6 @@ def _absent(found: RowMapping, which: Which) -> BodyState:
 
 def _capture(found: RowMapping) -> str:
     return "" if found["capture"] == "full" else str(Captured(found["capture"], found["capture_by"] or ""))
-
-
-def _hop(field: Column[Any]) -> Any:
-    """Distinct values by hopping through the column's index: one look-up per value, however many rows there are."""
-    first = select(func.min(field).label("value"), literal(1).label("n"))
-    hops = first.cte("hops", recursive=True)
-    following = select(func.min(field)).where(field > hops.c.value).scalar_subquery()
-    hops = hops.union_all(select(following, hops.c.n + 1).where(hops.c.value.is_not(None), hops.c.n < MAX_VALUES))
-    return select(hops.c.value).where(hops.c.value.is_not(None))
 
 
 def _row(found: RowMapping) -> RequestRow:

@@ -9,6 +9,7 @@ from typing import Any, Final
 from sqlalchemy import Column, ColumnElement, Engine, RowMapping, func, literal_column, select, tuple_
 
 from switchman.addons.store.reading.filters import as_stored, parse_time
+from switchman.addons.store.reading.listing import parse_cursor
 from switchman.addons.store.tables import requests, sessions
 
 MOST_ROWS: Final = 500
@@ -216,17 +217,6 @@ class SessionQueries:
         query = select(newest.c[column]).where(newest.c[column].is_not(None)).distinct().limit(MENU)
         with self._engine.connect() as conn:
             return tuple(sorted(conn.scalars(query)))
-
-
-def parse_cursor(cursor: str) -> tuple[float, str]:
-    """Raises ValueError."""
-    moment, tilde, name = cursor.partition("~")
-    try:
-        if tilde:
-            return float(moment), as_stored(name)
-    except ValueError:
-        pass  # the sentence below says it
-    raise ValueError(f"{cursor[:40]!r} is not a page cursor")
 
 
 _LISTED = tuple(sessions.c[field.name] for field in fields(SessionRow))

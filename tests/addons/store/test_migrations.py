@@ -17,13 +17,15 @@ from switchman.addons.store import Store, StoreError, open_store
 from switchman.addons.store.database import _alembic_config, database_url, make_engine, writing
 from switchman.addons.store.tables import metadata
 
+WORDS = "request_words"  # on SQLite a virtual table, and those in which FTS5 keeps it; test_words.py looks at it
 WRITES = ("INSERT", "UPDATE", "DELETE", "CREATE", "ALTER", "DROP")
 
 
 def test_migrations_make_the_tables(store: Store) -> None:
     """After all migrations the database is what tables.py says, down to the indexes."""
     with store.engine.connect() as conn:
-        assert compare_metadata(MigrationContext.configure(conn), metadata) == []
+        options = {"include_name": lambda name, kind, parents: not (kind == "table" and name.startswith(WORDS))}
+        assert compare_metadata(MigrationContext.configure(conn, opts=options), metadata) == []
 
 
 def test_many_processes_start_at_once(url: str, tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
-"""The list of requests, live: `/`.
+"""The list of requests, live, filtered and as a file: `/requests`.
 
-In it: `live`, the strip of layers, templates.
-Door: `live.blueprint`.
+In it: `live`, filtering (the fields of the bar), the strip of layers, exports, templates.
+Door: `blueprint` of `live` and `exports`.
 May not import: the other families.
 """

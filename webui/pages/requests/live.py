@@ -1,4 +1,4 @@
-"""The list of requests: `/`, and what keeps it live."""
+"""The list of requests: `/requests`, and what keeps it live."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from typing import Any, NamedTuple
 
-from flask import Blueprint, Response, jsonify, render_template, request
+from flask import Blueprint, Response, jsonify, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as Answer
 
 from switchman.addons.core.access.roles import Role
 from switchman.addons.store.reading.queries import RequestRow
@@ -15,7 +16,7 @@ from switchman.webui.access.people import web_config
 from switchman.webui.access.roles import least
 from switchman.webui.access.viewing import log
 from switchman.webui.pages.examples import example_request
-from switchman.webui.pages.filterbar import bar_choices
+from switchman.webui.pages.requests.filtering import filter_choices
 from switchman.webui.pages.requests.layers import layer_shares
 from switchman.webui.view import View, parse_view, reading_address
 
@@ -45,6 +46,13 @@ class Chip(NamedTuple):
 
 @blueprint.get("/")
 @least(Role.VIEWER)
+def home() -> Answer:
+    """Where the list was before: to be dropped when there is an overview at this address."""
+    return redirect(url_for("live.index", **request.args))
+
+
+@blueprint.get("/requests")
+@least(Role.VIEWER)
 def index() -> str:
     """The list, newest first; `before` is the cursor of an older page."""
     before = request.args.get("before") or None
@@ -65,7 +73,7 @@ def index() -> str:
         **figures(view),
         chips=quick_chips(view),
         any_at_all=bool(page.rows) or bool(queries.list_requests(limit=1).rows),
-        **bar_choices(view),
+        **filter_choices(view),
         example=example_request(web_config().proxy_url),
     )
 

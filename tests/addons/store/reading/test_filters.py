@@ -31,12 +31,28 @@ def test_times(text: str, moment: float) -> None:
     assert parse_time(text) == moment
 
 
-def test_to_includes_its_day() -> None:
-    """`to` as a date ends with that day; as a time it is that time."""
-    assert Filters.parse({"from": "2026-01-31", "to": "2026-01-31"}) == Filters(
-        start=utc(2026, 1, 31), end=utc(2026, 2, 1)
-    )
-    assert Filters.parse({"to": "2026-01-31T12:00"}).end == utc(2026, 1, 31, 12)
+@pytest.mark.parametrize(
+    ("text", "end"),
+    [
+        ("2026-01-31", utc(2026, 2, 1)),
+        ("2026-01-31T12", utc(2026, 1, 31, 13)),
+        ("2026-01-31T12:00", utc(2026, 1, 31, 12, 1)),
+        ("2026-01-31 12:00Z", utc(2026, 1, 31, 12, 1)),
+        ("2026-01-31T12:00+02:00", utc(2026, 1, 31, 10, 1)),
+        ("2026-01-31T12:00:05", utc(2026, 1, 31, 12, 0, 6)),
+        ("2026-01-31T12:00:05.25", utc(2026, 1, 31, 12, 0, 5) + 0.26),
+        ("1700000000", 1_700_000_001.0),
+    ],
+)
+def test_to_includes_what_it_names(text: str, end: float) -> None:
+    """A day, an hour, a minute, a second or a part of one, as it is written: "until 12:00" has 12:00 in it."""
+    assert Filters.parse({"from": text, "to": text}).end == pytest.approx(end, abs=1e-6)
+    assert Filters.parse({"from": text}).start == parse_time(text) < end
+
+
+def test_to_with_a_fraction_includes_that_moment() -> None:
+    """Epoch seconds as a row has them: that row is within."""
+    assert 1_700_000_000.5 < (Filters.parse({"to": "1700000000.5"}).end or 0) < 1_700_000_000.51
 
 
 def test_what_is_empty_or_unknown_is_left_out() -> None:
