@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import Column, ColumnElement, Engine, RowMapping, func, literal_column, select, tuple_
 
-from switchman.addons.store.reading.filters import as_stored, parse_time
+from switchman.addons.store.reading.filters import as_stored, parse_end, parse_time
 from switchman.addons.store.reading.listing import parse_cursor
 from switchman.addons.store.tables import requests, sessions
 
@@ -41,7 +41,7 @@ class SessionFilters:
         start, end = given.get("from"), given.get("to")
         return cls(
             parse_time(start) if start else None,
-            parse_time(end, day_end=True) if end else None,
+            parse_end(end) if end else None,
             given.get("agent"),
             given.get("project"),
             kind,
