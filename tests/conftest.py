@@ -22,7 +22,10 @@ import httpx2
 import pytest
 
 ROOT = Path(__file__).parents[1]
-LONG = ("tests/e2e/", "tests/webui/", "tests/addons/cli/", "tests/addons/serving/", "tests/scripts/")
+LONG = (
+    "tests/addons/cli/", "tests/addons/semantics/", "tests/addons/serving/", "tests/addons/store/", "tests/e2e/",
+    "tests/scripts/", "tests/test_readme.py", "tests/webui/",
+)  # fmt: skip
 
 
 # The way to servers that this machine's own environment names is none of the tests'.

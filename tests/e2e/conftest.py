@@ -59,12 +59,12 @@ SETTINGS = {
 }  # fmt: skip
 
 
-def wait_until[T](what: Callable[[], T], why: str = "") -> T:
-    """The first true value of `what()`; fails when there is none for long."""
+def wait_until[T](what: Callable[[], T], why: str | Callable[[], str] = "") -> T:
+    """The first true value of `what()`; fails when there is none for long, and says `why`."""
     end = time.monotonic() + PATIENCE
     while not (found := what()):
         if time.monotonic() > end:
-            pytest.fail(f"waited {PATIENCE:g} s in vain: {why or what}")
+            pytest.fail(f"waited {PATIENCE:g} s in vain: {(why() if callable(why) else why) or what}")
         time.sleep(0.01)
     return found
 
@@ -242,7 +242,7 @@ class Proxy:
         self._seen = len(self.output)
 
     def wait_output(self, text: str) -> None:
-        wait_until(lambda: text in self.output, f"{text!r} in the output:\n{self.output}")
+        wait_until(lambda: text in self.output, lambda: f"{text!r} in the output:\n{self.output}")
 
     # The log
 
@@ -263,7 +263,7 @@ class Proxy:
 
     def row(self, **where: Any) -> dict[str, Any]:
         """The one row with these values, as soon as it is written, with `request` and `response`: the stored bodies."""
-        (found,) = wait_until(lambda: self.rows(**where), f"a row with {where}; there are {self.rows()}")
+        (found,) = wait_until(lambda: self.rows(**where), lambda: f"a row with {where}; there are {self.rows()}")
         for which in ("request", "response"):
             stored = Queries(self._engine, self.blobs).body(found["id"], which)
             found[which] = (stored and stored.data) or b""
