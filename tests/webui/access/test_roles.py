@@ -22,7 +22,8 @@ OPEN = {"static", "signin.sign_in", "signin.accept_token", "signin.sign_out"}
 # What viewers may see; all other routes are for admins.
 FOR_VIEWERS = {
     "live.home", "live.index", "live.api_requests", "live.api_summary",
-    "exports.as_csv", "exports.as_jsonl", "exports.as_har", "exports.api_count", "detail.story", "detail.api_request", "detail.api_body",
+    "exports.as_csv", "exports.as_jsonl", "exports.as_har", "exports.api_count",
+    "detail.story", "detail.api_request", "detail.api_body",
     "performance.index", "performance.api_performance", "assets.plotly_js", "signin.session",
     "admin.openapi", "admin.me",
 }  # fmt: skip
