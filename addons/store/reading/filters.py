@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from sqlalchemy import ColumnElement, literal_column, or_
 
@@ -67,7 +68,7 @@ class Filters:
         for a person.
         """
         given = {name: value.strip() for name, value in values.items() if value.strip()}
-        kept = {name: given[name] for name in FILTER_NAMES if name in given}
+        kept: dict[str, Any] = {name: given[name] for name in FILTER_NAMES if name in given}
         status_range(kept.get("status", "2xx"))
         for name, known in _CHOICES.items():
             if kept.get(name, known[0]) not in known:

@@ -48,7 +48,8 @@ class Chip(NamedTuple):
 @least(Role.VIEWER)
 def home() -> Answer:
     """Where the list was before: to be dropped when there is an overview at this address."""
-    return redirect(url_for("live.index", **request.args))
+    query = request.query_string.decode("latin-1")
+    return redirect(url_for("live.index") + (f"?{query}" if query else ""))
 
 
 @blueprint.get("/requests")
