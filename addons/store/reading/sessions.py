@@ -54,7 +54,10 @@ class SessionFilters:
         if self.end is not None:
             found.append(sessions.c.ended_at < self.end)
         if self.agent is not None:
-            found.append(sessions.c.agent == as_stored(self.agent))
+            # Few sessions are of a project, or have errors: their index is better than the one of agents.
+            alone = self.project is None and self.kind != "errors"
+            field = sessions.c.agent if alone else func.coalesce(sessions.c.agent, "")
+            found.append(field == as_stored(self.agent))
         if self.project is not None:
             found.append(sessions.c.project == as_stored(self.project))
         if self.kind == "several":
