@@ -26,7 +26,10 @@ RANGES: dict[str, tuple[str, float | None]] = {
 }
 DEFAULT_RANGE = "24h"
 CUSTOM = "custom"  # the address has its own `from` or `to`
-NAMES = ("from", "to", "model", "server", "outcome", "status", "client", "route", "layer", "cache", "attempts", "text")
+NAMES = (
+    *("from", "to", "model", "server", "outcome", "status", "client", "route", "layer", "cache", "attempts", "text"),
+    "feedback",
+)
 IN_THE_BAR = ("model", "server", "outcome", "text")
 
 

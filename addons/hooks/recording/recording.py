@@ -12,12 +12,12 @@ from switchman.addons.core.access.capturing import Captured
 from switchman.addons.core.access.prices.cost import total_of
 from switchman.addons.core.access.session import session_digest, session_of
 from switchman.addons.core.record import AttemptRecord, Outcome, Record
-from switchman.addons.core.request.call import Call
 from switchman.addons.core.routes.plan import TraceLine
 from switchman.addons.core.texts.unicode import decoded
 from switchman.addons.flow.costs import attempt_cost
 from switchman.addons.flow.exchange import Attempt, Exchange, exchange
 from switchman.addons.hooks.recording.changes import changes
+from switchman.addons.hooks.recording.conveying import how_sent
 from switchman.addons.state.runtime import Runtime
 from switchman.addons.state.shared import ANSWERS, CONVERSATIONS, KEYS
 
@@ -124,7 +124,7 @@ def _record(flow: http.HTTPFlow, x: Exchange, status: int, outcome: Outcome, cap
         request_size=len(x.sent.content) if x.sent and not keeps_bodies else None,
         response_body=body if keeps_bodies else None,
         response_size=len(body) if body is not None and not keeps_bodies else None,
-        attempts=tuple(_attempt(x.call, a, cost) for a, cost in zip(x.attempts, costs, strict=True)),
+        attempts=tuple(_attempt(x, a, cost) for a, cost in zip(x.attempts, costs, strict=True)),
         trace=tuple(line_values(line) for line in x.trace),
     )
 
@@ -159,8 +159,9 @@ def _saved(x: Exchange, duration_ms: float) -> float | None:
     return max(0.0, earlier.took_ms - duration_ms) if earlier and earlier.took_ms is not None else None
 
 
-def _attempt(call: Call | None, a: Attempt, cost: int | None) -> AttemptRecord:
+def _attempt(x: Exchange, a: Attempt, cost: int | None) -> AttemptRecord:
     ended = a.ended if a.ended is not None else time.monotonic()
+    sent, edits = how_sent(x, a)
     return AttemptRecord(
         number=a.number,
         server=a.candidate.server.name,
@@ -172,8 +173,12 @@ def _attempt(call: Call | None, a: Attempt, cost: int | None) -> AttemptRecord:
         outcome=a.outcome or "cancelled",
         error=a.error,
         first_byte_ms=_ms(a.started, a.first_byte) if a.first_byte is not None else None,
-        changes=changes(call, a),
+        changes=changes(x.call, a),
         cost=cost,
+        connect_ms=_ms(a.started, a.connected) if a.connected is not None else None,
+        reused=a.reused,
+        sent=sent,
+        edits=edits,
     )
 
 

@@ -7,15 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import ColumnElement, literal_column, or_
+from sqlalchemy import ColumnElement, literal_column, or_, select
 
 from switchman.addons.store.rows import MAX_TEXT, fit_text
-from switchman.addons.store.tables import requests
+from switchman.addons.store.tables import feedback, requests
 
 # Outcomes that a person looking for "errors" looks for. `cancelled` is the client's choice and not among them.
 ERROR_OUTCOMES = ("upstream_error", "failed", "refused", "stream_error")
 NO_LAYER = "none"  # the layer of what was refused, or answered by the router, before anything was decided
 MANY = "many"
+FEEDBACK = ("good", "bad", "any")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class Filters:
     `outcome` is one of core.record.Outcome, or "error" for all of ERROR_OUTCOMES. `status` is a code ("404") or a class
     ("4xx"). `layer` may be NO_LAYER. `cache` is what the caches did, as core.record.Record has it. `token` is the
     name of one. `attempts` MANY: more than one was made. `text` is looked for, without regard to case, in the id and in
-    both model names.
+    both model names. `feedback`: what somebody said of it, FEEDBACK.
     """
 
     start: float | None = None
@@ -41,6 +42,7 @@ class Filters:
     token: str | None = None
     attempts: str | None = None
     text: str | None = None
+    feedback: str | None = None
 
     @classmethod
     def parse(cls, values: Mapping[str, str]) -> Filters:
@@ -54,6 +56,8 @@ class Filters:
         status_range(kept.get("status", "2xx"))
         if kept.get("attempts", MANY) != MANY:
             raise ValueError(f"attempts {kept['attempts'][:40]!r} is not known; expected {MANY}")
+        if kept.get("feedback", "any") not in FEEDBACK:
+            raise ValueError(f"feedback {kept['feedback'][:40]!r} is not known; expected {', '.join(FEEDBACK)}")
         start, end = given.get("from"), given.get("to")
         return cls(
             start=parse_time(start) if start else None,
@@ -83,13 +87,19 @@ class Filters:
         if self.status is not None:
             first, last = status_range(self.status)
             found.append(requests.c.status == first if first == last else requests.c.status.between(first, last))
+        if self.feedback is not None:
+            said = select(feedback.c.request_id)
+            said = said if self.feedback == "any" else said.where(feedback.c.verdict == self.feedback)
+            found.append(requests.c.id.in_(said))
         if self.text:
             columns = (requests.c.id, requests.c.model, requests.c.requested_model)
             found.append(or_(*(column.icontains(as_stored(self.text), autoescape=True) for column in columns)))
         return found
 
 
-_TEXT = ("model", "server", "outcome", "status", "client", "route", "layer", "cache", "token", "attempts", "text")
+_TEXT = (
+    "model", "server", "outcome", "status", "client", "route", "layer", "cache", "token", "attempts", "text", "feedback",
+)  # fmt: skip
 
 
 def as_stored(text: str) -> str:
