@@ -21,16 +21,20 @@ from switchman.webui.admin.spending import Banner
 from switchman.webui.config import RulesStatus, WebConfig
 from switchman.webui.looks import formats, navigation, outcomes, palette
 from switchman.webui.pages.access import changes, keys, tokens
+from switchman.webui.pages.feedback import feedback
 from switchman.webui.pages.performance import performance
 from switchman.webui.pages.requests import live
 from switchman.webui.pages.signin import signin
 from switchman.webui.pages.story import detail
+from switchman.webui.pages.story.said import conversation
 
 THEMES = ("light", "dark")
 # Each has its pages' `blueprint`.
 FAMILIES = (
     live,
     detail,
+    conversation,
+    feedback,
     performance,
     signin,
     tokens,

@@ -19,6 +19,8 @@ FILL = {"request_id": "x", "side": "request", "wanted": "1", "which": "x", "name
 
 # Everything that is open to whoever asks. A new one is a decision, so it is written here too.
 OPEN = {"static", "signin.sign_in", "signin.accept_token", "signin.sign_out"}
+# What asks for an operator's sign-in or an API token itself: pages/feedback/feedback.py, and its tests.
+OPEN |= {"feedback.api_say", "feedback.api_take_back"}
 # What viewers may see; all other routes are for admins.
 FOR_VIEWERS = {
     "live.index", "live.api_requests", "live.api_summary", "detail.story", "detail.api_request", "detail.api_body",

@@ -14,7 +14,7 @@ from switchman.webui.access.roles import least
 from switchman.webui.access.viewing import log
 from switchman.webui.looks.formats import size
 from switchman.webui.looks.outcomes import answered_by, outcome_look
-from switchman.webui.pages.story.bodies import show
+from switchman.webui.pages.story.bodies import readable, show
 from switchman.webui.pages.story.ladder import rungs
 from switchman.webui.pages.story.story import answered, read_prompt
 
@@ -109,11 +109,11 @@ def body_note(info: BodyInfo, side: Side) -> str:
     return " ".join(notes)
 
 
-def story_note(content: Content | None, side: Side) -> str:
+def story_note(content: Content | None, side: Side, most: int = MOST_READ) -> str:
     """Why the story says nothing of a body."""
     if content is not None and (note := body_note(content.info, side)):
         return note
-    if content is not None and content.data is not None and len(content.data) > MOST_READ:
+    if content is not None and content.data is not None and len(content.data) > most:
         return f"The body is {size(len(content.data))}, too long to be read here; see the {side.capitalize()} tab."
     what = "message" if side == "request" else "text"
     return f"This page finds no {what} in the body; see the {side.capitalize()} tab."
@@ -122,9 +122,9 @@ def story_note(content: Content | None, side: Side) -> str:
 def story_page(detail: Detail) -> str:
     row = detail.row
     bodies = {side: body_of(row.id, side) for side in SIDES}
-    readable = {side: readable_part(content) for side, content in bodies.items()}
+    texts = {side: readable(content, MOST_READ) for side, content in bodies.items()}
     notes = {side: story_note(content, side) for side, content in bodies.items()}
-    prompt = read_prompt(readable["request"])
+    prompt = read_prompt(texts["request"])
     last = prompt.messages[-1].text if prompt and prompt.messages else ""
     by = None if row.outcome in NOT_ANSWERED_BY_A_SERVER else answered_by(row)
     ladder = rungs(detail, log(), last)
@@ -132,7 +132,9 @@ def story_page(detail: Detail) -> str:
         "story.html",
         **frame(detail, "story"),
         prompt=prompt,
-        answered=answered(readable["response"]),
+        answered=answered(texts["response"]),
+        request_url=view_url(detail, view="request"),
+        response_url=view_url(detail, view="response"),
         request_note=notes["request"],
         response_note=notes["response"],
         rungs=ladder,
@@ -147,17 +149,11 @@ def story_page(detail: Detail) -> str:
     )
 
 
-def readable_part(content: Content | None) -> bytes | None:
-    """The body, unless it is too long to take apart while someone waits."""
-    if content is None or content.data is None or len(content.data) > MOST_READ:
-        return None
-    return content.data
-
-
 def frame(detail: Detail, view: str) -> dict[str, Any]:
     """The frame that all three views share."""
     tabs = [
         Tab("Story", view_url(detail), view == "story"),
+        Tab("Conversation", url_for("conversation.page", request_id=detail.row.id), view == "conversation"),
         Tab("Request", view_url(detail, view="request"), view == "request"),
         Tab("Response", view_url(detail, view="response"), view == "response"),
     ]
