@@ -26,6 +26,7 @@ from switchman.webui.pages.performance import performance
 from switchman.webui.pages.requests import live
 from switchman.webui.pages.signin import signin
 from switchman.webui.pages.story import detail
+from switchman.webui.pages.story.again import again
 from switchman.webui.pages.story.said import conversation
 
 THEMES = ("light", "dark")
@@ -34,6 +35,7 @@ FAMILIES = (
     live,
     detail,
     conversation,
+    again,
     feedback,
     performance,
     signin,

@@ -16,6 +16,7 @@ from switchman.addons.core.keys.known import NO_KEYS, KnownKeys
 from switchman.webui.access.tokens import SHORTEST_SECRET, SignOn
 
 if TYPE_CHECKING:
+    from switchman.addons.core.rules.ruleset import Ruleset
     from switchman.addons.store.access.opening import Access
     from switchman.addons.store.access.vault import Vault
     from switchman.addons.store.keeping.forgetting import Forgotten, Wanted
@@ -51,7 +52,8 @@ class WebConfig:
     change, and `named_at` says where the rules name one. `forgets` removes requests for good.
     None: there is nothing to manage. `accounts` has what was used
     of limits, by account (`token:ID`), or raises UsageNotKnown; `zone` is that of budgets' days and months, `limits`
-    are the rules file's.
+    are the rules file's, `ruleset` has all of its rules; None: they are not
+    known here.
     """
 
     queries: Queries
@@ -75,6 +77,7 @@ class WebConfig:
     accounts: Callable[[Sequence[str]], Mapping[str, Account]] = lambda names: {}
     zone: tzinfo = UTC
     limits: Callable[[], Limits] = lambda: NO_LIMITS
+    ruleset: Callable[[], Ruleset | None] = lambda: None
 
     def __post_init__(self) -> None:
         if self.webui_security not in SECURITY_MODES:

@@ -67,6 +67,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                 accounts=lambda names: accounts(settings, names),
                 zone=zone_of(settings.budget_timezone),
                 limits=lambda: rules.current.limits,
+                ruleset=lambda: rules.current,
             )
             server = DashboardServer(
                 create_app(config), settings.listen_host, args.port, settings.max_connections, settings.trusted_proxies

@@ -8,18 +8,25 @@ from typing import Any, Literal, NamedTuple
 
 from flask import Blueprint, Response, abort, jsonify, make_response, render_template, request, url_for
 
+from switchman.addons.core.access.prices.price import Price
 from switchman.addons.core.access.roles import Role
-from switchman.addons.store.reading.queries import AttemptRow, BodyInfo, Content, Detail
+from switchman.addons.core.dialects import conversation
+from switchman.addons.core.dialects.neutral.form import Usage
+from switchman.addons.store.reading.queries import AttemptRow, BodyInfo, Content, Detail, RequestRow
+from switchman.webui.access.people import person, web_config
 from switchman.webui.access.roles import least
 from switchman.webui.access.viewing import log
 from switchman.webui.looks.formats import size
 from switchman.webui.looks.outcomes import answered_by, outcome_look
 from switchman.webui.pages.story.bodies import readable, show
+from switchman.webui.pages.story.costs import costs_of
 from switchman.webui.pages.story.ladder import rungs
 from switchman.webui.pages.story.story import answered, read_prompt
 
 MOST_READ = 2_000_000  # bytes of a body that the story is read from
 NOT_ANSWERED_BY_A_SERVER = frozenset({"failed", "refused", "answered"})
+# What the page says once after somebody said what they think of it.
+SAID = {"good": "Kept: it was good", "bad": "Kept: it was bad", "none": "Taken back"}
 Side = Literal["request", "response"]
 SIDES: tuple[Side, ...] = ("request", "response")
 
@@ -33,13 +40,15 @@ class Tab(NamedTuple):
 
 
 class Bar(NamedTuple):
-    """An attempt on the scale of the whole request: begin, waiting, answering and end in percent of its width."""
+    """An attempt on the scale of the whole request: begin, connecting, waiting, answering and end in percent of its
+    width."""
 
     attempt: AttemptRow
     target: str
     good: bool
     begin_ms: float
     begin: float
+    connecting: float
     waiting: float
     answering: float
     end: float
@@ -62,7 +71,9 @@ def story(request_id: str) -> str:
 @least(Role.VIEWER)
 def api_request(request_id: str) -> Response:
     """All that is known of the request, without its bodies, as JSON."""
-    return jsonify(asdict(find(request_id)))
+    found = find(request_id)
+    said = [asdict(one) for one in log().remarks.said_of(found.row.id)]
+    return jsonify(asdict(found) | {"feedback": said})
 
 
 @blueprint.get("/api/body/<side>/<path:request_id>")
@@ -141,12 +152,31 @@ def story_page(detail: Detail) -> str:
         kept_from=next((line.found for line in ladder if line.found and line.outcome == "hit"), None),
         bars=bars(detail),
         look=outcome_look(row.outcome),
+        costs=costs_of(row, usage_in(row, texts["response"]), price_of(row)),
+        said=(said := log().remarks.said_of(row.id)),
+        own=next((one for one in said if one.who == person().name and not one.by_token), None),
+        may_say=person().role >= Role.OPERATOR,
+        origin=log().remarks.origin_of(row.id),
+        toast=SAID.get(request.args.get("said", "")),
         by=by,
         client_url=url_for("live.index", client=row.client, range="all"),
         layer_url=row.layer and url_for("live.index", layer=row.layer, range="all"),
         first_target=(candidate_name(detail.attempts[0]) if detail.attempts else None) or by,
         route_url=row.route and url_for("live.index", route=row.route, range="all"),
     )
+
+
+def usage_in(row: RequestRow, body: bytes | None) -> Usage | None:
+    """What the stored answer tells of its usage."""
+    found = conversation.answered(row.dialect, row.operation, body) if body is not None else None
+    return found.reply.usage if found is not None else None
+
+
+def price_of(row: RequestRow) -> Price | None:
+    """What the model costs at the server that answered, by the rules as they are now."""
+    rules = web_config().ruleset()
+    server = rules.servers.get(row.server or "") if rules is not None else None
+    return rules.price_for(server, row.model or row.requested_model) if rules is not None and server else None
 
 
 def frame(detail: Detail, view: str) -> dict[str, Any]:
@@ -157,6 +187,8 @@ def frame(detail: Detail, view: str) -> dict[str, Any]:
         Tab("Request", view_url(detail, view="request"), view == "request"),
         Tab("Response", view_url(detail, view="response"), view == "response"),
     ]
+    if person().role >= Role.OPERATOR:
+        tabs.append(Tab("Send again", url_for("again.form", request_id=detail.row.id), view == "again"))
     return {"page": "requests", "detail": detail, "row": detail.row, "tabs": tabs}
 
 
@@ -203,14 +235,16 @@ def bar(attempt: AttemptRow, start: float, whole: float) -> Bar:
     begin_ms = max(0.0, (attempt.started_at - start) * 1000)
     good = attempt.outcome == "ok"
     first_byte = attempt.first_byte_ms if attempt.first_byte_ms is not None else attempt.duration_ms
-    waiting = min(first_byte, attempt.duration_ms)
+    connecting = min(attempt.connect_ms or 0.0, first_byte, attempt.duration_ms)
+    waiting = min(first_byte, attempt.duration_ms) - connecting
     return Bar(
         attempt=attempt,
         target=candidate_name(attempt),
         good=good,
         begin_ms=begin_ms,
         begin=round(begin_ms / whole * 100, 2),
+        connecting=round(connecting / whole * 100, 2),
         waiting=round(waiting / whole * 100, 2),
-        answering=round((attempt.duration_ms - waiting) / whole * 100, 2),
+        answering=round((attempt.duration_ms - connecting - waiting) / whole * 100, 2),
         end=round(min((begin_ms + attempt.duration_ms) / whole * 100, 99.0), 2),
     )
