@@ -27,6 +27,8 @@ from switchman.webui.pages.requests import live
 from switchman.webui.pages.signin import signin
 from switchman.webui.pages.story import detail
 from switchman.webui.pages.story.again import again
+from switchman.webui.pages.story.changed import changed
+from switchman.webui.pages.story.copies import copies
 from switchman.webui.pages.story.said import conversation
 
 THEMES = ("light", "dark")
@@ -35,6 +37,8 @@ FAMILIES = (
     live,
     detail,
     conversation,
+    changed,
+    copies,
     again,
     feedback,
     performance,

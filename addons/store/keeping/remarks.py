@@ -68,7 +68,7 @@ class Remarks:
 
     def say(self, said: Feedback) -> bool:
         """Keep it, in the place of what the same one said before. False: there is no such request (any more)."""
-        row = {
+        row: dict[str, Any] = {
             "request_id": _id(said.request_id),
             "who": fit_text(said.who, 200),
             "at": said.at,

@@ -98,8 +98,9 @@ class Filters:
 
 
 _TEXT = (
-    "model", "server", "outcome", "status", "client", "route", "layer", "cache", "token", "attempts", "text", "feedback",
-)  # fmt: skip
+    *("model", "server", "outcome", "status", "client", "route", "layer", "cache", "token", "attempts", "text"),
+    "feedback",
+)
 
 
 def as_stored(text: str) -> str:

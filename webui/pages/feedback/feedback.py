@@ -1,7 +1,7 @@
 """Feedback on a request: thumbs and a note, of people and of the programs that asked.
 
-`/api/feedback` takes an operator's sign-in, or the API token that the request came with: a program may judge what it was
-answered itself, and nothing else. To it, a request of anybody else is none that there is.
+`/api/feedback` takes an operator's sign-in, or the API token that the request came with: a program may judge what it
+was answered itself, and nothing else. To it, a request of anybody else is none that there is.
 """
 
 from __future__ import annotations
@@ -99,7 +99,9 @@ def speaker() -> Speaker | Response:
     if found.role < Role.OPERATOR:
         return guard.not_for(found, Role.OPERATOR)
     if request.method not in SAFE_METHODS and not guard.is_own_change(found):
-        return guard.refusal(403, "This page is too old", "Load the page again: what it sent has no word of ours (CSRF).")
+        return guard.refusal(
+            403, "This page is too old", "Load the page again: what it sent has no word of ours (CSRF)."
+        )
     return Speaker(found.name, None)
 
 

@@ -184,9 +184,11 @@ def frame(detail: Detail, view: str) -> dict[str, Any]:
     tabs = [
         Tab("Story", view_url(detail), view == "story"),
         Tab("Conversation", url_for("conversation.page", request_id=detail.row.id), view == "conversation"),
+        Tab("Changes", url_for("changed.page", request_id=detail.row.id), view == "changes"),
         Tab("Request", view_url(detail, view="request"), view == "request"),
         Tab("Response", view_url(detail, view="response"), view == "response"),
     ]
+    tabs.append(Tab("Copy", url_for("copies.page", request_id=detail.row.id), view == "copy"))
     if person().role >= Role.OPERATOR:
         tabs.append(Tab("Send again", url_for("again.form", request_id=detail.row.id), view == "again"))
     return {"page": "requests", "detail": detail, "row": detail.row, "tabs": tabs}

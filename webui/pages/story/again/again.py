@@ -6,7 +6,7 @@ import secrets
 import time
 from typing import Any, NamedTuple
 
-from flask import Blueprint, Flask, Response, abort, current_app, jsonify, redirect, render_template, request, url_for
+from flask import Blueprint, Response, abort, current_app, jsonify, redirect, render_template, request, url_for
 from flask.blueprints import BlueprintSetupState
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -48,8 +48,7 @@ class Side(NamedTuple):
 
 @blueprint.record_once
 def prepare(state: BlueprintSetupState) -> None:
-    app: Flask = state.app
-    app.extensions[_EXTENSION] = (Sending(), OwnToken())
+    state.app.extensions[_EXTENSION] = (Sending(), OwnToken())
 
 
 @blueprint.url_value_preprocessor
@@ -140,7 +139,9 @@ def send(request_id: str) -> BaseResponse:
         sending().start(job, config.proxy_url, out, token)
     except Full:
         remarks.note(again.id, error="As many were sent as may be at a time.")
-        return Response(form_page(detail, typed, "As many are being sent as may be at a time: wait for one of them."), 429)
+        return Response(
+            form_page(detail, typed, "As many are being sent as may be at a time: wait for one of them."), 429
+        )
     return redirect(url_for("again.page", again_id=again.id), 303)
 
 

@@ -1,34 +1,21 @@
 """A recorded request as it is sent once more. Pure.
 
-It goes to the router as its client's did, with the fields of its head that are about the request. Left out are what
-was about the client's own connection, who it was for (credentials, which are not kept, cookies, the addresses that
-proxies told) and what the router is told by x-switchman-*. The path is one of the router's: no host can be named by it.
+It goes to the router as its client's did, with the fields of its head that are about the request (fields.py). Its
+path is one of the router's: no host can be named by it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from switchman.addons.core.request.hopbyhop import OF_ONE_CONNECTION
 from switchman.addons.core.request.jsonedit import edit, parse
 from switchman.addons.core.servers.credentials import without_secrets
-from switchman.addons.core.texts.masking import MASK, is_secret_name
 from switchman.addons.store.reading.queries import Content, Detail
+from switchman.webui.pages.story.fields import fields_of
 from switchman.webui.pages.story.masked import masked_text
 
 MOST_EDITED: Final = 200_000  # bytes of a body that is offered to be edited on the page
-LONGEST_VALUE: Final = 2_000
-_LEFT_OUT: Final = frozenset(
-    {
-        *(name.decode() for name in OF_ONE_CONNECTION),
-        *("host", "content-length", "transfer-encoding", "accept-encoding", "expect", "cookie", "origin", "referer"),
-        *("forwarded", "via", "x-real-ip", "true-client-ip", "cf-connecting-ip", "x-client-ip", "cache-control"),
-        *("pragma", "x-request-id"),
-    }
-)
-_LEFT_OUT_BEGINNINGS: Final = ("x-forwarded-", "x-switchman-", "sec-")
 
 
 class NotSent(ValueError):
@@ -45,21 +32,6 @@ class Outgoing:
     body: bytes
 
 
-def fields_of(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
-    """The fields that go out again."""
-    return tuple(
-        (name, value)
-        for name, value in headers
-        if (lower := name.lower()) not in _LEFT_OUT
-        and not lower.startswith(_LEFT_OUT_BEGINNINGS)
-        and not is_secret_name(lower)
-        and MASK not in value
-        and value.isprintable()
-        and name.isascii()
-        and len(value) < LONGEST_VALUE
-    )
-
-
 def problem_of(detail: Detail, content: Content | None) -> str | None:
     """Why a request cannot be sent again; None where it can."""
     row = detail.row
@@ -74,7 +46,9 @@ def problem_of(detail: Detail, content: Content | None) -> str | None:
 
 def text_of(detail: Detail, body: bytes) -> str | None:
     """The body as text that can be edited; None where it is none, or is packed, too long, or has a credential in it."""
-    if any(name.lower() == "content-encoding" and value.lower() != "identity" for name, value in detail.request_headers):
+    if any(
+        name.lower() == "content-encoding" and value.lower() != "identity" for name, value in detail.request_headers
+    ):
         return None
     try:
         text = body.decode()

@@ -71,7 +71,7 @@ class Shown(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some of the messages, oldest first. `older`, `newer`: where the pages before and after begin; None: there is none.
+    """Some of the messages, oldest first. `older`, `newer`: where the pages before and after begin, if there are any.
 
     `total` counts those that are shown on any page.
     """
