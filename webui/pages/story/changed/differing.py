@@ -131,12 +131,14 @@ _NOTHING: Final = object()
 
 def _at(value: Any, path: tuple[str | int, ...]) -> Any:
     for step in path:
-        if (isinstance(value, dict) and isinstance(step, str) and step in value) or (
-            isinstance(value, list) and isinstance(step, int) and -len(value) <= step < len(value)
-        ):
+        if isinstance(value, dict):
+            value = value.get(str(step), _NOTHING)
+        elif isinstance(value, list) and isinstance(step, int) and -len(value) <= step < len(value):
             value = value[step]
         else:
             return _NOTHING
+    if value is _NOTHING:
+        return value
     return masked_value(str(path[-1]) if path else "", value)
 
 

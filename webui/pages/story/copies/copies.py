@@ -84,6 +84,8 @@ def harmless(content: Content | None) -> tuple[bytes | None, bool]:
     if content is None or content.info.state not in ("kept", "none"):
         return None, False
     data = content.data or b""
+    if len(data) > curl.MOST_BASE64:
+        return data, False  # it is read from a file, and stands in no copy
     try:
         text = data.decode()
     except UnicodeDecodeError:
