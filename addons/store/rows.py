@@ -109,9 +109,14 @@ def _attempt(request_id: str, number: int, attempt: AttemptRecord, most: int) ->
     row["url"] = fit_text(mask_url(attempt.url), most)
     row["error"] = None if attempt.error is None else fit_text(mask_text(attempt.error), most)
     row["changes"] = _bounded(attempt.changes, 4 * most, lambda more: f"{more} more changes")
-    edits = _json(attempt.edits) if attempt.edits is not None else None
-    row["edits"] = edits if edits is not None and len(edits) <= 2 * most else None
+    row["edits"] = _whole(attempt.edits, 2 * most) if attempt.edits is not None else None
     return {"request_id": request_id, "number": number, **row}
+
+
+def _whole(value: Any, most: int) -> str | None:
+    """JSON text of what would be wrong if it were cut to fit; None where it does not fit as it is."""
+    text = json.dumps(value)
+    return text if len(text) <= most and text == _json(value) else None
 
 
 def _json(value: Any) -> str:
