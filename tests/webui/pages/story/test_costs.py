@@ -13,7 +13,7 @@ from switchman.webui.pages.story.costs import costs_of
 PRICE = Price(
     {"input": 3_000_000, "cached": 300_000, "cache_write_5m": 3_750_000, "output": 15_000_000, "reasoning": 15_000_000}
 )
-BLANK = {name: None for name in RequestRow.__dataclass_fields__}
+BLANK = dict.fromkeys(RequestRow.__dataclass_fields__)
 
 
 def row(**values: Any) -> RequestRow:

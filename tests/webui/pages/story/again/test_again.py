@@ -91,7 +91,14 @@ def test_both_stand_side_by_side(client: FlaskClient, put, make_request) -> None
     """Figures and answers of both, at an address that viewers can open too; the list has a tag."""
     address = send(client, target=f"box/{EVIL}")
     over(client, address)
-    put(make_request(2, time.time(), id="second", response_body=json.dumps({"choices": [{"index": 0, "message": {"content": f"the other {EVIL}"}}]}).encode()))  # fmt: skip
+    put(
+        make_request(
+            2,
+            time.time(),
+            id="second",
+            response_body=json.dumps({"choices": [{"index": 0, "message": {"content": f"the other {EVIL}"}}]}).encode(),
+        )
+    )
     page = client.get(address, headers=HTML).text
     assert "Here is function number 1" in page and "the other &lt;img" in page and EVIL not in page
     assert 'href="/request/first"' in page and 'href="/request/second"' in page and "again.js" not in page
@@ -123,7 +130,13 @@ def test_an_edited_body_may_be_longer_than_other_forms(client: FlaskClient, rout
 
 def test_how_far_it_is_and_cancelled(client: FlaskClient, router: FakeUpstream) -> None:
     """The text so far; a cancelled one ends at once, and the router sees that its client has left."""
-    router.script([Behaviour(text="one two three four", delay=0.05, stall_after=4, headers=[("x-switchman-request-id", "second")])])  # fmt: skip
+    router.script(
+        [
+            Behaviour(
+                text="one two three four", delay=0.05, stall_after=4, headers=[("x-switchman-request-id", "second")]
+            )
+        ]
+    )
     address = send(client, body=json.dumps(json.loads(BODY) | {"stream": True}))
     told = until(lambda: (found := client.get(f"/api{address}").json) and "two" in found["text"] and found)
     assert told["state"] == "answering" and told["received"] > 0 and not told["written"]

@@ -10,7 +10,7 @@ import pytest
 from switchman.addons.store.reading.queries import BodyInfo, Content, Detail, LeftOut, RequestRow
 from switchman.webui.pages.story.again.outgoing import MOST_EDITED, NotSent, outgoing, problem_of, text_of
 
-BLANK = {name: None for name in RequestRow.__dataclass_fields__}
+BLANK = dict.fromkeys(RequestRow.__dataclass_fields__)
 NONE = LeftOut(0, 0)
 KEPT = BodyInfo("kept", 2, False)
 BODY = b'{"model": "auto",\r\n "x": 1}'

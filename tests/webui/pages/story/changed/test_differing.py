@@ -22,7 +22,7 @@ from switchman.addons.store.reading.queries import AttemptRow, RequestRow
 from switchman.addons.testing.samples import make_call
 from switchman.webui.pages.story.changed.differing import Difference, Edit, difference
 
-BLANK = {name: None for name in RequestRow.__dataclass_fields__}
+BLANK = dict.fromkeys(RequestRow.__dataclass_fields__)
 CHAT = {"model": "auto", "messages": [{"role": "user", "content": "hi"}], "think": True}
 ENDPOINTS = {
     "openai": Endpoint("openai", "chat", "/v1/chat/completions"),
@@ -50,7 +50,14 @@ def of(one: AttemptRow, body: Any = CHAT) -> Difference:
 
 def test_edits_are_shown_with_what_was_there() -> None:
     """A value, one that was not there, one in a list, one that was taken out."""
-    edits = written({("model",): "m", ("stream_options", "include_usage"): True, ("messages", 0, "role"): "system", ("think",): REMOVE})  # fmt: skip
+    edits = written(
+        {
+            ("model",): "m",
+            ("stream_options", "include_usage"): True,
+            ("messages", 0, "role"): "system",
+            ("think",): REMOVE,
+        }
+    )
     found = of(attempt("edited", edits))
     assert found.how == "edited"
     assert found.edits == (

@@ -27,7 +27,17 @@ BODY = json.dumps({"model": "m", "messages": [{"role": "user", "content": EVIL}]
 
 @pytest.fixture
 def one(put, make_request) -> None:
-    put(make_request(1, time.time() - 5, id="one", request_body=BODY, request_headers=HEADERS, path="/v1/messages?key=sk-0123456789abcdef", dialect="anthropic"))  # fmt: skip
+    put(
+        make_request(
+            1,
+            time.time() - 5,
+            id="one",
+            request_body=BODY,
+            request_headers=HEADERS,
+            path="/v1/messages?key=sk-0123456789abcdef",
+            dialect="anthropic",
+        )
+    )
 
 
 def test_no_credential_is_in_a_copy(client_of, one) -> None:

@@ -75,7 +75,7 @@ def test_a_head_that_means_something_to_a_shell_is_text(run) -> None:
     fields = [("x-odd", "it's $HOME `id`"), ("anthropic-beta", 'a,"b"')]
     arguments, _ = run(command("POST", URL + "?a='b'&c=$(id)", fields, ("x-api-key", ""), b"{}"))
     assert arguments[0] == URL + "?a='b'&c=$(id)"
-    assert ["-H", "x-odd: it's $HOME `id`"] == arguments[1:3] and "x-api-key: the-key" in arguments
+    assert arguments[1:3] == ["-H", "x-odd: it's $HOME `id`"] and "x-api-key: the-key" in arguments
     assert "content-type:" in arguments
 
 

@@ -36,9 +36,15 @@ def test_everything_from_outside_is_text(client: FlaskClient, put, make_request)
     tools = [{"type": "function", "function": {"name": EVIL}}]
     reply = {"choices": [{"index": 0, "message": {"content": EVIL, "reasoning_content": EVIL, "tool_calls": [call]}}]}
     put(
-        make_request(1, time.time(), id="one", request_body=json.dumps({"model": "m", "messages": asked, "tools": tools}).encode(), response_body=json.dumps(reply).encode()),
+        make_request(
+            1,
+            time.time(),
+            id="one",
+            request_body=json.dumps({"model": "m", "messages": asked, "tools": tools}).encode(),
+            response_body=json.dumps(reply).encode(),
+        ),
         make_request(2, time.time(), id="two", response_body=json.dumps({"error": {"message": EVIL}}).encode()),
-    )  # fmt: skip
+    )
     for name in ("one", "two"):
         page = client.get(f"/request/{name}/conversation", headers=HTML)
         assert page.status_code == 200 and "onerror" in page.text
@@ -81,7 +87,15 @@ def test_what_cannot_be_read_says_why(client: FlaskClient, put, make_request) ->
 def test_viewers_see_no_word(client_of, put, make_request) -> None:
     """Neither on the page nor by the download."""
     body = json.dumps({"model": "m", "messages": [{"role": "user", "content": "planted"}]}).encode()
-    put(make_request(1, time.time(), id="one", request_body=body, response_body=b'{"choices":[{"index":0,"message":{"content":"planted"}}]}'))  # fmt: skip
+    put(
+        make_request(
+            1,
+            time.time(),
+            id="one",
+            request_body=body,
+            response_body=b'{"choices":[{"index":0,"message":{"content":"planted"}}]}',
+        )
+    )
     client = client_of(webui_security="ALWAYS_AUTH", jwt_secret=SECRET)
     viewer = {"Authorization": f"Bearer {make_token(SECRET, 1, role=Role.VIEWER)}", **HTML}
     page = client.get("/request/one/conversation", headers=viewer)
