@@ -135,6 +135,9 @@ def send(request_id: str) -> BaseResponse:
     remarks = log().remarks
     job = Job(again.id, detail.row.dialect, detail.row.operation, lambda **values: remarks.note(again.id, **values))
     remarks.begin(again)
+    if config.access is not None:
+        told = {"target": again.target, "edited": again.edited, "as": again.id}
+        config.access.audit.record(who("page"), "request.again", detail.row.id, None, told)
     try:
         sending().start(job, config.proxy_url, out, token)
     except Full:

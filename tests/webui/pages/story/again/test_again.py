@@ -85,6 +85,8 @@ def test_it_is_sent_as_it_came(client: FlaskClient, router: FakeUpstream, store:
     assert head["x-team"] == "blue" and head["x-switchman-cache"] == "bypass" and "authorization" not in head
     (kept,) = store.queries.remarks.sent_of("first")
     assert (kept.request_id, kept.who, kept.edited, kept.target) == ("second", "local", False, "auto")
+    (line,) = store.access.audit.list().lines
+    assert (line.what, line.who, line.target) == ("request.again", "local", "first")
 
 
 def test_both_stand_side_by_side(client: FlaskClient, put, make_request) -> None:
