@@ -23,12 +23,17 @@ from switchman.webui.config import RulesStatus, WebConfig
 from switchman.webui.looks import formats, navigation, outcomes, palette
 from switchman.webui.pages.access import changes, keys, tokens
 from switchman.webui.pages.cache import cache
+from switchman.webui.pages.feedback import feedback
 from switchman.webui.pages.performance import performance
 from switchman.webui.pages.requests import exports, live
 from switchman.webui.pages.sessions import session, sessions
 from switchman.webui.pages.settings import settings
 from switchman.webui.pages.signin import signin
 from switchman.webui.pages.story import detail
+from switchman.webui.pages.story.again import again
+from switchman.webui.pages.story.changed import changed
+from switchman.webui.pages.story.copies import copies
+from switchman.webui.pages.story.said import conversation
 
 THEMES = ("light", "dark")
 # Each has its pages' `blueprint`.
@@ -38,6 +43,11 @@ FAMILIES = (
     detail,
     sessions,
     session,
+    conversation,
+    changed,
+    copies,
+    again,
+    feedback,
     performance,
     cache,
     settings,

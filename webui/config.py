@@ -18,6 +18,7 @@ from switchman.webui.access.tokens import SHORTEST_SECRET, SignOn
 
 if TYPE_CHECKING:
     from switchman.addons.config.inforce import InForce, Told
+    from switchman.addons.core.rules.ruleset import Ruleset
     from switchman.addons.store.access.opening import Access
     from switchman.addons.store.access.vault import Vault
     from switchman.addons.store.keeping.elsewhere import Elsewhere
@@ -54,9 +55,9 @@ class WebConfig:
     change, and `named_at` says where the rules name one. `forgets` removes requests for good.
     None: there is nothing to manage. `accounts` has what was used
     of limits, by account (`token:ID`), or raises UsageNotKnown; `zone` is that of budgets' days and months, `limits`
-    are the rules file's. `elsewhere`: the files of the caches. `in_force`: all settings, and where each came from;
-    `rules_told`: what stands at the top of `rules_file`. `price_of`: what a model costs on a server, by their names;
-    None: not known.
+    are the rules file's, `ruleset` has all of its rules; None: they are not known here. `elsewhere`: the files of the
+    caches. `in_force`: all settings, and where each came from; `rules_told`: what stands at the top of `rules_file`.
+    `price_of`: what a model costs on a server, by their names; None: not known.
     """
 
     queries: Queries
@@ -85,6 +86,7 @@ class WebConfig:
     rules_file: str = ""
     rules_told: Callable[[], Sequence[Told]] = lambda: ()
     price_of: Callable[[str, str], Price | None] = lambda server, model: None
+    ruleset: Callable[[], Ruleset | None] = lambda: None
 
     def __post_init__(self) -> None:
         if self.webui_security not in SECURITY_MODES:

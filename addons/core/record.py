@@ -40,6 +40,10 @@ class AttemptRecord:
     first_byte_ms: float | None = None
     changes: tuple[str, ...] = ()  # changes of the client's request for this server, a sentence each
     cost: int | None = None  # micro-dollars; the least, where the answer broke off
+    connect_ms: float | None = None  # until there was a connection to send it on; None: there never was
+    reused: bool | None = None  # that connection was open before, for another request
+    sent: str | None = None  # how its body differs from the client's: see core/dialects/passing/conveyed.py
+    edits: tuple[tuple[Any, ...], ...] | None = None  # of the client's body, as conveyed.py writes them; None: unknown
 
 
 @dataclass(frozen=True, slots=True)

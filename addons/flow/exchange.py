@@ -74,6 +74,8 @@ class Attempt:
     thoughts: ThinkStage | None = None  # what takes thoughts out of its text; None: nothing does
 
     # the proxy
+    connected: float | None = None  # when there was a connection to send it on; None: there never was
+    reused: bool | None = None  # that one was open before, for another request
     first_byte: float | None = None
     status: int | None = None
     location: str | None = None  # where its answer sends the request, with a key of ours that may be in there

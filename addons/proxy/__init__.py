@@ -6,6 +6,6 @@ stream of one request (stream), made of its body (request_body), refusals (refus
 before its time (interruptions).
 Door: RoutedHttpLayer, UpstreamFailure.
 May not import: hooks and what is above them; core/decision says what is an answer, the addons what follows a failure.
-Writes: pinged, failed, pipe, reply, outcome, error, status, attempt.first_byte, attempt.status,
-    attempt.location.
+Writes: pinged, failed, pipe, reply, outcome, error, status, attempt.connected, attempt.reused,
+    attempt.first_byte, attempt.status, attempt.location.
 """

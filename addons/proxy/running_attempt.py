@@ -92,7 +92,8 @@ class RunningAttempt:
 
     def begin(self, x: Exchange, fresh: bool = False) -> layer.CommandGenerator[None]:
         """Send `flow.request`, as the addons made it for the attempt; on a connection of its own, if it is `fresh`."""
-        stream, attempt = self._stream, x.attempt
+        stream = self._stream
+        attempt = x.attempt
         assert attempt is not None
         request, server, now = stream.flow.request, attempt.candidate.server, stream.clock()
         ping_after = server.keepalive.after if server.keepalive.after and ping_of(x) else inf
@@ -115,6 +116,7 @@ class RunningAttempt:
             yield from self.fail(Failure(classify_connect_error(err), err))
             return
         stream.context.server = stream.flow.server_conn = connection
+        attempt.connected, attempt.reused = stream.clock(), connection in self._layer.used
         if (yield from self._send(request, connection, upgrades=x.handshake is not None)):
             stream.deadlines.await_answer(stream.clock())
             stream.watch()

@@ -76,6 +76,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                 rules_file=settings.routes_config,
                 rules_told=lambda: rules_file(settings),
                 price_of=lambda server, model: price_of(rules.current, server, model),
+                ruleset=lambda: rules.current,
             )
             server = DashboardServer(
                 create_app(config), settings.listen_host, args.port, settings.max_connections, settings.trusted_proxies

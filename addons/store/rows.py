@@ -122,7 +122,14 @@ def _attempt(request_id: str, number: int, attempt: AttemptRecord, most: int) ->
     row["url"] = fit_text(mask_url(attempt.url), most)
     row["error"] = None if attempt.error is None else fit_text(mask_text(attempt.error), most)
     row["changes"] = _bounded(attempt.changes, 4 * most, lambda more: f"{more} more changes")
+    row["edits"] = _whole(attempt.edits, 2 * most) if attempt.edits is not None else None
     return {"request_id": request_id, "number": number, **row}
+
+
+def _whole(value: Any, most: int) -> str | None:
+    """JSON text of what would be wrong if it were cut to fit; None where it does not fit as it is."""
+    text = json.dumps(value)
+    return text if len(text) <= most and text == _json(value) else None
 
 
 def _json(value: Any) -> str:
@@ -171,7 +178,7 @@ def _fit_for(kind: TypeEngine[Any]) -> Callable[[Any], Any]:
 _OWN = {
     *("seq", "path", "error", "request_headers", "response_headers", "trace", "attempt_count", "stored_size"),
     *("request_fields_cut", "request_head_cut", "response_fields_cut", "response_head_cut"),
-    *("request_id", "number", "url", "changes"),
+    *("request_id", "number", "url", "changes", "edits"),
 }
 # Columns whose unit is in their name, and what the record calls them.
 _CALLED = {"cost_microdollars": "cost", "saved_microdollars": "saved_cost"}

@@ -1,8 +1,12 @@
 """The tables of the log. Times are epoch seconds UTC (double), durations milliseconds, sizes bytes, counts tokens.
 
 requests   one row per request; `seq` grows in the order of commits (live lists follow it), `id` is the public name.
-attempts   what was tried for a request, in order.
+attempts   what was tried for a request, in order. `sent` and `edits`: core/dialects/passing/conveyed.py.
 cache_verdicts  what people say of an answer that the semantic cache gave, or would have given.
+feedback   what people say of a request: one line of each, which goes with the request. `by_token`: `who` is the name of
+           the API token that made the request, not a person's.
+sent_again a request that somebody had sent once more. `request_id` is the new one's, as soon as the router told it; no
+           foreign key, as its row is written when it is over. `error`: why it was never sent, or not to its end.
 blobs      one row per stored body, by the SHA-256 of its content. `last_used` is the start of the newest request
            that has this body, so a blob older than a moment is used by no request newer than it: that is the whole
            reference check. `data` holds what is small when compressed; where it is NULL, the blob store has a file.
@@ -208,6 +212,10 @@ attempts = Table(
     Column("first_byte_ms", Double),
     Column("changes", JSON, nullable=False, server_default="[]"),
     Column("cost_microdollars", BigInteger),
+    Column("connect_ms", Double),
+    Column("reused", Boolean),
+    Column("sent", String(32)),
+    Column("edits", JSON(none_as_null=True)),
 )
 
 cache_verdicts = Table(
@@ -218,6 +226,36 @@ cache_verdicts = Table(
     Column("who", String(200), nullable=False),
     Column("at", Double, nullable=False),
 )
+
+
+# What people say of a request, one line for each of them.
+feedback = Table(
+    "feedback",
+    metadata,
+    Column("request_id", String(200), ForeignKey("requests.id", ondelete="CASCADE"), primary_key=True),
+    Column("who", String(200), primary_key=True),
+    Column("at", Double, nullable=False),
+    Column("verdict", String(8), nullable=False),
+    Column("note", Text, nullable=False, server_default=""),
+    Column("should_be", String(300)),
+    Column("by_token", Boolean, nullable=False),
+)
+
+# Requests that somebody sent once more from the dashboard.
+sent_again = Table(
+    "sent_again",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column(
+        "origin_id", String(200), ForeignKey("requests.id", ondelete="CASCADE"), nullable=False, index=True
+    ),
+    Column("request_id", String(200), index=True),
+    Column("who", String(200), nullable=False),
+    Column("at", Double, nullable=False),
+    Column("target", String(600), nullable=False),
+    Column("edited", Boolean, nullable=False),
+    Column("error", Text),
+)  # fmt: skip
 
 blobs = Table(
     "blobs",

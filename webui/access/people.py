@@ -15,6 +15,7 @@ from typing import Literal
 
 from flask import current_app, g, request
 
+from switchman.addons.core.access.apitoken import is_token
 from switchman.addons.core.access.roles import Role
 from switchman.addons.core.request.clients import Network, client_address, in_networks, parse_address, parse_network
 from switchman.webui.access.csrf import Csrf
@@ -125,7 +126,7 @@ def _named(config: WebConfig) -> Person | None:
 def _by_token(config: WebConfig, bearer: str, cookie: str) -> Person | None:
     """Raises NotAccepted for a bearer; a cookie that is over only means that somebody has to sign in again."""
     token, address, now = bearer or cookie, address_of(config), time.monotonic()
-    if not token or not config.has_keys:
+    if not token or not config.has_keys or is_token(token):  # an API token is none of ours: callers.py
         return None
     wait = door().lockout.wait(address, now)
     if wait and bearer:  # a cookie has been looked at before, and is looked at again: who is signed in stays so

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from switchman.addons.core.access.capturing import TELLING_LAYERS
+from switchman.addons.store.keeping.remarks import Feedback, Remarks
 from switchman.addons.store.reading.cacheuse import Kind, Pairs
 from switchman.addons.store.reading.filters import Filters
 from switchman.addons.store.reading.queries import (
@@ -44,6 +45,7 @@ class ViewersLog(Queries):
     def __init__(self, whole: Queries) -> None:
         vars(self).update(vars(whole))  # the same connections
         self.searches = False  # what is found would tell what was said
+        self.remarks = ViewersRemarks(whole.remarks)
 
     def list_requests(self, filters: Filters = ALL, before: str | None = None, limit: int = 50) -> Page:
         page = super().list_requests(filters, before, limit)
@@ -61,7 +63,7 @@ class ViewersLog(Queries):
             found,
             row=without_error(found.row),
             trace=tuple(map(without_words, found.trace)),
-            attempts=tuple(map(without_error, found.attempts)),
+            attempts=tuple(replace(without_error(one), edits=None) for one in found.attempts),
             request_body=hidden(found.request_body),
             response_body=hidden(found.response_body),
         )
@@ -91,6 +93,16 @@ class ViewersLog(Queries):
     def body(self, request_id: str, which: Which) -> Content | None:
         found = super().body(request_id, which)
         return None if found is None else Content(None, hidden(found.info))
+
+
+class ViewersRemarks(Remarks):
+    """The same without notes."""
+
+    def __init__(self, whole: Remarks) -> None:
+        vars(self).update(vars(whole))
+
+    def said_of(self, request_id: str) -> tuple[Feedback, ...]:
+        return tuple(replace(said, note=HIDDEN if said.note else "") for said in super().said_of(request_id))
 
 
 def without_error[Row: (RequestRow, AttemptRow, TurnRow)](row: Row) -> Row:

@@ -51,7 +51,8 @@ class Tag(NamedTuple):
 
 
 def tags(row: Any) -> list[Tag]:
-    """The tags of a request in a list, beside its outcome: more than one attempt, and what the caches did."""
+    """The tags of a request in a list, beside its outcome: more than one attempt, what the caches did, what people
+    said."""
     found = []
     if (count := row.attempt_count) > 1:
         found.append(Tag(f"{count} attempts", f"{count}×", "the first one did not give the answer"))
@@ -59,6 +60,10 @@ def tags(row: Any) -> list[Tag]:
         found.append(Tag("shadow", "shadow", "the semantic cache would have served a kept answer"))
     if row.saved_ms is not None:
         found.append(Tag(f"saved {duration(row.saved_ms)}", "", "a kept answer, which took this much longer at first"))
+    if row.feedback is not None:
+        found.append(Tag(row.feedback, row.feedback, f"somebody said that this was {row.feedback}"))
+    if row.again_of is not None:
+        found.append(Tag("sent again", "again", "somebody sent an earlier request once more"))
     return found
 
 

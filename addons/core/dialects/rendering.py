@@ -84,6 +84,7 @@ class Rendered:
     has_thoughts: bool = False  # not translated, and has thoughts of earlier turns that the server may refuse
     warnings: tuple[str, ...] = ()
     fields: tuple[str, ...] = ()  # what was edited in the client's own text: `stream_options.include_usage`
+    edits: Edits | None = None  # the same, with the values; None where nothing was, or otherwise
     form: bytes | None = None  # an edited form, in the place of `content`
     thinking: Instruction = NOTHING  # what the model is told about thinking
     may_think: bool | None = None  # False: told not to, in words that it knows; None: the router tells it nothing
@@ -152,6 +153,7 @@ def _passed(call: Call, candidate: Candidate, profile: ServerProfile, dialect: D
         call.endpoint,
         injected=injected,
         fields=fields,
+        edits=edits or None,
         thinking=thinking,
         may_think=_may_think(profile.think, thinking),
         has_thoughts=passed.has_thoughts,

@@ -12,7 +12,6 @@ from switchman.addons.core.access.capturing import Captured
 from switchman.addons.core.access.prices.cost import total_of
 from switchman.addons.core.decision.verdicts.errorclass import error_class
 from switchman.addons.core.record import AttemptRecord, Outcome, Record
-from switchman.addons.core.request.call import Call
 from switchman.addons.core.routes.plan import TraceLine
 from switchman.addons.core.sessions.membership import membership_of
 from switchman.addons.core.texts.searching import asked as searching
@@ -20,6 +19,7 @@ from switchman.addons.core.texts.unicode import decoded
 from switchman.addons.flow.costs import attempt_cost
 from switchman.addons.flow.exchange import Attempt, Exchange, exchange
 from switchman.addons.hooks.recording.changes import changes
+from switchman.addons.hooks.recording.conveying import how_sent
 from switchman.addons.state.runtime import Runtime
 from switchman.addons.state.shared import ANSWERS, CONVERSATIONS, KEYS
 
@@ -85,7 +85,7 @@ def _record(flow: http.HTTPFlow, x: Exchange, status: int, outcome: Outcome, cap
     sent = _text(x.sent.fields if x.sent else flow.request.headers.fields)
     body, keeps_bodies = _reply_body(flow, x), captured.mode != "metadata"
     member = membership_of(sent, call, x.caller.id if x.caller and x.caller.id else x.client)
-    attempts = tuple(_attempt(x.call, a, cost) for a, cost in zip(x.attempts, costs, strict=True))
+    attempts = tuple(_attempt(x, a, cost) for a, cost in zip(x.attempts, costs, strict=True))
     said = searching.asked(call.body) if call is not None else None
     return Record(
         id=x.id,
@@ -184,8 +184,9 @@ def _saved(x: Exchange, duration_ms: float) -> float | None:
     return max(0.0, earlier.took_ms - duration_ms) if earlier and earlier.took_ms is not None else None
 
 
-def _attempt(call: Call | None, a: Attempt, cost: int | None) -> AttemptRecord:
+def _attempt(x: Exchange, a: Attempt, cost: int | None) -> AttemptRecord:
     ended = a.ended if a.ended is not None else time.monotonic()
+    sent, edits = how_sent(x, a)
     return AttemptRecord(
         number=a.number,
         server=a.candidate.server.name,
@@ -197,8 +198,12 @@ def _attempt(call: Call | None, a: Attempt, cost: int | None) -> AttemptRecord:
         outcome=a.outcome or "cancelled",
         error=a.error,
         first_byte_ms=_ms(a.started, a.first_byte) if a.first_byte is not None else None,
-        changes=changes(call, a),
+        changes=changes(x.call, a),
         cost=cost,
+        connect_ms=_ms(a.started, a.connected) if a.connected is not None else None,
+        reused=a.reused,
+        sent=sent,
+        edits=edits,
     )
 
 

@@ -89,7 +89,7 @@ def _without_content(record: Record) -> Record:
 
 def _plain_attempt(one: AttemptRecord) -> AttemptRecord:
     error = one.error if one.error is None or one.outcome in _OWN_WORDS else f"{NOT_KEPT}: CAPTURE=metadata."
-    return replace(one, url=one.url.partition("?")[0], error=error)
+    return replace(one, url=one.url.partition("?")[0], error=error, sent=None, edits=None)  # both tell of the body
 
 
 def _size(body: bytes | None, size: int | None) -> int | None:
@@ -119,6 +119,7 @@ def _redacted(record: Record, redactor: Redactor, max_body: int) -> Record:
                 url=text(one.url),
                 error=None if one.error is None else text(one.error),
                 changes=tuple(map(text, one.changes)),
+                edits=None,  # of the body as it came
             )
             for one in record.attempts
         ),

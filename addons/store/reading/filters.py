@@ -9,18 +9,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, literal_column, or_
+from sqlalchemy import ColumnElement, literal_column, or_, select
 
 from switchman.addons.core.decision.verdicts.errorclass import ERROR_CLASSES
 from switchman.addons.core.texts.searching.asked import KINDS
 from switchman.addons.store.reading.matching import id_begins, matching
 from switchman.addons.store.rows import MAX_TEXT, fit_text
-from switchman.addons.store.tables import has, requests
+from switchman.addons.store.tables import feedback, has, requests
 
 # Outcomes that a person looking for "errors" looks for. `cancelled` is the client's choice and not among them.
 ERROR_OUTCOMES = ("upstream_error", "failed", "refused", "stream_error")
 NO_LAYER = "none"  # the layer of what was refused, or answered by the router, before anything was decided
 MANY = "many"
+FEEDBACK = ("good", "bad", "any")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +32,9 @@ class Filters:
     ("4xx"). `error` is a class of core/decision/verdicts/errorclass.py. `model` is the one that answered, `asked` the
     one that was asked for. `layer` may be NO_LAYER. `stream` is "yes" or "no". `cache` is what the caches did, as
     core.record.Record has it. `token` is the name of one. `session` is a digest. `modality` is one of KINDS.
-    `attempts` MANY: more than one was made. `text` is looked for, without regard to case, in both model names, and as
-    the beginning of the id. `words` are looked for in prompts and answers (reading/matching.py).
+    `attempts` MANY: more than one was made. `feedback`: what somebody said of it, FEEDBACK. `text` is looked for,
+    without regard to case, in both model names, and as the beginning of the id. `words` are looked for in prompts and
+    answers (reading/matching.py).
 
     `named`: the names of models that have `text` in them, where somebody has looked: then no row is searched for them.
     """
@@ -56,6 +58,7 @@ class Filters:
     session: str | None = None
     stream: str | None = None
     modality: str | None = None
+    feedback: str | None = None
     words: str | None = None
     named: tuple[str, ...] | None = None
 
@@ -105,6 +108,10 @@ class Filters:
             found.append(requests.c.modality.bitwise_and(1) != 0)
         elif self.modality is not None:
             found.append(literal_column(has(self.modality)))
+        if self.feedback is not None:
+            said = select(feedback.c.request_id)
+            said = said if self.feedback == "any" else said.where(feedback.c.verdict == self.feedback)
+            found.append(requests.c.id.in_(said))
         if self.text:
             found.append(or_(*self._of_text(as_stored(self.text))))
         return found
@@ -147,8 +154,11 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "stream": ("yes", "no"),
     "modality": KINDS,
     "error": ERROR_CLASSES,
+    "feedback": FEEDBACK,
 }
-FILTER_NAMES = (*_COLUMNS, "outcome", "status", "layer", "stream", "modality", "attempts", "text", "words")
+FILTER_NAMES = (
+    *(*_COLUMNS, "outcome", "status", "layer", "stream", "modality", "attempts", "feedback", "text", "words"),
+)
 
 
 def as_stored(text: str) -> str:

@@ -15,6 +15,7 @@ from switchman.addons.core.access.capturing import Captured
 from switchman.addons.core.record import Running
 from switchman.addons.store.blobs import BlobStore, unpack
 from switchman.addons.store.keeping.cacheverdicts import CacheVerdicts
+from switchman.addons.store.keeping.remarks import Remarks
 from switchman.addons.store.keeping.revocations import Revocations
 from switchman.addons.store.keeping.spool import Spool, SpoolError, SpoolState
 from switchman.addons.store.reading.cacheuse import Kind, Pairs, Use, cache_use, pair_of, pair_rows
@@ -30,7 +31,7 @@ from switchman.addons.store.reading.sessions import (
 )
 from switchman.addons.store.reading.summaries import LayerCount, Scatter, Summaries, Summary
 from switchman.addons.store.retention import stored_bytes
-from switchman.addons.store.tables import attempts, blobs, requests
+from switchman.addons.store.tables import attempts, blobs, feedback, requests, sent_again
 from switchman.addons.store.underway import read_underway
 
 MAX_ROWS = 500  # of one page
@@ -97,6 +98,8 @@ class RequestRow:
     modality: int | None = None
     agent: str | None = None
     session: str | None = None
+    feedback: str | None = None  # the worst that was said of it: good or bad
+    again_of: str | None = None  # the request that somebody sent once more by this one
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +136,10 @@ class AttemptRow:
     first_byte_ms: float | None
     changes: tuple[str, ...]
     cost_microdollars: int | None
+    connect_ms: float | None = None
+    reused: bool | None = None
+    sent: str | None = None
+    edits: tuple[tuple[Any, ...], ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +200,7 @@ class Queries:
         self._sessions = SessionQueries(engine)
         self.revocations = Revocations(engine)
         self.verdicts = CacheVerdicts(engine)
+        self.remarks = Remarks(engine)
 
     def list_requests(self, filters: Filters = ALL, before: str | None = None, limit: int = 50) -> Page:
         """Newest first. `before`: `Page.next` or a row's cursor. Raises ValueError for a bad cursor or status."""
@@ -234,7 +242,7 @@ class Queries:
     def get_request(self, request_id: str) -> Detail | None:
         """None where there is no such request (any more)."""
         with self._engine.connect() as conn:
-            found = conn.execute(select(requests).where(_is(request_id))).mappings().one_or_none()
+            found = conn.execute(select(requests, *_BESIDE.values()).where(_is(request_id))).mappings().one_or_none()
             if found is None:
                 return None
             tried = select(*_TRIED).where(attempts.c.request_id == found["id"]).order_by(attempts.c.number)
@@ -378,7 +386,8 @@ def _row(found: RowMapping) -> RequestRow:
 
 
 def _tried(found: RowMapping) -> AttemptRow:
-    return AttemptRow(**{**found, "changes": tuple(found["changes"])})
+    edits = None if found["edits"] is None else tuple(map(tuple, found["edits"]))
+    return AttemptRow(**{**found, "changes": tuple(found["changes"]), "edits": edits})
 
 
 def _pairs(stored: Sequence[Sequence[str]]) -> tuple[tuple[str, str], ...]:
@@ -386,5 +395,11 @@ def _pairs(stored: Sequence[Sequence[str]]) -> tuple[tuple[str, str], ...]:
 
 
 _ROW_FIELDS = tuple(field.name for field in fields(RequestRow))
-_LISTED = tuple(requests.c[name] for name in _ROW_FIELDS)
+# What lies beside a row. Of a verdict the worst: "bad" comes before "good".
+_QUERIES = {
+    "feedback": select(func.min(feedback.c.verdict)).where(feedback.c.request_id == requests.c.id),
+    "again_of": select(func.min(sent_again.c.origin_id)).where(sent_again.c.request_id == requests.c.id),
+}
+_BESIDE = {name: query.correlate(requests).scalar_subquery().label(name) for name, query in _QUERIES.items()}
+_LISTED = tuple(_BESIDE[name] if name in _BESIDE else requests.c[name] for name in _ROW_FIELDS)
 _TRIED = tuple(attempts.c[field.name] for field in fields(AttemptRow))

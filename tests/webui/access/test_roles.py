@@ -15,10 +15,13 @@ from switchman.webui.access.tokens import make_token
 
 SECRET = "a test's secret, 32 bytes and longer"
 LOCKED = {"webui_security": "ALWAYS_AUTH", "jwt_secret": SECRET}
-FILL = {"request_id": "x", "side": "request", "wanted": "1", "which": "x", "name": "x", "filename": "app.css"}
+FILL = {"request_id": "x", "side": "request", "wanted": "1", "which": "x", "name": "x", "filename": "app.css",
+        "number": 0, "again_id": "x", "kind": "curl"}  # fmt: skip
 
 # Everything that is open to whoever asks. A new one is a decision, so it is written here too.
 OPEN = {"static", "signin.sign_in", "signin.accept_token", "signin.sign_out"}
+# What asks for an operator's sign-in or an API token itself: pages/feedback/feedback.py, and its tests.
+OPEN |= {"feedback.api_say", "feedback.api_take_back"}
 # What viewers may see; all other routes are for admins.
 FOR_VIEWERS = {
     "live.home", "live.index", "live.api_requests", "live.api_summary",
@@ -26,6 +29,8 @@ FOR_VIEWERS = {
     "detail.story", "detail.api_request", "detail.api_body", "cache.index", "cache.api_cache",
     "performance.index", "performance.api_performance", "assets.plotly_js", "signin.session",
     "admin.openapi", "admin.me",
+    "conversation.page", "conversation.message", "changed.page", "copies.page", "copies.download", "again.page",
+    "again.api_progress",
 }  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from switchman.addons.core.texts.unicode import decoded, dumps, read_json
+from switchman.addons.store.reading.queries import Content
 from switchman.webui.looks.formats import visible
 from switchman.webui.pages.story.masked import masked_text
 
@@ -41,6 +42,13 @@ def show(data: bytes, indented: bool) -> Shown:
         can_indent=pretty is not None,
         shown_bytes=MOST_SHOWN if len(data) > MOST_SHOWN else None,
     )
+
+
+def readable(content: Content | None, most: int) -> bytes | None:
+    """The body, unless it is longer than `most` bytes: too long to take apart while someone waits."""
+    if content is None or content.data is None or len(content.data) > most:
+        return None
+    return content.data
 
 
 def is_binary(data: bytes) -> bool:

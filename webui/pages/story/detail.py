@@ -8,18 +8,25 @@ from typing import Any, Literal, NamedTuple
 
 from flask import Blueprint, Response, abort, jsonify, make_response, render_template, request, url_for
 
+from switchman.addons.core.access.prices.price import Price
 from switchman.addons.core.access.roles import Role
-from switchman.addons.store.reading.queries import AttemptRow, BodyInfo, Content, Detail
+from switchman.addons.core.dialects import conversation
+from switchman.addons.core.dialects.neutral.form import Usage
+from switchman.addons.store.reading.queries import AttemptRow, BodyInfo, Content, Detail, RequestRow
+from switchman.webui.access.people import person, web_config
 from switchman.webui.access.roles import least
 from switchman.webui.access.viewing import log
 from switchman.webui.looks.formats import size
 from switchman.webui.looks.outcomes import answered_by, outcome_look
-from switchman.webui.pages.story.bodies import show
+from switchman.webui.pages.story.bodies import readable, show
+from switchman.webui.pages.story.costs import costs_of
 from switchman.webui.pages.story.ladder import rungs
 from switchman.webui.pages.story.story import answered, read_prompt
 
 MOST_READ = 2_000_000  # bytes of a body that the story is read from
 NOT_ANSWERED_BY_A_SERVER = frozenset({"failed", "refused", "answered"})
+# What the page says once after somebody said what they think of it.
+SAID = {"good": "Kept: it was good", "bad": "Kept: it was bad", "none": "Taken back"}
 Side = Literal["request", "response"]
 SIDES: tuple[Side, ...] = ("request", "response")
 
@@ -33,13 +40,15 @@ class Tab(NamedTuple):
 
 
 class Bar(NamedTuple):
-    """An attempt on the scale of the whole request: begin, waiting, answering and end in percent of its width."""
+    """An attempt on the scale of the whole request: begin, connecting, waiting, answering and end in percent of its
+    width."""
 
     attempt: AttemptRow
     target: str
     good: bool
     begin_ms: float
     begin: float
+    connecting: float
     waiting: float
     answering: float
     end: float
@@ -62,7 +71,9 @@ def story(request_id: str) -> str:
 @least(Role.VIEWER)
 def api_request(request_id: str) -> Response:
     """All that is known of the request, without its bodies, as JSON."""
-    return jsonify(asdict(find(request_id)))
+    found = find(request_id)
+    said = [asdict(one) for one in log().remarks.said_of(found.row.id)]
+    return jsonify(asdict(found) | {"feedback": said})
 
 
 @blueprint.get("/api/body/<side>/<path:request_id>")
@@ -109,11 +120,11 @@ def body_note(info: BodyInfo, side: Side) -> str:
     return " ".join(notes)
 
 
-def story_note(content: Content | None, side: Side) -> str:
+def story_note(content: Content | None, side: Side, most: int = MOST_READ) -> str:
     """Why the story says nothing of a body."""
     if content is not None and (note := body_note(content.info, side)):
         return note
-    if content is not None and content.data is not None and len(content.data) > MOST_READ:
+    if content is not None and content.data is not None and len(content.data) > most:
         return f"The body is {size(len(content.data))}, too long to be read here; see the {side.capitalize()} tab."
     what = "message" if side == "request" else "text"
     return f"This page finds no {what} in the body; see the {side.capitalize()} tab."
@@ -122,9 +133,9 @@ def story_note(content: Content | None, side: Side) -> str:
 def story_page(detail: Detail) -> str:
     row = detail.row
     bodies = {side: body_of(row.id, side) for side in SIDES}
-    readable = {side: readable_part(content) for side, content in bodies.items()}
+    texts = {side: readable(content, MOST_READ) for side, content in bodies.items()}
     notes = {side: story_note(content, side) for side, content in bodies.items()}
-    prompt = read_prompt(readable["request"])
+    prompt = read_prompt(texts["request"])
     last = prompt.messages[-1].text if prompt and prompt.messages else ""
     by = None if row.outcome in NOT_ANSWERED_BY_A_SERVER else answered_by(row)
     ladder = rungs(detail, log(), last)
@@ -132,13 +143,21 @@ def story_page(detail: Detail) -> str:
         "story.html",
         **frame(detail, "story"),
         prompt=prompt,
-        answered=answered(readable["response"]),
+        answered=answered(texts["response"]),
+        request_url=view_url(detail, view="request"),
+        response_url=view_url(detail, view="response"),
         request_note=notes["request"],
         response_note=notes["response"],
         rungs=ladder,
         kept_from=next((line.found for line in ladder if line.found and line.outcome == "hit"), None),
         bars=bars(detail),
         look=outcome_look(row.outcome),
+        costs=costs_of(row, usage_in(row, texts["response"]), price_of(row)),
+        said=(said := log().remarks.said_of(row.id)),
+        own=next((one for one in said if one.who == person().name and not one.by_token), None),
+        may_say=person().role >= Role.OPERATOR,
+        origin=log().remarks.origin_of(row.id),
+        toast=SAID.get(request.args.get("said", "")),
         by=by,
         client_url=url_for("live.index", client=row.client, range="all"),
         layer_url=row.layer and url_for("live.index", layer=row.layer, range="all"),
@@ -147,20 +166,31 @@ def story_page(detail: Detail) -> str:
     )
 
 
-def readable_part(content: Content | None) -> bytes | None:
-    """The body, unless it is too long to take apart while someone waits."""
-    if content is None or content.data is None or len(content.data) > MOST_READ:
-        return None
-    return content.data
+def usage_in(row: RequestRow, body: bytes | None) -> Usage | None:
+    """What the stored answer tells of its usage."""
+    found = conversation.answered(row.dialect, row.operation, body) if body is not None else None
+    return found.reply.usage if found is not None else None
+
+
+def price_of(row: RequestRow) -> Price | None:
+    """What the model costs at the server that answered, by the rules as they are now."""
+    rules = web_config().ruleset()
+    server = rules.servers.get(row.server or "") if rules is not None else None
+    return rules.price_for(server, row.model or row.requested_model) if rules is not None and server else None
 
 
 def frame(detail: Detail, view: str) -> dict[str, Any]:
     """The frame that all three views share."""
     tabs = [
         Tab("Story", view_url(detail), view == "story"),
+        Tab("Conversation", url_for("conversation.page", request_id=detail.row.id), view == "conversation"),
+        Tab("Changes", url_for("changed.page", request_id=detail.row.id), view == "changes"),
         Tab("Request", view_url(detail, view="request"), view == "request"),
         Tab("Response", view_url(detail, view="response"), view == "response"),
     ]
+    tabs.append(Tab("Copy", url_for("copies.page", request_id=detail.row.id), view == "copy"))
+    if person().role >= Role.OPERATOR:
+        tabs.append(Tab("Send again", url_for("again.form", request_id=detail.row.id), view == "again"))
     return {"page": "requests", "detail": detail, "row": detail.row, "tabs": tabs}
 
 
@@ -207,14 +237,16 @@ def bar(attempt: AttemptRow, start: float, whole: float) -> Bar:
     begin_ms = max(0.0, (attempt.started_at - start) * 1000)
     good = attempt.outcome == "ok"
     first_byte = attempt.first_byte_ms if attempt.first_byte_ms is not None else attempt.duration_ms
-    waiting = min(first_byte, attempt.duration_ms)
+    connecting = min(attempt.connect_ms or 0.0, first_byte, attempt.duration_ms)
+    waiting = min(first_byte, attempt.duration_ms) - connecting
     return Bar(
         attempt=attempt,
         target=candidate_name(attempt),
         good=good,
         begin_ms=begin_ms,
         begin=round(begin_ms / whole * 100, 2),
+        connecting=round(connecting / whole * 100, 2),
         waiting=round(waiting / whole * 100, 2),
-        answering=round((attempt.duration_ms - waiting) / whole * 100, 2),
+        answering=round((attempt.duration_ms - connecting - waiting) / whole * 100, 2),
         end=round(min((begin_ms + attempt.duration_ms) / whole * 100, 99.0), 2),
     )

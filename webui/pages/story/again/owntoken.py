@@ -1,0 +1,65 @@
+"""The API token that the dashboard sends with, where the router asks for one (CLIENT_AUTH=TOKENS).
+
+It is a token like any other, of the name NAME: an admin sees its use on /tokens, gives it limits and a budget, or
+revokes it, which ends sending again. Its text is known to this process only: it is made anew (rotated) by each process
+that needs it, and the one before holds for an hour.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Final
+
+from switchman.addons.core.access.apitoken import digest_of
+from switchman.addons.core.access.caller import Terms
+from switchman.addons.store.access.audit import Who
+from switchman.addons.store.access.opening import Access
+from switchman.addons.store.access.tokens import TokenError
+
+NAME: Final = "dashboard.again"
+GRACE: Final = 3_600.0  # seconds
+
+
+class NoToken(Exception):
+    """There is none to send with; the message is for a person."""
+
+
+class OwnToken:
+    """The token of one process. Threads may share it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._known: tuple[str, str] | None = None  # the token's id, and its text
+
+    def text(self, access: Access | None, who: Who) -> tuple[str, bool]:
+        """The text, and whether it is new: the router knows it within a second. Raises NoToken."""
+        if access is None:
+            raise NoToken("There is no database of tokens here, and the router asks for one.")
+        with self._lock:
+            now = time.time()
+            try:
+                found = access.tokens.get(NAME)
+            except TokenError:
+                token, text = access.tokens.create(Terms(NAME), now)
+                access.audit.record(who, "token.create", NAME, None, {"id": token.caller.id, "for": "sending again"})
+                self._known = (token.caller.id, text)
+                return text, True
+            if found.state(now) != "active":
+                raise NoToken(f"The token {NAME} was ended. Make one of that name on /tokens to allow sending again.")
+            if self._known is not None and self._known[0] == found.caller.id and self._holds(access, now):
+                return self._known[1], False
+            token, text = access.tokens.rotate(found.caller.id, GRACE, now)
+            access.audit.record(who, "token.rotate", NAME, None, {"id": token.caller.id, "grace_seconds": GRACE})
+            self._known = (token.caller.id, text)
+            return text, True
+
+    def _holds(self, access: Access, now: float) -> bool:
+        """Whether no other process has made it anew, for so long that ours has ended."""
+        assert self._known is not None
+        digest = digest_of(self._known[1])
+        found = access.tokens.by_digest(digest)
+        if found is None:
+            return False
+        until = next((one.valid_until for one in found.secrets if one.digest == digest), 0.0)
+        return until is None or until > now + 60

@@ -1,0 +1,146 @@
+"""What is being sent: a thread for each, which drains the answer and can be cancelled.
+
+Nothing of it is needed to see an answer later: the router records it as any other. Here is only how far it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+import httpx
+
+from switchman.webui.pages.story.again.outgoing import Outgoing
+
+MOST_AT_ONCE: Final = 8
+MOST_KEPT: Final = 65_536  # bytes of an answer, to show how it begins
+KEPT_SECONDS: Final = 600.0  # that what has ended is remembered
+CONNECT_SECONDS: Final = 10.0
+SILENCE_SECONDS: Final = 1_800.0  # the router has deadlines of its own
+KNOWN_WITHIN: Final = 0.4  # seconds until the router knows a new token, about
+TRIES: Final = 25
+REQUEST_ID: Final = "x-switchman-request-id"
+
+State = Literal["sending", "answering", "done", "failed", "cancelled"]
+
+
+class Full(Exception):
+    """As many run as there may be."""
+
+
+@dataclass(slots=True)
+class Job:
+    """One request that is sent again. Times are monotonic seconds. `note` writes down what becomes of it."""
+
+    id: str
+    dialect: str | None
+    operation: str | None
+    note: Callable[..., None]
+    began: float = field(default_factory=time.monotonic)
+    ended: float | None = None
+    state: State = "sending"
+    status: int | None = None
+    received: int = 0
+    kept: bytearray = field(default_factory=bytearray)
+    request_id: str | None = None
+    error: str | None = None
+    cancel: Callable[[], object] | None = None
+
+    @property
+    def is_over(self) -> bool:
+        return self.ended is not None
+
+    @property
+    def seconds(self) -> float:
+        return (self.ended or time.monotonic()) - self.began
+
+
+class Sending:
+    """The jobs of one process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._jobs: dict[str, Job] = {}
+
+    def find(self, job_id: str) -> Job | None:
+        return self._jobs.get(job_id)
+
+    def start(self, job: Job, base: str, request: Outgoing, token: tuple[str, bool] | None) -> None:
+        """Send it. `base`: the router's address. `token`: to send with, and whether it is new. Raises Full."""
+        with self._lock:
+            now = time.monotonic()
+            self._jobs = {
+                name: one for name, one in self._jobs.items() if one.ended is None or now - one.ended < KEPT_SECONDS
+            }
+            if sum(not one.is_over for one in self._jobs.values()) >= MOST_AT_ONCE:
+                raise Full
+            self._jobs[job.id] = job
+        run = threading.Thread(
+            target=_run, args=(job, base, request, token), name=f"switchman again {job.id}", daemon=True
+        )
+        run.start()
+
+    def cancel(self, job_id: str) -> bool:
+        """Stop one that runs. False where none of that id does."""
+        job = self._jobs.get(job_id)
+        if job is None or job.is_over or job.cancel is None:
+            return False
+        job.cancel()
+        return True
+
+
+def _run(job: Job, base: str, request: Outgoing, token: tuple[str, bool] | None) -> None:
+    try:
+        asyncio.run(_main(job, base, request, token))
+    except asyncio.CancelledError:
+        job.state, job.error = "cancelled", "It was cancelled."
+    except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+        what = str(error) or type(error).__name__
+        job.state, job.error = "failed", f"The router did not answer to the end: {what[:300]}"
+    else:
+        job.state = "done"
+    if job.error is not None:
+        job.note(error=job.error)
+    job.ended = time.monotonic()
+
+
+async def _main(job: Job, base: str, request: Outgoing, token: tuple[str, bool] | None) -> None:
+    task, loop = asyncio.current_task(), asyncio.get_running_loop()
+    assert task is not None
+    job.cancel = lambda: loop.call_soon_threadsafe(task.cancel)
+    timeout = httpx.Timeout(SILENCE_SECONDS, connect=CONNECT_SECONDS)
+    async with httpx.AsyncClient(trust_env=False, timeout=timeout, follow_redirects=False) as client:
+        for _ in range(TRIES):
+            if await _send(job, client, _request(base, request, token)) != 401 or token is None or not token[1]:
+                return
+            await asyncio.sleep(KNOWN_WITHIN)
+
+
+def _request(base: str, request: Outgoing, token: tuple[str, bool] | None) -> httpx.Request:
+    fields = [(name.encode(), value.encode("utf-8", "surrogateescape")) for name, value in request.fields]
+    if token is not None:
+        fields.append((b"authorization", f"Bearer {token[0]}".encode()))
+    url = httpx.URL(base).copy_with(raw_path=request.path.encode("utf-8", "surrogateescape"))
+    return httpx.Request(request.method, url, headers=fields, content=request.body)
+
+
+async def _send(job: Job, client: httpx.AsyncClient, request: httpx.Request) -> int:
+    """Send it and drain the answer. What the router refuses with a token that it does not know yet is no answer."""
+    answer = await client.send(request, stream=True)
+    try:
+        job.status, job.received = answer.status_code, 0
+        job.kept.clear()
+        if (given := answer.headers.get(REQUEST_ID)) is not None and given != job.request_id:
+            job.request_id = given
+            job.note(request_id=given)
+        job.state = "answering"
+        async for piece in answer.aiter_raw():
+            job.received += len(piece)
+            job.kept += piece[: MOST_KEPT - len(job.kept)]
+    finally:
+        await answer.aclose()
+    return answer.status_code
