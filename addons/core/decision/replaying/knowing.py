@@ -24,8 +24,8 @@ from switchman.addons.core.rules.ruleset import Ruleset
 
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 MOST_DIGESTS: Final = 16  # of clients' keys that a request is tried with
-# Layers whose decision may have been by a server's list.
-_BY_LISTS: Final = frozenset({"list", "default", "model_map", "route"})
+# The layer of a plan that hangs on lists -> the layers of a record that tell what they said.
+_TELLING: Final = {"route": ("route",), "list": ("list",), "default": ("list", "default"), "model_map": ("model_map",)}
 
 
 def conditions_of(rules: Ruleset) -> Iterator[Condition]:
@@ -61,11 +61,14 @@ def _places(rules: Ruleset) -> list[tuple[str, str]]:
     return [(server.name, str(server.url)) for server in asked_servers(rules)]
 
 
-def listed(one: Recorded, rules: Ruleset) -> KnownModels | None:
-    """What the servers' lists must have said for the request to go where it went; None where that cannot be told."""
+def listed(one: Recorded, rules: Ruleset, layer: str) -> KnownModels | None:
+    """What the servers' lists must have said for the request to go where it went; None where that cannot be told.
+
+    `layer`: that of the plan that hangs on them.
+    """
     if one.layer is None and one.status == 404:
         return KnownModels({rules.default.name: ServerModels(absent=True)})
-    if one.layer not in _BY_LISTS or one.server is None:
+    if one.layer not in _TELLING.get(layer, ()) or one.server is None:
         return None
     if one.server == rules.default.name and not rules.default_set and one.layer != "list":
         return NOTHING_KNOWN  # it went to the assumed upstream, as no list had it

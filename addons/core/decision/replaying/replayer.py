@@ -136,7 +136,7 @@ class Replayer:
         plan = by(NOTHING_KNOWN)
         if not plan.lists:
             return plan
-        known = listed(asked.recorded, self.rules) if self._lists_are_same else None
+        known = listed(asked.recorded, self.rules, plan.layer) if self._lists_are_same else None
         return by(known) if known is not None else "lists"
 
     def _checked(self, plan: Settled, query: RoutingQuery) -> Settled:
