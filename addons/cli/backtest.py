@@ -32,14 +32,24 @@ LIMIT = 10_000
 SINCE = "7d"
 
 DESCRIPTION = """\
-Decide the requests of the log anew, by the rules in force and by new ones, and say what goes elsewhere, with cost and
-latency before and after. No server is asked anything, and nothing is changed."""
+Decide the requests of the log anew, by the rules in force and by new ones, and
+say what goes elsewhere, with cost and latency before and after. No server is
+asked anything, and nothing is changed."""
 EPILOG = """\
---fail-if CONDITION, such as `cost > +5%%`, `latency > 2s`, `elsewhere > 100`, `unknown > 10%%`, `refused > +0`; several
-with commas between, or repeated. Figures: {figures}. +5%% and +$2 are changes of what has a before; 5%% of a number of
-requests is its share. A figure that is not known meets every condition on it.
+conditions of --fail-if, with commas between, or in several of it:
+  cost > +5%       the change of a figure, in percent: also of latency,
+                   refused and cache_hits
+  latency > 2s     the figure with the new rules; cost in dollars ($2)
+  cost > +$2       its change
+  elsewhere > 10%  the share of a number of requests
+figures:
+{figures}
+One that is not known meets every condition on it.
 
-exit status: 0 done, 1 a condition of --fail-if is met, 2 the call, the settings, rules or the log cannot be used"""
+exit status:
+  0  done
+  1  a condition of --fail-if is met
+  2  the call, the settings, rules or the log cannot be used"""
 
 
 def run(arguments: list[str]) -> int:
@@ -68,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="switchman backtest",
         description=DESCRIPTION,
-        epilog=EPILOG.format(figures=", ".join(FIGURES)),
+        epilog=EPILOG.format(figures="\n".join(f"  {name:<10} {what}" for name, what in FIGURES.items())),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--rules", type=Path, required=True, metavar="FILE", help="the new rules")

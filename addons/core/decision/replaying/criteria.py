@@ -29,10 +29,10 @@ _UNITS: Final[Mapping[str, float]] = {"ms": 1.0, "s": 1000.0, "min": 60_000.0}
 
 # Name -> what it is. `requests`: a number of requests.
 FIGURES: Final[Mapping[str, str]] = {
-    "cost": "what the requests cost whose cost is known on both sides, in dollars",
+    "cost": "of the requests whose cost is known on both sides",
     "latency": "the mean of the targets' median latencies",
     "elsewhere": "requests that go elsewhere",
-    "refused": "requests that are refused, as nothing knows their model, or their token may use nothing",
+    "refused": "requests that nothing knows the model of, or that may not use it",
     "cache_hits": "requests that a cache answers",
     "unknown": "requests whose target is not known",
     "unpriced": "answered requests whose cost is not known",
