@@ -146,8 +146,11 @@ def test_without_a_log_it_makes_none(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert not (tmp_path / "requests.db").exists()
 
 
-def test_the_help_says_what_the_figures_and_exit_statuses_are(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_help_says_what_the_figures_and_exit_statuses_are(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """In 80 columns."""
+    monkeypatch.setenv("COLUMNS", "80")
     with pytest.raises(SystemExit):
         main(["backtest", "--help"])
     told = capsys.readouterr().out
