@@ -46,7 +46,7 @@ routes:
 default: fast/small
 """
 )
-PICTURE = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+PICTURE = "data:image/png;base64,iVBORw0KGgo="
 CODE = "Fix this Python function, it raises a KeyError: def f(d): return d['x']"
 
 
