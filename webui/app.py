@@ -21,6 +21,7 @@ from switchman.webui.admin.spending import Banner
 from switchman.webui.config import RulesStatus, WebConfig
 from switchman.webui.looks import formats, navigation, outcomes, palette
 from switchman.webui.pages.access import changes, keys, tokens
+from switchman.webui.pages.backtest import backtest
 from switchman.webui.pages.performance import performance
 from switchman.webui.pages.requests import live
 from switchman.webui.pages.signin import signin
@@ -36,6 +37,7 @@ FAMILIES = (
     tokens,
     keys,
     changes,
+    backtest,
     api,
     assets,
 )

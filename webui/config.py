@@ -16,9 +16,11 @@ from switchman.addons.core.keys.known import NO_KEYS, KnownKeys
 from switchman.webui.access.tokens import SHORTEST_SECRET, SignOn
 
 if TYPE_CHECKING:
+    from switchman.addons.core.decision.replaying.backtest import Backtest
     from switchman.addons.store.access.opening import Access
     from switchman.addons.store.access.vault import Vault
     from switchman.addons.store.keeping.forgetting import Forgotten, Wanted
+    from switchman.addons.store.reading.recordings import Recordings
 from switchman.addons.store.reading.queries import Queries
 
 Security = Literal["NONE", "AUTH_WHEN_PROXIED", "ALWAYS_AUTH"]
@@ -38,6 +40,15 @@ class RulesStatus(Protocol):
     def poll(self) -> bool: ...
 
 
+class Backtests(Protocol):
+    """config/replaying.py's: starts back-tests of other rules over `recordings`."""
+
+    @property
+    def recordings(self) -> Recordings: ...
+
+    def start(self, text: str | None, *, against_log: bool) -> Backtest: ...
+
+
 @dataclass(frozen=True, slots=True)
 class WebConfig:
     """ValueError for a mode that does not exist and for a secret too short to protect anything.
@@ -51,7 +62,7 @@ class WebConfig:
     change, and `named_at` says where the rules name one. `forgets` removes requests for good.
     None: there is nothing to manage. `accounts` has what was used
     of limits, by account (`token:ID`), or raises UsageNotKnown; `zone` is that of budgets' days and months, `limits`
-    are the rules file's.
+    are the rules file's. `backtests` tries other rules on the log.
     """
 
     queries: Queries
@@ -75,6 +86,7 @@ class WebConfig:
     accounts: Callable[[Sequence[str]], Mapping[str, Account]] = lambda names: {}
     zone: tzinfo = UTC
     limits: Callable[[], Limits] = lambda: NO_LIMITS
+    backtests: Backtests | None = None
 
     def __post_init__(self) -> None:
         if self.webui_security not in SECURITY_MODES:

@@ -15,6 +15,7 @@ from switchman.addons.config.configuration import RulesFile, load_settings
 from switchman.addons.config.hosts import machine_names
 from switchman.addons.config.log import open_log
 from switchman.addons.config.maskedlog import mask_log
+from switchman.addons.config.replaying import Backtests
 from switchman.addons.config.secrets.jwt_keys import public_keys
 from switchman.addons.config.secrets.opening import writing
 from switchman.addons.config.settings import Settings, zone_of
@@ -25,6 +26,7 @@ from switchman.addons.state.access.opening import look
 from switchman.addons.store.access.opening import Access
 from switchman.addons.store.keeping.elsewhere import Elsewhere
 from switchman.addons.store.keeping.forgetting import forget
+from switchman.addons.store.reading.recordings import Recordings
 from switchman.webui import WebConfig, create_app
 from switchman.webui.access.tokens import SignOn
 from switchman.webui.config import UsageNotKnown
@@ -67,6 +69,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                 accounts=lambda names: accounts(settings, names),
                 zone=zone_of(settings.budget_timezone),
                 limits=lambda: rules.current.limits,
+                backtests=Backtests(settings, lambda: rules.current, Recordings(log.engine, log.blobs)),
             )
             server = DashboardServer(
                 create_app(config), settings.listen_host, args.port, settings.max_connections, settings.trusted_proxies
