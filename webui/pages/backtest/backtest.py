@@ -20,7 +20,7 @@ from switchman.addons.core.access.roles import Role
 from switchman.addons.core.decision.replaying.decided import REASONS
 from switchman.addons.core.decision.replaying.report import Report
 from switchman.addons.core.decision.replaying.told import ASSUMED, duration, money, percent, share
-from switchman.addons.core.rules.problems import RulesError, told
+from switchman.addons.core.rules.problems import MAX_TOLD, RulesError
 from switchman.addons.core.texts.unicode import read_json
 from switchman.webui.access.people import person, web_config
 from switchman.webui.access.roles import least
@@ -60,11 +60,11 @@ def replay() -> Response:
     try:
         report = replayed(request.form)
     except RulesError as error:
-        problems, status = list(told(error.problems)), 422
+        problems, status = told(error), 422
     except Refused as error:
         problems, status = [str(error)], error.status
-    if is_part:
-        return Response(render_template("backtest_result.html", problems=problems, **names_of(report)), status)
+    if is_part:  # what is wrong is what it has to show: a browser would take another status for a fault of the page
+        return Response(render_template("backtest_result.html", problems=problems, **names_of(report)))
     return Response(page(report, problems, request.form), status)
 
 
@@ -76,7 +76,7 @@ def as_json() -> Response:
         given = given_json()
         report = replayed({**given, "which": "text" if "rules" in given else "saved"})
     except RulesError as error:
-        answer = jsonify(error="The rules are broken.", problems=list(told(error.problems)))
+        answer = jsonify(error="The rules are broken.", problems=told(error))
         answer.status_code = 422
         return answer
     except Refused as error:
@@ -84,6 +84,12 @@ def as_json() -> Response:
         answer.status_code = error.status
         return answer
     return jsonify(report.as_json())
+
+
+def told(error: RulesError) -> list[str]:
+    """Each fault by its place in the text, which is no file."""
+    places = [(f"line {one.line}, column {one.column}", one) for one in error.problems[:MAX_TOLD]]
+    return [": ".join(filter(None, (place if one.line else "", one.key, one.message))) for place, one in places]
 
 
 def given_json() -> dict[str, str]:

@@ -112,8 +112,8 @@ class Tally:
     def _exemplify(self, key: tuple[str, str, bool], one: Recorded, before: Decided, after: Decided) -> None:
         kept = self._examples.setdefault(key, [])
         if len(kept) < EXAMPLES_OF_A_MOVE:
-            by = [f"{side.layer} {side.route}".strip() for side in (before, after)]
-            kept.append(Example(one.id, one.started_at, one.requested_model, before.label, after.label, by[0], by[1]))
+            places = (before.label, after.label, _by(before), _by(after))
+            kept.append(Example(one.id, one.started_at, one.requested_model, *places))
 
     def report(self, median: Median, stopped: str = "", names: tuple[str, str] = ("", "")) -> Report:
         """`median` is asked once for each place."""
@@ -144,7 +144,7 @@ class Tally:
             latency=_latency_of(counts, medians),
             no_median=_listed(no_median),
             moves=tuple(
-                Move(one.before.label, one.after.label, one.requests, _cost_of([one]), _latency_of([one], medians))
+                Move(one.before.label, one.after.label, one.requests, _cost_of([one]), _latency_of_move(one, medians))
                 for one in moves[:MOST_NAMED]
             ),
             examples=self._chosen(moves),
@@ -183,18 +183,33 @@ def _cost_of(counts: Iterable[_Count]) -> Pair:
     )
 
 
+def _took(count: _Count, side: Decided, medians: Mapping[Place, float | None]) -> float | None:
+    """All its answered requests together, milliseconds; None where that is not known."""
+    if side.place is None:
+        return count.cache_ms
+    each = medians.get(side.place)
+    return None if each is None else each * count.timed
+
+
 def _latency_of(counts: Iterable[_Count], medians: Mapping[Place, float | None]) -> Pair:
     """The mean over the requests whose latency is known on both sides."""
     of, before, after = 0, 0.0, 0.0
     for one in counts:
-        sides = [
-            one.cache_ms
-            if side.place is None
-            else None
-            if (each := medians.get(side.place)) is None
-            else each * one.timed
-            for side in (one.before, one.after)
-        ]
+        sides = [_took(one, side, medians) for side in (one.before, one.after)]
         if one.timed and sides[0] is not None and sides[1] is not None:
             of, before, after = of + one.timed, before + sides[0], after + sides[1]
     return Pair(before / of, after / of, of) if of else Pair(None, None)
+
+
+def _latency_of_move(count: _Count, medians: Mapping[Place, float | None]) -> Pair:
+    """Each side by itself."""
+    if not count.timed:
+        return Pair(None, None)
+    before, after = (_took(count, side, medians) for side in (count.before, count.after))
+    means = [None if took is None else took / count.timed for took in (before, after)]
+    return Pair(means[0], means[1], 0 if None in means else count.timed)
+
+
+def _by(side: Decided) -> str:
+    """What decides: `route code`, `default`."""
+    return side.layer if side.route == side.layer else f"{side.layer} {side.route}".strip()
