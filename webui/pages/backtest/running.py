@@ -96,7 +96,7 @@ def run(
 ) -> Report:
     """Raises RulesError for rules that are broken. `now`: epoch seconds."""
     end = clock() + seconds
-    backtest = backtests.start(wanted.text, against_log=wanted.against == "log")
+    backtest = backtests.start(wanted.text, against_log=wanted.against == "log", most_body=MOST_BODY)
     age = SINCE[wanted.since][1]
     span = backtests.recordings.span(None if age is None else now - age, wanted.limit)
     stopped = ""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from switchman.addons.core.decision.replaying.decided import Place
 from switchman.addons.core.decision.replaying.prices import PriceTable, server_in_log
-from switchman.addons.core.decision.replaying.recorded import Asked, LocalTimeOf, Recorded, was_decided
+from switchman.addons.core.decision.replaying.recorded import MOST_UNPACKED, Asked, LocalTimeOf, Recorded, was_decided
 from switchman.addons.core.decision.replaying.replayer import Replayer, as_recorded
 from switchman.addons.core.decision.replaying.report import Report
 from switchman.addons.core.decision.replaying.tally import Tally
@@ -22,7 +22,8 @@ MedianOf = Callable[[str, str], float | None]
 class Backtest:
     """`rules` against `against`; None: against what became of each request. `base`: the rules in force.
 
-    `local_time` is that of the proxy. `has_plugins`: some plug-in layer is installed.
+    `local_time` is that of the proxy. `has_plugins`: some plug-in layer is installed. `most_body`: bytes of a
+    body that is read.
     """
 
     def __init__(
@@ -35,7 +36,9 @@ class Backtest:
         *,
         has_plugins: bool = False,
         examples: int = EXAMPLES,
+        most_body: int = MOST_UNPACKED,
     ) -> None:
+        self._most_body = most_body
         self._after = Replayer(rules, base, has_plugins=has_plugins)
         self._before = None if against is None else Replayer(against, base, has_plugins=has_plugins)
         self._known = tuple(each for each in (rules, against, base) if each is not None)
@@ -47,7 +50,7 @@ class Backtest:
         """Take a request. They come in the order of their start."""
         self.seen += 1
         if was_decided(one):
-            asked = Asked(one, self._tasks, self._local_time(one.started_at))
+            asked = Asked(one, self._tasks, self._local_time(one.started_at), self._most_body)
             # What is recorded is of the rules in force first: their servers are those of the log.
             before = self._before.decided(asked) if self._before else as_recorded(one, (self._base, *self._known))
             self._tally.add(one, before, self._after.decided(asked))

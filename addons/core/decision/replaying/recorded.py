@@ -98,11 +98,14 @@ class Recorded:
 class Asked:
     """A recorded request, read as the proxy reads it: once, for all rules that it is tried by."""
 
-    def __init__(self, recorded: Recorded, tasks: TaskRules | None, now: LocalTime | None) -> None:
+    def __init__(
+        self, recorded: Recorded, tasks: TaskRules | None, now: LocalTime | None, most: int = MOST_UNPACKED
+    ) -> None:
+        """`most`: bytes of a body that is read, once it is unpacked."""
         self.recorded = recorded
         self.now = now
         self.headers = headers_of(recorded.fields)
-        self._tasks = tasks
+        self._tasks, self._most = tasks, most
         self._features: Features | None = None
         self._body: Mapping[str, Any] | None = None
         self._is_read = False
@@ -112,7 +115,7 @@ class Asked:
         """The parsed body; None where it is not kept, or cannot be read."""
         if not self._is_read:
             self._is_read = True
-            self._body = read_body(self.recorded, self.headers)
+            self._body = read_body(self.recorded, self.headers, self._most)
         return self._body
 
     @property
@@ -144,23 +147,23 @@ def headers_of(fields: Fields) -> dict[str, str]:
     return found
 
 
-def read_body(recorded: Recorded, headers: Mapping[str, str]) -> Mapping[str, Any] | None:
+def read_body(recorded: Recorded, headers: Mapping[str, str], most: int) -> Mapping[str, Any] | None:
     if recorded.body is None:
         return None
     if headers.get("content-type", "").lower().startswith("multipart/form-data"):
         return {"model": recorded.requested_model}  # files, of which no rule reads anything
     try:
-        text = decode_utf8(_plain(recorded.body, headers.get("content-encoding", "").strip().lower()))
+        text = decode_utf8(_plain(recorded.body, headers.get("content-encoding", "").strip().lower(), most))
         return jsonedit.parse(text)[0] if text.strip() else {}
     except (ValueError, RecursionError, zlib.error):
         return {} if recorded.operation == "other" else None
 
 
-def _plain(content: bytes, encoding: str) -> bytes:
+def _plain(content: bytes, encoding: str, most: int) -> bytes:
     if encoding in ("", "identity"):
         return content
-    plain = zlib.decompressobj(wbits=47).decompress(content, MOST_UNPACKED + 1)
-    if len(plain) > MOST_UNPACKED:
+    plain = zlib.decompressobj(wbits=47).decompress(content, most + 1)
+    if len(plain) > most:
         raise ValueError("too long")
     return plain
 

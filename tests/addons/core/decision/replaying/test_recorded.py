@@ -29,6 +29,7 @@ def test_bodies_are_read_as_they_were_sent(recorded) -> None:
     form = Asked(recorded(body=b"--x", headers=(("content-type", "multipart/form-data; boundary=x"),)), None, None)
     assert form.body == {"model": "m"}
     assert Asked(recorded(body=b""), None, None).body == {}
+    assert Asked(recorded(body=packed, headers=(JSON, ("content-encoding", "gzip"))), None, None, most=20).body is None
     for broken in (b"{", b"[1]", b"\xff", None):
         assert Asked(recorded(body=broken), None, None).features is None
 
