@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 from switchman.addons.core.decision.replaying.decided import Reason
@@ -98,7 +98,6 @@ class Report:
     redacted: int = 0
     stopped: str = ""
     names: tuple[str, str] = ("", "")
-    extra: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def unknown_requests(self) -> int:
@@ -137,33 +136,34 @@ class Report:
                 **milliseconds(self.latency),
                 "unknown": {"requests": self.untimed, "no_median": dict(self.no_median)},
             },
-            "moves": [
-                {
-                    "from": one.before,
-                    "to": one.after,
-                    "requests": one.requests,
-                    "cost": money(one.cost),
-                    "latency": milliseconds(one.latency),
-                }
-                for one in self.moves
-            ],
+            "moves": [_move(one) for one in self.moves],
             "decided_by": [
                 {"layer": one.layer, "route": one.route, "before": one.before, "after": one.after} for one in self.hits
             ],
-            "examples": [
-                {
-                    "id": one.id,
-                    "started_at": one.started_at,
-                    "model": one.model,
-                    "from": one.before,
-                    "to": one.after,
-                    "by": {"before": one.by_before, "after": one.by_after},
-                }
-                for one in self.examples
-            ],
+            "examples": [_example(one) for one in self.examples],
             "redacted": self.redacted,
-            **self.extra,
         }
+
+
+def _move(one: Move) -> dict[str, Any]:
+    return {
+        "from": one.before,
+        "to": one.after,
+        "requests": one.requests,
+        "cost": money(one.cost),
+        "latency": milliseconds(one.latency),
+    }
+
+
+def _example(one: Example) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "started_at": one.started_at,
+        "model": one.model,
+        "from": one.before,
+        "to": one.after,
+        "by": {"before": one.by_before, "after": one.by_after},
+    }
 
 
 def money(pair: Pair) -> dict[str, Any]:
