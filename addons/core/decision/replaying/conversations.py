@@ -23,6 +23,12 @@ class Conversations:
         self._kept: OrderedDict[str, tuple[Held, float]] = OrderedDict()
 
     def key(self, asked: Asked) -> str | None:
+        """The same for all rules: computed once."""
+        if asked.conversation is None:
+            asked.conversation = (self._key(asked),)
+        return asked.conversation[0]
+
+    def _key(self, asked: Asked) -> str | None:
         one, body = asked.recorded, asked.body
         if one.dialect is None or one.operation is None or body is None:
             return None

@@ -109,6 +109,7 @@ class Asked:
         self._features: Features | None = None
         self._body: Mapping[str, Any] | None = None
         self._is_read = False
+        self.conversation: tuple[str | None] | None = None  # its key, once conversations.py has looked for it
 
     @property
     def body(self) -> Mapping[str, Any] | None:
