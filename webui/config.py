@@ -16,8 +16,8 @@ from switchman.addons.core.keys.known import NO_KEYS, KnownKeys
 from switchman.webui.access.tokens import SHORTEST_SECRET, SignOn
 
 if TYPE_CHECKING:
-    from switchman.addons.core.decision.replaying.backtest import Backtest
     from switchman.addons.config.inforce import InForce, Told
+    from switchman.addons.core.decision.replaying.backtest import Backtest
     from switchman.addons.store.access.opening import Access
     from switchman.addons.store.access.vault import Vault
     from switchman.addons.store.keeping.elsewhere import Elsewhere

@@ -22,6 +22,7 @@ from switchman.addons.config.secrets.jwt_keys import public_keys
 from switchman.addons.config.secrets.opening import writing
 from switchman.addons.config.settings import Settings, zone_of
 from switchman.addons.core.access.limits.account import Account
+from switchman.addons.core.rules.ruleset import Ruleset
 from switchman.addons.serving.ports import url_host
 from switchman.addons.state.access.ledgers import LedgerAway
 from switchman.addons.state.access.opening import look
@@ -71,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                 accounts=lambda names: accounts(settings, names),
                 zone=zone_of(settings.budget_timezone),
                 limits=lambda: rules.current.limits,
-                backtests=Backtests(settings, lambda: rules.current, Recordings(log.engine, log.blobs)),
+                backtests=Backtests(settings, lambda: newest(rules), Recordings(log.engine, log.blobs)),
                 elsewhere=Elsewhere(settings.db_path),
                 in_force=in_force(settings, os.environ),
                 rules_file=settings.routes_config,
@@ -83,6 +84,12 @@ def main(argv: Sequence[str] | None = None) -> None:
             signal.signal(signal.SIGTERM, lambda *_: server.stop())
             say_ready([str(server.port)])
             server.run()
+
+
+def newest(rules: RulesFile) -> Ruleset:
+    """The rules in force, for what reads no page, which looks at the file first."""
+    rules.poll()
+    return rules.current
 
 
 def named_at(file: Path, name: str) -> str | None:

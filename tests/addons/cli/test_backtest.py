@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,16 @@ def test_it_says_the_same_twice(folder: Path, capsys: pytest.CaptureFixture[str]
     assert max(map(len, first.out.splitlines())) <= 80
     assert re.search(r"^cost +\$0\.003 +\$0\.0045 +\+50\.0% +1$", first.out, re.M)
     assert replayed(folder, capsys) == replayed(folder, capsys)
+
+
+def test_a_terminal_sees_how_far_it_is(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On stderr, and only there; elsewhere nothing is written to it."""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    backtest(folder, "--rules", "new.yaml", "--json")
+    said = capsys.readouterr()
+    assert "replayed:" in said.err and "/4 [" in said.err and json.loads(said.out)["requests"] == 4
 
 
 @pytest.mark.parametrize(
