@@ -24,11 +24,16 @@ import pytest
 from flask import Flask
 
 from switchman.addons.cli.access.terms import add_terms
+from switchman.addons.cli.backtest import _parser as backtest_parser
 from switchman.addons.cli.semantic import _parser as semantic_parser
 from switchman.addons.cli.serve import _parser as serve_parser
 from switchman.addons.config.configuration import CERTIFICATES, well_known
 from switchman.addons.config.settings import Settings
 from switchman.addons.core.decision import stickiness
+from switchman.addons.core.decision.replaying.criteria import FIGURES
+from switchman.addons.core.decision.replaying.criteria import parse as parse_criteria
+from switchman.addons.core.decision.replaying.prices import PriceTable
+from switchman.addons.core.decision.replaying.tally import Tally
 from switchman.addons.core.request.features import features_of
 from switchman.addons.core.rules.rulesfile import RulesFileModel
 from switchman.addons.hooks.caching import caching
@@ -103,6 +108,7 @@ HELD = {
     ("addons/serving/README.md", "option"): "test_the_table_of_options_is_that_of_the_command",
     ("addons/serving/README.md", "option of `create`"): "test_the_table_of_a_tokens_options_is_that_of_the_command",
     ("addons/serving/README.md", "variable"): "test_the_table_of_variables_is_that_of_the_settings",
+    ("rules/README.md", "figure"): "test_the_table_of_figures_is_that_of_the_back_test",
     ("rules/README.md", "preset"): "tests/rules/test_presets.py",
     ("rules/README.md", "section"): "test_the_table_of_sections_is_that_of_the_rules_file",
     ("webui/README.md", "page"): "test_the_table_of_pages_is_that_of_the_dashboard",
@@ -161,6 +167,21 @@ def test_the_table_of_sections_is_that_of_the_rules_file() -> None:
     """Every key at the top of routes.yaml."""
     text = section("rules/README.md", "# routes.yaml").partition("\n## ")[0]
     assert set(table(text)) == set(RulesFileModel.model_fields)
+
+
+def test_the_table_of_figures_is_that_of_the_back_test() -> None:
+    """Every figure of `--fail-if` with values that it takes, every option of the command, every member of its JSON."""
+    text = section("rules/README.md", "## Back-test rules on your own traffic")
+    rows = re.findall(r"^\| `(\w+)` \| [^|]+ \| ([^|]+) \|", text, re.M)
+    assert [name for name, _ in rows] == list(FIGURES)
+    for name, values in rows:
+        assert all(parse_criteria(f"{name} > {value}") for value in re.findall(r"`([^`]+)`", values))
+    named = {action.option_strings[-1] for action in backtest_parser()._actions} - {"--help"}
+    assert set(re.findall(r"--[a-z][a-z-]+", text)) == named
+    assert all(parse_criteria(said) for said in re.findall(r'--fail-if "([^"]+)"', text))
+    told = re.findall(r"`(\w+)`", text.partition("`--json` prints one object")[2])
+    tally = Tally(PriceTable(()), 0).report(lambda place: None)
+    assert set(told) - {"conditions", "failed"} == set(tally.as_json())
 
 
 def test_the_table_of_layers_has_their_names() -> None:

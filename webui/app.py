@@ -22,6 +22,7 @@ from switchman.webui.admin.spending import Banner
 from switchman.webui.config import RulesStatus, WebConfig
 from switchman.webui.looks import formats, navigation, outcomes, palette
 from switchman.webui.pages.access import changes, keys, tokens
+from switchman.webui.pages.backtest import backtest
 from switchman.webui.pages.cache import cache
 from switchman.webui.pages.feedback import feedback
 from switchman.webui.pages.performance import performance
@@ -55,6 +56,7 @@ FAMILIES = (
     tokens,
     keys,
     changes,
+    backtest,
     api,
     assets,
 )

@@ -18,11 +18,13 @@ from switchman.webui.access.tokens import SHORTEST_SECRET, SignOn
 
 if TYPE_CHECKING:
     from switchman.addons.config.inforce import InForce, Told
+    from switchman.addons.core.decision.replaying.backtest import Backtest
     from switchman.addons.core.rules.ruleset import Ruleset
     from switchman.addons.store.access.opening import Access
     from switchman.addons.store.access.vault import Vault
     from switchman.addons.store.keeping.elsewhere import Elsewhere
     from switchman.addons.store.keeping.forgetting import Forgotten, Wanted
+    from switchman.addons.store.reading.recordings import Recordings
 from switchman.addons.store.reading.queries import Queries
 
 Security = Literal["NONE", "AUTH_WHEN_PROXIED", "ALWAYS_AUTH"]
@@ -42,6 +44,15 @@ class RulesStatus(Protocol):
     def poll(self) -> bool: ...
 
 
+class Backtests(Protocol):
+    """config/replaying.py's: starts back-tests of other rules over `recordings`."""
+
+    @property
+    def recordings(self) -> Recordings: ...
+
+    def start(self, text: str | None, *, against_log: bool, most_body: int) -> Backtest: ...
+
+
 @dataclass(frozen=True, slots=True)
 class WebConfig:
     """ValueError for a mode that does not exist and for a secret too short to protect anything.
@@ -55,9 +66,9 @@ class WebConfig:
     change, and `named_at` says where the rules name one. `forgets` removes requests for good.
     None: there is nothing to manage. `accounts` has what was used
     of limits, by account (`token:ID`), or raises UsageNotKnown; `zone` is that of budgets' days and months, `limits`
-    are the rules file's, `ruleset` has all of its rules; None: they are not known here. `elsewhere`: the files of the
-    caches. `in_force`: all settings, and where each came from; `rules_told`: what stands at the top of `rules_file`.
-    `price_of`: what a model costs on a server, by their names; None: not known.
+    are the rules file's, `ruleset` has all of its rules; None: they are not known here. `backtests` tries other rules
+    on the log. `elsewhere`: the files of the caches. `in_force`: all settings, and where each came from; `rules_told`:
+    what stands at the top of `rules_file`. `price_of`: what a model costs on a server, by their names; None: not known.
     """
 
     queries: Queries
@@ -81,6 +92,7 @@ class WebConfig:
     accounts: Callable[[Sequence[str]], Mapping[str, Account]] = lambda names: {}
     zone: tzinfo = UTC
     limits: Callable[[], Limits] = lambda: NO_LIMITS
+    backtests: Backtests | None = None
     elsewhere: Elsewhere | None = None
     in_force: tuple[InForce, ...] = ()
     rules_file: str = ""

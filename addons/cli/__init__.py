@@ -18,6 +18,7 @@ COMMANDS = {
     "serve": "run the proxy and the dashboard",
     "check": "validate a routes file",
     "explain": "show where a request would go, and why",
+    "backtest": "what other rules would have done with the requests of the log",
     "rules": "take rules from another router's JSON, or give them to it",
     "forget": "remove requests from the log for good: of a token, a session, before a time",
     "key": "keep providers' keys, encrypted: set, list, rotate, rekey, delete",

@@ -130,6 +130,13 @@ def load_ruleset(settings: Settings, path: str | Path | None = None) -> Ruleset:
     return _parse(text, file, settings, Certificates(file.parent), Sources(file.parent, VaultWatch(settings)))
 
 
+def ruleset_of(settings: Settings, text: str) -> Ruleset:
+    """The rules of a text that stands for ROUTES_CONFIG's. Raises RulesError."""
+    _check_vault(settings)
+    file = Path(settings.routes_config)
+    return _parse(text, file, settings, Certificates(file.parent), Sources(file.parent, VaultWatch(settings)))
+
+
 def _check_vault(settings: Settings) -> None:
     """Raises SettingsError where the vault's master key is none, or another one than its keys were sealed by."""
     try:

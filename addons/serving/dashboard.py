@@ -17,6 +17,7 @@ from switchman.addons.config.hosts import machine_names
 from switchman.addons.config.inforce import in_force, rules_file
 from switchman.addons.config.log import open_log
 from switchman.addons.config.maskedlog import mask_log
+from switchman.addons.config.replaying import Backtests
 from switchman.addons.config.secrets.jwt_keys import public_keys
 from switchman.addons.config.secrets.opening import writing
 from switchman.addons.config.settings import Settings, zone_of
@@ -29,6 +30,7 @@ from switchman.addons.state.access.opening import look
 from switchman.addons.store.access.opening import Access
 from switchman.addons.store.keeping.elsewhere import Elsewhere
 from switchman.addons.store.keeping.forgetting import forget
+from switchman.addons.store.reading.recordings import Recordings
 from switchman.webui import WebConfig, create_app
 from switchman.webui.access.tokens import SignOn
 from switchman.webui.config import UsageNotKnown
@@ -71,6 +73,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                 accounts=lambda names: accounts(settings, names),
                 zone=zone_of(settings.budget_timezone),
                 limits=lambda: rules.current.limits,
+                backtests=Backtests(settings, lambda: newest(rules), Recordings(log.engine, log.blobs)),
                 elsewhere=Elsewhere(settings.db_path),
                 in_force=in_force(settings, os.environ),
                 rules_file=settings.routes_config,
@@ -90,6 +93,12 @@ def price_of(rules: Ruleset, server: str, model: str) -> Price | None:
     """What a model costs on the server that the rules call so; None where it is not known."""
     found = rules.servers.get(server) or next((one for one in rules.upstreams if one.name == server), None)
     return rules.price_for(found, model) if found is not None else None
+
+
+def newest(rules: RulesFile) -> Ruleset:
+    """The rules in force, for what reads no page, which looks at the file first."""
+    rules.poll()
+    return rules.current
 
 
 def named_at(file: Path, name: str) -> str | None:

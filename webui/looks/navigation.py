@@ -21,6 +21,7 @@ NAVIGATION = (
     Entry("requests", "live.index", "list", "Requests", Role.VIEWER),
     Entry("sessions", "sessions.index", "branches", "Sessions", Role.VIEWER),
     Entry("performance", "performance.index", "chart", "Performance", Role.VIEWER),
+    Entry("backtest", "backtest.index", "replay", "Back-test", Role.OPERATOR),
     Entry("cache", "cache.index", "stack", "Cache", Role.VIEWER),
     Entry("tokens", "tokens.index", "token", "API tokens", Role.ADMIN),
     Entry("keys", "keys.index", "lock", "Provider keys", Role.ADMIN),

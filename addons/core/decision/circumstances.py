@@ -22,7 +22,7 @@ class Circumstances:
     """The conditions of one set of rules that test circumstances."""
 
     def __init__(self, rules: Ruleset) -> None:
-        found = (one for route in rules.routes if route.match.condition for one in _leaves(route.match.condition))
+        found = (one for route in rules.routes if route.match.condition for one in leaves(route.match.condition))
         self._conditions = tuple(one for one in found if isinstance(one, _OUTSIDE))
         self._sources = tuple(route.match for route in rules.routes if route.match.source is not None)
 
@@ -37,11 +37,12 @@ class Circumstances:
         return "".join("?" if truth is None else "1" if truth else "0" for truth in truths)
 
 
-def _leaves(condition: Condition) -> Iterator[Condition]:
+def leaves(condition: Condition) -> Iterator[Condition]:
+    """The conditions that `all`, `any` and `not` combine."""
     if isinstance(condition, AllOf | AnyOf):
         for part in condition.parts:
-            yield from _leaves(part)
+            yield from leaves(part)
     elif isinstance(condition, Not):
-        yield from _leaves(condition.part)
+        yield from leaves(condition.part)
     else:
         yield condition

@@ -67,6 +67,9 @@ TEXT_OPERATIONS = (None, "chat", "completion", "responses", "count_tokens")
 
 _MOST_NAMED = 5  # rules that a trace names where it could name hundreds
 
+# How a trace begins to tell of rules that may match, for all that is known.
+UNDECIDED = "Skipped, as a figure they need is not known"
+
 
 @dataclass(frozen=True, slots=True)
 class RoutingQuery:
@@ -262,7 +265,7 @@ def _undecided(names: Sequence[str]) -> str:
         return ""
     more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
     shown = f"{', '.join(names[:_MOST_NAMED])}{more}"
-    return f" Skipped, as a figure they need is not known (no traffic yet, no price, or the like): {shown}."
+    return f" {UNDECIDED} (no traffic yet, no price, or the like): {shown}."
 
 
 def _target(route: Route, model: str, decision: Decision) -> tuple[tuple[Instance, ...], ListsUse]:
