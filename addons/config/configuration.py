@@ -130,6 +130,11 @@ def load_ruleset(settings: Settings, path: str | Path | None = None) -> Ruleset:
     return _parse(text, file, settings, Certificates(file.parent), Sources(file.parent, VaultWatch(settings)))
 
 
+def check_text(settings: Settings, text: str, file: Path) -> Ruleset:
+    """What `file` would be with this text, read as the router reads it. Raises RulesError."""
+    return _parse(text, file, settings, Certificates(file.parent), Sources(file.parent, VaultWatch(settings)))
+
+
 def _check_vault(settings: Settings) -> None:
     """Raises SettingsError where the vault's master key is none, or another one than its keys were sealed by."""
     try:
