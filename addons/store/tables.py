@@ -49,6 +49,7 @@ RowNumber = BigInteger().with_variant(Integer, "sqlite")
 _CACHE_KNOWN = text("cache IS NOT NULL")
 _TOKEN_KNOWN = text("token IS NOT NULL")
 _SESSION_KNOWN = text("session IS NOT NULL")
+_RULE_KNOWN = text("route IS NOT NULL")
 _FAILED_OVER = text("attempt_count > 1")
 
 requests = Table(
@@ -130,6 +131,12 @@ requests = Table(
         "session",
         sqlite_where=_SESSION_KNOWN,
         postgresql_where=_SESSION_KNOWN,
+    ),
+    Index(
+        "requests_by_rule",
+        *("layer", "route", "started_at"),
+        sqlite_where=_RULE_KNOWN,
+        postgresql_where=_RULE_KNOWN,
     ),
     Index("requests_failed_over", "started_at", "id", sqlite_where=_FAILED_OVER, postgresql_where=_FAILED_OVER),
     sqlite_autoincrement=True,  # never reuse a number: a live list that has seen 7 must not miss a second 7

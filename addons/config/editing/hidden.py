@@ -95,7 +95,7 @@ def _places(text: str) -> Iterator[tuple[int, int]]:
         return
     for server in _children(_child(root, "servers")):
         keys = [_child(server, "api_key")]
-        for one in (several.items if (several := _child(server, "api_keys")) is not None else ()):
+        for one in several.items if (several := _child(server, "api_keys")) is not None else ():
             keys.append(_child(one, "key") if one.kind == "mapping" else one)
         headers = _child(server, "headers")
         for name, value in headers.pairs if headers is not None else ():

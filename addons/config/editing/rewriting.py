@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from difflib import SequenceMatcher
+from itertools import pairwise
 from typing import Any, Final
 
 from switchman.addons.config.editing import emitting
@@ -235,7 +236,7 @@ class _Rewriter:
         """A list or mapping in brackets, of other entries; what stands between two is kept where they are."""
         text = self._text
         opening, closing = text[node.start : spans[0][0]], text[spans[-1][1] : node.end]
-        between = [text[one[1] : other[0]] for one, other in zip(spans, spans[1:], strict=False)]
+        between = [text[one[1] : other[0]] for one, other in pairwise(spans)]
         usual = between[0] if between and "#" not in between[0] else "," + (opening[1:] if "\n" in opening else " ")
         if "#" in usual:
             usual = ", "
@@ -293,7 +294,7 @@ class _Rewriter:
     ) -> list[Edit]:
         text = self._text
         column = regions[0].dash - _line_start(text, regions[0].dash)
-        gaps = [text[one.end : other.start] for one, other in zip(regions, regions[1:], strict=False)] + [""]
+        gaps = [text[one.end : other.start] for one, other in pairwise(regions)] + [""]
         apart = len(gaps) > 1 and all(gap and not gap.strip() for gap in gaps[:-1])
         moved = sorted(at for at in order if at is not None) == list(range(len(regions))) and len(order) == len(regions)
         parts: list[str] = []

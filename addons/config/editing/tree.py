@@ -1,7 +1,7 @@
 """Where each value stands in a YAML or JSON text: a tree of the parser's events, whose spans lead back into the text.
 
-A span ends where what is written ends: comments, blank lines and line ends that follow are not in it. An alias (`*name`)
-is a leaf of its own here, so that a change of it does not reach the anchor.
+A span ends where what is written ends: comments, blank lines and line ends that follow are not in it. An alias
+(`*name`) is a leaf of its own here, so that a change of it does not reach the anchor.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def _scalar(event: Any, start: int, end: int, text: str) -> Node:
 
 
 def _value_of(key: Node, value: Node, text: str) -> Node:
-    """A value that is not written is given the place behind its colon, or behind its key: the parser has a later one."""
+    """A value that is not written gets the place behind its colon, or behind its key: the parser has a later one."""
     if value.kind == "scalar" and value.start == value.end:
         at = key.end
         while at < len(text) and text[at] in " \t":

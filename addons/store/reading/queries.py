@@ -17,6 +17,7 @@ from switchman.addons.store.blobs import BlobStore, unpack
 from switchman.addons.store.keeping.revocations import Revocations
 from switchman.addons.store.keeping.spool import Spool, SpoolError, SpoolState
 from switchman.addons.store.reading.filters import Filters, as_stored
+from switchman.addons.store.reading.hits import Hit, Rule, rule_hits
 from switchman.addons.store.reading.summaries import LayerCount, Scatter, Summaries, Summary
 from switchman.addons.store.retention import stored_bytes
 from switchman.addons.store.tables import attempts, blobs, requests
@@ -271,6 +272,10 @@ class Queries:
     def layer_counts(self, filters: Filters = ALL) -> tuple[LayerCount, ...]:
         """Which layer decided how many requests; see summaries.py."""
         return self._summaries.layer_counts(filters)
+
+    def rule_hits(self, rules: Sequence[Rule], start: float | None, end: float | None) -> dict[Rule, Hit]:
+        """How often each rule answered, and when last; see hits.py."""
+        return rule_hits(self._engine, rules, start, end)
 
     def scatter(self, filters: Filters = ALL, limit: int = 2_000) -> Scatter:
         """Response time against tokens, one point per request; see summaries.py."""

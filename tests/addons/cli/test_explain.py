@@ -13,6 +13,7 @@ from switchman.addons.core.access.caller import Terms
 from switchman.addons.core.decision.decide import RoutingQuery
 from switchman.addons.core.request.features import features_of
 from switchman.addons.core.routes.plan import Plan
+from switchman.addons.hooks.routing.explaining import as_json
 from switchman.addons.store.access.opening import open_access
 from switchman.addons.testing import FakeUpstream
 
@@ -195,4 +196,4 @@ def test_a_name_that_nothing_knows_is_explained_as_the_client_is_told(
     features = features_of({"messages": [{"role": "user", "content": "hi"}]}, "openai", "chat", load_task_rules())
     module._show(RoutingQuery("lama3"), features, plan)
     assert "none; the client gets a 404: The model 'lama3' was not found." in capsys.readouterr().out
-    assert module._as_json(RoutingQuery("lama3"), features, plan)["refusal"] == plan.refusal
+    assert as_json(RoutingQuery("lama3"), features, plan)["refusal"] == plan.refusal
