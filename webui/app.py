@@ -14,7 +14,7 @@ from switchman.addons.core.access.roles import Role
 from switchman.addons.core.texts.unicode import shown
 from switchman.addons.store.keeping.spool import SpoolState
 from switchman.webui import assets
-from switchman.webui.access import guard, people
+from switchman.webui.access import guard, people, sizes
 from switchman.webui.admin import api
 from switchman.webui.admin.changes import Refused
 from switchman.webui.admin.spending import Banner
@@ -23,6 +23,7 @@ from switchman.webui.looks import formats, navigation, outcomes, palette
 from switchman.webui.pages.access import changes, keys, tokens
 from switchman.webui.pages.performance import performance
 from switchman.webui.pages.requests import live
+from switchman.webui.pages.rules import chain, editing, exchange, trying, versions, visual
 from switchman.webui.pages.signin import signin
 from switchman.webui.pages.story import detail
 
@@ -32,6 +33,12 @@ FAMILIES = (
     live,
     detail,
     performance,
+    chain,
+    editing,
+    visual,
+    trying,
+    versions,
+    exchange,
     signin,
     tokens,
     keys,
@@ -40,7 +47,6 @@ FAMILIES = (
     assets,
 )
 DAY = 86_400.0  # seconds
-MOST_FORM_BYTES = 64 * 1024  # the largest form is a pasted token
 
 # Scripts only from our own files: a value that slipped through as markup still could not run. The hashes are that of
 # nothing (Plotly makes an empty <style> element and fills it by script) and of the style of Plotly's maps, which no
@@ -75,7 +81,8 @@ def create_app(config: WebConfig) -> Flask:
     """The dashboard over `config.queries`. Nothing is opened, started or read from the environment here."""
     app = Flask(__name__, static_url_path=f"/static/{assets.static_digest()}")
     app.response_class = Answer
-    app.config.update(SWITCHMAN=config, MAX_CONTENT_LENGTH=MOST_FORM_BYTES)
+    app.request_class = sizes.SizedRequest
+    app.config.update(SWITCHMAN=config)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     for module in FAMILIES:
         app.register_blueprint(module.blueprint)

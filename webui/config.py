@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from ipaddress import IPv4Network, IPv6Network
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from switchman.addons.core.access.limits.account import Account
 from switchman.addons.core.access.limits.written import NO_LIMITS, Limits
@@ -16,6 +16,8 @@ from switchman.addons.core.keys.known import NO_KEYS, KnownKeys
 from switchman.webui.access.tokens import SHORTEST_SECRET, SignOn
 
 if TYPE_CHECKING:
+    from switchman.addons.config.editing.desk import RulesDesk
+    from switchman.addons.core.rules.ruleset import Ruleset
     from switchman.addons.store.access.opening import Access
     from switchman.addons.store.access.vault import Vault
     from switchman.addons.store.keeping.forgetting import Forgotten, Wanted
@@ -27,6 +29,18 @@ SECURITY_MODES: tuple[Security, ...] = ("NONE", "AUTH_WHEN_PROXIED", "ALWAYS_AUT
 
 class UsageNotKnown(Exception):
     """What was used of limits cannot be read; the message says why."""
+
+
+class Explains(Protocol):
+    """Says where a request would go under these rules: what hooks/routing/explaining.py says as JSON.
+
+    `token`: a token's name, or the SHA-256 of a client's own key; "" for none. `offline`: no server is asked what it
+    has.
+    """
+
+    def __call__(
+        self, rules: Ruleset, body: dict[str, Any], source: str, headers: Mapping[str, str], token: str, offline: bool
+    ) -> dict[str, Any]: ...
 
 
 class RulesStatus(Protocol):
@@ -51,7 +65,7 @@ class WebConfig:
     change, and `named_at` says where the rules name one. `forgets` removes requests for good.
     None: there is nothing to manage. `accounts` has what was used
     of limits, by account (`token:ID`), or raises UsageNotKnown; `zone` is that of budgets' days and months, `limits`
-    are the rules file's.
+    are the rules file's. `desk` reads and saves the rules file, `explains` tries rules on a request.
     """
 
     queries: Queries
@@ -75,6 +89,8 @@ class WebConfig:
     accounts: Callable[[Sequence[str]], Mapping[str, Account]] = lambda names: {}
     zone: tzinfo = UTC
     limits: Callable[[], Limits] = lambda: NO_LIMITS
+    desk: RulesDesk | None = None
+    explains: Explains | None = None
 
     def __post_init__(self) -> None:
         if self.webui_security not in SECURITY_MODES:

@@ -211,10 +211,15 @@ class RulesDesk:
         except OSError:
             return time.time()
 
-    def is_in_force(self, now: Reading) -> bool:
-        """Whether this process has taken what the file says. The router's own processes look every second."""
+    def is_in_force(self) -> bool:
+        """Whether this process has taken what the file says. The router's own processes look every second, too."""
         self.rules.poll()
-        return self.rules.error is None and now.exists == bool(self.rules.current.digest or not now.text)
+        try:
+            raw = self._raw() or ""
+        except NotReadable:
+            return False
+        digest = hashlib.sha256(raw.encode("utf-8", "surrogatepass")).hexdigest() if raw else ""
+        return self.rules.error is None and self.rules.current.digest == digest
 
 
 def touched_sections(before: str, after: str, names: tuple[str, ...]) -> list[str]:

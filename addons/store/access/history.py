@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import Any
 
 import zstandard
 from sqlalchemy import Connection, Engine, delete, func, insert, select
@@ -66,7 +67,7 @@ class RulesHistory:
     def record(self, file: str, text: str, who: Who, why: str, now: float) -> Version | None:
         """Write a version down; None where it is the newest one already."""
         data = text.encode("utf-8", "surrogatepass")
-        row = {
+        row: dict[str, Any] = {
             "at": now,
             "file": as_stored(file)[:LONGEST_FILE],
             "who": as_stored(mask_text(who.name))[:200],

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Engine, String, column, func, select, values
+from sqlalchemy import Engine, Select, String, column, func, select, values
 
 from switchman.addons.store.reading.filters import as_stored
 from switchman.addons.store.tables import requests
@@ -39,9 +40,21 @@ def rule_hits(engine: Engine, rules: Iterable[Rule], start: float | None, end: f
     return found
 
 
-def _query(rules: list[Rule], start: float | None, end: float | None):  # type: ignore[no-untyped-def]
+def layer_hits(engine: Engine, layers: Iterable[str], start: float | None, end: float | None) -> dict[str, Hit]:
+    """The same for whole layers, whatever rule of theirs it was."""
+    wanted = [(layer, "") for layer in dict.fromkeys(layers)]
+    with engine.connect() as conn:
+        rows = conn.execute(_query(wanted, start, end, any_rule=True)).all() if wanted else []
+    return {layer: Hit(count, last_at) for layer, _, count, last_at in rows}
+
+
+def _query(
+    rules: list[Rule], start: float | None, end: float | None, *, any_rule: bool = False
+) -> Select[Any]:
     table = values(column("layer", String), column("route", String), name="wanted").data(rules).cte("wanted")
-    its = (requests.c.layer == table.c.layer, requests.c.route == table.c.route, requests.c.route.is_not(None))
+    its = [requests.c.layer == table.c.layer]
+    if not any_rule:
+        its += [requests.c.route == table.c.route, requests.c.route.is_not(None)]
     ranged = list(its)
     if start is not None:
         ranged.append(requests.c.started_at >= start)

@@ -17,7 +17,7 @@ from switchman.addons.store.blobs import BlobStore, unpack
 from switchman.addons.store.keeping.revocations import Revocations
 from switchman.addons.store.keeping.spool import Spool, SpoolError, SpoolState
 from switchman.addons.store.reading.filters import Filters, as_stored
-from switchman.addons.store.reading.hits import Hit, Rule, rule_hits
+from switchman.addons.store.reading.hits import Hit, Rule, layer_hits, rule_hits
 from switchman.addons.store.reading.summaries import LayerCount, Scatter, Summaries, Summary
 from switchman.addons.store.retention import stored_bytes
 from switchman.addons.store.tables import attempts, blobs, requests
@@ -276,6 +276,10 @@ class Queries:
     def rule_hits(self, rules: Sequence[Rule], start: float | None, end: float | None) -> dict[Rule, Hit]:
         """How often each rule answered, and when last; see hits.py."""
         return rule_hits(self._engine, rules, start, end)
+
+    def layer_hits(self, layers: Sequence[str], start: float | None, end: float | None) -> dict[str, Hit]:
+        """The same of whole layers."""
+        return layer_hits(self._engine, layers, start, end)
 
     def scatter(self, filters: Filters = ALL, limit: int = 2_000) -> Scatter:
         """Response time against tokens, one point per request; see summaries.py."""
