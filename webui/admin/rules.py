@@ -39,7 +39,15 @@ def desk() -> RulesDesk:
 
 
 def reading() -> Reading:
-    """The file as it is now; a change by hand is written down."""
+    """The file as it is now, to be changed; a change by hand is written down."""
+    now = glance()
+    if now.large:
+        raise Refused(f"the rules file is larger than {desks.MOST_BYTES} bytes: edit the file itself", 409)
+    return now
+
+
+def glance() -> Reading:
+    """The same, to be looked at: also a file that is too large to be changed here."""
     found = desk()
     try:
         now = found.read()

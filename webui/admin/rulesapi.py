@@ -38,16 +38,16 @@ from switchman.webui.admin.rulesmodels import (
 def get_rules() -> RulesOut:
     now, found = reading(), desk()
     in_force = found.is_in_force()
-    return RulesOut(file=found.name, text=now.text, digest=now.digest, in_force=in_force, error=found.rules.error)
+    return RulesOut(file=found.name, yaml=now.text, digest=now.digest, in_force=in_force, error=found.rules.error)
 
 
 def check_rules(body: CheckIn) -> CheckOut:
-    found = desk().check(body.text)
+    found = desk().check(body.yaml)
     return CheckOut(good=found.rules is not None, problems=[ProblemOut.of(one) for one in found.problems])
 
 
 def save_rules(body: RulesIn) -> SavedOut:
-    return _saved(body.text, body.digest, body.why, "rules.save")
+    return _saved(body.yaml, body.digest, body.why, "rules.save")
 
 
 def edit_rules(body: EditIn) -> SavedOut:
@@ -104,7 +104,7 @@ def _tried(text: str, digest: str) -> SavedOut:
     found = desk().check(text)
     if found.rules is None:
         raise Refused(told(desks.Faulty(found.problems)), 422)
-    return SavedOut(saved=False, text=text, digest=digest)
+    return SavedOut(saved=False, yaml=text, digest=digest)
 
 
 def _saved(text: str, digest: str, why: str, what: str) -> SavedOut:
@@ -113,10 +113,10 @@ def _saved(text: str, digest: str, why: str, what: str) -> SavedOut:
     except desks.Changed:
         raise Refused(_CHANGED, 409, "digest") from None
     except desks.Faulty as error:
-        raise Refused(told(error), 422, "text") from None
+        raise Refused(told(error), 422, "yaml") from None
     return SavedOut(
         saved=found.digest != digest,
-        text=desk().read().text,
+        yaml=desk().read().text,
         digest=found.digest,
         version=found.version.seq if found.version else None,
         written_over=found.in_place,

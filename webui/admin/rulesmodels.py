@@ -21,7 +21,7 @@ class RulesIn(In):
 
     model_config = ConfigDict(str_strip_whitespace=False)
 
-    text: Annotated[str, Field(max_length=LONGEST)]
+    yaml: Annotated[str, Field(max_length=LONGEST)]
     digest: Digest
     why: Why = ""
 
@@ -36,7 +36,7 @@ class CheckIn(In):
 
     model_config = ConfigDict(str_strip_whitespace=False)
 
-    text: Annotated[str, Field(max_length=LONGEST)]
+    yaml: Annotated[str, Field(max_length=LONGEST)]
 
     @field_validator("*")
     @classmethod
@@ -87,7 +87,7 @@ class RulesOut(Out):
     """The file as it is."""
 
     file: str
-    text: str
+    yaml: str
     digest: str
     in_force: bool
     error: str | None
@@ -104,7 +104,7 @@ class SavedOut(Out):
     """`saved` False: the file said so already, or it was a dry run. `version`: its number in the history."""
 
     saved: bool
-    text: str
+    yaml: str
     digest: str
     version: int | None = None
     written_over: str = Field(default="", description="why the file was written over in place of being replaced")
@@ -121,7 +121,7 @@ class VersionOut(Out):
     why: str
     digest: str
     bytes: int
-    text: str | None = None
+    yaml: str | None = None
 
     @classmethod
     def of(cls, found: Version, text: str | None = None) -> Self:
@@ -134,7 +134,7 @@ class VersionOut(Out):
             why=found.why,
             digest=found.digest,
             bytes=found.size,
-            text=text,
+            yaml=text,
         )
 
 

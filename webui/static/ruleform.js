@@ -344,7 +344,9 @@ async function preview() {
   const answer = await send(form.dataset.preview, { edit: JSON.stringify(edit()) });
   if (turn !== asked || !answer.ok) return;
   const found = await answer.json();
-  show(document.getElementById("preview"), found.html);
+  const same = document.getElementById("preview").dataset.same;
+  if (found.same) document.getElementById("preview").replaceChildren(make("p", { className: "muted" }, same));
+  else show(document.getElementById("preview"), found.html);
   showProblems(document.getElementById("problems"), found.problems);
   form.dataset.shown = String(turn);
 }

@@ -28,6 +28,7 @@ from switchman.addons.config.editing.rewriting import same
 from switchman.addons.config.regular import Unreadable, read_file
 from switchman.addons.config.secrets.redaction_key import redaction_key
 from switchman.addons.config.settings import Settings
+from switchman.addons.core.keys.known import KnownKeys
 from switchman.addons.core.rules.problems import Problem, RulesError
 from switchman.addons.core.rules.ruleset import Ruleset
 from switchman.addons.core.rules.yamltext import load
@@ -71,11 +72,14 @@ class NotForYou(Refused):
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The file as it is: its text for a page, and what tells this state of it from others."""
+    """The file as it is: its text for a page, and what tells this state of it from others. `large`: it has more than
+    MOST_BYTES, so its text is not here.
+    """
 
     text: str
     digest: str
     exists: bool
+    large: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +109,7 @@ class RulesDesk:
         self.path: Path = rules.path
         self.hidden = Hidden(lambda: self._secret, lambda: rules.keys.current)
         self._saving = threading.Lock()
+        self._last: tuple[tuple[str | None, KnownKeys], Reading] | None = None
         self._noted = ""  # digest of the state that is known to be in the history
 
     @cached_property
@@ -126,8 +131,16 @@ class RulesDesk:
         return self._reading(self._raw())
 
     def _reading(self, raw: str | None) -> Reading:
-        text = self.hidden.hide(shown(raw or ""))
-        return Reading(text, digest_of(text), raw is not None)
+        key = (raw, self.rules.keys.current)
+        if (last := self._last) is not None and last[0] == key:
+            return last[1]
+        if raw is not None and len(raw) > MOST_BYTES:
+            found = Reading("", digest_of(raw), True, large=True)
+        else:
+            text = self.hidden.hide(shown(raw or ""))
+            found = Reading(text, digest_of(text), raw is not None)
+        self._last = (key, found)
+        return found
 
     def _raw(self) -> str | None:
         try:
@@ -197,7 +210,7 @@ class RulesDesk:
         if self.history is None:
             return
         now = now or self.read()
-        if now.digest == self._noted or not now.exists:
+        if now.digest == self._noted or not now.exists or now.large:
             return
         if self.check(now.text).rules is not None:
             first = self.history.newest(self.name) is None

@@ -30,14 +30,14 @@ def replace_file(file: Path, content: bytes) -> str:
             raise OSError(errno.EINVAL, "no regular file", str(target))
         if found.st_nlink > 1:
             return _written_over(target, content, "the file has a second name (a hard link)")
-        if os.path.ismount(target):
-            return _written_over(target, content, "the file is a mount of its own")
     try:
         _beside(target, content, found)
     except OSError as error:
         if found is None or error.errno not in _NOT_BESIDE:
             raise
-        return _written_over(target, content, f"no file can take its place ({error.strerror})")
+        is_mount = error.errno == errno.EBUSY
+        why = "the file is a mount of its own" if is_mount else f"no file can take its place ({error.strerror})"
+        return _written_over(target, content, why)
     return ""
 
 

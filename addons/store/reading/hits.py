@@ -48,9 +48,7 @@ def layer_hits(engine: Engine, layers: Iterable[str], start: float | None, end: 
     return {layer: Hit(count, last_at) for layer, _, count, last_at in rows}
 
 
-def _query(
-    rules: list[Rule], start: float | None, end: float | None, *, any_rule: bool = False
-) -> Select[Any]:
+def _query(rules: list[Rule], start: float | None, end: float | None, *, any_rule: bool = False) -> Select[Any]:
     table = values(column("layer", String), column("route", String), name="wanted").data(rules).cte("wanted")
     its = [requests.c.layer == table.c.layer]
     if not any_rule:

@@ -13,6 +13,7 @@ from switchman.addons.core.access.caller import Terms
 from switchman.addons.core.decision.decide import RoutingQuery
 from switchman.addons.core.request.features import features_of
 from switchman.addons.core.routes.plan import Plan
+from switchman.addons.hooks.routing import explaining
 from switchman.addons.hooks.routing.explaining import as_json
 from switchman.addons.store.access.opening import open_access
 from switchman.addons.testing import FakeUpstream
@@ -175,7 +176,7 @@ def test_a_bare_name_is_looked_for_in_the_servers_lists(
 ) -> None:
     """As the proxy does it; nothing else is asked of a server, and with --offline not even that."""
     monkeypatch.delenv("DEFAULT_UPSTREAM", raising=False)
-    monkeypatch.setattr(module, "LISTS_TIMEOUT", 60.0)
+    monkeypatch.setattr(explaining, "LISTS_TIMEOUT", 60.0)
     with FakeUpstream("ollama", models=["nomic-embed-text", "llama3:latest"]) as up:
         config.write_text(f'servers: {{laptop: {{url: "{up.url}", dialect: ollama}}}}')
         found = explained(config, capsys, "hi", "--model", "llama3")

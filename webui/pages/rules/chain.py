@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from flask import Blueprint, render_template, request
@@ -23,7 +24,8 @@ from switchman.addons.store.reading.hits import Hit, Rule
 from switchman.webui.access.people import person
 from switchman.webui.access.roles import least
 from switchman.webui.access.viewing import log
-from switchman.webui.admin.rules import desk, reading
+from switchman.webui.admin.rules import desk, glance
+from switchman.webui.looks.formats import duration
 from switchman.webui.view import View, parse_view, reading_address
 
 MOST_ROUTES = 300  # of one page
@@ -80,13 +82,13 @@ class LayerRow(NamedTuple):
 @blueprint.get("/rules")
 @least(Role.VIEWER)
 def index() -> str:
-    now, found = reading(), desk()
+    now, found = glance(), desk()
     in_force = found.is_in_force()
     with reading_address():
         view = parse_view({"range": request.args.get("range", "")} if request.args.get("range") else {})
     start = max(0, request.args.get("start", 0, type=int))
     rules = found.rules.current
-    written = written_routes(now.text) if in_force else None
+    written = written_routes(now.text) if in_force and not now.large else None
     rows = route_rows(rules, written)
     shown = with_hits(rows[start : start + MOST_ROUTES], view)
     return render_template(
@@ -112,6 +114,7 @@ def index() -> str:
     )
 
 
+@lru_cache(maxsize=2)
 def written_routes(text: str) -> list[Any] | None:
     """The routes as the file has them; None for a file that cannot be read."""
     try:
@@ -269,7 +272,7 @@ def layer_rows(rules: Ruleset, view: View) -> list[LayerRow]:
     upstream = f"DEFAULT_UPSTREAM, {rules.default.url}" if rules.default_set else "the first alias or listed model"
     wanted = [
         ("model_map", "MODEL_MAP renames models before all else"),
-        ("exact_cache", f"answers kept for {exact.ttl:g} s" if exact.ttl > 0 else "off"),
+        ("exact_cache", f"answers kept for {duration(exact.ttl * 1000)}" if exact.ttl > 0 else "off"),
         ("semantic_cache", f"mode {semantic.mode}"),
         ("conversation", "what follows stays with its target, where a rule says stick"),
         ("semantic", "by meaning" if rules.semantic_routes is not None else "off"),

@@ -65,7 +65,8 @@ def preview() -> Response:
         )
     found = desk().check(made)
     html = part("diff", diff_lines(now.text, made))
-    return jsonify(good=found.rules is not None, problems=[told(one) for one in found.problems], html=html)
+    problems = [told(one) for one in found.problems]
+    return jsonify(good=found.rules is not None, problems=problems, html=html, same=made == now.text)
 
 
 @blueprint.post("/rules/review")
