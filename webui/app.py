@@ -81,11 +81,11 @@ def create_app(config: WebConfig) -> Flask:
     """The dashboard over `config.queries`. Nothing is opened, started or read from the environment here."""
     app = Flask(__name__, static_url_path=f"/static/{assets.static_digest()}")
     app.response_class = Answer
-    app.request_class = sizes.SizedRequest
     app.config.update(SWITCHMAN=config)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     for module in FAMILIES:
         app.register_blueprint(module.blueprint)
+    sizes.install(app)
     guard.install(app)
     install_template_names(app, config)
     app.after_request(add_headers)

@@ -59,10 +59,21 @@ def upstream(upstream_factory: Callable[..., FakeUpstream]) -> FakeUpstream:
     return upstream_factory(name="up", dialect="openai")
 
 
-@pytest.fixture
-def router(start: Any, upstream: FakeUpstream) -> Any:
+@pytest.fixture(scope="module")
+def shared_proxy(start_shared: Any, upstream: FakeUpstream) -> Any:
     """A worker as `switchman serve` starts it."""
-    return start(ROUTES.format(up=upstream.url), {"DEFAULT_UPSTREAM": upstream.url})
+    return start_shared(ROUTES.format(up=upstream.url), {"DEFAULT_UPSTREAM": upstream.url})
+
+
+@pytest.fixture
+def router(proxy: Any, upstream: FakeUpstream) -> Any:
+    """The same, with the rules that it was started with in force."""
+    text = ROUTES.format(up=upstream.url)
+    if proxy.routes_file.read_text() != text:
+        proxy.routes_file.write_text(text)
+    obeys(proxy, "the first thing", "first")
+    obeys(proxy, "the second thing", "second")
+    return proxy
 
 
 @pytest.fixture
@@ -119,11 +130,7 @@ def goes_to(router: Any, words: str) -> str:
     body = {"model": "auto", "messages": [{"role": "user", "content": f"{words} {time.monotonic_ns()}"}]}
     answer = router.post("/v1/chat/completions", body)
     assert answer.status_code == 200, answer.text
-    return (
-        str(answer.headers["x-switchman-target"])
-        if "x-switchman-target" in answer.headers
-        else str(answer.json()["model"])
-    )
+    return str(answer.json()["model"])
 
 
 def obeys(router: Any, words: str, wanted: str) -> None:
@@ -146,7 +153,7 @@ def test_a_rule_is_made_and_obeyed_and_taken_back(page: Page, dashboard: str, ro
     page.get_by_label("at most").fill("500000")
     page.get_by_label("Leads to (model)").fill("up/traced")
     page.get_by_role("button", name="Add a fallback").click()
-    page.get_by_label("Fallback 1").fill("pair")
+    page.get_by_label("Fallback 1", exact=True).fill("pair")
     page.get_by_label("stick").select_option("conversation")
     expect(page.locator("#preview")).to_contain_text("- {not: {tokens: {max: 500000}}}")
     page.get_by_label("Prompt").fill("a stack trace of mine")
@@ -172,9 +179,8 @@ def test_a_rule_is_made_and_obeyed_and_taken_back(page: Page, dashboard: str, ro
     page.reload()
     expect(page.locator("#route-2")).to_contain_text("1 hit")
     page.get_by_role("link", name="History").click()
-    expect(page.locator("tbody tr")).to_have_count(2)
-    expect(page.locator("tbody")).to_contain_text("traces go elsewhere")
-    page.get_by_role("button", name="Back to version 1").click()
+    expect(page.locator("tbody tr").first).to_contain_text("traces go elsewhere")
+    page.get_by_role("button", name="Back to version").first.click()
     expect(page.locator(".diff-table .gone").first).to_contain_text("- name: By trace")
     page.get_by_role("button", name="Save").click()
     expect(page.locator(".toast")).to_have_text("Taken back")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from flask import Request, current_app
+from flask import Flask, current_app, request
 
 USUAL = 64 * 1024  # bytes; the largest form but the rules' is a pasted token
 _DECLARED = "most_bytes"
@@ -23,19 +23,13 @@ def takes[F: View](most: int) -> Callable[[F], F]:
     return declare
 
 
-class SizedRequest(Request):
-    """A request whose limit is that of the view which it is for."""
+def install(app: Flask) -> None:
+    """Limit each request of `app` before anything of its body is read. Before guard.py is installed, which reads it."""
+    app.config["MAX_CONTENT_LENGTH"] = USUAL
+    app.before_request(limit)
 
-    @property
-    def max_content_length(self) -> int | None:  # type: ignore[misc]
-        return self._most
 
-    @property
-    def max_form_memory_size(self) -> int | None:  # type: ignore[misc]
-        return self._most
-
-    @property
-    def _most(self) -> int:
-        view = current_app.view_functions.get(self.endpoint or "")
-        most: int = getattr(view, _DECLARED, USUAL)
-        return most
+def limit() -> None:
+    view = current_app.view_functions.get(request.endpoint or "")
+    most: int = getattr(view, _DECLARED, USUAL)
+    request.max_content_length = request.max_form_memory_size = most
