@@ -17,9 +17,11 @@ from switchman.webui.access.tokens import SHORTEST_SECRET, SignOn
 
 if TYPE_CHECKING:
     from switchman.addons.config.editing.desk import RulesDesk
+    from switchman.addons.config.inforce import InForce, Told
     from switchman.addons.core.rules.ruleset import Ruleset
     from switchman.addons.store.access.opening import Access
     from switchman.addons.store.access.vault import Vault
+    from switchman.addons.store.keeping.elsewhere import Elsewhere
     from switchman.addons.store.keeping.forgetting import Forgotten, Wanted
 from switchman.addons.store.reading.queries import Queries
 
@@ -64,8 +66,10 @@ class WebConfig:
     tokens, and who changed what; `wants_tokens`: CLIENT_AUTH asks for them. `vault` opens the providers' keys for a
     change, and `named_at` says where the rules name one. `forgets` removes requests for good.
     None: there is nothing to manage. `accounts` has what was used
-    of limits, by account (`token:ID`), or raises UsageNotKnown; `zone` is that of budgets' days and months, `limits`
-    are the rules file's. `desk` reads and saves the rules file, `explains` tries rules on a request.
+    of limits, by account (`token:ID`), or raises UsageNotKnown; `zone` is that of budgets' days and months,
+    `limits` are the rules file's. `elsewhere`: the files of the caches. `in_force`: all settings, and where each
+    came from; `rules_told`: what stands at the top of `rules_file`. `desk` reads and saves the
+    rules file, `explains` tries rules on a request.
     """
 
     queries: Queries
@@ -91,6 +95,10 @@ class WebConfig:
     limits: Callable[[], Limits] = lambda: NO_LIMITS
     desk: RulesDesk | None = None
     explains: Explains | None = None
+    elsewhere: Elsewhere | None = None
+    in_force: tuple[InForce, ...] = ()
+    rules_file: str = ""
+    rules_told: Callable[[], Sequence[Told]] = lambda: ()
 
     def __post_init__(self) -> None:
         if self.webui_security not in SECURITY_MODES:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import re
 import signal
 import time
@@ -15,6 +16,7 @@ from switchman.addons.config.child import log_to_stderr, mistakes_told, obey_sup
 from switchman.addons.config.configuration import RulesFile, load_settings
 from switchman.addons.config.editing.desk import RulesDesk
 from switchman.addons.config.hosts import machine_names
+from switchman.addons.config.inforce import in_force, rules_file
 from switchman.addons.config.log import open_log
 from switchman.addons.config.maskedlog import mask_log
 from switchman.addons.config.secrets.jwt_keys import public_keys
@@ -75,6 +77,10 @@ def main(argv: Sequence[str] | None = None) -> None:
                 limits=lambda: rules.current.limits,
                 desk=RulesDesk(settings, rules, access.rules),
                 explains=explainer(settings, access),
+                elsewhere=Elsewhere(settings.db_path),
+                in_force=in_force(settings, os.environ),
+                rules_file=settings.routes_config,
+                rules_told=lambda: rules_file(settings),
             )
             server = DashboardServer(
                 create_app(config), settings.listen_host, args.port, settings.max_connections, settings.trusted_proxies
