@@ -155,7 +155,7 @@ def test_a_rule_is_made_and_obeyed_and_taken_back(page: Page, dashboard: str, ro
     page.get_by_role("button", name="Add a fallback").click()
     page.get_by_label("Fallback 1", exact=True).fill("pair")
     page.get_by_label("stick").select_option("conversation")
-    expect(page.locator("#preview")).to_contain_text("- {not: {tokens: {max: 500000}}}")
+    expect(page.locator("#preview")).to_contain_text("- not: {tokens: {max: 500000}}")
     page.get_by_label("Prompt").fill("a stack trace of mine")
     page.get_by_role("button", name="Try it with this rule").click()
     expect(page.locator("#trace")).to_contain_text("Decided by route By trace")
@@ -170,7 +170,7 @@ def test_a_rule_is_made_and_obeyed_and_taken_back(page: Page, dashboard: str, ro
     assert rule == (
         "  - name: By trace\n    match:\n      model: auto\n      any:\n"
         '        - {keywords: [traceback, "stack, trace", stack trace]}\n'
-        "        - {not: {tokens: {max: 500000}}}\n"
+        "        - not: {tokens: {max: 500000}}\n"
         "    route: {model: up/traced, fallbacks: [pair], stick: conversation}\n"
     )
     obeys(router, "a stack trace of mine", "traced")

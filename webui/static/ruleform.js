@@ -55,8 +55,8 @@ const joined = (value) => many(value).map((one) => quoted(String(one))).join(", 
 
 function split(text) {
   const found = [];
-  for (const match of text.matchAll(/"((?:[^"\\]|\\.)*)"|[^,]+/g)) {
-    const one = match[1] === undefined ? match[0].trim() : match[1].replaceAll('\\"', '"');
+  for (const match of text.matchAll(/\s*(?:"((?:[^"\\]|\\.)*)"\s*(?=,|$)|([^,]+))/g)) {
+    const one = match[1] === undefined ? match[2].trim() : match[1].replaceAll('\\"', '"');
     if (one !== "") found.push(one);
   }
   return found;
