@@ -15,7 +15,7 @@ from switchman.addons.core.sessions import agents
 from switchman.addons.core.texts.unicode import shown
 from switchman.addons.store.keeping.spool import SpoolState
 from switchman.webui import assets
-from switchman.webui.access import guard, people
+from switchman.webui.access import guard, people, sizes
 from switchman.webui.admin import api
 from switchman.webui.admin.changes import Refused
 from switchman.webui.admin.spending import Banner
@@ -27,6 +27,7 @@ from switchman.webui.pages.cache import cache
 from switchman.webui.pages.feedback import feedback
 from switchman.webui.pages.performance import performance
 from switchman.webui.pages.requests import exports, live
+from switchman.webui.pages.rules import chain, editing, exchange, trying, versions, visual
 from switchman.webui.pages.sessions import session, sessions
 from switchman.webui.pages.settings import settings
 from switchman.webui.pages.signin import signin
@@ -50,6 +51,12 @@ FAMILIES = (
     again,
     feedback,
     performance,
+    chain,
+    editing,
+    visual,
+    trying,
+    versions,
+    exchange,
     cache,
     settings,
     signin,
@@ -61,7 +68,6 @@ FAMILIES = (
     assets,
 )
 DAY = 86_400.0  # seconds
-MOST_FORM_BYTES = 64 * 1024  # the largest form is a pasted token
 
 # Scripts only from our own files: a value that slipped through as markup still could not run. The hashes are that of
 # nothing (Plotly makes an empty <style> element and fills it by script) and of the style of Plotly's maps, which no
@@ -96,10 +102,11 @@ def create_app(config: WebConfig) -> Flask:
     """The dashboard over `config.queries`. Nothing is opened, started or read from the environment here."""
     app = Flask(__name__, static_url_path=f"/static/{assets.static_digest()}")
     app.response_class = Answer
-    app.config.update(SWITCHMAN=config, MAX_CONTENT_LENGTH=MOST_FORM_BYTES)
+    app.config.update(SWITCHMAN=config)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     for module in FAMILIES:
         app.register_blueprint(module.blueprint)
+    sizes.install(app)
     guard.install(app)
     install_template_names(app, config)
     app.after_request(add_headers)

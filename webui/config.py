@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from ipaddress import IPv4Network, IPv6Network
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from switchman.addons.core.access.limits.account import Account
 from switchman.addons.core.access.limits.written import NO_LIMITS, Limits
@@ -17,6 +17,7 @@ from switchman.addons.core.keys.known import NO_KEYS, KnownKeys
 from switchman.webui.access.tokens import SHORTEST_SECRET, SignOn
 
 if TYPE_CHECKING:
+    from switchman.addons.config.editing.desk import RulesDesk
     from switchman.addons.config.inforce import InForce, Told
     from switchman.addons.core.decision.replaying.backtest import Backtest
     from switchman.addons.core.rules.ruleset import Ruleset
@@ -33,6 +34,18 @@ SECURITY_MODES: tuple[Security, ...] = ("NONE", "AUTH_WHEN_PROXIED", "ALWAYS_AUT
 
 class UsageNotKnown(Exception):
     """What was used of limits cannot be read; the message says why."""
+
+
+class Explains(Protocol):
+    """Says where a request would go under these rules: what hooks/routing/explaining.py says as JSON.
+
+    `token`: a token's name, or the SHA-256 of a client's own key; "" for none. `offline`: no server is asked what it
+    has.
+    """
+
+    def __call__(
+        self, rules: Ruleset, body: dict[str, Any], source: str, headers: Mapping[str, str], token: str, offline: bool
+    ) -> dict[str, Any]: ...
 
 
 class RulesStatus(Protocol):
@@ -67,8 +80,9 @@ class WebConfig:
     None: there is nothing to manage. `accounts` has what was used
     of limits, by account (`token:ID`), or raises UsageNotKnown; `zone` is that of budgets' days and months, `limits`
     are the rules file's, `ruleset` has all of its rules; None: they are not known here. `backtests` tries other rules
-    on the log. `elsewhere`: the files of the caches. `in_force`: all settings, and where each came from; `rules_told`:
-    what stands at the top of `rules_file`. `price_of`: what a model costs on a server, by their names; None: not known.
+    on the log, `desk` reads and saves the rules file, `explains` tries rules on a request. `elsewhere`: the files of
+    the caches. `in_force`: all settings, and where each came from; `rules_told`: what stands at the top of
+    `rules_file`. `price_of`: what a model costs on a server, by their names; None: not known.
     """
 
     queries: Queries
@@ -93,6 +107,8 @@ class WebConfig:
     zone: tzinfo = UTC
     limits: Callable[[], Limits] = lambda: NO_LIMITS
     backtests: Backtests | None = None
+    desk: RulesDesk | None = None
+    explains: Explains | None = None
     elsewhere: Elsewhere | None = None
     in_force: tuple[InForce, ...] = ()
     rules_file: str = ""

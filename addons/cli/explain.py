@@ -6,8 +6,6 @@ Where that hangs on what servers list, they are asked for their lists of models,
 from __future__ import annotations
 
 import argparse
-import asyncio
-import dataclasses
 import json
 import re
 import time
@@ -17,48 +15,21 @@ from typing import Any
 from sqlalchemy.exc import DBAPIError
 
 from switchman.addons.cli.messages import refuse, say
-from switchman.addons.config.configuration import SettingsError, load_ruleset, load_settings, load_task_rules
+from switchman.addons.config.configuration import SettingsError, load_ruleset, load_settings
 from switchman.addons.config.log import open_access
 from switchman.addons.config.settings import Settings
 from switchman.addons.core.access.caller import Caller
-from switchman.addons.core.access.capturing import Captured
-from switchman.addons.core.access.prices.words import told
-from switchman.addons.core.decision.decide import RoutingQuery, decide, default_plan, match_rules, plan_for_target
-from switchman.addons.core.decision.names.known import NOTHING_KNOWN
-from switchman.addons.core.decision.verdicts.expecting import expected_opening, why_held
-from switchman.addons.core.dialects.neutral.form import Stamp
-from switchman.addons.core.dialects.rendering import ServerProfile, render
-from switchman.addons.core.request import jsonedit
-from switchman.addons.core.request.call import Call, Endpoint
-from switchman.addons.core.request.features import Features, features_of
-from switchman.addons.core.routes.plan import Plan, TraceLine
+from switchman.addons.core.decision.decide import RoutingQuery
+from switchman.addons.core.request.features import Features
+from switchman.addons.core.routes.plan import Plan
 from switchman.addons.core.routes.subject import LocalTime
 from switchman.addons.core.rules.problems import RulesError
-from switchman.addons.core.rules.ruleset import Ruleset
 from switchman.addons.core.servers.credentials import source
-from switchman.addons.core.servers.reaching.egress import Denied
-from switchman.addons.core.servers.thinking import resolve
-from switchman.addons.core.texts.redaction.redactor import Redactor, merged
-from switchman.addons.core.texts.redaction.redactor import told as told_of
-from switchman.addons.core.texts.redaction.requests import Unreadable, redact_body
 from switchman.addons.core.texts.unicode import dumps
-from switchman.addons.hooks.routing.layers import LayerRequest, Miss
-from switchman.addons.hooks.routing.semantic_layer import SemanticLayer
-from switchman.addons.semantics.service import open_client
-from switchman.addons.state.access.capturing import applying
-from switchman.addons.state.listings import Listings
-from switchman.addons.state.reaching.deny import deny_addresses
-from switchman.addons.state.routing_lists import DecideBy, RoutingLists
-from switchman.addons.state.server_dialects import ServerDialects
+from switchman.addons.hooks.routing.explaining import Question, explain, shown
 from switchman.addons.store.access.tokens import TokenError
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-LISTS_TIMEOUT = 5.0  # seconds; a person can wait for longer than a request
-CHAT = Endpoint("openai", "chat", "/v1/chat/completions")
-_SHOWN = ("task", "task_confidence", "language", "input_tokens", "modalities", "tools", "depth", "turns")
-_CACHE_SKIPPED = "Not looked up; the proxy looks here first for an answer given before, exact or alike."
-_ARBITER_SKIPPED = "Not asked, as it is an upstream; the proxy asks it here."
-_SEMANTIC_SKIPPED = "Not asked; --with-layers asks it here, as the proxy does."
 
 
 def run(arguments: list[str]) -> int:
@@ -72,31 +43,24 @@ def run(arguments: list[str]) -> int:
         return refuse("\n".join(map(str, error.problems)))
     except (OSError, ValueError) as error:
         return refuse(str(error))
-    features = features_of(body, "openai", "chat", load_task_rules())
-    now = time.localtime()
-    query = RoutingQuery(
-        model=body.get("model") or "",
+    is_digest = _DIGEST.fullmatch(options.token) is not None
+    question = Question(
+        body,
         source=options.source,
-        dialect="openai",
-        operation="chat",
-        features=features,
         headers={name.lower(): value for name, value in options.header},
-        token=options.token if _DIGEST.fullmatch(options.token) else "",
-        caller=caller_of(options.token, settings) if not _DIGEST.fullmatch(options.token) else None,
-        now=LocalTime(now.tm_hour * 60 + now.tm_min, now.tm_wday),
+        token=options.token if is_digest else "",
+        caller=caller_of(options.token, settings) if not is_digest else None,
+        with_layers=options.with_layers,
+        offline=options.offline,
     )
-    plan = asyncio.run(explained(query, rules, settings, body, options.with_layers, options.offline))
-    plan = dataclasses.replace(
-        plan, trace=(*plan.trace, *_redaction(plan, rules, body), *_instructions(plan, rules, body))
-    )
-    captured = captured_of(plan, query.caller, rules, settings)
+    now = time.localtime()
+    found = explain(question, rules, settings, LocalTime(now.tm_hour * 60 + now.tm_min, now.tm_wday))
     if options.json:
-        told = {"prices": prices_of(plan, query.model, rules), "capture": str(captured)}
-        print(dumps({**_as_json(query, features, plan), **told}, indent=2))
+        print(dumps(found.as_json(), indent=2))
     else:
-        _show(query, features, plan)
-        print(f"log: {captured}")
-        _show_prices(prices_of(plan, query.model, rules), rules.prices.date)
+        _show(found.query, found.features, found.plan)
+        print(f"log: {found.captured}")
+        _show_prices(found.prices, rules.prices.date)
     return 0
 
 
@@ -157,159 +121,6 @@ def _body(options: argparse.Namespace) -> dict[str, Any]:
     return body
 
 
-async def explained(
-    query: RoutingQuery, rules: Ruleset, settings: Settings, body: dict[str, Any], with_layers: bool, offline: bool
-) -> Plan:
-    """The plan by the functions that the proxy uses. No breaker is open, and no live figure is known."""
-    deny_addresses(asyncio.get_running_loop(), Denied.parse(settings.egress_deny))
-    listings = Listings(timeout=LISTS_TIMEOUT)
-    lists = None if offline else RoutingLists(listings, patience=LISTS_TIMEOUT)
-    try:
-        return await _explained(query, rules, settings, body, with_layers, lists)
-    finally:
-        await listings.close()
-
-
-async def _explained(
-    query: RoutingQuery,
-    rules: Ruleset,
-    settings: Settings,
-    body: dict[str, Any],
-    with_layers: bool,
-    lists: RoutingLists | None,
-) -> Plan:
-    async def by(decide_by: DecideBy) -> Plan:
-        return decide_by(NOTHING_KNOWN) if lists is None else await lists.plan(rules, decide_by)
-
-    rewritten = rules.model_map.rewrite(query.model, query.dialect == "ollama")
-    if not rules.is_auto(rewritten.model if rewritten is not None else query.model):
-        return await by(lambda known: decide(query, rules, known=known))
-    trace: list[TraceLine] = []
-    if rules.cache.exact.ttl > 0:
-        trace.append(TraceLine("exact_cache", "skip", _CACHE_SKIPPED))
-    if (hit := match_rules(query, rules, trace=trace)) is not None:
-        by_rule = await by(lambda known: (match_rules(query, rules, known=known) or hit).plan)
-        if by_rule.refusal is None:
-            return dataclasses.replace(by_rule, trace=(*trace, *by_rule.trace))
-        trace += (*by_rule.trace, TraceLine("route", "miss", by_rule.refusal))
-    plan = await _by_meaning(query, rules, settings, body, trace) if with_layers else None
-    if rules.semantic_routes is not None and not with_layers:
-        trace.append(TraceLine("semantic", "skip", _SEMANTIC_SKIPPED))
-    if plan is None:
-        if rules.arbiter is not None:
-            trace.append(TraceLine("arbiter", "skip", _ARBITER_SKIPPED))
-        plan = await by(lambda known: default_plan(query, rules, known=known))
-    return dataclasses.replace(plan, trace=(*trace, *plan.trace))
-
-
-def _redaction(plan: Plan, rules: Ruleset, body: dict[str, Any]) -> list[TraceLine]:
-    """What would be redacted in the request; nothing where no rule wants it."""
-    if not (wanted := rules.redact_for(plan)):
-        return []
-    redactor = Redactor(merged(wanted), b"explain")
-    try:
-        redact_body(body, redactor)
-    except Unreadable as fault:
-        return [TraceLine("redaction", "error", f"The proxy refuses this request: {fault}.")]
-    found = told_of(redactor.counts) or "nothing"
-    return [TraceLine("redaction", "hit" if redactor.counts else "miss", f"redacted: {found}")]
-
-
-def _instructions(plan: Plan, rules: Ruleset, body: dict[str, Any]) -> list[TraceLine]:
-    """What each candidate's request would have of thinking that the client's has not, and what translation changes. A
-    server without a declared dialect is taken to speak the client's; the proxy finds out.
-    """
-    text = json.dumps(body)
-    call = Call(CHAT, "", text, body, jsonedit.parse(text)[1], body.get("model") or "", bool(body.get("stream")))
-    found, undetected = [], ServerDialects()
-    for candidate in plan.candidates:
-        server, target = candidate.server, candidate.target_for(call.model)
-        dialect = undetected.to_speak(server, CHAT.dialect)
-        choice = resolve(plan.thinking, CHAT, body, rules.disables_thinking_for(candidate, call.model))
-        try:
-            rendered = render(
-                call, candidate, ServerProfile(dialect, choice, quirks=server.quirks), Stamp("", 0.0, target)
-            )
-        except ValueError as error:
-            found.append(TraceLine("translation", "skip", f"{target} cannot be asked this: {error}"))
-            continue
-        found += rendered.trace_lines(target)
-        expected = expected_opening(call, rendered, candidate, rules, learned=None)  # what was learned is the proxy's
-        if (held := why_held(expected, candidate, call, rules)) is not None:
-            found.append(dataclasses.replace(held, detail=f"In a stream: {held.detail}"))
-    return found
-
-
-async def _by_meaning(
-    query: RoutingQuery, rules: Ruleset, settings: Settings, body: dict[str, Any], trace: list[TraceLine]
-) -> Plan | None:
-    client = open_client(settings, rules)
-    layer = SemanticLayer(lambda: client, lambda: rules)
-    assert query.features is not None
-    try:
-        await layer.prepare()
-        await client.warm()
-        named = query.caller.id if query.caller else query.token
-        layer_request = LayerRequest(query.model, query.features, body, query.headers, query.source, named)
-        answer = await layer.answer(layer_request)
-    except Miss as miss:
-        trace.append(TraceLine(layer.name, "miss", str(miss), miss.score))
-        return None
-    finally:
-        await client.close()
-    if answer is None:
-        return None
-    plan = plan_for_target(answer.target, rules, layer.name, answer.route, query=query)
-    if plan is None:
-        trace.append(TraceLine(layer.name, "miss", f"It names {answer.target!r}, which is no known target."))
-        return None
-    if plan.refusal is not None:
-        trace.append(TraceLine(layer.name, "miss", plan.refusal))
-        return None
-    first, *rest = plan.trace
-    line = dataclasses.replace(first, detail=f"{answer.detail} {first.detail}".strip(), score=answer.score)
-    return dataclasses.replace(plan, trace=(line, *rest))
-
-
-def _shown(features: Features) -> dict[str, Any]:
-    shown = {name: getattr(features, name) for name in _SHOWN}
-    return shown | {"modalities": sorted(features.modalities), "task_confidence": round(features.task_confidence, 3)}
-
-
-def captured_of(plan: Plan, caller: Caller | None, rules: Ruleset, settings: Settings) -> Captured:
-    """What the log keeps of the request, where the first candidate answers."""
-    servers = [candidate.server for candidate in plan.candidates[:1]]
-    return applying(settings.capture, rules, caller, plan.route, servers)
-
-
-def prices_of(plan: Plan, model: str, rules: Ruleset) -> dict[str, str]:
-    """What an answer of each candidate costs, in words, by its target."""
-    return {one.target_for(model): told(rules.price_for(one.server, one.model or model)) for one in plan.candidates}
-
-
-def _as_json(query: RoutingQuery, features: Features, plan: Plan) -> dict[str, Any]:
-    return {
-        "model": query.model,
-        "features": _shown(features),
-        "layer": plan.layer,
-        "route": plan.route,
-        "refusal": plan.refusal,
-        "thinking": plan.thinking,
-        "stick": plan.stick,
-        "candidates": [
-            {
-                "target": one.target_for(query.model),
-                "server": one.server.name,
-                "model": one.model or query.model,
-                "url": str(one.server.url),
-                "credentials": source(one.server, plan.first_choice),
-            }
-            for one in plan.candidates
-        ],
-        "trace": [dataclasses.asdict(line) for line in plan.trace],
-    }
-
-
 def _show_prices(prices: dict[str, str], date: str) -> None:
     if prices:
         print(f"prices (published ones were read on {date})")
@@ -318,11 +129,11 @@ def _show_prices(prices: dict[str, str], date: str) -> None:
 
 
 def _show(query: RoutingQuery, features: Features, plan: Plan) -> None:
-    shown = _shown(features)
+    values = shown(features)
     print("asked")
-    print(f"  model {query.model or '(none)'}; task {shown['task']} ({shown['task_confidence']:.2f} sure), "
-          f"language {shown['language']}, about {shown['input_tokens']} tokens, {', '.join(shown['modalities'])}"
-          f"{', tools' if shown['tools'] else ''}")  # fmt: skip
+    print(f"  model {query.model or '(none)'}; task {values['task']} ({values['task_confidence']:.2f} sure), "
+          f"language {values['language']}, about {values['input_tokens']} tokens, {', '.join(values['modalities'])}"
+          f"{', tools' if values['tools'] else ''}")  # fmt: skip
     print("layers")
     for line in plan.trace:
         score = f" [{line.score:.2f}]" if line.score is not None else ""

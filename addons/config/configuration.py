@@ -130,10 +130,9 @@ def load_ruleset(settings: Settings, path: str | Path | None = None) -> Ruleset:
     return _parse(text, file, settings, Certificates(file.parent), Sources(file.parent, VaultWatch(settings)))
 
 
-def ruleset_of(settings: Settings, text: str) -> Ruleset:
-    """The rules of a text that stands for ROUTES_CONFIG's. Raises RulesError."""
-    _check_vault(settings)
-    file = Path(settings.routes_config)
+def ruleset_of(settings: Settings, text: str, file: Path | None = None) -> Ruleset:
+    """The rules of a text that stands for `file`'s, or ROUTES_CONFIG's, as the router reads it. Raises RulesError."""
+    file = file or Path(settings.routes_config)
     return _parse(text, file, settings, Certificates(file.parent), Sources(file.parent, VaultWatch(settings)))
 
 

@@ -8,11 +8,13 @@ import os
 import re
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from switchman.addons.config.child import log_to_stderr, mistakes_told, obey_supervisor, say_ready
 from switchman.addons.config.configuration import RulesFile, load_settings
+from switchman.addons.config.editing.desk import RulesDesk
 from switchman.addons.config.hosts import machine_names
 from switchman.addons.config.inforce import in_force, rules_file
 from switchman.addons.config.log import open_log
@@ -21,19 +23,22 @@ from switchman.addons.config.replaying import Backtests
 from switchman.addons.config.secrets.jwt_keys import public_keys
 from switchman.addons.config.secrets.opening import writing
 from switchman.addons.config.settings import Settings, zone_of
+from switchman.addons.core.access.caller import Caller
 from switchman.addons.core.access.limits.account import Account
 from switchman.addons.core.access.prices.price import Price
+from switchman.addons.core.routes.subject import LocalTime
 from switchman.addons.core.rules.ruleset import Ruleset
 from switchman.addons.serving.ports import url_host
 from switchman.addons.state.access.ledgers import LedgerAway
 from switchman.addons.state.access.opening import look
 from switchman.addons.store.access.opening import Access
+from switchman.addons.store.access.tokens import TokenError
 from switchman.addons.store.keeping.elsewhere import Elsewhere
 from switchman.addons.store.keeping.forgetting import forget
 from switchman.addons.store.reading.recordings import Recordings
 from switchman.webui import WebConfig, create_app
 from switchman.webui.access.tokens import SignOn
-from switchman.webui.config import UsageNotKnown
+from switchman.webui.config import Explains, UsageNotKnown
 from switchman.webui.server import DashboardServer
 
 
@@ -74,6 +79,8 @@ def main(argv: Sequence[str] | None = None) -> None:
                 zone=zone_of(settings.budget_timezone),
                 limits=lambda: rules.current.limits,
                 backtests=Backtests(settings, lambda: newest(rules), Recordings(log.engine, log.blobs)),
+                desk=RulesDesk(settings, rules, access.rules),
+                explains=explainer(settings, access),
                 elsewhere=Elsewhere(settings.db_path),
                 in_force=in_force(settings, os.environ),
                 rules_file=settings.routes_config,
@@ -118,6 +125,28 @@ def accounts(settings: Settings, names: Sequence[str]) -> dict[str, Account]:
         return asyncio.run(look(settings, names))
     except LedgerAway as error:
         raise UsageNotKnown(str(error)) from error
+
+
+def explainer(settings: Settings, access: Access) -> Explains:
+    """Explains rules as `switchman explain` does. What it takes of the proxy's own code is loaded when it is needed."""
+
+    def explains(
+        rules: Ruleset, body: dict[str, Any], source: str, headers: Mapping[str, str], token: str, offline: bool
+    ) -> dict[str, Any]:
+        from switchman.addons.hooks.routing.explaining import Question, explain
+
+        is_digest = re.fullmatch(r"[0-9a-f]{64}", token) is not None
+        caller = None
+        if token and not is_digest:
+            try:
+                caller = access.tokens.get(token).caller
+            except TokenError:
+                caller = Caller("", token)
+        question = Question(body, source, headers, token if is_digest else "", caller, offline=offline)
+        now = time.localtime()
+        return explain(question, rules, settings, LocalTime(now.tm_hour * 60 + now.tm_min, now.tm_wday)).as_json()
+
+    return explains
 
 
 def sign_on(settings: Settings) -> SignOn | None:

@@ -171,6 +171,12 @@ requests = Table(
         sqlite_where=_AGENT_KNOWN,
         postgresql_where=_AGENT_KNOWN,
     ),
+    Index(
+        "requests_by_rule",
+        *("layer", "route", "started_at"),
+        sqlite_where=_ROUTE_KNOWN,
+        postgresql_where=_ROUTE_KNOWN,
+    ),
     Index("requests_failed_over", "started_at", "id", sqlite_where=_FAILED_OVER, postgresql_where=_FAILED_OVER),
     # The id, by which rows of one moment are put in order, is not in these: such rows are few.
     Index("requests_by_asked", "requested_model", "started_at"),

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 from switchman.addons.core.access.roles import Role
 from switchman.addons.core.texts.unicode import read_json
 from switchman.webui.access.roles import least
+from switchman.webui.access.sizes import takes
 from switchman.webui.admin.changes import Refused
 from switchman.webui.admin.models import PageIn
 from switchman.webui.admin.openapi import BASE, VARIABLE, document
@@ -45,7 +46,7 @@ def view_of(operation: Operation) -> Callable[..., Response]:
         told.status_code = operation.status
         return told
 
-    return least(operation.role)(view)
+    return least(operation.role)(takes(operation.most_bytes)(view))
 
 
 def _given(operation: Operation) -> list[BaseModel]:

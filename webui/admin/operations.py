@@ -12,6 +12,8 @@ from switchman.addons.core.access.roles import Role
 from switchman.addons.store.keeping.forgetting import Forgotten, count
 from switchman.addons.store.keeping.logsize import log_bytes
 from switchman.webui.access.people import person, web_config
+from switchman.webui.access.sizes import USUAL
+from switchman.webui.admin import rulesapi
 from switchman.webui.admin.changes import Changes, Refused, access, find_token, key_entries
 from switchman.webui.admin.models import (
     ChangeOut,
@@ -35,8 +37,24 @@ from switchman.webui.admin.models import (
     TokenOut,
     Tokens,
 )
+from switchman.webui.admin.rulesmodels import (
+    CheckIn,
+    CheckOut,
+    EditIn,
+    ExportOut,
+    ImportIn,
+    RestoreIn,
+    RulesIn,
+    RulesOut,
+    SavedOut,
+    VersionOut,
+    VersionsOut,
+)
 from switchman.webui.admin.spending import alerts_now, usage_of
 from switchman.webui.admin.usage import AlertOut, AlertsOut, UsageOut
+
+OPERATOR = Role.OPERATOR
+RULES_BYTES = 1024 * 1024  # of a text of rules, as JSON
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
@@ -55,6 +73,7 @@ class Operation:
     paged: bool = False
     status: int = 200
     role: Role = Role.ADMIN
+    most_bytes: int = USUAL
 
 
 def list_tokens(page: PageIn) -> Tokens:
@@ -175,6 +194,45 @@ OPERATIONS: tuple[Operation, ...] = (
         "POST", "/keys/{name}/rotate", "rotateKey", "Put another value in a key's place", rotate_key, KeyOut, KeyIn
     ),
     Operation("DELETE", "/keys/{name}", "deleteKey", "Take a key out of the vault", delete_key, Out, DeleteKeyIn),
+    Operation("GET", "/rules", "getRules", "The rules file, without keys", rulesapi.get_rules, RulesOut, role=OPERATOR),
+    Operation(
+        *("PUT", "/rules", "saveRules", "Save the rules file", rulesapi.save_rules, SavedOut, RulesIn),
+        role=OPERATOR,
+        most_bytes=RULES_BYTES,
+    ),
+    Operation(
+        *("POST", "/rules/check", "checkRules", "What the router would say", rulesapi.check_rules, CheckOut, CheckIn),
+        role=OPERATOR,
+        most_bytes=RULES_BYTES,
+    ),
+    Operation(
+        *("POST", "/rules/edit", "editRules", "Change one route or alias", rulesapi.edit_rules, SavedOut, EditIn),
+        role=OPERATOR,
+    ),
+    Operation(
+        *("POST", "/rules/import", "importRules", "Take over rules", rulesapi.import_rules, SavedOut, ImportIn),
+        role=OPERATOR,
+        most_bytes=RULES_BYTES,
+    ),
+    Operation(
+        *("GET", "/rules/export", "exportRules", "The rules as other routers have them", rulesapi.export_rules),
+        ExportOut,
+        role=OPERATOR,
+    ),
+    Operation(
+        *("GET", "/rules/history", "listVersions", "Versions of the rules file", rulesapi.list_versions, VersionsOut),
+        paged=True,
+        role=OPERATOR,
+    ),
+    Operation(
+        *("GET", "/rules/history/{number}", "getVersion", "A version with its text", rulesapi.get_version, VersionOut),
+        role=OPERATOR,
+    ),
+    Operation(
+        *("POST", "/rules/history/{number}/restore", "restoreVersion", "Save a version again"),
+        *(rulesapi.restore_version, SavedOut, RestoreIn),
+        role=OPERATOR,
+    ),
     Operation("POST", "/forget", "forget", "Remove requests from the log for good", forget, ForgottenOut, ForgetIn),
     Operation("GET", "/audit", "listChanges", "Who changed what, newest first", list_changes, ChangesOut, paged=True),
 )

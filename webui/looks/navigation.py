@@ -22,6 +22,7 @@ NAVIGATION = (
     Entry("sessions", "sessions.index", "branches", "Sessions", Role.VIEWER),
     Entry("performance", "performance.index", "chart", "Performance", Role.VIEWER),
     Entry("backtest", "backtest.index", "replay", "Back-test", Role.OPERATOR),
+    Entry("rules", "rules.index", "rules", "Rules", Role.VIEWER),
     Entry("cache", "cache.index", "stack", "Cache", Role.VIEWER),
     Entry("tokens", "tokens.index", "token", "API tokens", Role.ADMIN),
     Entry("keys", "keys.index", "lock", "Provider keys", Role.ADMIN),

@@ -22,6 +22,8 @@ _EVERYTHING = frozenset({"", ".*", "^.*", ".*$", "^.*$", ".*?", "^", "$", "()", 
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")  # of a client's own key
 
+NEVER = "this route can never match"  # how the warnings of routes begin that no request reaches
+
 # Pairs of rules that are compared for shadowing: a file of ten thousand rules must not delay a reload.
 _MAX_COMPARED = 200_000
 
@@ -91,7 +93,7 @@ def _never_matching(
     shadows = _Shadows(routes)
     for index, route in enumerate(routes):
         if reason := _answered_before(route.match, aliases, model_map) or shadows.of(index):
-            yield document.problem(("routes", route.position), f"this route can never match: {reason}", warning=True)
+            yield document.problem(("routes", route.position), f"{NEVER}: {reason}", warning=True)
 
 
 def _answered_before(match: Match, aliases: Mapping[str, Alias], model_map: ModelMap) -> str | None:
@@ -163,7 +165,7 @@ def _never_true(document: Document, routes: Sequence[Route], servers: Mapping[st
     for route in routes:
         if route.match.condition is not None and (why := _why_never_true(route.match.condition, servers)):
             path = ("routes", route.position, "match")
-            yield document.problem(path, f"this route can never match: {why}", at_key=True, warning=True)
+            yield document.problem(path, f"{NEVER}: {why}", at_key=True, warning=True)
 
 
 def _why_never_true(condition: Condition, servers: Mapping[str, Server]) -> str | None:

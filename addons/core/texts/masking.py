@@ -14,7 +14,7 @@ The keys of the configuration are known by value: core/keys/.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Literal
 from urllib.parse import quote, unquote, unquote_plus
@@ -167,6 +167,12 @@ def _mask_word(match: re.Match[str]) -> str:
     ):
         return word
     return mask_secret(word) if any(_is_random(run) for run in _RUN.findall(word)) else word
+
+
+def secret_words(text: str) -> Iterator[str]:
+    """The words of a text that begin as keys do."""
+    if _LONG_WORD.search(text):
+        yield from (found[0] for found in _SECRET_WORD.finditer(text))
 
 
 def is_secret_word(word: str, before: str = "") -> bool:

@@ -24,7 +24,7 @@ from switchman.addons.store.access.tokens import Token
 from switchman.addons.store.database import writing
 from switchman.addons.store.reading.filters import as_stored
 
-How = Literal["page", "api", "cli"]
+How = Literal["page", "api", "cli", "file"]  # file: changed by hand, as far as that is seen
 DAYS = 365
 DAY = 86_400.0
 MOST_ROWS = 100_000

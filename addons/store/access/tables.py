@@ -10,6 +10,7 @@ access_audit        what people changed, a row for each change in the order of c
 provider_keys   the vault (vault.py): one row per key. `version` counts its values, `master` names the key that sealed
                 it, `fingerprint` tells two values apart. `nonce` is new with each sealing, so that all nonces together
                 tell one state of the vault from the next.
+rules_history   versions of the rules file without their keys, a row each (history.py); the newest ones are kept.
 budget_alerts       budgets that were half used up, at 80 %, and used up: one row each, kept for some months
 
 Retention, MAX_LOG_SIZE and `switchman forget` take rows of the log, and nothing of these. A database that is deleted
@@ -24,6 +25,7 @@ from sqlalchemy import (
     Column,
     Double,
     ForeignKey,
+    Index,
     Integer,
     LargeBinary,
     SmallInteger,
@@ -100,6 +102,23 @@ provider_keys = Table(
     Column("fingerprint", String(32), nullable=False),
     Column("created_at", Double, nullable=False),
     Column("set_at", Double, nullable=False),
+)
+
+rules_history = Table(
+    "rules_history",
+    metadata,
+    Column("seq", RowNumber, primary_key=True, autoincrement=True),
+    Column("at", Double, nullable=False),
+    Column("file", String(1000), nullable=False),
+    Column("who", String(200), nullable=False),
+    Column("role", String(16)),
+    Column("how", String(8), nullable=False),
+    Column("why", String(1000), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    Index("rules_history_by_file", "file", "seq"),
+    sqlite_autoincrement=True,  # never reuse a number: it is an address
 )
 
 budget_alerts = Table(

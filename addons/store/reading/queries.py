@@ -20,6 +20,7 @@ from switchman.addons.store.keeping.revocations import Revocations
 from switchman.addons.store.keeping.spool import Spool, SpoolError, SpoolState
 from switchman.addons.store.reading.cacheuse import Kind, Pairs, Use, cache_use, pair_of, pair_rows
 from switchman.addons.store.reading.filters import Filters, as_stored
+from switchman.addons.store.reading.hits import Hit, Rule, layer_hits, rule_hits
 from switchman.addons.store.reading.listing import count, newest, parse_cursor, values_of
 from switchman.addons.store.reading.matching import matching
 from switchman.addons.store.reading.sessions import (
@@ -293,6 +294,14 @@ class Queries:
     def layer_counts(self, filters: Filters = ALL) -> tuple[LayerCount, ...]:
         """Which layer decided how many requests; see summaries.py."""
         return self._summaries.layer_counts(self._looked_up(filters))
+
+    def rule_hits(self, rules: Sequence[Rule], start: float | None, end: float | None) -> dict[Rule, Hit]:
+        """How often each rule answered, and when last; see hits.py."""
+        return rule_hits(self._engine, rules, start, end)
+
+    def layer_hits(self, layers: Sequence[str], start: float | None, end: float | None) -> dict[str, Hit]:
+        """The same of whole layers."""
+        return layer_hits(self._engine, layers, start, end)
 
     def scatter(self, filters: Filters = ALL, limit: int = 2_000) -> Scatter:
         """Response time against tokens, one point per request; see summaries.py."""

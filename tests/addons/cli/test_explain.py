@@ -13,6 +13,8 @@ from switchman.addons.core.access.caller import Terms
 from switchman.addons.core.decision.decide import RoutingQuery
 from switchman.addons.core.request.features import features_of
 from switchman.addons.core.routes.plan import Plan
+from switchman.addons.hooks.routing import explaining
+from switchman.addons.hooks.routing.explaining import as_json
 from switchman.addons.store.access.opening import open_access
 from switchman.addons.testing import FakeUpstream
 
@@ -174,7 +176,7 @@ def test_a_bare_name_is_looked_for_in_the_servers_lists(
 ) -> None:
     """As the proxy does it; nothing else is asked of a server, and with --offline not even that."""
     monkeypatch.delenv("DEFAULT_UPSTREAM", raising=False)
-    monkeypatch.setattr(module, "LISTS_TIMEOUT", 60.0)
+    monkeypatch.setattr(explaining, "LISTS_TIMEOUT", 60.0)
     with FakeUpstream("ollama", models=["nomic-embed-text", "llama3:latest"]) as up:
         config.write_text(f'servers: {{laptop: {{url: "{up.url}", dialect: ollama}}}}')
         found = explained(config, capsys, "hi", "--model", "llama3")
@@ -195,4 +197,4 @@ def test_a_name_that_nothing_knows_is_explained_as_the_client_is_told(
     features = features_of({"messages": [{"role": "user", "content": "hi"}]}, "openai", "chat", load_task_rules())
     module._show(RoutingQuery("lama3"), features, plan)
     assert "none; the client gets a 404: The model 'lama3' was not found." in capsys.readouterr().out
-    assert module._as_json(RoutingQuery("lama3"), features, plan)["refusal"] == plan.refusal
+    assert as_json(RoutingQuery("lama3"), features, plan)["refusal"] == plan.refusal

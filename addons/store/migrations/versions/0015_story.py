@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0015_story"
-down_revision = "0012_requests"
+down_revision = "0014_rules"
 branch_labels = None
 depends_on = None
 

@@ -1,0 +1,139 @@
+"""The rules file, read and changed for pages and programs alike: each save with its line in the list of changes.
+
+Operators change how requests are routed. What says where the router's own keys go (`servers`, `arbiter`) is for admins.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+from sqlalchemy.exc import DBAPIError
+
+from switchman.addons.config.editing import desk as desks
+from switchman.addons.config.editing.desk import Reading, RulesDesk, Saved
+from switchman.addons.config.editing.edits import AnyEdit, edited
+from switchman.addons.config.editing.merging import Merged, merged
+from switchman.addons.config.editing.rewriting import NotEditable
+from switchman.addons.core.access.roles import Role
+from switchman.addons.core.rules.problems import RulesError
+from switchman.addons.core.rules.routerjson import routes_from
+from switchman.addons.store.access.audit import How
+from switchman.addons.store.access.history import RulesHistory, Version
+from switchman.webui.access.people import person, web_config
+from switchman.webui.admin.changes import Refused, access, who
+
+logger = logging.getLogger(__name__)
+
+MOST_TOLD = 20  # problems in one sentence
+SHORT = 12  # characters of a digest in the list of changes
+_EDIT: TypeAdapter[Any] = TypeAdapter(AnyEdit)
+
+
+def desk() -> RulesDesk:
+    found = web_config().desk
+    if found is None:
+        raise Refused("there is no rules file here", 503)
+    return found
+
+
+def reading() -> Reading:
+    """The file as it is now, to be changed; a change by hand is written down."""
+    now = glance()
+    if now.large:
+        raise Refused(f"the rules file is larger than {desks.MOST_BYTES} bytes: edit the file itself", 409)
+    return now
+
+
+def glance() -> Reading:
+    """The same, to be looked at: also a file that is too large to be changed here."""
+    found = desk()
+    try:
+        now = found.read()
+    except desks.NotReadable as error:
+        raise Refused(str(error), 409) from None
+    found.note_by_hand(now)
+    return now
+
+
+def history() -> RulesHistory:
+    found = desk().history
+    if found is None:
+        raise Refused("no history is kept here", 503)
+    return found
+
+
+def version(seq: int) -> tuple[Version, str]:
+    """A version of the file with its text, without keys."""
+    found = history().text(desk().name, seq)
+    if found is None:
+        raise Refused(f"there is no version {seq} of the rules (any more)", 404)
+    return found
+
+
+def parse_edit(value: Any) -> AnyEdit:
+    try:
+        found: AnyEdit = _EDIT.validate_python(value)
+    except ValidationError as error:
+        what = error.errors(include_url=False, include_input=False)[0]
+        raise Refused(f"the edit cannot be read: {what['msg']}", 422, "edit") from None
+    return found
+
+
+def with_edit(text: str, edit: AnyEdit) -> str:
+    """The text after one edit."""
+    try:
+        return edited(text, edit)
+    except NotEditable as error:
+        raise Refused(str(error), 409, "edit") from None
+    except RulesError as error:
+        raise Refused(f"the file cannot be edited while it is broken: {error.problems[0]}", 409, "edit") from None
+
+
+def with_imported(text: str, data: Any) -> Merged:
+    """The text with rules in it that come as JSON."""
+    try:
+        return merged(text, routes_from(data))
+    except NotEditable as error:
+        raise Refused(str(error), 409, "rules") from None
+    except RulesError as error:
+        raise Refused(f"the file cannot be edited while it is broken: {error.problems[0]}", 409, "rules") from None
+    except (ValueError, RecursionError) as error:
+        raise Refused(f"the JSON cannot be taken over: {str(error) or 'nested too deeply'}", 422, "rules") from None
+
+
+class RulesChanges:
+    """Saves by one person, in one of the ways to ask for them. The desk's own refusals go through: Changed, Faulty."""
+
+    def __init__(self, how: How) -> None:
+        self._who = who(how)
+        self._may_servers = person().role >= Role.ADMIN
+
+    def save(self, text: str, digest: str, why: str, what: str = "rules.save") -> Saved:
+        """`what`: as the list of changes has it. `digest`: the state that the text was made of."""
+        found = desk()
+        try:
+            saved = found.save(text, digest, self._who, why, may_servers=self._may_servers)
+        except (desks.Changed, desks.Faulty):
+            raise
+        except desks.NotForYou as error:
+            raise Refused(str(error), 403) from None
+        except (desks.Refused, desks.NotReadable) as error:
+            raise Refused(str(error), 409) from None
+        except OSError as error:
+            raise Refused(f"the file cannot be written: {error.strerror}; it is as it was", 503) from None
+        except DBAPIError:
+            logger.error("the rules are saved by %s, and could not be written down", self._who.name)
+            raise
+        if saved.digest != digest:
+            after: dict[str, Any] = {"digest": saved.digest[:SHORT], "why": why}
+            if saved.version is not None:
+                after["version"] = saved.version.seq
+            access().audit.record(self._who, what, found.name, {"digest": digest[:SHORT]}, after)
+        return saved
+
+
+def told(error: desks.Faulty) -> str:
+    """All problems, each with line and column."""
+    return "; ".join(str(one) for one in error.problems[:MOST_TOLD])
