@@ -17,8 +17,10 @@ from switchman.addons.core.keys.known import NO_KEYS, KnownKeys
 from switchman.webui.access.tokens import SHORTEST_SECRET, SignOn
 
 if TYPE_CHECKING:
+    from switchman.addons.config.inforce import InForce, Told
     from switchman.addons.store.access.opening import Access
     from switchman.addons.store.access.vault import Vault
+    from switchman.addons.store.keeping.elsewhere import Elsewhere
     from switchman.addons.store.keeping.forgetting import Forgotten, Wanted
 from switchman.addons.store.reading.queries import Queries
 
@@ -52,7 +54,9 @@ class WebConfig:
     change, and `named_at` says where the rules name one. `forgets` removes requests for good.
     None: there is nothing to manage. `accounts` has what was used
     of limits, by account (`token:ID`), or raises UsageNotKnown; `zone` is that of budgets' days and months, `limits`
-    are the rules file's. `price_of`: what a model costs on a server, by their names; None: not known.
+    are the rules file's. `elsewhere`: the files of the caches. `in_force`: all settings, and where each came from;
+    `rules_told`: what stands at the top of `rules_file`. `price_of`: what a model costs on a server, by their names;
+    None: not known.
     """
 
     queries: Queries
@@ -76,6 +80,10 @@ class WebConfig:
     accounts: Callable[[Sequence[str]], Mapping[str, Account]] = lambda names: {}
     zone: tzinfo = UTC
     limits: Callable[[], Limits] = lambda: NO_LIMITS
+    elsewhere: Elsewhere | None = None
+    in_force: tuple[InForce, ...] = ()
+    rules_file: str = ""
+    rules_told: Callable[[], Sequence[Told]] = lambda: ()
     price_of: Callable[[str, str], Price | None] = lambda server, model: None
 
     def __post_init__(self) -> None:
