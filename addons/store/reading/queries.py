@@ -297,7 +297,7 @@ class Queries:
 
     def cache_pairs(self, kind: Kind, filters: Filters = ALL, before: str | None = None, limit: int = 20) -> Pairs:
         """The pairs of prompts that the semantic cache found alike. Raises ValueError for a bad cursor or status."""
-        rows = pair_rows(self._engine, kind, filters, _parse_cursor(before) if before else None, limit)
+        rows = pair_rows(self._engine, kind, filters, parse_cursor(before) if before else None, limit)
         shown, more = rows[:limit], len(rows) > limit
         found = []
         for row in shown:
