@@ -25,7 +25,7 @@ leases     who does a periodic job now, and until when the others leave it to th
 revoked    dashboard tokens that were signed out, until they would have ended by themselves.
 
 `modality` has the bits of core/texts/searching/asked.py. The words by which prompts and answers are found are in
-`request_words` (reading/words.py), which is no table as these are.
+`request_words` (keeping/words.py), which is no table as these are.
 
 `<side>_fields_cut` and `<side>_head_cut`: how many fields of a head, and how many bytes of it, are not stored.
 

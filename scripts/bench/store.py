@@ -1,9 +1,9 @@
 """How many requests per second the log's writer keeps up with, beside what the database alone could.
 
-    scripts/bench/store.py [--records 10000] [--body 2048] [--busy] [--url postgresql+psycopg://...]
+    scripts/bench/store.py [--records 10000] [--body 2048] [--busy] [--no-words] [--url postgresql+psycopg://...]
 
 `--busy` keeps the main thread at work as a loaded event loop does (small socket writes and reads, Python between them),
-for the writer shares the interpreter with it.
+for the writer shares the interpreter with it. `--no-words` is FULL_TEXT=false.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from sqlalchemy import insert
 from switchman.addons.core.record import AttemptRecord, Record
 from switchman.addons.store import open_store
 from switchman.addons.store.database import writing
+from switchman.addons.store.keeping.logsize import log_bytes
 from switchman.addons.store.rows import prepare
 from switchman.addons.store.tables import attempts, requests
 
@@ -31,7 +32,10 @@ def make_record(number: int, body: int) -> Record:
     words = random.Random(number)  # nosec B311  # the same words each time
 
     def text() -> bytes:
-        return " ".join(f"{words.getrandbits(24):x}" for _ in range(body // 7)).encode()[:body]
+        # As words of a language are used: few of them often, most of them seldom.
+        return " ".join(f"{round(words.paretovariate(0.6)) % 60_000:x}" for _ in range(body // 4)).encode()[:body]
+
+    prompt = text()
 
     now = 1_700_000_000.0 + number / 1000
     tried = AttemptRecord(1, "gpu", "llama3", "http://gpu:8000/v1/chat/completions", now, 900.0, 200, "ok", None, 80.0)
@@ -58,8 +62,9 @@ def make_record(number: int, body: int) -> Record:
         output_tokens=200,
         request_headers=HEADERS,
         response_headers=HEADERS,
-        request_body=text(),
-        response_body=text(),
+        asked=prompt.decode(),
+        request_body=b'{"messages":[{"role":"user","content":"%b"}]}' % prompt,
+        response_body=b'{"choices":[{"message":{"content":"%b"}}]}' % text(),
         attempts=(tried,),
         trace=({"layer": "alias", "outcome": "hit", "detail": "small"},),
     )
@@ -77,9 +82,11 @@ def plain(records: list[Record], folder: Path, url: str | None) -> float:
         return len(records) / (time.perf_counter() - began)
 
 
-def written(records: list[Record], folder: Path, url: str | None, busy: bool) -> tuple[float, float, float, float]:
+def written(
+    records: list[Record], folder: Path, url: str | None, busy: bool, words: bool
+) -> tuple[float, float, float, float]:
     """Rows/s of the writer, microseconds of a put(), its CPU microseconds per record, turns/s of a busy loop."""
-    with open_store(url=url, db_path=folder / "log.db", blob_path=folder / "blobs") as store:
+    with open_store(url=url, db_path=folder / "log.db", blob_path=folder / "blobs", full_text=words) as store:
         writer = store.writer()
         began, cpu, turns, put = time.perf_counter(), time.process_time(), 0, 0.0
         ends = socket.socketpair()
@@ -96,6 +103,8 @@ def written(records: list[Record], folder: Path, url: str | None, busy: bool) ->
         assert writer.counts.written == len(records), writer.counts
         for end in ends:
             end.close()
+        with store.engine.connect() as conn:
+            print(f"the log's database {log_bytes(conn) / len(records):.0f} bytes a record, small bodies included")
         return len(records) / took, 1e6 * put / len(records), 1e6 * cost / len(records), turns / took
 
 
@@ -115,13 +124,14 @@ def main() -> None:
     options.add_argument("--records", type=int, default=10_000)
     options.add_argument("--body", type=int, default=2_048, help="bytes of each of the two bodies")
     options.add_argument("--busy", action="store_true")
+    options.add_argument("--no-words", action="store_true")
     options.add_argument("--url", help="DATABASE_URL of an empty database; only the writer is measured there")
     given = options.parse_args()
     records = [make_record(number, given.body) for number in range(given.records)]
     with tempfile.TemporaryDirectory(prefix="switchman-bench-") as folder:
         if not given.url:
             print(f"plain executemany {plain(records, Path(folder), None):8.0f} rows/s (no bodies)")
-        rate, put, cpu, turns = written(records, Path(folder), given.url, given.busy)
+        rate, put, cpu, turns = written(records, Path(folder), given.url, given.busy, not given.no_words)
         print(f"writer            {rate:8.0f} rows/s, {cpu:.0f} us CPU each, put() {put:.1f} us")
         if given.busy:
             print(f"busy main thread  {turns:8.0f} turns/s beside it, on {os.cpu_count()} cores")

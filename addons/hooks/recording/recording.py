@@ -86,7 +86,6 @@ def _record(flow: http.HTTPFlow, x: Exchange, status: int, outcome: Outcome, cap
     body, keeps_bodies = _reply_body(flow, x), captured.mode != "metadata"
     member = membership_of(sent, call, x.caller.id if x.caller and x.caller.id else x.client)
     attempts = tuple(_attempt(x, a, cost) for a, cost in zip(x.attempts, costs, strict=True))
-    said = searching.asked(call.body) if call is not None else None
     return Record(
         id=x.id,
         started_at=x.started_at,
@@ -128,8 +127,7 @@ def _record(flow: http.HTTPFlow, x: Exchange, status: int, outcome: Outcome, cap
         parent=member.parent,
         kept_as=_kept_as(x),
         error_class=error_class(outcome, status, attempts, x.error),
-        modality=_modality(x, said.kinds) if said is not None else None,
-        asked=said.text if said is not None and keeps_bodies else None,
+        **_content(x, keeps_bodies),
         request_headers=sent,
         response_headers=_text(flow.response.headers.fields) if flow.response else (),
         request_body=x.sent.content if x.sent and keeps_bodies else None,
@@ -153,17 +151,20 @@ def _kept_as(x: Exchange) -> str | None:
     return " ".join(kept) or None
 
 
-def _modality(x: Exchange, asked_kinds: int) -> int:
-    """The kinds of content of request and answer, as far as somebody has looked."""
-    kinds = asked_kinds
-    if x.call is not None:
-        kinds |= searching.OF_OPERATIONS.get(x.call.endpoint.operation, 0)
+def _content(x: Exchange, keeps_text: bool) -> dict[str, Any]:
+    """The text of a request, by which it is found, and the kinds of its and its answer's content, as far as somebody
+    has looked.
+    """
+    if x.call is None:
+        return {}
+    said = searching.asked(x.call.body)
+    kinds = said.kinds | searching.OF_OPERATIONS.get(x.call.endpoint.operation, 0)
     if x.features is not None:  # it has seen all messages
         kinds |= searching.IMAGE if "vision" in x.features.modalities else 0
         kinds |= searching.AUDIO if "audio" in x.features.modalities else 0
     if x.reply is not None and x.reply.tool_calls:
         kinds |= searching.TOOLS
-    return kinds
+    return {"modality": kinds, "asked": said.text if keeps_text else None}
 
 
 def _streamed(x: Exchange) -> bool:
