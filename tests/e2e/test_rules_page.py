@@ -84,8 +84,12 @@ def dashboard(router: Any) -> Iterator[str]:
     with open_store(db_path=router.folder / "requests.db", blob_path=router.folder / "blobs") as store:
         desk = RulesDesk(settings, rules, store.access.rules)
         config = WebConfig(
-            queries=store.queries, access=store.access, rules=rules, desk=desk, explains=explainer(settings, store.access)
-        )  # fmt: skip
+            queries=store.queries,
+            access=store.access,
+            rules=rules,
+            desk=desk,
+            explains=explainer(settings, store.access),
+        )
         server = DashboardServer(create_app(config), "127.0.0.1", 0)
         thread = threading.Thread(target=server.run)
         thread.start()

@@ -67,7 +67,7 @@ def test_words_are_the_same_after_a_restart_and_tell_keys_apart(hidden: Hidden) 
 
 def test_a_word_that_nobody_saw_is_refused_with_its_line(hidden: Hidden) -> None:
     """It is never written."""
-    with pytest.raises(UnknownKey, match="^line 3: the key that is hidden here is not in the file any more") as caught:
+    with pytest.raises(UnknownKey, match=r"^line 3: the key that is hidden here is not in the file any more") as caught:
         hidden.put_back("a: 1\n\nb: <hidden-key-0123456789ab>\n")
     assert caught.value.line == 3
 

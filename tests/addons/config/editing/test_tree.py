@@ -38,7 +38,7 @@ def test_spans_end_where_what_is_written_ends() -> None:
             "a", "b", "{c: 1,  d: [2, 3] }", "c", "1", "d", "[2, 3]", "2", "3",
             "e", "*x", "f", "", "g", "|\n  text", "h", "'q'",
         ]  # fmt: skip
-        nothing = dict((key.value, value) for key, value in root.pairs)["f"]
+        nothing = {key.value: value for key, value in root.pairs}["f"]
         assert text[: nothing.start].endswith("\nf:")
         assert text[root.end :].replace("\r", "") == "  # tail\n"
 

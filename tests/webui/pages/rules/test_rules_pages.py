@@ -201,7 +201,8 @@ def test_a_request_is_tried(client: FlaskClient, word: Callable[[str], str], des
 def test_json_in_and_out(client: FlaskClient, word: Callable[[str], str], desk: RulesDesk) -> None:
     """What was imported is exported again; a bad one says why."""
     rule = {
-        "name": "Chat", "priority": 300, "enabled": True, "targetModel": "a/m", "fallbackChain": [], "thinkingStrategy": "auto",
+        "name": "Chat", "priority": 300, "enabled": True, "targetModel": "a/m", "fallbackChain": [],
+        "thinkingStrategy": "auto",
         "conditions": {"combinator": "AND", "items": [{"type": "taskType", "taskTypes": ["chat"]}]},
     }  # fmt: skip
     review = post(client, "/rules/review", word, json=json.dumps({"version": "1.1", "rules": [rule]})).text
