@@ -61,7 +61,7 @@ def test_pasted_rules_are_tried(client: Any) -> None:
     assert answer.status_code == 200
     text = re.sub(r"<[^>]+>|\s+", " ", answer.text)
     assert re.search(r"Go elsewhere\s+4\s+100\.0%", text)
-    assert re.search(r"\$0\.012 → \$0\.018\s+\+50\.0%", text)
+    assert re.search(r"\$0\.012\s+→\s+\$0\.018\s+\+50\.0%", text)
     assert re.search(r"a/m\s+b/m\s+4", text) and re.search(r"no answer yet:\s+b/m\s+\(4\)", text)
     assert 'href="/request/r0"' in answer.text and "Say hello" not in answer.text
     assert NEW.splitlines()[0].replace('"', "&#34;") in answer.text  # what was typed stays in the form
