@@ -38,7 +38,7 @@ from switchman.addons.core.dialects.neutral.form import (
 from switchman.addons.core.dialects.neutral.limits import Malformed, Notes, Untranslatable
 from switchman.addons.core.dialects.neutral.linking import with_places, without_orphans
 from switchman.addons.core.dialects.neutral.sampling import STANDARD, Quirks
-from switchman.addons.core.dialects.neutral.streams import CUT_SHORT, StreamDecoder, StreamEncoder
+from switchman.addons.core.dialects.neutral.streams import CUT_SHORT, StreamDecoder, StreamEncoder, decode_event
 from switchman.addons.core.dialects.neutral.turns import in_turns, without_billing
 from switchman.addons.core.dialects.openai.as_functions import as_functions
 from switchman.addons.core.dialects.openai.old_calls import has_old_calls
@@ -59,6 +59,7 @@ __all__ = [
     "Translation",
     "TranslationStage",
     "Untranslatable",
+    "decode_event",
     "needs_translation",
     "translate_request",
 ]
@@ -266,19 +267,6 @@ class TranslationStage:
 
 def _event(data: bytes) -> list[Event]:
     return [Event(data)] if data else []
-
-
-def decode_event(decoder: StreamDecoder, event: Event) -> list[StreamEvent]:
-    """The internal events in one event of the server's stream; none in a comment or in what is no JSON object.
-
-    One that is too large to be read is a failure: the answer would lack what is in it, and end as if it did not.
-    """
-    if event.is_done:
-        return decoder.done()
-    data = event.data
-    if event.beyond:
-        return [Failed(f"the server sent {event.beyond}, which is not translated", status=502)]
-    return decoder.feed(data) if isinstance(data, dict) else []
 
 
 # ---- embeddings --------------------------------------------------------------------------------------------------

@@ -28,6 +28,7 @@ from switchman.addons.core.dialects.neutral.form import (
     UsageSeen,
 )
 from switchman.addons.core.streams.calls import CallPiece
+from switchman.addons.core.streams.events import Event
 
 CUT_SHORT = "the upstream's stream ended before its reply did"
 
@@ -60,6 +61,19 @@ class Tally:
     start: Start | None = None
     usage: Usage | None = None
     timings: Timings | None = None
+
+
+def decode_event(decoder: StreamDecoder, event: Event) -> list[StreamEvent]:
+    """The internal events in one event of the server's stream; none in a comment or in what is no JSON object.
+
+    One that is too large to be read is a failure: the answer would lack what is in it, and end as if it did not.
+    """
+    if event.is_done:
+        return decoder.done()
+    data = event.data
+    if event.beyond:
+        return [Failed(f"the server sent {event.beyond}, which is not translated", status=502)]
+    return decoder.feed(data) if isinstance(data, dict) else []
 
 
 class StreamEncoder(ABC):

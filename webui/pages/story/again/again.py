@@ -11,7 +11,7 @@ from flask.blueprints import BlueprintSetupState
 from werkzeug.wrappers import Response as BaseResponse
 
 from switchman.addons.core.access.roles import Role
-from switchman.addons.core.dialects.conversation import answered
+from switchman.addons.core.dialects.passing.conversation import answered
 from switchman.addons.store.keeping.remarks import SentAgain
 from switchman.addons.store.reading.queries import Detail
 from switchman.webui.access.people import person, web_config

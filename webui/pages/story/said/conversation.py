@@ -5,8 +5,8 @@ from __future__ import annotations
 from flask import Blueprint, Response, abort, make_response, render_template, request, url_for
 
 from switchman.addons.core.access.roles import Role
-from switchman.addons.core.dialects.conversation import Answered, answered, asked
 from switchman.addons.core.dialects.neutral.form import Request
+from switchman.addons.core.dialects.passing.conversation import Answered, answered, asked
 from switchman.addons.store.reading.queries import RequestRow
 from switchman.webui.access.roles import least
 from switchman.webui.pages.story.bodies import readable

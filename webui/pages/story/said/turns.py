@@ -14,7 +14,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
-from switchman.addons.core.dialects.conversation import Answered, paired
 from switchman.addons.core.dialects.neutral.form import (
     Image,
     Message,
@@ -25,6 +24,7 @@ from switchman.addons.core.dialects.neutral.form import (
     ToolCall,
     ToolResult,
 )
+from switchman.addons.core.dialects.passing.conversation import Answered, paired
 from switchman.addons.core.texts.unicode import dumps, read_json
 from switchman.webui.looks.formats import size
 from switchman.webui.pages.story.masked import masked_text, masked_value

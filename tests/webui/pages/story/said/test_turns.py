@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from switchman.addons.core.dialects.conversation import answered, asked
+from switchman.addons.core.dialects.passing.conversation import answered, asked
 from switchman.webui.pages.story.said.turns import (
     LEAST,
     MOST_OF_PAGE,

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from switchman.addons.core.dialects.codecs import CODECS, FORMATS
-from switchman.addons.core.dialects.conversation import answered, asked, paired
 from switchman.addons.core.dialects.neutral.form import (
     Choice,
     Image,
@@ -20,6 +19,7 @@ from switchman.addons.core.dialects.neutral.form import (
     ToolResult,
     Usage,
 )
+from switchman.addons.core.dialects.passing.conversation import answered, asked, paired
 from switchman.addons.core.dialects.translate import as_stream
 
 STAMP = Stamp("id1", 0.0, "m", include_usage=True)

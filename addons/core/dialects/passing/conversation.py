@@ -26,7 +26,7 @@ from switchman.addons.core.dialects.neutral.form import (
     ToolResult,
 )
 from switchman.addons.core.dialects.neutral.linking import link
-from switchman.addons.core.dialects.translate import decode_event
+from switchman.addons.core.dialects.neutral.streams import decode_event
 from switchman.addons.core.streams.events import Splitter
 from switchman.addons.core.streams.framing.ndjson import NDJSONSplitter
 from switchman.addons.core.streams.framing.sse import SSESplitter
