@@ -96,8 +96,9 @@ def writing(engine: Engine, patience: float | None = None) -> Iterator[Connectio
         yield conn
 
 
-def insert_rows(conn: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+def insert_rows(conn: Connection, table: Table, rows: Sequence[Mapping[str, Any]], conflict: str = "") -> None:
     """Insert many rows in few statements: all of the same columns, values as the driver takes them (JSON as text).
+    `conflict`: what becomes of one that is there already, as SQL (ON CONFLICT ...).
 
     executemany() releases the interpreter's lock and waits for it once per row, which a writer beside a busy event loop
     cannot afford.
@@ -108,14 +109,16 @@ def insert_rows(conn: Connection, table: Table, rows: Sequence[Mapping[str, Any]
     while at < len(rows):
         size = min(LARGEST_INSERT, 1 << (len(rows) - at).bit_length() - 1)  # few sizes, so few statements to prepare
         flat = tuple(chain.from_iterable(map(values, rows[at : at + size])))
-        conn.exec_driver_sql(_insert_statement(table.name, names, size, _MARKS[conn.dialect.paramstyle]), flat)
+        conn.exec_driver_sql(
+            _insert_statement(table.name, names, size, _MARKS[conn.dialect.paramstyle], conflict), flat
+        )
         at += size
 
 
 @lru_cache(maxsize=128)
-def _insert_statement(table: str, columns: tuple[str, ...], rows: int, mark: str) -> str:
+def _insert_statement(table: str, columns: tuple[str, ...], rows: int, mark: str, conflict: str) -> str:
     row = f"({', '.join([mark] * len(columns))})"
-    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join([row] * rows)}"  # noqa: S608 - our own names  # nosec B608
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join([row] * rows)} {conflict}"  # noqa: S608 - our own names  # nosec B608
 
 
 def is_passing(exc: DBAPIError) -> bool:

@@ -29,6 +29,7 @@ from switchman.addons.core.record import Record
 from switchman.addons.core.texts.redaction.atrest import Redactor
 from switchman.addons.store.blobs import BlobStore, Body, pack
 from switchman.addons.store.database import insert_rows, is_passing, writing
+from switchman.addons.store.figures.keeping import add
 from switchman.addons.store.keeping.backlog import Away, Backlog, forget_frames
 from switchman.addons.store.keeping.capture import as_kept
 from switchman.addons.store.keeping.limits import Limits
@@ -287,6 +288,7 @@ class Writer:
                 with writing(self._engine, patience) as conn:
                     self._keep_bodies(conn, prepared, bodies)
                     insert_rows(conn, requests, [item.row for item in prepared])
+                    add(conn, [item.row for item in prepared], time.time())
                     add_to_total(conn, ROW_BYTES, sum(item.row["stored_size"] for item in prepared))
                     if tries := [attempt for item in prepared for attempt in item.attempts]:
                         insert_rows(conn, attempts, tries)

@@ -14,6 +14,7 @@ from sqlalchemy import Column, ColumnElement, Engine, RowMapping, func, literal,
 from switchman.addons.core.access.capturing import Captured
 from switchman.addons.core.record import Running
 from switchman.addons.store.blobs import BlobStore, unpack
+from switchman.addons.store.figures.reading import FigureReader
 from switchman.addons.store.keeping.revocations import Revocations
 from switchman.addons.store.keeping.spool import Spool, SpoolError, SpoolState
 from switchman.addons.store.reading.filters import Filters, as_stored
@@ -173,6 +174,7 @@ class Queries:
     def __init__(self, engine: Engine, store: BlobStore, spool: Spool | None = None) -> None:
         self._spool = spool
         self._engine = engine
+        self.figures = FigureReader(engine)
         self._blobs = store
         self._summaries = Summaries(engine)
         self.revocations = Revocations(engine)

@@ -1,0 +1,244 @@
+"""What pages ask of the figures: over a range and by each dimension, and along time.
+
+A range is made of whole cells and, at its ends, of rows, so that counts and sums are exact. Percentiles are within
+spreads.ERROR of the true ones. Filters that figures know nothing of cannot be answered from here: see `answers`.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Engine, func, select
+
+from switchman.addons.store.figures.cells import COLUMNS, DAY, OUTCOME, Kind, gather
+from switchman.addons.store.figures.cover import Cover, cover
+from switchman.addons.store.figures.keeping import read_marks
+from switchman.addons.store.figures.spreads import counts, percentile
+from switchman.addons.store.figures.tables import DIMENSIONS, NUMBERS, SPREADS, figure_kinds, figures
+from switchman.addons.store.reading.filters import ERROR_OUTCOMES, NO_LAYER, Filters, as_stored
+from switchman.addons.store.tables import requests
+
+COMPLETE = ("ok", "cached")  # outcomes whose times count in percentiles
+OWN = "answered"  # what the router answered itself is no traffic
+Spread = tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Figures:
+    """Sums of some requests. Times are milliseconds, money micro-dollars; `told`, `priced` and `saved` say how many
+    requests have known tokens, a known cost, a known time saved. `cached`: answered from a cache.
+    """
+
+    requests: int = 0
+    errors: int = 0
+    cancelled: int = 0
+    cached: int = 0
+    told: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+    priced: int = 0
+    cost: int = 0
+    saved_cost: int = 0
+    saved: int = 0
+    saved_ms: float = 0.0
+    compared: int = 0
+    compared_cost: int = 0
+    compared_input: int = 0
+    compared_cached: int = 0
+    compared_output: int = 0
+    durations: list[str] = field(default_factory=list, repr=False)
+    ttfts: list[str] = field(default_factory=list, repr=False)
+    overheads: list[str] = field(default_factory=list, repr=False)
+    rates: list[str] = field(default_factory=list, repr=False)
+
+    def add(self, outcome: str, numbers: Sequence[float], spreads: Sequence[str | None]) -> None:
+        """`numbers` as NUMBERS, `spreads` as SPREADS."""
+        for name, value in zip(NUMBERS, numbers, strict=True):
+            if value:
+                setattr(self, name, getattr(self, name) + value)
+        count = int(numbers[0])
+        self.errors += count if outcome in ERROR_OUTCOMES else 0
+        self.cancelled += count if outcome == "cancelled" else 0
+        self.cached += count if outcome == "cached" else 0
+        if outcome in COMPLETE:
+            for name, text in zip(SPREADS, spreads, strict=True):
+                if text:
+                    getattr(self, name).append(text)
+
+    def spread(self, name: str) -> dict[int, int]:
+        """One of SPREADS of the complete answers: how many each step of the scale has."""
+        return counts(getattr(self, name))
+
+    def percentiles(self, name: str) -> tuple[int, float | None, float | None, float | None]:
+        """How many values one of SPREADS has, and its p50, p95 and p99."""
+        counted = self.spread(name)
+        p50, p95, p99 = (percentile(counted, each) for each in (50, 95, 99))
+        return sum(counted.values()), p50, p95, p99
+
+
+@dataclass(frozen=True)
+class Divided:
+    """Figures of a range, in all and by each of DIMENSIONS; "" is the value of what has none. Most requests first."""
+
+    total: Figures
+    kinds: Mapping[Kind, Figures]
+
+    @cached_property
+    def by(self) -> dict[str, dict[str, Figures]]:
+        return {name: self.group(at) for at, name in enumerate(DIMENSIONS)}
+
+    def group(self, *at: int) -> dict[Any, Figures]:
+        """By one dimension, or by several together, by their places in DIMENSIONS."""
+        found: dict[Any, Figures] = defaultdict(Figures)
+        for kind, one in self.kinds.items():
+            into = found[kind[at[0]] if len(at) == 1 else tuple(kind[place] for place in at)]
+            into.add(
+                kind[OUTCOME], [getattr(one, name) for name in NUMBERS], ["".join(getattr(one, n)) for n in SPREADS]
+            )
+        return dict(sorted(found.items(), key=lambda item: (-item[1].requests, item[0])))
+
+
+def answers(filters: Filters) -> bool:
+    """Whether figures know all that these filters ask for."""
+    known = {"start", "end", *DIMENSIONS}
+    return all(getattr(filters, each.name) is None for each in fields(filters) if each.name not in known)
+
+
+class FigureReader:
+    """Safe to share between threads. Raises DBAPIError when the database is away."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def divided(self, filters: Filters, spreads: Sequence[str] = ("durations", "ttfts")) -> Divided:
+        """Over the range of the filters. Only these of SPREADS are read."""
+        total, kinds = Figures(), defaultdict[Kind, Figures](Figures)
+        with self._snapshot() as conn:
+            for kind, numbers, texts in self._kinds(conn, filters, spreads):
+                total.add(kind[OUTCOME], numbers, texts)
+                kinds[kind].add(kind[OUTCOME], numbers, texts)
+        return Divided(total, kinds)
+
+    def along(
+        self, filters: Filters, step: int, by: str = "", spreads: Sequence[str] = ("durations", "ttfts")
+    ) -> dict[tuple[int, str], Figures]:
+        """By the beginnings of spans of `step` seconds, epoch seconds, and by the values of a dimension; `by` "": "".
+
+        A span without requests is not there. ValueError for a step that no cells fit into.
+        """
+        plain = not by and all(getattr(filters, name, None) is None for name in DIMENSIONS if name != "outcome")
+        found: dict[tuple[int, str], Figures] = defaultdict(Figures)
+        with self._snapshot() as conn:
+            pieces = cover(filters.start, filters.end, read_marks(conn), min(step, DAY))
+            at = (figures.c.bucket - figures.c.bucket % step).label("at")
+            value = figure_kinds.c[by] if by else None
+            groups = [at, figure_kinds.c.outcome, *([value] if value is not None else [])]
+            query = (
+                select(*groups, *_sums(spreads))
+                .join(figure_kinds, figure_kinds.c.id == figures.c.kind)
+                .where(figure_kinds.c.overall.is_(plain), *_conditions(filters))
+                .group_by(*groups)
+            )
+            for row in _over(conn, query, pieces):
+                where, outcome, *rest = row
+                one = found[int(where), rest.pop(0) if by else ""]
+                one.add(outcome, _numbers(rest), _texts(rest, spreads))
+            place = DIMENSIONS.index(by) if by else None
+            for key, kind, numbers, texts in _rows(conn, filters, pieces, step):
+                found[key, kind[place] if place is not None else ""].add(kind[OUTCOME], numbers, texts)
+        return dict(sorted(found.items()))
+
+    @contextmanager
+    def _snapshot(self) -> Iterator[Connection]:
+        """A transaction that sees one state of the database."""
+        engine = self._engine
+        if engine.dialect.name == "postgresql":
+            engine = engine.execution_options(isolation_level="REPEATABLE READ")
+        with engine.connect() as conn:
+            yield conn
+
+    def _kinds(
+        self, conn: Connection, filters: Filters, spreads: Sequence[str]
+    ) -> Iterator[tuple[Kind, Sequence[float], Sequence[str | None]]]:
+        pieces = cover(filters.start, filters.end, read_marks(conn))
+        where = [figure_kinds.c.overall.is_(False), *_conditions(filters)]
+        known = {
+            row[0]: tuple(row[1:])
+            for row in conn.execute(select(*(figure_kinds.c[name] for name in ("id", *DIMENSIONS))).where(*where))
+        }
+        query = select(figures.c.kind, *_sums(spreads)).group_by(figures.c.kind)
+        query = query.where(figures.c.kind.in_(select(figure_kinds.c.id).where(*where)))
+        for number, *rest in _over(conn, query, pieces):
+            yield known[number], _numbers(rest), _texts(rest, spreads)
+        for _, kind, numbers, texts in _rows(conn, filters, pieces, DAY):
+            yield kind, numbers, texts
+
+
+def _sums(spreads: Sequence[str]) -> list[ColumnElement[Any]]:
+    return [
+        *(func.sum(figures.c[name]) for name in NUMBERS),
+        *(func.aggregate_strings(figures.c[name], "") for name in SPREADS if name in spreads),
+    ]
+
+
+def _numbers(values: Sequence[Any]) -> list[float]:
+    """Sums as Python's own numbers: PostgreSQL's are decimals."""
+    return [
+        float(value) if name == "saved_ms" else int(value)
+        for name, value in zip(NUMBERS, values[: len(NUMBERS)], strict=True)
+    ]
+
+
+def _texts(values: Sequence[Any], spreads: Sequence[str]) -> list[str | None]:
+    read = iter(values[len(NUMBERS) :])
+    return [next(read) if name in spreads else None for name in SPREADS]
+
+
+def _over(conn: Connection, query: Any, pieces: Cover) -> Iterator[Sequence[Any]]:
+    for span in pieces.cells:
+        here = query.where(figures.c.width == span.width, figures.c.bucket >= int(span.first))
+        if span.last != float("inf"):
+            here = here.where(figures.c.bucket < int(span.last))
+        yield from conn.execute(here)
+
+
+def _rows(
+    conn: Connection, filters: Filters, pieces: Cover, step: int
+) -> Iterator[tuple[int, Kind, Sequence[float], Sequence[str]]]:
+    """What is in no whole cell: from the rows themselves."""
+    for span in pieces.rows:
+        ends = {"start": span.first, "end": span.last}
+        narrowed = replace(filters, **{name: at for name, at in ends.items() if abs(at) != float("inf")})
+        query = select(*(requests.c[name] for name in _known_columns())).where(
+            *narrowed.conditions(), requests.c.outcome != OWN
+        )
+        cells, kinds = gather(conn.execute(query).mappings(), step)
+        for key, cell in cells.items():
+            kind, overall = kinds[key.kind]
+            if not overall:
+                yield key.bucket, kind, cell.numbers, cell.texts()
+
+
+def _known_columns() -> Iterable[str]:
+    return dict.fromkeys((*COLUMNS, *(name for name in DIMENSIONS if name in requests.c)))
+
+
+def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
+    """The filters but time, of figure_kinds."""
+    found: list[ColumnElement[bool]] = [figure_kinds.c.outcome != OWN]
+    for name in DIMENSIONS:
+        value = getattr(filters, name, None)
+        if value is None:
+            continue
+        if name == "outcome" and value == "error":
+            found.append(figure_kinds.c.outcome.in_(ERROR_OUTCOMES))
+        else:
+            found.append(figure_kinds.c[name] == ("" if (name, value) == ("layer", NO_LAYER) else as_stored(value)))
+    return found

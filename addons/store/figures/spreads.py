@@ -1,0 +1,56 @@
+"""Values on a logarithmic scale, a character each: a spread is a text, and two are put together by writing one behind
+the other, which every database can do.
+
+The scale goes from LEAST to MOST in STEPS steps, the characters U+0001 to U+00FF. A value is read back as the middle of
+its step, at most ERROR beside the true one; what is beyond the ends counts as the ends. Milliseconds and tokens per
+second go by the same scale.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from math import exp, isfinite, log
+
+LEAST, MOST = 0.05, 7_200_000.0  # milliseconds: two hours
+STEPS = 255
+_STEP = log(MOST / LEAST) / STEPS
+_OFFSET = log(LEAST)
+ERROR = exp(_STEP / 2) - 1  # 0.0375
+_CHARACTERS = tuple(chr(1 + step) for step in range(STEPS))
+
+
+def character(value: float) -> str:
+    """The character of a value; anything below LEAST has the first one."""
+    if not value > LEAST:
+        return _CHARACTERS[0]
+    return _CHARACTERS[min(int((log(value) - _OFFSET) / _STEP), STEPS - 1)] if isfinite(value) else _CHARACTERS[-1]
+
+
+def value_of(step: int) -> float:
+    """The middle of a step, 0 to STEPS - 1."""
+    return exp(_OFFSET + (step + 0.5) * _STEP)
+
+
+def counts(spreads: Iterable[str]) -> dict[int, int]:
+    """How many values each step has: step to number."""
+    whole = "".join(spreads).encode("latin-1", "replace")
+    return {step - 1: number for step, number in sorted(Counter(whole).items()) if step}
+
+
+def percentile(counted: dict[int, int], percent: int) -> float | None:
+    """By nearest rank, within ERROR; None of nothing."""
+    total = sum(counted.values())
+    rank = (total * percent + 99) // 100
+    for step in sorted(counted):
+        rank -= counted[step]
+        if rank <= 0:
+            return value_of(step)
+    return None
+
+
+def without(spread: str, gone: str) -> str:
+    """A spread without these values, once each."""
+    for one in gone:
+        spread = spread.replace(one, "", 1)
+    return spread
