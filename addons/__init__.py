@@ -38,8 +38,7 @@
 | upstream_failed  | Judging     | how the attempt ended: for breakers, record and all below                |
 |                  | Settling    | reserves as much again for the next one, or there is none                |
 |                  | Failover    | next candidate, or the final answer, or a stream's tail                  |
-| responseheaders  | Limits      | how much the caller has left                                             |
-|                  | Streaming   | the Pipe for streams; x-switchman-* headers                              |
+| responseheaders  | Streaming   | the Pipe for streams; x-switchman-* headers, what the caller has left    |
 | each chunk       | (Pipe)      | bytes -> events -> stages -> bytes                                       |
 | long_step        | Streaming   | has a chunk, or an answer's end, that takes long done in a thread        |
 | response         | Processing  | the same stages over a whole reply                                       |

@@ -1,11 +1,14 @@
-"""Write headers of the router's own on an answer: where it came from, and that its length is not known."""
+"""Write headers of the router's own on an answer: where it came from, what its caller has left, and that its length is
+not known."""
 
 from __future__ import annotations
 
 import re
+import time
 
 from mitmproxy import http
 
+from switchman.addons.core.access.limits.wording import OURS, fields_of
 from switchman.addons.flow.exchange import Exchange
 
 _PAGES = re.compile(r"html|xml|svg|pdf", re.IGNORECASE)  # types that a browser runs scripts of
@@ -13,13 +16,22 @@ MAX_LABEL = 300  # characters of a name that go into a header
 
 
 def label(response: http.Response, x: Exchange, request: http.Request) -> None:
-    """Add the x-switchman-* headers: who answered, and what decided."""
+    """Add the x-switchman-* headers: who answered, and what decided; and what is left of the caller's limits.
+
+    Whoever looks a field up goes through all that are there, so they are written when nobody is to look any more.
+    """
     headers, plan = response.headers, x.plan
     fields = list(headers.fields)
     names = {name.lower() for name, _ in fields}
     if x.attempts and any(name.startswith(b"x-switchman-") for name in names):
         # Another router of our kind upstream said the same of itself: ours replaces it.
         fields = [field for field in fields if not field[0].lower().startswith(b"x-switchman-")]
+    if x.ticket is not None and (standings := x.ticket.taken.standings):
+        if any(name.startswith(OURS) for name in names):
+            # An upstream's figures are of the router's own key there.
+            fields = [field for field in fields if not field[0].lower().startswith(OURS)]
+        left = fields_of(standings, x.dialect or "openai", time.time())
+        fields += [(name.encode(), value.encode()) for name, value in left.items()]
     if x.call is not None or not x.attempts:
         fields += _for_data(names, headers.get("content-type", ""))
     fields.append((b"x-switchman-request-id", x.id.encode()))

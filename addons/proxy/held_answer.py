@@ -1,4 +1,4 @@
-"""Hold an answer back while another server may still be asked; core/decision/verdicts/held.py says whether it is an answer.
+"""Hold an answer back while another server may still be asked; core/decision/verdicts/held.py says whether it is one.
 
 1. The head of a stream is held back until its first event is here. Comments and pings before it go on at once, under
    the head, as the router's own pings would. Where a stream was asked for, its first bytes say whether it is one.

@@ -29,8 +29,8 @@ What was awaited as a stream, and is none, goes from hold_answer to consume_resp
 Until the client has a part of the answer, an attempt that fails is closed, and the addons name the next one, or the
 final answer, by the `upstream_failed` hook. After that there is no silent switch: they give the tail that ends the
 stream cleanly. What interrupts it (its timer, a client that leaves, a router that stops) is in interruptions.py.
-Sans-io: events in, commands out. Whether an answer is one, core/decision/verdicts/held.py says; what follows a failure, the
-addons. A flow without an Exchange is left to mitmproxy.
+Sans-io: events in, commands out. Whether an answer is one, core/decision/verdicts/held.py says; what follows a
+failure, the addons. A flow without an Exchange is left to mitmproxy.
 """
 
 from __future__ import annotations

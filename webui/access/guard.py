@@ -106,7 +106,7 @@ def csrf_word() -> str:
 
 
 def is_our_name(host: str, config: WebConfig) -> bool:
-    """Whether a Host header names us: see core/access/admission/hosts.py. WEBUI_HOSTS and the name we listen on are given."""
+    """Whether a Host header names us: see access/admission/hosts.py of core. WEBUI_HOSTS and our own are given."""
     return _given(config.listen_host, *config.hosts).has(host)
 
 

@@ -3,10 +3,10 @@
     requestheaders   a body that is larger than the caller's may be: a 413, before it is read
     request          takes of the minute, the places and the budgets, at the price of the dearest candidate; where a
                      budget with `downgrade` is used up, the plan is made anew for the model that it names
-    responseheaders  how much is left, in the dialect's own header fields
 
 It runs once the plan is known, and after the caches: their answers count as requests, and cost nothing. What the router
-answers itself (lists of models, health, refusals) counts as nothing. settling.py writes down what was used.
+answers itself (lists of models, health, refusals) counts as nothing. settling.py writes down what was used, and
+flow/labels.py tells how much is left, in the dialect's own header fields.
 
 Where the ledger cannot be asked, budgets are not given away: a 503 says so. Limits a minute and places do not stop a
 request then.
@@ -36,7 +36,7 @@ from switchman.addons.core.access.limits.asking import (
 from switchman.addons.core.access.limits.bounds import FREE, Bound, bound_of
 from switchman.addons.core.access.limits.ledger import Refused, Taken
 from switchman.addons.core.access.limits.periods import Calendar
-from switchman.addons.core.access.limits.wording import OURS, fields_of, name_of, refusal_of
+from switchman.addons.core.access.limits.wording import name_of, refusal_of
 from switchman.addons.core.access.limits.written import NO_LIMITS
 from switchman.addons.core.decision.decide import plan_for_target
 from switchman.addons.core.routes.plan import TraceLine
@@ -93,18 +93,6 @@ class Limits:
         rules = x.rules or self.runtime.rules.current
         sources = self._of(x.caller, rules)
         return self._guarded(flow, x, rules, sources) if sources.sources else None
-
-    def responseheaders(self, flow: http.HTTPFlow) -> None:
-        """An upstream's figures are of the router's own key there: this caller's take their place."""
-        if (x := exchange(flow)) is None or x.ticket is None or flow.response is None:
-            return
-        standings = x.ticket.taken.standings
-        if not standings:
-            return
-        headers = flow.response.headers
-        kept = tuple(field for field in headers.fields if not field[0].lower().startswith(OURS))
-        ours = fields_of(standings, x.dialect or "openai", time.time())
-        headers.fields = (*kept, *((name.encode(), value.encode()) for name, value in ours.items()))
 
     def _of(self, caller: Caller | None, rules: Ruleset) -> Sources:
         """What limits a caller. Made once for each caller and set of rules."""

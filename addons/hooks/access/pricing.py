@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from switchman.addons.core.access.limits.bounds import COUNTED_IN_TOKENS, MOST, Bound
 from switchman.addons.core.access.prices.cost import most_of
@@ -23,8 +24,7 @@ WHAT_TO_DO = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Priced:
+class Priced(NamedTuple):
     """`most`: micro-dollars, of the dearest candidate. `candidates`: those that may be asked; `lines` say why not the
     others."""
 

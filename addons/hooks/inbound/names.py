@@ -1,8 +1,8 @@
 """Names: refuses requests that ask for the router by a name that is not its own (DNS rebinding).
 
-Which names are its own is told by core/access/admission/hosts.py, from ALLOWED_HOSTS. Only in reverse mode: through a forward
-proxy Host is the server that a client wants. What counts is the Host field: it is the one that a browser writes. A URL
-in its place is written only by who takes the router for a proxy, which no page can bring about.
+Which names are its own is told by core/access/admission/hosts.py, from ALLOWED_HOSTS. Only in reverse mode: through a
+forward proxy Host is the server that a client wants. What counts is the Host field: it is the one that a browser
+writes. A URL in its place is written only by who takes the router for a proxy, which no page can bring about.
 """
 
 from __future__ import annotations

@@ -56,8 +56,10 @@ class Streaming:
     def responseheaders(self, flow: http.HTTPFlow) -> None:
         if (x := exchange(flow)) is None or flow.response is None:
             return
-        response = flow.response
-        label(response, x, flow.request)
+        self._choose(flow, flow.response, x)
+        label(flow.response, x, flow.request)
+
+    def _choose(self, flow: http.HTTPFlow, response: http.Response, x: Exchange) -> None:
         if (attempt := x.attempt) is None or attempt.verdict is not None:
             return  # the router's own answer
         if response.status_code in BODILESS:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from switchman.addons.core.access.caller import Allowance, Budget, Caller, Period
 from switchman.addons.core.access.limits.ledger import Claim, Entry, Line, Settlement, Take, Taken
@@ -46,13 +46,15 @@ class Sources:
 NOTHING: Final = Sources()
 
 
-@dataclass(frozen=True, slots=True)
-class Reserve:
+class Reserve(NamedTuple):
     """The most that a request can come to: micro-dollars and tokens. `about`: tokens, for those of a minute."""
 
     usd: int = 0
     tokens: int = 0
     about: int = 0
+
+
+NOTHING_RESERVED: Final = Reserve()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,7 @@ class Ticket:
     extended: list[Take] = field(default_factory=list)  # for further attempts, each as much again
     downgraded: str | None = None  # the model that answers in place of the one that was asked for
     about_in: int = 0  # tokens that went in, by estimate
-    reserve: Reserve = Reserve()
+    reserve: Reserve = NOTHING_RESERVED
 
 
 def sources_of(caller: Caller | None, limits: Limits) -> Sources:

@@ -10,9 +10,8 @@ Tokens a minute are counted by an estimate first, as providers do it: the most w
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from math import ceil
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from switchman.addons.core.request.call import GENERATING, Call, Operation
 from switchman.addons.core.request.tokens import COUNTED, PER_IMAGE, estimated_total
@@ -62,8 +61,7 @@ _LONGEST: Final = 40  # digits of a number that is written as text
 _FEW: Final = 16_384  # characters: reading so many anew costs less than the features of a request
 
 
-@dataclass(frozen=True, slots=True)
-class Bound:
+class Bound(NamedTuple):
     """Tokens. `most_in`, `most_out`: what a budget holds. `about_in`, `about_out`: estimates, for tokens a minute."""
 
     most_in: int = 0

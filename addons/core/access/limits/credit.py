@@ -58,7 +58,7 @@ class Credit:
                 left.tokens -= claim.reserve
             for line in claim.lines:
                 left.reserved[line.purse] -= line.reserve
-        return Taken(self.second, tuple(self._standing(one) for one in self._standings))
+        return Taken(self.second, tuple([self._standing(one) for one in self._standings]))
 
     def rest(self) -> Settlement:
         """What goes back. Nothing is left of it then."""
@@ -83,10 +83,13 @@ class Credit:
 
     def _standing(self, one: Standing) -> Standing:
         """What is left to spare is not used."""
-        if one.what == "requests":
-            more = self.requests
-        else:
-            more = next((left.tokens for left in self._left if left.account == one.account), 0)
+        more = self.requests
+        if one.what != "requests":
+            more = 0
+            for left in self._left:
+                if left.account == one.account:
+                    more = left.tokens
+                    break
         return Standing(one.account, one.what, one.limit, min(one.limit, one.remaining + more), one.resets_in)
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field, replace
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from switchman.addons.core.access.limits.account import ALERTS, Account, Held
 
@@ -22,8 +22,7 @@ NEARLY: Final = 80  # percent
 LAZY: Final = 0.15  # seconds within which what is over is settled
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """A purse that a request reserves from. `most`: the budget that refuses; `soft`: one that asks for another model.
 
     None: there is none. `amounts` are of all budgets of this purse, for the alerts.
@@ -36,8 +35,7 @@ class Line:
     amounts: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(NamedTuple):
     """What a request wants of one account, and the account's limits. None: no such limit."""
 
     account: str
@@ -66,8 +64,7 @@ class Take:
     key: object = None
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """How one account stands to one of its limits: header fields are made of it. `resets_in`: seconds."""
 
     account: str
@@ -77,8 +74,7 @@ class Standing:
     resets_in: float
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(NamedTuple):
     """The request may go. `second`: under which its tokens are counted. `spare`: so many more may."""
 
     second: int
@@ -106,8 +102,7 @@ class Refused:
     lent: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """What a request that is over gives back to one account, and what it used. Amounts are tokens, or a purse's."""
 
     account: str
