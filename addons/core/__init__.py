@@ -6,7 +6,7 @@
 4. The proxy, the command line and the dashboard call the same functions.
 5. tests/addons/core/test_purity.py keeps this true.
 
-In it: from below, texts; request; access; paths; servers and streams; routes; dialects; rules and
+In it: from below, texts; request; access; paths and sessions; servers and streams; routes; dialects; rules and
     cache; decision and keys. Beside them record.
 Door: of each room its own, as its `__init__` says.
 May not import: anything of the router outside of core.

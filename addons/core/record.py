@@ -98,7 +98,11 @@ class Record:
     cost: int | None = None  # micro-dollars, of all attempts; the least, where an answer broke off
     capture: Literal["full", "redacted", "metadata"] = "full"  # what is kept of it: the store takes out the rest
     capture_by: str | None = None  # what asked for that; None: the setting
-    session: str | None = None  # digest of the session that the client named
+    session: str | None = None  # digest of the session that the client named; from `b-` on: of how it begins
+    agent: str | None = None  # which program sent it, as core/sessions/agents.py names it
+    project: str | None = None  # the working directory that the prompt tells
+    branch: str | None = None  # digest of the conversation within the session: the main one, a subagent's
+    parent: str | None = None  # digest of the branch that this one came from, where the client tells it
     kept_as: str | None = None  # "SPACE/KEY ..." of what else is kept of it: its cached answer, its conversation
     saved_cost: int | None = None  # micro-dollars: what the cached answer had cost when it was first given
     request_headers: tuple[tuple[str, str], ...] = ()

@@ -8,6 +8,9 @@ blobs      one row per stored body, by the SHA-256 of its content. `last_used` i
            (A file is five system calls and a row is none of its own: on a busy event loop, whose interpreter the
            writer shares, files alone allowed 50 requests per second.) A request whose hash is not here (any more)
            has a body that is no longer kept.
+sessions   what a session's rows sum up to, kept in the same transactions (keeping/sessions.py): requests that belong
+           together (core/sessions). `ended_at` is the end of the request that ended last; `unpriced` counts requests
+           whose cost is not known. One without requests has no row.
 totals     sums that are kept in the same transaction that changes them. `blob_bytes`: of blobs.stored_size;
            `file_bytes`: of those that are files; `row_bytes`: of requests.stored_size, what a row and its attempts
            take, by an estimate.
@@ -49,6 +52,7 @@ RowNumber = BigInteger().with_variant(Integer, "sqlite")
 _CACHE_KNOWN = text("cache IS NOT NULL")
 _TOKEN_KNOWN = text("token IS NOT NULL")
 _SESSION_KNOWN = text("session IS NOT NULL")
+_AGENT_KNOWN = text("agent IS NOT NULL")
 _FAILED_OVER = text("attempt_count > 1")
 
 requests = Table(
@@ -89,6 +93,10 @@ requests = Table(
     Column("capture", String(16), nullable=False, server_default="full"),
     Column("capture_by", String(400)),
     Column("session", String(32)),
+    Column("agent", String(32)),
+    Column("project", String(500)),
+    Column("branch", String(32)),
+    Column("parent", String(32)),
     Column("kept_as", Text),
     Column("attempt_count", SmallInteger, nullable=False, server_default="0"),
     Column("request_headers", JSON, nullable=False),
@@ -127,9 +135,15 @@ requests = Table(
     ),
     Index(
         "requests_by_session",
-        "session",
+        *("session", "started_at", "id"),
         sqlite_where=_SESSION_KNOWN,
         postgresql_where=_SESSION_KNOWN,
+    ),
+    Index(
+        "requests_by_agent",
+        *("agent", "started_at", "id"),
+        sqlite_where=_AGENT_KNOWN,
+        postgresql_where=_AGENT_KNOWN,
     ),
     Index("requests_failed_over", "started_at", "id", sqlite_where=_FAILED_OVER, postgresql_where=_FAILED_OVER),
     sqlite_autoincrement=True,  # never reuse a number: a live list that has seen 7 must not miss a second 7
@@ -163,6 +177,27 @@ blobs = Table(
     Column("last_used", Double, nullable=False),
     Column("data", LargeBinary),
     Index("blobs_by_use", "last_used"),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("session", String(32), primary_key=True),
+    Column("agent", String(32)),
+    Column("project", String(500)),
+    Column("started_at", Double, nullable=False),
+    Column("ended_at", Double, nullable=False),
+    Column("requests", Integer, nullable=False),
+    Column("errors", Integer, nullable=False),
+    Column("input_tokens", BigInteger, nullable=False),
+    Column("output_tokens", BigInteger, nullable=False),
+    Column("cached_tokens", BigInteger, nullable=False),
+    Column("cost_microdollars", BigInteger, nullable=False),
+    Column("unpriced", Integer, nullable=False),
+    # The list's own order, the newest activity first, and the same for each filter of it.
+    Index("sessions_by_time", "ended_at", "session"),
+    Index("sessions_by_agent", "agent", "ended_at", "session"),
+    Index("sessions_by_project", "project", "ended_at", "session"),
 )
 
 totals = Table(

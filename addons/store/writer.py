@@ -34,6 +34,7 @@ from switchman.addons.store.keeping.backlog import Away, Backlog, forget_frames
 from switchman.addons.store.keeping.capture import as_kept
 from switchman.addons.store.keeping.limits import Limits
 from switchman.addons.store.keeping.logsize import BLOB_BYTES, FILE_BYTES, ROW_BYTES, add_to_total
+from switchman.addons.store.keeping.sessions import add_to_sessions
 from switchman.addons.store.keeping.spool import Spool
 from switchman.addons.store.rows import Prepared, blob_row, body_bytes, head_bytes, renamed, without_bodies
 from switchman.addons.store.tables import attempts, blobs, requests
@@ -287,8 +288,10 @@ class Writer:
             try:
                 with writing(self._engine, patience) as conn:
                     self._keep_bodies(conn, prepared, bodies)
-                    insert_rows(conn, requests, [item.row for item in prepared])
-                    add(conn, [item.row for item in prepared], time.time())
+                    rows = [item.row for item in prepared]
+                    insert_rows(conn, requests, rows)
+                    add(conn, rows, time.time())
+                    add_to_sessions(conn, rows)
                     add_to_total(conn, ROW_BYTES, sum(item.row["stored_size"] for item in prepared))
                     if tries := [attempt for item in prepared for attempt in item.attempts]:
                         insert_rows(conn, attempts, tries)

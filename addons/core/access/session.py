@@ -3,10 +3,11 @@
 It is kept as a digest only, so a name that says something (a user, a path) is not in the log. Whoever does not know the
 name takes the digest from the page of one of its requests.
 
-Where clients say it: a header of the names below (Codex CLI sends `session_id`, Claude Code
-`x-claude-code-session-id`), or in the body `session_id`, `prompt_cache_key` (Codex: the conversation's id),
-`metadata.session_id`, or at the end of Anthropic's `metadata.user_id` (Claude Code: `user_..._session_ID`, or JSON with
-`session_id`).
+Where clients say it: a header of the names below (Codex CLI sends `session-id`, earlier `session_id`; Claude Code
+`x-claude-code-session-id`; OpenCode `x-session-id` and `x-session-affinity`, at its own servers `x-opencode-session`;
+Kilo Code, Roo Code and Cline their task's id), or in the body `session_id`, `prompt_cache_key` (Codex: the
+conversation's id), `metadata.session_id`, or at the end of Anthropic's `metadata.user_id` (Claude Code:
+`user_..._session_ID`, or JSON with `session_id`).
 """
 
 from __future__ import annotations
@@ -19,14 +20,16 @@ from typing import Any, Final
 
 HEADERS: Final = (
     "x-switchman-session", "x-session-id", "session-id", "session_id", "x-claude-code-session-id", "x-conversation-id",
-    "conversation_id",
+    "conversation_id", "x-opencode-session", "x-session-affinity", "x-kilocode-taskid", "x-roo-task-id", "x-task-id",
+    "x-qwen-code-session-id", "x-openwebui-chat-id",
 )  # fmt: skip
 _HEADERS: Final = frozenset(HEADERS)
 DIGITS: Final = 32  # of the digest, hexadecimal
 LONGEST: Final = 1_000  # characters of a session's name
 _LONGEST_JSON: Final = 4_000
 _MARK: Final = "_session_"
-_DIGEST: Final = re.compile(rf"[0-9a-f]{{{DIGITS}}}")
+BY_BEGINNING: Final = "b-"  # a session without a name, known by how it begins (core/sessions): its digest begins so
+_DIGEST: Final = re.compile(rf"[0-9a-f]{{{DIGITS}}}|{BY_BEGINNING}[0-9a-f]{{{DIGITS - len(BY_BEGINNING)}}}")
 
 
 def session_of(headers: Iterable[tuple[str, str]], body: Mapping[str, Any]) -> str | None:
@@ -43,6 +46,11 @@ def session_of(headers: Iterable[tuple[str, str]], body: Mapping[str, Any]) -> s
 def session_digest(name: str) -> str:
     """Under which a session's rows are found."""
     return hashlib.sha256(b"session\0" + name.strip().encode("utf-8", "surrogatepass")).hexdigest()[:DIGITS]
+
+
+def named_only(digest: str | None) -> str | None:
+    """The digest, unless it is of what was asked."""
+    return None if digest is not None and digest.startswith(BY_BEGINNING) else digest
 
 
 def is_digest(text: str) -> bool:

@@ -10,10 +10,10 @@ from mitmproxy import http
 
 from switchman.addons.core.access.capturing import Captured
 from switchman.addons.core.access.prices.cost import total_of
-from switchman.addons.core.access.session import session_digest, session_of
 from switchman.addons.core.record import AttemptRecord, Outcome, Record
 from switchman.addons.core.request.call import Call
 from switchman.addons.core.routes.plan import TraceLine
+from switchman.addons.core.sessions.membership import membership_of
 from switchman.addons.core.texts.unicode import decoded
 from switchman.addons.flow.costs import attempt_cost
 from switchman.addons.flow.exchange import Attempt, Exchange, exchange
@@ -82,6 +82,7 @@ def _record(flow: http.HTTPFlow, x: Exchange, status: int, outcome: Outcome, cap
     costs = [attempt_cost(x, attempt) for attempt in x.attempts]
     sent = _text(x.sent.fields if x.sent else flow.request.headers.fields)
     body, keeps_bodies = _reply_body(flow, x), captured.mode != "metadata"
+    member = membership_of(sent, call, x.caller.id if x.caller and x.caller.id else x.client)
     return Record(
         id=x.id,
         started_at=x.started_at,
@@ -116,7 +117,11 @@ def _record(flow: http.HTTPFlow, x: Exchange, status: int, outcome: Outcome, cap
         saved_cost=x.cache.saved if x.cache else None,
         capture=captured.mode,
         capture_by=captured.by or None,
-        session=session_digest(session) if (session := session_of(sent, call.body if call else {})) else None,
+        session=member.session,
+        agent=member.agent,
+        project=member.project,
+        branch=member.branch,
+        parent=member.parent,
         kept_as=_kept_as(x),
         request_headers=sent,
         response_headers=_text(flow.response.headers.fields) if flow.response else (),

@@ -17,7 +17,7 @@ COLUMNS = (
     *("started_at", "duration_ms", "ttft_ms", "overhead_ms", "tokens_per_second"),
     *("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens"),
     *("cost_microdollars", "saved_microdollars", "saved_ms"),
-    *("server", "model", "layer", "token", "outcome", "cache"),
+    *("server", "model", "layer", "token", "agent", "outcome", "cache"),
 )
 OUTCOME = DIMENSIONS.index("outcome")
 MINUTE, HOUR, DAY = 60, 3600, 86_400
@@ -61,11 +61,11 @@ def overall_kind(outcome: str) -> Kind:
     return tuple(outcome if at == OUTCOME else "" for at in range(len(DIMENSIONS)))
 
 
-def kind_of(row: Mapping[str, Any]) -> Kind:
+def kind_of(row: Mapping[Any, Any]) -> Kind:
     return tuple([row.get(name) or "" for name in DIMENSIONS])
 
 
-def values_of(row: Mapping[str, Any]) -> tuple[list[float], list[str]]:
+def values_of(row: Mapping[Any, Any]) -> tuple[list[float], list[str]]:
     """What one row adds to its cell."""
     taken, made = row["input_tokens"], row["output_tokens"]
     cost, saved_ms = row["cost_microdollars"], row["saved_ms"]
@@ -80,7 +80,7 @@ def values_of(row: Mapping[str, Any]) -> tuple[list[float], list[str]]:
     return numbers, ["" if value is None else character(value) for value in known]
 
 
-def gather(rows: Iterable[Mapping[str, Any]], width: int) -> tuple[dict[CellKey, Cell], dict[int, tuple[Kind, bool]]]:
+def gather(rows: Iterable[Mapping[Any, Any]], width: int) -> tuple[dict[CellKey, Cell], dict[int, tuple[Kind, bool]]]:
     """The cells of these rows, each row in its own kind's and in that of its outcome; and the kinds by their ids."""
     own: dict[tuple[int, Kind], Cell] = {}
     for row in rows:

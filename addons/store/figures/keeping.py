@@ -102,7 +102,7 @@ def _raise_level(conn: Connection, below: int, width: int, first: int, last: int
     conn.execute(insert(figures).from_select(["width", "bucket", "kind", *NUMBERS, *SPREADS], summed))
 
 
-def take(conn: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+def take(conn: Connection, rows: Sequence[Mapping[Any, Any]]) -> None:
     """Take rows out of their cells, before they are deleted. A cell without requests goes."""
     marks = read_marks(conn)
     rows = [row for row in rows if row["started_at"] >= marks.floor]

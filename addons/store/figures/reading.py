@@ -7,10 +7,11 @@ spreads.ERROR of the true ones. Filters that figures know nothing of cannot be a
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
+from math import inf, isinf
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, func, select
@@ -204,7 +205,7 @@ def _texts(values: Sequence[Any], spreads: Sequence[str]) -> list[str | None]:
 def _over(conn: Connection, query: Any, pieces: Cover) -> Iterator[Sequence[Any]]:
     for span in pieces.cells:
         here = query.where(figures.c.width == span.width, figures.c.bucket >= int(span.first))
-        if span.last != float("inf"):
+        if span.last != inf:
             here = here.where(figures.c.bucket < int(span.last))
         yield from conn.execute(here)
 
@@ -214,20 +215,14 @@ def _rows(
 ) -> Iterator[tuple[int, Kind, Sequence[float], Sequence[str]]]:
     """What is in no whole cell: from the rows themselves."""
     for span in pieces.rows:
-        ends = {"start": span.first, "end": span.last}
-        narrowed = replace(filters, **{name: at for name, at in ends.items() if abs(at) != float("inf")})
-        query = select(*(requests.c[name] for name in _known_columns())).where(
-            *narrowed.conditions(), requests.c.outcome != OWN
-        )
-        cells, kinds = gather(conn.execute(query).mappings(), step)
+        first, last = (None if isinf(at) else at for at in (span.first, span.last))
+        narrowed = replace(filters, start=first, end=last)
+        query = select(*(requests.c[name] for name in COLUMNS)).where(*narrowed.conditions(), requests.c.outcome != OWN)
+        cells, kinds = gather(conn.execute(query).mappings().all(), step)
         for key, cell in cells.items():
             kind, overall = kinds[key.kind]
             if not overall:
                 yield key.bucket, kind, cell.numbers, cell.texts()
-
-
-def _known_columns() -> Iterable[str]:
-    return dict.fromkeys((*COLUMNS, *(name for name in DIMENSIONS if name in requests.c)))
 
 
 def _conditions(filters: Filters) -> list[ColumnElement[bool]]:

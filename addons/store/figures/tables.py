@@ -31,7 +31,7 @@ figure_kinds = Table(
     Column("model", String(300), nullable=False),
     Column("layer", String(64), nullable=False),
     Column("token", String(64), nullable=False),
-    Column("agent", String(64), nullable=False),
+    Column("agent", String(32), nullable=False),
     Column("outcome", String(32), nullable=False),
     Column("cache", String(16), nullable=False),
 )

@@ -2,7 +2,7 @@
 
 In it: heads (cut to size), compressed (bodies in which a key cannot be masked), spool and backlog (records while the
 database cannot be written), logsize and limits (MAX_LOG_SIZE), revocations,
-capture (what is kept of a record), forgetting and elsewhere (what goes for good).
+capture (what is kept of a record), sessions (what their rows sum up to), forgetting and elsewhere (what goes for good).
 Door: `Spool`, `Backlog`, `Limits`, `Revocations`, for the store.
 May not import: what the store may not.
 """

@@ -1,7 +1,8 @@
 """What is kept of a record: all of it, all without what is private, or no content.
 
 `metadata` has no bodies, no header values but a harmless few, no query, and no text that may quote one of them: errors,
-what the layers told, the prompts that a cache compared. `redacted` has all of these through the redactor; a body that
+what the layers told, the prompts that a cache compared; a session only where the client named it, and no working
+directory. `redacted` has all of these through the redactor; a body that
 nobody can look into (compressed, binary, not UTF-8) is not kept. Both happen before a record is cut to size, in the
 writer's thread.
 """
@@ -14,6 +15,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from switchman.addons.core.access.capturing import TELLING_LAYERS
+from switchman.addons.core.access.session import named_only
 from switchman.addons.core.dialects import framing_of
 from switchman.addons.core.keys.known import KnownKeys
 from switchman.addons.core.record import AttemptRecord, Record
@@ -76,6 +78,9 @@ def _without_content(record: Record) -> Record:
             for line in record.trace
         ),
         kept_as=None,  # digests of what was asked
+        session=named_only(record.session),
+        branch=named_only(record.branch),
+        project=None,
     )
 
 
@@ -99,6 +104,7 @@ def _redacted(record: Record, redactor: Redactor, max_body: int) -> Record:
         path=text(record.path),
         error=None if record.error is None else text(record.error),
         requested_model=text(record.requested_model),
+        project=None if record.project is None else text(record.project),
         request_headers=_fields(record.request_headers, redactor),
         response_headers=_fields(record.response_headers, redactor),
         **_body(record, "request", redactor, max_body),

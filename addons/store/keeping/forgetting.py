@@ -46,7 +46,8 @@ Told = Callable[[str], object]
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What is to be forgotten: all conditions that are given must hold. `token`: a name or an id. `session`: a name, or
-    the digest that the log has of it. `before`: epoch seconds, of a request's start.
+    the digest that the log has of it; a subagent's own name means what that one asked. `before`: epoch seconds, of a
+    request's start.
     """
 
     token: str | None = None
@@ -73,16 +74,21 @@ class Wanted:
         if self.token is not None:
             found.append(or_(requests.c.token == self.token, requests.c.token_id == self.token))
         if self.session is not None:
-            found.append(requests.c.session.in_(digests_meant(self.session)))
+            meant = digests_meant(self.session)
+            found.append(or_(requests.c.session.in_(meant), requests.c.branch.in_(meant)))
         if self.before is not None:
             found.append(requests.c.started_at < self.before)
         return found
+
+    @property
+    def _digests(self) -> tuple[str, ...]:
+        return () if self.session is None else digests_meant(self.session)
 
     def holds(self, row: Any) -> bool:
         """Whether a row, as a mapping, is meant."""
         return (
             (self.token is None or self.token in (row.get("token"), row.get("token_id")))
-            and (self.session is None or row.get("session") in digests_meant(self.session))
+            and (self.session is None or not {row.get("session"), row.get("branch")}.isdisjoint(self._digests))
             and (self.before is None or row["started_at"] < self.before)
         )
 
@@ -166,8 +172,8 @@ def _meant(engine: Engine, wanted: Wanted) -> tuple[list[int], set[str], int]:
     bodies: set[str] = set()
     others: set[str] = set()
     last = 0
-    columns = [requests.c[name] for name in ("seq", "request_hash", "response_hash", "token", "token_id", "session")]
-    query = select(*columns, requests.c.started_at).order_by(requests.c.seq).limit(SEEN_AT_ONCE)
+    names = ("seq", "request_hash", "response_hash", "token", "token_id", "session", "branch", "started_at")
+    query = select(*(requests.c[name] for name in names)).order_by(requests.c.seq).limit(SEEN_AT_ONCE)
     while True:
         with engine.connect() as conn:
             found = conn.execute(query.where(requests.c.seq > last)).mappings().all()

@@ -18,6 +18,7 @@ from switchman.addons.store.blobs import BlobStore
 from switchman.addons.store.database import writing
 from switchman.addons.store.figures.cells import COLUMNS
 from switchman.addons.store.figures.keeping import raise_floor, take
+from switchman.addons.store.keeping.sessions import sessions_of, take_from_sessions
 from switchman.addons.store.tables import blobs, requests, totals
 
 BLOB_BYTES, FILE_BYTES, ROW_BYTES = "blob_bytes", "file_bytes", "row_bytes"
@@ -89,13 +90,15 @@ def remove_rows(conn: Connection, found: Select[Any], *, oldest: bool) -> int:
     """
     going = conn.execute(found).all()
     if going:
-        these = requests.c.seq.in_([row.seq for row in going])
+        numbers = [row.seq for row in going]
+        these = requests.c.seq.in_(numbers)
         if oldest:
             raise_floor(conn, conn.execute(select(func.max(requests.c.started_at)).where(these)).scalar_one())
         else:
-            known = [requests.c[name] for name in COLUMNS]
-            take(conn, conn.execute(select(*known).where(these)).mappings().all())
+            take(conn, conn.execute(select(*(requests.c[name] for name in COLUMNS)).where(these)).mappings().all())
+        leaving = sessions_of(conn, numbers)
         conn.execute(delete(requests).where(these))
+        take_from_sessions(conn, leaving)
         add_to_total(conn, ROW_BYTES, -sum(row.stored_size for row in going))
     return len(going)
 

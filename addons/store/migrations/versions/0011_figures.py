@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
 from tqdm import tqdm
 
-from switchman.addons.store.figures.cells import COLUMNS, DAY, HOUR, MINUTE, WIDTHS, Cell, CellKey, Kind, gather
+from switchman.addons.store.figures.cells import DAY, HOUR, MINUTE, WIDTHS, Cell, CellKey, Kind, gather
 from switchman.addons.store.figures.keeping import LATE, MINUTES_KEPT, insert_cells
 
 revision = "0011_figures"
@@ -17,11 +18,18 @@ down_revision = "0010_private"
 branch_labels = None
 depends_on = None
 
-KIND = (("server", 300), ("model", 300), ("layer", 64), ("token", 64), ("agent", 64), ("outcome", 32), ("cache", 16))
+KIND = (("server", 300), ("model", 300), ("layer", 64), ("token", 64), ("agent", 32), ("outcome", 32), ("cache", 16))
 COUNTS = (
     *("requests", "told", "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens"),
     *("priced", "cost", "saved_cost", "saved"),
     *("compared", "compared_cost", "compared_input", "compared_cached", "compared_output"),
+)
+# What there is of a row at this version.
+COLUMNS = (
+    *("started_at", "duration_ms", "ttft_ms", "overhead_ms", "tokens_per_second"),
+    *("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens"),
+    *("cost_microdollars", "saved_microdollars", "saved_ms"),
+    *("server", "model", "layer", "token", "outcome", "cache"),
 )
 SPREADS = ("durations", "ttfts", "overheads", "rates")
 AT_ONCE = 5_000
@@ -82,7 +90,7 @@ def fill(conn: sa.Connection, marks: dict[str, int]) -> None:
 
 
 def pages(conn: sa.Connection) -> Iterator[list[sa.RowMapping]]:
-    columns = [sa.column(name) for name in ("id", *COLUMNS)]
+    columns: list[sa.ColumnClause[Any]] = [sa.column(name) for name in ("id", *COLUMNS)]
     query = sa.select(*columns).select_from(sa.table("requests")).order_by(sa.column("started_at"), sa.column("id"))
     after = sa.tuple_(sa.column("started_at"), sa.column("id"))
     rows = list(conn.execute(query.limit(AT_ONCE)).mappings())
