@@ -78,7 +78,7 @@ def dashboard(store: Store, serve_dashboard) -> Iterator[str]:
 def test_a_name_that_is_markup_is_inert_everywhere(page: Page, dashboard: str, put, make_request) -> None:
     """In the list, live rows, the story, the chart's legend and its hover text."""
     put(make_request(1, time.time() - 5, id="evil", model=EVIL, requested_model=EVIL, server=EVIL, route=EVIL))
-    page.goto(dashboard)
+    page.goto(f"{dashboard}/requests")
     expect(page.locator("tr[data-id=evil]")).to_contain_text(EVIL)
     put(make_request(2, time.time(), id="evil-live", model=EVIL, requested_model=EVIL))
     expect(page.locator("tr[data-id=evil-live]")).to_contain_text(EVIL)
@@ -105,7 +105,7 @@ def test_a_point_opens_its_request(page: Page, dashboard: str, put, make_request
 def test_the_whole_row_opens_and_back_keeps_the_filters(page: Page, dashboard: str, put, seed_records) -> None:
     """A click anywhere in the row; the filters are in the address."""
     put(*seed_records(time.time(), 20))
-    page.goto(dashboard)
+    page.goto(f"{dashboard}/requests")
     page.get_by_label("Outcome").select_option("cancelled")
     page.wait_for_url("**outcome=cancelled")
     row = page.locator("table.requests tbody tr")
@@ -120,7 +120,7 @@ def test_the_whole_row_opens_and_back_keeps_the_filters(page: Page, dashboard: s
 def test_new_rows_come_in_at_the_top_and_old_ones_in_their_place(page: Page, dashboard: str, put, make_request) -> None:
     """A long request goes where its beginning belongs; the empty page becomes a list by itself."""
     now = time.time()
-    page.goto(dashboard)
+    page.goto(f"{dashboard}/requests")
     expect(page.locator("#empty")).to_contain_text("No requests yet")
     put(make_request(1, now - 20, id="first"))
     expect(page.locator("tr[data-id=first]")).to_be_visible()
@@ -135,7 +135,7 @@ def test_new_rows_come_in_at_the_top_and_old_ones_in_their_place(page: Page, das
 def test_rows_wait_while_one_scrolls_or_has_paused(page: Page, dashboard: str, put, make_request, seed_records) -> None:
     """The list does not move under the reader; a button says how many wait."""
     put(*seed_records(time.time(), 60))
-    page.goto(dashboard)
+    page.goto(f"{dashboard}/requests")
     page.mouse.move(700, 600)
     page.mouse.wheel(0, 600)
     expect(page.locator("#live")).to_contain_text("Paused while scrolled")
@@ -156,7 +156,7 @@ def test_the_keyboard_is_enough(page: Page, dashboard: str, put, make_request) -
     """j and k move, Enter opens, / searches, ? helps, Esc closes."""
     now = time.time()
     put(*(make_request(number, now - number, id=f"r{number}") for number in range(3)))
-    page.goto(dashboard)
+    page.goto(f"{dashboard}/requests")
     expect(page.locator("table.requests tbody tr")).to_have_count(3)
     for key in "jjk":
         page.keyboard.press(key)
@@ -184,18 +184,18 @@ def test_copying_works_with_and_without_the_clipboard_api(
     context.grant_permissions(["clipboard-read", "clipboard-write"])
     if not secure:
         context.add_init_script("Object.defineProperty(window, 'isSecureContext', { value: false })")
-    page.goto(dashboard)
+    page.goto(f"{dashboard}/requests")
     page.locator("tr[data-id] .copy").click()
     expect(page.locator(".toast")).to_have_text("Copied")
     assert page.evaluate("navigator.clipboard.readText()") == "an-id-to-copy"
-    assert page.url.rstrip("/") == dashboard
+    assert page.url == f"{dashboard}/requests"
 
 
 def test_the_colours_follow_the_system_until_chosen(page: Page, dashboard: str) -> None:
     """System, light, dark: kept for the next page, without a flash."""
     ground = "getComputedStyle(document.body).backgroundColor"
     page.emulate_media(color_scheme="dark")
-    page.goto(dashboard)
+    page.goto(f"{dashboard}/requests")
     dark = page.evaluate(ground)
     page.emulate_media(color_scheme="light")
     light = page.evaluate(ground)
@@ -219,8 +219,8 @@ def test_text_has_enough_contrast(page: Page, dashboard: str, put, seed_records,
     put(*seed_records(time.time(), 12))
     page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
     for address in (
-        "/",
-        "/?outcome=failed&client=none",
+        "/requests",
+        "/requests?outcome=failed&client=none",
         "/request/failed-102",
         "/request/00000003-feed-4bee-8fab-000000000003?view=request",
         "/performance",
@@ -240,7 +240,7 @@ def test_no_page_is_wider_than_the_window(
         make_request(70, time.time(), id="long", model=long, requested_model=long, route=long, path="/v1/" + long),
     )
     page.set_viewport_size({"width": width, "height": 800})
-    for address in ("/", "/request/long", "/request/long?view=request", "/performance"):
+    for address in ("/requests", "/request/long", "/request/long?view=request", "/performance"):
         page.goto(dashboard + address)
         assert page.evaluate("document.documentElement.scrollWidth") <= width, address
 
@@ -263,11 +263,11 @@ def test_the_strip_of_layers_filters_and_stays_live(page: Page, dashboard: str, 
     """A click lists one layer's requests, by an address that can be sent on; another leads back."""
     now = time.time()
     put(*(make_request(number, now - number, id=f"r{number}") for number in range(6)))
-    page.goto(dashboard)
+    page.goto(f"{dashboard}/requests")
     strip = page.get_by_role("navigation", name="Decided by")
     expect(strip).to_contain_text("route 4 67 %")
     strip.get_by_role("link", name="alias").click()
-    page.wait_for_url("**/?layer=alias")
+    page.wait_for_url("**/requests?layer=alias")
     rows = page.locator("table.requests tbody tr")
     expect(rows).to_have_count(2)
     put(make_request(30, now, id="live"), make_request(31, now, id="other"))
@@ -281,7 +281,7 @@ def test_the_strip_of_layers_filters_and_stays_live(page: Page, dashboard: str, 
 def test_tooltips_are_above_the_row_and_a_click_on_them_opens_it(page: Page, dashboard: str, put, make_request) -> None:
     """The exact time is under the pointer, not only the row's link; ctrl opens a tab of its own."""
     put(make_request(1, time.time(), id="row"))
-    page.goto(dashboard)
+    page.goto(f"{dashboard}/requests")
     moment = page.locator("tr[data-id=row] time")
     box = moment.bounding_box()
     assert box
@@ -303,7 +303,7 @@ def test_the_list_goes_on_when_the_dashboard_and_the_log_come_back(
     with serve_dashboard(config) as address:
         tabs = [context.new_page(), context.new_page()]
         for tab in tabs:
-            tab.goto(address)
+            tab.goto(f"{address}/requests")
             expect(tab.locator("table.requests tbody tr")).to_have_count(3)
         port = int(address.rpartition(":")[2])
     context.set_offline(True)  # the port may be taken by others meanwhile: nobody answers, as the browser sees it
@@ -327,7 +327,7 @@ def test_what_is_under_way_is_seen_until_it_has_its_row(
     """On an empty page too; it goes when it is over, and no worker's word is believed for long."""
     asked, decided = ("POST", "/v1/chat/completions", "10.0.0.1", "auto"), ("alias", "two", "slow", EVIL)
     running = Running("long", time.time() - 8, *asked, *decided, attempts=2)
-    page.goto(dashboard)
+    page.goto(f"{dashboard}/requests")
     expect(page.locator("#empty")).to_be_visible()
     stop = threading.Event()
 
@@ -344,10 +344,10 @@ def test_what_is_under_way_is_seen_until_it_has_its_row(
         expect(row).to_contain_text(f"auto→slow/{EVIL}")
         expect(row).to_contain_text("attempt 2")
         expect(page.locator("#empty")).to_be_hidden()
-        page.goto(f"{dashboard}/?outcome=failed")
+        page.goto(f"{dashboard}/requests?outcome=failed")
         expect(page.locator("#live")).to_contain_text("Live")
         assert row.count() == 0
-        page.goto(dashboard)
+        page.goto(f"{dashboard}/requests")
         expect(row).to_be_visible()
         put(make_request(1, running.started_at, id="long"))
         expect(page.locator("tr[data-id=long]")).to_be_visible()

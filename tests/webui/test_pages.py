@@ -54,24 +54,30 @@ def visible(html: str) -> str:
 
 def test_an_empty_log_says_how_to_fill_it(client: FlaskClient) -> None:
     """Both lists offer a curl to the router's own address."""
-    for address in ("/", "/performance"):
+    for address in ("/requests", "/performance"):
         page = client.get(address).text
         assert "No requests yet" in page and "curl http://router.lan:1234/v1/chat/completions" in page
+
+
+def test_the_old_address_of_the_list_leads_to_it(client: FlaskClient) -> None:
+    """With its filters: people have bookmarks."""
+    answer = client.get("/?model=a%26b&status=5xx")
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/requests?model=a%26b&status=5xx")
 
 
 def test_an_empty_view_of_a_full_log_offers_all_of_it(client: FlaskClient, put) -> None:
     """It does not pretend that there are no requests."""
     put(record(started_at=time.time() - 3 * 86_400))
-    for address in ("/", "/performance", "/?model=none"):
+    for address in ("/requests", "/performance", "/requests?model=none"):
         page = client.get(address).text
         assert "No request matches" in page and "range=all" in page
-    assert 'data-id="r1"' in client.get("/?range=all").text
+    assert 'data-id="r1"' in client.get("/requests?range=all").text
 
 
 def test_the_list_shows_every_outcome_with_a_word_and_a_shape(client: FlaskClient, put) -> None:
     """Colour is never the only sign."""
     put(*(record(outcome, outcome=outcome, status=299) for outcome in LOOKS))
-    page = client.get("/").text
+    page = client.get("/requests").text
     for outcome, look in LOOKS.items():
         row = page.split(f'data-id="{outcome}"')[1].split("</tr>")[0]
         assert f'299 <span class="word">{look.word}</span>' in row and "<svg" in row
@@ -80,7 +86,7 @@ def test_the_list_shows_every_outcome_with_a_word_and_a_shape(client: FlaskClien
 def test_unknown_numbers_are_dashes_and_zeros_are_zeros(client: FlaskClient, put) -> None:
     """Nothing is invented, nothing is hidden."""
     put(record("unknown"), record("zero", input_tokens=0, output_tokens=0, ttft_ms=0.0, tokens_per_second=0.0))
-    page = client.get("/").text
+    page = client.get("/requests").text
     unknown = page.split('data-id="unknown"')[1].split("</tr>")[0]
     zero = page.split('data-id="zero"')[1].split("</tr>")[0]
     assert unknown.count('title="unknown">–<') == 4 and "0 → 0" not in visible(unknown)
@@ -90,12 +96,12 @@ def test_unknown_numbers_are_dashes_and_zeros_are_zeros(client: FlaskClient, put
 @pytest.mark.parametrize(
     "address",
     [
-        "/",
+        "/requests",
         "/request/r1",
         "/request/r1?view=request",
         "/request/r1?view=response",
         "/performance",
-        "/?model=%3Cimg%20src",
+        "/requests?model=%3Cimg%20src",
     ],
 )
 def test_markup_from_outside_stays_text(client: FlaskClient, put, address: str) -> None:
@@ -210,7 +216,11 @@ def test_ids_that_a_client_chose_open(client: FlaskClient, put) -> None:
     """x-request-id may hold slashes, spaces and letters of any kind."""
     for identifier in ("a/b//c", "with space?&#", "模型-1"):
         put(record(identifier))
-        row = client.get("/", query_string={"text": identifier}).text.split('class="row-link" href="')[1].split('"')[0]
+        row = (
+            client.get("/requests", query_string={"text": identifier})
+            .text.split('class="row-link" href="')[1]
+            .split('"')[0]
+        )
         answer = client.get(row.replace("&amp;", "&"))
         assert answer.status_code == 200 and "Asked" in answer.text
 
@@ -218,7 +228,7 @@ def test_ids_that_a_client_chose_open(client: FlaskClient, put) -> None:
 def test_paging_goes_through_all_rows_once(client: FlaskClient, put) -> None:
     """By cursor: the older page starts where the newer one ended."""
     put(*(record(f"r{number:03}", started_at=time.time() - number - 1) for number in range(130)))
-    first = client.get("/").text
+    first = client.get("/requests").text
     older = first.split('rel="next"')[0].rsplit('href="', 1)[1].split('"')[0].replace("&amp;", "&")
     second = client.get(older).text
     ids = re.findall(r'data-id="(\w+)"', first) + re.findall(r'data-id="(\w+)"', second)
@@ -238,7 +248,14 @@ def test_the_live_cursor_finds_what_came_since(client: FlaskClient, put) -> None
 
 @pytest.mark.parametrize(
     "address",
-    ["/?status=abc", "/?range=3y", "/?before=x", "/api/requests?after=x", "/performance?x=z", "/api/summary?from=noon"],
+    [
+        "/requests?status=abc",
+        "/requests?range=3y",
+        "/requests?before=x",
+        "/api/requests?after=x",
+        "/performance?x=z",
+        "/api/summary?from=noon",
+    ],
 )
 def test_an_address_that_cannot_be_read_is_a_clear_400(client: FlaskClient, address: str) -> None:
     """No traceback, and JSON where a program asks."""
@@ -250,10 +267,10 @@ def test_an_address_that_cannot_be_read_is_a_clear_400(client: FlaskClient, addr
 def test_filters_are_links(client: FlaskClient, put) -> None:
     """Quick filters, the client of a request, and filters without a field can all be followed and removed."""
     put(record("good"), record("bad", outcome="failed", status=502, client="10.0.0.8"))
-    assert re.findall(r'data-id="(\w+)"', client.get("/?outcome=error").text) == ["bad"]
-    page = client.get("/?client=10.0.0.8").text
+    assert re.findall(r'data-id="(\w+)"', client.get("/requests?outcome=error").text) == ["bad"]
+    page = client.get("/requests?client=10.0.0.8").text
     assert re.findall(r'data-id="(\w+)"', page) == ["bad"] and "client 10.0.0.8" in visible(page)
-    assert "/?client=10.0.0.8&amp;range=all" in client.get("/request/bad").text
+    assert "/requests?client=10.0.0.8&amp;range=all" in client.get("/request/bad").text
 
 
 def test_the_chart_leaves_out_what_is_not_known_and_says_so(client: FlaskClient, put) -> None:
@@ -270,7 +287,7 @@ def test_the_chart_leaves_out_what_is_not_known_and_says_so(client: FlaskClient,
 def test_the_chart_library_is_only_on_the_page_with_charts(client: FlaskClient, put) -> None:
     """And comes from here, whole, to be kept for ever."""
     put(record(output_tokens=5))
-    assert "plotly" not in client.get("/").text and "plotly" not in client.get("/request/r1").text
+    assert "plotly" not in client.get("/requests").text and "plotly" not in client.get("/request/r1").text
     address = client.get("/performance").text.split('<script src="')[1].split('"')[0]
     answer = client.get(address, buffered=True)
     assert address.startswith("/assets/plotly-") and "immutable" in answer.headers["Cache-Control"]
@@ -280,7 +297,7 @@ def test_the_chart_library_is_only_on_the_page_with_charts(client: FlaskClient, 
 def test_no_page_asks_anyone_else_for_anything(client: FlaskClient, put) -> None:
     """No CDN, no fonts: every file that a page loads has a path of ours."""
     put(record(output_tokens=5))
-    for address in ("/", "/performance", "/request/r1"):
+    for address in ("/requests", "/performance", "/request/r1"):
         loaded = re.findall(r'(?:<script[^>]* src|<link[^>]* href|<img[^>]* src)="([^"]*)"', client.get(address).text)
         assert loaded and all(re.match(r"/[^/]", found) for found in loaded)
 
@@ -296,7 +313,7 @@ def test_a_broken_rules_file_is_said_on_every_page(store: Store) -> None:
             return True
 
     client = create_app(WebConfig(queries=store.queries, rules=Rules())).test_client()
-    assert "routes.yaml:12: unknown key &#39;modle&#39;" in client.get("/").text
+    assert "routes.yaml:12: unknown key &#39;modle&#39;" in client.get("/requests").text
 
 
 def test_a_database_that_is_away_is_a_503_that_says_so(client: FlaskClient, store: Store) -> None:
@@ -304,13 +321,13 @@ def test_a_database_that_is_away_is_a_503_that_says_so(client: FlaskClient, stor
     with store.engine.begin() as conn:
         conn.exec_driver_sql("DROP TABLE attempts")
         conn.exec_driver_sql("DROP TABLE requests")
-    answer = client.get("/", headers={"Accept": "text/html"})
+    answer = client.get("/requests", headers={"Accept": "text/html"})
     assert answer.status_code == 503 and "cannot be read now" in answer.text
 
 
 def test_the_colours_one_chose_are_in_the_page_that_comes(client: FlaskClient) -> None:
     """No flash of the wrong colours; a cookie that says nonsense is nothing."""
     client.set_cookie("switchman_theme", "dark")
-    assert 'data-theme="dark"' in client.get("/").text
+    assert 'data-theme="dark"' in client.get("/requests").text
     client.set_cookie("switchman_theme", '"><script>')
-    assert "data-theme" not in client.get("/").text
+    assert "data-theme" not in client.get("/requests").text

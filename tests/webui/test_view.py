@@ -31,11 +31,11 @@ def test_an_own_time_is_kept_and_a_chosen_range_replaces_it() -> None:
 def test_the_address_of_a_neighbouring_view_keeps_the_filters() -> None:
     """Changes are laid over the filters; empty ones and the default range are left out."""
     app = Flask(__name__)
-    app.add_url_rule("/", endpoint="live.index")
+    app.add_url_rule("/requests", endpoint="live.index")
     view = parse_view({"model": "a&b", "range": "1h", "text": "  "}, NOW)
     with app.test_request_context():
-        assert view.url("live.index", outcome="error") == "/?model=a%26b&range=1h&outcome=error"
-        assert view.url("live.index", model="", range="24h") == "/"
+        assert view.url("live.index", outcome="error") == "/requests?model=a%26b&range=1h&outcome=error"
+        assert view.url("live.index", model="", range="24h") == "/requests"
 
 
 @pytest.mark.parametrize("values", [{"range": "3y"}, {"status": "abc"}, {"from": "yesterday"}])

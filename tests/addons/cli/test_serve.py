@@ -167,7 +167,7 @@ def test_demo_answers_and_leaves_nothing_running(serve: Start, tmp_path: Path) -
         asked = {"model": "demo", "max_tokens": 99, "messages": [{"role": "user", "content": "Hello!"}]}
         answer = httpx.post(proxy + path, json=asked, timeout=PATIENCE)
         assert answer.status_code == 200 and "Hello" in answer.text, answer.text
-    assert httpx.get(demo.url("dashboard"), timeout=PATIENCE).status_code == 200
+    assert httpx.get(demo.url("dashboard") + "/requests", timeout=PATIENCE).status_code == 200
     pids = list(demo.children())
     assert len(pids) == 4  # two workers, the dashboard, the demo's upstreams
     own = len(SAMPLES)  # the demo's own, which are on the dashboard within a minute

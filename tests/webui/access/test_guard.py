@@ -56,7 +56,7 @@ def test_no_answer_has_a_key_of_the_configuration(client_of, put, make_request) 
     put(make_request(1, time.time() - 5, id="one", request_body=body, response_body=f"raw {key}".encode(), **odd))
     plain, masked = client_of(), client_of(keys=lambda: KnownKeys([key]))
     forms = [form.encode() for form in (key, html.escape(key), json.dumps(key)[1:-1], "own&#34;key", "own\\u0022key")]
-    addresses = ["/", "/request/one", "/api/requests", "/api/request/one", "/api/body/response/one"]
+    addresses = ["/requests", "/request/one", "/api/requests", "/api/request/one", "/api/body/response/one"]
     addresses += [f"/request/one?view={side}" for side in ("request", "response")]
     for address in addresses:
         shown = [any(form in client.get(address).data for form in forms) for client in (plain, masked)]
@@ -70,7 +70,7 @@ def test_every_address_is_locked_when_no_token_can_be_checked(client_of) -> None
     client = client_of()
     for address in [*addresses(client.application), "/sign-in"]:
         assert client.get(address, headers=FORWARDED).status_code == 403, address
-    page = client.get("/", headers=FORWARDED | HTML).text
+    page = client.get("/requests", headers=FORWARDED | HTML).text
     assert "JWT_SECRET" in page and "openssl rand" in page and "switchman token" in page
     assert client.post("/sign-in", headers=FORWARDED, data={"token": "x"}).status_code == 403
 
@@ -78,13 +78,13 @@ def test_every_address_is_locked_when_no_token_can_be_checked(client_of) -> None
 def test_a_local_request_needs_no_token_by_default(client_of) -> None:
     """AUTH_WHEN_PROXIED asks only those who come through a proxy."""
     client = client_of(jwt_secret=SECRET)
-    assert client.get("/").status_code == 200
-    assert client.get("/", headers=FORWARDED).status_code == 401
+    assert client.get("/requests").status_code == 200
+    assert client.get("/requests", headers=FORWARDED).status_code == 401
 
 
 def test_none_asks_nobody(client_of) -> None:
     """WEBUI_SECURITY=NONE is open, also through a proxy."""
-    assert client_of(webui_security="NONE").get("/", headers=FORWARDED).status_code == 200
+    assert client_of(webui_security="NONE").get("/requests", headers=FORWARDED).status_code == 200
 
 
 def test_a_bearer_token_opens_the_data(client_of) -> None:
@@ -103,23 +103,23 @@ def test_a_bad_bearer_is_not_saved_by_a_good_cookie(client_of) -> None:
     """What is said openly counts."""
     client = client_of(webui_security="ALWAYS_AUTH", jwt_secret=SECRET)
     client.set_cookie(COOKIE, make_token(SECRET, 1))
-    assert client.get("/").status_code == 200
-    assert client.get("/", headers={"Authorization": "Bearer x"}).status_code == 401
+    assert client.get("/requests").status_code == 200
+    assert client.get("/requests", headers={"Authorization": "Bearer x"}).status_code == 401
 
 
 def test_signing_in_keeps_the_token_where_scripts_cannot_read_it(client_of) -> None:
     """HttpOnly, SameSite=Strict, as long as the token; back to the page that was asked for."""
     client = client_of(webui_security="ALWAYS_AUTH", jwt_secret=SECRET)
-    asked = client.get("/?model=a&status=5xx", headers=HTML)
-    assert 'name="next" value="/?model=a&amp;status=5xx"' in asked.text
-    answer = client.post("/sign-in", data={"token": f" {make_token(SECRET, 1)}\n", "next": "/?model=a"})
-    assert (answer.status_code, answer.headers["Location"]) == (303, "/?model=a")
+    asked = client.get("/requests?model=a&status=5xx", headers=HTML)
+    assert 'name="next" value="/requests?model=a&amp;status=5xx"' in asked.text
+    answer = client.post("/sign-in", data={"token": f" {make_token(SECRET, 1)}\n", "next": "/requests?model=a"})
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/requests?model=a")
     cookie = answer.headers["Set-Cookie"]
     assert "HttpOnly" in cookie and "SameSite=Strict" in cookie and "Secure" not in cookie
     assert 3590 <= int(cookie.split("Max-Age=")[1].split(";")[0]) <= 3600
-    assert client.get("/").status_code == 200
+    assert client.get("/requests").status_code == 200
     client.post("/sign-out")
-    assert client.get("/").status_code == 401
+    assert client.get("/requests").status_code == 401
 
 
 @pytest.mark.parametrize("told", [{"Origin": "https://localhost"}, {"X-Forwarded-Proto": "https"}])
@@ -137,11 +137,11 @@ def test_a_secure_cookie_stands_above_one_that_anybody_may_have_set(client_of) -
     client = client_of(webui_security="ALWAYS_AUTH", jwt_secret=SECRET).application.test_client(use_cookies=False)
     plain, secure = f"{COOKIE}={make_token(SECRET, 1)}", f"__Host-{COOKIE}={make_token(SECRET, 1)}"
     https = {"X-Forwarded-Proto": "https"}
-    assert client.get("/", headers={"Cookie": plain}).status_code == 200
-    assert client.get("/", headers={"Cookie": plain} | https).status_code == 401
-    assert client.get("/", headers={"Cookie": secure} | https).status_code == 200
-    assert client.get("/", headers={"Cookie": secure}).status_code == 200  # a proxy that does not say https
-    assert client.get("/", headers={"Cookie": f"__Host-{COOKIE}=x; {plain}"}).status_code == 401
+    assert client.get("/requests", headers={"Cookie": plain}).status_code == 200
+    assert client.get("/requests", headers={"Cookie": plain} | https).status_code == 401
+    assert client.get("/requests", headers={"Cookie": secure} | https).status_code == 200
+    assert client.get("/requests", headers={"Cookie": secure}).status_code == 200  # a proxy that does not say https
+    assert client.get("/requests", headers={"Cookie": f"__Host-{COOKIE}=x; {plain}"}).status_code == 401
 
 
 @pytest.mark.parametrize("carried", ["cookie", "secure cookie", "bearer"])
@@ -173,14 +173,14 @@ def test_signing_out_while_the_database_is_locked_says_so(client_of, store: Stor
         answer = client.post("/sign-out")
     assert answer.status_code == 503 and "still signed in" in answer.text and "Set-Cookie" not in answer.headers
     assert client.post("/sign-out").status_code == 303
-    assert client.get("/").status_code == 401
+    assert client.get("/requests").status_code == 401
 
 
 @pytest.mark.parametrize(("protocol", "status"), [("HTTP/1.0", 401), ("HTTP/1.1", 200)])
 def test_an_old_protocol_is_a_proxys(client_of, protocol: str, status: int) -> None:
     """What waitress says of the request's first line counts."""
     client = client_of(jwt_secret=SECRET)
-    assert client.get("/", environ_overrides={"SERVER_PROTOCOL": protocol}).status_code == status
+    assert client.get("/requests", environ_overrides={"SERVER_PROTOCOL": protocol}).status_code == status
 
 
 def test_a_bad_token_is_refused_at_the_field(client_of) -> None:
@@ -198,7 +198,7 @@ def test_signing_in_never_leads_to_another_site(client_of, target: str) -> None:
     """`next` is a path of ours or nothing."""
     client = client_of(webui_security="ALWAYS_AUTH", jwt_secret=SECRET)
     answer = client.post("/sign-in", data={"token": make_token(SECRET, 1), "next": target})
-    assert answer.headers["Location"] == "/"
+    assert answer.headers["Location"] == "/requests"
 
 
 @pytest.mark.parametrize(
@@ -247,7 +247,7 @@ def test_a_forwarded_host_is_believed_only_from_a_trusted_proxy(client_of) -> No
 def test_a_foreign_name_is_not_served(client_of, host: str, status: int) -> None:
     """DNS rebinding: loopback, addresses, the name listened on and WEBUI_HOSTS are ours, no other name is."""
     client = client_of(listen_host="box.lan", hosts=["dash.example:1235"])
-    assert client.get("/", headers={"Host": host}).status_code == status
+    assert client.get("/requests", headers={"Host": host}).status_code == status
     assert client.get("/api/requests", headers={"Host": host}).status_code == status
 
 
@@ -262,7 +262,7 @@ def test_every_answer_carries_the_headers_that_contain_a_mistake(client_of) -> N
     client = client_of()
     static = client.application.static_url_path
     for address in [
-        "/",
+        "/requests",
         "/performance",
         "/api/requests",
         "/nothing-here",
@@ -280,7 +280,7 @@ def test_every_answer_carries_the_headers_that_contain_a_mistake(client_of) -> N
 def test_files_are_kept_for_ever_and_data_never(client_of) -> None:
     """Static addresses hold a digest of their content, Plotly's its version."""
     client = client_of()
-    page = client.get("/")
+    page = client.get("/requests")
     assert page.headers["Cache-Control"] == "no-store"
     style = next(part for part in page.text.split('"') if part.endswith("app.css"))
     assert "immutable" in client.get(style, buffered=True).headers["Cache-Control"]
@@ -305,13 +305,13 @@ def test_a_log_that_is_behind_is_told_on_every_page(store: Store, tmp_path) -> N
     """How many requests wait on disk, and how many found no room."""
     spool = Spool(tmp_path / "spool.db", 10**6)
     client = create_app(WebConfig(queries=Queries(store.engine, store.blobs, spool))).test_client()
-    assert "The log is behind" not in client.get("/").text
+    assert "The log is behind" not in client.get("/requests").text
     spool.append([prepare(make_record(), 10)])
     spool.count_dropped(7, time.time() - 60)
-    for address in ("/", "/performance"):
+    for address in ("/requests", "/performance"):
         page = client.get(address).text
         assert (
             "The log is behind" in page and "1 requests wait on disk" in page and "7 requests were not logged" in page
         )
     spool.count_dropped(0, time.time() - 2 * 86_400)
-    assert "not logged" not in client.get("/").text
+    assert "not logged" not in client.get("/requests").text

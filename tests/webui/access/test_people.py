@@ -58,7 +58,7 @@ def test_others_who_need_no_token_read_all_and_change_nothing(
         answer = client.get(address, **options)
         assert answer.status_code == 403 and "switchman token jwt --role admin" in answer.text
     assert "/sign-in?next=/tokens" in client.get("/tokens", headers=headers | {"Accept": "text/html"}, **elsewhere).text
-    assert "/sign-in?next=/" in client.get("/", headers=headers, **elsewhere).text
+    assert "/sign-in?next=/requests" in client.get("/requests", headers=headers, **elsewhere).text
     assert client.post("/api/admin/tokens", json={"name": "x"}, **options).status_code == 403
     # With a token they are who it says.
     bearer = {"Authorization": f"Bearer {make_token(SECRET, 1, who='alice')}"}
@@ -104,7 +104,7 @@ def test_a_name_that_is_not_one_is_nobodys(client_of) -> None:
 def test_who_has_no_role_gets_in_nowhere(client_of) -> None:
     """Unless there is one for everybody."""
     client = client_of(**SSO | {"auth_roles": RoleMap.parse("alice=admin")})
-    answer = client.get("/", headers={"X-Forwarded-User": "<b>mallory", "Accept": "text/html"})
+    answer = client.get("/requests", headers={"X-Forwarded-User": "<b>mallory", "Accept": "text/html"})
     assert answer.status_code == 403 and "has no role" in answer.text and "<b>mallory" not in answer.text
     assert me(client, {"X-Forwarded-User": "alice"})[0] == 200
 

@@ -61,7 +61,7 @@ def client_as(client: FlaskClient, role: Role) -> FlaskClient:
 def everything(client: FlaskClient) -> dict[str, tuple[int, str]]:
     """What every address with data shows of the planted request, by its address."""
     addresses = [
-        "/", "/?range=all&text=one", "/api/requests", "/api/requests?html=1", "/api/requests?after=0",
+        "/requests", "/requests?range=all&text=one", "/api/requests", "/api/requests?html=1", "/api/requests?after=0",
         "/api/requests?after=0&html=1", "/request/one", "/request/one?view=request", "/request/one?view=response",
         "/request/one?view=request&indent=1", "/api/request/one", "/api/body/request/one", "/api/body/response/one",
         "/api/summary", "/api/summary?html=1", "/api/performance", "/performance",

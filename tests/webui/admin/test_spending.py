@@ -97,7 +97,7 @@ def test_a_budget_that_is_used_up_is_on_every_page(client_of, store: Store, toke
     store.access.alerts.keep(told("all", id="3", name="all callers together", percent=50))
     limits = Limits(total=Allowance(budgets=(MONTH,)), groups={"agents": Allowance(budgets=(MONTH,))})
     client = client_of(limits=lambda: limits)
-    for path in ("/", "/performance", "/tokens"):
+    for path in ("/requests", "/performance", "/tokens"):
         text = client.get(path, headers=BROWSER).text
         assert "Budget used up" in text and EVIL not in text and "all callers together" not in text
         assert text.index("is used up:") < text.index("The budget of the token ci, $20 per month, is used up to 80 %")
@@ -115,11 +115,11 @@ def test_an_alert_that_means_nothing_any_more_is_not_told(client_of, store: Stor
     assert [one["account"] for one in client_of().get("/api/admin/alerts").json["alerts"]] == [f"token:{token_id}"]
     client_of().patch(f"/api/admin/tokens/{token_id}", json={"budgets": [{"amount": 40}]})
     assert client_of().get("/api/admin/alerts").json == {"alerts": []}
-    assert "Budget" not in client_of().get("/", headers=BROWSER).text
+    assert "Budget" not in client_of().get("/requests", headers=BROWSER).text
     client_of().patch(f"/api/admin/tokens/{token_id}", json={"budgets": [{"amount": 20}]})
-    assert "Budget used up" in client_of().get("/", headers=BROWSER).text
+    assert "Budget used up" in client_of().get("/requests", headers=BROWSER).text
     store.access.tokens.revoke(token_id, time.time())
-    assert "Budget" not in client_of().get("/", headers=BROWSER).text
+    assert "Budget" not in client_of().get("/requests", headers=BROWSER).text
 
 
 def test_viewers_are_not_told(client_of, store: Store, token_id: str) -> None:
@@ -129,6 +129,6 @@ def test_viewers_are_not_told(client_of, store: Store, token_id: str) -> None:
         auth_header="x-user", auth_roles=RoleMap.parse("vi=viewer,op=operator"), trusted_proxies=["127.0.0.1"],
         webui_security="ALWAYS_AUTH",
     )  # fmt: skip
-    texts = [client.get("/", headers={**BROWSER, "X-User": name}).text for name in ("vi", "op")]
+    texts = [client.get("/requests", headers={**BROWSER, "X-User": name}).text for name in ("vi", "op")]
     assert ["Budget used up" in text for text in texts] == [False, True]
     assert client.get("/api/admin/alerts", headers={"X-User": "op"}).status_code == 403

@@ -1,4 +1,4 @@
-"""The list of requests, live: `/`.
+"""The list of requests, live: `/requests`.
 
 In it: `live`, the strip of layers, templates.
 Door: `live.blueprint`.

@@ -1,4 +1,4 @@
-"""The list of requests: `/`, and what keeps it live."""
+"""The list of requests: `/requests`, and what keeps it live."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from typing import Any, NamedTuple
 
-from flask import Blueprint, Response, jsonify, render_template, request
+from flask import Blueprint, Response, jsonify, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as Answer
 
 from switchman.addons.core.access.roles import Role
 from switchman.addons.store.reading.queries import RequestRow
@@ -44,6 +45,13 @@ class Chip(NamedTuple):
 
 
 @blueprint.get("/")
+@least(Role.VIEWER)
+def home() -> Answer:
+    """Where the list was before: to be dropped when there is an overview at this address."""
+    return redirect(url_for("live.index", **request.args))
+
+
+@blueprint.get("/requests")
 @least(Role.VIEWER)
 def index() -> str:
     """The list, newest first; `before` is the cursor of an older page."""

@@ -13,7 +13,7 @@ COUNTED = (LayerCount("route", 6, None), LayerCount("exact_cache", 3, 900.0), La
 
 def shares(values: dict[str, str], counted: tuple[LayerCount, ...] = COUNTED) -> list[LayerShare]:
     app = Flask(__name__)
-    app.add_url_rule("/", endpoint="live.index")
+    app.add_url_rule("/requests", endpoint="live.index")
     with app.test_request_context():
         return layer_shares(counted, parse_view(values))
 
@@ -27,16 +27,16 @@ def test_each_layer_has_its_share_and_leads_to_its_requests() -> None:
         ("none", 1, 0.1, None),
     ]
     assert [share.url for share in found] == [
-        "/?model=m&layer=route",
-        "/?model=m&layer=exact_cache",
-        "/?model=m&layer=none",
+        "/requests?model=m&layer=route",
+        "/requests?model=m&layer=exact_cache",
+        "/requests?model=m&layer=none",
     ]
 
 
 def test_the_layer_that_is_filtered_by_leads_back_to_all() -> None:
     """It is marked, and stays in the strip when it has no requests."""
     current = [share for share in shares({"layer": "route", "model": "m"}) if share.current]
-    assert [(share.name, share.url) for share in current] == [("route", "/?model=m")]
+    assert [(share.name, share.url) for share in current] == [("route", "/requests?model=m")]
     assert shares({"layer": "arbiter"})[-1][:4] == ("arbiter", "a small local model chose", 0, 0.0)
 
 

@@ -64,12 +64,12 @@ def stories(put, make_request) -> dict[str, Record]:
 
 
 def listed(client: FlaskClient, query: str) -> set[str]:
-    return set(re.findall(r'data-id="(\w+)"', client.get(f"/?{query}").text))
+    return set(re.findall(r'data-id="(\w+)"', client.get(f"/requests?{query}").text))
 
 
 def test_the_strip_counts_each_request_once_and_filters(client: FlaskClient, stories) -> None:
     """Count and share of each layer; its link lists just those; another filter narrows the counts."""
-    page = client.get("/").text
+    page = client.get("/requests").text
     strip = visible(page.split('aria-label="Decided by"')[1].split("</nav>")[0])
     assert "semantic 2 33 %" in strip and "exact_cache 1 17 %, saved 1.5 s" in strip and "none 1 17 %" in strip
     assert listed(client, "layer=semantic") == {"first", "shadow"}
@@ -81,7 +81,7 @@ def test_the_strip_counts_each_request_once_and_filters(client: FlaskClient, sto
 
 def test_the_list_tells_attempts_and_caches(client: FlaskClient, stories) -> None:
     """A tag in the row, and a quick filter for each."""
-    page = client.get("/").text
+    page = client.get("/requests").text
     rows = {name: visible(page.split(f'data-id="{name}"')[1].split("</tr>")[0]) for name in stories}
     assert "2 attempts" in rows["over"] and "attempts" not in rows["first"]
     assert "shadow" in rows["shadow"] and "saved 1.5 s" in rows["semantic"] and "saved 1.5 s" in rows["exact"]
@@ -90,7 +90,7 @@ def test_the_list_tells_attempts_and_caches(client: FlaskClient, stories) -> Non
         ("Cached", {"semantic", "exact"}),
         ("Shadow hits", {"shadow"}),
     ]:
-        address = re.search(rf'href="/\?([^"]*)"[^>]*>{word}<', page)
+        address = re.search(rf'href="/requests\?([^"]*)"[^>]*>{word}<', page)
         assert address and listed(client, address[1]) == expected
 
 
@@ -127,7 +127,10 @@ def test_what_a_request_cost(client: FlaskClient, put, make_request) -> None:
     assert "Cost at least $0.000713" in pages["cut"]
     assert "Cost –" in pages["unknown"]
     assert "Saved 12 ms, $1.25" in pages["kept"] and "Cost $0 " in pages["kept"]
-    assert 'title="cost: $0.000713"' in client.get("/").text and 'title="cost: unknown"' in client.get("/").text
+    assert (
+        'title="cost: $0.000713"' in client.get("/requests").text
+        and 'title="cost: unknown"' in client.get("/requests").text
+    )
 
 
 def test_an_answer_whose_first_request_is_gone_says_so(client: FlaskClient, put, make_request) -> None:
@@ -153,7 +156,7 @@ def test_each_attempt_says_where_it_went_and_what_it_changed(client: FlaskClient
              "http://laptop/v1 model: auto → phi-4 credentials: the server&#39;s own", "Answered"]  # fmt: skip
     places = [text.index(words) for words in order]
     assert places == sorted(places)
-    assert "/?layer=alias&amp;range=all" in html
+    assert "/requests?layer=alias&amp;range=all" in html
 
 
 def test_credentials_in_a_body_are_masked_on_every_tab(client: FlaskClient, put, make_request) -> None:
@@ -171,7 +174,7 @@ def test_text_that_turns_other_text_around_is_spelled_out(client: FlaskClient, p
     odd = "\u202egnp\x1b[31m"
     named = dict.fromkeys(("model", "requested_model", "route", "layer", "server", "client", "error"), odd)
     put(make_request(1, time.time(), id="r", request_headers=((odd, odd),), request_body=asking(odd), **named))
-    for address in ("/", "/request/r", "/request/r?view=request"):
+    for address in ("/requests", "/request/r", "/request/r?view=request"):
         page = client.get(address).text
         shown = re.sub(r'(?:value|data-copy)="[^"]*"', "", page)
         assert "&lt;U+202E&gt;gnp&lt;1B&gt;[31m" in shown and "\u202e" not in shown and "\x1b" not in shown, address
@@ -186,20 +189,20 @@ def test_a_body_too_long_for_the_story_says_so(client: FlaskClient, put, make_re
 
 def test_attempts_that_are_no_filter_are_a_clear_400(client: FlaskClient) -> None:
     """There is only `many`."""
-    assert client.get("/?attempts=3").status_code == 400
+    assert client.get("/requests?attempts=3").status_code == 400
 
 
 def test_what_names_no_model_is_named_by_its_path(client: FlaskClient, put, make_request) -> None:
     """Model lists, and what could not be read: method and path, and no colour of a model that is none."""
     named = {"requested_model": "", "model": None, "server": None, "layer": None, "attempts": (), "trace": ()}
     put(make_request(1, time.time(), id="r", method="GET", path="/v1/models", outcome="answered", **named))
-    row = client.get("/").text.split('data-id="r"')[1].split("</tr>")[0]
+    row = client.get("/requests").text.split('data-id="r"')[1].split("</tr>")[0]
     assert "GET /v1/models" in visible(row) and 'class="mark' not in row
 
 
 def test_each_page_leads_to_its_data(client: FlaskClient, stories) -> None:
     """The list, the story and the chart have a link to themselves as JSON."""
-    for address in ("/?layer=semantic", "/request/shadow", "/performance"):
+    for address in ("/requests?layer=semantic", "/request/shadow", "/performance"):
         link = re.search(r'href="([^"]*)"[^>]*>JSON<', client.get(address).text)
         assert link and client.get(link[1].replace("&amp;", "&")).is_json, address
     detail = client.get("/api/request/shadow").json
