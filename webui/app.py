@@ -10,6 +10,7 @@ from flask import Flask, Response, current_app, g, has_app_context, request
 from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import HTTPException
 
+from switchman.addons.core.access.prices.words import dollars
 from switchman.addons.core.access.roles import Role
 from switchman.addons.core.texts.unicode import shown
 from switchman.addons.store.keeping.spool import SpoolState
@@ -21,6 +22,7 @@ from switchman.webui.admin.spending import Banner
 from switchman.webui.config import RulesStatus, WebConfig
 from switchman.webui.looks import formats, navigation, outcomes, palette
 from switchman.webui.pages.access import changes, keys, tokens
+from switchman.webui.pages.overview import overview
 from switchman.webui.pages.performance import performance
 from switchman.webui.pages.requests import live
 from switchman.webui.pages.signin import signin
@@ -29,6 +31,7 @@ from switchman.webui.pages.story import detail
 THEMES = ("light", "dark")
 # Each has its pages' `blueprint`.
 FAMILIES = (
+    overview,
     live,
     detail,
     performance,
@@ -95,6 +98,8 @@ def install_template_names(app: Flask, config: WebConfig) -> None:
         count=formats.count,
         rate=formats.rate,
         money=formats.money,
+        signed_money=formats.signed_money,
+        dollars=dollars,
         share=formats.share,
         size=formats.size,
         utc=formats.utc,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from switchman.addons.core.access.limits.account import Account
 from switchman.addons.core.access.limits.written import NO_LIMITS, Limits
+from switchman.addons.core.access.prices.table import NO_PRICES, Prices
 from switchman.addons.core.access.roles import NO_ROLES, RoleMap
 from switchman.addons.core.keys.known import NO_KEYS, KnownKeys
 from switchman.webui.access.tokens import SHORTEST_SECRET, SignOn
@@ -51,7 +52,8 @@ class WebConfig:
     change, and `named_at` says where the rules name one. `forgets` removes requests for good.
     None: there is nothing to manage. `accounts` has what was used
     of limits, by account (`token:ID`), or raises UsageNotKnown; `zone` is that of budgets' days and months, `limits`
-    are the rules file's.
+    are the rules file's, and so are the names of `servers`. `prices`: the published ones; `baseline`: the model of
+    theirs that costs are compared with.
     """
 
     queries: Queries
@@ -75,6 +77,9 @@ class WebConfig:
     accounts: Callable[[Sequence[str]], Mapping[str, Account]] = lambda names: {}
     zone: tzinfo = UTC
     limits: Callable[[], Limits] = lambda: NO_LIMITS
+    prices: Callable[[], Prices] = lambda: NO_PRICES
+    servers: Callable[[], Sequence[str]] = tuple
+    baseline: str | None = None
 
     def __post_init__(self) -> None:
         if self.webui_security not in SECURITY_MODES:

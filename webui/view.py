@@ -1,6 +1,6 @@
 """The view that the address bar asks for: time range and filters, and the addresses of the views next to it.
 
-The filters' names are the store's (`from to model server outcome status client route layer cache attempts text`);
+The filters' names are the store's (NAMES);
 `range` is a time back from now. An address with neither means the last day.
 """
 
@@ -26,7 +26,10 @@ RANGES: dict[str, tuple[str, float | None]] = {
 }
 DEFAULT_RANGE = "24h"
 CUSTOM = "custom"  # the address has its own `from` or `to`
-NAMES = ("from", "to", "model", "server", "outcome", "status", "client", "route", "layer", "cache", "attempts", "text")
+NAMES = (
+    *("from", "to", "model", "server", "outcome", "status", "client", "route", "layer", "cache", "token", "agent"),
+    *("attempts", "text"),
+)
 IN_THE_BAR = ("model", "server", "outcome", "text")
 
 

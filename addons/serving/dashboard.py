@@ -67,6 +67,9 @@ def main(argv: Sequence[str] | None = None) -> None:
                 accounts=lambda names: accounts(settings, names),
                 zone=zone_of(settings.budget_timezone),
                 limits=lambda: rules.current.limits,
+                prices=lambda: rules.current.prices,
+                servers=lambda: tuple(rules.current.servers),
+                baseline=settings.baseline_model,
             )
             server = DashboardServer(
                 create_app(config), settings.listen_host, args.port, settings.max_connections, settings.trusted_proxies

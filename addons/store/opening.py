@@ -11,7 +11,7 @@ from sqlalchemy import Engine, select
 from sqlalchemy.exc import DBAPIError
 
 from switchman.addons.core.keys.known import NO_KEYS, KnownKeys
-from switchman.addons.core.record import Running
+from switchman.addons.core.record import Resting, Running
 from switchman.addons.core.texts.redaction.atrest import Redactor
 from switchman.addons.store.access.opening import Access, connect
 from switchman.addons.store.blobs import BlobStorageType, BlobStore, open_blobs
@@ -88,10 +88,14 @@ class Store:
         with self.engine.connect() as conn:
             return log_bytes(conn)
 
-    def write_underway(self, worker: str, running: Sequence[Running], now: float) -> str | None:
-        """Write down the requests that run (underway.py). Returns None, or why it failed: nothing depends on it."""
+    def write_underway(
+        self, worker: str, running: Sequence[Running], now: float, rests: Sequence[Resting] = ()
+    ) -> str | None:
+        """Write down the requests that run and the targets that rest (underway.py). Returns None, or why it failed:
+        nothing depends on it.
+        """
         try:
-            write_underway(self.engine, worker, self._keys().hide_in(tuple(running)), now)
+            write_underway(self.engine, worker, self._keys().hide_in(tuple(running)), now, rests)
         except DBAPIError as exc:
             return f"{exc.orig!s:.200}"
         return None

@@ -18,6 +18,7 @@ class Entry(NamedTuple):
 
 
 NAVIGATION = (
+    Entry("overview", "overview.index", "gauge", "Overview", Role.VIEWER),
     Entry("requests", "live.index", "list", "Requests", Role.VIEWER),
     Entry("performance", "performance.index", "chart", "Performance", Role.VIEWER),
     Entry("tokens", "tokens.index", "token", "API tokens", Role.ADMIN),

@@ -7,26 +7,37 @@ spreads.ERROR of the true ones. Filters that figures know nothing of cannot be a
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from math import inf, isinf
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Engine, func, select
 
-from switchman.addons.store.figures.cells import COLUMNS, DAY, OUTCOME, Kind, gather
+from switchman.addons.store.figures.cells import COLUMNS, DAY, MINUTE, OUTCOME, Kind, gather, overall_kind
 from switchman.addons.store.figures.cover import Cover, cover
 from switchman.addons.store.figures.keeping import read_marks
-from switchman.addons.store.figures.spreads import counts, percentile
+from switchman.addons.store.figures.spreads import percentile
 from switchman.addons.store.figures.tables import DIMENSIONS, NUMBERS, SPREADS, figure_kinds, figures
 from switchman.addons.store.reading.filters import ERROR_OUTCOMES, NO_LAYER, Filters, as_stored
 from switchman.addons.store.tables import requests
 
 COMPLETE = ("ok", "cached")  # outcomes whose times count in percentiles
 OWN = "answered"  # what the router answered itself is no traffic
-Spread = tuple[str, ...]
+
+
+class Part(NamedTuple):
+    """Some requests of a kind, as one row says: `numbers` as NUMBERS, `texts` as SPREADS, None where not asked for."""
+
+    kind: Kind
+    numbers: Sequence[Any]
+    texts: Sequence[str | None]
+
+    @property
+    def outcome(self) -> str:
+        return self.kind[OUTCOME]
 
 
 @dataclass(slots=True)
@@ -59,51 +70,55 @@ class Figures:
     overheads: list[str] = field(default_factory=list, repr=False)
     rates: list[str] = field(default_factory=list, repr=False)
 
-    def add(self, outcome: str, numbers: Sequence[float], spreads: Sequence[str | None]) -> None:
-        """`numbers` as NUMBERS, `spreads` as SPREADS."""
-        for name, value in zip(NUMBERS, numbers, strict=True):
-            if value:
-                setattr(self, name, getattr(self, name) + value)
-        count = int(numbers[0])
-        self.errors += count if outcome in ERROR_OUTCOMES else 0
-        self.cancelled += count if outcome == "cancelled" else 0
-        self.cached += count if outcome == "cached" else 0
-        if outcome in COMPLETE:
-            for name, text in zip(SPREADS, spreads, strict=True):
-                if text:
-                    getattr(self, name).append(text)
+    @classmethod
+    def of(cls, parts: Sequence[Part]) -> Figures:
+        """What these come to."""
+        if not parts:
+            return cls()
+        sums = dict(zip(NUMBERS, map(sum, zip(*(part.numbers for part in parts), strict=True)), strict=True))
+        complete = [part.texts for part in parts if part.outcome in COMPLETE]
+        pieces = [[text for text in texts if text] for texts in zip(*complete, strict=True)] or [[], [], [], []]
+        return cls(
+            **{name: float(value) if name == "saved_ms" else int(value) for name, value in sums.items()},
+            errors=sum(int(part.numbers[0]) for part in parts if part.outcome in ERROR_OUTCOMES),
+            cancelled=sum(int(part.numbers[0]) for part in parts if part.outcome == "cancelled"),
+            cached=sum(int(part.numbers[0]) for part in parts if part.outcome == "cached"),
+            **dict(zip(SPREADS, pieces, strict=True)),
+        )
 
-    def spread(self, name: str) -> dict[int, int]:
-        """One of SPREADS of the complete answers: how many each step of the scale has."""
-        return counts(getattr(self, name))
+    def merge(self, other: Figures) -> None:
+        """Add what another one has."""
+        for each in fields(Figures):
+            setattr(self, each.name, getattr(self, each.name) + getattr(other, each.name))
 
     def percentiles(self, name: str) -> tuple[int, float | None, float | None, float | None]:
-        """How many values one of SPREADS has, and its p50, p95 and p99."""
-        counted = self.spread(name)
-        p50, p95, p99 = (percentile(counted, each) for each in (50, 95, 99))
-        return sum(counted.values()), p50, p95, p99
+        """How many values one of SPREADS has of the complete answers, and its p50, p95 and p99."""
+        whole = "".join(getattr(self, name)).encode("latin-1", "replace")
+        p50, p95, p99 = (percentile(whole, each) for each in (50, 95, 99))
+        return len(whole), p50, p95, p99
 
 
 @dataclass(frozen=True)
 class Divided:
     """Figures of a range, in all and by each of DIMENSIONS; "" is the value of what has none. Most requests first."""
 
-    total: Figures
-    kinds: Mapping[Kind, Figures]
+    parts: Sequence[Part]
+
+    @cached_property
+    def total(self) -> Figures:
+        return Figures.of(self.parts)
 
     @cached_property
     def by(self) -> dict[str, dict[str, Figures]]:
         return {name: self.group(at) for at, name in enumerate(DIMENSIONS)}
 
-    def group(self, *at: int) -> dict[Any, Figures]:
-        """By one dimension, or by several together, by their places in DIMENSIONS."""
-        found: dict[Any, Figures] = defaultdict(Figures)
-        for kind, one in self.kinds.items():
-            into = found[kind[at[0]] if len(at) == 1 else tuple(kind[place] for place in at)]
-            into.add(
-                kind[OUTCOME], [getattr(one, name) for name in NUMBERS], ["".join(getattr(one, n)) for n in SPREADS]
-            )
-        return dict(sorted(found.items(), key=lambda item: (-item[1].requests, item[0])))
+    def group(self, place: int) -> dict[str, Figures]:
+        """By one dimension, by its place in DIMENSIONS."""
+        found: dict[str, list[Part]] = defaultdict(list)
+        for part in self.parts:
+            found[part.kind[place]].append(part)
+        whole = {value: Figures.of(parts) for value, parts in found.items()}
+        return dict(sorted(whole.items(), key=lambda item: (-item[1].requests, item[0])))
 
 
 def answers(filters: Filters) -> bool:
@@ -120,12 +135,8 @@ class FigureReader:
 
     def divided(self, filters: Filters, spreads: Sequence[str] = ("durations", "ttfts")) -> Divided:
         """Over the range of the filters. Only these of SPREADS are read."""
-        total, kinds = Figures(), defaultdict[Kind, Figures](Figures)
         with self._snapshot() as conn:
-            for kind, numbers, texts in self._kinds(conn, filters, spreads):
-                total.add(kind[OUTCOME], numbers, texts)
-                kinds[kind].add(kind[OUTCOME], numbers, texts)
-        return Divided(total, kinds)
+            return Divided(list(self._parts(conn, filters, spreads)))
 
     def along(
         self, filters: Filters, step: int, by: str = "", spreads: Sequence[str] = ("durations", "ttfts")
@@ -134,27 +145,32 @@ class FigureReader:
 
         A span without requests is not there. ValueError for a step that no cells fit into.
         """
+        if step % MINUTE:
+            raise ValueError(f"figures are by the minute: {step} seconds are no whole ones")
         plain = not by and all(getattr(filters, name, None) is None for name in DIMENSIONS if name != "outcome")
-        found: dict[tuple[int, str], Figures] = defaultdict(Figures)
+        place = DIMENSIONS.index(by) if by else None
+        found: dict[tuple[int, str], list[Part]] = defaultdict(list)
         with self._snapshot() as conn:
             pieces = cover(filters.start, filters.end, read_marks(conn), min(step, DAY))
             at = (figures.c.bucket - figures.c.bucket % step).label("at")
-            value = figure_kinds.c[by] if by else None
-            groups = [at, figure_kinds.c.outcome, *([value] if value is not None else [])]
+            groups = [at, figure_kinds.c.outcome, *([figure_kinds.c[by]] if by else [])]
             query = (
                 select(*groups, *_sums(spreads))
                 .join(figure_kinds, figure_kinds.c.id == figures.c.kind)
                 .where(figure_kinds.c.overall.is_(plain), *_conditions(filters))
                 .group_by(*groups)
             )
-            for row in _over(conn, query, pieces):
-                where, outcome, *rest = row
-                one = found[int(where), rest.pop(0) if by else ""]
-                one.add(outcome, _numbers(rest), _texts(rest, spreads))
-            place = DIMENSIONS.index(by) if by else None
-            for key, kind, numbers, texts in _rows(conn, filters, pieces, step):
-                found[key, kind[place] if place is not None else ""].add(kind[OUTCOME], numbers, texts)
-        return dict(sorted(found.items()))
+            for where, outcome, *rest in _over(conn, query, pieces):
+                value = rest.pop(0) if by else ""
+                found[int(where), value].append(_part(overall_kind(outcome), rest, spreads))
+            for bucket, part in _rows(conn, filters, pieces, step):
+                found[bucket, part.kind[place] if place is not None else ""].append(part)
+        return {key: Figures.of(parts) for key, parts in sorted(found.items())}
+
+    def oldest(self) -> float | None:
+        """When the oldest request that is kept began; None: there is none."""
+        with self._engine.connect() as conn:
+            return conn.scalar(select(func.min(requests.c.started_at)))
 
     @contextmanager
     def _snapshot(self) -> Iterator[Connection]:
@@ -165,9 +181,7 @@ class FigureReader:
         with engine.connect() as conn:
             yield conn
 
-    def _kinds(
-        self, conn: Connection, filters: Filters, spreads: Sequence[str]
-    ) -> Iterator[tuple[Kind, Sequence[float], Sequence[str | None]]]:
+    def _parts(self, conn: Connection, filters: Filters, spreads: Sequence[str]) -> Iterator[Part]:
         pieces = cover(filters.start, filters.end, read_marks(conn))
         where = [figure_kinds.c.overall.is_(False), *_conditions(filters)]
         known = {
@@ -177,9 +191,9 @@ class FigureReader:
         query = select(figures.c.kind, *_sums(spreads)).group_by(figures.c.kind)
         query = query.where(figures.c.kind.in_(select(figure_kinds.c.id).where(*where)))
         for number, *rest in _over(conn, query, pieces):
-            yield known[number], _numbers(rest), _texts(rest, spreads)
-        for _, kind, numbers, texts in _rows(conn, filters, pieces, DAY):
-            yield kind, numbers, texts
+            yield _part(known[number], rest, spreads)
+        for _, part in _rows(conn, filters, pieces, DAY):
+            yield part
 
 
 def _sums(spreads: Sequence[str]) -> list[ColumnElement[Any]]:
@@ -189,17 +203,9 @@ def _sums(spreads: Sequence[str]) -> list[ColumnElement[Any]]:
     ]
 
 
-def _numbers(values: Sequence[Any]) -> list[float]:
-    """Sums as Python's own numbers: PostgreSQL's are decimals."""
-    return [
-        float(value) if name == "saved_ms" else int(value)
-        for name, value in zip(NUMBERS, values[: len(NUMBERS)], strict=True)
-    ]
-
-
-def _texts(values: Sequence[Any], spreads: Sequence[str]) -> list[str | None]:
-    read = iter(values[len(NUMBERS) :])
-    return [next(read) if name in spreads else None for name in SPREADS]
+def _part(kind: Kind, values: Sequence[Any], spreads: Sequence[str]) -> Part:
+    texts = iter(values[len(NUMBERS) :])
+    return Part(kind, values[: len(NUMBERS)], [next(texts) if name in spreads else None for name in SPREADS])
 
 
 def _over(conn: Connection, query: Any, pieces: Cover) -> Iterator[Sequence[Any]]:
@@ -210,9 +216,7 @@ def _over(conn: Connection, query: Any, pieces: Cover) -> Iterator[Sequence[Any]
         yield from conn.execute(here)
 
 
-def _rows(
-    conn: Connection, filters: Filters, pieces: Cover, step: int
-) -> Iterator[tuple[int, Kind, Sequence[float], Sequence[str]]]:
+def _rows(conn: Connection, filters: Filters, pieces: Cover, step: int) -> Iterator[tuple[int, Part]]:
     """What is in no whole cell: from the rows themselves."""
     for span in pieces.rows:
         first, last = (None if isinf(at) else at for at in (span.first, span.last))
@@ -222,7 +226,7 @@ def _rows(
         for key, cell in cells.items():
             kind, overall = kinds[key.kind]
             if not overall:
-                yield key.bucket, kind, cell.numbers, cell.texts()
+                yield key.bucket, Part(kind, cell.numbers, cell.texts())
 
 
 def _conditions(filters: Filters) -> list[ColumnElement[bool]]:

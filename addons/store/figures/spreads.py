@@ -8,8 +8,6 @@ second go by the same scale.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
 from math import exp, isfinite, log
 
 LEAST, MOST = 0.05, 7_200_000.0  # milliseconds: two hours
@@ -17,6 +15,7 @@ STEPS = 255
 _STEP = log(MOST / LEAST) / STEPS
 _OFFSET = log(LEAST)
 ERROR = exp(_STEP / 2) - 1  # 0.0375
+_CODES = bytes(range(256))
 _CHARACTERS = tuple(chr(1 + step) for step in range(STEPS))
 
 
@@ -32,21 +31,22 @@ def value_of(step: int) -> float:
     return exp(_OFFSET + (step + 0.5) * _STEP)
 
 
-def counts(spreads: Iterable[str]) -> dict[int, int]:
-    """How many values each step has: step to number."""
-    whole = "".join(spreads).encode("latin-1", "replace")
-    return {step - 1: number for step, number in sorted(Counter(whole).items()) if step}
+def percentile(spread: bytes, percent: int) -> float | None:
+    """By nearest rank, within ERROR; None of nothing. `spread`: in Latin-1.
 
-
-def percentile(counted: dict[int, int], percent: int) -> float | None:
-    """By nearest rank, within ERROR; None of nothing."""
-    total = sum(counted.values())
-    rank = (total * percent + 99) // 100
-    for step in sorted(counted):
-        rank -= counted[step]
-        if rank <= 0:
-            return value_of(step)
-    return None
+    Half of the steps that are left is deleted at a time, so each value is looked at about three times, in C.
+    """
+    rank = (len(spread) * percent + 99) // 100  # from 1
+    low, high = 1, STEPS
+    while low < high and spread:
+        middle = (low + high) // 2
+        below = spread.translate(None, _CODES[middle + 1 :])
+        if rank <= len(below):
+            spread, high = below, middle
+        else:
+            rank -= len(below)
+            spread, low = spread.translate(None, _CODES[: middle + 1]), middle + 1
+    return value_of(low - 1) if spread else None
 
 
 def without(spread: str, gone: str) -> str:

@@ -24,8 +24,8 @@ class Filters:
 
     `outcome` is one of core.record.Outcome, or "error" for all of ERROR_OUTCOMES. `status` is a code ("404") or a class
     ("4xx"). `layer` may be NO_LAYER. `cache` is what the caches did, as core.record.Record has it. `token` is the
-    name of one. `attempts` MANY: more than one was made. `text` is looked for, without regard to case, in the id and in
-    both model names.
+    name of one. `agent`: the program that sent it. `attempts` MANY: more than one was made. `text` is looked for,
+    without regard to case, in the id and in both model names.
     """
 
     start: float | None = None
@@ -39,6 +39,7 @@ class Filters:
     layer: str | None = None
     cache: str | None = None
     token: str | None = None
+    agent: str | None = None
     attempts: str | None = None
     text: str | None = None
 
@@ -68,7 +69,7 @@ class Filters:
             found.append(requests.c.started_at >= self.start)
         if self.end is not None:
             found.append(requests.c.started_at < self.end)
-        for name in ("model", "server", "client", "route", "cache", "token"):
+        for name in ("model", "server", "client", "route", "cache", "token", "agent"):
             if (value := getattr(self, name)) is not None:
                 found.append(requests.c[name] == as_stored(value))
         if self.layer is not None:
@@ -89,7 +90,20 @@ class Filters:
         return found
 
 
-_TEXT = ("model", "server", "outcome", "status", "client", "route", "layer", "cache", "token", "attempts", "text")
+_TEXT = (
+    "model",
+    "server",
+    "outcome",
+    "status",
+    "client",
+    "route",
+    "layer",
+    "cache",
+    "token",
+    "agent",
+    "attempts",
+    "text",
+)
 
 
 def as_stored(text: str) -> str:

@@ -18,6 +18,7 @@ from switchman.addons.store.figures.reading import FigureReader
 from switchman.addons.store.keeping.revocations import Revocations
 from switchman.addons.store.keeping.spool import Spool, SpoolError, SpoolState
 from switchman.addons.store.reading.filters import Filters, as_stored
+from switchman.addons.store.reading.servers import ServerNews, server_news
 from switchman.addons.store.reading.summaries import LayerCount, Scatter, Summaries, Summary
 from switchman.addons.store.retention import stored_bytes
 from switchman.addons.store.tables import attempts, blobs, requests
@@ -281,6 +282,10 @@ class Queries:
     def underway(self, now: float) -> tuple[Running, ...]:
         """The requests that are not over yet, newest first; see underway.py."""
         return read_underway(self._engine, now)
+
+    def server_news(self, servers: Sequence[str], now: float) -> dict[str, ServerNews]:
+        """What was last heard of each server; see servers.py."""
+        return server_news(self._engine, servers, now)
 
     def backlog(self) -> SpoolState:
         """The requests that wait on disk to be written, by any process, and those that found no room."""

@@ -1,4 +1,4 @@
-"""Figures per minute, hour and day, with those of the rows that are there."""
+"""Figures per minute, hour and day, with those of the rows that are there; and the targets that rest."""
 
 from __future__ import annotations
 
@@ -51,6 +51,16 @@ def upgrade() -> None:
         sa.Column("saved_ms", sa.Double, nullable=False),
         *(sa.Column(name, sa.Text, nullable=False) for name in SPREADS),
         sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "resting",
+        sa.Column("worker", sa.String(100), primary_key=True),
+        sa.Column("number", sa.SmallInteger, primary_key=True, autoincrement=False),
+        sa.Column("seen_at", sa.Double, nullable=False),
+        sa.Column("target", sa.String(620), nullable=False),
+        sa.Column("server", sa.String(300), nullable=False),
+        sa.Column("state", sa.String(16), nullable=False),
+        sa.Column("until", sa.Double, nullable=False),
     )
     now = time.time()
     marks = {
@@ -120,5 +130,5 @@ def write(
 
 
 def downgrade() -> None:
-    for table in ("figure_marks", "figures", "figure_kinds"):
+    for table in ("resting", "figure_marks", "figures", "figure_kinds"):
         op.drop_table(table)

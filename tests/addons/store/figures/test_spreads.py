@@ -13,7 +13,6 @@ from switchman.addons.store.figures.spreads import (
     MOST,
     STEPS,
     character,
-    counts,
     percentile,
     value_of,
     without,
@@ -37,14 +36,16 @@ def test_what_is_beyond_the_ends_counts_as_the_ends(value: float, step: int) -> 
     assert ord(character(value)) - 1 == step
 
 
-def test_spreads_are_put_together_and_counted() -> None:
-    """In any order, whoever wrote the pieces."""
-    values = [1.0, 1.0, 50.0, 7000.0]
-    counted = counts(["".join(map(character, values[:3])), "", character(7000.0)])
-    assert sorted(counted.values()) == [1, 1, 2]
-    assert percentile(counted, 50) == pytest.approx(1.0, rel=ERROR)
-    assert percentile(counted, 99) == pytest.approx(7000.0, rel=ERROR)
-    assert percentile({}, 50) is None
+@pytest.mark.parametrize("count", [1, 2, 19, 20, 21, 100, 137, 2000])
+def test_percentiles_of_a_spread(count: int) -> None:
+    """By nearest rank, whoever wrote the pieces; of nothing there is none."""
+    numbers = random.Random(count)
+    values = [numbers.lognormvariate(6, 2) for _ in range(count)]
+    spread = "".join(map(character, values)).encode("latin-1")
+    for percent in (1, 50, 95, 99, 100):
+        true = sorted(values)[math.ceil(count * percent / 100) - 1]
+        assert percentile(spread, percent) == pytest.approx(true, rel=ERROR + 1e-9)
+    assert percentile(b"", 50) is None
 
 
 def test_values_are_taken_out_once_each() -> None:
