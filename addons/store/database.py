@@ -27,6 +27,8 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from switchman.addons.store.keeping.packing import read_json
+
 BUSY_SECONDS = 10.0  # how long SQLite waits for another process's lock before it says "database is locked"
 WRITE_LOCK = 0x5357_4D4E  # "SWMN": the key of PostgreSQL's advisory lock
 
@@ -104,11 +106,17 @@ def insert_rows(conn: Connection, table: Table, rows: Sequence[Mapping[str, Any]
     cannot afford.
     """
     names = tuple(rows[0])
-    values = itemgetter(*names)
+    insert_values(conn, table, names, list(map(itemgetter(*names), rows)), conflict)
+
+
+def insert_values(
+    conn: Connection, table: Table, names: tuple[str, ...], rows: Sequence[Sequence[Any]], conflict: str = ""
+) -> None:
+    """The same, where each row is its values in the order of `names`."""
     at = 0
     while at < len(rows):
         size = min(LARGEST_INSERT, 1 << (len(rows) - at).bit_length() - 1)  # few sizes, so few statements to prepare
-        flat = tuple(chain.from_iterable(map(values, rows[at : at + size])))
+        flat = tuple(chain.from_iterable(rows[at : at + size]))
         conn.exec_driver_sql(
             _insert_statement(table.name, names, size, _MARKS[conn.dialect.paramstyle], conflict), flat
         )
@@ -172,7 +180,9 @@ def _sqlite_engine(url: URL) -> Engine:
     if not url.database or url.database == ":memory:":
         raise StoreError("the log cannot be an in-memory database: set DB_PATH to a file, or ENABLE_LOGGING=false")
     _create_private(Path(url.database))
-    engine = create_engine(url, hide_parameters=True, connect_args={"timeout": BUSY_SECONDS})
+    engine = create_engine(
+        url, hide_parameters=True, connect_args={"timeout": BUSY_SECONDS}, json_deserializer=read_json
+    )
 
     @event.listens_for(engine, "connect")
     def prepare(connection: DBAPIConnection, entry: ConnectionPoolEntry) -> None:

@@ -34,6 +34,7 @@ from switchman.addons.store.keeping.backlog import Away, Backlog, forget_frames
 from switchman.addons.store.keeping.capture import as_kept
 from switchman.addons.store.keeping.limits import Limits
 from switchman.addons.store.keeping.logsize import BLOB_BYTES, FILE_BYTES, ROW_BYTES, add_to_total
+from switchman.addons.store.keeping.packing import packed_rows
 from switchman.addons.store.keeping.sessions import add_to_sessions
 from switchman.addons.store.keeping.spool import Spool
 from switchman.addons.store.rows import Prepared, blob_row, body_bytes, head_bytes, renamed, without_bodies
@@ -289,7 +290,7 @@ class Writer:
                 with writing(self._engine, patience) as conn:
                     self._keep_bodies(conn, prepared, bodies)
                     rows = [item.row for item in prepared]
-                    insert_rows(conn, requests, rows)
+                    insert_rows(conn, requests, packed_rows(rows) if conn.dialect.name == "sqlite" else rows)
                     add(conn, rows, time.time())
                     add_to_sessions(conn, rows)
                     add_to_total(conn, ROW_BYTES, sum(item.row["stored_size"] for item in prepared))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
 from switchman.addons.store.figures.spreads import character
-from switchman.addons.store.figures.tables import DIMENSIONS, NUMBERS
+from switchman.addons.store.figures.tables import DIMENSIONS
 
 Kind = tuple[str, ...]  # values of DIMENSIONS
 
@@ -29,23 +29,19 @@ class CellKey(NamedTuple):
     kind: int
 
 
-class Cell:
-    """`numbers` as NUMBERS; `spreads` as SPREADS, in pieces."""
+class Cell(NamedTuple):
+    """`numbers` as NUMBERS, `texts` as SPREADS."""
 
-    __slots__ = ("numbers", "spreads")
+    numbers: Sequence[float]
+    texts: Sequence[str]
 
-    def __init__(self) -> None:
-        self.numbers: list[float] = [0] * len(NUMBERS)
-        self.spreads: tuple[list[str], ...] = ([], [], [], [])
 
-    def add(self, numbers: Iterable[float], spread: Iterable[str]) -> None:
-        self.numbers = [have + more for have, more in zip(self.numbers, numbers, strict=True)]
-        for pieces, one in zip(self.spreads, spread, strict=True):
-            if one:
-                pieces.append(one)
-
-    def texts(self) -> list[str]:
-        return ["".join(pieces) for pieces in self.spreads]
+def together(cells: Sequence[Cell]) -> Cell:
+    """What several cells come to."""
+    if len(cells) == 1:
+        return cells[0]
+    numbers, texts = zip(*cells, strict=True)
+    return Cell(list(map(sum, zip(*numbers, strict=True))), list(map("".join, zip(*texts, strict=True))))
 
 
 @lru_cache(maxsize=4096)
@@ -61,40 +57,47 @@ def overall_kind(outcome: str) -> Kind:
     return tuple(outcome if at == OUTCOME else "" for at in range(len(DIMENSIONS)))
 
 
-def kind_of(row: Mapping[Any, Any]) -> Kind:
-    return tuple([row.get(name) or "" for name in DIMENSIONS])
+@lru_cache(maxsize=4096)
+def _kinds(values: tuple[str | None, ...]) -> tuple[tuple[int, Kind, bool], ...]:
+    """The kind of requests with these values, and that of all of their outcome, with their ids."""
+    own = tuple([value or "" for value in values])
+    whole = overall_kind(own[OUTCOME])
+    return (kind_id(own), own, False), (kind_id(whole, True), whole, True)
 
 
-def values_of(row: Mapping[Any, Any]) -> tuple[list[float], list[str]]:
+def kinds_of(row: Mapping[Any, Any]) -> tuple[tuple[int, Kind, bool], ...]:
+    """The two kinds that a row counts in."""
+    return _kinds(tuple([row.get(name) for name in DIMENSIONS]))
+
+
+def cell_of(row: Mapping[Any, Any]) -> Cell:
     """What one row adds to its cell."""
     taken, made = row["input_tokens"], row["output_tokens"]
     cost, saved_ms = row["cost_microdollars"], row["saved_ms"]
     cached = row["cached_tokens"] or 0
-    compared = taken is not None and made is not None and cost is not None
-    numbers = [
-        *(1, taken is not None or made is not None, taken or 0, made or 0, cached, row["reasoning_tokens"] or 0),
-        *(cost is not None, cost or 0, row["saved_microdollars"] or 0, saved_ms is not None, saved_ms or 0.0),
-        *((True, cost, taken, min(cached, taken), made) if compared else (0, 0, 0, 0, 0)),
-    ]
+    numbers = (
+        *(1, 0 if taken is None and made is None else 1, taken or 0, made or 0, cached, row["reasoning_tokens"] or 0),
+        *(0 if cost is None else 1, cost or 0, row["saved_microdollars"] or 0),
+        *(0 if saved_ms is None else 1, saved_ms or 0.0),
+        *(
+            (0, 0, 0, 0, 0)
+            if taken is None or made is None or cost is None
+            else (1, cost, taken, min(cached, taken), made)
+        ),
+    )
     known = (row["duration_ms"], row["ttft_ms"], row["overhead_ms"], row["tokens_per_second"])
-    return numbers, ["" if value is None else character(value) for value in known]
+    return Cell(numbers, ["" if value is None else character(value) for value in known])
 
 
 def gather(rows: Iterable[Mapping[Any, Any]], width: int) -> tuple[dict[CellKey, Cell], dict[int, tuple[Kind, bool]]]:
     """The cells of these rows, each row in its own kind's and in that of its outcome; and the kinds by their ids."""
-    own: dict[tuple[int, Kind], Cell] = {}
-    for row in rows:
-        place = int(row["started_at"] // width) * width, kind_of(row)
-        if (cell := own.get(place)) is None:
-            cell = own[place] = Cell()
-        cell.add(*values_of(row))
-    cells: dict[CellKey, Cell] = {}
+    found: dict[CellKey, list[Cell]] = {}
     kinds: dict[int, tuple[Kind, bool]] = {}
-    for (bucket, kind), cell in own.items():
-        number = kind_id(kind)
-        cells[CellKey(bucket, number)], kinds[number] = cell, (kind, False)
-        whole = overall_kind(kind[OUTCOME])
-        number = kind_id(whole, True)
-        kinds[number] = whole, True
-        cells.setdefault(CellKey(bucket, number), Cell()).add(cell.numbers, cell.texts())
-    return cells, kinds
+    for row in rows:
+        bucket, one = int(row["started_at"] // width) * width, cell_of(row)
+        for number, kind, overall in kinds_of(row):
+            if (there := found.get(key := CellKey(bucket, number))) is None:
+                found[key], kinds[number] = [one], (kind, overall)
+            else:
+                there.append(one)
+    return {key: together(cells) for key, cells in found.items()}, kinds

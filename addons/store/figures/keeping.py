@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, delete, func, insert, literal, select, update
 
-from switchman.addons.store.database import insert_rows
+from switchman.addons.store.database import insert_values
 from switchman.addons.store.figures.cells import DAY, HOUR, MINUTE, WIDTHS, Cell, CellKey, Kind, gather
 from switchman.addons.store.figures.cover import Marks
 from switchman.addons.store.figures.spreads import without
@@ -52,19 +52,10 @@ def insert_cells(
     conn: Connection, width: int, cells: Mapping[CellKey, Cell], kinds: Mapping[int, tuple[Kind, bool]]
 ) -> None:
     """Add these cells to those that are there."""
-    known = [
-        {"id": number, "overall": overall, **dict(zip(DIMENSIONS, kind, strict=True))}
-        for number, (kind, overall) in kinds.items()
-    ]
-    insert_rows(conn, figure_kinds, known, "ON CONFLICT (id) DO NOTHING")
-    made = [
-        {
-            "width": width, "bucket": key.bucket, "kind": key.kind,
-            **dict(zip(NUMBERS, cell.numbers, strict=True)), **dict(zip(SPREADS, cell.texts(), strict=True)),
-        }
-        for key, cell in cells.items()
-    ]  # fmt: skip
-    insert_rows(conn, figures, made, MERGED)
+    known = [(number, overall, *kind) for number, (kind, overall) in kinds.items()]
+    insert_values(conn, figure_kinds, ("id", "overall", *DIMENSIONS), known, "ON CONFLICT (id) DO NOTHING")
+    made = [(width, *key, *cell.numbers, *cell.texts) for key, cell in cells.items()]
+    insert_values(conn, figures, ("width", "bucket", "kind", *NUMBERS, *SPREADS), made, MERGED)
 
 
 def sum_up(conn: Connection, marks: Marks, now: float) -> Marks:
@@ -117,7 +108,7 @@ def take(conn: Connection, rows: Sequence[Mapping[Any, Any]]) -> None:
                 conn.execute(delete(figures).where(where))
                 continue
             left: dict[str, Any] = {name: found[name] - gone for name, gone in zip(NUMBERS, cell.numbers, strict=True)}
-            left |= {name: without(found[name], gone) for name, gone in zip(SPREADS, cell.texts(), strict=True)}
+            left |= {name: without(found[name], gone) for name, gone in zip(SPREADS, cell.texts, strict=True)}
             conn.execute(update(figures).where(where).values(left))
 
 

@@ -91,9 +91,13 @@ class Figures:
         for each in fields(Figures):
             setattr(self, each.name, getattr(self, each.name) + getattr(other, each.name))
 
+    def whole(self, name: str) -> bytes:
+        """One of SPREADS in one piece, as spreads.py reads it."""
+        return "".join(getattr(self, name)).encode("latin-1", "replace")
+
     def percentiles(self, name: str) -> tuple[int, float | None, float | None, float | None]:
         """How many values one of SPREADS has of the complete answers, and its p50, p95 and p99."""
-        whole = "".join(getattr(self, name)).encode("latin-1", "replace")
+        whole = self.whole(name)
         p50, p95, p99 = (percentile(whole, each) for each in (50, 95, 99))
         return len(whole), p50, p95, p99
 
@@ -137,6 +141,14 @@ class FigureReader:
         """Over the range of the filters. Only these of SPREADS are read."""
         with self._snapshot() as conn:
             return Divided(list(self._parts(conn, filters, spreads)))
+
+    def of_newest(self, filters: Filters, most: int) -> Divided:
+        """The same for filters that figures know nothing of, of the newest `most` rows. ValueError for a bad status."""
+        query = select(*(requests.c[name] for name in COLUMNS)).where(*filters.conditions(), requests.c.outcome != OWN)
+        query = query.order_by(requests.c.started_at.desc(), requests.c.id.desc()).limit(most)
+        with self._snapshot() as conn:
+            cells, kinds = gather(conn.execute(query).mappings().all(), DAY)
+        return Divided([Part(kinds[key.kind][0], *cell) for key, cell in cells.items() if not kinds[key.kind][1]])
 
     def along(
         self, filters: Filters, step: int, by: str = "", spreads: Sequence[str] = ("durations", "ttfts")
@@ -226,7 +238,7 @@ def _rows(conn: Connection, filters: Filters, pieces: Cover, step: int) -> Itera
         for key, cell in cells.items():
             kind, overall = kinds[key.kind]
             if not overall:
-                yield key.bucket, Part(kind, cell.numbers, cell.texts())
+                yield key.bucket, Part(kind, cell.numbers, cell.texts)
 
 
 def _conditions(filters: Filters) -> list[ColumnElement[bool]]:

@@ -8,6 +8,7 @@ second go by the same scale.
 
 from __future__ import annotations
 
+from collections import Counter
 from math import exp, isfinite, log
 
 LEAST, MOST = 0.05, 7_200_000.0  # milliseconds: two hours
@@ -29,6 +30,20 @@ def character(value: float) -> str:
 def value_of(step: int) -> float:
     """The middle of a step, 0 to STEPS - 1."""
     return exp(_OFFSET + (step + 0.5) * _STEP)
+
+
+def histogram(spread: bytes, together: int) -> list[tuple[float, float, int]]:
+    """Lower and upper end, and how many values there are between them, for each `together` steps of the scale; from the
+    first that has any to the last one. `spread`: in Latin-1."""
+    numbers: Counter[int] = Counter()
+    for code, number in Counter(spread).items():
+        numbers[(code - 1) // together] += number
+    if not numbers:
+        return []
+    return [
+        (exp(_OFFSET + at * together * _STEP), exp(_OFFSET + (at + 1) * together * _STEP), numbers[at])
+        for at in range(min(numbers), max(numbers) + 1)
+    ]
 
 
 def percentile(spread: bytes, percent: int) -> float | None:

@@ -88,6 +88,7 @@ class Point:
     output_tokens: int | None
     model: str | None
     outcome: str
+    server: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,4 +258,4 @@ def _percentiles(values: Iterable[float]) -> Percentiles:
     return Percentiles(len(ranked), *(ranked[(len(ranked) * p + 99) // 100 - 1] for p in (50, 95, 99)))
 
 
-_POINT = ("id", "started_at", "duration_ms", "input_tokens", "output_tokens", "model", "outcome")
+_POINT = ("id", "started_at", "duration_ms", "input_tokens", "output_tokens", "model", "outcome", "server")

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic import op
 from tqdm import tqdm
 
-from switchman.addons.store.figures.cells import DAY, HOUR, MINUTE, WIDTHS, Cell, CellKey, Kind, gather
+from switchman.addons.store.figures.cells import DAY, HOUR, MINUTE, WIDTHS, Cell, CellKey, Kind, gather, together
 from switchman.addons.store.figures.keeping import LATE, MINUTES_KEPT, insert_cells
 
 revision = "0011_figures"
@@ -112,10 +112,7 @@ def pages(conn: sa.Connection) -> Iterator[list[sa.RowMapping]]:
 
 def merge(into: dict[CellKey, Cell], cells: dict[CellKey, Cell]) -> None:
     for key, cell in cells.items():
-        if key in into:
-            into[key].add(cell.numbers, cell.texts())
-        else:
-            into[key] = cell
+        into[key] = together([into[key], cell]) if key in into else cell
 
 
 def write(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from switchman.addons.store.figures.cells import COLUMNS, gather, kind_id, kind_of, overall_kind
+from switchman.addons.store.figures.cells import COLUMNS, gather, kind_id, kinds_of, overall_kind
 from switchman.addons.store.figures.tables import NUMBERS
 
 ROW: dict[str, Any] = dict.fromkeys(COLUMNS) | {
@@ -23,8 +23,8 @@ def test_a_row_is_in_two_cells() -> None:
     assert {(key.bucket, kinds[key.kind][1]): cell.numbers[0] for key, cell in cells.items()} == {
         (120, False): 2, (120, True): 2, (180, False): 1, (180, True): 1,
     }  # fmt: skip
-    own = kind_id(kind_of(ROW))
-    texts = {key.bucket: cell.texts() for key, cell in cells.items() if key.kind == own}
+    own = kinds_of(ROW)[0][0]
+    texts = {key.bucket: cell.texts for key, cell in cells.items() if key.kind == own}
     assert [len(text) for text in texts[120]] == [2, 1, 0, 0]
 
 
@@ -45,8 +45,8 @@ def test_what_is_not_known_is_not_counted_as_zero() -> None:
 
 def test_a_kind_has_the_same_number_everywhere() -> None:
     """It follows from the values alone, fits into 63 bits, and no part runs into the next one."""
-    kind = kind_of(ROW)
-    assert kind_id(kind) == kind_id(tuple(kind)) != kind_id(kind, True)
+    kind = kinds_of(ROW)[0][1]
+    assert kind_id(kind) == kinds_of(ROW)[0][0] != kind_id(kind, True)
     assert kind_id(("ab", "", *kind[2:])) != kind_id(("a", "b", *kind[2:]))
     assert 0 <= kind_id(kind) < 2**63
     assert overall_kind("ok") == ("", "", "", "", "", "ok", "")
