@@ -20,7 +20,7 @@ from switchman.addons.store.keeping.spool import Spool
 from switchman.addons.store.reading.queries import Queries
 from switchman.addons.store.retention import Retention
 from switchman.addons.store.tables import totals
-from switchman.addons.store.underway import write_underway
+from switchman.addons.store.underway import write_resting, write_underway
 from switchman.addons.store.writer import Writer
 
 
@@ -88,14 +88,18 @@ class Store:
         with self.engine.connect() as conn:
             return log_bytes(conn)
 
-    def write_underway(
-        self, worker: str, running: Sequence[Running], now: float, rests: Sequence[Resting] = ()
-    ) -> str | None:
-        """Write down the requests that run and the targets that rest (underway.py). Returns None, or why it failed:
-        nothing depends on it.
-        """
+    def write_underway(self, worker: str, running: Sequence[Running], now: float) -> str | None:
+        """Write down the requests that run (underway.py). Returns None, or why it failed: nothing depends on it."""
         try:
-            write_underway(self.engine, worker, self._keys().hide_in(tuple(running)), now, rests)
+            write_underway(self.engine, worker, self._keys().hide_in(tuple(running)), now)
+        except DBAPIError as exc:
+            return f"{exc.orig!s:.200}"
+        return None
+
+    def write_resting(self, worker: str, rests: Sequence[Resting], now: float) -> str | None:
+        """Write down the targets that rest, likewise."""
+        try:
+            write_resting(self.engine, worker, self._keys().hide_in(tuple(rests)), now)
         except DBAPIError as exc:
             return f"{exc.orig!s:.200}"
         return None

@@ -21,25 +21,28 @@ FRESH = 5.0  # seconds that a row is believed
 MOST = 100  # of one worker, and of one list
 
 
-def write_underway(
-    engine: Engine, worker: str, running: Sequence[Running], now: float, rests: Sequence[Resting] = ()
-) -> None:
+def write_underway(engine: Engine, worker: str, running: Sequence[Running], now: float) -> None:
     """Replace what this worker wrote last by these. Not for the event loop: it waits for the write lock."""
     rows = [
         {"worker": worker, "number": number, "seen_at": now, **_values(one)}
         for number, one in enumerate(running[:MOST])
     ]
-    lying = [
+    with writing(engine) as conn:
+        conn.execute(delete(underway).where(or_(underway.c.worker == worker, underway.c.seen_at < now - FRESH)))
+        if rows:
+            conn.execute(insert(underway), rows)
+
+
+def write_resting(engine: Engine, worker: str, rests: Sequence[Resting], now: float) -> None:
+    """The same of the targets that rest."""
+    rows = [
         {"worker": worker, "number": number, "seen_at": now, **{name: _fitting(one, name) for name in _RESTING}}
         for number, one in enumerate(rests[:MOST])
     ]
     with writing(engine) as conn:
         conn.execute(delete(resting).where(or_(resting.c.worker == worker, resting.c.seen_at < now - FRESH)))
-        if lying:
-            conn.execute(insert(resting), lying)
-        conn.execute(delete(underway).where(or_(underway.c.worker == worker, underway.c.seen_at < now - FRESH)))
         if rows:
-            conn.execute(insert(underway), rows)
+            conn.execute(insert(resting), rows)
 
 
 def read_underway(engine: Engine, now: float) -> tuple[Running, ...]:

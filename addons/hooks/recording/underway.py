@@ -45,23 +45,30 @@ class Underway:
             await asyncio.gather(self.task, return_exceptions=True)
 
     async def _watch(self, store: Store) -> None:
-        written = False
+        written = rested = False
         while True:
             await asyncio.sleep(EVERY)
             path = self.runtime.capturing.path
             lasting = [running(x, path(x, x.sent.path if x.sent else "")) for x in self._lasting()]
-            rests = self._resting()
-            if lasting or rests or written:
-                problem = await asyncio.to_thread(store.write_underway, self.worker, lasting, time.time(), rests)
+            if lasting or written:
+                problem = await asyncio.to_thread(store.write_underway, self.worker, lasting, time.time())
                 if problem is not None:
                     logger.debug("what is under way could not be written down: %s", problem)
-                written = bool(lasting or rests)
+                written = bool(lasting)
+            rests = self._resting()
+            if rests or rested:
+                problem = await asyncio.to_thread(store.write_resting, self.worker, rests, time.time())
+                if problem is not None:
+                    logger.debug("what rests could not be written down: %s", problem)
+                rested = bool(rests)
 
     def _resting(self) -> list[Resting]:
         now = time.time()
+        if (breakers := vars(self.runtime).get("breakers")) is None:  # nothing is configured yet
+            return []
         return [
             Resting(target, target.partition("/")[0], state, now + left)
-            for target, state, left in self.runtime.breakers.resting(time.monotonic())
+            for target, state, left in breakers.resting(time.monotonic())
             if state != "closed"
         ]
 

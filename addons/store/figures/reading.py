@@ -78,12 +78,16 @@ class Figures:
         sums = dict(zip(NUMBERS, map(sum, zip(*(part.numbers for part in parts), strict=True)), strict=True))
         complete = [part.texts for part in parts if part.outcome in COMPLETE]
         pieces = [[text for text in texts if text] for texts in zip(*complete, strict=True)] or [[], [], [], []]
+        known: dict[str, Any] = {name: float(each) if name == "saved_ms" else int(each) for name, each in sums.items()}
         return cls(
-            **{name: float(value) if name == "saved_ms" else int(value) for name, value in sums.items()},
+            **known,
             errors=sum(int(part.numbers[0]) for part in parts if part.outcome in ERROR_OUTCOMES),
             cancelled=sum(int(part.numbers[0]) for part in parts if part.outcome == "cancelled"),
             cached=sum(int(part.numbers[0]) for part in parts if part.outcome == "cached"),
-            **dict(zip(SPREADS, pieces, strict=True)),
+            durations=pieces[0],
+            ttfts=pieces[1],
+            overheads=pieces[2],
+            rates=pieces[3],
         )
 
     def merge(self, other: Figures) -> None:
@@ -182,7 +186,8 @@ class FigureReader:
     def oldest(self) -> float | None:
         """When the oldest request that is kept began; None: there is none."""
         with self._engine.connect() as conn:
-            return conn.scalar(select(func.min(requests.c.started_at)))
+            found: float | None = conn.scalar(select(func.min(requests.c.started_at)))
+        return found
 
     @contextmanager
     def _snapshot(self) -> Iterator[Connection]:

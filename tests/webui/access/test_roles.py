@@ -21,7 +21,8 @@ FILL = {"request_id": "x", "side": "request", "wanted": "1", "which": "x", "name
 OPEN = {"static", "signin.sign_in", "signin.accept_token", "signin.sign_out"}
 # What viewers may see; all other routes are for admins.
 FOR_VIEWERS = {
-    "live.home", "live.index", "live.api_requests", "live.api_summary", "detail.story", "detail.api_request", "detail.api_body",
+    "overview.index", "overview.api_overview", "live.index", "live.api_requests", "live.api_summary", "detail.story",
+    "detail.api_request", "detail.api_body",
     "performance.index", "performance.api_performance", "assets.plotly_js", "signin.session",
     "admin.openapi", "admin.me",
 }  # fmt: skip

@@ -12,6 +12,7 @@ from flask import Blueprint, Response, jsonify, render_template, request, url_fo
 from switchman.addons.core.access.limits.written import NO_LIMITS
 from switchman.addons.core.access.prices.table import Prices
 from switchman.addons.core.access.roles import Role
+from switchman.addons.store.figures.cells import DAY
 from switchman.addons.store.figures.reading import Divided, answers
 from switchman.addons.store.figures.spreads import ERROR
 from switchman.addons.store.figures.tables import DIMENSIONS
@@ -164,7 +165,7 @@ def trend(view: View) -> dict[str, Any]:
     """The charts along time, with the address of each span's requests."""
     now = time.time()
     figures = log().figures
-    end = min(view.filters.end or now, now + charts.DAY)
+    end = min(view.filters.end or now, now + DAY)
     start = view.filters.start if view.filters.start is not None else figures.oldest() or now - 60
     dimensions = [getattr(view.filters, name) for name in DIMENSIONS if name != "outcome"]
     step = charts.step_for(start, end, now, any(value is not None for value in dimensions))

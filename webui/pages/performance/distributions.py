@@ -13,10 +13,10 @@ MOST_MODELS = 30
 
 
 class Speed(NamedTuple):
-    """Tokens a second of a model's complete answers; `count`: of how many they are known."""
+    """Tokens a second of a model's complete answers; `known`: of how many answers."""
 
     model: str
-    count: int
+    known: int
     p50: float | None
     p95: float | None
 
@@ -39,7 +39,7 @@ def distributions(divided: Divided) -> dict[str, Any]:
         "ttfts": _steps(divided, "ttfts", 1000),
         "overheads": _steps(divided, "overheads", 1),
         "rates": [
-            {"model": one.model, "p50": one.p50, "count": one.count, "colour": mark(one.model).colour}
+            {"model": one.model, "p50": one.p50, "known": one.known, "colour": mark(one.model).colour}
             for one in speeds(divided)
         ],
     }
@@ -50,4 +50,4 @@ def _steps(divided: Divided, name: str, unit: float) -> dict[str, list[float]]:
     if not bars:
         return {"x": [], "y": []}
     ends = [lower / unit for lower, _, _ in bars] + [bars[-1][1] / unit]
-    return {"x": ends, "y": [count for _, _, count in bars] + [0]}
+    return {"x": ends, "y": [float(count) for _, _, count in bars] + [0.0]}
