@@ -22,9 +22,11 @@ from switchman.webui.admin.spending import Banner
 from switchman.webui.config import RulesStatus, WebConfig
 from switchman.webui.looks import formats, navigation, outcomes, palette
 from switchman.webui.pages.access import changes, keys, tokens
+from switchman.webui.pages.cache import cache
 from switchman.webui.pages.overview import overview
 from switchman.webui.pages.performance import performance
 from switchman.webui.pages.requests import live
+from switchman.webui.pages.settings import settings
 from switchman.webui.pages.signin import signin
 from switchman.webui.pages.story import detail
 
@@ -35,6 +37,8 @@ FAMILIES = (
     live,
     detail,
     performance,
+    cache,
+    settings,
     signin,
     tokens,
     keys,

@@ -17,8 +17,10 @@ from switchman.addons.core.keys.known import NO_KEYS, KnownKeys
 from switchman.webui.access.tokens import SHORTEST_SECRET, SignOn
 
 if TYPE_CHECKING:
+    from switchman.addons.config.inforce import InForce, Told
     from switchman.addons.store.access.opening import Access
     from switchman.addons.store.access.vault import Vault
+    from switchman.addons.store.keeping.elsewhere import Elsewhere
     from switchman.addons.store.keeping.forgetting import Forgotten, Wanted
 from switchman.addons.store.reading.queries import Queries
 
@@ -53,7 +55,8 @@ class WebConfig:
     None: there is nothing to manage. `accounts` has what was used
     of limits, by account (`token:ID`), or raises UsageNotKnown; `zone` is that of budgets' days and months, `limits`
     are the rules file's, and so are the names of `servers`. `prices`: the published ones; `baseline`: the model of
-    theirs that costs are compared with.
+    theirs that costs are compared with. `elsewhere`: the files of the caches. `in_force`: all settings, and where each
+    came from; `rules_told`: what stands at the top of `rules_file`.
     """
 
     queries: Queries
@@ -80,6 +83,10 @@ class WebConfig:
     prices: Callable[[], Prices] = lambda: NO_PRICES
     servers: Callable[[], Sequence[str]] = tuple
     baseline: str | None = None
+    elsewhere: Elsewhere | None = None
+    in_force: tuple[InForce, ...] = ()
+    rules_file: str = ""
+    rules_told: Callable[[], Sequence[Told]] = lambda: ()
 
     def __post_init__(self) -> None:
         if self.webui_security not in SECURITY_MODES:

@@ -2,6 +2,7 @@
 
 requests   one row per request; `seq` grows in the order of commits (live lists follow it), `id` is the public name.
 attempts   what was tried for a request, in order.
+cache_verdicts  what people say of an answer that the semantic cache gave, or would have given.
 blobs      one row per stored body, by the SHA-256 of its content. `last_used` is the start of the newest request
            that has this body, so a blob older than a moment is used by no request newer than it: that is the whole
            reference check. `data` holds what is small when compressed; where it is NULL, the blob store has a file.
@@ -166,6 +167,15 @@ attempts = Table(
     Column("first_byte_ms", Double),
     Column("changes", JSON, nullable=False, server_default="[]"),
     Column("cost_microdollars", BigInteger),
+)
+
+cache_verdicts = Table(
+    "cache_verdicts",
+    metadata,
+    Column("request_id", String(200), ForeignKey("requests.id", ondelete="CASCADE"), primary_key=True),
+    Column("verdict", String(8), nullable=False),
+    Column("who", String(200), nullable=False),
+    Column("at", Double, nullable=False),
 )
 
 blobs = Table(
