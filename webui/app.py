@@ -10,6 +10,7 @@ from flask import Flask, Response, current_app, g, has_app_context, request
 from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import HTTPException
 
+from switchman.addons.core.access.prices.words import dollars
 from switchman.addons.core.access.roles import Role
 from switchman.addons.core.sessions import agents
 from switchman.addons.core.texts.unicode import shown
@@ -25,6 +26,7 @@ from switchman.webui.pages.access import changes, keys, tokens
 from switchman.webui.pages.backtest import backtest
 from switchman.webui.pages.cache import cache
 from switchman.webui.pages.feedback import feedback
+from switchman.webui.pages.overview import overview
 from switchman.webui.pages.performance import performance
 from switchman.webui.pages.requests import exports, live
 from switchman.webui.pages.rules import chain, editing, exchange, trying, versions, visual
@@ -40,6 +42,7 @@ from switchman.webui.pages.story.said import conversation
 THEMES = ("light", "dark")
 # Each has its pages' `blueprint`.
 FAMILIES = (
+    overview,
     live,
     exports,
     detail,
@@ -123,6 +126,8 @@ def install_template_names(app: Flask, config: WebConfig) -> None:
         count=formats.count,
         rate=formats.rate,
         money=formats.money,
+        signed_money=formats.signed_money,
+        dollars=dollars,
         share=formats.share,
         size=formats.size,
         utc=formats.utc,

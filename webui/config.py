@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from switchman.addons.core.access.limits.account import Account
 from switchman.addons.core.access.limits.written import NO_LIMITS, Limits
 from switchman.addons.core.access.prices.price import Price
+from switchman.addons.core.access.prices.table import NO_PRICES, Prices
 from switchman.addons.core.access.roles import NO_ROLES, RoleMap
 from switchman.addons.core.keys.known import NO_KEYS, KnownKeys
 from switchman.webui.access.tokens import SHORTEST_SECRET, SignOn
@@ -79,9 +80,10 @@ class WebConfig:
     change, and `named_at` says where the rules name one. `forgets` removes requests for good.
     None: there is nothing to manage. `accounts` has what was used
     of limits, by account (`token:ID`), or raises UsageNotKnown; `zone` is that of budgets' days and months, `limits`
-    are the rules file's, `ruleset` has all of its rules; None: they are not known here. `backtests` tries other rules
-    on the log, `desk` reads and saves the rules file, `explains` tries rules on a request. `elsewhere`: the files of
-    the caches. `in_force`: all settings, and where each came from; `rules_told`: what stands at the top of
+    are the rules file's, and so are the names of `servers`; `ruleset` has all of its rules; None: they are not known
+    here. `prices`: the published ones; `baseline`: the model of theirs that costs are compared with. `backtests` tries
+    other rules on the log, `desk` reads and saves the rules file, `explains` tries rules on a request. `elsewhere`: the
+    files of the caches. `in_force`: all settings, and where each came from; `rules_told`: what stands at the top of
     `rules_file`. `price_of`: what a model costs on a server, by their names; None: not known.
     """
 
@@ -109,6 +111,9 @@ class WebConfig:
     backtests: Backtests | None = None
     desk: RulesDesk | None = None
     explains: Explains | None = None
+    prices: Callable[[], Prices] = lambda: NO_PRICES
+    servers: Callable[[], Sequence[str]] = tuple
+    baseline: str | None = None
     elsewhere: Elsewhere | None = None
     in_force: tuple[InForce, ...] = ()
     rules_file: str = ""

@@ -137,6 +137,9 @@ class Settings(SigningIn, Capturing, BaseSettings):
         None, description="redis://HOST:6379/0: limits and budgets hold over all machines that share it"
     )
     budget_timezone: str = Field("UTC", min_length=1, description="where days and months of budgets begin")
+    baseline_model: str | None = Field(
+        None, description="model whose price the overview compares with: provider/model, as in the table of prices"
+    )
     alert_webhook: SecretStr | None = Field(
         None, description="URL that is told when 50, 80 and 100 % of a budget are used up"
     )

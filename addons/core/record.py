@@ -67,6 +67,16 @@ class Running:
 
 
 @dataclass(frozen=True, slots=True)
+class Resting:
+    """A target whose breaker is not closed, as a worker has it. `until`: epoch seconds, when it may be tried again."""
+
+    target: str
+    server: str
+    state: Literal["open", "half_open"]
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """One complete request, unmasked: the store masks credentials in headers and paths before it writes anything."""
 

@@ -7,6 +7,7 @@ keeping/    bounds: heads, the spool, MAX_LOG_SIZE; signed-out tokens
 blobs       bodies, by the hash of their content
 retention   removes what is too old or too much
 reading/    lists, details, menus: queries, and the filters and summaries that belong to them
+figures/    sums per minute, hour and day, beside the rows
 access/     tokens, keys that are kept encrypted, and who changed what
 underway    what is not over yet, as each worker writes it down
 opening     open_store(), where all this comes together

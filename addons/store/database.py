@@ -27,6 +27,8 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from switchman.addons.store.keeping.packing import read_json
+
 BUSY_SECONDS = 10.0  # how long SQLite waits for another process's lock before it says "database is locked"
 WRITE_LOCK = 0x5357_4D4E  # "SWMN": the key of PostgreSQL's advisory lock
 
@@ -96,26 +98,35 @@ def writing(engine: Engine, patience: float | None = None) -> Iterator[Connectio
         yield conn
 
 
-def insert_rows(conn: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+def insert_rows(conn: Connection, table: Table, rows: Sequence[Mapping[str, Any]], conflict: str = "") -> None:
     """Insert many rows in few statements: all of the same columns, values as the driver takes them (JSON as text).
+    `conflict`: what becomes of one that is there already, as SQL (ON CONFLICT ...).
 
     executemany() releases the interpreter's lock and waits for it once per row, which a writer beside a busy event loop
     cannot afford.
     """
     names = tuple(rows[0])
-    values = itemgetter(*names)
+    insert_values(conn, table, names, list(map(itemgetter(*names), rows)), conflict)
+
+
+def insert_values(
+    conn: Connection, table: Table, names: tuple[str, ...], rows: Sequence[Sequence[Any]], conflict: str = ""
+) -> None:
+    """The same, where each row is its values in the order of `names`."""
     at = 0
     while at < len(rows):
         size = min(LARGEST_INSERT, 1 << (len(rows) - at).bit_length() - 1)  # few sizes, so few statements to prepare
-        flat = tuple(chain.from_iterable(map(values, rows[at : at + size])))
-        conn.exec_driver_sql(_insert_statement(table.name, names, size, _MARKS[conn.dialect.paramstyle]), flat)
+        flat = tuple(chain.from_iterable(rows[at : at + size]))
+        conn.exec_driver_sql(
+            _insert_statement(table.name, names, size, _MARKS[conn.dialect.paramstyle], conflict), flat
+        )
         at += size
 
 
 @lru_cache(maxsize=128)
-def _insert_statement(table: str, columns: tuple[str, ...], rows: int, mark: str) -> str:
+def _insert_statement(table: str, columns: tuple[str, ...], rows: int, mark: str, conflict: str) -> str:
     row = f"({', '.join([mark] * len(columns))})"
-    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join([row] * rows)}"  # noqa: S608 - our own names  # nosec B608
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join([row] * rows)} {conflict}"  # noqa: S608 - our own names  # nosec B608
 
 
 def is_passing(exc: DBAPIError) -> bool:
@@ -169,7 +180,9 @@ def _sqlite_engine(url: URL) -> Engine:
     if not url.database or url.database == ":memory:":
         raise StoreError("the log cannot be an in-memory database: set DB_PATH to a file, or ENABLE_LOGGING=false")
     _create_private(Path(url.database))
-    engine = create_engine(url, hide_parameters=True, connect_args={"timeout": BUSY_SECONDS})
+    engine = create_engine(
+        url, hide_parameters=True, connect_args={"timeout": BUSY_SECONDS}, json_deserializer=read_json
+    )
 
     @event.listens_for(engine, "connect")
     def prepare(connection: DBAPIConnection, entry: ConnectionPoolEntry) -> None:

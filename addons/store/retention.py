@@ -22,6 +22,7 @@ from sqlalchemy.exc import DBAPIError
 
 from switchman.addons.store.blobs import BlobStore
 from switchman.addons.store.database import writing
+from switchman.addons.store.figures.keeping import drop_unused_kinds
 from switchman.addons.store.keeping.logsize import (
     BLOB_BYTES,
     keep_within,
@@ -82,6 +83,8 @@ class Retention:
         try:
             rows = self._repeat(lambda conn: _delete_rows(conn, before), now)
             bodies = self._repeat(lambda conn: self._delete_bodies(conn, before), now)
+            with writing(self._engine) as conn:
+                drop_unused_kinds(conn)
             if self._blobs.accounted:
                 self._blobs.sweep(before - SWEEP_MARGIN)
                 if self._max_log is not None:
@@ -171,4 +174,4 @@ def prune_to_size(engine: Engine, store: BlobStore, max_total: int) -> int:
 def _delete_rows(conn: Connection, before: float) -> int:
     """Delete the oldest rows."""
     old = select(requests.c.seq, requests.c.stored_size).where(requests.c.started_at < before)
-    return remove_rows(conn, old.order_by(requests.c.started_at).limit(ROWS_AT_ONCE))
+    return remove_rows(conn, old.order_by(requests.c.started_at).limit(ROWS_AT_ONCE), oldest=True)

@@ -21,6 +21,7 @@ totals     sums that are kept in the same transaction that changes them. `blob_b
            `file_bytes`: of those that are files; `row_bytes`: of requests.stored_size, what a row and its attempts
            take, by an estimate.
 underway   requests that are not over yet, as each worker saw its own at `seen_at`; those that last are written at all.
+resting    targets whose breaker is not closed, likewise.
 leases     who does a periodic job now, and until when the others leave it to them.
 revoked    dashboard tokens that were signed out, until they would have ended by themselves.
 
@@ -324,6 +325,18 @@ underway = Table(
     Column("server", String(300)),
     Column("model", String(300)),
     Column("attempts", SmallInteger, nullable=False),
+)
+
+resting = Table(
+    "resting",
+    metadata,
+    Column("worker", String(100), primary_key=True),
+    Column("number", SmallInteger, primary_key=True, autoincrement=False),
+    Column("seen_at", Double, nullable=False),
+    Column("target", String(620), nullable=False),
+    Column("server", String(300), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("until", Double, nullable=False),
 )
 
 leases = Table(

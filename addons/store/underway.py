@@ -1,4 +1,5 @@
-"""Requests that still run: each worker writes down its own every second, and readers believe what is fresh.
+"""What is so now: each worker writes down every second the requests that run and the targets that rest, and readers
+believe what is fresh.
 
 A worker that dies leaves rows behind; they are believed for FRESH seconds, and removed by whoever writes next.
 """
@@ -10,11 +11,11 @@ from dataclasses import fields
 
 from sqlalchemy import Engine, delete, insert, or_, select
 
-from switchman.addons.core.record import Running
+from switchman.addons.core.record import Resting, Running
 from switchman.addons.core.texts.masking import mask_url
 from switchman.addons.store.database import writing
 from switchman.addons.store.rows import fit_text
-from switchman.addons.store.tables import underway
+from switchman.addons.store.tables import resting, underway
 
 FRESH = 5.0  # seconds that a row is believed
 MOST = 100  # of one worker, and of one list
@@ -32,12 +33,37 @@ def write_underway(engine: Engine, worker: str, running: Sequence[Running], now:
             conn.execute(insert(underway), rows)
 
 
+def write_resting(engine: Engine, worker: str, rests: Sequence[Resting], now: float) -> None:
+    """The same of the targets that rest."""
+    rows = [
+        {"worker": worker, "number": number, "seen_at": now, **{name: _fitting(one, name) for name in _RESTING}}
+        for number, one in enumerate(rests[:MOST])
+    ]
+    with writing(engine) as conn:
+        conn.execute(delete(resting).where(or_(resting.c.worker == worker, resting.c.seen_at < now - FRESH)))
+        if rows:
+            conn.execute(insert(resting), rows)
+
+
 def read_underway(engine: Engine, now: float) -> tuple[Running, ...]:
     """The requests that run in all workers, newest first."""
     query = select(*(underway.c[name] for name in _NAMES)).where(underway.c.seen_at >= now - FRESH)
     with engine.connect() as conn:
         found = conn.execute(query.order_by(underway.c.started_at.desc()).limit(MOST))
         return tuple(Running(*row) for row in found)
+
+
+def read_resting(engine: Engine, now: float) -> tuple[Resting, ...]:
+    """The targets that rest, of each the worker that leaves it alone for longest."""
+    query = select(*(resting.c[name] for name in _RESTING)).where(resting.c.seen_at >= now - FRESH)
+    with engine.connect() as conn:
+        found = [Resting(*row) for row in conn.execute(query.order_by(resting.c.until))]
+    return tuple({one.target: one for one in found}.values())
+
+
+def _fitting(one: Resting, name: str) -> object:
+    value = getattr(one, name)
+    return fit_text(value, getattr(resting.c[name].type, "length", 0)) if isinstance(value, str) else value
 
 
 def _values(one: Running) -> dict[str, object]:
@@ -49,5 +75,6 @@ def _values(one: Running) -> dict[str, object]:
     return values
 
 
+_RESTING = tuple(field.name for field in fields(Resting))
 _NAMES = tuple(field.name for field in fields(Running))
 _LENGTHS = {name: length for name in _NAMES if (length := getattr(underway.c[name].type, "length", None)) is not None}

@@ -29,10 +29,12 @@ from switchman.addons.core.record import Record
 from switchman.addons.core.texts.redaction.atrest import Redactor
 from switchman.addons.store.blobs import BlobStore, Body, pack
 from switchman.addons.store.database import insert_rows, is_passing, writing
+from switchman.addons.store.figures.keeping import add
 from switchman.addons.store.keeping.backlog import Away, Backlog, forget_frames
 from switchman.addons.store.keeping.capture import as_kept
 from switchman.addons.store.keeping.limits import Limits
 from switchman.addons.store.keeping.logsize import BLOB_BYTES, FILE_BYTES, ROW_BYTES, add_to_total
+from switchman.addons.store.keeping.packing import packed_rows
 from switchman.addons.store.keeping.sessions import add_to_sessions
 from switchman.addons.store.keeping.spool import Spool
 from switchman.addons.store.keeping.words import add_words
@@ -289,8 +291,10 @@ class Writer:
             try:
                 with writing(self._engine, patience) as conn:
                     self._keep_bodies(conn, prepared, bodies)
-                    insert_rows(conn, requests, [item.row for item in prepared])
-                    add_to_sessions(conn, [item.row for item in prepared])
+                    rows = [item.row for item in prepared]
+                    insert_rows(conn, requests, packed_rows(rows) if conn.dialect.name == "sqlite" else rows)
+                    add(conn, rows, time.time())
+                    add_to_sessions(conn, rows)
                     unsearched = add_words(conn, prepared)
                     add_to_total(conn, ROW_BYTES, sum(item.row["stored_size"] for item in prepared))
                     if tries := [attempt for item in prepared for attempt in item.attempts]:

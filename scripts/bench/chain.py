@@ -34,6 +34,8 @@ import processes
 from fit_tasktype import own_prompts, read_prompts
 from semantic_process import model_folder
 
+from switchman.addons.store.keeping.packing import read_json
+
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = ROOT.parent / "shared/evaldata/tasktype.jsonl"
 PATIENCE = 180.0  # seconds until the categories' vectors are ready
@@ -192,7 +194,7 @@ def layer_times(database: Path) -> dict[str, dict[str, Any]]:
     times: dict[str, list[float]] = defaultdict(list)
     with sqlite3.connect(database) as log:
         for (trace,) in log.execute("SELECT trace FROM requests WHERE requested_model = 'auto'"):
-            for line in json.loads(trace):
+            for line in read_json(trace):
                 if line.get("elapsed_ms") is not None:
                     times[f"{line['layer']} {line['outcome']}"].append(line["elapsed_ms"])
     return {

@@ -5,6 +5,7 @@ Pages and endpoints read the log by `log()` and by nothing else, so none of them
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -25,6 +26,7 @@ from switchman.addons.store.reading.queries import (
     RequestRow,
     Which,
 )
+from switchman.addons.store.reading.servers import ServerNews
 from switchman.addons.store.reading.sessions import SessionFilters, SessionPage, SessionRow, TurnPage, TurnRow
 from switchman.webui.access.people import person, web_config
 
@@ -54,6 +56,15 @@ class ViewersLog(Queries):
     def newer_than(self, live: str, filters: Filters = ALL, limit: int = 100) -> Fresh:
         fresh = super().newer_than(live, filters, limit)
         return replace(fresh, rows=tuple(map(without_error, fresh.rows)))
+
+    def server_news(self, servers: Sequence[str], now: float) -> dict[str, ServerNews]:
+        found = super().server_news(servers, now)
+        return {
+            name: replace(
+                news, error=replace(news.error, text=HIDDEN) if news.error and news.error.text else news.error
+            )
+            for name, news in found.items()
+        }
 
     def get_request(self, request_id: str) -> Detail | None:
         found = super().get_request(request_id)

@@ -62,6 +62,11 @@ def money(microdollars: int | None) -> str | Markup:
     return f"${microdollars / 1_000_000:,.2f}" if microdollars else "$0"
 
 
+def signed_money(microdollars: int) -> str | Markup:
+    """An amount that may be below zero: `$1.25`, `−$0.0123`."""
+    return money(microdollars) if microdollars >= 0 else f"−{money(-microdollars)}"
+
+
 def share(part: float | None) -> str | Markup:
     """A share of one as a percentage: `0 %`, `0.4 %`, `12 %`."""
     if part is None:

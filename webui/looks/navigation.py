@@ -18,6 +18,7 @@ class Entry(NamedTuple):
 
 
 NAVIGATION = (
+    Entry("overview", "overview.index", "gauge", "Overview", Role.VIEWER),
     Entry("requests", "live.index", "list", "Requests", Role.VIEWER),
     Entry("sessions", "sessions.index", "branches", "Sessions", Role.VIEWER),
     Entry("performance", "performance.index", "chart", "Performance", Role.VIEWER),

@@ -1,18 +1,9 @@
 // The scatter of response time against tokens. Plotly itself is loaded before this module (both are deferred).
+import { axis, colour, frame, onThemeChange, openOnClick, options } from "./charts.js";
 import { duration, plotlyText, shortName } from "./format.js";
 
 const chart = document.getElementById("chart");
 const narrow = matchMedia("(max-width: 600px)");
-
-// Plotly wants plain colours; custom properties hold light-dark() pairs, which an element's colour resolves.
-function colour(name) {
-  const probe = document.createElement("span");
-  probe.style.color = `var(--${name})`;
-  chart.append(probe);
-  const plain = getComputedStyle(probe).color;
-  probe.remove();
-  return plain;
-}
 
 function hover(point, data) {
   return [
@@ -25,57 +16,62 @@ function hover(point, data) {
   ].join("<br>");
 }
 
-// One series per model: its colour and shape are the ones it has everywhere. Failed requests are hollow.
+// One series per model or server: its colour and shape are the ones it has everywhere. Failed requests are hollow.
 function series(data) {
-  return data.models.map((model) => {
-    const points = data.points.filter((point) => point.model === model.model);
-    const shape = (point) => (point.failed ? `${model.shape}-open` : model.shape);
+  return data.series.map((one) => {
+    const points = data.points.filter((point) => point[data.by] === one.name);
+    const shape = (point) => (point.failed ? `${one.shape}-open` : one.shape);
     return {
       type: "scatter",
       mode: "markers",
-      name: plotlyText(shortName(model.model ?? "no model", 28)),
+      name: plotlyText(shortName(one.name ?? data.nothing, 28)),
       x: points.map((point) => point.x),
       y: points.map((point) => point.y),
       customdata: points.map((point) => point.url),
       text: points.map((point) => hover(point, data)),
       hoverinfo: "text",
-      marker: { color: colour(`series-${model.colour}`), symbol: points.map(shape), size: 9, opacity: 0.85 },
+      marker: { color: colour(`series-${one.colour}`), symbol: points.map(shape), size: 9, opacity: 0.85 },
     };
   });
 }
 
-function axis(title, scale) {
-  return {
-    title: { text: plotlyText(title), standoff: 8 },
-    type: scale,
-    rangemode: scale === "linear" ? "tozero" : "normal",
-    gridcolor: colour("grid"),
-    linecolor: colour("line-strong"),
-    zerolinecolor: colour("line-strong"),
-    automargin: true,
-    exponentformat: "none",
-    ...(scale === "log" ? { dtick: "D2" } : {}),
-  };
-}
-
 function layout(data) {
-  return {
-    font: { family: getComputedStyle(document.body).fontFamily, size: 12, color: colour("text") },
-    paper_bgcolor: colour("bg"),
-    plot_bgcolor: colour("bg"),
+  return frame({
     margin: { l: 56, r: 16, t: 16, b: 48 },
     xaxis: axis(data.x_axis, data.scale),
     yaxis: axis(data.y_axis, data.scale),
-    hovermode: "closest",
-    hoverlabel: { align: "left", bgcolor: colour("raised"), bordercolor: colour("line-strong"), font: { color: colour("text") } },
     showlegend: true,
     legend: narrow.matches ? { orientation: "h", y: -0.2 } : { x: 1.01, y: 1 },
-    modebar: { bgcolor: "rgba(0,0,0,0)", color: colour("muted"), activecolor: colour("accent") },
-    uirevision: "keep",
-  };
+  });
 }
 
-const options = { displaylogo: false, displayModeBar: "hover", responsive: true, modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d"] };
+// Where each step begins, and how many there are: a line that goes across and up.
+function distribution(element, steps, title) {
+  const trace = { type: "scatter", mode: "lines", x: steps.x, y: steps.y, line: { shape: "hv", color: colour("series-0"), width: 1.5 }, fill: "tozeroy", hovertemplate: "%{y} from %{x:.3g}<extra></extra>" };
+  return window.Plotly.react(element, [trace], frame({ xaxis: { ...axis(title, "log"), dtick: 1 }, yaxis: axis("Requests"), showlegend: false }), options);
+}
+
+function speeds(element, found) {
+  const bars = [...found].reverse();
+  const trace = {
+    type: "bar", orientation: "h", x: bars.map((bar) => bar.p50), y: bars.map((_, at) => at), marker: { color: bars.map((bar) => colour(`series-${bar.colour}`)) },
+    text: bars.map((bar) => plotlyText(bar.model)), hovertemplate: "%{text}<br>%{x:.3g} tokens a second<extra></extra>", textposition: "none",
+  };
+  const names = bars.map((bar) => plotlyText(shortName(bar.model, 24)));
+  return window.Plotly.react(element, [trace], frame({ xaxis: axis("Tokens a second"), yaxis: { tickvals: bars.map((_, at) => at), ticktext: names, automargin: true }, showlegend: false, bargap: 0.3 }), options);
+}
+
+const TITLES = { durations: "Seconds", ttfts: "Seconds", overheads: "Milliseconds" };
+
+async function drawOthers(found) {
+  for (const element of document.querySelectorAll("[data-chart]")) {
+    element.classList.remove("waiting");
+    const name = element.dataset.chart;
+    if (name === "rates") await speeds(element, found.rates);
+    else await distribution(element, found[name], TITLES[name]);
+    element.dataset.ready = "true";
+  }
+}
 
 async function draw(data) {
   chart.classList.remove("waiting");
@@ -87,18 +83,11 @@ async function start() {
   if (!answer.ok) throw new Error(`the server answered ${answer.status}`);
   const data = await answer.json();
   await draw(data);
-  chart.on("plotly_click", (event) => {
-    const url = event.points[0].customdata;
-    if (event.event?.ctrlKey || event.event?.metaKey) window.open(url);
-    else location.assign(url);
-  });
-  chart.on("plotly_hover", () => chart.querySelector(".nsewdrag")?.classList.add("cursor-pointer"));
-  chart.on("plotly_unhover", () => chart.querySelector(".nsewdrag")?.classList.remove("cursor-pointer"));
+  openOnClick(chart);
   document.getElementById("chart-note").textContent = data.note;
   chart.dataset.ready = String(data.points.length);
-  const redraw = () => draw(data);
-  document.addEventListener("themechange", redraw);
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+  await drawOthers(data.distributions);
+  onThemeChange(() => draw(data).then(() => drawOthers(data.distributions)));
 }
 
 start().catch((error) => {

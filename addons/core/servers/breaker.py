@@ -82,6 +82,14 @@ class Breakers:
                 breaker.probe_since = now
                 return True
 
+    def resting(self, now: float) -> list[tuple[str, State, float]]:
+        """Targets whose breaker is not closed: the state, and for how many seconds it stays open (0: half open)."""
+        return [
+            (target, self.state(target, now), max(0.0, breaker.open_until - now))
+            for target, breaker in self._breakers.items()
+            if breaker.opened
+        ]
+
     def knows(self, target: str) -> bool:
         """Whether anything was reported of the target that is still kept."""
         return target in self._breakers

@@ -1,7 +1,8 @@
-"""Underway: shows the dashboard which requests are still running.
+"""Underway: shows the dashboard which requests are still running, and which targets are left alone.
 
-Once a second it writes down the requests that have run for longer than a second, and replaces those it wrote before.
-While there are none, it writes nothing. A log that cannot be written costs no request anything.
+Once a second it writes down the requests that have run for longer than a second and the targets whose breaker is not
+closed, and replaces those it wrote before. While there are none, it writes nothing. A log that cannot be written costs
+no request anything.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import secrets
 import time
 from typing import TYPE_CHECKING
 
-from switchman.addons.core.record import Running
+from switchman.addons.core.record import Resting, Running
 from switchman.addons.flow.exchange import Exchange, exchange
 from switchman.addons.state.runtime import Runtime
 
@@ -44,7 +45,7 @@ class Underway:
             await asyncio.gather(self.task, return_exceptions=True)
 
     async def _watch(self, store: Store) -> None:
-        written = False
+        written = rested = False
         while True:
             await asyncio.sleep(EVERY)
             path = self.runtime.capturing.path
@@ -54,6 +55,22 @@ class Underway:
                 if problem is not None:
                     logger.debug("what is under way could not be written down: %s", problem)
                 written = bool(lasting)
+            rests = self._resting()
+            if rests or rested:
+                problem = await asyncio.to_thread(store.write_resting, self.worker, rests, time.time())
+                if problem is not None:
+                    logger.debug("what rests could not be written down: %s", problem)
+                rested = bool(rests)
+
+    def _resting(self) -> list[Resting]:
+        now = time.time()
+        if (breakers := vars(self.runtime).get("breakers")) is None:  # nothing is configured yet
+            return []
+        return [
+            Resting(target, target.partition("/")[0], state, now + left)
+            for target, state, left in breakers.resting(time.monotonic())
+            if state != "closed"
+        ]
 
     def _lasting(self) -> list[Exchange]:
         since = time.monotonic() - LASTING

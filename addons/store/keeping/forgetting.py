@@ -26,6 +26,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, delete, func, or_, sel
 from switchman.addons.core.access.session import digests_meant, is_digest, session_digest
 from switchman.addons.store.blobs import BlobStore
 from switchman.addons.store.database import writing
+from switchman.addons.store.figures.keeping import drop_unused_kinds
 from switchman.addons.store.keeping.elsewhere import Elsewhere
 from switchman.addons.store.keeping.logsize import remove_bodies, remove_rows
 from switchman.addons.store.keeping.words import overwrite_words
@@ -138,6 +139,7 @@ def forget(
     elsewhere.forget_vectors()
     with writing(engine) as conn:  # what runs comes again within a second
         conn.execute(delete(underway).where(underway.c.started_at < wanted.before))
+        drop_unused_kinds(conn)
     tell("Overwriting what was there")
     overwrite_words(engine)
     return replace(done, leftover="; ".join(filter(None, (_overwrite(engine), elsewhere.overwrite()))))
@@ -156,7 +158,8 @@ def _sweep(engine: Engine, store: BlobStore, wanted: Wanted, tell: Told) -> tupl
         with writing(engine) as conn:
             found = conn.execute(select(*columns).where(requests.c.seq.in_(some))).all()
             digests = {digest for row in found for digest in (row.request_hash, row.response_hash) if digest} - shared
-            remove_rows(conn, select(requests.c.seq, requests.c.stored_size).where(requests.c.seq.in_(some)))
+            these = select(requests.c.seq, requests.c.stored_size).where(requests.c.seq.in_(some))
+            remove_rows(conn, these, oldest=False)
             bodies += _remove_bodies(conn, store, digests - _new_uses(conn, digests, seen))
         rows += len(found)
         keys |= {key for row in found for key in (row.kept_as or "").split()}

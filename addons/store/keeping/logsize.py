@@ -12,10 +12,12 @@ import sqlite3
 import threading
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, Select, delete, select, update
+from sqlalchemy import Connection, Engine, Row, Select, delete, func, select, update
 
 from switchman.addons.store.blobs import BlobStore
 from switchman.addons.store.database import writing
+from switchman.addons.store.figures.cells import COLUMNS
+from switchman.addons.store.figures.keeping import raise_floor, take
 from switchman.addons.store.keeping.sessions import sessions_of, take_from_sessions
 from switchman.addons.store.keeping.words import remove_words
 from switchman.addons.store.tables import blobs, requests, totals
@@ -82,14 +84,22 @@ def keep_within(
     return removed
 
 
-def remove_rows(conn: Connection, found: Select[Any]) -> int:
-    """Remove the rows that a query for `seq` and `stored_size` finds; their attempts go, too (ON DELETE CASCADE)."""
+def remove_rows(conn: Connection, found: Select[Any], *, oldest: bool) -> int:
+    """Remove the rows that a query for `seq` and `stored_size` finds; their attempts go, too (ON DELETE CASCADE).
+
+    The figures follow. `oldest`: no row that stays began before one of these.
+    """
     going = conn.execute(found).all()
     if going:
         numbers = [row.seq for row in going]
+        these = requests.c.seq.in_(numbers)
+        if oldest:
+            raise_floor(conn, conn.execute(select(func.max(requests.c.started_at)).where(these)).scalar_one())
+        else:
+            take(conn, conn.execute(select(*(requests.c[name] for name in COLUMNS)).where(these)).mappings().all())
         leaving = sessions_of(conn, numbers)
-        remove_words(conn, [row.seq for row in going])
-        conn.execute(delete(requests).where(requests.c.seq.in_(numbers)))
+        remove_words(conn, numbers)
+        conn.execute(delete(requests).where(these))
         take_from_sessions(conn, leaving)
         add_to_total(conn, ROW_BYTES, -sum(row.stored_size for row in going))
     return len(going)
@@ -124,7 +134,7 @@ def _remove_oldest(conn: Connection, store: BlobStore, excess: int) -> tuple[int
         taken, count = taken + row.stored_size, count + 1
         if taken >= excess // 8:
             break
-    rows = remove_rows(conn, oldest.limit(count)) if count else 0
+    rows = remove_rows(conn, oldest.limit(count), oldest=True) if count else 0
     first = conn.scalar(select(requests.c.started_at).order_by(requests.c.started_at).limit(1))
     query = oldest_bodies(2 * ROWS_AT_ONCE)
     bodies = list(conn.execute(query if first is None else query.where(blobs.c.last_used < first)))

@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Engine, RowMapping, func, select
 from switchman.addons.core.access.capturing import Captured
 from switchman.addons.core.record import Running
 from switchman.addons.store.blobs import BlobStore, unpack
+from switchman.addons.store.figures.reading import FigureReader
 from switchman.addons.store.keeping.cacheverdicts import CacheVerdicts
 from switchman.addons.store.keeping.remarks import Remarks
 from switchman.addons.store.keeping.revocations import Revocations
@@ -23,6 +24,7 @@ from switchman.addons.store.reading.filters import Filters, as_stored
 from switchman.addons.store.reading.hits import Hit, Rule, layer_hits, rule_hits
 from switchman.addons.store.reading.listing import count, newest, parse_cursor, values_of
 from switchman.addons.store.reading.matching import matching
+from switchman.addons.store.reading.servers import ServerNews, server_news
 from switchman.addons.store.reading.sessions import (
     SessionFilters,
     SessionPage,
@@ -196,6 +198,7 @@ class Queries:
         self._spool = spool
         self.searches = searches
         self._engine = engine
+        self.figures = FigureReader(engine)
         self._blobs = store
         self._summaries = Summaries(engine)
         self._sessions = SessionQueries(engine)
@@ -344,6 +347,10 @@ class Queries:
     def underway(self, now: float) -> tuple[Running, ...]:
         """The requests that are not over yet, newest first; see underway.py."""
         return read_underway(self._engine, now)
+
+    def server_news(self, servers: Sequence[str], now: float) -> dict[str, ServerNews]:
+        """What was last heard of each server; see servers.py."""
+        return server_news(self._engine, servers, now)
 
     def backlog(self) -> SpoolState:
         """The requests that wait on disk to be written, by any process, and those that found no room."""

@@ -2,23 +2,30 @@
 
 Only traffic counts: what the router answered itself (model lists, health) is left out. Percentiles are by nearest rank,
 over requests that got a complete answer (outcome ok or cached): a refusal in 1 ms says nothing about a model's speed.
+
+Counts are exact over the range. Where figures/ knows what is filtered by, they come from there, and so do the
+percentiles of more than MAX_SORTED requests, within `Summary.within`. Else up to MAX_COUNTED rows are counted, and
+percentiles are those of the newest MAX_RANKED.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Engine, Subquery, func, select
 
+from switchman.addons.store.figures.reading import COMPLETE, FigureReader, Figures, answers
+from switchman.addons.store.figures.spreads import ERROR
 from switchman.addons.store.reading.filters import ERROR_OUTCOMES, Filters
 from switchman.addons.store.tables import requests
 
 MAX_RANKED = 50_000  # the newest rows of the range that percentiles and points are taken from
+MAX_SORTED = 5_000  # rows that are read for percentiles where figures could answer, too
+MAX_COUNTED = 500_000  # rows that are counted one by one
 MAX_MODELS = 100
 MAX_POINTS = 20_000
-COMPLETE = ("ok", "cached")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +59,15 @@ class ModelLatency:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """`models`: the MAX_MODELS with most requests, most first. `sampled`: there were more than MAX_RANKED requests, and
-    the figures are those of the newest MAX_RANKED."""
+    """`models`: the MAX_MODELS with most requests, most first. `sampled`: the percentiles are those of the newest
+    MAX_RANKED requests. `within`: how far they may be beside the true ones, as a share; 0: not at all. `more`: there
+    are more requests than were counted, which are the newest MAX_COUNTED."""
 
     overall: Latency
     models: tuple[ModelLatency, ...]
     sampled: bool
+    within: float = 0.0
+    more: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +88,7 @@ class Point:
     output_tokens: int | None
     model: str | None
     outcome: str
+    server: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,29 +112,60 @@ class _Line(NamedTuple):
 class Summaries:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._figures = FigureReader(engine)
 
     def latency_summary(self, filters: Filters) -> Summary:
         """Raises ValueError for a bad status filter."""
+        if answers(filters):
+            divided = self._figures.divided(filters)
+            if divided.total.requests > MAX_SORTED:
+                models = list(divided.by["model"].items())[:MAX_MODELS]
+                by_model = tuple(ModelLatency(name or None, _of_figures(one)) for name, one in models)
+                return Summary(_of_figures(divided.total), by_model, sampled=False, within=ERROR)
+        return self._of_rows(filters)
+
+    def layer_counts(self, filters: Filters) -> tuple[LayerCount, ...]:
+        """Which layer decided how many requests; most first. ValueError for a bad status."""
+        if answers(filters):
+            layers = self._figures.divided(filters, spreads=()).by["layer"]
+            return tuple(
+                LayerCount(name or None, one.requests, one.saved_ms if one.saved else None)
+                for name, one in layers.items()
+            )
+        counted = _counted(filters)
+        count = func.count().label("count")
+        query = select(counted.c.layer, count, func.sum(counted.c.saved_ms)).group_by(counted.c.layer)
+        with self._engine.connect() as conn:
+            return tuple(LayerCount(*row) for row in conn.execute(query.order_by(count.desc(), counted.c.layer)))
+
+    def _of_rows(self, filters: Filters) -> Summary:
         newest = _newest(filters, MAX_RANKED + 1)
         with self._engine.connect() as conn:
             found = conn.execute(select(*(newest.c[name] for name in ("model", *_Line._fields)))).all()
         overall: list[_Line] = []
         models: dict[str | None, list[_Line]] = {}
-        for model, *values in found:
+        for model, *values in found[:MAX_RANKED]:
             line = _Line(*values)
             overall.append(line)
             models.setdefault(model, []).append(line)
-        busiest = sorted(models.items(), key=lambda item: -len(item[1]))[:MAX_MODELS]
-        by_model = tuple(ModelLatency(model, _latency(lines)) for model, lines in busiest)
-        return Summary(_latency(overall), by_model, len(overall) > MAX_RANKED)
+        counts = _Counts()
+        if sampled := len(found) > MAX_RANKED:
+            counts = self._counts(filters)
+            for model in counts.models:
+                models.setdefault(model, [])
+        latencies = [ModelLatency(model, counts.in_all(model, _latency(lines))) for model, lines in models.items()]
+        busiest = sorted(latencies, key=lambda one: -one.latency.count)[:MAX_MODELS]
+        return Summary(counts.over(_latency(overall)), tuple(busiest), sampled, more=counts.total > MAX_COUNTED)
 
-    def layer_counts(self, filters: Filters) -> tuple[LayerCount, ...]:
-        """Which layer decided how many of the newest MAX_RANKED requests; most first. ValueError for a bad status."""
-        newest = _newest(filters, MAX_RANKED)
-        count = func.count().label("count")
-        query = select(newest.c.layer, count, func.sum(newest.c.saved_ms)).group_by(newest.c.layer)
+    def _counts(self, filters: Filters) -> _Counts:
+        """By model and outcome, of more requests than are looked at for percentiles."""
+        counted = _counted(filters)
+        query = select(counted.c.model, counted.c.outcome, func.count()).group_by(counted.c.model, counted.c.outcome)
+        found = _Counts()
         with self._engine.connect() as conn:
-            return tuple(LayerCount(*row) for row in conn.execute(query.order_by(count.desc(), newest.c.layer)))
+            for model, outcome, count in conn.execute(query):
+                found.models.setdefault(model, {})[outcome] = count
+        return found
 
     def scatter(self, filters: Filters, limit: int) -> Scatter:
         """Raises ValueError for a bad status filter."""
@@ -141,6 +183,46 @@ class Summaries:
         return Scatter(found, total, len(found) < total)
 
 
+@dataclass(slots=True)
+class _Counts:
+    """Requests by model and outcome; empty: nothing was counted beside what is there already."""
+
+    models: dict[str | None, dict[str, int]] = field(default_factory=dict)
+
+    @property
+    def total(self) -> int:
+        return sum(sum(outcomes.values()) for outcomes in self.models.values())
+
+    def in_all(self, model: str | None, latency: Latency) -> Latency:
+        return _counting(latency, self.models[model]) if model in self.models else latency
+
+    def over(self, latency: Latency) -> Latency:
+        outcomes: dict[str, int] = {}
+        for each in self.models.values():
+            for outcome, count in each.items():
+                outcomes[outcome] = outcomes.get(outcome, 0) + count
+        return _counting(latency, outcomes) if outcomes else latency
+
+
+def _counting(latency: Latency, outcomes: Mapping[str, int]) -> Latency:
+    return replace(
+        latency,
+        count=sum(outcomes.values()),
+        errors=sum(outcomes.get(outcome, 0) for outcome in ERROR_OUTCOMES),
+        cancelled=outcomes.get("cancelled", 0),
+    )
+
+
+def _of_figures(figures: Figures) -> Latency:
+    return Latency(
+        count=figures.requests,
+        errors=figures.errors,
+        cancelled=figures.cancelled,
+        duration=Percentiles(*figures.percentiles("durations")),
+        ttft=Percentiles(*figures.percentiles("ttfts")),
+    )
+
+
 def _traffic(filters: Filters) -> list[ColumnElement[bool]]:
     return [*filters.conditions(), requests.c.outcome != "answered"]
 
@@ -149,6 +231,13 @@ def _newest(filters: Filters, limit: int) -> Subquery:
     columns = [requests.c[name] for name in (*_POINT, "ttft_ms", "layer", "saved_ms")]
     query = select(*columns).where(*_traffic(filters))
     return query.order_by(requests.c.started_at.desc(), requests.c.id.desc()).limit(limit).subquery("newest")
+
+
+def _counted(filters: Filters) -> Subquery:
+    """The newest MAX_COUNTED, with what they are counted by."""
+    columns = [requests.c[name] for name in ("model", "outcome", "layer", "saved_ms")]
+    query = select(*columns).where(*_traffic(filters))
+    return query.order_by(requests.c.started_at.desc(), requests.c.id.desc()).limit(MAX_COUNTED + 1).subquery("counted")
 
 
 def _latency(lines: Sequence[_Line]) -> Latency:
@@ -169,4 +258,4 @@ def _percentiles(values: Iterable[float]) -> Percentiles:
     return Percentiles(len(ranked), *(ranked[(len(ranked) * p + 99) // 100 - 1] for p in (50, 95, 99)))
 
 
-_POINT = ("id", "started_at", "duration_ms", "input_tokens", "output_tokens", "model", "outcome")
+_POINT = ("id", "started_at", "duration_ms", "input_tokens", "output_tokens", "model", "outcome", "server")

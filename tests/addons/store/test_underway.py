@@ -6,9 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from switchman.addons.core.keys.known import KnownKeys
-from switchman.addons.core.record import Running
+from switchman.addons.core.record import Resting, Running
 from switchman.addons.store import Store, open_store
-from switchman.addons.store.underway import FRESH, MOST
+from switchman.addons.store.underway import FRESH, MOST, read_resting
 
 NOW = 1000.0
 ONE = Running("a", 990.0, "POST", "/v1/chat/completions", "10.0.0.1", "auto", "route", "r", "s", "m", 1)
@@ -62,3 +62,13 @@ def test_a_database_that_is_away_is_said_and_no_more(store: Store) -> None:
     with store.engine.begin() as conn:
         conn.exec_driver_sql("DROP TABLE underway")
     assert "underway" in (store.write_underway("one", [ONE], NOW) or "")
+
+
+def test_what_rests_is_made_to_fit_and_hides_keys(tmp_path: Path) -> None:
+    """Names of models come from clients."""
+    key = "an-own-key-1234567890"
+    odd = Resting("up/x\0" + "y" * 900 + key, "up", "open", NOW + 5)
+    with open_store(db_path=tmp_path / "a.db", blob_path=tmp_path, keys=lambda: KnownKeys([key])) as opened:
+        assert opened.write_resting("one", [odd] * (MOST + 3), NOW) is None
+        (found,) = read_resting(opened.engine, NOW)
+    assert key not in found.target and len(found.target) <= 620 and "\0" not in found.target

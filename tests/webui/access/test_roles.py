@@ -24,7 +24,7 @@ OPEN = {"static", "signin.sign_in", "signin.accept_token", "signin.sign_out"}
 OPEN |= {"feedback.api_say", "feedback.api_take_back"}
 # What viewers may see; all other routes are for admins.
 FOR_VIEWERS = {
-    "live.home", "live.index", "live.api_requests", "live.api_summary",
+    "overview.index", "overview.api_overview", "live.index", "live.api_requests", "live.api_summary",
     "exports.as_csv", "exports.as_jsonl", "exports.as_har", "exports.api_count",
     "detail.story", "detail.api_request", "detail.api_body", "cache.index", "cache.api_cache",
     "performance.index", "performance.api_performance", "assets.plotly_js", "signin.session",

@@ -64,7 +64,7 @@ def everything(client: FlaskClient) -> dict[str, tuple[int, str]]:
         "/requests", "/requests?range=all&text=one", "/api/requests", "/api/requests?html=1", "/api/requests?after=0",
         "/api/requests?after=0&html=1", "/request/one", "/request/one?view=request", "/request/one?view=response",
         "/request/one?view=request&indent=1", "/api/request/one", "/api/body/request/one", "/api/body/response/one",
-        "/api/summary", "/api/summary?html=1", "/api/performance", "/performance",
+        "/api/summary", "/api/summary?html=1", "/api/performance", "/performance", "/", "/api/overview?html=1",
     ]  # fmt: skip
     found = {}
     for address in addresses:

@@ -1,4 +1,4 @@
-"""`/performance`: response time against tokens, a point per request."""
+"""`/performance`: response time against tokens, a point per request; how times are distributed; tokens a second."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, make_response, render_template, request, url_for
 
 from switchman.addons.core.access.roles import Role
+from switchman.addons.store.figures.reading import Divided, answers
+from switchman.addons.store.figures.spreads import ERROR
+from switchman.addons.store.figures.tables import SPREADS
 from switchman.addons.store.reading.filters import ERROR_OUTCOMES
 from switchman.addons.store.reading.queries import Queries
-from switchman.addons.store.reading.summaries import Point, Scatter
+from switchman.addons.store.reading.summaries import MAX_RANKED, Point, Scatter
 from switchman.webui.access.people import web_config
 from switchman.webui.access.roles import least
 from switchman.webui.access.viewing import log
@@ -19,10 +22,12 @@ from switchman.webui.looks.outcomes import outcome_look
 from switchman.webui.looks.palette import mark
 from switchman.webui.pages.examples import example_request
 from switchman.webui.pages.filterbar import bar_choices
+from switchman.webui.pages.performance.distributions import distributions, speeds
 from switchman.webui.view import View, parse_view, reading_address
 
 MOST_POINTS = 2_000  # an SVG of more is slow to hover over
 ACROSS = {"output": "Output tokens", "input": "Input tokens", "total": "All tokens"}
+COLOURS = {"model": "model", "server": "server"}
 SCALES = {"linear": "linear", "log": "logarithmic"}
 
 blueprint = Blueprint("performance", __name__, template_folder=".")
@@ -35,8 +40,10 @@ def index() -> Response:
     with reading_address():
         view = parse_view(request.args)
         across, scale = axes(request.args)
+        by = colour_of(request.args)
     queries = log()
     summary = queries.latency_summary(view.filters)
+    divided = whole_figures(queries, view)
     page = render_template(
         "performance.html",
         page="performance",
@@ -47,7 +54,13 @@ def index() -> Response:
         across_choices=list(ACROSS.items()),
         scale_choices=list(SCALES.items()),
         x_word=ACROSS[across],
-        data_url=view.url("performance.api_performance", x=across, scale=scale),
+        by=by,
+        by_choices=list(COLOURS.items()),
+        speeds=speeds(divided),
+        router=divided.total.percentiles("overheads"),
+        error=ERROR,
+        newest=None if answers(view.filters) else MAX_RANKED,
+        data_url=view.url("performance.api_performance", x=across, scale=scale, by=by),
         plotly_url=url_for("assets.plotly_js", wanted=plotly_version()),
         any_at_all=bool(summary.overall.count) or bool(queries.list_requests(limit=1).rows),
         **bar_choices(view),
@@ -63,7 +76,10 @@ def api_performance() -> Response:
     with reading_address():
         view = parse_view(request.args)
         across, scale = axes(request.args)
-    return jsonify(chart(log(), view, across, scale))
+        by = colour_of(request.args)
+    queries = log()
+    divided = whole_figures(queries, view)
+    return jsonify(chart(queries, view, across, scale, by) | {"distributions": distributions(divided)})
 
 
 def axes(values: Mapping[str, str]) -> tuple[str, str]:
@@ -74,15 +90,32 @@ def axes(values: Mapping[str, str]) -> tuple[str, str]:
     return across, scale
 
 
-def chart(queries: Queries, view: View, across: str, scale: str) -> dict[str, Any]:
+def colour_of(values: Mapping[str, str]) -> str:
+    """What points are coloured by. ValueError for what is not known."""
+    by = values.get("by") or "model"
+    if by not in COLOURS:
+        raise ValueError(f"by is one of {', '.join(COLOURS)}")
+    return by
+
+
+def whole_figures(queries: Queries, view: View) -> Divided:
+    """Over the range; with filters that figures do not know, of the newest MAX_RANKED requests."""
+    if answers(view.filters):
+        return queries.figures.divided(view.filters, SPREADS)
+    return queries.figures.of_newest(view.filters, MAX_RANKED)
+
+
+def chart(queries: Queries, view: View, across: str, scale: str, by: str = "model") -> dict[str, Any]:
     """What /api/performance answers; points without a place on the chart are counted in its note."""
     scatter = queries.scatter(view.filters, limit=MOST_POINTS)
     known = [values for point in scatter.points if (values := point_values(point, across)) is not None]
     points = [point for point in known if scale == "linear" or (point["x"] > 0 and point["y"] > 0)]
-    models = dict.fromkeys(point["model"] for point in points)
+    names = dict.fromkeys(point[by] for point in points)
     return {
         "points": points,
-        "models": [{"model": model, **mark(model)._asdict()} for model in sorted(models, key=lambda name: name or "")],
+        "by": by,
+        "series": [{"name": name, **mark(name)._asdict()} for name in sorted(names, key=lambda name: name or "")],
+        "nothing": f"no {by}",
         "x_axis": ACROSS[across],
         "y_axis": "Duration (s)",
         "scale": scale,
@@ -110,6 +143,7 @@ def point_values(point: Point, across: str) -> dict[str, Any] | None:
         "url": url_for("detail.story", request_id=point.id),
         "started_at": point.started_at,
         "model": point.model or None,
+        "server": point.server or None,
         "outcome": outcome_look(point.outcome).word,
         "failed": point.outcome in ERROR_OUTCOMES,
         "x": count,

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from typing import Any, NamedTuple
 
-from flask import Blueprint, Response, jsonify, redirect, render_template, request, url_for
-from werkzeug.wrappers import Response as Answer
+from flask import Blueprint, Response, jsonify, render_template, request
 
 from switchman.addons.core.access.roles import Role
 from switchman.addons.store.reading.queries import RequestRow
@@ -42,14 +41,6 @@ class Chip(NamedTuple):
     word: str
     url: str
     current: bool
-
-
-@blueprint.get("/")
-@least(Role.VIEWER)
-def home() -> Answer:
-    """Where the list was before: to be dropped when there is an overview at this address."""
-    query = request.query_string.decode("latin-1")
-    return redirect(url_for("live.index") + (f"?{query}" if query else ""))
 
 
 @blueprint.get("/requests")

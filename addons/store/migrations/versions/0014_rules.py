@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0014_rules"
-down_revision = "0012_requests"
+down_revision = "0013_requests"
 branch_labels = None
 depends_on = None
 

@@ -297,3 +297,13 @@ TestBreakerMachine.settings = settings(max_examples=60, stateful_step_count=40, 
 def test_an_unknown_target_is_closed(method: str) -> None:
     """What was never heard of may be asked."""
     assert getattr(Breakers(), method)("new", 0) is (method == "claim")
+
+
+def test_what_rests_is_told_with_the_time_that_is_left() -> None:
+    """Open for so many seconds, then half open until a probe has said more; closed ones are not told."""
+    breakers = opened()
+    breakers.success("other/m", 0.0)
+    assert breakers.resting(10.0) == [(T, "open", 20.0)]
+    assert breakers.resting(31.0) == [(T, "half_open", 0.0)]
+    breakers.success(T, 31.0)
+    assert breakers.resting(31.0) == []

@@ -12,6 +12,7 @@ import pytest
 from mitmproxy.test import tflow
 
 from switchman.addons.core.routes.plan import Candidate, Plan
+from switchman.addons.core.servers.breaker import Breakers
 from switchman.addons.core.servers.servers import Server
 from switchman.addons.core.servers.urls import parse
 from switchman.addons.flow.exchange import Attempt, Exchange, begin
@@ -142,3 +143,25 @@ def test_what_is_known_so_far_is_told(make_runtime: Any, make_exchange: Any) -> 
         x.attempts.append(Attempt(1, Candidate(SERVER, model), "up", "http://up", 0.0, 0.0))
         assert (running(x).server, running(x).model) == ("up", told)
     assert running(x).attempts == 2
+
+
+def test_a_target_that_rests_is_seen_until_it_is_well(runtime: Runtime, store: Store) -> None:
+    """With its server, its state and until when; when nothing rests any more, that is written once."""
+
+    def news() -> Any:
+        return store.queries.server_news(["up"], time.time())["up"].resting
+
+    async def work() -> None:
+        runtime.breakers = Breakers()
+        addon = Underway(runtime)
+        addon.running()
+        runtime.breakers.failure("up/m", time.monotonic(), retry_after=600.0)
+        await until(news)
+        (one,) = news()
+        assert (one.target, one.server, one.state) == ("up/m", "up", "open")
+        assert 500 < one.until - time.time() <= 601
+        runtime.breakers.success("up/m", time.monotonic())
+        await until(lambda: not news())
+        await addon.done()
+
+    asyncio.run(work())

@@ -116,20 +116,53 @@ def test_summary_of_a_range(store: Store, write: Write) -> None:
 def test_too_many_requests_are_sampled_and_it_says_so(
     store: Store, write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The figures are then those of the newest; the total of a scatter stays the true one."""
+    """The percentiles are then those of the newest; the counts, and the total of a scatter, stay the true ones."""
     monkeypatch.setattr(summaries, "MAX_RANKED", 4)
     monkeypatch.setattr(summaries, "MAX_MODELS", 1)
+    posted = Filters(status="2xx")  # figures know no status
     write(store, *records(4, duration_ms=10.0))
-    assert not store.queries.latency_summary().sampled
+    assert not store.queries.latency_summary(posted).sampled
     write(store, *(make_record(id=f"new{n}", started_at=2000.0 + n, model="b", duration_ms=90.0) for n in range(4)))
-    summary = store.queries.latency_summary()
-    assert summary.sampled
-    assert summary.overall.duration.p50 == 90.0
-    assert [entry.model for entry in summary.models] == ["b"]
+    write(store, make_record(id="bad", started_at=1.0, model="b", outcome="failed"))
+    summary = store.queries.latency_summary(posted)
+    assert (summary.sampled, summary.more, summary.within) == (True, False, 0.0)
+    assert (summary.overall.count, summary.overall.errors, summary.overall.duration.p50) == (9, 1, 90.0)
+    assert [(entry.model, entry.latency.count, entry.latency.errors) for entry in summary.models] == [("b", 5, 1)]
+    monkeypatch.setattr(summaries, "MAX_COUNTED", 7)
+    assert store.queries.latency_summary(posted).more
     scatter = store.queries.scatter(limit=100)
-    assert ([point.id for point in scatter.points], scatter.total) == ([f"new{n}" for n in range(4)], 8)
+    assert ([point.id for point in scatter.points], scatter.total) == ([f"new{n}" for n in range(4)], 9)
     assert scatter.sampled
-    assert store.queries.layer_counts()[0].count == 4
+    assert store.queries.layer_counts()[0].count == 9
+
+
+def test_many_requests_are_counted_exactly_and_their_percentiles_are_near(
+    store: Store, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the figures know the filters: no sample is taken, and the summary says how near it is."""
+    monkeypatch.setattr(summaries, "MAX_SORTED", 10)
+    numbers = random.Random(7)
+    made = [
+        make_record(
+            id=f"r{n}", started_at=1000.0 + 37 * n, model=numbers.choice("ab"),
+            duration_ms=numbers.lognormvariate(6, 1.5), outcome=numbers.choice(["ok", "ok", "cached", "failed"]),
+        )
+        for n in range(200)
+    ]  # fmt: skip
+    write(store, *made)
+    summary = store.queries.latency_summary(Filters(start=1500.0))
+    wanted = [record for record in made if record.started_at >= 1500.0]
+    assert not summary.sampled
+    assert 0 < summary.within < 0.04
+    for latency, group in [
+        (summary.overall, wanted),
+        *((one.latency, [r for r in wanted if r.model == one.model]) for one in summary.models),
+    ]:
+        assert (latency.count, latency.errors) == (len(group), sum(r.outcome == "failed" for r in group))
+        times = [r.duration_ms for r in group if r.outcome != "failed"]
+        assert latency.duration.count == len(times)
+        for percent, found in ((50, latency.duration.p50), (95, latency.duration.p95), (99, latency.duration.p99)):
+            assert found == pytest.approx(nearest_rank(times, percent), rel=summary.within + 1e-9)
 
 
 def test_a_bad_filter_is_an_error_of_all_three(store: Store) -> None:

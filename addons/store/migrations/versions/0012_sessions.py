@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0013_sessions"
-down_revision = "0016_cache"
+revision = "0012_sessions"
+down_revision = "0011_figures"
 branch_labels = None
 depends_on = None
 

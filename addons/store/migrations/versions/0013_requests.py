@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0012_requests"
-down_revision = "0013_sessions"
+revision = "0013_requests"
+down_revision = "0012_sessions"
 branch_labels = None
 depends_on = None
 
