@@ -1,4 +1,5 @@
 """Real proxies, real sockets. A proxy is one worker process; a module's tests share it and steer the fake upstreams.
+Workers are forked from a process that has imported them (forkserver.py), as all of them would import the same.
 
 After every test the proxy's own output is looked at: a traceback there fails the test, whatever the client saw.
 """

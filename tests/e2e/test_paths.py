@@ -125,9 +125,9 @@ def test_with_a_default_upstream_unknown_paths_are_passed_on(start: Any, upstrea
     upstream.paths["/base/x/y;z"] = Behaviour(body={"a": 1})
     upstream.paths["/base/some/tenant/v1/chat/completions"] = Behaviour(body=REPLY)
     assert httpx.get(f"{proxy.url}/x/y;z?q=%20", trust_env=False).json() == {"a": 1}
-    assert upstream.requests[-1].target == "/base/x/y;z?q=%20"
     assert proxy.post("/some/tenant/v1/chat/completions?q=1", {"model": "m", "messages": MESSAGES}).json() == REPLY
-    assert upstream.requests[-1].target == "/base/some/tenant/v1/chat/completions?q=1"
+    targets = [request.target for request in upstream.requests]  # among them what the router asks at its start
+    assert targets.count("/base/x/y;z?q=%20") == targets.count("/base/some/tenant/v1/chat/completions?q=1") == 1
 
 
 def test_nothing_leaves_a_servers_base_path(proxy: Any, upstream: FakeUpstream) -> None:
