@@ -23,6 +23,7 @@ from switchman.addons.core.routes.plan import Candidate, Earlier, Plan, TraceLin
 from switchman.addons.core.servers.breaker import Breakers
 from switchman.addons.core.streams.pipe import Pipe
 from switchman.addons.core.streams.reply import ReplyCollector
+from switchman.addons.core.texts.searching.asked import kinds_in
 from switchman.addons.flow.exchange import Attempt, CacheUse, Exchange, begin
 from switchman.addons.flow.refusal import own_answer, refusal
 from switchman.addons.hooks.outbound.judging import Judging
@@ -287,3 +288,15 @@ def test_a_flow_that_is_not_ours_leaves_no_row(desk: Desk) -> None:
     desk.recording.response(flow)
     desk.recording.error(flow)
     assert desk.log.records == []
+
+
+def test_what_a_request_is_found_by_is_recorded(desk: Desk) -> None:
+    """The text of its prompt, the kinds of its content, and the class of its error."""
+    picture = {"type": "image_url", "image_url": {"url": "data:,x"}}
+    content = [{"type": "text", "text": "what is this?"}, picture]
+    flow, x = desk.begin(body={"model": "m", "messages": [{"role": "user", "content": content}], "tools": [{}]})
+    x.outcome = "upstream_error"
+    flow.response = good(429)
+    record = desk.response(flow)
+    assert (record.asked, kinds_in(record.modality)) == ("what is this?", ("text", "image", "tools"))
+    assert record.error_class == "rate_limit"
