@@ -15,7 +15,8 @@ from switchman.webui.access.tokens import make_token
 
 SECRET = "a test's secret, 32 bytes and longer"
 LOCKED = {"webui_security": "ALWAYS_AUTH", "jwt_secret": SECRET}
-FILL = {"request_id": "x", "side": "request", "wanted": "1", "which": "x", "name": "x", "filename": "app.css"}
+FILL = {"request_id": "x", "side": "request", "wanted": "1", "which": "x", "name": "x", "filename": "app.css",
+        "session": "x"}  # fmt: skip
 
 # Everything that is open to whoever asks. A new one is a decision, so it is written here too.
 OPEN = {"static", "signin.sign_in", "signin.accept_token", "signin.sign_out"}
@@ -23,7 +24,7 @@ OPEN = {"static", "signin.sign_in", "signin.accept_token", "signin.sign_out"}
 FOR_VIEWERS = {
     "live.index", "live.api_requests", "live.api_summary", "detail.story", "detail.api_request", "detail.api_body",
     "performance.index", "performance.api_performance", "assets.plotly_js", "signin.session",
-    "admin.openapi", "admin.me",
+    "admin.openapi", "admin.me", "sessions.index", "sessions.api_sessions", "session.index", "session.api_session",
 }  # fmt: skip
 
 
