@@ -126,7 +126,7 @@ def test_every_edit_is_reviewed_first(client: FlaskClient, word: Callable[[str],
     page = post(client, "/rules/review", word, edit=json.dumps({"do": "enable", "at": 3, "enabled": True})).text
     assert "− enabled: false + enabled: true" in re.sub(r" \d+", "", visible(page).replace("  ", " "))
     assert desk.path.read_text() == before
-    text = html.unescape(re.search(r'<textarea name="text" hidden>\n(.*?)</textarea>', page, re.DOTALL)[1])  # type: ignore[index]
+    text = html.unescape(re.search(r'<textarea name="text" id="review-text" hidden>\n(.*?)</textarea>', page, re.DOTALL)[1])  # type: ignore[index]
     assert post(client, "/rules/save", word, text=text, why="on").status_code == 303
     assert desk.path.read_text() == before.replace("enabled: false", "enabled: true")
     for edit in ("{", '{"do": "x"}', json.dumps({"do": "remove", "at": 9})):
@@ -172,7 +172,7 @@ def test_back_to_a_version(client: FlaskClient, word: Callable[[str], str], desk
     assert "+ # x" in visible(client.get("/rules/history/2").text)
     review = post(client, "/rules/review", word, version="1").text
     assert "back to version 1" in review
-    text = html.unescape(re.search(r'<textarea name="text" hidden>\n(.*?)</textarea>', review, re.DOTALL)[1])  # type: ignore[index]
+    text = html.unescape(re.search(r'<textarea name="text" id="review-text" hidden>\n(.*?)</textarea>', review, re.DOTALL)[1])  # type: ignore[index]
     post(client, "/rules/save", word, text=text, way="version", why="back to version 1")
     assert desk.path.read_text() == before
     lines = store.access.audit.list().lines
@@ -207,7 +207,7 @@ def test_json_in_and_out(client: FlaskClient, word: Callable[[str], str], desk: 
     }  # fmt: skip
     review = post(client, "/rules/review", word, json=json.dumps({"version": "1.1", "rules": [rule]})).text
     assert "imported from JSON" in review
-    text = html.unescape(re.search(r'<textarea name="text" hidden>\n(.*?)</textarea>', review, re.DOTALL)[1])  # type: ignore[index]
+    text = html.unescape(re.search(r'<textarea name="text" id="review-text" hidden>\n(.*?)</textarea>', review, re.DOTALL)[1])  # type: ignore[index]
     post(client, "/rules/save", word, text=text, way="json")
     assert rule in client.get("/rules/export.json").json["rules"]
     assert desk.path.read_text().startswith("# ours\nservers:\n")
