@@ -30,6 +30,6 @@ def install(app: Flask) -> None:
 
 
 def limit() -> None:
-    view = current_app.view_functions.get(request.endpoint or "")
-    most: int = getattr(view, _DECLARED, USUAL)
-    request.max_content_length = request.max_form_memory_size = most
+    most = getattr(current_app.view_functions.get(request.endpoint or ""), _DECLARED, None)
+    if most is not None:
+        request.max_content_length = request.max_form_memory_size = most

@@ -1,6 +1,4 @@
 // The page of rules: rules are put in order by drag or by keys. The editor: line numbers, and what is wrong as one types.
-import { toast } from "./app.js";
-
 const WAIT = 400; // milliseconds after the last key, until the text is looked over
 
 function setUpOrder() {
@@ -176,4 +174,3 @@ function setUpText() {
 
 setUpOrder();
 setUpText();
-if (new URLSearchParams(location.search).has("over")) toast("The file was written over, as no file can take its place");

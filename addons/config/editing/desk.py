@@ -135,7 +135,7 @@ class RulesDesk:
         if (last := self._last) is not None and last[0] == key:
             return last[1]
         if raw is not None and len(raw) > MOST_BYTES:
-            found = Reading("", digest_of(raw), True, large=True)
+            found = Reading("", "", True, large=True)
         else:
             text = self.hidden.hide(shown(raw or ""))
             found = Reading(text, digest_of(text), raw is not None)
@@ -169,6 +169,8 @@ class RulesDesk:
         with self._saving:
             raw = self._raw()
             now = self._reading(raw)
+            if now.large:
+                raise Refused(f"the rules file is larger than {MOST_BYTES} bytes: edit the file itself")
             if now.digest != digest:
                 raise Changed(now)
             try:

@@ -32,6 +32,7 @@ MOST_ROUTES = 300  # of one page
 NOTHING = Hit(0, None)
 DONE = {
     "saved": "Saved",
+    "over": "Saved: the file itself was written over, as no other file can take its place",
     "same": "The file said so already",
     "restored": "Taken back",
     "imported": "Imported",

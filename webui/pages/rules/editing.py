@@ -114,8 +114,8 @@ def save() -> BaseResponse:
         return make_response(text_page(given, error.now.digest, (), theirs=error.now, why=why), 409)
     except Faulty as error:
         return make_response(text_page(given, digest, error.problems, why=why), 422)
-    done = DONE[what] if saved.digest != digest else "same"
-    return redirect(url_for("rules.index", done=done, over=1 if saved.in_place else None), 303)
+    done = "same" if saved.digest == digest else "over" if saved.in_place else DONE[what]
+    return redirect(url_for("rules.index", done=done), 303)
 
 
 def part(name: str, value: Any) -> str:

@@ -185,6 +185,8 @@ def test_other_refusals(desk: RulesDesk, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(module, "MOST_BYTES", 10)
     desk.path.write_text(TEXT + "# more\n")
     assert desk.read().large and desk.read().text == ""
+    with pytest.raises(Refused, match="edit the file itself"):
+        desk.save("routes: []\n", desk.read().digest, ALICE, "")
     desk.path.write_bytes(b"\xff")
     with pytest.raises(NotReadable, match="not UTF-8"):
         desk.read()

@@ -34,6 +34,13 @@ def visible(text: str) -> str:
     return html.unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", text)))
 
 
+def reviewed(page: str) -> str:
+    """The text that a review would save."""
+    found = re.search(r'<textarea name="text" id="review-text" hidden>\n(.*?)</textarea>', page, re.DOTALL)
+    assert found
+    return html.unescape(found[1])
+
+
 def post(client: FlaskClient, path: str, word: Callable[[str], str], **values: Any) -> Any:
     page = client.get("/rules/text").text
     digest = re.search(r'name="digest" value="([0-9a-f]{64})"', page)
@@ -126,7 +133,7 @@ def test_every_edit_is_reviewed_first(client: FlaskClient, word: Callable[[str],
     page = post(client, "/rules/review", word, edit=json.dumps({"do": "enable", "at": 3, "enabled": True})).text
     assert "− enabled: false + enabled: true" in re.sub(r" \d+", "", visible(page).replace("  ", " "))
     assert desk.path.read_text() == before
-    text = html.unescape(re.search(r'<textarea name="text" hidden>\n(.*?)</textarea>', page, re.DOTALL)[1])  # type: ignore[index]
+    text = reviewed(page)
     assert post(client, "/rules/save", word, text=text, why="on").status_code == 303
     assert desk.path.read_text() == before.replace("enabled: false", "enabled: true")
     for edit in ("{", '{"do": "x"}', json.dumps({"do": "remove", "at": 9})):
@@ -172,7 +179,7 @@ def test_back_to_a_version(client: FlaskClient, word: Callable[[str], str], desk
     assert "+ # x" in visible(client.get("/rules/history/2").text)
     review = post(client, "/rules/review", word, version="1").text
     assert "back to version 1" in review
-    text = html.unescape(re.search(r'<textarea name="text" hidden>\n(.*?)</textarea>', review, re.DOTALL)[1])  # type: ignore[index]
+    text = reviewed(review)
     post(client, "/rules/save", word, text=text, way="version", why="back to version 1")
     assert desk.path.read_text() == before
     lines = store.access.audit.list().lines
@@ -207,7 +214,7 @@ def test_json_in_and_out(client: FlaskClient, word: Callable[[str], str], desk: 
     }  # fmt: skip
     review = post(client, "/rules/review", word, json=json.dumps({"version": "1.1", "rules": [rule]})).text
     assert "imported from JSON" in review
-    text = html.unescape(re.search(r'<textarea name="text" hidden>\n(.*?)</textarea>', review, re.DOTALL)[1])  # type: ignore[index]
+    text = reviewed(review)
     post(client, "/rules/save", word, text=text, way="json")
     assert rule in client.get("/rules/export.json").json["rules"]
     assert desk.path.read_text().startswith("# ours\nservers:\n")
