@@ -21,9 +21,11 @@ from switchman.webui.admin.spending import Banner
 from switchman.webui.config import RulesStatus, WebConfig
 from switchman.webui.looks import formats, navigation, outcomes, palette
 from switchman.webui.pages.access import changes, keys, tokens
+from switchman.webui.pages.cache import cache
 from switchman.webui.pages.feedback import feedback
 from switchman.webui.pages.performance import performance
 from switchman.webui.pages.requests import live
+from switchman.webui.pages.settings import settings
 from switchman.webui.pages.signin import signin
 from switchman.webui.pages.story import detail
 from switchman.webui.pages.story.again import again
@@ -42,6 +44,8 @@ FAMILIES = (
     again,
     feedback,
     performance,
+    cache,
+    settings,
     signin,
     tokens,
     keys,

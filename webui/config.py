@@ -16,9 +16,11 @@ from switchman.addons.core.keys.known import NO_KEYS, KnownKeys
 from switchman.webui.access.tokens import SHORTEST_SECRET, SignOn
 
 if TYPE_CHECKING:
+    from switchman.addons.config.inforce import InForce, Told
     from switchman.addons.core.rules.ruleset import Ruleset
     from switchman.addons.store.access.opening import Access
     from switchman.addons.store.access.vault import Vault
+    from switchman.addons.store.keeping.elsewhere import Elsewhere
     from switchman.addons.store.keeping.forgetting import Forgotten, Wanted
 from switchman.addons.store.reading.queries import Queries
 
@@ -51,9 +53,9 @@ class WebConfig:
     tokens, and who changed what; `wants_tokens`: CLIENT_AUTH asks for them. `vault` opens the providers' keys for a
     change, and `named_at` says where the rules name one. `forgets` removes requests for good.
     None: there is nothing to manage. `accounts` has what was used
-    of limits, by account (`token:ID`), or raises UsageNotKnown; `zone` is that of budgets' days and months, `limits`
-    are the rules file's, `ruleset` has all of its rules; None: they are not
-    known here.
+    of limits, by account (`token:ID`), or raises UsageNotKnown; `zone` is that of budgets' days and months,
+    `limits` are the rules file's, and `ruleset` has all of its rules, None where they are not known. `elsewhere`: the
+    files of the caches. `in_force`: all settings, and where each came from; `rules_told`: what stands at the top of `rules_file`.
     """
 
     queries: Queries
@@ -78,6 +80,10 @@ class WebConfig:
     zone: tzinfo = UTC
     limits: Callable[[], Limits] = lambda: NO_LIMITS
     ruleset: Callable[[], Ruleset | None] = lambda: None
+    elsewhere: Elsewhere | None = None
+    in_force: tuple[InForce, ...] = ()
+    rules_file: str = ""
+    rules_told: Callable[[], Sequence[Told]] = lambda: ()
 
     def __post_init__(self) -> None:
         if self.webui_security not in SECURITY_MODES:

@@ -14,6 +14,7 @@ from switchman.addons.cli.messages import refuse, say, show
 from switchman.addons.config.configuration import LAST_GOOD, SettingsError, load_ruleset, load_settings
 from switchman.addons.config.folders import check_folders
 from switchman.addons.config.hosts import check_listening
+from switchman.addons.config.inforce import ORIGINS, noted
 from switchman.addons.config.settings import Settings
 from switchman.addons.core.rules.problems import RulesError
 from switchman.addons.serving.bodies import hold_bodies
@@ -35,7 +36,9 @@ def run(arguments: list[str]) -> int:
         if data is not None:
             data.mkdir(parents=True, exist_ok=True)
         # For load_settings() here and in the children, so that no secret stands on a command line.
-        os.environ.update(overrides(args, data, os.environ))
+        given = overrides(args, data, os.environ)
+        os.environ[ORIGINS] = noted(os.environ, {name: option_of(name, args) for name in given})
+        os.environ.update(given)
         settings = load_settings()
         check_listening(settings)
         check_folders(settings)
@@ -129,6 +132,14 @@ def overrides(args: argparse.Namespace, data: Path | None, environment: Mapping[
         found["ROUTES_CONFIG"] = str(data / "routes.yaml")
         found["MODEL_MAP"] = "{}"  # the demo shows its own aliases, whatever this machine maps
     return found
+
+
+def option_of(variable: str, args: argparse.Namespace) -> str:
+    """The option that set a variable of `overrides`."""
+    own = {"ROUTES_CONFIG": ("--config", args.config), "LISTEN_HOST": ("--host", args.host)}
+    own |= {"LISTEN_PORT": ("--port", args.port), "UI_PORT": ("--ui-port", args.ui_port)}
+    option, value = own.get(variable, ("", None))
+    return option if value is not None else "--data-dir" if args.data_dir is not None else "--demo"
 
 
 def _launch(args: argparse.Namespace, settings: Settings, data: Path | None, held: ExitStack) -> Launch:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import re
 import signal
 import time
@@ -13,6 +14,7 @@ from pathlib import Path
 from switchman.addons.config.child import log_to_stderr, mistakes_told, obey_supervisor, say_ready
 from switchman.addons.config.configuration import RulesFile, load_settings
 from switchman.addons.config.hosts import machine_names
+from switchman.addons.config.inforce import in_force, rules_file
 from switchman.addons.config.log import open_log
 from switchman.addons.config.maskedlog import mask_log
 from switchman.addons.config.secrets.jwt_keys import public_keys
@@ -68,6 +70,10 @@ def main(argv: Sequence[str] | None = None) -> None:
                 zone=zone_of(settings.budget_timezone),
                 limits=lambda: rules.current.limits,
                 ruleset=lambda: rules.current,
+                elsewhere=Elsewhere(settings.db_path),
+                in_force=in_force(settings, os.environ),
+                rules_file=settings.routes_config,
+                rules_told=lambda: rules_file(settings),
             )
             server = DashboardServer(
                 create_app(config), settings.listen_host, args.port, settings.max_connections, settings.trusted_proxies

@@ -6,6 +6,7 @@ feedback   what people say of a request: one line of each, which goes with the r
            the API token that made the request, not a person's.
 sent_again a request that somebody had sent once more. `request_id` is the new one's, as soon as the router told it; no
            foreign key, as its row is written when it is over. `error`: why it was never sent, or not to its end.
+cache_verdicts  what people say of an answer that the semantic cache gave, or would have given.
 blobs      one row per stored body, by the SHA-256 of its content. `last_used` is the start of the newest request
            that has this body, so a blob older than a moment is used by no request newer than it: that is the whole
            reference check. `data` holds what is small when compressed; where it is NULL, the blob store has a file.
@@ -189,6 +190,15 @@ sent_again = Table(
     Column("edited", Boolean, nullable=False),
     Column("error", Text),
 )  # fmt: skip
+
+cache_verdicts = Table(
+    "cache_verdicts",
+    metadata,
+    Column("request_id", String(200), ForeignKey("requests.id", ondelete="CASCADE"), primary_key=True),
+    Column("verdict", String(8), nullable=False),
+    Column("who", String(200), nullable=False),
+    Column("at", Double, nullable=False),
+)
 
 blobs = Table(
     "blobs",

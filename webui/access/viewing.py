@@ -10,6 +10,7 @@ from typing import Any
 
 from switchman.addons.core.access.capturing import TELLING_LAYERS
 from switchman.addons.store.keeping.remarks import Feedback, Remarks
+from switchman.addons.store.reading.cacheuse import Kind, Pairs
 from switchman.addons.store.reading.filters import Filters
 from switchman.addons.store.reading.queries import (
     ALL,
@@ -61,6 +62,10 @@ class ViewersLog(Queries):
             request_body=hidden(found.request_body),
             response_body=hidden(found.response_body),
         )
+
+    def cache_pairs(self, kind: Kind, filters: Filters = ALL, before: str | None = None, limit: int = 20) -> Pairs:
+        found = super().cache_pairs(kind, filters, before, limit)
+        return replace(found, pairs=tuple(replace(one, then=HIDDEN, now=HIDDEN) for one in found.pairs))
 
     def body(self, request_id: str, which: Which) -> Content | None:
         found = super().body(request_id, which)

@@ -143,6 +143,18 @@ class Changes:
             opened.delete(name)
         self._note("key.delete", name, asdict(before), None)
 
+    def clear_cache(self) -> int:
+        """Forget every answer that the caches keep; how many there were."""
+        elsewhere = web_config().elsewhere
+        if elsewhere is None:
+            raise Refused("there is no cache on disk here", 503)
+        try:
+            gone = elsewhere.clear_answers()
+        except OSError as error:
+            raise Refused(f"the caches are in use: {error}", 503) from None
+        self._note("cache.clear", "all", None, {"answers": gone})
+        return gone
+
     def forget(self, wanted: Wanted) -> Forgotten:
         """Remove requests from the log for good."""
         forgets = web_config().forgets

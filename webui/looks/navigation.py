@@ -20,8 +20,10 @@ class Entry(NamedTuple):
 NAVIGATION = (
     Entry("requests", "live.index", "list", "Requests", Role.VIEWER),
     Entry("performance", "performance.index", "chart", "Performance", Role.VIEWER),
+    Entry("cache", "cache.index", "stack", "Cache", Role.VIEWER),
     Entry("tokens", "tokens.index", "token", "API tokens", Role.ADMIN),
     Entry("keys", "keys.index", "lock", "Provider keys", Role.ADMIN),
+    Entry("settings", "settings.index", "sliders", "Settings", Role.OPERATOR),
     Entry("changes", "changes.index", "past", "Changes", Role.ADMIN),
 )
 

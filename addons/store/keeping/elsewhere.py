@@ -67,6 +67,32 @@ class Elsewhere:
             wanted = f"DELETE FROM entries WHERE used < ? AND space IN ({marks})"  # noqa: S608 - marks only  # nosec B608
             return db.execute(wanted, (before, *SPACES)).rowcount
 
+    def answers(self) -> tuple[int, int]:
+        """How many answers the caches hold, and their bytes."""
+        with _opened(self.cache) as db:
+            if db is None or not _has(db, "sizes"):
+                return 0, 0
+            found = db.execute("SELECT entries, bytes FROM sizes WHERE space = ?", (ANSWERS,)).fetchone()
+            return (int(found[0]), int(found[1])) if found else (0, 0)
+
+    def vectors(self) -> int:
+        """How many prompts the semantic cache knows."""
+        count = 0
+        for path in self._vector_files():
+            with _opened(path) as db:
+                if db is not None and _has(db, "entries"):
+                    count += int(db.execute("SELECT count(*) FROM entries").fetchone()[0])
+        return count
+
+    def clear_answers(self) -> int:
+        """Remove all kept answers, and the vectors that lead to them; how many answers there were."""
+        with _opened(self.cache) as db:
+            if db is None or not _has(db, "entries"):
+                return 0
+            gone = db.execute("DELETE FROM entries WHERE space = ?", (ANSWERS,)).rowcount
+        self.forget_vectors()
+        return gone
+
     def forget_vectors(self) -> int:
         """Remove the vectors of prompts whose answers are in the cache no more; how many there were."""
         gone = 0

@@ -14,9 +14,11 @@ from sqlalchemy import Column, ColumnElement, Engine, RowMapping, func, literal,
 from switchman.addons.core.access.capturing import Captured
 from switchman.addons.core.record import Running
 from switchman.addons.store.blobs import BlobStore, unpack
+from switchman.addons.store.keeping.cacheverdicts import CacheVerdicts
 from switchman.addons.store.keeping.remarks import Remarks
 from switchman.addons.store.keeping.revocations import Revocations
 from switchman.addons.store.keeping.spool import Spool, SpoolError, SpoolState
+from switchman.addons.store.reading.cacheuse import Kind, Pairs, Use, cache_use, pair_of, pair_rows
 from switchman.addons.store.reading.filters import Filters, as_stored
 from switchman.addons.store.reading.summaries import LayerCount, Scatter, Summaries, Summary
 from switchman.addons.store.retention import stored_bytes
@@ -184,6 +186,7 @@ class Queries:
         self._summaries = Summaries(engine)
         self.revocations = Revocations(engine)
         self.remarks = Remarks(engine)
+        self.verdicts = CacheVerdicts(engine)
 
     def list_requests(self, filters: Filters = ALL, before: str | None = None, limit: int = 50) -> Page:
         """Newest first. `before`: `Page.next` or a row's cursor. Raises ValueError for a bad cursor or status."""
@@ -283,6 +286,22 @@ class Queries:
     def scatter(self, filters: Filters = ALL, limit: int = 2_000) -> Scatter:
         """Response time against tokens, one point per request; see summaries.py."""
         return self._summaries.scatter(filters, limit)
+
+    def cache_use(self, filters: Filters = ALL) -> Use:
+        """What the caches did; see cacheuse.py."""
+        return cache_use(self._engine, filters)
+
+    def cache_pairs(self, kind: Kind, filters: Filters = ALL, before: str | None = None, limit: int = 20) -> Pairs:
+        """The pairs of prompts that the semantic cache found alike. Raises ValueError for a bad cursor or status."""
+        rows = pair_rows(self._engine, kind, filters, _parse_cursor(before) if before else None, limit)
+        shown, more = rows[:limit], len(rows) > limit
+        found = []
+        for row in shown:
+            content = self.body(row["id"], "request")
+            if (pair := pair_of(row, content.data if content else None)) is not None:
+                found.append(pair)
+        last = f"{shown[-1]['started_at']!r}~{shown[-1]['id']}" if more else None
+        return Pairs(tuple(found), last)
 
     def underway(self, now: float) -> tuple[Running, ...]:
         """The requests that are not over yet, newest first; see underway.py."""

@@ -21,7 +21,7 @@ from typing import Any
 import httpx
 import pytest
 
-from switchman.addons.cli.serve import overrides
+from switchman.addons.cli.serve import option_of, overrides
 from switchman.addons.testing import Behaviour, FakeUpstream
 from switchman.addons.testing.demo import SAMPLES
 
@@ -441,3 +441,15 @@ def test_options_become_environment_variables() -> None:
     assert overrides(arguments(), data, {}) == files | {"ROUTES_CONFIG": "/data/routes.yaml"}
     assert overrides(arguments(), data, {"ROUTES_CONFIG": "/etc/routes.yaml"}) == files
     assert overrides(arguments(config=Path("r.yaml")), data, {}) == files | {"ROUTES_CONFIG": "r.yaml"}
+
+
+def test_each_override_is_told_by_the_option_that_made_it() -> None:
+    """The settings page says it: `--data-dir` sets several variables, and an option of their own stands above it."""
+    data, given = Path("/data"), arguments(host="::1", config=Path("r.yaml"), data_dir=Path("/data"))
+    made = {name: option_of(name, given) for name in overrides(given, data, {})}
+    assert made == {
+        "LISTEN_HOST": "--host", "ROUTES_CONFIG": "--config",
+        "DB_PATH": "--data-dir", "BLOB_STORAGE_PATH": "--data-dir",
+    }  # fmt: skip
+    demo = arguments(demo=True)
+    assert {option_of(name, demo) for name in overrides(demo, data, {})} == {"--demo"}

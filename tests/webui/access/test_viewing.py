@@ -49,7 +49,7 @@ def planted(put, make_request) -> None:
                      response_body=json.dumps(reply).encode()),
         make_request(2, time.time() - 5, id="one", request_body=json.dumps(body).encode(),
                      response_body=json.dumps(reply).encode(), error=f"the server said {ERROR}", trace=trace,
-                     attempts=attempts, outcome="upstream_error", status=500),
+                     attempts=attempts, outcome="upstream_error", status=500, cache="shadow"),
     )  # fmt: skip
 
 

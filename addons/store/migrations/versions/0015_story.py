@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0015_story"
-down_revision = "0010_private"
+down_revision = "0016_cache"
 branch_labels = None
 depends_on = None
 

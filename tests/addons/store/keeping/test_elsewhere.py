@@ -65,3 +65,26 @@ def test_files_that_are_not_there_hold_nothing(tmp_path: Path) -> None:
     assert elsewhere.forget_waiting(lambda row: True) == elsewhere.forget_keys({"answers/a"}) == 0
     assert (elsewhere.forget_before(1.0), elsewhere.forget_vectors()) == (0, 0)
     assert (elsewhere.overwrite(), list(tmp_path.iterdir())) == ("", [])
+
+
+def test_the_caches_are_counted_and_cleared(tmp_path: Path) -> None:
+    """Beside a worker that has the file open: it finds no answer any more, and conversations keep their targets."""
+    (tmp_path / "semantic_state").mkdir()
+    shared, elsewhere = SQLiteShared(tmp_path / "log.cache.db"), Elsewhere(tmp_path / "log.db")
+    assert (elsewhere.answers(), elsewhere.vectors(), Elsewhere(tmp_path / "none.db").clear_answers()) == ((0, 0), 0, 0)
+    index = VectorIndex(2, tmp_path / "semantic_state" / "vectors-0a.db")
+
+    async def fill() -> None:
+        for space, key in ((ANSWERS, "a"), (ANSWERS, "b"), (CONVERSATIONS, "a")):
+            await shared.put(space, key, b"0123456789", 60, QUOTA)
+
+    asyncio.run(fill())
+    index.add("scope", "a", np.array([0.6, 0.8], "<f4"))
+    count, size = elsewhere.answers()
+    assert count == 2 and size >= 20 and elsewhere.vectors() == 1
+    assert elsewhere.clear_answers() == 2
+    assert elsewhere.answers() == (0, 0) and elsewhere.vectors() == 0
+    assert asyncio.run(shared.get(ANSWERS, "a")) is None
+    assert asyncio.run(shared.get(CONVERSATIONS, "a")) == b"0123456789"
+    index.close()
+    shared.close()

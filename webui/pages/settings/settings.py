@@ -1,0 +1,48 @@
+"""`/settings`: every setting with its value and where that came from; what was set stands first."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, jsonify, render_template
+
+from switchman.addons.config.inforce import InForce
+from switchman.addons.core.access.roles import Role
+from switchman.webui.access.people import web_config
+from switchman.webui.access.roles import least
+
+FROM = {"default": "default", "environment": "environment", "router": "the router itself"}
+
+blueprint = Blueprint("settings", __name__, template_folder=".")
+
+
+@blueprint.get("/settings")
+@least(Role.OPERATOR)
+def index() -> str:
+    """What was set, then the rules file, then what is at its default."""
+    config = web_config()
+    rules = config.rules
+    return render_template(
+        "settings.html",
+        page="settings",
+        given=[one for one in config.in_force if one.origin != "default"],
+        defaults=[one for one in config.in_force if one.origin == "default"],
+        came_from=came_from,
+        rules_file=config.rules_file,
+        rules_problem=rules.error if rules is not None else None,
+        rules_told=config.rules_told(),
+    )
+
+
+@blueprint.get("/api/settings")
+@least(Role.OPERATOR)
+def api_settings() -> Response:
+    """The same as JSON."""
+    config = web_config()
+    return jsonify(
+        settings=[one._asdict() for one in config.in_force],
+        rules_file={"path": config.rules_file, "keys": [one._asdict() for one in config.rules_told()]},
+    )
+
+
+def came_from(setting: InForce) -> str:
+    """In a word or two: an option by its name."""
+    return setting.option or FROM.get(setting.origin, setting.origin)
