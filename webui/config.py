@@ -55,7 +55,8 @@ class WebConfig:
     None: there is nothing to manage. `accounts` has what was used
     of limits, by account (`token:ID`), or raises UsageNotKnown; `zone` is that of budgets' days and months,
     `limits` are the rules file's, and `ruleset` has all of its rules, None where they are not known. `elsewhere`: the
-    files of the caches. `in_force`: all settings, and where each came from; `rules_told`: what stands at the top of `rules_file`.
+    files of the caches. `in_force`: all settings, and where each came from; `rules_told`: what stands at the top of
+    `rules_file`.
     """
 
     queries: Queries

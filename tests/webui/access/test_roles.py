@@ -27,7 +27,8 @@ FOR_VIEWERS = {
     "live.index", "live.api_requests", "live.api_summary", "detail.story", "detail.api_request", "detail.api_body",
     "performance.index", "performance.api_performance", "assets.plotly_js", "signin.session",
     "admin.openapi", "admin.me",
-    "conversation.page", "conversation.message", "changed.page", "copies.page", "copies.download", "again.page", "cache.index", "cache.api_cache",
+    "conversation.page", "conversation.message", "changed.page", "copies.page", "copies.download", "again.page",
+    "cache.index", "cache.api_cache",
     "again.api_progress",
 }  # fmt: skip
 
