@@ -24,7 +24,7 @@ FOR_VIEWERS = {
     "overview.index", "overview.api_overview", "live.index", "live.api_requests", "live.api_summary", "detail.story",
     "detail.api_request", "detail.api_body",
     "performance.index", "performance.api_performance", "assets.plotly_js", "signin.session",
-    "admin.openapi", "admin.me",
+    "cache.index", "cache.api_cache", "admin.openapi", "admin.me",
 }  # fmt: skip
 
 
