@@ -13,19 +13,8 @@ from switchman.addons.core.access.capturing import TELLING_LAYERS
 from switchman.addons.store.keeping.remarks import Feedback, Remarks
 from switchman.addons.store.reading.cacheuse import Kind, Pairs
 from switchman.addons.store.reading.filters import Filters
-from switchman.addons.store.reading.queries import (
-    ALL,
-    ALL_SESSIONS,
-    AttemptRow,
-    BodyInfo,
-    Content,
-    Detail,
-    Fresh,
-    Page,
-    Queries,
-    RequestRow,
-    Which,
-)
+from switchman.addons.store.reading.found import AttemptRow, BodyInfo, Content, Detail, Fresh, Page, RequestRow, Which
+from switchman.addons.store.reading.queries import ALL, ALL_SESSIONS, Queries
 from switchman.addons.store.reading.servers import ServerNews
 from switchman.addons.store.reading.sessions import SessionFilters, SessionPage, SessionRow, TurnPage, TurnRow
 from switchman.webui.access.people import person, web_config

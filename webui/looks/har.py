@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from switchman.addons.store.reading.queries import Detail
+from switchman.addons.store.reading.found import Detail
 from switchman.webui.looks.formats import iso
 from switchman.webui.looks.masked import masked_text
 

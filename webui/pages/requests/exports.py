@@ -26,7 +26,8 @@ from switchman.addons.core.access.roles import Role
 from switchman.addons.core.texts.searching.asked import kinds_in
 from switchman.addons.core.texts.unicode import decoded, dumps, shown
 from switchman.addons.store.reading.filters import Filters
-from switchman.addons.store.reading.queries import MAX_ROWS, Content, Queries, RequestRow
+from switchman.addons.store.reading.found import Content, RequestRow
+from switchman.addons.store.reading.queries import MAX_ROWS, Queries
 from switchman.webui.access.people import web_config
 from switchman.webui.access.roles import least
 from switchman.webui.access.viewing import log

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from flask import Blueprint, Response, jsonify, render_template, request
 
 from switchman.addons.core.access.roles import Role
-from switchman.addons.store.reading.queries import RequestRow
+from switchman.addons.store.reading.found import RequestRow
 from switchman.webui.access.people import web_config
 from switchman.webui.access.roles import least
 from switchman.webui.access.viewing import log

@@ -20,7 +20,8 @@ from switchman.addons.core.sessions.prompts.breaks import Break, find_break
 from switchman.addons.core.sessions.prompts.loss import Loss, loss_of
 from switchman.addons.core.sessions.prompts.reading import Prompt, read_prompt
 from switchman.addons.core.sessions.turns import Branch, Called, calls_since, words_since
-from switchman.addons.store.reading.queries import Content, Queries
+from switchman.addons.store.reading.found import Content
+from switchman.addons.store.reading.queries import Queries
 from switchman.addons.store.reading.sessions import TurnPage, TurnRow
 from switchman.webui.pages.sessions.telling import Marked, both, headline
 

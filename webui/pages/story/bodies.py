@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from switchman.addons.core.texts.unicode import decoded, dumps, read_json
-from switchman.addons.store.reading.queries import Content
+from switchman.addons.store.reading.found import Content
 from switchman.webui.looks.formats import visible
 from switchman.webui.pages.story.masked import masked_text
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from switchman.addons.core.access.prices.price import MILLION, Price
 from switchman.addons.core.dialects.neutral.form import Usage
-from switchman.addons.store.reading.queries import RequestRow
+from switchman.addons.store.reading.found import RequestRow
 
 
 class Part(NamedTuple):

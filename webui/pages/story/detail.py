@@ -12,7 +12,7 @@ from switchman.addons.core.access.prices.price import Price
 from switchman.addons.core.access.roles import Role
 from switchman.addons.core.dialects.neutral.form import Usage
 from switchman.addons.core.dialects.passing import conversation
-from switchman.addons.store.reading.queries import AttemptRow, BodyInfo, Content, Detail, RequestRow
+from switchman.addons.store.reading.found import AttemptRow, BodyInfo, Content, Detail, RequestRow
 from switchman.webui.access.people import person, web_config
 from switchman.webui.access.roles import least
 from switchman.webui.access.viewing import log

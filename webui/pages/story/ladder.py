@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from switchman.addons.store.reading.queries import Detail, Queries
+from switchman.addons.store.reading.found import Detail
+from switchman.addons.store.reading.queries import Queries
 from switchman.webui.pages.story.story import answered
 
 SHOWN = 400  # characters of a prompt beside another; the trace keeps no more

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -65,7 +66,7 @@ def test_a_row_takes_less(tmp_path: Path) -> None:
     """What is in SQLite's file is bytes, a third of the text or less."""
     with open_store(db_path=tmp_path / "log.db", blob_path=tmp_path, max_age_days=None) as store:
         store.writer().put(make_record("one", request_headers=HEADS[:1] * 20, trace=TRACE * 4))
-    with sqlite3.connect(tmp_path / "log.db") as db:
+    with closing(sqlite3.connect(tmp_path / "log.db")) as db:
         (head, trace) = db.execute("SELECT request_headers, trace FROM requests").fetchone()
     assert isinstance(head, bytes) and isinstance(trace, bytes)
     assert len(trace) * 3 < len(json.dumps(TRACE * 4))

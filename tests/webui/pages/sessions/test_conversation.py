@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from switchman.addons.core.sessions.turns import Branch, Called
-from switchman.addons.store.reading.queries import BodyInfo, Content
+from switchman.addons.store.reading.found import BodyInfo, Content
 from switchman.addons.store.reading.sessions import TurnPage, TurnRow
 from switchman.webui.pages.sessions.conversation import MOST_READ, Reader, Turn, label, prompt_of
 

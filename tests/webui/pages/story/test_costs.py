@@ -7,7 +7,7 @@ from typing import Any
 
 from switchman.addons.core.access.prices.price import Price
 from switchman.addons.core.dialects.neutral.form import Usage
-from switchman.addons.store.reading.queries import RequestRow
+from switchman.addons.store.reading.found import RequestRow
 from switchman.webui.pages.story.costs import costs_of
 
 PRICE = Price(

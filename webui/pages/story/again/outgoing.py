@@ -11,7 +11,7 @@ from typing import Final
 
 from switchman.addons.core.request.jsonedit import edit, parse
 from switchman.addons.core.servers.credentials import without_secrets
-from switchman.addons.store.reading.queries import Content, Detail
+from switchman.addons.store.reading.found import Content, Detail
 from switchman.webui.pages.story.fields import fields_of
 from switchman.webui.pages.story.masked import masked_text
 

@@ -24,7 +24,7 @@ from switchman.addons.core.servers.servers import Server, is_anthropics
 from switchman.addons.core.servers.thinking import ThinkingChoice
 from switchman.addons.core.servers.urls import parse
 from switchman.addons.core.texts.unicode import dumps, read_json
-from switchman.addons.store.reading.queries import AttemptRow, RequestRow
+from switchman.addons.store.reading.found import AttemptRow, RequestRow
 from switchman.webui.pages.story.masked import masked_text, masked_value
 
 MOST_DIFFED: Final = 300_000  # bytes of a body of which lines are compared

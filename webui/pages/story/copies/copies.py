@@ -10,7 +10,7 @@ from flask import Blueprint, Response, abort, make_response, render_template, re
 from switchman.addons.core.access.roles import Role
 from switchman.addons.core.servers.credentials import without_secrets
 from switchman.addons.core.texts.unicode import dumps
-from switchman.addons.store.reading.queries import Content, Detail
+from switchman.addons.store.reading.found import Content, Detail
 from switchman.webui.access.people import web_config
 from switchman.webui.access.roles import least
 from switchman.webui.pages.story.copies import curl, python

@@ -7,7 +7,7 @@ from flask import Blueprint, Response, abort, make_response, render_template, re
 from switchman.addons.core.access.roles import Role
 from switchman.addons.core.dialects.neutral.form import Request
 from switchman.addons.core.dialects.passing.conversation import Answered, answered, asked
-from switchman.addons.store.reading.queries import RequestRow
+from switchman.addons.store.reading.found import RequestRow
 from switchman.webui.access.roles import least
 from switchman.webui.pages.story.bodies import readable
 from switchman.webui.pages.story.detail import body_of, find, frame, story_note

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from switchman.addons.store.reading.queries import BodyInfo, Content, Detail, LeftOut, RequestRow
+from switchman.addons.store.reading.found import BodyInfo, Content, Detail, LeftOut, RequestRow
 from switchman.webui.pages.story.again.outgoing import MOST_EDITED, NotSent, outgoing, problem_of, text_of
 
 BLANK = dict.fromkeys(RequestRow.__dataclass_fields__)

@@ -18,7 +18,7 @@ from switchman.addons.core.routes.plan import Candidate
 from switchman.addons.core.servers.servers import Server
 from switchman.addons.core.servers.thinking import ThinkingChoice
 from switchman.addons.core.servers.urls import parse
-from switchman.addons.store.reading.queries import AttemptRow, RequestRow
+from switchman.addons.store.reading.found import AttemptRow, RequestRow
 from switchman.addons.testing.samples import make_call
 from switchman.webui.pages.story.changed.differing import Difference, Edit, difference
 
