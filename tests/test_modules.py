@@ -17,6 +17,7 @@ WITHOUT = {
     "addons/cli/__main__.py": "three lines, which cli/test_serve.py and cli/test_pipes.py run as a process",
     "addons/pipeline.py": "one line, which the tests of mitmdump and mitmweb in tests/e2e run",
     "addons/core/record.py": "dataclasses only",
+    "addons/store/reading/found.py": "dataclasses only",
     "addons/core/streams/slots.py": "a dataclass and a type",
     "addons/semantics/torch_export.py": "needs torch, which is not installed for the tests",
 }

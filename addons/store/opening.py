@@ -15,9 +15,9 @@ from switchman.addons.core.record import Resting, Running
 from switchman.addons.core.texts.redaction.atrest import Redactor
 from switchman.addons.store.access.opening import Access, connect
 from switchman.addons.store.blobs import BlobStorageType, BlobStore, open_blobs
+from switchman.addons.store.keeping.beside.words import has_words
 from switchman.addons.store.keeping.logsize import log_bytes
 from switchman.addons.store.keeping.spool import Spool
-from switchman.addons.store.keeping.words import has_words
 from switchman.addons.store.reading.queries import Queries
 from switchman.addons.store.retention import Retention
 from switchman.addons.store.tables import totals

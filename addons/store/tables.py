@@ -13,9 +13,9 @@ blobs      one row per stored body, by the SHA-256 of its content. `last_used` i
            (A file is five system calls and a row is none of its own: on a busy event loop, whose interpreter the
            writer shares, files alone allowed 50 requests per second.) A request whose hash is not here (any more)
            has a body that is no longer kept.
-sessions   what a session's rows sum up to, kept in the same transactions (keeping/sessions.py): requests that belong
-           together (core/sessions). `ended_at` is the end of the request that ended last; `unpriced` counts requests
-           whose cost is not known, `uncounted` those whose tokens are not; `told_tokens` are those that went in with
+sessions   what a session's rows sum up to, kept in the same transactions (keeping/beside/sessions.py): requests that
+           belong together (core/sessions). `ended_at` is the end of the request that ended last; `unpriced` counts
+           requests whose cost is not known, `uncounted` those whose tokens are not; `told_tokens` are those that went in with
            requests that told how many of them came from a cache. One without requests has no row.
 totals     sums that are kept in the same transaction that changes them. `blob_bytes`: of blobs.stored_size;
            `file_bytes`: of those that are files; `row_bytes`: of requests.stored_size, what a row and its attempts
@@ -26,7 +26,7 @@ leases     who does a periodic job now, and until when the others leave it to th
 revoked    dashboard tokens that were signed out, until they would have ended by themselves.
 
 `modality` has the bits of core/texts/searching/asked.py. The words by which prompts and answers are found are in
-`request_words` (keeping/words.py), which is no table as these are.
+`request_words` (keeping/beside/words.py), which is no table as these are.
 
 `<side>_fields_cut` and `<side>_head_cut`: how many fields of a head, and how many bytes of it, are not stored.
 

@@ -29,15 +29,13 @@ from switchman.addons.core.record import Record
 from switchman.addons.core.texts.redaction.atrest import Redactor
 from switchman.addons.store.blobs import BlobStore, Body, pack
 from switchman.addons.store.database import insert_rows, is_passing, writing
-from switchman.addons.store.figures.keeping import add
 from switchman.addons.store.keeping.backlog import Away, Backlog, forget_frames
+from switchman.addons.store.keeping.beside.adding import add_beside
 from switchman.addons.store.keeping.capture import as_kept
 from switchman.addons.store.keeping.limits import Limits
 from switchman.addons.store.keeping.logsize import BLOB_BYTES, FILE_BYTES, ROW_BYTES, add_to_total
 from switchman.addons.store.keeping.packing import packed_rows
-from switchman.addons.store.keeping.sessions import add_to_sessions
 from switchman.addons.store.keeping.spool import Spool
-from switchman.addons.store.keeping.words import add_words
 from switchman.addons.store.rows import Prepared, blob_row, body_bytes, head_bytes, renamed, without_bodies
 from switchman.addons.store.tables import attempts, blobs, requests
 
@@ -293,9 +291,7 @@ class Writer:
                     self._keep_bodies(conn, prepared, bodies)
                     rows = [item.row for item in prepared]
                     insert_rows(conn, requests, packed_rows(rows) if conn.dialect.name == "sqlite" else rows)
-                    add(conn, rows, time.time())
-                    add_to_sessions(conn, rows)
-                    unsearched = add_words(conn, prepared)
+                    unsearched = add_beside(conn, prepared, time.time())
                     add_to_total(conn, ROW_BYTES, sum(item.row["stored_size"] for item in prepared))
                     if tries := [attempt for item in prepared for attempt in item.attempts]:
                         insert_rows(conn, attempts, tries)

@@ -19,9 +19,9 @@ from switchman.addons.store import Store
 from switchman.addons.store.blobs import pack
 from switchman.addons.store.database import insert_rows, writing
 from switchman.addons.store.figures.keeping import add
+from switchman.addons.store.keeping.beside.sessions import add_to_sessions
 from switchman.addons.store.keeping.logsize import BLOB_BYTES, FILE_BYTES, ROW_BYTES, add_to_total
 from switchman.addons.store.keeping.packing import packed_rows
-from switchman.addons.store.keeping.sessions import add_to_sessions
 from switchman.addons.store.rows import blob_row, prepare
 from switchman.addons.store.tables import attempts, blobs, requests
 from switchman.addons.store.writer import INLINE_BYTES

@@ -10,7 +10,7 @@ import time
 
 from switchman.addons.core.access.apitoken import digest_of, is_token
 from switchman.addons.core.access.caller import Caller
-from switchman.addons.store.keeping.remarks import Remarks
+from switchman.addons.store.keeping.beside.remarks import Remarks
 from switchman.webui.access.people import NotAccepted, given_bearer, web_config
 
 

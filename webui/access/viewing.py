@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from switchman.addons.core.access.capturing import TELLING_LAYERS
-from switchman.addons.store.keeping.remarks import Feedback, Remarks
+from switchman.addons.store.keeping.beside.remarks import Feedback, Remarks
 from switchman.addons.store.reading.cacheuse import Kind, Pairs
 from switchman.addons.store.reading.filters import Filters
 from switchman.addons.store.reading.found import AttemptRow, BodyInfo, Content, Detail, Fresh, Page, RequestRow, Which

@@ -27,9 +27,9 @@ from switchman.addons.core.access.session import digests_meant, is_digest, sessi
 from switchman.addons.store.blobs import BlobStore
 from switchman.addons.store.database import writing
 from switchman.addons.store.figures.keeping import drop_unused_kinds
+from switchman.addons.store.keeping.beside.words import overwrite_words
 from switchman.addons.store.keeping.elsewhere import Elsewhere
 from switchman.addons.store.keeping.logsize import remove_bodies, remove_rows
-from switchman.addons.store.keeping.words import overwrite_words
 from switchman.addons.store.tables import blobs, requests, underway
 
 ROWS_AT_ONCE: Final = 100

@@ -18,8 +18,8 @@ from switchman.addons.store.blobs import BlobStore
 from switchman.addons.store.database import writing
 from switchman.addons.store.figures.cells import COLUMNS
 from switchman.addons.store.figures.keeping import raise_floor, take
-from switchman.addons.store.keeping.sessions import sessions_of, take_from_sessions
-from switchman.addons.store.keeping.words import remove_words
+from switchman.addons.store.keeping.beside.sessions import sessions_of, take_from_sessions
+from switchman.addons.store.keeping.beside.words import remove_words
 from switchman.addons.store.tables import blobs, requests, totals
 
 BLOB_BYTES, FILE_BYTES, ROW_BYTES = "blob_bytes", "file_bytes", "row_bytes"

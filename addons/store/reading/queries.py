@@ -15,8 +15,8 @@ from switchman.addons.core.access.capturing import Captured
 from switchman.addons.core.record import Running
 from switchman.addons.store.blobs import BlobStore, unpack
 from switchman.addons.store.figures.reading import FigureReader
-from switchman.addons.store.keeping.cacheverdicts import CacheVerdicts
-from switchman.addons.store.keeping.remarks import Remarks
+from switchman.addons.store.keeping.beside.cacheverdicts import CacheVerdicts
+from switchman.addons.store.keeping.beside.remarks import Remarks
 from switchman.addons.store.keeping.revocations import Revocations
 from switchman.addons.store.keeping.spool import Spool, SpoolError, SpoolState
 from switchman.addons.store.reading.cacheuse import Kind, Pairs, Use, cache_use, pair_of, pair_rows

@@ -16,7 +16,7 @@ from switchman.webui.access.tokens import make_token
 SECRET = "a test's secret, 32 bytes and longer"
 LOCKED = {"webui_security": "ALWAYS_AUTH", "jwt_secret": SECRET}
 FILL = {"request_id": "x", "side": "request", "wanted": "1", "which": "x", "name": "x", "filename": "app.css",
-        "number": 0, "again_id": "x", "kind": "curl", "session": "x"}  # fmt: skip
+        "number": 0, "at": 0, "style": "x", "again_id": "x", "kind": "curl", "session": "x"}  # fmt: skip
 
 # Everything that is open to whoever asks. A new one is a decision, so it is written here too.
 OPEN = {"static", "signin.sign_in", "signin.accept_token", "signin.sign_out"}
@@ -26,7 +26,7 @@ OPEN |= {"feedback.api_say", "feedback.api_take_back"}
 FOR_VIEWERS = {
     "overview.index", "overview.api_overview", "live.index", "live.api_requests", "live.api_summary",
     "exports.as_csv", "exports.as_jsonl", "exports.as_har", "exports.api_count",
-    "detail.story", "detail.api_request", "detail.api_body", "cache.index", "cache.api_cache",
+    "detail.story", "detail.api_request", "detail.api_body", "cache.index", "cache.api_cache", "rules.index",
     "performance.index", "performance.api_performance", "assets.plotly_js", "signin.session",
     "admin.openapi", "admin.me", "sessions.index", "sessions.api_sessions", "session.index", "session.api_session",
     "conversation.page", "conversation.message", "changed.page", "copies.page", "copies.download", "again.page",

@@ -13,7 +13,7 @@ from flask import Blueprint, Response, abort, jsonify, redirect, render_template
 from werkzeug.wrappers import Response as BaseResponse
 
 from switchman.addons.core.access.roles import Role
-from switchman.addons.store.keeping.cacheverdicts import VERDICTS
+from switchman.addons.store.keeping.beside.cacheverdicts import VERDICTS
 from switchman.addons.store.reading.cacheuse import Kind
 from switchman.webui.access.people import person, web_config
 from switchman.webui.access.roles import least

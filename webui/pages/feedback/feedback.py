@@ -15,7 +15,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from switchman.addons.core.access.roles import Role
 from switchman.addons.core.texts.unicode import read_json
-from switchman.addons.store.keeping.remarks import Feedback
+from switchman.addons.store.keeping.beside.remarks import Feedback
 from switchman.webui.access import guard
 from switchman.webui.access.callers import caller, remarks
 from switchman.webui.access.people import NotAccepted, Person, person

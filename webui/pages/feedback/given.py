@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from switchman.addons.store.keeping.remarks import LONGEST_NOTE, LONGEST_TARGET
+from switchman.addons.store.keeping.beside.remarks import LONGEST_NOTE, LONGEST_TARGET
 
 
 class Given(BaseModel):

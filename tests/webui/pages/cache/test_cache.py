@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 
 from switchman.addons.core.access.roles import Role
 from switchman.addons.core.record import Record
-from switchman.addons.store.keeping.cacheverdicts import Counts
+from switchman.addons.store.keeping.beside.cacheverdicts import Counts
 from switchman.addons.store.keeping.elsewhere import Elsewhere
 from switchman.addons.store.opening import Store
 from switchman.webui.access.tokens import make_token

@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from switchman.addons.core.access.roles import Role
 from switchman.addons.core.dialects.passing.conversation import answered
-from switchman.addons.store.keeping.remarks import SentAgain
+from switchman.addons.store.keeping.beside.remarks import SentAgain
 from switchman.addons.store.reading.found import Detail
 from switchman.webui.access.people import person, web_config
 from switchman.webui.access.roles import least

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from switchman.addons.store import Store
-from switchman.addons.store.keeping.cacheverdicts import CacheVerdicts, Counts, Judged
+from switchman.addons.store.keeping.beside.cacheverdicts import CacheVerdicts, Counts, Judged
 from switchman.addons.store.keeping.elsewhere import Elsewhere
 from switchman.addons.store.keeping.forgetting import Wanted, forget
 from switchman.addons.testing import make_record

@@ -11,10 +11,10 @@ from sqlalchemy import func, select
 from switchman.addons.core.access.session import BY_BEGINNING, session_digest
 from switchman.addons.store import Store
 from switchman.addons.store.database import writing
+from switchman.addons.store.keeping.beside.sessions import add_to_sessions
 from switchman.addons.store.keeping.elsewhere import Elsewhere
 from switchman.addons.store.keeping.forgetting import Wanted, forget
 from switchman.addons.store.keeping.logsize import remove_rows
-from switchman.addons.store.keeping.sessions import add_to_sessions
 from switchman.addons.store.reading.sessions import SessionFilters
 from switchman.addons.store.tables import requests, sessions
 from switchman.addons.testing.samples import make_record
@@ -73,7 +73,7 @@ def test_what_is_removed_is_taken_away(store: Store, write: Write) -> None:
     for most in (1, 4, 7):
         with writing(store.engine) as conn:
             query = select(requests.c.seq, requests.c.stored_size).order_by(requests.c.started_at).limit(most)
-            assert remove_rows(conn, query) == most
+            assert remove_rows(conn, query, oldest=False) == most
         left = counted(store)
         assert kept(store) == left
     assert kept(store) == {}

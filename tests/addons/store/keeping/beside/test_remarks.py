@@ -10,9 +10,9 @@ import pytest
 
 from switchman.addons.store import Filters, Store
 from switchman.addons.store.database import writing
+from switchman.addons.store.keeping.beside.remarks import LONGEST_NOTE, Feedback, SentAgain
 from switchman.addons.store.keeping.elsewhere import Elsewhere
 from switchman.addons.store.keeping.forgetting import Wanted, forget
-from switchman.addons.store.keeping.remarks import LONGEST_NOTE, Feedback, SentAgain
 from switchman.addons.store.retention import Retention
 from switchman.addons.testing.samples import STARTED_AT, make_attempt, make_record
 
@@ -66,7 +66,7 @@ def test_each_one_has_a_say_and_the_list_knows_the_worst(store: Store, put) -> N
 
 def test_a_filter_that_there_is_none_of_is_refused() -> None:
     """With what there is."""
-    with pytest.raises(ValueError, match="expected good, bad, any"):
+    with pytest.raises(ValueError, match="expected good or bad or any"):
         Filters.parse({"feedback": "so-so"})
 
 

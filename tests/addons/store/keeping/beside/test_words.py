@@ -10,10 +10,10 @@ from sqlalchemy import text
 from switchman.addons.core.record import Record
 from switchman.addons.store import Filters, Store, open_store
 from switchman.addons.store.database import writing
+from switchman.addons.store.keeping.beside.words import has_words, remove_words
 from switchman.addons.store.keeping.elsewhere import Elsewhere
 from switchman.addons.store.keeping.forgetting import Wanted, forget
 from switchman.addons.store.keeping.spool import Spool
-from switchman.addons.store.keeping.words import has_words, remove_words
 from switchman.addons.store.rows import prepare
 from switchman.addons.testing.samples import STARTED_AT, make_record
 
