@@ -15,8 +15,8 @@ blobs      one row per stored body, by the SHA-256 of its content. `last_used` i
            has a body that is no longer kept.
 sessions   what a session's rows sum up to, kept in the same transactions (keeping/beside/sessions.py): requests that
            belong together (core/sessions). `ended_at` is the end of the request that ended last; `unpriced` counts
-           requests whose cost is not known, `uncounted` those whose tokens are not; `told_tokens` are those that went in with
-           requests that told how many of them came from a cache. One without requests has no row.
+           requests whose cost is not known, `uncounted` those whose tokens are not; `told_tokens` are those that went
+           in with requests that told how many of them came from a cache. One without requests has no row.
 totals     sums that are kept in the same transaction that changes them. `blob_bytes`: of blobs.stored_size;
            `file_bytes`: of those that are files; `row_bytes`: of requests.stored_size, what a row and its attempts
            take, by an estimate.
