@@ -35,6 +35,7 @@ from mitmproxy.certs import CertStore
 from switchman.addons.serving.ports import reserve
 from switchman.addons.store import tables
 from switchman.addons.store.blobs import FileBlobs
+from switchman.addons.store.keeping.packing import read_json
 from switchman.addons.store.reading.queries import Queries
 from switchman.addons.testing import Behaviour, FakeUpstream
 
@@ -252,7 +253,9 @@ class Proxy:
         if not (self.folder / "requests.db").exists():
             return []
         if self._engine is None:
-            self._engine = sqlalchemy.create_engine(f"sqlite:///{self.folder / 'requests.db'}")
+            self._engine = sqlalchemy.create_engine(
+                f"sqlite:///{self.folder / 'requests.db'}", json_deserializer=read_json
+            )
         columns, tries = tables.requests.c, tables.attempts.c
         wanted = sqlalchemy.select(tables.requests).where(*(columns[name] == value for name, value in where.items()))
         with self._engine.connect() as connection:

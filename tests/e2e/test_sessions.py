@@ -21,6 +21,7 @@ import sqlalchemy
 
 from switchman.addons.core.access.session import session_digest
 from switchman.addons.core.request.jsonedit import edit
+from switchman.addons.store.keeping.packing import read_json
 from switchman.addons.store.reading.queries import Queries
 from switchman.addons.testing import Behaviour, FakeUpstream, ToolCall, Usage
 from switchman.webui import WebConfig, create_app
@@ -133,7 +134,7 @@ def test_a_run_of_an_agent_is_one_session(name: str, proxy: Any, servers: dict[s
 @contextlib.contextmanager
 def pages(proxy: Any) -> Iterator[Callable[[str], Any]]:
     """The dashboard over the router's log."""
-    engine = sqlalchemy.create_engine(f"sqlite:///{proxy.folder / 'requests.db'}")
+    engine = sqlalchemy.create_engine(f"sqlite:///{proxy.folder / 'requests.db'}", json_deserializer=read_json)
     client = create_app(WebConfig(queries=Queries(engine, proxy.blobs))).test_client()
 
     def get(address: str) -> Any:

@@ -13,6 +13,7 @@ import pytest
 import sqlalchemy
 
 from switchman.addons.core.record import Running
+from switchman.addons.store.keeping.packing import read_json
 from switchman.addons.store.underway import read_underway
 from switchman.addons.testing import Behaviour, FakeUpstream
 
@@ -33,7 +34,7 @@ aliases:
 
 
 def underway(proxy: Any) -> tuple[Running, ...]:
-    engine = sqlalchemy.create_engine(f"sqlite:///{proxy.folder / 'requests.db'}")
+    engine = sqlalchemy.create_engine(f"sqlite:///{proxy.folder / 'requests.db'}", json_deserializer=read_json)
     try:
         return read_underway(engine, time.time())
     finally:

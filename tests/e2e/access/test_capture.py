@@ -12,6 +12,7 @@ import pytest
 import sqlalchemy
 import zstandard
 
+from switchman.addons.store.keeping.packing import read_json
 from switchman.addons.store.tables import blobs
 from switchman.addons.testing import Behaviour
 
@@ -49,7 +50,7 @@ def stored(proxy: Proxy) -> str:
         for path in Path(proxy.blobs.root).rglob("*")
         if path.is_file()
     ]
-    engine = sqlalchemy.create_engine(f"sqlite:///{proxy.folder / 'requests.db'}")
+    engine = sqlalchemy.create_engine(f"sqlite:///{proxy.folder / 'requests.db'}", json_deserializer=read_json)
     with engine.connect() as conn:
         texts += [
             packed.decompress(data).decode("latin-1") for data in conn.scalars(sqlalchemy.select(blobs.c.data)) if data
@@ -151,7 +152,7 @@ def test_a_row_under_way_has_no_query(proxy: Proxy, upstream: Any) -> None:
     """The list of what runs shows the path of such a request, and no more."""
     resume = threading.Event()
     upstream.script([Behaviour(text="one two three", stall_after=1, resume=resume)])
-    engine = sqlalchemy.create_engine(f"sqlite:///{proxy.folder / 'requests.db'}")
+    engine = sqlalchemy.create_engine(f"sqlite:///{proxy.folder / 'requests.db'}", json_deserializer=read_json)
 
     def underway() -> list[str]:
         with engine.connect() as conn:

@@ -12,6 +12,7 @@ from typing import Any
 import sqlalchemy
 
 from switchman.addons.store.access.audit import Audit
+from switchman.addons.store.keeping.packing import read_json
 from switchman.addons.testing import Behaviour
 
 Proxy = Any
@@ -73,7 +74,7 @@ def test_a_session_is_forgotten_while_others_are_served(start: Callable[..., Pro
 
 
 def audit(proxy: Proxy) -> str:
-    engine = sqlalchemy.create_engine(f"sqlite:///{proxy.folder / 'requests.db'}")
+    engine = sqlalchemy.create_engine(f"sqlite:///{proxy.folder / 'requests.db'}", json_deserializer=read_json)
     try:
         return json.dumps([(line.what, line.target, line.after) for line in Audit(engine).list().lines])
     finally:
