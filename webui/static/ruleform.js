@@ -283,7 +283,7 @@ function redaction(field) {
   const frame = make("div", { className: "pairs" });
   function draw() {
     if (route.redact === undefined || route.redact === null) {
-      frame.replaceChildren(button("Redact in this rule", "Say what is redacted in this rule", () => ((route.redact = { patterns: [] }), draw(), changed())));
+      frame.replaceChildren(button("Redact in this rule", "Redact in this rule: say what", () => ((route.redact = { patterns: [] }), draw(), changed())));
       return;
     }
     frame.replaceChildren(
