@@ -59,12 +59,6 @@ def test_an_empty_log_says_how_to_fill_it(client: FlaskClient) -> None:
         assert "No requests yet" in page and "curl http://router.lan:1234/v1/chat/completions" in page
 
 
-def test_the_old_address_of_the_list_leads_to_it(client: FlaskClient) -> None:
-    """With its filters: people have bookmarks."""
-    answer = client.get("/?model=a%26b&status=5xx")
-    assert (answer.status_code, answer.headers["Location"]) == (302, "/requests?model=a%26b&status=5xx")
-
-
 def test_an_empty_view_of_a_full_log_offers_all_of_it(client: FlaskClient, put) -> None:
     """It does not pretend that there are no requests."""
     put(record(started_at=time.time() - 3 * 86_400))
