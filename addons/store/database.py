@@ -29,6 +29,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from switchman.addons.store.keeping.packing import read_json
 
+UPGRADE_SECONDS = 3600.0  # how long it waits for another process that brings the schema up to date
 BUSY_SECONDS = 10.0  # how long SQLite waits for another process's lock before it says "database is locked"
 WRITE_LOCK = 0x5357_4D4E  # "SWMN": the key of PostgreSQL's advisory lock
 
@@ -151,7 +152,7 @@ def upgrade(engine: Engine) -> None:
     with engine.connect() as conn:
         if _is_current(conn, scripts):
             return
-    with writing(engine) as conn:
+    with writing(engine, UPGRADE_SECONDS) as conn:
         if not _is_current(conn, scripts):
             config.attributes["connection"] = conn
             command.upgrade(config, "head")

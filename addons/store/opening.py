@@ -147,7 +147,8 @@ def open_store(
     of rows and bodies together, None: any. `spool_path`: the file where
     records wait while the database cannot be written, of `max_spool_size` bytes at most; None: they wait in memory.
     `keys`: those that are masked by value in all that is written. `redactor`:
-    for what is captured `redacted`. `full_text`: prompts and answers are found by their words.
+    for what is captured `redacted`. `full_text`: prompts and answers are found by their words; never where bodies are
+    in memory only, as the words would be on a disk.
     Raises StoreError with what to do.
     """
     engine = connect(url, db_path)
@@ -163,5 +164,5 @@ def open_store(
         spool=spool,
         keys=keys,
         redactor=redactor,
-        full_text=full_text and has_words(engine),
+        full_text=full_text and blobs.accounted and has_words(engine),
     )

@@ -24,7 +24,7 @@ from switchman.addons.core.request.boilerplate import own_words
 FIRST_MESSAGES: Final = 40  # of a conversation that are looked at: Aider's examples alone may be 20
 PARTS: Final = 32  # of one message
 LONGEST_TEXT: Final = 50_000  # characters of one text
-LONGEST_SEEN: Final = 200_000  # characters of all texts in which the working directory is looked for
+LONGEST_SEEN: Final = 200_000  # characters of all texts in which the words and the working directory are looked for
 LONGEST_WORDS: Final = 4_000  # characters of the person's first words that count
 LONGEST_PROJECT: Final = 500
 
@@ -75,7 +75,7 @@ NOTHING: Final = Beginning()
 def beginning_of(body: Mapping[str, Any]) -> Beginning:
     """Of a parsed body; what is of no known form is passed over."""
     system = [text for text in _system_texts(body) if not text.startswith(_BILLING)]
-    words, seen = "", []
+    words, seen, room = "", [], LONGEST_SEEN
     for role, texts in islice(_messages(body), FIRST_MESSAGES):
         if role in _SYSTEM_ROLES and not words:
             system += texts
@@ -83,7 +83,11 @@ def beginning_of(body: Mapping[str, Any]) -> Beginning:
             words = ""
         elif role == "user" and not words:
             seen += texts
-            words = "\n".join(filter(None, map(_words, texts)))
+            own = []
+            for text in texts:
+                room -= len(text)
+                own.append(_words(text) if room >= 0 else "")
+            words = "\n".join(filter(None, own))
     return Beginning("\n".join(system), words[:LONGEST_WORDS], _project((*system, *seen)), has_tools=_has_tools(body))
 
 

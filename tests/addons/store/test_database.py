@@ -14,7 +14,7 @@ from sqlalchemy import create_engine, event, select
 from sqlalchemy.exc import DBAPIError
 
 from switchman.addons.store import Store, StoreError, open_store
-from switchman.addons.store.database import database_url, insert_rows, is_passing, make_engine, writing
+from switchman.addons.store.database import database_url, insert_rows, is_passing, make_engine, upgrade, writing
 from switchman.addons.store.tables import totals
 
 
@@ -190,3 +190,19 @@ def test_opening_a_database_again_leaves_its_locks(tmp_path: Path) -> None:
     with first.connect() as conn:
         assert conn.exec_driver_sql("SELECT a FROM t").scalar() == 1
     first.dispose()
+
+
+def test_a_long_upgrade_by_another_process_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A million rows take minutes, and all workers and the dashboard start at once."""
+    monkeypatch.setattr("switchman.addons.store.database.BUSY_SECONDS", 0.05)
+    engines = [make_engine(database_url(None, tmp_path / "log.db")) for _ in range(2)]
+    done: list[bool] = []
+    waiting = threading.Thread(target=lambda: done.append(upgrade(engines[1]) is None))
+    with writing(engines[0], 10.0):
+        waiting.start()
+        waiting.join(0.5)
+        assert waiting.is_alive()
+    waiting.join(60.0)
+    assert done == [True]
+    for engine in engines:
+        engine.dispose()

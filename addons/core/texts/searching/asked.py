@@ -5,7 +5,7 @@
 Each shape has keys of its own, so one walk serves all, as in core/request/bodyfacts.py. It begins with the newest
 message and takes MOST characters: what is older was the newest of an earlier request, and is found by that one. So a
 long conversation costs the event loop, on which this runs, no more than a short one. Kinds are those of the newest
-MOST_MESSAGES, too.
+MOST_MESSAGES and MOST_PARTS, too.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 
 MOST: Final = 16_000  # characters of text
 MOST_MESSAGES: Final = 200  # that are looked at
+MOST_PARTS: Final = 2_000  # of all of them, likewise: one message may have as many as a body of 10 MB has room for
 DEEPEST: Final = 4  # of content in a tool's result
 
 # The kinds of content, a bit for each: a column of the log, so that none may ever mean something else.
@@ -52,7 +53,16 @@ def kinds_in(bits: int | None) -> tuple[str, ...]:
 class _Found:
     texts: list[str] = field(default_factory=list)
     room: int = MOST
+    parts: int = MOST_PARTS
     kinds: int = 0
+
+    def some(self, parts: list[Any]) -> Iterator[Any]:
+        """The first of these, as many as may still be looked at."""
+        for part in parts:
+            if self.parts <= 0:
+                return
+            self.parts -= 1
+            yield part
 
     def add(self, text: str) -> None:
         if not text:
@@ -105,7 +115,7 @@ def _message(found: _Found, message: Any) -> None:
         found.kinds |= IMAGE
     if message.get("tool_calls") or message.get("role") in ("tool", "function"):
         found.kinds |= TOOLS
-    for call in message.get("tool_calls") or () if isinstance(message.get("tool_calls"), list) else ():
+    for call in found.some(calls) if isinstance(calls := message.get("tool_calls"), list) else ():
         function = call.get("function") if isinstance(call, dict) else None
         if isinstance(function, dict) and isinstance(arguments := function.get("arguments"), str):
             found.add(arguments)
@@ -115,7 +125,7 @@ def _content(found: _Found, content: Any, depth: int = 0) -> None:
     if isinstance(content, str):
         found.add(content)
     elif isinstance(content, list):
-        for part in content:
+        for part in found.some(content):
             if isinstance(part, str):
                 found.add(part)
             elif isinstance(part, dict):

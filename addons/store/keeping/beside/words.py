@@ -14,7 +14,7 @@ from typing import Final
 from sqlalchemy import Column, Connection, Engine, Integer, MetaData, String, Table, bindparam, select, text
 from sqlalchemy.exc import DBAPIError
 
-from switchman.addons.store.database import insert_rows, writing
+from switchman.addons.store.database import insert_rows, is_passing, writing
 from switchman.addons.store.rows import Prepared
 from switchman.addons.store.tables import requests
 
@@ -38,7 +38,10 @@ def has_words(engine: Engine) -> bool:
 
 
 def add_words(conn: Connection, prepared: Sequence[Prepared]) -> DBAPIError | None:
-    """The words of rows that this transaction has written. What fails here costs no row: it is returned."""
+    """The words of rows that this transaction has written. What fails here costs no row: it is returned.
+
+    Raises DBAPIError for what passes with time (the disk is full): that may have undone the whole transaction.
+    """
     words = {item.row["id"]: item.words for item in prepared if item.words}
     if not words:
         return None
@@ -50,8 +53,17 @@ def add_words(conn: Connection, prepared: Sequence[Prepared]) -> DBAPIError | No
             else:
                 conn.execute(_ADD, [{"seq": row.seq, "words": words[row.id]} for row in found])
     except DBAPIError as error:
+        if (passing := _passing(error)) is not None:
+            raise passing from None
         return error
     return None
+
+
+def _passing(error: BaseException | None) -> DBAPIError | None:
+    """What passes, of an error and those that came before it: a transaction that is undone has no savepoint either."""
+    while error is not None and not (isinstance(error, DBAPIError) and is_passing(error)):
+        error = error.__context__
+    return error
 
 
 def remove_words(conn: Connection, seqs: Iterable[int]) -> None:

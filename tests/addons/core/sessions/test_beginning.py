@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from switchman.addons.core.sessions.beginning import LONGEST_WORDS, beginning_of
+from switchman.addons.core.sessions.beginning import LONGEST_SEEN, LONGEST_WORDS, beginning_of
 
 ENV = "Here is useful information\n<env>\nWorking directory: /home/anna/shop\nIs directory a git repo: Yes\n</env>"
 
@@ -88,3 +88,11 @@ def test_the_beginning_is_read_in_bounded_time() -> None:
     body = {"messages": [user("x" * 1_000_000 + "\nWorking directory: /late\n")] * 10}
     found = beginning_of(body)
     assert len(found.first) == LONGEST_WORDS and found.project is None
+
+
+def test_words_are_looked_for_in_so_much_text_only() -> None:
+    """What harnesses say before them may be as long as a body is; all of it runs on the event loop."""
+    said = f"<system-reminder>{'a' * 40_000}</system-reminder>"
+    assert beginning_of({"messages": [user(said), user(said), user("Hello")]}).first == "Hello"
+    many = [user(said)] * (LONGEST_SEEN // len(said) + 1)
+    assert beginning_of({"messages": [*many, user("Hello")]}).first == ""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from switchman.addons.core.texts.searching.asked import MOST, asked, kinds_in
+from switchman.addons.core.texts.searching.asked import MOST, MOST_PARTS, asked, kinds_in
 
 PICTURE = {"type": "image_url", "image_url": {"url": "data:,x"}}
 
@@ -55,3 +56,27 @@ def test_a_long_conversation_costs_no_more_than_its_end() -> None:
 def test_kinds_that_are_not_known_are_none() -> None:
     """A row of before has no bits."""
     assert kinds_in(None) == ()
+
+
+class Counted(list[Any]):
+    """A list that knows how many of its items were taken."""
+
+    taken = 0
+
+    def __iter__(self) -> Iterator[Any]:
+        for item in super().__iter__():
+            self.taken += 1
+            yield item
+
+
+@pytest.mark.parametrize("message", [
+    lambda parts: {"role": "user", "content": parts},
+    lambda parts: {"role": "user", "content": [{"type": "tool_result", "content": parts}]},
+    lambda parts: {"type": "function_call_output", "output": parts},
+    lambda parts: {"role": "assistant", "tool_calls": parts},
+])  # fmt: skip
+def test_a_message_of_very_many_parts_is_not_looked_at_whole(message: Callable[[list[Any]], dict[str, Any]]) -> None:
+    """All of it runs on the event loop."""
+    parts = Counted([{"type": "text", "text": "a"}] * 10 * MOST_PARTS)
+    asked({"messages": [message(parts)]})
+    assert 0 < parts.taken <= MOST_PARTS + 1

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from switchman.addons.core.record import Record
 from switchman.addons.store import Filters, Store, open_store
-from switchman.addons.store.database import writing
-from switchman.addons.store.keeping.beside.words import has_words, remove_words
+from switchman.addons.store.database import is_passing, writing
+from switchman.addons.store.keeping.beside.words import add_words, has_words, remove_words
 from switchman.addons.store.keeping.elsewhere import Elsewhere
 from switchman.addons.store.keeping.forgetting import Wanted, forget
 from switchman.addons.store.keeping.spool import Spool
@@ -135,3 +137,22 @@ def test_a_database_without_the_index_is_a_log_all_the_same(store: Store, write:
     assert store.queries.get_request("r1") is not None
     with writing(store.engine) as conn:
         remove_words(conn, [1])
+
+
+def test_words_are_not_kept_where_bodies_are_not(tmp_path: Path, write: Write) -> None:
+    """BLOB_STORAGE_TYPE=memory says that nothing of what was said gets to a disk."""
+    with open_store(db_path=tmp_path / "log.db", blob_type="memory", max_age_days=None) as store:
+        write(store, said(1, "nobody reads quetzalcoatl"))
+        assert indexed(store) == 0
+    assert not any(b"quetzalcoatl" in path.read_bytes() for path in tmp_path.iterdir() if path.is_file())
+
+
+def test_a_disk_that_is_full_is_told(tmp_path: Path, write: Write) -> None:
+    """It may have undone the rows, too: the batch is written again, or goes to the spool."""
+    with open_store(db_path=tmp_path / "log.db", max_age_days=None, full_text=False) as store:
+        write(store, said(1, "some"))
+        many = prepare(said(1, " ".join(f"word{n:035d}" for n in range(390))), 10, searched=True)
+        with pytest.raises(DBAPIError) as told, writing(store.engine) as conn:
+            conn.exec_driver_sql("PRAGMA max_page_count = 1")  # it becomes what is there
+            add_words(conn, [many])
+        assert is_passing(told.value)
