@@ -35,6 +35,12 @@ MAX_TRIED = 65_536  # characters of all attempts together, about; after that, ea
 MAX_SHORT = 200
 WORDS_TAKE = 2  # bytes for each character of the words, with the index over them; measured
 ROW_OVERHEAD = 1_500  # bytes that a row takes beside its texts, with its entries in the indexes; measured
+# Sums over many requests are kept in 64 bits: what a server says of one may not fill them.
+SUMMED = (
+    *("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens"),
+    *("cost_microdollars", "saved_microdollars"),
+)
+MOST_SUMMED = 10**12
 _MAX_INTEGER = {BigInteger: 2**63 - 1, Integer: 2**31 - 1, SmallInteger: 2**15 - 1}
 
 
@@ -60,6 +66,9 @@ def prepare(record: Record, max_body: int, searched: bool = False) -> Prepared:
         head = cut_head(mask_headers(pairs))
         row[f"{side}_headers"] = _json(head.fields)
         row[f"{side}_fields_cut"], row[f"{side}_head_cut"] = head.fields_cut, head.bytes_cut
+    for name in SUMMED:
+        if row[name] is not None and row[name] > MOST_SUMMED:
+            row[name] = MOST_SUMMED
     row["trace"] = _trace(record)
     row["attempt_count"] = min(len(record.attempts), MAX_ATTEMPTS)
     bodies = []

@@ -13,6 +13,7 @@ from switchman.addons.store.rows import (
     MAX_TEXT,
     MAX_TRACE,
     MAX_TRIED,
+    MOST_SUMMED,
     ROW_OVERHEAD,
     fit_text,
     prepare,
@@ -38,7 +39,7 @@ def test_costs_are_written_by_the_names_of_their_unit() -> None:
     """Micro-dollars; what is not known stays so."""
     record = make_record(cost=713, saved_cost=2**70, attempts=(make_attempt(cost=713), make_attempt(number=2)))
     prepared = prepare(record, max_body=1000)
-    assert (prepared.row["cost_microdollars"], prepared.row["saved_microdollars"]) == (713, 2**63 - 1)
+    assert (prepared.row["cost_microdollars"], prepared.row["saved_microdollars"]) == (713, MOST_SUMMED)
     assert [attempt["cost_microdollars"] for attempt in prepared.attempts] == [713, None]
     assert row_of()["cost_microdollars"] is None
 
@@ -62,7 +63,7 @@ def test_text_that_no_database_holds_is_made_to_fit(text: object, most: int, fit
 @pytest.mark.parametrize(
     ("fields", "name", "stored"),
     [
-        ({"input_tokens": 10**30}, "input_tokens", 2**63 - 1),
+        ({"input_tokens": 10**30}, "input_tokens", MOST_SUMMED),
         ({"status": -(10**12)}, "status", -(2**31 - 1)),
         ({"ttft_ms": float("nan")}, "ttft_ms", None),
         ({"duration_ms": 3}, "duration_ms", 3.0),

@@ -35,7 +35,16 @@ SPREADS = ("durations", "ttfts", "overheads", "rates")
 AT_ONCE = 5_000
 
 
+SUMMED = (
+    *("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens"),
+    *("cost_microdollars", "saved_microdollars"),
+)
+MOST_SUMMED = 10**12  # of one request, as later versions write it: sums are kept in 64 bits
+
+
 def upgrade() -> None:
+    for name in SUMMED:
+        op.execute(f"UPDATE requests SET {name} = {MOST_SUMMED} WHERE {name} > {MOST_SUMMED}")  # noqa: S608  # nosec B608
     op.create_table(
         "figure_kinds",
         sa.Column("id", sa.BigInteger, primary_key=True, autoincrement=False),

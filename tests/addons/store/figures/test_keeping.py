@@ -22,7 +22,7 @@ from switchman.addons.store.figures.reading import Figures
 from switchman.addons.store.figures.tables import figure_kinds, figure_marks, figures
 from switchman.addons.store.keeping.elsewhere import Elsewhere
 from switchman.addons.store.keeping.forgetting import Wanted, forget
-from switchman.addons.store.rows import prepare
+from switchman.addons.store.rows import MOST_SUMMED, prepare
 from switchman.addons.store.tables import requests
 from switchman.addons.testing.samples import make_record
 
@@ -179,3 +179,19 @@ def test_a_new_database_begins_now(url: str, tmp_path: Path) -> None:
     assert marks["floor"] == 0
     assert marks["minutes"] % HOUR == marks["hours"] % HOUR == marks["days"] % DAY == 0
     assert MINUTE < time.time() - marks["hours"] < 2 * HOUR
+
+
+def test_what_a_server_says_of_one_request_does_not_fill_a_sum(url: str, tmp_path: Path, write: Write) -> None:
+    """Neither in rows of before, which the upgrade sums up, nor in those that come: costs and tokens of 2^62."""
+    now, much = time.time(), 2**62
+    huge = {"input_tokens": much, "output_tokens": much, "cost": much, "session": "s" * 32}
+    with open_store(url=url, blob_path=tmp_path, max_age_days=None) as store:
+        command_on(store, "downgrade", "0010_private")
+        with writing(store.engine) as conn:
+            rows = before(conn, *(make_record(id=f"old{number}", started_at=now, **huge) for number in range(4)))
+            insert_rows(conn, requests, [{**row, "cost_microdollars": much, "input_tokens": much} for row in rows])
+        command_on(store, "upgrade", "head")
+        write(store, *(make_record(id=f"new{number}", started_at=now, **huge) for number in range(4)))
+        found = store.queries.get_session("s" * 32)
+        assert found is not None and found.requests == 8 and found.cost_microdollars == 8 * MOST_SUMMED
+        assert said(store)[0] == 8
