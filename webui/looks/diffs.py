@@ -9,7 +9,7 @@ from difflib import Match, SequenceMatcher
 from typing import Final, Literal, NamedTuple
 
 AROUND = 3  # lines that have not changed, before and after those that have
-# Pairs of lines that are compared one by one, of one place and of all: a text of few different lines takes minutes else.
+# Pairs of lines that are compared one by one, of one place and of all: few different lines take minutes else.
 MOST_PAIRS: Final = 40_000
 MOST_PAIRS_OF_ALL: Final = 400_000
 

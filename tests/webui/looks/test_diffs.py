@@ -31,8 +31,8 @@ def _applied(before: str, after: str) -> None:
     lines, was, now = diff_lines(before, after), before.splitlines(), after.splitlines()
     assert all(was[one.old - 1] == one.text for one in lines if one.old is not None)
     assert all(now[one.new - 1] == one.text for one in lines if one.new is not None)
-    gone, come = ({at for at in ats if at is not None} for ats in (
-        [one.old for one in lines if one.kind == "gone"], [one.new for one in lines if one.kind == "come"]))  # fmt: skip
+    gone = {one.old for one in lines if one.kind == "gone"}
+    come = {one.new for one in lines if one.kind == "come"}
     kept = [line for at, line in enumerate(was, 1) if at not in gone]
     assert kept == [line for at, line in enumerate(now, 1) if at not in come]
 
