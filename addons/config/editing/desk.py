@@ -5,7 +5,8 @@ All texts that come in and go out have words in place of keys (hidden.py), and l
 its keys.
 
 A save is refused where the file is another one by then (Changed), where the router would not take the text (Faulty),
-where a key is hidden that is not known, and where it touches SERVERS and whoever saves may not.
+where a key is hidden that is not known or would be shown, and where it touches SERVERS or leads elsewhere (leading.py),
+and whoever saves may not.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import Any
 
 from switchman.addons.config.configuration import MAX_FILE_BYTES, RulesFile, ruleset_of
 from switchman.addons.config.editing.hidden import Hidden, UnknownKey
+from switchman.addons.config.editing.leading import SERVERS, led_elsewhere
 from switchman.addons.config.editing.lineends import as_before, shown
 from switchman.addons.config.editing.replacing import replace_file
 from switchman.addons.config.editing.rewriting import same
@@ -36,8 +38,6 @@ from switchman.addons.store.access.audit import Who
 from switchman.addons.store.access.history import BY_HAND, RulesHistory, Version, digest_of
 
 MOST_BYTES = 512 * 1024  # of a file that a page edits: some 4,000 rules
-# What decides where the router's own keys go.
-SERVERS = ("servers", "arbiter")
 
 _OF_THIS_PROCESS = secrets.token_bytes(32)
 
@@ -157,12 +157,17 @@ class RulesDesk:
     def check(self, text: str) -> Checked:
         """What the router would say of a text that a page has."""
         try:
-            rules = ruleset_of(self.settings, self.hidden.put_back(shown(text)), self.path)
+            rules = ruleset_of(self.settings, self._with_keys(shown(text)), self.path)
         except UnknownKey as error:
             return Checked(None, (Problem(str(self.path), error.line, 1, "", str(error)),))
         except RulesError as error:
             return Checked(None, error.problems)
         return Checked(rules, rules.warnings)
+
+    def _with_keys(self, text: str) -> str:
+        """Raises RulesError for what is no YAML, which is told of the text without keys, and UnknownKey."""
+        load(text, str(self.path))
+        return self.hidden.put_back(text)
 
     def save(self, text: str, digest: str, who: Who, why: str, *, may_servers: bool = True) -> Saved:
         """Put `text` in the place of the state `digest`. Raises Refused, NotReadable, and OSError of the disk."""
@@ -174,10 +179,14 @@ class RulesDesk:
             if now.digest != digest:
                 raise Changed(now)
             try:
-                fresh = as_before(self.hidden.put_back(shown(text)), raw or "")
+                fresh = as_before(self._with_keys(shown(text)), raw or "")
             except UnknownKey as error:
                 raise Faulty((Problem(str(self.path), error.line, 1, "", str(error)),)) from None
+            except RulesError as error:
+                raise Faulty(error.problems) from None
             self._look_over(fresh, raw or "", may_servers)
+            if not may_servers and (why := led_elsewhere(_values(now.text), _values(shown(text)))):
+                raise NotForYou(why)
             if fresh == raw:
                 return Saved(digest, None, "")
             self.note_by_hand(now)

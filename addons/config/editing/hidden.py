@@ -1,7 +1,8 @@
 """Keys that stand in a rules file itself, hidden from whoever reads it on a page, and put back when it is saved.
 
     hidden.hide(text)       each key becomes a word such as <hidden-key-1f2e3d4c5b6a>
-    hidden.put_back(text)   each word becomes its key again; UnknownKey where it is none that was seen
+    hidden.put_back(text)   each word becomes its key again; UnknownKey where it is none that was seen, and WouldShow
+                            where the key would stand in a place at which it is not hidden
 
 What is hidden: the keys of the rules in force, wherever they stand; what the text has at a server's `api_key`,
 `api_keys`, `headers`, `proxy`, and in its URLs; and whatever looks like a key, in comments too. A word is made of its
@@ -43,6 +44,16 @@ class UnknownKey(ValueError):
         self.line = line
 
 
+class WouldShow(UnknownKey):
+    """A word that was moved to where its key would be read by everybody."""
+
+    def __init__(self, line: int) -> None:
+        ValueError.__init__(
+            self, f"line {line}: a hidden key stands here where it would be shown: leave it where it was"
+        )
+        self.line = line
+
+
 class Hidden:
     """One for a file. `secret`: 32 bytes, the same after a restart; `known`: the keys of the rules in force."""
 
@@ -63,7 +74,9 @@ class Hidden:
         return text
 
     def put_back(self, text: str) -> str:
-        """Raises UnknownKey."""
+        """Raises UnknownKey, and WouldShow."""
+        if WORD.search(text) is None:
+            return text
 
         def key(found: re.Match[str]) -> str:
             with self._lock:
@@ -72,7 +85,11 @@ class Hidden:
                 raise UnknownKey(text.count("\n", 0, found.start()) + 1)
             return value
 
-        return WORD.sub(key, text)
+        whole = WORD.sub(key, text)
+        if (would := self.hide(whole)) != (wanted := self.hide(text)):
+            lines = zip(would.split("\n"), wanted.split("\n"), strict=False)
+            raise WouldShow(next((at for at, (one, other) in enumerate(lines, 1) if one != other), 1))
+        return whole
 
     def _word(self, key: str) -> str:
         made = hmac.new(self._secret(), b"hidden key\0" + key.encode("utf-8", "surrogatepass"), hashlib.sha256)

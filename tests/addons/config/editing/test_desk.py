@@ -200,3 +200,29 @@ def test_a_first_file(tmp_path: Path) -> None:
     assert (now.text, now.exists, desk.is_in_force()) == ("", False, True)
     saved = desk.save('servers: {a: "http://127.0.0.1:9"}\n', now.digest, ALICE, "")
     assert saved.version is None and desk.is_in_force() and list(desk.rules.current.servers) == ["a"]
+
+
+def test_who_may_not_change_servers_leads_no_key_elsewhere(desk: RulesDesk) -> None:
+    """Clients' keys would go to a new address, and ours to a server that gets it as the name of a model."""
+    now = desk.read()
+    word = now.text[now.text.index("<hidden-key-") :][:25]
+    for target in ('{upstream: "http://127.0.0.1:11"}', f'{{model: "a/{word}"}}'):
+        with pytest.raises(NotForYou, match="only admins"):
+            desk.save(now.text.replace("{model: a/m}", target), now.digest, ALICE, "", may_servers=False)
+    assert desk.path.read_text() == TEXT
+    desk.save(now.text.replace("{model: a/m}", '{upstream: "http://127.0.0.1:11"}'), now.digest, ALICE, "")
+
+
+@pytest.mark.parametrize("place", ["name: one", "name: one, priority: x"])
+def test_a_hidden_word_of_a_comment_is_not_read_elsewhere(desk: RulesDesk, place: str) -> None:
+    """Not by a check, whose rules and problems are shown, nor in a text that is no YAML, and never in a save."""
+    desk.path.write_text(f"# http://bob:hunter2-of-bob@old.example/\n{TEXT}")
+    now = desk.read()
+    assert "hunter2" not in now.text
+    word = now.text[now.text.index("<hidden-key-") :][:25]
+    moved = now.text.replace("name: one", place.replace("one", word).replace("x", word))
+    found = desk.check(moved)
+    assert found.rules is None and found.problems[0].line == 4 + 1 and "hunter2" not in str(found.problems)
+    assert "hunter2" not in str(desk.check(f"{moved}{word}: [").problems)
+    with pytest.raises(Faulty, match="would be shown"):
+        desk.save(moved, now.digest, ALICE, "")
