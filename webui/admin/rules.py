@@ -89,6 +89,8 @@ def with_edit(text: str, edit: AnyEdit) -> str:
         raise Refused(str(error), 409, "edit") from None
     except RulesError as error:
         raise Refused(f"the file cannot be edited while it is broken: {error.problems[0]}", 409, "edit") from None
+    except (ValueError, RecursionError) as error:
+        raise Refused(f"the edit cannot be written: {str(error) or 'nested too deeply'}", 422, "edit") from None
 
 
 def with_imported(text: str, data: Any) -> Merged:

@@ -64,7 +64,7 @@ def test_operators_say_it_and_take_it_back(client: FlaskClient, store: Store) ->
     (kept,) = client.get("/api/request/one", headers=anna).json["feedback"]
     assert (kept["who"], kept["verdict"], kept["note"], kept["should_be"]) == ("anna", "bad", "", "coding")
     for said_so, found in (("bad", ["one"]), ("good", []), ("any", ["one"])):
-        page = client.get(f"/?range=all&feedback={said_so}", headers=anna | {"Accept": "text/html"}).text
+        page = client.get(f"/requests?range=all&feedback={said_so}", headers=anna | {"Accept": "text/html"}).text
         assert re.findall(r'data-id="(\w+)"', page) == found
     ben = as_role(Role.OPERATOR, "ben")
     assert client.delete("/api/feedback/one", headers=ben).status_code == 404  # he has said nothing

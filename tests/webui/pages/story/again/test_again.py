@@ -105,7 +105,7 @@ def test_both_stand_side_by_side(client: FlaskClient, put, make_request) -> None
     assert "Here is function number 1" in page and "the other &lt;img" in page and EVIL not in page
     assert 'href="/request/first"' in page and 'href="/request/second"' in page and "again.js" not in page
     assert "both side by side" in client.get("/request/second", headers=HTML).text
-    assert "sent again" in client.get("/?range=all", headers=HTML).text
+    assert "sent again" in client.get("/requests?range=all", headers=HTML).text
     assert address in client.get("/request/first/again", headers=HTML).text
 
 
