@@ -102,7 +102,8 @@ class ViewersRemarks(Remarks):
         vars(self).update(vars(whole))
 
     def said_of(self, request_id: str) -> tuple[Feedback, ...]:
-        return tuple(replace(said, note=HIDDEN if said.note else "", should_be=None) for said in super().said_of(request_id))
+        found = super().said_of(request_id)
+        return tuple(replace(said, note=HIDDEN if said.note else "", should_be=None) for said in found)
 
 
 def without_error[Row: (RequestRow, AttemptRow, TurnRow)](row: Row) -> Row:
