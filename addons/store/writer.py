@@ -290,9 +290,10 @@ class Writer:
                 with writing(self._engine, patience) as conn:
                     self._keep_bodies(conn, prepared, bodies)
                     rows = [item.row for item in prepared]
-                    insert_rows(conn, requests, packed_rows(rows) if conn.dialect.name == "sqlite" else rows)
+                    rows = packed_rows(rows) if conn.dialect.name == "sqlite" else rows
+                    insert_rows(conn, requests, rows)
                     unsearched = add_beside(conn, prepared, time.time())
-                    add_to_total(conn, ROW_BYTES, sum(item.row["stored_size"] for item in prepared))
+                    add_to_total(conn, ROW_BYTES, sum(row["stored_size"] for row in rows))
                     if tries := [attempt for item in prepared for attempt in item.attempts]:
                         insert_rows(conn, attempts, tries)
             except DBAPIError as exc:

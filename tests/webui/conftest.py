@@ -172,7 +172,7 @@ def build_records(now: float, count: int = 60) -> list[Record]:
 def store(tmp_path: Path, empty_log: Path) -> Iterator[Store]:
     """An empty log in a directory of its own."""
     shutil.copy(empty_log, tmp_path / "requests.db")
-    with open_store(db_path=tmp_path / "requests.db", blob_path=tmp_path / "blobs") as opened:
+    with open_store(db_path=tmp_path / "requests.db", blob_path=tmp_path / "blobs", max_age_days=None) as opened:
         yield opened
 
 

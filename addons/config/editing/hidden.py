@@ -30,7 +30,7 @@ from switchman.addons.core.texts.masking import is_secret_header, is_secret_para
 WORD: Final = re.compile(r"<hidden-key-[0-9a-f]{12}>")
 MOST_KEPT: Final = 2_000  # keys that are remembered: those of texts that somebody is editing
 _USER_INFO: Final = re.compile(r"//[^/?#\s@<]*:([^/?#\s@<]+)@|//([^/?#\s:@<]{8,})@")
-_PARAMETER: Final = re.compile(r"[?&]([^=&#\s\"']+)=([^&#\s\"',}]+)")
+_PARAMETER: Final = re.compile(r"[?&]([^?=&#\s\"']+)=([^&#\s\"',}]+)")
 
 
 class UnknownKey(ValueError):

@@ -60,7 +60,9 @@ _WORDS: Final = zstandard.ZstdCompressionDict(DICTIONARY, dict_type=zstandard.DI
 
 
 def packed_rows(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Rows as SQLite keeps them. All of them are packed in one call, which lets other threads run meanwhile."""
+    """Rows as SQLite keeps them, with what they take so as their `stored_size`.
+
+    All of them are packed in one call, which lets other threads run meanwhile."""
     if not rows:
         return []
     texts = [row[name].encode() for row in rows for name in COLUMNS]
@@ -68,11 +70,14 @@ def packed_rows(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     packed = compressor.multi_compress_to_buffer(texts)
     found = []
     for at, row in enumerate(rows):
-        short = {}
+        short: dict[str, Any] = {}
+        less = 0
         for number, name in enumerate(COLUMNS, at * len(COLUMNS)):
             done = FIRST + packed[number].tobytes()
-            short[name] = done if len(done) < len(texts[number]) else row[name]
-        found.append({**row, **short})
+            if len(done) < len(texts[number]):
+                short[name] = done
+                less += len(texts[number]) - len(done)
+        found.append({**row, **short, "stored_size": row["stored_size"] - less})
     return found
 
 

@@ -50,6 +50,8 @@ def test_defaults_are_those_that_users_know() -> None:
         "strip_thinking": True,
         "strip_json_markdown": False,
         "disable_thinking": False,
+        "full_text": True,
+        "baseline_model": None,
         "jwt_secret": None,
         "jwt_public_key": None,
         "jwt_issuer": None,

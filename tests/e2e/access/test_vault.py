@@ -222,7 +222,10 @@ def pages(proxy: Any, ids: list[str]) -> dict[str, bytes]:
             if "GET" not in (rule.methods or ()):
                 continue
             for one in ids if rule.arguments else [""]:
-                values = {name: "request" if "which" in name or "side" in name else one for name in rule.arguments}
+                values: dict[str, Any] = {
+                    name: "request" if "which" in name or "side" in name else one for name in rule.arguments
+                }
+                values |= dict.fromkeys(rule.arguments & {"number", "at"}, 1)  # of a message, or of a version
                 for side in ("request", "response") if len(rule.arguments) > 1 else ("request",):
                     values |= {name: side for name in rule.arguments if values[name] == "request"}
                     path = app.url_map.bind("x").build(rule.endpoint, values) if values else rule.rule

@@ -38,7 +38,7 @@ def filled(store: Store, write: Write) -> Store:
     ({"project": "/srv/b"}, "b"),
     ({"kind": "several"}, "a"),
     ({"kind": "errors"}, "a"),
-    ({"from": "1003", "to": "1005"}, "ac"),
+    ({"from": "1003", "to": "1004"}, "ac"),
     ({"from": "1003", "agent": "claude-code"}, ""),
 ])  # fmt: skip
 def test_the_list_is_by_last_activity_and_filtered(filled: Store, address: dict[str, str], names: str) -> None:

@@ -104,7 +104,7 @@ def test_what_a_token_was_used_for_is_counted(client: FlaskClient, store: Store,
     )
     page = client.get(f"/tokens/{token.caller.id}", headers=BROWSER).text
     assert re.search(r"Requests in 30 days</dt><dd>3<", page) and "1 min ago" in page
-    link = re.search(r'href="(/\?[^"]*)">Its requests', page)
+    link = re.search(r'href="(/requests\?[^"]*)">Its requests', page)
     assert link and "r1" in client.get(html.unescape(link[1]), headers=BROWSER).text
 
 

@@ -91,7 +91,7 @@ def test_what_is_known_without_a_body_is_said(sent: str | None, how: str) -> Non
     assert of(attempt(sent)) == Difference(how)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(("client", "server"), permutations(ENDPOINTS, 2))
+@pytest.mark.parametrize(("client", "server"), list(permutations(ENDPOINTS, 2)))
 @pytest.mark.parametrize("think", [None, ThinkingChoice(False)], ids=["", "not to think"])
 def test_a_translation_is_made_again_and_known_by_its_digest(client: Any, server: Any, think: Any) -> None:
     """From each dialect to each other one, with and without a word about thinking."""
