@@ -125,7 +125,7 @@ def test_a_request_is_read_copied_sent_again_and_judged(
 ) -> None:
     """From the list: the conversation, its bytes, a copy, another model by the router itself, both, and thumbs."""
     first = ask(proxy, token)
-    page.goto(dashboard)
+    page.goto(f"{dashboard}/requests")
     page.locator(f"tr[data-id='{first}'] .row-link").click()
     page.wait_for_url(f"**/request/{first}")
     expect(page.locator(".waterfall")).to_contain_text("big/gpt")

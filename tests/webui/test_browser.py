@@ -88,7 +88,7 @@ def test_a_name_that_is_markup_is_inert_everywhere(page: Page, dashboard: str, p
     expect(page.locator("#chart[data-ready='2']")).to_be_visible()
     expect(page.locator(".legendtext")).to_have_text(EVIL)
     page.locator("#chart .point").first.hover(force=True)
-    expect(page.locator(".hoverlayer")).to_contain_text(EVIL)
+    expect(page.locator("#chart .hoverlayer")).to_contain_text(EVIL)
     assert page.locator("img").count() == 0
 
 

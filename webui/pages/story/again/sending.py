@@ -24,6 +24,7 @@ SILENCE_SECONDS: Final = 1_800.0  # the router has deadlines of its own
 KNOWN_WITHIN: Final = 0.4  # seconds until the router knows a new token, about
 TRIES: Final = 25
 REQUEST_ID: Final = "x-switchman-request-id"
+ATTEMPTS: Final = "x-switchman-attempts"  # of an answer that a server gave
 
 State = Literal["sending", "answering", "done", "failed", "cancelled"]
 
@@ -114,8 +115,9 @@ async def _main(job: Job, base: str, request: Outgoing, token: tuple[str, bool] 
     job.cancel = lambda: loop.call_soon_threadsafe(task.cancel)
     timeout = httpx.Timeout(SILENCE_SECONDS, connect=CONNECT_SECONDS)
     async with httpx.AsyncClient(trust_env=False, timeout=timeout, follow_redirects=False) as client:
-        for _ in range(TRIES):
-            if await _send(job, client, _request(base, request, token)) != 401 or token is None or not token[1]:
+        is_new = token is not None and token[1]
+        for left in reversed(range(TRIES)):
+            if await _send(job, client, _request(base, request, token), may_be_unknown=is_new and left > 0):
                 return
             await asyncio.sleep(KNOWN_WITHIN)
 
@@ -128,13 +130,15 @@ def _request(base: str, request: Outgoing, token: tuple[str, bool] | None) -> ht
     return httpx.Request(request.method, url, headers=fields, content=request.body)
 
 
-async def _send(job: Job, client: httpx.AsyncClient, request: httpx.Request) -> int:
-    """Send it and drain the answer. What the router refuses with a token that it does not know yet is no answer."""
+async def _send(job: Job, client: httpx.AsyncClient, request: httpx.Request, *, may_be_unknown: bool) -> bool:
+    """Send it and drain the answer. False, and nothing told of it, where the router does not know our token yet: its
+    refusal, by which no server was asked, is no answer. The last one is."""
     answer = await client.send(request, stream=True)
     try:
-        job.status, job.received = answer.status_code, 0
-        job.kept.clear()
-        if (given := answer.headers.get(REQUEST_ID)) is not None and given != job.request_id:
+        if may_be_unknown and answer.status_code == 401 and ATTEMPTS not in answer.headers:
+            return False
+        job.status = answer.status_code
+        if (given := answer.headers.get(REQUEST_ID)) is not None:
             job.request_id = given
             job.note(request_id=given)
         job.state = "answering"
@@ -143,4 +147,4 @@ async def _send(job: Job, client: httpx.AsyncClient, request: httpx.Request) -> 
             job.kept += piece[: MOST_KEPT - len(job.kept)]
     finally:
         await answer.aclose()
-    return answer.status_code
+    return True

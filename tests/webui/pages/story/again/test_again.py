@@ -176,6 +176,26 @@ def test_with_tokens_it_has_one_of_its_own(client_of, put, make_request, router:
     assert refused.status_code == 422 and "was ended" in refused.text and len(router.inferences) == 4
 
 
+def test_a_refusal_of_a_new_token_is_no_answer(client_of, put, make_request, router: FakeUpstream) -> None:
+    """Neither its id nor its status is told, by the page or the log; a server's own 401 is one, and is not repeated."""
+    put(make_request(1, time.time() - 5, id="first", request_body=BODY))
+    put(make_request(2, time.time(), id="refused", status=401))
+    client = client_of(proxy_url=router.url, wants_tokens=True)
+    router.script([Behaviour(status=401, headers=[("x-switchman-request-id", "refused")])] * 3)
+    address = send(client)
+    seen = []
+    until(lambda: seen.append(client.get(f"/api{address}").json) or seen[-1]["over"])
+    assert {(one["request_id"], one["status"], one["written"]) for one in seen} <= {
+        (None, None, False), ("second", 200, False),
+    }  # fmt: skip
+    assert seen[-1]["request_id"] == "second" and len(router.inferences) == 4
+    other: FlaskClient = client_of(proxy_url=router.url, wants_tokens=True)  # of another process: its token is new
+    told = [("x-switchman-request-id", "third"), ("x-switchman-attempts", "1")]
+    router.script([Behaviour(status=401, headers=told)])
+    found = over(other, send(other))
+    assert (found["request_id"], found["status"], len(router.inferences)) == ("third", 401, 5)
+
+
 def test_what_cannot_be_sent_is_not(client: FlaskClient, put, make_request, router: FakeUpstream) -> None:
     """Too many at a time, a body without a model, one that is not kept, a request that is none."""
     put(
