@@ -300,8 +300,8 @@ def test_a_model_in_a_form_or_a_query_decides(proxy: Any, upstream: FakeUpstream
         assert only(upstream, f"{mark}{method}").target == f"/v1/never?{query}bge"
     content = f"{mark} alone".encode() + data[-256:]
     known(proxy.post("/v1/never?model=ranker", content=content))
-    sent = only(upstream, f"{mark} alone")
-    assert sent.body == content and sent.target == "/v1/never?model=bge"
+    alone = only(upstream, f"{mark} alone")
+    assert alone.body == content and alone.target == "/v1/never?model=bge"
 
 
 def test_what_streams_is_passed_on_event_by_event(proxy: Any, upstream: FakeUpstream) -> None:
