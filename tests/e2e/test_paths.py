@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,7 +15,7 @@ import ollama
 import openai
 import pytest
 
-from switchman.addons.testing import Behaviour, FakeUpstream
+from switchman.addons.testing import Behaviour, FakeUpstream, Received
 
 MESSAGES: Any = [{"role": "user", "content": "hi"}]
 REPLY = {"choices": [{"index": 0, "message": {"role": "assistant", "content": "hm"}, "finish_reason": "stop"}]}
@@ -25,6 +26,25 @@ PASSED = [
 ]  # fmt: skip
 PLACES = {"/rerank": "/v1/rerank"}
 BEFORE = ["", "/", "/v1", "/api", "/openai", "/v1/v1", "/some/tenant"]
+
+
+@pytest.fixture
+def mark() -> str:
+    """A text by which a test knows its own requests at a server that all tests share: the last one there may be one of
+    a test before that was still under way, or the router's own.
+    """
+    return f"mark{uuid.uuid4().hex}"
+
+
+def saying(mark: str) -> Any:
+    """Messages with the mark."""
+    return [{"role": "user", "content": f"hi {mark}"}]
+
+
+def only(server: FakeUpstream, mark: str) -> Received:
+    """The one request with this mark that the server got."""
+    (found,) = server.heard(mark)
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -66,16 +86,16 @@ aliases:
 
 
 @pytest.mark.parametrize("base", BEFORE)
-def test_openais_client_behind_every_base_url(base: str, proxy: Any, upstream: FakeUpstream) -> None:
+def test_openais_client_behind_every_base_url(base: str, proxy: Any, upstream: FakeUpstream, mark: str) -> None:
     """Whole, streamed and as a list; what the server gets is always the same."""
     version = "/v1" if base == "/some/tenant" else ""
     client = proxy.openai(base_url=f"{proxy.url}{base}{version}")
-    answer = client.chat.completions.create(model="small", messages=MESSAGES)
+    answer = client.chat.completions.create(model="small", messages=saying(mark))
     assert answer.choices[0].message.content == "Hello there."
-    assert upstream.inferences[-1].target == "/v1/chat/completions"
-    chunks = client.chat.completions.create(model="small", messages=MESSAGES, stream=True)
+    assert [one.target for one in upstream.heard(mark)] == ["/v1/chat/completions"]
+    chunks = client.chat.completions.create(model="small", messages=saying(mark), stream=True)
     assert "".join(c.choices[0].delta.content or "" for c in chunks if c.choices) == "Hello there."
-    assert upstream.inferences[-1].target == "/v1/chat/completions"
+    assert [one.target for one in upstream.heard(mark)] == ["/v1/chat/completions"] * 2
     assert "small" in [model.id for model in client.models.list()]
 
 
@@ -130,9 +150,11 @@ def test_with_a_default_upstream_unknown_paths_are_passed_on(start: Any, upstrea
     assert targets.count("/base/x/y;z?q=%20") == targets.count("/base/some/tenant/v1/chat/completions?q=1") == 1
 
 
-def test_nothing_leaves_a_servers_base_path(proxy: Any, upstream: FakeUpstream) -> None:
+def test_nothing_leaves_a_servers_base_path(
+    proxy: Any, upstream: FakeUpstream, spare: FakeUpstream, azure: FakeUpstream, mark: str
+) -> None:
     """Nor passes a rule by in another spelling, or by another method."""
-    before = len(upstream.requests)
+    body = json.dumps({"model": "small", "x": mark})
     for method, path, status in [
         ("POST", "/v1/../admin", 400), ("GET", "/x/%2e%2e/admin/keys", 400), ("POST", "/v1/%63hat/completions", 400),
         ("POST", "/v1/CHAT/completions", 400), ("POST", "/v1/chat/completions;x", 400), ("GET", "/v1\\..\\x", 400),
@@ -140,10 +162,11 @@ def test_nothing_leaves_a_servers_base_path(proxy: Any, upstream: FakeUpstream) 
     ]:  # fmt: skip
         connection = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=60)
         with contextlib.closing(connection):  # httpx would write the path anew
-            connection.request(method, path, json.dumps({"model": "small"}), {"content-type": "application/json"})
+            target = f"{path}?{mark}" if method == "GET" else path
+            connection.request(method, target, body, {"content-type": "application/json"})
             answer = connection.getresponse()
             assert (answer.status, b"error" in answer.read()) == (status, True), path
-    assert len(upstream.requests) == before
+    assert not any(server.heard(mark) for server in (upstream, spare, azure))
 
 
 # Azure
@@ -156,7 +179,7 @@ def azure_client(proxy: Any, **more: Any) -> openai.AzureOpenAI:
 
 @pytest.mark.parametrize("model", ["gpt-4o", "up/up-model", "work", "azure/other"])
 def test_azures_client_reaches_every_server(
-    model: str, proxy: Any, upstream: FakeUpstream, azure: FakeUpstream
+    model: str, proxy: Any, upstream: FakeUpstream, azure: FakeUpstream, mark: str
 ) -> None:
     """Azure's and others; whole, streamed, embeddings, a list. The deployment is the model."""
     at_azure = model in ("work", "azure/other")
@@ -165,9 +188,9 @@ def test_azures_client_reaches_every_server(
     )
     expected = "From Azure." if at_azure else "Hello there."
     with azure_client(proxy) as client:
-        answer = client.chat.completions.create(model=model, messages=MESSAGES)
+        answer = client.chat.completions.create(model=model, messages=saying(mark))
         assert answer.choices[0].message.content == expected
-        sent = server.inferences[-1]
+        sent = only(server, mark)
         path, _, query = sent.target.partition("?")
         if at_azure:
             assert (path, query) == (f"/openai/deployments/{real}/chat/completions", "api-version=2024-06-01")
@@ -183,66 +206,71 @@ def test_azures_client_reaches_every_server(
     assert all(row["path"].startswith("/openai/deployments/") for row in rows)
 
 
-def test_azures_client_fails_over(proxy: Any, upstream: FakeUpstream, spare: FakeUpstream) -> None:
+def test_azures_client_fails_over(proxy: Any, upstream: FakeUpstream, spare: FakeUpstream, mark: str) -> None:
     """As every other."""
     upstream.script([Behaviour(status=503)])
     with azure_client(proxy) as client:
-        assert client.chat.completions.create(model="gpt-4o", messages=MESSAGES).choices[0].message.content == "Spare."
-    assert spare.inferences[-1].json()["model"] == "spare-model"
+        answer = client.chat.completions.create(model="gpt-4o", messages=saying(mark))
+    assert answer.choices[0].message.content == "Spare."
+    assert only(spare, mark).json()["model"] == "spare-model"
 
 
-def test_all_clients_reach_a_server_of_azures(proxy: Any, azure: FakeUpstream) -> None:
+def test_all_clients_reach_a_server_of_azures(proxy: Any, azure: FakeUpstream, mark: str) -> None:
     """With the preset's version, and the key in its own header."""
-    assert (
-        proxy.openai().chat.completions.create(model="work", messages=MESSAGES).choices[0].message.content
-        == "From Azure."
-    )
-    assert azure.inferences[-1].target == "/openai/deployments/my-gpt/chat/completions?api-version=2024-10-21"
-    assert azure.inferences[-1].header("authorization") is None
-    assert proxy.ollama().chat("work", MESSAGES).message.content == "From Azure."
+    answer = proxy.openai().chat.completions.create(model="work", messages=saying(f"openai {mark}"))
+    assert answer.choices[0].message.content == "From Azure."
+    assert proxy.ollama().chat("work", saying(f"ollama {mark}")).message.content == "From Azure."
     with anthropic.Anthropic(base_url=proxy.url, api_key="k", max_retries=0) as client:
-        message = client.messages.create(model="work", max_tokens=9, messages=MESSAGES)
+        message = client.messages.create(model="work", max_tokens=9, messages=saying(f"anthropic {mark}"))
     assert message.content[0].type == "text" and message.content[0].text == "From Azure."
-    assert azure.inferences[-1].target == "/openai/deployments/my-gpt/chat/completions?api-version=2024-10-21"
-    assert azure.inferences[-1].header("api-key") == "azure-key" and azure.inferences[-1].header("x-api-key") is None
+    for dialect in ("openai", "ollama", "anthropic"):
+        sent = only(azure, f"{dialect} {mark}")
+        assert sent.target == "/openai/deployments/my-gpt/chat/completions?api-version=2024-10-21"
+        assert sent.header("api-key") == "azure-key"
+        assert sent.header("authorization") is None and sent.header("x-api-key") is None
 
 
 def test_a_failed_deployment_is_followed_by_the_next_server(
-    proxy: Any, azure: FakeUpstream, upstream: FakeUpstream
+    proxy: Any, azure: FakeUpstream, upstream: FakeUpstream, mark: str
 ) -> None:
     """Each attempt has the path of its own server."""
     azure.script([Behaviour(status=429)])
-    assert proxy.chat("work first").json()["choices"][0]["message"]["content"] == "Hello there."
-    assert upstream.inferences[-1].target == "/v1/chat/completions"
+    answer = proxy.post("/v1/chat/completions", {"model": "work first", "messages": saying(mark)})
+    assert answer.json()["choices"][0]["message"]["content"] == "Hello there."
+    assert only(azure, mark).path == "/openai/deployments/second/chat/completions"
+    assert only(upstream, mark).target == "/v1/chat/completions"
 
 
-def test_a_server_without_a_version(proxy: Any, spare: FakeUpstream) -> None:
+def test_a_server_without_a_version(proxy: Any, spare: FakeUpstream, mark: str) -> None:
     """The operation follows its URL's path, and its query is in every request."""
     spare.paths["/inference/chat/completions"] = Behaviour(body=REPLY)
-    assert proxy.chat("bare/m").json() == REPLY
-    assert spare.inferences[-1].target == "/inference/chat/completions?tenant=t"
+    assert proxy.post("/v1/chat/completions", {"model": "bare/m", "messages": saying(mark)}).json() == REPLY
+    assert only(spare, mark).target == "/inference/chat/completions?tenant=t"
 
 
 # Routed by the model alone
 
 
 @pytest.mark.parametrize("path", PASSED)
-def test_a_model_in_the_body_decides(path: str, proxy: Any, upstream: FakeUpstream, spare: FakeUpstream) -> None:
+def test_a_model_in_the_body_decides(
+    path: str, proxy: Any, upstream: FakeUpstream, spare: FakeUpstream, mark: str
+) -> None:
     """Renamed for its server; a server of another dialect is passed over; the next one answers after a failure."""
     there, number = PLACES.get(path, path), PASSED.index(path)
-    asked = {**RERANK, "model": f"ranker{number}"}
+    rest = {**RERANK, "query": mark}
+    asked = {**rest, "model": f"ranker{number}"}
     upstream.paths[there] = Behaviour(body={"results": [1]})
     spare.paths[there] = Behaviour(body={"results": [2]})
     answer = proxy.post(f"{path}?x=%20", asked)
     assert (answer.status_code, answer.json()) == (200, {"results": [1]})
-    assert upstream.requests[-1].target == f"{there}?x=%20"
-    assert upstream.requests[-1].json() == {**RERANK, "model": f"bge{number}"}
+    sent = only(upstream, mark)
+    assert sent.target == f"{there}?x=%20" and sent.json() == {**rest, "model": f"bge{number}"}
     row = proxy.row_of(answer)
     found = (row["server"], row["model"], row["requested_model"], row["outcome"])
     assert found == ("up", f"bge{number}", f"ranker{number}", "ok")
     upstream.paths[there] = Behaviour(status=500)
     answer = proxy.post(path, asked)
-    assert answer.json() == {"results": [2]} and spare.requests[-1].json()["model"] == f"other{number}"
+    assert answer.json() == {"results": [2]} and only(spare, mark).json() == {**rest, "model": f"other{number}"}
     row = proxy.row_of(answer)
     assert [attempt["server"] for attempt in row["attempts"]] == ["up", "spare"]
     assert f"llama/bge{number} cannot be asked this" in json.dumps(row["trace"])
@@ -251,23 +279,29 @@ def test_a_model_in_the_body_decides(path: str, proxy: Any, upstream: FakeUpstre
     assert (answer.status_code, answer.json()["error"]["message"]) == (500, "both")
 
 
-def test_a_model_in_a_form_or_a_query_decides(proxy: Any, upstream: FakeUpstream) -> None:
+def test_a_model_in_a_form_or_a_query_decides(proxy: Any, upstream: FakeUpstream, mark: str) -> None:
     """Of any path; the rest of the form, the file's bytes and the other parameters stay."""
     upstream.paths["/v1/never"] = Behaviour(body={"ok": True})
-    data = bytes(range(256))
-    answer = proxy.post("/v1/never", files={"file": ("a.bin", data)}, data={"model": "ranker", "x": "1"})
-    assert answer.json() == {"ok": True}
-    sent = upstream.requests[-1].body
+    data = f"{mark} in a file".encode() + bytes(range(256))
+
+    def known(answer: httpx.Response) -> None:
+        row = proxy.row_of(answer)
+        found = (row["operation"], row["requested_model"], row["model"], row["server"])
+        assert answer.json() == {"ok": True} and found == ("other", "ranker", "bge", "up")
+
+    known(proxy.post("/v1/never", files={"file": ("a.bin", data)}, data={"model": "ranker", "x": "1"}))
+    sent = only(upstream, f"{mark} in a file").body
     assert data in sent and b"bge" in sent and b"ranker" not in sent
-    assert proxy.post("/v1/never", data={"model": "ranker", "x": "a b"}).json() == {"ok": True}
-    assert upstream.requests[-1].body == b"model=bge&x=a+b"
+    known(proxy.post("/v1/never", data={"model": "ranker", "x": f"a {mark}"}))
+    assert only(upstream, f"a+{mark}").body == f"model=bge&x=a+{mark}".encode()
     for method in ("GET", "DELETE"):
-        asked = httpx.request(method, f"{proxy.url}/v1/never?y=%20&model=ranker", trust_env=False)
-        assert asked.json() == {"ok": True} and upstream.requests[-1].target == "/v1/never?y=%20&model=bge"
-    assert proxy.post("/v1/never?model=ranker", content=data).json() == {"ok": True}
-    assert upstream.requests[-1].body == data
-    row = proxy.rows(operation="other")[-1]
-    assert (row["requested_model"], row["model"], row["server"]) == ("ranker", "bge", "up")
+        query = f"y=%20&z={mark}{method}&model="
+        known(httpx.request(method, f"{proxy.url}/v1/never?{query}ranker", trust_env=False))
+        assert only(upstream, f"{mark}{method}").target == f"/v1/never?{query}bge"
+    content = f"{mark} alone".encode() + data[-256:]
+    known(proxy.post("/v1/never?model=ranker", content=content))
+    alone = only(upstream, f"{mark} alone")
+    assert alone.body == content and alone.target == "/v1/never?model=bge"
 
 
 def test_what_streams_is_passed_on_event_by_event(proxy: Any, upstream: FakeUpstream) -> None:

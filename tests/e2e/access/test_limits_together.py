@@ -96,6 +96,12 @@ async def ask(port: int, text: str, *, stream: bool, leave: bool) -> tuple[int, 
         writer.close()
 
 
+async def more(routers: Routers, name: str, count: int) -> int:
+    """How many of so many more requests, one after the other, are let through."""
+    port, text = routers.proxies[0].port, routers.texts[name]
+    return sum([(await ask(port, text, stream=False, leave=False))[0] == 200 for _ in range(count)])
+
+
 async def crowd(routers: Routers, name: str, callers: int) -> Counter[tuple[int, bool]]:
     ports = [proxy.port for proxy in routers.proxies]
     asked = (
@@ -105,7 +111,12 @@ async def crowd(routers: Routers, name: str, callers: int) -> Counter[tuple[int,
 
 
 def test_never_one_too_many_none_lost_and_nothing_left_reserved(routers: Routers, upstream: FakeUpstream) -> None:
-    """What was admitted is within the limits, and what was used is what the answers told."""
+    """What was admitted is within the limits, and what was used is what the answers told.
+
+    A worker may have taken some requests to spare and be too busy to give them back, so that who waited for them was
+    refused in the end: how many of the crowd got through is a matter of the machine's speed. That all of them can be
+    had afterwards, and not one more, is not.
+    """
     upstream.requests.clear()
     upstream.default = Behaviour(usage=Usage(60, 90), text="word " * 60, delay=0.001)
     routers.make("minute", Allowance(requests_per_minute=REQUESTS))
@@ -122,21 +133,28 @@ def test_never_one_too_many_none_lost_and_nothing_left_reserved(routers: Routers
 
     began = time.monotonic()
     found = asyncio.run(run())
-    minutes = 1 + int((time.monotonic() - began) // 60)
     for name, counts in found.items():
         assert {status for status, _ in counts} <= {200, 429}, (name, counts)
     good = {name: sum(n for (status, _), n in counts.items() if status == 200) for name, counts in found.items()}
     whole = {name: counts[200, True] for name, counts in found.items()}
-
-    assert REQUESTS <= good["minute"] <= REQUESTS * minutes
     proxy = routers.proxies[0]
+
+    for name, wanted in (("minute", REQUESTS), ("money", 20)):
+        proxy.until(lambda n=name: not routers.account(n).held, f"nothing is held: {routers.account(name).held}")
+        lacking = max(0, wanted - good[name])
+        assert asyncio.run(more(routers, name, lacking)) == lacking
+        good[name], whole[name] = good[name] + lacking, whole[name] + lacking
+    over = asyncio.run(more(routers, "minute", 1))
+    minutes = 1 + int((time.monotonic() - began) // 60)
+    good["minute"] += over
+    assert REQUESTS <= good["minute"] <= REQUESTS * minutes
     for name in ("money", "all"):
         proxy.until(lambda n=name: not routers.account(n).held, f"nothing is held: {routers.account(name).held}")
         used = sum(purse.used for purse in routers.account(name).purses.values())
         left = good[name] - whole[name]  # by clients that left: each has cost something, and no more than was reserved
         assert whole[name] * COST + left <= used <= whole[name] * COST + left * 600
         if name == "money":
-            assert used <= BUDGET and good[name] >= 20
+            assert used <= BUDGET
     assert len(upstream.inferences) == sum(good.values())
 
 
