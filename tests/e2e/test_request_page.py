@@ -58,6 +58,9 @@ aliases:
 def log(proxy: Any) -> Iterator[Store]:
     with open_store(db_path=proxy.folder / "requests.db", blob_path=proxy.folder / "blobs") as store:
         yield store
+        for thread in threading.enumerate():  # what is sent again is written down by a thread that nobody waits for
+            if thread.name.startswith("switchman again"):
+                thread.join(60)
 
 
 @pytest.fixture

@@ -174,6 +174,9 @@ def store(tmp_path: Path, empty_log: Path) -> Iterator[Store]:
     shutil.copy(empty_log, tmp_path / "requests.db")
     with open_store(db_path=tmp_path / "requests.db", blob_path=tmp_path / "blobs", max_age_days=None) as opened:
         yield opened
+        for thread in threading.enumerate():  # what is sent again is written down by a thread that nobody waits for
+            if thread.name.startswith("switchman again"):
+                thread.join(60)
 
 
 @pytest.fixture
