@@ -59,7 +59,7 @@ ASKS = (
 
 def records(count: int, began: float) -> Iterator[Record]:
     """Four of five belong to conversations that grow turn by turn, as an agent's do."""
-    chance = random.Random(1)
+    chance = random.Random(1)  # nosec B311 - made traffic
     talk: list[dict[str, Any]] = []
     for number in range(count):
         if not talk or len(talk) > 40 or chance.random() < 0.2:
@@ -95,7 +95,7 @@ def replay(folder: Path, count: int) -> dict[str, Any]:
         "DEFAULT_UPSTREAM": "http://127.0.0.1:3",
     }  # fmt: skip
     began, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run(
+    done = subprocess.run(  # nosec B603 - our own command
         [*command, "--limit", str(count)], cwd=folder, env={**os.environ, **settings}, capture_output=True, check=True
     )
     after = resource.getrusage(resource.RUSAGE_CHILDREN)

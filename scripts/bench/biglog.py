@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from switchman.addons.core.record import AttemptRecord, Record
+from switchman.addons.core.record import AttemptRecord, Outcome, Record
 from switchman.addons.store import Store
 from switchman.addons.store.blobs import pack
 from switchman.addons.store.database import insert_rows, writing
@@ -40,8 +40,9 @@ MODELS = (
 )
 LAYERS = ("route", "route", "alias", "server", "semantic", "default", "exact_cache")
 AGENTS = ("claude-code", "codex", "opencode", "openai-python", None)
+TOKEN_ID = "tok_bench"  # nosec B105 - of nobody
 TOKENS = tuple(f"team-{number}" for number in range(10))
-OUTCOMES = ("ok",) * 92 + (
+OUTCOMES: tuple[Outcome, ...] = ("ok",) * 92 + (
     "failed",
     "upstream_error",
     "upstream_error",
@@ -72,7 +73,7 @@ ANSWERED = (
 
 def records(rows: int, days: float, now: float, body: int, beginning: int = 0) -> Iterator[Record]:
     """Oldest first. `body`: bytes of the two bodies of a request together, about."""
-    numbers = random.Random(1 + beginning)
+    numbers = random.Random(1 + beginning)  # nosec B311 - made traffic
     for number in range(beginning, rows):
         # Each token has its agent, some models that it uses most, and a few layers that decide for it.
         team = min(int(numbers.expovariate(0.3)), len(TOKENS) - 1)
@@ -100,7 +101,7 @@ def records(rows: int, days: float, now: float, body: int, beginning: int = 0) -
             cached_tokens=int(taken * numbers.random()) if known else None,
             reasoning_tokens=made // 3 if known and number % 4 == 0 else None, finish_reason="stop" if known else None,
             cache="hit" if cached else "miss", saved_ms=duration if cached else None, token=TOKENS[team],
-            token_id="tok_bench", cost=taken * 2 + made * 9 if known else None, saved_cost=100 if cached else None,
+            token_id=TOKEN_ID, cost=taken * 2 + made * 9 if known else None, saved_cost=100 if cached else None,
             agent=agent, session=f"{number // 40:032x}", request_headers=ASKED, response_headers=ANSWERED,
             request_body=text[: len(text) * 3 // 4] or None, response_body=text[len(text) * 3 // 4 :] or None,
             attempts=_attempts(server, model, started, duration, outcome), trace=_trace(model),

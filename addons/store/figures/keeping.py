@@ -28,7 +28,7 @@ _ADDED = ", ".join(
     [f"{name} = figures.{name} + excluded.{name}" for name in NUMBERS]
     + [f"{name} = figures.{name} || excluded.{name}" for name in SPREADS]
 )
-MERGED = f"ON CONFLICT (width, bucket, kind) DO UPDATE SET {_ADDED}"
+MERGED = f"ON CONFLICT (width, bucket, kind) DO UPDATE SET {_ADDED}"  # nosec B608 - names of our own columns
 
 
 def read_marks(conn: Connection) -> Marks:
