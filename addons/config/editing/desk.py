@@ -185,8 +185,8 @@ class RulesDesk:
             except RulesError as error:
                 raise Faulty(error.problems) from None
             self._look_over(fresh, raw or "", may_servers)
-            if not may_servers and (why := led_elsewhere(_values(now.text), _values(shown(text)))):
-                raise NotForYou(why)
+            if not may_servers and (leads := led_elsewhere(_values(now.text), _values(shown(text)))):
+                raise NotForYou(leads)
             if fresh == raw:
                 return Saved(digest, None, "")
             self.note_by_hand(now)

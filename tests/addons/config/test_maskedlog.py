@@ -24,11 +24,15 @@ def written() -> Iterator[io.StringIO]:
     level = root.level
     root.addHandler(handler)
     root.setLevel(logging.DEBUG)
+    ours = logging.getLogger("switchman")  # a process of ours that a test has run in this one has set its level
+    level_of_ours = ours.level
+    ours.setLevel(logging.NOTSET)
     end = mask_log(lambda: keys)
     yield stream
     end()
     root.removeHandler(handler)
     root.setLevel(level)
+    ours.setLevel(level_of_ours)
 
 
 @pytest.mark.parametrize("level", [logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR])
