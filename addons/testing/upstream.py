@@ -12,6 +12,7 @@ import asyncio
 import itertools
 import logging
 import ssl
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -195,6 +196,8 @@ class FakeUpstream:
         await asyncio.gather(*handlers, return_exceptions=True)
         for transport in transports:  # a handler that had not begun has closed nothing
             transport.abort()
+        if sys.version_info >= (3, 13):  # connections whose TLS handshake was not over: no handler knows of them
+            server.abort_clients()
         for _ in range(TURNS):
             await asyncio.sleep(0)
 
