@@ -20,13 +20,18 @@ Pairs = Iterable[tuple[str, str]]
 
 
 def entry(detail: Detail, base: str, request: bytes | None, response: bytes | None) -> dict[str, Any]:
-    """`base`: the router's address, as `http://127.0.0.1:1234`. Bodies are None where they are not kept or hidden."""
+    """One request, with what is secret in its bodies masked.
+
+    `base`: the router's address, as `http://127.0.0.1:1234`. Bodies are None where they are not kept or hidden.
+    """
     row = detail.row
     tried = detail.attempts[-1] if detail.attempts else None
     before = (tried.started_at - row.started_at) * 1000 if tried is not None else row.duration_ms
     blocked = min(max(0.0, before), row.duration_ms)
     rest = row.duration_ms - blocked
-    wait = min(rest, tried.first_byte_ms if tried is not None and tried.first_byte_ms is not None else rest)
+    connect = min(rest, tried.connect_ms) if tried is not None and tried.connect_ms is not None else None
+    first = min(rest, tried.first_byte_ms if tried is not None and tried.first_byte_ms is not None else rest)
+    wait = max(0.0, first - (connect or 0.0))
     return {
         "startedDateTime": iso(row.started_at),
         "time": row.duration_ms,
@@ -57,11 +62,20 @@ def entry(detail: Detail, base: str, request: bytes | None, response: bytes | No
             "bodySize": _size(row.response_size, response),
         },
         "cache": {},
-        "timings": {"blocked": blocked, "dns": -1, "connect": -1, "send": 0, "wait": wait, "receive": rest - wait},
+        "timings": {
+            "blocked": blocked,
+            "dns": -1,
+            "connect": -1 if connect is None else connect,
+            "send": 0,
+            "wait": wait,
+            "receive": rest - wait - (connect or 0.0),
+            "ssl": -1,
+        },
         "_id": row.id,
         "_outcome": row.outcome,
         "_server": row.server,
         "_model": row.model,
+        **({"_target": f"{tried.server}/{tried.model}", "_upstream": tried.url} if tried is not None else {}),
     }
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from switchman.addons.core.texts.unicode import decoded, dumps, read_json
 from switchman.addons.store.reading.found import Content
 from switchman.webui.looks.formats import visible
-from switchman.webui.pages.story.masked import masked_text
+from switchman.webui.looks.masked import masked_text
 
 MOST_SHOWN = 256_000  # bytes; all of them can be downloaded
 MOST_DUMPED = 1_024  # bytes of what is no text

@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple
 from switchman.addons.core.streams.calls import CallPiece, Calls, read_piece
 from switchman.addons.core.texts.masking import mask_text
 from switchman.addons.core.texts.unicode import dumps, read_json
-from switchman.webui.pages.story.masked import masked_value
+from switchman.webui.looks.masked import masked_value
 
 LONGEST_TEXT = 20_000  # characters of one message that are shown
 

@@ -12,8 +12,8 @@ from typing import Final
 from switchman.addons.core.request.jsonedit import edit, parse
 from switchman.addons.core.servers.credentials import without_secrets
 from switchman.addons.store.reading.found import Content, Detail
+from switchman.webui.looks.masked import masked_text
 from switchman.webui.pages.story.fields import fields_of
-from switchman.webui.pages.story.masked import masked_text
 
 MOST_EDITED: Final = 200_000  # bytes of a body that is offered to be edited on the page
 

@@ -25,7 +25,7 @@ from switchman.addons.core.servers.thinking import ThinkingChoice
 from switchman.addons.core.servers.urls import parse
 from switchman.addons.core.texts.unicode import dumps, read_json
 from switchman.addons.store.reading.found import AttemptRow, RequestRow
-from switchman.webui.pages.story.masked import masked_text, masked_value
+from switchman.webui.looks.masked import masked_text, masked_value
 
 MOST_DIFFED: Final = 300_000  # bytes of a body of which lines are compared
 MOST_LINES: Final = 4_000

@@ -13,11 +13,11 @@ from switchman.addons.core.texts.unicode import dumps
 from switchman.addons.store.reading.found import Content, Detail
 from switchman.webui.access.people import web_config
 from switchman.webui.access.roles import least
+from switchman.webui.looks.masked import masked_text
 from switchman.webui.pages.story.copies import curl, python
 from switchman.webui.pages.story.copies.har import har
 from switchman.webui.pages.story.detail import body_note, body_of, find, frame
 from switchman.webui.pages.story.fields import fields_of
-from switchman.webui.pages.story.masked import masked_text
 
 MOST_SHOWN: Final = 256_000  # characters of a command that the page shows; all of it can be downloaded
 KINDS: Final = {"curl": "curl", "python": "Python"}

@@ -27,7 +27,7 @@ from switchman.addons.core.dialects.neutral.form import (
 from switchman.addons.core.dialects.passing.conversation import Answered, paired
 from switchman.addons.core.texts.unicode import dumps, read_json
 from switchman.webui.looks.formats import size
-from switchman.webui.pages.story.masked import masked_text, masked_value
+from switchman.webui.looks.masked import masked_text, masked_value
 
 MOST_TEXT: Final = 20_000  # characters of one part
 MOST_OF_PAGE: Final = 400_000  # characters of all parts together; what comes after has LEAST each

@@ -54,9 +54,11 @@ def test_no_credential_is_in_a_copy(client_of, one) -> None:
 
 
 def test_a_credential_in_the_body_is_masked_and_it_is_said(client_of, put, make_request) -> None:
-    """In the page and in the file."""
-    put(make_request(1, time.time(), id="one", request_body=b'{"model": "m", "api_key": "sk-inner-0123456789abcdef"}'))
+    """In the page and in the files; a HAR file has the answer, too."""
+    secret = b'{"model": "m", "api_key": "sk-inner-0123456789abcdef"}'
+    put(make_request(1, time.time(), id="one", request_body=secret, response_body=secret))
     client = client_of()
+    assert "sk-inner-0123456789" not in client.get("/api/copy/har/one").text
     page = client.get("/request/one/copy", headers={"Accept": "text/html"}).text
     assert "is masked" in page and "sk-inner-0123456789" not in page + client.get("/api/copy/curl/one").text
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from switchman.webui.pages.story.masked import masked_text, masked_value
+from switchman.webui.looks.masked import masked_text, masked_value
 
 KEY = "sk-0123456789abcdefWXYZ"
 
