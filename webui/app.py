@@ -21,6 +21,7 @@ from switchman.webui.admin import api
 from switchman.webui.admin.changes import Refused
 from switchman.webui.admin.spending import Banner
 from switchman.webui.config import RulesStatus, WebConfig
+from switchman.webui.languages import catalogs
 from switchman.webui.looks import formats, navigation, outcomes, palette
 from switchman.webui.pages.access import changes, keys, tokens
 from switchman.webui.pages.backtest import backtest
@@ -107,6 +108,7 @@ def create_app(config: WebConfig) -> Flask:
     app.response_class = Answer
     app.config.update(SWITCHMAN=config)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    catalogs.install(app)
     for module in FAMILIES:
         app.register_blueprint(module.blueprint)
     sizes.install(app)

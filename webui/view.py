@@ -1,4 +1,4 @@
-"""The view that the address bar asks for: time range and filters, and the addresses of the views next to it.
+"""The view that the address bar asks for: time range, filters and their menus, and the addresses of views beside it.
 
 The filters' names are the store's (store/reading/filters.py); `range` is a time back from now. An address with neither
 means the last day.
@@ -17,6 +17,7 @@ from flask import abort, url_for
 
 from switchman.addons.store.reading.filters import FILTER_NAMES, Filters, parse_end, parse_time
 from switchman.webui.access.viewing import log
+from switchman.webui.looks.outcomes import LOOKS
 
 RANGES: dict[str, tuple[str, float | None]] = {
     "15m": ("last 15 minutes", 900),
@@ -30,6 +31,7 @@ _LAST = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 DEFAULT_RANGE = "24h"
 CUSTOM = "custom"  # the address has its own `from` or `to`
 NAMES = ("from", "to", *FILTER_NAMES)
+OUTCOMES = [("error", "any error"), *((outcome, look.word) for outcome, look in LOOKS.items())]
 IN_THE_BAR = ("from", "to", "model", "server", "outcome", "text")  # of every page that has filters
 
 
@@ -114,3 +116,13 @@ def parse_view(values: Mapping[str, str], now: float | None = None) -> View:
     seconds = RANGES[wanted][1]
     start = None if seconds is None else (time.time() if now is None else now) - seconds
     return View(replace(filters, start=start, end=None), wanted, args)
+
+
+def bar_choices(view: View) -> dict[str, Any]:
+    """The menus of the filter bar; a value that is set is in its menu whether or not the log still has it."""
+    queries = log()
+    menus = {}
+    for name in ("model", "server"):
+        values = dict.fromkeys(value for value in (*queries.values(name), view.chosen(name)) if value)
+        menus[f"{name}s"] = [(value, value) for value in values]
+    return {**menus, "outcomes": OUTCOMES}

@@ -25,7 +25,7 @@ let anew = false; // what is shown no longer follows from what came: the list is
 let figuresAt = Date.now(); // when the figures were last asked for
 let figuresOld = false; // rows have come since
 
-function say(state, text) {
+function showState(state, text) {
   badge.dataset.state = state;
   badge.lastElementChild.textContent = text;
 }
@@ -92,15 +92,15 @@ function isHeld() {
 // Show what has come, or say that it waits.
 function settle() {
   if (!isHeld()) {
-    say("live", "Live");
+    showState("live", "Live");
     if (anew) body.replaceChildren();
     insert(waiting);
     waiting = [];
     anew = false;
   } else if (paused) {
-    say("paused", waiting.length ? `Paused, ${waiting.length} new` : "Paused");
+    showState("paused", waiting.length ? `Paused, ${waiting.length} new` : "Paused");
   } else {
-    say("paused", "Paused while scrolled");
+    showState("paused", "Paused while scrolled");
   }
   news.hidden = waiting.length === 0 || paused;
   news.firstElementChild.textContent = `${waiting.length} new ${waiting.length === 1 ? "request" : "requests"}`;
@@ -129,11 +129,11 @@ async function poll() {
     wait = document.hidden ? Math.min(wait * 2, SLOW) : QUICK;
   } catch (error) {
     if (error.status === 401 || error.status === 403) {
-      say("offline", "Signed out: reload the page");
+      showState("offline", "Signed out: reload the page");
       return;
     }
     wait = Math.min(wait * 2, document.hidden ? SLOW : AWAY);
-    say("offline", "No answer, trying again");
+    showState("offline", "No answer, trying again");
   }
   clearTimeout(timer);
   timer = setTimeout(poll, wait);

@@ -83,7 +83,7 @@ function show(parts) {
   updateTimes();
 }
 
-function say(state, text) {
+function showState(state, text) {
   badge.dataset.state = state;
   badge.lastElementChild.textContent = text;
 }
@@ -102,15 +102,15 @@ async function poll() {
   clearTimeout(timer);
   try {
     await take();
-    say("live", "Live");
+    showState("live", "Live");
     wait = document.hidden ? Math.min(wait * 2, SLOW) : OFTEN;
   } catch (error) {
     if (error.status === 401 || error.status === 403) {
-      say("offline", "Signed out: reload the page");
+      showState("offline", "Signed out: reload the page");
       return;
     }
     wait = Math.min(wait * 2, SLOW);
-    say("offline", "No answer, trying again");
+    showState("offline", "No answer, trying again");
   }
   timer = setTimeout(poll, wait);
 }

@@ -11,10 +11,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import Engine, create_engine, event, text
 
 from switchman.addons.core.record import Record
 from switchman.addons.store import Store, open_store
@@ -167,3 +168,21 @@ def write() -> Callable[..., None]:
             time.sleep(0.005)
 
     return write
+
+
+@pytest.fixture
+def heard() -> Callable[[Engine], list[tuple[str, Any]]]:
+    """The list that fills with the statements, and their values, of this thread: a store's own threads ask as well."""
+
+    def hear(engine: Engine) -> list[tuple[str, Any]]:
+        said: list[tuple[str, Any]] = []
+        thread = threading.get_ident()
+
+        def listen(conn: Any, cursor: Any, statement: str, values: Any, *rest: Any) -> None:
+            if threading.get_ident() == thread:
+                said.append((statement, values))
+
+        event.listen(engine, "before_cursor_execute", listen)
+        return said
+
+    return hear

@@ -7,10 +7,12 @@ import stat
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, event, select
+from sqlalchemy import Engine, create_engine, select
 from sqlalchemy.exc import DBAPIError
 
 from switchman.addons.store import Store, StoreError, open_store
@@ -123,16 +125,15 @@ def test_a_transaction_that_fails_leaves_nothing(store: Store) -> None:
         assert conn.scalar(select(totals.c.value).where(totals.c.name == "mine")) is None
 
 
-def test_many_rows_are_few_statements(store: Store) -> None:
+def test_many_rows_are_few_statements(store: Store, heard: Callable[[Engine], list[tuple[str, Any]]]) -> None:
     """All of them arrive, whatever their number; each statement holds a power of two of them, 64 at most."""
-    said: list[str] = []
-    event.listen(store.engine, "before_cursor_execute", lambda *given: said.append(given[2]))
+    said = heard(store.engine)
     for count in (1, 2, 63, 64, 65, 200):
         rows = [{"name": f"{count}-{number}", "value": number} for number in range(count)]
         said.clear()
         with writing(store.engine) as conn:
             insert_rows(conn, totals, rows)
-        inserts = [statement for statement in said if statement.startswith("INSERT")]
+        inserts = [statement for statement, _ in said if statement.startswith("INSERT")]
         assert len(inserts) == count // 64 + (count % 64).bit_count()
         with store.engine.connect() as conn:
             query = select(totals.c.name, totals.c.value).where(totals.c.name.startswith(f"{count}-"))

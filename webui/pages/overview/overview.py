@@ -21,12 +21,11 @@ from switchman.webui.access.people import web_config
 from switchman.webui.access.roles import least
 from switchman.webui.access.viewing import log
 from switchman.webui.assets import plotly_version
-from switchman.webui.pages.examples import example_request
-from switchman.webui.pages.filterbar import bar_choices
+from switchman.webui.looks.examples import example_request
 from switchman.webui.pages.overview import charts
 from switchman.webui.pages.overview.health import SPAN, SPANS, Health, healths
 from switchman.webui.pages.overview.savings import Baseline, baselines, find_baseline
-from switchman.webui.view import View, parse_view, reading_address
+from switchman.webui.view import View, bar_choices, parse_view, reading_address
 
 RECENT = 10  # rows
 LIVE_PARTS = ("figures", "servers", "recent")

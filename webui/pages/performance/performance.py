@@ -18,12 +18,11 @@ from switchman.webui.access.people import web_config
 from switchman.webui.access.roles import least
 from switchman.webui.access.viewing import log
 from switchman.webui.assets import plotly_version
+from switchman.webui.looks.examples import example_request
 from switchman.webui.looks.outcomes import outcome_look
 from switchman.webui.looks.palette import mark
-from switchman.webui.pages.examples import example_request
-from switchman.webui.pages.filterbar import bar_choices
 from switchman.webui.pages.performance.distributions import distributions, speeds
-from switchman.webui.view import View, parse_view, reading_address
+from switchman.webui.view import View, bar_choices, parse_view, reading_address
 
 MOST_POINTS = 2_000  # an SVG of more is slow to hover over
 ACROSS = {"output": "Output tokens", "input": "Input tokens", "total": "All tokens"}

@@ -7,8 +7,7 @@ from typing import Any, NamedTuple
 
 from switchman.webui.access.viewing import log
 from switchman.webui.looks import filterwords
-from switchman.webui.pages.filterbar import bar_choices
-from switchman.webui.view import IN_THE_BAR, View
+from switchman.webui.view import IN_THE_BAR, View, bar_choices
 
 Options = Sequence[tuple[str, str]]
 

@@ -14,7 +14,7 @@ from switchman.addons.store.reading.found import RequestRow
 from switchman.webui.access.people import web_config
 from switchman.webui.access.roles import least
 from switchman.webui.access.viewing import log
-from switchman.webui.pages.examples import example_request
+from switchman.webui.looks.examples import example_request
 from switchman.webui.pages.requests.filtering import filter_choices
 from switchman.webui.pages.requests.layers import layer_shares
 from switchman.webui.view import View, parse_view, reading_address

@@ -15,7 +15,7 @@ from switchman.addons.store.reading.sessions import SessionFilters
 from switchman.webui.access.people import person, web_config
 from switchman.webui.access.roles import least
 from switchman.webui.access.viewing import log
-from switchman.webui.pages.examples import example_request
+from switchman.webui.looks.examples import example_request
 from switchman.webui.view import CUSTOM, DEFAULT_RANGE, RANGES, reading_address
 
 PAGE_ROWS = 50

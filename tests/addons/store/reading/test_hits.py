@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import event
+from sqlalchemy import Engine
 
 from switchman.addons.store import Store
 from switchman.addons.store.reading.hits import AT_ONCE, Hit
 from switchman.addons.testing.samples import make_record
 
 Write = Callable[..., None]
+Heard = Callable[[Engine], list[tuple[str, Any]]]
 
 
 def test_hits_are_counted_by_layer_and_name_within_the_range(store: Store, write: Write) -> None:
@@ -49,13 +50,12 @@ def test_many_rules_are_asked_for_in_parts(store: Store, write: Write) -> None:
     assert len(found) == len(names) and sum(hit.count for hit in found.values()) == 1
 
 
-def test_no_row_is_looked_at(store: Store, write: Write) -> None:
+def test_no_row_is_looked_at(store: Store, write: Write, heard: Heard) -> None:
     """SQLite answers from the index alone, however many rows there are."""
     if store.engine.dialect.name != "sqlite":
         return
     write(store, make_record(id="one", started_at=1.0, layer="route", route="a"))
-    said: list[tuple[str, Any]] = []
-    event.listen(store.engine, "before_cursor_execute", lambda *given: said.append((given[2], given[3])))
+    said = heard(store.engine)
     store.queries.rule_hits([("route", "a")], 0.0, 9.0)
     store.queries.layer_hits(["route"], 0.0, 9.0)
     for statement, values in [one for one in said if "wanted" in one[0]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import Engine
 
 from switchman.addons.core.record import AttemptRecord, Record
 from switchman.addons.store import Filters, Store, open_store
@@ -18,6 +18,7 @@ from switchman.addons.store.tables import requests
 from switchman.addons.testing.samples import make_record
 
 Write = Callable[..., None]
+Heard = Callable[[Engine], list[tuple[str, Any]]]
 
 
 def records(count: int, **changes: Any) -> list[Record]:
@@ -63,15 +64,14 @@ def test_lists_are_bounded(store: Store, write: Write) -> None:
     assert len(store.queries.newer_than("0", limit=10**9).rows) == 500
 
 
-def test_lists_touch_no_body_and_no_header(store: Store, write: Write) -> None:
+def test_lists_touch_no_body_and_no_header(store: Store, write: Write, heard: Heard) -> None:
     """The list's statements name neither blobs nor headers nor trace."""
     write(store, *records(3))
-    statements: list[str] = []
-    event.listen(store.engine, "before_cursor_execute", lambda c, cu, statement, *rest: statements.append(statement))
+    said = heard(store.engine)
     store.queries.list_requests()
     store.queries.newer_than("0")
-    assert len(statements) >= 4
-    assert not [s for s in statements if any(word in s for word in ("blobs", "headers", "trace", "attempts"))]
+    assert len(said) >= 4
+    assert not [s for s, _ in said if any(word in s for word in ("blobs", "headers", "trace", "attempts"))]
 
 
 @pytest.mark.parametrize("cursor", ["", "x", "1.5", "abc~r1", "5~" * 1000 + "x~"])
@@ -227,13 +227,10 @@ def test_the_number_of_attempts_is_in_the_list(store: Store, write: Write) -> No
         (Filters(attempts="many", start=1.0), "requests_failed_over"),
     ],
 )
-def test_a_filtered_list_comes_from_an_index(tmp_path: Path, filters: Filters, index: str) -> None:
+def test_a_filtered_list_comes_from_an_index(tmp_path: Path, filters: Filters, index: str, heard: Heard) -> None:
     """In its order: nothing is sorted, and no other row is looked at."""
     with open_store(db_path=tmp_path / "log.db", blob_path=tmp_path) as store:
-        asked: list[tuple[str, Any]] = []
-        event.listen(
-            store.engine, "before_cursor_execute", lambda c, cu, text, values, *rest: asked.append((text, values))
-        )
+        asked = heard(store.engine)
         store.queries.list_requests(filters)
         with store.engine.connect() as conn:
             plan = " ".join(row[3] for row in conn.exec_driver_sql(f"EXPLAIN QUERY PLAN {asked[-1][0]}", asked[-1][1]))

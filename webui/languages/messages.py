@@ -1,0 +1,45 @@
+"""What the pages say, as it stands in their source: in templates, in Python, and in scripts by `say("...")`.
+
+Whole sentences, with `%(name)s` (in scripts `{name}`) where a value goes: another language may want it elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+from babel.messages.extract import extract_from_file
+
+WEBUI = Path(__file__).resolve().parent.parent
+# `N_` marks what is said elsewhere (looks/marked.py): words that pure modules name and templates translate.
+KEYWORDS: dict[str, tuple[int, ...] | None] = {
+    "_": None,
+    "gettext": None,
+    "lazy_gettext": None,
+    "N_": None,
+    "ngettext": (1, 2),
+}
+SCRIPT_KEYWORDS: dict[str, tuple[int, ...] | None] = {"say": None}
+Message = str | tuple[str, ...]  # the second is a singular and its plural
+
+
+def of_pages() -> Iterator[tuple[Path, Message]]:
+    """Each message of a template or a module, with its file."""
+    options = {"trimmed": "true", "silent": "false"}
+    for path in sorted(WEBUI.rglob("*.html")):
+        for _, message, *_ in extract_from_file("jinja2", path, KEYWORDS, options=options):
+            yield path, message
+    for path in sorted(WEBUI.rglob("*.py")):
+        for _, message, *_ in extract_from_file("python", path, KEYWORDS):
+            yield path, message
+
+
+@cache
+def of_scripts() -> tuple[tuple[Path, str], ...]:
+    """Each message of a script, with its file."""
+    return tuple(
+        (path, str(message))
+        for path in sorted((WEBUI / "static").glob("*.js"))
+        for _, message, *_ in extract_from_file("javascript", path, SCRIPT_KEYWORDS)
+    )
