@@ -7,8 +7,10 @@ batches never deadlock over a shared blob, and a blob is never deleted while som
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,13 +24,16 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, func, make_url, select
+from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, func, inspect, make_url, select
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from switchman.addons.store.keeping.packing import read_json
 
+log = logging.getLogger(__name__)
+
+TOLD_SECONDS = 1.0  # of waiting, until it is said
 UPGRADE_SECONDS = 3600.0  # how long it waits for another process that brings the schema up to date
 BUSY_SECONDS = 10.0  # how long SQLite waits for another process's lock before it says "database is locked"
 WRITE_LOCK = 0x5357_4D4E  # "SWMN": the key of PostgreSQL's advisory lock
@@ -130,6 +135,17 @@ def _insert_statement(table: str, columns: tuple[str, ...], rows: int, mark: str
     return f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join([row] * rows)} {conflict}"  # noqa: S608 - our own names  # nosec B608
 
 
+def put_aside(conn: Connection, table: Table, now: float) -> str:
+    """An empty table in place of the one that is there, which gets another name: this one. No page of it is read."""
+    aside = f"{table.name}_aside_{now:.0f}"
+    for index in table.indexes:
+        index.drop(conn, checkfirst=True)
+    if inspect(conn).has_table(table.name):
+        conn.exec_driver_sql(f"ALTER TABLE {table.name} RENAME TO {aside}")
+    table.create(conn)
+    return aside
+
+
 def is_passing(exc: DBAPIError) -> bool:
     """Whether the same statement may succeed later: after a lock, a lost connection, a full disk; not with bad data."""
     if exc.connection_invalidated:
@@ -152,10 +168,27 @@ def upgrade(engine: Engine) -> None:
     with engine.connect() as conn:
         if _is_current(conn, scripts):
             return
-    with writing(engine, UPGRADE_SECONDS) as conn:
+    with _first_or_waiting(engine) as conn:
         if not _is_current(conn, scripts):
             config.attributes["connection"] = conn
             command.upgrade(config, "head")
+
+
+@contextmanager
+def _first_or_waiting(engine: Engine) -> Iterator[Connection]:
+    """`writing`, for as long as another process migrates; that is said where it is not over at once."""
+    told = threading.Timer(
+        TOLD_SECONDS, log.info,
+        args=("another process brings the log's database to this version, or writes to it: waiting for it",),
+    )  # fmt: skip
+    told.daemon = True
+    told.start()
+    try:
+        with writing(engine, UPGRADE_SECONDS) as conn:
+            told.cancel()
+            yield conn
+    finally:
+        told.cancel()
 
 
 def _is_current(conn: Connection, scripts: ScriptDirectory) -> bool:

@@ -23,6 +23,8 @@ from sqlalchemy.exc import DBAPIError
 from switchman.addons.store.blobs import BlobStore
 from switchman.addons.store.database import writing
 from switchman.addons.store.figures.keeping import drop_unused_kinds
+from switchman.addons.store.keeping.beside.mending import mend
+from switchman.addons.store.keeping.beside.sparing import again, spared
 from switchman.addons.store.keeping.logsize import (
     BLOB_BYTES,
     keep_within,
@@ -37,6 +39,7 @@ log = logging.getLogger(__name__)
 
 LEASE = "retention"
 EVERY_SECONDS = 3600.0
+MEND_SECONDS = 30.0  # between looks for what was missed beside the rows
 LEASE_SECONDS = 300.0  # renewed with every step; after a crash, others take over this much later
 ROWS_AT_ONCE = 500
 PAUSE_SECONDS = 0.02
@@ -51,7 +54,10 @@ class Removed:
 
 
 class Retention:
-    """Removes at the start and then hourly, in a thread of its own. `max_age_days` None: nothing is ever too old."""
+    """Removes at the start and then hourly, in a thread of its own, which also mends (keeping/beside/mending.py).
+
+    `max_age_days` None: nothing is ever too old.
+    """
 
     def __init__(
         self, engine: Engine, store: BlobStore, max_age_days: float | None, max_log: int | None = None
@@ -83,8 +89,7 @@ class Retention:
         try:
             rows = self._repeat(lambda conn: _delete_rows(conn, before), now)
             bodies = self._repeat(lambda conn: self._delete_bodies(conn, before), now)
-            with writing(self._engine) as conn:
-                drop_unused_kinds(conn)
+            self._repeat(_drop_unused_kinds, now)
             if self._blobs.accounted:
                 self._blobs.sweep(before - SWEEP_MARGIN)
                 if self._max_log is not None:
@@ -94,31 +99,44 @@ class Retention:
         return Removed(rows, bodies)
 
     def _run(self) -> None:
+        due = 0.0
         while not self._stop.is_set():
+            if time.monotonic() >= due:
+                due = time.monotonic() + EVERY_SECONDS
+                self._remove()
             try:
-                removed = self.run_once(time.time())
-                if removed and (removed.rows or removed.bodies):
-                    log.info(
-                        "removed %d requests and %d bodies beyond MAX_LOG_AGE_DAYS or MAX_LOG_SIZE",
-                        removed.rows,
-                        removed.bodies,
-                    )
+                mend(self._engine, self._stop)
             except (DBAPIError, OSError) as exc:
-                log.warning("old requests could not be removed, next try in an hour: %.300s", exc)
-            self._stop.wait(EVERY_SECONDS)
+                log.warning("what was missed beside the requests could not be made good yet: %.300s", exc)
+            self._stop.wait(MEND_SECONDS)
+
+    def _remove(self) -> None:
+        try:
+            removed = self.run_once(time.time())
+            if removed and (removed.rows or removed.bodies):
+                log.info(
+                    "removed %d requests and %d bodies beyond MAX_LOG_AGE_DAYS or MAX_LOG_SIZE",
+                    removed.rows,
+                    removed.bodies,
+                )
+        except (DBAPIError, OSError) as exc:
+            log.warning("old requests could not be removed, next try in an hour: %.300s", exc)
 
     def _repeat(self, step: Callable[[Connection], int], now: float) -> int:
         """Run a step, each time in a transaction of its own, until it finds less than a full portion; how many went."""
         began, removed = time.monotonic(), 0
         while not self._stop.is_set():
-            with writing(self._engine) as conn:
-                self._renew(conn, now + time.monotonic() - began)
-                found = step(conn)
+            found = again(lambda: self._one(step, now + time.monotonic() - began))
             removed += found
             if found < ROWS_AT_ONCE:
                 break
             self._stop.wait(PAUSE_SECONDS)
         return removed
+
+    def _one(self, step: Callable[[Connection], int], now: float) -> int:
+        with writing(self._engine) as conn:
+            self._renew(conn, now)
+            return step(conn)
 
     def _delete_bodies(self, conn: Connection, before: float) -> int:
         found = list(conn.execute(oldest_bodies(ROWS_AT_ONCE).where(blobs.c.last_used < before)))
@@ -169,6 +187,11 @@ def prune_to_size(engine: Engine, store: BlobStore, max_total: int) -> int:
         removed += len(going)
         if excess <= 0 or not going:
             return removed
+
+
+def _drop_unused_kinds(conn: Connection) -> int:
+    spared(conn, "figures", lambda: drop_unused_kinds(conn), lambda _: ())  # they do no harm
+    return 0
 
 
 def _delete_rows(conn: Connection, before: float) -> int:

@@ -23,6 +23,8 @@ totals     sums that are kept in the same transaction that changes them. `blob_b
 underway   requests that are not over yet, as each worker saw its own at `seen_at`; those that last are written at all.
 resting    targets whose breaker is not closed, likewise.
 leases     who does a periodic job now, and until when the others leave it to them.
+missed     what could not be kept up beside the rows, until it is made good from them: hours of figures, sessions, words
+           (keeping/beside/sparing.py).
 revoked    dashboard tokens that were signed out, until they would have ended by themselves.
 
 `modality` has the bits of core/texts/searching/asked.py. The words by which prompts and answers are found are in
@@ -345,6 +347,14 @@ leases = Table(
     Column("name", String(64), primary_key=True),
     Column("holder", String(100), nullable=False),
     Column("expires_at", Double, nullable=False),
+)
+
+missed = Table(
+    "missed",
+    metadata,
+    Column("kind", String(16), primary_key=True),
+    Column("name", String(40), primary_key=True),
+    Column("at", Double, nullable=False),
 )
 
 revoked = Table(

@@ -7,8 +7,8 @@
 What can go wrong, the likeliest first: the database is locked, full or away -> after PATIENCE seconds what comes goes
 to the spool on disk, and back from it in its order when the database can be written again (keeping/backlog.py); the
 spool is full, too -> the queue fills, and then drops (counted, logged once a minute, shown by the dashboard); one
-record cannot be stored -> it alone is left out, with a line in the log; a body cannot be written -> the row is,
-without it.
+record cannot be stored -> it alone is left out, with a line in the log; a body cannot be written, or figures, sessions
+or words cannot be kept up -> the row is written without them (keeping/bodies.py, keeping/beside/).
 """
 
 from __future__ import annotations
@@ -17,27 +17,28 @@ import logging
 import math
 import threading
 import time
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Engine, select, update
+from sqlalchemy import Engine, select
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from switchman.addons.core.keys.known import NO_KEYS, KnownKeys
 from switchman.addons.core.record import Record
 from switchman.addons.core.texts.redaction.atrest import Redactor
-from switchman.addons.store.blobs import BlobStore, Body, pack
+from switchman.addons.store.blobs import BlobStore, pack
 from switchman.addons.store.database import insert_rows, is_passing, writing
 from switchman.addons.store.keeping.backlog import Away, Backlog, forget_frames
 from switchman.addons.store.keeping.beside.adding import add_beside
+from switchman.addons.store.keeping.bodies import BodyKeeper
 from switchman.addons.store.keeping.capture import as_kept
 from switchman.addons.store.keeping.limits import Limits
-from switchman.addons.store.keeping.logsize import BLOB_BYTES, FILE_BYTES, ROW_BYTES, add_to_total
+from switchman.addons.store.keeping.logsize import ROW_BYTES, add_to_total
 from switchman.addons.store.keeping.packing import packed_rows
 from switchman.addons.store.keeping.spool import Spool
-from switchman.addons.store.rows import Prepared, blob_row, body_bytes, head_bytes, renamed, without_bodies
-from switchman.addons.store.tables import attempts, blobs, requests
+from switchman.addons.store.rows import Prepared, body_bytes, head_bytes, renamed, without_bodies
+from switchman.addons.store.tables import attempts, requests
 
 log = logging.getLogger(__name__)
 
@@ -50,9 +51,6 @@ QUEUE_HEAD_BYTES = 32 * 1024 * 1024  # of heads waiting: they are cut only by th
 PATIENCE = 2.0  # seconds that a batch waits for the database before it goes to the spool
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 5.0  # seconds between tries of a batch
 TELL_SECONDS = 60.0  # the same problem is logged at most this often
-INLINE_BYTES = 16_384  # bodies that are no larger when compressed live in the blobs table
-RENEW_SECONDS = 600.0  # a body's last use is noted this far ahead, so that one that keeps coming is not noted each time
-RECENT = 4096  # hashes remembered as stored, so their content is not compressed again
 
 
 @dataclass(slots=True)
@@ -103,7 +101,7 @@ class Writer:
         self._deadline: float | None = None
         self._drops_logged = 0
         self._logged_at: dict[str, float] = {}
-        self._recent: OrderedDict[str, None] = OrderedDict()
+        self._bodies = BodyKeeper(store, self._lost_body)
         self._patience = patience
         self._backlog = Backlog(spool, self._store, log.warning, BATCH) if spool is not None else None
         self._thread = threading.Thread(target=self._run, name="switchman-writer", daemon=True)
@@ -217,7 +215,7 @@ class Writer:
         if not self._blobs.accounted:
             for item in prepared:
                 for body in item.bodies:
-                    self._keep_file(body)
+                    self._bodies.keep_file(body)
                 item.bodies = []
         return prepared
 
@@ -226,7 +224,7 @@ class Writer:
 
         Raises Away, where there is a spool.
         """
-        self._limits.make_room(prepared, self._recent, self._patience if self._backlog is not None else None)
+        self._limits.make_room(prepared, self._bodies.recent, self._patience if self._backlog is not None else None)
         try:
             self._commit(prepared)
         except Away:
@@ -282,17 +280,17 @@ class Writer:
     def _commit(self, prepared: Sequence[Prepared]) -> None:
         """Write these rows, trying again for as long as what is in the way may pass."""
         bodies = {body.digest: body for item in prepared for body in item.bodies}
-        pack([body for body in bodies.values() if body.digest not in self._recent])
+        pack([body for body in bodies.values() if body.digest not in self._bodies.recent])
         pause, began = FIRST_PAUSE, time.monotonic()
         patience = self._patience if self._backlog is not None else None
         while True:
             try:
                 with writing(self._engine, patience) as conn:
-                    self._keep_bodies(conn, prepared, bodies)
+                    self._bodies.keep(conn, prepared, bodies)
                     rows = [item.row for item in prepared]
                     rows = packed_rows(rows) if conn.dialect.name == "sqlite" else rows
                     insert_rows(conn, requests, rows)
-                    unsearched = add_beside(conn, prepared, time.time())
+                    add_beside(conn, prepared, time.time())
                     add_to_total(conn, ROW_BYTES, sum(row["stored_size"] for row in rows))
                     if tries := [attempt for item in prepared for attempt in item.attempts]:
                         insert_rows(conn, attempts, tries)
@@ -313,64 +311,12 @@ class Writer:
                 pause = min(2 * pause, LONGEST_PAUSE)
             else:
                 self.counts.written += len(prepared)
-                self._remember(bodies)
-                if unsearched is not None:
-                    self._warn("words", f"requests cannot be found by their words: {unsearched.orig!s:.300}")
+                self._bodies.remember(bodies)
                 return
 
-    def _keep_bodies(self, conn: Connection, prepared: Sequence[Prepared], bodies: dict[str, Body]) -> None:
-        """Keep the bodies that are new, and note that the others are used again."""
-        if not bodies:
-            return
-        if self._blobs.accounted:
-            newest = max(item.row["started_at"] for item in prepared)
-            lost = self._keep_listed(conn, bodies, newest)
-        else:
-            lost = {digest for digest, body in bodies.items() if not self._keep_file(body)}
-        for item in prepared if lost else ():
-            for which in ("request", "response"):
-                if item.row[f"{which}_hash"] in lost:
-                    item.row[f"{which}_hash"] = None
-
-    def _keep_listed(self, conn: Connection, bodies: dict[str, Body], newest: float) -> set[str]:
-        """By the blobs table: small ones in it, larger ones as files; returns those that could not be kept.
-
-        `last_used` may be later than the newest request with that body, never earlier.
-        """
-        listed = select(blobs.c.hash, blobs.c.last_used, blobs.c.data.is_(None).label("is_file"))
-        known = {row.hash: row for row in conn.execute(listed.where(blobs.c.hash.in_(list(bodies))))}
-        if stale := [row.hash for row in known.values() if row.last_used < newest]:
-            conn.execute(update(blobs).where(blobs.c.hash.in_(stale)).values(last_used=newest + RENEW_SECONDS))
-        fresh = [body for digest, body in bodies.items() if digest not in known]
-        pack(fresh)
-        lost = set()
-        for body in bodies.values():
-            is_file = known[body.digest].is_file if body.digest in known else len(body.packed or b"") > INLINE_BYTES
-            if is_file and not self._keep_file(body):
-                lost.add(body.digest)
-        if rows := [blob_row(body, newest, INLINE_BYTES) for body in fresh if body.digest not in lost]:
-            insert_rows(conn, blobs, rows)
-            add_to_total(conn, BLOB_BYTES, sum(row["stored_size"] for row in rows))
-            add_to_total(conn, FILE_BYTES, sum(row["stored_size"] for row in rows if row["data"] is None))
-        return lost
-
-    def _keep_file(self, body: Body) -> bool:
-        try:
-            if not self._blobs.refresh(body.digest):
-                pack([body])
-                self._blobs.put(body.digest, body.packed or b"")
-            return True
-        except OSError as exc:
-            self.counts.bodiless += 1
-            self._warn("blobs", f"a body cannot be stored, its request is logged without it: {exc}")
-            return False
-
-    def _remember(self, bodies: dict[str, Body]) -> None:
-        for digest in bodies:
-            self._recent[digest] = None
-            self._recent.move_to_end(digest)
-        while len(self._recent) > RECENT:
-            self._recent.popitem(last=False)
+    def _lost_body(self, error: OSError) -> None:
+        self.counts.bodiless += 1
+        self._warn("blobs", f"a body cannot be stored, its request is logged without it: {error}")
 
     def _late(self) -> bool:
         return self._deadline is not None and time.monotonic() > self._deadline

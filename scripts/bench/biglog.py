@@ -10,6 +10,7 @@ import random
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import accumulate
 from pathlib import Path
 
 from tqdm import tqdm
@@ -20,13 +21,15 @@ from switchman.addons.store.blobs import pack
 from switchman.addons.store.database import insert_rows, writing
 from switchman.addons.store.figures.keeping import add
 from switchman.addons.store.keeping.beside.sessions import add_to_sessions
+from switchman.addons.store.keeping.beside.words import add_words
+from switchman.addons.store.keeping.bodies import INLINE_BYTES
 from switchman.addons.store.keeping.logsize import BLOB_BYTES, FILE_BYTES, ROW_BYTES, add_to_total
 from switchman.addons.store.keeping.packing import packed_rows
 from switchman.addons.store.rows import blob_row, prepare
 from switchman.addons.store.tables import attempts, blobs, requests
-from switchman.addons.store.writer import INLINE_BYTES
 
 AT_ONCE = 2_000
+WORDS = 30  # of a prompt
 DAY = 86_400.0
 MODELS = (
     ("openai", "gpt-5.2"),
@@ -71,6 +74,19 @@ ANSWERED = (
 )  # fmt: skip
 
 
+def vocabulary(size: int = 20_000) -> list[str]:
+    """Different words, the same each time: words of syllables, as people's are, so that many begin alike."""
+    numbers = random.Random(7)  # nosec B311 - made words
+    syllables = [first + second for first in "bdfgklmnprstvz" for second in "aeiou"]
+    found = dict.fromkeys("".join(numbers.choices(syllables, k=numbers.randrange(2, 5))) for _ in range(2 * size))
+    return list(found)[:size]
+
+
+VOCABULARY = vocabulary()
+# As often as words of a language are: the second half as often as the first, and so on.
+_SHARES = list(accumulate(1 / (rank + 3) for rank in range(len(VOCABULARY))))
+
+
 def records(rows: int, days: float, now: float, body: int, beginning: int = 0) -> Iterator[Record]:
     """Oldest first. `body`: bytes of the two bodies of a request together, about."""
     numbers = random.Random(1 + beginning)  # nosec B311 - made traffic
@@ -102,6 +118,7 @@ def records(rows: int, days: float, now: float, body: int, beginning: int = 0) -
             reasoning_tokens=made // 3 if known and number % 4 == 0 else None, finish_reason="stop" if known else None,
             cache="hit" if cached else "miss", saved_ms=duration if cached else None, token=TOKENS[team],
             token_id=TOKEN_ID, cost=taken * 2 + made * 9 if known else None, saved_cost=100 if cached else None,
+            asked=" ".join(numbers.choices(VOCABULARY, cum_weights=_SHARES, k=WORDS)),
             agent=agent, session=f"{number // 40:032x}", request_headers=ASKED, response_headers=ANSWERED,
             request_body=text[: len(text) * 3 // 4] or None, response_body=text[len(text) * 3 // 4 :] or None,
             attempts=_attempts(server, model, started, duration, outcome), trace=_trace(model),
@@ -147,7 +164,7 @@ def fill(store: Store, rows: int, days: float, body: int, now: float) -> float:
 
 
 def _write(store: Store, some: list[Record]) -> None:
-    prepared = [prepare(record, 10_000_000) for record in some]
+    prepared = [prepare(record, 10_000_000, searched=True) for record in some]
     bodies = {body.digest: body for item in prepared for body in item.bodies}
     pack(list(bodies.values()))
     rows = [item.row for item in prepared]
@@ -163,6 +180,7 @@ def _write(store: Store, some: list[Record]) -> None:
         insert_rows(conn, requests, packed_rows(rows))
         add(conn, rows, time.time())
         add_to_sessions(conn, rows)
+        add_words(conn, prepared)
         add_to_total(conn, ROW_BYTES, sum(row["stored_size"] for row in rows))
         insert_rows(conn, attempts, [attempt for item in prepared for attempt in item.attempts])
 

@@ -60,24 +60,33 @@ def insert_cells(
 
 def sum_up(conn: Connection, marks: Marks, now: float) -> Marks:
     """Hours and days that are over, from the cells below; minutes that are MINUTES_KEPT old go. The new marks."""
-    settled = now - LATE
-    hours, days = (
-        max(have, floor(settled / width) * width) for have, width in ((marks.hours, HOUR), (marks.days, DAY))
-    )
-    if hours == marks.hours and days == marks.days:
+    new = settled_marks(marks, now)
+    if new.hours == marks.hours and new.days == marks.days:
         return marks
-    _raise_level(conn, MINUTE, HOUR, marks.hours, hours)
-    _raise_level(conn, HOUR, DAY, marks.days, days)
-    minutes = max(marks.minutes, floor((now - MINUTES_KEPT) / HOUR) * HOUR)
-    conn.execute(delete(figures).where(figures.c.width == MINUTE, figures.c.bucket < minutes))
-    for name, value in (("minutes", minutes), ("hours", hours), ("days", days)):
-        _set_mark(conn, name, value)
-    return Marks(marks.floor, minutes, hours, days)
+    raise_level(conn, MINUTE, HOUR, marks.hours, new.hours)
+    raise_level(conn, HOUR, DAY, marks.days, new.days)
+    conn.execute(delete(figures).where(figures.c.width == MINUTE, figures.c.bucket < new.minutes))
+    for name in ("minutes", "hours", "days"):
+        set_mark(conn, name, getattr(new, name))
+    return new
 
 
-def _raise_level(conn: Connection, below: int, width: int, first: int, last: int) -> None:
+def settled_marks(marks: Marks, now: float) -> Marks:
+    """How far they may go at `now`; none goes back."""
+    settled = now - LATE
+    return Marks(
+        marks.floor,
+        minutes=max(marks.minutes, floor((now - MINUTES_KEPT) / HOUR) * HOUR),
+        hours=max(marks.hours, floor(settled / HOUR) * HOUR),
+        days=max(marks.days, floor(settled / DAY) * DAY),
+    )
+
+
+def raise_level(conn: Connection, below: int, width: int, first: int, last: int) -> None:
+    """Cells of a width, first <= bucket < last, from those below, in the place of what is there."""
     if first >= last:
         return
+    conn.execute(delete(figures).where(figures.c.width == width, figures.c.bucket >= first, figures.c.bucket < last))
     bucket = (figures.c.bucket - figures.c.bucket % width).label("bucket")
     summed = (
         select(
@@ -117,7 +126,7 @@ def raise_floor(conn: Connection, newest: float) -> None:
     low = floor(newest) + 1
     if low <= read_marks(conn).floor:
         return
-    _set_mark(conn, "floor", low)
+    set_mark(conn, "floor", low)
     for width in WIDTHS:
         conn.execute(delete(figures).where(figures.c.width == width, figures.c.bucket <= low - width))
 
@@ -127,5 +136,6 @@ def drop_unused_kinds(conn: Connection) -> None:
     conn.execute(delete(figure_kinds).where(figure_kinds.c.id.not_in(select(figures.c.kind).distinct())))
 
 
-def _set_mark(conn: Connection, name: str, value: int) -> None:
+def set_mark(conn: Connection, name: str, value: int) -> None:
+    """`name`: a field of Marks."""
     conn.execute(update(figure_marks).where(figure_marks.c.name == name).values(value=value))

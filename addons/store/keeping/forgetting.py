@@ -16,17 +16,19 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Engine, delete, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Engine, Row, delete, func, or_, select
 
 from switchman.addons.core.access.session import digests_meant, is_digest, session_digest
 from switchman.addons.store.blobs import BlobStore
 from switchman.addons.store.database import writing
 from switchman.addons.store.figures.keeping import drop_unused_kinds
+from switchman.addons.store.keeping.beside.sparing import again, spared
 from switchman.addons.store.keeping.beside.words import overwrite_words
 from switchman.addons.store.keeping.elsewhere import Elsewhere
 from switchman.addons.store.keeping.logsize import remove_bodies, remove_rows
@@ -139,7 +141,7 @@ def forget(
     elsewhere.forget_vectors()
     with writing(engine) as conn:  # what runs comes again within a second
         conn.execute(delete(underway).where(underway.c.started_at < wanted.before))
-        drop_unused_kinds(conn)
+        spared(conn, "figures", lambda: drop_unused_kinds(conn), lambda _: ())  # they do no harm
     tell("Overwriting what was there")
     overwrite_words(engine)
     return replace(done, leftover="; ".join(filter(None, (_overwrite(engine), elsewhere.overwrite()))))
@@ -152,20 +154,28 @@ def _sweep(engine: Engine, store: BlobStore, wanted: Wanted, tell: Told) -> tupl
     meant, shared, seen = _meant(engine, wanted)
     rows = bodies = 0
     keys: set[str] = set()
-    columns = [requests.c[name] for name in ("seq", "request_hash", "response_hash", "kept_as")]
     for start in range(0, len(meant), ROWS_AT_ONCE):
         some = meant[start : start + ROWS_AT_ONCE]
-        with writing(engine) as conn:
-            found = conn.execute(select(*columns).where(requests.c.seq.in_(some))).all()
-            digests = {digest for row in found for digest in (row.request_hash, row.response_hash) if digest} - shared
-            these = select(requests.c.seq, requests.c.stored_size).where(requests.c.seq.in_(some))
-            remove_rows(conn, these, oldest=False)
-            bodies += _remove_bodies(conn, store, digests - _new_uses(conn, digests, seen))
+        found, gone = again(partial(_remove, engine, store, some, shared, seen))
+        bodies += gone
         rows += len(found)
         keys |= {key for row in found for key in (row.kept_as or "").split()}
         tell(f"{rows} of {len(meant)} requests are forgotten")
         time.sleep(PAUSE_SECONDS)
     return rows, bodies, keys
+
+
+def _remove(
+    engine: Engine, store: BlobStore, some: list[int], shared: set[str], seen: int
+) -> tuple[Sequence[Row[Any]], int]:
+    """These rows, as they were, and how many bodies went with them."""
+    columns = [requests.c[name] for name in ("seq", "request_hash", "response_hash", "kept_as")]
+    with writing(engine) as conn:
+        found = conn.execute(select(*columns).where(requests.c.seq.in_(some))).all()
+        digests = {digest for row in found for digest in (row.request_hash, row.response_hash) if digest} - shared
+        these = select(requests.c.seq, requests.c.stored_size).where(requests.c.seq.in_(some))
+        remove_rows(conn, these, oldest=False)
+        return found, _remove_bodies(conn, store, digests - _new_uses(conn, digests, seen))
 
 
 def _meant(engine: Engine, wanted: Wanted) -> tuple[list[int], set[str], int]:

@@ -12,13 +12,14 @@ import sqlite3
 import threading
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, Select, delete, func, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, Row, Select, delete, func, select, update
 
 from switchman.addons.store.blobs import BlobStore
 from switchman.addons.store.database import writing
 from switchman.addons.store.figures.cells import COLUMNS
 from switchman.addons.store.figures.keeping import raise_floor, take
 from switchman.addons.store.keeping.beside.sessions import sessions_of, take_from_sessions
+from switchman.addons.store.keeping.beside.sparing import ALL, again, hours_of, of_words, spared
 from switchman.addons.store.keeping.beside.words import remove_words
 from switchman.addons.store.tables import blobs, requests, totals
 
@@ -70,10 +71,7 @@ def keep_within(
             return 0
     removed = steps = 0
     while stop is not None or steps < STEPS:
-        with writing(engine, patience) as conn:
-            if (excess := log_bytes(conn) - target) <= 0:
-                break
-            rows, bodies = _remove_oldest(conn, store, excess)
+        rows, bodies = again(lambda: _step(engine, store, target, patience))
         if not rows and not bodies:
             break
         removed, steps = removed + rows, steps + 1
@@ -84,25 +82,38 @@ def keep_within(
     return removed
 
 
+def _step(engine: Engine, store: BlobStore, target: int, patience: float | None) -> tuple[int, int]:
+    with writing(engine, patience) as conn:
+        excess = log_bytes(conn) - target
+        return _remove_oldest(conn, store, excess) if excess > 0 else (0, 0)
+
+
 def remove_rows(conn: Connection, found: Select[Any], *, oldest: bool) -> int:
     """Remove the rows that a query for `seq` and `stored_size` finds; their attempts go, too (ON DELETE CASCADE).
 
-    The figures follow. `oldest`: no row that stays began before one of these.
+    Figures, sessions and words follow; what of them cannot is noted, and holds nothing up. `oldest`: no row that stays
+    began before one of these.
     """
     going = conn.execute(found).all()
     if going:
         numbers = [row.seq for row in going]
         these = requests.c.seq.in_(numbers)
-        if oldest:
-            raise_floor(conn, conn.execute(select(func.max(requests.c.started_at)).where(these)).scalar_one())
-        else:
-            take(conn, conn.execute(select(*(requests.c[name] for name in COLUMNS)).where(these)).mappings().all())
+        _take_figures(conn, these, oldest)
         leaving = sessions_of(conn, numbers)
-        remove_words(conn, numbers)
+        spared(conn, "words", lambda: remove_words(conn, numbers), of_words)
         conn.execute(delete(requests).where(these))
-        take_from_sessions(conn, leaving)
+        spared(conn, "sessions", lambda: take_from_sessions(conn, leaving), lambda _: [row.session for row in leaving])
         add_to_total(conn, ROW_BYTES, -sum(row.stored_size for row in going))
     return len(going)
+
+
+def _take_figures(conn: Connection, these: ColumnElement[bool], oldest: bool) -> None:
+    if oldest:
+        newest = conn.execute(select(func.max(requests.c.started_at)).where(these)).scalar_one()
+        spared(conn, "figures", lambda: raise_floor(conn, newest), lambda _: [ALL])
+        return
+    rows = conn.execute(select(*(requests.c[name] for name in COLUMNS)).where(these)).mappings().all()
+    spared(conn, "figures", lambda: take(conn, rows), lambda _: hours_of(rows))
 
 
 def remove_bodies(conn: Connection, store: BlobStore, found: list[Row[Any]]) -> None:

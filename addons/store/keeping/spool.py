@@ -24,6 +24,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from switchman.addons.core.decision.verdicts.errorclass import error_class
+from switchman.addons.core.record import AttemptRecord
 from switchman.addons.store.blobs import Body, pack, unpack
 from switchman.addons.store.rows import Prepared
 from switchman.addons.store.tables import attempts, requests
@@ -208,6 +210,8 @@ def _unpacked(text: str, bodies: Sequence[bytes | None]) -> Prepared:
     row, tried = json.loads(text)
     columns = _of_columns(requests.columns, row)
     tries = [_of_columns(attempts.columns, one) for one in tried]
+    if "error_class" not in row:  # of a version that did not know it
+        columns["error_class"] = error_class(row["outcome"], row["status"], [*map(_attempt, tries)], row["error"])
     return Prepared(columns, tries, [*_bodies(row, bodies)], str(row.get("words", "")))
 
 
@@ -216,6 +220,11 @@ def _bodies(row: Mapping[str, Any], packed: Sequence[bytes | None]) -> Iterator[
         digest = row[f"{side}_hash"]
         if content is not None and (data := unpack(digest, content)) is not None:
             yield Body(digest, data, row[f"{side}_size"], row[f"{side}_truncated"], content)
+
+
+def _attempt(row: Mapping[str, Any]) -> AttemptRecord:
+    names = ("number", "server", "model", "url", "started_at", "duration_ms", "status", "outcome")
+    return AttemptRecord(*(row[name] for name in names))
 
 
 def _of_columns(columns: Any, row: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +14,13 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, event, text
 
-from switchman.addons.store import Store, StoreError, open_store
+from switchman.addons.store import Filters, Store, StoreError, open_store
 from switchman.addons.store.database import _alembic_config, database_url, make_engine, writing
 from switchman.addons.store.tables import metadata
+from switchman.addons.testing.samples import make_record
 
 WORDS = "request_words"  # on SQLite a virtual table, and those in which FTS5 keeps it; test_words.py looks at it
 WRITES = ("INSERT", "UPDATE", "DELETE", "CREATE", "ALTER", "DROP")
@@ -92,6 +97,55 @@ def test_a_log_of_the_first_schema_is_taken_over(url: str, tmp_path: Path) -> No
         assert detail is not None and [attempt.changes for attempt in detail.attempts] == [(), ()]
         assert [attempt.cost_microdollars for attempt in detail.attempts] == [None, None]
         assert (detail.row.cost_microdollars, detail.row.saved_microdollars) == (None, None)
+
+
+def test_a_log_of_the_first_release_is_what_a_new_one_is(url: str, tmp_path: Path) -> None:
+    """After every migration, the newest too: each table and index is there, and rows of both times are in all of it."""
+    engine = make_engine(database_url(url, tmp_path / "unused"))
+    config = _alembic_config()
+    with writing(engine) as conn:
+        config.attributes["connection"] = conn
+        command.upgrade(config, "0001")
+        for number in range(30):
+            conn.execute(
+                text(OLD_REQUEST), {"id": f"old{number}", "outcome": ("ok", "failed")[number % 2], "no": False}
+            )
+    engine.dispose()
+    with open_store(url=url, blob_path=tmp_path, max_age_days=None) as store:
+        with store.engine.connect() as conn:
+            revision = MigrationContext.configure(conn).get_current_revision()
+            assert revision == ScriptDirectory.from_config(config).get_current_head()
+            options = {"include_name": lambda name, kind, parents: not (kind == "table" and name.startswith(WORDS))}
+            assert compare_metadata(MigrationContext.configure(conn, opts=options), metadata) == []
+        store.writer().put(make_record("new", started_at=40.0, session="s" * 32, asked="zebras"))
+        assert store.writer().close()
+        assert store.writer().counts.written == 1
+        assert store.queries.latency_summary().overall.count == 31
+        assert store.queries.count_requests(Filters(outcome="error")) == 15
+        assert store.queries.count_requests(Filters(error="upstream")) == 15
+        assert [row.id for row in store.queries.list_requests(Filters(words="zebra")).rows] == ["new"]
+        assert store.queries.get_session("s" * 32) is not None
+
+
+def test_a_process_that_waits_for_the_upgrade_says_so(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It waits until the other one is done."""
+    caplog.set_level(logging.INFO, logger="switchman")
+    monkeypatch.setattr("switchman.addons.store.database.TOLD_SECONDS", 0.01)
+    engine = make_engine(database_url(url, tmp_path / "unused"))
+    waiting = threading.Thread(target=lambda: open_store(url=url, blob_path=tmp_path).close())
+    try:
+        with writing(engine):
+            waiting.start()
+            deadline = time.monotonic() + 60
+            while "another process" not in caplog.text:
+                assert time.monotonic() < deadline
+                time.sleep(0.005)
+    finally:
+        waiting.join(60)
+        engine.dispose()
+    assert not waiting.is_alive()
 
 
 OLD_REQUEST = (

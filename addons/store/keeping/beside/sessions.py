@@ -21,6 +21,10 @@ _COLUMNS: Final = (
     "session", "agent", "project", "started_at", "ended_at", "requests", "errors", *TOKENS, "told_tokens",
     "cost_microdollars", "unpriced", "uncounted",
 )  # fmt: skip
+_READ: Final = (
+    *("session", "agent", "project", "started_at", "duration_ms", "outcome", "cost_microdollars"),
+    *TOKENS,
+)  # of a row
 _SUMS: Final = _COLUMNS[5:]
 _MARKS: Final = {"qmark": "?", "format": "%s", "pyformat": "%s"}
 _ROWS_AT_ONCE: Final = 32  # of one statement
@@ -99,9 +103,20 @@ def take_from_sessions(conn: Connection, leaving: Iterable[Row[Any]]) -> None:
         told = select(requests.c.project).where(left, requests.c.project.is_not(None))
         newest = select((requests.c.started_at + requests.c.duration_ms / 1000.0).label("end")).where(left)
         newest_ends = newest.order_by(requests.c.started_at.desc()).limit(_NEWEST).subquery()
+        begun = conn.scalar(select(func.min(requests.c.started_at)).where(left))
+        if begun is None:  # more was counted than there is: none of its rows is left
+            conn.execute(delete(sessions).where(this))
+            continue
         values = {
             "ended_at": select(func.max(newest_ends.c.end)).scalar_subquery(),
-            "started_at": select(func.min(requests.c.started_at)).where(left).scalar_subquery(),
+            "started_at": begun,
             "project": told.order_by(requests.c.started_at.desc()).limit(1).scalar_subquery(),
         }
         conn.execute(update(sessions).where(this).values(values))
+
+
+def sum_up_again(conn: Connection, session: str) -> None:
+    """What its rows come to, in the place of what is there."""
+    conn.execute(delete(sessions).where(sessions.c.session == session))
+    query = select(*(requests.c[name] for name in _READ)).where(requests.c.session == session)
+    add_to_sessions(conn, conn.execute(query.order_by(requests.c.started_at)).mappings())

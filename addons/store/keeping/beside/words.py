@@ -14,7 +14,8 @@ from typing import Final
 from sqlalchemy import Column, Connection, Engine, Integer, MetaData, String, Table, bindparam, select, text
 from sqlalchemy.exc import DBAPIError
 
-from switchman.addons.store.database import insert_rows, is_passing, writing
+from switchman.addons.store.database import insert_rows, writing
+from switchman.addons.store.keeping.beside.sparing import is_damage
 from switchman.addons.store.rows import Prepared
 from switchman.addons.store.tables import requests
 
@@ -37,33 +38,16 @@ def has_words(engine: Engine) -> bool:
         return conn.scalar(text("SELECT 1 FROM sqlite_master WHERE name = 'request_words'")) is not None
 
 
-def add_words(conn: Connection, prepared: Sequence[Prepared]) -> DBAPIError | None:
-    """The words of rows that this transaction has written. What fails here costs no row: it is returned.
-
-    Raises DBAPIError for what passes with time (the disk is full): that may have undone the whole transaction.
-    """
+def add_words(conn: Connection, prepared: Sequence[Prepared]) -> None:
+    """The words of rows that this transaction has written. Raises DBAPIError."""
     words = {item.row["id"]: item.words for item in prepared if item.words}
     if not words:
-        return None
-    try:
-        with conn.begin_nested():
-            found = conn.execute(select(requests.c.seq, requests.c.id).where(requests.c.id.in_(list(words)))).all()
-            if conn.dialect.name == "sqlite":
-                insert_rows(conn, _FTS, [{"rowid": row.seq, "words": words[row.id]} for row in found])
-            else:
-                conn.execute(_ADD, [{"seq": row.seq, "words": words[row.id]} for row in found])
-    except DBAPIError as error:
-        if (passing := _passing(error)) is not None:
-            raise passing from None
-        return error
-    return None
-
-
-def _passing(error: BaseException | None) -> DBAPIError | None:
-    """What passes, of an error and those that came before it: a transaction that is undone has no savepoint either."""
-    while error is not None and not (isinstance(error, DBAPIError) and is_passing(error)):
-        error = error.__context__
-    return error
+        return
+    found = conn.execute(select(requests.c.seq, requests.c.id).where(requests.c.id.in_(list(words)))).all()
+    if conn.dialect.name == "sqlite":
+        insert_rows(conn, _FTS, [{"rowid": row.seq, "words": words[row.id]} for row in found])
+    else:
+        conn.execute(_ADD, [{"seq": row.seq, "words": words[row.id]} for row in found])
 
 
 def remove_words(conn: Connection, seqs: Iterable[int]) -> None:
@@ -75,13 +59,42 @@ def remove_words(conn: Connection, seqs: Iterable[int]) -> None:
         conn.execute(_REMOVE, {"seqs": listed})
 
 
+def create_words(conn: Connection) -> None:
+    """The table, empty; one that is there goes. Not where SQLite is built without FTS5: then nothing is searched.
+
+    Words are found, no phrases. They are cut already, so all that is no ASCII is a part of one.
+    """
+    if conn.dialect.name == "postgresql":
+        conn.exec_driver_sql("DROP TABLE IF EXISTS request_words")
+        conn.exec_driver_sql(
+            "CREATE TABLE request_words (seq BIGINT PRIMARY KEY REFERENCES requests (seq) ON DELETE CASCADE,"
+            " words TSVECTOR NOT NULL)"
+        )
+        conn.exec_driver_sql("CREATE INDEX request_words_by_word ON request_words USING gin (words)")
+    elif conn.scalar(text("SELECT sqlite_compileoption_used('ENABLE_FTS5')")):
+        conn.exec_driver_sql("DROP TABLE IF EXISTS request_words")
+        conn.exec_driver_sql(
+            "CREATE VIRTUAL TABLE request_words USING fts5(words, tokenize='ascii', detail=none, columnsize=0)"
+        )
+
+
 def overwrite_words(engine: Engine) -> None:
     """Let nothing of removed words be in SQLite's index: it writes down what is gone, until its parts are merged.
 
-    In small transactions, as the index may be large. Raises DBAPIError.
+    In small transactions, as the index may be large. One that is damaged is made anew. Raises DBAPIError.
     """
     if engine.dialect.name != "sqlite" or not has_words(engine):
         return
+    try:
+        _merge_all(engine)
+    except DBAPIError as error:
+        if not is_damage(error):
+            raise
+        with writing(engine) as conn:
+            create_words(conn)
+
+
+def _merge_all(engine: Engine) -> None:
     pages = -MERGED_PAGES  # the first step says that all parts are to be merged
     while True:
         with writing(engine) as conn:

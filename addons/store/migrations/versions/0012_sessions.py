@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic import op
+from tqdm import tqdm
 
 revision = "0012_sessions"
 down_revision = "0011_figures"
@@ -11,6 +12,18 @@ branch_labels = None
 depends_on = None
 
 COLUMNS = {"agent": 32, "project": 500, "branch": 32, "parent": 32}
+AT_ONCE = 500  # sessions of one statement
+FILL = """
+    INSERT INTO sessions (session, started_at, ended_at, requests, errors, input_tokens, output_tokens,
+        cached_tokens, told_tokens, cost_microdollars, unpriced, uncounted)
+    SELECT session, min(started_at), max(started_at + duration_ms / 1000.0), count(*),
+        sum(CASE WHEN outcome IN ('upstream_error', 'failed', 'refused', 'stream_error') THEN 1 ELSE 0 END),
+        coalesce(sum(input_tokens), 0), coalesce(sum(output_tokens), 0), coalesce(sum(cached_tokens), 0),
+        sum(CASE WHEN cached_tokens IS NULL OR input_tokens IS NULL THEN 0 ELSE input_tokens END),
+        coalesce(sum(cost_microdollars), 0), sum(CASE WHEN cost_microdollars IS NULL THEN 1 ELSE 0 END),
+        sum(CASE WHEN input_tokens IS NULL THEN 1 ELSE 0 END)
+    FROM requests WHERE session IS NOT NULL AND session BETWEEN :first AND :last GROUP BY session
+"""
 TOKENS = ("input_tokens", "output_tokens", "cached_tokens")
 
 
@@ -34,17 +47,7 @@ def upgrade() -> None:
         sa.Column("unpriced", sa.Integer, nullable=False),
         sa.Column("uncounted", sa.Integer, nullable=False),
     )
-    op.execute(
-        "INSERT INTO sessions (session, started_at, ended_at, requests, errors, input_tokens, output_tokens,"
-        " cached_tokens, told_tokens, cost_microdollars, unpriced, uncounted)"
-        " SELECT session, min(started_at), max(started_at + duration_ms / 1000.0), count(*),"
-        " sum(CASE WHEN outcome IN ('upstream_error', 'failed', 'refused', 'stream_error') THEN 1 ELSE 0 END),"
-        " coalesce(sum(input_tokens), 0), coalesce(sum(output_tokens), 0), coalesce(sum(cached_tokens), 0),"
-        " sum(CASE WHEN cached_tokens IS NULL OR input_tokens IS NULL THEN 0 ELSE input_tokens END),"
-        " coalesce(sum(cost_microdollars), 0), sum(CASE WHEN cost_microdollars IS NULL THEN 1 ELSE 0 END),"
-        " sum(CASE WHEN input_tokens IS NULL THEN 1 ELSE 0 END)"
-        " FROM requests WHERE session IS NOT NULL GROUP BY session"
-    )
+    _fill(op.get_bind())
     for name, columns in (
         ("sessions_by_time", ["ended_at", "session"]),
         ("sessions_by_agent", ["agent", "ended_at", "session"]),
@@ -54,6 +57,21 @@ def upgrade() -> None:
     for name, some in (("sessions_of_several", "requests > 1"), ("sessions_with_errors", "errors > 0")):
         where = sa.text(some)
         op.create_index(name, "sessions", ["ended_at", "session"], sqlite_where=where, postgresql_where=where)
+
+
+def _fill(conn: sa.Connection) -> None:
+    """The sums of all sessions, some at a time, in the order of their names: each from its part of the index."""
+    few = sa.text(
+        "SELECT DISTINCT session FROM requests WHERE session IS NOT NULL AND session > :last ORDER BY session"
+        " LIMIT :most"
+    )
+    count = conn.scalar(sa.text("SELECT count(DISTINCT session) FROM requests WHERE session IS NOT NULL")) or 0
+    last = ""
+    with tqdm(total=count, desc="Sessions of the requests so far", unit=" sessions", delay=1, disable=None) as bar:
+        while names := conn.scalars(few, {"last": last, "most": AT_ONCE}).all():
+            conn.execute(sa.text(FILL), {"first": names[0], "last": names[-1]})
+            last = names[-1]
+            bar.update(len(names))
 
 
 def downgrade() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic import op
+from tqdm import tqdm
 
 revision = "0013_requests"
 down_revision = "0012_sessions"
@@ -39,7 +40,8 @@ def upgrade() -> None:
     op.add_column("requests", sa.Column("error_class", sa.String(16)))
     op.add_column("requests", sa.Column("modality", sa.SmallInteger))
     last = op.get_bind().scalar(sa.text("SELECT max(seq) FROM requests")) or 0
-    for first in range(0, last + 1, AT_ONCE):
+    parts = range(0, last + 1, AT_ONCE)
+    for first in tqdm(parts, desc="Classes of errors", unit_scale=AT_ONCE, unit=" requests", delay=1, disable=None):
         op.execute(
             f"UPDATE requests SET error_class = {ERROR_CLASS} WHERE seq >= {first} AND seq < {first + AT_ONCE}"  # noqa: S608 - our own  # nosec B608
             " AND outcome NOT IN ('ok', 'cached', 'answered')"

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from switchman.addons.store.keeping.spool import BROKEN, PAGE, Spool, SpoolError
+from switchman.addons.store.reading.filters import Filters
 from switchman.addons.store.rows import Prepared, prepare
 from switchman.addons.testing.samples import make_attempt, make_record
 
@@ -193,3 +194,40 @@ def test_a_file_that_is_damaged_within_is_set_aside(spool: Spool) -> None:
     assert spool.path.with_name(f"{spool.path.name}{BROKEN}").stat().st_size == len(data)
     spool.append([prepared(3)])
     assert [item.row["id"] for item in taken(spool)] == ["r3"]
+
+
+# The columns of schema 0010, as the version before figures wrote them.
+COLUMNS_OF_0010 = """
+    id started_at duration_ms method path client dialect operation requested_model layer route server model status
+    outcome streamed error overhead_ms ttft_ms tokens_per_second input_tokens output_tokens cached_tokens
+    reasoning_tokens finish_reason cache saved_ms token token_id cost_microdollars saved_microdollars capture capture_by
+    session kept_as attempt_count request_headers response_headers trace request_hash request_size request_truncated
+    response_hash response_size response_truncated request_fields_cut request_head_cut response_fields_cut
+    response_head_cut stored_size
+"""
+ATTEMPTS_OF_0010 = """
+    request_id number server model url started_at duration_ms status outcome error first_byte_ms changes
+    cost_microdollars
+"""
+
+
+def test_rows_of_an_older_version_are_taken_in(store, spool: Spool) -> None:
+    """What schema 0010 did not know is worked out where it can be: the class of an error from how it ended."""
+    items = [
+        prepared(1, outcome="failed", status=502, attempts=(make_attempt(1, outcome="connect", status=None),)),
+        prepared(2, outcome="upstream_error", status=429, session="s" * 32),
+        prepared(3),
+    ]
+    for item in items:
+        item.row = {name: item.row[name] for name in COLUMNS_OF_0010.split()}
+        item.attempts = [{name: one[name] for name in ATTEMPTS_OF_0010.split()} for one in item.attempts]
+    spool.append(items)
+    found = taken(spool)
+    assert [item.row["error_class"] for item in found] == ["connection", "rate_limit", None]
+    writer = store.writer()
+    writer._store(found)
+    assert (writer.counts.written, writer.counts.failed) == (3, 0)
+    assert [row.id for row in store.queries.list_requests(Filters(error="rate_limit")).rows] == ["r2"]
+    session = store.queries.get_session("s" * 32)
+    assert session is not None and (session.requests, session.errors) == (1, 1)
+    assert store.queries.latency_summary().overall.count == 3

@@ -133,3 +133,23 @@ def test_many_sessions_of_one_batch_are_all_there(store: Store, write: Write) ->
         assert conn.scalar(select(func.count()).select_from(sessions)) == 70
         assert set(conn.scalars(select(sessions.c.requests))) == {2}
     assert len(store.queries.list_sessions(SessionFilters(), limit=100).rows) == 70
+
+
+def test_a_session_that_counts_more_than_there_is_goes_with_its_last_row(store: Store, write: Write) -> None:
+    """Rows of it may have gone uncounted; then nothing is left that has a time."""
+    write(store, asked(1), asked(2, BERT))
+    with writing(store.engine) as conn:
+        conn.execute(sessions.update().values(requests=sessions.c.requests + 3))
+        query = select(requests.c.seq, requests.c.stored_size).where(requests.c.session == ANNA)
+        assert remove_rows(conn, query, oldest=False) == 1
+    assert set(kept(store)) == {BERT}
+
+
+def test_rows_that_know_little_come_and_go(store: Store, write: Write) -> None:
+    """Without agent, project, tokens, cost: such rows are written, removed and leave their session right."""
+    none = {"agent": None, "project": None, "cost": None, "input_tokens": None, "output_tokens": None}
+    write(store, *(asked(n, cached_tokens=None, **none) for n in range(3)), asked(3, project="/srv/a"))
+    with writing(store.engine) as conn:
+        query = select(requests.c.seq, requests.c.stored_size).where(requests.c.id.in_(["r0", "r3"]))
+        assert remove_rows(conn, query, oldest=False) == 2
+    assert kept(store) == {ANNA: ("codex", *counted(store)[ANNA][1:])}
