@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from switchman.addons.store.reading.recordings import Recordings
 from switchman.addons.store.reading.queries import Queries
 
+AT_STOP = "switchman_at_stop"  # of app.extensions: what is called when the server stops, while the log is open
+
 Security = Literal["NONE", "AUTH_WHEN_PROXIED", "ALWAYS_AUTH"]
 SECURITY_MODES: tuple[Security, ...] = ("NONE", "AUTH_WHEN_PROXIED", "ALWAYS_AUTH")
 

@@ -25,6 +25,7 @@ from waitress.server import TcpWSGIServer
 from waitress.task import ThreadedTaskDispatcher
 
 from switchman.addons.core.request.clients import Network, in_networks, parse_address
+from switchman.webui.config import AT_STOP
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -159,6 +160,7 @@ class DashboardServer:
         self, app: Flask, host: str, port: int, most: int = MAX_CONNECTIONS, shared: Sequence[Network] = ()
     ) -> None:
         """`most`: connections at a time. `shared`: addresses that are many clients', such as a proxy's."""
+        self._app = app
         self._socket = bound_socket(host, port)
         self.host: str = self._socket.getsockname()[0]
         self.port: int = self._socket.getsockname()[1]
@@ -193,6 +195,8 @@ class DashboardServer:
         self._dispatcher.shutdown(timeout=FINISH_SECONDS)
         self._send_what_is_left()
         wasyncore.close_all(self._channels)
+        for end in self._app.extensions.get(AT_STOP, ()):
+            end()
 
     def stop(self) -> None:
         """Ask `run` to end. Only sets a flag: waitress's own wake-up takes a lock, which a signal handler must not."""

@@ -5,14 +5,19 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
+
+from sqlalchemy.exc import DBAPIError
 
 from switchman.addons.cli.messages import refuse, say
 from switchman.addons.config.configuration import SettingsError, load_ruleset, load_settings, ruleset_of
 from switchman.addons.config.editing.merging import as_json, exported, merged, read_rules
 from switchman.addons.config.editing.replacing import replace_file
 from switchman.addons.config.editing.rewriting import NotEditable
+from switchman.addons.config.log import open_access
 from switchman.addons.config.settings import Settings
 from switchman.addons.core.rules.problems import RulesError
+from switchman.addons.store.access.audit import at_the_terminal
 
 
 def run(arguments: list[str]) -> int:
@@ -68,5 +73,21 @@ def _import(settings: Settings, file: Path, into: Path | None) -> int:
         say(f"{warning} (warning)")
     if why := replace_file(into, made.text.encode()):
         say(f"{into}: written over, as {why}")
+    _note(settings, into, {"from": file.name, "added": made.added, "replaced": made.replaced})
     say(f"{into}: {made.added} routes added, {made.replaced} of the same name replaced")
     return 0
+
+
+def _note(settings: Settings, into: Path, what: dict[str, Any]) -> None:
+    """The line in the list of changes. Where no router has run yet there is no list, and none is begun by this."""
+    if settings.database_url is None and not Path(settings.db_path).exists():
+        return
+    try:
+        access = open_access(settings)
+        try:
+            access.audit.record(at_the_terminal(), "rules.import", str(into.absolute()), None, what)
+        finally:
+            access.close()
+    except (SettingsError, DBAPIError) as error:
+        reason = error.problems[0] if isinstance(error, SettingsError) else error.orig
+        say(f"the import is not in the list of changes: {reason!s:.300}")

@@ -17,7 +17,7 @@ from typing import Self
 from urllib.parse import urlsplit
 from weakref import WeakSet
 
-from switchman.addons.testing.wire import parse_head, read_head
+from switchman.addons.testing.wire import TURNS, parse_head, read_head, stop_accepting
 
 OWN_FIELDS = (b"proxy-authorization", b"proxy-connection", b"connection")
 
@@ -105,13 +105,13 @@ class HttpProxy:
         self.port = server.sockets[0].getsockname()[1]
         self._ready.set()
         await self._stopping.wait()
-        server.close()
+        await stop_accepting(server)
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
         for writer in self._writers:
             writer.transport.abort()  # with TLS, close() would wait for the other side
-        for _ in range(5):  # the turns of the loop in which the connections are then let go of
+        for _ in range(TURNS):
             await asyncio.sleep(0)
 
     async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -25,6 +25,7 @@ from switchman.addons.testing import anthropic_side, ollama_side, openai_side
 from switchman.addons.testing.behaviour import Answer, Behaviour, Dialect, Identity, ParsedRequest, Rejected, json_bytes
 from switchman.addons.testing.wire import (
     HEAD_LIMIT,
+    TURNS,
     Connection,
     HungUp,
     Received,
@@ -34,10 +35,10 @@ from switchman.addons.testing.wire import (
     read_body,
     read_head,
     reset,
+    stop_accepting,
 )  # fmt: skip
 
 SIDES: dict[Dialect, Any] = {"openai": openai_side, "ollama": ollama_side, "anthropic": anthropic_side}
-TURNS = 5  # of the event loop, in which a connection begins or ends: asyncio takes three
 logger = logging.getLogger(__name__)
 
 
@@ -186,11 +187,7 @@ class FakeUpstream:
             self._loop, self._stopping = loop, stopping
             self._changed.notify_all()
         await stopping.wait()
-        for listener in server.sockets:
-            loop.remove_reader(listener.fileno())
-        for _ in range(TURNS):  # so that what has been accepted has its handler: a server that is closed takes none
-            await asyncio.sleep(0)
-        server.close()
+        await stop_accepting(server)
         for task in handlers:
             task.cancel()
         await asyncio.gather(*handlers, return_exceptions=True)

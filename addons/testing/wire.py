@@ -20,6 +20,7 @@ from typing import Any, cast
 from switchman.addons.testing.behaviour import Answer, Behaviour
 
 HEAD_LIMIT = 16 * 1024 * 1024
+TURNS = 5  # of the event loop, in which a connection begins or ends: asyncio takes three
 
 RESUMED = 0.02  # seconds between two looks at an event of another thread
 
@@ -253,6 +254,18 @@ def reset(writer: asyncio.StreamWriter) -> None:
     sock = cast(socket.socket, writer.get_extra_info("socket"))
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     writer.transport.abort()
+
+
+async def stop_accepting(server: asyncio.Server) -> None:
+    """Closes a server when all that it has accepted has its handler: one that is closed takes none, and asyncio would
+    leave such a connection's socket open.
+    """
+    loop = asyncio.get_running_loop()
+    for listener in server.sockets:
+        loop.remove_reader(listener.fileno())
+    for _ in range(TURNS):
+        await asyncio.sleep(0)
+    server.close()
 
 
 def note_departure(request: Received) -> None:

@@ -254,8 +254,8 @@ class Proxy:
             return []
         if self._engine is None:
             self._engine = sqlalchemy.create_engine(
-                f"sqlite:///{self.folder / 'requests.db'}", json_deserializer=read_json
-            )
+                f"sqlite:///{self.folder / 'requests.db'}", json_deserializer=read_json, poolclass=sqlalchemy.NullPool
+            )  # each look opens the file anew: none sees only what was there at the one before
         columns, tries = tables.requests.c, tables.attempts.c
         wanted = sqlalchemy.select(tables.requests).where(*(columns[name] == value for name, value in where.items()))
         with self._engine.connect() as connection:
@@ -267,11 +267,18 @@ class Proxy:
 
     def row(self, **where: Any) -> dict[str, Any]:
         """The one row with these values, as soon as it is written, with `request` and `response`: the stored bodies."""
-        (found,) = wait_until(lambda: self.rows(**where), lambda: f"a row with {where}; there are {self.rows()}")
+        (found,) = wait_until(lambda: self.rows(**where), lambda: self._told(where))
         for which in ("request", "response"):
             stored = Queries(self._engine, self.blobs).body(found["id"], which)
             found[which] = (stored and stored.data) or b""
         return found
+
+    def _told(self, where: Mapping[str, Any]) -> str:
+        """Which rows there are in place of one, how each ended, and what the router has said."""
+        facts = ("id", "path", "requested_model", "status", "outcome", "started_at")
+        found = "\n".join(str({name: row[name] for name in facts}) for row in self.rows()[-30:])
+        waiting = [str(file) for file in self.folder.glob("*.spool.db*")]
+        return f"a row with {where}; the last ones are\n{found}\nspool: {waiting}; its output:\n{self.output[-3000:]}"
 
     def row_of(self, response: Any) -> dict[str, Any]:
         """The row of this answer (anything with `headers`)."""

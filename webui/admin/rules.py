@@ -1,6 +1,7 @@
 """The rules file, read and changed for pages and programs alike: each save with its line in the list of changes.
 
-Operators change how requests are routed. What says where the router's own keys go (`servers`, `arbiter`) is for admins.
+Operators change how requests are routed. What says where keys go (`servers`, `arbiter`, a new address), what protects
+others (redaction, what is kept, limits, prices) and which files of the machine are read is for admins.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from sqlalchemy.exc import DBAPIError
 
 from switchman.addons.config.editing import desk as desks
-from switchman.addons.config.editing.desk import Reading, RulesDesk, Saved
+from switchman.addons.config.editing.desk import Checked, Reading, RulesDesk, Saved
 from switchman.addons.config.editing.edits import AnyEdit, edited
 from switchman.addons.config.editing.merging import Merged, merged
 from switchman.addons.config.editing.rewriting import NotEditable
@@ -70,6 +71,24 @@ def version(seq: int) -> tuple[Version, str]:
     if found is None:
         raise Refused(f"there is no version {seq} of the rules (any more)", 404)
     return found
+
+
+def checked(text: str) -> Checked:
+    """What the router would say of a text; who may not name files gets none read by it."""
+    return desk().check(text, may_files=person().role >= Role.ADMIN)
+
+
+def look_for_files(text: str) -> None:
+    """Raises Refused where a text names a file to be read that the rules file does not, and the person may not."""
+    if person().role >= Role.ADMIN:
+        return
+    found = web_config().desk
+    try:
+        desks.look_for_files(found.read().text if found is not None else "", text)
+    except desks.NotForYou as error:
+        raise Refused(str(error), 403) from None
+    except desks.NotReadable as error:
+        raise Refused(str(error), 409) from None
 
 
 def parse_edit(value: Any) -> AnyEdit:

@@ -10,6 +10,7 @@ from switchman.webui.admin.changes import Refused
 from switchman.webui.admin.models import PageIn
 from switchman.webui.admin.rules import (
     RulesChanges,
+    checked,
     desk,
     history,
     parse_edit,
@@ -42,7 +43,7 @@ def get_rules() -> RulesOut:
 
 
 def check_rules(body: CheckIn) -> CheckOut:
-    found = desk().check(body.yaml)
+    found = checked(body.yaml)
     return CheckOut(good=found.rules is not None, problems=[ProblemOut.of(one) for one in found.problems])
 
 
@@ -101,7 +102,7 @@ _CHANGED = "the rules file has changed since it was read: read it again, and cha
 
 
 def _tried(text: str, digest: str) -> SavedOut:
-    found = desk().check(text)
+    found = checked(text)
     if found.rules is None:
         raise Refused(told(desks.Faulty(found.problems)), 422)
     return SavedOut(saved=False, yaml=text, digest=digest)

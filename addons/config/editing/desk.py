@@ -5,8 +5,8 @@ All texts that come in and go out have words in place of keys (hidden.py), and l
 its keys.
 
 A save is refused where the file is another one by then (Changed), where the router would not take the text (Faulty),
-where a key is hidden that is not known or would be shown, and where it touches SERVERS or leads elsewhere (leading.py),
-and whoever saves may not.
+where a key is hidden that is not known or would be shown, and where it touches SERVERS, leads elsewhere (leading.py) or
+changes what protects others (protecting.py), and whoever saves may not.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from switchman.addons.config.configuration import MAX_FILE_BYTES, RulesFile, rul
 from switchman.addons.config.editing.hidden import Hidden, UnknownKey
 from switchman.addons.config.editing.leading import SERVERS, led_elsewhere
 from switchman.addons.config.editing.lineends import as_before, shown
+from switchman.addons.config.editing.protecting import new_file, protection_changed
 from switchman.addons.config.editing.replacing import replace_file
 from switchman.addons.config.editing.rewriting import same
 from switchman.addons.config.regular import Unreadable, read_file
@@ -154,14 +155,18 @@ class RulesDesk:
         except UnicodeDecodeError:
             raise NotReadable(f"{self.path} is not UTF-8 text") from None
 
-    def check(self, text: str) -> Checked:
-        """What the router would say of a text that a page has."""
+    def check(self, text: str, *, may_files: bool = True) -> Checked:
+        """What the router would say of a text that a page has. `may_files`: another file may be read by naming it."""
         try:
+            if not may_files:
+                look_for_files(self.read().text, text)
             rules = ruleset_of(self.settings, self._with_keys(shown(text)), self.path)
         except UnknownKey as error:
             return Checked(None, (Problem(str(self.path), error.line, 1, "", str(error)),))
         except RulesError as error:
             return Checked(None, error.problems)
+        except (NotForYou, NotReadable) as error:
+            return Checked(None, (Problem(str(self.path), 0, 0, "", str(error)),))
         return Checked(rules, rules.warnings)
 
     def _with_keys(self, text: str) -> str:
@@ -170,7 +175,10 @@ class RulesDesk:
         return self.hidden.put_back(text)
 
     def save(self, text: str, digest: str, who: Who, why: str, *, may_servers: bool = True) -> Saved:
-        """Put `text` in the place of the state `digest`. Raises Refused, NotReadable, and OSError of the disk."""
+        """Put `text` in the place of the state `digest`. `may_servers`: also what is more than routing.
+
+        Raises Refused, NotReadable, and OSError of the disk.
+        """
         with self._saving:
             raw = self._raw()
             now = self._reading(raw)
@@ -184,9 +192,9 @@ class RulesDesk:
                 raise Faulty((Problem(str(self.path), error.line, 1, "", str(error)),)) from None
             except RulesError as error:
                 raise Faulty(error.problems) from None
-            self._look_over(fresh, raw or "", may_servers)
-            if not may_servers and (leads := led_elsewhere(_values(now.text), _values(shown(text)))):
-                raise NotForYou(leads)
+            if not may_servers:
+                _keep_to_routing(raw or "", fresh, _values(now.text), _values(shown(text)))
+            self._look_over(fresh, raw or "")
             if fresh == raw:
                 return Saved(digest, None, "")
             self.note_by_hand(now)
@@ -196,7 +204,7 @@ class RulesDesk:
         self.rules.poll()
         return Saved(saved.digest, version, in_place)
 
-    def _look_over(self, fresh: str, raw: str, may_servers: bool) -> None:
+    def _look_over(self, fresh: str, raw: str) -> None:
         if len(fresh.encode()) > MOST_BYTES:
             raise Refused(f"the text is larger than {MOST_BYTES} bytes: edit the file itself")
         if not fresh.strip() and raw.strip():
@@ -205,9 +213,6 @@ class RulesDesk:
             ruleset_of(self.settings, fresh, self.path)
         except RulesError as error:
             raise Faulty(error.problems) from None
-        if not may_servers and (touched := touched_sections(raw, fresh, SERVERS)):
-            names = " and ".join(f"`{name}`" for name in touched)
-            raise NotForYou(f"{names} decide where the router's keys go: only admins change them")
 
     def _record(self, saved: Reading, who: Who, why: str) -> Version | None:
         if self.history is None:
@@ -244,6 +249,21 @@ class RulesDesk:
             return False
         digest = hashlib.sha256(raw.encode("utf-8", "surrogatepass")).hexdigest() if raw else ""
         return self.rules.error is None and self.rules.current.digest == digest
+
+
+def look_for_files(now: str, text: str) -> None:
+    """Raises NotForYou where a text names a file to be read that the one of now does not."""
+    if named := new_file(_values(now), _values(shown(text))):
+        raise NotForYou(named)
+
+
+def _keep_to_routing(raw: str, fresh: str, before: dict[str, Any], after: dict[str, Any]) -> None:
+    """Raises NotForYou. `before`, `after`: the values of the two texts with words in place of keys."""
+    if touched := touched_sections(raw, fresh, SERVERS):
+        names = " and ".join(f"`{name}`" for name in touched)
+        raise NotForYou(f"{names} decide where the router's keys go: only admins change them")
+    if wrong := led_elsewhere(before, after) or new_file(before, after) or protection_changed(before, after):
+        raise NotForYou(wrong)
 
 
 def touched_sections(before: str, after: str, names: tuple[str, ...]) -> list[str]:

@@ -5,7 +5,7 @@ Browsers send every line end as CRLF, and show a byte order mark as nothing.
 
 from __future__ import annotations
 
-from difflib import SequenceMatcher
+from switchman.addons.core.texts.aligning import Bounded
 
 BOM = "\ufeff"
 
@@ -31,7 +31,7 @@ def as_before(text: str, before: str) -> str:
     if all(line.endswith("\r") for line in old[:-1]):
         return mark + "\r\n".join(lines)
     plain = [line.removesuffix("\r") for line in old]
-    for at, there, size in SequenceMatcher(None, plain, lines, autojunk=False).get_matching_blocks():
+    for at, there, size in Bounded(plain, lines).get_matching_blocks():
         for step in range(size):
             ends[there + step] = "\r" if old[at + step].endswith("\r") else ""
     ends[-1] = ""  # there is no line end behind the last one

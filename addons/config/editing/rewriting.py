@@ -14,7 +14,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from difflib import SequenceMatcher
 from itertools import pairwise
 from typing import Any, Final
 
@@ -22,6 +21,7 @@ from switchman.addons.config.editing import emitting
 from switchman.addons.config.editing.tree import Node, tree_of
 from switchman.addons.core.rules.problems import RulesError
 from switchman.addons.core.rules.yamltext import Path, load
+from switchman.addons.core.texts.aligning import Bounded
 
 BOM: Final = "\ufeff"
 MERGE: Final = "<<"
@@ -320,7 +320,7 @@ def aligned(old: list[Any], new: list[Any]) -> list[int | None]:
     """Which item of before each item of `new` is: the same one, or what stands in its place."""
     was, now = [canonical(one) for one in old], [canonical(one) for one in new]
     order: list[int | None] = [None] * len(new)
-    for what, start, end, begin, stop in SequenceMatcher(None, was, now, autojunk=False).get_opcodes():
+    for what, start, end, begin, stop in Bounded(was, now).get_opcodes():
         if what == "equal" or (what == "replace" and end - start == stop - begin):
             order[begin:stop] = range(start, end)
     return order

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from switchman.addons.cli import main
+from switchman.addons.store.access.opening import open_access
 
 RULE: dict[str, Any] = {
     "name": "Chat",
@@ -96,3 +97,24 @@ def test_bad_json_is_refused(text: str, data: Path, capsys: pytest.CaptureFixtur
     data.write_text(text)
     assert main(["rules", "import", str(data)]) == 2
     assert str(data) in capsys.readouterr().err
+
+
+def test_an_import_into_a_file_is_in_the_list_of_changes(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where a router has its database; none is begun by it, and one that cannot be opened stops nothing."""
+    into, database = tmp_path / "routes.yaml", tmp_path / "requests.db"
+    into.write_text(FILE)
+    monkeypatch.setenv("DB_PATH", str(database))
+    assert main(["rules", "import", str(data), "--into", str(into)]) == 0
+    assert not database.exists()
+    open_access(None, database).close()
+    assert main(["rules", "import", str(data), "--into", str(into)]) == 0
+    access = open_access(None, database)
+    (line,) = access.audit.list().lines
+    access.close()
+    assert (line.what, line.target, line.how) == ("rules.import", str(into), "cli")
+    assert line.after == {"from": data.name, "added": 0, "replaced": 2}
+    database.write_bytes(b"no database" * 1000)
+    assert main(["rules", "import", str(data), "--into", str(into)]) == 0
+    assert "not in the list of changes" in capsys.readouterr().err

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import socket
 
 import httpx
@@ -56,3 +58,15 @@ def test_a_wrong_password_is_a_407_and_a_refusal_what_was_set() -> None:
     with HttpProxy(connect_ports=frozenset({443})) as proxy:
         assert raw(proxy, b"CONNECT h:80 HTTP/1.1\r\nHost: h:80\r\n\r\n").startswith(b"HTTP/1.1 403 ")
         assert raw(proxy, b"CONNECT h.invalid:443 HTTP/1.1\r\nHost: h.invalid:443\r\n\r\n")[:12] == b"HTTP/1.1 502"
+
+
+def test_stopping_ends_connections_that_have_just_come() -> None:
+    """None is left open, to be complained of in another test."""
+    for _ in range(20):
+        proxy = HttpProxy().start()
+        clients = [socket.create_connection(("127.0.0.1", proxy.port), timeout=30) for _ in range(5)]
+        proxy.stop()
+        gc.collect()  # an unclosed socket is a warning here, and so a failure
+        for client in clients:
+            with client, contextlib.suppress(ConnectionResetError):
+                assert client.recv(1) == b""

@@ -107,6 +107,42 @@ def test_refusals(api: Callable[..., tuple[int, Any]], desk: RulesDesk) -> None:
     assert api("PUT", role=Role.ADMIN, **moved)[0] == 200
 
 
+@pytest.mark.parametrize(
+    ("more", "word"),
+    [
+        ("redact: {patterns: []}", "`redact`"),
+        ("redact: {words: /etc/hostname}", "/etc/hostname"),
+        ("capture: {mode: full}", "`capture`"),
+        ("limits: {unknown_price: free}", "`limits`"),
+        ("models: {a/m: {input_cost: 0}}", "prices"),
+        ("cache: {exact: {scope: shared}}", "shared"),
+    ],
+)
+def test_what_protects_others_is_for_admins(
+    api: Callable[..., tuple[int, Any]], desk: RulesDesk, more: str, word: str
+) -> None:
+    """A 403 that says so, in every way to save; an admin may."""
+    digest = api("GET")[1]["digest"]
+    changed = {"yaml": f"{TEXT}{more}\n", "digest": digest}
+    status, told = api("PUT", **changed)
+    assert status == 403 and word in told["error"] and "only admins" in told["error"]
+    assert desk.path.read_text() == TEXT
+    assert api("PUT", role=Role.ADMIN, **changed)[0] == 200
+    if "patterns" in more:  # taken back by who may not, too
+        status, told = api("POST", "/history/1/restore", digest=api("GET")[1]["digest"])
+        assert status == 403 and word in told["error"]
+
+
+def test_no_file_is_read_by_who_may_not_name_it(api: Callable[..., tuple[int, Any]], tmp_path: Path) -> None:
+    """Its faults would tell what is in it: a check of an operator's text says who may, and an admin's what is wrong."""
+    (tmp_path / "words").write_text("\n")
+    text = f"{TEXT}redact: {{words: {tmp_path}/words}}\n"
+    told = api("POST", "/check", yaml=text)[1]
+    assert not told["good"] and "only admins" in str(told["problems"]) and "holds no word" not in str(told)
+    told = api("POST", "/check", role=Role.ADMIN, yaml=text)[1]
+    assert not told["good"] and "holds no word" in str(told["problems"])
+
+
 def test_json_of_other_routers(api: Callable[..., tuple[int, Any]], desk: RulesDesk) -> None:
     digest = api("GET")[1]["digest"]
     rule = {"name": "Chat", "targetModel": "a/m", "id": "theirs"}

@@ -25,6 +25,7 @@ from switchman.addons.core.texts.unicode import read_json
 from switchman.webui.access.people import person, web_config
 from switchman.webui.access.roles import least
 from switchman.webui.admin.changes import Refused
+from switchman.webui.admin.rules import look_for_files
 from switchman.webui.pages.backtest.running import AGAINST, LIMITS, SINCE, Running, Wanted, run
 
 MOST_BYTES = 1_048_576  # of a form with a whole rules file: as much as the server takes
@@ -108,6 +109,8 @@ def replayed(given: Mapping[str, str]) -> Report:
     if backtests is None:
         raise Refused("there is no log here", 503)
     wanted = Wanted.parse(given)
+    if wanted.text is not None:
+        look_for_files(wanted.text)
     with running.place(person().name):
         try:
             return run(backtests, wanted, time.time())

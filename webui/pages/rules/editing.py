@@ -15,7 +15,16 @@ from switchman.addons.core.rules.problems import Problem
 from switchman.webui.access.roles import least
 from switchman.webui.access.sizes import takes
 from switchman.webui.admin.changes import Refused
-from switchman.webui.admin.rules import RulesChanges, desk, parse_edit, reading, version, with_edit, with_imported
+from switchman.webui.admin.rules import (
+    RulesChanges,
+    checked,
+    desk,
+    parse_edit,
+    reading,
+    version,
+    with_edit,
+    with_imported,
+)
 from switchman.webui.looks.diffs import counts, diff_lines
 
 MOST_FORM = 1024 * 1024  # bytes
@@ -30,7 +39,7 @@ blueprint = Blueprint("rules_text", __name__, template_folder=".")
 @least(Role.OPERATOR)
 def text() -> str:
     now = reading()
-    return text_page(now.text, now.digest, desk().check(now.text).problems if now.text.strip() else ())
+    return text_page(now.text, now.digest, checked(now.text).problems if now.text.strip() else ())
 
 
 @blueprint.post("/rules/text")
@@ -39,7 +48,7 @@ def text() -> str:
 def text_again() -> str:
     """The editor with a text that was reviewed, to go on with it."""
     given = shown(request.form.get("text", ""))
-    return text_page(given, digest_given(), desk().check(given).problems, why=request.form.get("why", ""))
+    return text_page(given, digest_given(), checked(given).problems, why=request.form.get("why", ""))
 
 
 @blueprint.post("/api/rules/check")
@@ -47,7 +56,7 @@ def text_again() -> str:
 @takes(MOST_FORM)
 def check() -> Response:
     """What is wrong with a text that somebody types."""
-    found = desk().check(request.form.get("text", ""))
+    found = checked(request.form.get("text", ""))
     return jsonify(good=found.rules is not None, problems=[told(one) for one in found.problems])
 
 
@@ -63,7 +72,7 @@ def preview() -> Response:
         return jsonify(
             good=False, problems=[{"line": 0, "column": 0, "text": str(error), "severity": "error"}], html=""
         )
-    found = desk().check(made)
+    found = checked(made)
     html = part("diff", diff_lines(now.text, made))
     problems = [told(one) for one in found.problems]
     return jsonify(good=found.rules is not None, problems=problems, html=html, same=made == now.text)
@@ -79,7 +88,7 @@ def review() -> BaseResponse:
     if way != "text" and digest != now.digest:
         raise Refused("the rules file has changed since this page was made: load it again, and change that", 409)
     made, why = proposed(way, now)
-    found = desk().check(made)
+    found = checked(made)
     if found.rules is None:
         if way == "text":
             return make_response(text_page(made, digest, found.problems), 422)

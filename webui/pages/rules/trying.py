@@ -13,7 +13,7 @@ from switchman.webui.access.people import web_config
 from switchman.webui.access.roles import least
 from switchman.webui.access.sizes import takes
 from switchman.webui.admin.changes import Refused
-from switchman.webui.admin.rules import desk, parse_edit, reading, with_edit
+from switchman.webui.admin.rules import checked, desk, parse_edit, reading, with_edit
 from switchman.webui.pages.rules.editing import MOST_FORM, json_given, part, told
 from switchman.webui.pages.rules.visual import choices
 
@@ -73,7 +73,7 @@ def rules_of(text: str) -> Ruleset:
     """The rules that are tried: of a text, else those in force."""
     if not text.strip():
         return desk().rules.current
-    found = desk().check(text)
+    found = checked(text)
     if found.rules is None:
         first = told(found.problems[0])
         raise Refused(f"these rules would not be taken: line {first['line']}: {first['text']}", 422)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from switchman.addons.config.editing.lineends import as_before, shown
@@ -26,3 +28,11 @@ def test_new_lines_end_as_the_first_one() -> None:
     assert as_before("a\nnew\nb\n", "a\r\nb\r\n") == "a\r\nnew\r\nb\r\n"
     assert as_before("a\nnew\nb\n", "a\r\nb\n") == "a\r\nnew\r\nb\n"
     assert as_before("new\r\n", "") == "new\n"
+
+
+def test_a_text_that_is_slow_to_compare_is_saved_in_time() -> None:
+    """Few lines that come again and again, of a file with both kinds of line ends."""
+    old = "".join(f"- {at % 7}\r\n" if at % 3 else f"- {at % 7}\n" for at in range(20_000))
+    began = time.process_time()
+    made = as_before("".join(f"- {at % 5}\n" for at in range(20_000)), old)
+    assert time.process_time() - began < 10 and made.count("\n") == 20_000

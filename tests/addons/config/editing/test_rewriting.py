@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import time
 from difflib import unified_diff
 from pathlib import Path
 from typing import Any
@@ -222,3 +223,10 @@ def test_lists_are_aligned_by_what_stays() -> None:
     assert aligned([1, 2, 3], [1, 5, 3]) == [0, 1, 2]
     assert aligned([1], [1, 2]) == [0, None]
     assert aligned([1, 2], [2, 3]) == [1, None]
+
+
+def test_items_that_are_slow_to_compare_are_aligned_in_time() -> None:
+    """A list of few different items that come again and again."""
+    began = time.process_time()
+    order = aligned([at % 7 for at in range(20_000)], [at % 5 for at in range(20_000)])
+    assert time.process_time() - began < 10 and len(order) == 20_000

@@ -145,6 +145,9 @@ def test_it_is_for_operators(client_of: Callable[..., Any], backtests: Backtests
         assert client.get("/rules/backtest", headers=bearer).status_code == status
         answer = client.post("/api/rules/backtest", json={"rules": NEW}, headers=bearer)
         assert answer.status_code == status
+    reads = {"rules": NEW + "redact: {words: /etc/hostname}\n"}
+    answer = client.post("/api/rules/backtest", json=reads, headers=bearer)
+    assert answer.status_code == 403 and "only admins name another one" in answer.json["error"]
     assert client.post("/api/rules/backtest", json={"rules": NEW}).status_code == 401
 
 

@@ -84,7 +84,7 @@ def test_no_page_has_a_key(client: FlaskClient, word: Callable[[str], str], desk
 
 
 def test_who_may_what(client_of: Callable[..., FlaskClient], settings: dict[str, Any], desk: RulesDesk) -> None:
-    """Viewers see the chain; operators change it, but not where keys go."""
+    """Viewers see the chain; operators change it, but neither where keys go nor what protects others."""
     client = client_of(**settings, webui_security="ALWAYS_AUTH", jwt_secret=SECRET)
 
     def headers(role: Role) -> dict[str, str]:
@@ -108,6 +108,11 @@ def test_who_may_what(client_of: Callable[..., FlaskClient], settings: dict[str,
     moved = {"text": now.text.replace(":9/b", ":10/b"), "digest": now.digest}
     answer = client.post("/rules/save", data=moved, headers=operator)
     assert answer.status_code == 403 and "only admins" in answer.text
+    loosened = {"text": now.text + "\nredact: {words: /etc/hostname}\n", "digest": now.digest}
+    answer = client.post("/rules/save", data=loosened, headers=operator)
+    assert answer.status_code == 403 and "only admins" in answer.text and "/etc/hostname" in answer.text
+    answer = client.post("/api/rules/try", data=loosened | {"prompt": "x"}, headers=operator)
+    assert answer.status_code == 422 and "only admins" in answer.json["error"]
     routed = {"text": now.text.replace("name: High", "name: Higher"), "digest": now.digest}
     assert client.post("/rules/save", data=routed, headers=operator).status_code == 303
     assert (

@@ -18,6 +18,7 @@ from switchman.webui.access.people import person, web_config
 from switchman.webui.access.roles import least
 from switchman.webui.access.viewing import log
 from switchman.webui.admin.changes import who
+from switchman.webui.config import AT_STOP
 from switchman.webui.looks.outcomes import answered_by
 from switchman.webui.pages.story.again.outgoing import NotSent, outgoing, problem_of, text_of, with_model
 from switchman.webui.pages.story.again.owntoken import NoToken, OwnToken
@@ -48,7 +49,9 @@ class Side(NamedTuple):
 
 @blueprint.record_once
 def prepare(state: BlueprintSetupState) -> None:
-    state.app.extensions[_EXTENSION] = (Sending(), OwnToken())
+    jobs = Sending()
+    state.app.extensions[_EXTENSION] = (jobs, OwnToken())
+    state.app.extensions.setdefault(AT_STOP, []).append(jobs.stop)
 
 
 @blueprint.url_value_preprocessor

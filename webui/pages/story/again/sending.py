@@ -6,6 +6,7 @@ Nothing of it is needed to see an answer later: the router records it as any oth
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -23,6 +24,7 @@ CONNECT_SECONDS: Final = 10.0
 SILENCE_SECONDS: Final = 1_800.0  # the router has deadlines of its own
 KNOWN_WITHIN: Final = 0.4  # seconds until the router knows a new token, about
 TRIES: Final = 25
+STOP_SECONDS: Final = 5.0  # for those that run when the dashboard stops
 REQUEST_ID: Final = "x-switchman-request-id"
 ATTEMPTS: Final = "x-switchman-attempts"  # of an answer that a server gave
 
@@ -50,6 +52,8 @@ class Job:
     request_id: str | None = None
     error: str | None = None
     cancel: Callable[[], object] | None = None
+    stopping: bool = False
+    ready: threading.Event = field(default_factory=threading.Event)  # it can be cancelled, or is over
 
     @property
     def is_over(self) -> bool:
@@ -66,6 +70,8 @@ class Sending:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._jobs: dict[str, Job] = {}
+        self._threads: dict[str, threading.Thread] = {}
+        self._stopped = False
 
     def find(self, job_id: str) -> Job | None:
         return self._jobs.get(job_id)
@@ -77,13 +83,15 @@ class Sending:
             self._jobs = {
                 name: one for name, one in self._jobs.items() if one.ended is None or now - one.ended < KEPT_SECONDS
             }
-            if sum(not one.is_over for one in self._jobs.values()) >= MOST_AT_ONCE:
+            self._threads = {name: one for name, one in self._threads.items() if one.is_alive()}
+            if self._stopped or sum(not one.is_over for one in self._jobs.values()) >= MOST_AT_ONCE:
                 raise Full
             self._jobs[job.id] = job
-        run = threading.Thread(
-            target=_run, args=(job, base, request, token), name=f"switchman again {job.id}", daemon=True
-        )
-        run.start()
+            run = threading.Thread(
+                target=_run, args=(job, base, request, token), name=f"switchman again {job.id}", daemon=True
+            )
+            run.start()
+            self._threads[job.id] = run
 
     def cancel(self, job_id: str) -> bool:
         """Stop one that runs. False where none of that id does."""
@@ -93,26 +101,45 @@ class Sending:
         job.cancel()
         return True
 
+    def stop(self, patience: float = STOP_SECONDS) -> None:
+        """End all that run, and wait until what became of them is written down: the database closes next."""
+        end = time.monotonic() + patience
+        with self._lock:
+            self._stopped = True
+            running = [(self._jobs[name], run) for name, run in self._threads.items() if run.is_alive()]
+        for job, _ in running:
+            if job.ready.wait(max(0.0, end - time.monotonic())) and not job.is_over and job.cancel is not None:
+                job.stopping = True
+                with contextlib.suppress(RuntimeError):  # its loop has just closed
+                    job.cancel()
+        for _, run in running:
+            run.join(max(0.0, end - time.monotonic()))
+
 
 def _run(job: Job, base: str, request: Outgoing, token: tuple[str, bool] | None) -> None:
     try:
         asyncio.run(_main(job, base, request, token))
     except asyncio.CancelledError:
-        job.state, job.error = "cancelled", "It was cancelled."
+        job.state = "cancelled"
+        job.error = "The dashboard stopped before all of it had come." if job.stopping else "It was cancelled."
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
         what = str(error) or type(error).__name__
         job.state, job.error = "failed", f"The router did not answer to the end: {what[:300]}"
     else:
         job.state = "done"
-    if job.error is not None:
-        job.note(error=job.error)
-    job.ended = time.monotonic()
+    try:
+        if job.error is not None:
+            job.note(error=job.error)
+    finally:
+        job.ended = time.monotonic()
+        job.ready.set()
 
 
 async def _main(job: Job, base: str, request: Outgoing, token: tuple[str, bool] | None) -> None:
     task, loop = asyncio.current_task(), asyncio.get_running_loop()
     assert task is not None
     job.cancel = lambda: loop.call_soon_threadsafe(task.cancel)
+    job.ready.set()
     timeout = httpx.Timeout(SILENCE_SECONDS, connect=CONNECT_SECONDS)
     async with httpx.AsyncClient(trust_env=False, timeout=timeout, follow_redirects=False) as client:
         is_new = token is not None and token[1]

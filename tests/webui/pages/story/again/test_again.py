@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -17,6 +18,7 @@ from switchman.addons.testing import Behaviour, FakeUpstream
 from switchman.webui.access.people import COOKIE
 from switchman.webui.access.tokens import make_token
 from switchman.webui.pages.story.again.sending import MOST_AT_ONCE
+from switchman.webui.server import DashboardServer
 
 SECRET = "a test's secret, 32 bytes and longer"
 LOCKED = {"webui_security": "ALWAYS_AUTH", "jwt_secret": SECRET}
@@ -231,3 +233,22 @@ def test_viewers_send_nothing_and_see_no_word(client_of, put, make_request, rout
     page = client.get(address, headers=HTML)
     assert page.status_code == 200 and "Here is function" not in page.text and "planted" not in page.text
     assert client.get(f"/api{address}").json["text"] == ""
+
+
+def test_a_dashboard_that_stops_waits_for_what_it_writes_down(
+    client: FlaskClient, router: FakeUpstream, store: Store
+) -> None:
+    """What is being sent is ended, and what became of it is in the log before that is closed; nothing begins then."""
+    router.default = Behaviour(never_answer=True)
+    addresses = [send(client) for _ in range(3)]
+    router.wait_requests(3)
+    word = word_of(client)
+    server = DashboardServer(client.application, "127.0.0.1", 0)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    server.stop()
+    thread.join(60)
+    assert not any(one.name.startswith("switchman again") for one in threading.enumerate())
+    kept = [store.queries.remarks.again(address.rpartition("/")[2]) for address in addresses]
+    assert [one and one.error for one in kept] == ["The dashboard stopped before all of it had come."] * 3
+    assert client.post("/request/first/again", data={"csrf": word}).status_code == 429
