@@ -21,6 +21,7 @@ from switchman.webui.access.people import web_config
 from switchman.webui.access.roles import least
 from switchman.webui.access.viewing import log
 from switchman.webui.assets import plotly_version
+from switchman.webui.languages.shown import choices, translated
 from switchman.webui.looks.examples import example_request
 from switchman.webui.pages.overview import charts
 from switchman.webui.pages.overview.health import SPAN, SPANS, Health, healths
@@ -58,7 +59,7 @@ def index() -> str:
         view=view,
         left_out=left_out,
         measure=measure,
-        measures=list(charts.MEASURES.items()),
+        measures=choices(charts.MEASURES.items()),
         divisions=divisions(found["divided"], view, measure),
         known_models=baselines(web_config().prices()),
         data_url=data_url(view, measure),
@@ -82,7 +83,7 @@ def api_overview() -> Response:
         "figures": totals(found["divided"]),
         "baseline": asdict(found["compared"]),
         "trend": trend(view),
-        "measure": {"name": measure, "axis": charts.AXES[measure]},
+        "measure": {"name": measure, "axis": translated(charts.AXES[measure])},
         "divisions": {
             one["name"]: {"bars": charts.bar_chart(one["bars"], measure), "others": one["others"]}
             for one in divisions(found["divided"], view, measure)
@@ -156,7 +157,8 @@ def divisions(divided: Divided, view: View, measure: str) -> list[dict[str, Any]
     found = []
     for name, words in charts.DIVISIONS.items():
         bars, others = charts.bars(divided, name, view, measure)
-        found.append({"name": name, "words": words, "bars": bars, "others": others})
+        told = {"words": translated(words), "column": translated(charts.COLUMNS[name])}
+        found.append({"name": name, "bars": bars, "others": others, **told})
     return found
 
 
