@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, render_template, request, url_for
+from flask_babel import gettext
 
 from switchman.addons.core.access.limits.written import NO_LIMITS
 from switchman.addons.core.access.prices.table import Prices
@@ -138,7 +139,7 @@ def measure_of() -> str:
     """What the bars show. ValueError for what is not known."""
     measure = request.args.get("measure") or "requests"
     if measure not in charts.MEASURES:
-        raise ValueError(f"measure is one of {', '.join(charts.MEASURES)}")
+        raise ValueError(gettext("measure is one of %(known)s", known=", ".join(charts.MEASURES)))
     return measure
 
 
