@@ -22,6 +22,7 @@ from switchman.webui.admin.changes import Refused
 from switchman.webui.admin.spending import Banner
 from switchman.webui.config import RulesStatus, WebConfig
 from switchman.webui.languages import catalogs
+from switchman.webui.languages import shown as shown_words
 from switchman.webui.looks import formats, navigation, outcomes, palette
 from switchman.webui.pages.access import changes, keys, tokens
 from switchman.webui.pages.backtest import backtest
@@ -124,27 +125,17 @@ def create_app(config: WebConfig) -> Flask:
 def install_template_names(app: Flask, config: WebConfig) -> None:
     """Filters, and what every page shows."""
     app.jinja_env.filters.update(
-        duration=formats.duration,
-        count=formats.count,
-        rate=formats.rate,
-        money=formats.money,
-        signed_money=formats.signed_money,
+        **shown_words.filters(),
         dollars=dollars,
-        share=formats.share,
-        size=formats.size,
         utc=formats.utc,
         iso=formats.iso,
-        ago=lambda epoch: formats.ago(epoch, time.time()),
         short_id=formats.short_id,
         visible=formats.visible,
         mark=palette.mark,
         agent_name=agents.name_of,
-        outcome_look=outcomes.outcome_look,
         answered_by=outcomes.answered_by,
-        model_title=outcomes.model_title,
-        row_tags=outcomes.tags,
     )
-    app.jinja_env.globals["unknown"] = formats.UNKNOWN
+    app.jinja_env.globals["unknown"] = shown_words.Unknown()
     app.jinja_env.globals["parts"] = app.jinja_env.get_template("parts.html").module
     rules, budgets = RulesWatch(config.rules), Banner(config)
 

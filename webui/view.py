@@ -14,24 +14,27 @@ from datetime import UTC, datetime
 from typing import Any
 
 from flask import abort, url_for
+from flask_babel import gettext
 
 from switchman.addons.store.reading.filters import FILTER_NAMES, Filters, parse_end, parse_time
 from switchman.webui.access.viewing import log
+from switchman.webui.languages.shown import choices, translated
+from switchman.webui.looks.marked import N_
 from switchman.webui.looks.outcomes import LOOKS
 
 RANGES: dict[str, tuple[str, float | None]] = {
-    "15m": ("last 15 minutes", 900),
-    "1h": ("last hour", 3600),
-    "6h": ("last 6 hours", 21_600),
-    "24h": ("last 24 hours", 86_400),
-    "7d": ("last 7 days", 604_800),
-    "all": ("all time", None),
+    "15m": (N_("last 15 minutes"), 900),
+    "1h": (N_("last hour"), 3600),
+    "6h": (N_("last 6 hours"), 21_600),
+    "24h": (N_("last 24 hours"), 86_400),
+    "7d": (N_("last 7 days"), 604_800),
+    "all": (N_("all time"), None),
 }
 _LAST = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 DEFAULT_RANGE = "24h"
 CUSTOM = "custom"  # the address has its own `from` or `to`
 NAMES = ("from", "to", *FILTER_NAMES)
-OUTCOMES = [("error", "any error"), *((outcome, look.word) for outcome, look in LOOKS.items())]
+OUTCOMES = [("error", N_("any error")), *((outcome, look.word) for outcome, look in LOOKS.items())]
 IN_THE_BAR = ("from", "to", "model", "server", "outcome", "text")  # of every page that has filters
 
 
@@ -51,11 +54,11 @@ class View:
     @property
     def ranges(self) -> list[tuple[str, str]]:
         """The choices of the time menu."""
-        return [(name, words) for name, (words, _) in RANGES.items()] + [(CUSTOM, "from … to …")]
+        return [*named_ranges(), (CUSTOM, gettext("from … to …"))]
 
     @property
     def range_words(self) -> str:
-        return RANGES[self.range][0] if self.range in RANGES else "the time in the address"
+        return words_of_range(self.range)
 
     @property
     def carried(self) -> list[tuple[str, str]]:
@@ -87,7 +90,14 @@ class View:
         return url_for(endpoint, **{name: value for name, value in values.items() if value not in (None, "")})
 
 
-NOT_SEARCHED = "of prompts and answers cannot be searched: FULL_TEXT or VIEWERS_SEE_BODIES says so"
+def named_ranges() -> list[tuple[str, str]]:
+    """The choices of a time menu that have a name."""
+    return choices((name, words) for name, (words, _) in RANGES.items())
+
+
+def words_of_range(name: str) -> str:
+    """A range as it stands in a sentence."""
+    return translated(RANGES[name][0]) if name in RANGES else gettext("the time in the address")
 
 
 @contextmanager
@@ -96,7 +106,7 @@ def reading_address() -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        abort(400, f"The address cannot be read: {error}.")
+        abort(400, gettext("The address cannot be read: %(why)s.", why=error))
 
 
 def parse_view(values: Mapping[str, str], now: float | None = None) -> View:
@@ -105,17 +115,27 @@ def parse_view(values: Mapping[str, str], now: float | None = None) -> View:
     args = {name: value for name, value in given.items() if value}
     filters = Filters.parse(args)
     if filters.words is not None and not log().searches:
-        raise ValueError(f"words {NOT_SEARCHED}")
+        raise ValueError(
+            gettext("words of prompts and answers cannot be searched: FULL_TEXT or VIEWERS_SEE_BODIES says so")
+        )
     wanted = values.get("range", "").strip()
     if wanted == CUSTOM or (not wanted and ("from" in args or "to" in args)):
         return View(filters, CUSTOM, args)
     wanted = wanted or DEFAULT_RANGE
     if wanted not in RANGES:
-        raise ValueError(f"range {wanted!r} is not known; expected one of {', '.join(RANGES)}")
+        raise unknown_range(wanted)
     args = {name: value for name, value in args.items() if name not in ("from", "to")}
     seconds = RANGES[wanted][1]
     start = None if seconds is None else (time.time() if now is None else now) - seconds
     return View(replace(filters, start=start, end=None), wanted, args)
+
+
+def unknown_range(wanted: str) -> ValueError:
+    """A range that is none of RANGES."""
+    told = gettext(
+        "range %(range)s is not known; expected one of %(known)s", range=repr(wanted), known=", ".join(RANGES)
+    )
+    return ValueError(told)
 
 
 def bar_choices(view: View) -> dict[str, Any]:
@@ -125,4 +145,4 @@ def bar_choices(view: View) -> dict[str, Any]:
     for name in ("model", "server"):
         values = dict.fromkeys(value for value in (*queries.values(name), view.chosen(name)) if value)
         menus[f"{name}s"] = [(value, value) for value in values]
-    return {**menus, "outcomes": OUTCOMES}
+    return {**menus, "outcomes": choices(OUTCOMES)}

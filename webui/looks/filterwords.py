@@ -3,38 +3,45 @@
 from __future__ import annotations
 
 from switchman.addons.core.decision.verdicts.errorclass import ERROR_CLASSES, ErrorClass
+from switchman.webui.looks.marked import N_
 
 ERROR_WORDS: dict[ErrorClass, str] = {
-    "auth": "credentials refused",
-    "rate_limit": "rate limit, quota or budget",
-    "context_length": "prompt too long",
-    "bad_request": "bad request",
-    "not_found": "not found",
-    "timeout": "timeout",
-    "connection": "no connection",
-    "upstream": "upstream error",
-    "stream": "stream broke off",
-    "cancelled": "client left",
-    "refused": "refused by the router",
+    "auth": N_("credentials refused"),
+    "rate_limit": N_("rate limit, quota or budget"),
+    "context_length": N_("prompt too long"),
+    "bad_request": N_("bad request"),
+    "not_found": N_("not found"),
+    "timeout": N_("timeout"),
+    "connection": N_("no connection"),
+    "upstream": N_("upstream error"),
+    "stream": N_("stream broke off"),
+    "cancelled": N_("client left"),
+    "refused": N_("refused by the router"),
 }
 ERRORS: list[tuple[str, str]] = [(name, ERROR_WORDS[name]) for name in ERROR_CLASSES]
 STATUS_CLASSES = [("2xx", "2xx"), ("3xx", "3xx"), ("4xx", "4xx"), ("5xx", "5xx")]
-STREAMS = [("yes", "streamed"), ("no", "whole")]
-CACHES = [(name, name) for name in ("hit", "miss", "shadow", "bypass", "refresh")]
-MODALITIES = [
-    ("text", "text"),
-    ("image", "images"),
-    ("audio", "audio"),
-    ("document", "documents"),
-    ("tools", "tools"),
-    ("video", "video"),
+STREAMS = [("yes", N_("streamed")), ("no", N_("whole"))]
+CACHES = [
+    ("hit", N_("hit")),
+    ("miss", N_("miss")),
+    ("shadow", N_("shadow")),
+    ("bypass", N_("bypass")),
+    ("refresh", N_("refresh")),
 ]
-ATTEMPTS = [("many", "more than one")]
+MODALITIES = [
+    ("text", N_("text")),
+    ("image", N_("images")),
+    ("audio", N_("audio")),
+    ("document", N_("documents")),
+    ("tools", N_("tools")),
+    ("video", N_("video")),
+]
+ATTEMPTS = [("many", N_("more than one"))]
 # What a filter is called where it is named beside its value.
 NAMES = {
-    "error": "error class",
-    "asked": "asked model",
-    "modality": "content",
-    "words": "words",
-    "stream": "answer",
+    "error": N_("error class"),
+    "asked": N_("asked model"),
+    "modality": N_("content"),
+    "words": N_("words"),
+    "stream": N_("answer"),
 }

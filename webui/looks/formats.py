@@ -7,14 +7,22 @@ from datetime import UTC, datetime
 from markupsafe import Markup
 
 from switchman.addons.core.access.prices.words import dollars
+from switchman.webui.looks.marked import N_, Say, in_english
 
 FORMULAS = tuple("=+-@|%＝＋－＠")  # what a cell begins with that a spreadsheet runs, also in wide letters
-UNKNOWN = Markup('<span class="unknown" title="unknown">–</span>')
 SHORT_ID = 8  # characters
 
 
-def duration(milliseconds: float | None) -> str | Markup:
-    """`0 ms`, `<0.1 ms`, `0.4 ms`, `12 ms`, `1.3 s`, `2 min 5 s`, `1 h 2 min`."""
+def unknown(say: Say = in_english) -> Markup:
+    """What stands in the place of a value that is not known."""
+    return Markup('<span class="unknown" title="{}">–</span>').format(say(N_("unknown")))
+
+
+UNKNOWN = unknown()
+
+
+def duration(milliseconds: float | None, say: Say = in_english) -> str | Markup:
+    """`0 ms`, `<0.1 ms`, `0.4 ms`, `12 ms`, `1.3 s`, `2 min 5 s`, `1 h 2 min`. `say` translates; ms and s stay."""
     if milliseconds is None:
         return UNKNOWN
     if milliseconds < 0.05:
@@ -28,9 +36,12 @@ def duration(milliseconds: float | None) -> str | Markup:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:
-        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+        minutes_only = say(N_("%(minutes)s min"), minutes=minutes)
+        return say(N_("%(minutes)s min %(seconds)s s"), minutes=minutes, seconds=rest) if rest else minutes_only
     hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    if not minutes:
+        return say(N_("%(hours)s h"), hours=hours)
+    return say(N_("%(hours)s h %(minutes)s min"), hours=hours, minutes=minutes)
 
 
 def count(number: int | None) -> str | Markup:
@@ -109,18 +120,21 @@ def iso(epoch: float) -> str:
     return datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
 
 
-def ago(epoch: float, now: float) -> str:
-    """`now`, `12 s ago`, `4 min ago`, `3 h ago`, `5 d ago`. static/format.js says the same, as time goes on."""
+def ago(epoch: float, now: float, say: Say = in_english) -> str:
+    """`now`, `12 s ago`, `4 min ago`, `3 h ago`, `5 d ago`. static/format.js says the same, as time goes on.
+
+    `say` translates it: gettext on a page.
+    """
     seconds = int(now - epoch)
     if seconds < 2:
-        return "now"
+        return say(N_("now"))
     if seconds < 60:
-        return f"{seconds} s ago"
+        return say(N_("%(count)s s ago"), count=seconds)
     if seconds < 3600:
-        return f"{seconds // 60} min ago"
+        return say(N_("%(count)s min ago"), count=seconds // 60)
     if seconds < 86400:
-        return f"{seconds // 3600} h ago"
-    return f"{seconds // 86400} d ago"
+        return say(N_("%(count)s h ago"), count=seconds // 3600)
+    return say(N_("%(count)s d ago"), count=seconds // 86400)
 
 
 def short_id(identifier: str) -> str:

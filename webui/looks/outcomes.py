@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal, NamedTuple
 
 from switchman.webui.looks.formats import duration, visible
+from switchman.webui.looks.marked import N_, Say, in_english
 
 Tone = Literal["good", "warn", "bad", "quiet"]
 
@@ -19,15 +20,19 @@ class Look(NamedTuple):
 
 
 LOOKS: dict[str, Look] = {
-    "ok": Look("good", "check", "ok", "a complete answer"),
-    "cached": Look("good", "stack", "cached", "answered from a cache"),
-    "answered": Look("quiet", "dot", "answered", "answered by the router itself"),
-    "cancelled": Look("warn", "minus", "cancelled", "the client left before the answer was complete"),
-    "refused": Look("warn", "triangle", "refused", "refused by the router"),
-    "upstream_error": Look("bad", "cross", "upstream error", "the upstream's own error, handed on"),
-    "failed": Look("bad", "cross", "failed", "no upstream answered"),
-    "stream_error": Look("bad", "cross", "stream error", "the upstream died after the answer had begun"),
+    "ok": Look("good", "check", N_("ok"), N_("a complete answer")),
+    "cached": Look("good", "stack", N_("cached"), N_("answered from a cache")),
+    "answered": Look("quiet", "dot", N_("answered"), N_("answered by the router itself")),
+    "cancelled": Look("warn", "minus", N_("cancelled"), N_("the client left before the answer was complete")),
+    "refused": Look("warn", "triangle", N_("refused"), N_("refused by the router")),
+    "upstream_error": Look("bad", "cross", N_("upstream error"), N_("the upstream's own error, handed on")),
+    "failed": Look("bad", "cross", N_("failed"), N_("no upstream answered")),
+    "stream_error": Look("bad", "cross", N_("stream error"), N_("the upstream died after the answer had begun")),
 }
+
+
+# What people say of an answer.
+VERDICTS = {"good": N_("good"), "bad": N_("bad")}
 
 
 def outcome_look(outcome: str) -> Look:
@@ -50,25 +55,30 @@ class Tag(NamedTuple):
     meaning: str
 
 
-def tags(row: Any) -> list[Tag]:
+def tags(row: Any, say: Say = in_english) -> list[Tag]:
     """The tags of a request in a list, beside its outcome: more than one attempt, what the caches did, what people
-    said."""
+    said. `say` translates them."""
     found = []
     if (count := row.attempt_count) > 1:
-        found.append(Tag(f"{count} attempts", f"{count}×", "the first one did not give the answer"))
+        words = say(N_("%(count)s attempts"), count=count)
+        found.append(Tag(words, f"{count}×", say(N_("the first one did not give the answer"))))
     if row.cache == "shadow":
-        found.append(Tag("shadow", "shadow", "the semantic cache would have served a kept answer"))
+        word = say(N_("shadow"))
+        found.append(Tag(word, word, say(N_("the semantic cache would have served a kept answer"))))
     if row.saved_ms is not None:
-        found.append(Tag(f"saved {duration(row.saved_ms)}", "", "a kept answer, which took this much longer at first"))
+        words = say(N_("saved %(duration)s"), duration=duration(row.saved_ms, say))
+        found.append(Tag(words, "", say(N_("a kept answer, which took this much longer at first"))))
     if row.feedback is not None:
-        found.append(Tag(row.feedback, row.feedback, f"somebody said that this was {row.feedback}"))
+        word = say(VERDICTS[row.feedback]) if row.feedback in VERDICTS else str(row.feedback)
+        found.append(Tag(word, word, say(N_("somebody said that this was %(verdict)s"), verdict=word)))
     if row.again_of is not None:
-        found.append(Tag("sent again", "again", "somebody sent an earlier request once more"))
+        meaning = say(N_("somebody sent an earlier request once more"))
+        found.append(Tag(say(N_("sent again")), say(N_("again")), meaning))
     return found
 
 
-def model_title(row: Any) -> str:
+def model_title(row: Any, say: Say = in_english) -> str:
     """The model names in full, for a tooltip."""
     target = answered_by(row)
-    requested = row.requested_model or "no model"
+    requested = row.requested_model or say(N_("no model"))
     return visible(f"{requested} → {target}" if target and target != requested else requested)

@@ -1,4 +1,6 @@
 // How far a request is that is sent again; when both can be shown, the page is loaded anew.
+import { say } from "./say.js";
+
 const progress = document.getElementById("progress");
 const state = document.getElementById("progress-state");
 const QUICK = 400; // ms between two questions
@@ -27,10 +29,11 @@ async function ask() {
     if (over && (told.written || told.error)) return location.reload();
     if (over) after += 1;
     if (after > PATIENCE) {
-      state.textContent = progress.dataset.gone;
+      state.textContent = say("It is not known what became of it: the dashboard was started again, or the row is no longer kept.");
       return undefined;
     }
-    state.textContent = over ? progress.dataset.writing : told.state === "answering" ? progress.dataset.answering : progress.dataset.waiting;
+    const comes = told.state === "answering" ? say("The answer comes") : say("Waiting for the answer");
+    state.textContent = over ? say("The answer is being written down") : comes;
   }
   setTimeout(ask, document.hidden ? HIDDEN : QUICK);
   return undefined;

@@ -1,7 +1,9 @@
 // Every page: colours, copying, relative times, filters, the keyboard.
 import { ago } from "./format.js";
+import { say } from "./say.js";
 
 const THEMES = ["system", "light", "dark"];
+const COLOURS = { system: say("Colours: system"), light: say("Colours: light"), dark: say("Colours: dark") };
 
 function setUpTheme() {
   const button = document.getElementById("theme");
@@ -12,7 +14,7 @@ function setUpTheme() {
     else root.dataset.theme = next;
     // The server writes it into the next page, so that no page flashes in the wrong colours.
     document.cookie = `switchman_theme=${next}; path=/; max-age=31536000; samesite=lax`;
-    button.querySelector("span").textContent = `Colours: ${next}`;
+    button.querySelector("span").textContent = COLOURS[next];
     document.dispatchEvent(new CustomEvent("themechange"));
   });
 }
@@ -53,7 +55,7 @@ function setUpCopy() {
     const button = event.target.closest("[data-copy]");
     if (!button) return;
     event.preventDefault();
-    toast((await copyText(button.dataset.copy)) ? "Copied" : "The browser did not allow copying");
+    toast((await copyText(button.dataset.copy)) ? say("Copied") : say("The browser did not allow copying"));
   });
 }
 

@@ -1,16 +1,17 @@
 // Relative times, as formats.py writes them; and text that Plotly must not take for markup.
+import { say } from "./say.js";
 
 export function ago(epoch, now) {
   const seconds = Math.trunc(now - epoch);
-  if (seconds < 2) return "now";
-  if (seconds < 60) return `${seconds} s ago`;
-  if (seconds < 3600) return `${Math.trunc(seconds / 60)} min ago`;
-  if (seconds < 86400) return `${Math.trunc(seconds / 3600)} h ago`;
-  return `${Math.trunc(seconds / 86400)} d ago`;
+  if (seconds < 2) return say("now");
+  if (seconds < 60) return say("{count} s ago", { count: seconds });
+  if (seconds < 3600) return say("{count} min ago", { count: Math.trunc(seconds / 60) });
+  if (seconds < 86400) return say("{count} h ago", { count: Math.trunc(seconds / 3600) });
+  return say("{count} d ago", { count: Math.trunc(seconds / 86400) });
 }
 
 export function duration(milliseconds) {
-  if (milliseconds === null || milliseconds === undefined) return "unknown";
+  if (milliseconds === null || milliseconds === undefined) return say("unknown");
   if (milliseconds < 999.5) return `${Math.round(milliseconds)} ms`;
   return `${(milliseconds / 1000).toFixed(1)} s`;
 }

@@ -1,6 +1,7 @@
 // The live list: asks for the newest page of the same address and puts rows it has not seen in their place.
 // Slower while the tab is hidden or the server does not answer; while one scrolls, new rows wait behind a button.
 import { updateTimes } from "./app.js";
+import { say } from "./say.js";
 
 const QUICK = 2000; // ms between two questions
 const SLOW = 60000; // ms: the longest wait of a hidden tab
@@ -92,18 +93,18 @@ function isHeld() {
 // Show what has come, or say that it waits.
 function settle() {
   if (!isHeld()) {
-    showState("live", "Live");
+    showState("live", say("Live"));
     if (anew) body.replaceChildren();
     insert(waiting);
     waiting = [];
     anew = false;
   } else if (paused) {
-    showState("paused", waiting.length ? `Paused, ${waiting.length} new` : "Paused");
+    showState("paused", waiting.length ? say("Paused, {count} new", { count: waiting.length }) : say("Paused"));
   } else {
-    showState("paused", "Paused while scrolled");
+    showState("paused", say("Paused while scrolled"));
   }
   news.hidden = waiting.length === 0 || paused;
-  news.firstElementChild.textContent = `${waiting.length} new ${waiting.length === 1 ? "request" : "requests"}`;
+  news.firstElementChild.textContent = waiting.length === 1 ? say("1 new request") : say("{count} new requests", { count: waiting.length });
 }
 
 async function take() {
@@ -129,11 +130,11 @@ async function poll() {
     wait = document.hidden ? Math.min(wait * 2, SLOW) : QUICK;
   } catch (error) {
     if (error.status === 401 || error.status === 403) {
-      showState("offline", "Signed out: reload the page");
+      showState("offline", say("Signed out: reload the page"));
       return;
     }
     wait = Math.min(wait * 2, document.hidden ? SLOW : AWAY);
-    showState("offline", "No answer, trying again");
+    showState("offline", say("No answer, trying again"));
   }
   clearTimeout(timer);
   timer = setTimeout(poll, wait);
@@ -151,7 +152,7 @@ if ("live" in table.dataset) {
   pause.addEventListener("click", () => {
     paused = !paused;
     pause.setAttribute("aria-pressed", String(paused));
-    pause.textContent = paused ? "Resume" : "Pause";
+    pause.textContent = paused ? say("Resume") : say("Pause");
     settle();
   });
 }

@@ -2,6 +2,7 @@
 import { updateTimes } from "./app.js";
 import { axis, colour, frame, onThemeChange, openOnClick, options, timeAxis } from "./charts.js";
 import { plotlyText, shortName } from "./format.js";
+import { say } from "./say.js";
 
 const OFTEN = 10000; // ms between two questions
 const SLOW = 120000; // ms: the longest wait of a hidden tab, or for a dashboard that does not answer
@@ -13,9 +14,9 @@ let wait = OFTEN;
 let timer = 0;
 
 // Name of the series in the data, its words, its colour.
-const REQUESTS = [["complete", "complete", "series-0"], ["cached", "from a cache", "series-2"], ["cancelled", "cancelled", "series-4"], ["errors", "errors", "series-1"]];
-const LATENCY = [["p50", "50 %", "series-0"], ["p95", "95 %", "series-1"], ["p99", "99 %", "series-3"], ["ttft", "first token, 50 %", "series-2"]];
-const TOKENS = [["input", "in", "series-0"], ["cached", "in, cached", "series-5"], ["output", "out", "series-1"], ["reasoning", "out, thoughts", "series-4"]];
+const REQUESTS = [["complete", say("complete"), "series-0"], ["cached", say("from a cache"), "series-2"], ["cancelled", say("cancelled"), "series-4"], ["errors", say("errors"), "series-1"]];
+const LATENCY = [["p50", "50 %", "series-0"], ["p95", "95 %", "series-1"], ["p99", "99 %", "series-3"], ["ttft", say("first token, 50 %"), "series-2"]];
+const TOKENS = [["input", say("in"), "series-0"], ["cached", say("in, cached"), "series-5"], ["output", say("out"), "series-1"], ["reasoning", say("out, thoughts"), "series-4"]];
 
 const legend = { orientation: "h", y: 1.02, yanchor: "bottom", x: 0 };
 
@@ -34,10 +35,10 @@ function lines(trend) {
 }
 
 const along = {
-  requests: (trend) => [stack(trend, trend.requests, REQUESTS), "Requests"],
-  latency: (trend) => [lines(trend), "Seconds"],
-  tokens: (trend) => [stack(trend, trend.tokens, TOKENS), "Tokens"],
-  cost: (trend) => [stack(trend, { cost: trend.cost }, [["cost", "cost", "series-0"]]), "Dollars"],
+  requests: (trend) => [stack(trend, trend.requests, REQUESTS), say("Requests")],
+  latency: (trend) => [lines(trend), say("Seconds")],
+  tokens: (trend) => [stack(trend, trend.tokens, TOKENS), say("Tokens")],
+  cost: (trend) => [stack(trend, { cost: trend.cost }, [["cost", say("cost"), "series-0"]]), say("Dollars")],
 };
 
 function drawAlong(chart, trend) {
@@ -102,15 +103,15 @@ async function poll() {
   clearTimeout(timer);
   try {
     await take();
-    showState("live", "Live");
+    showState("live", say("Live"));
     wait = document.hidden ? Math.min(wait * 2, SLOW) : OFTEN;
   } catch (error) {
     if (error.status === 401 || error.status === 403) {
-      showState("offline", "Signed out: reload the page");
+      showState("offline", say("Signed out: reload the page"));
       return;
     }
     wait = Math.min(wait * 2, SLOW);
-    showState("offline", "No answer, trying again");
+    showState("offline", say("No answer, trying again"));
   }
   timer = setTimeout(poll, wait);
 }

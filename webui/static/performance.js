@@ -1,18 +1,19 @@
 // The scatter of response time against tokens. Plotly itself is loaded before this module (both are deferred).
 import { axis, colour, frame, onThemeChange, openOnClick, options } from "./charts.js";
 import { duration, plotlyText, shortName } from "./format.js";
+import { say } from "./say.js";
 
 const chart = document.getElementById("chart");
 const narrow = matchMedia("(max-width: 600px)");
 
 function hover(point, data) {
   return [
-    plotlyText(shortName(point.model ?? "no model", 80)),
+    plotlyText(shortName(point.model ?? say("no model"), 80)),
     plotlyText(point.outcome),
-    `Duration: ${duration(point.y * 1000)}`,
-    `${plotlyText(data.x_axis)}: ${point.x}`,
+    say("Duration: {duration}", { duration: duration(point.y * 1000) }),
+    say("{name}: {value}", { name: plotlyText(data.x_axis), value: point.x }),
     plotlyText(new Date(point.started_at * 1000).toISOString().replace("T", " ").slice(0, 19) + " UTC"),
-    "Click to open",
+    say("Click to open"),
   ].join("<br>");
 }
 
@@ -47,21 +48,23 @@ function layout(data) {
 
 // Where each step begins, and how many there are: a line that goes across and up.
 function distribution(element, steps, title) {
-  const trace = { type: "scatter", mode: "lines", x: steps.x, y: steps.y, line: { shape: "hv", color: colour("series-0"), width: 1.5 }, fill: "tozeroy", hovertemplate: "%{y} from %{x:.3g}<extra></extra>" };
-  return window.Plotly.react(element, [trace], frame({ xaxis: { ...axis(title, "log"), dtick: 1 }, yaxis: axis("Requests"), showlegend: false }), options);
+  const told = say("{count} from {begin}", { count: "%{y}", begin: "%{x:.3g}" }); // Plotly puts the values in
+  const trace = { type: "scatter", mode: "lines", x: steps.x, y: steps.y, line: { shape: "hv", color: colour("series-0"), width: 1.5 }, fill: "tozeroy", hovertemplate: `${told}<extra></extra>` };
+  return window.Plotly.react(element, [trace], frame({ xaxis: { ...axis(title, "log"), dtick: 1 }, yaxis: axis(say("Requests")), showlegend: false }), options);
 }
 
 function speeds(element, found) {
   const bars = [...found].reverse();
+  const told = say("{rate} tokens a second", { rate: "%{x:.3g}" });
   const trace = {
     type: "bar", orientation: "h", x: bars.map((bar) => bar.p50), y: bars.map((_, at) => at), marker: { color: bars.map((bar) => colour(`series-${bar.colour}`)) },
-    text: bars.map((bar) => plotlyText(bar.model)), hovertemplate: "%{text}<br>%{x:.3g} tokens a second<extra></extra>", textposition: "none",
+    text: bars.map((bar) => plotlyText(bar.model)), hovertemplate: `%{text}<br>${told}<extra></extra>`, textposition: "none",
   };
   const names = bars.map((bar) => plotlyText(shortName(bar.model, 24)));
-  return window.Plotly.react(element, [trace], frame({ xaxis: axis("Tokens a second"), yaxis: { tickvals: bars.map((_, at) => at), ticktext: names, automargin: true }, showlegend: false, bargap: 0.3 }), options);
+  return window.Plotly.react(element, [trace], frame({ xaxis: axis(say("Tokens a second")), yaxis: { tickvals: bars.map((_, at) => at), ticktext: names, automargin: true }, showlegend: false, bargap: 0.3 }), options);
 }
 
-const TITLES = { durations: "Seconds", ttfts: "Seconds", overheads: "Milliseconds" };
+const TITLES = { durations: say("Seconds"), ttfts: say("Seconds"), overheads: say("Milliseconds") };
 
 async function drawOthers(found) {
   for (const element of document.querySelectorAll("[data-chart]")) {
@@ -80,7 +83,7 @@ async function draw(data) {
 
 async function start() {
   const answer = await fetch(chart.dataset.url, { credentials: "same-origin" });
-  if (!answer.ok) throw new Error(`the server answered ${answer.status}`);
+  if (!answer.ok) throw new Error(say("the server answered {status}", { status: answer.status }));
   const data = await answer.json();
   await draw(data);
   openOnClick(chart);
@@ -92,5 +95,5 @@ async function start() {
 
 start().catch((error) => {
   chart.classList.remove("waiting");
-  chart.textContent = `The chart could not be drawn: ${error.message}.`;
+  chart.textContent = say("The chart could not be drawn: {why}.", { why: error.message });
 });

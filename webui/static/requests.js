@@ -1,13 +1,20 @@
 // The list of requests: how many requests an export has.
+import { say } from "./say.js";
+
+function counted(found) {
+  const count = found.count.toLocaleString("en");
+  if (found.more) return say("More than {count} requests, as they are filtered now", { count });
+  return found.count === 1 ? say("1 request, as they are filtered now") : say("{count} requests, as they are filtered now", { count });
+}
 
 async function countRows(menu) {
   const note = menu.querySelector("[data-count]");
   try {
     const answer = await fetch(note.dataset.count, { headers: { Accept: "application/json" }, credentials: "same-origin" });
     const found = await answer.json();
-    note.textContent = note.dataset[found.more ? "more" : found.count === 1 ? "one" : "words"].replace("{}", found.count.toLocaleString("en"));
+    note.textContent = counted(found);
   } catch {
-    note.textContent = note.dataset.unknown;
+    note.textContent = say("As they are filtered now");
   }
 }
 

@@ -10,6 +10,7 @@ import time
 from typing import NamedTuple
 
 from flask import Blueprint, Response, abort, g, jsonify, redirect, request, url_for
+from flask_babel import gettext
 from pydantic import ValidationError
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -100,7 +101,9 @@ def speaker() -> Speaker | Response:
         return guard.not_for(found, Role.OPERATOR)
     if request.method not in SAFE_METHODS and not guard.is_own_change(found):
         return guard.refusal(
-            403, "This page is too old", "Load the page again: what it sent has no word of ours (CSRF)."
+            403,
+            gettext("This page is too old"),
+            gettext("Load the page again: what it sent has no word of ours (CSRF)."),
         )
     return Speaker(found.name, None)
 
@@ -121,6 +124,7 @@ def keep(who: Speaker, given: Given) -> Feedback:
         by_token=who.token_id is not None,
     )
     if not is_theirs(who, given.request_id) or not remarks().say(said):
-        mine = " that came with this token" if who.token_id is not None else ""
-        abort(404, f"There is no request with this id{mine}: it may have been too old to keep.")
+        if who.token_id is not None:
+            abort(404, "There is no request with this id that came with this token: it may have been too old to keep.")
+        abort(404, gettext("There is no request with this id: it may have been too old to keep."))
     return said

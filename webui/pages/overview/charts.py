@@ -15,7 +15,9 @@ from switchman.addons.core.sessions.agents import NAMES
 from switchman.addons.store.figures.cells import DAY, HOUR
 from switchman.addons.store.figures.reading import Divided, Figures
 from switchman.addons.store.reading.filters import NO_LAYER
+from switchman.webui.languages.shown import translated
 from switchman.webui.looks.formats import visible
+from switchman.webui.looks.marked import N_
 from switchman.webui.looks.palette import mark
 from switchman.webui.view import View
 
@@ -25,20 +27,24 @@ MINUTES_KEPT = 47 * HOUR  # before that figures are by the hour
 MOST_BARS = 10
 # What a chart is divided by: the name of its filter, and its words.
 DIVISIONS = {
-    "layer": "By layer", "model": "By model", "server": "By server", "token": "By API token", "agent": "By agent",
+    "layer": N_("By layer"), "model": N_("By model"), "server": N_("By server"), "token": N_("By API token"),
+    "agent": N_("By agent"),
+}  # fmt: skip
+COLUMNS = {
+    "layer": N_("Layer"), "model": N_("Model"), "server": N_("Server"), "token": N_("Token"), "agent": N_("Agent"),
 }  # fmt: skip
 # The value that stands for none, in words.
 NOTHING = {
-    "layer": "nothing was decided", "model": "no model answered", "server": "no server answered",
-    "token": "without a token of ours", "agent": "not known",
+    "layer": N_("nothing was decided"), "model": N_("no model answered"), "server": N_("no server answered"),
+    "token": N_("without a token of ours"), "agent": N_("not known"),
 }  # fmt: skip
 MEASURES = {
-    "requests": "Requests", "errors": "Errors", "tokens": "Tokens", "cost": "Cost", "p95": "Duration, 95 %",
-    "ttft": "First token, 95 %",
+    "requests": N_("Requests"), "errors": N_("Errors"), "tokens": N_("Tokens"), "cost": N_("Cost"),
+    "p95": N_("Duration, 95 %%"), "ttft": N_("First token, 95 %%"),
 }  # fmt: skip
 AXES = {
-    "requests": "Requests", "errors": "Errors", "tokens": "Tokens in and out", "cost": "Cost ($)",
-    "p95": "95 % took at most (s)", "ttft": "95 % had their first token after (s)",
+    "requests": N_("Requests"), "errors": N_("Errors"), "tokens": N_("Tokens in and out"), "cost": N_("Cost ($)"),
+    "p95": N_("95 %% took at most (s)"), "ttft": N_("95 %% had their first token after (s)"),
 }  # fmt: skip
 
 
@@ -130,7 +136,7 @@ def _bar(name: str, value: str, figures: Figures, view: View) -> Bar:
     words = NAMES.get(value, value) if name == "agent" else value
     colour = mark(value).colour if name == "model" else 0
     p95 = {each: figures.percentiles(each)[2] for each in ("durations", "ttfts")}
-    return Bar(value, words or NOTHING[name], figures, url, colour, p95["durations"], p95["ttfts"])
+    return Bar(value, words or translated(NOTHING[name]), figures, url, colour, p95["durations"], p95["ttfts"])
 
 
 def span_view(view: View) -> View:

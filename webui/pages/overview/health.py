@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from switchman.addons.store.figures.reading import Figures
 from switchman.addons.store.reading.servers import ServerNews
+from switchman.webui.looks.marked import N_
 from switchman.webui.looks.outcomes import Tone
 
 SPAN, SPANS = 300, 12  # seconds of a point of the sparkline, and points: the last hour
@@ -19,7 +20,10 @@ WIDTH, HEIGHT = 120, 24
 
 
 class Health(NamedTuple):
-    """`word` and `meaning` say it, `icon` is one of parts.html. `lines`: the sparkline's pieces, as SVG points."""
+    """`word` and `meaning` say it, marked to be translated; `icon` is one of parts.html.
+
+    `lines`: the sparkline's pieces, as SVG points.
+    """
 
     name: str
     tone: Tone
@@ -56,17 +60,22 @@ def _health(name: str, news: ServerNews, along: Mapping[tuple[int, str], Figures
 
 def _word(news: ServerNews, hour: Figures) -> tuple[Tone, str, str, str]:
     if any(one.state == "open" for one in news.resting):
-        return "warn", "triangle", "resting", "its breaker is open: other servers are tried first"
+        return "warn", "triangle", N_("resting"), N_("its breaker is open: other servers are tried first")
     if news.resting:
-        return "warn", "triangle", "on trial", "its breaker is half open: one request tries it again"
+        return "warn", "triangle", N_("on trial"), N_("its breaker is half open: one request tries it again")
     if not hour.requests:
-        return "quiet", "minus", "not asked", "no request ended there within the last hour"
+        return "quiet", "minus", N_("not asked"), N_("no request ended there within the last hour")
     share = hour.errors / hour.requests
     if share >= MANY:
-        return "bad", "cross", "failing", "half of the requests of the last hour, or more, ended in an error"
+        return "bad", "cross", N_("failing"), N_("half of the requests of the last hour, or more, ended in an error")
     if share >= SOME:
-        return "warn", "triangle", "some errors", "a tenth of the requests of the last hour, or more, ended in an error"
-    return "good", "check", "answering", "fewer than a tenth of the requests of the last hour ended in an error"
+        return (
+            "warn",
+            "triangle",
+            N_("some errors"),
+            N_("a tenth of the requests of the last hour, or more, ended in an error"),
+        )
+    return "good", "check", N_("answering"), N_("fewer than a tenth of the requests of the last hour ended in an error")
 
 
 def sparkline(values: Sequence[float | None]) -> list[str]:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, render_template, request, url_for
+from flask_babel import gettext
 
 from switchman.addons.core.access.limits.written import NO_LIMITS
 from switchman.addons.core.access.prices.table import Prices
@@ -21,6 +22,7 @@ from switchman.webui.access.people import web_config
 from switchman.webui.access.roles import least
 from switchman.webui.access.viewing import log
 from switchman.webui.assets import plotly_version
+from switchman.webui.languages.shown import choices, translated
 from switchman.webui.looks.examples import example_request
 from switchman.webui.pages.overview import charts
 from switchman.webui.pages.overview.health import SPAN, SPANS, Health, healths
@@ -58,7 +60,7 @@ def index() -> str:
         view=view,
         left_out=left_out,
         measure=measure,
-        measures=list(charts.MEASURES.items()),
+        measures=choices(charts.MEASURES.items()),
         divisions=divisions(found["divided"], view, measure),
         known_models=baselines(web_config().prices()),
         data_url=data_url(view, measure),
@@ -82,7 +84,7 @@ def api_overview() -> Response:
         "figures": totals(found["divided"]),
         "baseline": asdict(found["compared"]),
         "trend": trend(view),
-        "measure": {"name": measure, "axis": charts.AXES[measure]},
+        "measure": {"name": measure, "axis": translated(charts.AXES[measure])},
         "divisions": {
             one["name"]: {"bars": charts.bar_chart(one["bars"], measure), "others": one["others"]}
             for one in divisions(found["divided"], view, measure)
@@ -137,7 +139,7 @@ def measure_of() -> str:
     """What the bars show. ValueError for what is not known."""
     measure = request.args.get("measure") or "requests"
     if measure not in charts.MEASURES:
-        raise ValueError(f"measure is one of {', '.join(charts.MEASURES)}")
+        raise ValueError(gettext("measure is one of %(known)s", known=", ".join(charts.MEASURES)))
     return measure
 
 
@@ -156,7 +158,8 @@ def divisions(divided: Divided, view: View, measure: str) -> list[dict[str, Any]
     found = []
     for name, words in charts.DIVISIONS.items():
         bars, others = charts.bars(divided, name, view, measure)
-        found.append({"name": name, "words": words, "bars": bars, "others": others})
+        told = {"words": translated(words), "column": translated(charts.COLUMNS[name])}
+        found.append({"name": name, "bars": bars, "others": others, **told})
     return found
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, make_response, render_template, request, url_for
+from flask_babel import gettext, ngettext
 
 from switchman.addons.core.access.roles import Role
 from switchman.addons.store.figures.reading import Divided, answers
@@ -18,16 +19,23 @@ from switchman.webui.access.people import web_config
 from switchman.webui.access.roles import least
 from switchman.webui.access.viewing import log
 from switchman.webui.assets import plotly_version
+from switchman.webui.languages.shown import choices, look_of, translated
 from switchman.webui.looks.examples import example_request
-from switchman.webui.looks.outcomes import outcome_look
+from switchman.webui.looks.marked import N_
 from switchman.webui.looks.palette import mark
 from switchman.webui.pages.performance.distributions import distributions, speeds
 from switchman.webui.view import View, bar_choices, parse_view, reading_address
 
 MOST_POINTS = 2_000  # an SVG of more is slow to hover over
-ACROSS = {"output": "Output tokens", "input": "Input tokens", "total": "All tokens"}
-COLOURS = {"model": "model", "server": "server"}
-SCALES = {"linear": "linear", "log": "logarithmic"}
+ACROSS = {"output": N_("Output tokens"), "input": N_("Input tokens"), "total": N_("All tokens")}
+TITLES = {
+    "output": N_("Response time against output tokens"),
+    "input": N_("Response time against input tokens"),
+    "total": N_("Response time against all tokens"),
+}
+COLOURS = {"model": N_("model"), "server": N_("server")}
+NOTHING = {"model": N_("no model"), "server": N_("no server")}
+SCALES = {"linear": N_("linear"), "log": N_("logarithmic")}
 
 blueprint = Blueprint("performance", __name__, template_folder=".")
 
@@ -50,11 +58,11 @@ def index() -> Response:
         summary=summary,
         across=across,
         scale=scale,
-        across_choices=list(ACROSS.items()),
-        scale_choices=list(SCALES.items()),
-        x_word=ACROSS[across],
+        across_choices=choices(ACROSS.items()),
+        scale_choices=choices(SCALES.items()),
+        chart_title=translated(TITLES[across]),
         by=by,
-        by_choices=list(COLOURS.items()),
+        by_choices=choices(COLOURS.items()),
         speeds=speeds(divided),
         router=divided.total.percentiles("overheads"),
         error=ERROR,
@@ -85,7 +93,8 @@ def axes(values: Mapping[str, str]) -> tuple[str, str]:
     """The quantity on the x axis, and the scale of both axes. ValueError for an unknown one."""
     across, scale = values.get("x") or "output", values.get("scale") or "linear"
     if across not in ACROSS or scale not in SCALES:
-        raise ValueError(f"x is one of {', '.join(ACROSS)} and scale one of {', '.join(SCALES)}")
+        known = {"x": ", ".join(ACROSS), "scale": ", ".join(SCALES)}
+        raise ValueError(gettext("x is one of %(x)s and scale one of %(scale)s", **known))
     return across, scale
 
 
@@ -93,7 +102,7 @@ def colour_of(values: Mapping[str, str]) -> str:
     """What points are coloured by. ValueError for what is not known."""
     by = values.get("by") or "model"
     if by not in COLOURS:
-        raise ValueError(f"by is one of {', '.join(COLOURS)}")
+        raise ValueError(gettext("by is one of %(known)s", known=", ".join(COLOURS)))
     return by
 
 
@@ -114,9 +123,9 @@ def chart(queries: Queries, view: View, across: str, scale: str, by: str = "mode
         "points": points,
         "by": by,
         "series": [{"name": name, **mark(name)._asdict()} for name in sorted(names, key=lambda name: name or "")],
-        "nothing": f"no {by}",
-        "x_axis": ACROSS[across],
-        "y_axis": "Duration (s)",
+        "nothing": translated(NOTHING[by]),
+        "x_axis": translated(ACROSS[across]),
+        "y_axis": gettext("Duration (s)"),
         "scale": scale,
         "note": note(scatter, unknown=len(scatter.points) - len(known), zero=len(known) - len(points)),
     }
@@ -143,7 +152,7 @@ def point_values(point: Point, across: str) -> dict[str, Any] | None:
         "started_at": point.started_at,
         "model": point.model or None,
         "server": point.server or None,
-        "outcome": outcome_look(point.outcome).word,
+        "outcome": look_of(point.outcome).word,
         "failed": point.outcome in ERROR_OUTCOMES,
         "x": count,
         "y": point.duration_ms / 1000,
@@ -152,11 +161,26 @@ def point_values(point: Point, across: str) -> dict[str, Any] | None:
 
 def note(scatter: Scatter, unknown: int, zero: int) -> str:
     """What the chart leaves out, in a sentence."""
-    parts = [f"{scatter.total} {'request' if scatter.total == 1 else 'requests'}"]
+    told = ngettext("%(num)s request", "%(num)s requests", scatter.total)
+    more = []
     if scatter.sampled:
-        parts.append(f"{len(scatter.points)} of them, evenly spread, are taken")
+        more.append(gettext("%(count)s of them, evenly spread, are taken", count=len(scatter.points)))
     if unknown:
-        parts.append(f"{unknown} without a known number of tokens {'is' if unknown == 1 else 'are'} not shown")
+        more.append(
+            ngettext(
+                "%(num)s without a known number of tokens is not shown",
+                "%(num)s without a known number of tokens are not shown",
+                unknown,
+            )
+        )
     if zero:
-        parts.append(f"{zero} at zero {'has' if zero == 1 else 'have'} no place on a logarithmic scale")
-    return "; ".join(parts) + ". A point opens its request; hollow points are errors."
+        more.append(
+            ngettext(
+                "%(num)s at zero has no place on a logarithmic scale",
+                "%(num)s at zero have no place on a logarithmic scale",
+                zero,
+            )
+        )
+    for words in more:
+        told = gettext("%(before)s; %(after)s", before=told, after=words)
+    return gettext("%(told)s. A point opens its request; hollow points are errors.", told=told)

@@ -21,6 +21,7 @@ from typing import Any
 
 from flask import Blueprint, Response, abort, current_app, jsonify, request
 from flask.blueprints import BlueprintSetupState
+from flask_babel import gettext
 
 from switchman.addons.core.access.roles import Role
 from switchman.addons.core.texts.searching.asked import kinds_in
@@ -90,7 +91,8 @@ def download(lines: Lines, ending: str, kind: str) -> Response:
         count = queries.count_requests(filters, MOST_COUNTED + 1)
     slots: BoundedSemaphore = current_app.extensions[_SLOTS]
     if not slots.acquire(blocking=False):
-        abort(503, f"{AT_A_TIME} exports are being made. Try again when one of them is done.")
+        told = gettext("%(count)s exports are being made. Try again when one of them is done.", count=AT_A_TIME)
+        abort(503, told)
     hide = config.keys().hide
     base = config.proxy_url
     written = (hide(shown(line).encode()) for line in lines(queries, filters, base))

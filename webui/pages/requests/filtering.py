@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from flask_babel import gettext
+
 from switchman.webui.access.viewing import log
+from switchman.webui.languages.shown import choices, translated
 from switchman.webui.looks import filterwords
+from switchman.webui.looks.marked import N_
 from switchman.webui.view import IN_THE_BAR, View, bar_choices
 
 Options = Sequence[tuple[str, str]]
@@ -31,22 +35,22 @@ class Chip(NamedTuple):
 
 # Fields whose menu is what the log has, and its column.
 _OF_THE_LOG = (
-    ("asked", "Asked model", "requested_model"),
-    ("layer", "Layer", "layer"),
-    ("route", "Rule", "route"),
-    ("token", "Token", "token"),
-    ("agent", "Agent", "agent"),
+    ("asked", N_("Asked model"), "requested_model"),
+    ("layer", N_("Layer"), "layer"),
+    ("route", N_("Rule"), "route"),
+    ("token", N_("Token"), "token"),
+    ("agent", N_("Agent"), "agent"),
 )
 _FIXED = (
-    Field("error", "Error class", filterwords.ERRORS),
-    Field("cache", "Cache", filterwords.CACHES),
-    Field("stream", "Answer", filterwords.STREAMS),
-    Field("modality", "Content", filterwords.MODALITIES),
-    Field("attempts", "Attempts", filterwords.ATTEMPTS),
+    Field("error", N_("Error class"), filterwords.ERRORS),
+    Field("cache", N_("Cache"), filterwords.CACHES),
+    Field("stream", N_("Answer"), filterwords.STREAMS),
+    Field("modality", N_("Content"), filterwords.MODALITIES),
+    Field("attempts", N_("Attempts"), filterwords.ATTEMPTS),
 )
 _TYPED = (
-    Field("session", "Session", placeholder="digest"),
-    Field("client", "Client", placeholder="address"),
+    Field("session", N_("Session"), placeholder=N_("digest")),
+    Field("client", N_("Client"), placeholder=N_("address")),
 )
 _IN_SIGHT = (*IN_THE_BAR, "words")
 
@@ -62,13 +66,19 @@ def filter_choices(view: View) -> dict[str, Any]:
 def more_fields(view: View) -> list[Field]:
     queries = log()
     statuses = [*filterwords.STATUS_CLASSES, *((str(code), str(code)) for code in queries.values("status"))]
-    found = [Field("status", "Status", with_chosen(statuses, view.chosen("status"))), *_FIXED]
+    found = [Field("status", gettext("Status"), with_chosen(statuses, view.chosen("status"))), *map(in_words, _FIXED)]
     for name, label, column in _OF_THE_LOG:
         values = [(value, value) for value in queries.values(column) if value]
         if name == "layer":
-            values.append(("none", "none: nothing was decided"))
-        found.append(Field(name, label, with_chosen(values, view.chosen(name))))
-    return [*found, *_TYPED]
+            values.append(("none", gettext("none: nothing was decided")))
+        found.append(Field(name, translated(label), with_chosen(values, view.chosen(name))))
+    return [*found, *map(in_words, _TYPED)]
+
+
+def in_words(field: Field) -> Field:
+    """A field in the language of the page."""
+    options = None if field.options is None else choices(field.options)
+    return field._replace(label=translated(field.label), options=options, placeholder=translated(field.placeholder))
 
 
 def with_chosen(options: Options, chosen: str) -> Options:

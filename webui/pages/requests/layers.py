@@ -10,27 +10,31 @@ from typing import NamedTuple
 
 from switchman.addons.store.reading.filters import NO_LAYER
 from switchman.addons.store.reading.summaries import LayerCount
+from switchman.webui.looks.marked import N_
 from switchman.webui.view import View
 
 MEANINGS = {
-    "exact_cache": "the same request was answered before",
-    "semantic_cache": "a request that means the same was answered before",
-    "conversation": "it went on where it was",
-    "model_map": "MODEL_MAP names the model",
-    "alias": "an alias names the candidates",
-    "route": "a rule of the routes file matched",
-    "semantic": "a category by meaning",
-    "arbiter": "a small local model chose",
-    "server": "the request named the server",
-    "list": "the list of a server has the model",
-    "default": "no other layer answered",
-    NO_LAYER: "nothing was decided: refused before",
+    "exact_cache": N_("the same request was answered before"),
+    "semantic_cache": N_("a request that means the same was answered before"),
+    "conversation": N_("it went on where it was"),
+    "model_map": N_("MODEL_MAP names the model"),
+    "alias": N_("an alias names the candidates"),
+    "route": N_("a rule of the routes file matched"),
+    "semantic": N_("a category by meaning"),
+    "arbiter": N_("a small local model chose"),
+    "server": N_("the request named the server"),
+    "list": N_("the list of a server has the model"),
+    "default": N_("no other layer answered"),
+    NO_LAYER: N_("nothing was decided: refused before"),
 }
-PLUG_IN = "a plug-in layer"
+PLUG_IN = N_("a plug-in layer")
 
 
 class LayerShare(NamedTuple):
-    """`part`: its share of the strip, 0 to 1. `url`: the list of this layer only; of all, where that is current."""
+    """`meaning` is marked to be translated. `part`: its share of the strip, 0 to 1.
+
+    `url`: the list of this layer only; of all, where that is current.
+    """
 
     name: str
     meaning: str

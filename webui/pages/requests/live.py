@@ -14,7 +14,9 @@ from switchman.addons.store.reading.found import RequestRow
 from switchman.webui.access.people import web_config
 from switchman.webui.access.roles import least
 from switchman.webui.access.viewing import log
+from switchman.webui.languages.shown import translated
 from switchman.webui.looks.examples import example_request
+from switchman.webui.looks.marked import N_
 from switchman.webui.pages.requests.filtering import filter_choices
 from switchman.webui.pages.requests.layers import layer_shares
 from switchman.webui.view import View, parse_view, reading_address
@@ -25,14 +27,14 @@ blueprint = Blueprint("live", __name__, template_folder=".")
 
 # Quick filters: a word, and the filter it sets; the others of QUICK_NAMES are taken away.
 QUICK: tuple[tuple[str, dict[str, str]], ...] = (
-    ("All", {}),
-    ("Errors", {"outcome": "error"}),
-    ("Failed over", {"attempts": "many"}),
-    ("Rate limited", {"status": "429"}),
-    ("Server errors", {"status": "5xx"}),
-    ("Cancelled", {"outcome": "cancelled"}),
-    ("Cached", {"outcome": "cached"}),
-    ("Shadow hits", {"cache": "shadow"}),
+    (N_("All"), {}),
+    (N_("Errors"), {"outcome": "error"}),
+    (N_("Failed over"), {"attempts": "many"}),
+    (N_("Rate limited"), {"status": "429"}),
+    (N_("Server errors"), {"status": "5xx"}),
+    (N_("Cancelled"), {"outcome": "cancelled"}),
+    (N_("Cached"), {"outcome": "cached"}),
+    (N_("Shadow hits"), {"cache": "shadow"}),
 )
 QUICK_NAMES = ("outcome", "status", "attempts", "cache")
 
@@ -132,7 +134,7 @@ def row_values(rows: Iterable[RequestRow]) -> list[dict[str, Any]]:
 def quick_chips(view: View) -> list[Chip]:
     return [
         Chip(
-            word,
+            translated(word),
             view.url("live.index", **{name: chosen.get(name) for name in QUICK_NAMES}),
             all(view.chosen(name) == chosen.get(name, "") for name in QUICK_NAMES),
         )

@@ -13,6 +13,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from flask_babel import gettext
+
 from switchman.addons.core.access.prices.price import Price
 from switchman.addons.core.access.session import BY_BEGINNING
 from switchman.addons.core.request.boilerplate import own_words
@@ -23,6 +25,7 @@ from switchman.addons.core.sessions.turns import Branch, Called, calls_since, wo
 from switchman.addons.store.reading.found import Content
 from switchman.addons.store.reading.queries import Queries
 from switchman.addons.store.reading.sessions import TurnPage, TurnRow
+from switchman.webui.looks.marked import N_
 from switchman.webui.pages.sessions.telling import Marked, both, headline
 
 MOST_READ = 2_000_000  # bytes of a body that is compared
@@ -37,7 +40,8 @@ PriceOf = Callable[[str, str], Price | None]
 @dataclass(slots=True)
 class Turn:
     """A request as the page shows it. `follows`: the number of the turn that it goes on from. `unread`: nothing broke,
-    and yet so much was not read from the cache. `note`: why its prompt was not compared, "" where it was.
+    and yet so much was not read from the cache. `note`: why its prompt was not compared, marked to be translated; ""
+    where it was.
     """
 
     number: int
@@ -121,7 +125,7 @@ class Reader:
             turn.words = words_since(prompt, 0)
             return
         if prompt.elsewhere:
-            turn.note = "Its prompt goes on from an answer that the provider keeps, so it is not all here."
+            turn.note = N_("Its prompt goes on from an answer that the provider keeps, so it is not all here.")
             return
         goes_on, broken = _goes_on_from(before, this, prompt)
         assert goes_on.prompt is not None
@@ -176,7 +180,7 @@ def _break(one: _Read, this: _Read, prompt: Prompt) -> Break | None:
     try:
         return find_break(one.prompt, prompt, (old, new) if old and new else None)
     except RecursionError:
-        this.turn.note = "Its prompt is nested too deeply to be compared."
+        this.turn.note = N_("Its prompt is nested too deeply to be compared.")
         return None
 
 
@@ -190,18 +194,18 @@ def prompt_of(content: Content | None) -> tuple[Prompt | None, str]:
         state = content.info.state if content is not None else "gone"
         return None, _MISSING.get(state, _MISSING["gone"])
     if content.info.truncated or len(content.data) > MOST_READ:
-        return None, "Its request is too long to be compared here."
+        return None, N_("Its request is too long to be compared here.")
     try:
         return read_prompt(content.data), ""
     except (ValueError, RecursionError):
-        return None, "Its request is no JSON that could be compared."
+        return None, N_("Its request is no JSON that could be compared.")
 
 
 _MISSING = {
-    "gone": "Its request is no longer kept, so it cannot be compared.",
-    "none": "It has no body.",
-    "uncaptured": "Its request was not captured, so it cannot be compared.",
-    "hidden": "Its request is hidden from viewers: VIEWERS_SEE_BODIES says so.",
+    "gone": N_("Its request is no longer kept, so it cannot be compared."),
+    "none": N_("It has no body."),
+    "uncaptured": N_("Its request was not captured, so it cannot be compared."),
+    "hidden": N_("Its request is hidden from viewers: VIEWERS_SEE_BODIES says so."),
 }
 
 
@@ -212,7 +216,7 @@ def label(branch: Branch[Turn], above: Branch[Turn], after: int) -> str:
         for call in turn.calls:
             if (name := _started(call, branch.turns[0].words)) is not None:
                 return name
-    return "Subagent" if told else "Side conversation"
+    return gettext("Subagent") if told else gettext("Side conversation")
 
 
 def _started(call: Called, words: str) -> str | None:

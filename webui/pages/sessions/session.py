@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from flask import Blueprint, Response, abort, jsonify, render_template, request, url_for
+from flask_babel import gettext
 
 from switchman.addons.core.access.roles import Role
 from switchman.addons.core.access.session import BY_BEGINNING
@@ -15,6 +16,8 @@ from switchman.addons.store.reading.sessions import SessionRow, TurnPage
 from switchman.webui.access.people import person, web_config
 from switchman.webui.access.roles import least
 from switchman.webui.access.viewing import log
+from switchman.webui.looks.formats import count, money
+from switchman.webui.looks.marked import N_
 from switchman.webui.pages.sessions.conversation import Reader, Turn, label
 from switchman.webui.view import reading_address
 
@@ -57,9 +60,10 @@ def index(session: str) -> str:
         "session.html",
         page="sessions",
         session=row,
-        main=_group(tree, "Main conversation") if tree is not None else None,
+        main=_group(tree, gettext("Main conversation")) if tree is not None else None,
         turns=turns,
-        losses=losses(turns),
+        losses=(lost := losses(turns)),
+        losses_told=told_losses(lost),
         by_beginning=row.session.startswith(BY_BEGINNING),
         sees_bodies=person().sees_bodies,
         first_page=page.before == 0,
@@ -80,7 +84,8 @@ def _found(session: str) -> tuple[SessionRow, TurnPage]:
     queries = log()
     row = queries.get_session(session)
     if row is None:
-        abort(404, f"There is no session {session[:64]!r}: its requests may have been too old to keep.")
+        told = gettext("There is no session %(id)s: its requests may have been too old to keep.", id=repr(session[:64]))
+        abort(404, told)
     with reading_address():
         limit = request.args.get("limit", PAGE_TURNS, type=int)
         return row, queries.turns(session, request.args.get("after") or None, limit)
@@ -113,6 +118,42 @@ def losses(turns: Sequence[Turn]) -> Losses:
     tokens = [loss.lost for loss in broken if loss.lost is not None]
     costs = [loss.cost for loss in broken if loss.cost is not None]
     return Losses(len(broken), len(tokens), sum(tokens), len(costs), sum(costs))
+
+
+def told_losses(lost: Losses) -> str:
+    """What the breaks of a page cost, in a sentence."""
+    if not lost.known:
+        return gettext("What the breaks cost is not known: the answers do not tell how much was read from a cache.")
+    values = {"tokens": count(lost.tokens), "cost": money(lost.cost), "known": lost.known, "breaks": lost.count}
+    return gettext(_LOSSES[_priced(lost), lost.known < lost.count], **values)
+
+
+def _priced(lost: Losses) -> str:
+    return "none" if not lost.priced else "some" if lost.priced < lost.known else "all"
+
+
+# By how many of the breaks have a known cost, and by whether it is not known of all what was read.
+_LOSSES = {
+    ("all", False): N_("%(tokens)s tokens were read anew that a provider's cache could have had, for %(cost)s more."),
+    ("all", True): N_(
+        "%(tokens)s tokens were read anew that a provider's cache could have had, for %(cost)s more, "
+        "in %(known)s of %(breaks)s breaks: of the others it is not known."
+    ),
+    ("some", False): N_(
+        "%(tokens)s tokens were read anew that a provider's cache could have had, for %(cost)s more at least."
+    ),
+    ("some", True): N_(
+        "%(tokens)s tokens were read anew that a provider's cache could have had, for %(cost)s more at least, "
+        "in %(known)s of %(breaks)s breaks: of the others it is not known."
+    ),
+    ("none", False): N_(
+        "%(tokens)s tokens were read anew that a provider's cache could have had; what that cost is not known."
+    ),
+    ("none", True): N_(
+        "%(tokens)s tokens were read anew that a provider's cache could have had; what that cost is not known, "
+        "in %(known)s of %(breaks)s breaks: of the others it is not known."
+    ),
+}
 
 
 def _group(branch: Branch[Turn], name: str) -> Group:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, NamedTuple
 
 from flask import Blueprint, Response, jsonify, render_template, request, url_for
+from flask_babel import gettext
 
 from switchman.addons.core.access.roles import Role
 from switchman.addons.core.sessions.agents import name_of
@@ -15,12 +16,22 @@ from switchman.addons.store.reading.sessions import SessionFilters
 from switchman.webui.access.people import person, web_config
 from switchman.webui.access.roles import least
 from switchman.webui.access.viewing import log
+from switchman.webui.languages.shown import choices
 from switchman.webui.looks.examples import example_request
-from switchman.webui.view import CUSTOM, DEFAULT_RANGE, RANGES, reading_address
+from switchman.webui.looks.marked import N_
+from switchman.webui.view import (
+    CUSTOM,
+    DEFAULT_RANGE,
+    RANGES,
+    named_ranges,
+    reading_address,
+    unknown_range,
+    words_of_range,
+)
 
 PAGE_ROWS = 50
 NAMES = ("from", "to", "agent", "project", "kind")
-KINDS = (("", "All"), ("several", "More than one request"), ("errors", "With errors"))
+KINDS = (("", N_("All")), ("several", N_("More than one request")), ("errors", N_("With errors")))
 
 blueprint = Blueprint("sessions", __name__, template_folder=".")
 
@@ -45,12 +56,12 @@ class SessionsView:
 
     @property
     def ranges(self) -> list[tuple[str, str]]:
-        own = [(CUSTOM, "as in the address")] if self.range == CUSTOM else []
-        return own + [(name, words) for name, (words, _) in RANGES.items()]
+        own = [(CUSTOM, gettext("as in the address"))] if self.range == CUSTOM else []
+        return own + named_ranges()
 
     @property
     def range_words(self) -> str:
-        return RANGES[self.range][0] if self.range in RANGES else "the time in the address"
+        return words_of_range(self.range)
 
     def chosen(self, name: str) -> str:
         return self.args.get(name, "")
@@ -73,7 +84,7 @@ def parse_sessions_view(values: Mapping[str, str], now: float | None = None) -> 
         return SessionsView(filters, CUSTOM, args)
     wanted = wanted if wanted not in ("", CUSTOM) else DEFAULT_RANGE
     if wanted not in RANGES:
-        raise ValueError(f"range {wanted!r} is not known; expected one of {', '.join(RANGES)}")
+        raise unknown_range(wanted)
     args = {name: value for name, value in args.items() if name not in ("from", "to")}
     seconds = RANGES[wanted][1]
     start = None if seconds is None else (time.time() if now is None else now) - seconds
@@ -96,7 +107,10 @@ def index() -> str:
         rows=page.rows,
         first_page=before is None,
         older_url=page.next and view.url("sessions.index", before=page.next),
-        chips=[Chip(word, view.url("sessions.index", kind=kind), view.chosen("kind") == kind) for kind, word in KINDS],
+        chips=[
+            Chip(word, view.url("sessions.index", kind=kind), view.chosen("kind") == kind)
+            for kind, word in choices(KINDS)
+        ],
         agents=[(value, name_of(value)) for value in _menu(view, "agent")],
         projects=[(value, value) for value in _menu(view, "project")],
         sees_projects=person().sees_bodies,

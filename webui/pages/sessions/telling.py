@@ -7,23 +7,24 @@ from typing import NamedTuple
 
 from switchman.addons.core.sessions.prompts.breaks import Break
 from switchman.addons.core.texts.masking import mask_text
+from switchman.webui.looks.marked import N_
 
 _SAME_AGAIN = 6  # characters in a row that both texts have, at which a difference ends
 
 _WORDS = {
-    ("tools", "longer"): "A tool came in",
-    ("tools", "shorter"): "A tool is gone",
-    ("tools", "order"): "A tool has its keys in another order",
-    ("tools", ""): "The list of tools changed",
-    ("system", "longer"): "The system prompt has one more piece",
-    ("system", "shorter"): "The system prompt has one piece less",
-    ("system", "order"): "The system prompt has its keys in another order",
-    ("system", ""): "The system prompt changed",
-    ("settings", "longer"): "A setting came in that stands before the messages",
-    ("settings", "shorter"): "A setting is gone that stood before the messages",
-    ("settings", ""): "A setting changed that stands before the messages",
-    ("messages", "order"): "An earlier message has its keys in another order",
-    ("messages", ""): "An earlier message changed",
+    ("tools", "longer"): N_("A tool came in"),
+    ("tools", "shorter"): N_("A tool is gone"),
+    ("tools", "order"): N_("A tool has its keys in another order"),
+    ("tools", ""): N_("The list of tools changed"),
+    ("system", "longer"): N_("The system prompt has one more piece"),
+    ("system", "shorter"): N_("The system prompt has one piece less"),
+    ("system", "order"): N_("The system prompt has its keys in another order"),
+    ("system", ""): N_("The system prompt changed"),
+    ("settings", "longer"): N_("A setting came in that stands before the messages"),
+    ("settings", "shorter"): N_("A setting is gone that stood before the messages"),
+    ("settings", ""): N_("A setting changed that stands before the messages"),
+    ("messages", "order"): N_("An earlier message has its keys in another order"),
+    ("messages", ""): N_("An earlier message changed"),
 }
 
 
@@ -36,11 +37,11 @@ class Marked(NamedTuple):
 
 
 def headline(found: Break) -> str:
-    """What happened, in a few words."""
+    """What happened, in a few words that are marked to be translated."""
     if found.why == "target":
-        return "Another target answered, which has none of this cache"
+        return N_("Another target answered, which has none of this cache")
     if found.why == "marks":
-        return "The mark for the cache moved out of the provider's reach"
+        return N_("The mark for the cache moved out of the provider's reach")
     return _WORDS.get((found.part, found.why)) or _WORDS[found.part, ""]
 
 

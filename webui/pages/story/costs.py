@@ -10,10 +10,14 @@ from typing import NamedTuple
 from switchman.addons.core.access.prices.price import MILLION, Price
 from switchman.addons.core.dialects.neutral.form import Usage
 from switchman.addons.store.reading.found import RequestRow
+from switchman.webui.looks.marked import N_
 
 
 class Part(NamedTuple):
-    """One part of the tokens. `each`: micro-dollars for a million of them; `amount`: micro-dollars. None: not known."""
+    """One part of the tokens. `name` is marked to be translated.
+
+    `each`: micro-dollars for a million of them; `amount`: micro-dollars. None: not known.
+    """
 
     name: str
     tokens: int
@@ -30,11 +34,11 @@ class Costs(NamedTuple):
 
 
 NAMES = {
-    "input": "Input",
-    "cached": "Input, from the provider's cache",
-    "cache_write_5m": "Input, written to that cache",
-    "output": "Output",
-    "reasoning": "Output, reasoning",
+    "input": N_("Input"),
+    "cached": N_("Input, from the provider's cache"),
+    "cache_write_5m": N_("Input, written to that cache"),
+    "output": N_("Output"),
+    "reasoning": N_("Output, reasoning"),
 }
 
 

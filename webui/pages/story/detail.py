@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any, Literal, NamedTuple
 
 from flask import Blueprint, Response, abort, jsonify, make_response, render_template, request, url_for
+from flask_babel import gettext
 
 from switchman.addons.core.access.prices.price import Price
 from switchman.addons.core.access.roles import Role
@@ -16,8 +17,10 @@ from switchman.addons.store.reading.found import AttemptRow, BodyInfo, Content, 
 from switchman.webui.access.people import person, web_config
 from switchman.webui.access.roles import least
 from switchman.webui.access.viewing import log
+from switchman.webui.languages.shown import look_of, translated
 from switchman.webui.looks.formats import size
-from switchman.webui.looks.outcomes import answered_by, outcome_look
+from switchman.webui.looks.marked import N_
+from switchman.webui.looks.outcomes import answered_by
 from switchman.webui.pages.story.bodies import readable, show
 from switchman.webui.pages.story.costs import costs_of
 from switchman.webui.pages.story.ladder import rungs
@@ -26,7 +29,7 @@ from switchman.webui.pages.story.story import answered, read_prompt
 MOST_READ = 2_000_000  # bytes of a body that the story is read from
 NOT_ANSWERED_BY_A_SERVER = frozenset({"failed", "refused", "answered"})
 # What the page says once after somebody said what they think of it.
-SAID = {"good": "Kept: it was good", "bad": "Kept: it was bad", "none": "Taken back"}
+SAID = {"good": N_("Kept: it was good"), "bad": N_("Kept: it was bad"), "none": N_("Taken back")}
 Side = Literal["request", "response"]
 SIDES: tuple[Side, ...] = ("request", "response")
 
@@ -82,10 +85,10 @@ def api_body(side: str, request_id: str) -> Response:
     """A body's bytes, always as a download: what a model wrote is never shown as a page of ours."""
     content = body_of(request_id, "request" if side == "request" else "response") if side in SIDES else None
     if content is not None and content.info.state == "hidden":
-        abort(403, "Bodies are hidden from viewers: VIEWERS_SEE_BODIES says so.")
+        abort(403, gettext("Bodies are hidden from viewers: VIEWERS_SEE_BODIES says so."))
     if content is None or content.data is None:
         why = body_note(content.info, "request" if side == "request" else "response") if content is not None else ""
-        abort(404, f"This body is not kept. {why}".strip())
+        abort(404, f"{gettext('This body is not kept.')} {why}".strip())
     answer = make_response(content.data)
     answer.mimetype = "application/octet-stream"
     answer.headers["Content-Disposition"] = f"attachment; filename={side}-body.bin"
@@ -95,7 +98,8 @@ def api_body(side: str, request_id: str) -> Response:
 def find(request_id: str) -> Detail:
     detail = log().get_request(request_id)
     if detail is None:
-        abort(404, f"There is no request with the id {request_id!r}: it may have been too old to keep.")
+        told = gettext("There is no request with the id %(id)s: it may have been too old to keep.", id=repr(request_id))
+        abort(404, told)
     return detail
 
 
@@ -103,20 +107,37 @@ def body_of(request_id: str, side: Side) -> Content | None:
     return log().body(request_id, side)
 
 
+# By what became of a body, and whose it is.
+_NOTES = {
+    ("none", "request"): N_("The request had no body."),
+    ("none", "response"): N_("The response had no body."),
+    ("gone", "request"): N_("The request body is no longer kept: it was too old, or the store too full."),
+    ("gone", "response"): N_("The response body is no longer kept: it was too old, or the store too full."),
+    ("hidden", "request"): N_("The request body is hidden from viewers: VIEWERS_SEE_BODIES says so."),
+    ("hidden", "response"): N_("The response body is hidden from viewers: VIEWERS_SEE_BODIES says so."),
+}
+# By whose it is, and whether it could not be looked into.
+_UNCAPTURED = {
+    ("request", False): N_("The request body was not captured: %(capture)s."),
+    ("response", False): N_("The response body was not captured: %(capture)s."),
+    ("request", True): N_(
+        "The request body was not captured: %(capture)s and nobody can look into it for what is private."
+    ),
+    ("response", True): N_(
+        "The response body was not captured: %(capture)s and nobody can look into it for what is private."
+    ),
+}
+
+
 def body_note(info: BodyInfo, side: Side) -> str:
     """Why a body is not shown, or not wholly; "" where there is nothing to say."""
-    if info.state == "none":
-        return f"The {side} had no body."
-    if info.state == "gone":
-        return f"The {side} body is no longer kept: it was too old, or the store too full."
+    if (why := _NOTES.get((info.state, side))) is not None:
+        return translated(why)
     if info.state == "uncaptured":
-        why = "" if "=metadata" in info.capture else " and nobody can look into it for what is private"
-        return f"The {side} body was not captured: {info.capture}{why}."
-    if info.state == "hidden":
-        return f"The {side} body is hidden from viewers: VIEWERS_SEE_BODIES says so."
-    notes = ["Only the beginning of this body is kept."] if info.truncated else []
+        return gettext(_UNCAPTURED[side, "=metadata" not in info.capture], capture=info.capture)
+    notes = [gettext("Only the beginning of this body is kept.")] if info.truncated else []
     if info.capture:
-        notes.append(f"What is private was replaced before it was stored: {info.capture}.")
+        notes.append(gettext("What is private was replaced before it was stored: %(capture)s.", capture=info.capture))
     return " ".join(notes)
 
 
@@ -125,9 +146,13 @@ def story_note(content: Content | None, side: Side, most: int = MOST_READ) -> st
     if content is not None and (note := body_note(content.info, side)):
         return note
     if content is not None and content.data is not None and len(content.data) > most:
-        return f"The body is {size(len(content.data))}, too long to be read here; see the {side.capitalize()} tab."
-    what = "message" if side == "request" else "text"
-    return f"This page finds no {what} in the body; see the {side.capitalize()} tab."
+        found = size(len(content.data))
+        if side == "request":
+            return gettext("The body is %(size)s, too long to be read here; see the Request tab.", size=found)
+        return gettext("The body is %(size)s, too long to be read here; see the Response tab.", size=found)
+    if side == "request":
+        return gettext("This page finds no message in the body; see the Request tab.")
+    return gettext("This page finds no text in the body; see the Response tab.")
 
 
 def story_page(detail: Detail) -> str:
@@ -151,13 +176,13 @@ def story_page(detail: Detail) -> str:
         rungs=ladder,
         kept_from=next((line.found for line in ladder if line.found and line.outcome == "hit"), None),
         bars=bars(detail),
-        look=outcome_look(row.outcome),
+        look=look_of(row.outcome),
         costs=costs_of(row, usage_in(row, texts["response"]), price_of(row)),
         said=(said := log().remarks.said_of(row.id)),
         own=next((one for one in said if one.who == person().name and not one.by_token), None),
         may_say=person().role >= Role.OPERATOR,
         origin=log().remarks.origin_of(row.id),
-        toast=SAID.get(request.args.get("said", "")),
+        toast=translated(SAID.get(request.args.get("said", ""), "")) or None,
         by=by,
         client_url=url_for("live.index", client=row.client, range="all"),
         layer_url=row.layer and url_for("live.index", layer=row.layer, range="all"),
@@ -182,15 +207,15 @@ def price_of(row: RequestRow) -> Price | None:
 def frame(detail: Detail, view: str) -> dict[str, Any]:
     """The frame that all three views share."""
     tabs = [
-        Tab("Story", view_url(detail), view == "story"),
-        Tab("Conversation", url_for("conversation.page", request_id=detail.row.id), view == "conversation"),
-        Tab("Changes", url_for("changed.page", request_id=detail.row.id), view == "changes"),
-        Tab("Request", view_url(detail, view="request"), view == "request"),
-        Tab("Response", view_url(detail, view="response"), view == "response"),
+        Tab(gettext("Story"), view_url(detail), view == "story"),
+        Tab(gettext("Conversation"), url_for("conversation.page", request_id=detail.row.id), view == "conversation"),
+        Tab(gettext("Changes"), url_for("changed.page", request_id=detail.row.id), view == "changes"),
+        Tab(gettext("Request"), view_url(detail, view="request"), view == "request"),
+        Tab(gettext("Response"), view_url(detail, view="response"), view == "response"),
     ]
-    tabs.append(Tab("Copy", url_for("copies.page", request_id=detail.row.id), view == "copy"))
+    tabs.append(Tab(gettext("Copy"), url_for("copies.page", request_id=detail.row.id), view == "copy"))
     if person().role >= Role.OPERATOR:
-        tabs.append(Tab("Send again", url_for("again.form", request_id=detail.row.id), view == "again"))
+        tabs.append(Tab(gettext("Send again"), url_for("again.form", request_id=detail.row.id), view == "again"))
     return {"page": "requests", "detail": detail, "row": detail.row, "tabs": tabs}
 
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from flask import Blueprint, Response, abort, current_app, jsonify, redirect, render_template, request, url_for
 from flask.blueprints import BlueprintSetupState
+from flask_babel import gettext
 from werkzeug.wrappers import Response as BaseResponse
 
 from switchman.addons.core.access.roles import Role
@@ -19,6 +20,8 @@ from switchman.webui.access.roles import least
 from switchman.webui.access.viewing import log
 from switchman.webui.admin.changes import who
 from switchman.webui.config import AT_STOP
+from switchman.webui.languages.shown import translated
+from switchman.webui.looks.marked import N_
 from switchman.webui.looks.outcomes import answered_by
 from switchman.webui.pages.story.again.outgoing import NotSent, outgoing, problem_of, text_of, with_model
 from switchman.webui.pages.story.again.owntoken import NoToken, OwnToken
@@ -84,7 +87,7 @@ def form_page(detail: Detail, typed: dict[str, str] | None = None, problem: str 
     return render_template(
         "again_form.html",
         **frame(detail, "again"),
-        cannot=problem_of(detail, content),
+        cannot=translated(problem_of(detail, content) or ""),
         text=text,
         typed=typed or {"target": "", "body": text or "", "cached": ""},
         problem=problem,
@@ -113,7 +116,7 @@ def send(request_id: str) -> BaseResponse:
     detail = find(request_id)
     content = body_of(detail.row.id, "request")
     if (problem := problem_of(detail, content)) is not None:
-        abort(409, problem)
+        abort(409, translated(problem))
     assert content is not None
     body = content.data or b""
     typed = {name: request.form.get(name, "") for name in ("target", "body", "cached")}
@@ -125,7 +128,7 @@ def send(request_id: str) -> BaseResponse:
         out = outgoing(detail, body, edited, target, cached=bool(typed["cached"]))
         token = own_token().text(config.access, who("page")) if config.wants_tokens else None
     except (NotSent, NoToken) as error:
-        return Response(form_page(detail, typed, str(error)), 422)
+        return Response(form_page(detail, typed, gettext(error.text, **error.values)), 422)
     again = SentAgain(
         secrets.token_hex(10),
         detail.row.id,
@@ -146,7 +149,7 @@ def send(request_id: str) -> BaseResponse:
     except Full:
         remarks.note(again.id, error="As many were sent as may be at a time.")
         return Response(
-            form_page(detail, typed, "As many are being sent as may be at a time: wait for one of them."), 429
+            form_page(detail, typed, gettext("As many are being sent as may be at a time: wait for one of them.")), 429
         )
     return redirect(url_for("again.page", again_id=again.id), 303)
 
@@ -161,7 +164,7 @@ def page(again_id: str) -> str:
     """Both answers side by side; while the second one comes, how far it is."""
     again = find_again(again_id)
     job = sending().find(again.id)
-    first, second = side_of("First", again.origin_id), side_of("Again", again.request_id)
+    first, second = side_of(gettext("First"), again.origin_id), side_of(gettext("Again"), again.request_id)
     return render_template(
         "again.html",
         page="requests",
@@ -214,7 +217,8 @@ def cancel(again_id: str) -> BaseResponse:
 def find_again(again_id: str) -> SentAgain:
     found = log().remarks.again(again_id)
     if found is None:
-        abort(404, f"Nothing was sent again by the id {again_id!r}, or its first request is no longer kept.")
+        told = N_("Nothing was sent again by the id %(id)s, or its first request is no longer kept.")
+        abort(404, gettext(told, id=repr(again_id)))
     return found
 
 
@@ -228,7 +232,7 @@ def side_of(name: str, request_id: str | None) -> Side:
         name,
         detail,
         answered_by(detail.row),
-        replies_of(answer) if answer is not None else (),
+        replies_of(answer, gettext) if answer is not None else (),
         answer.error if answer is not None else None,
         "" if answer is not None else story_note(content, "response", MOST_READ),
     )
@@ -246,14 +250,14 @@ class Compared(NamedTuple):
 def compared(first: Detail | None, again: Detail | None) -> list[Compared]:
     """The figures of both; None where one is not there."""
     facts = (
-        ("Took", "duration", "duration_ms"),
-        ("First token", "duration", "ttft_ms"),
-        ("Tokens in", "count", "input_tokens"),
-        ("Tokens out", "count", "output_tokens"),
-        ("Cached tokens", "count", "cached_tokens"),
-        ("Reasoning tokens", "count", "reasoning_tokens"),
-        ("Tokens a second", "rate", "tokens_per_second"),
-        ("Cost", "money", "cost_microdollars"),
+        (gettext("Took"), "duration", "duration_ms"),
+        (gettext("First token"), "duration", "ttft_ms"),
+        (gettext("Tokens in"), "count", "input_tokens"),
+        (gettext("Tokens out"), "count", "output_tokens"),
+        (gettext("Cached tokens"), "count", "cached_tokens"),
+        (gettext("Reasoning tokens"), "count", "reasoning_tokens"),
+        (gettext("Tokens a second"), "rate", "tokens_per_second"),
+        (gettext("Cost"), "money", "cost_microdollars"),
     )
     rows = [first.row if first is not None else None, again.row if again is not None else None]
     return [

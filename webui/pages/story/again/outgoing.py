@@ -12,6 +12,7 @@ from typing import Final
 from switchman.addons.core.request.jsonedit import edit, parse
 from switchman.addons.core.servers.credentials import without_secrets
 from switchman.addons.store.reading.found import Content, Detail
+from switchman.webui.looks.marked import N_
 from switchman.webui.looks.masked import masked_text
 from switchman.webui.pages.story.fields import fields_of
 
@@ -19,7 +20,11 @@ MOST_EDITED: Final = 200_000  # bytes of a body that is offered to be edited on 
 
 
 class NotSent(ValueError):
-    """It cannot be sent so; the message is for a person."""
+    """It cannot be sent so; the message is for a person: `text` is marked to be translated, with its `values`."""
+
+    def __init__(self, text: str, **values: str) -> None:
+        super().__init__(text % values)
+        self.text, self.values = text, values
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +38,14 @@ class Outgoing:
 
 
 def problem_of(detail: Detail, content: Content | None) -> str | None:
-    """Why a request cannot be sent again; None where it can."""
+    """Why a request cannot be sent again, marked to be translated; None where it can."""
     row = detail.row
     if row.method != "POST" or not row.path.startswith("/"):
-        return "Only what was posted can be sent again."
+        return N_("Only what was posted can be sent again.")
     if content is None or content.info.state not in ("kept", "none"):
-        return "Its body is not kept, so there is nothing to send."
+        return N_("Its body is not kept, so there is nothing to send.")
     if content.info.truncated:
-        return "Only the beginning of its body is kept, so there is nothing whole to send."
+        return N_("Only the beginning of its body is kept, so there is nothing whole to send.")
     return None
 
 
@@ -84,4 +89,5 @@ def with_model(body: bytes, model: str) -> bytes:
             return body
         return edit(text, {("model",): model}, spans).encode()
     except (ValueError, RecursionError) as error:
-        raise NotSent(f"The body names no model that could be another one: {str(error)[:200]}") from None
+        told = N_("The body names no model that could be another one: %(why)s")
+        raise NotSent(told, why=str(error)[:200]) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flask import Blueprint, render_template
+from flask_babel import gettext
 
 from switchman.addons.core.access.roles import Role
 from switchman.webui.access.people import web_config
@@ -29,7 +30,7 @@ def page(request_id: str) -> str:
         "changed.html",
         **frame(detail, "changes"),
         found=[
-            (one, candidate_name(one), difference(detail.row, one, body, rules))
+            (one, candidate_name(one), difference(detail.row, one, body, rules, gettext))
             for one in detail.attempts[:MOST_ATTEMPTS]
         ],
         more=max(0, len(detail.attempts) - MOST_ATTEMPTS),

@@ -25,6 +25,7 @@ from switchman.addons.core.servers.thinking import ThinkingChoice
 from switchman.addons.core.servers.urls import parse
 from switchman.addons.core.texts.unicode import dumps, read_json
 from switchman.addons.store.reading.found import AttemptRow, RequestRow
+from switchman.webui.looks.marked import N_, Say, in_english
 from switchman.webui.looks.masked import masked_text, masked_value
 
 MOST_DIFFED: Final = 300_000  # bytes of a body of which lines are compared
@@ -69,8 +70,13 @@ class Difference:
     more: int = 0
 
 
-def difference(row: RequestRow, attempt: AttemptRow, body: bytes | None, rules: Ruleset | None) -> Difference:
-    """What is known of an attempt. `body`: the client's, None where it is not kept or not to be read."""
+def difference(
+    row: RequestRow, attempt: AttemptRow, body: bytes | None, rules: Ruleset | None, say: Say = in_english
+) -> Difference:
+    """What is known of an attempt. `body`: the client's, None where it is not kept or not to be read.
+
+    `say` translates what stands between the client's words.
+    """
     if attempt.sent == conveyed.AS_IT_CAME:
         return Difference("same")
     if attempt.sent == conveyed.WITH_REDACTION:
@@ -79,14 +85,14 @@ def difference(row: RequestRow, attempt: AttemptRow, body: bytes | None, rules: 
         return Difference("otherwise")
     text = _text(body)
     if attempt.sent == conveyed.BY_EDITS:
-        return _by_edits(attempt, text)
+        return _by_edits(attempt, text, say)
     if attempt.sent is None or text is None:
         return Difference("unknown")
     found = _translated(row, attempt, text, rules)
     if found is None:
         return Difference("unknown")
     made, is_very = found
-    lines, more = compared(text, made)
+    lines, more = compared(text, made, say)
     return Difference("very" if is_very else "now", lines=lines, more=more)
 
 
@@ -97,7 +103,7 @@ def _text(body: bytes | None) -> str | None:
         return None
 
 
-def _by_edits(attempt: AttemptRow, text: str | None) -> Difference:
+def _by_edits(attempt: AttemptRow, text: str | None, say: Say) -> Difference:
     if attempt.edits is None:
         return Difference("unknown")
     made = conveyed.read(attempt.edits)
@@ -110,12 +116,12 @@ def _by_edits(attempt: AttemptRow, text: str | None) -> Difference:
     edits = tuple(
         Edit(
             ".".join(map(str, path)),
-            _shown(_at(obj, path)),
-            None if value is jsonedit.REMOVE else _shown(masked_value(str(path[-1]), value)),
+            _shown(_at(obj, path), say),
+            None if value is jsonedit.REMOVE else _shown(masked_value(str(path[-1]), value), say),
         )
         for path, value in made.items()
     )
-    lines, more = compared(text, sent) if text is not None and sent is not None else ((), 0)
+    lines, more = compared(text, sent, say) if text is not None and sent is not None else ((), 0)
     return Difference("edited", edits, lines, more)
 
 
@@ -142,11 +148,15 @@ def _at(value: Any, path: tuple[str | int, ...]) -> Any:
     return masked_value(str(path[-1]) if path else "", value)
 
 
-def _shown(value: Any) -> str | None:
+def _shown(value: Any, say: Say) -> str | None:
     if value is _NOTHING:
         return None
     text = dumps(value, spaced=True)
-    return text if len(text) <= MOST_VALUE else f"{text[:MOST_VALUE]} … ({len(text) - MOST_VALUE:,} characters more)"
+    if len(text) <= MOST_VALUE:
+        return text
+    return say(
+        N_("%(text)s … (%(count)s characters more)"), text=text[:MOST_VALUE], count=f"{len(text) - MOST_VALUE:,}"
+    )
 
 
 # ---- translated again --------------------------------------------------------------------------------------------
@@ -204,14 +214,15 @@ def _profiles(server: Server, dialect: DialectName) -> Iterator[ServerProfile]:
 # ---- line by line ------------------------------------------------------------------------------------------------
 
 
-def compared(before: str, after: str) -> tuple[tuple[Line, ...], int]:
+def compared(before: str, after: str, say: Say = in_english) -> tuple[tuple[Line, ...], int]:
     """The lines of two bodies that differ, with those around; JSON is indented first. () where that is too much."""
     old, new = _lines(before), _lines(after)
     if old is None or new is None:
         return (), 0
+    names = say(N_("as the client sent it")), say(N_("as it went out"))
     found = [
         Line(_kind(line), line[:MOST_LINE] + (" …" if len(line) > MOST_LINE else ""))
-        for line in difflib.unified_diff(old, new, "as the client sent it", "as it went out", n=2, lineterm="")
+        for line in difflib.unified_diff(old, new, *names, n=2, lineterm="")
     ]
     return tuple(found[:MOST_SHOWN]), max(0, len(found) - MOST_SHOWN)
 

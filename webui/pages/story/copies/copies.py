@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from importlib.metadata import version
 from typing import Any, Final
 
 from flask import Blueprint, Response, abort, make_response, render_template, request, url_for
+from flask_babel import gettext
 
 from switchman.addons.core.access.roles import Role
 from switchman.addons.core.servers.credentials import without_secrets
@@ -35,7 +37,7 @@ def page(request_id: str) -> str:
     """The page; `as` is one of KINDS."""
     detail, kind = find(request_id), request.args.get("as", "curl")
     if kind not in KINDS:
-        abort(404, f"There is no copy as {kind[:40]!r}: only as {', '.join(KINDS)}.")
+        abort(404, no_copy(kind, KINDS))
     content = body_of(detail.row.id, "request")
     body, masked = harmless(content)
     text = written(detail, kind, body) if body is not None else None
@@ -65,7 +67,7 @@ def download(kind: str, request_id: str) -> Response:
     """The same as a file; `har` has the answer too."""
     detail = find(request_id)
     if kind not in NAMES:
-        abort(404, f"There is no copy as {kind[:40]!r}: only as {', '.join(NAMES)}.")
+        abort(404, no_copy(kind, NAMES))
     content = body_of(detail.row.id, "request")
     if kind == "har":
         answer = body_of(detail.row.id, "response")
@@ -74,9 +76,14 @@ def download(kind: str, request_id: str) -> Response:
         return as_file(dumps(log, indent=1), NAMES[kind], "application/json")
     body, _ = harmless(content)
     if body is None:
-        note = body_note(content.info, "request") if content is not None else "It is no longer kept."
-        abort(404, f"There is no body to copy. {note}")
+        note = body_note(content.info, "request") if content is not None else gettext("It is no longer kept.")
+        abort(404, f"{gettext('There is no body to copy.')} {note}")
     return as_file(written(detail, kind, body), NAMES[kind], "text/plain")
+
+
+def no_copy(kind: str, known: Iterable[str]) -> str:
+    """Why there is no page or file of this kind."""
+    return gettext("There is no copy as %(kind)s: only as %(known)s.", kind=repr(kind[:40]), known=", ".join(known))
 
 
 def harmless(content: Content | None) -> tuple[bytes | None, bool]:

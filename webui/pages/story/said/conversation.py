@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flask import Blueprint, Response, abort, make_response, render_template, request, url_for
+from flask_babel import gettext
 
 from switchman.addons.core.access.roles import Role
 from switchman.addons.core.dialects.neutral.form import Request
@@ -32,10 +33,10 @@ def page(request_id: str) -> str:
     return render_template(
         "conversation.html",
         **frame(detail, "conversation"),
-        part=page_of(said, first) if said is not None else None,
+        part=page_of(said, first, gettext) if said is not None else None,
         tools=[tool.name for tool in said.tools or ()][:200] if said is not None else [],
         answer=answer,
-        replies=replies_of(answer) if answer is not None else (),
+        replies=replies_of(answer, gettext) if answer is not None else (),
         notes=notes,
         here=lambda start: url_for("conversation.page", request_id=row.id, **{"from": start}),
     )
@@ -48,10 +49,10 @@ def message(request_id: str, number: int) -> Response:
     row = find(request_id).row
     content = body_of(row.id, "request")
     if content is not None and content.info.state == "hidden":
-        abort(403, "Bodies are hidden from viewers: VIEWERS_SEE_BODIES says so.")
+        abort(403, gettext("Bodies are hidden from viewers: VIEWERS_SEE_BODIES says so."))
     said = read_request(row, readable(content, MOST_READ))
     if said is None or number >= len(said.messages):
-        abort(404, "There is no such message in the body that is kept.")
+        abort(404, gettext("There is no such message in the body that is kept."))
     answer = make_response(plain(said.messages[number].parts))
     answer.mimetype = "text/plain"
     answer.headers["Content-Disposition"] = f"attachment; filename=message-{number}.txt"

@@ -27,6 +27,7 @@ from switchman.addons.core.dialects.neutral.form import (
 from switchman.addons.core.dialects.passing.conversation import Answered, paired
 from switchman.addons.core.texts.unicode import dumps, read_json
 from switchman.webui.looks.formats import size
+from switchman.webui.looks.marked import N_, Say, in_english
 from switchman.webui.looks.masked import masked_text, masked_value
 
 MOST_TEXT: Final = 20_000  # characters of one part
@@ -86,8 +87,9 @@ class Page:
 class Shower:
     """Shows parts, as long as there is room on the page."""
 
-    def __init__(self, results: Mapping[str, ToolResult]) -> None:
+    def __init__(self, results: Mapping[str, ToolResult], say: Say) -> None:
         self._results = results
+        self._say = say
         self._room = MOST_OF_PAGE
         self._images = MOST_IMAGES
 
@@ -98,16 +100,18 @@ class Shower:
     def _part(self, part: Part) -> Iterator[Turn]:
         if isinstance(part, Text):
             if part.text:
-                yield self._text("refusal" if part.refusal else "text", "refusal" if part.refusal else "", part.text)
+                yield self._text(
+                    "refusal" if part.refusal else "text", self._say(N_("refusal")) if part.refusal else "", part.text
+                )
         elif isinstance(part, Thinking):
-            title = f"thinking, {len(part.text):,} characters" if part.text else "thinking, encrypted"
-            yield self._text("thinking", title, part.text)
+            about = self._say(N_("thinking, %(count)s characters"), count=f"{len(part.text):,}")
+            yield self._text("thinking", about if part.text else self._say(N_("thinking, encrypted")), part.text)
         elif isinstance(part, Image):
             yield self._image(part)
         elif isinstance(part, ToolCall):
             result = self._results.get(part.id)
             results = tuple(self._result(result)) if result is not None else ()
-            shown = self._text("call", part.name or "no name", indented(part.arguments))
+            shown = self._text("call", part.name or self._say(N_("no name")), indented(part.arguments))
             yield shown._replace(results=results, answered=result is not None)
         elif isinstance(part, ToolResult):
             if part.id not in self._results:
@@ -116,7 +120,8 @@ class Shower:
             yield self._text("other", part.kind, dumps(masked_value("", dict(part.value)), indent=2))
 
     def _result(self, result: ToolResult) -> Iterator[Turn]:
-        name, bad = f"result of {result.name}" if result.name else "result", bool(result.is_error)
+        name = self._say(N_("result of %(name)s"), name=result.name) if result.name else self._say(N_("result"))
+        bad = bool(result.is_error)
         for part in result.content[:MOST_PARTS]:
             if isinstance(part, Text):
                 yield self._text("result", name, part.text)._replace(bad=bad)
@@ -138,9 +143,10 @@ class Shower:
         if not data and (found := _DATA.match(image.url)):
             data = image.url[found.end() :]
         if not data:
-            return Turn("image", "a picture at an address, which is not fetched", image.url[:2_000])
+            return Turn("image", self._say(N_("a picture at an address, which is not fetched")), image.url[:2_000])
         kind = next((kind for begin, kind in TYPES.items() if data.startswith(begin)), "")
-        about = f"{kind or image.media_type or 'a picture'}, {size(len(data) * 3 // 4)}"
+        named = kind or image.media_type or self._say(N_("a picture"))
+        about = self._say(N_("%(kind)s, %(size)s"), kind=named, size=size(len(data) * 3 // 4))
         if not kind or len(data) > min(MOST_IMAGE, self._images) or not _BASE64.fullmatch(data):
             return Turn("image", about)
         self._images -= len(data)
@@ -155,14 +161,14 @@ def indented(arguments: str) -> str:
         return arguments
 
 
-def page_of(request: Request, first: int | None) -> Page:
+def page_of(request: Request, first: int | None, say: Say = in_english) -> Page:
     """The messages from number `first` on; None: the last ones. A message that has only results is left out: they
-    stand with their calls."""
+    stand with their calls. `say` translates what the router says itself."""
     linked, results = paired(request.messages)
     kept = [(number, one) for number, one in enumerate(linked) if not _is_told(one, results)]
     start = max(0, len(kept) - PAGE) if first is None else max(0, min(first, len(kept) - 1))
     some = kept[start : start + PAGE]
-    shower = Shower(results)
+    shower = Shower(results, say)
     return Page(
         tuple(shower.message(number, one.role, one.parts) for number, one in some),
         start,
@@ -176,11 +182,13 @@ def _is_told(message: Message, results: Mapping[str, ToolResult]) -> bool:
     return bool(message.parts) and all(isinstance(part, ToolResult) and part.id in results for part in message.parts)
 
 
-def replies_of(answer: Answered) -> tuple[Shown, ...]:
+def replies_of(answer: Answered, say: Say = in_english) -> tuple[Shown, ...]:
     """Each choice of an answer as a message."""
-    shower, several = Shower({}), len(answer.reply.choices) > 1
+    shower, several = Shower({}, say), len(answer.reply.choices) > 1
     return tuple(
-        shower.message(None, f"assistant, choice {choice.index}" if several else "assistant", choice.parts)
+        shower.message(
+            None, say(N_("assistant, choice %(number)s"), number=choice.index) if several else "assistant", choice.parts
+        )
         for choice in answer.reply.choices[:10]
     )
 
