@@ -24,6 +24,7 @@ from switchman.webui.config import RulesStatus, WebConfig
 from switchman.webui.languages import catalogs
 from switchman.webui.languages import shown as shown_words
 from switchman.webui.looks import formats, navigation, outcomes, palette
+from switchman.webui.looks.marked import N_
 from switchman.webui.pages.access import changes, keys, tokens
 from switchman.webui.pages.backtest import backtest
 from switchman.webui.pages.cache import cache
@@ -205,10 +206,12 @@ def show_error(error: HTTPException) -> Response:
 
 def show_refused(error: Refused) -> Response:
     """A page was asked for what cannot be done."""
-    return guard.refusal(error.status, "This cannot be done", str(error))
+    return guard.refusal(error.status, N_("This cannot be done"), str(error), error.words())
 
 
 def show_database_away(error: DBAPIError) -> Response:
     """The log's database does not answer; the router goes on without it."""
     current_app.logger.warning("the log's database does not answer: %s", error.orig)
-    return guard.refusal(503, "The log cannot be read now", "Its database does not answer. Try again in a moment.")
+    return guard.refusal(
+        503, N_("The log cannot be read now"), N_("Its database does not answer. Try again in a moment.")
+    )

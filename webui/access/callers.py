@@ -12,6 +12,7 @@ from switchman.addons.core.access.apitoken import digest_of, is_token
 from switchman.addons.core.access.caller import Caller
 from switchman.addons.store.keeping.beside.remarks import Remarks
 from switchman.webui.access.people import NotAccepted, given_bearer, web_config
+from switchman.webui.looks.marked import N_
 
 
 def remarks() -> Remarks:
@@ -27,8 +28,8 @@ def caller() -> Caller | None:
     access, now, digest = web_config().access, time.time(), digest_of(text)
     token = access.tokens.by_digest(digest) if access is not None else None
     if token is None or token.state(now) != "active":
-        raise NotAccepted("This API token is not known here, or it has ended.")
+        raise NotAccepted(N_("This API token is not known here, or it has ended."))
     until = next(secret.valid_until for secret in token.secrets if secret.digest == digest)
     if until is not None and until <= now:
-        raise NotAccepted("This API token was replaced by a new one.")
+        raise NotAccepted(N_("This API token was replaced by a new one."))
     return token.caller

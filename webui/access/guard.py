@@ -19,6 +19,7 @@ from functools import lru_cache
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, current_app, g, jsonify, make_response, render_template, request
+from flask_babel import gettext
 
 from switchman.addons.core.access.admission.hosts import Hosts
 from switchman.addons.core.access.roles import Role
@@ -35,6 +36,8 @@ from switchman.webui.access.people import (
     web_config,
 )
 from switchman.webui.config import WebConfig
+from switchman.webui.languages.said import Said
+from switchman.webui.looks.marked import N_
 
 SITE_HEADERS = ("Origin", "Sec-Fetch-Site")  # what browsers send, and nobody else does
 
@@ -53,7 +56,7 @@ def check_access() -> Response | None:
         return foreign_name()
     changes = request.method not in roles.SAFE_METHODS
     if changes and not is_same_origin(config):
-        return refusal(403, "This came from another site", "Reload the page in the dashboard and try again.")
+        return refusal(403, N_("This came from another site"), N_("Reload the page in the dashboard and try again."))
     least = roles.least_of(current_app, request.endpoint)
     try:
         found = somebody(config, needed)
@@ -73,19 +76,18 @@ def check_access() -> Response | None:
     if changes and least != roles.PUBLIC and not is_own_change(found):
         return refusal(
             403,
-            "This page is too old",
-            "Load the page again, and try once more: what it sent has no word of this dashboard's (CSRF).",
+            N_("This page is too old"),
+            N_("Load the page again, and try once more: what it sent has no word of this dashboard's (CSRF)."),
         )
     return None
 
 
 def foreign_name() -> Response:
-    return refusal(
-        421,
-        "This is not a name of the dashboard",
-        f"The dashboard was asked for as {request.host!r}, which is not one of its names. Open it by its address, "
-        "or add the name to WEBUI_HOSTS and start it again.",
+    text = N_(
+        "The dashboard was asked for as %(host)s, which is not one of its names. Open it by its address, "
+        "or add the name to WEBUI_HOSTS and start it again."
     )
+    return refusal(421, N_("This is not a name of the dashboard"), text, host=repr(request.host))
 
 
 def is_own_change(person: Person) -> bool:
@@ -134,19 +136,21 @@ def wants_json() -> bool:
     return request.path.startswith("/api/") or "text/html" not in request.headers.get("Accept", "")
 
 
-def sign_in_needed(problem: str | None = None) -> Response:
+def sign_in_needed(problem: Said | None = None) -> Response:
     if not web_config().has_keys:
         return refusal(
             403,
-            "Come by the single sign-on",
-            "Who is signed in is named by a proxy in front (AUTH_HEADER), and this request has not come from there.",
+            N_("Come by the single sign-on"),
+            N_(
+                "Who is signed in is named by a proxy in front (AUTH_HEADER), and this request has not come from there."
+            ),
         )
     if wants_json():
         hint = "Sign in first: send `Authorization: Bearer <token>`, made with `switchman token`."
         answer = jsonify(error=f"{problem} {hint}" if problem else hint)
     else:
         here = request.full_path if request.query_string else request.path
-        answer = make_response(render_template("sign_in.html", next=here, problem=problem))
+        answer = make_response(render_template("sign_in.html", next=here, problem=problem and problem.words()))
     answer.status_code = 401
     answer.headers["WWW-Authenticate"] = 'Bearer realm="switchman"'
     return answer
@@ -154,8 +158,8 @@ def sign_in_needed(problem: str | None = None) -> Response:
 
 def not_accepted(error: NotAccepted) -> Response:
     if error.status == 401:
-        return sign_in_needed(str(error))
-    answer = refusal(error.status, "Not signed in", str(error))
+        return sign_in_needed(error)
+    answer = refusal(error.status, N_("Not signed in"), str(error), error.words())
     if error.wait:
         answer.headers["Retry-After"] = str(math.ceil(error.wait))
     return answer
@@ -164,12 +168,14 @@ def not_accepted(error: NotAccepted) -> Response:
 def not_for(person: Person, least: int) -> Response:
     """Somebody who is known, and may not."""
     if least > Role.ADMIN:
-        return refusal(403, "Not open", "Nobody has said who may see this.")
+        return refusal(403, N_("Not open"), N_("Nobody has said who may see this."))
     word = Role(least).word
-    text = f"This is for the role {word}, and {person.name} has the role {person.role.word}."
+    text = N_("This is for the role %(role)s, and %(name)s has the role %(own)s.")
     if person.how == "open":
-        text = f"This is for the role {word}. Sign in with a token of that role: switchman token jwt --role {word}"
-    return refusal(403, f"For the role {word}", text)
+        text = N_(
+            "This is for the role %(role)s. Sign in with a token of that role: switchman token jwt --role %(role)s"
+        )
+    return refusal(403, N_("For the role %(role)s"), text, role=word, name=person.name, own=person.role.word)
 
 
 def missing_secret(config: WebConfig) -> Response:
@@ -181,10 +187,15 @@ def missing_secret(config: WebConfig) -> Response:
     return answer
 
 
-def refusal(status: int, title: str, text: str) -> Response:
-    """An error as JSON for programs, else as a page."""
-    answer = (
-        jsonify(error=text) if wants_json() else make_response(render_template("notice.html", title=title, text=text))
-    )
+def refusal(status: int, title: str, text: str, words: str = "", **values: object) -> Response:
+    """An error as JSON for programs, in English, else as a page in its language.
+
+    `title` and `text` are English, as the catalogs have them, with %(name)s for `values`; `words`: the text translated.
+    """
+    if wants_json():
+        answer = jsonify(error=text % values if values else text)
+    else:
+        told = words or gettext(text, **values)
+        answer = make_response(render_template("notice.html", title=gettext(title, **values), text=told))
     answer.status_code = status
     return answer

@@ -23,6 +23,8 @@ from switchman.webui.access.lockout import Lockout
 from switchman.webui.access.proxied import auth_required, is_https
 from switchman.webui.access.tokens import Token, TokenError, WrongSignature, read_token
 from switchman.webui.config import WebConfig
+from switchman.webui.languages.said import Said
+from switchman.webui.looks.marked import N_
 
 COOKIE = "switchman_session"
 # A browser takes this name only over https, for this host alone: no other site of the same domain can set it.
@@ -43,11 +45,11 @@ class Person:
     sees_bodies: bool
 
 
-class NotAccepted(Exception):
+class NotAccepted(Said):
     """What was sent as a proof is none; the message says why. `wait`: seconds before another one is looked at."""
 
-    def __init__(self, message: str, status: int = 401, wait: float = 0.0) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, status: int = 401, wait: float = 0.0, **values: object) -> None:
+        super().__init__(message, **values)
         self.status = status
         self.wait = wait
 
@@ -116,10 +118,11 @@ def _named(config: WebConfig) -> Person | None:
     if not name:
         return None
     if "," in name or not name.isprintable() or len(name) > LONGEST_NAME:
-        raise NotAccepted(f"The header {config.auth_header} has not one name, but several or something else.", 403)
+        message = N_("The header %(header)s has not one name, but several or something else.")
+        raise NotAccepted(message, 403, header=config.auth_header)
     role = config.auth_roles.of(name)
     if role is None:
-        raise NotAccepted(f"{name} has no role on this dashboard. AUTH_ROLES says who has which.", 403)
+        raise NotAccepted(N_("%(name)s has no role on this dashboard. AUTH_ROLES says who has which."), 403, name=name)
     return Person(name, role, "header", f"header {name}", _sees(role, config))
 
 
@@ -139,13 +142,13 @@ def _by_token(config: WebConfig, bearer: str, cookie: str) -> Person | None:
         if wait:
             raise waiting(wait) from None
         if bearer:
-            raise NotAccepted(str(error)) from None
+            raise NotAccepted(error.message, **error.values) from None
         return None
     return Person(found.who, found.role, "bearer" if bearer else "cookie", found.name, _sees(found.role, config))
 
 
 def waiting(seconds: float) -> NotAccepted:
-    return NotAccepted("Too many wrong tokens came from your address. Wait a moment and try again.", 429, seconds)
+    return NotAccepted(N_("Too many wrong tokens came from your address. Wait a moment and try again."), 429, seconds)
 
 
 def _sees(role: Role, config: WebConfig) -> bool:
@@ -157,7 +160,7 @@ def accepted(token: str) -> Token:
     config = web_config()
     found = read_token(token, config.jwt_secret, config.sign_on)
     if config.queries.revocations.is_revoked(found.name):
-        raise TokenError("This token was signed out. Make a new one with: switchman token")
+        raise TokenError(N_("This token was signed out. Make a new one with: switchman token"))
     return found
 
 

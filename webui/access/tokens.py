@@ -22,6 +22,8 @@ import jwt
 
 from switchman.addons.config.secrets.jwt_keys import DASHBOARD, PublicKey
 from switchman.addons.core.access.roles import Role, claimed, highest, parse_role
+from switchman.webui.languages.said import Said
+from switchman.webui.looks.marked import N_
 
 AUDIENCE = DASHBOARD
 ALGORITHM = "HS256"
@@ -45,7 +47,7 @@ class SignOn:
     role_claim: str = "role"
 
 
-class TokenError(ValueError):
+class TokenError(Said, ValueError):
     """The token is not accepted; the message says why, for the person who pasted it."""
 
 
@@ -72,6 +74,9 @@ def make_token(
     return jwt.encode(claims | ({"sub": who} if who else {}), secret, ALGORITHM)
 
 
+NO_TOKEN = N_("This is not a valid token. Make one with: switchman token")
+
+
 class Token(NamedTuple):
     """A valid token. `name` is what it is revoked by, 64 characters; `expires_at` an epoch second; `who` a person."""
 
@@ -83,9 +88,9 @@ class Token(NamedTuple):
 
 def read_token(token: str, secret: str | None, sign_on: SignOn | None = None) -> Token:
     """TokenError says why it is not valid. Whether it was signed out is not looked at here."""
-    problem = "This is not a valid token. Make one with: switchman token"
+    problem = TokenError(NO_TOKEN)
     if len(token) > LONGEST or token.count(".") != 2:
-        raise TokenError(problem)
+        raise problem
     algorithm = _said_algorithm(token)  # for the message; each key is tried with its own algorithm only
     if secret is not None:
         try:
@@ -93,16 +98,16 @@ def read_token(token: str, secret: str | None, sign_on: SignOn | None = None) ->
         except TokenError as error:
             if sign_on is None or algorithm == ALGORITHM:
                 raise
-            problem = str(error)
+            problem = error
     for one in sign_on.keys if sign_on else ():
         try:
             return _others(token, one, sign_on)  # type: ignore[arg-type]  # there is one, else it has no keys
         except TokenError as error:
             if one.algorithm == algorithm or secret is None:
-                problem = str(error)
+                problem = error
             if not isinstance(error, WrongSignature):
                 raise
-    raise TokenError(problem)
+    raise TokenError(problem.message, **problem.values)
 
 
 def _own(token: str, secret: str) -> Token:
@@ -111,7 +116,7 @@ def _own(token: str, secret: str) -> Token:
     try:
         role = parse_role(str(claims["role"])) if "role" in claims else Role.VIEWER
     except ValueError as error:
-        raise TokenError(f"This token's role cannot be read: {error}.") from None
+        raise TokenError(N_("This token's role cannot be read: %(error)s."), error=error) from None
     name = _name_of(read)
     return Token(name, _end(claims), role, _cleaned(claims.get("sub")) or f"token {name[:8]}")
 
@@ -121,9 +126,8 @@ def _others(token: str, one: PublicKey, sign_on: SignOn) -> Token:
     claims = read["payload"]
     role = highest(claimed(claims, sign_on.role_claim))
     if role is None:
-        raise TokenError(
-            f"This token has no role for the dashboard in its claim {sign_on.role_claim!r} (viewer, operator or admin)."
-        )
+        message = N_("This token has no role for the dashboard in its claim %(claim)s (viewer, operator or admin).")
+        raise TokenError(message, claim=repr(sign_on.role_claim))
     name = _name_of(read, f"{sign_on.issuer} ")
     subject = _cleaned(claims.get("sub"))
     friendly = next(filter(None, (_cleaned(claims.get(claim)) for claim in _NAMES)), "")
@@ -146,22 +150,24 @@ def _decoded(
             options={"require": ["exp", "aud", *(["iss"] if issuer is not None else [])]},
         )
     except jwt.ExpiredSignatureError:
-        raise TokenError("This token has expired. Make a new one with: switchman token") from None
+        raise TokenError(N_("This token has expired. Make a new one with: switchman token")) from None
     except jwt.InvalidSignatureError:
-        other = (
-            "JWT_SECRET than the dashboard's" if algorithm == ALGORITHM else "key than the dashboard's JWT_PUBLIC_KEY"
-        )
-        raise WrongSignature(f"This token was signed with another {other}.") from None
+        if algorithm == ALGORITHM:
+            raise WrongSignature(N_("This token was signed with another JWT_SECRET than the dashboard's.")) from None
+        message = N_("This token was signed with another key than the dashboard's JWT_PUBLIC_KEY.")
+        raise WrongSignature(message) from None
     except jwt.InvalidAudienceError:
-        raise TokenError("This token was made for something else, not for the dashboard.") from None
+        raise TokenError(N_("This token was made for something else, not for the dashboard.")) from None
     except jwt.InvalidIssuerError:
-        raise TokenError("This token was made by somebody else than JWT_ISSUER.") from None
+        raise TokenError(N_("This token was made by somebody else than JWT_ISSUER.")) from None
     except jwt.MissingRequiredClaimError as error:
-        raise TokenError(f"This token has no {error.claim!r} claim, which the dashboard asks for.") from None
+        message = N_("This token has no %(claim)s claim, which the dashboard asks for.")
+        raise TokenError(message, claim=repr(error.claim)) from None
     except jwt.ImmatureSignatureError:
-        raise TokenError("This token is not valid yet: the clocks of who made it and of this machine differ.") from None
+        message = N_("This token is not valid yet: the clocks of who made it and of this machine differ.")
+        raise TokenError(message) from None
     except (jwt.InvalidTokenError, OverflowError, TypeError):  # of a time without bounds, which is signed nonetheless
-        raise WrongSignature("This is not a valid token. Make one with: switchman token") from None
+        raise WrongSignature(NO_TOKEN) from None
 
 
 def _said_algorithm(token: str) -> str:

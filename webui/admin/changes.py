@@ -22,19 +22,34 @@ from switchman.addons.store.access.vault import NAME, KeyEntry, Vault, VaultErro
 from switchman.addons.store.database import StoreError
 from switchman.addons.store.keeping.forgetting import Forgotten, Wanted
 from switchman.webui.access.people import address_of, person, web_config
+from switchman.webui.languages.said import Said
+from switchman.webui.looks.marked import N_
 
 logger = logging.getLogger(__name__)
 
 MOST_GRACE = 30 * 86_400.0  # seconds
 
 
-class Refused(Exception):
-    """The message is for whoever asked; `field` is what it is about, "" for all of it."""
+class Refused(Said):
+    """The message is for whoever asked; `field` is what it is about, "" for all of it.
 
-    def __init__(self, message: str, status: int = 409, field: str = "") -> None:
-        super().__init__(message[:1].upper() + message[1:])
+    Said by `str` to programs, in English, and by `words` to pages.
+    """
+
+    def __init__(self, message: str, status: int = 409, field: str = "", **values: object) -> None:
+        super().__init__(message, **values)
         self.status = status
         self.field = field
+
+    def __str__(self) -> str:
+        return _sentence(super().__str__())
+
+    def words(self) -> str:
+        return _sentence(super().words())
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def who(how: How) -> Who:
@@ -47,7 +62,7 @@ def access() -> Access:
     """Where tokens and changes are kept."""
     found = web_config().access
     if found is None:
-        raise Refused("there is no database of tokens here", 503)
+        raise Refused(N_("there is no database of tokens here"), 503)
     return found
 
 
@@ -56,7 +71,7 @@ def vault() -> Iterator[Vault]:
     """The vault, for one change."""
     opened = web_config().vault
     if opened is None:
-        raise Refused("there is no vault here", 503)
+        raise Refused(N_("there is no vault here"), 503)
     try:
         with opened() as found:
             yield found
@@ -69,7 +84,7 @@ def vault() -> Iterator[Vault]:
 def key_entries() -> list[KeyEntry]:
     """All keys of the vault, by name. To look at them makes no master key where there is none yet."""
     if web_config().vault is None:
-        raise Refused("there is no vault here", 503)
+        raise Refused(N_("there is no vault here"), 503)
     try:
         return Vault(access().engine).entries()
     except VaultError as error:
@@ -87,7 +102,7 @@ class Changes:
         """Returns the token with its text, which nobody can read again."""
         now = time.time()
         if terms.expires_at is not None and terms.expires_at <= now:
-            raise Refused("it would have expired already", 422, "expires_at")
+            raise Refused(N_("it would have expired already"), 422, "expires_at")
         with _told("name"):
             token, text = self._access.tokens.create(terms, now)
         self._note("token.create", terms.name, None, token_facts(token))
@@ -112,7 +127,8 @@ class Changes:
         """`grace`: seconds that the old text holds besides the new one."""
         before = find_token(which)
         if not 0 <= grace <= MOST_GRACE:
-            raise Refused(f"the old one holds for 0 to {MOST_GRACE:g} seconds", 422, "grace_seconds")
+            message = N_("the old one holds for 0 to %(most)s seconds")
+            raise Refused(message, 422, "grace_seconds", most=f"{MOST_GRACE:g}")
         with _told():
             token, text = self._access.tokens.rotate(before.caller.id, grace, time.time())
         self._note("token.rotate", before.caller.name, None, {"id": token.caller.id, "grace_seconds": grace})
@@ -121,7 +137,7 @@ class Changes:
     def set_key(self, name: str, value: str) -> KeyEntry:
         """Add a key to the vault. Nothing that is returned or written down has any of its value."""
         if not NAME.fullmatch(name):
-            raise Refused("a name has letters, digits, dots, hyphens and `_`, at most 100 of them", 422, "name")
+            raise Refused(N_("a name has letters, digits, dots, hyphens and `_`, at most 100 of them"), 422, "name")
         with vault() as opened:
             entry = opened.set(name, value)
         self._note("key.set", name, None, asdict(entry))
@@ -137,7 +153,8 @@ class Changes:
     def delete_key(self, name: str, force: bool = False) -> None:
         """`force`: also if the rules name it, so that they are not good any more."""
         if not force and (where := named_at(name)):
-            raise Refused(f"the rules name vault:{name} at {where}: take it out there first, or force it", 409, "force")
+            message = N_("the rules name vault:%(name)s at %(where)s: take it out there first, or force it")
+            raise Refused(message, 409, "force", name=name, where=where)
         with vault() as opened:
             before = _entry(opened, name)
             opened.delete(name)
@@ -147,11 +164,11 @@ class Changes:
         """Forget every answer that the caches keep; how many there were."""
         elsewhere = web_config().elsewhere
         if elsewhere is None:
-            raise Refused("there is no cache on disk here", 503)
+            raise Refused(N_("there is no cache on disk here"), 503)
         try:
             gone = elsewhere.clear_answers()
         except OSError as error:
-            raise Refused(f"the caches are in use: {error}", 503) from None
+            raise Refused(N_("the caches are in use: %(error)s"), 503, error=error) from None
         self._note("cache.clear", "all", None, {"answers": gone})
         return gone
 
@@ -159,13 +176,13 @@ class Changes:
         """Remove requests from the log for good."""
         forgets = web_config().forgets
         if forgets is None:
-            raise Refused("there is no log here", 503)
+            raise Refused(N_("there is no log here"), 503)
         try:
             done = forgets(wanted)
         except Exception as error:
             self._note("log.forget", str(wanted), None, {"stopped": "some of it may be forgotten"})
             if isinstance(error, OSError):
-                raise Refused(f"stopped, some may be forgotten: {error}", 503) from None
+                raise Refused(N_("stopped, some may be forgotten: %(error)s"), 503, error=error) from None
             raise
         self._note("log.forget", str(wanted), None, asdict(done))
         return done
@@ -194,7 +211,7 @@ def find_token(which: str) -> Token:
 def _entry(opened: Vault, name: str) -> KeyEntry:
     found = next((entry for entry in opened.entries() if entry.name == name), None)
     if found is None:
-        raise Refused(f"there is no key with the name {name[:100]!r}", 404)
+        raise Refused(N_("there is no key with the name %(name)s"), 404, name=repr(name[:100]))
     return found
 
 

@@ -24,9 +24,11 @@ from switchman.addons.store.access.audit import How
 from switchman.addons.store.access.history import RulesHistory, Version
 from switchman.webui.access.people import person, web_config
 from switchman.webui.admin.changes import Refused, access, who
+from switchman.webui.looks.marked import N_
 
 logger = logging.getLogger(__name__)
 
+BROKEN = N_("the file cannot be edited while it is broken: %(problem)s")
 MOST_TOLD = 20  # problems in one sentence
 SHORT = 12  # characters of a digest in the list of changes
 _EDIT: TypeAdapter[Any] = TypeAdapter(AnyEdit)
@@ -35,7 +37,7 @@ _EDIT: TypeAdapter[Any] = TypeAdapter(AnyEdit)
 def desk() -> RulesDesk:
     found = web_config().desk
     if found is None:
-        raise Refused("there is no rules file here", 503)
+        raise Refused(N_("there is no rules file here"), 503)
     return found
 
 
@@ -43,7 +45,8 @@ def reading() -> Reading:
     """The file as it is now, to be changed; a change by hand is written down."""
     now = glance()
     if now.large:
-        raise Refused(f"the rules file is larger than {desks.MOST_BYTES} bytes: edit the file itself", 409)
+        message = N_("the rules file is larger than %(most)s bytes: edit the file itself")
+        raise Refused(message, 409, most=desks.MOST_BYTES)
     return now
 
 
@@ -61,7 +64,7 @@ def glance() -> Reading:
 def history() -> RulesHistory:
     found = desk().history
     if found is None:
-        raise Refused("no history is kept here", 503)
+        raise Refused(N_("no history is kept here"), 503)
     return found
 
 
@@ -69,7 +72,7 @@ def version(seq: int) -> tuple[Version, str]:
     """A version of the file with its text, without keys."""
     found = history().text(desk().name, seq)
     if found is None:
-        raise Refused(f"there is no version {seq} of the rules (any more)", 404)
+        raise Refused(N_("there is no version %(number)s of the rules (any more)"), 404, number=seq)
     return found
 
 
@@ -96,7 +99,7 @@ def parse_edit(value: Any) -> AnyEdit:
         found: AnyEdit = _EDIT.validate_python(value)
     except ValidationError as error:
         what = error.errors(include_url=False, include_input=False)[0]
-        raise Refused(f"the edit cannot be read: {what['msg']}", 422, "edit") from None
+        raise Refused(N_("the edit cannot be read: %(error)s"), 422, "edit", error=what["msg"]) from None
     return found
 
 
@@ -107,9 +110,10 @@ def with_edit(text: str, edit: AnyEdit) -> str:
     except NotEditable as error:
         raise Refused(str(error), 409, "edit") from None
     except RulesError as error:
-        raise Refused(f"the file cannot be edited while it is broken: {error.problems[0]}", 409, "edit") from None
+        raise Refused(BROKEN, 409, "edit", problem=error.problems[0]) from None
     except (ValueError, RecursionError) as error:
-        raise Refused(f"the edit cannot be written: {str(error) or 'nested too deeply'}", 422, "edit") from None
+        why = str(error) or "nested too deeply"
+        raise Refused(N_("the edit cannot be written: %(error)s"), 422, "edit", error=why) from None
 
 
 def with_imported(text: str, data: Any) -> Merged:
@@ -119,9 +123,10 @@ def with_imported(text: str, data: Any) -> Merged:
     except NotEditable as error:
         raise Refused(str(error), 409, "rules") from None
     except RulesError as error:
-        raise Refused(f"the file cannot be edited while it is broken: {error.problems[0]}", 409, "rules") from None
+        raise Refused(BROKEN, 409, "rules", problem=error.problems[0]) from None
     except (ValueError, RecursionError) as error:
-        raise Refused(f"the JSON cannot be taken over: {str(error) or 'nested too deeply'}", 422, "rules") from None
+        why = str(error) or "nested too deeply"
+        raise Refused(N_("the JSON cannot be taken over: %(error)s"), 422, "rules", error=why) from None
 
 
 class RulesChanges:
@@ -143,7 +148,8 @@ class RulesChanges:
         except (desks.Refused, desks.NotReadable) as error:
             raise Refused(str(error), 409) from None
         except OSError as error:
-            raise Refused(f"the file cannot be written: {error.strerror}; it is as it was", 503) from None
+            message = N_("the file cannot be written: %(error)s; it is as it was")
+            raise Refused(message, 503, error=error.strerror) from None
         except DBAPIError:
             logger.error("the rules are saved by %s, and could not be written down", self._who.name)
             raise

@@ -11,12 +11,13 @@ AROUND = 3  # lines that have not changed, before and after those that have
 
 
 class DiffLine(NamedTuple):
-    """`old` and `new` number the line in the two texts, from 1; None where it is not in one. `gap`: lines left out."""
+    """`old` and `new` number the line in the two texts, from 1; None where it is not in one. `gap`: `left` stay."""
 
     kind: Literal["same", "gone", "come", "gap"]
     old: int | None
     new: int | None
     text: str
+    left: int = 0
 
 
 def diff_lines(before: str, after: str) -> list[DiffLine]:
@@ -30,7 +31,7 @@ def _lines(was: list[str], now: list[str]) -> Iterator[DiffLine]:
     last = 0
     for group in Bounded(was, now).get_grouped_opcodes(AROUND):
         if group[0][1] > last:
-            yield DiffLine("gap", None, None, f"{group[0][1] - last} lines that stay")
+            yield _gap(group[0][1] - last)
         for what, start, end, begin, stop in group:
             if what == "equal":
                 for step in range(end - start):
@@ -42,7 +43,11 @@ def _lines(was: list[str], now: list[str]) -> Iterator[DiffLine]:
                 yield DiffLine("come", None, at + 1, now[at])
         last = group[-1][2]
     if last < len(was):
-        yield DiffLine("gap", None, None, f"{len(was) - last} lines that stay")
+        yield _gap(len(was) - last)
+
+
+def _gap(left: int) -> DiffLine:
+    return DiffLine("gap", None, None, f"{left} lines that stay", left)
 
 
 def counts(lines: list[DiffLine]) -> tuple[int, int]:

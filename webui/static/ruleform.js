@@ -1,5 +1,6 @@
 // One rule as a form. It edits the route's own values; what it does not touch, and keys that it does not know, stay.
 import { showProblems } from "./rules.js";
+import { say } from "./say.js";
 
 const WAIT = 300; // milliseconds after the last change, until the file's change is shown
 const form = document.getElementById("rule-form");
@@ -69,7 +70,7 @@ const controls = {
   text: (owner, field) => [input(owner[field.key], (text) => put(owner, field.key, text))],
   number: (owner, field) => [input(owner[field.key], (text) => put(owner, field.key, number(text)), { inputMode: "decimal" })],
   texts: (owner, field) => [
-    input(joined(owner[field.key]), (text) => put(owner, field.key, split(text)), { placeholder: "one, or several with commas between" }),
+    input(joined(owner[field.key]), (text) => put(owner, field.key, split(text)), { placeholder: say("one, or several with commas between") }),
   ],
   range(owner, field) {
     const set = (end) => (text) => {
@@ -79,11 +80,11 @@ const controls = {
     };
     const now = owner[field.key] ?? {};
     return ["min", "max"].map((end) =>
-      make("label", { className: "inline" }, end === "min" ? "at least" : "at most", input(now[end], set(end), { inputMode: "numeric", size: 8 })),
+      make("label", { className: "inline" }, end === "min" ? say("at least") : say("at most"), input(now[end], set(end), { inputMode: "numeric", size: 8 })),
     );
   },
   bool: (owner, field) => [
-    select([["true", "yes"], ["false", "no"]], String(owner[field.key] ?? true), (value) => put(owner, field.key, value === "true")),
+    select([["true", say("yes")], ["false", say("no")]], String(owner[field.key] ?? true), (value) => put(owner, field.key, value === "true")),
   ],
   choices: (owner, field) => [boxes(field.options, many(owner[field.key]), (chosen) => put(owner, field.key, chosen))],
   task(owner, field) {
@@ -92,7 +93,7 @@ const controls = {
     const set = () => put(owner, field.key, is.sure === undefined ? is.types : { types: is.types, min_confidence: is.sure });
     return [
       boxes(spec.tasks, is.types, (chosen) => ((is.types = chosen), set())),
-      make("label", { className: "inline" }, "at least this sure, 0 to 1", input(is.sure, (text) => ((is.sure = number(text)), set()), { inputMode: "decimal", size: 4 })),
+      make("label", { className: "inline" }, say("at least this sure, 0 to 1"), input(is.sure, (text) => ((is.sure = number(text)), set()), { inputMode: "decimal", size: 4 })),
     ];
   },
   time(owner, field) {
@@ -105,8 +106,8 @@ const controls = {
     });
     return [input(is.between, (text) => ((is.between = text), set()), { placeholder: "09:00-17:30", size: 12 }), days];
   },
-  header: (owner, field) => pairs(owner, field, "x-team", "values, or empty for any", (value) => (value === true ? "" : joined(value)), (text) => (text.trim() === "" ? true : split(text))),
-  health: (owner, field) => pairs(owner, field, "server", spec.health.join(", "), joined, split, "offered-servers"),
+  header: (owner, field) => pairs(owner, field, "x-team", say("values, or empty for any"), (value) => (value === true ? "" : joined(value)), (text) => (text.trim() === "" ? true : split(text))),
+  health: (owner, field) => pairs(owner, field, say("server"), spec.health.join(", "), joined, split, "offered-servers"),
 };
 
 function boxes(options, chosen, act) {
@@ -138,12 +139,12 @@ function pairs(owner, field, name, value, show, read, list) {
         make(
           "div",
           { className: "pair" },
-          input(row[0], (text) => ((row[0] = text), set()), { placeholder: name, ariaLabel: `${field.key}: name`, list }),
-          input(show(row[1]), (text) => ((row[1] = read(text)), set()), { placeholder: value, ariaLabel: `${field.key}: values` }),
-          button("×", "Take this line out", () => (rows.splice(index, 1), set(), draw(), changed())),
+          input(row[0], (text) => ((row[0] = text), set()), { placeholder: name, ariaLabel: say("{key}: name", { key: field.key }), list }),
+          input(show(row[1]), (text) => ((row[1] = read(text)), set()), { placeholder: value, ariaLabel: say("{key}: values", { key: field.key }) }),
+          button("×", say("Take this line out"), () => (rows.splice(index, 1), set(), draw(), changed())),
         ),
       ),
-      button("Add a line", `Add a line to ${field.key}`, () => (rows.push(["", read("")]), draw())),
+      button(say("Add a line"), say("Add a line to {key}", { key: field.key }), () => (rows.push(["", read("")]), draw())),
     );
   }
   if (!rows.length) rows.push(["", read("")]);
@@ -153,9 +154,8 @@ function pairs(owner, field, name, value, show, read, list) {
 
 const empty = { texts: [], choices: [], range: {}, task: [], time: "", header: {}, health: {}, bool: true, number: 0, text: "", model: "auto" };
 const fieldOf = (key) => spec.match.find((field) => field.key === key);
-const words = { all: "all of these hold", any: "at least one of these holds", not: "this does not hold" };
 
-// The conditions of one `match`, or of a part of `all`, `any` or `not`.
+// The conditions of one `match` ("" as `title`), or of a part of `all`, `any` or `not`.
 function conditions(match, title) {
   const frame = make("div", { className: "conditions" });
   function draw() {
@@ -170,9 +170,9 @@ function adder(match, draw, title) {
   const left = spec.match.filter((field) => !(field.key in match));
   const found = make(
     "select",
-    { ariaLabel: `Add a condition to ${title}` },
-    make("option", { value: "" }, "Add a condition"),
-    ...left.map((field) => make("option", { value: field.key }, words[field.key] ? `${field.key}: ${words[field.key]}` : field.key)),
+    { ariaLabel: title ? say("Add a condition to {part}", { part: title }) : say("Add a condition to the rule") },
+    make("option", { value: "" }, say("Add a condition")),
+    ...left.map((field) => make("option", { value: field.key }, field.kind === "nested" ? say("{key}: {words}", { key: field.key, words: field.words }) : field.key)),
   );
   found.addEventListener("change", () => {
     const field = fieldOf(found.value);
@@ -187,7 +187,7 @@ function adder(match, draw, title) {
 }
 
 function condition(match, field, draw) {
-  const remove = button("×", `Take ${field.key} out`, () => (delete match[field.key], draw(), changed()), true);
+  const remove = button("×", say("Take {key} out", { key: field.key }), () => (delete match[field.key], draw(), changed()), true);
   if (field.kind === "nested") return nested(match, field, remove);
   const [first, ...more] = controls[field.kind](match, field);
   const head = make("div", { className: "condition-head" }, make("strong", {}, field.key), make("span", { className: "muted" }, field.words), remove);
@@ -197,7 +197,7 @@ function condition(match, field, draw) {
 
 function nested(match, field, remove) {
   const frame = make("fieldset", { className: "nested", dataset: { key: field.key } });
-  const legend = () => make("legend", {}, make("strong", {}, field.key), ` ${words[field.key]} `, remove);
+  const legend = () => make("legend", {}, make("strong", {}, field.key), ` ${field.words} `, remove);
   function draw() {
     if (field.key === "not") {
       frame.replaceChildren(legend(), conditions(match.not, "not"));
@@ -208,10 +208,10 @@ function nested(match, field, remove) {
       legend(),
       ...parts.map((part, index) => {
         const title = `${field.key} ${index + 1}`;
-        const out = button("×", `Take part ${index + 1} of ${field.key} out`, () => (parts.splice(index, 1), draw(), changed()), true);
+        const out = button("×", say("Take part {number} of {key} out", { number: index + 1, key: field.key }), () => (parts.splice(index, 1), draw(), changed()), true);
         return make("div", { className: "part" }, make("div", { className: "part-head" }, make("span", { className: "muted" }, `${index + 1}.`), out), conditions(part, title));
       }),
-      button("Add a part", `Add a part to ${field.key}`, () => (parts.push({}), draw(), changed())),
+      button(say("Add a part"), say("Add a part to {key}", { key: field.key }), () => (parts.push({}), draw(), changed())),
     );
   }
   draw();
@@ -240,40 +240,42 @@ function fallbacks(target, field) {
   function draw() {
     frame.replaceChildren(
       ...list.map((one, index) => {
-        const up = button("↑", `Try fallback ${index + 1} earlier`, () => (swap(index, index - 1), set(), draw(), changed()));
-        const down = button("↓", `Try fallback ${index + 1} later`, () => (swap(index, index + 1), set(), draw(), changed()));
+        const up = button("↑", say("Try fallback {number} earlier", { number: index + 1 }), () => (swap(index, index - 1), set(), draw(), changed()));
+        const down = button("↓", say("Try fallback {number} later", { number: index + 1 }), () => (swap(index, index + 1), set(), draw(), changed()));
         up.disabled = index === 0;
         down.disabled = index === list.length - 1;
         return make(
           "div",
           { className: "pair" },
-          input(instance(one), (text) => ((list[index] = readInstance(text)), set()), { list: "offered-targets", ariaLabel: `Fallback ${index + 1}`, placeholder: "server/model" }),
+          input(instance(one), (text) => ((list[index] = readInstance(text)), set()), { list: "offered-targets", ariaLabel: say("Fallback {number}", { number: index + 1 }), placeholder: "server/model" }),
           up,
           down,
-          button("×", `Take fallback ${index + 1} out`, () => (list.splice(index, 1), set(), draw(), changed()), true),
+          button("×", say("Take fallback {number} out", { number: index + 1 }), () => (list.splice(index, 1), set(), draw(), changed()), true),
         );
       }),
-      button("Add a fallback", "Add a fallback", () => (list.push(""), draw(), frame.querySelector(".pair:last-of-type input")?.focus())),
+      button(say("Add a fallback"), say("Add a fallback"), () => (list.push(""), draw(), frame.querySelector(".pair:last-of-type input")?.focus())),
     );
   }
   draw();
-  return make("div", { className: "field" }, make("span", { className: "label" }, "Fallbacks"), frame, make("p", { className: "muted" }, field.words));
+  return make("div", { className: "field" }, make("span", { className: "label" }, say("Fallbacks")), frame, make("p", { className: "muted" }, field.words));
 }
 
+const titles = { thinking: say("thinking"), stick: say("stick"), local_only: say("local only"), capture: say("capture") };
+
 function targetField(target, field) {
-  const title = field.key.replace("_", " ");
+  const title = titles[field.key] ?? field.key.replace("_", " ");
   switch (field.kind) {
     case "server":
-      return labelled("Server (upstream)", input(target.upstream, (text) => put(target, "upstream", text || undefined), { list: "offered-servers" }), field.words);
+      return labelled(say("Server (upstream)"), input(target.upstream, (text) => put(target, "upstream", text || undefined), { list: "offered-servers" }), field.words);
     case "target":
-      return labelled("Leads to (model)", input(target.model, (text) => put(target, "model", text || undefined), { list: "offered-targets" }), field.words);
+      return labelled(say("Leads to (model)"), input(target.model, (text) => put(target, "model", text || undefined), { list: "offered-targets" }), field.words);
     case "targets":
       return fallbacks(target, field);
     case "bool":
-      return labelled(title, select([["", "no"], ["true", "yes"]], target[field.key] ? "true" : "", (value) => put(target, field.key, value ? true : undefined)), field.words);
+      return labelled(title, select([["", say("no")], ["true", say("yes")]], target[field.key] ? "true" : "", (value) => put(target, field.key, value ? true : undefined)), field.words);
     default: {
       const usual = field.usual ?? "";
-      const options = [...(field.usual ? [] : [["", "not said"]]), ...field.options.map((one) => [one, one])];
+      const options = [...(field.usual ? [] : [["", say("not said")]]), ...field.options.map((one) => [one, one])];
       return labelled(title, select(options, target[field.key] ?? usual, (value) => put(target, field.key, value === usual ? undefined : value)), field.words);
     }
   }
@@ -283,17 +285,17 @@ function redaction(field) {
   const frame = make("div", { className: "pairs" });
   function draw() {
     if (route.redact === undefined || route.redact === null) {
-      frame.replaceChildren(button("Redact in this rule", "Redact in this rule: say what", () => ((route.redact = { patterns: [] }), draw(), changed())));
+      frame.replaceChildren(button(say("Redact in this rule"), say("Redact in this rule: say what"), () => ((route.redact = { patterns: [] }), draw(), changed())));
       return;
     }
     frame.replaceChildren(
       boxes(spec.private, many(route.redact.patterns), (chosen) => (route.redact.patterns = chosen)),
-      labelled("File of words", input(route.redact.words, (text) => put(route.redact, "words", text || undefined))),
-      button("As the whole file says", "Take this out", () => (delete route.redact, draw(), changed())),
+      labelled(say("File of words"), input(route.redact.words, (text) => put(route.redact, "words", text || undefined))),
+      button(say("As the whole file says"), say("Take this out"), () => (delete route.redact, draw(), changed())),
     );
   }
   draw();
-  return make("fieldset", {}, make("legend", {}, "Redact"), make("p", { className: "muted" }, field.words), frame);
+  return make("fieldset", {}, make("legend", {}, say("Redact")), make("p", { className: "muted" }, field.words), frame);
 }
 
 // ---- the whole rule
@@ -302,23 +304,29 @@ function draw() {
   const told = Object.fromEntries(spec.route.map((field) => [field.key, field]));
   route.match ??= {};
   route.route ??= {};
-  const name = labelled("Name", input(route.name, (text) => put(route, "name", text || undefined)), told.name.words);
-  const about = labelled("Description", input(route.description, (text) => put(route, "description", text || undefined)), told.description.words);
-  const rank = labelled("Priority", input(route.priority ?? "", (text) => put(route, "priority", number(text)), { inputMode: "numeric", placeholder: "500" }), told.priority.words);
-  const state = labelled("State", select([["true", "on"], ["false", "off"]], String(route.enabled ?? true), (value) => put(route, "enabled", value === "true" ? ("enabled" in route ? true : undefined) : false)), told.enabled.words);
+  const name = labelled(say("Name"), input(route.name, (text) => put(route, "name", text)), told.name.words);
+  const about = labelled(say("Description"), input(route.description, (text) => put(route, "description", text || undefined)), told.description.words);
+  const rank = labelled(say("Priority"), input(route.priority ?? "", (text) => put(route, "priority", number(text)), { inputMode: "numeric", placeholder: "500" }), told.priority.words);
+  const state = labelled(say("State"), select([["true", say("on")], ["false", say("off")]], String(route.enabled ?? true), (value) => put(route, "enabled", value === "true" ? ("enabled" in route ? true : undefined) : false)), told.enabled.words);
   const own = Object.keys(route).filter((key) => key.startsWith("x-"));
   document.getElementById("rule").replaceChildren(
     make("div", { className: "field-row" }, name, about),
     make("div", { className: "field-row" }, rank, state),
-    make("fieldset", {}, make("legend", {}, "When all of this holds"), conditions(route.match, "the rule")),
-    make("fieldset", {}, make("legend", {}, "It goes to"), ...spec.target.map((field) => targetField(route.route, field))),
+    make("fieldset", {}, make("legend", {}, say("When all of this holds")), conditions(route.match, "")),
+    make("fieldset", {}, make("legend", {}, say("It goes to")), ...spec.target.map((field) => targetField(route.route, field))),
     redaction(told.redact),
-    own.length ? make("p", { className: "muted" }, `Kept as they are: ${own.join(", ")}`) : "",
+    own.length ? make("p", { className: "muted" }, say("Kept as they are: {keys}", { keys: own.join(", ") })) : "",
   );
 }
 
 const at = form.dataset.at === "" ? null : Number(form.dataset.at);
-const edit = () => (at === null ? { do: "add", route } : { do: "change", at, route });
+// A field that is left empty is not written: its key keeps its place among the others until then.
+const filled = (owner) => Object.fromEntries(Object.entries(owner).filter(([key, value]) => value !== "" || !["name", "upstream", "model"].includes(key)));
+const written = () => ({ ...filled(route), route: filled(route.route) });
+const edit = () => (at === null ? { do: "add", route: written() } : { do: "change", at, route: written() });
+// A new rule that leads nowhere yet is not faulty until somebody says that it is done.
+let isDone = false;
+const isBegun = () => at === null && !isDone && !route.route.model && !route.route.upstream;
 let timer = 0;
 let asked = 0;
 
@@ -341,6 +349,12 @@ function show(place, html) {
 
 async function preview() {
   const turn = ++asked;
+  if (isBegun()) {
+    const told = say("It still needs a server or a model that it leads to.");
+    document.getElementById("preview").replaceChildren(make("p", { className: "muted" }, told));
+    showProblems(document.getElementById("problems"), []);
+    return;
+  }
   const answer = await send(form.dataset.preview, { edit: JSON.stringify(edit()) });
   if (turn !== asked || !answer.ok) return;
   const found = await answer.json();
@@ -358,6 +372,13 @@ document.getElementById("try").addEventListener("click", async () => {
   const place = document.getElementById("trace");
   if (found.error) place.replaceChildren(make("p", { className: "problem" }, found.error));
   else show(place, found.html);
+});
+form.addEventListener("submit", (event) => {
+  if (!isBegun()) return;
+  event.preventDefault();
+  isDone = true;
+  preview().catch(() => {});
+  document.querySelector('#rule [list="offered-targets"]').focus();
 });
 document.getElementById("remove")?.addEventListener("click", () => {
   document.getElementById("edit").value = JSON.stringify({ do: "remove", at });

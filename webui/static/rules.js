@@ -1,4 +1,6 @@
 // The page of rules: rules are put in order by drag or by keys. The editor: line numbers, and what is wrong as one types.
+import { say } from "./say.js";
+
 const WAIT = 400; // milliseconds after the last key, until the text is looked over
 
 function setUpOrder() {
@@ -30,7 +32,7 @@ function setUpOrder() {
     if (moved === null) return;
     const number = list.start - 1 + now.indexOf(moved);
     document.getElementById("moved-edit").value = JSON.stringify({ do: "place", at: Number(moved.dataset.at), number });
-    document.getElementById("moved-words").textContent = `${moved.querySelector("strong").textContent}: ${number + 1}`;
+    document.getElementById("moved-words").textContent = say("{name}: {number}", { name: moved.querySelector("strong").textContent, number: number + 1 });
   }
 
   list.addEventListener("click", (event) => {
@@ -77,17 +79,23 @@ function problemRow(one) {
   const row = document.createElement("li");
   const word = document.createElement("span");
   word.className = `status ${one.severity === "error" ? "bad" : "warn"}`;
-  word.textContent = one.severity;
+  word.textContent = one.severity === "error" ? say("error") : say("warning");
   row.className = one.severity === "error" ? "is-error" : "is-warning";
   row.append(word, " ");
   if (one.line) {
     const place = document.createElement("a");
     place.href = "#text";
     Object.assign(place.dataset, { line: one.line, column: one.column });
-    place.textContent = `line ${one.line}, column ${one.column}`;
+    place.textContent = say("line {line}, column {column}", { line: one.line, column: one.column });
     row.append(place, " ");
   }
-  row.append(one.text);
+  // Words of our own first, where there are some; the reader's, which are English, behind them.
+  if (one.plain) row.append(one.plain, " ");
+  const text = document.createElement("span");
+  text.textContent = one.text;
+  if (one.plain) text.className = "muted";
+  if (one.line) text.lang = "en";
+  row.append(text);
   return row;
 }
 
@@ -126,13 +134,13 @@ function setUpText() {
     if (turn !== asked) return;
     const verdict = document.getElementById("verdict");
     if (!answer.ok) {
-      verdict.textContent = `The text could not be looked over (${answer.status}).`;
+      verdict.textContent = say("The text could not be looked over ({status}).", { status: answer.status });
       return;
     }
     const found = await answer.json();
     showProblems(list, found.problems);
     number(found.problems);
-    verdict.textContent = found.good ? verdict.dataset.good ?? "The router would take this." : "The router would not take this.";
+    verdict.textContent = found.good ? (verdict.dataset.good ?? say("The router would take this.")) : say("The router would not take this.");
     verdict.dataset.state = found.good ? "good" : "bad";
   }
 

@@ -30,6 +30,7 @@ MAX_DEPTH = 64  # of values within values: ruamel takes the square of it for lis
 _SECRET_PLACES: dict[str | int, tuple[str, ...]] = {"api_key": (), "api_keys": ("key", "weight"), "proxy": ()}
 _TOKEN = re.compile(r"[\w!#$%&'*+.^`|~-]+", re.ASCII)
 _MERGE = "tag:yaml.org,2002:merge"
+_NEVER_CLOSED = ("found unexpected end of stream", "but got '<stream end>'")
 _TOO_DEEP = f"nested too deeply: more than {MAX_DEPTH} levels"
 
 
@@ -129,8 +130,11 @@ def _place(error: MarkedYAMLError) -> Position:
 
 
 def _syntax_problem(error: MarkedYAMLError, file: str) -> Problem:
-    line, column = _place(error)
     words = " ".join(part for part in (error.context, error.problem) if part)
+    if words.endswith(_NEVER_CLOSED) and (mark := error.context_mark) is not None:
+        line, column = mark.line + 1, mark.column + 1  # where it was opened: nobody would look at the text's end
+    else:
+        line, column = _place(error)
     return Problem(file, line, column, "", f"not valid YAML or JSON: {words}")
 
 

@@ -22,6 +22,7 @@ from switchman.webui.access.callers import caller, remarks
 from switchman.webui.access.people import NotAccepted, Person, person
 from switchman.webui.access.roles import SAFE_METHODS, least, public
 from switchman.webui.admin.api import faults
+from switchman.webui.looks.marked import N_
 from switchman.webui.pages.feedback.given import Given
 
 blueprint = Blueprint("feedback", __name__)
@@ -91,7 +92,7 @@ def speaker() -> Speaker | Response:
     try:
         token = caller()
     except NotAccepted as error:
-        return guard.refusal(error.status, "Not accepted", str(error))
+        return guard.refusal(error.status, N_("Not accepted"), str(error), error.words())
     if token is not None:
         return Speaker(f"token {token.name}", token.id)
     found: Person | None = g.get("person")

@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from flask import Blueprint, render_template, request
+from flask_babel import gettext
 
 from switchman.addons.config.editing.desk import RulesDesk
 from switchman.addons.config.editing.edits import priority_of, tried
@@ -26,16 +27,17 @@ from switchman.webui.access.roles import least
 from switchman.webui.access.viewing import log
 from switchman.webui.admin.rules import desk, glance
 from switchman.webui.looks.formats import duration
+from switchman.webui.looks.marked import N_
 from switchman.webui.view import View, parse_view, reading_address
 
 MOST_ROUTES = 300  # of one page
 NOTHING = Hit(0, None)
 DONE = {
-    "saved": "Saved",
-    "over": "Saved: the file itself was written over, as no other file can take its place",
-    "same": "The file said so already",
-    "restored": "Taken back",
-    "imported": "Imported",
+    "saved": N_("Saved"),
+    "over": N_("Saved: the file itself was written over, as no other file can take its place"),
+    "same": N_("The file said so already"),
+    "restored": N_("Taken back"),
+    "imported": N_("Imported"),
 }
 _PLACE = re.compile(r"routes\[(\d+)\]")
 
@@ -87,7 +89,7 @@ def index() -> str:
     in_force = found.is_in_force()
     with reading_address():
         view = parse_view({"range": request.args.get("range", "")} if request.args.get("range") else {})
-    start = max(0, request.args.get("start", 0, type=int))
+    start, done = max(0, request.args.get("start", 0, type=int)), request.args.get("done", "")
     rules = found.rules.current
     written = written_routes(now.text) if in_force and not now.large else None
     rows = route_rows(rules, written)
@@ -111,7 +113,7 @@ def index() -> str:
         general=general_warnings(rules.warnings),
         may_change=person().role >= Role.OPERATOR and in_force and written is not None,
         is_operator=person().role >= Role.OPERATOR,
-        toast=DONE.get(request.args.get("done", "")),
+        toast=gettext(DONE[done]) if done in DONE else None,
     )
 
 
@@ -147,11 +149,11 @@ def loaded_row(
 ) -> RouteRow:
     warnings = told.get(route.position, [])
     never = next((one for one in warnings if one.startswith(NEVER)), "")
-    tags = [f"thinking {route.thinking}"] if route.thinking != "auto" else []
-    tags += ["stays by conversation"] if route.stick else []
-    tags += ["local only"] if route.local_only else []
-    tags += [f"capture {route.capture}"] if route.capture else []
-    tags += ["redacts"] if route.redact is not None else []
+    tags = [gettext("thinking %(how)s", how=route.thinking)] if route.thinking != "auto" else []
+    tags += [gettext("stays by conversation")] if route.stick else []
+    tags += [gettext("local only")] if route.local_only else []
+    tags += [gettext("capture %(what)s", what=route.capture)] if route.capture else []
+    tags += [gettext("redacts")] if route.redact is not None else []
     return RouteRow(
         number=number,
         at=route.position,
@@ -177,7 +179,7 @@ def written_row(number: int, at: int, route: dict[str, Any]) -> RouteRow:
     return RouteRow(
         number=number,
         at=at,
-        name=str(route.get("name") or f"route {at + 1}"),
+        name=str(route.get("name") or gettext("route %(number)s", number=at + 1)),
         line=0,
         enabled=False,
         priority=priority_of(route),
@@ -270,16 +272,18 @@ def layer_rows(rules: Ruleset, view: View) -> list[LayerRow]:
     """What comes beside and after the routes, in the order in which a request meets it."""
     exact, semantic = rules.cache.exact, rules.cache.semantic
     default = ", ".join(instance_name(one) for one in rules.auto_default)
-    upstream = f"DEFAULT_UPSTREAM, {rules.default.url}" if rules.default_set else "the first alias or listed model"
+    first = gettext("the first alias or listed model")
+    upstream = f"DEFAULT_UPSTREAM, {rules.default.url}" if rules.default_set else first
+    kept, off = gettext("answers kept for %(time)s", time=duration(exact.ttl * 1000)), gettext("off")
     wanted = [
-        ("model_map", "MODEL_MAP renames models before all else"),
-        ("exact_cache", f"answers kept for {duration(exact.ttl * 1000)}" if exact.ttl > 0 else "off"),
-        ("semantic_cache", f"mode {semantic.mode}"),
-        ("conversation", "what follows stays with its target, where a rule says stick"),
-        ("semantic", "by meaning" if rules.semantic_routes is not None else "off"),
-        ("arbiter", f"asks {rules.arbiter.model}" if rules.arbiter is not None else "off"),
-        ("server", "a model called server/model goes to that server"),
-        ("list", "else to a server that lists the model"),
+        ("model_map", gettext("MODEL_MAP renames models before all else")),
+        ("exact_cache", kept if exact.ttl > 0 else off),
+        ("semantic_cache", gettext("mode %(mode)s", mode=semantic.mode)),
+        ("conversation", gettext("what follows stays with its target, where a rule says stick")),
+        ("semantic", gettext("by meaning") if rules.semantic_routes is not None else off),
+        ("arbiter", gettext("asks %(model)s", model=rules.arbiter.model) if rules.arbiter is not None else off),
+        ("server", gettext("a model called server/model goes to that server")),
+        ("list", gettext("else to a server that lists the model")),
         ("default", default or upstream),
     ]
     hits = log().layer_hits([name for name, _ in wanted], view.filters.start, view.filters.end)

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from flask import Blueprint, Response, current_app, jsonify, make_response, redirect, render_template, request, url_for
+from flask_babel import gettext
 from werkzeug.wrappers import Response as BaseResponse
 
 from switchman.addons.config.editing.desk import Changed, Faulty, Reading
@@ -26,6 +27,8 @@ from switchman.webui.admin.rules import (
     with_imported,
 )
 from switchman.webui.looks.diffs import counts, diff_lines
+from switchman.webui.looks.marked import N_
+from switchman.webui.looks.rulewords import plain
 
 MOST_FORM = 1024 * 1024  # bytes
 # What a review is of, and how the list of changes and the toast name its save.
@@ -70,7 +73,7 @@ def preview() -> Response:
         made = with_edit(now.text, parse_edit(json_given("edit")))
     except Refused as error:
         return jsonify(
-            good=False, problems=[{"line": 0, "column": 0, "text": str(error), "severity": "error"}], html=""
+            good=False, problems=[{"line": 0, "column": 0, "text": error.words(), "severity": "error"}], html=""
         )
     found = checked(made)
     html = part("diff", diff_lines(now.text, made))
@@ -86,7 +89,8 @@ def review() -> BaseResponse:
     way = next((name for name in WAYS if name in request.form), "text")
     now, digest = reading(), digest_given()
     if way != "text" and digest != now.digest:
-        raise Refused("the rules file has changed since this page was made: load it again, and change that", 409)
+        message = N_("the rules file has changed since this page was made: load it again, and change that")
+        raise Refused(message, 409)
     made, why = proposed(way, now)
     found = checked(made)
     if found.rules is None:
@@ -105,9 +109,9 @@ def proposed(way: str, now: Reading) -> tuple[str, str]:
     if way == "version":
         number = request.form.get("version", "")
         found, old = version(int(number) if number.isascii() and number.isdecimal() and len(number) < 16 else 0)
-        return old, f"back to version {found.seq}"
+        return old, gettext("back to version %(number)s", number=found.seq)
     if way == "json":
-        return with_imported(now.text, json_given("json")).text, "imported from JSON"
+        return with_imported(now.text, json_given("json")).text, gettext("imported from JSON")
     return shown(request.form.get("text", "")), request.form.get("why", "")
 
 
@@ -141,12 +145,15 @@ def json_given(name: str) -> Any:
         return json.loads(request.form.get(name, ""))
     except (ValueError, RecursionError) as error:
         words = str(error) if isinstance(error, ValueError) else "nested too deeply"
-        raise Refused(f"this is no JSON: {words}", 422, name) from None
+        raise Refused(N_("this is no JSON: %(error)s"), 422, name, error=words) from None
 
 
 def told(one: Problem) -> dict[str, Any]:
+    """A problem as an editor shows it: `plain` in the page's language where there are such words, then its own."""
     text = f"{one.key}: {one.message}" if one.key else one.message
-    return {"line": one.line, "column": one.column, "text": text, "severity": one.severity}
+    found = plain(one.message)
+    words = gettext(found.message, **found.values) if found is not None else ""
+    return {"line": one.line, "column": one.column, "plain": words, "text": text, "severity": one.severity}
 
 
 def text_page(

@@ -11,6 +11,7 @@ from switchman.addons.core.rules.routerjson import Exported
 from switchman.webui.access.roles import least
 from switchman.webui.admin.changes import Refused
 from switchman.webui.admin.rules import desk, reading
+from switchman.webui.looks.marked import N_
 
 blueprint = Blueprint("rules_exchange", __name__, template_folder=".")
 
@@ -42,7 +43,7 @@ def export() -> Response:
     try:
         found = exported(reading().text, desk().name)
     except RulesError as error:
-        raise Refused(f"the file is broken: {error.problems[0]}", 409) from None
+        raise Refused(N_("the file is broken: %(problem)s"), 409, problem=error.problems[0]) from None
     answer = make_response(as_json(found.data))
     answer.mimetype = "application/json"
     answer.headers["Content-Disposition"] = "attachment; filename=rules.json"

@@ -14,6 +14,7 @@ from switchman.webui.access.roles import least
 from switchman.webui.access.sizes import takes
 from switchman.webui.admin.changes import Refused
 from switchman.webui.admin.rules import checked, desk, parse_edit, reading, with_edit
+from switchman.webui.looks.marked import N_
 from switchman.webui.pages.rules.editing import MOST_FORM, json_given, part, told
 from switchman.webui.pages.rules.visual import choices
 
@@ -36,7 +37,7 @@ def index() -> str | tuple[str, int]:
         try:
             found = explained(asked, rules_of(text))
         except Refused as error:
-            problem = str(error)
+            problem = error.words()
     page = render_template(
         "rules_try.html",
         page="rules",
@@ -65,7 +66,7 @@ def as_json() -> Response | tuple[Response, int]:
             text = with_edit(reading().text, parse_edit(json_given("edit")))
         found = explained(asked, rules_of(text))
     except Refused as error:
-        return jsonify(error=str(error), html=""), error.status
+        return jsonify(error=error.words(), html=""), error.status
     return jsonify(html=part("trace", found), **found)
 
 
@@ -76,14 +77,19 @@ def rules_of(text: str) -> Ruleset:
     found = checked(text)
     if found.rules is None:
         first = told(found.problems[0])
-        raise Refused(f"these rules would not be taken: line {first['line']}: {first['text']}", 422)
+        raise Refused(
+            N_("these rules would not be taken: line %(line)s: %(problem)s"),
+            422,
+            line=first["line"],
+            problem=first["plain"] or first["text"],
+        )
     return found.rules
 
 
 def explained(asked: dict[str, str], rules: Ruleset) -> dict[str, Any]:
     explains = web_config().explains
     if explains is None:
-        raise Refused("nothing can be tried here", 503)
+        raise Refused(N_("nothing can be tried here"), 503)
     messages = [{"role": "system", "content": asked["system"]}] if asked["system"].strip() else []
     messages.append({"role": "user", "content": asked["prompt"]})
     body = {"model": asked["model"], "messages": messages}
@@ -99,6 +105,6 @@ def headers_of(text: str) -> dict[str, str]:
             continue
         name, colon, value = line.partition(":")
         if not colon or not name.strip():
-            raise Refused(f"a header is written as name: value, not {line[:80]!r}", 422, "headers")
+            raise Refused(N_("a header is written as name: value, not %(line)s"), 422, "headers", line=repr(line[:80]))
         found[name.strip().lower()] = value.strip()
     return found

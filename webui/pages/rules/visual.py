@@ -7,20 +7,23 @@ is missing. Keys that begin with `x-`, and all that is not touched, stay as they
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any, get_args
 
 from flask import Blueprint, render_template
+from flask_babel import gettext
 
 from switchman.addons.config.editing.rewriting import canonical
 from switchman.addons.core.access.roles import Role
 from switchman.addons.core.request.tasktype import TaskType
-from switchman.addons.core.rules.matchfile import Day, HealthName, MatchFile
-from switchman.addons.core.rules.rulesfile import RouteFile, TargetFile
+from switchman.addons.core.rules.matchfile import Day, HealthName
 from switchman.addons.core.texts.redaction.finding import KINDS as PRIVATE
 from switchman.webui.access.roles import least
 from switchman.webui.access.viewing import log
 from switchman.webui.admin.changes import Refused
 from switchman.webui.admin.rules import desk, reading
+from switchman.webui.looks.marked import N_
+from switchman.webui.looks.rulewords import MATCH_HINTS, ROUTE_HINTS, TARGET_HINTS
 from switchman.webui.pages.rules.chain import written_routes
 
 MOST_OFFERED = 500  # names of one list
@@ -64,9 +67,9 @@ def one(at: int) -> str:
     """`at`: its place in the file, from 0."""
     written = written_routes(reading().text)
     if written is None:
-        raise Refused("the file cannot be read as it is: edit it as text first", 409)
+        raise Refused(N_("the file cannot be read as it is: edit it as text first"), 409)
     if at >= len(written) or not isinstance(written[at], dict):
-        raise Refused(f"there is no route {at + 1} in the file (any more)", 404)
+        raise Refused(N_("there is no route %(number)s in the file (any more)"), 404, number=at + 1)
     return route_page(at, json.loads(canonical_in_order(written[at])))
 
 
@@ -92,11 +95,11 @@ def route_page(at: int | None, route: dict[str, Any]) -> str:
 
 
 def spec() -> dict[str, Any]:
-    """The form's fields: how each is edited, and what the grammar says of it."""
+    """The form's fields: how each is edited, and a hint in words of whoever writes rules."""
     return {
-        "match": fields(MatchFile, MATCH_KINDS),
-        "target": fields(TargetFile, TARGET_KINDS),
-        "route": fields(RouteFile, ROUTE_KINDS),
+        "match": fields(MATCH_KINDS, MATCH_HINTS),
+        "target": fields(TARGET_KINDS, TARGET_HINTS),
+        "route": fields(ROUTE_KINDS, ROUTE_HINTS),
         "tasks": TASKS,
         "days": [*get_args(Day)],
         "health": [*get_args(HealthName)],
@@ -104,10 +107,15 @@ def spec() -> dict[str, Any]:
     }
 
 
-def fields(model: type[MatchFile] | type[TargetFile] | type[RouteFile], kinds: dict[str, str]) -> list[dict[str, Any]]:
-    told = {field.alias or name: field.description or "" for name, field in model.model_fields.items()}
+def fields(kinds: dict[str, str], hints: Mapping[str, str]) -> list[dict[str, Any]]:
     return [
-        {"key": key, "kind": kind, "words": told[key], "options": CHOICES.get(key, []), "usual": USUAL.get(key)}
+        {
+            "key": key,
+            "kind": kind,
+            "words": gettext(hints[key]) if key in hints else "",
+            "options": CHOICES.get(key, []),
+            "usual": USUAL.get(key),
+        }
         for key, kind in kinds.items()
     ]
 
