@@ -5,6 +5,7 @@
 #   need requirements-dev.lock    that, and what tests and checks need
 #   need_model                    the embedding model of the tests
 #   need_prepared_model           the same, prepared for semantic routes, and what runs it: for the demo
+#   need_agents                   Claude Code and Codex, which the tests of sessions run; sets AGENTS_DIR
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 venv=$root/.venv
@@ -88,6 +89,24 @@ need_prepared_model() {
             { tell "could not prepare it: the demo shows everything but a route by meaning"; return 0; }
     fi
     export SEMANTIC_MODEL=$made
+}
+
+# What tests/data/agents/package-lock.json names, by npm, into .cache/agents: some 660 MB, most of it the programs of this
+# platform. A package's own scripts do not run, but for the one that puts Claude Code's program in its place. Without them
+# their tests are skipped, but for CI, where they fail.
+need_agents() {
+    local from=$root/tests/data/agents folder=$root/.cache/agents stamp=$root/.cache/agents/installed
+    [ -n "${AGENTS_DIR:-}" ] && return
+    command -v npm >/dev/null 2>&1 || { tell "no npm: the tests that run Claude Code and Codex are skipped"; return 0; }
+    if ! [ -f "$stamp" ] || [ "$(cat "$stamp")" != "$(cksum <"$from/package-lock.json")" ]; then
+        tell "installing what tests/data/agents/package-lock.json names, once: some 660 MB"
+        rm -rf "$folder" && mkdir -p "$folder" && cp "$from"/*.json "$folder" &&
+            (cd "$folder" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null &&
+                node node_modules/@anthropic-ai/claude-code/install.cjs) &&
+            cksum <"$from/package-lock.json" >"$stamp" ||
+            { tell "could not install them: their tests are skipped"; return 0; }
+    fi
+    export AGENTS_DIR=$folder
 }
 
 fingerprint() { cat "$root/$1" "$root/pyproject.toml" | cksum; }

@@ -6,7 +6,8 @@ import time
 from threading import Lock
 from typing import Any
 
-from flask import Flask, Response, current_app, g, has_app_context, request
+from flask import Flask, Response, current_app, g, has_app_context, request, url_for
+from flask_babel import gettext, ngettext
 from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import HTTPException
 
@@ -19,9 +20,9 @@ from switchman.webui import assets
 from switchman.webui.access import guard, people, sizes
 from switchman.webui.admin import api
 from switchman.webui.admin.changes import Refused
-from switchman.webui.admin.spending import Banner
+from switchman.webui.admin.spending import Banner, words_of
 from switchman.webui.config import RulesStatus, WebConfig
-from switchman.webui.languages import catalogs
+from switchman.webui.languages import catalogs, switching
 from switchman.webui.languages import shown as shown_words
 from switchman.webui.looks import formats, navigation, outcomes, palette
 from switchman.webui.looks.marked import N_
@@ -29,7 +30,7 @@ from switchman.webui.pages.access import changes, keys, tokens
 from switchman.webui.pages.backtest import backtest
 from switchman.webui.pages.cache import cache
 from switchman.webui.pages.feedback import feedback
-from switchman.webui.pages.overview import overview
+from switchman.webui.pages.overview import news, overview
 from switchman.webui.pages.performance import performance
 from switchman.webui.pages.requests import exports, live
 from switchman.webui.pages.rules import chain, editing, exchange, trying, versions, visual
@@ -42,10 +43,30 @@ from switchman.webui.pages.story.changed import changed
 from switchman.webui.pages.story.copies import copies
 from switchman.webui.pages.story.said import conversation
 
-THEMES = ("light", "dark")
+THEMES = {"": N_("Colours: system"), "light": N_("Colours: light"), "dark": N_("Colours: dark")}
+# What Flask itself says of a request, in English; gettext has it in the reader's language.
+ERRORS = {
+    400: N_("Bad Request"),
+    404: N_("Not Found"),
+    405: N_("Method Not Allowed"),
+    413: N_("Request Entity Too Large"),
+    500: N_("Internal Server Error"),
+}
+DESCRIPTIONS = {
+    404: N_(
+        "The requested URL was not found on the server. If you entered the URL manually please check your spelling and "
+        "try again."
+    ),
+    405: N_("The method is not allowed for the requested URL."),
+    500: N_(
+        "The server encountered an internal error and was unable to complete your request. Either the server is "
+        "overloaded or there is an error in the application."
+    ),
+}
 # Each has its pages' `blueprint`.
 FAMILIES = (
     overview,
+    news,
     live,
     exports,
     detail,
@@ -66,6 +87,7 @@ FAMILIES = (
     cache,
     settings,
     signin,
+    switching,
     tokens,
     keys,
     changes,
@@ -147,25 +169,45 @@ def install_template_names(app: Flask, config: WebConfig) -> None:
         person: people.Person | None = g.get("person")
         return {
             "theme": chosen,
-            "theme_label": f"Colours: {chosen or 'system'}",
+            "theme_label": gettext(THEMES[chosen]),
             "has_session": bool({people.COOKIE, people.SECURE_COOKIE} & request.cookies.keys()),
             "person": person,
-            "navigation": navigation.entries_for(person.role if person else None),
+            "navigation": navigation.groups_for(person.role if person else None),
+            "here": page_address(),
             "csrf": guard.csrf_word(),
             "can_sign_in": config.has_keys,
             "makes_tokens": config.jwt_secret is not None,
             "rules_error": rules.error(),
             "budgets": budgets.told() if person is not None and person.role >= Role.OPERATOR else [],
+            "words_of": words_of,
             "backlog": told_backlog(config.queries.backlog(), time.time()),
         }
 
 
+def page_address() -> str:
+    """Of the page that is being shown, to come back to; what answers a form has none, and leads to the first page."""
+    if request.method not in ("GET", "HEAD"):
+        return url_for("overview.index")
+    return request.full_path if request.query_string else request.path
+
+
 def told_backlog(backlog: SpoolState, now: float) -> str | None:
     """What is missing in the lists, or None. Requests that were dropped are told for a day."""
-    waiting = f"{backlog.records} requests wait on disk until its database can be written." if backlog.records else ""
-    dropped = f"{backlog.dropped} requests were not logged, the last one {formats.ago(backlog.dropped_at, now)}."
-    told = " ".join(filter(None, [waiting, dropped if now - backlog.dropped_at < DAY else ""]))
-    return told or None
+    waiting = dropped = ""
+    if backlog.records:
+        waiting = ngettext(
+            "%(num)s request waits on disk until its database can be written.",
+            "%(num)s requests wait on disk until its database can be written.",
+            backlog.records,
+        )
+    if now - backlog.dropped_at < DAY:
+        dropped = ngettext(
+            "%(num)s request was not logged, %(ago)s.",
+            "%(num)s requests were not logged, the last one %(ago)s.",
+            backlog.dropped,
+            ago=formats.ago(backlog.dropped_at, now),
+        )
+    return " ".join(filter(None, [waiting, dropped])) or None
 
 
 class RulesWatch:
@@ -201,7 +243,10 @@ def add_headers(answer: Response) -> Response:
 
 def show_error(error: HTTPException) -> Response:
     """An error as a page of ours, or as JSON for programs."""
-    return guard.refusal(error.code or 500, error.name, error.description or error.name)
+    code = error.code or 500
+    words = error.description or error.name
+    name = gettext(ERRORS[code]) if ERRORS.get(code) == error.name else error.name
+    return guard.refusal(code, name, gettext(words) if DESCRIPTIONS.get(code) == words else words)
 
 
 def show_refused(error: Refused) -> Response:

@@ -1,7 +1,7 @@
 """Which requests belong together, through a real router: real Claude Code and Codex, and SDKs.
 
-The agents are npm packages (@anthropic-ai/claude-code, @openai/codex): AGENTS_DIR names a folder in which
-`npm install` has put them. Nothing installs them here; without the setting their tests are skipped.
+The agents are npm packages (@anthropic-ai/claude-code, @openai/codex), at the versions of tests/data/agents/:
+scripts/test installs them and sets AGENTS_DIR to their folder. Without it their tests are skipped, but in CI they fail.
 """
 
 from __future__ import annotations
@@ -78,7 +78,8 @@ def agent(name: str) -> str:
     folder = os.environ.get("AGENTS_DIR")
     program = Path(folder) / "node_modules/.bin" / name if folder else None
     if program is None or not program.exists():
-        pytest.skip(f"no {name}: set AGENTS_DIR to a folder in which npm has installed it")
+        missing = f"no {name}: set AGENTS_DIR to a folder in which npm has installed it (scripts/test does)"
+        pytest.fail(missing) if "CI" in os.environ else pytest.skip(missing)
     return str(program)
 
 

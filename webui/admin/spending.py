@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
 
+from flask_babel import gettext
 from sqlalchemy.exc import DBAPIError
 
 from switchman.addons.core.access.caller import Allowance
@@ -15,7 +16,7 @@ from switchman.addons.core.access.limits.account import Account
 from switchman.addons.core.access.limits.periods import Calendar
 from switchman.addons.core.access.limits.spending import Spending, account_of, spending_of, still_holds, whose, worst
 from switchman.addons.core.access.limits.telling import Told
-from switchman.addons.core.access.limits.written import NO_LIMIT
+from switchman.addons.core.access.limits.written import NO_LIMIT, in_words
 from switchman.addons.store.access.tokens import Token
 from switchman.webui.config import UsageNotKnown, WebConfig
 
@@ -66,6 +67,35 @@ def alerts_now(config: WebConfig, now: float) -> list[Told]:
     tokens = config.access.tokens.list()
     allowances |= {("token", one.caller.id): one.caller.allowance for one in tokens if one.state(now) == "active"}
     return [told for told in found if still_holds(told, allowances.get(whose(told), NO_LIMIT), calendar, now)]
+
+
+def words_of(told: Told) -> str:
+    """An alert's sentence in the reader's language; in English it is the log's."""
+    kind, _, name = told.account.partition(":")
+    if kind == "group":
+        whose = gettext("the group %(name)s", name=name)
+    elif kind == "token":
+        whose = gettext("the token %(name)s", name=told.name.removeprefix("the token "))
+    else:
+        whose = gettext("all callers together")
+    values = {
+        "whose": whose,
+        "budget": in_words(told.amount, told.unit),
+        "used": in_words(told.used, told.unit),
+        "span": gettext("day") if told.period == "day" else gettext("month"),
+        "period": told.begins,
+    }
+    if told.percent >= 100:
+        return str(
+            gettext("The budget of %(whose)s, %(budget)s per %(span)s, is used up: %(used)s in %(period)s.", **values)
+        )
+    values["share"] = f"{told.percent} %"
+    return str(
+        gettext(
+            "The budget of %(whose)s, %(budget)s per %(span)s, is used up to %(share)s: %(used)s in %(period)s.",
+            **values,
+        )
+    )
 
 
 class Banner:

@@ -1,10 +1,14 @@
-"""The navigation: a line for each page that has a place in it, in the order in which it is shown. Pure."""
+"""The navigation: a line for each page that has a place in it, in groups, in the order in which they are shown. Pure.
+
+A page without a line belongs to one that has: it names that one as its `page`.
+"""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 from switchman.addons.core.access.roles import Role
+from switchman.webui.looks.marked import N_
 
 
 class Entry(NamedTuple):
@@ -17,22 +21,51 @@ class Entry(NamedTuple):
     least: Role
 
 
-NAVIGATION = (
-    Entry("overview", "overview.index", "gauge", "Overview", Role.VIEWER),
-    Entry("requests", "live.index", "list", "Requests", Role.VIEWER),
-    Entry("sessions", "sessions.index", "branches", "Sessions", Role.VIEWER),
-    Entry("performance", "performance.index", "chart", "Performance", Role.VIEWER),
-    Entry("backtest", "backtest.index", "replay", "Back-test", Role.OPERATOR),
-    Entry("rules", "rules.index", "rules", "Rules", Role.VIEWER),
-    Entry("cache", "cache.index", "stack", "Cache", Role.VIEWER),
-    Entry("tokens", "tokens.index", "token", "API tokens", Role.ADMIN),
-    Entry("keys", "keys.index", "lock", "Provider keys", Role.ADMIN),
-    Entry("settings", "settings.index", "sliders", "Settings", Role.OPERATOR),
-    Entry("changes", "changes.index", "past", "Changes", Role.ADMIN),
+class Group(NamedTuple):
+    """Entries that belong together, under a heading of a word."""
+
+    name: str
+    words: str
+    entries: tuple[Entry, ...]
+
+
+GROUPS = (
+    Group(
+        "watch",
+        N_("Watch"),
+        (
+            Entry("overview", "overview.index", "gauge", N_("Overview"), Role.VIEWER),
+            Entry("requests", "live.index", "list", N_("Requests"), Role.VIEWER),
+            Entry("sessions", "sessions.index", "branches", N_("Sessions"), Role.VIEWER),
+            Entry("performance", "performance.index", "chart", N_("Performance"), Role.VIEWER),
+        ),
+    ),
+    Group(
+        "decide",
+        N_("Decide"),
+        (
+            Entry("rules", "rules.index", "rules", N_("Rules"), Role.VIEWER),
+            Entry("cache", "cache.index", "stack", N_("Cache"), Role.VIEWER),
+        ),
+    ),
+    Group(
+        "manage",
+        N_("Manage"),
+        (
+            Entry("tokens", "tokens.index", "token", N_("API tokens"), Role.ADMIN),
+            Entry("keys", "keys.index", "lock", N_("Provider keys"), Role.ADMIN),
+            Entry("settings", "settings.index", "sliders", N_("Settings"), Role.OPERATOR),
+            Entry("changes", "changes.index", "past", N_("Changes"), Role.ADMIN),
+        ),
+    ),
 )
+NAVIGATION = tuple(entry for group in GROUPS for entry in group.entries)
 
 
-def entries_for(role: Role | None) -> list[Entry]:
-    """What somebody with this role may open. Nobody in particular: what viewers may, which asks them to sign in."""
+def groups_for(role: Role | None) -> list[Group]:
+    """What somebody with this role may open; no group without an entry. Nobody in particular: what viewers may, which
+    asks them to sign in.
+    """
     own = Role.VIEWER if role is None else role
-    return [entry for entry in NAVIGATION if entry.least <= own]
+    found = (group._replace(entries=tuple(entry for entry in group.entries if entry.least <= own)) for group in GROUPS)
+    return [group for group in found if group.entries]

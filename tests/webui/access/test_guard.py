@@ -312,7 +312,7 @@ def test_a_log_that_is_behind_is_told_on_every_page(store: Store, tmp_path) -> N
     for address in ("/requests", "/performance"):
         page = client.get(address).text
         assert (
-            "The log is behind" in page and "1 requests wait on disk" in page and "7 requests were not logged" in page
+            "The log is behind" in page and "1 request waits on disk" in page and "7 requests were not logged" in page
         )
     spool.count_dropped(0, time.time() - 2 * 86_400)
     assert "not logged" not in client.get("/requests").text

@@ -20,11 +20,13 @@ FILL = {"request_id": "x", "side": "request", "wanted": "1", "which": "x", "name
 
 # Everything that is open to whoever asks. A new one is a decision, so it is written here too.
 OPEN = {"static", "signin.sign_in", "signin.accept_token", "signin.sign_out"}
+# Which language a browser is answered in is kept by that browser.
+OPEN |= {"languages.choose"}
 # What asks for an operator's sign-in or an API token itself: pages/feedback/feedback.py, and its tests.
 OPEN |= {"feedback.api_say", "feedback.api_take_back"}
 # What viewers may see; all other routes are for admins.
 FOR_VIEWERS = {
-    "overview.index", "overview.api_overview", "live.index", "live.api_requests", "live.api_summary",
+    "overview.index", "overview.api_overview", "news.api_news", "live.index", "live.api_requests", "live.api_summary",
     "exports.as_csv", "exports.as_jsonl", "exports.as_har", "exports.api_count",
     "detail.story", "detail.api_request", "detail.api_body", "cache.index", "cache.api_cache", "rules.index",
     "performance.index", "performance.api_performance", "assets.plotly_js", "signin.session",

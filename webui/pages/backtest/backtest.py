@@ -124,7 +124,7 @@ def page(
     chosen = {"which": "text", "rules": "", "since": "7d", "limit": str(LIMITS[1]), "against": "rules", **(given or {})}
     return render_template(
         "backtest.html",
-        page="backtest",
+        page="rules",
         chosen=chosen,
         problems=problems or [],
         asked=given is not None,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
 from sqlalchemy.exc import DBAPIError
@@ -23,6 +22,7 @@ from switchman.webui.access.people import (
     web_config,
 )
 from switchman.webui.access.roles import least, public
+from switchman.webui.access.targets import local_target
 from switchman.webui.access.tokens import TokenError, WrongSignature, read_token
 from switchman.webui.config import WebConfig
 
@@ -104,13 +104,3 @@ def revoke_carried(config: WebConfig) -> None:
 def session() -> BaseResponse:
     """204 to whoever may see the pages: the sign-in page asks whether the cookie was only held back."""
     return Response(status=204)
-
-
-def local_target(target: str) -> str:
-    """`target` if it is a path of ours, else the first page: never another site."""
-    parts = urlsplit(target)
-    if parts.scheme or parts.netloc or not target.startswith("/") or target.startswith(("//", "/\\")):
-        return url_for("live.index")
-    if any(character < " " for character in target):
-        return url_for("live.index")
-    return target
