@@ -145,7 +145,8 @@ def _failed(problems: list[str]) -> int:
 def _print_summary(rules: Ruleset, found: dict[Server, Dialects | None]) -> None:
     print(f"OK {rules.file}: {summary(rules)}")
     for server in rules.upstreams:
-        print(f"  server {server.name}: {server.url}, {_speaks(server, found)}, {_credentials(server)}")
+        off = "" if server.enabled else "off, "
+        print(f"  server {server.name}: {off}{server.url}, {_speaks(server, found)}, {_credentials(server)}")
     for alias in rules.aliases.values():
         print(
             f"  alias {alias.name}: {in_words(alias.instances)}{_withheld(alias.instances, alias.instances[0].server)}"

@@ -53,10 +53,10 @@ class Finding:
 
 
 def servers_of(rules: Ruleset) -> list[Server]:
-    """All that requests may go to, each once; a DEFAULT_UPSTREAM that nobody set is none of them."""
+    """All that requests may go to, each once: no DEFAULT_UPSTREAM that nobody set, and nothing that is off."""
     arbiter = [rules.arbiter.server] if rules.arbiter else []
     assumed = not rules.default_set and rules.default.name not in rules.servers
-    listed = [server for server in rules.upstreams if not (assumed and server is rules.default)]
+    listed = [server for server in rules.upstreams if server.enabled and not (assumed and server is rules.default)]
     return list(dict.fromkeys([*listed, *arbiter]))
 
 

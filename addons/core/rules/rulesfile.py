@@ -134,6 +134,9 @@ class ServerFile(Written):
     url: Text | None = Field(
         default=None, description="base URL; may carry a path such as /openai/v1, and a query; required without preset"
     )
+    enabled: bool = Field(
+        default=True, description="false: no request goes to it, and it is not asked what it lists; what names it stays"
+    )
     dialect: Literal["openai", "ollama", "anthropic"] | None = Field(
         default=None, description="what it speaks; without it, whatever the client speaks"
     )
