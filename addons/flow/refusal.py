@@ -68,7 +68,7 @@ def unknown_model(x: Exchange, message: str) -> http.Response:
 
 
 def no_plan(x: Exchange, plan: Plan) -> http.Response:
-    """The answer to a request that nobody is asked: a 403 where its token is the reason, 503 where all servers are off."""
+    """The answer to a request that nobody is asked: 403 for its token, 503 where all servers are off, else 404."""
     if plan.is_off:
         return refusal(x, 503, plan.refusal or "")
     if plan.forbidden:

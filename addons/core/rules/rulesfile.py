@@ -134,9 +134,6 @@ class ServerFile(Written):
     url: Text | None = Field(
         default=None, description="base URL; may carry a path such as /openai/v1, and a query; required without preset"
     )
-    enabled: bool = Field(
-        default=True, description="false: no request goes to it, and it is not asked what it lists; what names it stays"
-    )
     dialect: Literal["openai", "ollama", "anthropic"] | None = Field(
         default=None, description="what it speaks; without it, whatever the client speaks"
     )
@@ -150,6 +147,9 @@ class ServerFile(Written):
     )
     api_keys: Annotated[list[KeyFile], Field(min_length=1, max_length=100)] | None = Field(
         default=None, description="several, used in turn or by weight; one that is refused or used up rests alone"
+    )
+    enabled: bool = Field(
+        default=True, description="false: no request goes to it, and it is not asked what it lists; what names it stays"
     )
     headers: dict[str, str] = Field(
         default_factory=dict, description="set on every request; env:, file: and vault: work here too"
