@@ -43,7 +43,7 @@ PLACES = ("", "/v1", "/api/v1", "/openai/v1", "/api", "/v1beta/openai")
 class Finding:
     """`fault`: what is wrong, in a sentence; "" for nothing, and `note` then says what was found.
 
-    `dialects`: what an undeclared server turned out to speak. `status`: of its first answer, None for none; `models`: as
+    `dialects`: what an undeclared server turned out to speak. `status`: of its first answer; `models`: as
     it lists them.
     """
 
