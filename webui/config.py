@@ -52,8 +52,8 @@ class Explains(Protocol):
 
 
 class Tried(NamedTuple):
-    """What a server said when it was asked for its models. `words`: in a sentence; `status`: of its answer, None for none;
-    `seconds`: how long it took.
+    """What a server said when it was asked for its models. `words`: in a sentence; `status`: of its answer, None for
+    none; `seconds`: how long it took.
     """
 
     good: bool

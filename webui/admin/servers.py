@@ -64,8 +64,8 @@ class ModelSeen(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ServerSeen:
-    """`written`: as the file has it, as a mapping; None where it is not in the file's `servers`. `speaks`: its dialects,
-    none where that is found out.
+    """`written`: as the file has it, as a mapping; None where it is not in the file's `servers`. `speaks`: none
+    where that is found out.
     """
 
     name: str

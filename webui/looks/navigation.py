@@ -24,6 +24,7 @@ NAVIGATION = (
     Entry("performance", "performance.index", "chart", "Performance", Role.VIEWER),
     Entry("backtest", "backtest.index", "replay", "Back-test", Role.OPERATOR),
     Entry("rules", "rules.index", "rules", "Rules", Role.VIEWER),
+    Entry("servers", "servers.index", "servers", "Servers", Role.VIEWER),
     Entry("cache", "cache.index", "stack", "Cache", Role.VIEWER),
     Entry("tokens", "tokens.index", "token", "API tokens", Role.ADMIN),
     Entry("keys", "keys.index", "lock", "Provider keys", Role.ADMIN),
