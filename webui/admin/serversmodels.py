@@ -79,8 +79,8 @@ class TriedOut(Out):
 
 
 class ServerOut(Out):
-    """`in_file`: it stands in the file's `servers`. `dialects`: none where that is found out. `led_to_by`: what names it.
-    Times in milliseconds are of the last hour.
+    """`in_file`: it stands in the file's `servers`. `dialects`: none where that is found out. `led_to_by`: what names
+    it. Times in milliseconds are of the last hour.
     """
 
     name: str

@@ -13,6 +13,7 @@ DEADLINES: Final = ("connect", "first_byte", "idle", "total")
 ANSWERS: Final = ("forward_auth", "pass_through")  # yes, no, or not said
 NAMES: Final = (*TEXTS, *DEADLINES, *ANSWERS, "free")
 COSTS: Final = ("input_cost", "output_cost", "cached_cost")
+_ANSWER: Final = {"True": "yes", "False": "no"}
 MODALITIES: Final = ("text", "vision", "audio", "video", "tools", "image")
 
 
@@ -37,7 +38,7 @@ def shown(written: Mapping[str, Any] | None, preset_name: str, preset: Preset | 
     timeout = written.get("timeout")
     deadlines = timeout if isinstance(timeout, dict) else {}
     found |= {name: _number(deadlines.get(name)) for name in DEADLINES}
-    found |= {name: {True: "yes", False: "no"}.get(written.get(name), "") for name in ANSWERS}  # type: ignore[call-overload]
+    found |= {name: _ANSWER.get(str(written.get(name)), "") for name in ANSWERS}
     return found | {"free": "1" if written.get("free") else ""}
 
 
@@ -55,7 +56,7 @@ def written(given: Mapping[str, str], before: Any, presets: Mapping[str, Preset]
     if preset is not None:  # what the preset says anyway is not said again
         usual = {"url": preset.url, "dialect": preset.dialect, "api_key": f"env:{preset.api_key_env}"}
         for name, value in usual.items():
-            if name not in old and made.get(name) == value:
+            if name in made and name not in old and made[name] == value:
                 del made[name]
     _check_key(made, old)
     for name in ANSWERS:

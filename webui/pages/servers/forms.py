@@ -73,7 +73,8 @@ def review() -> BaseResponse:
     except Fault as error:
         return make_response(form_page(was, values, digest, {error.field: str(error)}), 422)
     except Refused as error:
-        return make_response(form_page(was, values, digest, {error.field: str(error)}), error.status)
+        field = error.field if error.field in values else ""
+        return make_response(form_page(was, values, digest, {field: str(error)}), error.status)
     found = desk().check(made)
     if found.rules is None:
         faults = {"": "; ".join(one.message for one in found.problems[:5])}
