@@ -34,6 +34,8 @@ from switchman.webui.pages.overview import news, overview
 from switchman.webui.pages.performance import performance
 from switchman.webui.pages.requests import exports, live
 from switchman.webui.pages.rules import chain, editing, exchange, trying, versions, visual
+from switchman.webui.pages.servers import forms as servers_forms
+from switchman.webui.pages.servers import servers
 from switchman.webui.pages.sessions import session, sessions
 from switchman.webui.pages.settings import settings
 from switchman.webui.pages.signin import signin
@@ -84,6 +86,8 @@ FAMILIES = (
     trying,
     versions,
     exchange,
+    servers,
+    servers_forms,
     cache,
     settings,
     signin,

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from ipaddress import IPv4Network, IPv6Network
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from switchman.addons.core.access.limits.account import Account
 from switchman.addons.core.access.limits.written import NO_LIMITS, Limits
@@ -20,8 +20,10 @@ from switchman.webui.access.tokens import SHORTEST_SECRET, SignOn
 if TYPE_CHECKING:
     from switchman.addons.config.editing.desk import RulesDesk
     from switchman.addons.config.inforce import InForce, Told
+    from switchman.addons.core.decision.catalogue import Model
     from switchman.addons.core.decision.replaying.backtest import Backtest
     from switchman.addons.core.rules.ruleset import Ruleset
+    from switchman.addons.core.servers.servers import Server
     from switchman.addons.store.access.opening import Access
     from switchman.addons.store.access.vault import Vault
     from switchman.addons.store.keeping.elsewhere import Elsewhere
@@ -49,6 +51,18 @@ class Explains(Protocol):
     def __call__(
         self, rules: Ruleset, body: dict[str, Any], source: str, headers: Mapping[str, str], token: str, offline: bool
     ) -> dict[str, Any]: ...
+
+
+class Tried(NamedTuple):
+    """What a server said when it was asked for its models. `words`: in a sentence; `status`: of its answer, None for
+    none; `seconds`: how long it took.
+    """
+
+    good: bool
+    words: str
+    status: int | None
+    seconds: float
+    models: tuple[Model, ...] = ()
 
 
 class RulesStatus(Protocol):
@@ -87,6 +101,7 @@ class WebConfig:
     other rules on the log, `desk` reads and saves the rules file, `explains` tries rules on a request. `elsewhere`: the
     files of the caches. `in_force`: all settings, and where each came from; `rules_told`: what stands at the top of
     `rules_file`. `price_of`: what a model costs on a server, by their names; None: not known.
+    `tries` asks a server for its models, the way that the router's requests go.
     """
 
     queries: Queries
@@ -122,6 +137,7 @@ class WebConfig:
     rules_told: Callable[[], Sequence[Told]] = lambda: ()
     price_of: Callable[[str, str], Price | None] = lambda server, model: None
     ruleset: Callable[[], Ruleset | None] = lambda: None
+    tries: Callable[[Server], Tried] | None = None
 
     def __post_init__(self) -> None:
         if self.webui_security not in SECURITY_MODES:

@@ -8,7 +8,7 @@ import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 
-from switchman.addons.cli.trying import Finding, servers_of, try_all
+from switchman.addons.cli.messages import say
 from switchman.addons.config.configuration import SettingsError, load_ruleset, load_settings, summary
 from switchman.addons.config.hosts import check_listening, open_redis
 from switchman.addons.config.settings import WHAT_HOLDS, Settings
@@ -23,6 +23,7 @@ from switchman.addons.core.servers.credentials import is_on_own_network, passes_
 from switchman.addons.core.servers.dialectsigns import Dialects
 from switchman.addons.core.servers.reaching.egress import Denied
 from switchman.addons.core.servers.servers import Server
+from switchman.addons.hooks.outbound.trying.trying import Finding, servers_of, try_all
 
 
 def run(args: list[str]) -> int:
@@ -49,7 +50,9 @@ def run(args: list[str]) -> int:
     for warning in told(rules.warnings):
         print(f"{warning} (warning)")
     found = (
-        {} if options.offline else asyncio.run(try_all(servers_of(rules), denied=Denied.parse(settings.egress_deny)))
+        {}
+        if options.offline
+        else asyncio.run(try_all(servers_of(rules), denied=Denied.parse(settings.egress_deny), say=say))
     )
     _print_summary(rules, {server: finding.dialects for server, finding in found.items()})
     for warning in capture_warnings(rules, settings):
@@ -145,7 +148,8 @@ def _failed(problems: list[str]) -> int:
 def _print_summary(rules: Ruleset, found: dict[Server, Dialects | None]) -> None:
     print(f"OK {rules.file}: {summary(rules)}")
     for server in rules.upstreams:
-        print(f"  server {server.name}: {server.url}, {_speaks(server, found)}, {_credentials(server)}")
+        off = "" if server.enabled else "off, "
+        print(f"  server {server.name}: {off}{server.url}, {_speaks(server, found)}, {_credentials(server)}")
     for alias in rules.aliases.values():
         print(
             f"  alias {alias.name}: {in_words(alias.instances)}{_withheld(alias.instances, alias.instances[0].server)}"

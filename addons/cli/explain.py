@@ -140,7 +140,7 @@ def _show(query: RoutingQuery, features: Features, plan: Plan) -> None:
         print(f"  {line.layer:<13}{line.outcome:<6}{line.detail}{score}")
     print("plan")
     if plan.refusal is not None:
-        print(f"  none; the client gets a {403 if plan.forbidden else 404}: {plan.refusal}")
+        print(f"  none; the client gets a {403 if plan.forbidden else 503 if plan.is_off else 404}: {plan.refusal}")
         return
     print(
         f"  by {plan.layer} {plan.route}".rstrip() + (f", thinking {plan.thinking}" if plan.thinking != "auto" else "")

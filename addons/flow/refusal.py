@@ -68,7 +68,9 @@ def unknown_model(x: Exchange, message: str) -> http.Response:
 
 
 def no_plan(x: Exchange, plan: Plan) -> http.Response:
-    """The answer to a request that nobody is asked: a 403 where its token is the reason, else a 404."""
+    """The answer to a request that nobody is asked: 403 for its token, 503 where all servers are off, else 404."""
+    if plan.is_off:
+        return refusal(x, 503, plan.refusal or "")
     if plan.forbidden:
         return refusal(x, 403, plan.refusal or "", param="model")
     return unknown_model(x, plan.refusal or "")

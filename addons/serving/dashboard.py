@@ -8,7 +8,7 @@ import os
 import re
 import signal
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,8 @@ from switchman.addons.core.access.limits.account import Account
 from switchman.addons.core.access.prices.price import Price
 from switchman.addons.core.routes.subject import LocalTime
 from switchman.addons.core.rules.ruleset import Ruleset
+from switchman.addons.core.servers.reaching.egress import Denied
+from switchman.addons.core.servers.servers import Server
 from switchman.addons.serving.ports import url_host
 from switchman.addons.state.access.ledgers import LedgerAway
 from switchman.addons.state.access.opening import look
@@ -38,7 +40,7 @@ from switchman.addons.store.keeping.forgetting import forget
 from switchman.addons.store.reading.recordings import Recordings
 from switchman.webui import WebConfig, create_app
 from switchman.webui.access.tokens import SignOn
-from switchman.webui.config import Explains, UsageNotKnown
+from switchman.webui.config import Explains, Tried, UsageNotKnown
 from switchman.webui.server import DashboardServer
 
 
@@ -90,6 +92,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                 rules_told=lambda: rules_file(settings),
                 price_of=lambda server, model: price_of(rules.current, server, model),
                 ruleset=lambda: rules.current,
+                tries=trier(settings),
             )
             server = DashboardServer(
                 create_app(config), settings.listen_host, args.port, settings.max_connections, settings.trusted_proxies
@@ -150,6 +153,20 @@ def explainer(settings: Settings, access: Access) -> Explains:
         return explain(question, rules, settings, LocalTime(now.tm_hour * 60 + now.tm_min, now.tm_wday)).as_json()
 
     return explains
+
+
+def trier(settings: Settings) -> Callable[[Server], Tried]:
+    """Asks a server for its models as `switchman check` does, by the proxy's own code, loaded when it is needed."""
+
+    def tries(server: Server) -> Tried:
+        from switchman.addons.hooks.outbound.trying.trying import try_all
+
+        began = time.monotonic()
+        found = asyncio.run(try_all([server], denied=Denied.parse(settings.egress_deny)))[server]
+        seconds = time.monotonic() - began
+        return Tried(not found.fault, found.fault or found.note, found.status, seconds, found.models)
+
+    return tries
 
 
 def sign_on(settings: Settings) -> SignOn | None:

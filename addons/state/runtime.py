@@ -47,6 +47,7 @@ from switchman.addons.state.listings import Listings
 from switchman.addons.state.live import LiveFigures
 from switchman.addons.state.openings import Openings
 from switchman.addons.state.reaching.deny import deny_addresses
+from switchman.addons.state.reaching.resets import Resetting
 from switchman.addons.state.reloads import Reloads
 from switchman.addons.state.routing_lists import RoutingLists
 from switchman.addons.state.server_dialects import ServerDialects
@@ -99,6 +100,7 @@ class Runtime:
     writer: Writer | None = None
     access: Access | None = None  # who may, as the database has it; None: there is no database
     tokens: Tokens | None = None  # None: CLIENT_AUTH=NONE
+    resetting: Resetting | None = None
     is_stopping: bool = False
     _end_masking: Callable[[], None] = staticmethod(lambda: None)
     _end_denying: Callable[[], None] = staticmethod(lambda: None)
@@ -180,14 +182,27 @@ class Runtime:
         self.reloads.start()
         if self.tokens is not None:
             self.tokens.start()
+        if self.access is not None:
+            self.resetting = Resetting(self.access.resets, self.reset)
+            self.resetting.start()
 
     def done(self) -> None:
         self.reloads.stop()
         if self.tokens is not None:
             self.tokens.stop()
+        if self.resetting is not None:
+            self.resetting.stop()
         self.background.close()
         self._end_denying()
         self._end_masking()
+
+    def reset(self, wanted: Callable[[str], bool]) -> None:
+        """Close the breakers of the servers whose names are wanted, and end the rests of their keys."""
+        rules = self.rules.current
+        for name in dict.fromkeys(server.name for server in (*rules.upstreams, rules.default)):
+            if wanted(name):
+                closed, rested = self.breakers.reset(name), self.key_ring.reset(name)
+                logger.info("%s was reset: %d breakers closed, %d rests of keys ended.", name, closed, rested)
 
     def stopping(self) -> None:
         self.is_stopping = True

@@ -13,7 +13,7 @@ from switchman.addons.store.keeping.forgetting import Forgotten, count
 from switchman.addons.store.keeping.logsize import log_bytes
 from switchman.webui.access.people import person, web_config
 from switchman.webui.access.sizes import USUAL
-from switchman.webui.admin import rulesapi
+from switchman.webui.admin import rulesapi, serversapi
 from switchman.webui.admin.changes import Changes, Refused, access, find_token, key_entries
 from switchman.webui.admin.models import (
     ChangeOut,
@@ -49,6 +49,20 @@ from switchman.webui.admin.rulesmodels import (
     SavedOut,
     VersionOut,
     VersionsOut,
+)
+from switchman.webui.admin.serversmodels import (
+    AskIn,
+    FactsIn,
+    PresetsOut,
+    RemoveServerIn,
+    ServerIn,
+    ServerOut,
+    ServersOut,
+    SwitchIn,
+    SwitchOut,
+    TestIn,
+    TriedOut,
+    WordOut,
 )
 from switchman.webui.admin.spending import alerts_now, usage_of
 from switchman.webui.admin.usage import AlertOut, AlertsOut, UsageOut
@@ -231,6 +245,49 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         *("POST", "/rules/history/{number}/restore", "restoreVersion", "Save a version again"),
         *(rulesapi.restore_version, SavedOut, RestoreIn),
+        role=OPERATOR,
+    ),
+    Operation(
+        *("GET", "/servers", "listServers", "All servers, with their state", serversapi.list_servers, ServersOut),
+        role=Role.VIEWER,
+    ),
+    Operation(
+        *("GET", "/presets", "listPresets", "Well-known servers", serversapi.list_presets, PresetsOut), role=Role.VIEWER
+    ),
+    Operation(
+        *("GET", "/servers/{name}", "getServer", "A server with its models", serversapi.get_server, ServerOut),
+        role=Role.VIEWER,
+    ),
+    Operation(
+        *("PUT", "/servers/{name}", "putServer", "Add or change a server", serversapi.put_server, SavedOut, ServerIn)
+    ),
+    Operation(
+        *("DELETE", "/servers/{name}", "removeServer", "Remove a server that nothing leads to"),
+        *(serversapi.remove_server, SavedOut, RemoveServerIn),
+    ),
+    Operation(
+        *("POST", "/servers/{name}/switch", "switchServer", "Turn a server off or on"),
+        *(serversapi.switch_server, SwitchOut, SwitchIn),
+        role=OPERATOR,
+    ),
+    Operation(
+        *("POST", "/servers/{name}/facts", "setFacts", "Say what a model of it costs and can do"),
+        *(serversapi.set_facts, SavedOut, FactsIn),
+        role=OPERATOR,
+    ),
+    Operation(
+        *("POST", "/servers/{name}/test", "testServer", "Ask a server for its models", serversapi.test_server),
+        *(TriedOut, TestIn),
+        role=OPERATOR,
+    ),
+    Operation(
+        *("POST", "/servers/{name}/ask", "askServer", "Have a model say a word, which costs tokens"),
+        *(serversapi.ask_server, WordOut, AskIn),
+        role=OPERATOR,
+    ),
+    Operation(
+        *("POST", "/servers/{name}/reset", "resetServer", "Close a server's breakers in every worker"),
+        *(serversapi.reset_server, Out, NoBody),
         role=OPERATOR,
     ),
     Operation("POST", "/forget", "forget", "Remove requests from the log for good", forget, ForgottenOut, ForgetIn),

@@ -45,6 +45,7 @@ GROUPS = (
         N_("Decide"),
         (
             Entry("rules", "rules.index", "rules", N_("Rules"), Role.VIEWER),
+            Entry("servers", "servers.index", "servers", N_("Servers"), Role.VIEWER),
             Entry("cache", "cache.index", "stack", N_("Cache"), Role.VIEWER),
         ),
     ),

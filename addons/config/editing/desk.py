@@ -23,7 +23,7 @@ from typing import Any
 
 from switchman.addons.config.configuration import MAX_FILE_BYTES, RulesFile, ruleset_of
 from switchman.addons.config.editing.hidden import Hidden, UnknownKey
-from switchman.addons.config.editing.leading import SERVERS, led_elsewhere
+from switchman.addons.config.editing.leading import SERVERS, led_elsewhere, without_switches
 from switchman.addons.config.editing.lineends import as_before, shown
 from switchman.addons.config.editing.protecting import new_file, protection_changed
 from switchman.addons.config.editing.replacing import replace_file
@@ -267,8 +267,8 @@ def _keep_to_routing(raw: str, fresh: str, before: dict[str, Any], after: dict[s
 
 
 def touched_sections(before: str, after: str, names: tuple[str, ...]) -> list[str]:
-    """The sections, of these, that are not the same in both texts."""
-    was, now = _values(before), _values(after)
+    """The sections, of these, that are not the same in both texts, but for which servers are on and off."""
+    was, now = without_switches(_values(before)), without_switches(_values(after))
     return [name for name in names if not same(was.get(name), now.get(name))]
 
 

@@ -1,4 +1,4 @@
-"""What can be done to the routes of a rules file, one at a time, as a page or a program sends it.
+"""What can be done to the routes, aliases and servers of a rules file, one at a time, as a page or a program sends it.
 
 Routes are named by their place in the file, from 0, as the text has them that the edit is for. `place` speaks of the
 order in which routes are tried: where priorities stand in the way, it changes that of the one route that is placed.
@@ -71,7 +71,33 @@ class Alias(_Edit):
     instances: list[Any] | None
 
 
-AnyEdit = Annotated[Add | Change | Remove | Enable | Place | Alias, Field(discriminator="do")]
+class Server(_Edit):
+    """What a server is, whole, as the file would have it; None takes it out, with what `models:` has of it."""
+
+    do: Literal["server"]
+    name: Annotated[str, Field(min_length=1)]
+    server: dict[str, Any] | str | None
+
+
+class EnableServer(_Edit):
+    """A server is used, or off; all its keys stay."""
+
+    do: Literal["enable_server"]
+    name: Annotated[str, Field(min_length=1)]
+    enabled: bool
+
+
+class Facts(_Edit):
+    """The facts of `models:` about one `server/model`; None takes them out."""
+
+    do: Literal["facts"]
+    name: Annotated[str, Field(min_length=3)]
+    facts: dict[str, Any] | None
+
+
+AnyEdit = Annotated[
+    Add | Change | Remove | Enable | Place | Alias | Server | EnableServer | Facts, Field(discriminator="do")
+]
 
 
 def edited(text: str, edit: AnyEdit) -> str:
@@ -82,6 +108,12 @@ def edited(text: str, edit: AnyEdit) -> str:
         raise NotEditable("`routes` is no list")
     if isinstance(edit, Alias):
         return rewritten(text, _with_alias(data, edit))
+    if isinstance(edit, Server):
+        return rewritten(text, _with_server(data, edit))
+    if isinstance(edit, EnableServer):
+        return rewritten(text, _with_enabled(data, edit))
+    if isinstance(edit, Facts):
+        return rewritten(text, _with_entry(data, "models", edit.name, edit.facts))
     now, order = _routes_after(routes, edit)
     return rewritten(text, {**data, "routes": now}, {ROUTES: order})
 
@@ -163,3 +195,42 @@ def _with_alias(data: dict[str, Any], edit: Alias) -> dict[str, Any]:
         kept = aliases.get(edit.name)
         aliases[edit.name] = {**(kept if isinstance(kept, dict) else {}), "instances": edit.instances}
     return {**data, "aliases": aliases}
+
+
+def _with_server(data: dict[str, Any], edit: Server) -> dict[str, Any]:
+    made = _with_entry(data, "servers", edit.name, edit.server)
+    facts = data.get("models")
+    if edit.server is None and isinstance(facts, dict):
+        kept = {name: one for name, one in facts.items() if not str(name).startswith(f"{edit.name}/")}
+        made = {**made, "models": kept} if kept else {name: one for name, one in made.items() if name != "models"}
+    return made
+
+
+def _with_enabled(data: dict[str, Any], edit: EnableServer) -> dict[str, Any]:
+    found = servers_in(data).get(edit.name)
+    if found is None:
+        raise NotEditable(f"there is no server {edit.name!r} in the file")
+    if edit.enabled == found.get("enabled", True):
+        return data
+    return _with_entry(data, "servers", edit.name, {**found, "enabled": edit.enabled})
+
+
+def _with_entry(data: dict[str, Any], section: str, name: str, value: Any) -> dict[str, Any]:
+    """One entry of a section, put in its place; None takes it out, and an empty section with it."""
+    entries = data.get(section) or {}
+    if not isinstance(entries, dict):
+        raise NotEditable(f"`{section}` is no mapping")
+    entries = dict(entries)
+    if value is not None:
+        entries[name] = value
+    elif entries.pop(name, None) is None:
+        raise NotEditable(f"`{section}` has no {name!r}")
+    made = {**data, section: entries}
+    return made if entries else {key: one for key, one in made.items() if key != section}
+
+
+def servers_in(data: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The servers of a file's values, each as a mapping."""
+    found = data.get("servers")
+    written = {str(name): {"url": one} if isinstance(one, str) else one for name, one in (found or {}).items()}
+    return {name: one for name, one in written.items() if isinstance(one, dict)}

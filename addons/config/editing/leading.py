@@ -27,6 +27,19 @@ def led_elsewhere(before: dict[str, Any], after: dict[str, Any]) -> str:
     return ""
 
 
+def without_switches(data: dict[str, Any]) -> dict[str, Any]:
+    """The same values without `enabled` of servers, which operators may change: it leads no key elsewhere."""
+    servers = data.get("servers")
+    if not isinstance(servers, dict):
+        return data
+    whole = {name: {"url": one} if isinstance(one, str) else one for name, one in servers.items()}
+    kept = {
+        name: {key: value for key, value in one.items() if key != "enabled"} if isinstance(one, dict) else one
+        for name, one in whole.items()
+    }
+    return {**data, "servers": kept}
+
+
 def _urls(data: dict[str, Any]) -> Iterator[str]:
     routes = data.get("routes")
     targets = [one.get("route") for one in routes if isinstance(one, dict)] if isinstance(routes, list) else []

@@ -12,7 +12,7 @@ from switchman.addons.core.texts.redaction.finding import KINDS
 
 # Layers whose lines in a trace say what the configuration has, and no word of a prompt.
 TELLING_LAYERS: Final = frozenset(
-    {"model_map", "alias", "route", "server", "list", "default", "fallbacks", "local_only", "capability"}
+    {"model_map", "alias", "route", "server", "list", "default", "fallbacks", "local_only", "off", "capability"}
     | {"credentials", "redirect", "facade", "exact_cache", "conversation", "websocket", "reply", "redaction", "limits"}
 )
 

@@ -1,6 +1,6 @@
 """From the instances that a step of decide() names to the plan: which candidates there are, and in which order.
 
-Steps 7 to 11 of decide.py's table.
+Steps 7 to 12 of decide.py's table.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _SHOWN = 80  # characters of a client's own text that a trace repeats
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One layer's instances, before steps 7 to 11. `widens`: the global fallbacks follow them.
+    """One layer's instances, before steps 7 to 12. `widens`: the global fallbacks follow them.
 
     `from_client`: their models' names are the client's words. `lists`: as in Plan.
     """
@@ -65,7 +65,7 @@ class Decision:
 
 
 def plan_of(answer: Answer, model: str, decision: Decision) -> Plan:
-    """Steps 7 to 11. `model` is the name after MODEL_MAP; candidates get it only where it differs from the client's."""
+    """Steps 7 to 12. `model` is the name after MODEL_MAP; candidates get it only where it differs from the client's."""
     rules, trace = decision.rules, decision.trace
     instances = tuple(answer.instances)
     # 7. the global fallbacks
@@ -82,9 +82,13 @@ def plan_of(answer: Answer, model: str, decision: Decision) -> Plan:
     candidates = _granted(candidates, decision)
     if not candidates:
         return refused(answer, model, first, decision)
-    # 10. capabilities
-    candidates = _capable(candidates, decision)
-    # 11. breakers
+    # 10. servers that are off
+    left = _on(candidates, decision)
+    if not left:
+        return _all_off(answer, candidates, first, decision)
+    # 11. capabilities
+    candidates = _capable(left, decision)
+    # 12. breakers
     ordered = _healthy_first(candidates, decision)
     plan = Plan(ordered, answer.layer, answer.route, tuple(trace), first=first, lists=answer.lists)
     return replace(plan, thinking=answer.rule.thinking, stick=answer.rule.stick) if answer.rule else plan
@@ -118,6 +122,22 @@ def _granted(candidates: Sequence[Candidate], decision: Decision) -> list[Candid
         detail = f"The token {caller.name} may not use these, so they are not tried: {', '.join(map(shown, left))}."
         decision.trace.append(TraceLine("token", "skip", detail))
     return kept
+
+
+def _on(candidates: list[Candidate], decision: Decision) -> list[Candidate]:
+    if all(one.server.enabled for one in candidates):
+        return candidates
+    off = [one.target_for(decision.query.model) for one in candidates if not one.server.enabled]
+    detail = f"Their server is off (enabled: false), so they are not tried: {', '.join(map(shown, off))}."
+    decision.trace.append(TraceLine("off", "skip", detail))
+    return [one for one in candidates if one.server.enabled]
+
+
+def _all_off(answer: Answer, candidates: Sequence[Candidate], first: Server, decision: Decision) -> Plan:
+    names = ", ".join(dict.fromkeys(one.server.name for one in candidates))
+    refusal = f"All servers that this request could go to are off (enabled: false): {names}."
+    trace = tuple(decision.trace)
+    return Plan((), answer.layer, answer.route, trace, first=first, refusal=refusal, is_off=True)
 
 
 def refused(answer: Answer, model: str, first: Server | None, decision: Decision) -> Plan:

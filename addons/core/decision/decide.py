@@ -18,8 +18,9 @@
     7. the global fallbacks follow, where a rule or `default:` answered
     8. if the first target's server is among local_only, candidates on other servers are removed
     9. candidates that the caller's token may not use are removed; where none is left, nobody is asked
-    10. candidates that cannot serve the request are removed, unless none can
-    11. candidates whose breaker is open move behind the others; none is removed
+    10. candidates on servers that are off (`enabled: false`) are removed; where none is left, nobody is asked
+    11. candidates that cannot serve the request are removed, unless none can
+    12. candidates whose breaker is open move behind the others; none is removed
 
 A name and its twin (`name:latest`) are one model: where a step does not know the one, it looks for the other.
 Every step that runs leaves a TraceLine. No step guesses: names are compared whole.
@@ -58,6 +59,7 @@ LAYERS = (
     "fallbacks",
     "local_only",
     "token",
+    "off",
     "capability",
     "breaker",
 )
@@ -177,7 +179,7 @@ def plan_for_target(
 ) -> Plan | None:
     """The plan of a layer that names its target: an alias, `server/model`, or a model that `models:` knows of.
 
-    None where there is no such target: a miss. Steps 8 to 10 check the candidates against `query`.
+    None where there is no such target: a miss. Steps 8 to 11 check the candidates against `query`.
     """
     instances = known_target(name, rules)
     if not instances:
@@ -306,7 +308,7 @@ def _named_by_rules(answer: Answer, rules: Ruleset) -> str | None:
 
 
 def _planned(answer: Answer, model: str, decision: Decision) -> Plan:
-    """Steps 7 to 11; a refusal where the answer has no instances."""
+    """Steps 7 to 12; a refusal where the answer has no instances."""
     if answer.instances or (answer.widens and decision.rules.fallbacks):
         return plan_of(answer, model, decision)
     if is_restricted(decision.query.caller):

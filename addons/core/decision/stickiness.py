@@ -95,9 +95,11 @@ def held_plan(held: Held, query: RoutingQuery, rules: Ruleset, is_open: Callable
         return f"The conversation was with {first.target}, which is passed over: {reason}."
     if not _may_use(first, query, rules):
         return f"The conversation was with {first.target}, which its token may not use."
+    if not first.server.enabled:
+        return f"The conversation was with {first.target}, whose server is off."
     if is_open(first):
         return f"The conversation was with {first.target}, which failed lately."
-    others = [one for one in others if _may_use(one, query, rules)]
+    others = [one for one in others if one.server.enabled and _may_use(one, query, rules)]
     others = [one for one in others if usable(one, query.features, rules, query.model) is None]
     others.sort(key=is_open)
     line = TraceLine(LAYER, "hit", f"The conversation stays with {first.target}, where {held.route} had sent it.")

@@ -93,6 +93,13 @@ class KeyRing:
             for place in (server.name, target):
                 self._rests.pop(_place(place, key), None)
 
+    def reset(self, server: str) -> int:
+        """End the rests of a server's keys. Returns how many there were."""
+        found = [place for place in self._rests if place[0] == server or place[0].startswith(f"{server}/")]
+        for place in found:
+            del self._rests[place]
+        return len(found)
+
     def _ready(self, server: Server, target: str, now: float, tried: Collection[str]) -> list[ServerKey]:
         return [
             key

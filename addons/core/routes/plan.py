@@ -79,8 +79,8 @@ def _shortened(server: str, model: str) -> str:
 class Plan:
     """Candidates in the order they are tried. `layer` answered, `route` is the name of what matched.
 
-    There are no candidates where nothing knows the model, or the caller may use none of them (`forbidden`); `refusal`
-    then says so, in sentences for the client.
+    There are no candidates where nothing knows the model, the caller may use none of them (`forbidden`), or all are on
+    servers that are off (`is_off`); `refusal` then says so, in sentences for the client.
 
     `thinking` is the rule's strategy. `stick` "conversation": later requests of the conversation stay with the target.
     `first`: the server that the rules name first, where it is no longer the first candidate.
@@ -96,6 +96,14 @@ class Plan:
     lists: ListsUse = ""
     refusal: str | None = None
     forbidden: bool = False
+    is_off: bool = False
+
+    @property
+    def moves_on(self) -> bool:
+        """Whether the layers after the one that answered are asked: not where its servers are off, as they were chosen,
+        maybe for being the only ones that may see the request.
+        """
+        return self.refusal is not None and not self.is_off
 
     @property
     def first_choice(self) -> Server:

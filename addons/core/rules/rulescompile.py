@@ -99,6 +99,7 @@ class Compiler:
             capture=written.capture,
             path=written.path or (preset.path if preset else path_style(url)),
             reach=self._reach(path, url, written),
+            enabled=written.enabled,
         )
 
     def _url(self, path: Path, written: ServerFile, preset: Preset | None) -> urls.BaseURL:
@@ -313,6 +314,9 @@ class Compiler:
             server = self._by_url(written.url, listed=False)
         if server is None:
             self._unknown_server(("arbiter", "server"), written.server or "")
+            return None
+        if not server.enabled:
+            self._warn(("arbiter",), f"{server.name} is off (enabled: false), so there is no arbiter", at_key=True)
             return None
         return Arbiter(server, written.model, written.timeout_ms, written.min_confidence, dict(written.targets))
 

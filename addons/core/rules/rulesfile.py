@@ -148,6 +148,9 @@ class ServerFile(Written):
     api_keys: Annotated[list[KeyFile], Field(min_length=1, max_length=100)] | None = Field(
         default=None, description="several, used in turn or by weight; one that is refused or used up rests alone"
     )
+    enabled: bool = Field(
+        default=True, description="false: no request goes to it, and it is not asked what it lists; what names it stays"
+    )
     headers: dict[str, str] = Field(
         default_factory=dict, description="set on every request; env:, file: and vault: work here too"
     )

@@ -5,7 +5,7 @@
     half open  the cooldown is over: one request, the probe, may try; its verdict closes or opens the breaker again
 
 1. `is_open` reads the state; `claim` also makes the caller the probe; `success` and `failure` report a verdict;
-   `release` ends a probe without one.
+   `release` ends a probe without one; `reset` forgets all that was reported of a server.
 2. Times are seconds on any clock that does not go back; `now` is always an argument.
 3. A failure that is not the upstream's fault (the client left) does not count: call `release`.
 4. Memory is bounded: at most MAX_TARGETS targets, and a second-by-second count of one window for each.
@@ -98,6 +98,11 @@ class Breakers:
         """End a probe without a verdict (its client left, or the fault was the client's): another may probe."""
         if breaker := self._breakers.get(target):
             breaker.probe_since = None
+
+    def reset(self, server: str) -> int:
+        """Forget a server's targets, so that their breakers are closed. Returns how many were not."""
+        found = [name for name in self._breakers if name == server or name.startswith(f"{server}/")]
+        return sum(self._breakers.pop(name).opened for name in found)
 
     def success(self, target: str, now: float) -> None:
         """Count an answer. Unless the breaker is closed, close it and forget all earlier counts."""

@@ -115,6 +115,7 @@ class Server:
     free: bool = False  # what it answers costs nothing
     capture: Capture | None = None  # what the log keeps of its requests; None: as others say
     reach: Reach = DIRECT
+    enabled: bool = True  # False: no candidate, and nobody asks it anything
 
 
 def is_googles(server: Server) -> bool:

@@ -131,8 +131,8 @@ class Answers:
     async def entries(self, request: http.Request, x: Exchange) -> tuple[Entry, ...]:
         """The models that the caller is shown, in the order they are shown."""
         rules = self._rules()
-        servers = dict.fromkeys(rules.servers.values())
-        if rules.default in rules.upstreams:
+        servers = dict.fromkeys(server for server in rules.servers.values() if server.enabled)
+        if rules.default in rules.upstreams and rules.default.enabled:
             servers[rules.default] = None
         listings = await self._listings.of(servers, {rules.default: self._credentials(request, rules.default)})
         lists = {name: listing.models for name, listing in listings.items() if listing.models is not None}
@@ -189,7 +189,9 @@ class Answers:
     async def _upstreams(self) -> dict[str, ModelList]:
         """The listing of each upstream. Waits until one can be reached, or all have been tried."""
         listings = {
-            server.name: self._listings.ask(server, max_age=self._listings.retry) for server in self._rules().upstreams
+            server.name: self._listings.ask(server, max_age=self._listings.retry)
+            for server in self._rules().upstreams
+            if server.enabled
         }
         while not any(listing.reached for listing in listings.values()):
             running = [listing.fetch for listing in listings.values() if listing.fetch is not None]

@@ -179,7 +179,7 @@ class Facade:
 
     async def _loaded(self, x: Exchange) -> list[dict[str, Any]]:
         rules = self.runtime.rules.current
-        servers = [server for server in rules.upstreams if self._speaks(server, "ollama")]
+        servers = [server for server in rules.upstreams if server.enabled and self._speaks(server, "ollama")]
         lists = await asyncio.gather(*(self._ps(server) for server in servers))
         found = []
         for server, models in zip(servers, lists, strict=True):

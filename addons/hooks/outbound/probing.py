@@ -76,7 +76,11 @@ class Probing:
 
 def undeclared(rules: Ruleset) -> list[Server]:
     """The servers whose dialect has to be found out."""
-    return [server for server in dict.fromkeys((*rules.upstreams, rules.default)) if server.dialect is None]
+    return [
+        server
+        for server in dict.fromkeys((*rules.upstreams, rules.default))
+        if server.enabled and server.dialect is None
+    ]
 
 
 async def probe(

@@ -113,7 +113,7 @@ class Chain:
             detail = f"It failed: {type(error).__name__}."
             x.trace.append(TraceLine("route", "error", detail, elapsed_ms=ms_since(started)))
             return None
-        if plan is None or plan.refusal is not None:
+        if plan is None or plan.moves_on:
             missed += plan.trace if plan is not None else ()
             missed += [TraceLine("route", "miss", plan.refusal)] if plan is not None and plan.refusal else []
             x.trace += [replace(line, elapsed_ms=ms_since(started)) for line in missed]
@@ -155,8 +155,8 @@ class Chain:
         plan = plan_for_target(answer.target, rules, layer.name, str(answer.route), query=query, is_open=is_open)
         if plan is None:
             return miss(f"It names {answer.target[:80]!r}, which is no known target.", answer.score)
-        if plan.refusal is not None:  # its token may not use what it names
-            return miss(plan.refusal, answer.score)
+        if plan.moves_on:  # its token may not use what it names
+            return miss(plan.refusal or "", answer.score)
         self._breakers.success(target, time.monotonic())
         first, *rest = plan.trace
         detail = f"{answer.detail} {first.detail}".strip()

@@ -137,9 +137,9 @@ async def _explained(
         trace.append(TraceLine("exact_cache", "skip", _CACHE_SKIPPED))
     if (hit := match_rules(query, rules, trace=trace)) is not None:
         by_rule = await by(lambda known: (match_rules(query, rules, known=known) or hit).plan)
-        if by_rule.refusal is None:
+        if not by_rule.moves_on:
             return dataclasses.replace(by_rule, trace=(*trace, *by_rule.trace))
-        trace += (*by_rule.trace, TraceLine("route", "miss", by_rule.refusal))
+        trace += (*by_rule.trace, TraceLine("route", "miss", by_rule.refusal or ""))
     plan = await _by_meaning(query, rules, settings, body, trace) if with_layers else None
     if rules.semantic_routes is not None and not with_layers:
         trace.append(TraceLine("semantic", "skip", _SEMANTIC_SKIPPED))
@@ -211,8 +211,8 @@ async def _by_meaning(
     if plan is None:
         trace.append(TraceLine(layer.name, "miss", f"It names {answer.target!r}, which is no known target."))
         return None
-    if plan.refusal is not None:
-        trace.append(TraceLine(layer.name, "miss", plan.refusal))
+    if plan.moves_on:
+        trace.append(TraceLine(layer.name, "miss", plan.refusal or ""))
         return None
     first, *rest = plan.trace
     line = dataclasses.replace(first, detail=f"{answer.detail} {first.detail}".strip(), score=answer.score)

@@ -16,7 +16,7 @@ from switchman.addons.flow.refusal import no_plan
 from switchman.addons.hooks import seen
 from switchman.addons.hooks.resting import Resting
 from switchman.addons.hooks.routing.chain import Chain
-from switchman.addons.hooks.routing.unserved import beyond_token, passed_on, unknown_path, without_model
+from switchman.addons.hooks.routing.unserved import beyond_token, passed_on, switched_off, unknown_path, without_model
 from switchman.addons.state.runtime import Runtime
 
 STICK_PATIENCE = 0.02  # seconds
@@ -62,7 +62,7 @@ class Routing:
         if (x := exchange(flow)) is None or flow.response or x.plan is not None:
             return
         x.rules = rules = self.runtime.rules.current
-        flow.response = unknown_path(flow, x, rules, self.runtime.settings.listen_port)
+        flow.response = unknown_path(flow, x, rules, self.runtime.settings.listen_port) or switched_off(x, rules)
         if flow.response is not None:
             return
         if x.call is None:

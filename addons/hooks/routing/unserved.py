@@ -40,6 +40,13 @@ def unknown_path(flow: http.HTTPFlow, x: Exchange, rules: Ruleset, listen_port: 
     return refusal(x, 404, not_found(request.method, request.path.partition("?")[0], root))
 
 
+def switched_off(x: Exchange, rules: Ruleset) -> http.Response | None:
+    """The answer to what names no model where DEFAULT_UPSTREAM, to which it would be passed on, is off."""
+    if x.call is not None or rules.default.enabled:
+        return None
+    return refusal(x, 503, f"{rules.default.name}, to which this would be passed on, is off (enabled: false).")
+
+
 def passed_on(flow: http.HTTPFlow, x: Exchange, plan: Plan) -> Plan | http.Response:
     """The plan without the servers whose own key must not go with this request; an answer where none is left."""
     request, reading = flow.request, reading_of(x, flow.request)

@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from switchman.addons.store.access.alerts import AlertStore
 from switchman.addons.store.access.audit import DAYS, Audit
 from switchman.addons.store.access.history import RulesHistory
+from switchman.addons.store.access.resets import Resets
 from switchman.addons.store.access.tokens import TokenStore
 from switchman.addons.store.database import StoreError, database_url, make_engine, upgrade
 from switchman.addons.store.revival import revive
@@ -24,6 +25,7 @@ class Access:
         self.alerts = AlertStore(engine)
         self.audit = Audit(engine, audit_days)
         self.rules = RulesHistory(engine)
+        self.resets = Resets(engine)
 
     def close(self) -> None:
         """Let go of the database, where it is not the log's."""

@@ -32,7 +32,7 @@ FOR_VIEWERS = {
     "performance.index", "performance.api_performance", "assets.plotly_js", "signin.session",
     "admin.openapi", "admin.me", "sessions.index", "sessions.api_sessions", "session.index", "session.api_session",
     "conversation.page", "conversation.message", "changed.page", "copies.page", "copies.download", "again.page",
-    "again.api_progress",
+    "again.api_progress", "servers.index", "servers.one", "admin.listServers", "admin.listPresets", "admin.getServer",
 }  # fmt: skip
 
 

@@ -24,8 +24,8 @@ from switchman.webui.access.viewing import log
 from switchman.webui.assets import plotly_version
 from switchman.webui.languages.shown import choices, translated
 from switchman.webui.looks.examples import example_request
+from switchman.webui.looks.health import SPAN, SPANS, Health, healths
 from switchman.webui.pages.overview import charts
-from switchman.webui.pages.overview.health import SPAN, SPANS, Health, healths
 from switchman.webui.pages.overview.savings import Baseline, baselines, find_baseline
 from switchman.webui.view import View, bar_choices, parse_view, reading_address
 

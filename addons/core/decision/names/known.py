@@ -61,9 +61,9 @@ NOTHING_KNOWN = KnownModels()
 
 def asked_servers(rules: Ruleset) -> list[Server]:
     """The servers whose lists tell where a bare name is, in the order of the rules file; DEFAULT_UPSTREAM's is the last
-    one: nobody has named it, where it is the assumed one.
+    one: nobody has named it, where it is the assumed one. Those that are off tell nothing.
     """
-    return list(dict.fromkeys((*rules.servers.values(), rules.default)))
+    return list(dict.fromkeys(one for one in (*rules.servers.values(), rules.default) if one.enabled))
 
 
 def places(model: str, rules: Ruleset, known: KnownModels) -> tuple[Instance, ...]:
@@ -99,7 +99,7 @@ def first_chat_alias(rules: Ruleset, may_use: MayUse = anybody) -> Alias | None:
     aliases = (
         alias
         for alias in rules.aliases.values()
-        if any(may_use(one.server, one.model or alias.name) for one in alias.instances)
+        if any(one.server.enabled and may_use(one.server, one.model or alias.name) for one in alias.instances)
     )
     return next((alias for alias in aliases if is_chat(alias.instances[0].model or alias.name)), None)
 

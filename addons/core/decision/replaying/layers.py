@@ -64,7 +64,7 @@ def _by_category(
         return layer
     target = targets.get(said)
     plan = plan_for_target(target, rules, layer, said, query=query) if target else None
-    return plan if plan is not None and plan.refusal is None else None
+    return plan if plan is not None and not plan.moves_on else None
 
 
 def by_plugin(asked: Asked, query: RoutingQuery, rules: Ruleset, has_plugins: bool) -> Found:
@@ -72,5 +72,5 @@ def by_plugin(asked: Asked, query: RoutingQuery, rules: Ruleset, has_plugins: bo
     one = asked.recorded
     if one.layer is not None and one.layer not in NO_PLUGINS:
         plan = plan_for_target(f"{one.server}/{one.model}", rules, one.layer, one.route or "", query=query)
-        return plan if plan is not None and plan.refusal is None else None
+        return plan if plan is not None and not plan.moves_on else None
     return "plug-in" if has_plugins and one.layer != "default" else None

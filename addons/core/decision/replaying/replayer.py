@@ -116,7 +116,7 @@ class Replayer:
         if hit is not None:
             first = hit.plan
             plan = self._listed(asked, lambda known: self._ruled(first, query, known))
-            if isinstance(plan, str) or plan.refusal is None:
+            if isinstance(plan, str) or not plan.moves_on:
                 return self._checked(plan, query)
         found: Found = (
             by_meaning(asked, query, self.rules, self._base)

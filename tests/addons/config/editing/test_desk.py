@@ -202,6 +202,20 @@ def test_a_first_file(tmp_path: Path) -> None:
     assert saved.version is None and desk.is_in_force() and list(desk.rules.current.servers) == ["a"]
 
 
+def test_operators_turn_servers_off_and_on_and_no_more(desk: RulesDesk) -> None:
+    """Not with another change beside it, nor by an address in place of the server."""
+    now = desk.read()
+    off = now.text.replace("servers: {a: {", "servers: {a: {enabled: false, ")
+    assert off != now.text
+    for more in (off.replace(":9", ":10"), off.replace("enabled: false, ", "enabled: false, forward_auth: true, ")):
+        with pytest.raises(NotForYou):
+            desk.save(more, now.digest, ALICE, "", may_servers=False)
+    saved = desk.save(off, now.digest, ALICE, "", may_servers=False)
+    assert not desk.rules.current.servers["a"].enabled
+    desk.save(now.text, saved.digest, ALICE, "", may_servers=False)
+    assert desk.rules.current.servers["a"].enabled
+
+
 def test_who_may_not_change_servers_leads_no_key_elsewhere(desk: RulesDesk) -> None:
     """Clients' keys would go to a new address, and ours to a server that gets it as the name of a model."""
     now = desk.read()

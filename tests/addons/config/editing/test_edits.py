@@ -111,3 +111,67 @@ def test_a_route_that_is_not_there(do: str) -> None:
 def test_what_is_no_edit(edit: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         after(edit)
+
+
+SERVERS = """\
+# where models are
+servers:
+  up: "http://up:1" # ours
+  paid: # the dear one
+    preset: openai
+    x-note: keep # me
+models:
+  up/a: {context: 100}
+  paid/b: {input_cost: 1}
+"""
+
+
+@pytest.mark.parametrize(
+    ("edit", "gone", "come"),
+    [
+        ({"do": "server", "name": "new", "server": {"preset": "groq"}}, [], ["  new: {preset: groq}"]),
+        (
+            {"do": "enable_server", "name": "paid", "enabled": False},
+            [],
+            ["    enabled: false"],
+        ),
+        ({"do": "enable_server", "name": "paid", "enabled": True}, [], []),
+        (
+            {"do": "facts", "name": "up/a", "facts": {"context": 200}},
+            ["  up/a: {context: 100}"],
+            ["  up/a: {context: 200}"],
+        ),
+        ({"do": "facts", "name": "up/a", "facts": None}, ["  up/a: {context: 100}"], []),
+        (
+            {"do": "server", "name": "up", "server": None},
+            ['  up: "http://up:1" # ours', "  up/a: {context: 100}"],
+            [],
+        ),
+    ],
+)
+def test_a_server_comes_changes_and_goes(edit: dict[str, Any], gone: list[str], come: list[str]) -> None:
+    """No other line is touched; with a server goes what `models:` has of it."""
+    made = edited(SERVERS, TypeAdapter(AnyEdit).validate_python(edit)).splitlines()
+    assert [line for line in SERVERS.splitlines() if line not in made] == gone
+    assert [line for line in made if line not in SERVERS.splitlines()] == come
+
+
+def test_a_server_that_is_a_url_only_is_turned_off() -> None:
+    """It becomes a mapping; and on again, it stays one."""
+    off = edited(SERVERS, TypeAdapter(AnyEdit).validate_python({"do": "enable_server", "name": "up", "enabled": False}))
+    assert load(off, "").data["servers"]["up"] == {"url": "http://up:1", "enabled": False}
+    on = edited(off, TypeAdapter(AnyEdit).validate_python({"do": "enable_server", "name": "up", "enabled": True}))
+    assert load(on, "").data["servers"]["up"] == {"url": "http://up:1", "enabled": True}
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        {"do": "server", "name": "none", "server": None},
+        {"do": "enable_server", "name": "none", "enabled": False},
+        {"do": "facts", "name": "up/none", "facts": None},
+    ],
+)
+def test_a_server_that_is_not_there(edit: dict[str, Any]) -> None:
+    with pytest.raises(NotEditable, match="none"):
+        edited(SERVERS, TypeAdapter(AnyEdit).validate_python(edit))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from switchman.addons.config.editing.leading import led_elsewhere
+from switchman.addons.config.editing.leading import led_elsewhere, without_switches
 
 KEY = "<hidden-key-0123456789ab>"
 OLD = "http://old.example/v1"
@@ -46,3 +46,16 @@ def test_what_leads_elsewhere(after: dict[str, Any], word: str) -> None:
 def test_what_was_there_may_be_used(after: dict[str, Any]) -> None:
     """Addresses of servers and of other targets, and a link in words for people."""
     assert led_elsewhere(BEFORE, {**BEFORE, **after}) == ""
+
+
+def test_only_the_switch_of_a_server_is_left_out() -> None:
+    """A server in its short form is as one with the same URL; what is no server is left alone."""
+    was = {
+        "servers": {"a": "http://a", "b": {"url": "http://b", "enabled": True}, "c": 3},
+        "routes": [{"enabled": False}],
+    }
+    now = {"servers": {"a": {"url": "http://a", "enabled": False}, "b": {"url": "http://b"}, "c": 3}, "routes": []}
+    assert without_switches(was)["servers"] == without_switches(now)["servers"]
+    assert without_switches(was)["routes"] == [{"enabled": False}]
+    assert without_switches({"servers": []}) == {"servers": []}
+    assert without_switches({"servers": {"a": {"url": "http://x"}}}) != without_switches({"servers": {"a": "http://y"}})

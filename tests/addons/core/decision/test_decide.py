@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from switchman.addons.core.decision.catalogue import read_models
 from switchman.addons.core.decision.decide import LAYERS, RoutingQuery, decide
+from switchman.addons.core.decision.names.known import KnownModels, server_models
 from switchman.addons.core.request.features import Features
 from switchman.addons.core.routes.plan import Candidate, Plan
 from switchman.addons.core.rules.ruleset import Ruleset, parse_ruleset
@@ -301,3 +303,67 @@ def test_a_thousand_routes_cost_next_to_nothing() -> None:
         durations.append(time.perf_counter() - began)
     assert plan.route == "route 1000"
     assert min(durations) < 0.0003
+
+
+OFF = """\
+servers:
+  cloud: {url: "http://cloud:8000", enabled: false}
+  laptop: "http://localhost:11434"
+  gone: {url: "http://gone:8000", enabled: false}
+local_only: [gone]
+aliases:
+  both: {instances: [cloud/big, laptop/small]}
+  none: {instances: [cloud/big, gone/x]}
+routes:
+  - {match: {model: one}, route: {upstream: cloud, model: big, fallbacks: [laptop/small]}}
+  - {match: {model: private}, route: {upstream: gone, model: x, fallbacks: [laptop/small]}}
+  - {match: {model: auto}, route: {upstream: cloud, model: big}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [("both", ["laptop/small"]), ("one", ["laptop/small"]), ("laptop/x", ["laptop/x"]), ("other", ["default"])],
+)
+def test_a_server_that_is_off_is_no_candidate(model: str, expected: list[str]) -> None:
+    """By an alias, by a rule; the others are tried in their order, and the trace says so where one was left out."""
+    plan = decide(RoutingQuery(model), rules(OFF))
+    assert targets(plan) == expected and plan.refusal is None
+    off = [line.detail for line in plan.trace if line.layer == "off"]
+    assert off == (
+        ["Their server is off (enabled: false), so they are not tried: cloud/big."] if model in ("both", "one") else []
+    )
+
+
+@pytest.mark.parametrize(
+    ("model", "names"), [("none", "cloud, gone"), ("cloud/big", "cloud"), ("private", "gone"), ("auto", "cloud")]
+)
+def test_where_all_servers_are_off_nobody_else_is_asked(model: str, names: str) -> None:
+    """Not even a fallback where the first was local_only, nor the layers after the rule."""
+    plan = decide(RoutingQuery(model), rules(OFF))
+    assert plan.candidates == () and plan.is_off and not plan.moves_on and not plan.forbidden
+    assert plan.refusal == f"All servers that this request could go to are off (enabled: false): {names}."
+
+
+def test_a_server_that_is_off_lists_nothing() -> None:
+    """A bare name that only its list has is not found there, and `auto` takes no model of it."""
+    found = rules(
+        'servers: {cloud: {url: "http://cloud:1", enabled: false}, up: "http://up:1"}', default_upstream_set=False
+    )
+    known = KnownModels(
+        {
+            "cloud": server_models(read_models({"data": [{"id": "big"}]})),
+            "up": server_models(read_models([{"id": "small"}])),
+        }
+    )
+    assert targets(decide(RoutingQuery("big"), found, known=known)) == ["default"]
+    assert targets(decide(RoutingQuery("auto"), found, known=known)) == ["up/small"]
+
+
+def test_an_arbiter_on_a_server_that_is_off_is_none() -> None:
+    """It would be asked about each prompt."""
+    found = rules(
+        'servers: {a: {url: "http://a:1", enabled: false}}\narbiter: {server: a, model: m, targets: {x: a/y}}'
+    )
+    assert found.arbiter is None
+    assert any("is off (enabled: false), so there is no arbiter" in one.message for one in found.warnings)

@@ -127,3 +127,14 @@ def test_memory_is_bounded() -> None:
         ring.refused(ABC, f"s/{number}", A, 429, 0.0, 10.0)
     assert len(ring._rests) <= MAX_RESTS
     assert ring.choose(ABC, "s/kept", 1.0).label != "a" != ring.choose(ABC, "s/kept", 1.0).label
+
+
+def test_a_reset_ends_the_rests_of_a_servers_keys() -> None:
+    """At the whole server and at its models; another server's keys go on resting."""
+    ring, other = KeyRing(), server(A, B, name="st")
+    for one, target in ((ABC, "s/m"), (other, "st/m")):
+        ring.refused(one, target, A, 401, 0.0, 1000.0)
+        ring.refused(one, target, B, 429, 0.0, 1000.0)
+    assert ring.reset("s") == 2
+    assert labels(ring, ABC, 3, now=1.0) == "abc"
+    assert ring.all_rest(other, "st/m", 1.0)

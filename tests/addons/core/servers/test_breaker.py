@@ -307,3 +307,16 @@ def test_what_rests_is_told_with_the_time_that_is_left() -> None:
     assert breakers.resting(31.0) == [(T, "half_open", 0.0)]
     breakers.success(T, 31.0)
     assert breakers.resting(31.0) == []
+
+
+def test_a_reset_forgets_all_targets_of_a_server() -> None:
+    """Also what was counted so far, and none of a server whose name begins likewise."""
+    breakers = Breakers()
+    for target in ("up/a", "up", "upper/a", "other/m"):
+        for _ in range(5):
+            breakers.failure(target, 0.0)
+    breakers.failure("up/b", 0.0)
+    assert breakers.reset("up") == 2
+    assert [target for target, _, _ in breakers.resting(1.0)] == ["upper/a", "other/m"]
+    assert not breakers.knows("up/b") and breakers.claim("up/a", 1.0)
+    assert breakers.reset("up") == breakers.reset("never") == 0

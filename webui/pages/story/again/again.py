@@ -15,6 +15,7 @@ from switchman.addons.core.access.roles import Role
 from switchman.addons.core.dialects.passing.conversation import answered
 from switchman.addons.store.keeping.beside.remarks import SentAgain
 from switchman.addons.store.reading.found import Detail
+from switchman.webui.access.owntoken import NoToken, own_token
 from switchman.webui.access.people import person, web_config
 from switchman.webui.access.roles import least
 from switchman.webui.access.viewing import log
@@ -24,7 +25,6 @@ from switchman.webui.languages.shown import translated
 from switchman.webui.looks.marked import N_
 from switchman.webui.looks.outcomes import answered_by
 from switchman.webui.pages.story.again.outgoing import NotSent, outgoing, problem_of, text_of, with_model
-from switchman.webui.pages.story.again.owntoken import NoToken, OwnToken
 from switchman.webui.pages.story.again.sending import Full, Job, Sending
 from switchman.webui.pages.story.bodies import readable
 from switchman.webui.pages.story.detail import body_of, find, frame, story_note
@@ -53,7 +53,7 @@ class Side(NamedTuple):
 @blueprint.record_once
 def prepare(state: BlueprintSetupState) -> None:
     jobs = Sending()
-    state.app.extensions[_EXTENSION] = (jobs, OwnToken())
+    state.app.extensions[_EXTENSION] = jobs
     state.app.extensions.setdefault(AT_STOP, []).append(jobs.stop)
 
 
@@ -65,12 +65,7 @@ def take_longer_forms(endpoint: str | None, values: dict[str, Any] | None) -> No
 
 
 def sending() -> Sending:
-    found: Sending = current_app.extensions[_EXTENSION][0]
-    return found
-
-
-def own_token() -> OwnToken:
-    found: OwnToken = current_app.extensions[_EXTENSION][1]
+    found: Sending = current_app.extensions[_EXTENSION]
     return found
 
 

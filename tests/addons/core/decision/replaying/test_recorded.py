@@ -17,7 +17,7 @@ JSON = ("content-type", "application/json")
 def test_no_plug_in_has_the_name_of_a_layer() -> None:
     """Each layer of ours that a row may name."""
     assert set(OWN_NAMES) - {
-        "translation", "thinking", "credentials", "redaction", "local_only", "token", "capability", "breaker",
+        "translation", "thinking", "credentials", "redaction", "local_only", "token", "off", "capability", "breaker",
     } <= NO_PLUGINS  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from switchman.addons.core.access.apitoken import digest_of, is_token
 from switchman.addons.core.access.caller import Terms
 from switchman.addons.store.access.audit import Who
 from switchman.addons.store.opening import Store
-from switchman.webui.pages.story.again.owntoken import NAME, NoToken, OwnToken
+from switchman.webui.access.owntoken import NAME, NoToken, OwnToken
 
 ANNA = Who("anna", "page", "operator")
 

@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 
-from switchman.addons.cli import faults
-from switchman.addons.cli.messages import say
-from switchman.addons.core.decision.catalogue import read_models
+from switchman.addons.core.decision.catalogue import Model, read_models
 from switchman.addons.core.request.call import DialectName
 from switchman.addons.core.rules.ruleset import Ruleset
 from switchman.addons.core.servers import dialectsigns
@@ -23,6 +21,7 @@ from switchman.addons.core.servers.reaching.addressing import address
 from switchman.addons.core.servers.reaching.egress import NOTHING, Denied
 from switchman.addons.core.servers.servers import Server
 from switchman.addons.hooks.outbound.probing import probe
+from switchman.addons.hooks.outbound.trying import faults
 from switchman.addons.state.listings import PATHS
 from switchman.addons.state.reaching.deny import deny_addresses
 from switchman.addons.state.upstream_reader import UNREACHABLE, Answer, TooLong, UpstreamReader
@@ -44,26 +43,32 @@ PLACES = ("", "/v1", "/api/v1", "/openai/v1", "/api", "/v1beta/openai")
 class Finding:
     """`fault`: what is wrong, in a sentence; "" for nothing, and `note` then says what was found.
 
-    `dialects`: what an undeclared server turned out to speak.
+    `dialects`: what an undeclared server turned out to speak. `status`: of its first answer; `models`: as
+    it lists them.
     """
 
     fault: str = ""
     note: str = ""
     dialects: Dialects | None = None
+    status: int | None = field(default=None, compare=False)
+    models: tuple[Model, ...] = field(default=(), compare=False)
 
 
 def servers_of(rules: Ruleset) -> list[Server]:
-    """All that requests may go to, each once; a DEFAULT_UPSTREAM that nobody set is none of them."""
+    """All that requests may go to, each once: no DEFAULT_UPSTREAM that nobody set, and nothing that is off."""
     arbiter = [rules.arbiter.server] if rules.arbiter else []
     assumed = not rules.default_set and rules.default.name not in rules.servers
-    listed = [server for server in rules.upstreams if not (assumed and server is rules.default)]
+    listed = [server for server in rules.upstreams if server.enabled and not (assumed and server is rules.default)]
     return list(dict.fromkeys([*listed, *arbiter]))
 
 
 async def try_all(
-    servers: Sequence[Server], seconds: float = SECONDS, denied: Denied = NOTHING
+    servers: Sequence[Server],
+    seconds: float = SECONDS,
+    denied: Denied = NOTHING,
+    say: Callable[[str], None] = lambda words: None,
 ) -> dict[Server, Finding]:
-    """Try them at once, but at no address that is denied; who keeps a person waiting is named on stderr."""
+    """Try them at once, but at no address that is denied; `say` is told who keeps a person waiting."""
     deny_addresses(asyncio.get_running_loop(), denied)
     reader = UpstreamReader(seconds)
     turns = asyncio.Semaphore(AT_ONCE)
@@ -96,9 +101,10 @@ async def try_server(server: Server, reader: UpstreamReader, seconds: float) -> 
         return Finding(faults.of_failure(error, server, seconds))
     try:
         async with asyncio.timeout(seconds):
-            return await _read(server, answer, reader)
+            found = await _read(server, answer, reader)
     except (TimeoutError, TooLong, *UNREACHABLE) as error:
-        return Finding(faults.of_failure(error, server, seconds))
+        found = Finding(faults.of_failure(error, server, seconds))
+    return replace(found, status=answer.status)
 
 
 async def _speaks_tls(server: Server, error: BaseException, reader: UpstreamReader, seconds: float) -> bool:
@@ -132,11 +138,12 @@ async def _read(server: Server, answer: Answer, reader: UpstreamReader) -> Findi
         return Finding(note="answers, and wants a key: the clients' own go to it", dialects=dialects)
     if answer.status == 429:
         return Finding(note="answers, and is too busy for now (429)", dialects=dialects)
-    count = _models_in(answer)
-    if count is None:
+    models = _models_in(answer)
+    if models is None:
         fault = f"it answers {PATHS[speaks].partition('?')[0]} with something that is no list of models"
         return Finding(f"{fault}: is it an LLM server?", dialects=dialects)
-    return Finding(note=f"answers, with {count} model{'' if count == 1 else 's'}", dialects=dialects)
+    count = len(models)
+    return Finding(note=f"answers, with {count} model{'' if count == 1 else 's'}", dialects=dialects, models=models)
 
 
 async def _without_list(server: Server, answer: Answer, speaks: DialectName, reader: UpstreamReader) -> Finding:
@@ -178,9 +185,9 @@ def _is_of_llm(answer: Answer) -> bool:
     return answer.status in (401, 403) and dialectsigns.of_models(answer.status, answer.body) is not None
 
 
-def _models_in(answer: Answer) -> int | None:
-    """How many models are listed; None where it is no list."""
+def _models_in(answer: Answer) -> tuple[Model, ...] | None:
+    """The models that are listed; None where it is no list."""
     try:
-        return len(read_models(json.loads(answer.body)))
+        return read_models(json.loads(answer.body))
     except (ValueError, RecursionError):
         return None

@@ -10,10 +10,10 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from switchman.addons.cli.faults import of_answer, of_failure
 from switchman.addons.core.servers.reaching.reach import Proxy, Reach
 from switchman.addons.core.servers.servers import Server
 from switchman.addons.core.servers.urls import parse
+from switchman.addons.hooks.outbound.trying.faults import of_answer, of_failure
 from switchman.addons.state.reaching.deny import AddressDenied
 from switchman.addons.state.upstream_reader import Answer
 

@@ -7,7 +7,7 @@ import pytest
 from switchman.addons.core.record import Resting
 from switchman.addons.store.figures.reading import Figures
 from switchman.addons.store.reading.servers import ServerNews
-from switchman.webui.pages.overview.health import SPAN, healths, sparkline
+from switchman.webui.looks.health import SPAN, healths, sparkline
 
 NOW = 1_000_000.0
 LAST = int(NOW // SPAN) * SPAN

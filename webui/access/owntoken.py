@@ -11,6 +11,8 @@ import threading
 import time
 from typing import Final
 
+from flask import current_app
+
 from switchman.addons.core.access.apitoken import digest_of
 from switchman.addons.core.access.caller import Terms
 from switchman.addons.store.access.audit import Who
@@ -69,3 +71,13 @@ class OwnToken:
             return False
         until = next((one.valid_until for one in found.secrets if one.digest == digest), 0.0)
         return until is None or until > now + 60
+
+
+_MAKING = threading.Lock()
+
+
+def own_token() -> OwnToken:
+    """That of this process."""
+    with _MAKING:
+        found: OwnToken = current_app.extensions.setdefault("switchman_own_token", OwnToken())
+    return found

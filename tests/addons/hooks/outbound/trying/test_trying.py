@@ -13,12 +13,13 @@ import pytest
 import trustme
 from pydantic import SecretStr
 
-from switchman.addons.cli import trying
-from switchman.addons.cli.trying import Finding, servers_of, try_all
+from switchman.addons.cli.messages import say
 from switchman.addons.core.rules.ruleset import parse_ruleset
 from switchman.addons.core.servers.reaching.reach import PemFile, Proxy, Reach, Tls
 from switchman.addons.core.servers.servers import Server
 from switchman.addons.core.servers.urls import parse
+from switchman.addons.hooks.outbound.trying import trying
+from switchman.addons.hooks.outbound.trying.trying import Finding, servers_of, try_all
 from switchman.addons.testing import Behaviour, FakeUpstream, HttpProxy
 from switchman.addons.testing.broken import full_backlog, refused
 
@@ -197,7 +198,7 @@ def test_who_keeps_a_person_waiting_is_named(
     monkeypatch.setattr(trying, "TOLD_AFTER", 0.2)
     with full_backlog() as slow:
         servers = [Server(f"s{n}", parse(f"{slow}/{n}"), dialect="openai") for n in range(7)]
-        found = asyncio.run(try_all(servers, 1.0))
+        found = asyncio.run(try_all(servers, 1.0, say=say))
     assert len(found) == 7 and all("no answer from" in one.fault for one in found.values())
     assert capsys.readouterr().err == "switchman: waiting for s0, s1, s2, s3, s4 and others\n"
 
