@@ -120,9 +120,7 @@ function setUpText() {
 
   async function check() {
     const turn = ++asked;
-    const body = new FormData();
-    body.set("text", area.value);
-    const answer = await fetch(form.dataset.check, { method: "POST", body, headers: { "X-CSRF-Token": form.elements.csrf.value } });
+    const answer = await fetch(form.dataset.check, { method: "POST", body: new FormData(form), headers: { "X-CSRF-Token": form.elements.csrf.value } });
     if (turn !== asked) return;
     const verdict = document.getElementById("verdict");
     if (!answer.ok) {
@@ -132,6 +130,7 @@ function setUpText() {
     const found = await answer.json();
     showProblems(list, found.problems);
     number(found.problems);
+    form.dispatchEvent(new CustomEvent("checked", { detail: found }));
     verdict.textContent = found.good ? verdict.dataset.good ?? "The router would take this." : "The router would not take this.";
     verdict.dataset.state = found.good ? "good" : "bad";
   }

@@ -75,7 +75,7 @@ class DescribedOut(Out):
 
 
 def describe_rules(body: DescribeIn) -> DescribedOut:
-    asked = ask(body.sentence, body.model, "", "api")
+    asked = ask(body.sentence, body.model, "", "", "api")
     if _waiting.acquire(blocking=False):
         try:
             end = time.monotonic() + body.wait

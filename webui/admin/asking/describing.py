@@ -14,16 +14,17 @@ from typing import Any, Final, Literal
 
 from flask import current_app
 
-from switchman.addons.config.editing.rewriting import rewritten
+from switchman.addons.config.editing.edits import in_order
+from switchman.addons.config.editing.emitting import STEP, pairs
 from switchman.addons.core.decision.catalogue import read_models
 from switchman.addons.core.decision.described.naming import RealNames, real_names
 from switchman.addons.core.decision.described.prompting import LONGEST_SENTENCE, messages
-from switchman.addons.core.decision.described.replies import MOST_TEXT, Draft, NoDraft, read_reply
+from switchman.addons.core.decision.described.replies import MOST_TEXT, Draft, NoDraft, read_draft, read_reply
 from switchman.addons.core.dialects.passing.conversation import answered
 from switchman.addons.core.rules.ruleset import Ruleset
 from switchman.addons.core.texts.unicode import dumps, read_json
 from switchman.addons.store.access.audit import How
-from switchman.webui.access.people import person, web_config
+from switchman.webui.access.people import web_config
 from switchman.webui.admin.asking.owntoken import DESCRIBING, NoToken, OwnToken
 from switchman.webui.admin.asking.sending import Full, Get, Job, Outgoing, Sending
 from switchman.webui.admin.changes import Refused, who
@@ -48,14 +49,14 @@ Failure = Literal["key", "refused", "model", "limits", "server", "other"]
 
 @dataclass(slots=True)
 class Asked:
-    """One sentence. `draft`: the text that its rules are shown as, "" until there is one; `read`: what was taken of the
+    """One sentence. `told`: it with those before it, of whose draft it makes another one. `draft`: the text that its rules are shown as, "" until there is one; `read`: what was taken of the
     reply; `reply`: the whole of it. `failure`: what kind of error `problem` is.
     """
 
     job: Job
     sentence: str
     model: str
-    who: str
+    told: str = ""
     draft: str = ""
     read: Draft | None = None
     reply: str = ""
@@ -107,12 +108,18 @@ def error_of(body: bytes) -> str:
 
 def draft_text(read: Draft) -> str:
     """The rules as the rules file would have them; a reply that is broken as it came, to be mended."""
+    as_it_came = read.text.strip("\n") + "\n"
     if read.document is None:
-        return read.text.strip("\n") + "\n"
+        return as_it_came
+    lines = ["routes:"] if read.rules else ["routes: []"]
     try:
-        return rewritten("", {"routes": list(read.rules)})
-    except ValueError:  # a value that no file is written with
-        return read.text.strip("\n") + "\n"
+        for rule in read.rules:
+            first, *rest = pairs(in_order(rule), 2 * STEP)
+            lines += [f"{' ' * STEP}- {first}", *rest]
+        text = "\n".join(lines) + "\n"
+        return text if read_draft(text).rules == tuple(map(in_order, read.rules)) else as_it_came
+    except (ValueError, TypeError):  # a value that no file is written with
+        return as_it_came
 
 
 def _text(body: bytes) -> str:
@@ -170,7 +177,6 @@ class Describing:
         rules: Ruleset,
         base: str,
         token: tuple[str, bool] | None,
-        who: str,
     ) -> Asked:
         """Ask `model` at the router's address `base` for rules. Raises Full."""
 
@@ -186,7 +192,7 @@ class Describing:
             most_kept=MOST_ANSWER,
             deadline=self.deadline,
         )
-        asked = Asked(job, sentence, model, who)
+        asked = Asked(job, sentence, model, sentence)
         job.then = asked.read_answer
         self._sending.start(job, base, prepared, token)
         with self._lock:
@@ -213,8 +219,10 @@ def own_token() -> OwnToken:
     return found
 
 
-def ask(sentence: str, model: str, draft: str, how: How) -> Asked:
-    """Begin with a sentence, in the name of whoever sends this request. Raises Refused."""
+def ask(sentence: str, model: str, draft: str, before: str, how: How) -> Asked:
+    """Begin with a sentence, in the name of whoever sends this request. `draft`: rules to be changed, which came of the
+    sentences `before`. Raises Refused.
+    """
     sentence, model = " ".join(sentence.split()), model.strip()
     if not sentence:
         raise Refused("say in a sentence which requests should go where", 422, "sentence")
@@ -225,11 +233,13 @@ def ask(sentence: str, model: str, draft: str, how: How) -> Asked:
     config, rules = web_config(), desk().rules.current
     try:
         token = own_token().text(config.access, who(how)) if config.wants_tokens else None
-        asked = describing().start(sentence, model, draft[:MOST_TEXT], rules, config.proxy_url, token, person().name)
+        asked = describing().start(sentence, model, draft[:MOST_TEXT], rules, config.proxy_url, token)
     except NoToken as error:
         raise Refused(str(error), 409) from None
     except Full:
         raise Refused("as many are being asked for as may be at a time: wait for one of them", 429) from None
+    if draft and before:
+        asked.told = f"{before}; {sentence}"[-2 * LONGEST_SENTENCE :]
     if config.access is not None:
         config.access.audit.record(who(how), "rules.describe", desk().name, None, {"model": model, "sentence": sentence})
     return asked

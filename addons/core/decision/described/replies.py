@@ -22,6 +22,7 @@ from ruamel.yaml.tokens import AliasToken, AnchorToken, TagToken
 
 from switchman.addons.core.decision.described.shapes import Shaped, shaped
 from switchman.addons.core.rules.problems import Problem, RulesError
+from switchman.addons.core.rules.rulesfile import RulesFileModel
 from switchman.addons.core.rules.yamltext import Document, Path, load
 from switchman.addons.core.texts.unicode import shown
 
@@ -48,6 +49,7 @@ _SINGLE: Final = re.compile(r"(?P<begin>^|[\s:\[{,(-])[‘’‚](?P<text>[^‘�
 _INVISIBLE: Final = {ord(one): None for one in "\u200b\u200c\u200d\u2060\ufeff"} | {ord("\u00a0"): " ", ord("\u3000"): " "}
 _LAST_COMMA: Final = re.compile(r",[ \t]*$", re.MULTILINE)
 _SLASHES: Final = re.compile(r"(?:^|(?<=[\s,{\[]))//[^\n]*$", re.MULTILINE)
+_SECTIONS: Final = frozenset(RulesFileModel.model_fields)  # else a key is prose with a colon
 _PARTS: Final = re.compile(r"^---[ \t]*$|^\.\.\.[ \t]*$", re.MULTILINE)
 
 
@@ -122,6 +124,9 @@ def _of_block(block: str) -> Draft | None:
 def _of_prose(text: str) -> Draft | None:
     """Rules that stand without a fence in other text."""
     first: Draft | None = None
+    whole = _of_block(text)
+    if whole is not None and whole.rules and whole.document is not None and _SECTIONS.issuperset(whole.left_out):
+        return whole
     for begin in islice(_BEGIN.finditer(text), MOST_READ // 4):
         draft = _of_block(_until_prose(text[begin.start() :]))
         if draft is not None and draft.rules and draft.document is not None:

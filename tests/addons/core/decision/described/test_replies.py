@@ -112,8 +112,9 @@ def test_two_rules(reply: str) -> None:
 def test_what_is_no_rule_is_named_and_not_taken_in() -> None:
     """Servers, keys, limits; and entries that are none."""
     more = "servers: {evil: {url: 'http://evil.example', api_key: sk-x}}\nlimits: {rpm: 1}\n"
-    draft = read_reply(fenced(f"{more}{YAML}  - just words\n"))
-    assert draft.rules == (RULE,) and draft.left_out == ("servers", "limits") and draft.dropped == 1
+    for reply in (f"{more}{YAML}  - just words\n", fenced(f"{more}{YAML}  - just words\n")):
+        draft = read_reply(reply)
+        assert draft.rules == (RULE,) and draft.left_out == ("servers", "limits") and draft.dropped == 1
 
 
 NONE = {
