@@ -25,9 +25,7 @@ class DescribeIn(In):
     """What the rules should do, and which model writes them."""
 
     sentence: Annotated[str, Field(min_length=1, max_length=LONGEST_SENTENCE)]
-    model: Annotated[
-        str, Field(min_length=1, max_length=LONGEST_MODEL, description="an alias, server/model, or auto")
-    ]
+    model: Annotated[str, Field(min_length=1, max_length=LONGEST_MODEL, description="an alias, server/model, or auto")]
     place: str = Field("end", max_length=20, description="end, first, or before:N, N a route's place from 0")
     wait: float = Field(20.0, ge=0, le=60, description="seconds; what is not there by then is asked for by its id")
 
@@ -57,9 +55,9 @@ class DraftProblem(Out):
 
 
 class DescribedOut(Out):
-    """`state`: sending, answering, done, failed, cancelled. `draft`: the rules; `yaml`: the whole file with them in their
-    place, to be saved by PUT /rules with `digest`; `good`: it would be taken. `left_out`: what the reply had besides.
-    `request_id`: the request's own row in the log. `error`: why there is no draft.
+    """`state`: sending, answering, done, failed, cancelled. `draft`: the rules; `yaml`: the whole file with them in
+    their place, to be saved by PUT /rules with `digest`; `good`: it would be taken. `left_out`: what the reply had
+    besides. `request_id`: the request's own row in the log. `error`: why there is no draft.
     """
 
     id: str

@@ -49,8 +49,9 @@ Failure = Literal["key", "refused", "model", "limits", "server", "other"]
 
 @dataclass(slots=True)
 class Asked:
-    """One sentence. `told`: it with those before it, of whose draft it makes another one. `draft`: the text that its rules are shown as, "" until there is one; `read`: what was taken of the
-    reply; `reply`: the whole of it. `failure`: what kind of error `problem` is.
+    """One sentence. `told`: it with those before it, of whose draft it makes another one. `draft`: the text that its
+    rules are shown as, "" until there is one; `read`: what was taken of the reply; `reply`: the whole of it.
+    `failure`: what kind of error `problem` is.
     """
 
     job: Job
@@ -182,13 +183,16 @@ class Describing:
 
         async def prepared(get: Get) -> Outgoing:
             real = real_names(rules, await self.lists.renewed(get))
-            return Outgoing("POST", "/v1/chat/completions", HEAD, body_of(model, messages(sentence, rules, real, draft)))
+            return Outgoing(
+                "POST", "/v1/chat/completions", HEAD, body_of(model, messages(sentence, rules, real, draft))
+            )
 
         job = Job(
             secrets.token_hex(10),
             "openai",
             "chat",
             lambda **_: None,
+            kind="describing",
             most_kept=MOST_ANSWER,
             deadline=self.deadline,
         )
@@ -241,5 +245,7 @@ def ask(sentence: str, model: str, draft: str, before: str, how: How) -> Asked:
     if draft and before:
         asked.told = f"{before}; {sentence}"[-2 * LONGEST_SENTENCE :]
     if config.access is not None:
-        config.access.audit.record(who(how), "rules.describe", desk().name, None, {"model": model, "sentence": sentence})
+        config.access.audit.record(
+            who(how), "rules.describe", desk().name, None, {"model": model, "sentence": sentence}
+        )
     return asked

@@ -50,7 +50,8 @@ class Full(Exception):
 @dataclass(slots=True)
 class Job:
     """One request. Times are monotonic seconds. `note` writes down what becomes of it; `then` is run once the answer is
-    there, before it is over. `most_kept`: bytes of the answer; `deadline`: seconds for all of it, None for none.
+    there, before it is over. `kind`: as its thread is called. `most_kept`: bytes of the answer; `deadline`: seconds for
+    all of it, None for none.
     """
 
     id: str
@@ -58,6 +59,7 @@ class Job:
     operation: str | None
     note: Callable[..., None]
     then: Callable[[], None] = lambda: None
+    kind: str = "again"
     most_kept: int = MOST_KEPT
     deadline: float | None = None
     began: float = field(default_factory=time.monotonic)
@@ -102,7 +104,7 @@ class Sending:
                 raise Full
             self._jobs[job.id] = job
         run = threading.Thread(
-            target=_run, args=(job, base, request, token), name=f"switchman sending {job.id}", daemon=True
+            target=_run, args=(job, base, request, token), name=f"switchman {job.kind} {job.id}", daemon=True
         )
         run.start()
 

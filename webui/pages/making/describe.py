@@ -141,7 +141,10 @@ def one(asked_id: str) -> Any:
 def find(asked_id: str) -> Asked:
     found = describing().find(asked_id)
     if found is None:
-        abort(404, gettext("This draft is no longer known: it was made more than ten minutes ago, or the dashboard was started again."))
+        abort(
+            404,
+            gettext("This draft is no longer known: it is older than ten minutes, or the dashboard was started again."),
+        )
     return found
 
 
@@ -218,8 +221,13 @@ def enable() -> Any:
         saved = RulesChanges("page").save(look.text, form.digest, why[:LONGEST_WHY])
     except Changed:
         fresh = reading()
-        moved = Form(**{name: getattr(form, name) for name in Form.__slots__} | {"digest": fresh.digest, "place": "end"})
-        words = gettext("Not saved: the file has changed since you read it. The draft is as you left it; look at what it changes now, and save it again.")
+        moved = Form(
+            **{name: getattr(form, name) for name in Form.__slots__} | {"digest": fresh.digest, "place": "end"}
+        )
+        words = gettext(
+            "Not saved: the file has changed since you read it. The draft is as you left it: look at what it "
+            "changes now, and save it again."
+        )
         return draft_page(moved, problem=words, status=409)
     except Faulty as error:
         return draft_page(form, problem=str(error), status=422)
@@ -351,7 +359,7 @@ def told_failure(asked: Asked) -> str:
     if asked.job.state == "cancelled":
         return gettext("It was cancelled. The request may have cost something until then.")
     words = {
-        "key": gettext("The model's server took no credentials, or the router did not: set the server's key, or take another model."),
+        "key": gettext("The server or the router took no credentials: set the server's key, or take another model."),
         "refused": gettext("The request was refused: its server, or the router, does not let it through."),
         "model": gettext("There is no such model: take one of the list, or name it as server/model."),
         "limits": gettext("A limit is reached, or a budget is used up: wait, raise it, or take another model."),

@@ -3,8 +3,9 @@
     read_reply(text)   what a model wrote -> Draft, or NoDraft where no rules are in it
     read_draft(text)   what a person edits -> Draft: YAML or JSON that holds rules, nothing else
 
-No other error comes out of either. Values are read as the rules file's are, without tags; anchors, which could make much
-of little, are refused. What a text says is shown to a person, and held to the rules' schema: nothing in it is obeyed.
+No other error comes out of either. Values are read as the rules file's are, without tags; anchors, which could make
+much of little, are refused. What a text says is shown to a person, and held to the rules' schema: nothing in it is
+obeyed.
 """
 
 from __future__ import annotations
@@ -39,14 +40,20 @@ _FENCE: Final = re.compile(
     r"^[ \t]*(?P<fence>`{3,}|~{3,})[^\n`]*\n(?P<body>.*?)(?:(?P=fence)[ \t]*$|\Z)", re.DOTALL | re.MULTILINE
 )
 _BEGIN: Final = re.compile(
-    r"^[ \t]*(?:[\"']?(?:routes|rules)[\"']?[ \t]*:|-[ \t]+[\"']?(?:name|match|route|description|priority|when|if)[\"']?[ \t]*:"
+    r"^[ \t]*(?:[\"']?(?:routes|rules)[\"']?[ \t]*:"
+    r"|-[ \t]+[\"']?(?:name|match|route|description|priority|when|if)[\"']?[ \t]*:"
     r"|[\"']?(?:name|match|route)[\"']?[ \t]*:|[\[{])",
     re.MULTILINE | re.IGNORECASE,
 )
 _KEY_LINE: Final = re.compile(r"(?:-(?:[ \t]|$)|[\w\"'.$-]+[ \t]*:(?:[ \t]|$)|#|---$|[\]}\[{,])")
-_DOUBLE: Final = re.compile(r"(?P<begin>^|[\s:\[{,(-])[“”„‟«][ ]?(?P<text>[^“”„‟«»\"\n]*?)[ ]?[“”„‟»](?=\s*(?:[,:\]}]|$))", re.MULTILINE)
+_DOUBLE: Final = re.compile(
+    r"(?P<begin>^|[\s:\[{,(-])[“”„‟«][ ]?(?P<text>[^“”„‟«»\"\n]*?)[ ]?[“”„‟»](?=\s*(?:[,:\]}]|$))", re.MULTILINE
+)
 _SINGLE: Final = re.compile(r"(?P<begin>^|[\s:\[{,(-])[‘’‚](?P<text>[^‘’‚'\n]*)[‘’](?=\s*(?:[,:\]}]|$))", re.MULTILINE)
-_INVISIBLE: Final = {ord(one): None for one in "\u200b\u200c\u200d\u2060\ufeff"} | {ord("\u00a0"): " ", ord("\u3000"): " "}
+_INVISIBLE: Final = {ord(one): None for one in "\u200b\u200c\u200d\u2060\ufeff"} | {
+    ord("\u00a0"): " ",
+    ord("\u3000"): " ",
+}
 _LAST_COMMA: Final = re.compile(r",[ \t]*$", re.MULTILINE)
 _SLASHES: Final = re.compile(r"(?:^|(?<=[\s,{\[]))//[^\n]*$", re.MULTILINE)
 _SECTIONS: Final = frozenset(RulesFileModel.model_fields)  # else a key is prose with a colon
@@ -233,7 +240,9 @@ def _forbidden(text: str) -> Problem | None:
             if isinstance(token, TagToken):
                 return _problem(line, column, "a tag (!...) is not taken here: text that begins so has quotes")
             if isinstance(token, AnchorToken | AliasToken):
-                return _problem(line, column, "an anchor or alias (&, *) is not taken here: text that begins so has quotes")
+                return _problem(
+                    line, column, "an anchor or alias (&, *) is not taken here: text that begins so has quotes"
+                )
     except (YAMLError, RecursionError):  # it is told by load() what is wrong
         return None
     return None

@@ -162,30 +162,28 @@ def test_what_can_never_match_is_shown_at_its_rule(client: FlaskClient) -> None:
     assert "Chinese" in told["diff"]
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "line", "words", "near"),
-    [
-        ("b/qwen", "bb/qwen", 4, "names no server and no alias", "b/qwen"),
-        ("model: b/qwen", "upstream: bb, model: qwen", 4, "no server is named 'bb'", "b/qwen"),
-        ("b/qwen}", "fast, fallbacks: [c/x]}", 4, "no server is named 'c'", None),
-        ("b/qwen", "a/codr", 4, "the list of this server has no such model", "a/coder"),
-        ("name: Chinese", "name: All", 2, "is used by another rule", None),
-        ("language: zh", "langage: zh", 3, "unknown key; did you mean 'language'?", None),
-        ("language: zh", "tokens: many", 3, "route", None),
-        ("match: {model: auto, language: zh}", "match: [", 5, "not valid YAML", None),
-        ("b/qwen", "!!python/name:os.system x", 4, "a tag", None),
-        ("model: b/qwen", "upstream: 'http://evil.example'", 0, "is a new address", None),
-    ],
-)
-def test_what_is_wrong_stands_at_its_line(
-    client: FlaskClient, old: str, new: str, line: int, words: str, near: str | None
-) -> None:
+WRONG = [
+    ("b/qwen", "bb/qwen", 4, "names no server and no alias", "b/qwen"),
+    ("model: b/qwen", "upstream: bb, model: qwen", 4, "no server is named 'bb'", "b/qwen"),
+    ("b/qwen}", "fast, fallbacks: [c/x]}", 4, "no server is named 'c'", None),
+    ("b/qwen", "a/codr", 4, "the list of this server has no such model", "a/coder"),
+    ("name: Chinese", "name: All", 2, "is used by another rule", None),
+    ("language: zh", "langage: zh", 3, "unknown key; did you mean 'language'?", None),
+    ("language: zh", "tokens: many", 3, "tokens: expected", None),
+    ("match: {model: auto, language: zh}", "match: [", 5, "not valid YAML", None),
+    ("b/qwen", "!!python/name:os.system x", 4, "a tag", None),
+    ("model: b/qwen", "upstream: 'http://evil.example'", 0, "is a new address", None),
+]
+
+
+def test_what_is_wrong_stands_at_its_line(client: FlaskClient) -> None:
     """With the nearest real names; an address that is none of the file's cannot be brought in by a draft."""
-    form = fields(ask(client)) | {"text": DRAFT.replace(old, new), "place": "first"}
-    told = client.post("/api/rules/describe/check", data=form).json
-    found = [one for one in told["problems"] if words in one["text"] or words == "route"]
-    assert found and found[0]["line"] == line, told["problems"]
-    assert near is None or f"<code>{near}</code>" in told["rules"]
+    form = fields(ask(client)) | {"place": "first"}
+    for old, new, line, words, near in WRONG:
+        told = client.post("/api/rules/describe/check", data=form | {"text": DRAFT.replace(old, new)}).json
+        found = [one for one in told["problems"] if words in one["text"]]
+        assert found and found[0]["line"] == line, told["problems"]
+        assert near is None or f"<code>{near}</code>" in told["rules"]
 
 
 def test_a_draft_with_an_error_is_not_saved(client: FlaskClient, file: Path) -> None:
@@ -227,7 +225,9 @@ def test_a_draft_is_changed_in_words(client: FlaskClient, router: FakeUpstream, 
     del first["csrf"]
     page = ask(client, first.pop("sentence"), change="with a fallback", **first)
     said = json.loads(router.inferences[1].body)["messages"][1]["content"]
-    assert json.dumps(DRAFT) in said and '"with a fallback"' in said and "goes to qwen" not in said.split("JSON string")[2]
+    assert (
+        json.dumps(DRAFT) in said and '"with a fallback"' in said and "goes to qwen" not in said.split("JSON string")[2]
+    )
     saved(client, page, place="first")
     newest = store.access.rules.list(str(file.absolute()), None, 5).versions[0]
     assert newest.why == "described: Chinese goes to qwen; with a fallback"
@@ -255,24 +255,24 @@ def test_a_broken_reply_is_shown_to_be_mended(client: FlaskClient, router: FakeU
     assert "language: zh\n" in fields(page)["text"] and "not valid YAML" in visible(page)
 
 
-@pytest.mark.parametrize(
-    ("how", "words"),
-    [
-        (Behaviour(status=401, message="no key"), "set the server's key"),
-        (Behaviour(status=403, message="not for you"), "The request was refused"),
-        (Behaviour(status=404, message="no such model"), "There is no such model"),
-        (Behaviour(status=429, message="budget used up"), "a budget is used up"),
-        (Behaviour(status=503, message="overloaded"), "did not answer as it should"),
-        (Behaviour(text=f"I cannot {EVIL}"), "No rules could be read in the reply"),
-        (Behaviour(reset=True), "The router gave no answer"),
-    ],
-)
-def test_why_there_is_no_draft(client: FlaskClient, router: FakeUpstream, how: Behaviour, words: str) -> None:
+FAILURES = [
+    (Behaviour(status=401, message="no key"), "set the server's key"),
+    (Behaviour(status=403, message="not for you"), "The request was refused"),
+    (Behaviour(status=404, message="no such model"), "There is no such model"),
+    (Behaviour(status=429, message="budget used up"), "a budget is used up"),
+    (Behaviour(status=503, message="overloaded"), "did not answer as it should"),
+    (Behaviour(text=f"I cannot {EVIL}"), "No rules could be read in the reply"),
+    (Behaviour(reset=True), "The router gave no answer"),
+]
+
+
+def test_why_there_is_no_draft(client: FlaskClient, router: FakeUpstream) -> None:
     """In words that say what to do, with the router's own beside them; the sentence is there to be sent again."""
-    router.default = how
-    page = ask(client)
-    assert words in visible(page) and (how.message or "") in visible(page) and EVIL not in page
-    assert ">\nChinese goes to qwen</textarea>" in page
+    for how, words in FAILURES:
+        router.default = how
+        page = ask(client)
+        assert words in visible(page) and (how.message or "") in visible(page) and EVIL not in page
+        assert ">\nChinese goes to qwen</textarea>" in page
 
 
 def test_it_is_cancelled_and_has_an_end(make: Any, router: FakeUpstream) -> None:
@@ -323,19 +323,20 @@ def test_it_sends_with_a_token_where_one_is_asked_for(make: Any, router: FakeUps
     assert is_token(head["authorization"].removeprefix("Bearer "))
 
 
-@pytest.mark.parametrize(
-    ("form", "words"),
-    [
-        ({"sentence": " ", "model": "fast"}, "say in a sentence"),
-        ({"sentence": "x" * 2_001, "model": "fast"}, "longer than 2000"),
-        ({"sentence": "x", "model": ""}, "name the model"),
-        ({"sentence": "x", "model": "a\x07"}, "name the model"),
-    ],
-)
-def test_what_cannot_be_asked(client: FlaskClient, router: FakeUpstream, form: dict[str, str], words: str) -> None:
+REFUSED = [
+    ({"sentence": " ", "model": "fast"}, "say in a sentence"),
+    ({"sentence": "x" * 2_001, "model": "fast"}, "longer than 2000"),
+    ({"sentence": "x", "model": ""}, "name the model"),
+    ({"sentence": "x", "model": "a\x07"}, "name the model"),
+]
+
+
+def test_what_cannot_be_asked(client: FlaskClient, router: FakeUpstream) -> None:
     """The page says why, and nothing is sent."""
-    answer = client.post("/rules/describe/ask", data={"csrf": word_of(client)} | form)
-    assert answer.status_code == 422 and words in visible(answer.text).lower() and router.inferences == []
+    word = word_of(client)
+    for form, words in REFUSED:
+        answer = client.post("/rules/describe/ask", data={"csrf": word} | form)
+        assert answer.status_code == 422 and words in visible(answer.text).lower() and router.inferences == []
 
 
 def test_it_is_for_operators(make: Any) -> None:

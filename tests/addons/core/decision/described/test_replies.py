@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -47,9 +48,9 @@ ONE = {
     "a fence of something else first": f"Run:\n```sh\nswitchman check routes.yaml\n```\n{fenced(YAML)}",
     "no fence": YAML,
     "no fence, prose before": "Here are the rules.\n\n" + YAML,
-    "no fence, prose before and after": f"Here are the rules.\n\n{YAML}\nThis sends code to the coder.\nNothing else changes.",
+    "no fence, prose before and after": f"The rules.\n\n{YAML}\nThis sends code to the coder.\nNothing else changes.",
     "no fence, prose with a colon before": f"Here you go, the rules for code:\n{YAML}",
-    "thoughts before": f"<think>\nThe person wants: routes:\n  - name: Wrong\n    route: {{model: x/y}}\n</think>\n{YAML}",
+    "thoughts before": f"<think>\nThey want: routes:\n  - name: Wrong\n    route: {{model: x/y}}\n</think>\n{YAML}",
     "thoughts that the template began": f"Let me think.\n{YAML.replace('Code', 'Wrong')}</think>\n\n{fenced(YAML)}",
     "thoughts by another name": f"<Thinking>hm</Thinking>{fenced(YAML)}",
     "rules in place of routes": YAML.replace("routes", "rules"),
@@ -65,14 +66,14 @@ ONE = {
     "a rule under routes": "routes:\n  name: Code\n  match: {model: auto, task: coding}\n  route: {model: up/coder}\n",
     "wrapped": f'{{"config": {{"routes": [{JSON}]}}}}',
     "wrapped in items": f'[{{"rule": {JSON}}}]',
-    "a text in JSON": '{"yaml": "routes:\\n  - name: Code\\n    match: {model: auto, task: coding}\\n    route: {model: up/coder}\\n"}',
+    "a text in JSON": json.dumps({"yaml": YAML}),
     "tabs": YAML.replace("    ", "\t\t").replace("  -", "\t-"),
     "tabs in JSON": '{\n\t"routes": [\n\t\t' + JSON + "\n\t]\n}",
     "quotes of a typesetter": f"[{JSON}]".replace('{"', "{“").replace('"', "”").replace(" ”", " “"),
     "single quotes of a typesetter": YAML.replace("Code", "‘Code’"),
     "a comma too many in a list": f"[{JSON},]",
     "a comma too many in a mapping": JSON.replace('"up/coder"}}', '"up/coder",},}'),
-    "commas at the ends of lines": 'routes:\n  - name: "Code",\n    match: {model: auto, task: coding},\n    route: {model: "up/coder"},\n',
+    "commas at the ends of lines": YAML.replace("Code", '"Code",').replace("}", "},"),
     "comments of JavaScript": f"// the rules\n{{\n  // one\n  \"routes\": [{JSON}] // all\n}}",
     "comments of YAML": YAML.replace("- name: Code", "# first\n  - name: Code # coding"),
     "line ends of Windows": YAML.replace("\n", "\r\n"),
@@ -187,8 +188,8 @@ def test_an_edited_draft_may_have_no_rules() -> None:
 
 FRAGMENTS = st.sampled_from(
     ["routes:", "\n", "  - ", "name: ", "match: ", "{", "}", "[", "]", ",", ":", "```", "```yaml\n", "<think>", "</think>",
-     "up/coder", "route: ", "!!x ", "&a ", "*a", "---\n", "\t", "“", "”", "'", '"', "#", "//", "\ud83d", "\x00", "é", "2026-01-01",
-     ".inf", "<<: ", "? ", "| \n", "> \n", "%YAML 9\n", "0x", "1e999", "rules", "null", "=", "~"]
+     "up/coder", "route: ", "!!x ", "&a ", "*a", "---\n", "\t", "“", "”", "'", '"', "#", "//", "\ud83d", "\x00", "é",
+     "2026-01-01", ".inf", "<<: ", "? ", "| \n", "> \n", "%YAML 9\n", "0x", "1e999", "rules", "null", "=", "~"]
 )  # fmt: skip
 
 
