@@ -14,6 +14,7 @@ from switchman.addons.store.keeping.logsize import log_bytes
 from switchman.webui.access.people import person, web_config
 from switchman.webui.access.sizes import USUAL
 from switchman.webui.admin import rulesapi, serversapi
+from switchman.webui.admin.asking import describeapi
 from switchman.webui.admin.changes import Changes, Refused, access, find_token, key_entries
 from switchman.webui.admin.models import (
     ChangeOut,
@@ -288,6 +289,16 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         *("POST", "/servers/{name}/reset", "resetServer", "Close a server's breakers in every worker"),
         *(serversapi.reset_server, Out, NoBody),
+        role=OPERATOR,
+    ),
+    Operation(
+        *("POST", "/rules/describe", "describeRules", "Rules from a sentence, as a draft", describeapi.describe_rules),
+        *(describeapi.DescribedOut, describeapi.DescribeIn),
+        role=OPERATOR,
+    ),
+    Operation(
+        *("GET", "/rules/describe/{which}", "getDescribed", "How far a description is", describeapi.get_described),
+        describeapi.DescribedOut,
         role=OPERATOR,
     ),
     Operation("POST", "/forget", "forget", "Remove requests from the log for good", forget, ForgottenOut, ForgetIn),

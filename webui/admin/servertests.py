@@ -17,8 +17,8 @@ from flask import current_app
 
 from switchman.addons.core.servers.servers import Server
 from switchman.addons.store.access.audit import How
-from switchman.webui.access.owntoken import NoToken, own_token
 from switchman.webui.access.people import web_config
+from switchman.webui.admin.asking.owntoken import NoToken, own_token
 from switchman.webui.admin.changes import Refused, access, who
 from switchman.webui.config import Tried
 

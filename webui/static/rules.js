@@ -128,9 +128,7 @@ function setUpText() {
 
   async function check() {
     const turn = ++asked;
-    const body = new FormData();
-    body.set("text", area.value);
-    const answer = await fetch(form.dataset.check, { method: "POST", body, headers: { "X-CSRF-Token": form.elements.csrf.value } });
+    const answer = await fetch(form.dataset.check, { method: "POST", body: new FormData(form), headers: { "X-CSRF-Token": form.elements.csrf.value } });
     if (turn !== asked) return;
     const verdict = document.getElementById("verdict");
     if (!answer.ok) {
@@ -140,6 +138,7 @@ function setUpText() {
     const found = await answer.json();
     showProblems(list, found.problems);
     number(found.problems);
+    form.dispatchEvent(new CustomEvent("checked", { detail: found }));
     verdict.textContent = found.good ? (verdict.dataset.good ?? say("The router would take this.")) : say("The router would not take this.");
     verdict.dataset.state = found.good ? "good" : "bad";
   }

@@ -123,13 +123,13 @@ def _routes_after(routes: list[Any], edit: Add | Change | Remove | Enable | Plac
     now = list(routes)
     if isinstance(edit, Add):
         at = len(routes) if edit.at is None else min(edit.at, len(routes))
-        now.insert(at, _in_order(edit.route))
+        now.insert(at, in_order(edit.route))
         order.insert(at, None)
         return now, order
     if edit.at >= len(routes) or not isinstance(routes[edit.at], dict):
         raise NotEditable(f"there is no route {edit.at + 1}")
     if isinstance(edit, Change):
-        now[edit.at] = _in_order(edit.route)
+        now[edit.at] = in_order(edit.route)
     elif isinstance(edit, Enable):
         now[edit.at] = _enabled(routes[edit.at], edit.enabled)
     elif isinstance(edit, Remove):
@@ -139,7 +139,7 @@ def _routes_after(routes: list[Any], edit: Add | Change | Remove | Enable | Plac
     return now, order
 
 
-def _in_order(route: Mapping[str, Any]) -> dict[str, Any]:
+def in_order(route: Mapping[str, Any]) -> dict[str, Any]:
     """Keys that are new come where routes usually have them; those that are there stay where they are."""
     usual = ("name", "description", "enabled", "priority", "match", "route", "redact")
     known = {key: place for place, key in enumerate(usual)}
@@ -149,7 +149,7 @@ def _in_order(route: Mapping[str, Any]) -> dict[str, Any]:
 def _enabled(route: dict[str, Any], wanted: bool) -> dict[str, Any]:
     if wanted and "enabled" not in route:
         return route
-    return _in_order({**route, "enabled": wanted})
+    return in_order({**route, "enabled": wanted})
 
 
 def priority_of(route: Any) -> int:
@@ -172,7 +172,7 @@ def _placed(routes: list[Any], edit: Place) -> tuple[list[Any], Order]:
     own = priority_of(routes[edit.at])
     now = own if most is None else min(own, most)
     now = now if least is None else max(now, least)
-    moved = routes[edit.at] if now == own else _in_order({**routes[edit.at], "priority": now})
+    moved = routes[edit.at] if now == own else in_order({**routes[edit.at], "priority": now})
     order = [at for at in range(len(routes)) if at != edit.at]
     # Among those of its priority the file's order counts: behind the one above, or before the one below.
     if above is not None and most == now:

@@ -31,7 +31,7 @@ def addresses(app: Flask) -> list[str]:
     with app.test_request_context():
         rules = [rule for rule in app.url_map.iter_rules() if least_of(app, rule.endpoint) != PUBLIC]
         fill = {"request_id": "x", "side": "request", "wanted": "1", "which": "x", "name": "x", "number": 0, "at": 0,
-                "session": "x", "style": "x", "again_id": "x", "kind": "curl"}  # fmt: skip
+                "session": "x", "style": "x", "again_id": "x", "kind": "curl", "asked_id": "x"}  # fmt: skip
         return [
             app.url_for(rule.endpoint, **{name: fill[name] for name in rule.arguments})
             for rule in rules

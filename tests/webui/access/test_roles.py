@@ -16,7 +16,8 @@ from switchman.webui.access.tokens import make_token
 SECRET = "a test's secret, 32 bytes and longer"
 LOCKED = {"webui_security": "ALWAYS_AUTH", "jwt_secret": SECRET}
 FILL = {"request_id": "x", "side": "request", "wanted": "1", "which": "x", "name": "x", "filename": "app.css",
-        "number": 0, "at": 0, "style": "x", "again_id": "x", "kind": "curl", "session": "x"}  # fmt: skip
+        "number": 0, "at": 0, "style": "x", "again_id": "x", "kind": "curl", "session": "x",
+        "asked_id": "x"}  # fmt: skip
 
 # Everything that is open to whoever asks. A new one is a decision, so it is written here too.
 OPEN = {"static", "signin.sign_in", "signin.accept_token", "signin.sign_out"}

@@ -15,17 +15,17 @@ from switchman.addons.core.access.roles import Role
 from switchman.addons.core.dialects.passing.conversation import answered
 from switchman.addons.store.keeping.beside.remarks import SentAgain
 from switchman.addons.store.reading.found import Detail
-from switchman.webui.access.owntoken import NoToken, own_token
 from switchman.webui.access.people import person, web_config
 from switchman.webui.access.roles import least
 from switchman.webui.access.viewing import log
+from switchman.webui.admin.asking.owntoken import NoToken, own_token
+from switchman.webui.admin.asking.sending import Full, Job, Sending
 from switchman.webui.admin.changes import who
 from switchman.webui.config import AT_STOP
 from switchman.webui.languages.shown import translated
 from switchman.webui.looks.marked import N_
 from switchman.webui.looks.outcomes import answered_by
 from switchman.webui.pages.story.again.outgoing import NotSent, outgoing, problem_of, text_of, with_model
-from switchman.webui.pages.story.again.sending import Full, Job, Sending
 from switchman.webui.pages.story.bodies import readable
 from switchman.webui.pages.story.detail import body_of, find, frame, story_note
 from switchman.webui.pages.story.said.conversation import MOST_READ, read_answer

@@ -6,12 +6,12 @@ path is one of the router's: no host can be named by it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from switchman.addons.core.request.jsonedit import edit, parse
 from switchman.addons.core.servers.credentials import without_secrets
 from switchman.addons.store.reading.found import Content, Detail
+from switchman.webui.admin.asking.sending import Outgoing
 from switchman.webui.looks.marked import N_
 from switchman.webui.looks.masked import masked_text
 from switchman.webui.pages.story.fields import fields_of
@@ -25,16 +25,6 @@ class NotSent(ValueError):
     def __init__(self, text: str, **values: str) -> None:
         super().__init__(text % values)
         self.text, self.values = text, values
-
-
-@dataclass(frozen=True, slots=True)
-class Outgoing:
-    """Method, path, head and body of a request to the router."""
-
-    method: str
-    path: str
-    fields: tuple[tuple[str, str], ...]
-    body: bytes
 
 
 def problem_of(detail: Detail, content: Content | None) -> str | None:

@@ -17,7 +17,7 @@ from switchman.addons.store.opening import Store
 from switchman.addons.testing import Behaviour, FakeUpstream
 from switchman.webui.access.people import COOKIE
 from switchman.webui.access.tokens import make_token
-from switchman.webui.pages.story.again.sending import MOST_AT_ONCE
+from switchman.webui.admin.asking.sending import MOST_AT_ONCE
 from switchman.webui.server import DashboardServer
 
 SECRET = "a test's secret, 32 bytes and longer"

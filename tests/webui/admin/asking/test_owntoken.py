@@ -10,8 +10,9 @@ from switchman.addons.core.access.apitoken import digest_of, is_token
 from switchman.addons.core.access.caller import Terms
 from switchman.addons.store.access.audit import Who
 from switchman.addons.store.opening import Store
-from switchman.webui.access.owntoken import NAME, NoToken, OwnToken
+from switchman.webui.admin.asking.owntoken import SENDING_AGAIN, NoToken, OwnToken
 
+NAME, _ = SENDING_AGAIN
 ANNA = Who("anna", "page", "operator")
 
 
