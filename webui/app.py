@@ -27,6 +27,7 @@ from switchman.webui.pages.access import changes, keys, tokens
 from switchman.webui.pages.backtest import backtest
 from switchman.webui.pages.cache import cache
 from switchman.webui.pages.feedback import feedback
+from switchman.webui.pages.making import wizard
 from switchman.webui.pages.overview import overview
 from switchman.webui.pages.performance import performance
 from switchman.webui.pages.requests import exports, live
@@ -61,6 +62,7 @@ FAMILIES = (
     trying,
     versions,
     exchange,
+    wizard,
     cache,
     settings,
     signin,

@@ -1,4 +1,4 @@
-"""The wizard's answers as a page or a program sends them, and the rules that follow from them. Nothing is saved here."""
+"""The wizard's answers as a page or a program sends them, and the rules that follow from them. Nothing is saved."""
 
 from __future__ import annotations
 
@@ -251,5 +251,3 @@ def listed_prices(provider: str | None) -> Iterable[Model]:
     for owner, name in prices.names():
         if owner == provider and (price := prices.find(owner, name)) is not None:
             yield Model(name, price.input, price.output)
-
-

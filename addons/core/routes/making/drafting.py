@@ -245,7 +245,7 @@ def _budget(made: Draft, answers: Answers, picks: list[Pick]) -> Entry:
     unknown = sorted({pick.target for found in made.picks.values() for pick in found if pick.cost is None})
     made.notes += [Note("no_price", target) for target in unknown]
     amount = f"${answers.dollars}/month"
-    own = [pick for pick in choose("chat", [one for one in picks if one.server.own], answers)]
+    own = choose("chat", [one for one in picks if one.server.own], answers)
     why = "All requests together. Once it is used up, "
     if own:
         value: Any = {"amount": amount, "downgrade": own[0].target}

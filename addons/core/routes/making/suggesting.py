@@ -22,7 +22,9 @@ TIERS: Final = ((8 * MICRO, DEAREST), (2 * MICRO, 8 * MICRO), (1, 2 * MICRO))  #
 _SIZE = re.compile(r"[a-z]?\d+(?:\.\d+)?b(?![a-z])")
 _VERSION = re.compile(r"(?<![\d.])(\d{1,2})(?:[.-](\d{1,2}))?(?![\d.])")
 _DATED = re.compile(r"\d{4}")
-_SPECIAL = re.compile(r"^ft:|preview|beta|exp(?:erimental)?(?:$|[-_.])|search|computer|live|instruct(?:$|-)|-chat(?:$|-)")
+_SPECIAL = re.compile(
+    r"^ft:|preview|beta|exp(?:erimental)?(?:$|[-_.])|search|computer|live|instruct(?:$|-)|-chat(?:$|-)"
+)
 
 
 def suggested(models: Sequence[Model], own: bool) -> frozenset[str]:
@@ -37,7 +39,7 @@ def suggested(models: Sequence[Model], own: bool) -> frozenset[str]:
 
 def _newest(models: Sequence[Model], least: int, most: int) -> str | None:
     """Of the models that cost from `least` up to `most`, the one of the highest version; of these, the dearest."""
-    fit = [one for one in models if least <= (one.output_cost or 0) < most ]
+    fit = [one for one in models if least <= (one.output_cost or 0) < most]
     best = max(fit, key=lambda one: (version_of(one.name), one.output_cost or 0, -len(one.name)), default=None)
     return best.name if best is not None else None
 
