@@ -12,7 +12,7 @@ from flask import request
 from switchman.addons.config.configuration import well_known
 from switchman.addons.core.routes.making.answers import Model
 from switchman.addons.core.routes.making.drafting import free_name
-from switchman.addons.core.routes.making.suggesting import suggested
+from switchman.addons.core.routes.making.suggesting import offered, suggested
 from switchman.addons.core.servers import urls
 from switchman.addons.core.servers.credentials import is_on_own_network
 from switchman.addons.core.servers.servers import Server
@@ -95,7 +95,7 @@ def known_models(one: ServerIn, file: Known) -> list[ModelIn]:
         names += [i.model for i in alias.instances if i.server.name == one.name and i.model]
     names += [r.model for r in file.rules.routes if r.upstream and r.upstream.name == one.name and r.model]
     names += [r.model.partition("/")[2] for r in file.rules.routes if r.model and r.model.startswith(f"{one.name}/")]
-    names += [model.name for model in priced_models(one, file)]
+    names += [model.name for model in offered(priced_models(one, file))]
     good = (name for name in dict.fromkeys(names) if name and len(name) <= 200 and name.isprintable())
     return [ModelIn(name=name) for name in good]
 

@@ -37,7 +37,7 @@ _LEVEL_WORDS: Final[dict[Level, str]] = {
 }
 # How the names begin that coding agents ask for by themselves, by whose models these are: Claude Code, Codex, Gemini
 # CLI. Which models there are of each is not said here. "small": what they ask for titles and the like.
-_AGENTS: Final = {"anthropic": "claude-", "openai": "(?:gpt|codex|o[0-9])[-0-9]", "gemini": "gemini-"}
+_AGENTS: Final = {"anthropic": "claude-", "openai": "(?:gpt|codex)-|o[0-9](?:-|$)", "gemini": "gemini-"}
 _AGENTS_SMALL: Final = "(?:.*[-_])?(?:haiku|mini|nano|flash|lite|small)"
 _BACKGROUND_WORDS: Final = [
     "title for", "short title", "concise title", "commit message", "follow-up questions", "标题", "摘要",

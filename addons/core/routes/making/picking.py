@@ -27,12 +27,12 @@ USUAL_STRENGTH: Final = 0.5  # of a model that nothing is known of
 BILLIONS_TO_A_DOLLAR: Final = 20
 LEAST_STRENGTH: Final = 0.05  # a billion parameters; what is smaller is asked where there is nothing else
 
-_TIMES = re.compile(r"(?<![a-z0-9.])(\d+)x(\d+(?:\.\d+)?)b(?![a-z])")
-_BILLIONS = re.compile(r"(?<![a-z0-9.])(\d+(?:\.\d+)?)b(?![a-z])")
-_MILLIONS = re.compile(r"(?<![a-z0-9.])(\d+)m(?![a-z])")
+_TIMES = re.compile(r"(?<![a-z0-9.])(\d+)x(\d+(?:\.\d+)?)b(?![a-z0-9])")
+_BILLIONS = re.compile(r"(?<![a-z0-9.])(\d+(?:\.\d+)?)b(?![a-z0-9])")
+_MILLIONS = re.compile(r"(?<![a-z0-9.])(\d+)m(?![a-z0-9])")
 _SMALL = re.compile(r"(?:^|[-_.:/])(?:mini|nano|tiny|small|lite|flash|haiku|instant)(?:$|[-_.:/0-9])")
 _LARGE = re.compile(r"(?:^|[-_.:/])(?:large|pro|max|ultra|opus)(?:$|[-_.:/0-9])")
-_CODE = re.compile(r"cod(?:e|er|ing|ex|estral)(?![a-z])|codellama|starcoder|devstral")
+_CODE = re.compile(r"(?:^|[^a-z])(?:cod(?:e|ing)|devstral)|(?:star|deep|open)coder")
 _SEES = re.compile(r"(?:^|[-_.:/0-9])(?:vl|vision|llava|multimodal|omni|pixtral)(?![a-z])")
 
 Level = Literal["strong", "middle", "small", "cheap"]
@@ -123,6 +123,12 @@ def is_for_code(model: Model) -> bool:
     return _CODE.search(model.name.lower()) is not None
 
 
+def is_for_else(use: Use, model: Model) -> bool:
+    """Whether a model's name says that it was made for something else: code, or pictures."""
+    is_seer = _SEES.search(model.name.lower()) is not None
+    return (is_for_code(model) and use != "coding") or (is_seer and use != "pictures")
+
+
 def strength(pick: Pick) -> float:
     """How much a model can do, as far as price, size and name tell; above 0."""
     model, name = pick.model, pick.model.name.lower()
@@ -151,7 +157,7 @@ def _order(use: Use, able: list[Pick], level: Level) -> Callable[[Pick], tuple[f
 
     def key(one: Pick) -> tuple[float, ...]:
         fit, is_code = fits[one], is_for_code(one.model)
-        odd = float(strength(one) < LEAST_STRENGTH or (is_code and use != "coding"))
+        odd = float(strength(one) < LEAST_STRENGTH or is_for_else(use, one.model))
         context = -float(one.model.context or 0) if use == "long" else 0.0
         if level == "strong":
             return (odd, context, -fit)

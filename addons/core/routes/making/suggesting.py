@@ -37,6 +37,12 @@ def suggested(models: Sequence[Model], own: bool) -> frozenset[str]:
     return frozenset(found or [one.name for one in chats[:3]])
 
 
+def offered(models: Sequence[Model]) -> list[Model]:
+    """Of a provider's table, the models that answer chats, the newest first; those of one version by their price."""
+    chats = [one for one in models if is_chat(one.name) and not one.name.lower().startswith("ft:")]
+    return sorted(chats, key=lambda one: (version_of(one.name), one.output_cost or 0, one.name), reverse=True)
+
+
 def _newest(models: Sequence[Model], least: int, most: int) -> str | None:
     """Of the models that cost from `least` up to `most`, the one of the highest version; of these, the dearest."""
     fit = [one for one in models if least <= (one.output_cost or 0) < most]

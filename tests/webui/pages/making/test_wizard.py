@@ -5,17 +5,13 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 
 from switchman.addons.config.editing.desk import RulesDesk
-from switchman.addons.core.access.roles import Role
 from switchman.addons.testing import FakeUpstream
-from switchman.webui.access.people import COOKIE
-from switchman.webui.access.tokens import make_token
 
 SECRET = "a test's secret, 32 bytes and longer"
 
