@@ -25,6 +25,7 @@ from switchman.webui.admin.wizard import MOST_MODELS, ModelIn, ServerIn
 DEADLINE: Final = 2.0  # seconds, for all of an answer
 MOST_BYTES: Final = 2 * 1024 * 1024
 LONGEST_NAME: Final = 200
+ANTHROPIC: Final = {"anthropic-version": "2023-06-01"}  # without it, its API answers 400
 
 
 class Asked(NamedTuple):
@@ -72,7 +73,7 @@ def ask(url: BaseURL, dialect: str | None) -> Asked | None:
     try:
         with (
             httpx.Client(timeout=DEADLINE, trust_env=False, follow_redirects=False) as client,
-            client.stream("GET", address) as answer,
+            client.stream("GET", address, headers=ANTHROPIC if dialect == "anthropic" else None) as answer,
         ):
             if answer.status_code in (401, 403):
                 return Asked([], refused=True)
