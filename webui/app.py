@@ -30,7 +30,7 @@ from switchman.webui.pages.access import changes, keys, tokens
 from switchman.webui.pages.backtest import backtest
 from switchman.webui.pages.cache import cache
 from switchman.webui.pages.feedback import feedback
-from switchman.webui.pages.making import describe
+from switchman.webui.pages.making import describe, wizard
 from switchman.webui.pages.overview import news, overview
 from switchman.webui.pages.performance import performance
 from switchman.webui.pages.requests import exports, live
@@ -90,6 +90,7 @@ FAMILIES = (
     servers,
     servers_forms,
     describe,
+    wizard,
     cache,
     settings,
     signin,

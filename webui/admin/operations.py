@@ -67,6 +67,7 @@ from switchman.webui.admin.serversmodels import (
 )
 from switchman.webui.admin.spending import alerts_now, usage_of
 from switchman.webui.admin.usage import AlertOut, AlertsOut, UsageOut
+from switchman.webui.admin.wizard import WizardIn, WizardOut, wizard
 
 OPERATOR = Role.OPERATOR
 RULES_BYTES = 1024 * 1024  # of a text of rules, as JSON
@@ -226,6 +227,12 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         *("POST", "/rules/import", "importRules", "Take over rules", rulesapi.import_rules, SavedOut, ImportIn),
+        role=OPERATOR,
+        most_bytes=RULES_BYTES,
+    ),
+    Operation(
+        *("POST", "/rules/wizard", "makeRules", "The rules that follow from answers; nothing is saved", wizard),
+        *(WizardOut, WizardIn),
         role=OPERATOR,
         most_bytes=RULES_BYTES,
     ),
