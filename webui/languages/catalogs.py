@@ -36,7 +36,7 @@ def translations_of(language: str) -> NullTranslations:
     return Translations(compiled)
 
 
-class Catalogs(Domain):  # type: ignore[misc] # it has no types
+class Catalogs(Domain):
     """Flask-Babel's domain; its own looks for compiled files."""
 
     def get_translations(self) -> NullTranslations:
