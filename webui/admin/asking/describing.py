@@ -246,7 +246,7 @@ def ask(sentence: str, model: str, draft: str, before: str, how: How) -> Asked:
         token = own_token(DESCRIBING).text(config.access, who(how)) if config.wants_tokens else None
         asked = describing().start(sentence, model, draft[:MOST_TEXT], rules, config.proxy_url, token)
     except NoToken as error:
-        raise Refused(str(error), 409) from None
+        raise Refused(error.text, 409, **error.values) from None
     except Full:
         raise Refused("as many are being asked for as may be at a time: wait for one of them", 429) from None
     if draft and before:

@@ -18,6 +18,7 @@ from switchman.addons.core.access.caller import Terms
 from switchman.addons.store.access.audit import Who
 from switchman.addons.store.access.opening import Access
 from switchman.addons.store.access.tokens import TokenError
+from switchman.webui.looks.marked import N_
 
 SENDING_AGAIN: Final = ("dashboard.again", "sending again")  # its name, and what it is for
 DESCRIBING: Final = ("dashboard.describe", "rules from words")
@@ -25,7 +26,11 @@ GRACE: Final = 3_600.0  # seconds
 
 
 class NoToken(Exception):
-    """There is none to send with; the message is for a person."""
+    """There is none to send with; the message is for a person: `text` is marked to be translated, with its `values`."""
+
+    def __init__(self, text: str, **values: str) -> None:
+        super().__init__(text % values)
+        self.text, self.values = text, values
 
 
 class OwnToken:
@@ -39,7 +44,7 @@ class OwnToken:
     def text(self, access: Access | None, who: Who) -> tuple[str, bool]:
         """The text, and whether it is new: the router knows it within a second. Raises NoToken."""
         if access is None:
-            raise NoToken("There is no database of tokens here, and the router asks for one.")
+            raise NoToken(N_("There is no database of tokens here, and the router asks for one."))
         with self._lock:
             now = time.time()
             try:
@@ -50,9 +55,8 @@ class OwnToken:
                 self._known = (token.caller.id, text)
                 return text, True
             if found.state(now) != "active":
-                raise NoToken(
-                    f"The token {self.name} was ended. Make one of that name on /tokens to allow {self._purpose}."
-                )
+                told = N_("The token %(name)s was ended. Make one of that name on /tokens to allow this again.")
+                raise NoToken(told, name=self.name)
             if self._known is not None and self._known[0] == found.caller.id and self._holds(access, now):
                 return self._known[1], False
             token, text = access.tokens.rotate(found.caller.id, GRACE, now)
