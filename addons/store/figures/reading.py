@@ -25,6 +25,7 @@ from switchman.addons.store.reading.filters import ERROR_OUTCOMES, NO_LAYER, Fil
 from switchman.addons.store.tables import requests
 
 COMPLETE = ("ok", "cached")  # outcomes whose times count in percentiles
+MOST_FOUND = 10_000  # rows found by words that are looked at, the newest
 OWN = "answered"  # what the router answered itself is no traffic
 
 
@@ -120,6 +121,13 @@ class Divided:
     def by(self) -> dict[str, dict[str, Figures]]:
         return {name: self.group(at) for at, name in enumerate(DIMENSIONS)}
 
+    def of_layer(self, layer: str | None) -> Divided:
+        """What of it one layer decided; None: all."""
+        if layer is None:
+            return self
+        place, value = DIMENSIONS.index("layer"), "" if layer == NO_LAYER else as_stored(layer)
+        return Divided([part for part in self.parts if part.kind[place] == value])
+
     def group(self, place: int) -> dict[str, Figures]:
         """By one dimension, by its place in DIMENSIONS."""
         found: dict[str, list[Part]] = defaultdict(list)
@@ -148,7 +156,9 @@ class FigureReader:
 
     def of_newest(self, filters: Filters, most: int) -> Divided:
         """The same for filters that figures know nothing of, of the newest `most` rows. ValueError for a bad status."""
-        query = select(*(requests.c[name] for name in COLUMNS)).where(*filters.conditions(), requests.c.outcome != OWN)
+        query = select(*(requests.c[name] for name in COLUMNS)).where(
+            *filters.of_sample(MOST_FOUND), requests.c.outcome != OWN
+        )
         query = query.order_by(requests.c.started_at.desc(), requests.c.id.desc()).limit(most)
         with self._snapshot() as conn:
             cells, kinds = gather(conn.execute(query).mappings().all(), DAY)

@@ -5,7 +5,7 @@ over requests that got a complete answer (outcome ok or cached): a refusal in 1 
 
 Counts are exact over the range. Where figures/ knows what is filtered by, they come from there, and so do the
 percentiles of more than MAX_SORTED requests, within `Summary.within`. Else up to MAX_COUNTED rows are counted, and
-percentiles are those of the newest MAX_RANKED.
+percentiles are those of the newest MAX_RANKED. Of requests that are found by words the newest MOST_FOUND are looked at.
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Engine, Subquery, func, select
 
-from switchman.addons.store.figures.reading import COMPLETE, FigureReader, Figures, answers
+from switchman.addons.store.figures.reading import COMPLETE, MOST_FOUND, Divided, FigureReader, Figures, answers
 from switchman.addons.store.figures.spreads import ERROR
+from switchman.addons.store.figures.tables import DIMENSIONS
 from switchman.addons.store.reading.filters import ERROR_OUTCOMES, Filters
+from switchman.addons.store.reading.matching import matching
 from switchman.addons.store.tables import requests
 
 MAX_RANKED = 50_000  # the newest rows of the range that percentiles and points are taken from
@@ -61,13 +63,15 @@ class ModelLatency:
 class Summary:
     """`models`: the MAX_MODELS with most requests, most first. `sampled`: the percentiles are those of the newest
     MAX_RANKED requests. `within`: how far they may be beside the true ones, as a share; 0: not at all. `more`: there
-    are more requests than were counted, which are the newest MAX_COUNTED."""
+    are more requests than were counted, which are the newest MAX_COUNTED. `newest`: of how many the percentiles are,
+    where they are `sampled`."""
 
     overall: Latency
     models: tuple[ModelLatency, ...]
     sampled: bool
     within: float = 0.0
     more: bool = False
+    newest: int = MAX_RANKED
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,22 +120,37 @@ class Summaries:
 
     def latency_summary(self, filters: Filters) -> Summary:
         """Raises ValueError for a bad status filter."""
-        if answers(filters):
-            divided = self._figures.divided(filters)
-            if divided.total.requests > MAX_SORTED:
-                models = list(divided.by["model"].items())[:MAX_MODELS]
-                by_model = tuple(ModelLatency(name or None, _of_figures(one)) for name, one in models)
-                return Summary(_of_figures(divided.total), by_model, sampled=False, within=ERROR)
-        return self._of_rows(filters)
+        return self._summary(filters, self._figures.divided(filters) if answers(filters) else None)
 
     def layer_counts(self, filters: Filters) -> tuple[LayerCount, ...]:
         """Which layer decided how many requests; most first. ValueError for a bad status."""
-        if answers(filters):
-            layers = self._figures.divided(filters, spreads=()).by["layer"]
-            return tuple(
-                LayerCount(name or None, one.requests, one.saved_ms if one.saved else None)
-                for name, one in layers.items()
-            )
+        return (
+            _layers(self._figures.divided(filters, spreads=())) if answers(filters) else self._layers_of_rows(filters)
+        )
+
+    def with_layers(self, filters: Filters) -> tuple[Summary, tuple[LayerCount, ...]]:
+        """The summary, and the layers whatever layer is filtered by: of one look at the figures."""
+        whole = replace(filters, layer=None)
+        if not answers(filters):
+            return self._of_rows(filters), self._layers_of_rows(whole)
+        divided = self._figures.divided(whole)
+        return self._summary(filters, divided.of_layer(filters.layer)), _layers(divided)
+
+    def exact_times(self, filters: Filters, count: int) -> tuple[Percentiles, Percentiles] | None:
+        """Of durations and of times to first token, where `count`, the requests that there are, are few; else None."""
+        if count > MAX_SORTED:
+            return None
+        overall = self._of_rows(filters).overall
+        return overall.duration, overall.ttft
+
+    def _summary(self, filters: Filters, divided: Divided | None) -> Summary:
+        if divided is None or divided.total.requests <= MAX_SORTED:
+            return self._of_rows(filters)
+        models = list(divided.group(DIMENSIONS.index("model")).items())[:MAX_MODELS]
+        by_model = tuple(ModelLatency(name or None, _of_figures(one)) for name, one in models)
+        return Summary(_of_figures(divided.total), by_model, sampled=False, within=ERROR)
+
+    def _layers_of_rows(self, filters: Filters) -> tuple[LayerCount, ...]:
         counted = _counted(filters)
         count = func.count().label("count")
         query = select(counted.c.layer, count, func.sum(counted.c.saved_ms)).group_by(counted.c.layer)
@@ -148,6 +167,10 @@ class Summaries:
             line = _Line(*values)
             overall.append(line)
             models.setdefault(model, []).append(line)
+        if self._are_many(filters):
+            found_all = [ModelLatency(model, _latency(lines)) for model, lines in models.items()]
+            busiest = sorted(found_all, key=lambda one: -one.latency.count)[:MAX_MODELS]
+            return Summary(_latency(overall), tuple(busiest), sampled=True, more=True, newest=MOST_FOUND)
         counts = _Counts()
         if sampled := len(found) > MAX_RANKED:
             counts = self._counts(filters)
@@ -156,6 +179,14 @@ class Summaries:
         latencies = [ModelLatency(model, counts.in_all(model, _latency(lines))) for model, lines in models.items()]
         busiest = sorted(latencies, key=lambda one: -one.latency.count)[:MAX_MODELS]
         return Summary(counts.over(_latency(overall)), tuple(busiest), sampled, more=counts.total > MAX_COUNTED)
+
+    def _are_many(self, filters: Filters) -> bool:
+        """Whether more requests have the words that are looked for than are looked at."""
+        if filters.words is None:
+            return False
+        some = select(requests.c.seq).where(matching(filters.words, newest=MOST_FOUND + 1)).subquery()
+        with self._engine.connect() as conn:
+            return (conn.scalar(select(func.count()).select_from(some)) or 0) > MOST_FOUND
 
     def _counts(self, filters: Filters) -> _Counts:
         """By model and outcome, of more requests than are looked at for percentiles."""
@@ -223,8 +254,15 @@ def _of_figures(figures: Figures) -> Latency:
     )
 
 
+def _layers(divided: Divided) -> tuple[LayerCount, ...]:
+    layers = divided.group(DIMENSIONS.index("layer"))
+    return tuple(
+        LayerCount(name or None, one.requests, one.saved_ms if one.saved else None) for name, one in layers.items()
+    )
+
+
 def _traffic(filters: Filters) -> list[ColumnElement[bool]]:
-    return [*filters.conditions(), requests.c.outcome != "answered"]
+    return [*filters.of_sample(MOST_FOUND), requests.c.outcome != "answered"]
 
 
 def _newest(filters: Filters, limit: int) -> Subquery:
