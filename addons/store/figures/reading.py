@@ -25,7 +25,7 @@ from switchman.addons.store.reading.filters import ERROR_OUTCOMES, NO_LAYER, Fil
 from switchman.addons.store.tables import requests
 
 COMPLETE = ("ok", "cached")  # outcomes whose times count in percentiles
-MOST_FOUND = 10_000  # rows found by words that are looked at, the newest
+MOST_FOUND = 5_000  # rows found by words that are looked at, the newest
 OWN = "answered"  # what the router answered itself is no traffic
 
 
@@ -77,14 +77,17 @@ class Figures:
         if not parts:
             return cls()
         sums = dict(zip(NUMBERS, map(sum, zip(*(part.numbers for part in parts), strict=True)), strict=True))
-        complete = [part.texts for part in parts if part.outcome in COMPLETE]
+        complete = [part.texts for part in parts if part.kind[OUTCOME] in COMPLETE]
         pieces = [[text for text in texts if text] for texts in zip(*complete, strict=True)] or [[], [], [], []]
+        ended: dict[str, int] = defaultdict(int)
+        for part in parts:
+            ended[part.kind[OUTCOME]] += int(part.numbers[0])
         known: dict[str, Any] = {name: float(each) if name == "saved_ms" else int(each) for name, each in sums.items()}
         return cls(
             **known,
-            errors=sum(int(part.numbers[0]) for part in parts if part.outcome in ERROR_OUTCOMES),
-            cancelled=sum(int(part.numbers[0]) for part in parts if part.outcome == "cancelled"),
-            cached=sum(int(part.numbers[0]) for part in parts if part.outcome == "cached"),
+            errors=sum(ended[outcome] for outcome in ERROR_OUTCOMES),
+            cancelled=ended["cancelled"],
+            cached=ended["cached"],
             durations=pieces[0],
             ttfts=pieces[1],
             overheads=pieces[2],
@@ -99,6 +102,10 @@ class Figures:
     def whole(self, name: str) -> bytes:
         """One of SPREADS in one piece, as spreads.py reads it."""
         return "".join(getattr(self, name)).encode("latin-1", "replace")
+
+    def percentile(self, name: str, percent: int) -> float | None:
+        """One percentile of one of SPREADS, of the complete answers."""
+        return percentile(self.whole(name), percent)
 
     def percentiles(self, name: str) -> tuple[int, float | None, float | None, float | None]:
         """How many values one of SPREADS has of the complete answers, and its p50, p95 and p99."""

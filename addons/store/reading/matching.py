@@ -26,6 +26,10 @@ class Matches(ColumnElement[bool]):
     inherit_cache = False
     type = Boolean()
 
+    def self_group(self, against: Any = None) -> Any:
+        """As IdBegins."""
+        return self
+
     def __init__(self, query: Query, each: bool, newest: int) -> None:
         self.each = each
         self.newest = f" ORDER BY {{seq}} DESC LIMIT {newest:d}" if newest else ""
@@ -36,6 +40,10 @@ class Matches(ColumnElement[bool]):
 class IdBegins(ColumnElement[bool]):
     inherit_cache = False
     type = Boolean()
+
+    def self_group(self, against: Any = None) -> Any:
+        """It is a condition as it is written: no `= 1` behind it, with which no index would be used."""
+        return self
 
     def __init__(self, text: str) -> None:
         self.first = BindParameter("first", text, type_=String(), unique=True)
@@ -89,7 +97,7 @@ def _matches_on_postgresql(element: Matches, compiler: Any, **options: Any) -> s
 @compiles(IdBegins, "sqlite")
 def _begins_on_sqlite(element: IdBegins, compiler: Any, **options: Any) -> str:
     first, last = (compiler.process(bound, **options) for bound in (element.first, element.last))
-    return f"requests.id BETWEEN {first} AND {last}"
+    return f"(requests.id BETWEEN {first} AND {last})"
 
 
 @compiles(IdBegins, "postgresql")

@@ -152,7 +152,7 @@ def point_values(point: Point, across: str) -> dict[str, Any] | None:
 
 def note(scatter: Scatter, unknown: int, zero: int) -> str:
     """What the chart leaves out, in a sentence."""
-    parts = [f"{scatter.total} {'request' if scatter.total == 1 else 'requests'}"]
+    parts = [f"{'more than ' if scatter.more else ''}{scatter.total} {'request' if scatter.total == 1 else 'requests'}"]
     if scatter.sampled:
         parts.append(f"{len(scatter.points)} of them, evenly spread, are taken")
     if unknown:
