@@ -126,7 +126,7 @@ def parse_view(values: Mapping[str, str], now: float | None = None) -> View:
         raise unknown_range(wanted)
     args = {name: value for name, value in args.items() if name not in ("from", "to")}
     seconds = RANGES[wanted][1]
-    start = None if seconds is None else (time.time() if now is None else now) - seconds
+    start = None if seconds is None else beginning((time.time() if now is None else now) - seconds, seconds)
     return View(replace(filters, start=start, end=None), wanted, args)
 
 
@@ -136,6 +136,15 @@ def unknown_range(wanted: str) -> ValueError:
         "range %(range)s is not known; expected one of %(known)s", range=repr(wanted), known=", ".join(RANGES)
     )
     return ValueError(told)
+
+
+def beginning(moment: float, seconds: float) -> float:
+    """Where a range of so many seconds begins, that would begin then: with a minute, or an hour where it is long.
+
+    Figures are by these, so no rows have to be read for a part of one.
+    """
+    whole = 3600 if seconds > 86_400 else 60
+    return moment // whole * whole
 
 
 def bar_choices(view: View) -> dict[str, Any]:

@@ -6,11 +6,15 @@ The rows go through the store's own functions (rows.prepare, the figures), in la
 from __future__ import annotations
 
 import json
+import os
 import random
 import time
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import replace
-from itertools import accumulate
+from itertools import accumulate, islice
+from multiprocessing import get_context
 from pathlib import Path
 
 from tqdm import tqdm
@@ -25,7 +29,7 @@ from switchman.addons.store.keeping.beside.words import add_words
 from switchman.addons.store.keeping.bodies import INLINE_BYTES
 from switchman.addons.store.keeping.logsize import BLOB_BYTES, FILE_BYTES, ROW_BYTES, add_to_total
 from switchman.addons.store.keeping.packing import packed_rows
-from switchman.addons.store.rows import blob_row, prepare
+from switchman.addons.store.rows import Prepared, blob_row, prepare
 from switchman.addons.store.tables import attempts, blobs, requests
 
 AT_ONCE = 2_000
@@ -148,25 +152,35 @@ def _body(numbers: random.Random, size: int) -> bytes:
 
 
 def fill(store: Store, rows: int, days: float, body: int, now: float) -> float:
-    """Write them; how many a second."""
+    """Write them; how many a second. Other processes make the rows while this one writes those before."""
     began = time.perf_counter()
-    some: list[Record] = []
-    with tqdm(total=rows, desc="Rows", unit=" rows", disable=None) as bar:
-        for record in records(rows, days, now, body):
-            some.append(record)
-            if len(some) == AT_ONCE:
-                _write(store, some)
-                bar.update(len(some))
-                some = []
-        if some:
+    makers = max(1, (os.cpu_count() or 2) - 1)
+    waiting: deque[Future[list[Prepared]]] = deque()
+    parts = iter(range(0, rows, AT_ONCE))
+    context = get_context("spawn")
+    with (
+        ProcessPoolExecutor(makers, context) as pool,
+        tqdm(total=rows, desc="Rows", unit=" rows", disable=None) as bar,
+    ):
+        while True:
+            for first in islice(parts, 2 * makers + 1 - len(waiting)):
+                waiting.append(pool.submit(_make, rows, days, now, body, first))
+            if not waiting:
+                break
+            some = waiting.popleft().result()
             _write(store, some)
+            bar.update(len(some))
     return rows / (time.perf_counter() - began)
 
 
-def _write(store: Store, some: list[Record]) -> None:
-    prepared = [prepare(record, 10_000_000, searched=True) for record in some]
+def _make(rows: int, days: float, now: float, body: int, first: int) -> list[Prepared]:
+    made = [prepare(one, 10_000_000, searched=True) for one in islice(records(rows, days, now, body, first), AT_ONCE)]
+    pack([body for item in made for body in item.bodies])
+    return made
+
+
+def _write(store: Store, prepared: list[Prepared]) -> None:
     bodies = {body.digest: body for item in prepared for body in item.bodies}
-    pack(list(bodies.values()))
     rows = [item.row for item in prepared]
     with writing(store.engine) as conn:
         kept = [blob_row(body, rows[-1]["started_at"], INLINE_BYTES) for body in bodies.values()]

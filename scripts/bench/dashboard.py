@@ -2,10 +2,12 @@
 
 1. Makes a log of `--rows` requests over a week (or takes the one in `--folder`), and says what a row takes in bytes.
 2. Starts the dashboard over it, and the proxy with the same log, before an upstream that answers at once.
-3. Sends requests through the proxy for `--seconds`, alone; then the same with somebody who looks at page after page.
+3. Sends requests through the proxy, `--rounds` times for `--seconds`: alone, and then with somebody who looks at page
+   after page. What is left at the end until each page was seen ROUNDS_OF_PAGES times is looked at without load.
 
-Prints p95 of each page, and the proxy's p99 without and with it. The rows are made of a few teams, each with its agent,
-models and layers (biglog.py). `--bodies` GB of prompts are spread over all rows.
+Prints p95 of each page and kind of page, and the proxy's p99 without and with it: of all rounds together. The rows are
+made of a few teams, each with its agent, models and layers (biglog.py). `--bodies` GB of prompts are spread over all
+rows.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from http.client import HTTPConnection
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
@@ -35,14 +38,35 @@ from switchman.addons.store import open_store
 DAYS = 6.9  # within what is kept by default
 CONNECTIONS = 4
 BODY = {"model": "bench", "messages": [{"role": "user", "content": "Why is the sky blue?"}]}
-PAGES = (
-    "/", "/?range=7d", "/?range=all", "/?range=7d&model=gpt-5.2", "/?range=all&token=team-1", "/api/overview?html=1",
-    "/api/overview?range=7d&html=1", "/api/overview?range=all&server=gpu&html=1", "/requests", "/requests?range=all",
-    "/requests?range=all&outcome=error", "/requests?range=all&model=phi-4", "/requests?range=all&status=429",
-    "/requests?range=all&token=team-3&layer=route", "/performance?range=all", "/api/performance?range=all",
-)  # fmt: skip
+_WORDS = biglog.VOCABULARY
+KINDS: dict[str, tuple[str, ...]] = {
+    "overview": (
+        "/", "/?range=7d", "/?range=all", "/?range=7d&model=gpt-5.2", "/?range=all&token=team-1",
+        "/?range=7d&outcome=error", "/?range=24h&agent=codex",
+    ),
+    "its data": (
+        "/api/overview?html=1", "/api/overview?range=7d&html=1", "/api/overview?range=all&server=gpu&html=1",
+        "/api/overview?range=all&layer=route&token=team-2&html=1",
+    ),
+    "requests": (
+        "/requests", "/requests?range=7d", "/requests?range=all", "/requests?range=all&outcome=error",
+        "/requests?range=all&model=phi-4", "/requests?range=all&status=429", "/requests?range=all&status=4xx",
+        "/requests?range=all&token=team-3&layer=route", "/requests?range=all&client=10.0.0.7",
+        "/requests?range=all&asked=auto", "/requests?range=all&stream=yes", "/requests?range=all&error=rate_limit",
+        "/requests?range=all&route=rule+3", "/requests?range=all&cache=miss", "/requests?range=all&text=gpt",
+    ),
+    "free text": (
+        f"/requests?range=all&words={_WORDS[0]}", f"/requests?range=all&words={_WORDS[9_000]}",
+        f"/requests?range=7d&words={_WORDS[5][:3]}", f"/requests?range=all&words={_WORDS[0]}+{_WORDS[300]}",
+        f"/requests?range=all&words={_WORDS[0]}&token=team-3",
+    ),
+    "performance": ("/performance?range=all", "/api/performance?range=all", "/performance?range=7d&stream=yes"),
+}  # fmt: skip
+PAGES = tuple(page for pages in KINDS.values() for page in pages)
+ROUNDS_OF_PAGES = 5
 AIM_MS = 300.0
 AIM_RATIO = 1.1
+AIM_BYTES = 1_500
 
 
 def quantile(values: list[float], share: float) -> float:
@@ -68,12 +92,14 @@ def say_size(folder: Path) -> None:
         rows = database.execute("SELECT count(*) FROM requests").fetchone()[0]
         bodies = database.execute("SELECT coalesce(sum(length(data)), 0) FROM blobs").fetchone()[0]
         try:
-            parts = database.execute("SELECT name, sum(pgsize) FROM dbstat GROUP BY name ORDER BY 2 DESC LIMIT 12")
-            shares = ", ".join(f"{name} {size / rows:.0f}" for name, size in parts)
+            parts = dict(database.execute("SELECT name, sum(pgsize) FROM dbstat GROUP BY name ORDER BY 2 DESC"))
         except sqlite3.OperationalError:  # this SQLite was built without dbstat
-            shares = "unknown"
-    size = biglog.bytes_of(folder) - bodies
-    print(f"{rows:,} rows, {size / 1e9:.2f} GB without bodies: {size / rows:,.0f} bytes a row ({shares})")
+            parts = {}
+    shares = ", ".join(f"{name} {size / rows:.0f}" for name, size in islice(parts.items(), 12)) or "unknown"
+    words = sum(size for name, size in parts.items() if name.startswith("request_words"))
+    size = (sum(parts.values()) or biglog.bytes_of(folder)) - bodies - words
+    print(f"{rows:,} rows: {size / rows:,.0f} bytes a row without bodies (aim {AIM_BYTES:,})", end="")
+    print(f", and {words / rows:,.0f} for words of prompts and answers ({shares})")
 
 
 @contextmanager
@@ -99,19 +125,24 @@ def dashboard(folder: Path) -> Iterator[int]:
 class Looker(threading.Thread):
     """Asks for page after page, with a pause, until it is told to stop."""
 
-    def __init__(self, port: int, pause: float) -> None:
+    def __init__(self, port: int, pause: float, times: dict[str, list[float]], bad: dict[str, int]) -> None:
         super().__init__()
         self.port, self.pause = port, pause
-        self.times: dict[str, list[float]] = {page: [] for page in PAGES}
-        self.bad: dict[str, int] = {}
+        self.times, self.bad = times, bad
         self.over = threading.Event()
 
     def run(self) -> None:
-        while not self.over.is_set():
-            for page in PAGES:
+        for page in cycle(PAGES):
+            if self.over.is_set():
+                return
+            self.look(page)
+            self.over.wait(self.pause)
+
+    def complete(self) -> None:
+        """Until each page was seen often enough for a p95."""
+        for page in PAGES:
+            while len(self.times[page]) < ROUNDS_OF_PAGES:
                 self.look(page)
-                if self.over.wait(self.pause):
-                    return
 
     def look(self, page: str) -> None:
         connection = HTTPConnection("127.0.0.1", self.port, timeout=60)
@@ -125,7 +156,7 @@ class Looker(threading.Thread):
         connection.close()
 
 
-def measure(folder: Path, seconds: float, pause: float) -> dict[str, Any]:
+def measure(folder: Path, seconds: float, rounds: int, pause: float) -> dict[str, Any]:
     with ExitStack() as running:
         upstream = running.enter_context(processes.upstream(10, 0.0))
         environment = {"ENABLE_LOGGING": "true", "MAX_LOG_AGE_DAYS": "3650"}
@@ -133,25 +164,40 @@ def measure(folder: Path, seconds: float, pause: float) -> dict[str, Any]:
         shown = running.enter_context(dashboard(folder))
         body = json.dumps(BODY).encode()
         load.run(proxy, body, CONNECTIONS, 2.0)
-        alone = load.run(proxy, body, CONNECTIONS, seconds)
-        looker = Looker(shown, pause)
-        for page in PAGES[:1]:
-            looker.look(page)
-        looker.times = {page: [] for page in PAGES}
-        looker.start()
-        beside = load.run(proxy, body, CONNECTIONS, seconds)
-        looker.over.set()
-        looker.join()
+        times: dict[str, list[float]] = {page: [] for page in PAGES}
+        bad: dict[str, int] = {}
+        Looker(shown, pause, {page: [] for page in PAGES}, bad).look(PAGES[0])
+        alone, beside = [], []
+        for _ in range(rounds):
+            alone.append(load.run(proxy, body, CONNECTIONS, seconds))
+            looker = Looker(shown, pause, times, bad)
+            looker.start()
+            beside.append(load.run(proxy, body, CONNECTIONS, seconds))
+            looker.over.set()
+            looker.join()
+        Looker(shown, pause, times, bad).complete()
     return {
-        "pages_p95_ms": {page: round(quantile(times, 0.95), 1) for page, times in looker.times.items()},
-        "all_pages_p95_ms": round(quantile([one for times in looker.times.values() for one in times], 0.95), 1),
-        "bad": looker.bad,
-        "proxy_p99_ms": round(1000 * quantile(alone.latencies, 0.99), 2),
-        "proxy_p99_beside_ms": round(1000 * quantile(beside.latencies, 0.99), 2),
-        "proxy_rps": round(len(alone.latencies) / alone.seconds),
-        "proxy_rps_beside": round(len(beside.latencies) / beside.seconds),
-        "errors": alone.errors + beside.errors,
+        "pages_p95_ms": {page: round(quantile(some, 0.95), 1) for page, some in times.items()},
+        "kinds_p95_ms": {
+            kind: round(quantile([one for page in pages for one in times[page]], 0.95), 1)
+            for kind, pages in KINDS.items()
+        },
+        "all_pages_p95_ms": round(quantile([one for some in times.values() for one in some], 0.95), 1),
+        "bad": bad,
+        "proxy_p99_ms": _p99(alone),
+        "proxy_p99_beside_ms": _p99(beside),
+        "proxy_rps": _rate(alone),
+        "proxy_rps_beside": _rate(beside),
+        "errors": sum(one.errors for one in (*alone, *beside)),
     }
+
+
+def _p99(loads: list[load.Load]) -> float:
+    return round(1000 * quantile([one for each in loads for one in each.latencies], 0.99), 2)
+
+
+def _rate(loads: list[load.Load]) -> int:
+    return round(sum(len(one.latencies) for one in loads) / sum(one.seconds for one in loads))
 
 
 def show(results: dict[str, Any]) -> None:
@@ -159,7 +205,9 @@ def show(results: dict[str, Any]) -> None:
     for page, p95 in results["pages_p95_ms"].items():
         said = f"  (answered {results['bad'][page]})" if page in results["bad"] else ""
         print(f"{p95:8.1f} ms  p95 of {page}{said}")
-    print(f"{results['all_pages_p95_ms']:8.1f} ms  p95 of all pages (aim {AIM_MS:.0f})")
+    for kind, p95 in results["kinds_p95_ms"].items():
+        print(f"{p95:8.1f} ms  p95 of {kind} (aim {AIM_MS:.0f})")
+    print(f"{results['all_pages_p95_ms']:8.1f} ms  p95 of all pages")
     alone, beside = results["proxy_p99_ms"], results["proxy_p99_beside_ms"]
     print(
         f"proxy: p99 {alone} ms alone, {beside} ms beside the dashboard: {beside / (alone or 1):.2f} (aim {AIM_RATIO})"
@@ -175,7 +223,8 @@ def main() -> None:
     options.add_argument(
         "--bodies", type=float, default=0.0, metavar="GB", help="of prompts and answers, before packing"
     )
-    options.add_argument("--seconds", type=float, default=60.0, help="of load, twice")
+    options.add_argument("--seconds", type=float, default=20.0, help="of load, twice in each round")
+    options.add_argument("--rounds", type=int, default=4)
     options.add_argument("--pause", type=float, default=0.25, help="seconds between two pages")
     options.add_argument("--folder", type=Path, help="where the log is made, or is already; it stays there")
     options.add_argument("--json", action="store_true", help="for machines")
@@ -186,7 +235,7 @@ def main() -> None:
         make(folder, given.rows, given.bodies)
         if not given.json:
             say_size(folder)
-        results = measure(folder, given.seconds, given.pause)
+        results = measure(folder, given.seconds, given.rounds, given.pause)
         if given.json:
             print(json.dumps(results, indent=2))
         else:

@@ -25,6 +25,7 @@ from switchman.addons.store.reading.filters import ERROR_OUTCOMES, NO_LAYER, Fil
 from switchman.addons.store.tables import requests
 
 COMPLETE = ("ok", "cached")  # outcomes whose times count in percentiles
+MOST_FOUND = 5_000  # rows found by words that are looked at, the newest
 OWN = "answered"  # what the router answered itself is no traffic
 
 
@@ -76,14 +77,17 @@ class Figures:
         if not parts:
             return cls()
         sums = dict(zip(NUMBERS, map(sum, zip(*(part.numbers for part in parts), strict=True)), strict=True))
-        complete = [part.texts for part in parts if part.outcome in COMPLETE]
+        complete = [part.texts for part in parts if part.kind[OUTCOME] in COMPLETE]
         pieces = [[text for text in texts if text] for texts in zip(*complete, strict=True)] or [[], [], [], []]
+        ended: dict[str, int] = defaultdict(int)
+        for part in parts:
+            ended[part.kind[OUTCOME]] += int(part.numbers[0])
         known: dict[str, Any] = {name: float(each) if name == "saved_ms" else int(each) for name, each in sums.items()}
         return cls(
             **known,
-            errors=sum(int(part.numbers[0]) for part in parts if part.outcome in ERROR_OUTCOMES),
-            cancelled=sum(int(part.numbers[0]) for part in parts if part.outcome == "cancelled"),
-            cached=sum(int(part.numbers[0]) for part in parts if part.outcome == "cached"),
+            errors=sum(ended[outcome] for outcome in ERROR_OUTCOMES),
+            cancelled=ended["cancelled"],
+            cached=ended["cached"],
             durations=pieces[0],
             ttfts=pieces[1],
             overheads=pieces[2],
@@ -98,6 +102,10 @@ class Figures:
     def whole(self, name: str) -> bytes:
         """One of SPREADS in one piece, as spreads.py reads it."""
         return "".join(getattr(self, name)).encode("latin-1", "replace")
+
+    def percentile(self, name: str, percent: int) -> float | None:
+        """One percentile of one of SPREADS, of the complete answers."""
+        return percentile(self.whole(name), percent)
 
     def percentiles(self, name: str) -> tuple[int, float | None, float | None, float | None]:
         """How many values one of SPREADS has of the complete answers, and its p50, p95 and p99."""
@@ -119,6 +127,13 @@ class Divided:
     @cached_property
     def by(self) -> dict[str, dict[str, Figures]]:
         return {name: self.group(at) for at, name in enumerate(DIMENSIONS)}
+
+    def of_layer(self, layer: str | None) -> Divided:
+        """What of it one layer decided; None: all."""
+        if layer is None:
+            return self
+        place, value = DIMENSIONS.index("layer"), "" if layer == NO_LAYER else as_stored(layer)
+        return Divided([part for part in self.parts if part.kind[place] == value])
 
     def group(self, place: int) -> dict[str, Figures]:
         """By one dimension, by its place in DIMENSIONS."""
@@ -148,7 +163,9 @@ class FigureReader:
 
     def of_newest(self, filters: Filters, most: int) -> Divided:
         """The same for filters that figures know nothing of, of the newest `most` rows. ValueError for a bad status."""
-        query = select(*(requests.c[name] for name in COLUMNS)).where(*filters.conditions(), requests.c.outcome != OWN)
+        query = select(*(requests.c[name] for name in COLUMNS)).where(
+            *filters.of_sample(MOST_FOUND), requests.c.outcome != OWN
+        )
         query = query.order_by(requests.c.started_at.desc(), requests.c.id.desc()).limit(most)
         with self._snapshot() as conn:
             cells, kinds = gather(conn.execute(query).mappings().all(), DAY)

@@ -1,6 +1,7 @@
 """Conditions on text that each kind of database has its own words for: words in prompts and answers, beginnings of ids.
 
 matching(typed)             IN: one look-up of all rows that match, for sums over many
+matching(typed, newest=N)   the same of the newest N, by their number
 matching(typed, each=True)  EXISTS: a look-up for each row, where few rows are looked at
 id_begins(text)             answered from the index of ids on SQLite, which compares bytes
 """
@@ -20,13 +21,18 @@ LAST_CHARACTER = "\U0010ffff"
 
 
 class Matches(ColumnElement[bool]):
-    """`query` in the words of both databases; `each`: EXISTS rather than IN."""
+    """`query` in the words of both databases; `each`: EXISTS rather than IN. `newest` 0: all of them."""
 
     inherit_cache = False
     type = Boolean()
 
-    def __init__(self, query: Query, each: bool) -> None:
+    def self_group(self, against: Any = None) -> Any:
+        """As IdBegins."""
+        return self
+
+    def __init__(self, query: Query, each: bool, newest: int) -> None:
         self.each = each
+        self.newest = f" ORDER BY {{seq}} DESC LIMIT {newest:d}" if newest else ""
         self.fts = BindParameter("fts", fts5(query), type_=String(), unique=True)
         self.tsquery = BindParameter("tsquery", tsquery(query), type_=String(), unique=True)
 
@@ -35,15 +41,19 @@ class IdBegins(ColumnElement[bool]):
     inherit_cache = False
     type = Boolean()
 
+    def self_group(self, against: Any = None) -> Any:
+        """It is a condition as it is written: no `= 1` behind it, with which no index would be used."""
+        return self
+
     def __init__(self, text: str) -> None:
         self.first = BindParameter("first", text, type_=String(), unique=True)
         self.last = BindParameter("last", text + LAST_CHARACTER, type_=String(), unique=True)
 
 
-def matching(typed: str, each: bool = False) -> ColumnElement[bool]:
+def matching(typed: str, each: bool = False, newest: int = 0) -> ColumnElement[bool]:
     """Whether all that was typed is in the prompt or the answer. Without any word nothing is."""
     query = Query.parse(typed)
-    return Matches(query, each) if query.terms else false()
+    return Matches(query, each, newest) if query.terms else false()
 
 
 def id_begins(text: str) -> ColumnElement[bool]:
@@ -63,29 +73,31 @@ def tsquery(query: Query) -> str:
 
 # In these statements there is nothing from outside but the values that are bound.
 FTS5 = {
-    True: "EXISTS (SELECT 1 FROM request_words WHERE request_words MATCH %s AND rowid = requests.seq)",
-    False: "requests.seq IN (SELECT rowid FROM request_words WHERE request_words MATCH %s)",
+    True: "EXISTS (SELECT 1 FROM request_words WHERE request_words MATCH %s AND rowid = requests.seq%s)",
+    False: "requests.seq IN (SELECT rowid FROM request_words WHERE request_words MATCH %s%s)",
 }
 TSVECTOR = {
-    True: "EXISTS (SELECT 1 FROM request_words w WHERE w.seq = requests.seq AND w.words @@ CAST(%s AS tsquery))",
-    False: "requests.seq IN (SELECT seq FROM request_words WHERE words @@ CAST(%s AS tsquery))",
+    True: "EXISTS (SELECT 1 FROM request_words w WHERE w.seq = requests.seq AND w.words @@ CAST(%s AS tsquery)%s)",
+    False: "requests.seq IN (SELECT seq FROM request_words WHERE words @@ CAST(%s AS tsquery)%s)",
 }
 
 
 @compiles(Matches, "sqlite")
 def _matches_on_sqlite(element: Matches, compiler: Any, **options: Any) -> str:
-    return str(FTS5[element.each] % compiler.process(element.fts, **options))
+    return str(FTS5[element.each] % (compiler.process(element.fts, **options), element.newest.format(seq="rowid")))
 
 
 @compiles(Matches, "postgresql")
 def _matches_on_postgresql(element: Matches, compiler: Any, **options: Any) -> str:
-    return str(TSVECTOR[element.each] % compiler.process(element.tsquery, **options))
+    return str(
+        TSVECTOR[element.each] % (compiler.process(element.tsquery, **options), element.newest.format(seq="seq"))
+    )
 
 
 @compiles(IdBegins, "sqlite")
 def _begins_on_sqlite(element: IdBegins, compiler: Any, **options: Any) -> str:
     first, last = (compiler.process(bound, **options) for bound in (element.first, element.last))
-    return f"requests.id BETWEEN {first} AND {last}"
+    return f"(requests.id BETWEEN {first} AND {last})"
 
 
 @compiles(IdBegins, "postgresql")

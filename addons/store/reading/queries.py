@@ -44,7 +44,7 @@ from switchman.addons.store.reading.sessions import (
     SessionRow,
     TurnPage,
 )
-from switchman.addons.store.reading.summaries import LayerCount, Scatter, Summaries, Summary
+from switchman.addons.store.reading.summaries import LayerCount, Percentiles, Scatter, Summaries, Summary
 from switchman.addons.store.retention import stored_bytes
 from switchman.addons.store.tables import attempts, blobs, feedback, requests, sent_again
 from switchman.addons.store.underway import read_resting, read_underway
@@ -166,6 +166,14 @@ class Queries:
     def layer_counts(self, filters: Filters = ALL) -> tuple[LayerCount, ...]:
         """Which layer decided how many requests; see summaries.py."""
         return self._summaries.layer_counts(self._looked_up(filters))
+
+    def summary_with_layers(self, filters: Filters = ALL) -> tuple[Summary, tuple[LayerCount, ...]]:
+        """Both, the layers whatever layer is filtered by."""
+        return self._summaries.with_layers(self._looked_up(filters))
+
+    def exact_times(self, filters: Filters, count: int) -> tuple[Percentiles, Percentiles] | None:
+        """Of durations and times to first token, where there are few requests; see summaries.py."""
+        return self._summaries.exact_times(self._looked_up(filters), count)
 
     def rule_hits(self, rules: Sequence[Rule], start: float | None, end: float | None) -> dict[Rule, Hit]:
         """How often each rule answered, and when last; see hits.py."""

@@ -90,7 +90,9 @@ def trend(along: Mapping[tuple[int, str], Figures], step: int, start: float, end
 
 
 class Bar(NamedTuple):
-    """One value that a chart is divided by. `url`: its requests, None where no filter finds them."""
+    """One value that a chart is divided by. `ttft95`: only where that is what is measured. `url`: its requests, None where
+    no filter finds them.
+    """
 
     value: str
     words: str
@@ -103,7 +105,8 @@ class Bar(NamedTuple):
 
 def bars(divided: Divided, name: str, view: View, measure: str) -> tuple[list[Bar], int]:
     """The largest by a measure, and how many others there are."""
-    found = [_bar(name, value, figures, view) for value, figures in divided.by[name].items()]
+    first_tokens = measure == "ttft"  # a look at each request: only where it is shown
+    found = [_bar(name, value, figures, view, first_tokens) for value, figures in divided.by[name].items()]
     found.sort(key=lambda one: -amount(one, measure))
     return found[:MOST_BARS], max(0, len(found) - MOST_BARS)
 
@@ -129,14 +132,15 @@ def bar_chart(found: list[Bar], measure: str) -> list[dict[str, Any]]:
     ]
 
 
-def _bar(name: str, value: str, figures: Figures, view: View) -> Bar:
+def _bar(name: str, value: str, figures: Figures, view: View, first_tokens: bool) -> Bar:
     # Only layers have a filter for "none".
     chosen = value or (NO_LAYER if name == "layer" else "")
     url = view.url("live.index", **{name: chosen}) if chosen else None
     words = NAMES.get(value, value) if name == "agent" else value
     colour = mark(value).colour if name == "model" else 0
-    p95 = {each: figures.percentiles(each)[2] for each in ("durations", "ttfts")}
-    return Bar(value, words or translated(NOTHING[name]), figures, url, colour, p95["durations"], p95["ttfts"])
+    p95 = figures.percentile("durations", 95)
+    ttft95 = figures.percentile("ttfts", 95) if first_tokens else None
+    return Bar(value, words or translated(NOTHING[name]), figures, url, colour, p95, ttft95)
 
 
 def span_view(view: View) -> View:

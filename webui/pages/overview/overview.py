@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, astuple, dataclass, fields, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,7 +14,7 @@ from switchman.addons.core.access.limits.written import NO_LIMITS
 from switchman.addons.core.access.prices.table import Prices
 from switchman.addons.core.access.roles import Role
 from switchman.addons.store.figures.cells import DAY
-from switchman.addons.store.figures.reading import Divided, answers
+from switchman.addons.store.figures.reading import Divided, Figures, answers
 from switchman.addons.store.figures.spreads import ERROR
 from switchman.addons.store.figures.tables import DIMENSIONS
 from switchman.addons.store.reading.filters import Filters
@@ -81,7 +81,7 @@ def api_overview() -> Response:
         measure = measure_of()
     found = content(view)
     values = {
-        "figures": totals(found["divided"]),
+        "figures": totals(found),
         "baseline": asdict(found["compared"]),
         "trend": trend(view),
         "measure": {"name": measure, "axis": translated(charts.AXES[measure])},
@@ -105,17 +105,19 @@ def content(view: View) -> dict[str, Any]:
     queries, config = log(), web_config()
     divided = queries.figures.divided(view.filters)
     running = queries.underway(now)
-    filters = Filters(start=now - SPAN * SPANS)
+    filters = Filters(start=float((now // SPAN - SPANS + 1) * SPAN))
     along = queries.figures.along(filters, SPAN, by="server", spreads=("durations",))
     heard_of = (*config.servers(), *divided.by["server"], *(name for _, name in along))
     servers = list(filter(None, dict.fromkeys(heard_of)))
+    exact = queries.exact_times(view.filters, divided.total.requests)
+    duration, ttft = map(astuple, exact) if exact else map(divided.total.percentiles, ("durations", "ttfts"))
     return {
         "now": now,
         "divided": divided,
         "total": divided.total,
-        "duration": divided.total.percentiles("durations"),
-        "ttft": divided.total.percentiles("ttfts"),
-        "error": ERROR,
+        "duration": duration,
+        "ttft": ttft,
+        "error": 0.0 if exact else ERROR,
         "compared": compared(divided, config.prices(), request.args.get("baseline", config.baseline or "")),
         "in_flight": len(running),
         "health": healths(servers, queries.server_news(servers, now), along, now),
@@ -187,14 +189,15 @@ def data_url(view: View, measure: str) -> str:
     return view.url("overview.api_overview", measure=measure, baseline=request.args.get("baseline"), html=1)
 
 
-def totals(divided: Divided) -> dict[str, Any]:
-    """Counts and sums by their names; times in milliseconds, money in micro-dollars."""
-    total = divided.total
+def totals(found: dict[str, Any]) -> dict[str, Any]:
+    """Counts and sums by their names, of what `content` gave; times in milliseconds, money in micro-dollars."""
+    total: Figures = found["total"]
     known = {each.name: getattr(total, each.name) for each in fields(total)}
     values: dict[str, Any] = {name: value for name, value in known.items() if isinstance(value, int | float)}
-    for name, spread in (("duration_ms", "durations"), ("ttft_ms", "ttfts")):
-        count, *percentiles = total.percentiles(spread)
-        values[name] = {"count": count, **dict(zip(("p50", "p95", "p99"), percentiles, strict=True)), "within": ERROR}
+    for name, spread in (("duration_ms", "duration"), ("ttft_ms", "ttft")):
+        count, *percentiles = found[spread]
+        named = dict(zip(("p50", "p95", "p99"), percentiles, strict=True))
+        values[name] = {"count": count, **named, "within": found["error"]}
     return values
 
 

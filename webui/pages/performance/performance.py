@@ -162,6 +162,8 @@ def point_values(point: Point, across: str) -> dict[str, Any] | None:
 def note(scatter: Scatter, unknown: int, zero: int) -> str:
     """What the chart leaves out, in a sentence."""
     told = ngettext("%(num)s request", "%(num)s requests", scatter.total)
+    if scatter.more:
+        told = gettext("more than %(count)s requests", count=scatter.total)
     more = []
     if scatter.sampled:
         more.append(gettext("%(count)s of them, evenly spread, are taken", count=len(scatter.points)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any, NamedTuple
 
 from flask import Blueprint, Response, jsonify, render_template, request
@@ -107,8 +107,8 @@ def api_summary() -> Response:
 def figures(view: View) -> dict[str, Any]:
     """The figures of summary.html: counts and latencies, and how many requests each layer decided."""
     queries = log()
-    counted = queries.layer_counts(replace(view.filters, layer=None))
-    return {"summary": queries.latency_summary(view.filters), "layers": layer_shares(counted, view)}
+    summary, counted = queries.summary_with_layers(view.filters)
+    return {"summary": summary, "layers": layer_shares(counted, view)}
 
 
 def underway(view: View, first_page: bool, rows: Sequence[RequestRow] = ()) -> dict[str, Any]:
