@@ -22,7 +22,7 @@ from switchman.webui.admin.changes import Refused
 from switchman.webui.admin.spending import Banner
 from switchman.webui.config import RulesStatus, WebConfig
 from switchman.webui.languages import catalogs
-from switchman.webui.looks import formats, navigation, outcomes, palette
+from switchman.webui.looks import formats, navigation, outcomes
 from switchman.webui.pages.access import changes, keys, tokens
 from switchman.webui.pages.backtest import backtest
 from switchman.webui.pages.cache import cache
@@ -39,6 +39,7 @@ from switchman.webui.pages.story.again import again
 from switchman.webui.pages.story.changed import changed
 from switchman.webui.pages.story.copies import copies
 from switchman.webui.pages.story.said import conversation
+from switchman.webui.view import mark_of
 
 THEMES = ("light", "dark")
 # Each has its pages' `blueprint`.
@@ -137,7 +138,7 @@ def install_template_names(app: Flask, config: WebConfig) -> None:
         ago=lambda epoch: formats.ago(epoch, time.time()),
         short_id=formats.short_id,
         visible=formats.visible,
-        mark=palette.mark,
+        mark=mark_of,
         agent_name=agents.name_of,
         outcome_look=outcomes.outcome_look,
         answered_by=outcomes.answered_by,

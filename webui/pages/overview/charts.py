@@ -16,8 +16,7 @@ from switchman.addons.store.figures.cells import DAY, HOUR
 from switchman.addons.store.figures.reading import Divided, Figures
 from switchman.addons.store.reading.filters import NO_LAYER
 from switchman.webui.looks.formats import visible
-from switchman.webui.looks.palette import mark
-from switchman.webui.view import View
+from switchman.webui.view import View, mark_of
 
 STEPS = (60, 300, 900, 1800, HOUR, 3 * HOUR, 6 * HOUR, DAY, 7 * DAY)
 MOST_SPANS = 72
@@ -128,7 +127,7 @@ def _bar(name: str, value: str, figures: Figures, view: View) -> Bar:
     chosen = value or (NO_LAYER if name == "layer" else "")
     url = view.url("live.index", **{name: chosen}) if chosen else None
     words = NAMES.get(value, value) if name == "agent" else value
-    colour = mark(value).colour if name == "model" else 0
+    colour = mark_of(value).colour if name == "model" else 0
     p95 = {each: figures.percentiles(each)[2] for each in ("durations", "ttfts")}
     return Bar(value, words or NOTHING[name], figures, url, colour, p95["durations"], p95["ttfts"])
 
