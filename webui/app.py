@@ -24,7 +24,7 @@ from switchman.webui.admin.spending import Banner, words_of
 from switchman.webui.config import RulesStatus, WebConfig
 from switchman.webui.languages import catalogs, switching
 from switchman.webui.languages import shown as shown_words
-from switchman.webui.looks import formats, navigation, outcomes, palette
+from switchman.webui.looks import formats, navigation, outcomes
 from switchman.webui.looks.marked import N_
 from switchman.webui.pages.access import changes, keys, tokens
 from switchman.webui.pages.backtest import backtest
@@ -45,6 +45,7 @@ from switchman.webui.pages.story.again import again
 from switchman.webui.pages.story.changed import changed
 from switchman.webui.pages.story.copies import copies
 from switchman.webui.pages.story.said import conversation
+from switchman.webui.view import mark_of
 
 THEMES = {"": N_("Colours: system"), "light": N_("Colours: light"), "dark": N_("Colours: dark")}
 # What Flask itself says of a request, in English; gettext has it in the reader's language.
@@ -161,7 +162,7 @@ def install_template_names(app: Flask, config: WebConfig) -> None:
         iso=formats.iso,
         short_id=formats.short_id,
         visible=formats.visible,
-        mark=palette.mark,
+        mark=mark_of,
         agent_name=agents.name_of,
         answered_by=outcomes.answered_by,
     )

@@ -13,14 +13,16 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from flask import abort, url_for
+from flask import abort, g, url_for
 from flask_babel import gettext
+from sqlalchemy.exc import DBAPIError
 
 from switchman.addons.store.reading.filters import FILTER_NAMES, Filters, parse_end, parse_time
 from switchman.webui.access.viewing import log
 from switchman.webui.languages.shown import choices, translated
 from switchman.webui.looks.marked import N_
 from switchman.webui.looks.outcomes import LOOKS
+from switchman.webui.looks.palette import Mark, mark, marks
 
 RANGES: dict[str, tuple[str, float | None]] = {
     "15m": (N_("last 15 minutes"), 900),
@@ -155,3 +157,17 @@ def bar_choices(view: View) -> dict[str, Any]:
         values = dict.fromkeys(value for value in (*queries.values(name), view.chosen(name)) if value)
         menus[f"{name}s"] = [(value, value) for value in values]
     return {**menus, "outcomes": choices(OUTCOMES)}
+
+
+def mark_of(model: str | None) -> Mark:
+    """The mark of a model among those of the log: the same on each page, and of two models never the same while there
+    are enough. Of a model that is not in the log yet, that of its name.
+    """
+    known: dict[str, Mark] | None = g.get("marks_of_models")
+    if known is None:
+        try:
+            known = marks(str(model) for model in log().values("model") if model)
+        except DBAPIError:
+            known = {}
+        g.marks_of_models = known
+    return known.get(model or "") or mark(model)

@@ -50,7 +50,11 @@ class Reads(FakeUpstream):
         }
         offered = {tool.get("name") for tool in json.loads(request.body).get("tools") or []}
         called = [ToolCall(name, asked) for name, asked in calls.items() if name in offered][:1]
-        return Behaviour(text="I look.", tool_calls=called, usage=usage) if called else Behaviour(text="A title")
+        return (
+            Behaviour(text="I look.", tool_calls=called, usage=usage)
+            if called
+            else Behaviour(text="A title", usage=usage)
+        )
 
 
 @pytest.fixture(scope="module")

@@ -30,6 +30,7 @@ LONGEST_PROJECT: Final = 500
 
 _BILLING: Final = "x-anthropic-billing-header:"
 _SYSTEM_ROLES: Final = frozenset({"system", "developer"})
+_ASKING: Final = _SYSTEM_ROLES | {"user"}  # whatever else is in a conversation, somebody has answered
 # What agents themselves say in the name of the person, before or between the person's words.
 _SAID_BY_AGENTS: Final = (
     "This is the Qwen Code. We are setting up the context",
@@ -60,13 +61,15 @@ _PATH: Final = re.compile(r"(?:/|~|[A-Za-z]:[\\/]|\\\\)[^\0\n]*")
 @dataclass(frozen=True, slots=True)
 class Beginning:
     """`system` and `first` are "" where there are none. `project`: an absolute path, None where none is told.
-    `has_tools`: a helper that is asked for a title, with the same first words, has none.
+    `has_tools`: a helper that is asked for a title, with the same first words, has none. `is_new`: nobody has answered
+    yet, as far as its first messages tell.
     """
 
     system: str = ""
     first: str = ""
     project: str | None = None
     has_tools: bool = False
+    is_new: bool = True
 
 
 NOTHING: Final = Beginning()
@@ -76,7 +79,9 @@ def beginning_of(body: Mapping[str, Any]) -> Beginning:
     """Of a parsed body; what is of no known form is passed over."""
     system = [text for text in _system_texts(body) if not text.startswith(_BILLING)]
     words, seen, room = "", [], LONGEST_SEEN
+    is_new = not body.get("previous_response_id") and not body.get("context")
     for role, texts in islice(_messages(body), FIRST_MESSAGES):
+        is_new = is_new and role in _ASKING
         if role in _SYSTEM_ROLES and not words:
             system += texts
         elif role == "user" and any(text.startswith(_EXAMPLES_END) for text in texts):
@@ -88,7 +93,8 @@ def beginning_of(body: Mapping[str, Any]) -> Beginning:
                 room -= len(text)
                 own.append(_words(text) if room >= 0 else "")
             words = "\n".join(filter(None, own))
-    return Beginning("\n".join(system), words[:LONGEST_WORDS], _project((*system, *seen)), has_tools=_has_tools(body))
+    project = _project((*system, *seen))
+    return Beginning("\n".join(system), words[:LONGEST_WORDS], project, has_tools=_has_tools(body), is_new=is_new)
 
 
 def _has_tools(body: Mapping[str, Any]) -> bool:

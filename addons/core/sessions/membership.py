@@ -4,7 +4,7 @@
    one, as a subagent's work is a part of it.
 2. Without a name, requests that begin alike are one session: the same caller, agent, working directory, system prompt
    (but for what has digits in it, or is of a clock) and first words of the person. Only what has words is a
-   conversation.
+   conversation; equal ones of which none goes on from another are no session (growing.py).
 3. Branches are a session's conversations: the main one, a subagent's, the one that finds a title. A subagent that the
    client names is a branch by its name; else a branch is known by its first words, and by whether it has tools. The
    system prompt does not count: that it changes is what breaks the provider's cache, and must not hide that.
@@ -18,7 +18,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from switchman.addons.core.access.session import BY_BEGINNING, session_digest, session_of
@@ -47,13 +47,16 @@ _CREDENTIALS: Final = ("authorization", "x-api-key", "api-key")
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """None: not known. `session`, `branch` and `parent` (the branch it came from) are digests."""
+    """None: not known. `session`, `branch` and `parent` (the branch it came from) are digests. `opens`: nobody has
+    answered in it yet, so it goes on from no request.
+    """
 
     agent: str | None = None
     session: str | None = None
     project: str | None = None
     branch: str | None = None
     parent: str | None = None
+    opens: bool = False
 
 
 def membership_of(fields: Iterable[tuple[str, str]], call: Call | None, caller: str) -> Membership:
@@ -73,7 +76,8 @@ def membership_of(fields: Iterable[tuple[str, str]], call: Call | None, caller: 
     else:
         session = _by_beginning(begins, agent, _caller(named, caller))
     branch, origin = _branch(named, begins, name, parent)
-    return Membership(agent, session, begins.project, branch if session else None, origin if session else None)
+    found = Membership(agent, session, begins.project, branch if session else None, origin if session else None)
+    return replace(found, opens=True) if talks and begins.is_new else found
 
 
 def _branch(

@@ -13,7 +13,8 @@ from switchman.addons.core.access.prices.cost import total_of
 from switchman.addons.core.decision.verdicts.errorclass import error_class
 from switchman.addons.core.record import AttemptRecord, Outcome, Record
 from switchman.addons.core.routes.plan import TraceLine
-from switchman.addons.core.sessions.membership import membership_of
+from switchman.addons.core.sessions.growing import Growing
+from switchman.addons.core.sessions.membership import Membership, membership_of
 from switchman.addons.core.texts.searching import asked as searching
 from switchman.addons.core.texts.unicode import decoded
 from switchman.addons.flow.costs import attempt_cost
@@ -38,6 +39,7 @@ class Recording:
 
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
+        self._growing = Growing()
 
     def response(self, flow: http.HTTPFlow) -> None:
         if (x := exchange(flow)) is not None and flow.response is not None and flow.websocket is None:
@@ -75,16 +77,24 @@ class Recording:
         self.runtime.live.finished(x)
         flow.metadata.update(x.summary())
         if self.runtime.writer is not None:
-            self.runtime.put(_record(flow, x, status, x.outcome or "failed", self.runtime.capturing.of(x)))
+            member = self._growing.placed(_member(flow, x), x.id)
+            captured = self.runtime.capturing.of(x)
+            self.runtime.put(_record(flow, x, status, x.outcome or "failed", captured, member))
 
 
-def _record(flow: http.HTTPFlow, x: Exchange, status: int, outcome: Outcome, captured: Captured) -> Record:
+def _member(flow: http.HTTPFlow, x: Exchange) -> Membership:
+    sent = _text(x.sent.fields if x.sent else flow.request.headers.fields)
+    return membership_of(sent, x.call, x.caller.id if x.caller and x.caller.id else x.client)
+
+
+def _record(
+    flow: http.HTTPFlow, x: Exchange, status: int, outcome: Outcome, captured: Captured, member: Membership
+) -> Record:
     call, plan, candidate, reply = x.call, x.plan, x.candidate, x.reply
     duration_ms = _ms(x.started, time.monotonic())
     costs = [attempt_cost(x, attempt) for attempt in x.attempts]
     sent = _text(x.sent.fields if x.sent else flow.request.headers.fields)
     body, keeps_bodies = _reply_body(flow, x), captured.mode != "metadata"
-    member = membership_of(sent, call, x.caller.id if x.caller and x.caller.id else x.client)
     attempts = tuple(_attempt(x, a, cost) for a, cost in zip(x.attempts, costs, strict=True))
     return Record(
         id=x.id,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from switchman.webui.looks import formats
-from switchman.webui.looks.palette import COLOURS, SHAPES, mark
+from switchman.webui.looks.palette import COLOURS, SHAPES, mark, marks
 
 
 @pytest.mark.parametrize(
@@ -89,3 +89,20 @@ def test_a_model_keeps_its_colour_and_shape() -> None:
 def test_every_name_has_a_mark(name: str | None) -> None:
     """Also no name, and text that is no UTF-8."""
     assert mark(name).shape in SHAPES
+
+
+@pytest.mark.parametrize("models", [
+    ("llama3:8b", "qwen3:32b", "claude-sonnet", "gpt-5"),
+    tuple(f"model-{at}" for at in range(COLOURS)),
+    tuple(f"model-{8 * at}" for at in range(COLOURS)),
+])  # fmt: skip
+def test_models_that_are_shown_together_have_colours_of_their_own(models: tuple[str, ...]) -> None:
+    """As long as there are enough, in whatever order they come."""
+    found = marks(models)
+    assert len({one.colour for one in found.values()}) == len(models)
+    assert marks(reversed(models)) == found
+
+
+def test_more_models_than_colours_are_told_apart_by_their_shape() -> None:
+    found = marks(f"m{at}" for at in range(COLOURS * len(SHAPES)))
+    assert len(set(found.values())) == COLOURS * len(SHAPES)

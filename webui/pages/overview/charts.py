@@ -18,8 +18,7 @@ from switchman.addons.store.reading.filters import NO_LAYER
 from switchman.webui.languages.shown import translated
 from switchman.webui.looks.formats import visible
 from switchman.webui.looks.marked import N_
-from switchman.webui.looks.palette import mark
-from switchman.webui.view import View
+from switchman.webui.view import View, mark_of
 
 STEPS = (60, 300, 900, 1800, HOUR, 3 * HOUR, 6 * HOUR, DAY, 7 * DAY)
 MOST_SPANS = 72
@@ -90,9 +89,7 @@ def trend(along: Mapping[tuple[int, str], Figures], step: int, start: float, end
 
 
 class Bar(NamedTuple):
-    """One value that a chart is divided by. `ttft95`: only where that is what is measured. `url`: its requests, None where
-    no filter finds them.
-    """
+    """One value that a chart is divided by. `ttft95`: only where that is measured. `url`: its requests, None for none."""
 
     value: str
     words: str
@@ -137,7 +134,7 @@ def _bar(name: str, value: str, figures: Figures, view: View, first_tokens: bool
     chosen = value or (NO_LAYER if name == "layer" else "")
     url = view.url("live.index", **{name: chosen}) if chosen else None
     words = NAMES.get(value, value) if name == "agent" else value
-    colour = mark(value).colour if name == "model" else 0
+    colour = mark_of(value).colour if name == "model" else 0
     p95 = figures.percentile("durations", 95)
     ttft95 = figures.percentile("ttfts", 95) if first_tokens else None
     return Bar(value, words or translated(NOTHING[name]), figures, url, colour, p95, ttft95)

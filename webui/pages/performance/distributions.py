@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from switchman.addons.store.figures.reading import Divided
 from switchman.addons.store.figures.spreads import histogram
-from switchman.webui.looks.palette import mark
+from switchman.webui.view import mark_of
 
 TOGETHER = 5  # steps of the scale in a bar: each is 1.45 times as far as the one before
 MOST_MODELS = 30
@@ -39,7 +39,7 @@ def distributions(divided: Divided) -> dict[str, Any]:
         "ttfts": _steps(divided, "ttfts", 1000),
         "overheads": _steps(divided, "overheads", 1),
         "rates": [
-            {"model": one.model, "p50": one.p50, "known": one.known, "colour": mark(one.model).colour}
+            {"model": one.model, "p50": one.p50, "known": one.known, "colour": mark_of(one.model).colour}
             for one in speeds(divided)
         ],
     }

@@ -22,9 +22,9 @@ from switchman.webui.assets import plotly_version
 from switchman.webui.languages.shown import choices, look_of, translated
 from switchman.webui.looks.examples import example_request
 from switchman.webui.looks.marked import N_
-from switchman.webui.looks.palette import mark
+from switchman.webui.looks.palette import mark, marks
 from switchman.webui.pages.performance.distributions import distributions, speeds
-from switchman.webui.view import View, bar_choices, parse_view, reading_address
+from switchman.webui.view import View, bar_choices, mark_of, parse_view, reading_address
 
 MOST_POINTS = 2_000  # an SVG of more is slow to hover over
 ACROSS = {"output": N_("Output tokens"), "input": N_("Input tokens"), "total": N_("All tokens")}
@@ -119,10 +119,12 @@ def chart(queries: Queries, view: View, across: str, scale: str, by: str = "mode
     known = [values for point in scatter.points if (values := point_values(point, across)) is not None]
     points = [point for point in known if scale == "linear" or (point["x"] > 0 and point["y"] > 0)]
     names = dict.fromkeys(point[by] for point in points)
+    own = marks(str(name) for name in names if name)
+    look = mark_of if by == "model" else lambda name: own.get(name) or mark(name)
     return {
         "points": points,
         "by": by,
-        "series": [{"name": name, **mark(name)._asdict()} for name in sorted(names, key=lambda name: name or "")],
+        "series": [{"name": name, **look(name)._asdict()} for name in sorted(names, key=lambda name: name or "")],
         "nothing": translated(NOTHING[by]),
         "x_axis": translated(ACROSS[across]),
         "y_axis": gettext("Duration (s)"),

@@ -3,7 +3,8 @@
 Each turn is compared with the one before it in its branch. Where that is no beginning of it but an earlier turn of the
 branch is, as after a step back, it goes on from that one, and nothing broke. A branch whose first turn is in the middle
 of a conversation already may be another one with a first message that was edited: it is compared with the turn that it
-shares most messages with.
+shares most messages with. A break is told where the provider may have kept the earlier prompt (from LEAST_CACHED tokens
+on), and the client asked for the same model.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from switchman.addons.core.access.prices.price import Price
 from switchman.addons.core.access.session import BY_BEGINNING
 from switchman.addons.core.request.boilerplate import own_words
 from switchman.addons.core.sessions.prompts.breaks import Break, find_break
-from switchman.addons.core.sessions.prompts.loss import Loss, loss_of
+from switchman.addons.core.sessions.prompts.loss import Loss, loss_of, was_cached
 from switchman.addons.core.sessions.prompts.reading import Prompt, read_prompt
 from switchman.addons.core.sessions.turns import Branch, Called, calls_since, words_since
 from switchman.addons.store.reading.found import Content
@@ -142,6 +143,8 @@ class Reader:
         price = self.price_of(row.server, row.model) if row.server and row.model else None
         loss = loss_of(before.input_tokens, row.input_tokens, row.cached_tokens, price, row.started_at)
         if broken is not None:
+            if before.requested_model != row.requested_model or not was_cached(before.input_tokens, broken.whole):
+                return
             share = broken.kept / broken.whole if broken.whole else 0.0
             turn.broken = Told(headline(broken), broken, *both(broken), loss, share)
         elif (loss.lost or 0) >= NOTICED:

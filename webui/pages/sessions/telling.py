@@ -46,9 +46,9 @@ def headline(found: Break) -> str:
 
 
 def both(found: Break) -> tuple[Marked, Marked]:
-    """The earlier and the later text, masked."""
+    """The earlier and the later text, masked. Of two targets, the whole of each is what differs."""
     texts = [mask_text(one.other) for one in (found.before, found.after)]
-    ends = differing(*texts)
+    ends = (len(texts[0]), len(texts[1])) if found.why == "target" else differing(*texts)
     sides = [
         Marked(mask_text(one.same), text[:end], text[end:])
         for one, text, end in zip((found.before, found.after), texts, ends, strict=True)

@@ -7,7 +7,15 @@ from typing import Final
 
 from switchman.addons.core.access.prices.price import MILLION, Price
 
-LEAST_CACHED: Final = 1_024  # tokens; no provider caches a shorter prompt
+# Tokens; no provider caches a shorter prompt: https://platform.openai.com/docs/guides/prompt-caching, and
+# https://platform.claude.com/docs/en/build-with-claude/prompt-caching, which names more for some models.
+LEAST_CACHED: Final = 1_024
+BYTES_OF_TOKEN: Final = 4  # of English text, about: where nobody told how many tokens a prompt has
+
+
+def was_cached(tokens: int | None, size: int) -> bool:
+    """Whether a provider may have kept a prompt of so many tokens; None: not known, it has `size` bytes."""
+    return (tokens if tokens is not None else size // BYTES_OF_TOKEN) >= LEAST_CACHED
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from switchman.addons.core.sessions.prompts.loss import LEAST_CACHED
 from switchman.addons.core.sessions.turns import Branch, Called
 from switchman.addons.store.reading.found import BodyInfo, Content
 from switchman.addons.store.reading.sessions import TurnPage, TurnRow
@@ -19,6 +20,7 @@ def row(number: int, **fields: Any) -> TurnRow:
     known: dict[str, Any] = dict.fromkeys(TurnRow.__slots__) | {
         "id": f"r{number}", "started_at": float(number), "duration_ms": 0.0, "requested_model": "m", "status": 200,
         "outcome": "ok", "server": "s", "model": "m", "branch": "b-1",
+        "input_tokens": LEAST_CACHED,
     }  # fmt: skip
     return TurnRow(**known | fields)
 
@@ -67,6 +69,29 @@ def test_another_target_is_a_break() -> None:
     """It has no cache of the other's."""
     turns = read(chat("a"), chat("a", "b", "c"), rows={1: {"server": "other"}})
     assert turns[1].broken is not None and "Another target" in turns[1].broken.headline
+
+
+@pytest.mark.parametrize(
+    ("fields", "breaks"),
+    [
+        ({}, True),
+        ({"input_tokens": LEAST_CACHED - 1}, False),
+        ({"input_tokens": None}, False),
+        ({"requested_model": "other"}, False),
+        ({"server": "other"}, True),
+        ({"server": "other", "input_tokens": 1_000}, False),
+    ],
+)
+def test_a_break_is_one_where_something_was_cached(fields: dict[str, Any], breaks: bool) -> None:
+    """No provider keeps a short prompt, and who asks for another model wants none of this cache."""
+    turns = read(chat("a", "b", "c"), chat("A", "b", "c", "d", "e"), rows={0: fields})
+    assert (turns[1].broken is not None) is breaks and turns[1].follows == 1
+
+
+def test_a_long_prompt_whose_tokens_nobody_told_may_be_cached() -> None:
+    """By its bytes."""
+    turns = read(chat("a" * 5_000, "b", "c"), chat("A", "b", "c", "d", "e"), rows={0: {"input_tokens": None}})
+    assert turns[1].broken is not None
 
 
 def test_what_was_not_read_though_nothing_broke_is_told() -> None:

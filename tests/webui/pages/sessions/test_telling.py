@@ -47,3 +47,11 @@ def test_keys_in_a_prompt_are_masked() -> None:
     sent = [json.dumps({"messages": [{"role": "user", "content": f"x{at} {key}"}]}).encode() for at in (1, 2)]
     found = find_break(*map(read_prompt, sent))
     assert found is not None and key not in "".join(map("".join, both(found)))
+
+
+def test_of_two_targets_the_whole_differs() -> None:
+    """Not what is the same by chance; and where nothing differs, nothing is marked."""
+    was, now = (read_prompt(b'{"messages": []}') for _ in range(2))
+    found = find_break(was, now, ("box/claude-sonnet", "claude-sonnet"))
+    assert found is not None
+    assert [tuple(one) for one in both(found)] == [("", "box/claude-sonnet", ""), ("", "claude-sonnet", "")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from switchman.addons.core.access.prices.price import FREE, Price
-from switchman.addons.core.sessions.prompts.loss import Loss, loss_of
+from switchman.addons.core.sessions.prompts.loss import Loss, loss_of, was_cached
 
 PRICE = Price({"input": 3_000_000, "cached": 300_000, "output": 15_000_000})
 LONG = Price(
@@ -33,3 +33,12 @@ def test_the_loss_is_what_was_not_read_from_the_cache(
     """At the difference of the two prices, for the length that the prompt has; short prompts are never cached."""
     found = loss_of(earlier, later, read, price)
     assert (found, found.lost) == (loss, lost)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "size", "kept"),
+    [(1_024, 0, True), (1_023, 99_999, False), (None, 4_096, True), (None, 4_095, False), (0, 99_999, False)],
+)
+def test_a_short_prompt_is_kept_by_nobody(tokens: int | None, size: int, kept: bool) -> None:
+    """By its tokens, and by its bytes where these are not known."""
+    assert was_cached(tokens, size) is kept
