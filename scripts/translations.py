@@ -29,6 +29,9 @@ def renewed(language: str) -> Catalog:
         found = old.get(message if isinstance(message, str) else message[0])
         kept = found.string if found and found.id == message else ""
         new.add(message, kept, locations=[(file, 0)])
+    for source, context, text in messages.in_context():
+        found, file = old.get(text, context), source.relative_to(messages.WEBUI).as_posix()
+        new.add(text, found.string if found else "", locations=[(file, 0)], context=context)
     return new
 
 

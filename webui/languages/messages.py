@@ -21,6 +21,8 @@ KEYWORDS: dict[str, tuple[int, ...] | None] = {
     "ngettext": (1, 2),
 }
 SCRIPT_KEYWORDS: dict[str, tuple[int, ...] | None] = {"say": None}
+# The same words where another language has others: pgettext(what they are said of, the words).
+CONTEXT_KEYWORDS: dict[str, tuple[tuple[int, str] | int, ...] | None] = {"pgettext": ((1, "c"), 2)}
 Message = str | tuple[str, ...]  # the second is a singular and its plural
 
 
@@ -33,6 +35,16 @@ def of_pages() -> Iterator[tuple[Path, Message]]:
     for path in sorted(WEBUI.rglob("*.py")):
         for _, message, *_ in extract_from_file("python", path, KEYWORDS):
             yield path, message
+
+
+def in_context() -> Iterator[tuple[Path, str, str]]:
+    """Each message that says what it is said of: its file, that, and the message."""
+    options = {"trimmed": "true", "silent": "false"}
+    for method, ending in (("jinja2", "*.html"), ("python", "*.py")):
+        for path in sorted(WEBUI.rglob(ending)):
+            given = options if method == "jinja2" else None
+            for _, message, _, context in extract_from_file(method, path, CONTEXT_KEYWORDS, options=given):
+                yield path, str(context), str(message)
 
 
 @cache

@@ -29,7 +29,7 @@ TRANSLATED = (
 SAME = {"Switchman", "JSON", "HAR", "CSV", "HTTP", "UTC", "API", "p50", "p95", "p99", "ms"}
 SAID_IN = ("title", "aria-label", "placeholder", "alt", "label")  # attributes that people read or hear
 NO_WORDS = {"code", "pre", "kbd", "script", "style", "svg"}
-CALLS = {"_", "gettext", "ngettext"}
+CALLS = {"_", "gettext", "ngettext", "pgettext"}
 LETTERS = re.compile(r"[A-Za-z]{2,}\d*")
 # In an expression most strings are names; a text begins with a capital, or has several words.
 TEXT = re.compile(r"^[A-Z][a-z]+|[a-z] [a-z]")

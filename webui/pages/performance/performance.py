@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, make_response, render_template, request, url_for
-from flask_babel import gettext, ngettext
+from flask_babel import gettext, ngettext, pgettext
 
 from switchman.addons.core.access.roles import Role
 from switchman.addons.store.figures.reading import Divided, answers
@@ -27,7 +27,7 @@ from switchman.webui.pages.performance.distributions import distributions, speed
 from switchman.webui.view import View, bar_choices, mark_of, parse_view, reading_address
 
 MOST_POINTS = 2_000  # an SVG of more is slow to hover over
-ACROSS = {"output": N_("Output tokens"), "input": N_("Input tokens"), "total": N_("All tokens")}
+ACROSS = ("output", "input", "total")
 TITLES = {
     "output": N_("Response time against output tokens"),
     "input": N_("Response time against input tokens"),
@@ -58,7 +58,7 @@ def index() -> Response:
         summary=summary,
         across=across,
         scale=scale,
-        across_choices=choices(ACROSS.items()),
+        across_choices=list(across_words().items()),
         scale_choices=choices(SCALES.items()),
         chart_title=translated(TITLES[across]),
         by=by,
@@ -98,6 +98,15 @@ def axes(values: Mapping[str, str]) -> tuple[str, str]:
     return across, scale
 
 
+def across_words() -> dict[str, str]:
+    """What each quantity of ACROSS is called."""
+    return {
+        "output": gettext("Output tokens"),
+        "input": gettext("Input tokens"),
+        "total": pgettext("of a model", "All tokens"),
+    }
+
+
 def colour_of(values: Mapping[str, str]) -> str:
     """What points are coloured by. ValueError for what is not known."""
     by = values.get("by") or "model"
@@ -126,7 +135,7 @@ def chart(queries: Queries, view: View, across: str, scale: str, by: str = "mode
         "by": by,
         "series": [{"name": name, **look(name)._asdict()} for name in sorted(names, key=lambda name: name or "")],
         "nothing": translated(NOTHING[by]),
-        "x_axis": translated(ACROSS[across]),
+        "x_axis": across_words()[across],
         "y_axis": gettext("Duration (s)"),
         "scale": scale,
         "note": note(scatter, unknown=len(scatter.points) - len(known), zero=len(known) - len(points)),

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any, Literal, NamedTuple
 
 from flask import Blueprint, Response, abort, jsonify, make_response, render_template, request, url_for
-from flask_babel import gettext
+from flask_babel import gettext, pgettext
 
 from switchman.addons.core.access.prices.price import Price
 from switchman.addons.core.access.roles import Role
@@ -28,8 +28,6 @@ from switchman.webui.pages.story.story import answered, read_prompt
 
 MOST_READ = 2_000_000  # bytes of a body that the story is read from
 NOT_ANSWERED_BY_A_SERVER = frozenset({"failed", "refused", "answered"})
-# What the page says once after somebody said what they think of it.
-SAID = {"good": N_("Kept: it was good"), "bad": N_("Kept: it was bad"), "none": N_("Taken back")}
 Side = Literal["request", "response"]
 SIDES: tuple[Side, ...] = ("request", "response")
 
@@ -182,13 +180,23 @@ def story_page(detail: Detail) -> str:
         own=next((one for one in said if one.who == person().name and not one.by_token), None),
         may_say=person().role >= Role.OPERATOR,
         origin=log().remarks.origin_of(row.id),
-        toast=translated(SAID.get(request.args.get("said", ""), "")) or None,
+        toast=toast_of(request.args.get("said", "")),
         by=by,
         client_url=url_for("live.index", client=row.client, range="all"),
         layer_url=row.layer and url_for("live.index", layer=row.layer, range="all"),
         first_target=(candidate_name(detail.attempts[0]) if detail.attempts else None) or by,
         route_url=row.route and url_for("live.index", route=row.route, range="all"),
     )
+
+
+def toast_of(said: str) -> str | None:
+    """What the page says once after somebody said what they think of it."""
+    words = {
+        "good": gettext("Kept: it was good"),
+        "bad": gettext("Kept: it was bad"),
+        "none": pgettext("feedback", "Taken back"),
+    }
+    return words.get(said)
 
 
 def usage_in(row: RequestRow, body: bytes | None) -> Usage | None:
@@ -209,7 +217,7 @@ def frame(detail: Detail, view: str) -> dict[str, Any]:
     tabs = [
         Tab(gettext("Story"), view_url(detail), view == "story"),
         Tab(gettext("Conversation"), url_for("conversation.page", request_id=detail.row.id), view == "conversation"),
-        Tab(gettext("Changes"), url_for("changed.page", request_id=detail.row.id), view == "changes"),
+        Tab(pgettext("in a request", "Changes"), url_for("changed.page", request_id=detail.row.id), view == "changes"),
         Tab(gettext("Request"), view_url(detail, view="request"), view == "request"),
         Tab(gettext("Response"), view_url(detail, view="response"), view == "response"),
     ]

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from flask import Blueprint, Response, abort, current_app, jsonify, redirect, render_template, request, url_for
 from flask.blueprints import BlueprintSetupState
-from flask_babel import gettext
+from flask_babel import gettext, pgettext
 from werkzeug.wrappers import Response as BaseResponse
 
 from switchman.addons.core.access.roles import Role
@@ -159,7 +159,10 @@ def page(again_id: str) -> str:
     """Both answers side by side; while the second one comes, how far it is."""
     again = find_again(again_id)
     job = sending().find(again.id)
-    first, second = side_of(gettext("First"), again.origin_id), side_of(gettext("Again"), again.request_id)
+    first, second = (
+        side_of(pgettext("answer", "First"), again.origin_id),
+        side_of(pgettext("answer", "Again"), again.request_id),
+    )
     return render_template(
         "again.html",
         page="requests",
