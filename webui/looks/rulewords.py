@@ -7,9 +7,10 @@ in the form. Both kinds are marked here and translated where they are shown.
 from __future__ import annotations
 
 import re
-from typing import Final, NamedTuple
+from typing import Final
 
 from switchman.webui.looks.marked import N_
+from switchman.webui.looks.otherwords import Plain
 
 ROUTE_HINTS: Final = {
     "name": N_("What you call this rule. The list of requests and the traces show it."),
@@ -50,13 +51,6 @@ TARGET_HINTS: Final = {
     "local_only": N_("If it fails, the request goes to no server outside of those that the file calls local_only."),
     "capture": N_("How much of prompts and answers the log keeps."),
 }
-
-
-class Plain(NamedTuple):
-    """`message` is marked, with %(name)s for `values`."""
-
-    message: str
-    values: dict[str, str]
 
 
 _INDENT = N_("The indentation does not fit the lines above: keys of one level begin in the same column.")

@@ -6,7 +6,7 @@ import re
 
 from switchman.webui.languages import messages
 
-PART = re.compile(r"%(?!\(\w+\)[sd]|%)")
+PART = re.compile(r"(?<!%)(?:%%)*%(?!\(\w+\)[sd]|%)")  # `%%` is a percent sign
 
 
 def test_values_have_names() -> None:
