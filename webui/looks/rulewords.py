@@ -92,6 +92,10 @@ _FAULTS: Final = (
         r"could not find expected ':'",
         N_("The line above has no colon: a key is written as key: value."),
     ),
+    (
+        r"^a route needs upstream, model, or both$",
+        N_("This rule leads nowhere yet: it needs a server (upstream), a model, or both."),
+    ),
     (r"sequence entries are not allowed here", N_("A list begins on a line of its own, below its key.")),
     (
         r"found character '(?P<character>.)' that cannot start any token",
