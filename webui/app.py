@@ -48,25 +48,6 @@ from switchman.webui.pages.story.said import conversation
 from switchman.webui.view import mark_of
 
 THEMES = {"": N_("Colours: system"), "light": N_("Colours: light"), "dark": N_("Colours: dark")}
-# What Flask itself says of a request, in English; gettext has it in the reader's language.
-ERRORS = {
-    400: N_("Bad Request"),
-    404: N_("Not Found"),
-    405: N_("Method Not Allowed"),
-    413: N_("Request Entity Too Large"),
-    500: N_("Internal Server Error"),
-}
-DESCRIPTIONS = {
-    404: N_(
-        "The requested URL was not found on the server. If you entered the URL manually please check your spelling and "
-        "try again."
-    ),
-    405: N_("The method is not allowed for the requested URL."),
-    500: N_(
-        "The server encountered an internal error and was unable to complete your request. Either the server is "
-        "overloaded or there is an error in the application."
-    ),
-}
 # Each has its pages' `blueprint`.
 FAMILIES = (
     overview,
@@ -251,10 +232,7 @@ def add_headers(answer: Response) -> Response:
 
 def show_error(error: HTTPException) -> Response:
     """An error as a page of ours, or as JSON for programs."""
-    code = error.code or 500
-    words = error.description or error.name
-    name = gettext(ERRORS[code]) if ERRORS.get(code) == error.name else error.name
-    return guard.refusal(code, name, gettext(words) if DESCRIPTIONS.get(code) == words else words)
+    return guard.refusal(error.code or 500, error.name, error.description or error.name)
 
 
 def show_refused(error: Refused) -> Response:

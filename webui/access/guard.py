@@ -136,6 +136,13 @@ def wants_json() -> bool:
     return request.path.startswith("/api/") or "text/html" not in request.headers.get("Accept", "")
 
 
+def said(text: str, **values: object) -> str:
+    """A sentence of the catalogs for whoever asks: programs get it in English, as they get all of the API."""
+    if wants_json():
+        return text % values if values else text
+    return str(gettext(text, **values))
+
+
 def sign_in_needed(problem: Said | None = None) -> Response:
     if not web_config().has_keys:
         return refusal(
@@ -193,9 +200,9 @@ def refusal(status: int, title: str, text: str, words: str = "", **values: objec
     `title` and `text` are English, as the catalogs have them, with %(name)s for `values`; `words`: the text translated.
     """
     if wants_json():
-        answer = jsonify(error=text % values if values else text)
+        answer = jsonify(error=said(text, **values))
     else:
-        told = words or gettext(text, **values)
-        answer = make_response(render_template("notice.html", title=gettext(title, **values), text=told))
+        told = words or said(text, **values)
+        answer = make_response(render_template("notice.html", title=said(title, **values), text=told))
     answer.status_code = status
     return answer

@@ -142,7 +142,7 @@ def _by_token(config: WebConfig, bearer: str, cookie: str) -> Person | None:
         if wait:
             raise waiting(wait) from None
         if bearer:
-            raise NotAccepted(error.message, **error.values) from None
+            raise NotAccepted(error.message, 401, 0.0, **error.values) from None
         return None
     return Person(found.who, found.role, "bearer" if bearer else "cookie", found.name, _sees(found.role, config))
 

@@ -10,6 +10,19 @@ from functools import cache
 from pathlib import Path
 
 from babel.messages.extract import extract_from_file
+from werkzeug.exceptions import (
+    BadRequest,
+    HTTPException,
+    InternalServerError,
+    MethodNotAllowed,
+    NotFound,
+    RequestEntityTooLarge,
+)
+
+from switchman.addons.config.settings import Settings
+from switchman.addons.core.decision.replaying.backtest import LEFT_OUT
+from switchman.addons.core.decision.replaying.decided import REASONS
+from switchman.addons.core.decision.replaying.told import ASSUMED
 
 WEBUI = Path(__file__).resolve().parent.parent
 # `N_` marks what is said elsewhere (looks/marked.py): words that pure modules name and templates translate.
@@ -23,6 +36,13 @@ KEYWORDS: dict[str, tuple[int, ...] | None] = {
 SCRIPT_KEYWORDS: dict[str, tuple[int, ...] | None] = {"say": None}
 # The same words where another language has others: pgettext(what they are said of, the words).
 CONTEXT_KEYWORDS: dict[str, tuple[tuple[int, str] | int, ...] | None] = {"pgettext": ((1, "c"), 2)}
+HTTP_ERRORS: tuple[type[HTTPException], ...] = (
+    BadRequest,
+    NotFound,
+    MethodNotAllowed,
+    RequestEntityTooLarge,
+    InternalServerError,
+)  # those that a browser meets
 Message = str | tuple[str, ...]  # the second is a singular and its plural
 
 
@@ -35,6 +55,19 @@ def of_pages() -> Iterator[tuple[Path, Message]]:
     for path in sorted(WEBUI.rglob("*.py")):
         for _, message, *_ in extract_from_file("python", path, KEYWORDS):
             yield path, message
+    yield from of_others()
+
+
+def of_others() -> Iterator[tuple[Path, str]]:
+    """What pages show of others' words: each with the file that shows it. They stand in English in their own source."""
+    for field in Settings.model_fields.values():
+        if field.description:
+            yield WEBUI / "pages/settings/settings.html", field.description.replace("%", "%%")
+    for sentence in (*REASONS.values(), *LEFT_OUT, *ASSUMED):
+        yield WEBUI / "pages/backtest/backtest_result.html", sentence
+    for error in HTTP_ERRORS:
+        yield WEBUI / "access/guard.py", error().name
+        yield WEBUI / "access/guard.py", error.description or error().name
 
 
 def in_context() -> Iterator[tuple[Path, str, str]]:

@@ -7,9 +7,10 @@ in the form. Both kinds are marked here and translated where they are shown.
 from __future__ import annotations
 
 import re
-from typing import Final, NamedTuple
+from typing import Final
 
 from switchman.webui.looks.marked import N_
+from switchman.webui.looks.otherwords import Plain
 
 ROUTE_HINTS: Final = {
     "name": N_("What you call this rule. The list of requests and the traces show it."),
@@ -52,13 +53,6 @@ TARGET_HINTS: Final = {
 }
 
 
-class Plain(NamedTuple):
-    """`message` is marked, with %(name)s for `values`."""
-
-    message: str
-    values: dict[str, str]
-
-
 _INDENT = N_("The indentation does not fit the lines above: keys of one level begin in the same column.")
 # What a message has, and what it means; the first that is found counts.
 _FAULTS: Final = (
@@ -97,6 +91,10 @@ _FAULTS: Final = (
     (
         r"could not find expected ':'",
         N_("The line above has no colon: a key is written as key: value."),
+    ),
+    (
+        r"^a route needs upstream, model, or both$",
+        N_("This rule leads nowhere yet: it needs a server (upstream), a model, or both."),
     ),
     (r"sequence entries are not allowed here", N_("A list begins on a line of its own, below its key.")),
     (

@@ -7,6 +7,7 @@ import io
 from typing import Any, NamedTuple
 
 from flask import Blueprint, Response, abort, make_response, render_template, request, url_for
+from flask_babel import gettext
 
 from switchman.addons.core.access.roles import Role
 from switchman.addons.core.texts.unicode import dumps
@@ -14,12 +15,18 @@ from switchman.addons.store.access.audit import MOST_SHOWN, Line
 from switchman.webui.access.roles import least
 from switchman.webui.admin.changes import access
 from switchman.webui.looks import formats
+from switchman.webui.looks.marked import N_
 
 PAGE_ROWS = 50
 MOST_EXPORTED = 20_000
-WORDS = {"page": "on a page", "api": "by the API", "cli": "on the command line"}
+WORDS = {"page": N_("on a page"), "api": N_("by the API"), "cli": N_("on the command line")}
 
 blueprint = Blueprint("changes", __name__, template_folder=".")
+
+
+def way(how: str) -> str:
+    """How a change was made, in words."""
+    return gettext(WORDS[how]) if how in WORDS else how
 
 
 class Field(NamedTuple):
@@ -36,13 +43,13 @@ def index() -> str:
     """`before` is the cursor of an older page."""
     wanted = request.args.get("before", "")
     if wanted and not (wanted.isascii() and wanted.isdecimal() and len(wanted) < 16):
-        abort(400, "The address cannot be read: `before` is a number that a page gave.")
+        abort(400, N_("The address cannot be read: `before` is a number that a page gave."))
     found = access().audit.list(int(wanted) if wanted else None, PAGE_ROWS)
     return render_template(
         "changes.html",
         page="changes",
         audit_days=f"{access().audit.days:g}",
-        rows=[(line, WORDS.get(line.how, line.how), fields_of(line)) for line in found.lines],
+        rows=[(line, way(line.how), fields_of(line)) for line in found.lines],
         first_page=not wanted,
         older_url=url_for("changes.index", before=found.next) if found.next is not None else None,
     )

@@ -14,14 +14,37 @@ from pydantic import ValidationError
 from switchman.addons.core.access.written import MICRO, budget_text, parse_budget
 from switchman.addons.store.access.tokens import Token
 from switchman.webui.admin.models import BudgetModel, TokenIn
+from switchman.webui.looks.marked import N_
 
 DAY = 86_400.0
 COUNTS = ("requests_per_minute", "tokens_per_minute", "concurrent", "body_bytes")
 LISTS = ("models", "servers", "groups")
 FIELDS = ("name", *LISTS, *COUNTS, "budgets", "expires", "capture")
-EXPIRES = (("", "never"), ("1d", "in a day"), ("30d", "in 30 days"), ("90d", "in 90 days"), ("365d", "in a year"))
-GRACES = (("3600", "an hour"), ("86400", "a day"), ("604800", "a week"), ("0", "not at all: it ends at once"))
-CAPTURES = (("full", "all of them"), ("redacted", "all, without what is private"), ("metadata", "no bodies"))
+EXPIRES = (
+    ("", N_("never")),
+    ("1d", N_("in a day")),
+    ("30d", N_("in 30 days")),
+    ("90d", N_("in 90 days")),
+    ("365d", N_("in a year")),
+)
+GRACES = (
+    ("3600", N_("an hour")),
+    ("86400", N_("a day")),
+    ("604800", N_("a week")),
+    ("0", N_("not at all: it ends at once")),
+)
+# The same in a sentence, once it is done.
+HELD = {
+    "3600": N_("The old one holds for an hour."),
+    "86400": N_("The old one holds for a day."),
+    "604800": N_("The old one holds for a week."),
+    "0": N_("The old one has ended."),
+}
+CAPTURES = (
+    ("full", N_("all of them")),
+    ("redacted", N_("all, without what is private")),
+    ("metadata", N_("no bodies")),
+)
 KEEP = "keep"  # an expiry that is not one of the choices stays as it is
 
 _ARROW = re.compile(r"->|→")
@@ -88,7 +111,7 @@ def count(text: str) -> int | None:
         return None
     found = re.fullmatch(r"([0-9]{1,15})([kKmM]?)", re.sub(r"[_ ,']", "", text))
     if found is None or not int(found[1]):
-        raise ValueError("expected a number above 0, such as 60 or 20k")
+        raise ValueError(N_("expected a number above 0, such as 60 or 20k"))
     return int(found[1]) * {"": 1, "k": 1000, "m": MICRO}[found[2].lower()]
 
 
@@ -110,7 +133,7 @@ def expires_at(text: str, now: float, before: Token | None) -> float | None:
         return None
     found = re.fullmatch(r"([0-9]{1,5})\s*d", text)
     if found is None or not int(found[1]):
-        raise ValueError("expected days, such as 90d")
+        raise ValueError(N_("expected days, such as 90d"))
     return now + int(found[1]) * DAY
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
 from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
+from flask_babel import gettext
 from werkzeug.wrappers import Response as BaseResponse
 
-from switchman.addons.core.access.limits.spending import WARNED
+from switchman.addons.core.access.limits.spending import WARNED, Spent
+from switchman.addons.core.access.limits.written import in_words
 from switchman.addons.core.access.roles import Role
+from switchman.addons.core.access.written import budget_text
 from switchman.addons.store.access.tokens import Token
 from switchman.addons.store.reading.usage import Usage, usage_of
 from switchman.webui.access.people import web_config
@@ -17,10 +20,13 @@ from switchman.webui.access.roles import least
 from switchman.webui.admin.changes import Changes, Refused, access, find_token
 from switchman.webui.admin.spending import Usage as Spending
 from switchman.webui.admin.spending import usage_of as usage_now
+from switchman.webui.languages.said import Said
+from switchman.webui.looks.marked import N_
 from switchman.webui.pages.access.forms import (
     CAPTURES,
     EXPIRES,
     GRACES,
+    HELD,
     KEEP,
     FormFaults,
     of_token,
@@ -33,7 +39,18 @@ DAY = 86_400.0
 USED_WITHIN = 30 * DAY
 SOON = 7 * DAY
 # What the page says once after a change.
-DONE = {"changed": "Changed", "revoked": "Revoked: nobody gets in with it any more"}
+DONE = {"changed": N_("Changed"), "revoked": N_("Revoked: nobody gets in with it any more")}
+
+
+class Made(NamedTuple):
+    """What the page with a new text says of it."""
+
+    title: str
+    heading: str
+
+
+MADE = Made(N_("%(name)s made"), N_("%(name)s is made"))
+ROTATED = Made(N_("%(name)s rotated"), N_("%(name)s is rotated"))
 
 blueprint = Blueprint("tokens", __name__, template_folder=".")
 
@@ -51,6 +68,7 @@ def index() -> str:
         page="tokens",
         rows=[(token, token.state(now), usage(token, now)) for token in shown],
         spending=usage_now(web_config(), shown, now),
+        used_of=used_of,
         now=now,
         soon=now + SOON,
         with_revoked=with_revoked,
@@ -77,14 +95,15 @@ def create() -> BaseResponse:
         token, text = Changes("page").create_token(read_token(texts, time.time()).terms())
     except (FormFaults, Refused) as error:
         return Response(form_page(None, texts, faults_of(error)), 422)
-    return made_page(token, text, "made")
+    return made_page(token, text, MADE)
 
 
 @blueprint.get("/tokens/<which>")
 @least(Role.ADMIN)
 def one(which: str) -> str:
     token = find_token(which)
-    return token_page(token, DONE.get(request.args.get("done", "")))
+    done = request.args.get("done", "")
+    return token_page(token, gettext(DONE[done]) if done in DONE else None)
 
 
 @blueprint.post("/tokens/<which>")
@@ -112,9 +131,9 @@ def rotate(which: str) -> BaseResponse:
     """A new text, which is on this page, and on no other."""
     grace = request.form.get("grace", "")
     if grace not in dict(GRACES):
-        raise Refused("choose how long the old one holds", 422, "grace")
+        raise Refused(N_("choose how long the old one holds"), 422, "grace")
     token, text = Changes("page").rotate_token(which, float(grace))
-    return made_page(token, text, "rotated", dict(GRACES)[grace])
+    return made_page(token, text, ROTATED, HELD[grace])
 
 
 @blueprint.post("/tokens/<which>/revoke")
@@ -126,8 +145,8 @@ def revoke(which: str) -> BaseResponse:
 
 def faults_of(error: FormFaults | Refused) -> dict[str, str]:
     if isinstance(error, FormFaults):
-        return dict(error.faults)
-    return {{"expires_at": "expires"}.get(error.field, error.field): str(error)}
+        return {name: Said(text).words() for name, text in error.faults.items()}
+    return {{"expires_at": "expires"}.get(error.field, error.field): error.words()}
 
 
 def usage(token: Token, now: float) -> Usage:
@@ -135,7 +154,7 @@ def usage(token: Token, now: float) -> Usage:
 
 
 def form_page(token: Token | None, texts: dict[str, str], faults: dict[str, str]) -> str:
-    kept = [(KEEP, "as it is")] if token is not None and token.caller.expires_at is not None else []
+    kept = [(KEEP, N_("as it is"))] if token is not None and token.caller.expires_at is not None else []
     return render_template(
         "token_form.html",
         page="tokens",
@@ -168,11 +187,11 @@ def token_page(token: Token, done: str | None) -> str:
 def limits_of(token: Token) -> list[tuple[str, str]]:
     texts = of_token(token)
     names = (
-        ("requests_per_minute", "Requests a minute"),
-        ("tokens_per_minute", "Tokens a minute"),
-        ("concurrent", "At a time"),
-        ("body_bytes", "Bytes of a request"),
-        ("budgets", "Budget"),
+        ("requests_per_minute", gettext("Requests a minute")),
+        ("tokens_per_minute", gettext("Tokens a minute")),
+        ("concurrent", gettext("At a time")),
+        ("body_bytes", gettext("Bytes of a request")),
+        ("budgets", gettext("Budget")),
     )
     return [(word, texts[name]) for name, word in names if texts[name]]
 
@@ -180,27 +199,53 @@ def limits_of(token: Token) -> list[tuple[str, str]]:
 def spent_of(token: Token, found: Spending) -> list[tuple[str, str, bool]]:
     """What was used of each limit: its name, how much, and whether to look at it."""
     if found.problem is not None:
-        return [("Used of it", f"not known: {found.problem}", False)]
+        return [(gettext("Used of it"), gettext("not known: %(problem)s", problem=found.problem), False)]
     one, allowed = found.of.get(token.caller.id), token.caller.allowance
     if one is None:
         return []
     counted = [
-        ("Requests in the last minute", one.requests, allowed.requests_per_minute),
-        ("Tokens in the last minute", one.tokens, allowed.tokens_per_minute),
-        ("Running now", one.running, allowed.concurrent),
+        (gettext("Requests in the last minute"), one.requests, allowed.requests_per_minute),
+        (gettext("Tokens in the last minute"), one.tokens, allowed.tokens_per_minute),
+        (gettext("Running now"), one.running, allowed.concurrent),
     ]
     return [
-        *((word, f"{used:,} of {limit:,}", used >= limit) for word, used, limit in counted if limit is not None),
-        *(("Used of the budget", spent.sentence, spent.percent >= WARNED) for spent in one.budgets),
+        *((word, of_limit(used, limit), used >= limit) for word, used, limit in counted if limit is not None),
+        *((gettext("Used of the budget"), used_of(spent), spent.percent >= WARNED) for spent in one.budgets),
     ]
 
 
-def made_page(token: Token, text: str, how: str, grace: str = "") -> BaseResponse:
+def of_limit(used: int, limit: int) -> str:
+    counts = {"used": f"{used:,}", "limit": f"{limit:,}"}
+    return str(gettext("%(used)s of %(limit)s", **counts))
+
+
+def used_of(spent: Spent) -> str:
+    """What was used of a budget in its present period: `Spent.sentence` in the language of the page."""
+    facts = {
+        "used": amount(spent.used, spent.budget.unit),
+        "budget": budget_text(spent.budget),
+        "period": spent.begins,
+    }
+    if not spent.reserved:
+        return str(gettext("%(used)s of %(budget)s in %(period)s", **facts))
+    reserved = amount(spent.reserved, spent.budget.unit)
+    return str(gettext("%(used)s of %(budget)s in %(period)s, %(reserved)s reserved", reserved=reserved, **facts))
+
+
+def amount(number: int, unit: str) -> str:
+    """`$0.50`, `2,000 tokens`."""
+    if unit != "tokens":
+        return in_words(number, unit)
+    counted = f"{number:,}"
+    return str(gettext("%(count)s tokens", count=counted))
+
+
+def made_page(token: Token, text: str, made: Made, grace: str = "") -> BaseResponse:
     url = web_config().proxy_url.rstrip("/")
     page: dict[str, Any] = {
         "token": token,
         "text": text,
-        "how": how,
+        "made": made,
         "grace": grace,
         "command": f"curl {url}/v1/models -H 'authorization: Bearer {text}'",
     }

@@ -14,19 +14,22 @@ from collections.abc import Mapping
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, render_template, request
+from flask_babel import gettext, ngettext
 
 from switchman.addons.config.configuration import SettingsError
 from switchman.addons.core.access.roles import Role
 from switchman.addons.core.decision.replaying.decided import REASONS
 from switchman.addons.core.decision.replaying.report import Report
 from switchman.addons.core.decision.replaying.told import ASSUMED, duration, money, percent, share
-from switchman.addons.core.rules.problems import MAX_TOLD, RulesError
+from switchman.addons.core.rules.problems import MAX_TOLD, Problem, RulesError
 from switchman.addons.core.texts.unicode import read_json
 from switchman.webui.access.people import person, web_config
 from switchman.webui.access.roles import least
 from switchman.webui.admin.changes import Refused
 from switchman.webui.admin.rules import look_for_files
-from switchman.webui.pages.backtest.running import AGAINST, LIMITS, SINCE, Running, Wanted, run
+from switchman.webui.looks.marked import N_
+from switchman.webui.looks.rulewords import plain
+from switchman.webui.pages.backtest.running import AGAINST, LIMITS, SINCE, Running, Say, Wanted, english, run
 
 MOST_BYTES = 1_048_576  # of a form with a whole rules file: as much as the server takes
 MOST_SHOWN = 50  # moves
@@ -57,13 +60,15 @@ def index() -> str:
 @least(Role.OPERATOR)
 def replay() -> Response:
     is_part = bool(request.args.get("part"))
-    report, problems, status = None, [], 200
+    report: Report | None = None
+    problems: list[dict[str, str]] = []
+    status = 200
     try:
-        report = replayed(request.form)
+        report = replayed(request.form, lambda message, values: gettext(message, **values))
     except RulesError as error:
-        problems, status = told(error), 422
+        problems, status = shown(error), 422
     except Refused as error:
-        problems, status = [str(error)], error.status
+        problems, status = [{"words": error.words(), "own": ""}], error.status
     if is_part:  # what is wrong is what it has to show: a browser would take another status for a fault of the page
         return Response(render_template("backtest_result.html", problems=problems, **names_of(report)))
     return Response(page(report, problems, request.form), status)
@@ -89,8 +94,24 @@ def as_json() -> Response:
 
 def told(error: RulesError) -> list[str]:
     """Each fault by its place in the text, which is no file."""
-    places = [(f"line {one.line}, column {one.column}", one) for one in error.problems[:MAX_TOLD]]
-    return [": ".join(filter(None, (place if one.line else "", one.key, one.message))) for place, one in places]
+    return [": ".join(filter(None, (place(one), one.key, one.message))) for one in error.problems[:MAX_TOLD]]
+
+
+def place(one: Problem) -> str:
+    return f"line {one.line}, column {one.column}" if one.line else ""
+
+
+def shown(error: RulesError) -> list[dict[str, str]]:
+    """The same for the page: the place, plain words in its language where there are some, and the reader's own."""
+    found = []
+    for one in error.problems[:MAX_TOLD]:
+        words = plain(one.message)
+        text = gettext(words.message, **words.values) if words is not None else ""
+        at = gettext("line %(line)s, column %(column)s", line=one.line, column=one.column) if one.line else ""
+        found.append(
+            {"words": ": ".join(filter(None, (at, text))), "own": ": ".join(filter(None, (one.key, one.message)))}
+        )
+    return found
 
 
 def given_json() -> dict[str, str]:
@@ -99,27 +120,27 @@ def given_json() -> dict[str, str]:
     except ValueError:
         found = None
     if not isinstance(found, dict):
-        raise Refused("send one JSON object, with Content-Type: application/json", 400)
+        raise Refused(N_("send one JSON object, with Content-Type: application/json"), 400)
     return {str(name): str(value) for name, value in found.items() if value is not None}
 
 
-def replayed(given: Mapping[str, str]) -> Report:
+def replayed(given: Mapping[str, str], say: Say = english) -> Report:
     """Raises RulesError, Refused."""
     backtests = web_config().backtests
     if backtests is None:
-        raise Refused("there is no log here", 503)
+        raise Refused(N_("there is no log here"), 503)
     wanted = Wanted.parse(given)
     if wanted.text is not None:
         look_for_files(wanted.text)
     with running.place(person().name):
         try:
-            return run(backtests, wanted, time.time())
+            return run(backtests, wanted, time.time(), say=say)
         except SettingsError as error:
             raise Refused("; ".join(error.problems), 503) from None
 
 
 def page(
-    report: Report | None = None, problems: list[str] | None = None, given: Mapping[str, str] | None = None
+    report: Report | None = None, problems: list[dict[str, str]] | None = None, given: Mapping[str, str] | None = None
 ) -> str:
     chosen = {"which": "text", "rules": "", "since": "7d", "limit": str(LIMITS[1]), "against": "rules", **(given or {})}
     return render_template(
@@ -136,8 +157,8 @@ def names_of(report: Report | None) -> dict[str, Any]:
     """What the result's template shows of a report."""
     if report is None:
         return {"report": None}
-    notes = [f"{count:,} left out: {why}." for why, count in report.left_out.items()]
-    notes += [f"{count:,} targets not known: {REASONS[why]}." for why, count in report.unknown.items()]
+    notes = [note(why, count) for why, count in report.left_out.items()]
+    notes += [note_unknown(REASONS[why], count) for why, count in report.unknown.items()]
     return {
         "report": report,
         "notes": notes,
@@ -148,3 +169,20 @@ def names_of(report: Report | None) -> dict[str, Any]:
         "in_percent": percent,
         "of_all": share,
     }
+
+
+def note(why: str, count: int) -> str:
+    counted, because = f"{count:,}", gettext(why)
+    return str(gettext("%(count)s left out: %(why)s.", count=counted, why=because))
+
+
+def note_unknown(why: str, count: int) -> str:
+    counted, because = f"{count:,}", gettext(why)
+    told = ngettext(
+        "%(count)s target not known: %(why)s.",
+        "%(count)s targets not known: %(why)s.",
+        count,
+        count=counted,
+        why=because,
+    )
+    return str(told)

@@ -16,6 +16,7 @@ from typing import Final
 from switchman.addons.core.decision.replaying.report import Report
 from switchman.webui.admin.changes import Refused
 from switchman.webui.config import Backtests
+from switchman.webui.looks.marked import N_
 
 SECONDS: Final = 10.0  # to replay; what was done by then is told
 LOOKING_UP: Final = 5.0  # seconds more for the targets' medians
@@ -23,16 +24,17 @@ TURN: Final = 0.005  # seconds of work, and of rest
 MOST_BODY: Final = 1_000_000  # bytes of a body: reading it takes some 10 ms
 MOST_AT_ONCE: Final = 2  # of the dashboard's eight threads
 MOST_TEXT: Final = 900_000  # characters of rules
+STOPPED: Final = N_("Stopped after %(seconds)s s: the newest %(left)s of %(rows)s requests are not in it.")
 
 DAY: Final = 86_400.0
 SINCE: Final[Mapping[str, tuple[str, float | None]]] = {
-    "1h": ("the last hour", 3600.0),
-    "1d": ("the last day", DAY),
-    "7d": ("the last 7 days", 7 * DAY),
-    "all": ("all that is kept", None),
+    "1h": (N_("the last hour"), 3600.0),
+    "1d": (N_("the last day"), DAY),
+    "7d": (N_("the last 7 days"), 7 * DAY),
+    "all": (N_("all that is kept"), None),
 }
 LIMITS: Final = (500, 2_000, 10_000)
-AGAINST: Final[Mapping[str, str]] = {"rules": "the rules in force", "log": "what really happened"}
+AGAINST: Final[Mapping[str, str]] = {"rules": N_("the rules in force"), "log": N_("what really happened")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +53,16 @@ class Wanted:
         since, against = given.get("since") or known.since, given.get("against") or known.against
         limit = given.get("limit") or str(known.limit)
         if since not in SINCE:
-            raise Refused(f"since is one of {', '.join(SINCE)}", 422, "since")
+            raise Refused(N_("since is one of %(names)s"), 422, "since", names=", ".join(SINCE))
         if against not in AGAINST:
-            raise Refused(f"against is one of {', '.join(AGAINST)}", 422, "against")
+            raise Refused(N_("against is one of %(names)s"), 422, "against", names=", ".join(AGAINST))
         if not (limit.isascii() and limit.isdecimal() and 0 < int(limit[:9]) <= LIMITS[-1]):
-            raise Refused(f"limit is a number from 1 to {LIMITS[-1]}", 422, "limit")
+            raise Refused(N_("limit is a number from 1 to %(most)s"), 422, "limit", most=LIMITS[-1])
         text = given.get("rules", "") if given.get("which", "text") == "text" else None
         if text is not None and not text.strip():
-            raise Refused("there are no rules in it: paste a whole rules file", 422, "rules")
+            raise Refused(N_("there are no rules in it: paste a whole rules file"), 422, "rules")
         if text is not None and len(text) > MOST_TEXT:
-            raise Refused(f"the rules have more than {MOST_TEXT} characters", 422, "rules")
+            raise Refused(N_("the rules have more than %(most)s characters"), 422, "rules", most=MOST_TEXT)
         return cls(text, since, int(limit), against)
 
 
@@ -76,9 +78,9 @@ class Running:
         """Raises Refused where there is none free."""
         with self._lock:
             if person in self._people:
-                raise Refused("a back-test of yours is still under way: wait until it ends", 429)
+                raise Refused(N_("a back-test of yours is still under way: wait until it ends"), 429)
             if len(self._people) >= MOST_AT_ONCE:
-                raise Refused("other people's back-tests are under way: try again in some seconds", 503)
+                raise Refused(N_("other people's back-tests are under way: try again in some seconds"), 503)
             self._people.add(person)
         try:
             yield
@@ -87,14 +89,23 @@ class Running:
                 self._people.discard(person)
 
 
+Say = Callable[[str, dict[str, str]], str]
+
+
+def english(message: str, values: dict[str, str]) -> str:
+    """As programs get it."""
+    return message % values
+
+
 def run(
     backtests: Backtests,
     wanted: Wanted,
     now: float,
     clock: Callable[[], float] = time.monotonic,
     seconds: float = SECONDS,
+    say: Say = english,
 ) -> Report:
-    """Raises RulesError for rules that are broken. `now`: epoch seconds."""
+    """Raises RulesError for rules that are broken. `now`: epoch seconds. `say` makes a sentence of its values."""
     end = clock() + seconds
     backtest = backtests.start(wanted.text, against_log=wanted.against == "log", most_body=MOST_BODY)
     age = SINCE[wanted.since][1]
@@ -105,7 +116,7 @@ def run(
         for one in backtests.recordings.of(span, most_body=MOST_BODY):
             if clock() >= end:
                 left = span.rows - backtest.seen
-                stopped = f"Stopped after {seconds:g} s: the newest {left:,} of {span.rows:,} requests are not in it."
+                stopped = say(STOPPED, {"seconds": f"{seconds:g}", "left": f"{left:,}", "rows": f"{span.rows:,}"})
                 break
             backtest.add(one)
             if clock() - turn >= TURN:

@@ -10,20 +10,23 @@ from dataclasses import asdict
 from typing import Any, get_args
 
 from flask import Blueprint, Response, abort, jsonify, redirect, render_template, request, url_for
+from flask_babel import gettext, ngettext
 from werkzeug.wrappers import Response as BaseResponse
 
 from switchman.addons.core.access.roles import Role
 from switchman.addons.store.keeping.beside.cacheverdicts import VERDICTS
 from switchman.addons.store.reading.cacheuse import Kind
+from switchman.webui.access.guard import said
 from switchman.webui.access.people import person, web_config
 from switchman.webui.access.roles import least
 from switchman.webui.access.viewing import log
 from switchman.webui.admin.changes import Changes
+from switchman.webui.looks.marked import N_
 from switchman.webui.view import parse_view, reading_address
 
 PAGE_PAIRS = 20
 KINDS: tuple[Kind, ...] = get_args(Kind)
-WORDS: dict[Kind, str] = {"shadow": "Would have been served", "served": "Served"}
+WORDS: dict[Kind, str] = {"shadow": N_("Would have been served"), "served": N_("Served")}
 
 blueprint = Blueprint("cache", __name__, template_folder=".")
 
@@ -44,7 +47,7 @@ def index() -> str:
         use=use,
         held=held(),
         kind=kind,
-        kinds=[(one, WORDS[one], view.url("cache.index", kind=one)) for one in KINDS],
+        kinds=[(one, gettext(WORDS[one]), view.url("cache.index", kind=one)) for one in KINDS],
         pairs=found.pairs,
         verdicts=queries.verdicts.of([pair.id for pair in found.pairs]),
         counts=queries.verdicts.counts(),
@@ -86,9 +89,10 @@ def judge() -> BaseResponse:
     request_id, verdict = str(given.get("id", "")), str(given.get("verdict", ""))
     wanted = next((one for one in VERDICTS if one == verdict), None)
     if wanted is None and verdict:
-        abort(400, f"A verdict is one of {', '.join(VERDICTS)}, or empty to take it back.")
+        text = N_("A verdict is one of %(names)s, or empty to take it back.")
+        abort(400, said(text, names=", ".join(VERDICTS)))
     if not log().verdicts.judge(request_id, wanted, person().name, time.time()):
-        abort(404, "There is no such request, or it is no longer kept.")
+        abort(404, N_("There is no such request, or it is no longer kept."))
     if request.is_json:
         return jsonify(id=request_id, verdict=wanted)
     kind = wanted_kind(str(given.get("kind", "")))
@@ -116,14 +120,14 @@ def toast(cleared: str) -> str:
     """What was done, for the page that follows."""
     if not (cleared.isascii() and cleared.isdecimal() and len(cleared) < 10):
         return ""
-    return "1 kept answer is forgotten" if cleared == "1" else f"{cleared} kept answers are forgotten"
+    return str(ngettext("%(num)s kept answer is forgotten", "%(num)s kept answers are forgotten", int(cleared)))
 
 
 def wanted_kind(text: str | None = None) -> Kind:
     wanted = (request.args.get("kind", "") if text is None else text) or KINDS[0]
     found = next((one for one in KINDS if one == wanted), None)
     if found is None:
-        abort(400, f"The address cannot be read: kind is one of {', '.join(KINDS)}.")
+        abort(400, said(N_("The address cannot be read: kind is one of %(names)s."), names=", ".join(KINDS)))
     return found
 
 

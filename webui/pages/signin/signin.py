@@ -25,6 +25,7 @@ from switchman.webui.access.roles import least, public
 from switchman.webui.access.targets import local_target
 from switchman.webui.access.tokens import TokenError, WrongSignature, read_token
 from switchman.webui.config import WebConfig
+from switchman.webui.looks.marked import N_
 
 MOST_COOKIE = 3_900  # bytes: browsers keep 4,096 of name and value
 
@@ -53,11 +54,11 @@ def accept_token() -> BaseResponse:
     try:
         expiry = accepted(token).expires_at
         if len(token) > MOST_COOKIE:
-            raise TokenError("This token is too long for a browser to keep. Send it as a bearer.")
+            raise TokenError(N_("This token is too long for a browser to keep. Send it as a bearer."))
     except TokenError as error:
         if isinstance(error, WrongSignature):
             lockout.failed(address, time.monotonic())
-        return Response(render_template("sign_in.html", next=target, problem=str(error)), 401)
+        return Response(render_template("sign_in.html", next=target, problem=error.words()), 401)
     lockout.succeeded(address)
     answer = make_response(redirect(target, 303))
     secure = came_by_https()
@@ -79,10 +80,11 @@ def sign_out() -> BaseResponse:
     try:
         revoke_carried(web_config())
     except DBAPIError:
-        why = (
-            "You are still signed in: the token is to be noted as signed out, and the log's database cannot be written."
+        why = N_(
+            "You are still signed in: the token is to be noted as signed out, and the log's database cannot be "
+            "written. Try again in a moment."
         )
-        return refusal(503, "Not signed out", f"{why} Try again in a moment.")
+        return refusal(503, N_("Not signed out"), why)
     answer = redirect(url_for("live.index"), 303)
     for name in (COOKIE, SECURE_COOKIE):
         answer.delete_cookie(name, httponly=True, samesite="Strict", secure=name == SECURE_COOKIE)

@@ -14,6 +14,7 @@ from switchman.addons.core.request.tasktype import TaskRules
 from switchman.addons.core.rules.ruleset import Ruleset
 
 EXAMPLES = 10
+LEFT_OUT = ("answered by the router", "no request to a model", "refused before a decision")  # why one is not replayed
 
 MedianOf = Callable[[str, str], float | None]
 """The median duration of a model's answers on a server of this name, in milliseconds; None where it gave none."""
@@ -71,6 +72,7 @@ class Backtest:
 
 
 def _why_not(one: Recorded) -> str:
+    answered, no_request, refused = LEFT_OUT
     if one.outcome == "answered":
-        return "answered by the router"
-    return "no request to a model" if one.dialect is None else "refused before a decision"
+        return answered
+    return no_request if one.dialect is None else refused
