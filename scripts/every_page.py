@@ -1,5 +1,5 @@
-"""Every page of the dashboard, over a log that has something to show on each: for pictures of them (screenshots.py), and
-for the test of how accessible they are.
+"""Every page of the dashboard, over a log that has something to show on each: for pictures of them (screenshots.py),
+and for the test of how accessible they are.
 
 1. The URL map says which pages there are: each address for GET that is no data (`/api/...`, files, `/static/...`).
 2. ARGUMENTS names what stands in the address of those that need an id; one that is new and not in it is a KeyError.

@@ -131,7 +131,7 @@ def fill_log(store: Store, now: float) -> None:
     refused = make_attempt(1, server="fast-box", status=503, outcome="status", error="the upstream answered 503",
                            started_at=now - 40, duration_ms=220.0)  # fmt: skip
     answered = make_attempt(2, server="openai", model="gpt-4o-mini", started_at=now - 39.7, duration_ms=900.0,
-                            changes=("model is gpt-4o-mini", "`top_k` is left out: this server refuses it"))  # fmt: skip
+                            changes=("model is gpt-4o-mini", "`top_k` is left out: it is refused"))  # fmt: skip
     records.append(request(120, now - 40, id=FAILED_OVER, attempts=(refused, answered), layer="route"))
     records.append(request(121, now - 41, id="sent-again", attempts=(answered,)))
     records.append(request(122, now - 300, id="long", model=LONG, requested_model=LONG, route=LONG, path=f"/v1/{LONG}"))

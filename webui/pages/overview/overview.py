@@ -66,7 +66,7 @@ def index() -> str:
         data_url=data_url(view, measure),
         plotly_url=url_for("assets.plotly_js", wanted=plotly_version()),
         any_at_all=bool(found["rows"]) or log().figures.oldest() is not None,
-        example=example_request(web_config().proxy_url),
+        example=example_request(web_config().proxy_url, web_config().ruleset()),
         **found,
         **bar_choices(view),
     )

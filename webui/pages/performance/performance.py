@@ -71,7 +71,7 @@ def index() -> Response:
         plotly_url=url_for("assets.plotly_js", wanted=plotly_version()),
         any_at_all=bool(summary.overall.count) or bool(queries.list_requests(limit=1).rows),
         **bar_choices(view),
-        example=example_request(web_config().proxy_url),
+        example=example_request(web_config().proxy_url, web_config().ruleset()),
     )
     return make_response(page)
 

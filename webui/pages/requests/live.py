@@ -68,7 +68,7 @@ def index() -> str:
         chips=quick_chips(view),
         any_at_all=bool(page.rows) or bool(queries.list_requests(limit=1).rows),
         **filter_choices(view),
-        example=example_request(web_config().proxy_url),
+        example=example_request(web_config().proxy_url, web_config().ruleset()),
     )
 
 

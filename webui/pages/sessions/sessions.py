@@ -115,7 +115,7 @@ def index() -> str:
         projects=[(value, value) for value in _menu(view, "project")],
         sees_projects=person().sees_bodies,
         any_at_all=bool(page.rows) or bool(queries.list_sessions(limit=1).rows),
-        example=example_request(web_config().proxy_url),
+        example=example_request(web_config().proxy_url, web_config().ruleset()),
     )
 
 
