@@ -89,7 +89,7 @@ def trend(along: Mapping[tuple[int, str], Figures], step: int, start: float, end
 
 
 class Bar(NamedTuple):
-    """One value that a chart is divided by. `ttft95`: only where it is asked for; `url`: its requests, None for none."""
+    """One value that a chart is divided by. `ttft95`: only where it is asked for; `url`: its requests, or None."""
 
     value: str
     words: str
