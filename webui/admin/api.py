@@ -83,5 +83,13 @@ def _problem(status: int, text: str, fields: list[tuple[str, str]]) -> Response:
     return answer
 
 
+# Of several operations at one path the one for the fewest people answers OPTIONS, so that it asks for their role.
+_HIGHEST = {one.path: one for one in sorted(OPERATIONS, key=lambda one: one.role)}
 for _one in OPERATIONS:
-    blueprint.add_url_rule(VARIABLE.sub(r"<\1>", _one.path), _one.name, view_of(_one), methods=[_one.method])
+    blueprint.add_url_rule(
+        VARIABLE.sub(r"<\1>", _one.path),
+        _one.name,
+        view_of(_one),
+        methods=[_one.method],
+        provide_automatic_options=_HIGHEST[_one.path] is _one,
+    )

@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from switchman.addons.cli.messages import say
 from switchman.addons.core.rules.ruleset import parse_ruleset
+from switchman.addons.core.servers.reaching.egress import Denied
 from switchman.addons.core.servers.reaching.reach import PemFile, Proxy, Reach, Tls
 from switchman.addons.core.servers.servers import Server
 from switchman.addons.core.servers.urls import parse
@@ -225,3 +226,21 @@ def test_which_servers_are_tried(is_set: bool) -> None:
     text += "aliases: {x: {instances: [a/m, {url: 'http://b', model: m}]}}\n"
     text += "arbiter: {url: 'http://c', model: m, targets: {coding: x}}\n"
     assert names(text) == ["a", "b", *(["default"] if is_set else []), "c"]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_a_denied_address_is_not_tried(host: str) -> None:
+    """By number or by name: nothing is connected to, and so no key goes there."""
+    with FakeUpstream("openai") as upstream:
+        server = Server("s", parse(f"http://{host}:{upstream.port}"), dialect="openai", api_key=SecretStr("k"))
+        found = asyncio.run(try_all([server], PATIENCE, denied=Denied.parse("loopback")))[server]
+        assert "EGRESS_DENY=loopback" in found.fault and upstream.connections == 0 and found.status is None
+
+
+def test_what_a_server_lists_is_told() -> None:
+    """The models by their names, with the status of its answer."""
+    with FakeUpstream("openai", models=("a", "b")) as upstream:
+        found = tried(upstream.url)
+        assert [model.id for model in found.models] == ["a", "b"] and found.status == 200
+        upstream.listing = Behaviour(status=500)
+        assert tried(upstream.url).status == 500 and tried(upstream.url).models == ()
