@@ -73,7 +73,7 @@ class Form:
 @blueprint.route("/rules/describe", methods=["GET", "POST"])
 @least(Role.OPERATOR)
 @takes(MOST_FORM)
-def index() -> str | BaseResponse:
+def index() -> Any:
     """The sentence; or with `text` a draft that comes from elsewhere, to be refined."""
     if request.method == "POST" and request.form.get("text", "").strip():
         return draft_page(Form.given())
@@ -358,13 +358,14 @@ def rules_parts() -> Any:
 def told_failure(asked: Asked) -> str:
     """Why there is no draft, and what to do, in a sentence; the router's own words stand beside it."""
     if asked.job.state == "cancelled":
-        return gettext("It was cancelled. The request may have cost something until then.")
-    words = {
+        return str(gettext("It was cancelled. The request may have cost something until then."))
+    words: dict[str | None, str] = {
         "key": gettext("The server or the router took no credentials: set the server's key, or take another model."),
         "refused": gettext("The request was refused: its server, or the router, does not let it through."),
         "model": gettext("There is no such model: take one of the list, or name it as server/model."),
         "limits": gettext("A limit is reached, or a budget is used up: wait, raise it, or take another model."),
         "server": gettext("The model's server did not answer as it should: try again, or take another model."),
         "other": gettext("No rules could be read in the reply: say it in other words, or take another model."),
+        None: gettext("The router gave no answer."),
     }  # fmt: skip
-    return words[asked.failure] if asked.failure is not None else gettext("The router gave no answer.")
+    return words[asked.failure]

@@ -187,9 +187,9 @@ def test_an_edited_draft_may_have_no_rules() -> None:
 
 
 FRAGMENTS = st.sampled_from(
-    ["routes:", "\n", "  - ", "name: ", "match: ", "{", "}", "[", "]", ",", ":", "```", "```yaml\n", "<think>", "</think>",
-     "up/coder", "route: ", "!!x ", "&a ", "*a", "---\n", "\t", "“", "”", "'", '"', "#", "//", "\ud83d", "\x00", "é",
-     "2026-01-01", ".inf", "<<: ", "? ", "| \n", "> \n", "%YAML 9\n", "0x", "1e999", "rules", "null", "=", "~"]
+    ["routes:", "\n", "  - ", "name: ", "match: ", "{", "}", "[", "]", ",", ":", "```", "```yaml\n", "<think>", "é",
+     "</think>", "up/coder", "route: ", "!!x ", "&a ", "*a", "---\n", "\t", "“", "”", "'", '"', "#", "//", "\x00",
+     "\ud83d", "2026-01-01", ".inf", "<<: ", "? ", "| \n", "> \n", "%YAML 9\n", "0x", "1e999", "rules", "null"]
 )  # fmt: skip
 
 
