@@ -48,9 +48,9 @@ class ModelIn(In):
 
     name: ModelName
     chosen: bool = True
-    context: Annotated[int, Field(gt=0, le=1_000_000_000)] | None = Field(None, description="tokens")
-    pictures: bool | None = Field(None, description="whether it sees pictures")
-    billions: Annotated[float, Field(gt=0, le=1_000_000)] | None = Field(None, description="of parameters")
+    context: Annotated[int, Field(gt=0, le=1_000_000_000)] | None = Field(default=None, description="tokens")
+    pictures: bool | None = Field(default=None, description="whether it sees pictures")
+    billions: Annotated[float, Field(gt=0, le=1_000_000)] | None = Field(default=None, description="of parameters")
 
     @model_validator(mode="before")
     @classmethod
@@ -65,7 +65,7 @@ class ServerIn(In):
     preset: Annotated[str, Field(max_length=60)] = ""
     url: Annotated[str, Field(max_length=500)] = ""
     key: Annotated[str, Field(max_length=200, pattern=r"^((env|vault):[A-Za-z0-9_.-]+)?$")] = Field(
-        "", description="env:NAME or vault:NAME; empty: the preset's own variable, where it is set"
+        default="", description="env:NAME or vault:NAME; empty: the preset's own variable, where it is set"
     )
     chosen: bool = True
     models: Annotated[list[ModelIn], Field(max_length=MOST_MODELS)] = Field(default_factory=list)
@@ -85,9 +85,9 @@ class WizardIn(In):
     uses: Annotated[list[Use], Field(max_length=6)] = Field(default_factory=lambda: list(USUAL_USES))
     servers: Annotated[list[ServerIn], Field(max_length=MOST_SERVERS)] = Field(default_factory=list)
     spending: Spending = "unlimited"
-    dollars: Annotated[int, Field(ge=1, le=1_000_000)] = Field(20, description="a month, where spending is monthly")
+    dollars: Annotated[int, Field(ge=1, le=1_000_000)] = Field(default=20, description="a month, where spending is monthly")
     priority: Priority = "quality"
-    how: How = Field("beside", description="beside: what is there stays; replace: its rules go")
+    how: How = Field(default="beside", description="beside: what is there stays; replace: its rules go")
 
     @model_validator(mode="after")
     def _names_once(self) -> WizardIn:

@@ -50,7 +50,8 @@ def taken_names(text: str) -> frozenset[str]:
     data = load(text, "").data
     if not isinstance(data, dict):
         return frozenset()
-    routes = data.get("routes") if isinstance(data.get("routes"), list) else []
+    routes = data.get("routes")
+    routes = routes if isinstance(routes, list) else []
     named = [str(one["name"]) for one in routes if isinstance(one, dict) and one.get("name")]
     return frozenset([*map(str, _mapping(data, "aliases")), *map(str, _mapping(data, "servers")), *named])
 

@@ -240,8 +240,8 @@ def _budget(made: Draft, answers: Answers, picks: list[Pick]) -> Entry:
     """Of all callers together. One's own models answer once it is used up, where there are any."""
     for pick in picks:
         if pick.server.own and pick.server.known and pick.model.output_cost is None:
-            value = {"input_cost": 0, "output_cost": 0}
-            made.models.append(Entry(pick.target, value, "Of your own, so it costs a budget nothing."))
+            free = {"input_cost": 0, "output_cost": 0}
+            made.models.append(Entry(pick.target, free, "Of your own, so it costs a budget nothing."))
     unknown = sorted({pick.target for found in made.picks.values() for pick in found if pick.cost is None})
     made.notes += [Note("no_price", target) for target in unknown]
     amount = f"${answers.dollars}/month"

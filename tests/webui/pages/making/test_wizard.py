@@ -17,7 +17,8 @@ from switchman.addons.core.access.roles import Role
 from switchman.addons.testing import FakeUpstream
 from switchman.webui.access.people import COOKIE
 from switchman.webui.access.tokens import make_token
-from switchman.webui.pages.making import looking
+from switchman.webui.admin import wizard
+from switchman.webui.pages.making import looking, servers
 
 SECRET = "a test's secret, 32 bytes and longer"
 
@@ -163,7 +164,8 @@ def test_local_servers_are_found_by_the_button(client: FlaskClient, monkeypatch:
     with FakeUpstream("ollama", models=["llama3:8b"]) as up:
         moved = {**well_known(), "ollama": well_known()["ollama"].model_copy(update={"url": up.url})}
         others = {name: one for name, one in moved.items() if name in ("ollama", "openai")}
-        monkeypatch.setattr(looking, "well_known", lambda: others)
+        for module in (looking, servers, wizard):
+            monkeypatch.setattr(module, "well_known", lambda: others)
         form = Form(client)
         form.send("next")
         form.send("look")
