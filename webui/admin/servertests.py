@@ -99,7 +99,7 @@ def ask_word(server: Server, model: str, how: How) -> Word:
         try:
             token = own_token().text(config.access, who(how))
         except NoToken as error:
-            raise Refused(error.text, **error.values) from None
+            raise Refused(error.text, 409, **error.values) from None
     body = {"model": name, "messages": [{"role": "user", "content": "Say: ok"}], "max_tokens": 16, "stream": False}
     headers = {"x-switchman-cache": "bypass"} | ({"authorization": f"Bearer {token[0]}"} if token else {})
     kept, began = kept_tests(), time.monotonic()
