@@ -97,8 +97,8 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Scatter:
-    """Oldest first. `total`: how many requests there were, `more`: at least; `sampled`: the points are not all of those,
-    but evenly spread ones among the newest MAX_RANKED."""
+    """Oldest first. `total`: how many requests there were, `more`: at least; `sampled`: the points are not all of
+    those, but evenly spread ones among the newest MAX_RANKED."""
 
     points: tuple[Point, ...]
     total: int
@@ -147,10 +147,14 @@ class Summaries:
         """Of durations and of times to first token, where `count`, the requests that there are, are few; else None."""
         if count > MAX_SORTED:
             return None
+        if not count:
+            return Percentiles(), Percentiles()
         overall = self._of_rows(filters).overall
         return overall.duration, overall.ttft
 
     def _summary(self, filters: Filters, divided: Divided | None) -> Summary:
+        if divided is not None and not divided.total.requests:  # no row has to be looked at to know that
+            return self._of_lines(filters, [], _Counts())
         if divided is None or divided.total.requests <= MAX_SORTED:
             return self._of_rows(filters)
         models = list(divided.group(DIMENSIONS.index("model")).items())[:MAX_MODELS]

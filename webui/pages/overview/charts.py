@@ -89,7 +89,8 @@ def trend(along: Mapping[tuple[int, str], Figures], step: int, start: float, end
 
 
 class Bar(NamedTuple):
-    """One value that a chart is divided by. `ttft95`: only where it is asked for; `url`: its requests, or None."""
+    """One value that a chart is divided by. `ttft95`: only where that is what is measured. `url`: its requests, None
+    where no filter finds them."""
 
     value: str
     words: str

@@ -119,4 +119,4 @@ def sum_up_again(conn: Connection, session: str) -> None:
     """What its rows come to, in the place of what is there."""
     conn.execute(delete(sessions).where(sessions.c.session == session))
     query = select(*(requests.c[name] for name in _READ)).where(requests.c.session == session)
-    add_to_sessions(conn, conn.execute(query.order_by(requests.c.started_at)).mappings())
+    add_to_sessions(conn, (dict(row) for row in conn.execute(query.order_by(requests.c.started_at)).mappings()))
