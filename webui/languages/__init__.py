@@ -1,8 +1,9 @@
 """The languages of the pages: which one a browser is answered in, and the catalogs of what is said in it.
 
 In it: `choice.py` (the language of a request), `catalogs.py` (a catalog as Babel reads it, for Flask-Babel),
-`messages.py` (what the pages say, read from their source), `switching.py` (a language chosen on a page), and for each
-language but English its catalog, `<language>/LC_MESSAGES/messages.po`, which `scripts/translations` keeps.
+`messages.py` (what the pages say, read from their source), `shown.py` (marked words and formats, for templates),
+`switching.py` (a language chosen on a page), and for each language but English its catalog,
+`<language>/LC_MESSAGES/messages.po`, which `scripts/translations` keeps.
 Door: `install` of `catalogs` and `blueprint` of `switching`, for `app.py`; pages say what they say by Flask-Babel's
 gettext.
 May not import: the pages.

@@ -196,4 +196,4 @@ def note(scatter: Scatter, unknown: int, zero: int) -> str:
         )
     for words in more:
         told = gettext("%(before)s; %(after)s", before=told, after=words)
-    return gettext("%(told)s. A point opens its request; hollow points are errors.", told=told)
+    return str(gettext("%(told)s. A point opens its request; hollow points are errors.", told=told))

@@ -219,7 +219,7 @@ def label(branch: Branch[Turn], above: Branch[Turn], after: int) -> str:
         for call in turn.calls:
             if (name := _started(call, branch.turns[0].words)) is not None:
                 return name
-    return gettext("Subagent") if told else gettext("Side conversation")
+    return str(gettext("Subagent") if told else gettext("Side conversation"))
 
 
 def _started(call: Called, words: str) -> str | None:

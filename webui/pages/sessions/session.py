@@ -123,9 +123,11 @@ def losses(turns: Sequence[Turn]) -> Losses:
 def told_losses(lost: Losses) -> str:
     """What the breaks of a page cost, in a sentence."""
     if not lost.known:
-        return gettext("What the breaks cost is not known: the answers do not tell how much was read from a cache.")
+        return str(
+            gettext("What the breaks cost is not known: the answers do not tell how much was read from a cache.")
+        )
     values = {"tokens": count(lost.tokens), "cost": money(lost.cost), "known": lost.known, "breaks": lost.count}
-    return gettext(_LOSSES[_priced(lost), lost.known < lost.count], **values)
+    return str(gettext(_LOSSES[_priced(lost), lost.known < lost.count], **values))
 
 
 def _priced(lost: Losses) -> str:

@@ -132,7 +132,7 @@ def body_note(info: BodyInfo, side: Side) -> str:
     if (why := _NOTES.get((info.state, side))) is not None:
         return translated(why)
     if info.state == "uncaptured":
-        return gettext(_UNCAPTURED[side, "=metadata" not in info.capture], capture=info.capture)
+        return str(gettext(_UNCAPTURED[side, "=metadata" not in info.capture], capture=info.capture))
     notes = [gettext("Only the beginning of this body is kept.")] if info.truncated else []
     if info.capture:
         notes.append(gettext("What is private was replaced before it was stored: %(capture)s.", capture=info.capture))
@@ -146,11 +146,11 @@ def story_note(content: Content | None, side: Side, most: int = MOST_READ) -> st
     if content is not None and content.data is not None and len(content.data) > most:
         found = size(len(content.data))
         if side == "request":
-            return gettext("The body is %(size)s, too long to be read here; see the Request tab.", size=found)
-        return gettext("The body is %(size)s, too long to be read here; see the Response tab.", size=found)
+            return str(gettext("The body is %(size)s, too long to be read here; see the Request tab.", size=found))
+        return str(gettext("The body is %(size)s, too long to be read here; see the Response tab.", size=found))
     if side == "request":
-        return gettext("This page finds no message in the body; see the Request tab.")
-    return gettext("This page finds no text in the body; see the Response tab.")
+        return str(gettext("This page finds no message in the body; see the Request tab."))
+    return str(gettext("This page finds no text in the body; see the Response tab."))
 
 
 def story_page(detail: Detail) -> str:

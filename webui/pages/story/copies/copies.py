@@ -83,7 +83,9 @@ def download(kind: str, request_id: str) -> Response:
 
 def no_copy(kind: str, known: Iterable[str]) -> str:
     """Why there is no page or file of this kind."""
-    return gettext("There is no copy as %(kind)s: only as %(known)s.", kind=repr(kind[:40]), known=", ".join(known))
+    return str(
+        gettext("There is no copy as %(kind)s: only as %(known)s.", kind=repr(kind[:40]), known=", ".join(known))
+    )
 
 
 def harmless(content: Content | None) -> tuple[bytes | None, bool]:
