@@ -147,6 +147,8 @@ def test_a_rule_is_made_and_obeyed_and_taken_back(page: Page, dashboard: str, ro
     assert "default" in goes_to(router, "a stack trace of mine")
     page.goto(f"{dashboard}/rules")
     page.get_by_role("link", name="New rule").click()
+    expect(page.locator("#preview")).to_have_text("It still needs a server or a model that it leads to.")
+    expect(page.locator("#problems li")).to_have_count(0)
     page.get_by_label("Name", exact=True).fill("By trace")
     page.get_by_label("Add a condition to the rule").select_option("any")
     page.get_by_label("Add a condition to any 1").select_option("keywords")

@@ -2,7 +2,8 @@
 
 In it: `choice.py` (the language of a request), `catalogs.py` (a catalog as Babel reads it, for Flask-Babel),
 `messages.py` (what the pages say, read from their source), `shown.py` (marked words and formats, for templates),
-`switching.py` (a language chosen on a page), and for each language but English its catalog,
+`said.py` (an error whose sentence programs get in English and pages translated), `switching.py` (a language chosen on a
+page), and for each language but English its catalog,
 `<language>/LC_MESSAGES/messages.po`, which `scripts/translations` keeps.
 Door: `install` of `catalogs` and `blueprint` of `switching`, for `app.py`; pages say what they say by Flask-Babel's
 gettext.
