@@ -4,6 +4,6 @@ In it: `choice.py` (the language of a request), `catalogs.py` (a catalog as Babe
 `messages.py` (what the pages say, read from their source), `switching.py` (a language chosen on a page), and for each
 language but English its catalog, `<language>/LC_MESSAGES/messages.po`, which `scripts/translations` keeps.
 Door: `install` of `catalogs` and `blueprint` of `switching`, for `app.py`; pages say what they say by Flask-Babel's
-gettext.
+    gettext.
 May not import: the pages.
 """
