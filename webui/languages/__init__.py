@@ -6,6 +6,6 @@ In it: `choice.py` (the language of a request), `catalogs.py` (a catalog as Babe
 page), and for each language but English its catalog,
 `<language>/LC_MESSAGES/messages.po`, which `scripts/translations` keeps.
 Door: `install` of `catalogs` and `blueprint` of `switching`, for `app.py`; pages say what they say by Flask-Babel's
-gettext.
+    gettext.
 May not import: the pages.
 """
