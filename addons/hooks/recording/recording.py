@@ -79,7 +79,7 @@ class Recording:
         if self.runtime.writer is not None:
             member = self._growing.placed(_member(flow, x), x.id)
             captured = self.runtime.capturing.of(x)
-            self.runtime.put(_record(flow, x, status, x.outcome or "failed", captured, member))
+            self.runtime.put(_record(flow, x, status, captured, member))
 
 
 def _member(flow: http.HTTPFlow, x: Exchange) -> Membership:
@@ -87,9 +87,8 @@ def _member(flow: http.HTTPFlow, x: Exchange) -> Membership:
     return membership_of(sent, x.call, x.caller.id if x.caller and x.caller.id else x.client)
 
 
-def _record(
-    flow: http.HTTPFlow, x: Exchange, status: int, outcome: Outcome, captured: Captured, member: Membership
-) -> Record:
+def _record(flow: http.HTTPFlow, x: Exchange, status: int, captured: Captured, member: Membership) -> Record:
+    outcome: Outcome = x.outcome or "failed"
     call, plan, candidate, reply = x.call, x.plan, x.candidate, x.reply
     duration_ms = _ms(x.started, time.monotonic())
     costs = [attempt_cost(x, attempt) for attempt in x.attempts]
