@@ -85,7 +85,9 @@ class WizardIn(In):
     uses: Annotated[list[Use], Field(max_length=6)] = Field(default_factory=lambda: list(USUAL_USES))
     servers: Annotated[list[ServerIn], Field(max_length=MOST_SERVERS)] = Field(default_factory=list)
     spending: Spending = "unlimited"
-    dollars: Annotated[int, Field(ge=1, le=1_000_000)] = Field(default=20, description="a month, where spending is monthly")
+    dollars: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        default=20, description="a month, where spending is monthly"
+    )
     priority: Priority = "quality"
     how: How = Field(default="beside", description="beside: what is there stays; replace: its rules go")
 
