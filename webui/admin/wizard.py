@@ -86,7 +86,7 @@ class WizardIn(In):
     servers: Annotated[list[ServerIn], Field(max_length=MOST_SERVERS)] = Field(default_factory=list)
     spending: Spending = "unlimited"
     dollars: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
-        default=20, description="a month, if spending is monthly"
+        default=20, description="a month, where spending is monthly"
     )
     priority: Priority = "quality"
     how: How = Field(default="beside", description="beside: what is there stays; replace: its rules go")
