@@ -194,7 +194,7 @@ def told_backlog(backlog: SpoolState, now: float) -> str | None:
             "%(num)s request was not logged, %(ago)s.",
             "%(num)s requests were not logged, the last one %(ago)s.",
             backlog.dropped,
-            ago=formats.ago(backlog.dropped_at, now),
+            ago=formats.ago(backlog.dropped_at, now, gettext),
         )
     return " ".join(filter(None, [waiting, dropped])) or None
 
