@@ -91,7 +91,8 @@ def filled_dashboard(folder: Path) -> Iterator[tuple[str, list[Sight]]]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "routes.yaml").write_text(data.RULES)
-    settings = Settings(routes_config=str(folder / "routes.yaml"), db_path=str(folder / "requests.db"))
+    named = {"routes_config": str(folder / "routes.yaml"), "db_path": str(folder / "requests.db")}
+    settings = Settings.model_validate(named)
     with open_store(db_path=folder / "requests.db", blob_path=folder / "blobs", max_age_days=None) as store:
         app = create_app(filled_config(settings, store))
         server = DashboardServer(app, "127.0.0.1", 0)

@@ -16,7 +16,20 @@ from switchman.webui.languages import messages
 # The templates whose texts are translated. What is not under one of these is not looked at yet.
 TRANSLATED = ("**/*.html",)
 # Names, units and formats, which are the same in all languages.
-SAME = {"Switchman", "JSON", "HAR", "CSV", "HTTP", "UTC", "API", "p50", "p95", "p99", "ms"}
+SAME = {"Switchman", "vault", "JSON", "YAML", "HAR", "CSV", "HTTP", "UTC", "API", "p50", "p95", "p99", "ms"}
+# What is typed as it stands, and what a price is told by (looked at, not shown).
+TYPED = {
+    "openai",
+    "server/model",
+    "servers: ...",
+    "http://127.0.0.1:8000",
+    "x-team: research",
+    '{"version": "1.1", "rules": []}',
+    "switchman key set openai",
+    "switchman token create --name laptop",
+    "switchman backtest --rules new.yaml --since 7d",
+    "not known",
+}
 SAID_IN = ("title", "aria-label", "placeholder", "alt", "label")  # attributes that people read or hear
 NO_WORDS = {"code", "pre", "kbd", "script", "style", "svg"}
 CALLS = {"_", "gettext", "ngettext", "pgettext"}
@@ -44,7 +57,7 @@ class Words(HTMLParser):
         if tag in NO_WORDS:
             self._quiet.append(tag)
         for name, value in attrs:
-            if name in SAID_IN:
+            if name in SAID_IN and value not in TYPED:
                 self.found += words_in(value or "")
 
     def handle_endtag(self, tag: str) -> None:
@@ -78,7 +91,12 @@ def untranslated(source: str) -> list[str]:
         elif kind == "operator" and text in ")]}":
             said_at = 0 if depth == said_at else said_at
             depth -= 1
-        elif kind == "string" and TEXT.search(text[1:-1]) and not (depth == said_at and before in ("(", ",")):
+        elif (
+            kind == "string"
+            and TEXT.search(text[1:-1])
+            and text[1:-1] not in TYPED
+            and not (depth == said_at and before in ("(", ","))
+        ):
             texts.append(text)
     words.close()
     return words.found + texts
