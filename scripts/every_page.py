@@ -22,13 +22,14 @@ from switchman.addons.config.editing.desk import RulesDesk
 from switchman.addons.config.inforce import in_force, rules_file
 from switchman.addons.config.replaying import Backtests
 from switchman.addons.config.settings import Settings
-from switchman.addons.serving.dashboard import explainer, price_of
+from switchman.addons.serving.dashboard import explainer, price_of, trier
 from switchman.addons.store.access.sealing import MasterKey
 from switchman.addons.store.access.vault import Vault
 from switchman.addons.store.keeping.elsewhere import Elsewhere
 from switchman.addons.store.opening import Store, open_store
 from switchman.addons.store.reading.recordings import Recordings
 from switchman.webui import WebConfig, create_app
+from switchman.webui.admin.asking.describing import describing
 from switchman.webui.server import DashboardServer
 
 NO_PAGES = ("/api/", "/static/", "/assets/")
@@ -53,6 +54,10 @@ ARGUMENTS: dict[str, Arguments] = {
     "tokens.one": (({"which": "ci"}, ""),),
     "tokens.change_form": (({"which": "ci"}, ""),),
     "keys.one": (({"name": "openai"}, ""),),
+    "describe.one": (({"asked_id": data.DESCRIBED}, ""),),
+    "servers.one": (({"name": "fast-box"}, ""),),
+    "servers_forms.edit": (({"name": "fast-box"}, ""),),
+    "servers_forms.model_facts": (({"name": "openai"}, "model=gpt-4o-mini"),),
 }
 # Views of pages that need no id, before the plain one.
 VIEWS = {"cache.index": "range=all"}
@@ -95,6 +100,8 @@ def filled_dashboard(folder: Path) -> Iterator[tuple[str, list[Sight]]]:
     settings = Settings.model_validate(named)
     with open_store(db_path=folder / "requests.db", blob_path=folder / "blobs", max_age_days=None) as store:
         app = create_app(filled_config(settings, store))
+        with app.app_context():
+            describing().keep(data.described())
         server = DashboardServer(app, "127.0.0.1", 0)
         thread = threading.Thread(target=server.run)
         thread.start()
@@ -139,4 +146,5 @@ def filled_config(settings: Settings, store: Store) -> WebConfig:
         rules_told=lambda: rules_file(settings),
         price_of=lambda server, model: price_of(rules.current, server, model),
         ruleset=lambda: rules.current,
+        tries=trier(settings),
     )

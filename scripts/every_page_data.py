@@ -17,6 +17,8 @@ from switchman.addons.store.access.audit import Who
 from switchman.addons.store.keeping.beside.remarks import Feedback, SentAgain
 from switchman.addons.store.opening import Store
 from switchman.addons.testing.samples import make_attempt, make_record
+from switchman.webui.admin.asking.describing import Asked
+from switchman.webui.admin.asking.sending import Job
 
 FAILED_OVER, AGAIN, SESSION = "failed-over", "again", "b-the-session"
 ANNA = Who("anna", "page", "admin", "10.0.0.4")
@@ -31,6 +33,17 @@ UNANSWERED = {
     "layer": None, "route": None, "server": None, "model": None, "attempts": (), "trace": (), "overhead_ms": None,
     "input_tokens": None, "output_tokens": None, "ttft_ms": None, "tokens_per_second": None,
 }  # fmt: skip
+
+DESCRIBED = "d" * 20
+REPLY = """Here are the rules:
+
+```yaml
+routes:
+  - name: Chinese
+    match: {model: auto, language: zh}
+    route: {model: fast-box/qwen2.5-codr:32b}
+```
+"""
 
 RULES = """\
 # The rules of the pictures.
@@ -189,3 +202,14 @@ def fill_access(store: Store, now: float) -> None:
     store.access.alerts.keep(
         Told("alert", now - 300, f"token:{ci.caller.id}", "ci", 80, 16_400_000, 20_000_000, "usd", "month", month)
     )
+
+
+def described() -> Asked:
+    """A sentence whose answer is there, with a model in it that there is none of."""
+    body = {"choices": [{"index": 0, "message": {"role": "assistant", "content": REPLY}, "finish_reason": "stop"}]}
+    job = Job(DESCRIBED, "openai", "chat", lambda **_: None, kind="describing", status=200, state="done")
+    job.kept += json.dumps(body).encode()
+    job.ended = job.began + 2.5
+    asked = Asked(job, "What is asked in Chinese goes to the machine in the cellar.", "openai/gpt-4o-mini")
+    asked.read_answer()
+    return asked

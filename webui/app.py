@@ -190,11 +190,12 @@ def told_backlog(backlog: SpoolState, now: float) -> str | None:
             backlog.records,
         )
     if now - backlog.dropped_at < DAY:
+        ago = formats.ago(backlog.dropped_at, now, gettext)
         dropped = ngettext(
             "%(num)s request was not logged, %(ago)s.",
             "%(num)s requests were not logged, the last one %(ago)s.",
             backlog.dropped,
-            ago=formats.ago(backlog.dropped_at, now, gettext),
+            ago=ago,
         )
     return " ".join(filter(None, [waiting, dropped])) or None
 

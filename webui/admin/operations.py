@@ -13,7 +13,7 @@ from switchman.addons.store.keeping.forgetting import Forgotten, count
 from switchman.addons.store.keeping.logsize import log_bytes
 from switchman.webui.access.people import person, web_config
 from switchman.webui.access.sizes import USUAL
-from switchman.webui.admin import rulesapi, serversapi
+from switchman.webui.admin import rulesapi
 from switchman.webui.admin.asking import describeapi
 from switchman.webui.admin.changes import Changes, Refused, access, find_token, key_entries
 from switchman.webui.admin.models import (
@@ -51,7 +51,8 @@ from switchman.webui.admin.rulesmodels import (
     VersionOut,
     VersionsOut,
 )
-from switchman.webui.admin.serversmodels import (
+from switchman.webui.admin.servers import serversapi
+from switchman.webui.admin.servers.serversmodels import (
     AskIn,
     FactsIn,
     PresetsOut,

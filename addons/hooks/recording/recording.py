@@ -15,6 +15,7 @@ from switchman.addons.core.record import AttemptRecord, Outcome, Record
 from switchman.addons.core.routes.plan import TraceLine
 from switchman.addons.core.sessions.growing import Growing
 from switchman.addons.core.sessions.membership import Membership, membership_of
+from switchman.addons.core.streams.reply import ReplyCollector
 from switchman.addons.core.texts.searching import asked as searching
 from switchman.addons.core.texts.unicode import decoded
 from switchman.addons.flow.costs import attempt_cost
@@ -115,12 +116,7 @@ def _record(flow: http.HTTPFlow, x: Exchange, status: int, captured: Captured, m
         error=x.error,
         overhead_ms=_ms(x.started, x.routed) if x.routed is not None else None,
         ttft_ms=_ms(x.started, reply.first_token_at) if reply and reply.first_token_at is not None else None,
-        tokens_per_second=reply.tokens_per_second if reply else None,
-        input_tokens=reply.input_tokens if reply else None,
-        output_tokens=reply.output_tokens if reply else None,
-        cached_tokens=reply.cached_tokens if reply else None,
-        reasoning_tokens=reply.reasoning_tokens if reply else None,
-        finish_reason=reply.finish_reason if reply else None,
+        **_told(reply),
         cache=x.cache.status if x.cache else None,
         saved_ms=_saved(x, duration_ms),
         token=x.caller.name if x.caller else None,
@@ -186,6 +182,18 @@ def _reply_body(flow: http.HTTPFlow, x: Exchange) -> bytes | None:
     if x.pipe is not None:
         return x.pipe.kept
     return flow.response.raw_content if flow.response else None
+
+
+def _told(reply: ReplyCollector | None) -> dict[str, Any]:
+    """What the answer told of itself, by the names of the record."""
+    return {
+        "tokens_per_second": reply.tokens_per_second if reply else None,
+        "input_tokens": reply.input_tokens if reply else None,
+        "output_tokens": reply.output_tokens if reply else None,
+        "cached_tokens": reply.cached_tokens if reply else None,
+        "reasoning_tokens": reply.reasoning_tokens if reply else None,
+        "finish_reason": reply.finish_reason if reply else None,
+    }
 
 
 def _saved(x: Exchange, duration_ms: float) -> float | None:

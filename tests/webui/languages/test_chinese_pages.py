@@ -78,6 +78,7 @@ def client(client_of: Callable[..., FlaskClient], put, seed_records, make_reques
         "cached_tokens": 5_000,
         "server": "cloud",
         "model": "sonnet",
+        "requested_model": "sonnet",
     }
     put(
         *records,

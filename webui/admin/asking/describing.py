@@ -209,8 +209,13 @@ class Describing:
         self._sending.start(job, base, prepared, token)
         with self._lock:
             self._asked = {name: one for name, one in self._asked.items() if self._sending.find(name) is not None}
-            self._asked[job.id] = asked
+        self.keep(asked)
         return asked
+
+    def keep(self, asked: Asked) -> None:
+        """Have it found by its id."""
+        with self._lock:
+            self._asked[asked.job.id] = asked
 
 
 def body_of(model: str, said: list[dict[str, str]]) -> bytes:

@@ -15,13 +15,14 @@ from switchman.addons.config.editing.edits import servers_in
 from switchman.addons.config.editing.lineends import shown as as_lines
 from switchman.addons.core.access.roles import Role
 from switchman.addons.core.rules.rulesfile import SERVER_NAME
+from switchman.webui.access.people import person
 from switchman.webui.access.roles import least
 from switchman.webui.access.sizes import takes
-from switchman.webui.admin import servers as admin
 from switchman.webui.admin.changes import Changes, Refused, key_entries
 from switchman.webui.admin.models import LONGEST_KEY
 from switchman.webui.admin.rules import RulesChanges, desk, reading, told
-from switchman.webui.admin.servertests import Kept, test
+from switchman.webui.admin.servers import servers as admin
+from switchman.webui.admin.servers.servertests import Kept, test
 from switchman.webui.looks.diffs import counts, diff_lines
 from switchman.webui.pages.servers.fields import COSTS, MODALITIES, NAMES, Fault, facts, shown, written
 
@@ -227,6 +228,7 @@ def facts_page(
         values=values,
         chosen=chosen,
         modalities=MODALITIES,
+        may_price=person().role >= Role.ADMIN,
         digest=digest,
         faults=faults or {},
     )

@@ -11,9 +11,9 @@ from werkzeug.wrappers import Response as BaseResponse
 from switchman.addons.core.access.roles import Role
 from switchman.webui.access.people import person
 from switchman.webui.access.roles import least
-from switchman.webui.admin import servers as admin
 from switchman.webui.admin.rules import desk, glance
-from switchman.webui.admin.servertests import Word, ask_word, test
+from switchman.webui.admin.servers import servers as admin
+from switchman.webui.admin.servers.servertests import Word, ask_word, test
 
 blueprint = Blueprint("servers", __name__, template_folder=".")
 

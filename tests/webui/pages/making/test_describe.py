@@ -170,7 +170,7 @@ WRONG = [
     ("name: Chinese", "name: All", 2, "is used by another rule", None),
     ("language: zh", "langage: zh", 3, "unknown key; did you mean 'language'?", None),
     ("language: zh", "tokens: many", 3, "tokens: expected", None),
-    ("match: {model: auto, language: zh}", "match: [", 5, "not valid YAML", None),
+    ("match: {model: auto, language: zh}", "match: [", 3, "not valid YAML", None),
     ("b/qwen", "!!python/name:os.system x", 4, "a tag", None),
     ("model: b/qwen", "upstream: 'http://evil.example'", 0, "is a new address", None),
 ]

@@ -63,7 +63,7 @@ def test_the_page_says_what_it_shows(client: FlaskClient) -> None:
     """With a role, without script: figures, tables, servers, the newest requests."""
     page = unescape(client.get("/", headers=HTML).text)
     assert "<h1>Overview</h1>" in page
-    assert "within 3.8 % of the exact ones" in page
+    assert "The percentiles of times are exact, too." in page
     assert "How openai/gpt-4o-mini is compared with" in page
     for words in ("By layer", "By model", "By server", "By API token", "By agent", "idle-box", "not asked"):
         assert words in page

@@ -23,7 +23,7 @@ def test_distributions_are_of_all_complete_answers(client_of: Callable[..., Flas
             assert steps == sorted(steps) and len(steps) == len(found[name]["y"])
         assert len(found["rates"]) == 6
     assert "Of all complete answers" in client.get("/performance?range=all").text
-    assert "Of the newest 50,000 requests that match" in client.get("/performance?range=all&text=0000").text
+    assert "Of the newest 10,000 requests that match" in client.get("/performance?range=all&text=0000").text
 
 
 def test_points_are_coloured_by_model_or_by_server(client_of: Callable[..., FlaskClient], put, seed_records) -> None:

@@ -179,7 +179,9 @@ def test_back_to_a_version(client: FlaskClient, word: Callable[[str], str], desk
     post(client, "/rules/save", word, text=desk.read().text + "# x\n", why="try")
     desk.path.write_text(before + "# hand\n")
     page = visible(client.get("/rules/history").text)
-    assert re.search(r"3 now .*by hand changed outside .* 2 .*local on a page try .* 1 .*by hand as it was found", page)
+    assert re.search(
+        r"3 in force .*by hand changed outside .* 2 .*local on a page try .* 1 .*by hand as it was found", page
+    )
     assert "− # hand" in visible(client.get("/rules/history/1?against=now").text)
     assert "+ # x" in visible(client.get("/rules/history/2").text)
     review = post(client, "/rules/review", word, version="1").text

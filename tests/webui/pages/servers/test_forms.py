@@ -143,14 +143,20 @@ def test_a_key_goes_into_the_vault_and_the_file_names_it(visit: Visit, desk: Rul
 
 
 def test_the_facts_of_a_model(visit: Visit, desk: RulesDesk) -> None:
-    """Operators may say what a model costs: no key goes anywhere by it."""
-    operator, before = visit(Role.OPERATOR), desk.path.read_text()
+    """Operators may say what a model can do; what it costs is an admin's, as budgets are used up by it."""
+    operator, admin, before = visit(Role.OPERATOR), visit(Role.ADMIN), desk.path.read_text()
     page = operator.get("/server/up/facts?model=small")
     assert 'value="8000"' in page.text
     given: dict[str, Any] = {"model": "small", "context": "9000", "modalities": ["text", "tools"]}
-    given |= {"input_cost": "0.5", "output_cost": "2"}
+    given |= {"input_cost": "1", "output_cost": "2"}
+    assert page.text.count(" readonly") == 3
     review = operator.post("/server/up/facts", page="/server/up/facts?model=small", **given)
     assert operator.post("/servers/save", **reviewed(review)).status_code == 303
+    given["input_cost"] = "0.5"
+    review = operator.post("/server/up/facts", page="/server/up/facts?model=small", **given)
+    assert operator.post("/servers/save", **reviewed(review)).status_code == 403
+    review = admin.post("/server/up/facts", page="/server/up/facts?model=small", **given)
+    assert admin.post("/servers/save", **reviewed(review)).status_code == 303
     assert desk.path.read_text() == before.replace("context: 8000", "context: 9000").replace(
         "input_cost: 1", "input_cost: 0.5"
     )

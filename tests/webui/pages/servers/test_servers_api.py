@@ -67,14 +67,16 @@ def test_what_is_not_saved_is_tested_by_admins_only(api: Call, upstream: FakeUps
     assert api("POST", "/new/test", server={"url": "http://metadata.invalid"})[1]["good"] is False
 
 
-def test_operators_reset_and_say_what_a_model_costs(api: Call, desk: RulesDesk, store: Store) -> None:
+def test_operators_reset_and_say_what_a_model_can_do(api: Call, desk: RulesDesk, store: Store) -> None:
     """Both are written down."""
     assert api("POST", "/up/reset", Role.OPERATOR)[0] == 200
     assert reset_name("up") in store.access.resets.latest()
     digest = api("GET")[1]["digest"]
-    facts = {"model": "large", "facts": {"input_cost": 3}, "digest": digest}
+    facts = {"model": "large", "facts": {"context": 3}, "digest": digest}
+    costs = {"model": "large", "facts": {"input_cost": 3}, "digest": digest}
+    assert api("POST", "/up/facts", Role.OPERATOR, **costs)[0] == 403
     assert api("POST", "/up/facts", Role.OPERATOR, **facts)[0] == 200
-    assert load(desk.path.read_text(), "").data["models"]["up/large"] == {"input_cost": 3}
+    assert load(desk.path.read_text(), "").data["models"]["up/large"] == {"context": 3}
     assert [line.what for line in store.access.audit.list().lines] == ["rules.save", "server.reset"]
     assert api("POST", "/up/facts", Role.VIEWER, **facts)[0] == 403
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from switchman.addons.config.configuration import well_known
-from switchman.webui.admin import servers as admin
 from switchman.webui.admin.models import NoBody, Out
 from switchman.webui.admin.rules import glance, reading
 from switchman.webui.admin.rulesapi import edit_rules
 from switchman.webui.admin.rulesmodels import EditIn, SavedOut
-from switchman.webui.admin.serversmodels import (
+from switchman.webui.admin.servers import servers as admin
+from switchman.webui.admin.servers.serversmodels import (
     AskIn,
     FactsIn,
     PresetOut,
@@ -23,7 +23,7 @@ from switchman.webui.admin.serversmodels import (
     TriedOut,
     WordOut,
 )
-from switchman.webui.admin.servertests import ask_word, test
+from switchman.webui.admin.servers.servertests import ask_word, test
 
 
 def list_servers() -> ServersOut:

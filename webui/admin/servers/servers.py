@@ -30,7 +30,7 @@ from switchman.webui.access.people import person
 from switchman.webui.access.viewing import log
 from switchman.webui.admin.changes import Refused, access, who
 from switchman.webui.admin.rules import RulesChanges, desk, glance, parse_edit, reading, with_edit
-from switchman.webui.admin.servertests import Kept, kept_tests
+from switchman.webui.admin.servers.servertests import Kept, kept_tests
 from switchman.webui.looks.health import SPAN, SPANS, Health, healths
 
 WEEK = 7 * 86_400.0

@@ -9,8 +9,8 @@ from pydantic import Field
 from switchman.addons.core.rules.presets import Preset
 from switchman.webui.admin.models import In, Out
 from switchman.webui.admin.rulesmodels import Digest, Why
-from switchman.webui.admin.servers import KeySource, ModelSeen, ServerSeen
-from switchman.webui.admin.servertests import Kept, Word
+from switchman.webui.admin.servers.servers import KeySource, ModelSeen, ServerSeen
+from switchman.webui.admin.servers.servertests import Kept, Word
 
 
 class KeySourceOut(Out):
