@@ -27,7 +27,6 @@ from sqlalchemy.exc import DBAPIError
 from switchman.addons.core.access.roles import Role
 from switchman.addons.core.record import Resting
 from switchman.webui.access.roles import least
-from switchman.webui.access.viewing import log
 from switchman.webui.admin.spending import Banner, words_of
 from switchman.webui.config import WebConfig
 from switchman.webui.looks.formats import visible
@@ -117,7 +116,7 @@ class News:
 
     def _see_resting(self, now: float, afresh: bool) -> None:
         try:
-            found = {one.target: one for one in log().resting(now)}
+            found = {one.target: one for one in self._config.queries.resting(now)}
         except DBAPIError:
             return  # it is said elsewhere that the log cannot be read
         if afresh:
