@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import Page, expect, sync_playwright
 
 from switchman.addons.config.configuration import shipped_prices
@@ -65,8 +67,19 @@ def test_charts_open_what_they_count_and_stay_live(
 
 
 def click_a_bar(page: Page) -> None:
-    """As Plotly tells of a click on the first bar; where the mouse must be for it is Plotly's own matter."""
-    page.evaluate("""() => {
-        const chart = document.querySelector("[data-chart=server]");
-        chart.emit("plotly_click", { points: [{ customdata: chart.data[0].customdata[0] }] });
-    }""")
+    """By the mouse, which Plotly must have seen on the bar before; the chart may be drawn anew in between."""
+    chart = page.locator("[data-chart=server]")
+    bar = chart.locator(".bars .point path").first
+    for _ in range(10):
+        bar.scroll_into_view_if_needed()
+        box = bar.bounding_box()
+        assert box is not None
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        page.mouse.move(x - 1, y)
+        page.mouse.move(x, y)
+        with contextlib.suppress(AssertionError, PlaywrightError):
+            expect(chart.locator(".hoverlayer .hovertext").first).to_be_visible(timeout=3_000)
+            with page.expect_navigation(timeout=5_000):
+                page.mouse.click(x, y)
+            return
+    raise AssertionError("the bar opens nothing")
