@@ -86,6 +86,27 @@ def _own_garbage() -> Iterator[None]:
         gc.freeze()
 
 
+def leave_pages(item: pytest.Item) -> None:
+    """Have the browser's pages of a test leave their dashboard, which they ask for news as long as they are open: one
+    that has stopped by then is an error in the page's console.
+    """
+    for value in getattr(item, "funcargs", {}).values():
+        if hasattr(value, "goto") and type(value).__module__.startswith("playwright."):
+            with contextlib.suppress(Exception):  # it is closed
+                value.goto("about:blank")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    leave_pages(item)
+
+
+@pytest.fixture
+def leaving(request: pytest.FixtureRequest) -> Callable[[], None]:
+    """For a dashboard that stops before its test ends."""
+    return lambda: leave_pages(request.node)
+
+
 @pytest.fixture(scope="session")
 def full() -> bool:
     """Whether a test of time, memory or connections (`@pytest.mark.soak`) is run in full: by scripts/soak."""

@@ -111,6 +111,8 @@ class Retention:
             self._stop.wait(MEND_SECONDS)
 
     def _remove(self) -> None:
+        if self._max_age is None and self._max_log is None and self._blobs.accounted:
+            return  # nothing is ever too much
         try:
             removed = self.run_once(time.time())
             if removed and (removed.rows or removed.bodies):

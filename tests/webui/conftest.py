@@ -231,8 +231,16 @@ def serving(config: WebConfig, port: int = 0) -> Iterator[str]:
 
 
 @pytest.fixture
-def serve_dashboard() -> Callable[..., Any]:
-    return serving
+def serve_dashboard(leaving: Callable[[], None]) -> Callable[..., Any]:
+    @contextmanager
+    def served(config: WebConfig, port: int = 0) -> Iterator[str]:
+        with serving(config, port) as address:
+            try:
+                yield address
+            finally:
+                leaving()
+
+    return served
 
 
 @pytest.fixture

@@ -57,7 +57,7 @@ SENTENCES: Final = (
 
 
 def _pattern(sentence: str) -> re.Pattern[str]:
-    text, seen = "", set()
+    text, seen = r"\A", set()
     for part in re.split(r"(%\(\w+\)s)", sentence):
         if not part.startswith("%("):
             text += re.escape(part)

@@ -37,7 +37,7 @@ _THOUGHT: Final = re.compile(r"<(think|thinking|thought|reasoning)>.*?</\1>", re
 _THOUGHT_END: Final = re.compile(r".*</(?:think|thinking|thought|reasoning)>", re.DOTALL | re.IGNORECASE)
 _THOUGHT_BEGIN: Final = re.compile(r"<(?:think|thinking|thought|reasoning)>", re.IGNORECASE)
 _FENCE: Final = re.compile(
-    r"^[ \t]*(?P<fence>`{3,}|~{3,})[^\n`]*\n(?P<body>.*?)(?:(?P=fence)[ \t]*$|\Z)", re.DOTALL | re.MULTILINE
+    r"^[ \t]*(?P<fence>`{3,}+|~{3,}+)[^\n`]*+\n(?P<body>.*?)(?:(?P=fence)[ \t]*$|\Z)", re.DOTALL | re.MULTILINE
 )
 _BEGIN: Final = re.compile(
     r"^[ \t]*(?:[\"']?(?:routes|rules)[\"']?[ \t]*:"

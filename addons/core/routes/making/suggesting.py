@@ -19,7 +19,7 @@ MOST_OWN: Final = 12
 DEAREST: Final = 30 * MICRO + 1  # micro-dollars per million tokens of output
 TIERS: Final = ((8 * MICRO, DEAREST), (2 * MICRO, 8 * MICRO), (1, 2 * MICRO))  # strong, middling, small
 
-_SIZE = re.compile(r"[a-z]?\d+(?:\.\d+)?b(?![a-z])")
+_SIZE = re.compile(r"(?<!\d)[a-z]?\d+(?:\.\d+)?b(?![a-z])")
 _VERSION = re.compile(r"(?<![\d.])(\d{1,2})(?:[.-](\d{1,2}))?(?![\d.])")
 _DATED = re.compile(r"\d{4}")
 _SPECIAL = re.compile(
