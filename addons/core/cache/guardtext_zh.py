@@ -17,8 +17,8 @@ from switchman.addons.core.cache import guardwords_zh as words
 HAN: Final = "\u3400-\u9fff"
 STOPS: Final = frozenset(".,;:!?…。，、；：！？~")
 _NUMERALS: Final = re.compile("[零一二三四五六七八九十百千万亿]+")
-# Two or three of them (两三个, 十七八, 三五百), a unit that is left out (一百二 is 120), units alone (百度, 万一), or none
-# of it (零万).
+# Two or three of them (两三个, 十七八, 三五百), a unit that is left out (一百二 is 120), units alone (百度, 万一),
+# none of a unit (零万).
 _UNCERTAIN: Final = re.compile(
     "^[一二三四五六七八九]{2}$|[一二三四五六七八九]{2}[十百千万亿]|[十百千万亿][一二三四五六七八九]{2}|[百千万亿][一二三四五六七八九]$|^[百千万亿]|零[十百千万亿]"
 )
