@@ -111,7 +111,9 @@ def dashboard(folder: Path) -> Iterator[int]:
         "ROUTES_CONFIG": str(folder / "routes.yaml"), "BASELINE_MODEL": "openai/gpt-5",
     }  # fmt: skip
     command = [sys.executable, "-m", "switchman.addons.serving.dashboard", "--port", str(port)]
-    process = subprocess.Popen(command, env={**os.environ, **environment}, stdout=subprocess.PIPE)  # nosec B603
+    # It ends with its standard input, which is its supervisor's.
+    its_own, pipe = {**os.environ, **environment}, subprocess.PIPE
+    process = subprocess.Popen(command, env=its_own, stdin=pipe, stdout=pipe)  # nosec B603
     try:
         processes._wait_for(port, process)
         yield port
