@@ -17,10 +17,9 @@ from typing import Any, Final, Literal
 
 from switchman.addons.config.editing import emitting
 from switchman.addons.config.editing.merging import ROUTES
-from switchman.addons.config.editing.rewriting import NotEditable, rewritten, same
+from switchman.addons.config.editing.rewriting import rewritten, rules_in, same
 from switchman.addons.core.routes.making.drafting import Draft, Entry
 from switchman.addons.core.routes.making.writing import written
-from switchman.addons.core.rules.problems import RulesError
 from switchman.addons.core.rules.yamltext import Path, load
 
 How = Literal["replace", "beside"]
@@ -29,18 +28,13 @@ _OF_RULES: Final = ("aliases", "routes", "default", "fallbacks", "local_only", "
 
 def put_into(text: str, draft: Draft, how: How, *, may_servers: bool = True) -> str:
     """The new text. Raises NotEditable with a sentence, and RulesError for a text that cannot be read."""
-    document = load(text, "")
-    data: Any = document.data if document.data is not None else {}
-    if not isinstance(data, dict) or not isinstance(data.get("routes") or [], list):
-        raise NotEditable("`routes` is no list")
-    if document.problems:
-        raise RulesError(document.problems)
+    data, routes = rules_in(text, sound=True)
     if not data and not text.strip():
         return written(draft)
     wanted = _replaced(data, draft, may_servers) if how == "replace" else _beside(data, draft)
-    old = list(data.get("routes") or []) if how == "beside" else []
+    old = routes if how == "beside" else []
     order: list[int | None] = [*range(len(old)), *(None for _ in draft.routes)]
-    orders: dict[Path, list[int | None]] = {ROUTES: order} if data.get("routes") else {}
+    orders: dict[Path, list[int | None]] = {ROUTES: order} if routes else {}
     made = rewritten(text, wanted, orders)
     return _with_comments(made, draft, known=data)
 

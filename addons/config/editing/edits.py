@@ -11,8 +11,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from switchman.addons.config.editing.rewriting import NotEditable, Order, rewritten
-from switchman.addons.core.rules.yamltext import Path, load
+from switchman.addons.config.editing.rewriting import NotEditable, Order, rewritten, rules_in
+from switchman.addons.core.rules.yamltext import Path
 
 USUAL_PRIORITY = 500
 ROUTES: Path = ("routes",)
@@ -102,10 +102,7 @@ AnyEdit = Annotated[
 
 def edited(text: str, edit: AnyEdit) -> str:
     """The text with one edit. Raises NotEditable with a sentence, and RulesError for a text that cannot be read."""
-    data = load(text, "").data or {}
-    routes = data.get("routes") or []
-    if not isinstance(data, dict) or not isinstance(routes, list):
-        raise NotEditable("`routes` is no list")
+    data, routes = rules_in(text)
     if isinstance(edit, Alias):
         return rewritten(text, _with_alias(data, edit))
     if isinstance(edit, Server):

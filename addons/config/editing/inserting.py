@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from switchman.addons.config.editing.edits import ROUTES, USUAL_PRIORITY, in_order, priority_of, tried
-from switchman.addons.config.editing.rewriting import NotEditable, rewritten
-from switchman.addons.core.rules.yamltext import load
+from switchman.addons.config.editing.rewriting import NotEditable, rewritten, rules_in
 
 FIRST = "first"  # before whatever is tried first
 
@@ -19,10 +18,7 @@ def inserted(text: str, new: Sequence[Mapping[str, Any]], before: int | str | No
     What is to be tried before another one takes its priority, as among equals the file's order counts. At the end each
     keeps its own. Raises NotEditable, and RulesError for a text that cannot be read.
     """
-    data = load(text, "").data or {}
-    routes = data.get("routes") or [] if isinstance(data, dict) else None
-    if not isinstance(routes, list):
-        raise NotEditable("`routes` is no list")
+    data, routes = rules_in(text)
     if before == FIRST:
         before = tried(routes)[0] if routes else None
     if before is None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, NamedTuple
 
-from switchman.addons.config.editing.rewriting import NotEditable, rewritten
-from switchman.addons.core.rules.problems import RulesError
+from switchman.addons.config.editing.rewriting import rewritten, rules_in
 from switchman.addons.core.rules.routerjson import KEPT, Exported, Imported, routes_from, rules_from
 from switchman.addons.core.rules.yamltext import Path, load
 
@@ -31,13 +30,8 @@ def read_rules(text: str) -> Imported:
 
 def merged(text: str, imported: Imported) -> Merged:
     """Raises NotEditable, and RulesError for a text that cannot be read."""
-    document = load(text, "")
-    data: Any = document.data if document.data is not None else {}
-    if not isinstance(data, dict) or not isinstance(data.get("routes") or [], list):
-        raise NotEditable("`routes` is no list")
-    if document.problems:
-        raise RulesError(document.problems)
-    routes: list[Any] = list(data.get("routes") or [])
+    data, found = rules_in(text, sound=True)
+    routes = list(found)
     order: list[int | None] = list(range(len(routes)))
     places = {route["name"]: at for at, route in enumerate(routes) if isinstance(route, dict) and route.get("name")}
     replaced = 0

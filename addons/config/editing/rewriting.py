@@ -48,6 +48,20 @@ class _Region:
     end: int
 
 
+def rules_in(text: str, *, sound: bool = False) -> tuple[dict[str, Any], list[Any]]:
+    """What a rules file's text says, and its routes. `sound`: one with problems is a RulesError; else an edit may be
+    what mends it. Raises NotEditable with a sentence, and RulesError for a text that cannot be read.
+    """
+    document = load(text, "")
+    data: Any = document.data if document.data is not None else {}
+    routes = data.get("routes") or [] if isinstance(data, dict) else None
+    if not isinstance(routes, list):
+        raise NotEditable("`routes` is no list")
+    if sound and document.problems:
+        raise RulesError(document.problems)
+    return data, routes
+
+
 def rewritten(text: str, wanted: dict[str, Any], orders: Mapping[Path, Order] | None = None) -> str:
     """`orders`: for lists by their path, which item of before each item is now (None: a new one); found out elsewhere.
 

@@ -1,8 +1,9 @@
 """The API token that the dashboard sends with, where the router asks for one (CLIENT_AUTH=TOKENS).
 
 It is a token like any other: an admin sees its use on /tokens, gives it limits and a budget, or revokes it, which ends
-what it is for. There is one for each thing that the dashboard sends: SENDING_AGAIN, DESCRIBING. Its text is known to
-this process only: it is made anew (rotated) by each process that needs it, and the one before holds for an hour.
+what it is for. There is one for each thing that the dashboard sends: SENDING_AGAIN, DESCRIBING, TESTING. Its text is
+known to this process only: it is made anew (rotated) by each process that needs it, and the one before holds for an
+hour.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from switchman.webui.looks.marked import N_
 
 SENDING_AGAIN: Final = ("dashboard.again", "sending again")  # its name, and what it is for
 DESCRIBING: Final = ("dashboard.describe", "rules from words")
+TESTING: Final = ("dashboard.test", "testing servers")
 GRACE: Final = 3_600.0  # seconds
 
 

@@ -18,7 +18,7 @@ from flask import current_app
 from switchman.addons.core.servers.servers import Server
 from switchman.addons.store.access.audit import How
 from switchman.webui.access.people import web_config
-from switchman.webui.admin.asking.owntoken import NoToken, own_token
+from switchman.webui.admin.asking.owntoken import TESTING, NoToken, own_token
 from switchman.webui.admin.changes import Refused, access, who
 from switchman.webui.config import Tried
 
@@ -97,7 +97,7 @@ def ask_word(server: Server, model: str, how: How) -> Word:
     token = None
     if config.wants_tokens:
         try:
-            token = own_token().text(config.access, who(how))
+            token = own_token(TESTING).text(config.access, who(how))
         except NoToken as error:
             raise Refused(error.text, 409, **error.values) from None
     body = {"model": name, "messages": [{"role": "user", "content": "Say: ok"}], "max_tokens": 16, "stream": False}

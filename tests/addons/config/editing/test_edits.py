@@ -8,7 +8,10 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from switchman.addons.config.editing.edits import AnyEdit, edited, tried
+from switchman.addons.config.editing.inserting import inserted
+from switchman.addons.config.editing.merging import merged
 from switchman.addons.config.editing.rewriting import NotEditable
+from switchman.addons.core.rules.routerjson import Imported
 from switchman.addons.core.rules.yamltext import load
 
 TEXT = """\
@@ -103,6 +106,18 @@ def test_a_route_that_is_not_there(do: str) -> None:
     more: dict[str, Any] = {"change": {"route": {}}, "enable": {"enabled": True}, "place": {"number": 0}}.get(do, {})
     with pytest.raises(NotEditable, match="there is no route 5"):
         after({"do": do, "at": 4, **more})
+
+
+@pytest.mark.parametrize("text", ["- a\n", "a\n", "routes: 3\n", "routes: {a: 1}\n"])
+def test_a_file_without_a_list_of_routes(text: str) -> None:
+    """It is said, whatever is to be done to it."""
+    for edit in ({"do": "remove", "at": 0}, {"do": "alias", "name": "a", "instances": None}):
+        with pytest.raises(NotEditable, match="`routes` is no list"):
+            after(edit, text)
+    with pytest.raises(NotEditable, match="`routes` is no list"):
+        inserted(text, [{"name": "new"}], None)
+    with pytest.raises(NotEditable, match="`routes` is no list"):
+        merged(text, Imported([{"name": "new"}], {}))
 
 
 @pytest.mark.parametrize(
