@@ -6,6 +6,7 @@ gone, however it went. A child's stdout carries its status to the supervisor, on
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import signal
@@ -33,6 +34,17 @@ def _end_with_supervisor(grace: float) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
     threading.Event().wait(grace)
     os._exit(1)  # it is stuck, and nothing may be left running
+
+
+def ignore_stop_signals(loop: asyncio.AbstractEventLoop, *numbers: signal.Signals) -> None:
+    """From here on the process ends by itself: call it when nothing more can be stopped, before the loop closes.
+
+    A supervisor that ends sends SIGTERM and lets go of stdin, which sends another. A loop that closes lets go of the
+    pipe for signals before it lets go of their handlers; one that comes between is reported as a defect.
+    """
+    for number in numbers:
+        loop.remove_signal_handler(number)
+        signal.signal(number, signal.SIG_IGN)
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Final, TypeGuard
 
-from switchman.addons.config.child import log_to_stderr, obey_supervisor, say_ready
+from switchman.addons.config.child import ignore_stop_signals, log_to_stderr, obey_supervisor, say_ready
 from switchman.addons.semantics import wire
 from switchman.addons.semantics.embedder import BACKENDS, open_embedder
 from switchman.addons.semantics.engine import Busy, Engine, Late
@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 
 PATIENCE: Final = 10.0  # seconds for what has no deadline of its own: keeping and forgetting entries
 BAD_START: Final = 2  # exit code
+STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 # What a message may hold: more than the router ever sends.
 MOST_ID: Final = 2**63
@@ -182,12 +183,14 @@ async def _run(engine: Engine, socket: Path, ready: Callable[[], None]) -> None:
     server = await asyncio.start_unix_server(service.serve, str(socket))
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in STOP_SIGNALS:
         loop.add_signal_handler(number, stop.set)
     ready()
     await stop.wait()
     server.close()
     await service.hang_up()
+    await asyncio.to_thread(engine.stop)  # while the loop is there: what the engine still does ends with a call of it
+    ignore_stop_signals(loop, *STOP_SIGNALS)
 
 
 def make_private(folder: Path) -> None:

@@ -15,7 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from switchman.addons.assembly import assemble
-from switchman.addons.config.child import ORPHAN_GRACE, log_to_stderr, mistakes_told, obey_supervisor, say_ready
+from switchman.addons.config.child import (
+    ORPHAN_GRACE,
+    ignore_stop_signals,
+    log_to_stderr,
+    mistakes_told,
+    obey_supervisor,
+    say_ready,
+)
 from switchman.addons.config.configuration import load_settings
 from switchman.addons.config.settings import Settings
 from switchman.addons.serving.master import LeanMaster
@@ -70,6 +77,14 @@ async def serve(settings: Settings, addons: Sequence[Any], confdir: Path | None)
     await running
 
 
+async def _serve_alone(settings: Settings, confdir: Path | None) -> None:
+    """As the one thing that this process does."""
+    try:
+        await serve(settings, assemble(), confdir)
+    finally:
+        ignore_stop_signals(asyncio.get_running_loop(), signal.SIGTERM)
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     arguments = argparse.ArgumentParser(prog="switchman worker")
     arguments.add_argument("--number", type=int, default=1)
@@ -83,7 +98,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         obey_supervisor(settings.shutdown_grace + ORPHAN_GRACE)
         gc.freeze()
         gc.set_threshold(YOUNG_OBJECTS, *PORTIONS)
-        asyncio.run(serve(settings, assemble(), args.confdir), loop_factory=SharedPortLoop)
+        asyncio.run(_serve_alone(settings, args.confdir), loop_factory=SharedPortLoop)
 
 
 if __name__ == "__main__":

@@ -89,6 +89,25 @@ def test_a_process_without_its_supervisor_ends(how: str, code: int) -> None:
         assert process.wait(60) == code
 
 
+ENDS = """
+import asyncio, os, signal
+from switchman.addons.config.child import ignore_stop_signals
+loop = asyncio.new_event_loop()
+loop.add_signal_handler(signal.SIGTERM, print, "told")
+ignore_stop_signals(loop, signal.SIGTERM)
+os.kill(os.getpid(), signal.SIGTERM)
+loop.close()
+os.kill(os.getpid(), signal.SIGTERM)
+print("ended by itself")
+"""
+
+
+def test_who_ends_is_told_so_in_vain() -> None:
+    """Before its loop closes and after, without a word of a defect."""
+    done = subprocess.run([sys.executable, "-c", ENDS], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "ended by itself\n", "")
+
+
 def test_our_own_words_from_info_and_others_from_warning() -> None:
     """mitmproxy logs each connection at INFO; the process's name stands on every line."""
     code = (

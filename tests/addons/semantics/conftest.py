@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -20,12 +21,15 @@ Start = Callable[..., "Running"]
 class Running:
     """A semantic process; `lost` ends it by force."""
 
-    def __init__(self, folder: Path, model: Path, state: Path | None = None) -> None:
+    def __init__(self, folder: Path, model: Path, state: Path | None = None, stderr: IO[str] | None = None) -> None:
         self.socket = folder / SOCKET
         arguments = ["--socket", str(self.socket), "--model", str(model), "--lifeline"]
         arguments += ["--state", str(state)] if state else []
         self.process = subprocess.Popen(
-            [sys.executable, "-P", "-m", MODULE, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            [sys.executable, "-P", "-m", MODULE, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
         )
         assert self.process.stdout
         assert self.process.stdout.readline().split() == [b"ready"]
@@ -52,8 +56,8 @@ def start(private: Path, prepared_model: Path) -> Iterator[Start]:
     """Starts a process; all of them end with the test."""
     with ExitStack() as running:
 
-        def one(state: Path | None = None) -> Running:
-            found = Running(private, prepared_model, state)
+        def one(state: Path | None = None, stderr: IO[str] | None = None) -> Running:
+            found = Running(private, prepared_model, state, stderr)
             running.callback(found.close)
             return found
 

@@ -122,3 +122,24 @@ def test_the_process_ends_with_who_started_it(start: Any) -> None:
     running.process.stdin.close()
     assert running.process.wait(timeout=30) == 0
     running.process.stdin = None
+
+
+def test_it_ends_in_silence_in_the_midst_of_work(start: Any, tmp_path: Path) -> None:
+    """What its model works at has nobody to go to, and a second signal finds nothing to stop: neither is a defect."""
+    with (tmp_path / "stderr").open("w+") as said:
+        running = start(stderr=said)
+        peer = Peer(running.socket)
+        for number in range(8):
+            peer.socket.sendall(
+                wire.encode(
+                    {"id": number, "op": "ask", "text": f"word {number} " * 400, "until": time.monotonic() + 60}
+                )
+            )
+        peer.hear()  # so the model is at the next one
+        running.process.terminate()
+        running.process.stdin.close()
+        assert running.process.wait(timeout=30) == 0
+        running.process.stdin = None
+        peer.socket.close()
+        said.seek(0)
+        assert said.read() == ""

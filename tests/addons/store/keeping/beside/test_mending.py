@@ -156,11 +156,21 @@ def test_what_cannot_be_mended_holds_nothing_up(store: Store, write: Write, capl
     assert "figures no hour could not be made good" in caplog.text
 
 
-def test_a_router_mends_by_itself(store: Store, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The thread that ages out looks for what is noted."""
+@pytest.fixture
+def may_mend(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """The thread of a store that is opened after this looks all the time, and mends nothing until it may."""
+    may = threading.Event()
     monkeypatch.setattr("switchman.addons.store.retention.MEND_SECONDS", 0.02)
+    monkeypatch.setattr("switchman.addons.store.retention.mend", lambda *args: may.is_set() and mend(*args))
+    return may
+
+
+def test_a_router_mends_by_itself(may_mend: threading.Event, store: Store, write: Write) -> None:
+    """The thread that ages out looks for what is noted."""
     with without(store, "figures"):
         write(store, asked(1))
+    assert notes(store)
+    may_mend.set()
     deadline = time.monotonic() + 60
     while notes(store):
         assert time.monotonic() < deadline
