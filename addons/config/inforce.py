@@ -21,7 +21,7 @@ from switchman.addons.config.regular import Unreadable, read_file
 from switchman.addons.config.settings import Settings
 from switchman.addons.core.access.roles import EVERYBODY, RoleMap
 from switchman.addons.core.rules.problems import RulesError
-from switchman.addons.core.rules.yamltext import load
+from switchman.addons.core.rules.reading.yamltext import load
 from switchman.addons.core.texts.masking import mask_text, mask_url
 
 ORIGINS = "SWITCHMAN_SETTINGS_FROM"  # JSON: {variable: "" for the environment, or the option that set it}

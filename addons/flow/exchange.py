@@ -40,7 +40,7 @@ from switchman.addons.core.texts.redaction.restoring import Restorer
 if TYPE_CHECKING:
     from switchman.addons.core.rules.ruleset import Ruleset
     from switchman.addons.semantics.client import SemanticAnswer
-    from switchman.addons.state.flights import Flight
+    from switchman.addons.state.together.flights import Flight
 
 
 # Bytes of an answer that the caches keep.

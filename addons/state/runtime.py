@@ -42,16 +42,16 @@ from switchman.addons.state.access.opening import open_ledger, owner_name
 from switchman.addons.state.access.tokens import Tokens
 from switchman.addons.state.background import Background
 from switchman.addons.state.descriptors import Shortage, raise_limit
-from switchman.addons.state.flights import Flights
-from switchman.addons.state.listings import Listings
+from switchman.addons.state.learned.listings import Listings
+from switchman.addons.state.learned.openings import Openings
+from switchman.addons.state.learned.routing_lists import RoutingLists
+from switchman.addons.state.learned.server_dialects import ServerDialects
 from switchman.addons.state.live import LiveFigures
-from switchman.addons.state.openings import Openings
 from switchman.addons.state.reaching.deny import deny_addresses
 from switchman.addons.state.reaching.resets import Resetting
 from switchman.addons.state.reloads import Reloads
-from switchman.addons.state.routing_lists import RoutingLists
-from switchman.addons.state.server_dialects import ServerDialects
-from switchman.addons.state.shared import MemoryShared, Shared, SQLiteShared
+from switchman.addons.state.together.flights import Flights
+from switchman.addons.state.together.shared import MemoryShared, Shared, SQLiteShared
 
 if TYPE_CHECKING:
     from switchman.addons.semantics.client import SemanticClient

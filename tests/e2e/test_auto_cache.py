@@ -14,7 +14,7 @@ from typing import Any
 import anthropic
 import pytest
 
-from switchman.addons.state.openings import SPACE
+from switchman.addons.state.learned.openings import SPACE
 from switchman.addons.testing import Behaviour, FakeUpstream, ToolCall
 from switchman.addons.testing.rawclient import RawClient, request_bytes
 

@@ -8,9 +8,9 @@ from types import SimpleNamespace
 from typing import Any
 
 from switchman.addons.core.rules.presets import parse_presets
+from switchman.addons.core.rules.reading.yamltext import load
 from switchman.addons.core.rules.ruleset import Ruleset, parse_ruleset
 from switchman.addons.core.rules.rulesfile import json_schema
-from switchman.addons.core.rules.yamltext import load
 from switchman.addons.core.servers.reaching.reach import PemFile, Reach, Tls
 from switchman.addons.core.servers.reaching.references import Secret
 from switchman.addons.core.servers.servers import KeepAlive, Quirks

@@ -19,7 +19,7 @@ from switchman.addons.config.editing.merging import Merged, merged
 from switchman.addons.config.editing.rewriting import NotEditable
 from switchman.addons.core.access.roles import Role
 from switchman.addons.core.rules.problems import RulesError
-from switchman.addons.core.rules.routerjson import routes_from
+from switchman.addons.core.rules.reading.routerjson import routes_from
 from switchman.addons.store.access.audit import How
 from switchman.addons.store.access.history import RulesHistory, Version
 from switchman.webui.access.people import person, web_config

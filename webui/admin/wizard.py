@@ -26,9 +26,9 @@ from switchman.addons.core.routes.making.answers import (
 )
 from switchman.addons.core.routes.making.drafting import Draft, draft
 from switchman.addons.core.rules.problems import RulesError
+from switchman.addons.core.rules.reading.yamltext import load
 from switchman.addons.core.rules.ruleset import Ruleset
 from switchman.addons.core.rules.rulesfile import SERVER_NAME
-from switchman.addons.core.rules.yamltext import load
 from switchman.addons.core.servers import urls
 from switchman.addons.core.servers.credentials import is_on_own_network
 from switchman.addons.core.servers.servers import Server

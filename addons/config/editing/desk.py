@@ -33,8 +33,8 @@ from switchman.addons.config.secrets.redaction_key import redaction_key
 from switchman.addons.config.settings import Settings
 from switchman.addons.core.keys.known import KnownKeys
 from switchman.addons.core.rules.problems import Problem, RulesError
+from switchman.addons.core.rules.reading.yamltext import load
 from switchman.addons.core.rules.ruleset import Ruleset
-from switchman.addons.core.rules.yamltext import load
 from switchman.addons.store.access.audit import Who
 from switchman.addons.store.access.history import BY_HAND, RulesHistory, Version, digest_of
 

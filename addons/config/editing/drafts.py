@@ -20,7 +20,7 @@ from switchman.addons.config.editing.merging import ROUTES
 from switchman.addons.config.editing.rewriting import rewritten, rules_in, same
 from switchman.addons.core.routes.making.drafting import Draft, Entry
 from switchman.addons.core.routes.making.writing import written
-from switchman.addons.core.rules.yamltext import Path, load
+from switchman.addons.core.rules.reading.yamltext import Path, load
 
 How = Literal["replace", "beside"]
 _OF_RULES: Final = ("aliases", "routes", "default", "fallbacks", "local_only", "semantic_routes")

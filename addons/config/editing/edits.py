@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from switchman.addons.config.editing.rewriting import NotEditable, Order, rewritten, rules_in
-from switchman.addons.core.rules.yamltext import Path
+from switchman.addons.core.rules.reading.yamltext import Path
 
 USUAL_PRIORITY = 500
 ROUTES: Path = ("routes",)

@@ -23,7 +23,7 @@ from urllib.parse import unquote
 from switchman.addons.config.editing.tree import Node, tree_of
 from switchman.addons.core.keys.known import NO_KEYS, KnownKeys
 from switchman.addons.core.rules.problems import RulesError
-from switchman.addons.core.rules.yamltext import load
+from switchman.addons.core.rules.reading.yamltext import load
 from switchman.addons.core.servers.reaching.references import is_reference
 from switchman.addons.core.texts.masking import is_secret_header, is_secret_parameter, secret_words
 

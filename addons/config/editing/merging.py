@@ -6,8 +6,8 @@ import json
 from typing import Any, NamedTuple
 
 from switchman.addons.config.editing.rewriting import rewritten, rules_in
-from switchman.addons.core.rules.routerjson import KEPT, Exported, Imported, routes_from, rules_from
-from switchman.addons.core.rules.yamltext import Path, load
+from switchman.addons.core.rules.reading.routerjson import KEPT, Exported, Imported, routes_from, rules_from
+from switchman.addons.core.rules.reading.yamltext import Path, load
 
 ROUTES: Path = ("routes",)
 

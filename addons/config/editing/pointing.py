@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from switchman.addons.core.rules.yamltext import Path
+from switchman.addons.core.rules.reading.yamltext import Path
 
 
 class Pointing(NamedTuple):

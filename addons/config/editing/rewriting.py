@@ -20,7 +20,7 @@ from typing import Any, Final
 from switchman.addons.config.editing import emitting
 from switchman.addons.config.editing.tree import Node, tree_of
 from switchman.addons.core.rules.problems import RulesError
-from switchman.addons.core.rules.yamltext import Path, load
+from switchman.addons.core.rules.reading.yamltext import Path, load
 from switchman.addons.core.texts.aligning import Bounded
 
 BOM: Final = "\ufeff"

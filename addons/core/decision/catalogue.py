@@ -20,7 +20,7 @@ from switchman.addons.core.routes.granted import is_alias_granted, is_granted
 from switchman.addons.core.routes.names import find, twin
 from switchman.addons.core.rules.ruleset import Ruleset
 from switchman.addons.core.rules.rulesfile import AUTO
-from switchman.addons.core.servers.modelkinds import is_chat
+from switchman.addons.core.servers.models.modelkinds import is_chat
 from switchman.addons.core.servers.servers import UNKNOWN_MODEL, ModelFacts, Server
 
 OWNER = "switchman"  # of `auto` and the aliases

@@ -19,7 +19,7 @@ from switchman.addons.core.request.call import Call
 from switchman.addons.core.routes.granted import is_granted
 from switchman.addons.core.routes.plan import Candidate, Plan, TraceLine
 from switchman.addons.core.rules.ruleset import Ruleset
-from switchman.addons.core.servers.thinkers import Thinking
+from switchman.addons.core.servers.models.thinkers import Thinking
 
 LAYER = "conversation"
 

@@ -25,7 +25,7 @@ from switchman.addons.core.request import jsonedit
 from switchman.addons.core.request.call import Call, DialectName, Endpoint, Form
 from switchman.addons.core.request.unambiguous.multipart import replaced, with_field
 from switchman.addons.core.routes.plan import Candidate, Outcome, TraceLine
-from switchman.addons.core.servers.thinking import (
+from switchman.addons.core.servers.models.thinking import (
     NOTHING,
     Edits,
     Instruction,

@@ -7,8 +7,8 @@ from hashlib import sha256
 from typing import Final, Literal
 
 from switchman.addons.core.routes.routes import Stick
+from switchman.addons.core.servers.models.thinkers import Thinking
 from switchman.addons.core.servers.servers import Server
-from switchman.addons.core.servers.thinkers import Thinking
 
 Outcome = Literal["hit", "miss", "skip", "error"]
 # What the servers' lists of models were for a plan: not asked, decisive, or looked through in vain.

@@ -16,8 +16,8 @@ from switchman.addons.core.routes.logic import AnyOf
 from switchman.addons.core.routes.names import find, readings, short
 from switchman.addons.core.routes.patterns import Pattern, compile_pattern, expand, is_pattern, replacement
 from switchman.addons.core.routes.subject import Condition
+from switchman.addons.core.servers.models.thinkers import Thinking
 from switchman.addons.core.servers.servers import Server
-from switchman.addons.core.servers.thinkers import Thinking
 from switchman.addons.core.texts.redaction.redactor import Redact
 
 Stick = Literal["", "conversation"]

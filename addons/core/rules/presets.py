@@ -11,8 +11,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from switchman.addons.core.request.call import DialectName
+from switchman.addons.core.rules.reading.yamltext import load
 from switchman.addons.core.rules.rulesfile import KeepAliveFile, QuirksFile
-from switchman.addons.core.rules.yamltext import load
 from switchman.addons.core.servers import urls
 from switchman.addons.core.servers.servers import KeepAlive, PathStyle, Quirks
 

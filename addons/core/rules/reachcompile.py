@@ -14,8 +14,8 @@ from typing import Protocol
 from pydantic import SecretStr
 
 from switchman.addons.core.rules.problems import Problem
+from switchman.addons.core.rules.reading.yamltext import Path
 from switchman.addons.core.rules.rulesfile import DIRECTLY, ServerFile, TlsFile
-from switchman.addons.core.rules.yamltext import Path
 from switchman.addons.core.servers.reaching.fields import field_name, field_value, key_value
 from switchman.addons.core.servers.reaching.proxies import is_loopback, is_own, parse_proxy, proxy_from
 from switchman.addons.core.servers.reaching.reach import USUAL, PemFile, Proxy, Reach, Tls

@@ -13,7 +13,7 @@ from switchman.addons.core.routes.routes import Alias, Instance, Match, ModelMap
 from switchman.addons.core.routes.subject import Condition
 from switchman.addons.core.routes.targets import instances_named
 from switchman.addons.core.rules.problems import MAX_TOLD, Problem, hint
-from switchman.addons.core.rules.yamltext import Document, Path
+from switchman.addons.core.rules.reading.yamltext import Document, Path
 from switchman.addons.core.servers.credentials import may_be_stranger, strangers
 from switchman.addons.core.servers.servers import Server
 

@@ -18,6 +18,7 @@ from switchman.addons.core.rules.presets import Preset, Presets, keepalive_of, q
 from switchman.addons.core.rules.pricefile import price_for, price_of
 from switchman.addons.core.rules.problems import MAX_TOLD, Problem, hint, listed
 from switchman.addons.core.rules.reachcompile import Reaches, headers_of, keys_of, secret_of
+from switchman.addons.core.rules.reading.yamltext import Document, Path
 from switchman.addons.core.rules.rulesfile import (
     InstanceFile,
     KeepAliveFile,
@@ -27,7 +28,6 @@ from switchman.addons.core.rules.rulesfile import (
     RulesFileModel,
     ServerFile,
 )
-from switchman.addons.core.rules.yamltext import Document, Path
 from switchman.addons.core.servers import urls
 from switchman.addons.core.servers.reaching.addressing import path_style
 from switchman.addons.core.servers.reaching.reach import Reach

@@ -26,11 +26,11 @@ from switchman.addons.core.rules.presets import Presets
 from switchman.addons.core.rules.pricefile import price_for
 from switchman.addons.core.rules.problems import Problem, RulesError
 from switchman.addons.core.rules.reachcompile import CertificateFiles, NoFiles, Reaches
+from switchman.addons.core.rules.reading.rulesshape import check_shape
+from switchman.addons.core.rules.reading.yamltext import Document, Path, load
 from switchman.addons.core.rules.rulescheck import layer_warnings, routing_warnings, token_warnings
 from switchman.addons.core.rules.rulescompile import Compiler
 from switchman.addons.core.rules.rulesfile import AUTO, RulesFileModel
-from switchman.addons.core.rules.rulesshape import check_shape
-from switchman.addons.core.rules.yamltext import Document, Path, load
 from switchman.addons.core.servers.reaching.references import SecretSources
 from switchman.addons.core.servers.servers import UNKNOWN_MODEL, ModelFacts, Server, ThinkingOutput, Timeouts
 from switchman.addons.core.texts.redaction.redactor import Redact

@@ -25,9 +25,9 @@ from switchman.addons.core.rules.matchfile import MatchFile, Text, Written
 from switchman.addons.core.rules.pricefile import PriceFile
 from switchman.addons.core.rules.problems import hint, listed
 from switchman.addons.core.servers import urls
+from switchman.addons.core.servers.models.thinkers import ThinkingSwitch
 from switchman.addons.core.servers.retry import OPT_IN_STATUSES
 from switchman.addons.core.servers.servers import PathStyle
-from switchman.addons.core.servers.thinkers import ThinkingSwitch
 from switchman.addons.core.texts.redaction.finding import KINDS
 
 AUTO = "auto"  # the model that means: the router chooses

@@ -10,8 +10,8 @@ from pydantic import SecretStr
 from switchman.addons.core.access.caller import Capture
 from switchman.addons.core.access.prices.written import WrittenPrice
 from switchman.addons.core.request.call import DialectName
+from switchman.addons.core.servers.models.thinkers import ThinkingSwitch
 from switchman.addons.core.servers.reaching.reach import DIRECT, Reach
-from switchman.addons.core.servers.thinkers import ThinkingSwitch
 from switchman.addons.core.servers.urls import BaseURL
 
 GOOGLE: Final = "googleapis.com"

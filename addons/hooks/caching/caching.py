@@ -36,9 +36,9 @@ from switchman.addons.flow.exchange import MAX_REPLY, CacheUse, Exchange, exchan
 from switchman.addons.flow.refusal import own_answer
 from switchman.addons.hooks import seen
 from switchman.addons.hooks.caching.semantic_caching import SemanticCache
-from switchman.addons.state.flights import Flight, Result
 from switchman.addons.state.runtime import Runtime
-from switchman.addons.state.shared import ANSWERS, Quota, SharedStoreError
+from switchman.addons.state.together.flights import Flight, Result
+from switchman.addons.state.together.shared import ANSWERS, Quota, SharedStoreError
 
 logger = logging.getLogger(__name__)
 

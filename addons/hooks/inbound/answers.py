@@ -32,8 +32,8 @@ from switchman.addons.core.servers.credentials import CREDENTIALS, header_for, k
 from switchman.addons.core.texts.unicode import dump
 from switchman.addons.flow.exchange import Exchange, exchange, reading_of
 from switchman.addons.flow.refusal import own_answer
-from switchman.addons.state.listings import TIMEOUT, Listings, ModelList
-from switchman.addons.state.upstream_reader import Credentials
+from switchman.addons.state.learned.listings import TIMEOUT, Listings, ModelList
+from switchman.addons.state.learned.upstream_reader import Credentials
 
 # The version of Ollama whose API is spoken here: clients look whether it is new enough for what they want.
 OLLAMA_VERSION = "0.12.6"

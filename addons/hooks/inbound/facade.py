@@ -39,8 +39,8 @@ from switchman.addons.flow.exchange import Exchange, exchange, reading_of
 from switchman.addons.flow.refusal import no_plan, own_answer, refusal, unknown_model
 from switchman.addons.hooks import seen
 from switchman.addons.hooks.resting import Resting
+from switchman.addons.state.learned.upstream_reader import UNREACHABLE, TooLong, UpstreamReader
 from switchman.addons.state.runtime import Runtime
-from switchman.addons.state.upstream_reader import UNREACHABLE, TooLong, UpstreamReader
 
 SHOW = Endpoint("ollama", "show", "/api/show")
 PS = "/api/ps"

@@ -25,7 +25,7 @@ from switchman.addons.core.servers.servers import Server
 from switchman.addons.flow.exchange import Exchange, exchange
 from switchman.addons.hooks import seen
 from switchman.addons.state.runtime import Runtime
-from switchman.addons.state.shared import KEYS, Quota, SharedStoreError
+from switchman.addons.state.together.shared import KEYS, Quota, SharedStoreError
 
 logger = logging.getLogger(__name__)
 

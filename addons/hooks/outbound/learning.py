@@ -1,6 +1,6 @@
 """Learning: remembers, of each server and model, whether a reply began inside a thinking block nobody saw opened.
 
-core/servers/opening.py says what a reply teaches, and what follows from it for the next one.
+core/servers/models/opening.py says what a reply teaches, and what follows from it for the next one.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from mitmproxy import http
 
 from switchman.addons.core.request.call import GENERATING
-from switchman.addons.core.servers.opening import lesson
+from switchman.addons.core.servers.models.opening import lesson
 from switchman.addons.flow.exchange import Exchange, exchange
 from switchman.addons.state.runtime import Runtime
 

@@ -18,8 +18,8 @@ from switchman.addons.core.rules.ruleset import Ruleset
 from switchman.addons.core.servers import dialectsigns
 from switchman.addons.core.servers.dialectsigns import Dialects
 from switchman.addons.core.servers.servers import Server
+from switchman.addons.state.learned.upstream_reader import AT_ONCE, UNREACHABLE, TooLong, UpstreamReader
 from switchman.addons.state.runtime import Runtime
-from switchman.addons.state.upstream_reader import AT_ONCE, UNREACHABLE, TooLong, UpstreamReader
 
 logger = logging.getLogger(__name__)
 

@@ -34,11 +34,11 @@ from switchman.addons.core.routes.plan import Candidate, TraceLine
 from switchman.addons.core.rules.ruleset import Server
 from switchman.addons.core.servers import credentials
 from switchman.addons.core.servers.callerkeys import credential_of
+from switchman.addons.core.servers.models.thinking import resolve
 from switchman.addons.core.servers.reaching.addressing import address, is_azure
 from switchman.addons.core.servers.reaching.redirects import REDIRECTS, Hop
 from switchman.addons.core.servers.retry import OWN_KEY_STATUSES, retriable_statuses
 from switchman.addons.core.servers.servers import ServerKey, is_anthropics, is_googles
-from switchman.addons.core.servers.thinking import resolve
 from switchman.addons.core.texts.masking import is_secret_name
 from switchman.addons.flow.exchange import Attempt, Exchange, exchange
 from switchman.addons.flow.refusal import refusal

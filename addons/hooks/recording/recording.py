@@ -23,7 +23,7 @@ from switchman.addons.flow.exchange import Attempt, Exchange, exchange
 from switchman.addons.hooks.recording.changes import changes
 from switchman.addons.hooks.recording.conveying import how_sent
 from switchman.addons.state.runtime import Runtime
-from switchman.addons.state.shared import ANSWERS, CONVERSATIONS, KEYS
+from switchman.addons.state.together.shared import ANSWERS, CONVERSATIONS, KEYS
 
 # nginx's status for "client closed request"; there is no registered one.
 CLIENT_CLOSED_REQUEST = 499

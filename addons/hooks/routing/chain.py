@@ -33,7 +33,7 @@ from switchman.addons.hooks import seen
 from switchman.addons.hooks.routing.layers import Layer, LayerAnswer, LayerRequest, Miss
 from switchman.addons.hooks.routing.plugins import load_layers
 from switchman.addons.state.runtime import Runtime
-from switchman.addons.state.shared import CONVERSATIONS, Quota, SharedStoreError
+from switchman.addons.state.together.shared import CONVERSATIONS, Quota, SharedStoreError
 
 logger = logging.getLogger(__name__)
 

@@ -30,8 +30,8 @@ from switchman.addons.core.routes.plan import Plan, TraceLine
 from switchman.addons.core.routes.subject import LocalTime
 from switchman.addons.core.rules.ruleset import Ruleset
 from switchman.addons.core.servers.credentials import source
+from switchman.addons.core.servers.models.thinking import resolve
 from switchman.addons.core.servers.reaching.egress import Denied
-from switchman.addons.core.servers.thinking import resolve
 from switchman.addons.core.texts.redaction.redactor import Redactor, merged
 from switchman.addons.core.texts.redaction.redactor import told as told_of
 from switchman.addons.core.texts.redaction.requests import Unreadable, redact_body
@@ -39,10 +39,10 @@ from switchman.addons.hooks.routing.layers import LayerRequest, Miss
 from switchman.addons.hooks.routing.semantic_layer import SemanticLayer
 from switchman.addons.semantics.service import open_client
 from switchman.addons.state.access.capturing import applying
-from switchman.addons.state.listings import Listings
+from switchman.addons.state.learned.listings import Listings
+from switchman.addons.state.learned.routing_lists import DecideBy, RoutingLists
+from switchman.addons.state.learned.server_dialects import ServerDialects
 from switchman.addons.state.reaching.deny import deny_addresses
-from switchman.addons.state.routing_lists import DecideBy, RoutingLists
-from switchman.addons.state.server_dialects import ServerDialects
 
 LISTS_TIMEOUT: Final = 5.0  # seconds; a person can wait for longer than a request
 CHAT: Final = Endpoint("openai", "chat", "/v1/chat/completions")

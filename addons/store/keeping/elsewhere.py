@@ -1,5 +1,5 @@
-"""What is kept of requests beside their rows: in the spool, in the file that workers share (state/shared.py), and in
-the files of the semantic cache's vectors (semantics/index.py).
+"""What is kept of requests beside their rows: in the spool, in the file that workers share
+(state/together/shared.py), and in the files of the semantic cache's vectors (semantics/index.py).
 
 The file of the workers is named in full: `requests.cache.db` has a table `entries (space, key, value, used, ...)`. A
 vector's `entry` is its answer's key there; the process that has it in memory drops it when it finds no such answer.

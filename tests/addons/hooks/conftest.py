@@ -20,12 +20,12 @@ from switchman.addons.flow.exchange import Exchange, begin
 from switchman.addons.flow.refusal import dialect_of
 from switchman.addons.hooks.inbound.intake import Intake
 from switchman.addons.hooks.inbound.upgrades import Upgrades
-from switchman.addons.state.flights import Flights
+from switchman.addons.state.learned.openings import Openings
+from switchman.addons.state.learned.server_dialects import ServerDialects
 from switchman.addons.state.live import LiveFigures
-from switchman.addons.state.openings import Openings
 from switchman.addons.state.runtime import Runtime
-from switchman.addons.state.server_dialects import ServerDialects
-from switchman.addons.state.shared import MemoryShared
+from switchman.addons.state.together.flights import Flights
+from switchman.addons.state.together.shared import MemoryShared
 
 TASKS = load_task_rules()
 # RFC 6455 section 1.3

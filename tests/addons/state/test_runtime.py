@@ -22,7 +22,7 @@ from mitmproxy.test import taddons
 from switchman.addons.config.configuration import SettingsError
 from switchman.addons.core.rules.problems import RulesError
 from switchman.addons.state.runtime import TIMEOUT_MARGIN, Runtime, StoppingHook
-from switchman.addons.state.shared import MemoryShared, SQLiteShared
+from switchman.addons.state.together.shared import MemoryShared, SQLiteShared
 from switchman.addons.testing.samples import make_record
 
 STRONG = "kV9qRz3mT7wXc2Lp8sYd4Hf6Jn1Bg5Qa0EuItOx"

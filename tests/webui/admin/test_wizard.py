@@ -13,7 +13,7 @@ from switchman.addons.config.configuration import RulesFile
 from switchman.addons.config.editing.desk import RulesDesk
 from switchman.addons.config.settings import Settings
 from switchman.addons.core.access.roles import Role
-from switchman.addons.core.rules.yamltext import load
+from switchman.addons.core.rules.reading.yamltext import load
 from switchman.addons.store.opening import Store
 from switchman.webui.access.tokens import make_token
 

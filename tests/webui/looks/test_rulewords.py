@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from switchman.addons.core.rules.problems import Problem, RulesError
-from switchman.addons.core.rules.yamltext import load
+from switchman.addons.core.rules.reading.yamltext import load
 from switchman.webui.looks.rulewords import MATCH_HINTS, ROUTE_HINTS, TARGET_HINTS, plain
 from switchman.webui.pages.rules.visual import MATCH_KINDS, ROUTE_KINDS, TARGET_KINDS
 

@@ -12,8 +12,8 @@ from switchman.addons.config.editing.rewriting import NotEditable
 from switchman.addons.core.decision.described.naming import Finding, RealNames, findings
 from switchman.addons.core.decision.described.replies import DRAFT, Draft, NoDraft, read_draft
 from switchman.addons.core.rules.problems import Problem, RulesError
+from switchman.addons.core.rules.reading.yamltext import Path, load
 from switchman.addons.core.rules.ruleset import Ruleset
-from switchman.addons.core.rules.yamltext import Path, load
 from switchman.webui.admin.rules import desk
 
 _ROUTE: Final = re.compile(r"routes\[(\d+)\]\.?(.*)", re.DOTALL)

@@ -18,8 +18,8 @@ from switchman.addons.config.editing.pointing import Pointing, pointing
 from switchman.addons.core.access.prices.words import told as price_words
 from switchman.addons.core.access.roles import Role
 from switchman.addons.core.rules.problems import RulesError
+from switchman.addons.core.rules.reading.yamltext import load
 from switchman.addons.core.rules.ruleset import Ruleset
-from switchman.addons.core.rules.yamltext import load
 from switchman.addons.core.servers.reaching.references import is_reference
 from switchman.addons.core.servers.servers import Server
 from switchman.addons.core.texts.masking import is_secret_name

@@ -20,8 +20,8 @@ from switchman.addons.core.access.roles import Role
 from switchman.addons.core.decision.described.prompting import LONGEST_SENTENCE
 from switchman.addons.core.decision.described.replies import MOST_TEXT
 from switchman.addons.core.rules.problems import RulesError
+from switchman.addons.core.rules.reading.yamltext import load
 from switchman.addons.core.rules.ruleset import Ruleset
-from switchman.addons.core.rules.yamltext import load
 from switchman.addons.store.access.history import LONGEST_WHY
 from switchman.webui.access.people import web_config
 from switchman.webui.access.roles import least

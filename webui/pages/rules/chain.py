@@ -18,9 +18,9 @@ from switchman.addons.core.access.roles import Role
 from switchman.addons.core.routes.logic import AllOf
 from switchman.addons.core.routes.routes import Instance, Route
 from switchman.addons.core.rules.problems import Problem, RulesError
+from switchman.addons.core.rules.reading.yamltext import load
 from switchman.addons.core.rules.rulescheck import NEVER
 from switchman.addons.core.rules.ruleset import Ruleset
-from switchman.addons.core.rules.yamltext import load
 from switchman.addons.store.reading.hits import Hit, Rule
 from switchman.webui.access.people import person
 from switchman.webui.access.roles import least

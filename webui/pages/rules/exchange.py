@@ -7,7 +7,7 @@ from flask import Blueprint, Response, make_response, render_template
 from switchman.addons.config.editing.merging import as_json, exported
 from switchman.addons.core.access.roles import Role
 from switchman.addons.core.rules.problems import RulesError
-from switchman.addons.core.rules.routerjson import Exported
+from switchman.addons.core.rules.reading.routerjson import Exported
 from switchman.webui.access.roles import least
 from switchman.webui.admin.changes import Refused
 from switchman.webui.admin.rules import desk, reading

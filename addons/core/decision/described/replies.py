@@ -23,8 +23,8 @@ from ruamel.yaml.tokens import AliasToken, AnchorToken, TagToken
 
 from switchman.addons.core.decision.described.shapes import Shaped, shaped
 from switchman.addons.core.rules.problems import Problem, RulesError
+from switchman.addons.core.rules.reading.yamltext import Document, Path, load
 from switchman.addons.core.rules.rulesfile import RulesFileModel
-from switchman.addons.core.rules.yamltext import Document, Path, load
 from switchman.addons.core.texts.unicode import shown
 
 MOST_REPLY: Final = 200_000  # characters, thoughts not counted

@@ -11,8 +11,8 @@ from datetime import date
 from math import isfinite
 from typing import Any, Final
 
+from switchman.addons.core.rules.reading.yamltext import Path
 from switchman.addons.core.rules.rulesfile import RouteFile
-from switchman.addons.core.rules.yamltext import Path
 
 LISTS: Final = ("routes", "rules")  # what a model calls the list
 WRAPPERS: Final = frozenset(

@@ -1,6 +1,6 @@
 """What the servers' lists of models tell a decision: where a bare name is, how a server writes it, what `auto` may be.
 
-The lists are facts from outside, gathered in state/listings.py; here they are values.
+The lists are facts from outside, gathered in state/learned/listings.py; here they are values.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from switchman.addons.core.routes.plan import Candidate
 from switchman.addons.core.routes.routes import Alias, Instance
 from switchman.addons.core.rules.ruleset import Ruleset
 from switchman.addons.core.rules.rulesfile import AUTO
-from switchman.addons.core.servers.modelkinds import is_chat
+from switchman.addons.core.servers.models.modelkinds import is_chat
 from switchman.addons.core.servers.servers import Server
 
 

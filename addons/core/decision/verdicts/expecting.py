@@ -6,7 +6,7 @@ from switchman.addons.core.dialects.rendering import Rendered, applies_template,
 from switchman.addons.core.request.call import Call
 from switchman.addons.core.routes.plan import Candidate, TraceLine
 from switchman.addons.core.rules.ruleset import Ruleset
-from switchman.addons.core.servers.opening import Opening, in_words, opening
+from switchman.addons.core.servers.models.opening import Opening, in_words, opening
 
 
 def expected_opening(

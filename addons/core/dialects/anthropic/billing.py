@@ -12,8 +12,8 @@ from typing import Final
 from switchman.addons.core.dialects.neutral.turns import BILLING, without_note
 from switchman.addons.core.request.call import Call
 from switchman.addons.core.request.jsonedit import REMOVE
+from switchman.addons.core.servers.models.thinking import Edits
 from switchman.addons.core.servers.servers import Server, is_anthropics
-from switchman.addons.core.servers.thinking import Edits
 
 DROPPED: Final = (
     "system.x-anthropic-billing-header was dropped: a note for Anthropic's bill, which changes and would spoil the "

@@ -27,7 +27,7 @@ from switchman.addons.core.dialects.openai.families import GEMINI, MISTRAL, UNSI
 from switchman.addons.core.dialects.passing.unsigned import is_ours, objects, without_blocks
 from switchman.addons.core.request.call import Call
 from switchman.addons.core.request.jsonedit import REMOVE
-from switchman.addons.core.servers.thinking import Edits
+from switchman.addons.core.servers.models.thinking import Edits
 
 # Members of an assistant's message that hold thoughts: DeepSeek's and many others', OpenRouter's and vLLM's, LiteLLM's.
 MEMBERS: Final = ("reasoning_content", "reasoning", "reasoning_details", "thinking_blocks", "provider_specific_fields")

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from switchman.addons.core.dialects.neutral.fields import text_of
 from switchman.addons.core.request.jsonedit import REMOVE
-from switchman.addons.core.servers.thinking import Edits
+from switchman.addons.core.servers.models.thinking import Edits
 
 SIGNATURE: Final = "switchman-unsigned"
 ITEM: Final = "rs_unsigned_"  # the start of an id

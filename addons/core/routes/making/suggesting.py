@@ -13,7 +13,7 @@ from typing import Final
 
 from switchman.addons.core.routes.making.answers import Model
 from switchman.addons.core.routes.making.picking import MICRO
-from switchman.addons.core.servers.modelkinds import is_chat
+from switchman.addons.core.servers.models.modelkinds import is_chat
 
 MOST_OWN: Final = 12
 DEAREST: Final = 30 * MICRO + 1  # micro-dollars per million tokens of output

@@ -15,8 +15,8 @@ import httpx
 
 from switchman.addons.core.servers.reaching import proxies, tlsfaults
 from switchman.addons.core.servers.servers import Server
+from switchman.addons.state.learned.upstream_reader import Answer
 from switchman.addons.state.reaching.deny import AddressDenied
-from switchman.addons.state.upstream_reader import Answer
 
 _TITLE = re.compile(rb"<title[^>]*>([^<]{1,200})", re.IGNORECASE)
 # What servers answer to plain HTTP on a port of TLS: nginx and Apache, Go, and HAProxy's kin by an alert.

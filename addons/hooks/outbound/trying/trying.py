@@ -22,9 +22,9 @@ from switchman.addons.core.servers.reaching.egress import NOTHING, Denied
 from switchman.addons.core.servers.servers import Server
 from switchman.addons.hooks.outbound.probing import probe
 from switchman.addons.hooks.outbound.trying import faults
-from switchman.addons.state.listings import PATHS
+from switchman.addons.state.learned.listings import PATHS
+from switchman.addons.state.learned.upstream_reader import UNREACHABLE, Answer, TooLong, UpstreamReader
 from switchman.addons.state.reaching.deny import deny_addresses
-from switchman.addons.state.upstream_reader import UNREACHABLE, Answer, TooLong, UpstreamReader
 
 SECONDS = 5.0  # for one server, until it answers at all; and again for the questions that follow
 TOLD_AFTER = 2.0  # seconds until the person who waits is told for whom

@@ -12,7 +12,7 @@ from switchman.addons.core.routes.making.answers import Answers, Model, ServerCh
 from switchman.addons.core.routes.making.drafting import draft
 from switchman.addons.core.routes.making.writing import written
 from switchman.addons.core.rules.problems import RulesError
-from switchman.addons.core.rules.yamltext import load
+from switchman.addons.core.rules.reading.yamltext import load
 
 OWN = ServerChoice("new", {"url": "http://127.0.0.1:9", "free": True}, (Model("a"), Model("a-coder")), own=True)
 KNOWN = ServerChoice("kept", "http://127.0.0.1:8", (Model("k"),), own=True, known=True)

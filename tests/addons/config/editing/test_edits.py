@@ -11,8 +11,8 @@ from switchman.addons.config.editing.edits import AnyEdit, edited, tried
 from switchman.addons.config.editing.inserting import inserted
 from switchman.addons.config.editing.merging import merged
 from switchman.addons.config.editing.rewriting import NotEditable
-from switchman.addons.core.rules.routerjson import Imported
-from switchman.addons.core.rules.yamltext import load
+from switchman.addons.core.rules.reading.routerjson import Imported
+from switchman.addons.core.rules.reading.yamltext import load
 
 TEXT = """\
 routes:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from switchman.addons.config.editing.emitting import flow, item, scalar
-from switchman.addons.core.rules.yamltext import load
+from switchman.addons.core.rules.reading.yamltext import load
 
 WORDS = ["auto", "laptop/llama3", "two words", "/^a-/", "yes", "Null", "a: b", "llama3:8b", "1.5", "", "- a", "#", "é"]
 

@@ -8,7 +8,7 @@ import pytest
 
 from switchman.addons.config.editing.hidden import WORD, Hidden, UnknownKey
 from switchman.addons.core.keys.known import KnownKeys
-from switchman.addons.core.rules.yamltext import load
+from switchman.addons.core.rules.reading.yamltext import load
 
 LONG = "sk-proj-abcdefghijklmnop1234567890"
 KEYS = {

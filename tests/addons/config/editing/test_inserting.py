@@ -8,7 +8,7 @@ import pytest
 
 from switchman.addons.config.editing.inserting import FIRST, inserted
 from switchman.addons.config.editing.rewriting import NotEditable
-from switchman.addons.core.rules.yamltext import load
+from switchman.addons.core.rules.reading.yamltext import load
 
 TEXT = """\
 servers: {a: "http://a"} # mine

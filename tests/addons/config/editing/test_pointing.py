@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from switchman.addons.config.editing.pointing import pointing
-from switchman.addons.core.rules.yamltext import load
+from switchman.addons.core.rules.reading.yamltext import load
 
 FILE = """\
 servers: {up: "http://up:1", other: "http://o:1"}

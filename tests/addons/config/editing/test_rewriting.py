@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from switchman.addons.config.editing.rewriting import NotEditable, aligned, rewritten, same
-from switchman.addons.core.rules.yamltext import load
+from switchman.addons.core.rules.reading.yamltext import load
 
 ROOT = Path(__file__).parents[4]
 EXAMPLE = (ROOT / "rules/routes.example.yaml").read_text()

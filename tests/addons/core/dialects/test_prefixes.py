@@ -24,8 +24,8 @@ from switchman.addons.core.request.call import Call
 from switchman.addons.core.request.jsonedit import parse
 from switchman.addons.core.routes.plan import Candidate
 from switchman.addons.core.servers import urls
+from switchman.addons.core.servers.models.thinking import ThinkingChoice
 from switchman.addons.core.servers.servers import Server
-from switchman.addons.core.servers.thinking import ThinkingChoice
 
 CLIENTS = Path(__file__).parents[3] / "data" / "clients"
 AGENTS: dict[str, dict[str, Any]] = json.loads((CLIENTS / "turns.json").read_text(encoding="utf-8"))

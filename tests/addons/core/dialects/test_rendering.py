@@ -14,8 +14,8 @@ from switchman.addons.core.request import jsonedit
 from switchman.addons.core.request.call import Call, DialectName, Endpoint, Form
 from switchman.addons.core.request.unambiguous.multipart import with_field
 from switchman.addons.core.routes.plan import Candidate
+from switchman.addons.core.servers.models.thinking import ThinkingChoice
 from switchman.addons.core.servers.servers import Quirks, Server
-from switchman.addons.core.servers.thinking import ThinkingChoice
 from switchman.addons.core.servers.urls import parse
 
 

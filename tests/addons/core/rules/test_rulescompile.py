@@ -12,11 +12,11 @@ from switchman.addons.config.settings import Settings
 from switchman.addons.core.routes.conditions import MaxCost, MaxLatency
 from switchman.addons.core.rules.presets import Preset
 from switchman.addons.core.rules.problems import RulesError
+from switchman.addons.core.rules.reading.rulesshape import check_shape
+from switchman.addons.core.rules.reading.yamltext import load
 from switchman.addons.core.rules.rulescompile import Compiler
 from switchman.addons.core.rules.ruleset import Ruleset, parse_ruleset
 from switchman.addons.core.rules.rulesfile import RulesFileModel
-from switchman.addons.core.rules.rulesshape import check_shape
-from switchman.addons.core.rules.yamltext import load
 from switchman.addons.core.servers.servers import KeepAlive, Server
 
 type Rules = Callable[..., Ruleset]

@@ -24,9 +24,9 @@ from switchman.addons.flow.exchange import Attempt, Exchange, Redaction, begin
 from switchman.addons.hooks.caching.caching import AFTER_FAILOVER, HEADER, Caching, Keeping
 from switchman.addons.hooks.caching.semantic_caching import SemanticCache
 from switchman.addons.hooks.inbound.intake import Intake
-from switchman.addons.state.flights import Flight, Flights
 from switchman.addons.state.runtime import Runtime
-from switchman.addons.state.shared import MemoryShared, Quota
+from switchman.addons.state.together.flights import Flight, Flights
+from switchman.addons.state.together.shared import MemoryShared, Quota
 
 RULES = """
 servers: {up: {url: "http://up:1", dialect: openai}}

@@ -15,7 +15,7 @@ from mitmproxy.test import tflow
 from switchman.addons.core.rules.ruleset import Ruleset, parse_ruleset
 from switchman.addons.flow.exchange import Exchange, begin
 from switchman.addons.hooks.inbound.answers import Answers
-from switchman.addons.state.listings import Listings
+from switchman.addons.state.learned.listings import Listings
 from switchman.addons.testing import STARTED_AT, Behaviour, FakeUpstream
 
 GONE = "http://127.0.0.1:9"  # discard: nothing listens there, and no port that was given up is taken by somebody else

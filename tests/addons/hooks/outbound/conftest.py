@@ -22,11 +22,11 @@ from switchman.addons.hooks.outbound.failover import Failover
 from switchman.addons.hooks.outbound.judging import Judging
 from switchman.addons.hooks.outbound.rewriting import Rewriting
 from switchman.addons.proxy.attempt import UpstreamFailure
+from switchman.addons.state.learned.openings import Openings
+from switchman.addons.state.learned.server_dialects import ServerDialects
 from switchman.addons.state.live import LiveFigures
-from switchman.addons.state.openings import Openings
 from switchman.addons.state.runtime import Runtime
-from switchman.addons.state.server_dialects import ServerDialects
-from switchman.addons.state.shared import MemoryShared
+from switchman.addons.state.together.shared import MemoryShared
 
 SECRET = "kV9qRz3mT7wXc2Lp8sYd4Hf6Jn1Bg5Qa0EuItOx"
 RULES = """

@@ -12,7 +12,7 @@ from switchman.addons.flow.exchange import Exchange
 from switchman.addons.hooks.outbound.learning import Learning
 from switchman.addons.hooks.outbound.processing import Processing
 from switchman.addons.hooks.outbound.streaming import Streaming
-from switchman.addons.state.openings import Openings
+from switchman.addons.state.learned.openings import Openings
 from switchman.addons.testing import every_split
 
 CHAT = "/v1/chat/completions"

@@ -15,9 +15,9 @@ from switchman.addons.core.keys.known import NO_KEYS
 from switchman.addons.core.servers.servers import Server
 from switchman.addons.core.servers.urls import parse
 from switchman.addons.hooks.outbound.probing import Probing, probe
+from switchman.addons.state.learned.server_dialects import ServerDialects
+from switchman.addons.state.learned.upstream_reader import AT_ONCE, UpstreamReader
 from switchman.addons.state.reloads import Reloads
-from switchman.addons.state.server_dialects import ServerDialects
-from switchman.addons.state.upstream_reader import AT_ONCE, UpstreamReader
 from switchman.addons.testing import Behaviour, FakeUpstream
 from switchman.addons.testing.broken import refused
 

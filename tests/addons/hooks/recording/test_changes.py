@@ -13,8 +13,8 @@ from switchman.addons.core.dialects.neutral.form import Stamp
 from switchman.addons.core.dialects.rendering import Rendered, ServerProfile, render
 from switchman.addons.core.request.call import Call
 from switchman.addons.core.routes.plan import Candidate
+from switchman.addons.core.servers.models.thinking import ThinkingChoice
 from switchman.addons.core.servers.servers import Server, ServerKey
-from switchman.addons.core.servers.thinking import ThinkingChoice
 from switchman.addons.core.servers.urls import parse
 from switchman.addons.flow.exchange import Attempt
 from switchman.addons.hooks.recording.changes import LONGEST_NAME, MOST_FIELDS, changes

@@ -14,7 +14,7 @@ from switchman.addons.hooks.routing import chain as module
 from switchman.addons.hooks.routing.chain import CONVERSATIONS, Chain
 from switchman.addons.hooks.routing.layers import LayerAnswer, LayerRequest, Miss
 from switchman.addons.state.runtime import Runtime
-from switchman.addons.state.shared import SharedStoreError
+from switchman.addons.state.together.shared import SharedStoreError
 
 RULES = """
 servers: {up: "http://127.0.0.1:9", other: "http://127.0.0.1:10"}

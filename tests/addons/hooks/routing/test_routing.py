@@ -22,7 +22,7 @@ from switchman.addons.hooks.routing.chain import CONVERSATIONS, Chain
 from switchman.addons.hooks.routing.routing import LARGE, Routing, Sticking
 from switchman.addons.state.live import LiveFigures
 from switchman.addons.state.runtime import Runtime
-from switchman.addons.state.shared import MemoryShared
+from switchman.addons.state.together.shared import MemoryShared
 
 
 @pytest.fixture

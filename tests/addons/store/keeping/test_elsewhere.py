@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from switchman.addons.semantics.index import VectorIndex
-from switchman.addons.state.shared import ANSWERS, CONVERSATIONS, KEYS, Quota, SQLiteShared
+from switchman.addons.state.together.shared import ANSWERS, CONVERSATIONS, KEYS, Quota, SQLiteShared
 from switchman.addons.store.keeping.elsewhere import SPACES, Elsewhere
 
 QUOTA = Quota(100)

@@ -11,7 +11,7 @@ import pytest
 
 from switchman.addons.config.editing.desk import RulesDesk
 from switchman.addons.core.access.roles import Role
-from switchman.addons.core.rules.yamltext import load
+from switchman.addons.core.rules.reading.yamltext import load
 from switchman.addons.testing import FakeUpstream
 
 KEY = "sk-the-key-of-up-0123456789abcdef"

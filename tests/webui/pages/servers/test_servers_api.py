@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 
 from switchman.addons.config.editing.desk import RulesDesk
 from switchman.addons.core.access.roles import Role
-from switchman.addons.core.rules.yamltext import load
+from switchman.addons.core.rules.reading.yamltext import load
 from switchman.addons.store.access.resets import reset_name
 from switchman.addons.store.opening import Store
 from switchman.addons.testing import FakeUpstream

@@ -20,8 +20,8 @@ from switchman.addons.core.request import jsonedit
 from switchman.addons.core.request.call import Call, DialectName, Endpoint
 from switchman.addons.core.routes.plan import Candidate
 from switchman.addons.core.rules.ruleset import Ruleset
+from switchman.addons.core.servers.models.thinking import ThinkingChoice
 from switchman.addons.core.servers.servers import Server, is_anthropics
-from switchman.addons.core.servers.thinking import ThinkingChoice
 from switchman.addons.core.servers.urls import parse
 from switchman.addons.core.texts.unicode import dumps, read_json
 from switchman.addons.store.reading.found import AttemptRow, RequestRow

@@ -15,7 +15,7 @@ from switchman.addons.core.request import jsonedit
 from switchman.addons.core.request.call import Call
 from switchman.addons.core.routes.plan import Candidate
 from switchman.addons.core.rules.ruleset import parse_ruleset
-from switchman.addons.core.servers.thinking import ThinkingChoice
+from switchman.addons.core.servers.models.thinking import ThinkingChoice
 
 RULES = """
 servers:

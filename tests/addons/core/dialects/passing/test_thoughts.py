@@ -21,8 +21,8 @@ from switchman.addons.core.dialects.rendering import Rendered, ServerProfile, re
 from switchman.addons.core.request.call import Call, DialectName
 from switchman.addons.core.request.jsonedit import parse
 from switchman.addons.core.routes.plan import Candidate
+from switchman.addons.core.servers.models.thinking import ThinkingChoice
 from switchman.addons.core.servers.servers import Quirks, Server
-from switchman.addons.core.servers.thinking import ThinkingChoice
 from switchman.addons.core.servers.urls import parse as parse_url
 
 HI = {"role": "user", "content": "Weather in Oslo?"}

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from switchman.addons.core.routes.making.drafting import Draft, Entry
 from switchman.addons.core.routes.making.writing import flow, scalar, written
-from switchman.addons.core.rules.yamltext import load
+from switchman.addons.core.rules.reading.yamltext import load
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ from switchman.addons.core.servers.reaching.reach import Proxy, Reach
 from switchman.addons.core.servers.servers import Server
 from switchman.addons.core.servers.urls import parse
 from switchman.addons.hooks.outbound.trying.faults import of_answer, of_failure
+from switchman.addons.state.learned.upstream_reader import Answer
 from switchman.addons.state.reaching.deny import AddressDenied
-from switchman.addons.state.upstream_reader import Answer
 
 PROXY = Reach(Proxy("http", "proxy", 3128, SecretStr("anna:word")))
 BY_PROXY = "the proxy http://proxy:3128: "

@@ -15,8 +15,8 @@ from switchman.addons.core.dialects.rendering import ServerProfile, render
 from switchman.addons.core.request.call import Endpoint
 from switchman.addons.core.request.jsonedit import REMOVE
 from switchman.addons.core.routes.plan import Candidate
+from switchman.addons.core.servers.models.thinking import ThinkingChoice
 from switchman.addons.core.servers.servers import Server
-from switchman.addons.core.servers.thinking import ThinkingChoice
 from switchman.addons.core.servers.urls import parse
 from switchman.addons.store.reading.found import AttemptRow, RequestRow
 from switchman.addons.testing.samples import make_call

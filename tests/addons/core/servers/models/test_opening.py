@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from switchman.addons.core.servers.opening import Opening, in_words, lesson, opening
+from switchman.addons.core.servers.models.opening import Opening, in_words, lesson, opening
 
 PLAIN: dict[str, Any] = {"templated": True, "silenced": False}
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from switchman.addons.core.servers.servers import Server
 from switchman.addons.core.servers.urls import parse
-from switchman.addons.state.server_dialects import ServerDialects
+from switchman.addons.state.learned.server_dialects import ServerDialects
 
 
 def server(url: str, name: str = "s", **more: Any) -> Server:

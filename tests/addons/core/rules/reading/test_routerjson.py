@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from switchman.addons.core.request.tasktype import TaskType
-from switchman.addons.core.rules.routerjson import KEPT, routes_from, rules_from
+from switchman.addons.core.rules.reading.routerjson import KEPT, routes_from, rules_from
+from switchman.addons.core.rules.reading.yamltext import load
 from switchman.addons.core.rules.ruleset import parse_ruleset
-from switchman.addons.core.rules.yamltext import load
 
 RULE: dict[str, Any] = {
     "name": "Coding",

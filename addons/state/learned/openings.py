@@ -14,7 +14,7 @@ from collections.abc import Callable, Coroutine
 from typing import Final
 
 from switchman.addons.core.texts.unicode import shown
-from switchman.addons.state.shared import Quota, Shared, SharedStoreError
+from switchman.addons.state.together.shared import Quota, Shared, SharedStoreError
 
 SPACE: Final = "openings"
 MOST: Final = 4096  # servers and models that are remembered: their names come from clients

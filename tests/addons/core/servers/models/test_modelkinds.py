@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from switchman.addons.core.servers.modelkinds import is_chat
+from switchman.addons.core.servers.models.modelkinds import is_chat
 
 CHAT = [
     "gpt-4o",

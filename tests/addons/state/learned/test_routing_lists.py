@@ -12,10 +12,10 @@ import pytest
 from switchman.addons.core.decision.decide import RoutingQuery, decide
 from switchman.addons.core.routes.plan import Plan
 from switchman.addons.core.rules.ruleset import Ruleset, parse_ruleset
-from switchman.addons.state import routing_lists as module
-from switchman.addons.state.listings import Listings
+from switchman.addons.state.learned import routing_lists as module
+from switchman.addons.state.learned.listings import Listings
+from switchman.addons.state.learned.routing_lists import RoutingLists
 from switchman.addons.state.reloads import Reloads
-from switchman.addons.state.routing_lists import RoutingLists
 from switchman.addons.testing import Behaviour, FakeUpstream
 
 GONE = "http://127.0.0.1:9"  # discard: nothing listens there

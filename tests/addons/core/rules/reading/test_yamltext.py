@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from switchman.addons.core.rules.problems import RulesError
-from switchman.addons.core.rules.yamltext import MAX_VALUES, dotted, load
+from switchman.addons.core.rules.reading.yamltext import MAX_VALUES, dotted, load
 
 YAML_TEXT = """\
 servers:
@@ -148,7 +148,7 @@ def test_nesting_has_an_end(text: str) -> None:
 
 def test_a_file_of_very_many_values_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """Before the rest of it is read."""
-    monkeypatch.setattr("switchman.addons.core.rules.yamltext.MAX_VALUES", 100)
+    monkeypatch.setattr("switchman.addons.core.rules.reading.yamltext.MAX_VALUES", 100)
     assert fault("a: [" + "x," * 1000 + "]") == "f.yaml:1:199: more than 100 values"
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from switchman.addons.core.servers.thinkers import opener_of
+from switchman.addons.core.servers.models.thinkers import opener_of
 
 _TOLD_TO_STOP: Final = frozenset({"stop", "end_turn"})
 """The reasons of a reply that is whole, in the dialects' own words; one that was cut off, or calls a tool, may lack its

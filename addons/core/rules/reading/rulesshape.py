@@ -21,6 +21,7 @@ from switchman.addons.core.rules.layersfile import (
 )
 from switchman.addons.core.rules.matchfile import MatchFile, RangeFile, TaskFile, TimeFile
 from switchman.addons.core.rules.problems import Problem, hint
+from switchman.addons.core.rules.reading.yamltext import Document, Path
 from switchman.addons.core.rules.rulesfile import (
     AliasFile,
     InstanceFile,
@@ -36,7 +37,6 @@ from switchman.addons.core.rules.rulesfile import (
     TimeoutFile,
     TlsFile,
 )
-from switchman.addons.core.rules.yamltext import Document, Path
 
 _SECRET_KEYS = ("api_key", "api_keys", "headers", "proxy")
 

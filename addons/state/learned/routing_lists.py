@@ -22,7 +22,7 @@ from switchman.addons.core.routes.plan import Plan
 from switchman.addons.core.rules.ruleset import Ruleset
 from switchman.addons.core.servers.credentials import is_on_own_network
 from switchman.addons.core.servers.servers import Server
-from switchman.addons.state.listings import TIMEOUT, Listings
+from switchman.addons.state.learned.listings import TIMEOUT, Listings
 from switchman.addons.state.reloads import Reloads
 
 MAX_AGE = 2.0  # seconds; a model that was just installed is found within this

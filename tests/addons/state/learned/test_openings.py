@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from switchman.addons.state.openings import LOOK_EVERY, MOST, Openings
-from switchman.addons.state.shared import MemoryShared, Shared, SharedStoreError, SQLiteShared
+from switchman.addons.state.learned.openings import LOOK_EVERY, MOST, Openings
+from switchman.addons.state.together.shared import MemoryShared, Shared, SharedStoreError, SQLiteShared
 
 CHAT = "/v1/chat/completions"
 

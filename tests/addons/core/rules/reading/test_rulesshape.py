@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from switchman.addons.core.rules.rulesshape import check_shape
-from switchman.addons.core.rules.yamltext import load
+from switchman.addons.core.rules.reading.rulesshape import check_shape
+from switchman.addons.core.rules.reading.yamltext import load
 
 type Faults = Callable[[str], list[str]]
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from switchman.addons.state import flights
-from switchman.addons.state.flights import Flight, Flights
-from switchman.addons.state.shared import MemoryShared, Quota, Shared, SharedStoreError, SQLiteShared
+from switchman.addons.state.together import flights
+from switchman.addons.state.together.flights import Flight, Flights
+from switchman.addons.state.together.shared import MemoryShared, Quota, Shared, SharedStoreError, SQLiteShared
 
 ROOM = Quota(100)
 

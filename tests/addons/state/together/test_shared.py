@@ -12,7 +12,14 @@ from typing import Any
 
 import pytest
 
-from switchman.addons.state.shared import PURGE_EVERY, MemoryShared, Quota, Shared, SharedStoreError, SQLiteShared
+from switchman.addons.state.together.shared import (
+    PURGE_EVERY,
+    MemoryShared,
+    Quota,
+    Shared,
+    SharedStoreError,
+    SQLiteShared,
+)
 
 ROOM = Quota(100, 1000)
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from switchman.addons.core.servers.thinkers import FAMILIES, LONGEST_NAME, OPENERS, UNKNOWN, family_of, opener_of
+from switchman.addons.core.servers.models.thinkers import FAMILIES, LONGEST_NAME, OPENERS, UNKNOWN, family_of, opener_of
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ from typing import Any, Final
 
 from switchman.addons.core.request.call import GENERATING, Endpoint
 from switchman.addons.core.request.jsonedit import REMOVE
-from switchman.addons.core.servers.thinkers import UNKNOWN, Family, Thinking, ThinkingSwitch, family_of
+from switchman.addons.core.servers.models.thinkers import UNKNOWN, Family, Thinking, ThinkingSwitch, family_of
 
 Edits = dict[tuple[str | int, ...], Any]
 

@@ -26,7 +26,7 @@ from switchman.addons.core.servers.reaching.addressing import address
 from switchman.addons.core.servers.scarcity import is_scarcity
 from switchman.addons.core.servers.servers import Server
 from switchman.addons.core.texts.unicode import read_json
-from switchman.addons.state.upstream_reader import UNREACHABLE, Credentials, TooLong, UpstreamReader
+from switchman.addons.state.learned.upstream_reader import UNREACHABLE, Credentials, TooLong, UpstreamReader
 
 TIMEOUT = 2.0  # seconds for one upstream, all of it: connection, answer, and the second dialect tried
 FRESH = 30.0  # seconds that a good list is not asked for again

@@ -11,8 +11,8 @@ import pytest
 
 from switchman.addons.core.servers.servers import Server
 from switchman.addons.core.servers.urls import parse
-from switchman.addons.state import listings as module
-from switchman.addons.state.listings import Listings, ModelList
+from switchman.addons.state.learned import listings as module
+from switchman.addons.state.learned.listings import Listings, ModelList
 from switchman.addons.testing import Behaviour, FakeUpstream
 from switchman.addons.testing.broken import refused
 
@@ -110,7 +110,7 @@ def test_a_server_that_cannot_be_reached_says_why() -> None:
 
 def test_a_list_that_is_too_long_is_a_problem_and_no_death(monkeypatch: pytest.MonkeyPatch) -> None:
     """It answered, after all."""
-    monkeypatch.setattr("switchman.addons.state.upstream_reader.MAX_BYTES", 100)
+    monkeypatch.setattr("switchman.addons.state.learned.upstream_reader.MAX_BYTES", 100)
     with FakeUpstream() as up:
         up.listing = Behaviour(body=json.dumps({"data": [{"id": "x" * 200}]}))
         listed = fetched(up.url)

@@ -12,8 +12,8 @@ from pydantic import SecretStr
 from switchman.addons.core.servers.reaching.reach import Proxy, Reach
 from switchman.addons.core.servers.servers import Server, ServerKey
 from switchman.addons.core.servers.urls import parse
-from switchman.addons.state import upstream_reader
-from switchman.addons.state.upstream_reader import UNREACHABLE, TooLong, UpstreamReader
+from switchman.addons.state.learned import upstream_reader
+from switchman.addons.state.learned.upstream_reader import UNREACHABLE, TooLong, UpstreamReader
 from switchman.addons.testing import Behaviour, FakeUpstream, HttpProxy
 from switchman.addons.testing.broken import refused, says
 

@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable
 from typing import Literal
 from weakref import WeakValueDictionary
 
-from switchman.addons.state.shared import Shared, SharedStoreError
+from switchman.addons.state.together.shared import Shared, SharedStoreError
 
 PATIENCE = 30.0  # seconds a follower waits
 CLAIM = 300.0  # seconds after which another worker no longer believes in a leader

@@ -6,7 +6,7 @@ import pytest
 
 from switchman.addons.core.request.call import Endpoint
 from switchman.addons.core.request.jsonedit import REMOVE
-from switchman.addons.core.servers.thinking import ThinkingChoice, Traits, instruct, requested, resolve
+from switchman.addons.core.servers.models.thinking import ThinkingChoice, Traits, instruct, requested, resolve
 
 CHAT = Endpoint("openai", "chat", "/v1/chat/completions")
 RESPONSES = Endpoint("openai", "responses", "/v1/responses")
