@@ -223,7 +223,7 @@ class SemanticClient:
         except (OSError, TimeoutError, wire.FrameError) as error:
             self._retry_at = time.monotonic() + self._pause
             self._pause = min(self._pause * 2, LONGEST_PAUSE)
-            self._note(f"the semantic process does not answer ({error or 'too slow'})")
+            self._note(f"the semantic process does not answer ({str(error) or 'too slow'})")
             return
         if self._why:
             logger.info("The semantic process answers again.")

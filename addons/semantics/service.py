@@ -87,22 +87,37 @@ class OwnProcess:
         self._what = what
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._process: Process | None = None
+        self._starting: asyncio.Task[Process] | None = None
 
     @property
     def pid(self) -> int | None:
         return self._process.pid if self._process is not None else None
 
     async def socket(self) -> Path:
-        """Where it listens, once it does. Raises OSError where it does not start."""
+        """Where it listens, once it does. Raises OSError where it does not start.
+
+        Who does not wait for it leaves it starting: on a slow machine it would else begin again and again.
+        """
         if self._folder is None:
             self._folder = private_folder()
         path = Path(self._folder.name) / SOCKET
-        if self._process is None or self._process.returncode is not None:
-            self._process = await start(self._what.arguments(path))
+        if self._starting is None and (self._process is None or self._process.returncode is not None):
+            self._starting = asyncio.create_task(start(self._what.arguments(path)), name="switchman semantics start")
+        if (starting := self._starting) is not None:
+            await asyncio.wait([starting])
+            if starting.cancelled():
+                raise OSError("it was closed before it was ready")
+            if self._starting is starting:  # the first of those who waited
+                self._starting = None
+                self._process = starting.result()
         return path
 
     async def close(self) -> None:
         """End it, gently and then by force."""
+        if (starting := self._starting) is not None:
+            self._starting = None
+            starting.cancel()
+            await asyncio.gather(starting, return_exceptions=True)
         process, self._process = self._process, None
         if process is not None and process.returncode is None:
             process.terminate()
@@ -128,6 +143,7 @@ async def start(arguments: Sequence[str]) -> Process:
         word = (await process.stdout.readline()).split()
     except asyncio.CancelledError:
         process.kill()
+        await process.communicate()
         raise
     if word[:1] != [READY.encode()]:
         raise OSError(f"the process ended with code {await process.wait()} before it was ready")

@@ -103,6 +103,33 @@ def test_the_first_question_starts_a_process_that_ends_with_the_proxy(prepared_m
     asyncio.run(work())
 
 
+def test_who_does_not_wait_leaves_it_starting(prepared_model: Path, tmp_path: Path) -> None:
+    """A start that takes longer than any one waits goes on, and ends when it is closed."""
+
+    async def work() -> None:
+        process = OwnProcess(Wanted("onnx", str(prepared_model), tmp_path))
+        for _ in range(3):
+            waiting = asyncio.create_task(process.socket())
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            waiting.cancel()
+            await asyncio.wait([waiting])
+        starting = process._starting
+        assert starting is not None and not starting.done()
+        assert (await process.socket()).is_socket()
+        assert process.pid == starting.result().pid
+        await process.close()
+
+        begun = asyncio.create_task(process.socket())
+        await asyncio.sleep(0.01)
+        await process.close()
+        assert process.pid is None
+        await asyncio.wait([begun])
+        assert begun.cancelled() or begun.exception() is not None
+
+    asyncio.run(work())
+
+
 def test_the_proxy_never_imports_what_runs_a_model() -> None:
     """All of the pipeline, the supervisor and the command in a fresh interpreter: no numpy, no model, no torch."""
     code = """

@@ -20,7 +20,7 @@ from switchman.addons.hooks.routing.semantic_layer import SemanticLayer, shipped
 from switchman.addons.semantics.client import SemanticClient
 from switchman.addons.semantics.service import OwnProcess, Wanted
 
-PATIENCE = 60.0
+PATIENCE = 180.0
 SERVER = 'servers: {a: "http://127.0.0.1:9"}\n'
 ALL = SERVER + "semantic_routes: {threshold: 0.5, categories: {" + ", ".join(f"{t}: a/{t}" for t in TASK_TYPES) + "}}"
 TASKS = TaskRules.of(json.loads(files("switchman.rules").joinpath("tasktype.json").read_text(encoding="utf-8")))
