@@ -13,7 +13,6 @@ import signal
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mitmproxy import ctx, hooks, http
@@ -51,10 +50,12 @@ from switchman.addons.state.reaching.deny import deny_addresses
 from switchman.addons.state.reaching.resets import Resetting
 from switchman.addons.state.reloads import Reloads
 from switchman.addons.state.together.flights import Flights
-from switchman.addons.state.together.shared import MemoryShared, Shared, SQLiteShared
+from switchman.addons.state.together.opening import open_shared
+from switchman.addons.state.together.shared import Shared
 
 if TYPE_CHECKING:
     from switchman.addons.semantics.client import SemanticClient
+    from switchman.addons.state.together.redislink import RedisLink
     from switchman.addons.store import Store
     from switchman.addons.store.access.opening import Access
     from switchman.addons.store.writer import Writer
@@ -91,6 +92,7 @@ class Runtime:
     tasks: TaskRules
     budget: Budget
     shared: Shared
+    link: RedisLink | None = None  # None: no REDIS_URL
     counters: Counters
     alerts: Alerts
     flights: Flights
@@ -167,7 +169,7 @@ class Runtime:
             self.tokens = self._open_tokens(settings)
         self.alerts = Alerts(settings, self.access.alerts.keep if self.access is not None else None)
         self.counters = Counters(open_ledger(settings), owner_name(), self.alerts.tell)
-        self.shared = _open_shared(settings)
+        self.shared, self.link = open_shared(settings)
         self.openings = Openings(self.shared)
         self.flights = Flights(self.shared, owner=f"{os.getpid()}-{secrets.token_hex(4)}")
 
@@ -256,13 +258,6 @@ class Runtime:
         elif self.access is not None:
             self.access.close()
         self.writer = self.store = self.access = None
-
-
-def _open_shared(settings: Settings) -> Shared:
-    """Shared beside the log's file, where there is one; else in memory. Nothing is opened before it is used."""
-    if not settings.enable_logging or settings.db_path == ":memory:":
-        return MemoryShared()
-    return SQLiteShared(Path(settings.db_path).with_suffix(".cache.db"))
 
 
 def _listening() -> list[str]:
