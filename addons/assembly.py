@@ -93,6 +93,7 @@ def _answers(runtime: Runtime) -> Answers:
         lambda: runtime.rules.error,
         runtime.store_problem,
         backlog=runtime.log_backlog,
+        shared=runtime.shared_problem,
         auto=lambda _: True,
         own_token=runtime.is_own_token,
         listings=runtime.listings,

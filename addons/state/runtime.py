@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import secrets
 import signal
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -51,7 +50,8 @@ from switchman.addons.state.reaching.resets import Resetting
 from switchman.addons.state.reloads import Reloads
 from switchman.addons.state.together.flights import Flights
 from switchman.addons.state.together.opening import open_shared
-from switchman.addons.state.together.shared import Shared
+from switchman.addons.state.together.shared import MemoryShared, Shared
+from switchman.addons.state.together.standings import Standings
 
 if TYPE_CHECKING:
     from switchman.addons.semantics.client import SemanticClient
@@ -97,6 +97,7 @@ class Runtime:
     alerts: Alerts
     flights: Flights
     openings: Openings
+    standings: Standings
     semantics: SemanticClient | None = None  # None: no semantic process
     store: Store | None = None
     writer: Writer | None = None
@@ -129,7 +130,7 @@ class Runtime:
         self.capturing = Capturing(settings.capture, settings.capture_redact, lambda: self.rules.current)
         self._end_masking = mask_log(self.keys)
         self.reloads = Reloads(self.rules)
-        self.breakers = Breakers()
+        self.breakers = Breakers(epoch=time.time() - time.monotonic())
         self.live = LiveFigures(self.breakers)
         self.dialects = ServerDialects()
         self.tasks = load_task_rules()
@@ -171,7 +172,9 @@ class Runtime:
         self.counters = Counters(open_ledger(settings), owner_name(), self.alerts.tell)
         self.shared, self.link = open_shared(settings)
         self.openings = Openings(self.shared)
-        self.flights = Flights(self.shared, owner=f"{os.getpid()}-{secrets.token_hex(4)}")
+        owner = owner_name()
+        self.flights = Flights(self.shared, owner)
+        self.standings = Standings(self.shared, owner, self.breakers, self.live)
 
     def running(self) -> None:
         loop = asyncio.get_running_loop()
@@ -182,6 +185,8 @@ class Runtime:
         with suppress(ValueError, RuntimeError):  # not the main thread, which alone hears signals
             loop.add_signal_handler(signal.SIGHUP, self.reloads.look_now)
         self.reloads.start()
+        if not isinstance(self.shared, MemoryShared):
+            self.standings.start()
         if self.tokens is not None:
             self.tokens.start()
         if self.access is not None:
@@ -190,6 +195,7 @@ class Runtime:
 
     def done(self) -> None:
         self.reloads.stop()
+        self.standings.stop()
         if self.tokens is not None:
             self.tokens.stop()
         if self.resetting is not None:
@@ -244,6 +250,10 @@ class Runtime:
     def store_problem(self) -> str | None:
         """What is wrong with the log's database, or None."""
         return self.store.check() if self.store is not None else None
+
+    def shared_problem(self) -> str | None:
+        """Why what all machines know together is not to be had, or None."""
+        return self.link.problem if self.link is not None else None
 
     def log_backlog(self) -> str | None:
         """Why finished requests wait to be written to the log, or None."""
