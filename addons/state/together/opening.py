@@ -1,4 +1,6 @@
-"""Which store the settings name for what workers know together. Nothing is opened before it is used."""
+"""Which store the settings name for what workers know together, and what else removes from it. Nothing is opened
+before it is used.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from switchman.addons.config.settings import Settings
 from switchman.addons.state.together.shared import MemoryShared, Shared, SQLiteShared
+from switchman.addons.store.keeping.elsewhere import Elsewhere
 
 if TYPE_CHECKING:
     from switchman.addons.state.together.redislink import RedisLink
@@ -26,6 +29,15 @@ def open_shared(settings: Settings) -> tuple[Shared, RedisLink | None]:
 
     link = RedisLink(settings.redis_url.get_secret_value())
     return Fallback(RedisShared(link), own), link
+
+
+def open_elsewhere(settings: Settings) -> Elsewhere:
+    """What is kept of requests beside their rows, on this machine and in Redis, for who removes it."""
+    if settings.redis_url is None:
+        return Elsewhere(settings.db_path)
+    from switchman.addons.state.together.redisforgetting import RedisKept
+
+    return Elsewhere(settings.db_path, RedisKept(settings.redis_url.get_secret_value()))
 
 
 def _own(settings: Settings) -> Shared:
