@@ -169,7 +169,7 @@ class Runtime:
         if settings.wants_tokens:
             self.tokens = self._open_tokens(settings)
         self.alerts = Alerts(settings, self.access.alerts.keep if self.access is not None else None)
-        self.counters = Counters(open_ledger(settings), owner_name(), self.alerts.tell)
+        self.counters = Counters(open_ledger(settings, self.shared_problem), owner_name(), self.alerts.tell)
         self.shared, self.link = open_shared(settings)
         self.openings = Openings(self.shared)
         owner = owner_name()
