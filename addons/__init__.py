@@ -11,6 +11,7 @@
 |                  | Probing     | finds out, in the background, what undeclared servers speak              |
 |                  | Warming     | fetches the servers' lists of models, and keeps them warm                |
 |                  | Underway    | writes down, every second, what is not over yet                          |
+|                  | Reporting   | writes down which rules this worker has                                  |
 |                  | Routing     | has the layers prepared for the rules in force                           |
 |                  | Settling    | looks for what is held of limits and was never settled                   |
 |                  | Securing    | makes the usual TLS context, while there are descriptors for its files   |

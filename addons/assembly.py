@@ -28,6 +28,7 @@ from switchman.addons.hooks.outbound.rewriting import Rewriting
 from switchman.addons.hooks.outbound.securing import Securing
 from switchman.addons.hooks.outbound.streaming import Streaming
 from switchman.addons.hooks.recording.recording import Recording
+from switchman.addons.hooks.recording.reporting import Reporting
 from switchman.addons.hooks.recording.underway import Underway
 from switchman.addons.hooks.routing.arbiter import ArbiterLayer
 from switchman.addons.hooks.routing.chain import Chain
@@ -57,6 +58,7 @@ def assemble(*, guest: bool = False) -> list[object]:
         Probing(runtime),
         Warming(runtime),
         Underway(runtime),
+        Reporting(runtime),
         Throttling(),
         Gate(runtime),
         Names(runtime),
@@ -93,6 +95,7 @@ def _answers(runtime: Runtime) -> Answers:
         lambda: runtime.rules.error,
         runtime.store_problem,
         backlog=runtime.log_backlog,
+        shared=runtime.shared_problem,
         auto=lambda _: True,
         own_token=runtime.is_own_token,
         listings=runtime.listings,

@@ -134,7 +134,7 @@ class Settings(SigningIn, Capturing, BaseSettings):
     )
     cors_origins: str = Field("local", description="origins of the web pages that may call the router")
     redis_url: SecretStr | None = Field(
-        None, description="redis://HOST:6379/0: limits and budgets hold over all machines that share it"
+        None, description="redis://HOST:6379/0: limits, caches and breakers hold over all machines that share it"
     )
     budget_timezone: str = Field("UTC", min_length=1, description="where days and months of budgets begin")
     baseline_model: str | None = Field(

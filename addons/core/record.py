@@ -77,6 +77,18 @@ class Resting:
 
 
 @dataclass(frozen=True, slots=True)
+class RulesInForce:
+    """The rules that a worker has. `digest`: of the file's text, "" for no file. `written_at`: when the file was, 0
+    where that is not known; `since`: when they came into force; epoch seconds.
+    """
+
+    worker: str
+    digest: str
+    written_at: float
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """One complete request, unmasked: the store masks credentials in headers and paths before it writes anything."""
 

@@ -33,9 +33,9 @@ from switchman.addons.core.servers.servers import Server
 from switchman.addons.serving.ports import url_host
 from switchman.addons.state.access.ledgers import LedgerAway
 from switchman.addons.state.access.opening import look
+from switchman.addons.state.together.opening import open_elsewhere
 from switchman.addons.store.access.opening import Access
 from switchman.addons.store.access.tokens import TokenError
-from switchman.addons.store.keeping.elsewhere import Elsewhere
 from switchman.addons.store.keeping.forgetting import forget
 from switchman.addons.store.reading.recordings import Recordings
 from switchman.webui import WebConfig, create_app
@@ -75,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                 listen_host=settings.listen_host,
                 hosts=(*settings.webui_hosts, *machine_names()),
                 rules=rules,
-                forgets=lambda wanted: forget(log.engine, log.blobs, wanted, Elsewhere(settings.db_path)),
+                forgets=lambda wanted: forget(log.engine, log.blobs, wanted, open_elsewhere(settings)),
                 keys=lambda: keys.current,
                 accounts=lambda names: accounts(settings, names),
                 zone=zone_of(settings.budget_timezone),
@@ -86,7 +86,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                 prices=lambda: rules.current.prices,
                 servers=lambda: tuple(rules.current.servers),
                 baseline=settings.baseline_model,
-                elsewhere=Elsewhere(settings.db_path),
+                elsewhere=open_elsewhere(settings),
                 in_force=in_force(settings, os.environ),
                 rules_file=settings.routes_config,
                 rules_told=lambda: rules_file(settings),

@@ -1,15 +1,18 @@
 """Live figures of our own traffic: what rules test with max_latency and provider_health.
 
-A window of the last minutes per target, fed by Recording as attempts end. Each worker has its own.
+A window of the last minutes per target, fed by Recording as attempts end. What the other workers had in theirs is
+added (state/together/standings.py): durations as counts of steps of STEP, which are within 2 % of what they were.
 """
 
 from __future__ import annotations
 
 import time
-from collections import deque
-from collections.abc import Callable, Iterable
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import ceil
+from itertools import islice
+from math import ceil, log
+from typing import Any
 
 from switchman.addons.core.routes.live import Health
 from switchman.addons.core.servers.breaker import Breakers
@@ -18,6 +21,8 @@ from switchman.addons.flow.exchange import Attempt, Exchange
 WINDOW = 300.0  # seconds
 MAX_SAMPLES = 512  # per target, the latest
 MAX_TARGETS = 1024  # model names come from clients: without a bound they would fill the memory
+STEP = 1.04  # from one step of durations to the next, beginning at 1 ms
+MOST_STEPS = 600  # 1.04 ** 600 ms are half a year
 FRESH = 1.0  # seconds that a figure is used again before it is computed anew
 
 # The share of failed attempts in the window from which a server is yellow, and red.
@@ -45,13 +50,23 @@ class _Target:
     duration: float | None = None
 
 
+@dataclass(slots=True)
+class _Elsewhere:
+    """What the other workers had of one target in their windows."""
+
+    server: str
+    failed: int = 0
+    steps: Counter[int] = field(default_factory=Counter)
+
+
 class LiveFigures:
-    """The figures of one process, as core/routes/live.py wants them. Belongs to the event loop's thread."""
+    """The figures of all workers, as core/routes/live.py wants them. Belongs to the event loop's thread."""
 
     def __init__(self, breakers: Breakers, clock: Callable[[], float] = time.monotonic) -> None:
         self._breakers = breakers
         self._clock = clock
         self._targets: dict[str, _Target] = {}
+        self._elsewhere: dict[str, _Elsewhere] = {}
         self._shares: dict[str, tuple[float, float | None]] = {}  # server -> when it was looked at, and what was seen
 
     def observe(self, server: str, target: str, sample: Sample) -> None:
@@ -76,14 +91,46 @@ class LiveFigures:
         ended = attempt.ended if attempt.ended is not None else self._clock()
         return Sample(ended, (ended - attempt.started) * 1000 if verdict.counts == "answer" else None)
 
+    def told(self, most: int) -> dict[str, Any]:
+        """What the other workers are to know, for json.dumps: by target, of the `most` that were heard of last, its
+        server, how many attempts failed, and how many answers took so many steps: [SERVER, FAILED, [[STEP, COUNT]]].
+        """
+        since, told = self._clock() - WINDOW, {}
+        for target, known in islice(reversed(self._targets.items()), most):
+            recent = [sample.duration_ms for sample in known.samples if sample.at > since]
+            if recent:
+                steps = Counter(_step(took) for took in recent if took is not None)
+                told[target] = [known.server, recent.count(None), sorted(map(list, steps.items()))]
+        return told
+
+    def hear(self, told: Sequence[Mapping[str, Any]]) -> None:
+        """Have the figures of the other workers, in place of what they told before. What is no such figure is passed
+        over.
+        """
+        self._elsewhere = {}
+        for figures in told:
+            for target, values in islice(figures.items(), MAX_TARGETS):
+                try:
+                    server, failed, steps = values
+                    counts = Counter({int(step): int(count) for step, count in steps if 0 < int(count) < 1 << 32})
+                    failures = max(0, int(failed))
+                except (ValueError, TypeError, OverflowError):
+                    continue
+                known = self._elsewhere.setdefault(target, _Elsewhere(str(server)))
+                known.failed += failures
+                known.steps.update({min(max(step, 0), MOST_STEPS): count for step, count in counts.items()})
+
     def p95_ms(self, target: str) -> float | None:
         """The 95th percentile of the durations of whole answers; None where there were none."""
         known = self._targets.get(target)
         if known is None:
-            return None
+            others = self._elsewhere.get(target)
+            return _p95((), others.steps) if others is not None else None
         now = self._clock()
         if now - known.figured_at >= FRESH:
-            known.duration = _p95(sample.duration_ms for sample in known.samples if sample.at > now - WINDOW)
+            others = self._elsewhere.get(target)
+            recent = (sample.duration_ms for sample in known.samples if sample.at > now - WINDOW)
+            known.duration = _p95(recent, others.steps if others is not None else {})
             known.figured_at = now
         return known.duration
 
@@ -91,6 +138,9 @@ class LiveFigures:
         """By the share of failures over all of a server's targets, and by the breakers that are open."""
         now = self._clock()
         targets = [name for name, known in self._targets.items() if known.server == server]
+        targets += [
+            name for name, known in self._elsewhere.items() if known.server == server and name not in self._targets
+        ]
         resting = [name for name in targets if self._breakers.state(name, now) != "closed"]
         share = self._failures(server, targets, now)
         if share is None and not resting:
@@ -103,13 +153,26 @@ class LiveFigures:
         """The share of a server's attempts that failed, looked at once in FRESH seconds."""
         at, share = self._shares.get(server, (float("-inf"), None))
         if share is None or now - at >= FRESH:
-            samples = [s for name in targets for s in self._targets[name].samples if s.at > now - WINDOW]
-            share = sum(sample.failed for sample in samples) / len(samples) if samples else None
+            own = [self._targets[name] for name in targets if name in self._targets]
+            others = [self._elsewhere[name] for name in targets if name in self._elsewhere]
+            samples = [sample for known in own for sample in known.samples if sample.at > now - WINDOW]
+            failed = sum(sample.failed for sample in samples) + sum(known.failed for known in others)
+            count = len(samples) + sum(known.failed + known.steps.total() for known in others)
+            share = failed / count if count else None
             self._shares[server] = (now, share)
         return share
 
 
-def _p95(values: Iterable[float | None]) -> float | None:
-    """The nearest-rank percentile; None of nothing."""
-    known = sorted(value for value in values if value is not None)
-    return known[ceil(0.95 * len(known)) - 1] if known else None
+def _step(duration_ms: float) -> int:
+    return min(round(log(max(1.0, duration_ms), STEP)), MOST_STEPS)
+
+
+def _p95(values: Iterable[float | None], steps: Mapping[int, int]) -> float | None:
+    """The nearest-rank percentile of values, and of counts of steps; None of nothing."""
+    known = [(value, 1) for value in values if value is not None] + [(STEP**at, count) for at, count in steps.items()]
+    rank = ceil(0.95 * sum(count for _, count in known))
+    for value, count in sorted(known):
+        rank -= count
+        if rank <= 0:
+            return value
+    return None

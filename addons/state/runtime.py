@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import secrets
 import signal
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mitmproxy import ctx, hooks, http
@@ -51,10 +49,13 @@ from switchman.addons.state.reaching.deny import deny_addresses
 from switchman.addons.state.reaching.resets import Resetting
 from switchman.addons.state.reloads import Reloads
 from switchman.addons.state.together.flights import Flights
-from switchman.addons.state.together.shared import MemoryShared, Shared, SQLiteShared
+from switchman.addons.state.together.opening import open_shared
+from switchman.addons.state.together.shared import MemoryShared, Shared
+from switchman.addons.state.together.standings import Standings
 
 if TYPE_CHECKING:
     from switchman.addons.semantics.client import SemanticClient
+    from switchman.addons.state.together.redislink import RedisLink
     from switchman.addons.store import Store
     from switchman.addons.store.access.opening import Access
     from switchman.addons.store.writer import Writer
@@ -91,10 +92,12 @@ class Runtime:
     tasks: TaskRules
     budget: Budget
     shared: Shared
+    link: RedisLink | None = None  # None: no REDIS_URL
     counters: Counters
     alerts: Alerts
     flights: Flights
     openings: Openings
+    standings: Standings
     semantics: SemanticClient | None = None  # None: no semantic process
     store: Store | None = None
     writer: Writer | None = None
@@ -127,7 +130,7 @@ class Runtime:
         self.capturing = Capturing(settings.capture, settings.capture_redact, lambda: self.rules.current)
         self._end_masking = mask_log(self.keys)
         self.reloads = Reloads(self.rules)
-        self.breakers = Breakers()
+        self.breakers = Breakers(epoch=time.time() - time.monotonic())
         self.live = LiveFigures(self.breakers)
         self.dialects = ServerDialects()
         self.tasks = load_task_rules()
@@ -166,10 +169,12 @@ class Runtime:
         if settings.wants_tokens:
             self.tokens = self._open_tokens(settings)
         self.alerts = Alerts(settings, self.access.alerts.keep if self.access is not None else None)
-        self.counters = Counters(open_ledger(settings), owner_name(), self.alerts.tell)
-        self.shared = _open_shared(settings)
+        self.counters = Counters(open_ledger(settings, self.shared_problem), owner_name(), self.alerts.tell)
+        self.shared, self.link = open_shared(settings)
         self.openings = Openings(self.shared)
-        self.flights = Flights(self.shared, owner=f"{os.getpid()}-{secrets.token_hex(4)}")
+        owner = owner_name()
+        self.flights = Flights(self.shared, owner)
+        self.standings = Standings(self.shared, owner, self.breakers, self.live)
 
     def running(self) -> None:
         loop = asyncio.get_running_loop()
@@ -180,6 +185,8 @@ class Runtime:
         with suppress(ValueError, RuntimeError):  # not the main thread, which alone hears signals
             loop.add_signal_handler(signal.SIGHUP, self.reloads.look_now)
         self.reloads.start()
+        if not isinstance(self.shared, MemoryShared):
+            self.standings.start()
         if self.tokens is not None:
             self.tokens.start()
         if self.access is not None:
@@ -188,6 +195,7 @@ class Runtime:
 
     def done(self) -> None:
         self.reloads.stop()
+        self.standings.stop()
         if self.tokens is not None:
             self.tokens.stop()
         if self.resetting is not None:
@@ -243,6 +251,10 @@ class Runtime:
         """What is wrong with the log's database, or None."""
         return self.store.check() if self.store is not None else None
 
+    def shared_problem(self) -> str | None:
+        """Why what all machines know together is not to be had, or None."""
+        return self.link.problem if self.link is not None else None
+
     def log_backlog(self) -> str | None:
         """Why finished requests wait to be written to the log, or None."""
         return self.store.backlog() if self.store is not None else None
@@ -256,13 +268,6 @@ class Runtime:
         elif self.access is not None:
             self.access.close()
         self.writer = self.store = self.access = None
-
-
-def _open_shared(settings: Settings) -> Shared:
-    """Shared beside the log's file, where there is one; else in memory. Nothing is opened before it is used."""
-    if not settings.enable_logging or settings.db_path == ":memory:":
-        return MemoryShared()
-    return SQLiteShared(Path(settings.db_path).with_suffix(".cache.db"))
 
 
 def _listening() -> list[str]:

@@ -11,7 +11,7 @@ from sqlalchemy import Engine, select
 from sqlalchemy.exc import DBAPIError
 
 from switchman.addons.core.keys.known import NO_KEYS, KnownKeys
-from switchman.addons.core.record import Resting, Running
+from switchman.addons.core.record import Resting, RulesInForce, Running
 from switchman.addons.core.texts.redaction.atrest import Redactor
 from switchman.addons.store.access.opening import Access, connect
 from switchman.addons.store.blobs import BlobStorageType, BlobStore, open_blobs
@@ -21,7 +21,7 @@ from switchman.addons.store.keeping.spool import Spool
 from switchman.addons.store.reading.queries import Queries
 from switchman.addons.store.retention import Retention
 from switchman.addons.store.tables import totals
-from switchman.addons.store.underway import write_resting, write_underway
+from switchman.addons.store.underway import write_resting, write_rules, write_underway
 from switchman.addons.store.writer import Writer
 
 
@@ -104,6 +104,14 @@ class Store:
         """Write down the targets that rest, likewise."""
         try:
             write_resting(self.engine, worker, self._keys().hide_in(tuple(rests)), now)
+        except DBAPIError as exc:
+            return f"{exc.orig!s:.200}"
+        return None
+
+    def write_rules(self, worker: str, rules: RulesInForce | None, now: float) -> str | None:
+        """Write down which rules a worker has, likewise; None: it ends."""
+        try:
+            write_rules(self.engine, worker, rules, now)
         except DBAPIError as exc:
             return f"{exc.orig!s:.200}"
         return None

@@ -22,7 +22,7 @@ totals     sums that are kept in the same transaction that changes them. `blob_b
            take, by an estimate.
 underway   requests that are not over yet, as each worker saw its own at `seen_at`; those that last are written at all.
 resting    targets whose breaker is not closed, likewise.
-leases     who does a periodic job now, and until when the others leave it to them.
+leases     who does a periodic job now, and until when the others leave it to them; and which rules a worker has.
 missed     what could not be kept up beside the rows, until it is made good from them: hours of figures, sessions, words
            (keeping/beside/sparing.py).
 revoked    dashboard tokens that were signed out, until they would have ended by themselves.

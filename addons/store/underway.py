@@ -1,5 +1,6 @@
 """What is so now: each worker writes down every second the requests that run and the targets that rest, and readers
-believe what is fresh.
+believe what is fresh. Which rules a worker has is a lease (`rules:WORKER`, held by `DIGEST WRITTEN SINCE`), which it
+renews twice a minute.
 
 A worker that dies leaves rows behind; they are believed for FRESH seconds, and removed by whoever writes next.
 """
@@ -9,15 +10,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import fields
 
-from sqlalchemy import Engine, delete, insert, or_, select
+from sqlalchemy import Engine, and_, delete, insert, or_, select
 
-from switchman.addons.core.record import Resting, Running
+from switchman.addons.core.record import Resting, RulesInForce, Running
 from switchman.addons.core.texts.masking import mask_url
 from switchman.addons.store.database import writing
 from switchman.addons.store.rows import fit_text
-from switchman.addons.store.tables import resting, underway
+from switchman.addons.store.tables import leases, resting, underway
 
 FRESH = 5.0  # seconds that a row is believed
+RULES_FRESH = 90.0  # seconds, likewise, of which rules a worker has
+LAG = 5.0  # seconds after which a worker should have what another one has
 MOST = 100  # of one worker, and of one list
 
 
@@ -61,6 +64,41 @@ def read_resting(engine: Engine, now: float) -> tuple[Resting, ...]:
     return tuple({one.target: one for one in found}.values())
 
 
+def write_rules(engine: Engine, worker: str, rules: RulesInForce | None, now: float) -> None:
+    """Write down which rules a worker has; None: it ends."""
+    name, column = _rules_name(worker), leases.c.name
+    with writing(engine) as conn:
+        conn.execute(delete(leases).where(or_(column == name, and_(_OF_RULES, leases.c.expires_at < now))))
+        if rules is not None:
+            holder = f"{rules.digest[:32] or '-'} {rules.written_at:.3f} {rules.since:.3f}"
+            conn.execute(insert(leases).values(name=name, holder=holder, expires_at=now + RULES_FRESH))
+
+
+def lagging(engine: Engine, now: float) -> tuple[RulesInForce, ...]:
+    """The workers that have other rules than those of the file that was written last, though they had time to read it:
+    they were heard of since. Empty where all have the same.
+    """
+    with engine.connect() as conn:
+        query = select(leases.c.name, leases.c.holder, leases.c.expires_at).where(_OF_RULES)
+        found = [(_rules(name, holder), until) for name, holder, until in conn.execute(query.order_by(leases.c.name))]
+    fresh = [(one, until - RULES_FRESH) for one, until in found if until >= now]
+    if not fresh:
+        return ()
+    latest = max((one for one, _ in fresh), key=lambda one: one.written_at)
+    since = min(one.since for one, _ in fresh if one.digest == latest.digest)
+    return tuple(one for one, seen in fresh if one.digest != latest.digest and seen >= since + LAG)[:MOST]
+
+
+def _rules_name(worker: str) -> str:
+    """At most 64 characters: of a long name its end, which tells workers apart."""
+    return f"{_RULES}{worker[-(64 - len(_RULES)) :]}"
+
+
+def _rules(name: str, holder: str) -> RulesInForce:
+    digest, written_at, since = holder.split(" ")
+    return RulesInForce(name.removeprefix(_RULES), digest.removeprefix("-"), float(written_at), float(since))
+
+
 def _fitting(one: Resting, name: str) -> object:
     value = getattr(one, name)
     return fit_text(value, getattr(resting.c[name].type, "length", 0)) if isinstance(value, str) else value
@@ -75,6 +113,8 @@ def _values(one: Running) -> dict[str, object]:
     return values
 
 
+_RULES = "rules:"
+_OF_RULES = and_(leases.c.name >= _RULES, leases.c.name < "rules;")  # a colon is the last character before `;`
 _RESTING = tuple(field.name for field in fields(Resting))
 _NAMES = tuple(field.name for field in fields(Running))
 _LENGTHS = {name: length for name in _NAMES if (length := getattr(underway.c[name].type, "length", None)) is not None}

@@ -16,6 +16,7 @@ from switchman.addons.cli.access.key import places
 from switchman.addons.cli.messages import refuse, say
 from switchman.addons.config.configuration import SettingsError, load_settings
 from switchman.addons.config.log import open_log
+from switchman.addons.state.together.opening import open_elsewhere
 from switchman.addons.store import Store
 from switchman.addons.store.access.audit import Audit, at_the_terminal
 from switchman.addons.store.access.tokens import TokenError
@@ -39,7 +40,7 @@ def run(arguments: list[str]) -> int:
         wanted = Wanted(args.token, args.session, args.before)
         settings = load_settings(**places(args.data_dir))
         with open_log(settings) as store:
-            elsewhere = Elsewhere(settings.db_path)
+            elsewhere = open_elsewhere(settings)
             rows = count(store.engine, wanted) + elsewhere.count_waiting(wanted.holds)
             if not rows:
                 _say_why(store, wanted)

@@ -9,13 +9,18 @@
 2. Times are seconds on any clock that does not go back; `now` is always an argument.
 3. A failure that is not the upstream's fault (the client left) does not count: call `release`.
 4. Memory is bounded: at most MAX_TARGETS targets, and a second-by-second count of one window for each.
+5. Workers tell each other how theirs stand (`standings`) and hear the others (`hear`): the last change of a target's
+   state holds for all, failures in all of them open it, and while one probes the others do not.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
+
+from switchman.addons.core.servers.standing import Elsewhere, Standing, together
 
 State = Literal["closed", "open", "half_open"]
 
@@ -46,11 +51,16 @@ class _Breaker:
 
 
 class Breakers:
-    """All breakers of one process. Not thread-safe: it belongs to the event loop's thread."""
+    """All breakers of one process. Not thread-safe: it belongs to the event loop's thread.
 
-    def __init__(self, thresholds: Thresholds | None = None) -> None:
-        self._thresholds = thresholds or Thresholds()
+    `epoch`: seconds that make `now` a time which other processes have, too, about.
+    """
+
+    def __init__(self, thresholds: Thresholds | None = None, epoch: float = 0.0) -> None:
+        self._thresholds, self._epoch = thresholds or Thresholds(), epoch
         self._breakers: dict[str, _Breaker] = {}
+        self._versions: dict[str, int] = {}  # of each target's last change of state, the latest last
+        self._elsewhere: Mapping[str, Elsewhere] = {}
 
     def state(self, target: str, now: float) -> State:
         breaker = self._breakers.get(target)
@@ -66,7 +76,7 @@ class Breakers:
             case "open":
                 return True
             case "half_open":
-                return self._probing(self._breakers[target], now)
+                return self._probing(target, now)
 
     def claim(self, target: str, now: float) -> bool:
         """Whether the target may be tried. Half open: True for one caller, which becomes the probe."""
@@ -76,10 +86,9 @@ class Breakers:
             case "open":
                 return False
             case "half_open":
-                breaker = self._breakers[target]
-                if self._probing(breaker, now):
+                if self._probing(target, now):
                     return False
-                breaker.probe_since = now
+                self._breakers[target].probe_since = now
                 return True
 
     def resting(self, now: float) -> list[tuple[str, State, float]]:
@@ -102,13 +111,39 @@ class Breakers:
     def reset(self, server: str) -> int:
         """Forget a server's targets, so that their breakers are closed. Returns how many were not."""
         found = [name for name in self._breakers if name == server or name.startswith(f"{server}/")]
-        return sum(self._breakers.pop(name).opened for name in found)
+        opened = [name for name in found if self._breakers.pop(name).opened]
+        for name in opened:
+            self._changed(name)
+        return len(opened)
+
+    def standings(self, now: float) -> dict[str, Standing]:
+        """What the other workers are to know: the targets that failed lately, or whose state was ever changed."""
+        told = {name: Standing(version) for name, version in self._versions.items()}
+        for name, breaker in self._breakers.items():
+            self._forget_old(breaker, now)
+            failures, requests = _totals(breaker)
+            if failures or breaker.opened or name in told:
+                left = max(0.0, breaker.open_until - now) if breaker.opened else 0.0
+                version, probes = self._versions.get(name, 0), self._probes(breaker, now)
+                told[name] = Standing(version, breaker.opened, left, breaker.cooldown, failures, requests, probes)
+        return told
+
+    def hear(self, told: Sequence[tuple[float, Mapping[str, Standing]]], now: float, fresh: float) -> None:
+        """Take over what the others say, each so many seconds ago. What was changed later than here holds here, too;
+        counts and probes are believed for `fresh` seconds.
+        """
+        for age, standings in told:
+            for target, one in standings.items():
+                if one.version > self._versions.get(target, 0):
+                    self._take(target, one, max(0.0, one.left - age), now)
+        self._elsewhere = together((standings for age, standings in told if age <= fresh), self._versions)
 
     def success(self, target: str, now: float) -> None:
         """Count an answer. Unless the breaker is closed, close it and forget all earlier counts."""
         breaker = self._breaker(target, now)
         if breaker.opened:
             self._breakers[target] = breaker = _Breaker(touched=now)
+            self._changed(target, now)
         self._count(breaker, now, failed=False)
 
     def failure(self, target: str, now: float, retry_after: float | None = None) -> None:
@@ -120,29 +155,68 @@ class Breakers:
         self._count(breaker, now, failed=True)
         retry_after = min(retry_after or 0.0, MAX_RETRY_AFTER)
         if not breaker.opened:
-            if self._tripped(breaker):
-                self._open(breaker, now, self._thresholds.cooldown, retry_after)
+            if self._tripped(target, breaker):
+                self._open(target, now, self._thresholds.cooldown, retry_after)
             elif retry_after > 0:
-                self._open(breaker, now, 0.0, retry_after)
+                self._open(target, now, 0.0, retry_after)
         elif now < breaker.open_until:
             # A last resort, or a request sent before it opened: no news, except that it may ask for longer.
-            breaker.open_until = max(breaker.open_until, now + retry_after)
+            if now + retry_after > breaker.open_until:
+                breaker.open_until = now + retry_after
+                self._changed(target, now)
         else:
             doubled = min(max(2 * breaker.cooldown, self._thresholds.cooldown), self._thresholds.max_cooldown)
-            self._open(breaker, now, doubled, retry_after)
+            self._open(target, now, doubled, retry_after)
 
-    def _probing(self, breaker: _Breaker, now: float) -> bool:
+    def _probing(self, target: str, now: float) -> bool:
+        elsewhere = self._elsewhere.get(target)
+        if elsewhere is not None and elsewhere.probing and elsewhere.version == self._versions.get(target, 0):
+            return True
+        return self._probes(self._breakers[target], now)
+
+    def _probes(self, breaker: _Breaker, now: float) -> bool:
         return breaker.probe_since is not None and now - breaker.probe_since < self._thresholds.probe_lifetime
 
-    def _open(self, breaker: _Breaker, now: float, cooldown: float, retry_after: float) -> None:
+    def _take(self, target: str, one: Standing, left: float, now: float) -> None:
+        """Stand as another worker does."""
+        if one.opened:
+            breaker = self._breaker(target, now)
+            breaker.opened, breaker.open_until, breaker.cooldown = True, now + left, one.cooldown
+            breaker.probe_since, breaker.touched = None, now
+        elif target in self._breakers:
+            self._breakers[target] = _Breaker(touched=now)
+        self._note(target, one.version)
+
+    def _changed(self, target: str, now: float = 0.0) -> None:
+        """Have the change that was just made be later than all that is known of the target."""
+        self._note(target, max(int((now + self._epoch) * 1000), self._versions.get(target, 0) + 1))
+
+    def _note(self, target: str, version: int) -> None:
+        self._versions.pop(target, None)
+        if len(self._versions) >= MAX_TARGETS:
+            del self._versions[next(iter(self._versions))]
+        self._versions[target] = version
+
+    def _open(self, target: str, now: float, cooldown: float, retry_after: float) -> None:
+        breaker = self._breakers[target]
+        self._changed(target, now)
         breaker.opened = True
         breaker.open_until = now + max(cooldown, retry_after)
         # Only our own cooldown is doubled from: Retry-After is the upstream's wish for this once.
         breaker.cooldown = cooldown
         breaker.probe_since = None
 
-    def _tripped(self, breaker: _Breaker) -> bool:
+    def _tripped(self, target: str, breaker: _Breaker) -> bool:
+        """By its own counts, or by those of all workers: one alone may be cut off from a server."""
         failures, requests = _totals(breaker)
+        if self._too_many(failures, requests):
+            return True
+        others = self._elsewhere.get(target)
+        if others is None or others.version != self._versions.get(target, 0):
+            return False
+        return self._too_many(failures + others.failures, requests + others.requests)
+
+    def _too_many(self, failures: int, requests: int) -> bool:
         return failures >= self._thresholds.failures and failures >= self._thresholds.share * requests
 
     def _count(self, breaker: _Breaker, now: float, *, failed: bool) -> None:

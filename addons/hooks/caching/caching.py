@@ -212,6 +212,8 @@ class Keeping:
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=2)
         self.runtime.shared.close()
+        if self.runtime.link is not None:
+            await self.runtime.link.close()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work, name="switchman cache")

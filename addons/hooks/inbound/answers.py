@@ -55,6 +55,7 @@ class Answers:
         rules_error: what is wrong with the rules file, or None.
         store_check: what is wrong with the log's database, or None. May block: it is called in a thread.
         backlog: why requests wait to be written to the log, or None: the router goes on.
+        shared: why Redis is not to be had, or None, as without one: the router goes on.
         auto: whether the model `auto` is listed, as the first one.
         own_token: whether a header's value is the router's own token, which no upstream may see.
         listings: the upstreams' lists.
@@ -69,6 +70,7 @@ class Answers:
         store_check: Callable[[], str | None],
         *,
         backlog: Callable[[], str | None] = lambda: None,
+        shared: Callable[[], str | None] = lambda: None,
         auto: Callable[[Ruleset], bool] = never,
         own_token: Callable[[str], bool] = never,
         listings: Listings | None = None,
@@ -76,7 +78,7 @@ class Answers:
         tells_callers: Callable[[], bool] = lambda: False,
     ) -> None:
         self._rules, self._rules_error, self._store_check = rules, rules_error, store_check
-        self._backlog = backlog
+        self._backlog, self._shared = backlog, shared
         self._auto, self._own_token = auto, own_token
         self._listings = listings or Listings()
         self._passes_unlisted, self._tells_callers = passes_unlisted, tells_callers
@@ -162,16 +164,17 @@ class Answers:
 
     async def _readyz(self, request: http.Request, x: Exchange) -> http.Response:
         database, upstreams = await asyncio.gather(self._database_problem(), self._upstreams())
-        config, backlog = self._rules_error(), self._backlog()
+        config, backlog, shared = self._rules_error(), self._backlog(), self._shared()
         reached = any(listing.reached for listing in upstreams.values())
         ready = database is None and reached
-        state = "not ready" if not ready else "degraded" if config or backlog else "ready"
+        state = "not ready" if not ready else "degraded" if config or backlog or shared else "ready"
         if self._tells_callers() and x.caller is None:  # the names of servers are nobody's business
             return _json(200 if ready else 503, {"status": state})
         checks = {
             "config": _check(config),
             "database": _check(database),
             "log": _check(backlog),
+            "shared": _check(shared),
             "upstreams": {
                 **_check(None if reached else "no upstream can be reached"),
                 "servers": {name: _reach(listing) for name, listing in upstreams.items()},

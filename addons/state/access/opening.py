@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from switchman.addons.config.settings import Settings
@@ -14,13 +14,13 @@ from switchman.addons.state.access.ledgers import Ledger, LedgerAway, MemoryLedg
 from switchman.addons.state.access.sqliteledger import SQLiteLedger, look_into
 
 
-def open_ledger(settings: Settings) -> Ledger:
-    """Redis where REDIS_URL is set; else a file beside the log's."""
+def open_ledger(settings: Settings, away: Callable[[], str | None] = lambda: None) -> Ledger:
+    """Redis where REDIS_URL is set; else a file beside the log's. `away`: why Redis is known to be away, or None."""
     if settings.redis_url is not None:
         # Imported here: redis-py is not loaded where nobody uses it.
         from switchman.addons.state.access.redisledger import RedisLedger
 
-        return RedisLedger(settings.redis_url.get_secret_value())
+        return RedisLedger(settings.redis_url.get_secret_value(), away=away)
     return MemoryLedger() if settings.db_path == ":memory:" else SQLiteLedger(file_of(settings))
 
 

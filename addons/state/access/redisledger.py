@@ -7,7 +7,7 @@ that counts. Amounts are whole numbers below 2**53, which is 9 billion dollars.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
 from typing import Any, Final
 
@@ -26,19 +26,25 @@ SCRIPT: Final = files("switchman.addons.state.access").joinpath("ledger.lua").re
 
 
 class RedisLedger:
-    """`now`: epoch seconds in the place of Redis's clock, for tests."""
+    """`now`: epoch seconds in the place of Redis's clock, for tests. `away`: why Redis is known to be away, or None:
+    then nobody waits to find out.
+    """
 
-    def __init__(self, url: str, lease: float = LEASE, prefix: str = PREFIX) -> None:
+    def __init__(
+        self, url: str, lease: float = LEASE, prefix: str = PREFIX, away: Callable[[], str | None] = lambda: None
+    ) -> None:
         # Whether a batch that failed was applied is not known: it is sent again by Counters, under its number.
         self._redis: Redis = Redis.from_url(
             url, socket_timeout=TIMEOUT, socket_connect_timeout=TIMEOUT, decode_responses=True,
             retry=Retry(NoBackoff(), 0), protocol=2,
         )  # fmt: skip
         self._script = self._redis.register_script(SCRIPT)
-        self._lease, self._prefix = int(lease * 1000), prefix
+        self._lease, self._prefix, self._away = int(lease * 1000), prefix, away
         self.now: float | None = None
 
     async def run(self, batch: Batch) -> Outcome:
+        if (problem := self._away()) is not None:
+            raise LedgerAway(f"Redis: {problem}")
         clock = "" if self.now is None else str(round(self.now * 1_000_000))
         try:
             said = await self._script(args=[self._prefix, _written(batch), self._lease, clock])

@@ -5,9 +5,10 @@ ago goes first. A claim is a value that only one can hold, for a time: who has i
 
     MemoryShared    one process; what there is with ENABLE_LOGGING=false
     SQLiteShared    the workers of one machine: a file of its own beside the log's database
+    RedisShared     the workers of many machines: REDIS_URL (redisshared.py)
 
-For several machines, a third one with the same methods could speak to Redis. `SharedStoreError` is any backend's
-failure: the callers go on as if nothing were there.
+A note is what one owner says to all others, until it says something else. `SharedStoreError` is any backend's failure:
+the callers go on as if nothing were there.
 """
 
 from __future__ import annotations
@@ -41,6 +42,15 @@ class Quota:
     bytes: int = 256 * 1024 * 1024
 
 
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What another owner said, `age` seconds ago."""
+
+    owner: str
+    age: float
+    text: bytes
+
+
 PURGE_EVERY = 300.0  # seconds between two looks for what has expired: it is not to stay on disk
 
 Clock = Callable[[], float]  # epoch seconds, as they are compared between processes
@@ -64,6 +74,11 @@ class Shared(Protocol):
     async def release(self, space: str, key: str, owner: str) -> None:
         """Give a claim back; nothing if it is somebody else's by now."""
 
+    async def post(self, space: str, owner: str, text: bytes | None, ttl: float) -> list[Note]:
+        """Say something to all others, in place of what `owner` said before; None adds nothing. Returns what the others
+        said less than `ttl` seconds ago.
+        """
+
     def close(self) -> None: ...
 
 
@@ -75,6 +90,7 @@ class MemoryShared:
         self._spaces: dict[str, OrderedDict[str, tuple[bytes, float]]] = {}
         self._sizes: dict[str, int] = {}
         self._claims: dict[tuple[str, str], tuple[str, float]] = {}
+        self._notes: dict[str, dict[str, tuple[bytes, float]]] = {}
 
     async def get(self, space: str, key: str) -> bytes | None:
         values = self._spaces.get(space)
@@ -110,10 +126,19 @@ class MemoryShared:
         if self._claims.get((space, key), ("", 0.0))[0] == owner:
             del self._claims[space, key]
 
+    async def post(self, space: str, owner: str, text: bytes | None, ttl: float) -> list[Note]:
+        notes, now = self._notes.setdefault(space, {}), self._clock()
+        if text is not None:
+            notes[owner] = (text, now)
+        for name in [name for name, (_, at) in notes.items() if at <= now - ttl]:
+            del notes[name]
+        return [Note(name, now - at, said) for name, (said, at) in notes.items() if name != owner]
+
     def close(self) -> None:
         self._spaces.clear()
         self._sizes.clear()
         self._claims.clear()
+        self._notes.clear()
 
     def _drop(self, space: str, key: str) -> None:
         values = self._spaces.get(space, OrderedDict())
@@ -138,6 +163,9 @@ CREATE TRIGGER IF NOT EXISTS entries_removed AFTER DELETE ON entries BEGIN
 CREATE TABLE IF NOT EXISTS claims (
     space TEXT NOT NULL, key TEXT NOT NULL, owner TEXT NOT NULL, expires REAL NOT NULL,
     PRIMARY KEY (space, key)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS notes (
+    space TEXT NOT NULL, owner TEXT NOT NULL, text BLOB NOT NULL, at REAL NOT NULL,
+    PRIMARY KEY (space, owner)) WITHOUT ROWID;
 """
 
 
@@ -172,6 +200,9 @@ class SQLiteShared:
     async def release(self, space: str, key: str, owner: str) -> None:
         given_back = "DELETE FROM claims WHERE space = ? AND key = ? AND owner = ?"
         await self._run(lambda db: db.execute(given_back, (space, key, owner)))
+
+    async def post(self, space: str, owner: str, text: bytes | None, ttl: float) -> list[Note]:
+        return await self._run(lambda db: self._post(db, space, owner, text, ttl))
 
     def close(self) -> None:
         with contextlib.suppress(RuntimeError):  # closed before
@@ -251,6 +282,15 @@ class SQLiteShared:
             db.execute("ROLLBACK")
             raise
         db.execute("COMMIT")
+
+    def _post(self, db: sqlite3.Connection, space: str, owner: str, text: bytes | None, ttl: float) -> list[Note]:
+        now = self._clock()
+        if text is not None:  # else nothing is written: this is asked several times a second
+            db.execute("INSERT OR REPLACE INTO notes VALUES (?, ?, ?, ?)", (space, owner, text, now))
+            db.execute("DELETE FROM notes WHERE space = ? AND at <= ?", (space, now - ttl))
+        others = "SELECT owner, at, text FROM notes WHERE space = ? AND owner <> ? AND at > ?"
+        found = db.execute(others, (space, owner, now - ttl))
+        return [Note(name, max(0.0, now - at), bytes(said)) for name, at, said in found]
 
     def _purge(self, db: sqlite3.Connection) -> None:
         self._purged = now = self._clock()

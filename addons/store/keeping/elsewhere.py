@@ -1,5 +1,5 @@
 """What is kept of requests beside their rows: in the spool, in the file that workers share
-(state/together/shared.py), and in the files of the semantic cache's vectors (semantics/index.py).
+(state/together/shared.py) or in Redis, and in the files of the semantic cache's vectors (semantics/index.py).
 
 The file of the workers is named in full: `requests.cache.db` has a table `entries (space, key, value, used, ...)`. A
 vector's `entry` is its answer's key there; the process that has it in memory drops it when it finds no such answer.
@@ -12,20 +12,36 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 BUSY_SECONDS: Final = 10.0
 ANSWERS: Final = "answers"
 SPACES: Final = (ANSWERS, "conversations", "keys")  # of what belongs to requests
 
 
+class Kept(Protocol):
+    """What the workers of many machines keep together. All raise OSError where that cannot be used."""
+
+    def forget_keys(self, keys: Iterable[tuple[str, str]]) -> int:
+        """Remove what is under these, each a space and a key; how many there were."""
+
+    def forget_before(self, space: str, before: float | None) -> int:
+        """Remove what was last used before this time; None: all of the space."""
+
+    def count(self, space: str) -> tuple[int, int]:
+        """How many values there are, and their bytes."""
+
+    def keys(self, space: str) -> set[str]:
+        """The keys of all values of a space."""
+
+
 class Elsewhere:
-    """`db_path`: the log's own file, which names the others; they may be missing. Raises OSError for one that cannot be
-    used.
+    """`db_path`: the log's own file, which names the others; they may be missing. `shared`: what lies on no machine.
+    Raises OSError for one that cannot be used.
     """
 
-    def __init__(self, db_path: str | Path) -> None:
-        path = Path(db_path)
+    def __init__(self, db_path: str | Path, shared: Kept | None = None) -> None:
+        path, self._shared = Path(db_path), shared
         self.spool, self.cache = path.with_suffix(".spool.db"), path.with_suffix(".cache.db")
         self._vectors = path.absolute().parent / "semantic_state"
 
@@ -49,31 +65,36 @@ class Elsewhere:
 
     def forget_keys(self, keys: Iterable[str]) -> int:
         """Remove what the workers keep under these, each `SPACE/KEY`; how many there were."""
+        parts = (key.partition("/") for key in sorted(keys))
+        pairs = [(space, key) for space, _, key in parts if space in SPACES]
+        gone = self._shared.forget_keys(pairs) if self._shared is not None else 0
         with _opened(self.cache) as db:
             if db is None or not _has(db, "entries"):
-                return 0
-            gone = 0
-            for space, _, key in (key.partition("/") for key in sorted(keys)):
-                if space in SPACES:
-                    gone += db.execute("DELETE FROM entries WHERE space = ? AND key = ?", (space, key)).rowcount
+                return gone
+            for pair in pairs:
+                gone += db.execute("DELETE FROM entries WHERE space = ? AND key = ?", pair).rowcount
             return gone
 
     def forget_before(self, before: float) -> int:
         """Remove what was last used before this time."""
+        gone = 0
+        if self._shared is not None:
+            gone = sum(self._shared.forget_before(space, before) for space in SPACES)
         with _opened(self.cache) as db:
             if db is None or not _has(db, "entries"):
-                return 0
+                return gone
             marks = ", ".join("?" * len(SPACES))
             wanted = f"DELETE FROM entries WHERE used < ? AND space IN ({marks})"  # noqa: S608 - marks only  # nosec B608
-            return db.execute(wanted, (before, *SPACES)).rowcount
+            return gone + db.execute(wanted, (before, *SPACES)).rowcount
 
     def answers(self) -> tuple[int, int]:
         """How many answers the caches hold, and their bytes."""
+        count, size = self._shared.count(ANSWERS) if self._shared is not None else (0, 0)
         with _opened(self.cache) as db:
             if db is None or not _has(db, "sizes"):
-                return 0, 0
+                return count, size
             found = db.execute("SELECT entries, bytes FROM sizes WHERE space = ?", (ANSWERS,)).fetchone()
-            return (int(found[0]), int(found[1])) if found else (0, 0)
+            return (count + int(found[0]), size + int(found[1])) if found else (count, size)
 
     def vectors(self) -> int:
         """How many prompts the semantic cache knows."""
@@ -86,10 +107,10 @@ class Elsewhere:
 
     def clear_answers(self) -> int:
         """Remove all kept answers, and the vectors that lead to them; how many answers there were."""
+        gone = self._shared.forget_before(ANSWERS, None) if self._shared is not None else 0
         with _opened(self.cache) as db:
-            if db is None or not _has(db, "entries"):
-                return 0
-            gone = db.execute("DELETE FROM entries WHERE space = ?", (ANSWERS,)).rowcount
+            if db is not None and _has(db, "entries"):
+                gone += db.execute("DELETE FROM entries WHERE space = ?", (ANSWERS,)).rowcount
         self.forget_vectors()
         return gone
 
@@ -123,10 +144,11 @@ class Elsewhere:
         return sorted(self._vectors.glob("vectors-*.db"))
 
     def _answers(self) -> set[str]:
+        shared = self._shared.keys(ANSWERS) if self._shared is not None else set()
         with _opened(self.cache) as db:
             if db is None or not _has(db, "entries"):
-                return set()
-            return {key for (key,) in db.execute("SELECT key FROM entries WHERE space = ?", (ANSWERS,))}
+                return shared
+            return shared | {key for (key,) in db.execute("SELECT key FROM entries WHERE space = ?", (ANSWERS,))}
 
 
 @contextmanager

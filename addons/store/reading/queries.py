@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Engine, RowMapping, func, select
 
 from switchman.addons.core.access.capturing import Captured
-from switchman.addons.core.record import Resting, Running
+from switchman.addons.core.record import Resting, RulesInForce, Running
 from switchman.addons.store.blobs import BlobStore, unpack
 from switchman.addons.store.figures.reading import FigureReader
 from switchman.addons.store.keeping.beside.cacheverdicts import CacheVerdicts
@@ -47,7 +47,7 @@ from switchman.addons.store.reading.sessions import (
 from switchman.addons.store.reading.summaries import LayerCount, Percentiles, Scatter, Summaries, Summary
 from switchman.addons.store.retention import stored_bytes
 from switchman.addons.store.tables import attempts, blobs, feedback, requests, sent_again
-from switchman.addons.store.underway import read_resting, read_underway
+from switchman.addons.store.underway import lagging, read_resting, read_underway
 
 MAX_ROWS = 500  # of one page
 
@@ -228,6 +228,10 @@ class Queries:
     def resting(self, now: float) -> tuple[Resting, ...]:
         """The targets whose breakers are not closed; see underway.py."""
         return read_resting(self._engine, now)
+
+    def lagging_rules(self, now: float) -> tuple[RulesInForce, ...]:
+        """The workers that do not have the rules that were written last; see underway.py."""
+        return lagging(self._engine, now)
 
     def server_news(self, servers: Sequence[str], now: float) -> dict[str, ServerNews]:
         """What was last heard of each server; see servers.py."""

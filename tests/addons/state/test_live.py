@@ -1,5 +1,7 @@
 """Live figures: percentiles and health of our own traffic, over the last minutes, unknown where there was none."""
 
+import json
+
 import pytest
 
 from switchman.addons.core.decision.verdicts.judge import Verdict
@@ -111,3 +113,45 @@ def test_an_attempt_counts_by_its_verdict(
     tried = Attempt(1, candidate, "s/m", "u", 0.0, started=990.0, status=404, ended=992.0, verdict=verdict)
     live.finished(Exchange("id", 0.0, 0.0, "c", attempts=[tried]))
     assert (live.p95_ms("s/m"), live.health("s")) == (p95, health)
+
+
+def test_what_other_workers_saw_counts_too(clock: Clock) -> None:
+    """Their answers and failures are added to our own; a percentile is within 2 % of the one over all."""
+    one, two, third = (LiveFigures(Breakers(), clock) for _ in range(3))
+    for took in range(1, 51):
+        one.observe("s", "s/m", Sample(clock.now, took * 10.0))
+        two.observe("s", "s/m", Sample(clock.now, 500 + took * 10.0))
+    two.observe("s", "s/other", Sample(clock.now, None))
+    told = [json.loads(json.dumps(worker.told(100))) for worker in (one, two)]
+    third.hear(told)
+    assert third.p95_ms("s/m") == pytest.approx(950, rel=0.021)
+    assert third.health("s") == "green" and third.p95_ms("s/other") is None
+    one.hear(told[1:])
+    assert one.p95_ms("s/m") == pytest.approx(950, rel=0.021)
+    for _ in range(30):
+        one.observe("s", "s/m", Sample(clock.now, None))
+    clock.now += 2
+    assert one.health("s") == "yellow"
+    third.hear([])
+    clock.now += 2
+    assert (third.p95_ms("s/m"), third.health("s")) == (None, None)
+
+
+def test_no_more_is_told_than_is_asked_for_and_nothing_old(live: LiveFigures, clock: Clock) -> None:
+    """The targets that were heard of last."""
+    live.observe("s", "s/old", Sample(clock.now, 5.0))
+    clock.now += WINDOW
+    for name in ("a", "b", "c"):
+        live.observe("s", f"s/{name}", Sample(clock.now, 1.0))
+    live.observe("s", "s/b", Sample(clock.now, None))
+    assert live.told(2) == {"s/b": ["s", 1, [[0, 1]]], "s/c": ["s", 0, [[0, 1]]]}
+    assert set(live.told(9)) == {"s/a", "s/b", "s/c"}
+
+
+@pytest.mark.parametrize(
+    "values", [None, 7, [], ["s", 1], ["s", "x", []], ["s", 1, [[1]]], ["s", 1, [["a", "b"]]], ["s", 1, 5]]
+)
+def test_what_is_no_figure_is_passed_over(live: LiveFigures, values: object) -> None:
+    """The others beside it count."""
+    live.hear([{"s/bad": values, "s/m": ["s", 1, [[0, 1]]]}])
+    assert (live.p95_ms("s/bad"), live.p95_ms("s/m"), live.health("s")) == (None, 1.0, "red")

@@ -6,9 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from switchman.addons.core.keys.known import KnownKeys
-from switchman.addons.core.record import Resting, Running
+from switchman.addons.core.record import Resting, RulesInForce, Running
 from switchman.addons.store import Store, open_store
-from switchman.addons.store.underway import FRESH, MOST, read_resting
+from switchman.addons.store.underway import FRESH, LAG, MOST, RULES_FRESH, lagging, read_resting
 
 NOW = 1000.0
 ONE = Running("a", 990.0, "POST", "/v1/chat/completions", "10.0.0.1", "auto", "route", "r", "s", "m", 1)
@@ -72,3 +72,40 @@ def test_what_rests_is_made_to_fit_and_hides_keys(tmp_path: Path) -> None:
         assert opened.write_resting("one", [odd] * (MOST + 3), NOW) is None
         (found,) = read_resting(opened.engine, NOW)
     assert key not in found.target and len(found.target) <= 620 and "\0" not in found.target
+
+
+def have(store: Store, worker: str, digest: str, written_at: float, since: float, now: float) -> None:
+    assert store.write_rules(worker, RulesInForce(worker, digest, written_at, since), now) is None
+
+
+def test_a_worker_with_older_rules_than_the_others_lags(store: Store) -> None:
+    """Once it had time to read the file that others have, and as long as it is heard of."""
+    for worker in ("one", "two", "three"):
+        have(store, worker, "a" * 64, 100.0, NOW, NOW)
+    assert lagging(store.engine, NOW) == ()
+    have(store, "one", "b" * 64, 200.0, NOW + 10, NOW + 10)
+    have(store, "two", "b" * 64, 200.0, NOW + 12, NOW + 12)
+    have(store, "three", "a" * 64, 100.0, NOW, NOW + 11)
+    assert lagging(store.engine, NOW + 13) == ()
+    have(store, "three", "a" * 64, 100.0, NOW, NOW + 10 + LAG)
+    assert lagging(store.engine, NOW + 20) == (RulesInForce("three", "a" * 32, 100.0, NOW),)
+    assert store.queries.lagging_rules(NOW + 20) == lagging(store.engine, NOW + 20)
+    assert lagging(store.engine, NOW + 11 + LAG + RULES_FRESH) == ()
+    assert store.write_rules("three", None, NOW + 20) is None
+    assert lagging(store.engine, NOW + 20) == ()
+
+
+def test_no_file_at_all_lags_and_a_restart_with_an_old_file_does_not_lead(store: Store) -> None:
+    """What counts is when the file was written, not when a worker began."""
+    have(store, "one", "b" * 64, 200.0, NOW, NOW + 60)
+    have(store, "restarted", "a" * 64, 100.0, NOW + 30, NOW + 60)
+    have(store, "x" * 90 + "-none", "", 0.0, NOW, NOW + 60)
+    found = lagging(store.engine, NOW + 60)
+    assert [(one.worker[-9:], one.digest) for one in found] == [("restarted", "a" * 32), ("xxxx-none", "")]
+
+
+def test_rules_of_a_database_that_is_away_are_said_and_no_more(store: Store) -> None:
+    """Nothing hangs on it."""
+    with store.engine.begin() as conn:
+        conn.exec_driver_sql("DROP TABLE leases")
+    assert "leases" in (store.write_rules("one", None, NOW) or "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -111,6 +112,7 @@ def index() -> str:
         categories=category_rows(rules, view),
         layers=layer_rows(rules, view),
         general=general_warnings(rules.warnings),
+        lagging=log().lagging_rules(time.time()),
         may_change=person().role >= Role.OPERATOR and in_force and written is not None,
         is_operator=person().role >= Role.OPERATOR,
         toast=gettext(DONE[done]) if done in DONE else None,

@@ -134,3 +134,15 @@ def test_without_redis_it_says_so(redis_server: Any) -> None:
         await ledger.close()
 
     asyncio.run(run())
+
+
+def test_nobody_waits_for_one_that_is_known_to_be_away() -> None:
+    """It says why, and is not asked."""
+    ledger = RedisLedger("redis://127.0.0.1:9", away=lambda: "it hangs")
+
+    async def story() -> None:
+        with pytest.raises(LedgerAway, match="Redis: it hangs"):
+            await ledger.run(Batch("one", 1))
+        await ledger.close()
+
+    asyncio.run(story())

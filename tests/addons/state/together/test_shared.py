@@ -12,9 +12,12 @@ from typing import Any
 
 import pytest
 
+from switchman.addons.state.together.redislink import RedisLink
+from switchman.addons.state.together.redisshared import RedisShared
 from switchman.addons.state.together.shared import (
     PURGE_EVERY,
     MemoryShared,
+    Note,
     Quota,
     Shared,
     SharedStoreError,
@@ -39,15 +42,37 @@ def clock() -> Clock:
     return Clock()
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+class Redis(RedisShared):
+    """One that opens its link for each loop."""
+
+    def __init__(self, url: str, clock: Clock) -> None:
+        self.link = RedisLink(url, patience=60)
+        super().__init__(self.link, clock)
+
+
+@pytest.fixture(params=["memory", "sqlite", "redis"])
 def shared(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Iterator[Shared]:
-    made: Shared = MemoryShared(clock) if request.param == "memory" else SQLiteShared(tmp_path / "c.db", clock)
+    made: Shared
+    match request.param:
+        case "memory":
+            made = MemoryShared(clock)
+        case "sqlite":
+            made = SQLiteShared(tmp_path / "c.db", clock)
+        case _:
+            made = Redis(request.getfixturevalue("redis_server").url, clock)
     yield made
     made.close()
 
 
-def run[T](work: Coroutine[Any, Any, T]) -> T:
-    return asyncio.run(work)
+def run[T](work: Coroutine[Any, Any, T], shared: Shared | None = None) -> T:
+    async def whole() -> T:
+        try:
+            return await work
+        finally:
+            if isinstance(shared, Redis):
+                await shared.link.close()
+
+    return asyncio.run(whole())
 
 
 def test_a_value_until_it_expires(shared: Shared, clock: Clock) -> None:
@@ -62,7 +87,7 @@ def test_a_value_until_it_expires(shared: Shared, clock: Clock) -> None:
         clock.now += 10
         assert await shared.get("a", "k") is None
 
-    run(story())
+    run(story(), shared)
 
 
 def test_the_cap_holds(shared: Shared, clock: Clock) -> None:
@@ -81,7 +106,7 @@ def test_the_cap_holds(shared: Shared, clock: Clock) -> None:
         assert await shared.get("a", "big") is None
         assert await shared.get("a", "new") is not None
 
-    run(story())
+    run(story(), shared)
 
 
 def test_the_number_of_entries_is_bounded(shared: Shared, clock: Clock) -> None:
@@ -93,7 +118,7 @@ def test_the_number_of_entries_is_bounded(shared: Shared, clock: Clock) -> None:
             clock.now += 1
         assert [n for n in range(5) if await shared.get("a", str(n)) is not None] == [2, 3, 4]
 
-    run(story())
+    run(story(), shared)
 
 
 def test_expired_values_go_first(tmp_path: Path, clock: Clock) -> None:
@@ -145,7 +170,25 @@ def test_a_claim_is_held_by_one(shared: Shared, clock: Clock) -> None:
         clock.now += 10
         assert await shared.claim("a", "k", "me", 10)
 
-    run(story())
+    run(story(), shared)
+
+
+def test_a_note_is_for_all_others(shared: Shared, clock: Clock) -> None:
+    """The last one of each owner, with its age, until its time is over; who has nothing new to say only listens."""
+
+    async def story() -> None:
+        assert await shared.post("a", "me", b"one", 60) == []
+        assert await shared.post("b", "you", None, 60) == []
+        assert await shared.post("a", "you", None, 60) == [Note("me", 0.0, b"one")]
+        clock.now += 30
+        await shared.post("a", "me", b"two", 60)
+        clock.now += 10
+        assert await shared.post("a", "you", b"three", 60) == [Note("me", 10.0, b"two")]
+        assert await shared.post("a", "me", None, 60) == [Note("you", 0.0, b"three")]
+        clock.now += 50
+        assert await shared.post("a", "they", None, 60) == [Note("you", 50.0, b"three")]
+
+    run(story(), shared)
 
 
 def test_two_workers_see_the_same(tmp_path: Path) -> None:

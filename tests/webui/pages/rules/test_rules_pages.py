@@ -14,6 +14,7 @@ from flask.testing import FlaskClient
 
 from switchman.addons.config.editing.desk import RulesDesk
 from switchman.addons.core.access.roles import Role
+from switchman.addons.core.record import RulesInForce
 from switchman.addons.core.rules.matchfile import MatchFile
 from switchman.addons.core.rules.rulesfile import RouteFile, TargetFile
 from switchman.addons.store.opening import Store
@@ -259,3 +260,19 @@ def test_every_key_of_the_grammar_has_its_place_in_the_form() -> None:
     """A key that the form does not know could not be set there."""
     for model, kinds in ((MatchFile, MATCH_KINDS), (TargetFile, TARGET_KINDS), (RouteFile, ROUTE_KINDS)):
         assert {field.alias or name for name, field in model.model_fields.items()} == set(kinds)
+
+
+def test_a_worker_that_lags_is_said(client: FlaskClient, store: Store) -> None:
+    """By its name and the time of its rules; or that its file is no good."""
+    now = time.time()
+    assert "still has the rules" not in client.get("/rules").text
+    for worker, digest, written_at in (
+        ("new-1", "b" * 64, now - 60),
+        ("old-2", "a" * 64, now - 4000),
+        ("<b>3", "c", 0),
+    ):
+        store.write_rules(worker, RulesInForce(worker, digest, written_at, now - 30), now)
+    page = visible(client.get("/rules").text)
+    assert "The worker old-2 still has the rules of" in page
+    assert "The worker <b>3 does not have the rules that were written last: its file is missing or faulty." in page
+    assert "new-1" not in page
