@@ -138,7 +138,7 @@ class SemanticClient:
                         return
                     await asyncio.sleep(CATEGORIES_PATIENCE)
         except (TimeoutError, OSError) as error:
-            logger.info("The semantic process is not ready yet: %s", error or "too slow")
+            logger.info("The semantic process is not ready yet: %s", str(error) or "too slow")
 
     async def ask(
         self, text: str, *, language: str, route: bool, scope: str | None, deadline: float = DEADLINE
@@ -223,7 +223,7 @@ class SemanticClient:
         except (OSError, TimeoutError, wire.FrameError) as error:
             self._retry_at = time.monotonic() + self._pause
             self._pause = min(self._pause * 2, LONGEST_PAUSE)
-            self._note(f"the semantic process does not answer ({error or 'too slow'})")
+            self._note(f"the semantic process does not answer ({str(error) or 'too slow'})")
             return
         if self._why:
             logger.info("The semantic process answers again.")

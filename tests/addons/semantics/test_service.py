@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ import pytest
 
 from switchman.addons.config.settings import Settings
 from switchman.addons.core.rules.ruleset import Ruleset, parse_ruleset
+from switchman.addons.semantics import client as client_module
+from switchman.addons.semantics import service
 from switchman.addons.semantics.client import SemanticClient
 from switchman.addons.semantics.service import OwnProcess, Wanted, open_client, wanted
 
@@ -99,6 +102,49 @@ def test_the_first_question_starts_a_process_that_ends_with_the_proxy(prepared_m
         assert process.pid not in (None, first)
         await client.close()
         assert process.pid is None
+
+    asyncio.run(work())
+
+
+def test_a_start_that_takes_longer_than_any_question_waits_comes_to_its_end(
+    prepared_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a busy machine: who asks meanwhile is told that it is too slow, and the next one finds the same start."""
+    monkeypatch.setattr(client_module, "CONNECT_PATIENCE", 0.05)
+    monkeypatch.setattr(client_module, "LONGEST_PAUSE", 0.1)
+    started: list[object] = []
+    real = service.start
+
+    async def counted(arguments: Sequence[str]) -> asyncio.subprocess.Process:
+        started.append(arguments)
+        return await real(arguments)
+
+    async def work() -> None:
+        monkeypatch.setattr(service, "start", counted)
+        process = OwnProcess(Wanted("onnx", str(prepared_model), tmp_path))
+        client = SemanticClient(process.socket, end=process.close)
+        told = set()
+        try:
+            async with asyncio.timeout(60):
+                while not await client.ask("Hello", language="en", route=False, scope="s", deadline=20):
+                    told.add(str(client.status()))
+                    await asyncio.sleep(0.05)
+        finally:
+            await client.close()
+        assert told == {"down: the semantic process does not answer (too slow)"} and len(started) == 1
+
+    asyncio.run(work())
+
+
+def test_a_start_that_nobody_waits_for_ends_with_the_proxy(prepared_model: Path, tmp_path: Path) -> None:
+    """Who asked has given up, and the router ends before the process is ready."""
+
+    async def work() -> None:
+        process = OwnProcess(Wanted("onnx", str(prepared_model), tmp_path))
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(process.socket(), 0.01)
+        await process.close()
+        assert process.pid is None and not [task for task in asyncio.all_tasks() if "start" in task.get_name()]
 
     asyncio.run(work())
 
