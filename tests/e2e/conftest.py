@@ -59,6 +59,7 @@ SETTINGS = {
     "WEBSOCKET_PATHS", "MAX_WEBSOCKET_MESSAGE", "WEBSOCKET_IDLE_TIMEOUT",
     "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR",
 }  # fmt: skip
+LOG_SETTINGS = {"ENABLE_LOGGING", "DB_PATH", "DATABASE_URL"}
 
 
 def wait_until[T](what: Callable[[], T], why: str | Callable[[], str] = "") -> T:
@@ -327,8 +328,11 @@ def _authority_of_mitmproxy(factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def _starter(factory: pytest.TempPathFactory, fork_server: ForkServer) -> Iterator[Start]:
+def _starter(factory: pytest.TempPathFactory, fork_server: ForkServer, empty_log: Path) -> Iterator[Start]:
     """Proxy.start, a worker with a port kept for it; all are stopped at the end, each cleanly.
+
+    Its log is there and empty, as at all of a router's starts but the first one, which makes its schema; nothing is
+    there yet of one that `command` starts, and of one that keeps no log, or keeps it elsewhere.
 
     Only our own worker shares a port with who keeps it for it. A `command` is told to take a free one: port 0.
     """
@@ -344,6 +348,8 @@ def _starter(factory: pytest.TempPathFactory, fork_server: ForkServer) -> Iterat
             held.append(stack)
         proxy = Proxy(factory.mktemp("proxy"), port, routes, env or {}, fork_server)
         shutil.copytree(_authority_of_mitmproxy(factory), proxy.folder / "mitmproxy")
+        if command is None and not LOG_SETTINGS & set(env or {}):
+            shutil.copy(empty_log, proxy.folder / "requests.db")
         running.append(proxy)
         proxy.start(*(command(proxy) if command else ()))
         proxy.wait_ready()
@@ -370,15 +376,15 @@ def fork_server() -> Iterator[ForkServer]:
 
 
 @pytest.fixture(scope="module")
-def start_shared(tmp_path_factory: pytest.TempPathFactory, fork_server: ForkServer) -> Iterator[Start]:
+def start_shared(tmp_path_factory: pytest.TempPathFactory, fork_server: ForkServer, empty_log: Path) -> Iterator[Start]:
     """Starts proxies that live as long as the module."""
-    yield from _starter(tmp_path_factory, fork_server)
+    yield from _starter(tmp_path_factory, fork_server, empty_log)
 
 
 @pytest.fixture
-def start(tmp_path_factory: pytest.TempPathFactory, fork_server: ForkServer) -> Iterator[Start]:
+def start(tmp_path_factory: pytest.TempPathFactory, fork_server: ForkServer, empty_log: Path) -> Iterator[Start]:
     """Starts proxies that live as long as the test."""
-    yield from _starter(tmp_path_factory, fork_server)
+    yield from _starter(tmp_path_factory, fork_server, empty_log)
 
 
 @pytest.fixture
