@@ -38,6 +38,7 @@ from switchman.addons.store.blobs import FileBlobs
 from switchman.addons.store.keeping.packing import read_json
 from switchman.addons.store.reading.queries import Queries
 from switchman.addons.testing import Behaviour, FakeUpstream
+from switchman.addons.testing.rawclient import RawClient
 
 ROOT = Path(__file__).parents[2]
 QUESTIONS = itertools.count()
@@ -246,6 +247,23 @@ class Proxy:
 
     def wait_output(self, text: str) -> None:
         wait_until(lambda: text in self.output, lambda: f"{text!r} in the output:\n{self.output}")
+
+    def wait_read(self, client: RawClient) -> None:
+        """Until all that this client has sent is read; the router deals with it before it takes anything that comes."""
+        ours, theirs = client.socket.getsockname()[1], self.port
+
+        def is_read() -> bool:
+            for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+                _, local, remote, _, queues, *_ = line.split()  # address:port in hexadecimal; to send:to be read
+                ports, (sending, unread) = (
+                    [int(end.rpartition(":")[2], 16) for end in (local, remote)],
+                    queues.split(":"),
+                )
+                if (ports == [ours, theirs] and int(sending, 16)) or (ports == [theirs, ours] and int(unread, 16)):
+                    return False
+            return True
+
+        wait_until(is_read, "what was sent is not read")
 
     # The log
 
