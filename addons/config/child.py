@@ -15,8 +15,6 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from switchman.addons.config.configuration import SettingsError
-from switchman.addons.core.rules.problems import RulesError
 from switchman.addons.core.texts.masking import mask_text
 
 READY = "ready"
@@ -50,6 +48,10 @@ def ignore_stop_signals(loop: asyncio.AbstractEventLoop, *numbers: signal.Signal
 @contextmanager
 def mistakes_told() -> Iterator[None]:
     """Report a fault of the configuration as a sentence, without a traceback, and end the process."""
+    # Here, as a child without a configuration needs nothing of it: that is a second of its start.
+    from switchman.addons.config.configuration import SettingsError
+    from switchman.addons.core.rules.problems import RulesError
+
     try:
         yield
     except (SettingsError, RulesError) as e:

@@ -138,7 +138,7 @@ class SemanticClient:
                         return
                     await asyncio.sleep(CATEGORIES_PATIENCE)
         except (TimeoutError, OSError) as error:
-            logger.info("The semantic process is not ready yet: %s", error or "too slow")
+            logger.info("The semantic process is not ready yet: %s", str(error) or "too slow")
 
     async def ask(
         self, text: str, *, language: str, route: bool, scope: str | None, deadline: float = DEADLINE

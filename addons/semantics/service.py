@@ -28,6 +28,7 @@ SOCKET: Final = "semantics.sock"
 # numpy's threads, which it counts when it is imported; a matrix this small is slower with more than one.
 ONE_THREAD: Final = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 STOP_PATIENCE: Final = 3.0  # seconds
+START_PATIENCE: Final = 120.0  # seconds; who asks meanwhile is answered without embeddings
 OFF: Final = "off"  # SEMANTIC_SOCKET of workers whose supervisor runs none
 _NEEDS: Final = {"onnx": ("numpy", "onnxruntime", "tokenizers"), "sentence-transformers": ("sentence_transformers",)}
 _INSTALL: Final = {"onnx": "semantic", "sentence-transformers": "semantic-export"}
@@ -87,7 +88,7 @@ class OwnProcess:
         self._what = what
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._process: Process | None = None
-        self._starting: asyncio.Task[Process] | None = None
+        self._starting: asyncio.Task[None] | None = None
 
     @property
     def pid(self) -> int | None:
@@ -96,28 +97,30 @@ class OwnProcess:
     async def socket(self) -> Path:
         """Where it listens, once it does. Raises OSError where it does not start.
 
-        Who does not wait for it leaves it starting: on a slow machine it would else begin again and again.
+        Who gives up does not end the start: on a machine that is busy it would never come to its end.
         """
         if self._folder is None:
             self._folder = private_folder()
         path = Path(self._folder.name) / SOCKET
-        if self._starting is None and (self._process is None or self._process.returncode is not None):
-            self._starting = asyncio.create_task(start(self._what.arguments(path)), name="switchman semantics start")
-        if (starting := self._starting) is not None:
-            await asyncio.wait([starting])
-            if starting.cancelled():
-                raise OSError("it was closed before it was ready")
-            if self._starting is starting:  # the first of those who waited
-                self._starting = None
-                self._process = starting.result()
+        if self._process is None or self._process.returncode is not None:
+            if self._starting is None:
+                self._starting = asyncio.create_task(self._start(path), name="switchman semantics start")
+                self._starting.add_done_callback(lambda task: task.cancelled() or task.exception())  # nobody may wait
+            await asyncio.shield(self._starting)
         return path
+
+    async def _start(self, path: Path) -> None:
+        try:
+            async with asyncio.timeout(START_PATIENCE):
+                self._process = await start(self._what.arguments(path))
+        finally:
+            self._starting = None
 
     async def close(self) -> None:
         """End it, gently and then by force."""
-        if (starting := self._starting) is not None:
-            self._starting = None
-            starting.cancel()
-            await asyncio.gather(starting, return_exceptions=True)
+        if self._starting is not None:
+            self._starting.cancel()
+            await asyncio.gather(self._starting, return_exceptions=True)
         process, self._process = self._process, None
         if process is not None and process.returncode is None:
             process.terminate()

@@ -69,8 +69,13 @@ class LeanMaster(master.Master):
 
     addons: HookTable
 
-    def __init__(self, addons: Sequence[Any], event_loop: asyncio.AbstractEventLoop | None = None) -> None:
+    def __init__(
+        self, addons: Sequence[Any], event_loop: asyncio.AbstractEventLoop | None = None, confdir: Path | None = None
+    ) -> None:
+        """`confdir`: where mitmproxy's own authority is, or is made; None: where mitmproxy has it."""
         super().__init__(QuickOptions(), event_loop)
+        if confdir is not None:  # before the addons: each one that is added reads the key of the folder that is named
+            self.options.update(confdir=str(confdir))
         self._legacy_log_events.uninstall()  # turns each log line into a hook that none of our addons has
         self.addons = HookTable(self)
         self.addons.add(
@@ -83,15 +88,12 @@ class LeanMaster(master.Master):
             errorcheck.ErrorCheck(),
         )
 
-    def listen(self, host: str, port: int, upstream: str, confdir: Path | None = None) -> None:
+    def listen(self, host: str, port: int, upstream: str) -> None:
         """Set where to listen. `upstream` is the URL to which a request goes that no decision has touched.
 
         The pipeline sets how to connect upstream, and all deadlines. Raises mitmproxy's OptionsError.
         """
-        chosen: dict[str, Any] = {"mode": [f"router:{origin(upstream)}"], "listen_host": host, "listen_port": port}
-        if confdir is not None:
-            chosen["confdir"] = str(confdir)
-        self.options.update(**chosen)
+        self.options.update(mode=[f"router:{origin(upstream)}"], listen_host=host, listen_port=port)
 
     async def wind_down(self, grace: float, hurry: asyncio.Event) -> None:
         """Stop accepting, and wait up to `grace` seconds, or until `hurry`, for the requests that run to end.

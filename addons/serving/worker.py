@@ -56,10 +56,10 @@ async def serve(settings: Settings, addons: Sequence[Any], confdir: Path | None)
 
     Raises SystemExit(1) where mitmproxy or an addon logs an error during the start.
     """
-    master = LeanMaster([*addons])
+    master = LeanMaster([*addons], confdir=confdir)
     ready = SayReady()
     master.addons.add(ready)
-    master.listen(settings.listen_host, settings.listen_port, settings.default_upstream, confdir)
+    master.listen(settings.listen_host, settings.listen_port, settings.default_upstream)
     stopping, hurry = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, lambda: (hurry if stopping.is_set() else stopping).set())

@@ -107,8 +107,8 @@ def wait_for_rows(database: Path, count: int) -> None:
 
 async def counted(folder: Path) -> set[CodeType]:
     """The functions that the second of two equal requests calls."""
-    master = LeanMaster([*assemble()])
-    master.listen("127.0.0.1", 0, "http://127.0.0.1:9", folder / "mitmproxy")
+    master = LeanMaster([*assemble()], confdir=folder / "mitmproxy")
+    master.listen("127.0.0.1", 0, "http://127.0.0.1:9")
     running = asyncio.create_task(master.run())
     addresses: list[Any] = []
     while not addresses:

@@ -38,6 +38,7 @@ from switchman.addons.store.blobs import FileBlobs
 from switchman.addons.store.keeping.packing import read_json
 from switchman.addons.store.reading.queries import Queries
 from switchman.addons.testing import Behaviour, FakeUpstream
+from switchman.addons.testing.rawclient import RawClient
 
 ROOT = Path(__file__).parents[2]
 QUESTIONS = itertools.count()
@@ -59,6 +60,7 @@ SETTINGS = {
     "WEBSOCKET_PATHS", "MAX_WEBSOCKET_MESSAGE", "WEBSOCKET_IDLE_TIMEOUT",
     "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR",
 }  # fmt: skip
+LOG_SETTINGS = {"ENABLE_LOGGING", "DB_PATH", "DATABASE_URL"}
 
 
 def wait_until[T](what: Callable[[], T], why: str | Callable[[], str] = "") -> T:
@@ -246,6 +248,23 @@ class Proxy:
     def wait_output(self, text: str) -> None:
         wait_until(lambda: text in self.output, lambda: f"{text!r} in the output:\n{self.output}")
 
+    def wait_read(self, client: RawClient) -> None:
+        """Until all that this client has sent is read; the router deals with it before it takes anything that comes."""
+        ours, theirs = client.socket.getsockname()[1], self.port
+
+        def is_read() -> bool:
+            for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+                _, local, remote, _, queues, *_ = line.split()  # address:port in hexadecimal; to send:to be read
+                ports, (sending, unread) = (
+                    [int(end.rpartition(":")[2], 16) for end in (local, remote)],
+                    queues.split(":"),
+                )
+                if (ports == [ours, theirs] and int(sending, 16)) or (ports == [theirs, ours] and int(unread, 16)):
+                    return False
+            return True
+
+        wait_until(is_read, "what was sent is not read")
+
     # The log
 
     def rows(self, **where: Any) -> list[dict[str, Any]]:
@@ -327,8 +346,11 @@ def _authority_of_mitmproxy(factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def _starter(factory: pytest.TempPathFactory, fork_server: ForkServer) -> Iterator[Start]:
+def _starter(factory: pytest.TempPathFactory, fork_server: ForkServer, empty_log: Path) -> Iterator[Start]:
     """Proxy.start, a worker with a port kept for it; all are stopped at the end, each cleanly.
+
+    Its log is there and empty, as at all of a router's starts but the first one, which makes its schema; nothing is
+    there yet of one that `command` starts, and of one that keeps no log, or keeps it elsewhere.
 
     Only our own worker shares a port with who keeps it for it. A `command` is told to take a free one: port 0.
     """
@@ -344,6 +366,8 @@ def _starter(factory: pytest.TempPathFactory, fork_server: ForkServer) -> Iterat
             held.append(stack)
         proxy = Proxy(factory.mktemp("proxy"), port, routes, env or {}, fork_server)
         shutil.copytree(_authority_of_mitmproxy(factory), proxy.folder / "mitmproxy")
+        if command is None and not LOG_SETTINGS & set(env or {}):
+            shutil.copy(empty_log, proxy.folder / "requests.db")
         running.append(proxy)
         proxy.start(*(command(proxy) if command else ()))
         proxy.wait_ready()
@@ -370,15 +394,15 @@ def fork_server() -> Iterator[ForkServer]:
 
 
 @pytest.fixture(scope="module")
-def start_shared(tmp_path_factory: pytest.TempPathFactory, fork_server: ForkServer) -> Iterator[Start]:
+def start_shared(tmp_path_factory: pytest.TempPathFactory, fork_server: ForkServer, empty_log: Path) -> Iterator[Start]:
     """Starts proxies that live as long as the module."""
-    yield from _starter(tmp_path_factory, fork_server)
+    yield from _starter(tmp_path_factory, fork_server, empty_log)
 
 
 @pytest.fixture
-def start(tmp_path_factory: pytest.TempPathFactory, fork_server: ForkServer) -> Iterator[Start]:
+def start(tmp_path_factory: pytest.TempPathFactory, fork_server: ForkServer, empty_log: Path) -> Iterator[Start]:
     """Starts proxies that live as long as the test."""
-    yield from _starter(tmp_path_factory, fork_server)
+    yield from _starter(tmp_path_factory, fork_server, empty_log)
 
 
 @pytest.fixture

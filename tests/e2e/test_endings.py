@@ -259,7 +259,7 @@ def test_a_request_cut_off_by_a_stop_is_not_blamed_on_its_client(start: Any, bus
     proxy = start(f"servers: {{busy: '{busy}'}}\n", {"SHUTDOWN_GRACE": "0.2"})
     with RawClient(proxy.port) as client:
         client.send(request_bytes("/v1/chat/completions", b'{"model":"busy/m","messages":[]}'))
-        time.sleep(0.5)  # nothing outside shows that the connection is being opened
+        proxy.wait_read(client)  # and the connection is being opened, well within the grace
         proxy.stop()
     row = proxy.row(model="m")
     assert (row["status"], row["outcome"]) == (499, "cancelled")

@@ -190,7 +190,7 @@ def test_a_request_that_is_still_being_sent_gets_a_503(start: Any, upstream: Fak
     proxy = start(env={"DEFAULT_UPSTREAM": upstream.url, "SHUTDOWN_GRACE": "0.2"})
     with RawClient(proxy.port) as client:
         client.send(request_bytes(PATHS["openai"], json.dumps(ASKED).encode())[:-10])
-        time.sleep(0.3)  # its head has to be read; nothing outside shows that
+        proxy.wait_read(client)
         terminate(proxy)
         assert client.reply().status == 503
     assert proxy.process.wait(60) == 0

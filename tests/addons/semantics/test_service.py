@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ import pytest
 
 from switchman.addons.config.settings import Settings
 from switchman.addons.core.rules.ruleset import Ruleset, parse_ruleset
+from switchman.addons.semantics import client as client_module
+from switchman.addons.semantics import service
 from switchman.addons.semantics.client import SemanticClient
 from switchman.addons.semantics.service import OwnProcess, Wanted, open_client, wanted
 
@@ -103,29 +106,45 @@ def test_the_first_question_starts_a_process_that_ends_with_the_proxy(prepared_m
     asyncio.run(work())
 
 
-def test_who_does_not_wait_leaves_it_starting(prepared_model: Path, tmp_path: Path) -> None:
-    """A start that takes longer than any one waits goes on, and ends when it is closed."""
+def test_a_start_that_takes_longer_than_any_question_waits_comes_to_its_end(
+    prepared_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a busy machine: who asks meanwhile is told that it is too slow, and the next one finds the same start."""
+    monkeypatch.setattr(client_module, "CONNECT_PATIENCE", 0.05)
+    monkeypatch.setattr(client_module, "LONGEST_PAUSE", 0.1)
+    started: list[object] = []
+    real = service.start
+
+    async def counted(arguments: Sequence[str]) -> asyncio.subprocess.Process:
+        started.append(arguments)
+        return await real(arguments)
+
+    async def work() -> None:
+        monkeypatch.setattr(service, "start", counted)
+        process = OwnProcess(Wanted("onnx", str(prepared_model), tmp_path))
+        client = SemanticClient(process.socket, end=process.close)
+        told = set()
+        try:
+            async with asyncio.timeout(60):
+                while not await client.ask("Hello", language="en", route=False, scope="s", deadline=20):
+                    told.add(str(client.status()))
+                    await asyncio.sleep(0.05)
+        finally:
+            await client.close()
+        assert told == {"down: the semantic process does not answer (too slow)"} and len(started) == 1
+
+    asyncio.run(work())
+
+
+def test_a_start_that_nobody_waits_for_ends_with_the_proxy(prepared_model: Path, tmp_path: Path) -> None:
+    """Who asked has given up, and the router ends before the process is ready."""
 
     async def work() -> None:
         process = OwnProcess(Wanted("onnx", str(prepared_model), tmp_path))
-        for _ in range(3):
-            waiting = asyncio.create_task(process.socket())
-            await asyncio.sleep(0)
-            await asyncio.sleep(0)
-            waiting.cancel()
-            await asyncio.wait([waiting])
-        starting = process._starting
-        assert starting is not None and not starting.done()
-        assert (await process.socket()).is_socket()
-        assert process.pid == starting.result().pid
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(process.socket(), 0.01)
         await process.close()
-
-        begun = asyncio.create_task(process.socket())
-        await asyncio.sleep(0.01)
-        await process.close()
-        assert process.pid is None
-        await asyncio.wait([begun])
-        assert begun.cancelled() or begun.exception() is not None
+        assert process.pid is None and not [task for task in asyncio.all_tasks() if "start" in task.get_name()]
 
     asyncio.run(work())
 

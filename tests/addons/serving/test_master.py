@@ -17,9 +17,9 @@ from switchman.addons.serving.hooktable import HookTable
 from switchman.addons.serving.master import LeanMaster, QuickOptions, RouterInstance, RouterMode, origin
 
 
-def in_master(*addons: Any) -> LeanMaster:
+def in_master(*addons: Any, confdir: Path | None = None) -> LeanMaster:
     async def make() -> LeanMaster:
-        return LeanMaster(addons)
+        return LeanMaster(addons, confdir=confdir)
 
     return asyncio.run(make())
 
@@ -49,8 +49,8 @@ def test_ours_stand_before_the_built_in_next_layer() -> None:
 
 def test_it_listens_where_it_is_told(tmp_path: Path) -> None:
     """In reverse mode to the origin of the upstream: a path in its URL is the decision's business."""
-    master = in_master()
-    master.listen("127.0.0.1", 1234, "https://user:secret@host:8443/openai/v1", tmp_path)
+    master = in_master(confdir=tmp_path)
+    master.listen("127.0.0.1", 1234, "https://user:secret@host:8443/openai/v1")
     assert master.options.mode == ["router:https://host:8443"]
     assert (master.options.listen_host, master.options.listen_port) == ("127.0.0.1", 1234)
     assert master.options.confdir == str(tmp_path)
