@@ -76,9 +76,10 @@ class Explanation:
     plan: Plan
     captured: Captured
     prices: dict[str, str]
+    fallback_on: dict[str, list[str]]  # by target: for what a request that it refuses goes to the next one
 
     def as_json(self) -> dict[str, Any]:
-        told_values = {"prices": self.prices, "capture": str(self.captured)}
+        told_values = {"prices": self.prices, "capture": str(self.captured), "fallback_on": self.fallback_on}
         return {**as_json(self.query, self.features, self.plan), **told_values}
 
 
@@ -102,7 +103,8 @@ def explain(question: Question, rules: Ruleset, settings: Settings, now: LocalTi
         plan, trace=(*plan.trace, *_redaction(plan, rules, body), *_instructions(plan, rules, body))
     )
     captured = captured_of(plan, query.caller, rules, settings)
-    return Explanation(query, features, plan, captured, prices_of(plan, query.model, rules))
+    prices, moved = prices_of(plan, query.model, rules), fallback_on_of(plan, query.model, rules)
+    return Explanation(query, features, plan, captured, prices, moved)
 
 
 async def explained(
@@ -233,6 +235,10 @@ def captured_of(plan: Plan, caller: Caller | None, rules: Ruleset, settings: Set
 def prices_of(plan: Plan, model: str, rules: Ruleset) -> dict[str, str]:
     """What an answer of each candidate costs, in words, by its target."""
     return {one.target_for(model): told(rules.price_for(one.server, one.model or model)) for one in plan.candidates}
+
+
+def fallback_on_of(plan: Plan, model: str, rules: Ruleset) -> dict[str, list[str]]:
+    return {one.target_for(model): sorted(rules.fallback_on_for(plan, one.server)) for one in plan.candidates}
 
 
 def as_json(query: RoutingQuery, features: Features, plan: Plan) -> dict[str, Any]:
