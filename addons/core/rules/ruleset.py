@@ -22,6 +22,7 @@ from switchman.addons.core.routes.names import find, readings, short
 from switchman.addons.core.routes.routes import Alias, Arbiter, Instance, Match, ModelMap, Route, compile_model_map
 from switchman.addons.core.routes.targets import instances_named, instances_of_model
 from switchman.addons.core.rules.layersfile import CacheSettings, SemanticRoutes
+from switchman.addons.core.rules.mirrorfile import Mirror, mirrors_of
 from switchman.addons.core.rules.overflowfile import by_rule
 from switchman.addons.core.rules.presets import Presets
 from switchman.addons.core.rules.pricefile import price_for
@@ -113,6 +114,7 @@ class Ruleset:
     _exact: Mapping[str, tuple[int, ...]] = field(default_factory=dict, repr=False)  # model -> indexes into routes
     _others: tuple[int, ...] = field(default=(), repr=False)  # indexes of routes with a pattern, or without a model
     _redacts: Mapping[str, tuple[Redact, ...]] = field(default_factory=dict, repr=False)  # of rules by their names
+    mirrors: Mapping[str, Mirror] = field(default_factory=dict)  # of rules by their names
     _fallback_ons: Mapping[str, frozenset[FallbackOn]] = field(default_factory=dict, repr=False)  # likewise
     # names that go together -> what routes_for answers, for those that are asked for with every `auto`
     _auto: Mapping[tuple[str, ...], tuple[Route, ...]] = field(default_factory=dict, repr=False)
@@ -178,6 +180,11 @@ class Ruleset:
         if said is None:
             said = server.fallback_on
         return self.fallback_on if said is None else said
+
+    def mirror_for(self, plan: Plan) -> Mirror | None:
+        """What mirrors requests with this plan; None: nothing does, or may."""
+        found = self.mirrors.get(plan.route) if self.mirrors and plan.layer in BY_RULE else None
+        return found if found is not None and found.may_see(plan, self.local_only) else None
 
     def redactions(self) -> tuple[Redact, ...]:
         """All that any rule redacts."""
@@ -294,6 +301,7 @@ def _compiled(compiler: Compiler, model: RulesFileModel, settings: Defaults, fil
         _others=others,
         _redacts=_redacts(routes),
         _fallback_ons=by_rule(routes),
+        mirrors=mirrors_of(compiler, model, aliases),
     )
 
 

@@ -22,6 +22,7 @@ from pydantic_core import CoreSchema
 from switchman.addons.core.access.caller import Capture
 from switchman.addons.core.rules.layersfile import ArbiterFile, CacheSettings, CaptureFile, LimitsFile, SemanticRoutes
 from switchman.addons.core.rules.matchfile import MatchFile, Text, Written
+from switchman.addons.core.rules.mirrorfile import MirrorFile
 from switchman.addons.core.rules.overflowfile import FallbackOnFile
 from switchman.addons.core.rules.pricefile import PriceFile
 from switchman.addons.core.rules.problems import hint, listed
@@ -284,6 +285,7 @@ class TargetFile(Written):
     model: Text | None = Field(default=None, description="new name; without upstream: server/model or an alias")
     fallbacks: list[InstanceText] = Field(default_factory=list, description="server/model, tried after the route's own")
     fallback_on: FallbackOnFile = None
+    mirror: MirrorFile | None = Field(default=None, description="some requests are asked of a second target, too")
     thinking: Literal["auto", "enabled", "disabled"] = Field(
         default="auto", description="whether the model is to think; auto: as the request says, else the model's default"
     )

@@ -110,7 +110,7 @@ class Rewriting:
                 x.trace.append(TraceLine("overflow", "skip", f"{candidate.target} is passed over: {why}."))
                 continue
             try:
-                rendered = await run(self._render, x, candidate) if x.call else None
+                rendered = await run(self.render, x, candidate) if x.call else None
             except (Untranslatable, Malformed) as e:
                 x.untranslatable = e
                 x.trace.append(TraceLine("translation", "skip", f"{candidate.target} cannot be asked this: {e}"))
@@ -138,7 +138,8 @@ class Rewriting:
         rules, one = x.rules or self.runtime.rules.current, attempt.candidate
         return rules.facts(one.server, one.model or (x.call.model if x.call else "")).context
 
-    def _render(self, x: Exchange, candidate: Candidate) -> Rendered:
+    def render(self, x: Exchange, candidate: Candidate) -> Rendered:
+        """The request as a candidate is asked it. Raises Untranslatable or Malformed."""
         assert x.call is not None and x.outgoing is not None and x.plan is not None
         server = candidate.server
         usage = server.quirks.usage_in_stream and server.name not in self.without["usage"]
