@@ -51,6 +51,7 @@
 |                  | Sticking    | remembers which target a conversation is held to                         |
 |                  | Noting      | remembers which of a server's several keys it was with                   |
 |                  | Keeping     | stores the answer; lets those go on who waited for it                    |
+|                  | Mirroring   | asks a rule's mirror the same once more, beside the client's answer      |
 |                  | Recording   | Exchange -> Record -> writer's queue                                     |
 | error            | Restoring   | as above                                                                 |
 |                  | Judging     | the client left: had it all it wanted?                                   |

@@ -21,6 +21,7 @@ from switchman.addons.hooks.outbound.failover import Failover
 from switchman.addons.hooks.outbound.holding import Holding, Noting
 from switchman.addons.hooks.outbound.judging import Judging
 from switchman.addons.hooks.outbound.learning import Learning
+from switchman.addons.hooks.outbound.mirroring import Mirroring
 from switchman.addons.hooks.outbound.probing import Probing
 from switchman.addons.hooks.outbound.processing import Processing
 from switchman.addons.hooks.outbound.redacting import Redacting, Restoring
@@ -85,6 +86,7 @@ def assemble(*, guest: bool = False) -> list[object]:
         Sticking(chain),
         Noting(runtime),
         Keeping(runtime, semantic),
+        Mirroring(runtime, rewriting),
         Recording(runtime),
     ]
 

@@ -60,6 +60,11 @@ def run(arguments: list[str]) -> int:
     else:
         _show(found.query, found.features, found.plan)
         print(f"log: {found.captured}")
+        if found.mirror is not None:
+            print(f"mirror: {found.mirror}")
+        for target, reasons in found.fallback_on.items():
+            if reasons != ["context"]:
+                print(f"a refusal by {target} goes on for: {', '.join(reasons) or 'nothing'}")
         _show_prices(found.prices, rules.prices.date)
     return 0
 

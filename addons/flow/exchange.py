@@ -30,6 +30,7 @@ from switchman.addons.core.record import Outcome
 from switchman.addons.core.request.call import GENERATING, Call, DialectName
 from switchman.addons.core.request.features import Features
 from switchman.addons.core.routes.plan import Candidate, Earlier, Plan, TraceLine
+from switchman.addons.core.servers.retry import FallbackOn
 from switchman.addons.core.servers.servers import ServerKey
 from switchman.addons.core.streams.pipe import Pipe
 from switchman.addons.core.streams.reply import ReplyCollector
@@ -66,6 +67,7 @@ class Attempt:
     rendered: Rendered | None = None  # how the server is spoken to; None for what is no LLM call
     held_statuses: frozenset[int] = frozenset()  # statuses that are worth another attempt
     retry_statuses: frozenset[int] = frozenset()  # those for which another server is asked; none if there is no other
+    fallback_on: frozenset[FallbackOn] = frozenset()  # for what else it is, whatever the status
     withheld: bool = False  # the client's credentials are not for this server, and it has none of its own
     credential: str | None = None  # of the caller's own, as callerkeys.credential_of() has it
     key: ServerKey | None = None  # of the server's own

@@ -1,7 +1,8 @@
 """Hold an answer back while another server may still be asked; core/decision/verdicts/held.py says whether it is one.
 
-1. The head of a stream is held back until its first event is here. Comments and pings before it go on at once, under
-   the head, as the router's own pings would. Where a stream was asked for, its first bytes say whether it is one.
+1. The head of a stream is held back until its first event is here, or the first after a greeting that may still be
+   followed by a refusal (`fallback_on`). Comments and pings before it go on at once, under the head, as the router's
+   own pings would. Where a stream was asked for, its first bytes say whether it is one.
 2. A whole answer is held back until its end, or until it is too large for that.
 3. An answer whose status is worth another attempt is kept, in case it is the best there is.
 """
@@ -31,6 +32,7 @@ MAX_HELD: Final = 1024 * 1024  # bytes kept of an error body, to be handed on ve
 MAX_WHOLE_REPLY: Final = 64 * 1024 * 1024
 LARGE: Final = 256 * 1024  # bytes of a whole answer from which on it is judged off the event loop
 NO_ROOM: Final = "there is no room to hold its answer back beside those of others (MAX_BODY_MEMORY)"
+MAX_GREETING: Final = 64 * 1024  # bytes of a stream without content that are held back
 MAX_QUOTED: Final = 1024  # bytes of an answer that are looked at for what a message quotes
 
 
@@ -90,6 +92,8 @@ class HeldStream:
         self._x = x
         self._head = head
         self._declared = framing_of(declared)
+        self._fallback_on = x.attempt.fallback_on if x.attempt is not None and _is_text(x) else frozenset()
+        self._greeting: list[bytes] = []  # what it begins with, for the client, before it has any content
         self._sniffed: bytearray | None = bytearray() if _is_text(x) and head.status_code < 300 else None
 
     def feed(self, data: bytes) -> Held:
@@ -114,10 +118,16 @@ class HeldStream:
             knows_pings=bool(ping_of(x)),
             status=x.attempt.status,
             retry_statuses=x.attempt.retry_statuses,
+            fallback_on=self._fallback_on,
         )
         if isinstance(found, NoAnswer):
             return Held([], failure=_failure(found, self._head))
-        return Held(chunks, begins=found == "begins")
+        if found == "waits" and not self._greeting:
+            return Held(chunks)
+        self._greeting += chunks
+        if found != "begins" and sum(map(len, self._greeting)) <= MAX_GREETING:
+            return NOTHING
+        return Held(self._greeting, begins=True)
 
     def is_heavy(self, data: bytes) -> bool:
         """Whether feed() may take more than some milliseconds."""
@@ -166,6 +176,7 @@ def whole_failure(x: Exchange, head: http.Response | None, body: ReceiveBuffer |
         x.attempt.retry_statuses,
         is_plain=head is not None and _is_plain(x, head, data),
         secrets=_secrets(x),
+        fallback_on=x.attempt.fallback_on,
     )
     x.failed = found if isinstance(found, Failed) else None
     return _failure(found, head) if isinstance(found, NoAnswer) else None

@@ -1,4 +1,5 @@
-"""Check whether a candidate can serve a request: pictures, sound, tools, and the length of the prompt.
+"""Check whether a candidate can serve a request: pictures, sound, tools, and the length of the prompt; that also once
+another one has said that the prompt is too long for it.
 
 Only the rules file's facts about a model count. A fact that is missing never rules a model out.
 """
@@ -32,3 +33,14 @@ def usable(candidate: Candidate, features: Features | None, rules: Ruleset, requ
         if needed > facts.context:
             return f"its context holds {facts.context} tokens, and about {needed} are needed"
     return None
+
+
+def no_larger(candidate: Candidate, window: int, rules: Ruleset, requested_model: str = "") -> str | None:
+    """Why a candidate is not asked after one whose context of `window` tokens was too small; None if it may be.
+
+    One whose context is not known may be.
+    """
+    context = rules.facts(candidate.server, candidate.model or requested_model).context
+    if context is None or context > window:
+        return None
+    return f"its context holds {context} tokens, and one of {window} was too small"

@@ -17,6 +17,7 @@ from switchman.addons.core.routes.names import find, readings, short
 from switchman.addons.core.routes.patterns import Pattern, compile_pattern, expand, is_pattern, replacement
 from switchman.addons.core.routes.subject import Condition
 from switchman.addons.core.servers.models.thinkers import Thinking
+from switchman.addons.core.servers.retry import FallbackOn
 from switchman.addons.core.servers.servers import Server
 from switchman.addons.core.texts.redaction.redactor import Redact
 
@@ -92,6 +93,7 @@ class Route:
     local_only: bool = False
     capture: Capture | None = None
     redact: Redact | None = None  # None: as the whole file says
+    fallback_on: frozenset[FallbackOn] | None = None  # None: as its server says
 
 
 @dataclass(frozen=True, slots=True)

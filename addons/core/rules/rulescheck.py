@@ -43,6 +43,7 @@ def routing_warnings(
         *_never_matching(document, routes, aliases, model_map),
         *_never_true(document, routes, servers),
         *_missing_targets(document, routes, aliases, servers, default_set),
+        *_nowhere_to_go(document, routes, aliases, servers, fallbacks),
         *_fallbacks_not_tried(document, routes, aliases, servers, local_only),
         *_unreachable_aliases(document, aliases, model_map),
         *_without_credentials(document, routes, aliases, servers, fallbacks),
@@ -191,6 +192,24 @@ def _why_never_true(condition: Condition, servers: Mapping[str, Server]) -> str 
         case HealthIs() if condition.server not in servers:
             return f"provider_health: no server is named {condition.server!r}{hint(condition.server, servers)}"
     return None
+
+
+def _nowhere_to_go(
+    document: Document,
+    routes: Sequence[Route],
+    aliases: Mapping[str, Alias],
+    servers: Mapping[str, Server],
+    fallbacks: Sequence[Instance],
+) -> Iterator[Problem]:
+    """Warn of routes that say for what the next candidate is asked, and have one candidate."""
+    for route in routes:
+        if not route.fallback_on or route.fallbacks or fallbacks:
+            continue
+        named = [] if route.upstream is not None else instances_named(route.model or "", servers, aliases)
+        if route.upstream is not None or len(named) == 1:
+            path = ("routes", route.position, "route", "fallback_on")
+            message = "this route has one candidate, so there is no next one: give it fallbacks"
+            yield document.problem(path, message, warning=True)
 
 
 def _fallbacks_not_tried(

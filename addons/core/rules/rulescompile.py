@@ -14,6 +14,7 @@ from switchman.addons.core.routes.names import find
 from switchman.addons.core.routes.routes import Alias, Arbiter, Instance, Match, Route
 from switchman.addons.core.routes.targets import instances_named
 from switchman.addons.core.rules.matchcompile import OwnTarget, compile_match
+from switchman.addons.core.rules.overflowfile import fallback_on_of
 from switchman.addons.core.rules.presets import Preset, Presets, keepalive_of, quirks_of
 from switchman.addons.core.rules.pricefile import price_for, price_of
 from switchman.addons.core.rules.problems import MAX_TOLD, Problem, hint, listed
@@ -86,6 +87,7 @@ class Compiler:
             secret_headers=frozenset(key for key, value in written.headers.items() if is_reference(value)),
             timeout=Timeouts(timeout.connect, timeout.first_byte, timeout.idle, timeout.total or self.request_timeout),
             retry_on=frozenset(written.retry_on),
+            fallback_on=fallback_on_of(written.fallback_on),
             thinking_output=written.thinking_output,
             strip_json_markdown=written.strip_json_markdown,
             disable_thinking=written.disable_thinking,
@@ -254,6 +256,7 @@ class Compiler:
             thinking=written.route.thinking,
             stick=written.route.stick or "",
             local_only=written.route.local_only,
+            fallback_on=fallback_on_of(written.route.fallback_on),
             capture=written.route.capture,
             redact=self.compile_redact((*path, "redact"), written.redact, written.name or f"route {index + 1}"),
         )

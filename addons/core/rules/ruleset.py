@@ -22,6 +22,8 @@ from switchman.addons.core.routes.names import find, readings, short
 from switchman.addons.core.routes.routes import Alias, Arbiter, Instance, Match, ModelMap, Route, compile_model_map
 from switchman.addons.core.routes.targets import instances_named, instances_of_model
 from switchman.addons.core.rules.layersfile import CacheSettings, SemanticRoutes
+from switchman.addons.core.rules.mirrorfile import Mirror, mirrors_of
+from switchman.addons.core.rules.overflowfile import by_rule
 from switchman.addons.core.rules.presets import Presets
 from switchman.addons.core.rules.pricefile import price_for
 from switchman.addons.core.rules.problems import Problem, RulesError
@@ -32,6 +34,7 @@ from switchman.addons.core.rules.rulescheck import layer_warnings, routing_warni
 from switchman.addons.core.rules.rulescompile import Compiler
 from switchman.addons.core.rules.rulesfile import AUTO, RulesFileModel
 from switchman.addons.core.servers.reaching.references import SecretSources
+from switchman.addons.core.servers.retry import USUAL_FALLBACK_ON, FallbackOn
 from switchman.addons.core.servers.servers import UNKNOWN_MODEL, ModelFacts, Server, ThinkingOutput, Timeouts
 from switchman.addons.core.texts.redaction.redactor import Redact
 
@@ -105,11 +108,14 @@ class Ruleset:
     capture: WrittenCapture = NOTHING_WRITTEN
     captures: Mapping[str, Capture] = field(default_factory=dict)  # of rules by their names
     redact: Redact | None = None
+    fallback_on: frozenset[FallbackOn] = USUAL_FALLBACK_ON  # for servers and rules that do not say
     lists_tools: bool = False
     needs_features: bool = False
     _exact: Mapping[str, tuple[int, ...]] = field(default_factory=dict, repr=False)  # model -> indexes into routes
     _others: tuple[int, ...] = field(default=(), repr=False)  # indexes of routes with a pattern, or without a model
     _redacts: Mapping[str, tuple[Redact, ...]] = field(default_factory=dict, repr=False)  # of rules by their names
+    mirrors: Mapping[str, Mirror] = field(default_factory=dict)  # of rules by their names
+    _fallback_ons: Mapping[str, frozenset[FallbackOn]] = field(default_factory=dict, repr=False)  # likewise
     # names that go together -> what routes_for answers, for those that are asked for with every `auto`
     _auto: Mapping[tuple[str, ...], tuple[Route, ...]] = field(default_factory=dict, repr=False)
     # server and model -> what price_for has answered, as it is asked several times for every request
@@ -167,6 +173,18 @@ class Ruleset:
         """
         said = self._redacts.get(plan.route) if plan.layer in BY_RULE else None
         return tuple(one for one in (said or (self.redact,)) if one)
+
+    def fallback_on_for(self, plan: Plan, server: Server) -> frozenset[FallbackOn]:
+        """For what a request with this plan that a server refused goes to the next candidate."""
+        said = self._fallback_ons.get(plan.route) if plan.layer in BY_RULE else None
+        if said is None:
+            said = server.fallback_on
+        return self.fallback_on if said is None else said
+
+    def mirror_for(self, plan: Plan) -> Mirror | None:
+        """What mirrors requests with this plan; None: nothing does, or may."""
+        found = self.mirrors.get(plan.route) if self.mirrors and plan.layer in BY_RULE else None
+        return found if found is not None and found.may_see(plan, self.local_only) else None
 
     def redactions(self) -> tuple[Redact, ...]:
         """All that any rule redacts."""
@@ -274,6 +292,7 @@ def _compiled(compiler: Compiler, model: RulesFileModel, settings: Defaults, fil
         capture=model.capture.value,
         captures=_captures(routes),
         redact=compiler.compile_redact(("redact",), model.redact, "redact"),
+        fallback_on=USUAL_FALLBACK_ON if model.fallback_on is None else frozenset(model.fallback_on),
         lists_tools=any("tools" in fact.modalities for fact in facts.values()),
         needs_features=any(route.match.condition for route in routes)
         or any(fact.modalities or fact.context for fact in facts.values()),
@@ -281,6 +300,8 @@ def _compiled(compiler: Compiler, model: RulesFileModel, settings: Defaults, fil
         _exact=exact,
         _others=others,
         _redacts=_redacts(routes),
+        _fallback_ons=by_rule(routes),
+        mirrors=mirrors_of(compiler, model, aliases),
     )
 
 

@@ -22,6 +22,8 @@ from pydantic_core import CoreSchema
 from switchman.addons.core.access.caller import Capture
 from switchman.addons.core.rules.layersfile import ArbiterFile, CacheSettings, CaptureFile, LimitsFile, SemanticRoutes
 from switchman.addons.core.rules.matchfile import MatchFile, Text, Written
+from switchman.addons.core.rules.mirrorfile import MirrorFile
+from switchman.addons.core.rules.overflowfile import FallbackOnFile
 from switchman.addons.core.rules.pricefile import PriceFile
 from switchman.addons.core.rules.problems import hint, listed
 from switchman.addons.core.servers import urls
@@ -156,6 +158,7 @@ class ServerFile(Written):
     )
     timeout: TimeoutFile = Field(default_factory=TimeoutFile, description="deadlines in seconds")
     retry_on: list[int] = Field(default_factory=list, description="further statuses that fail over: of 401, 403, 404")
+    fallback_on: FallbackOnFile = None
     thinking_output: Thinking | None = Field(default=None, description="<think> blocks: removed, moved, or left")
     strip_json_markdown: bool | None = Field(
         default=None, description="a reply that is one JSON fence becomes the JSON"
@@ -281,6 +284,8 @@ class TargetFile(Written):
     upstream: Text | None = Field(default=None, description="name of a server, or a base URL")
     model: Text | None = Field(default=None, description="new name; without upstream: server/model or an alias")
     fallbacks: list[InstanceText] = Field(default_factory=list, description="server/model, tried after the route's own")
+    fallback_on: FallbackOnFile = None
+    mirror: MirrorFile | None = Field(default=None, description="some requests are asked of a second target, too")
     thinking: Literal["auto", "enabled", "disabled"] = Field(
         default="auto", description="whether the model is to think; auto: as the request says, else the model's default"
     )
@@ -349,6 +354,7 @@ class RulesFileModel(Written):
     fallbacks: list[InstanceText] = Field(
         default_factory=list, description="server/model, tried after any rule's own and after the default"
     )
+    fallback_on: FallbackOnFile = None
     local_only: list[Text] = Field(
         default_factory=list, description="servers; what goes to one of them falls back to these only"
     )

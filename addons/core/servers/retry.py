@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 FailureKind = Literal[
     "connect",  # refused, unreachable, or no connection by the connect deadline
@@ -27,6 +27,11 @@ RETRIABLE_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504, 529})
 
 # What a server may add with `retry_on`: there it means a missing model or a refused key, not a bad request.
 OPT_IN_STATUSES = frozenset({401, 403, 404})
+
+# For what a request that a server refused goes to the next candidate: the prompt is too long for this one's context, or
+# the provider's content filter took exception.
+FallbackOn = Literal["context", "content_filter"]
+USUAL_FALLBACK_ON: Final[frozenset[FallbackOn]] = frozenset({"context"})
 
 # One of several keys of ours is refused, without means, or used too often: another one is tried, then another server.
 OWN_KEY_STATUSES = frozenset({401, 402, 429})

@@ -12,6 +12,7 @@ from switchman.addons.core.access.prices.written import WrittenPrice
 from switchman.addons.core.request.call import DialectName
 from switchman.addons.core.servers.models.thinkers import ThinkingSwitch
 from switchman.addons.core.servers.reaching.reach import DIRECT, Reach
+from switchman.addons.core.servers.retry import FallbackOn
 from switchman.addons.core.servers.urls import BaseURL
 
 GOOGLE: Final = "googleapis.com"
@@ -101,6 +102,7 @@ class Server:
     secret_headers: frozenset[str] = frozenset()  # names of those that are references
     timeout: Timeouts = Timeouts()
     retry_on: frozenset[int] = frozenset()  # of retry.OPT_IN_STATUSES
+    fallback_on: frozenset[FallbackOn] | None = None  # None: as the whole file says
     thinking_output: ThinkingOutput | None = None  # None: as STRIP_THINKING says
     strip_json_markdown: bool | None = None  # None: as STRIP_JSON_MARKDOWN says
     disable_thinking: bool | None = None  # None: as DISABLE_THINKING says

@@ -7,8 +7,10 @@ How it decides, in this order:
 4. It sends the request on to another address of its own: there.
 5. It wants credentials, and the client's were not for it: no fault of the server, and its answer no news to the client.
 6. It refused one of several keys of ours, and another does not rest: once more, with that one.
-7. There is another candidate, and time: that one.
-8. Give up: the last upstream's own answer, status, headers and body; if none answered, 504 (time) or 502.
+7. It says that the prompt is too long for it, or its content filter refused it, and `fallback_on` names that: the next
+   candidate, of those that may have a larger context.
+8. There is another candidate, and time: that one.
+9. Give up: the last upstream's own answer, status, headers and body; if none answered, 504 (time) or 502.
 """
 
 from __future__ import annotations
@@ -16,17 +18,20 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Awaitable
-from typing import Any
+from typing import Any, Final
 from weakref import WeakSet
 
 from mitmproxy import ctx, http
 from mitmproxy.proxy.layer import NextLayer
 from mitmproxy.proxy.layers.http import HttpLayer
 
+from switchman.addons.core.decision.verdicts.causes import Cause
 from switchman.addons.core.decision.verdicts.judge import REJECTED, Feature, Verdict
 from switchman.addons.core.dialects import stream_error
 from switchman.addons.core.dialects.passing.thoughts import digests
+from switchman.addons.core.routes.plan import TraceLine
 from switchman.addons.core.servers.reaching.redirects import REDIRECTS
+from switchman.addons.core.servers.retry import FallbackOn
 from switchman.addons.flow.exchange import Attempt, Exchange, exchange
 from switchman.addons.flow.refusal import refusal, relayed_error, translate_error
 from switchman.addons.hooks.outbound.holding import refused_keys
@@ -39,13 +44,15 @@ from switchman.addons.state.runtime import Runtime
 
 logger = logging.getLogger(__name__)
 
+LAYER_OF: Final[dict[FallbackOn, str]] = {"context": "overflow", "content_filter": "content_filter"}
+LAST_WORD = "the client gets what the last server said."
 OVERLOADED = "The router has too many connections open to begin another one. Try again in a moment."
 
 
 class Failover:
     """Choose what follows a failed attempt: the same server, the next candidate, or the final answer.
 
-    Writes: last_answer, pipe, reply.
+    Writes: last_answer, pipe, reply, trace.
     """
 
     def __init__(self, runtime: Runtime, rewriting: Rewriting) -> None:
@@ -96,7 +103,6 @@ class Failover:
     async def _follow(
         self, failure: UpstreamFailure, x: Exchange, attempt: Attempt, verdict: Verdict, run: Run
     ) -> None:
-        flow = failure.flow
         if verdict.health == "failed":
             told = self.runtime.capturing.told(x, verdict.error or failure.message)
             logger.warning("%s failed: %s", attempt.target, told)
@@ -106,7 +112,17 @@ class Failover:
             else:
                 await run(self._end_stream, x, failure)
             return
+        await self._follow_unsent(failure, x, attempt, verdict, run)
+
+    async def _follow_unsent(
+        self, failure: UpstreamFailure, x: Exchange, attempt: Attempt, verdict: Verdict, run: Run
+    ) -> None:
+        """The client has nothing of this attempt's answer."""
+        flow = failure.flow
         x.pipe = x.reply = None  # nothing has gone through it
+        if verdict.cause is not None and verdict.cause.on in attempt.fallback_on:  # 7
+            await self._elsewhere(failure, x, attempt, verdict.cause, run)
+            return
         match verdict.kind:
             case "stopped":
                 flow.response = refusal(x, 503, failure.message, headers={"retry-after": "1"})
@@ -118,7 +134,7 @@ class Failover:
             case "lacks":  # 3
                 self._note_lack(x, attempt, verdict)
                 await self._again(flow, x, failure, run)
-            case "refused":
+            case "refused" if attempt.status not in attempt.retry_statuses:
                 # Held back as it might have told of a lack, but it did not: nobody else is asked.
                 self._keep_answer(x, attempt, failure)
                 flow.response = x.last_answer
@@ -131,7 +147,18 @@ class Failover:
                 await self._next_or_last(flow, x, failure, run)
             case _:
                 self._keep_answer(x, attempt, failure)
-                await self._next_or_last(flow, x, failure, run)  # 6, 7, 8
+                await self._next_or_last(flow, x, failure, run)  # 6, 8, 9
+
+    async def _elsewhere(self, failure: UpstreamFailure, x: Exchange, attempt: Attempt, cause: Cause, run: Run) -> None:
+        """Another candidate may answer what this one refused; else the client gets the refusal."""
+        self._keep_answer(x, attempt, failure)
+        larger = cause.overflow is not None and cause.overflow.of == "context"
+        where = "a candidate whose context may be larger" if larger else "another candidate"
+        detail = f"{attempt.target} did not answer: {cause}. So {where} is asked."
+        x.trace.append(TraceLine(LAYER_OF[cause.on], "skip", detail))
+        await self._next_or_last(failure.flow, x, failure, run)
+        if not failure.retry:
+            x.trace.append(TraceLine(LAYER_OF[cause.on], "miss", f"There is none: {LAST_WORD}"))
 
     def _has_other_key(self, x: Exchange) -> bool:
         """Whether a key of ours was refused that is one of several, and another may do."""

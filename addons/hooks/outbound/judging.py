@@ -98,7 +98,7 @@ class Judging:
                 how=how,
                 status=status,
                 message=failure.message if failure else None,
-                body=response.get_content(strict=False) if failure and response else None,
+                body=response.get_content(strict=False) if response and (failure or (status or 0) >= 400) else None,
                 failed=failure.failed if failure else x.failed,
                 reply=x.reply,
                 streamed=x.pipe is not None and x.pipe.framing != "raw",

@@ -21,6 +21,8 @@ from urllib.parse import quote
 from mitmproxy import http
 
 from switchman.addons.core.access.admission.handshake import passed_on
+from switchman.addons.core.decision.capabilities import no_larger
+from switchman.addons.core.decision.verdicts.causes import held_for
 from switchman.addons.core.decision.verdicts.judge import UNAUTHORIZED, Feature, telling_statuses
 from switchman.addons.core.dialects.neutral.form import Stamp
 from switchman.addons.core.dialects.passing.refusals import RefusedThoughts
@@ -66,7 +68,7 @@ class Rewriting:
 
     Writes: attempts, next_candidate, untranslatable, routed, trace, attempt.number, attempt.candidate, attempt.target,
     attempt.url, attempt.started_at, attempt.started, attempt.probe, attempt.rendered, attempt.held_statuses,
-    attempt.retry_statuses, attempt.withheld, attempt.credential, attempt.key.
+    attempt.retry_statuses, attempt.fallback_on, attempt.withheld, attempt.credential, attempt.key.
     """
 
     def __init__(self, runtime: Runtime) -> None:
@@ -104,8 +106,11 @@ class Rewriting:
         while x.next_candidate < len(x.plan.candidates):
             candidate = x.plan.candidates[x.next_candidate]
             x.next_candidate += 1
+            if (why := self._too_small(x, candidate)) is not None:
+                x.trace.append(TraceLine("overflow", "skip", f"{candidate.target} is passed over: {why}."))
+                continue
             try:
-                rendered = await run(self._render, x, candidate) if x.call else None
+                rendered = await run(self.render, x, candidate) if x.call else None
             except (Untranslatable, Malformed) as e:
                 x.untranslatable = e
                 x.trace.append(TraceLine("translation", "skip", f"{candidate.target} cannot be asked this: {e}"))
@@ -114,7 +119,27 @@ class Rewriting:
             return True
         return False
 
-    def _render(self, x: Exchange, candidate: Candidate) -> Rendered:
+    def _too_small(self, x: Exchange, candidate: Candidate) -> str | None:
+        """Why a candidate cannot hold a prompt that was too long for others; None if it may."""
+        windows = [self._window(x, one) for one in x.attempts]
+        window = max((one for one in windows if one is not None), default=None)
+        if window is None:
+            return None
+        rules = x.rules or self.runtime.rules.current
+        return no_larger(candidate, window, rules, x.call.model if x.call else "")
+
+    def _window(self, x: Exchange, attempt: Attempt) -> int | None:
+        """The tokens for which the prompt was too long there: as the server said, else as the rules file says."""
+        cause = attempt.verdict.cause if attempt.verdict is not None else None
+        if cause is None or cause.overflow is None or cause.overflow.of != "context":
+            return None
+        if cause.overflow.window is not None:
+            return cause.overflow.window
+        rules, one = x.rules or self.runtime.rules.current, attempt.candidate
+        return rules.facts(one.server, one.model or (x.call.model if x.call else "")).context
+
+    def render(self, x: Exchange, candidate: Candidate) -> Rendered:
+        """The request as a candidate is asked it. Raises Untranslatable or Malformed."""
         assert x.call is not None and x.outgoing is not None and x.plan is not None
         server = candidate.server
         usage = server.quirks.usage_in_stream and server.name not in self.without["usage"]
@@ -167,6 +192,8 @@ class Rewriting:
         request.data.content = content
         more = x.next_candidate < len(x.plan.candidates)
         retry_statuses = retriable_statuses(server) if more else frozenset()
+        rules = x.rules or self.runtime.rules.current
+        fallback_on = rules.fallback_on_for(x.plan, server) if more and x.call else frozenset()
         if key is not None and shares_keys(server):
             tried = {*refused_keys(x, server, called), key.label}
             if more or self.runtime.key_ring.has_other(server, called, time.monotonic(), tried):
@@ -182,7 +209,9 @@ class Rewriting:
                 rendered=rendered,
                 probe=probe,
                 retry_statuses=retry_statuses,
+                fallback_on=fallback_on,
                 held_statuses=retry_statuses
+                | held_for(fallback_on)
                 | telling_statuses(x.call, rendered)
                 | (REDIRECTS if rendered is not None else frozenset())
                 | (UNAUTHORIZED if withheld else frozenset()),

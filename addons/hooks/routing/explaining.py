@@ -17,6 +17,7 @@ from switchman.addons.config.configuration import load_task_rules
 from switchman.addons.config.settings import Settings
 from switchman.addons.core.access.caller import Caller
 from switchman.addons.core.access.capturing import Captured
+from switchman.addons.core.access.prices.price import MILLION
 from switchman.addons.core.access.prices.words import told
 from switchman.addons.core.decision.decide import RoutingQuery, decide, default_plan, match_rules, plan_for_target
 from switchman.addons.core.decision.names.known import NOTHING_KNOWN
@@ -26,7 +27,7 @@ from switchman.addons.core.dialects.rendering import ServerProfile, render
 from switchman.addons.core.request import jsonedit
 from switchman.addons.core.request.call import Call, Endpoint
 from switchman.addons.core.request.features import Features, features_of
-from switchman.addons.core.routes.plan import Plan, TraceLine
+from switchman.addons.core.routes.plan import Candidate, Plan, TraceLine
 from switchman.addons.core.routes.subject import LocalTime
 from switchman.addons.core.rules.ruleset import Ruleset
 from switchman.addons.core.servers.credentials import source
@@ -76,10 +77,13 @@ class Explanation:
     plan: Plan
     captured: Captured
     prices: dict[str, str]
+    fallback_on: dict[str, list[str]]  # by target: for what a request that it refuses goes to the next one
+    mirror: str | None  # who is asked as well, in words
 
     def as_json(self) -> dict[str, Any]:
         told_values = {"prices": self.prices, "capture": str(self.captured)}
-        return {**as_json(self.query, self.features, self.plan), **told_values}
+        moves = {"fallback_on": self.fallback_on, "mirror": self.mirror}
+        return {**as_json(self.query, self.features, self.plan), **told_values, **moves}
 
 
 def explain(question: Question, rules: Ruleset, settings: Settings, now: LocalTime) -> Explanation:
@@ -102,7 +106,8 @@ def explain(question: Question, rules: Ruleset, settings: Settings, now: LocalTi
         plan, trace=(*plan.trace, *_redaction(plan, rules, body), *_instructions(plan, rules, body))
     )
     captured = captured_of(plan, query.caller, rules, settings)
-    return Explanation(query, features, plan, captured, prices_of(plan, query.model, rules))
+    prices, moved = prices_of(plan, query.model, rules), fallback_on_of(plan, query.model, rules)
+    return Explanation(query, features, plan, captured, prices, moved, mirror_of(plan, query.model, rules))
 
 
 async def explained(
@@ -233,6 +238,18 @@ def captured_of(plan: Plan, caller: Caller | None, rules: Ruleset, settings: Set
 def prices_of(plan: Plan, model: str, rules: Ruleset) -> dict[str, str]:
     """What an answer of each candidate costs, in words, by its target."""
     return {one.target_for(model): told(rules.price_for(one.server, one.model or model)) for one in plan.candidates}
+
+
+def fallback_on_of(plan: Plan, model: str, rules: Ruleset) -> dict[str, list[str]]:
+    return {one.target_for(model): sorted(rules.fallback_on_for(plan, one.server)) for one in plan.candidates}
+
+
+def mirror_of(plan: Plan, model: str, rules: Ruleset) -> str | None:
+    mirror = rules.mirror_for(plan) if plan.candidates else None
+    if mirror is None:
+        return None
+    target = Candidate(mirror.target.server, mirror.target.model).target_for(model)
+    return f"{target}, for {mirror.share:.0%} of conversations, up to ${mirror.max_cost / MILLION:g} a day"
 
 
 def as_json(query: RoutingQuery, features: Features, plan: Plan) -> dict[str, Any]:

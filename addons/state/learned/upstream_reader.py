@@ -116,6 +116,10 @@ class UpstreamReader:
                 location, content = keys.hide_text(location), keys.hide(content)
             return Answer(response.status_code, content, location)
 
+    async def client(self, reach: Reach) -> httpx.AsyncClient:
+        """The client for one way to servers. It is closed with this reader, or where it is not used for long."""
+        return await self._open(reach)
+
     async def close(self) -> None:
         while self._clients:
             await self._clients.popitem()[1].aclose()

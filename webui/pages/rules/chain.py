@@ -152,6 +152,12 @@ def loaded_row(
     warnings = told.get(route.position, [])
     never = next((one for one in warnings if one.startswith(NEVER)), "")
     tags = [gettext("thinking %(how)s", how=route.thinking)] if route.thinking != "auto" else []
+    tags += (
+        [f"fallback_on {', '.join(sorted(route.fallback_on)) or 'nothing'}"] if route.fallback_on is not None else []
+    )
+    mirror = (written or {}).get("route", {}).get("mirror")
+    if isinstance(mirror, dict):
+        tags.append(gettext("mirrored to %(target)s", target=mirror.get("target")))
     tags += [gettext("stays by conversation")] if route.stick else []
     tags += [gettext("local only")] if route.local_only else []
     tags += [gettext("capture %(what)s", what=route.capture)] if route.capture else []

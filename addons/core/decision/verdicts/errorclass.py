@@ -14,10 +14,10 @@ The first line that fits decides:
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Final, Literal, get_args
 
+from switchman.addons.core.decision.verdicts.overflow import mentions_length
 from switchman.addons.core.record import AttemptRecord, Outcome
 
 ErrorClass = Literal[
@@ -43,13 +43,6 @@ _OF_ATTEMPTS: Final[dict[str, ErrorClass]] = {
 _OF_STATUSES: Final[dict[int, ErrorClass]] = {
     401: "auth", 403: "auth", 402: "rate_limit", 429: "rate_limit", 404: "not_found", 408: "timeout", 504: "timeout",
 }  # fmt: skip
-# As OpenAI, Anthropic, Gemini, vLLM, llama.cpp and Ollama say it.
-_TOO_LONG: Final = re.compile(
-    r"context.{0,2}(length|window|size)|(maximum|max).{0,20}context|prompt.{0,8}(is )?too long|input.{0,12}too long"
-    r"|too many (input )?tokens|input token count|reduce the length of the (messages|prompt|input)",
-    re.IGNORECASE,
-)
-_LOOKED_AT: Final = 2_000  # characters of an error
 
 
 def error_class(
@@ -65,7 +58,7 @@ def error_class(
     last = attempts[-1] if attempts else None
     if status < 400 and last is not None and last.status is not None:
         status = last.status
-    if error and status not in (401, 403, 429) and _TOO_LONG.search(error[:_LOOKED_AT]):
+    if error and status not in (401, 403, 429) and mentions_length(error):
         return "context_length"
     if (named := _OF_STATUSES.get(status)) in ("auth", "rate_limit"):
         return named

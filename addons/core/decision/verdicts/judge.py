@@ -15,6 +15,7 @@ The first line of this list that fits decides:
     That the caller's own key is bad, or used up, is no failure of the server; that key rests for that caller,
     also where nobody else is asked this time.
  8. A good status with an error for an answer: the server failed, or refused, by the status that the error stands for.
+    Whatever the status: who says that the prompt is too long, or refuses it for its content, has answered (causes.py).
     With nothing that can be read as the answer: the server failed.
  9. A stream of text that ended before its reply did: the server failed.
 10. All else is an answer.
@@ -27,6 +28,7 @@ import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from switchman.addons.core.decision.verdicts.causes import Cause, cause_of_failure, cause_of_status
 from switchman.addons.core.dialects.errors import decode_error, decode_failure
 from switchman.addons.core.dialects.neutral.form import Failed
 from switchman.addons.core.dialects.neutral.streams import CUT_SHORT
@@ -101,7 +103,7 @@ class Verdict:
 
     `health`: what it says of the server; None for nothing. `error`: for a person. `feature`: what the server turned
     out to lack. `hop`: where it sends the request on to. `key`: the status by which it refused the caller's own key.
-    `own_key`: that by which it refused one of several of ours.
+    `own_key`: that by which it refused one of several of ours. `cause`: why another one may still answer the request.
     """
 
     kind: Kind
@@ -111,6 +113,7 @@ class Verdict:
     hop: Hop | None = None
     key: int | None = None
     own_key: int | None = None
+    cause: Cause | None = None
 
     @property
     def is_answer(self) -> bool:
@@ -204,11 +207,16 @@ def _by_events(end: Ending) -> Verdict | None:
     reply = end.reply
     if reply is None or not end.streamed or (end.status is not None and end.status >= 400):
         return None
+    if end.how == "error" and end.failed is not None:  # for which nothing of it was passed on
+        return None
     if reply.error is not None:
         if end.how in ("error", "status"):
             return None
         error = f"the server reported an error during its answer: {reply.error}"
-        return _blaming("stream", end, decode_failure(reply.failure or {}).status, error)
+        failed = decode_failure(reply.failure or {})
+        if (cause := cause_of_failure(failed)) is not None:
+            return Verdict("stream", "answered", error, cause=cause)
+        return _blaming("stream", end, failed.status, error)
     if not reply.ended:
         return None
     if not _is_void(end, reply):
@@ -271,6 +279,10 @@ def _by_status(end: Ending, status: int | None) -> Verdict:
         return Verdict("lacks", None, LACKS[feature], feature=feature)
     if end.withheld and status in UNAUTHORIZED:
         return Verdict("withheld", "answered", f"{end.message}; it was not given the client's credentials")
+    cause = cause_of_status(status, end.body) if status is not None and end.body is not None else None
+    if cause is not None:
+        error = f"status {status}: {cause}" if end.how == "status" else end.message
+        return Verdict("refused", "answered", error, cause=cause)
     if status is not None and (status in retriable_statuses(end.server) or _refuses_one_of_ours(end, status)):
         return _blaming("status", end, status, end.message)
     if end.how == "status" and end.body is None:
@@ -281,6 +293,8 @@ def _by_status(end: Ending, status: int | None) -> Verdict:
 def _by_error(end: Ending) -> Verdict:
     status = end.failed.status if end.failed is not None else 500
     error = end.message if end.message is not None else end.failed.message if end.failed is not None else None
+    if end.failed is not None and (cause := cause_of_failure(end.failed)) is not None:
+        return Verdict("error", "answered", error, cause=cause)
     return _blaming("error", end, status, error)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from switchman.addons.core.decision.capabilities import usable
+from switchman.addons.core.decision.capabilities import no_larger, usable
 from switchman.addons.core.request.features import Features
 from switchman.addons.core.routes.plan import Candidate
 from switchman.addons.core.rules.ruleset import Ruleset, parse_ruleset
@@ -81,3 +81,15 @@ def test_nothing_is_held_against_a_request_that_nobody_read() -> None:
     """Without features there is no figure to compare."""
     loaded = rules("s/m: {context: 1, modalities: [audio]}")
     assert usable(Candidate(loaded.servers["s"], "m"), None, loaded) is None
+
+
+def test_after_an_overflow_only_a_context_that_may_be_larger() -> None:
+    """One of the same size is none; one that is not known may be."""
+    loaded = rules("s/small: {context: 8000}, s/large: {context: 8001}")
+    server = loaded.servers["s"]
+    assert no_larger(Candidate(server, "small"), 8000, loaded) == (
+        "its context holds 8000 tokens, and one of 8000 was too small"
+    )
+    assert no_larger(Candidate(server, ""), 9000, loaded, "small") is not None
+    assert no_larger(Candidate(server, "large"), 8000, loaded) is None
+    assert no_larger(Candidate(server, "unknown"), 8000, loaded) is None

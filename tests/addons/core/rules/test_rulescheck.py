@@ -266,3 +266,19 @@ def test_a_token_where_nobody_is_asked_for_one_is_found(match: str, condition: s
     (warning,) = told(text, False)
     assert warning.startswith("r:3:") and condition in warning and warning.endswith("set CLIENT_AUTH=TOKENS")
     assert told(text, True) == told(own, False) == []
+
+
+def test_a_route_with_one_candidate_has_nowhere_to_go() -> None:
+    """Whatever its fallback_on says; with fallbacks, its own or the file's, or an alias of several, it has."""
+    text = (
+        "servers: {s: 'http://h'}\naliases: {two: {instances: [s/a, s/b]}}\n"
+        "routes:\n  - {match: {model: x}, route: {TARGET, fallback_on: [context]}}\n"
+    )
+    why = "routes[0].route.fallback_on: this route has one candidate, so there is no next one: give it fallbacks"
+    for target in ("model: s/a", "upstream: s"):
+        found = warnings(text.replace("TARGET", target))
+        assert [one.partition(": ")[2] for one in found] == [why]
+        assert warnings(text.replace("TARGET", f"{target}, fallbacks: [s/b]")) == []
+        assert warnings(f"fallbacks: [s/b]\n{text.replace('TARGET', target)}") == []
+    assert warnings(text.replace("TARGET", "model: two")) == []
+    assert warnings(text.replace("TARGET", "model: s/a").replace("[context]", "[]")) == []

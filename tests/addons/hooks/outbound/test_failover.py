@@ -104,7 +104,7 @@ def test_what_a_server_lacks_it_is_asked_without(pipeline: Any, answer_of: Any) 
 def test_a_400_about_something_else_is_the_end(pipeline: Any, answer_of: Any) -> None:
     """It is asked once, and its server is not taken for one that lacks something."""
     flow, _ = pipeline.send("one/a", "two/b", stream=True)
-    said = answer_of(400, {"error": "the prompt is too long"})
+    said = answer_of(400, {"error": "the temperature is too high"})
     failure = pipeline.fail(flow, "status", message="status 400", response=said)
     assert (failure.retry, flow.response, pipeline.rewriting.without["usage"]) == (False, said, set())
 

@@ -9,6 +9,7 @@ import pytest
 
 from switchman.addons.core.decision.verdicts.held import (
     MAX_ERROR,
+    NOWHERE,
     NoAnswer,
     judge_oversized,
     judge_start,
@@ -16,6 +17,7 @@ from switchman.addons.core.decision.verdicts.held import (
 )
 from switchman.addons.core.dialects.neutral.form import Failed
 from switchman.addons.core.request.call import Call, Endpoint, Operation
+from switchman.addons.core.servers.retry import FallbackOn
 from switchman.addons.core.streams.framing.sse import SSESplitter
 from switchman.addons.core.streams.reply import ReplyCollector
 
@@ -203,3 +205,70 @@ def test_an_answer_that_is_too_large_must_be_whole_for_some_clients(pinged: bool
     found = judge_oversized(7, pinged=pinged, translated=translated)
     assert found == NoAnswer("reset", "a reply of more than 7 bytes that is no stream")
     assert judge_oversized(7, pinged=False, translated=False) is None
+
+
+CONTEXT: frozenset[FallbackOn] = frozenset({"context"})
+FILTER: frozenset[FallbackOn] = frozenset({"content_filter"})
+TOO_LONG: dict[str, Any] = {"error": {"message": "prompt is too long: 9 tokens > 8 maximum"}}
+ROLE = event({"choices": [{"index": 0, "delta": {"role": "assistant", "content": ""}}]})
+CREATED = event({"type": "response.created", "response": {"object": "response", "id": "r", "status": "in_progress"}})
+GREETING = event({"type": "message_start", "message": {"role": "assistant", "content": []}})
+
+
+def moved(data: bytes, on: frozenset[FallbackOn], *, ended: bool = False) -> NoAnswer | str:
+    reply = ReplyCollector()
+    for one in SSESplitter().feed(data):
+        reply.feed(one, 1.0)
+    return judge_start(
+        reply, ended=ended, has_output=True, knows_pings=False, status=200, retry_statuses=NOBODY, fallback_on=on
+    )
+
+
+def test_a_stream_that_says_first_that_the_prompt_is_too_long_moves_on() -> None:
+    """Whatever its error's status is taken for; not where that is no reason to move on."""
+    found = moved(event(TOO_LONG), CONTEXT)
+    assert isinstance(found, NoAnswer) and found.kind == "error" and found.failed is not None
+    assert moved(event(TOO_LONG), NOWHERE) == moved(event(TOO_LONG), FILTER) == "begins"
+    assert moved(event(WRONG), CONTEXT) == "begins"
+
+
+def test_a_stream_of_responses_says_it_after_its_first_events() -> None:
+    """They are held back; two of them, as a third is there once the model is at work."""
+    failed = {"code": "context_length_exceeded", "message": "no"}
+    ending = {"type": "response.failed", "response": {"object": "response", "status": "failed", "error": failed}}
+    assert moved(CREATED, CONTEXT) == moved(CREATED * 2, CONTEXT) == "greets"
+    assert moved(CREATED * 3, CONTEXT) == moved(CREATED, NOWHERE) == moved(CREATED, CONTEXT, ended=True) == "begins"
+    assert isinstance(moved(CREATED + event(ending), CONTEXT), NoAnswer)
+    assert moved(CREATED + event(ending), NOWHERE) == "begins"
+    assert moved(ROLE, CONTEXT) == "begins"  # of no other format is any held back
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        {"choices": [{"index": 0, "delta": {}, "finish_reason": "content_filter"}]},
+        {"type": "message_delta", "delta": {"stop_reason": "refusal"}},
+        {"error": {"message": "filtered", "code": "content_filter"}},
+    ],
+)
+def test_a_stream_may_be_filtered_until_it_has_content(end: dict[str, Any]) -> None:
+    """So what comes before is held back where that moves a request on, and only there."""
+    for before in (ROLE, GREETING, ROLE * 5, b""):
+        assert not before or moved(before, FILTER) == "greets"
+        found = moved(before + event(end), FILTER)
+        assert isinstance(found, NoAnswer) and found.failed is not None and found.failed.code == "content_filter"
+        assert moved(before + event(end), CONTEXT) == "begins"
+    assert moved(ROLE + TEXT, FILTER) == moved(ROLE + TEXT + event(end), FILTER) == "begins"
+    assert moved(ROLE + event({"choices": [{"delta": {}, "finish_reason": "stop"}]}), FILTER) == "begins"
+
+
+def test_a_whole_answer_that_moves_on() -> None:
+    """An error with a good status, or a filter in place of an answer, where that is a reason."""
+    filtered = {"choices": [{"index": 0, "finish_reason": "content_filter", "message": {"content": None}}]}
+    body, long = json.dumps(filtered).encode(), json.dumps(TOO_LONG).encode()
+    found = judge_whole(call(), 200, body, NOBODY, fallback_on=FILTER)
+    assert isinstance(found, NoAnswer) and "content_filter" in found.message
+    assert judge_whole(call(), 200, body, NOBODY, fallback_on=CONTEXT) is None
+    assert isinstance(judge_whole(call(), 200, long, NOBODY, fallback_on=CONTEXT), NoAnswer)
+    assert isinstance(judge_whole(call(), 200, long, NOBODY, fallback_on=FILTER), Failed)
+    assert isinstance(judge_whole(call(), 200, long, RETRY, fallback_on=FILTER), Failed)

@@ -448,3 +448,29 @@ def test_what_the_caller_adds_to_one_of_our_keys() -> None:
     """An organization that our key does not have is the caller's fault: no key of ours rests for it."""
     said = pooled(status=401, body=b"{}", credential="a digest")
     assert said.own_key is None and said.key == 401
+
+
+TOO_LONG = json.dumps({"error": {"message": "prompt is too long: 9 tokens > 8 maximum"}}).encode()
+
+
+@pytest.mark.parametrize("status", [400, 413, 500])
+@pytest.mark.parametrize("how", ["status", "complete"])
+def test_that_a_prompt_is_too_long_counts_against_nobody(how: How, status: int) -> None:
+    """Whatever status says it, and whether another server could be asked; so does a stream's error."""
+    found = verdict(how, status=status, body=TOO_LONG, message=f"status {status}")
+    assert (found.kind, found.health, found.breaker, found.recorded) == ("refused", "answered", "success", "status")
+    assert found.cause is not None and found.cause.overflow is not None and found.cause.overflow.window == 8
+    assert found.counts is None and not found.is_answer
+    streamed = verdict(status=200, streamed=True, reply=collected(b"data: " + TOO_LONG + b"\n\n"))
+    assert (streamed.kind, streamed.health) == ("stream", "answered") and streamed.cause == found.cause
+    behind = verdict("error", status=200, failed=Failed("prompt is too long: 9 tokens > 8 maximum"))
+    assert (behind.kind, behind.health) == ("error", "answered") and behind.cause == found.cause
+
+
+def test_a_filter_in_place_of_a_stream_is_no_answer() -> None:
+    """Although the stream has said its last word; one that was passed on is one."""
+    end = b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"content_filter"}]}\n\n'
+    failed = Failed("filtered", "content_filter", "content_filter", 400)
+    found = verdict("error", status=200, streamed=True, reply=collected(end, DONE), failed=failed)
+    assert (found.kind, found.health, found.cause and found.cause.on) == ("error", "answered", "content_filter")
+    assert verdict(status=200, streamed=True, reply=collected(end, DONE)).kind == "ok"
