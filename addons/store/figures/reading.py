@@ -25,7 +25,6 @@ from switchman.addons.store.reading.filters import ERROR_OUTCOMES, NO_LAYER, Fil
 from switchman.addons.store.tables import requests
 
 COMPLETE = ("ok", "cached")  # outcomes whose times count in percentiles
-MOST_FOUND = 5_000  # rows found by words that are looked at, the newest
 OWN = "answered"  # what the router answered itself is no traffic
 
 
@@ -160,16 +159,6 @@ class FigureReader:
         """Over the range of the filters. Only these of SPREADS are read."""
         with self._snapshot() as conn:
             return Divided(list(self._parts(conn, filters, spreads)))
-
-    def of_newest(self, filters: Filters, most: int) -> Divided:
-        """The same for filters that figures know nothing of, of the newest `most` rows. ValueError for a bad status."""
-        query = select(*(requests.c[name] for name in COLUMNS)).where(
-            *filters.of_sample(MOST_FOUND), requests.c.outcome != OWN
-        )
-        query = query.order_by(requests.c.started_at.desc(), requests.c.id.desc()).limit(most)
-        with self._snapshot() as conn:
-            cells, kinds = gather(conn.execute(query).mappings().all(), DAY)
-        return Divided([Part(kinds[key.kind][0], *cell) for key, cell in cells.items() if not kinds[key.kind][1]])
 
     def along(
         self, filters: Filters, step: int, by: str = "", spreads: Sequence[str] = ("durations", "ttfts")

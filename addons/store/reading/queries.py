@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Engine, RowMapping, func, select
 from switchman.addons.core.access.capturing import Captured
 from switchman.addons.core.record import Resting, Running
 from switchman.addons.store.blobs import BlobStore, unpack
-from switchman.addons.store.figures.reading import FigureReader
+from switchman.addons.store.figures.reading import Divided, FigureReader
 from switchman.addons.store.keeping.beside.cacheverdicts import CacheVerdicts
 from switchman.addons.store.keeping.beside.remarks import Remarks
 from switchman.addons.store.keeping.revocations import Revocations
@@ -166,6 +166,10 @@ class Queries:
     def layer_counts(self, filters: Filters = ALL) -> tuple[LayerCount, ...]:
         """Which layer decided how many requests; see summaries.py."""
         return self._summaries.layer_counts(self._looked_up(filters))
+
+    def divided(self, filters: Filters, spreads: Sequence[str]) -> tuple[Divided, bool]:
+        """By model and outcome, and whether there may be more; see summaries.py."""
+        return self._summaries.divided(self._looked_up(filters), spreads)
 
     def summary_with_layers(self, filters: Filters = ALL) -> tuple[Summary, tuple[LayerCount, ...]]:
         """Both, the layers whatever layer is filtered by."""

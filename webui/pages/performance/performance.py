@@ -9,12 +9,11 @@ from flask import Blueprint, Response, jsonify, make_response, render_template, 
 from flask_babel import gettext, ngettext, pgettext
 
 from switchman.addons.core.access.roles import Role
-from switchman.addons.store.figures.reading import Divided, answers
 from switchman.addons.store.figures.spreads import ERROR
 from switchman.addons.store.figures.tables import SPREADS
 from switchman.addons.store.reading.filters import ERROR_OUTCOMES
 from switchman.addons.store.reading.queries import Queries
-from switchman.addons.store.reading.summaries import MAX_RANKED, Point, Scatter
+from switchman.addons.store.reading.summaries import Point, Scatter
 from switchman.webui.access.people import web_config
 from switchman.webui.access.roles import least
 from switchman.webui.access.viewing import log
@@ -50,7 +49,7 @@ def index() -> Response:
         by = colour_of(request.args)
     queries = log()
     summary = queries.latency_summary(view.filters)
-    divided = whole_figures(queries, view)
+    divided, _ = queries.divided(view.filters, SPREADS)
     page = render_template(
         "performance.html",
         page="performance",
@@ -66,7 +65,6 @@ def index() -> Response:
         speeds=speeds(divided),
         router=divided.total.percentiles("overheads"),
         error=ERROR,
-        newest=None if answers(view.filters) else MAX_RANKED,
         data_url=view.url("performance.api_performance", x=across, scale=scale, by=by),
         plotly_url=url_for("assets.plotly_js", wanted=plotly_version()),
         any_at_all=bool(summary.overall.count) or bool(queries.list_requests(limit=1).rows),
@@ -85,8 +83,8 @@ def api_performance() -> Response:
         across, scale = axes(request.args)
         by = colour_of(request.args)
     queries = log()
-    divided = whole_figures(queries, view)
-    return jsonify(chart(queries, view, across, scale, by) | {"distributions": distributions(divided)})
+    divided, more = queries.divided(view.filters, SPREADS)
+    return jsonify(chart(queries, view, across, scale, by) | {"distributions": distributions(divided), "more": more})
 
 
 def axes(values: Mapping[str, str]) -> tuple[str, str]:
@@ -113,13 +111,6 @@ def colour_of(values: Mapping[str, str]) -> str:
     if by not in COLOURS:
         raise ValueError(gettext("by is one of %(known)s", known=", ".join(COLOURS)))
     return by
-
-
-def whole_figures(queries: Queries, view: View) -> Divided:
-    """Over the range; with filters that figures do not know, of the newest MAX_RANKED requests."""
-    if answers(view.filters):
-        return queries.figures.divided(view.filters, SPREADS)
-    return queries.figures.of_newest(view.filters, MAX_RANKED)
 
 
 def chart(queries: Queries, view: View, across: str, scale: str, by: str = "model") -> dict[str, Any]:
@@ -174,7 +165,7 @@ def note(scatter: Scatter, unknown: int, zero: int) -> str:
     """What the chart leaves out, in a sentence."""
     told = ngettext("%(num)s request", "%(num)s requests", scatter.total)
     if scatter.more:
-        told = gettext("more than %(count)s requests", count=scatter.total)
+        told = gettext("at least %(count)s requests", count=scatter.total)
     more = []
     if scatter.sampled:
         more.append(gettext("%(count)s of them, evenly spread, are taken", count=len(scatter.points)))
