@@ -19,7 +19,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, func, select
 from switchman.addons.store.figures.cells import COLUMNS, DAY, MINUTE, OUTCOME, Kind, gather, overall_kind
 from switchman.addons.store.figures.cover import Cover, cover
 from switchman.addons.store.figures.keeping import read_marks
-from switchman.addons.store.figures.spreads import percentile
+from switchman.addons.store.figures.spreads import percentile, percentiles
 from switchman.addons.store.figures.tables import DIMENSIONS, NUMBERS, SPREADS, figure_kinds, figures
 from switchman.addons.store.reading.filters import ERROR_OUTCOMES, NO_LAYER, Filters, as_stored
 from switchman.addons.store.tables import requests
@@ -109,7 +109,7 @@ class Figures:
     def percentiles(self, name: str) -> tuple[int, float | None, float | None, float | None]:
         """How many values one of SPREADS has of the complete answers, and its p50, p95 and p99."""
         whole = self.whole(name)
-        p50, p95, p99 = (percentile(whole, each) for each in (50, 95, 99))
+        p50, p95, p99 = percentiles(whole, (50, 95, 99))
         return len(whole), p50, p95, p99
 
 

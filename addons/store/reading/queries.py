@@ -167,13 +167,19 @@ class Queries:
         """Which layer decided how many requests; see summaries.py."""
         return self._summaries.layer_counts(self._looked_up(filters))
 
+    def summary_with_figures(self, filters: Filters = ALL) -> tuple[Summary, Divided]:
+        """The summary, and figures by model with all spreads; see summaries.py."""
+        return self._summaries.with_figures(self._looked_up(filters))
+
     def divided(self, filters: Filters, spreads: Sequence[str]) -> tuple[Divided, bool]:
-        """By model and outcome, and whether there may be more; see summaries.py."""
+        """Figures by model, and whether there may be more requests than these; see summaries.py."""
         return self._summaries.divided(self._looked_up(filters), spreads)
 
-    def summary_with_layers(self, filters: Filters = ALL) -> tuple[Summary, tuple[LayerCount, ...]]:
+    def summary_with_layers(
+        self, filters: Filters = ALL, models: bool = True
+    ) -> tuple[Summary, tuple[LayerCount, ...]]:
         """Both, the layers whatever layer is filtered by."""
-        return self._summaries.with_layers(self._looked_up(filters))
+        return self._summaries.with_layers(self._looked_up(filters), models)
 
     def exact_times(self, filters: Filters, count: int) -> tuple[Percentiles, Percentiles] | None:
         """Of durations and times to first token, where there are few requests; see summaries.py."""

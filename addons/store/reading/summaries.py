@@ -20,7 +20,7 @@ from switchman.addons.store.figures.columns.looks import Look
 from switchman.addons.store.figures.columns.reading import ColumnReader, rows_of
 from switchman.addons.store.figures.reading import COMPLETE, OWN, Divided, FigureReader, Figures, answers
 from switchman.addons.store.figures.spreads import ERROR
-from switchman.addons.store.figures.tables import DIMENSIONS
+from switchman.addons.store.figures.tables import DIMENSIONS, SPREADS
 from switchman.addons.store.reading.filters import ERROR_OUTCOMES, Filters
 from switchman.addons.store.tables import requests
 
@@ -128,25 +128,34 @@ class Summaries:
         """Which layer decided how many requests; most first. ValueError for a bad status."""
         if answers(filters):
             return _layers(self._figures.divided(filters, spreads=()))
-        return _layers(self._columns.look(filters).divided("layer"))
+        return _layers(self._columns.look(filters).by_layer())
 
-    def with_layers(self, filters: Filters) -> tuple[Summary, tuple[LayerCount, ...]]:
-        """The summary, and the layers whatever layer is filtered by: of one look at the figures."""
+    def with_layers(self, filters: Filters, models: bool = True) -> tuple[Summary, tuple[LayerCount, ...]]:
+        """The summary, and the layers whatever layer is filtered by: of one look at the figures. `models`: also by
+        model."""
         whole = replace(filters, layer=None)
         if not answers(filters):
             look = self._columns.look(whole)
-            layers = _layers(look.divided("layer"))
-            return self._looked(look if filters.layer is None else self._columns.look(filters)), layers
+            mine = look if filters.layer is None else self._columns.look(filters)
+            return self._looked(mine, models), _layers(look.by_layer())
         divided = self._figures.divided(whole)
-        return self._known(filters, divided.of_layer(filters.layer)), _layers(divided)
+        return self._known(filters, divided.of_layer(filters.layer), models), _layers(divided)
+
+    def with_figures(self, filters: Filters) -> tuple[Summary, Divided]:
+        """The summary, and what it is of with all spreads, by model at least. Raises ValueError for a bad status."""
+        if answers(filters):
+            divided = self._figures.divided(filters, SPREADS)
+            return self._known(filters, divided), divided
+        look = self._columns.look(filters)
+        divided = look.by_class(SPREADS)
+        return self._looked(look, divided=divided), divided
 
     def divided(self, filters: Filters, spreads: Sequence[str]) -> tuple[Divided, bool]:
-        """By model and outcome, whatever is filtered by, and whether there may be more requests than these. Only
-        requests are counted. Raises ValueError for a bad status."""
+        """By model and by how requests ended at least, and whether there may be more. ValueError for a bad status."""
         if answers(filters):
             return self._figures.divided(filters, spreads), False
         look = self._columns.look(filters)
-        return look.divided("model", spreads), look.more
+        return look.by_class(spreads), look.more
 
     def exact_times(self, filters: Filters, count: int) -> tuple[Percentiles, Percentiles] | None:
         """Of durations and of times to first token, where `count`, the requests that there are, are few; else None."""
@@ -155,16 +164,16 @@ class Summaries:
         overall = self._exact(filters).overall if count else Latency(0, 0, 0, Percentiles(), Percentiles())
         return overall.duration, overall.ttft
 
-    def _known(self, filters: Filters, divided: Divided) -> Summary:
+    def _known(self, filters: Filters, divided: Divided, models: bool = True) -> Summary:
         """`divided`: what the figures know of these."""
         if divided.total.requests > MAX_SORTED:
-            return _near(divided)
+            return _near(divided, models)
         return self._exact(filters) if divided.total.requests else _summed([])
 
-    def _looked(self, look: Look) -> Summary:
-        if look.count > MAX_SORTED:
-            return replace(_near(look.divided("model", ("durations", "ttfts"))), more=look.more)
-        return replace(_summed(self._lines(look.newest(MAX_SORTED))), more=look.more)
+    def _looked(self, look: Look, models: bool = True, divided: Divided | None = None) -> Summary:
+        if look.count <= MAX_SORTED:
+            return replace(_summed(self._lines(look.newest(MAX_SORTED))), more=look.more)
+        return replace(_near(divided or look.by_class(("durations", "ttfts"), models), models), more=look.more)
 
     def _exact(self, filters: Filters) -> Summary:
         """Of few requests, that figures know of."""
@@ -195,10 +204,10 @@ class Summaries:
         return Scatter(found, total, len(found) < total, more)
 
 
-def _near(divided: Divided) -> Summary:
+def _near(divided: Divided, models: bool) -> Summary:
     """Percentiles as figures know them."""
-    models = list(divided.group(DIMENSIONS.index("model")).items())[:MAX_MODELS]
-    by_model = tuple(ModelLatency(name or None, _of_figures(one)) for name, one in models)
+    busiest = list(divided.group(DIMENSIONS.index("model")).items())[:MAX_MODELS] if models else []
+    by_model = tuple(ModelLatency(name or None, _of_figures(one)) for name, one in busiest)
     return Summary(_of_figures(divided.total), by_model, within=ERROR)
 
 

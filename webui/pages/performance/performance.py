@@ -48,8 +48,7 @@ def index() -> Response:
         across, scale = axes(request.args)
         by = colour_of(request.args)
     queries = log()
-    summary = queries.latency_summary(view.filters)
-    divided, _ = queries.divided(view.filters, SPREADS)
+    summary, divided = queries.summary_with_figures(view.filters)
     page = render_template(
         "performance.html",
         page="performance",

@@ -42,11 +42,19 @@ def make_pieces(engine: Engine, stop: threading.Event, pause: float = PAUSE_SECO
 
 def missing(conn: Connection) -> list[int]:
     """The numbers of pieces that are to be made, the newest first."""
-    first, last = conn.execute(select(func.min(requests.c.seq), func.max(requests.c.seq))).one()
-    if first is None:
+    if (ends := ends_of(conn)) is None:
         return []
+    first, last = ends
     there = set(conn.scalars(select(request_columns.c.number)))
     return [number for number in range(last // ROWS - 1, first // ROWS - 1, -1) if number not in there]
+
+
+def ends_of(conn: Connection) -> tuple[int, int] | None:
+    """The first and the last number of a request; None where there is none. Each is a look-up of its own: both in one
+    query would read the whole table."""
+    first, last = (select(of(requests.c.seq)).scalar_subquery() for of in (func.min, func.max))
+    found = conn.execute(select(first, last)).one()
+    return None if found[0] is None else (found[0], found[1])
 
 
 def read_piece(conn: Connection, number: int) -> Piece:

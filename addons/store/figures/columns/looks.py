@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from itertools import product
+from functools import cached_property, lru_cache
 from math import inf
 from typing import Final
 
 from switchman.addons.store.figures.columns.pieces import Piece, size
-from switchman.addons.store.figures.reading import COMPLETE, OUTCOME, Divided, Part
+from switchman.addons.store.figures.reading import COMPLETE, Divided, Part
 from switchman.addons.store.figures.tables import DIMENSIONS, NUMBERS, SPREADS
+from switchman.addons.store.reading.filters import ERROR_OUTCOMES
 
+_CLASSES: Final = (("ok", COMPLETE), ("failed", ERROR_OUTCOMES), ("cancelled", ("cancelled",)))
+_NO_TEXTS: Final = (None,) * len(SPREADS)
 _SAVED: Final = NUMBERS.index("saved")
 
 
@@ -27,10 +29,14 @@ class Look:
     def count(self) -> int:
         return sum(size(mask) for _, mask in self.found)
 
-    def divided(self, by: str, spreads: Sequence[str] = ()) -> Divided:
-        """By outcome, and by one other of DIMENSIONS: all other parts of a kind are "". Only requests and what they
-        saved are summed; `spreads` are those of complete answers."""
-        return Divided([part for piece, mask in self.found for part in _parts(piece, mask, by, spreads)])
+    def by_class(self, spreads: Sequence[str] = (), models: bool = True) -> Divided:
+        """By how requests ended, and by model where `models`; all else of a kind is "". Only requests are summed, and
+        an outcome stands for its class: complete, an error, cancelled. `spreads`: of complete answers."""
+        return Divided([part for piece, mask in self.found for part in _by_class(piece, mask, spreads, models)])
+
+    def by_layer(self) -> Divided:
+        """By layer; all else of a kind is "". Only requests are summed, and what they saved."""
+        return Divided([part for piece, mask in self.found for part in _by_layer(piece, mask)])
 
     def newest(self, most: int, before: float = inf) -> list[int]:
         """Numbers of requests by their beginnings, newest first: `most`, and all that began with the last of them.
@@ -48,19 +54,29 @@ class Look:
         return [seq for _, seq in found]
 
 
-def _parts(piece: Piece, mask: int, by: str, spreads: Sequence[str]) -> Iterator[Part]:
-    place, left = DIMENSIONS.index(by), mask
-    for value, outcome in product(piece.columns[by].values, piece.columns["outcome"].values):
-        if not left:
-            return
-        these = left & piece.mask_of(by, value) & piece.mask_of("outcome", outcome)
-        if not these:
-            continue
-        left ^= these
-        kind = [""] * len(DIMENSIONS)
-        kind[place], kind[OUTCOME] = value or "", outcome
-        numbers: list[float] = [0] * len(NUMBERS)
-        numbers[0] = size(these)
-        numbers[_SAVED], numbers[_SAVED + 1] = piece.saved_by(these)
-        read = spreads if outcome in COMPLETE else ()
-        yield Part(tuple(kind), numbers, [piece.spread(name, these) if name in read else None for name in SPREADS])
+def _by_class(piece: Piece, mask: int, spreads: Sequence[str], models: bool) -> Iterator[Part]:
+    for model in piece.columns["model"].values if models else (None,):
+        here = mask & piece.mask_of("model", model) if models else mask
+        for outcome, outcomes in _CLASSES if here else ():
+            if these := here & piece.mask_of_any("outcome", outcomes):
+                read = spreads if outcome in COMPLETE else ()
+                texts = [piece.spread(name, these) if name in read else None for name in SPREADS]
+                yield Part(_kind(model=model, outcome=outcome), _numbers(size(these)), texts)
+
+
+def _by_layer(piece: Piece, mask: int) -> Iterator[Part]:
+    for layer in piece.columns["layer"].values:
+        if these := mask & piece.mask_of("layer", layer):
+            yield Part(_kind(layer=layer), _numbers(size(these), *piece.saved_by(these)), _NO_TEXTS)
+
+
+@lru_cache(maxsize=4096)
+def _kind(**values: str | None) -> tuple[str, ...]:
+    return tuple([values.get(name) or "" for name in DIMENSIONS])
+
+
+def _numbers(requests: int, saved: int = 0, saved_ms: float = 0.0) -> list[float]:
+    found: list[float] = [0] * len(NUMBERS)
+    found[0] = requests
+    found[_SAVED : _SAVED + 2] = saved, saved_ms
+    return found

@@ -76,11 +76,20 @@ class Piece:
     saved: Mapping[int, float]
     masks: dict[tuple[str, Any], int] = field(default_factory=dict, repr=False, compare=False)
 
+    @property
+    def rows(self) -> int:
+        """The mask of all rows that there are."""
+        return self.mask_of_any("outcome", self.columns["outcome"].values)
+
     def mask_of(self, column: str, value: Any) -> int:
-        """The mask of rows that have this value, None among them. It is kept."""
-        key = (column, value)
+        """The mask of rows that have this value, None among them."""
+        return self.mask_of_any(column, (value,))
+
+    def mask_of_any(self, column: str, values: tuple[Any, ...]) -> int:
+        """The mask of rows that have one of these values. It is kept: for what is asked for with every look."""
+        key = (column, values)
         if (mask := self.masks.get(key)) is None:
-            mask = self.masks[key] = self.columns[column].where(lambda one: one == value)
+            mask = self.masks[key] = self.columns[column].where(frozenset(values).__contains__)
         return mask
 
     def seqs(self, mask: int) -> list[tuple[float, int]]:
@@ -91,7 +100,10 @@ class Piece:
 
     def spread(self, name: str, mask: int) -> str:
         """One of SPREADS of these rows, as spreads.py has it."""
-        return (_mask(self.spreads[name]) & mask).to_bytes(ROWS, "little").translate(None, b"\0").decode("latin-1")
+        key = ("spread", name)
+        if (whole := self.masks.get(key)) is None:
+            whole = self.masks[key] = _mask(self.spreads[name])
+        return (whole & mask).to_bytes(ROWS, "little").translate(None, b"\0").decode("latin-1")
 
     def within(self, start: float, end: float) -> int:
         """The mask of rows that began then, start <= t < end."""
@@ -103,11 +115,16 @@ class Piece:
 
     def saved_by(self, mask: int) -> tuple[int, float]:
         """Of how many of these rows it is known what they saved, and that, milliseconds."""
-        if not self.saved or not mask:
+        if not self.saved:
+            return 0, 0.0
+        key = ("saved", "")
+        if (known := self.masks.get(key)) is None:
+            known = self.masks[key] = mask_at(self.saved)
+        if not mask & known:
             return 0, 0.0
         chosen = mask.to_bytes(ROWS, "little")
-        known = [value for place, value in self.saved.items() if chosen[place]]
-        return len(known), sum(known)
+        values = [value for place, value in self.saved.items() if chosen[place]]
+        return len(values), sum(values)
 
 
 def size(mask: int) -> int:

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, Row, func, select
 
-from switchman.addons.store.figures.columns.keeping import read_piece
+from switchman.addons.store.figures.columns.keeping import ends_of, read_piece
 from switchman.addons.store.figures.columns.looks import Look
 from switchman.addons.store.figures.columns.pieces import ROWS, Piece, unpack
 from switchman.addons.store.figures.columns.sieves import Condition, at, named, sieve_of
@@ -63,9 +63,9 @@ class ColumnReader:
 
     def _pieces(self, conn: Connection, start: float, end: float) -> tuple[list[Piece], bool]:
         """Those that may have requests of this time, and whether all of them could be looked at."""
-        lowest, highest = conn.execute(select(func.min(requests.c.seq), func.max(requests.c.seq))).one()
-        if lowest is None:
+        if (ends := ends_of(conn)) is None:
             return [], True
+        lowest, highest = ends
         columns = request_columns.c
         stored = {
             number: ((number, made), first, last)

@@ -58,7 +58,7 @@ class Sieve:
                 return 0
             found &= condition.mask(piece)
         if found:  # there is a row: each has an outcome
-            found &= piece.columns["outcome"].where(_is_traffic if self.traffic else _is_any)
+            found &= ~piece.mask_of("outcome", OWN) & piece.rows if self.traffic else piece.rows
         return found
 
 
@@ -103,11 +103,3 @@ def _meant(name: str, value: str) -> Iterable[str | None]:
     if (name, value) == ("outcome", "error"):
         return ERROR_OUTCOMES
     return (None,) if (name, value) == ("layer", NO_LAYER) else (as_stored(value),)
-
-
-def _is_traffic(outcome: str) -> bool:
-    return outcome != OWN
-
-
-def _is_any(outcome: str) -> bool:
-    return True
