@@ -19,7 +19,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, func, select
 from switchman.addons.store.figures.cells import COLUMNS, DAY, MINUTE, OUTCOME, Kind, gather, overall_kind
 from switchman.addons.store.figures.cover import Cover, cover
 from switchman.addons.store.figures.keeping import read_marks
-from switchman.addons.store.figures.spreads import percentile, percentiles
+from switchman.addons.store.figures.spreads import percentiles
 from switchman.addons.store.figures.tables import DIMENSIONS, NUMBERS, SPREADS, figure_kinds, figures
 from switchman.addons.store.reading.filters import ERROR_OUTCOMES, NO_LAYER, Filters, as_stored
 from switchman.addons.store.tables import requests
@@ -104,7 +104,7 @@ class Figures:
 
     def percentile(self, name: str, percent: int) -> float | None:
         """One percentile of one of SPREADS, of the complete answers."""
-        return percentile(self.whole(name), percent)
+        return percentiles(self.whole(name), (percent,))[0]
 
     def percentiles(self, name: str) -> tuple[int, float | None, float | None, float | None]:
         """How many values one of SPREADS has of the complete answers, and its p50, p95 and p99."""

@@ -2,12 +2,13 @@
 
 matching(typed)             IN: one look-up of all rows that match, for sums over many
 matching(typed, each=True)  EXISTS: a look-up for each row, where few rows are looked at
-numbers_matching(...)       the numbers of those requests
+numbers_matching(...)       the numbers of those requests; numbers_with_words: of the newest
 id_begins(text)             answered from the index of ids on SQLite, which compares bytes
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, false, text
@@ -65,6 +66,25 @@ def numbers_matching(conn: Connection, typed: str, most: int) -> list[int]:
     return list(conn.scalars(_NUMBERS_ON_SQLITE if on_sqlite else _NUMBERS_ON_POSTGRESQL, values))
 
 
+def numbers_with_words(conn: Connection, typed: str, after: int) -> list[int]:
+    """The same of the few requests behind a number. On SQLite their words are compared here, as FTS5 goes through all
+    words with a beginning, of however many requests, before it gives the first one."""
+    query = Query.parse(typed)
+    if not query.terms:
+        return []
+    if conn.dialect.name != "sqlite":
+        return list(conn.scalars(_NEW_ON_POSTGRESQL, {"wanted": tsquery(query), "after": after}))
+    rows = conn.execute(_NEW_ON_SQLITE, {"after": after})
+    return [number for number, words in rows if _has(query, words.split(" "))]
+
+
+def _has(query: Query, words: Sequence[str]) -> bool:
+    return all(
+        term.word in words or (term.begins and any(word.startswith(term.word) for word in words))
+        for term in query.terms
+    )
+
+
 def id_begins(beginning: str) -> ColumnElement[bool]:
     """Whether a request's id begins with this."""
     return IdBegins(beginning)
@@ -93,6 +113,8 @@ TSVECTOR = {
 _NUMBERS_ON_SQLITE = text(
     "SELECT rowid FROM request_words WHERE request_words MATCH :wanted ORDER BY rowid DESC LIMIT :most"
 )
+_NEW_ON_SQLITE = text("SELECT rowid, words FROM request_words WHERE rowid > :after")
+_NEW_ON_POSTGRESQL = text("SELECT seq FROM request_words WHERE seq > :after AND words @@ CAST(:wanted AS tsquery)")
 _NUMBERS_ON_POSTGRESQL = text(
     "SELECT seq FROM request_words WHERE words @@ CAST(:wanted AS tsquery) ORDER BY seq DESC LIMIT :most"
 )

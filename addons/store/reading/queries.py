@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Engine, RowMapping, func, select
 from switchman.addons.core.access.capturing import Captured
 from switchman.addons.core.record import Resting, Running
 from switchman.addons.store.blobs import BlobStore, unpack
+from switchman.addons.store.figures.columns.reading import ColumnReader
 from switchman.addons.store.figures.reading import Divided, FigureReader
 from switchman.addons.store.keeping.beside.cacheverdicts import CacheVerdicts
 from switchman.addons.store.keeping.beside.remarks import Remarks
@@ -69,7 +70,8 @@ class Queries:
         self._engine = engine
         self.figures = FigureReader(engine)
         self._blobs = store
-        self._summaries = Summaries(engine)
+        self._columns = ColumnReader(engine)
+        self._summaries = Summaries(engine, self._columns)
         self._sessions = SessionQueries(engine)
         self.revocations = Revocations(engine)
         self.verdicts = CacheVerdicts(engine)
@@ -82,14 +84,14 @@ class Queries:
         with self._engine.connect() as conn:
             # First the live cursor, then the rows: what is written between the two is seen twice, not missed.
             live = conn.scalar(select(func.max(requests.c.seq))) or 0
-            rows, following = newest(conn, _LISTED, filters, before, limit)
+            rows, following = newest(conn, self._columns, _LISTED, filters, before, limit)
         return Page(tuple(map(_row, rows)), following, str(live))
 
     def count_requests(self, filters: Filters = ALL, most: int = 1_000_000) -> int:
         """How many there are, `most` at most. Raises ValueError for a bad status."""
         filters = self._looked_up(filters)
         with self._engine.connect() as conn:
-            return count(conn, filters, most)
+            return count(conn, self._columns, filters, most)
 
     def newer_than(self, live: str, filters: Filters = ALL, limit: int = 100) -> Fresh:
         """Rows written after `live` (a Page's or Fresh's), also those of requests that began long before they ended.

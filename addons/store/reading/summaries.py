@@ -113,10 +113,10 @@ class _Line(NamedTuple):
 
 
 class Summaries:
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, columns: ColumnReader) -> None:
         self._engine = engine
         self._figures = FigureReader(engine)
-        self._columns = ColumnReader(engine)
+        self._columns = columns
 
     def latency_summary(self, filters: Filters) -> Summary:
         """Raises ValueError for a bad status filter."""

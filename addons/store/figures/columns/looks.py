@@ -40,18 +40,33 @@ class Look:
 
     def newest(self, most: int, before: float = inf) -> list[int]:
         """Numbers of requests by their beginnings, newest first: `most`, and all that began with the last of them.
-        `before`: of those that began at this moment or earlier."""
+        `before`: of those that began before this moment."""
         found: list[tuple[float, int]] = []
         for piece, mask in sorted(self.found, key=lambda one: -one[0].last):
             if len(found) >= most and piece.last < found[-1][0]:
                 break
-            if piece.first <= before:
-                found += [one for one in piece.seqs(mask) if one[0] <= before]
+            if piece.first < before:
+                found += [one for one in piece.seqs(mask) if one[0] < before]
             found.sort(reverse=True)
             if len(found) > most:
                 least = found[most - 1][0]
                 found = [one for one in found if one[0] >= least]
         return [seq for _, seq in found]
+
+    def begun_at(self, moment: float) -> list[int]:
+        """Numbers of the requests that began at this moment."""
+        some = [(piece, mask) for piece, mask in self.found if piece.first <= moment <= piece.last]
+        return [seq for piece, mask in some for began, seq in piece.seqs(mask) if began == moment]
+
+    def last(self, most: int, before: int | None = None) -> list[int]:
+        """Numbers of requests by themselves, highest first, `most` of them. `before`: below this one."""
+        found: list[int] = []
+        for piece, mask in sorted(self.found, key=lambda one: -one[0].number):
+            here = [seq for _, seq in piece.seqs(mask) if before is None or seq < before]
+            found += sorted(here, reverse=True)
+            if len(found) >= most:
+                break
+        return found[:most]
 
 
 def _by_class(piece: Piece, mask: int, spreads: Sequence[str], models: bool) -> Iterator[Part]:

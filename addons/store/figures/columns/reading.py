@@ -22,16 +22,47 @@ from switchman.addons.store.figures.columns.pieces import ROWS, Piece, unpack
 from switchman.addons.store.figures.columns.sieves import Condition, at, named, sieve_of
 from switchman.addons.store.figures.columns.tables import request_columns
 from switchman.addons.store.reading.filters import Filters, as_stored
-from switchman.addons.store.reading.matching import id_begins, numbers_matching
+from switchman.addons.store.reading.matching import id_begins, numbers_matching, numbers_with_words
 from switchman.addons.store.tables import requests
 
 MOST_KEPT: Final = 512
 MOST_READ: Final = 12
 MOST_FOUND: Final = 100_000  # requests that have some words, or ids that begin alike: the newest are looked at
+MOST_SEARCHES: Final = 8  # of words whose results are kept, 1 MB each for a million requests
+MOST_NEW: Final = 2_000  # requests after such a search that are looked at alone
 ROWS_AT_ONCE: Final = 1_000
 AT_ONCE: Final = 64  # pieces that are read with one statement
 
 Key = tuple[float, ...]  # of a stored piece: number and `made`; of rows that were read: number, count and last
+
+
+class FoundWords:
+    """Which requests have some words, of the newest look-ups: a page asks more than once for the same, and what was
+    written meanwhile is looked at alone."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[str, tuple[int, dict[int, int], bool]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def of(self, conn: Connection, typed: str) -> tuple[dict[int, int], bool]:
+        """As `at` has them, and whether these are all. Some of the requests may have gone."""
+        if (ends := ends_of(conn)) is None:
+            return {}, True
+        with self._lock:
+            known = self._kept.get(typed)
+        if known is not None and known[0] <= ends[1] <= known[0] + MOST_NEW:
+            fresh = at(numbers_with_words(conn, typed, known[0])) if ends[1] > known[0] else {}
+            places = known[1] | {number: known[1].get(number, 0) | mask for number, mask in fresh.items()}
+            kept = (ends[1], places, known[2])
+        else:
+            seqs = numbers_matching(conn, typed, MOST_FOUND + 1)
+            kept = (ends[1], at(seqs[:MOST_FOUND]), len(seqs) <= MOST_FOUND)
+        with self._lock:
+            self._kept[typed] = kept
+            self._kept.move_to_end(typed)
+            while len(self._kept) > MOST_SEARCHES:
+                self._kept.popitem(last=False)
+        return kept[1], kept[2]
 
 
 class ColumnReader:
@@ -40,6 +71,7 @@ class ColumnReader:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._kept: OrderedDict[Key, Piece] = OrderedDict()
+        self._words = FoundWords()
         self._lock = threading.Lock()
 
     def look(self, filters: Filters, traffic: bool = True) -> Look:
@@ -47,7 +79,7 @@ class ColumnReader:
         Raises ValueError for a bad status."""
         sieve = sieve_of(filters, (), traffic)  # what is wrong with it is said first
         with self._snapshot() as conn:
-            among, many = _looked_up(conn, filters)
+            among, many = _looked_up(conn, filters, self._words)
             sieve = replace(sieve, conditions=(*sieve.conditions, *among))
             pieces, complete = self._pieces(conn, sieve.start, sieve.end)
         found = [(piece, mask) for piece in pieces if (mask := sieve.mask(piece))]
@@ -129,22 +161,24 @@ class ColumnReader:
         return piece
 
 
-def _looked_up(conn: Connection, filters: Filters) -> tuple[list[Condition], bool]:
+def _looked_up(conn: Connection, filters: Filters, found_words: FoundWords) -> tuple[list[Condition], bool]:
     """What only the rows know, and whether there is more of it than was looked at."""
     found: list[Condition] = []
-    lists: list[Sequence[int]] = []
+    many = False
     for name in ("session", "feedback"):
-        if getattr(filters, name) is not None:
-            only = replace(Filters(), **{name: getattr(filters, name)})
-            lists.append(_numbers(conn, only.of_columns()))
-    if filters.words is not None:
-        lists.append(numbers_matching(conn, filters.words, MOST_FOUND + 1))
-    found += [Condition(places=at(seqs[:MOST_FOUND])) for seqs in lists]
+        if (value := getattr(filters, name)) is not None:
+            seqs = _numbers(conn, replace(Filters(), **{name: value}).of_columns())
+            found.append(Condition(places=at(seqs[:MOST_FOUND])))
+            many |= len(seqs) > MOST_FOUND
     if filters.text:
-        begin = _numbers(conn, [id_begins(as_stored(filters.text))])
-        lists.append(begin)
-        found.append(Condition(named(filters.named or ()), at(begin[:MOST_FOUND])))
-    return found, any(len(seqs) > MOST_FOUND for seqs in lists)
+        seqs = _numbers(conn, [id_begins(as_stored(filters.text))])
+        found.append(Condition(named(filters.named or ()), at(seqs[:MOST_FOUND])))
+        many |= len(seqs) > MOST_FOUND
+    if filters.words is not None:
+        places, all_of_them = found_words.of(conn, filters.words)
+        found.append(Condition(places=places))
+        many |= not all_of_them
+    return found, many
 
 
 def _numbers(conn: Connection, where: Sequence[Any]) -> list[int]:
