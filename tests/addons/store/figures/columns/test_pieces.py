@@ -59,8 +59,8 @@ def test_a_piece_says_what_its_rows_say(count: int, clients: int) -> None:
     assert again == piece
     for one in (piece, again):
         assert places(one, one.rows) == [of("seq", row) for row in rows]
-        for name in COLUMNS:
-            for value in {of(name, row) for row in rows} | {"nowhere"}:
+        for name in COLUMNS if count < ROWS else ("client", "outcome"):
+            for value in (*[*dict.fromkeys(of(name, row) for row in rows)][-3:], "nowhere"):
                 wanted = [of("seq", row) for row in rows if of(name, row) == value]
                 assert places(one, one.mask_of(name, value)) == wanted, (name, value)
         mask = one.columns["client"].where(lambda client: client in ("10.0.0", "10.0.3", f"10.0.{clients - 1}"))
