@@ -22,6 +22,7 @@ from sqlalchemy.exc import DBAPIError
 
 from switchman.addons.store.blobs import BlobStore
 from switchman.addons.store.database import writing
+from switchman.addons.store.figures.columns.keeping import make_pieces
 from switchman.addons.store.figures.keeping import drop_unused_kinds
 from switchman.addons.store.keeping.beside.mending import mend
 from switchman.addons.store.keeping.beside.sparing import again, spared
@@ -54,7 +55,8 @@ class Removed:
 
 
 class Retention:
-    """Removes at the start and then hourly, in a thread of its own, which also mends (keeping/beside/mending.py).
+    """Removes at the start and then hourly, in a thread of its own, which also mends (keeping/beside/mending.py), and
+    packs what requests are filtered by (figures/columns/).
 
     `max_age_days` None: nothing is ever too old.
     """
@@ -108,6 +110,10 @@ class Retention:
                 mend(self._engine, self._stop)
             except (DBAPIError, OSError) as exc:
                 log.warning("what was missed beside the requests could not be made good yet: %.300s", exc)
+            try:
+                make_pieces(self._engine, self._stop)
+            except (DBAPIError, OSError) as exc:
+                log.warning("what requests are filtered by could not be packed yet: %.300s", exc)
             self._stop.wait(MEND_SECONDS)
 
     def _remove(self) -> None:

@@ -16,6 +16,7 @@ from dataclasses import replace
 from itertools import accumulate, islice
 from multiprocessing import get_context
 from pathlib import Path
+from threading import Event
 
 from tqdm import tqdm
 
@@ -23,6 +24,7 @@ from switchman.addons.core.record import AttemptRecord, Outcome, Record
 from switchman.addons.store import Store
 from switchman.addons.store.blobs import pack
 from switchman.addons.store.database import insert_rows, writing
+from switchman.addons.store.figures.columns.keeping import make_pieces
 from switchman.addons.store.figures.keeping import add
 from switchman.addons.store.keeping.beside.sessions import add_to_sessions
 from switchman.addons.store.keeping.beside.words import add_words
@@ -170,6 +172,7 @@ def fill(store: Store, rows: int, days: float, body: int, now: float) -> float:
             some = waiting.popleft().result()
             _write(store, some)
             bar.update(len(some))
+    make_pieces(store.engine, Event(), pause=0)
     return rows / (time.perf_counter() - began)
 
 

@@ -54,6 +54,7 @@ KINDS: dict[str, tuple[str, ...]] = {
         "/requests?range=all&token=team-3&layer=route", "/requests?range=all&client=10.0.0.7",
         "/requests?range=all&asked=auto", "/requests?range=all&stream=yes", "/requests?range=all&error=rate_limit",
         "/requests?range=all&route=rule+3", "/requests?range=all&cache=miss", "/requests?range=all&text=gpt",
+        "/requests?range=all&asked=auto&client=10.0.0.7", "/requests?range=all&status=413&cache=hit",
     ),
     "free text": (
         f"/requests?range=all&words={_WORDS[0]}", f"/requests?range=all&words={_WORDS[9_000]}",

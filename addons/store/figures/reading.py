@@ -19,13 +19,12 @@ from sqlalchemy import ColumnElement, Connection, Engine, func, select
 from switchman.addons.store.figures.cells import COLUMNS, DAY, MINUTE, OUTCOME, Kind, gather, overall_kind
 from switchman.addons.store.figures.cover import Cover, cover
 from switchman.addons.store.figures.keeping import read_marks
-from switchman.addons.store.figures.spreads import percentile
+from switchman.addons.store.figures.spreads import percentiles
 from switchman.addons.store.figures.tables import DIMENSIONS, NUMBERS, SPREADS, figure_kinds, figures
 from switchman.addons.store.reading.filters import ERROR_OUTCOMES, NO_LAYER, Filters, as_stored
 from switchman.addons.store.tables import requests
 
 COMPLETE = ("ok", "cached")  # outcomes whose times count in percentiles
-MOST_FOUND = 5_000  # rows found by words that are looked at, the newest
 OWN = "answered"  # what the router answered itself is no traffic
 
 
@@ -105,12 +104,12 @@ class Figures:
 
     def percentile(self, name: str, percent: int) -> float | None:
         """One percentile of one of SPREADS, of the complete answers."""
-        return percentile(self.whole(name), percent)
+        return percentiles(self.whole(name), (percent,))[0]
 
     def percentiles(self, name: str) -> tuple[int, float | None, float | None, float | None]:
         """How many values one of SPREADS has of the complete answers, and its p50, p95 and p99."""
         whole = self.whole(name)
-        p50, p95, p99 = (percentile(whole, each) for each in (50, 95, 99))
+        p50, p95, p99 = percentiles(whole, (50, 95, 99))
         return len(whole), p50, p95, p99
 
 
@@ -160,16 +159,6 @@ class FigureReader:
         """Over the range of the filters. Only these of SPREADS are read."""
         with self._snapshot() as conn:
             return Divided(list(self._parts(conn, filters, spreads)))
-
-    def of_newest(self, filters: Filters, most: int) -> Divided:
-        """The same for filters that figures know nothing of, of the newest `most` rows. ValueError for a bad status."""
-        query = select(*(requests.c[name] for name in COLUMNS)).where(
-            *filters.of_sample(MOST_FOUND), requests.c.outcome != OWN
-        )
-        query = query.order_by(requests.c.started_at.desc(), requests.c.id.desc()).limit(most)
-        with self._snapshot() as conn:
-            cells, kinds = gather(conn.execute(query).mappings().all(), DAY)
-        return Divided([Part(kinds[key.kind][0], *cell) for key, cell in cells.items() if not kinds[key.kind][1]])
 
     def along(
         self, filters: Filters, step: int, by: str = "", spreads: Sequence[str] = ("durations", "ttfts")

@@ -17,6 +17,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, Row, Select, delete, f
 from switchman.addons.store.blobs import BlobStore
 from switchman.addons.store.database import writing
 from switchman.addons.store.figures.cells import COLUMNS
+from switchman.addons.store.figures.columns.keeping import drop_pieces
 from switchman.addons.store.figures.keeping import raise_floor, take
 from switchman.addons.store.keeping.beside.sessions import sessions_of, take_from_sessions
 from switchman.addons.store.keeping.beside.sparing import ALL, again, hours_of, of_words, spared
@@ -91,8 +92,8 @@ def _step(engine: Engine, store: BlobStore, target: int, patience: float | None)
 def remove_rows(conn: Connection, found: Select[Any], *, oldest: bool) -> int:
     """Remove the rows that a query for `seq` and `stored_size` finds; their attempts go, too (ON DELETE CASCADE).
 
-    Figures, sessions and words follow; what of them cannot is noted, and holds nothing up. `oldest`: no row that stays
-    began before one of these.
+    Figures, sessions, words and columns follow; what of them cannot is noted, and holds nothing up. `oldest`: no row
+    that stays began before one of these.
     """
     going = conn.execute(found).all()
     if going:
@@ -101,6 +102,7 @@ def remove_rows(conn: Connection, found: Select[Any], *, oldest: bool) -> int:
         _take_figures(conn, these, oldest)
         leaving = sessions_of(conn, numbers)
         spared(conn, "words", lambda: remove_words(conn, numbers), of_words)
+        spared(conn, "columns", lambda: drop_pieces(conn, numbers), lambda _: [ALL])
         conn.execute(delete(requests).where(these))
         spared(conn, "sessions", lambda: take_from_sessions(conn, leaving), lambda _: [row.session for row in leaving])
         add_to_total(conn, ROW_BYTES, -sum(row.stored_size for row in going))

@@ -90,13 +90,6 @@ class Filters:
             found.append(matching(self.words))
         return found
 
-    def of_sample(self, most: int) -> list[ColumnElement[bool]]:
-        """The same for figures; of requests that have the `words`, the newest `most` only: there may be very many."""
-        found = self.of_columns()
-        if self.words is not None:
-            found.append(matching(self.words, newest=most))
-        return found
-
     def of_columns(self) -> list[ColumnElement[bool]]:
         """The same without `words`."""
         found = [*self.of_time(), *self._of_values()]

@@ -14,7 +14,8 @@ from sqlalchemy import ColumnElement, Engine, RowMapping, func, select
 from switchman.addons.core.access.capturing import Captured
 from switchman.addons.core.record import Resting, RulesInForce, Running
 from switchman.addons.store.blobs import BlobStore, unpack
-from switchman.addons.store.figures.reading import FigureReader
+from switchman.addons.store.figures.columns.reading import ColumnReader
+from switchman.addons.store.figures.reading import Divided, FigureReader
 from switchman.addons.store.keeping.beside.cacheverdicts import CacheVerdicts
 from switchman.addons.store.keeping.beside.remarks import Remarks
 from switchman.addons.store.keeping.revocations import Revocations
@@ -69,7 +70,8 @@ class Queries:
         self._engine = engine
         self.figures = FigureReader(engine)
         self._blobs = store
-        self._summaries = Summaries(engine)
+        self._columns = ColumnReader(engine)
+        self._summaries = Summaries(engine, self._columns)
         self._sessions = SessionQueries(engine)
         self.revocations = Revocations(engine)
         self.verdicts = CacheVerdicts(engine)
@@ -82,14 +84,14 @@ class Queries:
         with self._engine.connect() as conn:
             # First the live cursor, then the rows: what is written between the two is seen twice, not missed.
             live = conn.scalar(select(func.max(requests.c.seq))) or 0
-            rows, following = newest(conn, _LISTED, filters, before, limit)
+            rows, following = newest(conn, self._columns, _LISTED, filters, before, limit)
         return Page(tuple(map(_row, rows)), following, str(live))
 
     def count_requests(self, filters: Filters = ALL, most: int = 1_000_000) -> int:
         """How many there are, `most` at most. Raises ValueError for a bad status."""
         filters = self._looked_up(filters)
         with self._engine.connect() as conn:
-            return count(conn, filters, most)
+            return count(conn, self._columns, filters, most)
 
     def newer_than(self, live: str, filters: Filters = ALL, limit: int = 100) -> Fresh:
         """Rows written after `live` (a Page's or Fresh's), also those of requests that began long before they ended.
@@ -167,9 +169,19 @@ class Queries:
         """Which layer decided how many requests; see summaries.py."""
         return self._summaries.layer_counts(self._looked_up(filters))
 
-    def summary_with_layers(self, filters: Filters = ALL) -> tuple[Summary, tuple[LayerCount, ...]]:
+    def summary_with_figures(self, filters: Filters = ALL) -> tuple[Summary, Divided]:
+        """The summary, and figures by model with all spreads; see summaries.py."""
+        return self._summaries.with_figures(self._looked_up(filters))
+
+    def divided(self, filters: Filters, spreads: Sequence[str]) -> tuple[Divided, bool]:
+        """Figures by model, and whether there may be more requests than these; see summaries.py."""
+        return self._summaries.divided(self._looked_up(filters), spreads)
+
+    def summary_with_layers(
+        self, filters: Filters = ALL, models: bool = True
+    ) -> tuple[Summary, tuple[LayerCount, ...]]:
         """Both, the layers whatever layer is filtered by."""
-        return self._summaries.with_layers(self._looked_up(filters))
+        return self._summaries.with_layers(self._looked_up(filters), models)
 
     def exact_times(self, filters: Filters, count: int) -> tuple[Percentiles, Percentiles] | None:
         """Of durations and times to first token, where there are few requests; see summaries.py."""

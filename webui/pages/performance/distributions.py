@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from switchman.addons.store.figures.reading import Divided
 from switchman.addons.store.figures.spreads import histogram
+from switchman.addons.store.figures.tables import DIMENSIONS
 from switchman.webui.view import mark_of
 
 TOGETHER = 5  # steps of the scale in a bar: each is 1.45 times as far as the one before
@@ -24,7 +25,7 @@ class Speed(NamedTuple):
 def speeds(divided: Divided) -> list[Speed]:
     """Of the models with most requests, those whose speed is known."""
     found = []
-    for model, figures in list(divided.by["model"].items())[:MOST_MODELS]:
+    for model, figures in list(divided.group(DIMENSIONS.index("model")).items())[:MOST_MODELS]:
         count, p50, p95, _ = figures.percentiles("rates")
         if count and model:
             found.append(Speed(model, count, p50, p95))

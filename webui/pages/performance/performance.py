@@ -9,12 +9,11 @@ from flask import Blueprint, Response, jsonify, make_response, render_template, 
 from flask_babel import gettext, ngettext, pgettext
 
 from switchman.addons.core.access.roles import Role
-from switchman.addons.store.figures.reading import Divided, answers
 from switchman.addons.store.figures.spreads import ERROR
 from switchman.addons.store.figures.tables import SPREADS
 from switchman.addons.store.reading.filters import ERROR_OUTCOMES
 from switchman.addons.store.reading.queries import Queries
-from switchman.addons.store.reading.summaries import MAX_RANKED, Point, Scatter
+from switchman.addons.store.reading.summaries import Point, Scatter
 from switchman.webui.access.people import web_config
 from switchman.webui.access.roles import least
 from switchman.webui.access.viewing import log
@@ -49,8 +48,7 @@ def index() -> Response:
         across, scale = axes(request.args)
         by = colour_of(request.args)
     queries = log()
-    summary = queries.latency_summary(view.filters)
-    divided = whole_figures(queries, view)
+    summary, divided = queries.summary_with_figures(view.filters)
     page = render_template(
         "performance.html",
         page="performance",
@@ -66,7 +64,6 @@ def index() -> Response:
         speeds=speeds(divided),
         router=divided.total.percentiles("overheads"),
         error=ERROR,
-        newest=None if answers(view.filters) else MAX_RANKED,
         data_url=view.url("performance.api_performance", x=across, scale=scale, by=by),
         plotly_url=url_for("assets.plotly_js", wanted=plotly_version()),
         any_at_all=bool(summary.overall.count) or bool(queries.list_requests(limit=1).rows),
@@ -85,8 +82,8 @@ def api_performance() -> Response:
         across, scale = axes(request.args)
         by = colour_of(request.args)
     queries = log()
-    divided = whole_figures(queries, view)
-    return jsonify(chart(queries, view, across, scale, by) | {"distributions": distributions(divided)})
+    divided, more = queries.divided(view.filters, SPREADS)
+    return jsonify(chart(queries, view, across, scale, by) | {"distributions": distributions(divided), "more": more})
 
 
 def axes(values: Mapping[str, str]) -> tuple[str, str]:
@@ -115,17 +112,13 @@ def colour_of(values: Mapping[str, str]) -> str:
     return by
 
 
-def whole_figures(queries: Queries, view: View) -> Divided:
-    """Over the range; with filters that figures do not know, of the newest MAX_RANKED requests."""
-    if answers(view.filters):
-        return queries.figures.divided(view.filters, SPREADS)
-    return queries.figures.of_newest(view.filters, MAX_RANKED)
-
-
 def chart(queries: Queries, view: View, across: str, scale: str, by: str = "model") -> dict[str, Any]:
     """What /api/performance answers; points without a place on the chart are counted in its note."""
     scatter = queries.scatter(view.filters, limit=MOST_POINTS)
-    known = [values for point in scatter.points if (values := point_values(point, across)) is not None]
+    words = {outcome: look_of(outcome).word for outcome in {point.outcome for point in scatter.points}}
+    begin = url_for("detail.story", request_id="0").removesuffix("0")
+    found = [point_values(point, across, words, begin) for point in scatter.points]
+    known = [values for values in found if values is not None]
     points = [point for point in known if scale == "linear" or (point["x"] > 0 and point["y"] > 0)]
     names = dict.fromkeys(point[by] for point in points)
     own = marks(str(name) for name in names if name)
@@ -153,17 +146,21 @@ def tokens(point: Point, across: str) -> int | None:
     return point.input_tokens + point.output_tokens
 
 
-def point_values(point: Point, across: str) -> dict[str, Any] | None:
+def point_values(point: Point, across: str, words: Mapping[str, str], begin: str) -> dict[str, Any] | None:
+    """What the chart needs of a point; None where it has no place. `words`: those of outcomes; `begin`: what the
+    address of a request begins with. (To look both up for each of 2,000 points costs more than all the rest.)"""
     count = tokens(point, across)
     if count is None:
         return None
     return {
         "id": point.id,
-        "url": url_for("detail.story", request_id=point.id),
+        "url": begin + point.id
+        if point.id.isascii() and point.id.isalnum()
+        else url_for("detail.story", request_id=point.id),
         "started_at": point.started_at,
         "model": point.model or None,
         "server": point.server or None,
-        "outcome": look_of(point.outcome).word,
+        "outcome": words[point.outcome],
         "failed": point.outcome in ERROR_OUTCOMES,
         "x": count,
         "y": point.duration_ms / 1000,
@@ -174,7 +171,7 @@ def note(scatter: Scatter, unknown: int, zero: int) -> str:
     """What the chart leaves out, in a sentence."""
     told = ngettext("%(num)s request", "%(num)s requests", scatter.total)
     if scatter.more:
-        told = gettext("more than %(count)s requests", count=scatter.total)
+        told = gettext("at least %(count)s requests", count=scatter.total)
     more = []
     if scatter.sampled:
         more.append(gettext("%(count)s of them, evenly spread, are taken", count=len(scatter.points)))

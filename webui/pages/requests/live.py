@@ -64,7 +64,7 @@ def index() -> str:
         page_rows=PAGE_ROWS,
         first_page=before is None,
         older_url=page.next and view.url("live.index", before=page.next),
-        **figures(view),
+        **figures(view, models=False),
         chips=quick_chips(view),
         any_at_all=bool(page.rows) or bool(queries.list_requests(limit=1).rows),
         **filter_choices(view),
@@ -94,20 +94,21 @@ def api_requests() -> Response:
 @blueprint.get("/api/summary")
 @least(Role.VIEWER)
 def api_summary() -> Response:
-    """The figures over the list as JSON; `html=1` adds them as the page shows them."""
+    """The figures over the list as JSON; with `html=1` as the page shows them, which has none by model."""
     with reading_address():
         view = parse_view(request.args)
-    found = figures(view)
+    found = figures(view, models=not request.args.get("html"))
     values: dict[str, Any] = asdict(found["summary"]) | {"layers": [share._asdict() for share in found["layers"]]}
     if request.args.get("html"):
         values["html"] = render_template("summary.html", **found)
     return jsonify(values)
 
 
-def figures(view: View) -> dict[str, Any]:
-    """The figures of summary.html: counts and latencies, and how many requests each layer decided."""
+def figures(view: View, models: bool) -> dict[str, Any]:
+    """The figures of summary.html: counts and latencies, and how many requests each layer decided. `models`: counts and
+    latencies by model, too."""
     queries = log()
-    summary, counted = queries.summary_with_layers(view.filters)
+    summary, counted = queries.summary_with_layers(view.filters, models)
     return {"summary": summary, "layers": layer_shares(counted, view)}
 
 

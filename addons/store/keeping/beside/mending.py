@@ -2,6 +2,7 @@
 
     figures   an hour is counted again (figures/rebuilding.py); where their table is damaged, all begin anew
     sessions  a session is summed up again; where their table is damaged, all are
+    columns   their table is made anew; it fills from the rows (figures/columns/)
     words     an index that is damaged is dropped and made anew, without the words of requests from before; words that
               were not written stay missing, as there is nothing to make them from
 
@@ -21,6 +22,7 @@ from sqlalchemy import Connection, Engine, delete, func, insert, literal, select
 
 from switchman.addons.store.database import put_aside, writing
 from switchman.addons.store.figures import rebuilding
+from switchman.addons.store.figures.columns.tables import request_columns
 from switchman.addons.store.keeping.beside.sessions import sum_up_again
 from switchman.addons.store.keeping.beside.sparing import ALL, LOST, is_damage, raise_passing
 from switchman.addons.store.keeping.beside.words import create_words
@@ -128,13 +130,19 @@ def _words(conn: Connection, name: str) -> None:
     _forget(conn, "words", name)
 
 
+def _columns(conn: Connection, name: str) -> None:
+    log.warning("what requests are filtered by is packed anew from all requests that are kept")
+    _note(conn, ASIDE, put_aside(conn, request_columns, time.time()))
+    _forget(conn, "columns", name)
+
+
 def _aside(conn: Connection, name: str) -> None:
     """Drop what was put aside; where not even that is possible, it stays, and does no harm."""
     conn.exec_driver_sql(f"DROP TABLE IF EXISTS {name}")  # one of our own names
     _forget(conn, ASIDE, name)
 
 
-_STEPS: Final = {"figures": _figures, "sessions": _sessions, "words": _words, ASIDE: _aside}
+_STEPS: Final = {"figures": _figures, "sessions": _sessions, "words": _words, "columns": _columns, ASIDE: _aside}
 
 
 def _forget(conn: Connection, kind: str, name: str | None = None) -> None:

@@ -26,7 +26,7 @@ from switchman.addons.store.tables import missed
 
 log = logging.getLogger(__name__)
 
-Kind = Literal["figures", "sessions", "words"]
+Kind = Literal["figures", "sessions", "words", "columns"]
 ALL: Final = "*"  # the name for all of a kind
 LOST: Final = "lost"  # words that were not written: there is nothing to make them from
 DAMAGED: Final = "damaged"  # the index of words
@@ -41,6 +41,8 @@ _TOLD: Final[Mapping[str, str]] = {
     " If this comes again, look for a full or failing disk, and check the database (PRAGMA integrity_check)",
     "words": "some requests cannot be found by the words of their prompts (%s); they are in the log all the same, and"
     " an index that is damaged is made anew within a minute",
+    "columns": "what requests are filtered by could not be kept up column by column (%s); it is made anew from the log"
+    " within minutes, and pages are slower until then",
 }
 
 

@@ -74,7 +74,6 @@ INDEXES = [
     (Filters(modality="tools", start=1.0), "requests_with_tools"),
     (Filters(status="4xx"), "requests_by_status"),
     (Filters(outcome="error"), "requests_by_outcome"),
-    (Filters(words="x"), "request_words"),
 ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import random
 from collections.abc import Callable
@@ -11,6 +12,7 @@ import pytest
 
 from switchman.addons.core.record import AttemptRecord, Record
 from switchman.addons.store import Filters, Store
+from switchman.addons.store.figures.columns import reading
 from switchman.addons.store.reading import summaries
 from switchman.addons.store.reading.summaries import LayerCount
 from switchman.addons.testing.samples import make_record
@@ -113,27 +115,43 @@ def test_summary_of_a_range(store: Store, write: Write) -> None:
     assert store.queries.latency_summary(Filters(model="slow")).overall.duration.p50 == 9e6
 
 
-def test_too_many_requests_are_sampled_and_it_says_so(
+def test_many_requests_are_counted_exactly_whatever_is_filtered(
     store: Store, write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The percentiles are then those of the newest; the counts, and the total of a scatter, stay the true ones."""
+    """Also where the figures do not know the filter; the points of a scatter are of the newest, its total is not."""
     monkeypatch.setattr(summaries, "MAX_RANKED", 4)
     monkeypatch.setattr(summaries, "MAX_MODELS", 1)
+    monkeypatch.setattr(summaries, "MAX_SORTED", 5)
     posted = Filters(status="2xx")  # figures know no status
     write(store, *records(4, duration_ms=10.0))
-    assert not store.queries.latency_summary(posted).sampled
+    assert store.queries.latency_summary(posted).within == 0
     write(store, *(make_record(id=f"new{n}", started_at=2000.0 + n, model="b", duration_ms=90.0) for n in range(4)))
     write(store, make_record(id="bad", started_at=1.0, model="b", outcome="failed"))
     summary = store.queries.latency_summary(posted)
-    assert (summary.sampled, summary.more, summary.within) == (True, False, 0.0)
-    assert (summary.overall.count, summary.overall.errors, summary.overall.duration.p50) == (9, 1, 90.0)
+    assert not summary.more
+    assert (summary.overall.count, summary.overall.errors, summary.overall.duration.count) == (9, 1, 8)
+    assert summary.overall.duration.p95 == pytest.approx(90.0, rel=summary.within)
+    assert summary.overall.duration.p50 == pytest.approx(10.0, rel=summary.within)
     assert [(entry.model, entry.latency.count, entry.latency.errors) for entry in summary.models] == [("b", 5, 1)]
-    monkeypatch.setattr(summaries, "MAX_COUNTED", 7)
-    assert store.queries.latency_summary(posted).more
-    scatter = store.queries.scatter(limit=100)
+    scatter = store.queries.scatter(posted, limit=100)
     assert ([point.id for point in scatter.points], scatter.total) == ([f"new{n}" for n in range(4)], 9)
-    assert scatter.sampled
-    assert store.queries.layer_counts()[0].count == 9
+    assert scatter.sampled and not scatter.more
+    assert store.queries.summary_with_layers(posted, models=False)[0] == dataclasses.replace(summary, models=())
+
+
+def test_what_could_not_all_be_counted_says_so(store: Store, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counts are of the newest then, in all that is shown; where figures know the filters they stay exact."""
+    monkeypatch.setattr(reading, "MOST_READ", 0)
+    write(store, *records(3))
+    summary, layers = store.queries.summary_with_layers(Filters(status="2xx"))
+    assert (summary.overall.count, summary.more, layers) == (0, True, ())
+    assert store.queries.scatter(Filters(status="2xx")).more
+    assert store.queries.divided(Filters(status="2xx"), ())[1]
+    assert store.queries.latency_summary(Filters()).overall.count == 3
+    assert not store.queries.latency_summary(Filters()).more
+    assert (store.queries.scatter().total, store.queries.scatter().more) == (3, False)
+    assert len(store.queries.list_requests(Filters(status="2xx", stream="no")).rows) == 3
+    assert store.queries.count_requests(Filters(status="2xx")) == 3
 
 
 def test_many_requests_are_counted_exactly_and_their_percentiles_are_near(
@@ -152,7 +170,7 @@ def test_many_requests_are_counted_exactly_and_their_percentiles_are_near(
     write(store, *made)
     summary = store.queries.latency_summary(Filters(start=1500.0))
     wanted = [record for record in made if record.started_at >= 1500.0]
-    assert not summary.sampled
+    assert not summary.more
     assert 0 < summary.within < 0.04
     for latency, group in [
         (summary.overall, wanted),

@@ -12,7 +12,7 @@ COMPLETE = 61  # of what is put: the good ones, and the one from a cache
 
 
 def test_distributions_are_of_all_complete_answers(client_of: Callable[..., FlaskClient], put, seed_records) -> None:
-    """Also with filters that figures do not know: then of the newest ones, and the page says so."""
+    """Also with filters that figures do not know."""
     put(*seed_records(time.time()))
     client = client_of()
     for query in ("range=all", "range=all&text=0000"):
@@ -23,7 +23,7 @@ def test_distributions_are_of_all_complete_answers(client_of: Callable[..., Flas
             assert steps == sorted(steps) and len(steps) == len(found[name]["y"])
         assert len(found["rates"]) == 6
     assert "Of all complete answers" in client.get("/performance?range=all").text
-    assert "Of the newest 10,000 requests that match" in client.get("/performance?range=all&text=0000").text
+    assert "Of all complete answers" in client.get("/performance?range=all&text=0000").text
 
 
 def test_points_are_coloured_by_model_or_by_server(client_of: Callable[..., FlaskClient], put, seed_records) -> None:
