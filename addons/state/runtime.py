@@ -130,7 +130,7 @@ class Runtime:
         self._end_masking = mask_log(self.keys)
         self.reloads = Reloads(self.rules)
         self.breakers = Breakers()
-        self.live = LiveFigures(self.breakers)
+        self.live = LiveFigures(self.breakers, running=self.busy.of)
         self.dialects = ServerDialects()
         self.tasks = load_task_rules()
         self.budget = Budget(settings.max_body_memory, self._waiting_bytes)
