@@ -33,10 +33,10 @@ class Routing:
     Writes: auto, moment, plan, rules, trace.
     """
 
-    def __init__(self, runtime: Runtime, chain: Chain, balancing: Balancing) -> None:
+    def __init__(self, runtime: Runtime, chain: Chain, balancing: Balancing | None = None) -> None:
         self.runtime = runtime
         self.chain = chain
-        self.balancing = balancing
+        self.balancing = balancing or Balancing(runtime)
         self.watching: asyncio.Task[None] | None = None
         self.preparing: asyncio.Task[None] | None = None
 

@@ -74,12 +74,21 @@ def rank(strategy: Strategy, members: Sequence[Member], live: Live, turn: Callab
     return Ranking(order, f"{how}: it is the turn of {first} ({figures})", frozenset(order))
 
 
+LEAST_BUSY: Final = "asks the least busy"
+FASTEST: Final = "asks the fastest"
+
+
+def hangs_on(told: str) -> bool:
+    """Whether what the trace tells of a choice hangs on figures of the moment."""
+    return LEAST_BUSY in told or FASTEST in told
+
+
 def _least_busy(members: Sequence[Member], live: Live) -> Ranking:
     running = [live.in_flight(member.name) for member in members]
     load = [count / member.weight for count, member in zip(running, members, strict=True)]
     order = sorted(range(len(members)), key=_by_load(members, live))
     least = min(load)
-    why = f"asks the least busy: {members[order[0]].name} (running now: {_counted(members, order, running)}"
+    why = f"{LEAST_BUSY}: {members[order[0]].name} (running now: {_counted(members, order, running)}"
     if load.count(least) > 1:
         why += "; of equals, who had the fewest lately"
     far = frozenset(index for index, each in enumerate(load) if each > FAR * least + FAR_ATTEMPTS)
@@ -100,7 +109,7 @@ def _fastest(members: Sequence[Member], live: Live, turn: Callable[[], int] | No
     unknown = sorted((index for index in range(len(members)) if index not in known), key=load)
     if not known:
         first = members[unknown[0]].name
-        why = f"asks the fastest, and knows no time to first token yet: {first} had the fewest lately"
+        why = f"{FASTEST}, and knows no time to first token yet: {first} had the fewest lately"
         return Ranking(unknown, why, frozenset(unknown))
     best = min(known.values())
     near = best * NEAR + NEAR_MS
@@ -113,7 +122,7 @@ def _fastest(members: Sequence[Member], live: Live, turn: Callable[[], int] | No
         order.remove(wanted)
         why = f"finds out how fast {members[wanted].name} is now (time to first token: {figures})"
         return Ranking([wanted, *order], why, frozenset(as_fast), far)
-    why = f"asks the fastest: {members[order[0]].name} (time to first token: {figures})"
+    why = f"{FASTEST}: {members[order[0]].name} (time to first token: {figures})"
     return Ranking(order, why, frozenset(as_fast), far)
 
 
