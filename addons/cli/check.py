@@ -160,9 +160,9 @@ def _print_summary(rules: Ruleset, found: dict[Server, Dialects | None]) -> None
         model = f" as {route.model}" if route.model else ""
         more = f", then {in_words(route.fallbacks)}" if route.fallbacks else ""
         first = route.upstream or next((i.server for i in known_target(route.model or "", rules)), None)
-        held = _withheld(route.fallbacks, first) if first else ""
+        how, held = chosen_by(route.pool), _withheld(route.fallbacks, first) if first else ""
         print(
-            f"  {route.name} (priority {route.priority}): {route.match} -> {target}{model}{more}{chosen_by(route.pool)}{held}"
+            f"  {route.name} (priority {route.priority}): {route.match} -> {target}{model}{more}{how}{held}"
         )
     listed = "" if rules.default_set else "whatever lists the model, or "
     print(f"  everything else: {listed}{rules.default.url}")
