@@ -161,9 +161,7 @@ def _print_summary(rules: Ruleset, found: dict[Server, Dialects | None]) -> None
         more = f", then {in_words(route.fallbacks)}" if route.fallbacks else ""
         first = route.upstream or next((i.server for i in known_target(route.model or "", rules)), None)
         how, held = chosen_by(route.pool), _withheld(route.fallbacks, first) if first else ""
-        print(
-            f"  {route.name} (priority {route.priority}): {route.match} -> {target}{model}{more}{how}{held}"
-        )
+        print(f"  {route.name} (priority {route.priority}): {route.match} -> {target}{model}{more}{how}{held}")
     listed = "" if rules.default_set else "whatever lists the model, or "
     print(f"  everything else: {listed}{rules.default.url}")
     if rules.default_set and not passes_through(rules.default):

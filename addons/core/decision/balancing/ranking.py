@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from switchman.addons.core.decision.balancing.turns import by_turn
 from switchman.addons.core.routes.live import Live
@@ -76,11 +76,14 @@ def rank(strategy: Strategy, members: Sequence[Member], live: Live, turn: Callab
 
 LEAST_BUSY: Final = "asks the least busy"
 FASTEST: Final = "asks the fastest"
+CHEAPEST: Final = "asks the cheapest"
 
 
-def hangs_on(told: str) -> bool:
-    """Whether what the trace tells of a choice hangs on figures of the moment."""
-    return LEAST_BUSY in told or FASTEST in told
+def hangs_on(told: str) -> Literal["moment", "request", ""]:
+    """What a choice hangs on, by what the trace tells of it: figures of the moment, the request's size, or neither."""
+    if LEAST_BUSY in told or FASTEST in told:
+        return "moment"
+    return "request" if CHEAPEST in told else ""
 
 
 def _least_busy(members: Sequence[Member], live: Live) -> Ranking:
@@ -155,13 +158,13 @@ def _cheapest(members: Sequence[Member], live: Live) -> Ranking:
     ]
     first = members[order[0]].name
     if not costs:
-        why = f"asks the cheapest, and knows no price: {first} is written first"
+        why = f"{CHEAPEST}, and knows no price: {first} is written first"
         return Ranking(order, why, frozenset(order[:1]))
     least = min(costs.values())
     far = frozenset(index for index in order if index not in costs or costs[index] > FAR * least)
     figures = _listed(members, order, lambda index: _money(costs.get(index)))
     alike = frozenset(index for index, cost in costs.items() if cost == least)
-    return Ranking(order, f"asks the cheapest: {first} ({figures})", alike, far)
+    return Ranking(order, f"{CHEAPEST}: {first} ({figures})", alike, far)
 
 
 def _money(cost: float | None) -> str:

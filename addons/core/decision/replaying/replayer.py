@@ -160,12 +160,15 @@ class Replayer:
 
     def _checked(self, plan: Settled, query: RoutingQuery) -> Settled:
         """The plan, unless it may be another one with figures of then, or the features of a body that is not kept."""
-        if not isinstance(plan, str) and any(
-            line.layer == LAYER_OF_BALANCE and hangs_on(line.detail) for line in plan.trace
-        ):
-            return "balance"
-        if isinstance(plan, str) or query.features is not None:
+        if isinstance(plan, str):
             return plan
+        chosen = [hangs_on(line.detail) for line in plan.trace if line.layer == LAYER_OF_BALANCE]
+        if "moment" in chosen:
+            return "balance"
+        if query.features is not None:
+            return plan
+        if "request" in chosen:
+            return "body"
         if _is_undecided(plan.trace):
             return "body"
         if len(plan.candidates) > 1:

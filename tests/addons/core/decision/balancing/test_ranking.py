@@ -135,4 +135,5 @@ def test_a_sentence_has_the_figures_of_a_few() -> None:
     """Of a pool of hundreds the first, and how many more there are."""
     ranking = rank("least_busy", [Member(f"s{number}/m") for number in range(200)], NO_FIGURES, lambda: 0)
     assert ranking.why.count("/m 0") == 5 and "and 195 more" in ranking.why
-    assert hangs_on(ranking.why) and not hangs_on(rank("round_robin", [Member("a"), Member("b")], NO_FIGURES, None).why)
+    whys = [rank(how, [Member("a"), Member("b")], NO_FIGURES, None).why for how in ("fastest", "cheapest", "weighted")]
+    assert [hangs_on(why) for why in (ranking.why, *whys)] == ["moment", "moment", "request", ""]
