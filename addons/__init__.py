@@ -49,6 +49,7 @@
 |                  | Settling    | what was used, in place of what was reserved                             |
 |                  | Failover    | what a server was not to blame for is asked of it again later            |
 |                  | Sticking    | remembers which target a conversation is held to                         |
+|                  | Balancing   | remembers where a conversation, or a caller, stays                       |
 |                  | Noting      | remembers which of a server's several keys it was with                   |
 |                  | Keeping     | stores the answer; lets those go on who waited for it                    |
 |                  | Mirroring   | asks a rule's mirror the same once more, beside the client's answer      |
@@ -58,6 +59,7 @@
 |                  | Learning    | as above                                                                 |
 |                  | Settling    | as above                                                                 |
 |                  | Sticking    | if so, the conversation is held there                                    |
+|                  | Balancing   | if so, it stays there                                                    |
 |                  | Noting      | if so, it stays with its key                                             |
 |                  | Keeping     | if so, stores the answer; lets those go on who waited for it             |
 |                  | Recording   | status 499, or what was refused, or the answer                           |

@@ -32,6 +32,7 @@ from switchman.addons.hooks.recording.recording import Recording
 from switchman.addons.hooks.recording.reporting import Reporting
 from switchman.addons.hooks.recording.underway import Underway
 from switchman.addons.hooks.routing.arbiter import ArbiterLayer
+from switchman.addons.hooks.routing.balancing import Balancing
 from switchman.addons.hooks.routing.chain import Chain
 from switchman.addons.hooks.routing.embedding import Embedding
 from switchman.addons.hooks.routing.routing import Routing, Sticking
@@ -49,7 +50,7 @@ def assemble(*, guest: bool = False) -> list[object]:
     semantic = SemanticCache(runtime)
     meaning = SemanticLayer(lambda: runtime.semantics, lambda: runtime.rules.current)
     arbiter = ArbiterLayer(lambda: runtime.rules.current.arbiter, redacted=redacting.for_an_arbiter)
-    chain = Chain(runtime, [meaning, arbiter])
+    chain, balancing = Chain(runtime, [meaning, arbiter]), Balancing(runtime)
     failover = Failover(runtime, rewriting)
     answers = _answers(runtime)
     return [
@@ -70,7 +71,7 @@ def assemble(*, guest: bool = False) -> list[object]:
         answers,
         Facade(runtime, answers.entries),
         Caching(runtime, semantic),
-        Routing(runtime, chain),
+        Routing(runtime, chain, balancing),
         redacting,
         Limits(runtime, redacting.once_more),
         holding,
@@ -84,6 +85,7 @@ def assemble(*, guest: bool = False) -> list[object]:
         failover,
         Securing(),
         Sticking(chain),
+        balancing,
         Noting(runtime),
         Keeping(runtime, semantic),
         Mirroring(runtime, rewriting),

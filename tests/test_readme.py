@@ -17,7 +17,7 @@ import time
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import httpx
 import pytest
@@ -35,6 +35,7 @@ from switchman.addons.core.decision.replaying.criteria import parse as parse_cri
 from switchman.addons.core.decision.replaying.prices import PriceTable
 from switchman.addons.core.decision.replaying.tally import Tally
 from switchman.addons.core.request.features import features_of
+from switchman.addons.core.rules.reading.balancefile import StrategyName
 from switchman.addons.core.rules.rulesfile import RulesFileModel
 from switchman.addons.hooks.caching import caching
 from switchman.addons.hooks.caching.semantic_caching import SemanticCache
@@ -111,6 +112,7 @@ HELD = {
     ("rules/README.md", "figure"): "test_the_table_of_figures_is_that_of_the_back_test",
     ("rules/README.md", "preset"): "tests/rules/test_presets.py",
     ("rules/README.md", "section"): "test_the_table_of_sections_is_that_of_the_rules_file",
+    ("rules/README.md", "`strategy`"): "test_the_table_of_strategies_is_that_of_the_rules_file",
     ("webui/README.md", "page"): "test_the_table_of_pages_is_that_of_the_dashboard",
 }
 
@@ -184,6 +186,12 @@ def test_the_table_of_figures_is_that_of_the_back_test() -> None:
     assert set(told) - {"conditions", "failed"} == set(tally.as_json())
 
 
+def test_the_table_of_strategies_is_that_of_the_rules_file() -> None:
+    """All that can be written."""
+    named = re.findall(r"^\| `(\w+)` \|", section("rules/README.md", "## Balancing"), re.M)
+    assert named == ["strategy", *get_args(StrategyName)]
+
+
 def test_the_table_of_layers_has_their_names() -> None:
     """The layers as the trace calls them."""
     named = re.findall(r"^\|[^|]*\| `(\w+)` \|", DOCS["addons/hooks/routing/README.md"], re.M)
@@ -228,7 +236,7 @@ def test_the_examples_load(block: str, tmp_path: Path) -> None:
 
 def test_there_are_examples() -> None:
     """Of a routes file, in README.md and in its reference: one whole, of rules, of Azure's servers, of costs."""
-    assert [len(code(DOCS[doc], "yaml")) for doc in ("README.md", "rules/README.md")] == [1, 4]
+    assert [len(code(DOCS[doc], "yaml")) for doc in ("README.md", "rules/README.md")] == [1, 5]
 
 
 def check_command(words: list[str], folder: Path) -> None:

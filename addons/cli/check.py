@@ -15,7 +15,7 @@ from switchman.addons.config.settings import WHAT_HOLDS, Settings
 from switchman.addons.core.access.capturing import strictest
 from switchman.addons.core.decision.decide import known_target
 from switchman.addons.core.routes.routes import Instance
-from switchman.addons.core.routes.targets import in_words
+from switchman.addons.core.routes.targets import chosen_by, in_words
 from switchman.addons.core.rules.problems import RulesError, told
 from switchman.addons.core.rules.ruleset import Ruleset
 from switchman.addons.core.rules.rulesfile import json_schema
@@ -152,15 +152,16 @@ def _print_summary(rules: Ruleset, found: dict[Server, Dialects | None]) -> None
         print(f"  server {server.name}: {off}{server.url}, {_speaks(server, found)}, {_credentials(server)}")
     for alias in rules.aliases.values():
         print(
-            f"  alias {alias.name}: {in_words(alias.instances)}{_withheld(alias.instances, alias.instances[0].server)}"
+            f"  alias {alias.name}: {in_words(alias.instances)}{chosen_by(alias.pool)}"
+            f"{_withheld(alias.instances, alias.instances[0].server)}"
         )
     for route in rules.routes:
-        target = route.upstream.name if route.upstream else "by its name"
+        target = route.upstream.name if route.upstream else in_words(route.parts) or "by its name"
         model = f" as {route.model}" if route.model else ""
         more = f", then {in_words(route.fallbacks)}" if route.fallbacks else ""
         first = route.upstream or next((i.server for i in known_target(route.model or "", rules)), None)
-        held = _withheld(route.fallbacks, first) if first else ""
-        print(f"  {route.name} (priority {route.priority}): {route.match} -> {target}{model}{more}{held}")
+        how, held = chosen_by(route.pool), _withheld(route.fallbacks, first) if first else ""
+        print(f"  {route.name} (priority {route.priority}): {route.match} -> {target}{model}{more}{how}{held}")
     listed = "" if rules.default_set else "whatever lists the model, or "
     print(f"  everything else: {listed}{rules.default.url}")
     if rules.default_set and not passes_through(rules.default):

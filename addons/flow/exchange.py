@@ -21,6 +21,7 @@ from switchman.addons.core.access.caller import Caller
 from switchman.addons.core.access.limits.asking import Ticket
 from switchman.addons.core.access.prices.price import Usage
 from switchman.addons.core.cache.fingerprint import Fingerprint
+from switchman.addons.core.decision.balancing.moment import NO_MOMENT, Moment
 from switchman.addons.core.decision.verdicts.judge import Verdict
 from switchman.addons.core.dialects.neutral.form import Failed
 from switchman.addons.core.dialects.rendering import Rendered
@@ -194,6 +195,9 @@ class Exchange:
     # Caching or Routing, whichever looks first, by hooks/seen.py
     auto: bool = False  # the router chooses the model, and names it in the answer
     features: Features | None = None  # None: nobody had to look
+
+    # Routing
+    moment: Moment = NO_MOMENT  # what strategies go by
 
     # Routing and its Chain; `plan` of what they answer or narrow down: Caching, Facade
     conversation: str | None = None  # the key under which its target is kept

@@ -87,4 +87,5 @@ def routing_query(x: Exchange, request_features: Features | None, outside: bool 
         token=token(x) if outside else "",
         now=LocalTime(now.tm_hour * 60 + now.tm_min, now.tm_wday),
         caller=x.caller,
+        moment=x.moment,
     )

@@ -1,4 +1,4 @@
-"""Live figures of our own traffic: what rules test with max_latency and provider_health.
+"""Live figures of our own traffic: what rules test with max_latency and provider_health, and strategies go by.
 
 A window of the last minutes per target, fed by Recording as attempts end. What the other workers had in theirs is
 added (state/together/standings.py): durations as counts of steps of STEP, which are within 2 % of what they were.
@@ -17,6 +17,7 @@ from typing import Any
 from switchman.addons.core.routes.live import Health
 from switchman.addons.core.servers.breaker import Breakers
 from switchman.addons.flow.exchange import Attempt, Exchange
+from switchman.addons.state.speed import Speed
 
 WINDOW = 300.0  # seconds
 MAX_SAMPLES = 512  # per target, the latest
@@ -59,14 +60,26 @@ class _Elsewhere:
     steps: Counter[int] = field(default_factory=Counter)
 
 
+def _nothing(target: str) -> int:
+    return 0
+
+
 class LiveFigures:
     """The figures of all workers, as core/routes/live.py wants them. Belongs to the event loop's thread."""
 
-    def __init__(self, breakers: Breakers, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        breakers: Breakers,
+        clock: Callable[[], float] = time.monotonic,
+        running: Callable[[str], int] = _nothing,
+    ) -> None:
+        """`running`: how many attempts run on a target now."""
         self._breakers = breakers
         self._clock = clock
         self._targets: dict[str, _Target] = {}
         self._elsewhere: dict[str, _Elsewhere] = {}
+        self._running = running
+        self._speeds: dict[str, Speed] = {}
         self._shares: dict[str, tuple[float, float | None]] = {}  # server -> when it was looked at, and what was seen
 
     def observe(self, server: str, target: str, sample: Sample) -> None:
@@ -79,11 +92,46 @@ class LiveFigures:
         known.samples.append(sample)
         self._targets[target] = known
 
+    def chosen(self, target: str) -> None:
+        """Count a request that is to go to a target first."""
+        self._speed(target).sent(self._clock())
+
+    def begun(self, attempt: Attempt, streams: bool) -> None:
+        """An attempt goes out: how long it waits for its answer is known from now on. `streams`: for a stream."""
+        self._speed(attempt.target).begun(attempt, streams)
+
+    def _speed(self, target: str) -> Speed:
+        speed = self._speeds.pop(target, None) or Speed()
+        if len(self._speeds) >= MAX_TARGETS:
+            del self._speeds[next(iter(self._speeds))]
+        self._speeds[target] = speed
+        return speed
+
+    def ttft_ms(self, target: str) -> float | None:
+        """By the last answers, and by those who have waited for longer than that by now."""
+        speed = self._speeds.get(target)
+        return speed.ttft_ms(self._clock()) if speed is not None else None
+
+    def last_ttft_ms(self, target: str) -> float | None:
+        speed = self._speeds.get(target)
+        return speed.last_ms(self._clock()) if speed is not None else None
+
+    def in_flight(self, target: str) -> int:
+        return self._running(target)
+
+    def lately(self, target: str) -> float:
+        speed = self._speeds.get(target)
+        return speed.lately(self._clock()) if speed is not None else 0.0
+
     def finished(self, x: Exchange) -> None:
         """Count the attempts of a request that is over, as far as their verdicts say something of the server."""
         for attempt in x.attempts:
+            self._speed(attempt.target).ended(attempt)
             if (sample := self._sample(attempt)) is not None:
                 self.observe(attempt.candidate.server.name, attempt.target, sample)
+                if not sample.failed and (first := _first_token(x, attempt)) is not None:
+                    streamed = x.pipe is not None and attempt is x.attempt
+                    self._speed(attempt.target).answered(sample.at, (first - attempt.started) * 1000, streamed)
 
     def _sample(self, attempt: Attempt) -> Sample | None:
         if (verdict := attempt.verdict) is None or verdict.counts is None:
@@ -176,3 +224,10 @@ def _p95(values: Iterable[float | None], steps: Mapping[int, int]) -> float | No
         if rank <= 0:
             return value
     return None
+
+
+def _first_token(x: Exchange, attempt: Attempt) -> float | None:
+    """When the answer began: of a stream its first token, of a whole answer its first byte."""
+    reply = x.reply if attempt is x.attempt else None
+    first = reply.first_token_at if reply is not None else None
+    return first if first is not None else attempt.first_byte

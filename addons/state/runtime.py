@@ -45,6 +45,7 @@ from switchman.addons.state.learned.openings import Openings
 from switchman.addons.state.learned.routing_lists import RoutingLists
 from switchman.addons.state.learned.server_dialects import ServerDialects
 from switchman.addons.state.live import LiveFigures
+from switchman.addons.state.queues.busy import Busy
 from switchman.addons.state.reaching.deny import deny_addresses
 from switchman.addons.state.reaching.resets import Resetting
 from switchman.addons.state.reloads import Reloads
@@ -115,6 +116,7 @@ class Runtime:
         self.caller_keys = CallerKeys()
         self.key_ring = KeyRing()
         self.capturing = Capturing()
+        self.busy = Busy()
         self.underway: dict[int, http.HTTPFlow] = {}  # by the Exchange's id(): requests that have no record yet
         self.listings = Listings(speaks=lambda server: self.dialects.own(server), keys=self.keys)
         self.lists = RoutingLists(self.listings)
@@ -131,7 +133,7 @@ class Runtime:
         self._end_masking = mask_log(self.keys)
         self.reloads = Reloads(self.rules)
         self.breakers = Breakers(epoch=time.time() - time.monotonic())
-        self.live = LiveFigures(self.breakers)
+        self.live = LiveFigures(self.breakers, running=self.busy.of)
         self.dialects = ServerDialects()
         self.tasks = load_task_rules()
         self.budget = Budget(settings.max_body_memory, self._waiting_bytes)

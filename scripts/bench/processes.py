@@ -67,14 +67,21 @@ def mitmdump(upstream_port: int) -> Iterator[tuple[int, int]]:
 
 @contextmanager
 def switchman(
-    upstream_port: int, folder: Path, rules: str = ALIAS, environment: Mapping[str, str] = STRIPS, pinned: bool = True
+    upstream_port: int,
+    folder: Path,
+    rules: str = ALIAS,
+    environment: Mapping[str, str] = STRIPS,
+    pinned: bool = True,
+    alone: bool = False,
 ) -> Iterator[tuple[int, int]]:
     """`switchman serve` with one worker, by default an alias, think stripping, logging. Gives the port and the worker's
-    id. `rules` go with a server `up`; a worker that is not `pinned` runs where the system puts it.
+    id. `rules` go with a server `up`, unless they are `alone`. A worker that is not `pinned`
+    runs where the system likes.
     """
     port = free_port()
     routes = folder / "routes.yaml"
-    routes.write_text(f'servers: {{up: {{url: "http://127.0.0.1:{upstream_port}", dialect: openai}}}}\n{rules}')
+    server = f'servers: {{up: {{url: "http://127.0.0.1:{upstream_port}", dialect: openai}}}}\n'
+    routes.write_text(rules if alone else server + rules)
     command = [str(BIN / "switchman"), "serve", "--no-ui", "--config", str(routes), "--port", str(port)]
     with _running([*command, "--data-dir", str(folder)], environment) as process:
         _wait_for(port, process)

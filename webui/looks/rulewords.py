@@ -50,6 +50,13 @@ TARGET_HINTS: Final = {
     "stick": N_("A conversation stays where it began, as long as that server is well."),
     "local_only": N_("If it fails, the request goes to no server outside of those that the file calls local_only."),
     "capture": N_("How much of prompts and answers the log keeps."),
+    "strategy": N_(
+        "Who is asked first, of the target and the fallbacks: in order, in turn (round_robin, weighted), "
+        "the least busy, the fastest, the cheapest."
+    ),
+    "affinity": N_("What stays with who answered it first, so that a prompt's cache is used. Usual: the conversation."),
+    "weight": N_("How much the target takes, against fallbacks that have a weight."),
+    "split": N_('In place of server and model: parts with their shares, such as {"stable": 90, "canary": 10}.'),
 }
 
 

@@ -260,7 +260,7 @@ function fallbacks(target, field) {
   return make("div", { className: "field" }, make("span", { className: "label" }, say("Fallbacks")), frame, make("p", { className: "muted" }, field.words));
 }
 
-const titles = { thinking: say("thinking"), stick: say("stick"), local_only: say("local only"), capture: say("capture") };
+const titles = { thinking: say("thinking"), stick: say("stick"), local_only: say("local only"), capture: say("capture"), strategy: say("strategy"), affinity: say("affinity"), weight: say("weight"), split: say("split") };
 
 function targetField(target, field) {
   const title = titles[field.key] ?? field.key.replace("_", " ");
@@ -271,6 +271,10 @@ function targetField(target, field) {
       return labelled(say("Leads to (model)"), input(target.model, (text) => put(target, "model", text || undefined), { list: "offered-targets" }), field.words);
     case "targets":
       return fallbacks(target, field);
+    case "count":
+      return labelled(title, input(target[field.key], (text) => put(target, field.key, text ? (Number(text) || text) : undefined)), field.words);
+    case "shares":
+      return labelled(title, input(target.split && instance(target.split), (text) => put(target, "split", text ? readInstance(text) : undefined)), field.words);
     case "bool":
       return labelled(title, select([["", say("no")], ["true", say("yes")]], target[field.key] ? "true" : "", (value) => put(target, field.key, value ? true : undefined)), field.words);
     default: {

@@ -1,15 +1,17 @@
 """From the instances that a step of decide() names to the plan: which candidates there are, and in which order.
 
-Steps 7 to 12 of decide.py's table.
+Steps 7 to 13 of decide.py's table.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from switchman.addons.core.access.grants import is_restricted
+from switchman.addons.core.decision.balancing.costs import cost_of
+from switchman.addons.core.decision.balancing.ordering import Balanced, Standing, balanced
 from switchman.addons.core.decision.capabilities import usable
 from switchman.addons.core.decision.names.known import KnownModels, spelled
 from switchman.addons.core.decision.names.unknown import not_granted
@@ -29,7 +31,7 @@ _SHOWN = 80  # characters of a client's own text that a trace repeats
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One layer's instances, before steps 7 to 12. `widens`: the global fallbacks follow them.
+    """One layer's instances, before steps 7 to 13. `widens`: the global fallbacks follow them.
 
     `from_client`: their models' names are the client's words. `lists`: as in Plan.
     """
@@ -65,7 +67,7 @@ class Decision:
 
 
 def plan_of(answer: Answer, model: str, decision: Decision) -> Plan:
-    """Steps 7 to 12. `model` is the name after MODEL_MAP; candidates get it only where it differs from the client's."""
+    """Steps 7 to 13. `model` is the name after MODEL_MAP; candidates get it only where it differs from the client's."""
     rules, trace = decision.rules, decision.trace
     instances = tuple(answer.instances)
     # 7. the global fallbacks
@@ -73,8 +75,10 @@ def plan_of(answer: Answer, model: str, decision: Decision) -> Plan:
         trace.append(TraceLine("fallbacks", "hit", f"If all of these fail, try {in_words(rules.fallbacks)}."))
         instances += rules.fallbacks
     # By name, as hashing a whole Server costs more than the rest of a decision.
-    distinct = {(one.server.name, _name_there(one, model, answer, decision)): one.server for one in instances}
-    candidates = [Candidate(server, name) for (_, name), server in distinct.items()]
+    distinct: dict[tuple[str, str], Instance] = {}
+    for one in instances:
+        distinct.setdefault((one.server.name, _name_there(one, model, answer, decision)), one)
+    candidates = [Candidate(instance.server, name) for (_, name), instance in distinct.items()]
     first = candidates[0].server
     # 8. local_only
     candidates = _local(candidates, answer, decision)
@@ -89,8 +93,13 @@ def plan_of(answer: Answer, model: str, decision: Decision) -> Plan:
     # 11. capabilities
     candidates = _capable(left, decision)
     # 12. breakers
-    ordered = _healthy_first(candidates, decision)
-    plan = Plan(ordered, answer.layer, answer.route, tuple(trace), first=first, lists=answer.lists)
+    healthy, resting = _by_health(candidates, decision)
+    # 13. balance
+    found = _balanced(healthy, distinct, decision)
+    ordered = (*found.candidates, *resting)
+    plan = Plan(
+        ordered, answer.layer, answer.route, tuple(trace), first=first, lists=answer.lists, settles=tuple(found.settles)
+    )
     return replace(plan, thinking=answer.rule.thinking, stick=answer.rule.stick) if answer.rule else plan
 
 
@@ -171,7 +180,8 @@ def _capable(candidates: Sequence[Candidate], decision: Decision) -> list[Candid
     return list(candidates)
 
 
-def _healthy_first(candidates: Sequence[Candidate], decision: Decision) -> tuple[Candidate, ...]:
+def _by_health(candidates: Sequence[Candidate], decision: Decision) -> tuple[list[Candidate], list[Candidate]]:
+    """Those that may be asked now; where there are none, all of them. Then the others."""
     healthy: list[Candidate] = []
     resting: list[Candidate] = []
     for candidate in candidates:
@@ -180,7 +190,21 @@ def _healthy_first(candidates: Sequence[Candidate], decision: Decision) -> tuple
         names = ", ".join(candidate.target for candidate in resting)
         after = "tried after the others" if healthy else "tried all the same, as there is no other"
         decision.trace.append(TraceLine("breaker", "skip", f"Failed lately, and so {after}: {names}."))
-    return (*healthy, *resting)
+    return (healthy, resting) if healthy else (resting, [])
+
+
+def _balanced(
+    candidates: list[Candidate], instances: Mapping[tuple[str, str], Instance], decision: Decision
+) -> Balanced:
+    """The candidates in the order of their pools' strategies."""
+    standing = [
+        Standing(one, one.target_for(decision.query.model), instances[one.server.name, one.model]) for one in candidates
+    ]
+    if not any(one.instance.places for one in standing):
+        return Balanced(candidates)
+    found = balanced(standing, decision.query.moment, lambda one: cost_of(one, decision.query, decision.rules))
+    decision.trace.extend(found.lines)
+    return found
 
 
 def shown(text: str) -> str:

@@ -21,6 +21,7 @@
     10. candidates on servers that are off (`enabled: false`) are removed; where none is left, nobody is asked
     11. candidates that cannot serve the request are removed, unless none can
     12. candidates whose breaker is open move behind the others; none is removed
+    13. the others are put in the order of their alias's or rule's strategy, where it has one (balancing/)
 
 A name and its twin (`name:latest`) are one model: where a step does not know the one, it looks for the other.
 Every step that runs leaves a TraceLine. No step guesses: names are compared whole.
@@ -29,10 +30,11 @@ Every step that runs leaves a TraceLine. No step guesses: names are compared who
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from switchman.addons.core.access.caller import Caller
 from switchman.addons.core.access.grants import is_restricted
+from switchman.addons.core.decision.balancing.moment import NO_MOMENT, Moment
 from switchman.addons.core.decision.candidates import Answer, Decision, plan_of, refused, shown
 from switchman.addons.core.decision.names.bare import bare, by_auto_default, by_list, by_upstream, the_lists
 from switchman.addons.core.decision.names.known import NOTHING_KNOWN, KnownModels
@@ -43,7 +45,7 @@ from switchman.addons.core.request.features import Features
 from switchman.addons.core.routes.live import NO_FIGURES, Live
 from switchman.addons.core.routes.names import find
 from switchman.addons.core.routes.plan import Candidate, ListsUse, Plan, TraceLine
-from switchman.addons.core.routes.routes import Instance, Route
+from switchman.addons.core.routes.routes import Instance, Place, Route
 from switchman.addons.core.routes.subject import LocalTime, Subject
 from switchman.addons.core.routes.targets import in_words, instances_named, instances_of_model, server_and_model
 from switchman.addons.core.rules.ruleset import Ruleset
@@ -62,6 +64,7 @@ LAYERS = (
     "off",
     "capability",
     "breaker",
+    "balance",
 )
 
 # The operations that `default:` is for; others need models of their own kind.
@@ -79,7 +82,7 @@ class RoutingQuery:
 
     `features`: those of the body, None where it was not read. `headers` by lower-case name. `token`: the SHA-256 of the
     client's own key, "" for none. `now`: the local time. None means not known, and no condition on it holds. `caller`:
-    whose token came with it, and what that may use; None: one that may use all.
+    whose token came with it, and what that may use; None: one that may use all. `moment`: what strategies go by.
     """
 
     model: str
@@ -91,6 +94,7 @@ class RoutingQuery:
     token: str = ""
     now: LocalTime | None = None
     caller: Caller | None = None
+    moment: Moment = NO_MOMENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +258,10 @@ def _by_rule(model: str, decision: Decision) -> Answer | None:
 def _rule_answer(route: Route, model: str, decision: Decision, unknown: Sequence[str]) -> Answer:
     targets, lists = _target(route, model, decision)
     instances = (*targets, *route.fallbacks)
+    if route.pool is not None and not route.parts:
+        place = (Place(route.pool),)
+        own = (replace(one, places=place, weight=route.weight or one.weight) for one in targets)
+        instances = (*own, *route.fallbacks)
     where = f" (line {route.line})" if route.line else ""
     leads = f"it leads to {in_words(instances)}" if instances else f"it leads to {shown(route.model or model)}"
     listed = f", which is in {the_lists(targets)}" if lists == "used" else ""
@@ -272,6 +280,8 @@ def _undecided(names: Sequence[str]) -> str:
 
 def _target(route: Route, model: str, decision: Decision) -> tuple[tuple[Instance, ...], ListsUse]:
     rules = decision.rules
+    if route.parts:
+        return route.parts, ""
     # 3a. upstream given
     if route.upstream is not None:
         if route.model is not None:
@@ -308,7 +318,7 @@ def _named_by_rules(answer: Answer, rules: Ruleset) -> str | None:
 
 
 def _planned(answer: Answer, model: str, decision: Decision) -> Plan:
-    """Steps 7 to 12; a refusal where the answer has no instances."""
+    """Steps 7 to 13; a refusal where the answer has no instances."""
     if answer.instances or (answer.widens and decision.rules.fallbacks):
         return plan_of(answer, model, decision)
     if is_restricted(decision.query.caller):

@@ -22,6 +22,24 @@ class Live(Protocol):
         """A server's health: green, yellow (some requests fail) or red (all its breakers are open, or most fail)."""
         ...
 
+    def ttft_ms(self, target: str) -> float | None:
+        """How long a target takes until its first token, in milliseconds, by its last few answers and by what waits for
+        one now.
+        """
+        ...
+
+    def last_ttft_ms(self, target: str) -> float | None:
+        """The same of its last answer alone."""
+        ...
+
+    def in_flight(self, target: str) -> int:
+        """How many attempts run on a target now."""
+        ...
+
+    def lately(self, target: str) -> float:
+        """How many requests were sent to a target lately; those of long ago count for less and less."""
+        ...
+
 
 class NoFigures:
     """No figure is known of any target: for dry runs without a proxy."""
@@ -31,6 +49,18 @@ class NoFigures:
 
     def health(self, server: str) -> Health | None:
         return None
+
+    def ttft_ms(self, target: str) -> float | None:
+        return None
+
+    def last_ttft_ms(self, target: str) -> float | None:
+        return None
+
+    def in_flight(self, target: str) -> int:
+        return 0
+
+    def lately(self, target: str) -> float:
+        return 0.0
 
 
 NO_FIGURES = NoFigures()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final, Literal
 
-from switchman.addons.core.routes.routes import Stick
+from switchman.addons.core.routes.routes import Pool, Stick
 from switchman.addons.core.servers.models.thinkers import Thinking
 from switchman.addons.core.servers.servers import Server
 
@@ -76,6 +76,15 @@ def _shortened(server: str, model: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Settling:
+    """`moves`: who answers, of its `targets`, is from now on the home; False: it stays as it is, whoever answers."""
+
+    pool: Pool
+    targets: frozenset[str]
+    moves: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """Candidates in the order they are tried. `layer` answered, `route` is the name of what matched.
 
@@ -83,7 +92,8 @@ class Plan:
     servers that are off (`is_off`); `refusal` then says so, in sentences for the client.
 
     `thinking` is the rule's strategy. `stick` "conversation": later requests of the conversation stay with the target.
-    `first`: the server that the rules name first, where it is no longer the first candidate.
+    `first`: the server that the rules name first, where it is no longer the first candidate. `settles`: the pools
+    that have chosen the first candidate: who answers may be the home of the conversation, or the caller, there.
     """
 
     candidates: tuple[Candidate, ...]
@@ -97,6 +107,7 @@ class Plan:
     refusal: str | None = None
     forbidden: bool = False
     is_off: bool = False
+    settles: tuple[Settling, ...] = ()
 
     @property
     def moves_on(self) -> bool:

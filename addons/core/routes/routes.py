@@ -7,7 +7,7 @@ A pattern is written `/regex/` (patterns.py); anything else is one exact name. N
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from switchman.addons.core.access.caller import Capture
@@ -22,24 +22,57 @@ from switchman.addons.core.servers.servers import Server
 from switchman.addons.core.texts.redaction.redactor import Redact
 
 Stick = Literal["", "conversation"]
+# How one of several instances is chosen. "split": by the shares of its parts.
+Strategy = Literal["ordered", "round_robin", "weighted", "least_busy", "fastest", "cheapest", "split"]
+Affinity = Literal["conversation", "caller", "none"]
 
 MAX_MATCHED_CHARACTERS = 256  # of a model's name: they come from clients
 
 
 @dataclass(frozen=True, slots=True)
+class Pool:
+    """What one strategy chooses from: `name` is an alias or a rule, such as `alias chat`, and turns are counted by it.
+
+    `affinity`: what stays with the instance that answered it first.
+    """
+
+    name: str
+    strategy: Strategy
+    affinity: Affinity = "conversation"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An instance's place in a pool. `part`: the part of a split that it is in, whose share is `share`."""
+
+    pool: Pool
+    part: str = ""
+    share: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class Instance:
-    """A server and model that may answer for an alias or a route. `model` "" keeps the client's name."""
+    """A server and model that may answer for an alias or a route. `model` "" keeps the client's name.
+
+    `weight`: how much it takes, against the others. `places`: in pools, from the outermost to the innermost; none where
+    instances are tried in order. Neither tells instances apart.
+    """
 
     server: Server
     model: str
+    weight: int = field(default=1, compare=False)
+    places: tuple[Place, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Alias:
-    """A name for several instances, tried in order. Aliases within aliases are already replaced by their instances."""
+    """A name for several instances, tried in order, or as their places say. Aliases within aliases are already replaced
+    by their instances. `pool`: what its own strategy or split chooses from.
+    """
 
     name: str
     instances: tuple[Instance, ...]
+    pool: Pool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +110,8 @@ class Route:
     `upstream` None: the model's name decides (an alias, `server/model`, or the default upstream). `model` None: the
     name stays. `position` is the index in the file's list, `line` its line. `stick` "conversation": later requests of
     the conversation stay with the target. `local_only`: fallbacks stay on the first target's server and local ones.
-    `capture`: what the log keeps of its requests.
+    `capture`: what the log keeps of its requests. `pool`: its strategy chooses among target and fallbacks; `weight` is
+    the target's own, 0 where none is written. `parts`: the instances of a split, in place of upstream and model.
     """
 
     name: str
@@ -94,6 +128,9 @@ class Route:
     capture: Capture | None = None
     redact: Redact | None = None  # None: as the whole file says
     fallback_on: frozenset[FallbackOn] | None = None  # None: as its server says
+    pool: Pool | None = None
+    weight: int = 0
+    parts: tuple[Instance, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

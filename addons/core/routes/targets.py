@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from switchman.addons.core.routes.names import find, short
-from switchman.addons.core.routes.routes import Alias, Instance
+from switchman.addons.core.routes.routes import Alias, Instance, Pool
 from switchman.addons.core.servers.servers import Server
 
 
@@ -28,6 +28,14 @@ def instances_of_model(model: str, servers: Mapping[str, Server], known: Iterabl
     """The instances that serve a bare model name, found among the `server/model` names in `known`."""
     found = (server_and_model(name, servers) for name in known)
     return tuple(instance for instance in found if instance is not None and short(instance.model) == short(model))
+
+
+def chosen_by(pool: Pool | None) -> str:
+    """How it is chosen among instances, behind their words: ` (least_busy)`; "" where they are tried in order."""
+    if pool is None:
+        return ""
+    stays = "" if pool.affinity == "conversation" else f", affinity {pool.affinity}"
+    return f" ({pool.strategy}{stays})"
 
 
 def in_words(instances: Iterable[Instance]) -> str:

@@ -11,10 +11,11 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from switchman.addons.core.request.call import DialectName
+from switchman.addons.core.rules.pricefile import price_of
 from switchman.addons.core.rules.reading.yamltext import load
-from switchman.addons.core.rules.rulesfile import KeepAliveFile, QuirksFile
+from switchman.addons.core.rules.rulesfile import KeepAliveFile, ModelFile, QuirksFile
 from switchman.addons.core.servers import urls
-from switchman.addons.core.servers.servers import KeepAlive, PathStyle, Quirks
+from switchman.addons.core.servers.servers import KeepAlive, ModelFacts, PathStyle, Quirks
 
 
 class Preset(BaseModel):
@@ -64,3 +65,18 @@ def keepalive_of(general: KeepAliveFile, written: KeepAliveFile) -> KeepAlive:
 def _set_keys(written: BaseModel) -> dict[str, Any]:
     """The keys that are set, with their values."""
     return {name: value for name, value in written if value is not None}
+
+
+def facts_of(written: ModelFile) -> ModelFacts:
+    """What an entry of `models:` says."""
+    return ModelFacts(
+        thinking_output=written.thinking_output,
+        strip_json_markdown=written.strip_json_markdown,
+        disable_thinking=written.disable_thinking,
+        thinking_opens=written.thinking_opens,
+        input_cost=written.input_cost,
+        output_cost=written.output_cost,
+        price=price_of(written),
+        context=written.context,
+        modalities=frozenset(written.modalities),
+    )

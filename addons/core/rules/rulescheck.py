@@ -241,6 +241,8 @@ def _fallbacks_not_tried(
 def _first_server(route: Route, aliases: Mapping[str, Alias], servers: Mapping[str, Server]) -> Server | None:
     if route.upstream is not None:
         return route.upstream
+    if route.parts:
+        return route.parts[0].server
     found = instances_named(route.model or "", servers, aliases)
     return found[0].server if found else None
 

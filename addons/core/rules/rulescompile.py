@@ -11,19 +11,19 @@ from dataclasses import dataclass, field
 from switchman.addons.core.access.prices.price import MILLION
 from switchman.addons.core.access.prices.table import NO_PRICES, Prices
 from switchman.addons.core.routes.names import find
-from switchman.addons.core.routes.routes import Alias, Arbiter, Instance, Match, Route
+from switchman.addons.core.routes.routes import Alias, Arbiter, Instance, Match, Pool, Route
 from switchman.addons.core.routes.targets import instances_named
 from switchman.addons.core.rules.matchcompile import OwnTarget, compile_match
 from switchman.addons.core.rules.overflowfile import fallback_on_of
-from switchman.addons.core.rules.presets import Preset, Presets, keepalive_of, quirks_of
-from switchman.addons.core.rules.pricefile import price_for, price_of
+from switchman.addons.core.rules.presets import Preset, Presets, facts_of, keepalive_of, quirks_of
+from switchman.addons.core.rules.pricefile import price_for
 from switchman.addons.core.rules.problems import MAX_TOLD, Problem, hint, listed
 from switchman.addons.core.rules.reachcompile import Reaches, headers_of, keys_of, secret_of
+from switchman.addons.core.rules.reading.balancefile import placed, written_instances
 from switchman.addons.core.rules.reading.yamltext import Document, Path
 from switchman.addons.core.rules.rulesfile import (
     InstanceFile,
     KeepAliveFile,
-    ModelFile,
     RedactFile,
     RouteFile,
     RulesFileModel,
@@ -36,7 +36,7 @@ from switchman.addons.core.servers.reaching.references import NoSources, SecretS
 from switchman.addons.core.servers.servers import UNKNOWN_MODEL, KeepAlive, ModelFacts, Server, Timeouts
 from switchman.addons.core.texts.redaction.redactor import Redact, redact_of
 
-Trail = tuple[tuple[str, int], ...]
+Trail = tuple[tuple[str, Path], ...]
 
 DEFAULT_NAME = "default"
 MAX_NESTED = 20  # aliases within aliases
@@ -131,14 +131,14 @@ class Compiler:
                     else "expected server/model"
                 )
                 self._warn(("models", target), f"{known}; these facts apply to nothing", at_key=True)
-            self.facts[target] = _facts(written)
+            self.facts[target] = facts_of(written)
         return self.facts
 
     def compile_aliases(self, model: RulesFileModel) -> dict[str, Alias]:
         done: dict[str, tuple[Instance, ...]] = {}
         for name in model.aliases:
             self._instances_of_alias(model, name, (), done)
-        return {name: Alias(name, done[name]) for name in model.aliases}
+        return {name: Alias(name, done[name], one.pool(f"alias {name}")) for name, one in model.aliases.items()}
 
     def _instances_of_alias(
         self, model: RulesFileModel, name: str, trail: Trail, done: dict[str, tuple[Instance, ...]]
@@ -150,10 +150,11 @@ class Compiler:
             return done[name]
         found: dict[Instance, None] = {}
         twice = False
-        for index, written in enumerate(model.aliases[name].instances):
-            path: Path = ("aliases", name, "instances", index)
+        alias = model.aliases[name]
+        for key, written in written_instances(alias.instances, alias.split):
+            path: Path = ("aliases", name, *key)
             nested = self._nested_alias(model, written)
-            here = (*trail, (name, index))
+            here = (*trail, (name, key))
             if nested is None:
                 more: Sequence[Instance] = self._instance(path, written, model)
             elif any(nested == on_the_way for on_the_way, _ in here):
@@ -164,6 +165,7 @@ class Compiler:
                 continue
             else:
                 more = self._instances_of_alias(model, nested, here, done)
+            more = placed(more, alias.pool(f"alias {name}"), alias.split, written)
             twice |= any(instance in found for instance in more) or len(set(more)) < len(more)
             found.update(dict.fromkeys(more))
             if len(found) > MAX_INSTANCES:
@@ -178,10 +180,10 @@ class Compiler:
         """Tell each alias of a circle, which begins and ends at `start`, where it leads."""
         steps = trail[next(place for place, (name, _) in enumerate(trail) if name == start) :]
         names = [name for name, _ in steps]
-        for place, (name, index) in enumerate(steps, 1):
+        for place, (name, key) in enumerate(steps, 1):
             circle = [*names[place:], *names[:place]]
             message = f"this alias leads back to itself: {' -> '.join((*circle, circle[0]))}"
-            self._error(("aliases", name, "instances", index), message)
+            self._error(("aliases", name, *key), message)
 
     def _nested_alias(self, model: RulesFileModel, written: str | InstanceFile) -> str | None:
         if not isinstance(written, str) or written not in model.aliases:
@@ -191,12 +193,12 @@ class Compiler:
     def _instance(self, path: Path, written: str | InstanceFile, model: RulesFileModel) -> list[Instance]:
         if isinstance(written, InstanceFile):
             if written.url is not None:
-                return [Instance(self._by_url(written.url), written.model or "")]
+                return [Instance(self._by_url(written.url), written.model or "", written.weight or 1)]
             name, new_model, path = written.server or "", written.model or "", (*path, "server")
         else:
             name, _, new_model = written.partition("/")
         if name in self.servers:
-            return [Instance(self.servers[name], new_model)]
+            return [Instance(self.servers[name], new_model, getattr(written, "weight", None) or 1)]
         self._unknown_server(path, name, also=model.aliases if isinstance(written, str) else ())
         return []
 
@@ -244,12 +246,15 @@ class Compiler:
         path: Path = ("routes", index)
         upstream = self._upstream((*path, "route", "upstream"), written.route.upstream)
         target = self._own_target(upstream, written.route.model, aliases)
+        name = written.name or f"route {index + 1}"
+        pool, split = written.route.pool(f"rule {name}"), written.route.split
+        fallbacks = self._fallbacks((*path, "route", "fallbacks"), written.route.fallbacks, model, aliases)
         return Route(
-            name=written.name or f"route {index + 1}",
+            name=name,
             match=self._match(path, written, target),
             upstream=upstream,
             model=written.route.model,
-            fallbacks=self._fallbacks((*path, "route", "fallbacks"), written.route.fallbacks, model, aliases),
+            fallbacks=fallbacks if split else placed(fallbacks, pool),
             priority=written.priority,
             position=index,
             line=self.document.values[path][0],
@@ -258,8 +263,18 @@ class Compiler:
             local_only=written.route.local_only,
             fallback_on=fallback_on_of(written.route.fallback_on),
             capture=written.route.capture,
-            redact=self.compile_redact((*path, "redact"), written.redact, written.name or f"route {index + 1}"),
+            redact=self.compile_redact((*path, "redact"), written.redact, name),
+            pool=pool,
+            weight=written.route.weight or 0,
+            parts=self._parts((*path, "route"), split or {}, pool, model, aliases),
         )
+
+    def _parts(
+        self, path: Path, split: Mapping[str, float], pool: Pool | None, model: RulesFileModel,
+        aliases: Mapping[str, Alias],
+    ) -> tuple[Instance, ...]:  # fmt: skip
+        parts = {part: self.compile_target((*path, "split", part), part, model, aliases) for part in split}
+        return tuple(one for part in parts for one in placed(parts[part], pool, split, part))
 
     def compile_redact(self, path: Path, written: RedactFile | None, rule: str) -> Redact | None:
         if written is None:
@@ -383,17 +398,3 @@ class Compiler:
 
     def _warn(self, path: Path, message: str, *, at_key: bool = False) -> None:
         self.problems.append(self.document.problem(path, message, at_key=at_key, warning=True))
-
-
-def _facts(written: ModelFile) -> ModelFacts:
-    return ModelFacts(
-        thinking_output=written.thinking_output,
-        strip_json_markdown=written.strip_json_markdown,
-        disable_thinking=written.disable_thinking,
-        thinking_opens=written.thinking_opens,
-        input_cost=written.input_cost,
-        output_cost=written.output_cost,
-        price=price_of(written),
-        context=written.context,
-        modalities=frozenset(written.modalities),
-    )

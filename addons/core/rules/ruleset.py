@@ -19,7 +19,16 @@ from switchman.addons.core.access.limits.written import NO_LIMITS, Limits
 from switchman.addons.core.access.prices.price import Price
 from switchman.addons.core.access.prices.table import NO_PRICES, Prices
 from switchman.addons.core.routes.names import find, readings, short
-from switchman.addons.core.routes.routes import Alias, Arbiter, Instance, Match, ModelMap, Route, compile_model_map
+from switchman.addons.core.routes.routes import (
+    Affinity,
+    Alias,
+    Arbiter,
+    Instance,
+    Match,
+    ModelMap,
+    Route,
+    compile_model_map,
+)
 from switchman.addons.core.routes.targets import instances_named, instances_of_model
 from switchman.addons.core.rules.layersfile import CacheSettings, SemanticRoutes
 from switchman.addons.core.rules.mirrorfile import Mirror, mirrors_of
@@ -28,6 +37,7 @@ from switchman.addons.core.rules.presets import Presets
 from switchman.addons.core.rules.pricefile import price_for
 from switchman.addons.core.rules.problems import Problem, RulesError
 from switchman.addons.core.rules.reachcompile import CertificateFiles, NoFiles, Reaches
+from switchman.addons.core.rules.reading.balancecheck import balance_warnings
 from switchman.addons.core.rules.reading.rulesshape import check_shape
 from switchman.addons.core.rules.reading.yamltext import Document, Path, load
 from switchman.addons.core.rules.rulescheck import layer_warnings, routing_warnings, token_warnings
@@ -79,7 +89,7 @@ class Ruleset:
     assumed. `auto_default`: where `auto` goes when every layer misses (`default:`), empty for DEFAULT_UPSTREAM.
     `fallbacks`: tried after any rule's own. `local_only`: names of servers. `auto_names`: models that stand for the
     router's choice. `lists_tools`: some model's modalities include tools. `needs_features`: a decision may depend on
-    the request's features.
+    the request's features. `affinities`: what its strategies and splits go by; none without any.
     """
 
     servers: Mapping[str, Server]
@@ -111,6 +121,7 @@ class Ruleset:
     fallback_on: frozenset[FallbackOn] = USUAL_FALLBACK_ON  # for servers and rules that do not say
     lists_tools: bool = False
     needs_features: bool = False
+    affinities: frozenset[Affinity] = frozenset()
     _exact: Mapping[str, tuple[int, ...]] = field(default_factory=dict, repr=False)  # model -> indexes into routes
     _others: tuple[int, ...] = field(default=(), repr=False)  # indexes of routes with a pattern, or without a model
     _redacts: Mapping[str, tuple[Redact, ...]] = field(default_factory=dict, repr=False)  # of rules by their names
@@ -267,6 +278,8 @@ def _compiled(compiler: Compiler, model: RulesFileModel, settings: Defaults, fil
     routes = tuple(compiler.compile_routes(model, aliases))
     default = compiler.default_server(settings.default_upstream)
     exact, others = _index(routes)
+    chosen = [*(alias.pool for alias in aliases.values()), *(route.pool for route in routes)]
+    pools = [pool for pool in chosen if pool is not None]
     return Ruleset(
         servers=compiler.servers,
         aliases=aliases,
@@ -295,7 +308,9 @@ def _compiled(compiler: Compiler, model: RulesFileModel, settings: Defaults, fil
         fallback_on=USUAL_FALLBACK_ON if model.fallback_on is None else frozenset(model.fallback_on),
         lists_tools=any("tools" in fact.modalities for fact in facts.values()),
         needs_features=any(route.match.condition for route in routes)
-        or any(fact.modalities or fact.context for fact in facts.values()),
+        or any(fact.modalities or fact.context for fact in facts.values())
+        or any(pool.strategy == "cheapest" for pool in pools),
+        affinities=frozenset(pool.affinity for pool in pools),
         upstreams=_upstreams(compiler, default, settings.default_upstream_set),  # after all that may add a server
         _exact=exact,
         _others=others,
@@ -322,6 +337,7 @@ def _warnings(
             rules.default_set,
         ),
         *([] if wants_tokens else token_warnings(document, rules.routes)),
+        *balance_warnings(document, model, rules.aliases, rules.routes),
         *_layer_warnings(document, model, compiler, aliases),
     ]
 

@@ -26,6 +26,7 @@ from switchman.addons.core.rules.mirrorfile import MirrorFile
 from switchman.addons.core.rules.overflowfile import FallbackOnFile
 from switchman.addons.core.rules.pricefile import PriceFile
 from switchman.addons.core.rules.problems import hint, listed
+from switchman.addons.core.rules.reading.balancefile import WEIGHT_MEANS, BalanceFile, Weight
 from switchman.addons.core.servers import urls
 from switchman.addons.core.servers.models.thinkers import ThinkingSwitch
 from switchman.addons.core.servers.retry import OPT_IN_STATUSES
@@ -246,6 +247,7 @@ class InstanceFile(Written):
     server: Text | None = Field(default=None, description="name of a server")
     url: Text | None = Field(default=None, description="in place of server: a base URL")
     model: Text | None = Field(default=None, description="the model's name there; without it the client's stays")
+    weight: Weight | None = Field(default=None, description=WEIGHT_MEANS)
 
     @model_validator(mode="after")
     def _one_place(self) -> InstanceFile:
@@ -270,19 +272,26 @@ InstanceText = Annotated[
 ]
 
 
-class AliasFile(Written):
-    """A name for several instances, tried in order until one answers."""
+class AliasFile(BalanceFile):
+    """A name for several instances, tried until one answers: in order, or as `strategy` says. Or for a split."""
 
     instances: Annotated[list[InstanceText], Field(min_length=1)] = Field(
-        description="server/model, or {server, model}"
+        default_factory=list, description="server/model, or {server, model}; required without split"
     )
 
+    @model_validator(mode="after")
+    def _either(self) -> AliasFile:
+        if bool(self.instances) == (self.split is not None):
+            raise ValueError("expected either instances or split" if self.instances else "expected instances, or split")
+        return self
 
-class TargetFile(Written):
-    """Where a route leads. At least one of upstream and model."""
+
+class TargetFile(BalanceFile):
+    """Where a route leads. At least one of upstream and model, or a split."""
 
     upstream: Text | None = Field(default=None, description="name of a server, or a base URL")
     model: Text | None = Field(default=None, description="new name; without upstream: server/model or an alias")
+    weight: Weight | None = Field(default=None, description="of the route's own target, against its fallbacks")
     fallbacks: list[InstanceText] = Field(default_factory=list, description="server/model, tried after the route's own")
     fallback_on: FallbackOnFile = None
     mirror: MirrorFile | None = Field(default=None, description="some requests are asked of a second target, too")
@@ -300,8 +309,10 @@ class TargetFile(Written):
 
     @model_validator(mode="after")
     def _has_a_target(self) -> TargetFile:
-        if self.upstream is None and self.model is None:
-            raise ValueError("a route needs upstream, model, or both")
+        if self.split is not None and not self.upstream == self.model is None:
+            raise ValueError("split takes the place of upstream and model: name them as its parts")
+        if self.upstream is None and self.model is None and self.split is None:
+            raise ValueError("a route needs upstream, model, or both; or split")
         return self
 
 

@@ -220,6 +220,8 @@ class Rewriting:
                 key=key,
             )
         )
+        self.runtime.busy.begin(x.attempts[-1])
+        self.runtime.live.begun(x.attempts[-1], x.awaits_stream)
 
     def _own_key(self, x: Exchange, candidate: Candidate, target: str) -> ServerKey | None:
         """Which of the server's own keys this attempt goes with."""

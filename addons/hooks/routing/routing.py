@@ -15,6 +15,7 @@ from switchman.addons.flow.exchange import Exchange, exchange
 from switchman.addons.flow.refusal import no_plan
 from switchman.addons.hooks import seen
 from switchman.addons.hooks.resting import Resting
+from switchman.addons.hooks.routing.balancing import Balancing
 from switchman.addons.hooks.routing.chain import Chain
 from switchman.addons.hooks.routing.unserved import beyond_token, passed_on, switched_off, unknown_path, without_model
 from switchman.addons.state.runtime import Runtime
@@ -29,12 +30,13 @@ class Routing:
     What names no model goes to the default upstream as it is, where there is one that was set. A model that nothing
     knows is a 404.
 
-    Writes: auto, plan, rules, trace.
+    Writes: auto, moment, plan, rules, trace.
     """
 
-    def __init__(self, runtime: Runtime, chain: Chain) -> None:
+    def __init__(self, runtime: Runtime, chain: Chain, balancing: Balancing | None = None) -> None:
         self.runtime = runtime
         self.chain = chain
+        self.balancing = balancing or Balancing(runtime)
         self.watching: asyncio.Task[None] | None = None
         self.preparing: asyncio.Task[None] | None = None
 
@@ -74,6 +76,8 @@ class Routing:
             requested_model, large = x.call.model, len(x.call.text) > LARGE
             if large:
                 await asyncio.sleep(0)  # other requests have their turn between reading, deciding and writing
+            if rules.affinities:
+                x.moment = await self.balancing.moment(x, rules)
             resting = Resting(self.runtime, x, requested_model)
             plan = await self._plan(x, rules, resting)
             x.trace.extend(resting.lines)
@@ -84,6 +88,8 @@ class Routing:
                 flow.response = without_model(x, plan, rules) or no_plan(x, plan)
                 return
             x.plan = plan
+            if rules.affinities:
+                self.runtime.live.chosen(plan.candidates[0].target_for(requested_model))
         x.trace.extend(x.plan.trace)
         flow.response = without_model(x, x.plan, rules) or beyond_token(flow, x, x.plan, rules)
         if flow.response is None:

@@ -29,6 +29,7 @@ from typing import Protocol
 ANSWERS = "answers"
 CONVERSATIONS = "conversations"  # the target that each is with
 KEYS = "keys"  # and the key of the server's
+HOMES = "homes"  # where conversations and callers stay among several that could answer
 
 BUSY_TIMEOUT = 2.0  # seconds to wait for another worker's write; each takes well under a millisecond
 USED_STEP = 60.0  # seconds: a value's last use is noted no more often than this, as noting it is a write

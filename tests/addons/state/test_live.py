@@ -155,3 +155,31 @@ def test_what_is_no_figure_is_passed_over(live: LiveFigures, values: object) -> 
     """The others beside it count."""
     live.hear([{"s/bad": values, "s/m": ["s", 1, [[0, 1]]]}])
     assert (live.p95_ms("s/bad"), live.p95_ms("s/m"), live.health("s")) == (None, 1.0, "red")
+
+
+def test_times_to_first_token_are_of_whole_answers_and_of_who_waits(live: LiveFigures, clock: Clock) -> None:
+    """Of a stream its first token counts, of a whole answer its first byte; a failed attempt says nothing."""
+    assert (live.ttft_ms("s/m"), live.last_ttft_ms("s/m"), live.in_flight("s/m"), live.lately("s/m")) == (
+        None,
+        None,
+        0,
+        0,
+    )
+    candidate = Candidate(Server("s", parse("http://s")), "m")
+    x = Exchange("id", 0.0, 0.0, "127.0.0.1")
+    for first, counts in ((clock.now + 0.2, "answer"), (clock.now + 9.0, "failure")):
+        attempt = Attempt(1, candidate, "s/m", "u", 0.0, clock.now, first_byte=first, ended=clock.now + 10)
+        attempt.verdict = Verdict("ok", "well") if counts == "answer" else Verdict("status", "failed")
+        live.begun(attempt, streams=True)
+        x.attempts.append(attempt)
+    live.finished(x)
+    assert live.ttft_ms("s/m") == live.last_ttft_ms("s/m") == pytest.approx(200)
+    waits = Attempt(1, candidate, "s/m", "u", 0.0, clock.now)
+    live.begun(waits, streams=False)
+    clock.now += 3
+    assert live.ttft_ms("s/m") == pytest.approx(1600)  # of 0.2 s and 3 s
+    live.chosen("s/m")
+    assert live.lately("s/m") == pytest.approx(1)
+    for number in range(2 * MAX_TARGETS):
+        live.chosen(f"s/{number}")
+    assert live.ttft_ms("s/m") is None  # names come from clients: what was heard of longest ago is let go

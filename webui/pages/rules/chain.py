@@ -18,6 +18,7 @@ from switchman.addons.config.editing.emitting import flow
 from switchman.addons.core.access.roles import Role
 from switchman.addons.core.routes.logic import AllOf
 from switchman.addons.core.routes.routes import Instance, Route
+from switchman.addons.core.routes.targets import chosen_by
 from switchman.addons.core.rules.problems import Problem, RulesError
 from switchman.addons.core.rules.reading.yamltext import load
 from switchman.addons.core.rules.rulescheck import NEVER
@@ -73,6 +74,7 @@ class NamedRow(NamedTuple):
     targets: list[str]
     hit: Hit
     warnings: Sequence[str] = ()
+    strategy: str = ""
 
 
 class LayerRow(NamedTuple):
@@ -159,6 +161,7 @@ def loaded_row(
     if isinstance(mirror, dict):
         tags.append(gettext("mirrored to %(target)s", target=mirror.get("target")))
     tags += [gettext("stays by conversation")] if route.stick else []
+    tags += [chosen_by(route.pool).strip(" ()")] if route.pool else []
     tags += [gettext("local only")] if route.local_only else []
     tags += [gettext("capture %(what)s", what=route.capture)] if route.capture else []
     tags += [gettext("redacts")] if route.redact is not None else []
@@ -171,7 +174,8 @@ def loaded_row(
         priority=route.priority,
         description=str((written or {}).get("description") or ""),
         words=words_of(route),
-        target=target_of(route.upstream.name if route.upstream else None, route.model),
+        target=target_of(route.upstream.name if route.upstream else None, route.model)
+        or " / ".join(dict.fromkeys(f"{one.places[0].part} {one.places[0].share:g}" for one in route.parts)),
         fallbacks=[instance_name(one) for one in route.fallbacks],
         tags=tags,
         never=never,
@@ -195,7 +199,7 @@ def written_row(number: int, at: int, route: dict[str, Any]) -> RouteRow:
         words=[f"{key} {one if isinstance(one, str) else flow(one)}" for key, one in match.items()]
         if isinstance(match, dict)
         else [],
-        target=target_of(target.get("upstream"), target.get("model")),
+        target=target_of(target.get("upstream"), target.get("model")) or flow(target.get("split") or ""),
         fallbacks=[one if isinstance(one, str) else flow(one) for one in target.get("fallbacks") or []],
         tags=[],
     )
@@ -261,6 +265,7 @@ def alias_rows(rules: Ruleset, view: View, found: RulesDesk) -> list[NamedRow]:
             [instance_name(one) for one in rules.aliases[name].instances],
             hits.get(("alias", name), NOTHING),
             told[name],
+            chosen_by(rules.aliases[name].pool).strip(" ()"),
         )
         for name in names
     ]

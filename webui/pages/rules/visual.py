@@ -16,7 +16,9 @@ from flask_babel import gettext
 from switchman.addons.config.editing.rewriting import canonical
 from switchman.addons.core.access.roles import Role
 from switchman.addons.core.request.tasktype import TaskType
+from switchman.addons.core.routes.routes import Affinity
 from switchman.addons.core.rules.matchfile import Day, HealthName
+from switchman.addons.core.rules.reading.balancefile import StrategyName
 from switchman.addons.core.texts.redaction.finding import KINDS as PRIVATE
 from switchman.webui.access.roles import least
 from switchman.webui.access.viewing import log
@@ -37,7 +39,8 @@ MATCH_KINDS: dict[str, str] = {
 }  # fmt: skip
 TARGET_KINDS: dict[str, str] = {
     "upstream": "server", "model": "target", "fallbacks": "targets", "thinking": "choice", "stick": "choice",
-    "local_only": "bool", "capture": "choice",
+    "local_only": "bool", "capture": "choice", "strategy": "choice", "affinity": "choice", "weight": "count",
+    "split": "shares",
 }  # fmt: skip
 ROUTE_KINDS: dict[str, str] = {
     "name": "text", "description": "text", "enabled": "bool", "priority": "number", "match": "part", "route": "part",
@@ -48,8 +51,16 @@ CHOICES: dict[str, list[str]] = {
     "thinking": ["auto", "enabled", "disabled"],
     "stick": ["conversation"],
     "capture": ["full", "redacted", "metadata"],
+    "strategy": [*get_args(StrategyName)],
+    "affinity": [*get_args(Affinity)],
 }
-USUAL: dict[str, Any] = {"thinking": "auto", "local_only": False, "enabled": True, "priority": 500}
+USUAL: dict[str, Any] = {
+    "thinking": "auto",
+    "local_only": False,
+    "enabled": True,
+    "priority": 500,
+    "strategy": "ordered",
+}
 
 blueprint = Blueprint("rules_visual", __name__, template_folder=".")
 

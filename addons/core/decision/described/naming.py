@@ -52,7 +52,7 @@ def real_names(rules: Ruleset, listed: Iterable[str] = ()) -> RealNames:
             break
         take(name, from_list=True)
     targets = [one for alias in rules.aliases.values() for one in alias.instances]
-    targets += [one for route in rules.routes for one in route.fallbacks]
+    targets += [one for route in rules.routes for one in (*route.parts, *route.fallbacks)]
     for name in (*rules.models, *(f"{one.server.name}/{one.model}" for one in targets)):
         take(name)
     for route in rules.routes:

@@ -10,7 +10,7 @@ from switchman.addons.core.routes.plan import Candidate, Plan
 
 Kind = Literal["target", "cache", "nobody", "unknown"]
 # Why a decision is not known.
-Reason = Literal["", "body", "key", "header", "lists", "conversation", "semantic", "arbiter", "plug-in"]
+Reason = Literal["", "body", "key", "header", "lists", "conversation", "semantic", "arbiter", "plug-in", "balance"]
 
 REASONS: Final[Mapping[Reason, str]] = {
     "body": "the body is not kept whole, and a rule looks at it",
@@ -21,6 +21,7 @@ REASONS: Final[Mapping[Reason, str]] = {
     "semantic": "the embeddings were not asked then, or their categories are others now",
     "arbiter": "the arbiter was not asked then, or it is another one now",
     "plug-in": "a plug-in layer was not asked then",
+    "balance": "it hangs on how busy the servers were, or how soon they began to answer",
 }
 
 

@@ -8,7 +8,7 @@ from math import ceil
 from typing import Final
 
 from switchman.addons.core.decision.replaying.recorded import Recorded
-from switchman.addons.core.routes.live import Health
+from switchman.addons.core.routes.live import Health, NoFigures
 
 # As in state/live.py.
 WINDOW: Final = 300.0
@@ -21,7 +21,7 @@ _FAILED: Final = frozenset({"failed", "upstream_error", "stream_error"})
 _SERVERS_FAULT: Final = frozenset({408, 425, 429, 500, 502, 503, 504, 529})
 
 
-class PastFigures:
+class PastFigures(NoFigures):
     """A core/routes/live.py Live, of the time that `at` sets. Requests are noted in the order of their start.
 
     Of a request the server that answered last counts, for the whole time that the request took. No breaker is open.

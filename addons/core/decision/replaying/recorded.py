@@ -21,7 +21,7 @@ from switchman.addons.core.texts.masking import is_secret_name
 MOST_UNPACKED: Final = 64 * 1024 * 1024  # bytes of a body that was sent compressed
 # What a row's layer may be that no plug-in is called: see OWN_NAMES of hooks/routing/chain.py.
 NO_PLUGINS: Final = frozenset(
-    """model_map alias route server list default fallbacks limits
+    """model_map alias route server list default fallbacks limits balance
     conversation exact_cache semantic_cache semantic arbiter""".split()  # noqa: SIM905 - words, and many
 )
 

@@ -7,14 +7,19 @@
     5. default          default_plan()
 
 It is taken for granted that every server is well, no budget is used up, and the first target answers. Time of day,
-latencies and health are those of then.
+latencies and health are those of then. Where a strategy takes turns, each request takes one; how busy servers were, and
+how soon they began to answer, is not known.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
+from switchman.addons.core.decision.balancing.moment import Moment
+from switchman.addons.core.decision.balancing.ordering import LAYER as LAYER_OF_BALANCE
+from switchman.addons.core.decision.balancing.ranking import hangs_on
 from switchman.addons.core.decision.decide import (
     UNDECIDED,
     RoutingQuery,
@@ -52,6 +57,7 @@ class Replayer:
 
     def __init__(self, rules: Ruleset, base: Ruleset, *, has_plugins: bool = False) -> None:
         self.rules, self._base, self._has_plugins = rules, base, has_plugins
+        self._turns: Counter[str] = Counter()
         self._digests = key_digests(rules)
         self._headers = compared_headers(rules)
         self._lists_are_same = lists_are_same(rules, base)
@@ -70,13 +76,26 @@ class Replayer:
         if any(asked.hides(name) for name in self._headers):
             return unknown("header")
         tokens = ("", *self._digests) if asked.has_masked_key else ("",)
-        settled = [self._settled(asked, _query(asked, token), auto) for token in tokens]
+        moment = Moment(turn=self._turn())
+        settled = [self._settled(asked, replace(_query(asked, token), moment=moment), auto) for token in tokens]
         found = [self._told(one, plan) for plan in settled]
         if any(other.kind != found[0].kind or not other.goes_where(found[0]) for other in found[1:]):
             return unknown("key")
         if auto and self._conversations is not None and not isinstance(settled[0], str):
             self._keep(asked, settled[0])
         return replace(found[0], cached=cached)
+
+    def _turn(self) -> Callable[[str], int]:
+        """As hooks/routing/balancing.py: a request takes one turn."""
+        taken: dict[str, int] = {}
+
+        def turn(pool: str) -> int:
+            if pool not in taken:
+                taken[pool] = self._turns[pool]
+                self._turns[pool] += 1
+            return taken[pool]
+
+        return turn
 
     def note(self, one: Recorded) -> None:
         """Count a request to the figures of its time."""
@@ -140,9 +159,16 @@ class Replayer:
         return by(known) if known is not None else "lists"
 
     def _checked(self, plan: Settled, query: RoutingQuery) -> Settled:
-        """The plan, unless it may be another one with the features of a body that is not kept."""
-        if isinstance(plan, str) or query.features is not None:
+        """The plan, unless it may be another one with figures of then, or the features of a body that is not kept."""
+        if isinstance(plan, str):
             return plan
+        chosen = [hangs_on(line.detail) for line in plan.trace if line.layer == LAYER_OF_BALANCE]
+        if "moment" in chosen:
+            return "balance"
+        if query.features is not None:
+            return plan
+        if "request" in chosen:
+            return "body"
         if _is_undecided(plan.trace):
             return "body"
         if len(plan.candidates) > 1:
@@ -208,7 +234,7 @@ def _is_same_rule(name: str, rules: Ruleset, base: Ruleset) -> bool:
 def _said(name: str, rules: Ruleset) -> list[tuple[object, ...]]:
     def of(route: Route) -> tuple[object, ...]:
         upstream = (route.upstream.name, str(route.upstream.url)) if route.upstream else None
-        return (str(route.match), upstream, route.model, route.fallbacks, route.priority, route.stick)
+        return (str(route.match), upstream, route.model, route.fallbacks, route.parts, route.priority, route.stick)
 
     return [of(route) for route in rules.routes if route.name == name]
 

@@ -185,3 +185,21 @@ def test_latencies_of_the_time_decide(rules, recorded) -> None:
     assert at(3.0, 300.0) == "a/m"  # the slow one has not ended
     assert at(5.0, 300.0) == "default/m"
     assert at(400.0, 300.0) == "default/m"  # and none of the last five minutes
+
+
+def test_turns_are_taken_anew_and_what_hangs_on_the_moment_is_unknown(rules, recorded) -> None:
+    """The same each time; a price by the request's size needs its body."""
+
+    def found(strategy: str, more: str = "", **changes) -> list[str]:
+        by = rules(
+            f"aliases: {{m: {{strategy: {strategy}, instances: [{{server: a, model: x, weight: 2}}, b/y]}}}}\n{more}"
+        )
+        replayer = Replayer(by, by)
+        told = [replayer.decided(Asked(recorded(**changes), None, None)) for _ in range(3)]
+        return [one.reason or one.label for one in told]
+
+    assert found("round_robin") == found("round_robin") == ["a/x", "b/y", "a/x"]
+    assert found("weighted", body=None) == ["a/x", "b/y", "a/x"]
+    assert found("fastest") == found("least_busy") == ["balance"] * 3
+    price = "models: {b/y: {input_cost: 1, output_cost: 1}}"
+    assert found("cheapest", price) == ["b/y"] * 3 and found("cheapest", price, body=None) == ["body"] * 3
