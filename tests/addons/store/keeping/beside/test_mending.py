@@ -14,6 +14,7 @@ from sqlalchemy import insert, select
 
 from switchman.addons.store import Filters, Store, open_store
 from switchman.addons.store.database import writing
+from switchman.addons.store.figures.columns.tables import request_columns
 from switchman.addons.store.figures.tables import figures
 from switchman.addons.store.keeping.beside.mending import mend
 from switchman.addons.store.keeping.beside.sparing import ALL
@@ -69,6 +70,18 @@ def test_what_is_counted_again_is_what_was_there(store: Store, write: Write) -> 
         conn.execute(insert(missed), [{"kind": "figures", "name": str(hour), "at": 1.0} for hour in hours])
     assert mended(store) == set()
     assert cells(store) == {key: pytest.approx(value) for key, value in before.items()}
+
+
+def test_columns_begin_anew(store: Store, write: Write) -> None:
+    """What is in them goes; they fill from the rows."""
+    write(store, asked(1))
+    with writing(store.engine) as conn:
+        conn.execute(insert(request_columns).values(number=0, made=1.0, data=b"with rows that went"))
+        conn.execute(insert(missed).values(kind="columns", name=ALL, at=1.0))
+    assert mended(store) == set()
+    assert store.queries.latency_summary(Filters(status="2xx")).overall.count == 1
+    with store.engine.connect() as conn:
+        assert conn.execute(select(request_columns)).all() == []
 
 
 def test_figures_begin_anew(store: Store, write: Write) -> None:

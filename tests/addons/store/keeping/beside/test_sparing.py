@@ -14,7 +14,7 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 
 from switchman.addons.store import Store, open_store
 from switchman.addons.store.database import writing
-from switchman.addons.store.keeping.beside.sparing import DAMAGED, hours_of, is_damage, raise_passing
+from switchman.addons.store.keeping.beside.sparing import ALL, DAMAGED, hours_of, is_damage, raise_passing
 from switchman.addons.store.keeping.elsewhere import Elsewhere
 from switchman.addons.store.keeping.forgetting import Wanted, forget
 from switchman.addons.store.tables import missed
@@ -77,6 +77,14 @@ def test_what_cannot_be_kept_up_costs_no_row(
         assert removed is not None and removed.rows == 2
         forget(store.engine, store.blobs, Wanted(before=AT + 2.9), Elsewhere("no.db"))
         assert ids(store) == {"r3"}
+
+
+def test_rows_go_although_their_columns_cannot(store: Store, write: Write) -> None:
+    """All columns are noted to be made anew, as they have rows that went."""
+    write(store, asked(1), asked(2))
+    with without(store, "request_columns"):
+        forget(store.engine, store.blobs, Wanted(before=AT + 1.5), Elsewhere("no.db"))
+    assert (ids(store), notes(store)) == ({"r2"}, {("columns", ALL)})
 
 
 def test_other_figures_follow_where_one_fails(store: Store, write: Write) -> None:
