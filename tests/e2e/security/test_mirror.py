@@ -20,11 +20,13 @@ def test_what_a_mirror_gets_to_see(start: Any) -> None:
     with FakeUpstream(name="main") as main, FakeUpstream(name="shadow") as shadow:
         mirror = "mirror: {target: shadow/m, share: 1}"
         proxy = start(
-            f"servers: {{main: {{url: '{main.url}', dialect: openai}}, inner: {{url: '{main.url}/v1', dialect: openai}},\n"
+            f"servers: {{main: {{url: '{main.url}', dialect: openai}},\n"
+            f"  inner: {{url: '{main.url}/v1', dialect: openai}},\n"
             f"  shadow: {{url: '{shadow.url}', dialect: openai, capture: metadata}}}}\n"
             "local_only: [inner]\n"
             "routes:\n"
-            f"  - {{name: open, match: {{model: open}}, route: {{model: main/m, {mirror}}}, redact: {{patterns: [email]}}}}\n"
+            f"  - {{name: open, match: {{model: open}}, route: {{model: main/m, {mirror}}},\n"
+            "     redact: {patterns: [email]}}\n"
             f"  - {{name: inner, match: {{model: inner}}, route: {{model: inner/m, {mirror}}}}}\n"
             f"  - {{name: bound, match: {{model: bound}}, route: {{model: main/m, local_only: true, {mirror}}}}}\n"
         )
