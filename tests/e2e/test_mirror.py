@@ -80,6 +80,7 @@ def test_the_mirror_has_a_row_of_its_own_and_the_client_its_answer(
     assert (other["status"], other["outcome"], other["streamed"]) == (200, "ok", stream)
     assert other["output_tokens"] and f"shadow-{server}".encode() in other["response"]
     assert (other["token"], other["session"], other["cache"]) == (None, None, None)
+    assert not any("m2" in line["detail"] for line in row["trace"] if line["layer"] != "mirror")
     (asked,) = shadow[server].heard(text)
     assert asked.json()["model"] == "m2"
     sent = json.dumps([asked.headers, asked.target], default=str)

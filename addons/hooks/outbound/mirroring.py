@@ -64,6 +64,7 @@ logger = logging.getLogger(__name__)
 AT_ONCE = 16
 MOST_BYTES = 32 * 1024 * 1024
 LONGEST = 600.0  # seconds
+LATER = 0.05  # seconds, in which the client's answer goes out
 SPENT_FOR = 60.0  # seconds for which nobody asks again whether a day's money is spent
 LAYER = "mirror"
 
@@ -141,8 +142,7 @@ class Mirroring:
         self.rewriting = rewriting
         self.sent = self.dropped = 0
         self._reader = UpstreamReader(LONGEST, runtime.keys)
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._bytes = 0  # of the requests under way
+        self._tasks: dict[asyncio.Task[None], int] = {}  # the bytes of each request under way
         self._spent: dict[str, float] = {}  # by route: until when nothing is asked, monotonic seconds
         self._sources: dict[Mirror, Sources] = {}
         self._calendar: Calendar | None = None
@@ -166,8 +166,8 @@ class Mirroring:
         detail = f"{target} is asked as well; its answer goes to nobody."
         x.trace.append(TraceLine(LAYER, "skip", detail, earlier=Earlier(request_id, "", None)))
         task = asyncio.create_task(self._mirror(x, mirror, candidate, request_id), name="switchman mirror")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks[task] = len(x.sent.content) if x.sent is not None else 0
+        task.add_done_callback(self._tasks.pop)
 
     async def done(self) -> None:
         """What is under way ends with the router, without a row."""
@@ -184,16 +184,14 @@ class Mirroring:
             return "its server is off"
         if len(self._tasks) >= AT_ONCE:
             return f"{AT_ONCE} mirrored requests are under way"
-        if self._bytes + size > MOST_BYTES:
+        if sum(self._tasks.values()) + size > MOST_BYTES:
             return f"mirrored requests of {MOST_BYTES} bytes are under way"
         if time.monotonic() < self._spent.get(mirror.route, 0.0):
             return "the max_cost of its mirror is spent for today"
         return None
 
     async def _mirror(self, x: Exchange, mirror: Mirror, candidate: Candidate, request_id: str) -> None:
-        assert x.call is not None and x.sent is not None
-        size = len(x.sent.content)
-        self._bytes += size
+        await asyncio.sleep(LATER)
         began = time.monotonic()
         ticket: Ticket | None = None
         try:
@@ -211,7 +209,6 @@ class Mirroring:
         except Exception:  # nothing that goes wrong here is the business of a request that is over
             logger.exception("A mirrored request failed")
         finally:
-            self._bytes -= size
             if ticket is not None:  # it ended with the router, and may be billed
                 self.runtime.counters.settle(settlement_of(ticket, Used(ticket.reserve.usd)))
 

@@ -110,7 +110,7 @@ class Rewriting:
                 x.trace.append(TraceLine("overflow", "skip", f"{candidate.target} is passed over: {why}."))
                 continue
             try:
-                rendered = await run(self.render, x, candidate) if x.call else None
+                rendered = await run(self._render, x, candidate) if x.call else None
             except (Untranslatable, Malformed) as e:
                 x.untranslatable = e
                 x.trace.append(TraceLine("translation", "skip", f"{candidate.target} cannot be asked this: {e}"))
@@ -137,6 +137,12 @@ class Rewriting:
             return cause.overflow.window
         rules, one = x.rules or self.runtime.rules.current, attempt.candidate
         return rules.facts(one.server, one.model or (x.call.model if x.call else "")).context
+
+    def _render(self, x: Exchange, candidate: Candidate) -> Rendered:
+        rendered = self.render(x, candidate)
+        target = candidate.target_for(x.call.model if x.call else "")
+        x.trace += [line for line in rendered.trace_lines(target) if line not in x.trace]
+        return rendered
 
     def render(self, x: Exchange, candidate: Candidate) -> Rendered:
         """The request as a candidate is asked it. Raises Untranslatable or Malformed."""
@@ -166,7 +172,6 @@ class Rewriting:
         rendered = render(x.outgoing, candidate, spoken, stamp)
         if x.redaction is not None and x.redaction.changed and not rendered.edited:
             rendered = replace(rendered, edited=True)
-        x.trace += [line for line in rendered.trace_lines(candidate.target_for(x.call.model)) if line not in x.trace]
         return rendered
 
     def _apply(self, request: http.Request, x: Exchange, candidate: Candidate, rendered: Rendered | None) -> None:

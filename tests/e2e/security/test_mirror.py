@@ -26,7 +26,7 @@ def test_what_a_mirror_gets_to_see(start: Any) -> None:
             "local_only: [inner]\n"
             "routes:\n"
             f"  - {{name: open, match: {{model: open}}, route: {{model: main/m, {mirror}}},\n"
-            f"     redact: {{patterns: [email]}}}}\n"
+            "     redact: {patterns: [email]}}\n"
             f"  - {{name: inner, match: {{model: inner}}, route: {{model: inner/m, {mirror}}}}}\n"
             f"  - {{name: bound, match: {{model: bound}}, route: {{model: main/m, local_only: true, {mirror}}}}}\n"
         )
