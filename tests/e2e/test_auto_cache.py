@@ -9,6 +9,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import anthropic
@@ -371,10 +372,10 @@ def test_two_workers_are_as_one(start: Any, big: FakeUpstream) -> None:
     assert len({json.dumps(answer.json()) for answer in answers}) == 1
 
 
-def test_a_sick_store_costs_no_answer(start: Any, big: FakeUpstream) -> None:
+def test_a_sick_store_costs_no_answer(start: Any, big: FakeUpstream, tmp_path: Path) -> None:
     """The cache's file is a folder: every request is served all the same."""
-    proxy = start(rules(big))
-    (proxy.folder / "requests.cache.db").mkdir()
+    (tmp_path / "requests.cache.db").mkdir()
+    proxy = start(rules(big), {"DB_PATH": str(tmp_path / "requests.db")})
     for _ in range(2):
         answer = say(proxy, "hello")
         assert (answer.status_code, answer.headers["x-switchman-cache"]) == (200, "miss")
