@@ -27,6 +27,7 @@ from switchman.addons.hooks.outbound.redacting import Redacting, Restoring
 from switchman.addons.hooks.outbound.rewriting import Rewriting
 from switchman.addons.hooks.outbound.securing import Securing
 from switchman.addons.hooks.outbound.streaming import Streaming
+from switchman.addons.hooks.recording.counting import Counting
 from switchman.addons.hooks.recording.recording import Recording
 from switchman.addons.hooks.recording.underway import Underway
 from switchman.addons.hooks.routing.arbiter import ArbiterLayer
@@ -84,6 +85,7 @@ def assemble(*, guest: bool = False) -> list[object]:
         Noting(runtime),
         Keeping(runtime, semantic),
         Recording(runtime),
+        Counting(runtime),
     ]
 
 
