@@ -81,9 +81,16 @@ class RequestCounts:
         return self._names.of("server", server, False), self._names.of("model", model, False)
 
     def look(self) -> None:
-        """Learn which names other workers have taken, so that theirs and ours are one series."""
+        """Learn which names the rules have, and which other workers have taken: theirs and ours are one series."""
+        self._obey()
         self._names.look()
         self._learn()
+
+    def _obey(self) -> None:
+        if (rules := self._rules()) is not self._obeyed:
+            self._obeyed = rules
+            self._names.obey(rules)
+            self._forget()
 
     def _learn(self) -> None:
         if self._names.version != self._version:
@@ -95,10 +102,7 @@ class RequestCounts:
         self._tries.clear()
 
     def _slots(self, key: Key) -> Slots:
-        if (rules := self._rules()) is not self._obeyed:
-            self._obeyed = rules
-            self._names.obey(rules)
-            self._forget()
+        self._obey()
         server, model, layer, outcome, error, cache = key
         self._names.look()
         answered = outcome in ("ok", "cached")
