@@ -131,8 +131,8 @@ def compare(router: Router, requests: int) -> dict[str, Series]:
     for name, column, where, factor in (
         ("prompt_tokens_total", "input_tokens", "outcome <> 'cached'", 1.0),
         ("completion_tokens_total", "output_tokens", "outcome <> 'cached'", 1.0),
-        ("cost_dollars_total", "cost", "1", 1e-6),
-        ("saved_cost_dollars_total", "saved_cost", "1", 1e-6),
+        ("cost_dollars_total", "cost_microdollars", "1", 1e-6),
+        ("saved_cost_dollars_total", "saved_microdollars", "1", 1e-6),
         ("request_duration_seconds_sum", "duration_ms", "1", 1e-3),
         ("time_to_first_token_seconds_sum", "ttft_ms", "1", 1e-3),
         ("router_overhead_seconds_sum", "overhead_ms", "1", 1e-3),
