@@ -52,7 +52,7 @@ DOCS = {
     for path in sorted(
         (
             *ROOT.glob("*.md"),
-            *(p for top in ("addons", "rules", "scripts", "webui") for p in (ROOT / top).rglob("*.md")),
+            *(p for top in ("addons", "deploy", "rules", "scripts", "webui") for p in (ROOT / top).rglob("*.md")),
         )
     )
 }
@@ -108,6 +108,7 @@ HELD = {
     ("addons/serving/README.md", "option"): "test_the_table_of_options_is_that_of_the_command",
     ("addons/serving/README.md", "option of `create`"): "test_the_table_of_a_tokens_options_is_that_of_the_command",
     ("addons/serving/README.md", "variable"): "test_the_table_of_variables_is_that_of_the_settings",
+    ("deploy/README.md", "metric"): "tests/test_deploy.py",
     ("rules/README.md", "figure"): "test_the_table_of_figures_is_that_of_the_back_test",
     ("rules/README.md", "preset"): "tests/rules/test_presets.py",
     ("rules/README.md", "section"): "test_the_table_of_sections_is_that_of_the_rules_file",

@@ -118,7 +118,7 @@ class Settings(SigningIn, Capturing, BaseSettings):
     )
     metrics: bool = Field(True, description="off: no numbers for Prometheus at the dashboard's /metrics")
     metrics_names: int = Field(
-        100, ge=0, le=10_000, description="models beside the rules file's that metrics tell apart; the rest is `other`"
+        100, ge=0, le=10_000, description="servers and models beside the rules file's that metrics tell apart"
     )
     webui_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="further names the dashboard may be opened by, with commas between"

@@ -1,25 +1,25 @@
-"""/metrics of a whole router, beside the rows of its log: two workers and the dashboard, as `switchman serve` runs."""
+"""The numbers of several workers, beside the rows of their log. What `serve` adds to them: cli/test_serve.py."""
 
 from __future__ import annotations
 
-import os
-import signal
 import sqlite3
-import subprocess
-import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import httpx
 import openai
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from switchman.addons.config.configuration import RulesFile, load_settings
+from switchman.addons.serving.dashboard import exposition
+from switchman.addons.state.metrics.catalogue import OTHER
+from switchman.addons.state.metrics.sheet import FOLDER
+from switchman.addons.store import open_store
 from switchman.addons.testing import Behaviour, FakeUpstream
-from tests.e2e.conftest import PATIENCE, SETTINGS, wait_until
+from tests.e2e.conftest import Proxy, Start, wait_until
 
 RULES = """
 servers: {{up: "{up}", down: "http://127.0.0.1:9"}}
@@ -27,94 +27,72 @@ models: {{up/priced: {{input_cost: 1000, output_cost: 2000}}}}
 aliases: {{saved: {{instances: [down/m, up/priced]}}}}
 default: up/priced
 """
+UNHEARD = "a prompt by mistake"  # a model's name that no server knows, and that is none
 Series = dict[tuple[str, ...], float]
 
 
-class Router:
-    """`switchman serve` with two workers, and the rows and numbers that it has."""
+class Routers:
+    """Two workers that write one log and count in one folder, and what a dashboard beside them tells a scraper."""
 
-    def __init__(self, folder: Path, upstream: str) -> None:
-        self.folder = folder
-        (folder / "routes.yaml").write_text(RULES.format(up=upstream))
-        environment = {name: value for name, value in os.environ.items() if name.upper() not in SETTINGS}
-        self.log = folder / "serve.log"
-        command = ["serve", "--workers", "2", "--port", "0", "--ui-port", "0", "--data-dir", str(folder)]
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "switchman.addons.cli", *command],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment,
-            )  # fmt: skip
-
-    def url(self, what: str) -> str:
-        """The address after `proxy` or `dashboard`, as soon as it is said."""
-
-        def said() -> str:
-            assert self.process.poll() is None, self.log.read_text()
-            lines = [line.split() for line in self.log.read_text().splitlines()]
-            return next((words[2] for words in lines if words[:2] == ["switchman:", what]), "")
-
-        return wait_until(said, self.log.read_text)
-
-    def workers(self) -> list[int]:
-        pids = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        return [int(pid) for pid in pids if b"serving.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    def __init__(self, workers: Sequence[Proxy], scrape: Callable[[str], tuple[bytes, str]]) -> None:
+        self.workers, self._scrape = workers, scrape
 
     def rows(self, columns: str, table: str = "requests", where: str = "1") -> list[tuple[Any, ...]]:
-        with closing(sqlite3.connect(self.folder / "requests.db")) as connection:
+        with closing(sqlite3.connect(self.workers[0].folder / "requests.db")) as connection:
             return connection.execute(f"SELECT {columns} FROM {table} WHERE {where}").fetchall()
 
     def numbers(self) -> dict[str, Series]:
-        """By sample: its series by their labels, in the order of the labels' names; buckets are left out."""
-        answer = httpx.get(f"{self.url('dashboard')}/metrics", trust_env=False, timeout=PATIENCE)
-        assert answer.status_code == 200, answer.text
+        """By sample: its series by their labels, in the order of the labels' names; buckets are one."""
         found: dict[str, Series] = {}
-        for family in text_string_to_metric_families(answer.text):
+        for family in text_string_to_metric_families(self._scrape("")[0].decode()):
             for one in family.samples:
                 labels = tuple(value for name, value in sorted(one.labels.items()))
                 found.setdefault(one.name.removeprefix("switchman_"), {})[labels] = one.value
         return found
 
+    def told(self) -> str:
+        return "\n".join(one.output for one in self.workers)
+
 
 @pytest.fixture
-def router(tmp_path: Path) -> Iterator[Router]:
-    with FakeUpstream(name="up", models={"bad": Behaviour(status=400, body=b'{"error": {"message": "no"}}')}) as up:
-        running = Router(tmp_path, up.url)
-        try:
-            yield running
-            running.process.send_signal(signal.SIGINT)
-            assert running.process.wait(PATIENCE) == 0, running.log.read_text()
-        finally:
-            if running.process.poll() is None:
-                running.process.kill()
-                running.process.wait()
+def routers(start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Routers]:
+    monkeypatch.setenv(FOLDER, str(tmp_path))
+    bad = Behaviour(status=400, body=b'{"error": {"message": "no"}}')
+    with FakeUpstream(name="up", models={"bad": bad}) as up:
+        first = start(RULES.format(up=up.url), {FOLDER: str(tmp_path)})
+        log = first.folder / "requests.db"
+        second = start(RULES.format(up=up.url), {FOLDER: str(tmp_path), "DB_PATH": str(log)})
+        settings = load_settings(routes_config=str(first.routes_file), db_path=str(log))
+        with open_store(db_path=log, blob_path=first.folder / "blobs") as store:
+            scrape = exposition(store, RulesFile(settings))
+            assert scrape is not None
+            yield Routers([first, second], scrape)
 
 
-def traffic(url: str) -> int:
+def traffic(client: openai.OpenAI) -> int:
     """Whole, streamed, cached, failed over, refused, an error: returns how many requests that were."""
     question: Any = [{"role": "user", "content": "What is one and one?"}]
-    count = 0
-    for model in ("up/priced", "saved", "auto", "auto", "up/bad", "unheard of"):
+    models = ("up/priced", "saved", "auto", "auto", "up/bad", UNHEARD)
+    for model in models:
         for stream in (False, True):
-            # One connection each: the kernel shares them out among the workers.
-            with openai.OpenAI(base_url=f"{url}/v1", api_key="k", max_retries=0, timeout=PATIENCE) as client:
-                try:
-                    answer = client.chat.completions.create(model=model, messages=question, stream=stream)
-                    if stream:
-                        assert list(answer)
-                except openai.APIStatusError as error:
-                    assert model in ("up/bad", "unheard of"), error
-            count += 1
-    return count
+            try:
+                answer = client.chat.completions.create(model=model, messages=question, stream=stream)
+                if stream:
+                    assert list(answer)
+            except openai.APIStatusError as error:
+                assert model in ("up/bad", UNHEARD), error
+    return 2 * len(models)
 
 
-def compare(router: Router, requests: int) -> dict[str, Series]:
+def compare(router: Routers, requests: int) -> dict[str, Series]:
     """Each number is what the rows say, once they are all written. Returns the numbers."""
-    wait_until(lambda: len(router.rows("id")) == requests, router.log.read_text)
+    wait_until(lambda: len(router.rows("id")) == requests, router.told)
     wait_until(lambda: router.numbers()["log_rows_total"] == {(): requests})
     found = router.numbers()
 
     def counted(columns: str, where: str = "1", table: str = "requests") -> Series:
-        return dict(Counter(tuple(value or "" for value in row) for row in router.rows(columns, table, where)))
+        found = router.rows(columns, table, where)
+        return dict(Counter(tuple(OTHER if value == UNHEARD else value or "" for value in row) for row in found))
 
     def total(column: str, where: str, factor: float = 1.0) -> float:
         return sum(row[0] for row in router.rows(column, where=f"{column} > 0 AND {where}")) * factor
@@ -143,24 +121,25 @@ def compare(router: Router, requests: int) -> dict[str, Series]:
     return found
 
 
-def test_the_numbers_are_those_of_the_log_and_outlive_a_killed_worker(router: Router) -> None:
-    """Summed over both workers, before one is killed, after it, and with what the next one adds."""
-    proxy = router.url("proxy")
-    router.url("dashboard")
-    sent = traffic(proxy)
-    before = compare(router, sent)
+def test_the_numbers_are_those_of_the_log_and_outlive_a_killed_worker(routers: Routers) -> None:
+    """Summed over both workers, before one is killed, after it, and with what the one in its place adds."""
+    first, second = routers.workers
+    sent = sum(traffic(one.openai()) for one in routers.workers)
+    before = compare(routers, sent)
     assert before["workers"] == {(): 2} and before["worker_starts_total"] == {(): 2}
     assert len(before["worker_resident_memory_bytes"]) == 2
     assert before["attempts_total"]["connect", "down"] >= 1  # one server stood in for another
-    assert "unheard of" not in str(before)
+    assert UNHEARD not in str(before)
 
-    for pid in router.workers():
-        os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: router.log.read_text().count("is back (pid") == 2, router.log.read_text)
-    again = wait_until(lambda: (found := router.numbers())["workers"] == {(): 2} and found)
-    assert again["requests_total"] == before["requests_total"] and again["worker_starts_total"] == {(): 4}
-    sent += traffic(proxy)
-    after = compare(router, sent)
-    assert sum(after["requests_total"].values()) == 2 * sum(before["requests_total"].values())
-    (router.folder / "routes.yaml").write_text("servers: [")
-    assert router.numbers()["rules_valid"] == {(): 0}
+    second.kill()
+    dead = routers.numbers()
+    assert dead["requests_total"] == before["requests_total"] and dead["workers"] == {(): 1}
+    second.start()
+    second.wait_ready()
+    sent += traffic(second.openai())
+    after = compare(routers, sent)
+    assert after["workers"] == {(): 2} and after["worker_starts_total"] == {(): 3}
+    first.routes_file.write_text("servers: [")
+    assert routers.numbers()["rules_valid"] == {(): 0}
+    first.wait_output("the last good rules stay in force")
+    first.overlook()
