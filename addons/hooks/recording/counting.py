@@ -13,6 +13,7 @@ import os
 import resource
 import time
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 from switchman.addons.state.metrics import catalogue as of
@@ -83,7 +84,10 @@ class Counting:
         self.sheet.set(of.WORKER_MEMORY, (str(self.sheet.number),), resident())
         self.sheet.set(of.LOG_QUEUE, (), self.writer.waiting if self.writer is not None else 0)
         self.sheet.set(of.IN_FLIGHT, (), len(self.runtime.underway))
-        self._set_all(of.SERVER_IN_FLIGHT, self._attempts())
+        self._set_all(of.SERVER_IN_FLIGHT, self._by_server(self.runtime.busy.servers()))
+        # The queues of state/queues/, where there are some: how many wait at each server.
+        queues = getattr(self.runtime, "queues", None)
+        self._set_all(of.QUEUED, self._by_server(queues.depths() if queues is not None else {}))
         self._set_all(of.BREAKERS, self._resting())
 
     def _totals(self) -> list[tuple[Metric, tuple[str, ...], float]]:
@@ -102,12 +106,12 @@ class Counting:
             ]
         return found
 
-    def _attempts(self) -> Counter[tuple[str, ...]]:
-        """By server: attempts that run."""
+    def _by_server(self, levels: Mapping[str, int]) -> Counter[tuple[str, ...]]:
+        """The same by the servers' labels."""
         assert self.counts is not None
         found: Counter[tuple[str, ...]] = Counter()
-        for server, running in self.runtime.busy.servers().items():
-            found[self.counts.label(server)[:1]] += running
+        for server, level in levels.items():
+            found[self.counts.server(server),] += level
         return found
 
     def _resting(self) -> Counter[tuple[str, ...]]:

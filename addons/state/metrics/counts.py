@@ -75,10 +75,14 @@ class RequestCounts:
         """A refusal that leaves no row."""
         self._sheet.add(of.UNLOGGED)
 
+    def server(self, name: str) -> str:
+        """The label of a server, of which nothing is known but its name."""
+        return self._names.of("server", name, False)
+
     def label(self, target: str) -> tuple[str, str]:
-        """The labels of a target, `server/model` or `server`, of which nothing is known but its name."""
+        """The labels of a target, `server/model` or `server`, likewise."""
         server, _, model = target.partition("/")
-        return self._names.of("server", server, False), self._names.of("model", model, False)
+        return self.server(server), self._names.of("model", model, False)
 
     def look(self) -> None:
         """Learn which names the rules have, and which other workers have taken: theirs and ours are one series."""

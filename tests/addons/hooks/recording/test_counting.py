@@ -83,11 +83,14 @@ def test_it_looks_at_what_runs_waits_and_rests(runtime: Runtime, tmp_path: Path)
         runtime.underway[1] = tflow.tflow()
         for one in tries:
             runtime.busy.begin(one)
+        queues = SimpleNamespace(depths=lambda: {"up": 4})
+        runtime.queues = queues  # type: ignore[attr-defined]
         runtime.breakers.failure("up/m", time.monotonic(), retry_after=60)
         await until(lambda: "breakers" in told(tmp_path))
         seen = told(tmp_path)
         assert seen["in_flight_requests"] == {(): 1}
         assert seen["server_in_flight_attempts"] == {("up",): 2, ("other",): 1}
+        assert seen["queued_requests"] == {("up",): 4}
         assert seen["breakers"] == {("up", "m", "open"): 1}
         assert seen["log_queued_rows"] == {(): 3} and seen["log_spooled_rows_total"] == {(): 2}
         assert seen["log_rows_total"] == {(): 10} and seen["log_dropped_rows_total"] == {(): 1}
@@ -95,9 +98,11 @@ def test_it_looks_at_what_runs_waits_and_rests(runtime: Runtime, tmp_path: Path)
         runtime.underway.clear()
         for one in tries:
             runtime.busy.end(one)
+        queues.depths = dict
         runtime.breakers.reset("up")
         await until(lambda: told(tmp_path)["breakers"] == {("up", "m", "open"): 0})
         assert told(tmp_path)["server_in_flight_attempts"] == {("up",): 0, ("other",): 0}
+        assert told(tmp_path)["queued_requests"] == {("up",): 0}
         runtime.put(make_record(server="up", model="m", outcome="ok"))
         runtime.unlogged()
         runtime.writer = None  # Recording has closed it by then

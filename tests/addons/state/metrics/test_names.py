@@ -91,6 +91,13 @@ def test_what_may_be_a_prompt_or_a_key_is_none(text: str, tmp_path: Path) -> Non
     assert Names(tmp_path, 9).of("model", text, True) == OTHER
 
 
+def test_without_a_folder_each_worker_has_its_own_room() -> None:
+    """As many."""
+    names = Names(None, 2)
+    names.look()
+    assert [names.of("model", name, True) for name in "abca"] == ["a", "b", OTHER, "a"]
+
+
 def test_a_folder_that_is_gone_costs_the_names_only(tmp_path: Path) -> None:
     """The counts go on, as `other`."""
     names = Names(tmp_path / "gone", 9)
