@@ -29,6 +29,7 @@ from switchman.addons.hooks.outbound.securing import Securing
 from switchman.addons.hooks.outbound.streaming import Streaming
 from switchman.addons.hooks.recording.counting import Counting
 from switchman.addons.hooks.recording.recording import Recording
+from switchman.addons.hooks.recording.telling import Telling
 from switchman.addons.hooks.recording.underway import Underway
 from switchman.addons.hooks.routing.arbiter import ArbiterLayer
 from switchman.addons.hooks.routing.chain import Chain
@@ -86,6 +87,7 @@ def assemble(*, guest: bool = False) -> list[object]:
         Keeping(runtime, semantic),
         Recording(runtime),
         Counting(runtime),
+        Telling(runtime),
     ]
 
 
