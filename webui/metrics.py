@@ -7,10 +7,11 @@ from flask import Blueprint, Response, abort, current_app, request
 from switchman.addons.core.access.roles import Role
 from switchman.webui.access.people import web_config
 from switchman.webui.access.roles import least
+from switchman.webui.looks.marked import N_
 
 blueprint = Blueprint("metrics", __name__)
 
-OFF = "There are no metrics here: METRICS is off, or this dashboard runs without `switchman serve`."
+OFF = N_("There are no metrics here: METRICS is off, or this dashboard runs without `switchman serve`.")
 
 
 @blueprint.get("/metrics")

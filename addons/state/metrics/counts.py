@@ -48,7 +48,7 @@ class RequestCounts:
         self._tries: dict[tuple[str, str], int] = {}
 
     def count(self, record: Record) -> None:
-        """Add it. Two microseconds; a kind of request that has not been there before takes some more."""
+        """Add it. Three microseconds; a kind of request that has not been there before takes some more."""
         values = self._sheet.values
         key = (record.server, record.model, record.layer, record.outcome, record.error_class, record.cache)
         slots = self._kinds.get(key)

@@ -11,6 +11,7 @@ import fcntl
 import json
 import os
 import re
+from functools import lru_cache
 from pathlib import Path
 from typing import Final, Literal
 
@@ -20,7 +21,8 @@ from switchman.addons.state.metrics.catalogue import OTHER
 
 Label = Literal["server", "model"]
 FILE: Final = "names"
-_NAME: Final = re.compile(r"[\w.:/@+\-\[\]]{1,128}")
+_NAME: Final = re.compile(r"[\w.:/@+\-\[\]]+")
+LONGEST: Final = 128  # characters
 
 
 class Names:
@@ -99,6 +101,11 @@ class Names:
 
 def is_name(text: str) -> bool:
     """Whether a text looks like the name of a model, and like no key."""
+    return len(text) <= LONGEST and _looks_like_one(text)
+
+
+@lru_cache(maxsize=1024)
+def _looks_like_one(text: str) -> bool:
     return _NAME.fullmatch(text) is not None and mask_text(text) == text
 
 

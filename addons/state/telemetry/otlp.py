@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import threading
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from typing import Final
@@ -32,7 +33,7 @@ from switchman.addons.state.telemetry import wording
 SCOPE: Final = "switchman"
 TOKENS: Final = (1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216, 67108864)
 SECONDS: Final = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
-FLUSH_PATIENCE: Final = 2_000  # milliseconds that the last spans have at the end
+PATIENCE: Final = 2.0  # seconds that the last spans and figures have at the end
 
 
 class Telemetry:
@@ -46,9 +47,14 @@ class Telemetry:
         self._names = Names(None, most_names)
         resource = Resource.create(_identity(os.environ))
         self._traces = TracerProvider(resource=resource, shutdown_on_exit=False)
+        self._exporters: list[OTLPSpanExporter | OTLPMetricExporter] = []
         if _wants(os.environ, "TRACES"):
-            self._traces.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
-        readers = [PeriodicExportingMetricReader(OTLPMetricExporter())] if _wants(os.environ, "METRICS") else []
+            self._exporters.append(spans := OTLPSpanExporter())
+            self._traces.add_span_processor(BatchSpanProcessor(spans))
+        readers = []
+        if _wants(os.environ, "METRICS"):
+            self._exporters.append(figures := OTLPMetricExporter())
+            readers.append(PeriodicExportingMetricReader(figures))
         self._meters = MeterProvider(readers, resource=resource, shutdown_on_exit=False)
         self._tracer = self._traces.get_tracer(SCOPE, version("switchman"))
         meter = self._meters.get_meter(SCOPE, version("switchman"))
@@ -143,10 +149,16 @@ class Telemetry:
         }
 
     def close(self) -> None:
-        """Send what is left, for a few seconds at most. Not on the event loop."""
-        self._traces.force_flush(FLUSH_PATIENCE)
-        self._traces.shutdown()
-        self._meters.shutdown(FLUSH_PATIENCE)
+        """Send what is left, for PATIENCE at most. Not on the event loop."""
+        # The SDK tries an endpoint that is away again and again, until its exporter is shut down.
+        hurry = threading.Timer(PATIENCE, lambda: [one.shutdown() for one in self._exporters])
+        hurry.daemon = True
+        hurry.start()
+        try:
+            self._traces.shutdown()
+            self._meters.shutdown()
+        finally:
+            hurry.cancel()
 
 
 def _identity(environment: Mapping[str, str]) -> dict[str, str]:

@@ -121,10 +121,10 @@ def attempt_words(record: Record, attempt: AttemptRecord) -> Words:
 def decision_words(record: Record) -> Iterator[Words]:
     """A layer of the decision each: what it came to, not its sentence, which may quote the prompt."""
     for line in record.trace:
-        told = {"layer": line["layer"], "outcome": line["outcome"], "score": line["score"]}
+        told = {"layer": line["layer"], "outcome": line["outcome"], "score": line.get("score")}
         yield _known(
             {f"switchman.{name}": value for name, value in told.items()}
-            | {"switchman.elapsed": _seconds(line["elapsed_ms"])}
+            | {"switchman.elapsed": _seconds(line.get("elapsed_ms"))}
         )
 
 
