@@ -4,8 +4,9 @@
     <number>.series   a line of JSON for each series: [metric, [value of each label], first slot]
 
 To add costs a store into memory, 50 ns; there is nothing to flush, and what was counted is there when the worker was
-killed. (The multiprocess mode of prometheus_client, measured for the same counts: 21 to 40 us a request, and 160 ms and
-3 MB at the start of each worker; here it is 3 us: scripts/bench/counting.py.) A double is written at once, as it lies on a multiple of 8 bytes.
+killed. A double is written at once, as it lies on a multiple of 8 bytes. (The multiprocess mode of prometheus_client,
+measured for the same counts: 21 to 40 us a request, and 160 ms and 3 MB at the start of each worker; here it is 3 us:
+scripts/bench/counting.py.)
 
 A worker holds a lock on its sheet as long as it lives. One that starts takes the first sheet that nobody holds: a
 worker that comes in the place of another goes on with its counters.
