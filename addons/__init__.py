@@ -15,6 +15,8 @@
 |                  | Routing     | has the layers prepared for the rules in force                           |
 |                  | Settling    | looks for what is held of limits and was never settled                   |
 |                  | Securing    | makes the usual TLS context, while there are descriptors for its files   |
+|                  | Counting    | looks, every second, at what runs, waits and rests, for /metrics         |
+|                  | Telling     | opens the way to an OTLP endpoint, where one is set                      |
 | client_connected | Connections | lets a client's connection in, closes an idle one for it, or refuses it  |
 |                  | Throttling  | has its connection read only as far as its tap lets it                   |
 | server_connected | Throttling  | the same for a connection to a server                                    |

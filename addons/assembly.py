@@ -28,8 +28,10 @@ from switchman.addons.hooks.outbound.redacting import Redacting, Restoring
 from switchman.addons.hooks.outbound.rewriting import Rewriting
 from switchman.addons.hooks.outbound.securing import Securing
 from switchman.addons.hooks.outbound.streaming import Streaming
+from switchman.addons.hooks.recording.counting import Counting
 from switchman.addons.hooks.recording.recording import Recording
 from switchman.addons.hooks.recording.reporting import Reporting
+from switchman.addons.hooks.recording.telling import Telling
 from switchman.addons.hooks.recording.underway import Underway
 from switchman.addons.hooks.routing.arbiter import ArbiterLayer
 from switchman.addons.hooks.routing.balancing import Balancing
@@ -90,6 +92,8 @@ def assemble(*, guest: bool = False) -> list[object]:
         Keeping(runtime, semantic),
         Mirroring(runtime, rewriting),
         Recording(runtime),
+        Counting(runtime),
+        Telling(runtime),
     ]
 
 

@@ -20,8 +20,9 @@ def missing_files(wheel: Path, tracked: Path) -> list[str]:
     return [path for path in tracked.read_text().split("\n") if path and f"switchman/{path}" not in inside]
 
 
-# What only the extras bring; the modules that need it are imported by the semantic process alone.
-OF_THE_EXTRAS = {"numpy", "onnx", "onnxruntime", "safetensors", "tokenizers"}
+# What only the extras bring; the modules that need it are imported where it is asked for alone.
+OF_THE_EXTRAS = {"numpy", "onnx", "onnxruntime", "opentelemetry", "safetensors", "tokenizers"}
+USERS_OF_THEM = ("switchman.addons.semantics.", "switchman.addons.state.telemetry.")
 
 
 def broken_imports() -> list[str]:
@@ -33,7 +34,7 @@ def broken_imports() -> list[str]:
         try:
             importlib.import_module(module.name)
         except ImportError as e:
-            if module.name.startswith("switchman.addons.semantics.") and e.name in OF_THE_EXTRAS:
+            if module.name.startswith(USERS_OF_THEM) and (e.name or "").partition(".")[0] in OF_THE_EXTRAS:
                 continue
             broken.append(f"{module.name}: {e}")
     return broken

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-TOPS = ("addons", "rules", "scripts", "tests", "webui")
+TOPS = ("addons", "deploy", "rules", "scripts", "tests", "webui")
 FILES = sorted((*ROOT.glob("*.md"), *(path for top in TOPS for path in (ROOT / top).rglob("*.md"))))
 # Alembic's own folders, and the one that holds the rooms.
 NO_ROOMS = {ROOT / "addons", ROOT / "addons/store/migrations", ROOT / "addons/store/migrations/versions"}

@@ -53,7 +53,7 @@ DOCS = {
     for path in sorted(
         (
             *ROOT.glob("*.md"),
-            *(p for top in ("addons", "rules", "scripts", "webui") for p in (ROOT / top).rglob("*.md")),
+            *(p for top in ("addons", "deploy", "rules", "scripts", "webui") for p in (ROOT / top).rglob("*.md")),
         )
     )
 }
@@ -109,6 +109,7 @@ HELD = {
     ("addons/serving/README.md", "option"): "test_the_table_of_options_is_that_of_the_command",
     ("addons/serving/README.md", "option of `create`"): "test_the_table_of_a_tokens_options_is_that_of_the_command",
     ("addons/serving/README.md", "variable"): "test_the_table_of_variables_is_that_of_the_settings",
+    ("deploy/README.md", "metric"): "tests/test_deploy.py",
     ("rules/README.md", "figure"): "test_the_table_of_figures_is_that_of_the_back_test",
     ("rules/README.md", "preset"): "tests/rules/test_presets.py",
     ("rules/README.md", "section"): "test_the_table_of_sections_is_that_of_the_rules_file",
@@ -146,6 +147,7 @@ def test_every_variable_that_is_named_is_there() -> None:
     """Settings, the presets' keys, and a few that others read."""
     known = {name.upper() for name in Settings.model_fields} | {preset.api_key_env for preset in well_known().values()}
     known |= {"HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY", *CERTIFICATES, "RECORDED_STREAMS"}
+    known |= {name for text in DOCS.values() for name in re.findall(r"`(OTEL_[A-Z_]+)", text)}  # of OpenTelemetry's SDK
     known |= {"AUTH_WHEN_PROXIED", "ALWAYS_AUTH"}  # values of WEBUI_SECURITY
     named = {name for text in DOCS.values() for name in re.findall(r"`([A-Z][A-Z0-9]*_[A-Z0-9_]+)[`=]", text)}
     assert named - known == set()

@@ -16,7 +16,7 @@ from switchman.addons.core.access.roles import Role
 from switchman.addons.core.sessions import agents
 from switchman.addons.core.texts.unicode import shown
 from switchman.addons.store.keeping.spool import SpoolState
-from switchman.webui import assets
+from switchman.webui import assets, metrics
 from switchman.webui.access import guard, people, sizes
 from switchman.webui.admin import api
 from switchman.webui.admin.changes import Refused
@@ -81,6 +81,7 @@ FAMILIES = (
     keys,
     changes,
     backtest,
+    metrics,
     api,
     assets,
 )

@@ -101,7 +101,8 @@ class WebConfig:
     other rules on the log, `desk` reads and saves the rules file, `explains` tries rules on a request. `elsewhere`: the
     files of the caches. `in_force`: all settings, and where each came from; `rules_told`: what stands at the top of
     `rules_file`. `price_of`: what a model costs on a server, by their names; None: not known.
-    `tries` asks a server for its models, the way that the router's requests go.
+    `tries` asks a server for its models, the way that the router's requests go. `metrics`: the numbers for Prometheus
+    and their content type, by the Accept of who asks; None: there are none.
     """
 
     queries: Queries
@@ -138,6 +139,7 @@ class WebConfig:
     price_of: Callable[[str, str], Price | None] = lambda server, model: None
     ruleset: Callable[[], Ruleset | None] = lambda: None
     tries: Callable[[Server], Tried] | None = None
+    metrics: Callable[[str], tuple[bytes, str]] | None = None
 
     def __post_init__(self) -> None:
         if self.webui_security not in SECURITY_MODES:

@@ -17,10 +17,11 @@ from switchman.addons.config.hosts import check_listening
 from switchman.addons.config.inforce import ORIGINS, noted
 from switchman.addons.config.settings import Settings
 from switchman.addons.core.rules.problems import RulesError
-from switchman.addons.serving.bodies import hold_bodies
+from switchman.addons.serving.bodies import hold_bodies, hold_folder
 from switchman.addons.serving.launch import Launch
 from switchman.addons.serving.ports import CannotListen, NoSuchAddress, PortForbidden, reserve
 from switchman.addons.serving.supervisor import Supervisor
+from switchman.addons.state.metrics.sheet import FOLDER
 
 DEMO_DATA = Path(".demo")
 MOST_WORKERS = 256
@@ -59,11 +60,13 @@ def run(arguments: list[str]) -> int:
                 os.environ.update(bodies.settings())
                 settings = load_settings()
                 say(f"bodies     {bodies}")
+            if settings.metrics and settings.enable_logging and not args.no_ui:
+                os.environ[FOLDER] = str(hold_folder("switchman-metrics-", held))
             launch = _launch(args, settings, data, held)
         except CannotListen as e:
             return refuse(str(e))
         except OSError as e:
-            return refuse(f"cannot keep bodies in memory: {e}")
+            return refuse(f"cannot make a folder for what the processes share: {e}")
         supervisor = Supervisor(say, settings.shutdown_grace)
         return asyncio.run(supervisor.run(launch.start(supervisor)))
 

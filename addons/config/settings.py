@@ -116,6 +116,10 @@ class Settings(SigningIn, Capturing, BaseSettings):
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = Field(
         (), description="addresses and ranges whose X-Forwarded-For is believed, with commas between"
     )
+    metrics: bool = Field(True, description="off: no numbers for Prometheus at the dashboard's /metrics")
+    metrics_names: int = Field(
+        100, ge=0, le=10_000, description="servers and models beside the rules file's that metrics tell apart"
+    )
     webui_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="further names the dashboard may be opened by, with commas between"
     )

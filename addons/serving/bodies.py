@@ -39,19 +39,25 @@ class Bodies:
 def hold_bodies(max_total: int, held: ExitStack, memory: Path = MEMORY) -> Bodies:
     """Make a private folder that exists as long as `held` is open. Raises OSError."""
     in_memory = os.access(memory, os.W_OK | os.X_OK)
-    base = memory if in_memory else Path(tempfile.gettempdir())
-    _remove_abandoned(base)
-    folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=base))
-    held.callback(shutil.rmtree, folder, ignore_errors=True)
-    lock = held.enter_context((folder / "lock").open("wb"))
-    fcntl.flock(lock, fcntl.LOCK_EX)
+    folder = hold_folder(PREFIX, held, memory)
     room = os.statvfs(folder)
     return Bodies(folder, max(1, min(max_total, room.f_bavail * room.f_frsize // SHARE)), in_memory)
 
 
-def _remove_abandoned(base: Path) -> None:
+def hold_folder(prefix: str, held: ExitStack, memory: Path = MEMORY) -> Path:
+    """Make a private folder, in memory where there is one, that exists as long as `held` is open. Raises OSError."""
+    base = memory if os.access(memory, os.W_OK | os.X_OK) else Path(tempfile.gettempdir())
+    _remove_abandoned(base, prefix)
+    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=base))
+    held.callback(shutil.rmtree, folder, ignore_errors=True)
+    lock = held.enter_context((folder / "lock").open("wb"))
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    return folder
+
+
+def _remove_abandoned(base: Path, prefix: str) -> None:
     """Remove the folders of a `serve` that was killed: nobody holds their locks any more."""
-    for folder in base.glob(f"{PREFIX}*"):
+    for folder in base.glob(f"{prefix}*"):
         with suppress(OSError):
             if folder.stat().st_uid != os.geteuid():
                 continue

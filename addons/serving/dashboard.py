@@ -9,6 +9,7 @@ import re
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,10 @@ from switchman.addons.core.servers.servers import Server
 from switchman.addons.serving.ports import url_host
 from switchman.addons.state.access.ledgers import LedgerAway
 from switchman.addons.state.access.opening import look
+from switchman.addons.state.metrics.catalogue import LOG_WAITING, RULES
+from switchman.addons.state.metrics.sheet import FOLDER
 from switchman.addons.state.together.opening import open_elsewhere
+from switchman.addons.store import Store
 from switchman.addons.store.access.opening import Access
 from switchman.addons.store.access.tokens import TokenError
 from switchman.addons.store.keeping.forgetting import forget
@@ -93,6 +97,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                 price_of=lambda server, model: price_of(rules.current, server, model),
                 ruleset=lambda: rules.current,
                 tries=trier(settings),
+                metrics=exposition(log, rules),
             )
             server = DashboardServer(
                 create_app(config), settings.listen_host, args.port, settings.max_connections, settings.trusted_proxies
@@ -100,6 +105,23 @@ def main(argv: Sequence[str] | None = None) -> None:
             signal.signal(signal.SIGTERM, lambda *_: server.stop())
             say_ready([str(server.port)])
             server.run()
+
+
+def exposition(log: Store, rules: RulesFile) -> Callable[[str], tuple[bytes, str]] | None:
+    """The numbers of all workers, where they count; what writes them for Prometheus is loaded when it is needed."""
+    folder = os.environ.get(FOLDER)
+    if not folder:
+        return None
+
+    def exposed(accept: str) -> tuple[bytes, str]:
+        from switchman.addons.state.metrics.exposing import expose
+
+        newest(rules)
+        backlog = log.queries.backlog()
+        gauges = {LOG_WAITING: float(backlog.records), RULES: float(rules.error is None)}
+        return expose(Path(folder), accept, version("switchman"), gauges)
+
+    return exposed
 
 
 def price_of(rules: Ruleset, server: str, model: str) -> Price | None:

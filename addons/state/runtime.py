@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from mitmproxy import ctx, hooks, http
 from mitmproxy.addonmanager import Loader
@@ -78,6 +78,14 @@ class StoppingHook(hooks.Hook):
     """The proxy is stopping: requests that are cut off from now on are cut off by the router, not by their clients."""
 
 
+class Observer(Protocol):
+    """Who looks at each record beside the log, on the event loop. It raises nothing."""
+
+    def count(self, record: Record) -> None: ...
+
+    def unlogged(self) -> None: ...
+
+
 class Runtime:
     """Opened by `load`: a bad setting or rules file raises there, and stops the start.
 
@@ -117,6 +125,7 @@ class Runtime:
         self.key_ring = KeyRing()
         self.capturing = Capturing()
         self.busy = Busy()
+        self.observers: list[Observer] = []
         self.underway: dict[int, http.HTTPFlow] = {}  # by the Exchange's id(): requests that have no record yet
         self.listings = Listings(speaks=lambda server: self.dialects.own(server), keys=self.keys)
         self.lists = RoutingLists(self.listings)
@@ -240,10 +249,22 @@ class Runtime:
         """The keys of the configuration, which nobody else may read."""
         return self.rules.keys.current
 
+    @property
+    def wants_records(self) -> bool:
+        """Whether anybody takes them."""
+        return self.writer is not None or bool(self.observers)
+
     def put(self, record: Record) -> None:
-        """Hand a finished request to the log, if there is one. Never blocks."""
+        """Hand a finished request to the log, if there is one, and to who else counts them. Never blocks."""
         if self.writer is not None:
             self.writer.put(record)
+        for one in self.observers:
+            one.count(record)
+
+    def unlogged(self) -> None:
+        """A request is over that leaves no row, as it was refused like others."""
+        for one in self.observers:
+            one.unlogged()
 
     def _waiting_bytes(self) -> int:
         """Of bodies that the log still has to write."""

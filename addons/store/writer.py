@@ -151,6 +151,11 @@ class Writer:
         return self._waiting_bytes
 
     @property
+    def spooled(self) -> int:
+        """Records that went through the spool."""
+        return self._backlog.kept if self._backlog is not None else 0
+
+    @property
     def problem(self) -> str | None:
         return self._backlog.problem if self._backlog is not None else None
 

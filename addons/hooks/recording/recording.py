@@ -74,12 +74,13 @@ class Recording:
         for attempt in x.attempts:
             self.runtime.busy.end(attempt)
         if not x.leaves_row:
+            self.runtime.unlogged()
             return
         if x.outcome == "answered" and (flow.request.path in PROBES or flow.request.method == "OPTIONS"):
             return  # a browser asks before each request of a page
         self.runtime.live.finished(x)
         flow.metadata.update(x.summary())
-        if self.runtime.writer is not None:
+        if self.runtime.wants_records:
             member = self._growing.placed(_member(flow, x), x.id)
             captured = self.runtime.capturing.of(x)
             self.runtime.put(_record(flow, x, status, captured, member))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import signal
 import socket
 import sqlite3
@@ -22,6 +23,7 @@ import httpx
 import pytest
 
 from switchman.addons.cli.serve import option_of, overrides
+from switchman.addons.state.metrics.sheet import FOLDER
 from switchman.addons.testing import Behaviour, FakeUpstream
 from switchman.addons.testing.demo import SAMPLES
 
@@ -67,6 +69,11 @@ class Serve:
         pids = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         return {int(pid): Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ") for pid in pids}
 
+    def environment_of(self, pid: int) -> dict[str, str]:
+        """What one of them was started with."""
+        entries = Path(f"/proc/{pid}/environ").read_text().split("\0")
+        return dict(entry.split("=", 1) for entry in entries if "=" in entry)
+
     def stop(self, number: signal.Signals = signal.SIGINT) -> int:
         self.process.send_signal(number)
         return self.process.wait(PATIENCE)
@@ -105,6 +112,12 @@ def _runs(pid: int) -> bool:
 def chat(url: str, **fields: Any) -> httpx.Response:
     body = {"model": "m", "messages": [{"role": "user", "content": "Hi"}], **fields}
     return httpx.post(f"{url}/v1/chat/completions", json=body, timeout=PATIENCE)
+
+
+def metrics(running: Serve) -> str:
+    answer = httpx.get(running.url("dashboard") + "/metrics", timeout=PATIENCE)
+    assert answer.status_code == 200
+    return answer.text
 
 
 def rows(database: Path) -> int:
@@ -175,7 +188,12 @@ def test_demo_answers_and_leaves_nothing_running(serve: Start, tmp_path: Path) -
     while (seen := rows(tmp_path / ".demo" / "requests.db")) < 7 + own:
         assert time.monotonic() < deadline, f"{seen} requests so far"
         time.sleep(0.05)
+    counted = re.findall(r"^switchman_requests_total{.* (.+)$", metrics(demo), re.M)
+    assert sum(map(float, counted)) == 7 + own
+    folder = Path(demo.environment_of(pids[0])[FOLDER])
+    assert folder.stat().st_mode & 0o777 == 0o700 and len(list(folder.glob("*.values"))) == 2
     assert demo.stop() == 0
+    assert not folder.exists()
     wait_gone(pids)
     assert rows(tmp_path / ".demo" / "requests.db") == 7 + own
     assert "Traceback" not in demo.text()

@@ -34,6 +34,7 @@ FOR_VIEWERS = {
     "admin.openapi", "admin.me", "sessions.index", "sessions.api_sessions", "session.index", "session.api_session",
     "conversation.page", "conversation.message", "changed.page", "copies.page", "copies.download", "again.page",
     "again.api_progress", "servers.index", "servers.one", "admin.listServers", "admin.listPresets", "admin.getServer",
+    "metrics.exposition",
 }  # fmt: skip
 
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -309,3 +310,25 @@ def test_what_no_hook_came_to_the_end_of_keeps_no_server_busy(desk: Desk) -> Non
     assert desk.runtime.busy.of("up/m") == 1
     desk.error(flow)
     assert desk.runtime.busy.total == 0
+
+
+def test_who_counts_gets_each_record_beside_the_log_or_without_one(desk: Desk) -> None:
+    """Refusals that leave no row are told of, too, as their number alone."""
+    counted: list[Record] = []
+    unlogged: list[bool] = []
+    desk.runtime.observers.append(
+        cast(Any, SimpleNamespace(count=counted.append, unlogged=lambda: unlogged.append(True)))
+    )
+    flow, _ = desk.begin()
+    flow.response = http.Response.make(200)
+    desk.recording.response(flow)
+    assert counted == desk.log.records and len(counted) == 1
+    desk.runtime.writer = None
+    flow, _ = desk.begin()
+    flow.response = http.Response.make(200)
+    desk.recording.response(flow)
+    flow, x = desk.begin()
+    x.leaves_row = False
+    flow.response = http.Response.make(401)
+    desk.recording.response(flow)
+    assert len(counted) == 2 and len(desk.log.records) == 1 and unlogged == [True]
