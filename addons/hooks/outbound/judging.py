@@ -27,6 +27,7 @@ from switchman.addons.state.runtime import Runtime
 
 logger = logging.getLogger(__name__)
 
+SWITCHING = 101  # a WebSocket begins: it keeps its server busy until it is over
 UNAUTHORIZED = 401  # such a key is not used up: what is said of limits is not about it
 
 
@@ -62,6 +63,8 @@ class Judging:
         """Its head was an answer; what the request came to is told by its end."""
         if (x := exchange(flow)) is not None and x.ending is not None:
             x.outcome, x.error = x.ending.outcome, x.ending.error
+            if x.attempt is not None:
+                self.runtime.busy.end(x.attempt)
 
     def error(self, flow: http.HTTPFlow) -> None:
         """The client left, or the proxy refused it. After the last word its answer still counts."""
@@ -91,6 +94,8 @@ class Judging:
         if status is None and how == "complete" and response is not None:
             status = response.status_code
         attempt.ended = time.monotonic()
+        if status != SWITCHING:
+            self.runtime.busy.end(attempt)
         attempt.usage = x.reply.usage if x.reply is not None else None
         attempt.verdict = verdict = judge(
             Ending(

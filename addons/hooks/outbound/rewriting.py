@@ -191,6 +191,7 @@ class Rewriting:
                 key=key,
             )
         )
+        self.runtime.busy.begin(x.attempts[-1])
 
     def _own_key(self, x: Exchange, candidate: Candidate, target: str) -> ServerKey | None:
         """Which of the server's own keys this attempt goes with."""

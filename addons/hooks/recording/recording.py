@@ -71,6 +71,8 @@ class Recording:
             return
         x.recorded = True
         self.runtime.underway.pop(id(x), None)
+        for attempt in x.attempts:
+            self.runtime.busy.end(attempt)
         if not x.leaves_row:
             return
         if x.outcome == "answered" and (flow.request.path in PROBES or flow.request.method == "OPTIONS"):

@@ -9,6 +9,7 @@ import pytest
 from mitmproxy import flow as mitm
 from mitmproxy.test import tflow
 
+from switchman.addons.core.access.admission.ending import Ending
 from switchman.addons.core.streams.pipe import Pipe
 from switchman.addons.core.streams.reply import ReplyCollector
 from switchman.addons.flow.refusal import refusal
@@ -227,3 +228,41 @@ def test_a_probe_with_a_bad_key_leaves_its_place_to_the_next(pipeline: Any) -> N
     assert x.attempt.probe
     pipeline.answer(flow, 429)
     assert breakers.state("one/m", time.monotonic()) == "half_open" and not rests(pipeline, "one/m")
+
+
+@pytest.mark.parametrize("how", ["answered", "error", "failed", "left", "stopped", "stale", "cut"])
+def test_however_an_attempt_ends_its_server_is_busy_no_longer(how: str, pipeline: Any, answer_of: Any) -> None:
+    """A second one, by failover or on a fresh connection, is counted in its place."""
+    busy = pipeline.runtime.busy
+    flow, x = pipeline.send("one/m", "two/m", stream=how == "cut")
+    assert (busy.of("one/m"), busy.of_server("one"), busy.total) == (1, 1, 1)
+    if how in ("answered", "error"):
+        pipeline.answer(flow, 200 if how == "answered" else 400, {"choices": []})
+    elif how == "left":
+        leave(pipeline, flow)
+        leave(pipeline, flow)
+    elif how == "cut":
+        streaming(flow, x, answer_of, TEXT)
+        pipeline.fail(flow, "stream", begun=True)
+    elif how == "stopped":
+        pipeline.fail(flow, "cancelled")
+    elif how == "stale":
+        assert pipeline.fail(flow, "reset", reused=True).fresh
+        assert (busy.of("one/m"), busy.total) == (1, 1)
+        pipeline.answer(flow, 200, {"choices": []})
+    else:
+        assert pipeline.fail(flow, "status", response=answer_of(503)).retry
+        assert (busy.of("one/m"), busy.of("two/m"), busy.total) == (0, 1, 1)
+        leave(pipeline, flow)
+    assert busy.total == 0
+
+
+def test_a_websocket_keeps_its_server_busy_until_it_is_closed(pipeline: Any) -> None:
+    """Its head is an answer, but the server works for it from then on."""
+    busy = pipeline.runtime.busy
+    flow, x = pipeline.send("one/m")
+    pipeline.answer(flow, 101)
+    assert busy.of("one/m") == 1
+    x.ending = Ending("client", 1000, "")
+    pipeline.judging.websocket_end(flow)
+    assert busy.total == 0

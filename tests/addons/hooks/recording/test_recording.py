@@ -300,3 +300,12 @@ def test_what_a_request_is_found_by_is_recorded(desk: Desk) -> None:
     record = desk.response(flow)
     assert (record.asked, kinds_in(record.modality)) == ("what is this?", ("text", "image", "tools"))
     assert record.error_class == "rate_limit"
+
+
+def test_what_no_hook_came_to_the_end_of_keeps_no_server_busy(desk: Desk) -> None:
+    """A request that has its row is over."""
+    flow, x = desk.begin()
+    desk.runtime.busy.begin(desk.attempt(x))
+    assert desk.runtime.busy.of("up/m") == 1
+    desk.error(flow)
+    assert desk.runtime.busy.total == 0
