@@ -8,7 +8,8 @@ How it decides, in this order:
 5. It wants credentials, and the client's were not for it: no fault of the server, and its answer no news to the client.
 6. It refused one of several keys of ours, and another does not rest: once more, with that one.
 7. There is another candidate, and time: that one.
-8. Give up: the last upstream's own answer, status, headers and body; if none answered, 504 (time) or 502.
+8. A server asked for little time (Retry-After), and `wait_up_to` lets it have that: there once more, after it.
+9. Give up: the last upstream's own answer, status, headers and body; if none answered, 504 (time) or 502.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from switchman.addons.core.dialects import stream_error
 from switchman.addons.core.dialects.passing.thoughts import digests
 from switchman.addons.core.servers.reaching.redirects import REDIRECTS
 from switchman.addons.flow.exchange import Attempt, Exchange, exchange
-from switchman.addons.flow.refusal import refusal, relayed_error, translate_error
+from switchman.addons.flow.refusal import crowded, refusal, relayed_error, translate_error
 from switchman.addons.hooks.outbound.holding import refused_keys
 from switchman.addons.hooks.outbound.rewriting import Rewriting
 from switchman.addons.proxy.attempt import UpstreamFailure
@@ -82,7 +83,9 @@ class Failover:
             outer.child_layer = ours
 
     def upstream_failed(self, failure: UpstreamFailure) -> Awaitable[None] | None:
-        """An awaitable where the request, written for the next server, or what is left of a stream, is large."""
+        """An awaitable where the request, written for the next server, or what is left of a stream, is large, or where
+        the next server may have to be waited for.
+        """
         if (x := exchange(failure.flow)) is None or x.attempt is None or x.attempt.verdict is None:
             return None
         if failure.begun:
@@ -90,6 +93,8 @@ class Failover:
                 return self._follow(failure, x, x.attempt, x.attempt.verdict, self.runtime.background.step)
         elif x.call is not None and x.call.large:
             return self._follow(failure, x, x.attempt, x.attempt.verdict, self.runtime.background.run)
+        elif self.rewriting.admitting.may_wait(x):
+            return self._follow(failure, x, x.attempt, x.attempt.verdict, in_place)
         at_once(self._follow(failure, x, x.attempt, x.attempt.verdict, in_place))
         return None
 
@@ -131,7 +136,7 @@ class Failover:
                 await self._next_or_last(flow, x, failure, run)
             case _:
                 self._keep_answer(x, attempt, failure)
-                await self._next_or_last(flow, x, failure, run)  # 6, 7, 8
+                await self._next_or_last(flow, x, failure, run)  # 6, 7, 8, 9
 
     def _has_other_key(self, x: Exchange) -> bool:
         """Whether a key of ours was refused that is one of several, and another may do."""
@@ -194,12 +199,19 @@ class Failover:
         in_time = time.monotonic() < x.deadline
         if in_time and self._has_other_key(x):
             await self._again(flow, x, failure, run)
-        elif in_time and await self.rewriting.prepare_by(run, flow, x):
+        elif in_time and (await self.rewriting.prepare_by(run, flow, x) or await self._waited_out(flow, x, run)):
             failure.retry = True
         elif x.last_answer is not None:
             flow.response = x.last_answer
+        elif x.crowded is not None:
+            flow.response = crowded(x, x.crowded)
         else:
             flow.response = refusal(x, 504 if failure.kind == "timeout" else 502, _story(x))
+
+    async def _waited_out(self, flow: http.HTTPFlow, x: Exchange, run: Run) -> bool:
+        """Wait for a server that asked for little time, and ask it again. False where there is none."""
+        candidate = await self.rewriting.admitting.wait_out(flow, x)
+        return candidate is not None and await self.rewriting.once_more(flow, x, candidate, run)
 
     def _end_stream(self, x: Exchange, failure: UpstreamFailure) -> None:
         if x.pipe is None or x.call is None or x.pipe.framing == "raw":

@@ -37,12 +37,13 @@ from switchman.addons.core.servers.callerkeys import credential_of
 from switchman.addons.core.servers.models.thinking import resolve
 from switchman.addons.core.servers.reaching.addressing import address, is_azure
 from switchman.addons.core.servers.reaching.redirects import REDIRECTS, Hop
-from switchman.addons.core.servers.retry import OWN_KEY_STATUSES, retriable_statuses
+from switchman.addons.core.servers.retry import BUSY_STATUSES, OWN_KEY_STATUSES, retriable_statuses
 from switchman.addons.core.servers.servers import ServerKey, is_anthropics, is_googles
 from switchman.addons.core.texts.masking import is_secret_name
 from switchman.addons.flow.exchange import Attempt, Exchange, exchange
-from switchman.addons.flow.refusal import refusal
+from switchman.addons.flow.refusal import crowded, refusal
 from switchman.addons.hooks import seen
+from switchman.addons.hooks.outbound.admitting import Admitting
 from switchman.addons.hooks.outbound.holding import refused_keys
 from switchman.addons.hooks.outbound.redacting import redacted_fields, redacted_path
 from switchman.addons.state.background import Run, at_once, in_place
@@ -69,26 +70,31 @@ class Rewriting:
     attempt.retry_statuses, attempt.withheld, attempt.credential, attempt.key.
     """
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, admitting: Admitting | None = None) -> None:
         self.runtime = runtime
+        self.admitting = admitting or Admitting(runtime)
         # What servers turned out to lack, by name (reasoning: by target): they are not asked for it again.
         self.without: dict[Feature, set[str]] = {"usage": set(), "responses": set(), "reasoning": set()}
         self.refused = RefusedThoughts()
 
     def request(self, flow: http.HTTPFlow) -> Awaitable[None] | None:
-        """An awaitable where the request is large, and written off the event loop."""
+        """An awaitable where the request is large, and written off the event loop, or may have to wait for a server."""
         if (x := exchange(flow)) is None or flow.response or x.plan is None:
             return None
         if x.call is not None and x.call.large:
-            return self._request_large(flow, x)
+            return self._request_later(flow, x, self.runtime.background.run)
+        if self.admitting.may_wait(x):
+            return self._request_later(flow, x, in_place)
         self._prepared(flow, x, self.prepare(flow, x))
         return None
 
-    async def _request_large(self, flow: http.HTTPFlow, x: Exchange) -> None:
-        self._prepared(flow, x, await self.prepare_by(self.runtime.background.run, flow, x))
+    async def _request_later(self, flow: http.HTTPFlow, x: Exchange, run: Run) -> None:
+        self._prepared(flow, x, await self.prepare_by(run, flow, x))
 
     def _prepared(self, flow: http.HTTPFlow, x: Exchange, found: bool) -> None:
-        if not found:
+        if not found and x.crowded is not None:
+            flow.response = crowded(x, x.crowded)
+        elif not found:
             flow.response = refusal(
                 x, 400, str(x.untranslatable), param=x.untranslatable.field if x.untranslatable else None
             )
@@ -102,6 +108,8 @@ class Rewriting:
         """prepare(), with `run` for what takes long in a large request."""
         assert x.plan is not None
         while x.next_candidate < len(x.plan.candidates):
+            if not await self.admitting.admit(flow, x):
+                return False
             candidate = x.plan.candidates[x.next_candidate]
             x.next_candidate += 1
             try:
@@ -167,6 +175,8 @@ class Rewriting:
         request.data.content = content
         more = x.next_candidate < len(x.plan.candidates)
         retry_statuses = retriable_statuses(server) if more else frozenset()
+        if server.limits is not None and server.limits.wait_up_to:
+            retry_statuses |= BUSY_STATUSES
         if key is not None and shares_keys(server):
             tried = {*refused_keys(x, server, called), key.label}
             if more or self.runtime.key_ring.has_other(server, called, time.monotonic(), tried):
@@ -192,6 +202,7 @@ class Rewriting:
             )
         )
         self.runtime.busy.begin(x.attempts[-1])
+        self.admitting.begins(x, x.attempts[-1])
 
     def _own_key(self, x: Exchange, candidate: Candidate, target: str) -> ServerKey | None:
         """Which of the server's own keys this attempt goes with."""
@@ -204,7 +215,7 @@ class Rewriting:
         # Files, batches and their like are of one account: what is no operation goes with the same key each time.
         kept = x.call is None or x.call.endpoint.operation in OF_ONE_ACCOUNT or of_first_key(x.call.body, x.call.text)
         held = server.keys[0].label if kept else x.held_keys.get(server.name)
-        tried = refused_keys(x, server, target)
+        tried = refused_keys(x, server, target) | self.admitting.used_up_keys(server, target)
         return self.runtime.key_ring.choose(server, target, time.monotonic(), held, tried)
 
     def _path(self, x: Exchange, candidate: Candidate, rendered: Rendered | None) -> str:
@@ -270,6 +281,12 @@ class Rewriting:
         x.next_candidate -= 1
         while x.plan is not None and x.plan.candidates[x.next_candidate] is not x.attempts[-1].candidate:
             x.next_candidate -= 1  # past candidates that could not express the request
+        return await self.prepare_by(run, flow, x)
+
+    async def once_more(self, flow: http.HTTPFlow, x: Exchange, candidate: Candidate, run: Run) -> bool:
+        """Rewrite for a candidate that was asked before, or for one after it; False if none can express it."""
+        assert x.plan is not None
+        x.next_candidate = next(nth for nth, one in enumerate(x.plan.candidates) if one is candidate)
         return await self.prepare_by(run, flow, x)
 
 
