@@ -253,12 +253,10 @@ class Admitting:
         self, x: Exchange, left: Sequence[Candidate], wanted: Sequence[Wanted], held: Mapping[int, Held],
         waited: Waited | None,
     ) -> bool:  # fmt: skip
-        for at, one in held.items():
-            if one.why == "pace":
-                found = TraceLine(
-                    LAYER, "skip", f"{left[at].target} told that it is used up; it is asked all the same."
-                )
-                x.trace.append(found)
+        for at, found in held.items():
+            if found.why == "pace":
+                detail = f"{left[at].target} told that it is used up; it is asked all the same."
+                x.trace.append(TraceLine(LAYER, "skip", detail))
                 self._choose(x, left, at, None)
                 return True
         x.crowded = _crowded(wanted, held, waited, time.monotonic() >= x.deadline)

@@ -103,8 +103,9 @@ class Paces:
         for name, one in told.items():
             if not 0 <= one.resets_in <= LONGEST:
                 continue
-            level = one.remaining - (len(later) if one.counts == "requests" else sum(later))
-            account.gauges[name] = _Gauge(one.counts, level, now, now + one.resets_in, one.limit, one.window)
+            gauge = _Gauge(one.counts, one.remaining, now, now + one.resets_in, one.limit, one.window)
+            gauge.spend(len(later) if one.counts == "requests" else sum(later), now)
+            account.gauges[name] = gauge
 
     def ready_in(self, target: str, key: str, tokens: int, now: float) -> float:
         """Seconds until a request may go out without exceeding what is known; 0 where nothing is."""
