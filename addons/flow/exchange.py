@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from math import inf
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from mitmproxy import http
 
@@ -163,6 +163,9 @@ class Crowded(NamedTuple):
     status: int
     message: str
     retry_in: int
+
+
+LEFT: Final = Crowded(499, "The client left while it waited.", 0)  # nobody is told: nobody is there
 
 
 @dataclass(slots=True)

@@ -54,14 +54,12 @@ def models(upstream: FakeUpstream) -> list[str]:
 @pytest.fixture(scope="module")
 def one(upstream_factory: Any) -> FakeUpstream:
     found: FakeUpstream = upstream_factory(name="one")
-    found.listing = Behaviour(status=404, body=b"")
     return found
 
 
 @pytest.fixture(scope="module")
 def two(upstream_factory: Any) -> FakeUpstream:
     found: FakeUpstream = upstream_factory(name="two")
-    found.listing = Behaviour(status=404, body=b"")
     return found
 
 
@@ -70,15 +68,15 @@ def shared_proxy(start_shared: Any, one: FakeUpstream, two: FakeUpstream) -> Any
     return start_shared(
         f"""
 servers:
-  fair: {{url: "{one.url}", max_concurrent: 1}}
-  single: {{url: "{one.url}", max_concurrent: 1}}
-  narrow: {{url: "{one.url}", max_concurrent: 1, queue: {{size: 0}}}}
-  hasty: {{url: "{one.url}", max_concurrent: 1, queue: {{wait: 0.05}}}}
-  paced: {{url: "{one.url}", rpm: 2, queue: {{wait: 0}}}}
-  spent: {{url: "{one.url}", tpm: 30, queue: {{wait: 0}}}}
-  patient: {{url: "{one.url}", wait_up_to: 5}}
-  learned: {{url: "{one.url}", queue: {{wait: 20}}}}
-  other: {{url: "{two.url}"}}
+  fair: {{url: "{one.url}", dialect: openai, max_concurrent: 1}}
+  single: {{url: "{one.url}", dialect: openai, max_concurrent: 1}}
+  narrow: {{url: "{one.url}", dialect: openai, max_concurrent: 1, queue: {{size: 0}}}}
+  hasty: {{url: "{one.url}", dialect: openai, max_concurrent: 1, queue: {{wait: 0.05}}}}
+  paced: {{url: "{one.url}", dialect: openai, rpm: 2, queue: {{wait: 0}}}}
+  spent: {{url: "{one.url}", dialect: openai, tpm: 30, queue: {{wait: 0}}}}
+  patient: {{url: "{one.url}", dialect: openai, wait_up_to: 5}}
+  learned: {{url: "{one.url}", dialect: openai, queue: {{wait: 20}}}}
+  other: {{url: "{two.url}", dialect: openai}}
 aliases:
   spread: {{instances: [narrow/m, other/m]}}
   learned-or-other: {{instances: [learned/l, other/m]}}
@@ -94,12 +92,13 @@ class Busy:
         self._go = Event()
         upstream.script([Behaviour(stall_after=2, resume=self._go)], PATHS["openai"])
         self.client = sent(proxy, model, "10.0.0.9", stream=True)
-        assert self.client.head().status == 200
+        self._reply = self.client.head()
+        assert self._reply.status == 200
 
     def goes_on(self) -> None:
         self._go.set()
-        while not self.client.ended():
-            time.sleep(0.01)
+        while self.client.chunk(self._reply) is not None:
+            pass
 
 
 def test_a_callers_many_do_not_hold_up_anothers_one_and_who_leaves_is_gone(proxy: Any, one: FakeUpstream) -> None:
@@ -235,7 +234,9 @@ def test_a_server_that_tells_that_it_is_used_up_is_passed_over_and_waited_for_al
 
 def test_a_router_that_stops_refuses_those_that_wait(start: Any, one: FakeUpstream) -> None:
     """With a sentence, and a row for each."""
-    proxy = start(f"servers: {{s: {{url: '{one.url}', max_concurrent: 1}}}}\n", env={"SHUTDOWN_GRACE": "0"})
+    proxy = start(
+        f"servers: {{s: {{url: '{one.url}', dialect: openai, max_concurrent: 1}}}}\n", env={"SHUTDOWN_GRACE": "0"}
+    )
     busy = Busy(proxy, one, "s/busy")
     with busy.client, sent(proxy, "s/waits") as waits:
         proxy.until(lambda: "s/waits" in underway(proxy), "it waits")

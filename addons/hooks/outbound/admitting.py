@@ -29,10 +29,10 @@ from switchman.addons.core.routes.plan import Candidate, TraceLine
 from switchman.addons.core.servers.retry import BUSY_STATUSES, parse_retry_after
 from switchman.addons.core.servers.servers import Server
 from switchman.addons.flow.costs import tokens_at
-from switchman.addons.flow.exchange import Attempt, Crowded, Exchange, exchange, ms_since
+from switchman.addons.flow.exchange import LEFT, Attempt, Crowded, Exchange, exchange, ms_since
 from switchman.addons.flow.refusal import STOPPED
 from switchman.addons.proxy.attempt import UpstreamFailure
-from switchman.addons.state.queues.queues import Held, Place, Waited, Wanted
+from switchman.addons.state.queues.queues import Cut, Held, Place, Waited, Wanted
 from switchman.addons.state.runtime import Runtime
 
 LAYER: Final = "queue"
@@ -78,7 +78,7 @@ class Admitting:
             self._choose(x, left, _place_of(wanted, live[waited.nth]), waited.place)
             return True
         if waited is not None and waited.ended in ("left", "stopped"):
-            return self._cut(x)
+            return self._cut(x, waited.ended)
         if await self._enter(x, left, wanted, [one for one in wanted if one not in live], held):
             return True
         return self._in_vain(x, left, wanted, held, waited)
@@ -141,7 +141,8 @@ class Admitting:
                 one.asks_again = None
         x.waited_out += seconds
         what = f"{first.target} asked for {seconds:.1f} s (Retry-After), and nobody else can answer"
-        if not await self.pause(flow, x, seconds):
+        if (cut := await self._pause(flow, x, seconds)) is not None:
+            self._cut(x, cut)
             x.trace.append(TraceLine(LAYER, "miss", f"{what}: waiting ended before that."))
             return None
         x.trace.append(
@@ -206,18 +207,19 @@ class Admitting:
             f"{target} rests for {seconds:.1f} s more, and nobody else can answer: waited for (wait_up_to: {most:g})."
         )
         x.trace.append(TraceLine(LAYER, "hit", detail))
-        return await self.pause(flow, x, seconds) or self._cut(x)
+        cut = await self._pause(flow, x, seconds)
+        return cut is None or self._cut(x, cut)
 
-    def _cut(self, x: Exchange) -> bool:
+    def _cut(self, x: Exchange, how: str) -> bool:
         """Waiting was ended by the client, which hears no more of it, or by the router, which says so."""
-        x.crowded = Crowded(503, STOPPED, 1)
+        x.crowded = Crowded(503, STOPPED, 1) if how == "stopped" else LEFT
         return False
 
-    async def pause(self, flow: http.HTTPFlow, x: Exchange, seconds: float) -> bool:
-        """Let time pass; False where the client left meanwhile, or the router stops."""
+    async def _pause(self, flow: http.HTTPFlow, x: Exchange, seconds: float) -> Cut | None:
+        """Let time pass; what ended it before its time."""
         cut = await self.runtime.queues.pause(seconds, self._watching(flow, x))
         x.leaves = None
-        return cut is None
+        return cut
 
     def _watching(self, flow: http.HTTPFlow, x: Exchange) -> Callable[[Callable[[], None]], None]:
         def on_wait(leaves: Callable[[], None]) -> None:

@@ -28,7 +28,7 @@ from switchman.addons.core.decision.verdicts.judge import REJECTED, Feature, Ver
 from switchman.addons.core.dialects import stream_error
 from switchman.addons.core.dialects.passing.thoughts import digests
 from switchman.addons.core.servers.reaching.redirects import REDIRECTS
-from switchman.addons.flow.exchange import Attempt, Exchange, exchange
+from switchman.addons.flow.exchange import LEFT, Attempt, Exchange, exchange
 from switchman.addons.flow.refusal import crowded, refusal, relayed_error, translate_error
 from switchman.addons.hooks.outbound.holding import refused_keys
 from switchman.addons.hooks.outbound.rewriting import Rewriting
@@ -203,7 +203,7 @@ class Failover:
             failure.retry = True
         elif x.last_answer is not None:
             flow.response = x.last_answer
-        elif x.crowded is not None:
+        elif x.crowded is not None and x.crowded is not LEFT:
             flow.response = crowded(x, x.crowded)
         else:
             flow.response = refusal(x, 504 if failure.kind == "timeout" else 502, _story(x))

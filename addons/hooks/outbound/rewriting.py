@@ -40,7 +40,7 @@ from switchman.addons.core.servers.reaching.redirects import REDIRECTS, Hop
 from switchman.addons.core.servers.retry import BUSY_STATUSES, OWN_KEY_STATUSES, retriable_statuses
 from switchman.addons.core.servers.servers import ServerKey, is_anthropics, is_googles
 from switchman.addons.core.texts.masking import is_secret_name
-from switchman.addons.flow.exchange import Attempt, Exchange, exchange
+from switchman.addons.flow.exchange import LEFT, Attempt, Exchange, exchange
 from switchman.addons.flow.refusal import crowded, refusal
 from switchman.addons.hooks import seen
 from switchman.addons.hooks.outbound.admitting import Admitting
@@ -93,7 +93,8 @@ class Rewriting:
 
     def _prepared(self, flow: http.HTTPFlow, x: Exchange, found: bool) -> None:
         if not found and x.crowded is not None:
-            flow.response = crowded(x, x.crowded)
+            if x.crowded is not LEFT:  # else the proxy ends it as one that was left
+                flow.response = crowded(x, x.crowded)
         elif not found:
             flow.response = refusal(
                 x, 400, str(x.untranslatable), param=x.untranslatable.field if x.untranslatable else None
