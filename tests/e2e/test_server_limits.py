@@ -234,9 +234,8 @@ def test_a_server_that_tells_that_it_is_used_up_is_passed_over_and_waited_for_al
 
 def test_a_router_that_stops_refuses_those_that_wait(start: Any, one: FakeUpstream) -> None:
     """With a sentence, and a row for each."""
-    proxy = start(
-        f"servers: {{s: {{url: '{one.url}', dialect: openai, max_concurrent: 1}}}}\n", env={"SHUTDOWN_GRACE": "0"}
-    )
+    rules = f"servers: {{s: {{url: '{one.url}', dialect: openai, max_concurrent: 1}}}}\n"
+    proxy = start(rules, env={"SHUTDOWN_GRACE": "0"})
     busy = Busy(proxy, one, "s/busy")
     with busy.client, sent(proxy, "s/waits") as waits:
         proxy.until(lambda: "s/waits" in underway(proxy), "it waits")

@@ -165,8 +165,8 @@ class Queues:
         if not joined:
             self._tidy(wanted)
             return Waited(ended="full")
-        for line, _ in joined:
-            self._pump(line)
+        for line, entry in joined:
+            self._pump(entry.wanted.server.name, line)
         try:
             how = await self._until(waiter, seconds, on_wait)
         except asyncio.CancelledError:
@@ -266,15 +266,15 @@ class Queues:
             return Held(why, result.retry_in if why != "max_concurrent" else None)
         return Place(name, wanted.caller, take, result)
 
-    def _pump(self, line: _Line) -> None:
+    def _pump(self, name: str, line: _Line) -> None:
         if line.task is None:
-            task = asyncio.get_running_loop().create_task(self._serve(line), name="switchman queue")
+            task = asyncio.get_running_loop().create_task(self._serve(name, line), name="switchman queue")
             # mitmproxy's loop runs a task at once: one that is over by now would be taken for one that runs for ever.
             line.task = None if task.done() else task
         else:
             line.changed.set()
 
-    async def _serve(self, line: _Line) -> None:
+    async def _serve(self, name: str, line: _Line) -> None:
         """Let those that wait go, one after another, as there is room."""
         try:
             while len(line.queue):
@@ -298,6 +298,7 @@ class Queues:
                             await line.changed.wait()
         finally:
             line.task = None
+            self._forget(name)
 
     def _line(self, name: str) -> _Line:
         if (line := self._lines.get(name)) is None:
