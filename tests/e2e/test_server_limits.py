@@ -15,6 +15,7 @@ import sqlalchemy
 from switchman.addons.store.keeping.packing import read_json
 from switchman.addons.store.underway import read_underway
 from switchman.addons.testing import Behaviour, FakeUpstream
+from switchman.addons.testing.behaviour import Usage
 from switchman.addons.testing.rawclient import RawClient, request_bytes
 
 PATHS = {"openai": "/v1/chat/completions", "anthropic": "/v1/messages", "ollama": "/api/chat"}
@@ -73,7 +74,7 @@ servers:
   narrow: {{url: "{one.url}", dialect: openai, max_concurrent: 1, queue: {{size: 0}}}}
   hasty: {{url: "{one.url}", dialect: openai, max_concurrent: 1, queue: {{wait: 0.05}}}}
   paced: {{url: "{one.url}", dialect: openai, rpm: 2, queue: {{wait: 0}}}}
-  spent: {{url: "{one.url}", dialect: openai, tpm: 30, queue: {{wait: 0}}}}
+  spent: {{url: "{one.url}", dialect: openai, tpm: 50, queue: {{wait: 0}}}}
   patient: {{url: "{one.url}", dialect: openai, wait_up_to: 5}}
   learned: {{url: "{one.url}", dialect: openai, queue: {{wait: 20}}}}
   other: {{url: "{two.url}", dialect: openai}}
@@ -97,7 +98,7 @@ class Busy:
 
     def goes_on(self) -> None:
         self._go.set()
-        while self.client.chunk(self._reply) is not None:
+        while self.client.chunk(self._reply):
             pass
 
 
@@ -185,12 +186,12 @@ def test_requests_a_minute_are_not_exceeded(proxy: Any, one: FakeUpstream) -> No
 
 
 def test_tokens_a_minute_are_counted_as_answers_tell_them(proxy: Any, one: FakeUpstream) -> None:
-    """An estimate holds them while it runs; in its place come the 18 of each answer."""
+    """The 45 of the answer come in the place of the estimate, which is far less."""
     small = {**body("spent/m"), "max_tokens": 1}
-    for _ in range(2):
-        assert proxy.post(PATHS["openai"], small).status_code == 200
+    one.script([Behaviour(usage=Usage(40, 5))], PATHS["openai"])
+    assert proxy.post(PATHS["openai"], small).status_code == 200
     found = proxy.post(PATHS["openai"], small)
-    assert found.status_code == 429 and "spent (tpm: 30)" in found.json()["error"]["message"]
+    assert found.status_code == 429 and "spent (tpm: 50)" in found.json()["error"]["message"]
 
 
 @pytest.mark.parametrize("stream", [False, True])
