@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +14,8 @@ from switchman.addons.core.servers.pacing.paces import Told
 from switchman.addons.core.servers.servers import Server
 from switchman.addons.core.servers.urls import parse
 from switchman.addons.state.access.counters import Counters
-from switchman.addons.state.access.ledgers import LedgerAway, MemoryLedger
+from switchman.addons.state.access.ledgers import Ledger, LedgerAway, MemoryLedger
+from switchman.addons.state.access.sqliteledger import SQLiteLedger
 from switchman.addons.state.queues.queues import Held, Place, Queues, Waited, Wanted
 
 LONG = 60.0
@@ -29,8 +31,8 @@ class Away(MemoryLedger):
 class Desk:
     """The queues of one worker."""
 
-    def __init__(self, ledger: MemoryLedger) -> None:
-        self.counters = Counters(ledger, "worker")
+    def __init__(self, ledger: Ledger, name: str = "worker") -> None:
+        self.counters = Counters(ledger, name)
         self.queues = Queues(lambda: self.counters)
         self.leaves: list[Callable[[], None]] = []
 
@@ -207,13 +209,11 @@ def test_without_the_ledger_each_worker_keeps_to_max_concurrent_itself() -> None
     run(scene, Away())
 
 
-def test_workers_with_one_ledger_do_not_exceed_a_limit_together() -> None:
-    """A place that one gives back goes to the other's who waits."""
+def test_workers_with_one_ledger_do_not_exceed_a_limit_together(tmp_path: Path) -> None:
+    """A place that one gives back goes to the other's who waits, over the file that they share."""
 
     async def scene() -> None:
-        ledger = MemoryLedger()
-        one, two = Desk(ledger), Desk(ledger)
-        two.counters = Counters(ledger, "other")
+        one, two = Desk(SQLiteLedger(tmp_path / "limits.db")), Desk(SQLiteLedger(tmp_path / "limits.db"), "other")
         place = await one.enter(wanted())
         assert await two.queues.enter(wanted()) == Held("max_concurrent")
         waiting = two.waits(wanted())
