@@ -35,13 +35,15 @@
 |                  | Redacting   | puts placeholders where a rule calls something private, for all servers  |
 |                  | Limits      | takes of the caller's limits and budgets, refuses, or has another model  |
 |                  | Holding     | of a server's several keys, the one that a conversation was with         |
-|                  | Rewriting   | the first candidate's request                                            |
+|                  | Rewriting   | the first candidate's request; Admitting waits for a server with limits  |
 |                  | Learning    | asks the other workers what they learned of its server and model         |
 |                  | Settling    | notes what is held of the caller's limits, so that it comes back         |
-| upstream_failed  | Judging     | how the attempt ended: for breakers, record and all below                |
+| upstream_failed  | Admitting   | what the server told of its limits, and whether it asks for time         |
+|                  | Judging     | how the attempt ended: for breakers, record and all below                |
 |                  | Settling    | reserves as much again for the next one, or there is none                |
 |                  | Failover    | next candidate, or the final answer, or a stream's tail                  |
-| responseheaders  | Streaming   | the Pipe for streams; x-switchman-* headers, what the caller has left    |
+| responseheaders  | Admitting   | what the server told of its limits                                       |
+|                  | Streaming   | the Pipe for streams; x-switchman-* headers, what the caller has left    |
 | each chunk       | (Pipe)      | bytes -> events -> stages -> bytes                                       |
 | long_step        | Streaming   | has a chunk, or an answer's end, that takes long done in a thread        |
 | response         | Processing  | the same stages over a whole reply                                       |

@@ -78,6 +78,7 @@ def assemble(*, guest: bool = False) -> list[object]:
         Limits(runtime, redacting.once_more),
         holding,
         rewriting,
+        rewriting.admitting,
         Streaming(runtime),
         Processing(runtime),
         Restoring(),

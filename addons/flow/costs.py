@@ -59,3 +59,9 @@ def request_cost(x: Exchange) -> int | None:
     known of one of them.
     """
     return total_of([attempt_cost(x, attempt) for attempt in x.attempts])
+
+
+def tokens_at(x: Exchange, server: str) -> int | None:
+    """The tokens that a server's answers to this request told, prompts and answers together; None where none did."""
+    told = [a.usage for a in x.attempts if a.candidate.server.name == server and a.usage is not None]
+    return sum(one.input_tokens + one.output_tokens for one in told) if told else None

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from math import inf
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from mitmproxy import http
 
@@ -42,6 +42,7 @@ from switchman.addons.core.texts.redaction.restoring import Restorer
 if TYPE_CHECKING:
     from switchman.addons.core.rules.ruleset import Ruleset
     from switchman.addons.semantics.client import SemanticAnswer
+    from switchman.addons.state.queues.queues import Place
     from switchman.addons.state.together.flights import Flight
 
 
@@ -87,6 +88,9 @@ class Attempt:
     ended: float | None = None
     verdict: Verdict | None = None  # None while it runs
     usage: Usage | None = None  # what its answer told of what it took; None: nothing
+
+    # Admitting
+    asks_again: float | None = None  # from when on its server may be asked once more, as its Retry-After says
 
     # flow/costs.py
     costed: tuple[Usage, int | None] | None = None  # the usage whose cost was asked for last, and that cost
@@ -156,6 +160,17 @@ class CacheUse:
     saved: int | None = None
 
 
+class Crowded(NamedTuple):
+    """No server has room: what the client is told. `retry_in`: seconds."""
+
+    status: int
+    message: str
+    retry_in: int
+
+
+LEFT: Final = Crowded(499, "The client left while it waited.", 0)  # nobody is told: nobody is there
+
+
 @dataclass(slots=True)
 class Exchange:
     """All that is known of one request, filled in from top to bottom as it goes through the pipeline.
@@ -215,6 +230,12 @@ class Exchange:
     # Holding
     key_conversation: str | None = None  # what it is known by; None: no server of the plan has several keys
     held_keys: Mapping[str, str] = field(default_factory=dict)  # the labels of those that it was with, by server
+
+    # Admitting; `leaves` is called by the proxy
+    place: Place | None = None  # what it holds at the server that it is at; None: nothing
+    crowded: Crowded | None = None  # no server has room; None: one has
+    waited_out: float = 0.0  # seconds for which it waited for servers that had asked for time
+    leaves: Callable[[], None] | None = None  # tells that its client is gone, while it waits
 
     # Rewriting
     attempts: list[Attempt] = field(default_factory=list)

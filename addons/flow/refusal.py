@@ -18,7 +18,7 @@ from switchman.addons.core.paths.reading import Reading, read
 from switchman.addons.core.request.call import DialectName
 from switchman.addons.core.request.hopbyhop import Fields
 from switchman.addons.core.routes.plan import Plan
-from switchman.addons.flow.exchange import Exchange
+from switchman.addons.flow.exchange import Crowded, Exchange
 
 # What a client, and the record, are told of a request that the router did not let end.
 STOPPED = "The router was stopped before the answer was complete."
@@ -47,6 +47,11 @@ def refusal(
     x.outcome = "refused" if status < 500 else "failed"
     x.error = message
     return error_response(x, status, message, param=param, headers=headers)
+
+
+def crowded(x: Exchange, why: Crowded) -> http.Response:
+    """The answer to a request for which no server has room."""
+    return refusal(x, why.status, why.message, headers={"retry-after": str(why.retry_in)})
 
 
 def worded_refusal(

@@ -180,8 +180,15 @@ class RoutedHttpLayer(HttpLayer):
             self._forget(event.connection)
             if event.connection is self.context.client:
                 let_go(self.connections.get(event.connection))
+                self._tell_who_wait()
         if self.wanted != inf:
             yield from self._arm()
+
+    def _tell_who_wait(self) -> None:
+        """The client is gone: a request of its that waits for a server, within a hook, hears of that at once."""
+        for stream in self.streams.values():
+            if isinstance(stream, RoutedStream) and (x := stream.x) is not None and x.leaves is not None:
+                x.leaves()
 
     def _obey(self, event: Stopping | MakeRoom) -> layer.CommandGenerator[None]:
         if isinstance(event, Stopping):

@@ -46,6 +46,7 @@ from switchman.addons.state.learned.routing_lists import RoutingLists
 from switchman.addons.state.learned.server_dialects import ServerDialects
 from switchman.addons.state.live import LiveFigures
 from switchman.addons.state.queues.busy import Busy
+from switchman.addons.state.queues.queues import Queues
 from switchman.addons.state.reaching.deny import deny_addresses
 from switchman.addons.state.reaching.resets import Resetting
 from switchman.addons.state.reloads import Reloads
@@ -126,6 +127,7 @@ class Runtime:
         self.capturing = Capturing()
         self.busy = Busy()
         self.observers: list[Observer] = []
+        self.queues = Queues(lambda: self.counters)
         self.underway: dict[int, http.HTTPFlow] = {}  # by the Exchange's id(): requests that have no record yet
         self.listings = Listings(speaks=lambda server: self.dialects.own(server), keys=self.keys)
         self.lists = RoutingLists(self.listings)

@@ -12,7 +12,7 @@ import pytest
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from switchman.addons.core.rules import layersfile, matchfile, pricefile, rulesfile
+from switchman.addons.core.rules import layersfile, limitsfile, matchfile, pricefile, rulesfile
 
 TEXT = (Path(__file__).parents[2] / "rules/README.md").read_text(encoding="utf-8")
 
@@ -21,6 +21,7 @@ TABLES: dict[str, type[BaseModel]] = {
     "condition": matchfile.MatchFile,
     "`servers.NAME`": rulesfile.ServerFile,
     "`servers.NAME.api_keys[]`": rulesfile.KeyFile,
+    "`servers.NAME.queue`": limitsfile.QueueFile,
     "`servers.NAME.timeout`": rulesfile.TimeoutFile,
     "`servers.NAME.tls`": rulesfile.TlsFile,
     "`servers.NAME.quirks`": rulesfile.QuirksFile,

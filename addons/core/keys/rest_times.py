@@ -28,7 +28,7 @@ def parse_rate_reset(headers: Mapping[str, str], now: float) -> float | None:
     resets = {
         name: seconds
         for name, value in fields.items()
-        if _RESET.fullmatch(name) and (seconds := _seconds(value, now)) is not None
+        if _RESET.fullmatch(name) and (seconds := seconds_until(value, now)) is not None
     }
     used_up = [seconds for name, seconds in resets.items() if _is_zero(fields.get(name.replace("reset", "remaining")))]
     if used_up:
@@ -43,7 +43,8 @@ def _is_zero(text: str | None) -> bool:
         return False
 
 
-def _seconds(text: str, now: float) -> float | None:
+def seconds_until(text: str, now: float) -> float | None:
+    """Seconds from `now` (epoch seconds) until a reset, in any of the forms above; None where it is in none."""
     try:
         number = float(text)
     except ValueError:

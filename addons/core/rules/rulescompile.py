@@ -13,6 +13,7 @@ from switchman.addons.core.access.prices.table import NO_PRICES, Prices
 from switchman.addons.core.routes.names import find
 from switchman.addons.core.routes.routes import Alias, Arbiter, Instance, Match, Pool, Route
 from switchman.addons.core.routes.targets import instances_named
+from switchman.addons.core.rules.limitsfile import limits_of
 from switchman.addons.core.rules.matchcompile import OwnTarget, compile_match
 from switchman.addons.core.rules.overflowfile import fallback_on_of
 from switchman.addons.core.rules.presets import Preset, Presets, facts_of, keepalive_of, quirks_of
@@ -102,6 +103,7 @@ class Compiler:
             path=written.path or (preset.path if preset else path_style(url)),
             reach=self._reach(path, url, written),
             enabled=written.enabled,
+            limits=limits_of(written),
         )
 
     def _url(self, path: Path, written: ServerFile, preset: Preset | None) -> urls.BaseURL:

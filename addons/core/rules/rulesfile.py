@@ -21,6 +21,7 @@ from pydantic_core import CoreSchema
 
 from switchman.addons.core.access.caller import Capture
 from switchman.addons.core.rules.layersfile import ArbiterFile, CacheSettings, CaptureFile, LimitsFile, SemanticRoutes
+from switchman.addons.core.rules.limitsfile import MaxConcurrent, Queue, Rpm, Tpm, WaitUpTo
 from switchman.addons.core.rules.matchfile import MatchFile, Text, Written
 from switchman.addons.core.rules.mirrorfile import MirrorFile
 from switchman.addons.core.rules.overflowfile import FallbackOnFile
@@ -160,6 +161,11 @@ class ServerFile(Written):
     timeout: TimeoutFile = Field(default_factory=TimeoutFile, description="deadlines in seconds")
     retry_on: list[int] = Field(default_factory=list, description="further statuses that fail over: of 401, 403, 404")
     fallback_on: FallbackOnFile = None
+    max_concurrent: MaxConcurrent = None
+    rpm: Rpm = None
+    tpm: Tpm = None
+    queue: Queue = None
+    wait_up_to: WaitUpTo = None
     thinking_output: Thinking | None = Field(default=None, description="<think> blocks: removed, moved, or left")
     strip_json_markdown: bool | None = Field(
         default=None, description="a reply that is one JSON fence becomes the JSON"

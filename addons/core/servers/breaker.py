@@ -99,6 +99,11 @@ class Breakers:
             if breaker.opened
         ]
 
+    def back_in(self, target: str, now: float) -> float:
+        """For how many seconds a target still rests; 0 where it does not, or may be probed."""
+        breaker = self._breakers.get(target)
+        return max(0.0, breaker.open_until - now) if breaker is not None and breaker.opened else 0.0
+
     def knows(self, target: str) -> bool:
         """Whether anything was reported of the target that is still kept."""
         return target in self._breakers

@@ -36,6 +36,9 @@ USUAL_FALLBACK_ON: Final[frozenset[FallbackOn]] = frozenset({"context"})
 # One of several keys of ours is refused, without means, or used too often: another one is tried, then another server.
 OWN_KEY_STATUSES = frozenset({401, 402, 429})
 
+# A server that answers so may ask for a little time by Retry-After: `wait_up_to` lets it have that.
+BUSY_STATUSES = frozenset({429, 503, 529})
+
 _SECONDS = re.compile(r"\d+(\.\d+)?")  # RFC 9110 section 10.2.3 allows whole seconds; some upstreams send fractions
 
 

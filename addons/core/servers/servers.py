@@ -11,6 +11,7 @@ from switchman.addons.core.access.caller import Capture
 from switchman.addons.core.access.prices.written import WrittenPrice
 from switchman.addons.core.request.call import DialectName
 from switchman.addons.core.servers.models.thinkers import ThinkingSwitch
+from switchman.addons.core.servers.pacing.limits import ServerLimits
 from switchman.addons.core.servers.reaching.reach import DIRECT, Reach
 from switchman.addons.core.servers.retry import FallbackOn
 from switchman.addons.core.servers.urls import BaseURL
@@ -117,6 +118,7 @@ class Server:
     free: bool = False  # what it answers costs nothing
     capture: Capture | None = None  # what the log keeps of its requests; None: as others say
     reach: Reach = DIRECT
+    limits: ServerLimits | None = None  # how much it is asked; None: as much as there is
     enabled: bool = True  # False: no candidate, and nobody asks it anything
 
 

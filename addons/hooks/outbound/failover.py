@@ -10,7 +10,8 @@ How it decides, in this order:
 7. It says that the prompt is too long for it, or its content filter refused it, and `fallback_on` names that: the next
    candidate, of those that may have a larger context.
 8. There is another candidate, and time: that one.
-9. Give up: the last upstream's own answer, status, headers and body; if none answered, 504 (time) or 502.
+9. A server asked for little time (Retry-After), and `wait_up_to` lets it have that: there once more, after it.
+10. Give up: the last upstream's own answer, status, headers and body; if none answered, 504 (time) or 502.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ from switchman.addons.core.dialects.passing.thoughts import digests
 from switchman.addons.core.routes.plan import TraceLine
 from switchman.addons.core.servers.reaching.redirects import REDIRECTS
 from switchman.addons.core.servers.retry import FallbackOn
-from switchman.addons.flow.exchange import Attempt, Exchange, exchange
-from switchman.addons.flow.refusal import refusal, relayed_error, translate_error
+from switchman.addons.flow.exchange import LEFT, Attempt, Exchange, exchange
+from switchman.addons.flow.refusal import crowded, refusal, relayed_error, translate_error
 from switchman.addons.hooks.outbound.holding import refused_keys
 from switchman.addons.hooks.outbound.rewriting import Rewriting
 from switchman.addons.proxy.attempt import UpstreamFailure
@@ -89,7 +90,9 @@ class Failover:
             outer.child_layer = ours
 
     def upstream_failed(self, failure: UpstreamFailure) -> Awaitable[None] | None:
-        """An awaitable where the request, written for the next server, or what is left of a stream, is large."""
+        """An awaitable where the request, written for the next server, or what is left of a stream, is large, or where
+        the next server may have to be waited for.
+        """
         if (x := exchange(failure.flow)) is None or x.attempt is None or x.attempt.verdict is None:
             return None
         if failure.begun:
@@ -97,6 +100,8 @@ class Failover:
                 return self._follow(failure, x, x.attempt, x.attempt.verdict, self.runtime.background.step)
         elif x.call is not None and x.call.large:
             return self._follow(failure, x, x.attempt, x.attempt.verdict, self.runtime.background.run)
+        elif self.rewriting.admitting.may_wait(x):
+            return self._follow(failure, x, x.attempt, x.attempt.verdict, in_place)
         at_once(self._follow(failure, x, x.attempt, x.attempt.verdict, in_place))
         return None
 
@@ -147,7 +152,7 @@ class Failover:
                 await self._next_or_last(flow, x, failure, run)
             case _:
                 self._keep_answer(x, attempt, failure)
-                await self._next_or_last(flow, x, failure, run)  # 6, 8, 9
+                await self._next_or_last(flow, x, failure, run)  # 6, 8, 9, 10
 
     async def _elsewhere(self, failure: UpstreamFailure, x: Exchange, attempt: Attempt, cause: Cause, run: Run) -> None:
         """Another candidate may answer what this one refused; else the client gets the refusal."""
@@ -221,12 +226,19 @@ class Failover:
         in_time = time.monotonic() < x.deadline
         if in_time and self._has_other_key(x):
             await self._again(flow, x, failure, run)
-        elif in_time and await self.rewriting.prepare_by(run, flow, x):
+        elif in_time and (await self.rewriting.prepare_by(run, flow, x) or await self._waited_out(flow, x, run)):
             failure.retry = True
         elif x.last_answer is not None:
             flow.response = x.last_answer
+        elif x.crowded is not None and x.crowded is not LEFT:
+            flow.response = crowded(x, x.crowded)
         else:
             flow.response = refusal(x, 504 if failure.kind == "timeout" else 502, _story(x))
+
+    async def _waited_out(self, flow: http.HTTPFlow, x: Exchange, run: Run) -> bool:
+        """Wait for a server that asked for little time, and ask it again. False where there is none."""
+        candidate = await self.rewriting.admitting.wait_out(flow, x)
+        return candidate is not None and await self.rewriting.once_more(flow, x, candidate, run)
 
     def _end_stream(self, x: Exchange, failure: UpstreamFailure) -> None:
         if x.pipe is None or x.call is None or x.pipe.framing == "raw":

@@ -32,19 +32,20 @@ from switchman.addons.core.keys.accounts import of_first_key
 from switchman.addons.core.keys.ring import shares_keys
 from switchman.addons.core.paths.passing import asking_path
 from switchman.addons.core.request.hopbyhop import Fields
-from switchman.addons.core.routes.plan import Candidate, TraceLine
+from switchman.addons.core.routes.plan import Candidate, Plan, TraceLine
 from switchman.addons.core.rules.ruleset import Server
 from switchman.addons.core.servers import credentials
 from switchman.addons.core.servers.callerkeys import credential_of
 from switchman.addons.core.servers.models.thinking import resolve
 from switchman.addons.core.servers.reaching.addressing import address, is_azure
 from switchman.addons.core.servers.reaching.redirects import REDIRECTS, Hop
-from switchman.addons.core.servers.retry import OWN_KEY_STATUSES, retriable_statuses
+from switchman.addons.core.servers.retry import BUSY_STATUSES, OWN_KEY_STATUSES, retriable_statuses
 from switchman.addons.core.servers.servers import ServerKey, is_anthropics, is_googles
 from switchman.addons.core.texts.masking import is_secret_name
-from switchman.addons.flow.exchange import Attempt, Exchange, exchange
-from switchman.addons.flow.refusal import refusal
+from switchman.addons.flow.exchange import LEFT, Attempt, Exchange, exchange
+from switchman.addons.flow.refusal import crowded, refusal
 from switchman.addons.hooks import seen
+from switchman.addons.hooks.outbound.admitting import Admitting
 from switchman.addons.hooks.outbound.holding import refused_keys
 from switchman.addons.hooks.outbound.redacting import redacted_fields, redacted_path
 from switchman.addons.state.background import Run, at_once, in_place
@@ -66,31 +67,38 @@ ANTHROPIC_VERSION = "2023-06-01"  # the only version of the Messages API there i
 class Rewriting:
     """Prepares the first candidate of the plan; Failover prepares the later ones by the same `prepare`.
 
-    Writes: attempts, next_candidate, untranslatable, routed, trace, attempt.number, attempt.candidate, attempt.target,
-    attempt.url, attempt.started_at, attempt.started, attempt.probe, attempt.rendered, attempt.held_statuses,
-    attempt.retry_statuses, attempt.fallback_on, attempt.withheld, attempt.credential, attempt.key.
+    Writes: attempts, next_candidate, plan, untranslatable, routed, trace, attempt.number, attempt.candidate,
+    attempt.target, attempt.url, attempt.started_at, attempt.started, attempt.probe, attempt.rendered,
+    attempt.held_statuses, attempt.retry_statuses, attempt.fallback_on, attempt.withheld, attempt.credential,
+    attempt.key.
     """
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, admitting: Admitting | None = None) -> None:
         self.runtime = runtime
+        self.admitting = admitting or Admitting(runtime)
         # What servers turned out to lack, by name (reasoning: by target): they are not asked for it again.
         self.without: dict[Feature, set[str]] = {"usage": set(), "responses": set(), "reasoning": set()}
         self.refused = RefusedThoughts()
 
     def request(self, flow: http.HTTPFlow) -> Awaitable[None] | None:
-        """An awaitable where the request is large, and written off the event loop."""
+        """An awaitable where the request is large, and written off the event loop, or may have to wait for a server."""
         if (x := exchange(flow)) is None or flow.response or x.plan is None:
             return None
         if x.call is not None and x.call.large:
-            return self._request_large(flow, x)
+            return self._request_later(flow, x, self.runtime.background.run)
+        if self.admitting.may_wait(x):
+            return self._request_later(flow, x, in_place)
         self._prepared(flow, x, self.prepare(flow, x))
         return None
 
-    async def _request_large(self, flow: http.HTTPFlow, x: Exchange) -> None:
-        self._prepared(flow, x, await self.prepare_by(self.runtime.background.run, flow, x))
+    async def _request_later(self, flow: http.HTTPFlow, x: Exchange, run: Run) -> None:
+        self._prepared(flow, x, await self.prepare_by(run, flow, x))
 
     def _prepared(self, flow: http.HTTPFlow, x: Exchange, found: bool) -> None:
-        if not found:
+        if not found and x.crowded is not None:
+            if x.crowded is not LEFT:  # else the proxy ends it as one that was left
+                flow.response = crowded(x, x.crowded)
+        elif not found:
             flow.response = refusal(
                 x, 400, str(x.untranslatable), param=x.untranslatable.field if x.untranslatable else None
             )
@@ -103,12 +111,12 @@ class Rewriting:
     async def prepare_by(self, run: Run, flow: http.HTTPFlow, x: Exchange) -> bool:
         """prepare(), with `run` for what takes long in a large request."""
         assert x.plan is not None
+        self._pass_over_too_small(x, x.plan)
         while x.next_candidate < len(x.plan.candidates):
+            if not await self.admitting.admit(flow, x):
+                return False
             candidate = x.plan.candidates[x.next_candidate]
             x.next_candidate += 1
-            if (why := self._too_small(x, candidate)) is not None:
-                x.trace.append(TraceLine("overflow", "skip", f"{candidate.target} is passed over: {why}."))
-                continue
             try:
                 rendered = await run(self._render, x, candidate) if x.call else None
             except (Untranslatable, Malformed) as e:
@@ -119,14 +127,21 @@ class Rewriting:
             return True
         return False
 
-    def _too_small(self, x: Exchange, candidate: Candidate) -> str | None:
-        """Why a candidate cannot hold a prompt that was too long for others; None if it may."""
+    def _pass_over_too_small(self, x: Exchange, plan: Plan) -> None:
+        """Take the candidates out that cannot hold a prompt that was too long for others: none waits for their room."""
         windows = [self._window(x, one) for one in x.attempts]
         window = max((one for one in windows if one is not None), default=None)
         if window is None:
-            return None
+            return
         rules = x.rules or self.runtime.rules.current
-        return no_larger(candidate, window, rules, x.call.model if x.call else "")
+        tried, left = plan.candidates[: x.next_candidate], plan.candidates[x.next_candidate :]
+        judged = [(one, no_larger(one, window, rules, x.call.model if x.call else "")) for one in left]
+        x.trace += [
+            TraceLine("overflow", "skip", f"{one.target} is passed over: {why}.")
+            for one, why in judged
+            if why is not None
+        ]
+        x.plan = replace(plan, candidates=(*tried, *(one for one, why in judged if why is None)))
 
     def _window(self, x: Exchange, attempt: Attempt) -> int | None:
         """The tokens for which the prompt was too long there: as the server said, else as the rules file says."""
@@ -199,6 +214,8 @@ class Rewriting:
         retry_statuses = retriable_statuses(server) if more else frozenset()
         rules = x.rules or self.runtime.rules.current
         fallback_on = rules.fallback_on_for(x.plan, server) if more and x.call else frozenset()
+        if server.limits is not None and server.limits.wait_up_to:
+            retry_statuses |= BUSY_STATUSES
         if key is not None and shares_keys(server):
             tried = {*refused_keys(x, server, called), key.label}
             if more or self.runtime.key_ring.has_other(server, called, time.monotonic(), tried):
@@ -227,6 +244,7 @@ class Rewriting:
         )
         self.runtime.busy.begin(x.attempts[-1])
         self.runtime.live.begun(x.attempts[-1], x.awaits_stream)
+        self.admitting.begins(x, x.attempts[-1])
 
     def _own_key(self, x: Exchange, candidate: Candidate, target: str) -> ServerKey | None:
         """Which of the server's own keys this attempt goes with."""
@@ -239,7 +257,7 @@ class Rewriting:
         # Files, batches and their like are of one account: what is no operation goes with the same key each time.
         kept = x.call is None or x.call.endpoint.operation in OF_ONE_ACCOUNT or of_first_key(x.call.body, x.call.text)
         held = server.keys[0].label if kept else x.held_keys.get(server.name)
-        tried = refused_keys(x, server, target)
+        tried = refused_keys(x, server, target) | self.admitting.used_up_keys(server, target)
         return self.runtime.key_ring.choose(server, target, time.monotonic(), held, tried)
 
     def _path(self, x: Exchange, candidate: Candidate, rendered: Rendered | None) -> str:
@@ -305,6 +323,12 @@ class Rewriting:
         x.next_candidate -= 1
         while x.plan is not None and x.plan.candidates[x.next_candidate] is not x.attempts[-1].candidate:
             x.next_candidate -= 1  # past candidates that could not express the request
+        return await self.prepare_by(run, flow, x)
+
+    async def once_more(self, flow: http.HTTPFlow, x: Exchange, candidate: Candidate, run: Run) -> bool:
+        """Rewrite for a candidate that was asked before, or for one after it; False if none can express it."""
+        assert x.plan is not None
+        x.next_candidate = next(nth for nth, one in enumerate(x.plan.candidates) if one is candidate)
         return await self.prepare_by(run, flow, x)
 
 

@@ -18,7 +18,7 @@ from switchman.addons.core.sessions.membership import Membership, membership_of
 from switchman.addons.core.streams.reply import ReplyCollector
 from switchman.addons.core.texts.searching import asked as searching
 from switchman.addons.core.texts.unicode import decoded
-from switchman.addons.flow.costs import attempt_cost
+from switchman.addons.flow.costs import attempt_cost, tokens_at
 from switchman.addons.flow.exchange import Attempt, Exchange, exchange
 from switchman.addons.hooks.recording.changes import changes
 from switchman.addons.hooks.recording.conveying import how_sent
@@ -73,6 +73,8 @@ class Recording:
         self.runtime.underway.pop(id(x), None)
         for attempt in x.attempts:
             self.runtime.busy.end(attempt)
+        if x.place is not None:
+            self.runtime.queues.leave(x.place, tokens_at(x, x.place.server))
         if not x.leaves_row:
             self.runtime.unlogged()
             return

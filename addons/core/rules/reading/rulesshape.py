@@ -19,6 +19,7 @@ from switchman.addons.core.rules.layersfile import (
     SemanticCache,
     SemanticRoutes,
 )
+from switchman.addons.core.rules.limitsfile import QueueFile
 from switchman.addons.core.rules.matchfile import MatchFile, RangeFile, TaskFile, TimeFile
 from switchman.addons.core.rules.problems import Problem, hint
 from switchman.addons.core.rules.reading.yamltext import Document, Path
@@ -72,6 +73,7 @@ _PLACES: dict[tuple[str | None, ...], type[BaseModel]] = {
     ("servers", None, "tls"): TlsFile,
     ("servers", None, "quirks"): QuirksFile,
     ("servers", None, "keepalive"): KeepAliveFile,
+    ("servers", None, "queue"): QueueFile,
     ("keepalive",): KeepAliveFile,
     ("models", None): ModelFile,
     ("aliases", None): AliasFile,
