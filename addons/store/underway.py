@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import fields
 
-from sqlalchemy import Engine, delete, insert, or_, select
+from sqlalchemy import Engine, and_, delete, insert, or_, select
 
 from switchman.addons.core.record import Resting, Running
 from switchman.addons.core.texts.masking import mask_url
@@ -18,6 +18,7 @@ from switchman.addons.store.rows import fit_text
 from switchman.addons.store.tables import resting, underway
 
 FRESH = 5.0  # seconds that a row is believed
+LOST = 300.0  # seconds that a row of a worker which has stopped is kept, to be told from one that is over
 MOST = 100  # of one worker, and of one list
 
 
@@ -34,13 +35,14 @@ def write_underway(engine: Engine, worker: str, running: Sequence[Running], now:
 
 
 def write_resting(engine: Engine, worker: str, rests: Sequence[Resting], now: float) -> None:
-    """The same of the targets that rest."""
+    """The same of the targets that rest. What a worker wrote that is gone stays for a while, to be seen as that."""
     rows = [
         {"worker": worker, "number": number, "seen_at": now, **{name: _fitting(one, name) for name in _RESTING}}
         for number, one in enumerate(rests[:MOST])
     ]
     with writing(engine) as conn:
-        conn.execute(delete(resting).where(or_(resting.c.worker == worker, resting.c.seen_at < now - FRESH)))
+        mine = and_(resting.c.seen_at < now - FRESH, resting.c.target.in_([row["target"] for row in rows]))
+        conn.execute(delete(resting).where(or_(resting.c.worker == worker, resting.c.seen_at < now - LOST, mine)))
         if rows:
             conn.execute(insert(resting), rows)
 
@@ -59,6 +61,15 @@ def read_resting(engine: Engine, now: float) -> tuple[Resting, ...]:
     with engine.connect() as conn:
         found = [Resting(*row) for row in conn.execute(query.order_by(resting.c.until))]
     return tuple({one.target: one for one in found}.values())
+
+
+def read_lost(engine: Engine, now: float) -> frozenset[str]:
+    """The targets that rested as far as a worker told which has written nothing since: it has stopped, and nobody
+    knows whether their breakers closed.
+    """
+    with engine.connect() as conn:
+        found = conn.execute(select(resting.c.target).where(resting.c.seen_at < now - FRESH))
+        return frozenset(target for (target,) in found)
 
 
 def _fitting(one: Resting, name: str) -> object:

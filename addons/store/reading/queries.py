@@ -47,7 +47,7 @@ from switchman.addons.store.reading.sessions import (
 from switchman.addons.store.reading.summaries import LayerCount, Percentiles, Scatter, Summaries, Summary
 from switchman.addons.store.retention import stored_bytes
 from switchman.addons.store.tables import attempts, blobs, feedback, requests, sent_again
-from switchman.addons.store.underway import read_resting, read_underway
+from switchman.addons.store.underway import read_lost, read_resting, read_underway
 
 MAX_ROWS = 500  # of one page
 
@@ -228,6 +228,10 @@ class Queries:
     def resting(self, now: float) -> tuple[Resting, ...]:
         """The targets whose breakers are not closed; see underway.py."""
         return read_resting(self._engine, now)
+
+    def lost(self, now: float) -> frozenset[str]:
+        """The targets that rested when their worker stopped."""
+        return read_lost(self._engine, now)
 
     def server_news(self, servers: Sequence[str], now: float) -> dict[str, ServerNews]:
         """What was last heard of each server; see servers.py."""
