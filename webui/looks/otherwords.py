@@ -93,7 +93,8 @@ class Sentences:
                 patterns.append((_pattern(f"%(head)s{text}"), f"%(head)s{words}"))
             elif text.startswith(PREDICATES):
                 patterns.append((_pattern(f"%(head)s {text}"), f"%(head)s {words}"))
-        self._anywhere, self._by_start = [], {}
+        self._anywhere: list[tuple[_Pattern, str]] = []
+        self._by_start: dict[str, list[tuple[_Pattern, str]]] = {}
         for one in patterns:
             start = one[0].literals[0][:_START]
             if one[0].names != LIST:

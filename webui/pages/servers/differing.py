@@ -35,7 +35,7 @@ NAMES: Final = (
     *(f"tls_{name}" for name in FILES),
     *(f"quirk_{name}" for name in FLAGS),
 )
-_ANSWER: Final = {True: "yes", False: "no"}
+_ANSWER: Final[dict[Any, str]] = {True: "yes", False: "no"}
 
 
 class Fault(ValueError):
