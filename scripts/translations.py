@@ -13,9 +13,10 @@ from pathlib import Path
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po, write_po
 
-from switchman.webui.languages import messages
+from switchman.webui.languages import messages, rooms
 from switchman.webui.languages.catalogs import catalog_path
 from switchman.webui.languages.choice import DEFAULT, LANGUAGES
+from switchman.webui.looks.otherwords import ROOM
 
 
 def renewed(language: str) -> Catalog:
@@ -32,6 +33,9 @@ def renewed(language: str) -> Catalog:
     for source, context, text in messages.in_context():
         found, file = old.get(text, context), source.relative_to(messages.WEBUI).as_posix()
         new.add(text, found.string if found else "", locations=[(file, 0)], context=context)
+    for source, text in rooms.of_rooms():
+        found, file = old.get(text, ROOM), source.relative_to(messages.WEBUI.parent).as_posix()
+        new.add(text, found.string if found else "", locations=[(file, 0)], context=ROOM)
     return new
 
 

@@ -27,6 +27,10 @@ def test_every_package_is_listed(project: dict[str, Any]) -> None:
         for module in (ROOT / top).rglob("*.py")
     }
     found |= {f"switchman.webui.{name}" for name in ("static", "templates")}
+    found |= {
+        "switchman." + ".".join(catalog.parent.relative_to(ROOT).parts)
+        for catalog in (ROOT / "webui/languages").rglob("*.po")
+    }
     assert set(project["tool"]["setuptools"]["packages"]) == found
     assert set(project["tool"]["setuptools"]["package-data"]) <= found
 

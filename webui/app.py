@@ -144,6 +144,7 @@ def install_template_names(app: Flask, config: WebConfig) -> None:
         iso=formats.iso,
         short_id=formats.short_id,
         visible=formats.visible,
+        breakable=formats.breakable,
         mark=mark_of,
         agent_name=agents.name_of,
         answered_by=outcomes.answered_by,

@@ -21,6 +21,7 @@ from switchman.addons.store.tables import leases, resting, underway
 FRESH = 5.0  # seconds that a row is believed
 RULES_FRESH = 90.0  # seconds, likewise, of which rules a worker has
 LAG = 5.0  # seconds after which a worker should have what another one has
+LOST = 300.0  # seconds that a row of a worker which has stopped is kept, to be told from one that is over
 MOST = 100  # of one worker, and of one list
 
 
@@ -37,13 +38,14 @@ def write_underway(engine: Engine, worker: str, running: Sequence[Running], now:
 
 
 def write_resting(engine: Engine, worker: str, rests: Sequence[Resting], now: float) -> None:
-    """The same of the targets that rest."""
+    """The same of the targets that rest. What a worker wrote that is gone stays for a while, to be seen as that."""
     rows = [
         {"worker": worker, "number": number, "seen_at": now, **{name: _fitting(one, name) for name in _RESTING}}
         for number, one in enumerate(rests[:MOST])
     ]
     with writing(engine) as conn:
-        conn.execute(delete(resting).where(or_(resting.c.worker == worker, resting.c.seen_at < now - FRESH)))
+        mine = and_(resting.c.seen_at < now - FRESH, resting.c.target.in_([row["target"] for row in rows]))
+        conn.execute(delete(resting).where(or_(resting.c.worker == worker, resting.c.seen_at < now - LOST, mine)))
         if rows:
             conn.execute(insert(resting), rows)
 
@@ -97,6 +99,15 @@ def _rules_name(worker: str) -> str:
 def _rules(name: str, holder: str) -> RulesInForce:
     digest, written_at, since = holder.split(" ")
     return RulesInForce(name.removeprefix(_RULES), digest.removeprefix("-"), float(written_at), float(since))
+
+
+def read_lost(engine: Engine, now: float) -> frozenset[str]:
+    """The targets that rested as far as a worker told which has written nothing since: it has stopped, and nobody
+    knows whether their breakers closed.
+    """
+    with engine.connect() as conn:
+        found = conn.execute(select(resting.c.target).where(resting.c.seen_at < now - FRESH))
+        return frozenset(target for (target,) in found)
 
 
 def _fitting(one: Resting, name: str) -> object:

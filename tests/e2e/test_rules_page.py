@@ -152,6 +152,7 @@ def test_a_rule_is_made_and_obeyed_and_taken_back(page: Page, dashboard: str, ro
     page.get_by_label("Name", exact=True).fill("By trace")
     page.get_by_label("Add a condition to the rule").select_option("any")
     page.get_by_label("Add a condition to any 1").select_option("keywords")
+    expect(page.get_by_label("keywords", exact=True)).to_be_focused()
     page.get_by_label("keywords", exact=True).fill('traceback, "stack, trace", stack trace')
     page.get_by_role("button", name="Add a part to any").click()
     page.get_by_label("Add a condition to any 2").select_option("not")

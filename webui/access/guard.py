@@ -37,6 +37,7 @@ from switchman.webui.access.people import (
 )
 from switchman.webui.config import WebConfig
 from switchman.webui.languages.said import Said
+from switchman.webui.languages.shown import role_word
 from switchman.webui.looks.marked import N_
 
 SITE_HEADERS = ("Origin", "Sec-Fetch-Site")  # what browsers send, and nobody else does
@@ -182,7 +183,10 @@ def not_for(person: Person, least: int) -> Response:
         text = N_(
             "This is for the role %(role)s. Sign in with a token of that role: switchman token jwt --role %(role)s"
         )
-    return refusal(403, N_("For the role %(role)s"), text, role=word, name=person.name, own=person.role.word)
+    own = person.role.word
+    if person.how != "open" and not wants_json():
+        word, own = role_word(word), role_word(own)  # else it stands in a command
+    return refusal(403, N_("For the role %(role)s"), text, role=word, name=person.name, own=own)
 
 
 def missing_secret(config: WebConfig) -> Response:

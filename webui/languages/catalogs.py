@@ -6,6 +6,7 @@ import io
 from functools import cache
 from pathlib import Path
 
+from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.support import NullTranslations, Translations
@@ -24,14 +25,21 @@ def catalog_path(language: str) -> Path:
 
 
 @cache
+def catalog_of(language: str) -> Catalog:
+    """A language's messages with their translations; none for English, and for what is no language of the pages."""
+    if language == DEFAULT or language not in LANGUAGES:
+        return Catalog()
+    with catalog_path(language).open("rb") as file:
+        return read_po(file, locale=language)
+
+
+@cache
 def translations_of(language: str) -> NullTranslations:
     """What is said in `language`; English is what the source has."""
     if language == DEFAULT or language not in LANGUAGES:
         return NullTranslations()
-    with catalog_path(language).open("rb") as file:
-        catalog = read_po(file, locale=language)
     compiled = io.BytesIO()
-    write_mo(compiled, catalog)
+    write_mo(compiled, catalog_of(language))
     compiled.seek(0)
     return Translations(compiled)
 

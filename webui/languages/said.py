@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from switchman.webui.looks.otherwords import known
+from switchman.webui.languages.sentences import told
 
 
 class Said(Exception):
@@ -17,6 +17,4 @@ class Said(Exception):
         """The sentence in the language of the page that is being answered."""
         from flask_babel import gettext  # not above: the command line, which says such errors too, has no pages
 
-        if not self.values and (found := known(self.message)) is not None:
-            return str(gettext(found.message, **found.values))
-        return str(gettext(self.message, **self.values))
+        return str(gettext(self.message, **self.values)) if self.values else told(self.message)

@@ -6,9 +6,10 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from flask_babel import gettext
+from flask_babel import gettext, pgettext
 from markupsafe import Markup
 
+from switchman.webui.languages import sentences
 from switchman.webui.looks import formats, outcomes
 
 
@@ -20,6 +21,16 @@ def translated(text: str) -> str:
 def choices(options: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     """The options of a menu, whose words `N_` marks."""
     return [(value, translated(words)) for value, words in options]
+
+
+def role_word(role: str) -> str:
+    """A role of core/access/roles.py in the language of the page; commands and settings have it in English."""
+    words = {
+        "viewer": pgettext("a role", "viewer"),
+        "operator": pgettext("a role", "operator"),
+        "admin": pgettext("a role", "admin"),
+    }
+    return str(words.get(role, role))
 
 
 def look_of(outcome: str) -> outcomes.Look:
@@ -58,4 +69,6 @@ def filters() -> dict[str, Callable[..., Any]]:
         "row_tags": lambda row: outcomes.tags(row, gettext),
         "model_title": lambda row: outcomes.model_title(row, gettext),
         "translated": translated,
+        "told": sentences.told,
+        "role": role_word,
     }

@@ -102,6 +102,11 @@ def visible(text: str) -> str:
     return text.translate(_MADE_VISIBLE)
 
 
+def breakable(name: str) -> Markup:
+    """The name of a variable or a key, which a narrow column breaks after an underscore and nowhere else."""
+    return Markup("_<wbr>").join(visible(part) for part in name.split("_"))
+
+
 # The controls, and the embeddings, overrides and isolates of bidirectional text. Marks of direction (U+200E, U+200F)
 # turn nothing else around, and languages need them.
 _MADE_VISIBLE = {

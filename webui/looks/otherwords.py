@@ -1,80 +1,142 @@
 """Sentences that the rooms below say in English, to programs and pages alike, and that a page shows translated. Pure.
 
-Those rooms know no pages. So a sentence of theirs that somebody meets who fills in a form stands here once more, with
-%(name)s where theirs has a value; a test holds that it is known again. One that does not stand here stays English.
+Those rooms know no pages, and rows keep what they said. So a page finds the sentence of their source that a text came
+from, by what stands in it between its values, and says that one in its language. Values are read in the same way, as
+many are sentences themselves: `For a/m: input.store was dropped for the ollama dialect: nothing is stored`.
+
+The messages come from the source itself (languages/rooms.py), and are held complete by tests; a text that comes from
+none of them, such as a server's own words, stays as it is.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from functools import lru_cache
+from itertools import chain
 from typing import Final, NamedTuple
 
 from switchman.webui.looks.marked import N_
 
-
-class Plain(NamedTuple):
-    """`message` is marked, with %(name)s for `values`."""
-
-    message: str
-    values: dict[str, str]
-
-
-SENTENCES: Final = (
-    # store/access: tokens and keys
-    N_("there is a token named %(name)s already: revoke it first, or choose another name"),
-    N_("there is no token with the name or id %(name)s"),
-    N_("the token %(name)s is revoked, for good: make another one"),
-    N_("there is a key %(name)s already: `switchman key rotate %(name)s` gives it another value"),
-    N_("the value is empty"),
-    N_("this name looks like a key itself, which is read from standard input: give it another name"),
-    N_("there is no master key to seal with"),
-    # core/access/written.py: what is typed into a token's form
-    N_("%(text)s is no name: expected up to %(most)s letters, digits, blanks and . _ - @ +, such as anna or ci-runner"),
-    N_("%(text)s looks like the id of a token: choose another name"),
-    N_(
-        "%(text)s is no budget: expected dollars or tokens a day or month, such as 20/month, $0.50/day or "
-        "500000tokens/day"
-    ),
-    N_("%(text)s is too small, too large or too exact: expected whole tokens, or micro-dollars"),
+ROOM: Final = "said by the router"  # the context of such messages in the catalogs
+# Said by pydantic, or by our own models in its place, of what is typed into a form.
+OTHERS: Final = (
     N_("expected one line, without control characters"),
     N_("%(text)s: behind the arrow stands the model that answers once it is used up"),
-    # pydantic, of a token's form
     N_("String should have at least 1 character"),
     N_("String should have at most %(most)s characters"),
     N_("Input should be greater than 0"),
     N_("Input should be less than or equal to %(most)s"),
-    # config/editing: the rules file
-    N_("%(names)s decide where the router's keys go: only admins change them"),
-    N_("%(url)s is a new address, to which clients' keys would go: only admins add one"),
-    N_("%(key)s has a hidden key where none was: only admins move keys"),
-    N_("the rules file is larger than %(most)s bytes: edit the file itself"),
-    N_("the text is larger than %(most)s bytes: edit the file itself"),
-    N_("the text is empty, which the router does not take for rules: `routes: []` are none"),
-    N_("`routes` is no list"),
-    N_("there is no route %(number)s"),
-    N_("there is no alias %(name)s"),
 )
+FEW_LETTERS: Final = 8  # a message that begins and ends with a value says less in fewer, and would fit anything
+ENDINGS: Final = " ,;"  # what begins with one of these follows something: ` (line 3)`
+PREDICATES: Final = ("was ", "is ", "has ")  # likewise, of what is named before it
+LIST: Final = ("first", "rest")  # the names of the two values of a list's message
+_LONGEST: Final = 8_000  # characters of a text that is looked up
+_START: Final = 3  # characters of a beginning by which patterns are looked up
+_DEEPEST: Final = 5  # sentences within sentences
+_VALUE: Final = re.compile(r"%\((\w+)\)s")
+# Marks between sentences and their parts, from the outside in, and those of Chinese, which take no blank behind them.
+_WIDE: Final = {".": "。", ";": "；", ":": "："}
 
 
-def _pattern(sentence: str) -> re.Pattern[str]:
-    text, seen = r"\A", set()
-    for part in re.split(r"(%\(\w+\)s)", sentence):
-        if not part.startswith("%("):
-            text += re.escape(part)
-        elif (name := part[2:-2]) in seen:
-            text += f"(?P={name})"
-        else:
-            seen.add(name)
-            text += f"(?P<{name}>.+)"
-    return re.compile(text, re.DOTALL)
+class _Found(NamedTuple):
+    text: str
+    letters: int  # of the text, that came from messages; 0: nothing is known of it
 
 
-_PATTERNS: Final = tuple((_pattern(sentence), sentence) for sentence in SENTENCES)
+class _Pattern(NamedTuple):
+    literals: tuple[str, ...]  # one more than there are names
+    names: tuple[str, ...]
+    letters: int
+
+    def values(self, text: str) -> dict[str, str] | None:
+        """What stands for each name; the shortest that fits, from left to right, so that no text takes long."""
+        first, *middle, last = self.literals  # there is a value: others are looked up whole
+        at, end = len(first), len(text) - len(last)
+        if at > end or not text.startswith(first) or not text.endswith(last):
+            return None
+        found = dict.fromkeys(self.names, "")
+        taken = self.names[0]  # of values side by side the first has all: how it ends is found in it
+        for name, literal in zip(self.names[1:], middle, strict=True):
+            if literal:
+                if (here := text.find(literal, at, end)) < 0:
+                    return None
+                found[taken], at, taken = text[at:here], here + len(literal), name
+        found[taken] = text[at:end]
+        return found
 
 
-def known(text: str) -> Plain | None:
-    """The sentence of SENTENCES that a text is, with its values; None for another."""
-    for pattern, sentence in _PATTERNS:
-        if found := pattern.fullmatch(text):
-            return Plain(sentence, found.groupdict())
-    return None
+def letters_of(message: str) -> int:
+    """How many letters a message says itself."""
+    return sum(map(str.isalpha, _VALUE.sub("", message)))
+
+
+def _pattern(message: str) -> _Pattern:
+    literals = tuple(text.replace("%%", "%") for text in _VALUE.split(message)[::2])
+    return _Pattern(literals, tuple(_VALUE.findall(message)), letters_of(message))
+
+
+class Sentences:
+    """What the rooms below say, in one other language. `messages`: each message with its translation."""
+
+    def __init__(self, messages: Mapping[str, str]) -> None:
+        whole = {text: words for text, words in messages.items() if not _VALUE.search(text)}
+        self._whole = {text.replace("%%", "%"): words.replace("%%", "%") for text, words in whole.items()}
+        patterns = [
+            (_pattern(text.lstrip() if text[:3] == " %(" else text), words)
+            for text, words in messages.items()
+            if text not in whole
+        ]
+        for text, words in messages.items():
+            if text[0] in ENDINGS and text[:3] != " %(":
+                patterns.append((_pattern(f"%(head)s{text}"), f"%(head)s{words}"))
+            elif text.startswith(PREDICATES):
+                patterns.append((_pattern(f"%(head)s {text}"), f"%(head)s {words}"))
+        self._anywhere: list[tuple[_Pattern, str]] = []
+        self._by_start: dict[str, list[tuple[_Pattern, str]]] = {}
+        for one in patterns:
+            start = one[0].literals[0][:_START]
+            if one[0].names != LIST:
+                (self._by_start.setdefault(start, []) if len(start) == _START else self._anywhere).append(one)
+        self._lists = [one for one in patterns if one[0].names == LIST]  # `a/m, then b/m`: within a sentence only
+        self._cached = lru_cache(4096)(self._told)
+
+    def told(self, text: str) -> str:
+        """A text in this language, as far as it is known; the text itself where it is not."""
+        return self._cached(text, 0).text if len(text) <= _LONGEST else text
+
+    def _told(self, text: str, depth: int) -> _Found:
+        if depth > _DEEPEST or " " not in text:
+            return _Found(text, 0)
+        if (words := self._whole.get(text)) is not None:
+            return _Found(words, sum(map(str.isalpha, text)))
+        whole = self._by_pattern(text, depth)
+        mark = next((mark for mark in _WIDE if f"{mark} " in text), None)
+        parts = self._in_parts(text, mark, depth) if mark else whole
+        return parts if parts.letters >= whole.letters else whole
+
+    def _by_pattern(self, text: str, depth: int) -> _Found:
+        best, start = _Found(text, 0), 0
+        starting = self._by_start.get(text[:_START], ())
+        for pattern, words in chain(starting, self._anywhere, self._lists if depth else ()):
+            if (values := pattern.values(text)) is not None:
+                found = {name: self._told(value, depth + 1) for name, value in values.items()}
+                letters = pattern.letters + sum(one.letters for one in found.values())
+                # Of two that say as much, the one that says how the text begins: the other is in a value of it.
+                if (letters, len(pattern.literals[0])) > (best.letters, start):
+                    best = _Found(words % {name: one.text for name, one in found.items()}, letters)
+                    start = len(pattern.literals[0])
+        return best
+
+    def _in_parts(self, text: str, mark: str, depth: int) -> _Found:
+        """Several sentences, one after the other, each by itself; or what stands before a mark, and what behind it."""
+        *parts, last = text.split(f"{mark} ", 1 if mark == ":" else -1)
+        joined, letters = "", 0
+        for part in (*(f"{part}{mark}" for part in parts), last):
+            one = self._told(part, depth + 1)
+            if not one.letters and part.endswith(mark) and (bare := self._told(part[:-1], depth + 1)).letters:
+                one = bare._replace(text=bare.text + _WIDE[mark])
+            joined += one.text if not joined or joined.endswith(tuple(_WIDE.values())) else f" {one.text}"
+            letters += one.letters
+        return _Found(joined, letters)

@@ -7,10 +7,17 @@ in the form. Both kinds are marked here and translated where they are shown.
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Final, NamedTuple
 
 from switchman.webui.looks.marked import N_
-from switchman.webui.looks.otherwords import Plain
+
+
+class Plain(NamedTuple):
+    """`message` is marked, with %(name)s for `values`."""
+
+    message: str
+    values: dict[str, str]
+
 
 ROUTE_HINTS: Final = {
     "name": N_("What you call this rule. The list of requests and the traces show it."),

@@ -26,8 +26,10 @@ export function axis(title, scale = "linear") {
   };
 }
 
+export const narrow = matchMedia("(max-width: 600px)");
+
 export function timeAxis() {
-  return { type: "date", gridcolor: colour("grid"), linecolor: colour("line-strong"), automargin: true, nticks: 6, hoverformat: "%Y-%m-%d %H:%M UTC" };
+  return { type: "date", gridcolor: colour("grid"), linecolor: colour("line-strong"), automargin: true, nticks: narrow.matches ? 4 : 6, tickangle: narrow.matches ? 0 : "auto", hoverformat: "%Y-%m-%d %H:%M UTC" };
 }
 
 export function frame(changes = {}) {

@@ -1,6 +1,6 @@
 // The overview: its charts, and what keeps its live parts live. Asks less often while the tab is hidden.
 import { updateTimes } from "./app.js";
-import { axis, colour, frame, onThemeChange, openOnClick, options, timeAxis } from "./charts.js";
+import { axis, colour, frame, narrow, onThemeChange, openOnClick, options, timeAxis } from "./charts.js";
 import { plotlyText, shortName } from "./format.js";
 import { say } from "./say.js";
 
@@ -18,7 +18,8 @@ const REQUESTS = [["complete", say("complete"), "series-0"], ["cached", say("fro
 const LATENCY = [["p50", "50 %", "series-0"], ["p95", "95 %", "series-1"], ["p99", "99 %", "series-3"], ["ttft", say("first token, 50 %"), "series-2"]];
 const TOKENS = [["input", say("in"), "series-0"], ["cached", say("in, cached"), "series-5"], ["output", say("out"), "series-1"], ["reasoning", say("out, thoughts"), "series-4"]];
 
-const legend = { orientation: "h", y: 1.02, yanchor: "bottom", x: 0 };
+// Two columns on a phone, where Plotly would make one of the widest name, over the chart.
+const legend = { orientation: "h", y: 1.04, yanchor: "bottom", x: 0, ...(narrow.matches ? { entrywidth: 0.5, entrywidthmode: "fraction", font: { size: 11 } } : {}) };
 
 function stack(trend, values, lines) {
   return lines.map(([name, words, paint]) => ({

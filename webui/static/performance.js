@@ -1,10 +1,9 @@
 // The scatter of response time against tokens. Plotly itself is loaded before this module (both are deferred).
-import { axis, colour, frame, onThemeChange, openOnClick, options } from "./charts.js";
+import { axis, colour, frame, narrow, onThemeChange, openOnClick, options } from "./charts.js";
 import { duration, plotlyText, shortName } from "./format.js";
 import { say } from "./say.js";
 
 const chart = document.getElementById("chart");
-const narrow = matchMedia("(max-width: 600px)");
 
 function hover(point, data) {
   return [

@@ -160,13 +160,13 @@ function conditions(match, title) {
   const frame = make("div", { className: "conditions" });
   function draw() {
     const known = Object.keys(match).filter(fieldOf);
-    frame.replaceChildren(...known.map((key) => condition(match, fieldOf(key), draw)), adder(match, draw, title));
+    frame.replaceChildren(...known.map((key) => condition(match, fieldOf(key), draw)), adder(match, draw, title, frame));
   }
   draw();
   return frame;
 }
 
-function adder(match, draw, title) {
+function adder(match, draw, title, frame) {
   const left = spec.match.filter((field) => !(field.key in match));
   const found = make(
     "select",
@@ -179,10 +179,9 @@ function adder(match, draw, title) {
     if (!field) return;
     match[field.key] = field.kind === "nested" ? (field.key === "not" ? {} : [{}]) : structuredClone(empty[field.kind]);
     draw();
-    frameOf(found)?.querySelector(`[data-key="${field.key}"] :is(input, select)`)?.focus();
+    frame.querySelector(`:scope > [data-key="${field.key}"] :is(input, select)`)?.focus();
     changed();
   });
-  const frameOf = () => document.querySelector(`[data-title="${CSS.escape(title)}"]`);
   return found;
 }
 

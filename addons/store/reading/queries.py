@@ -48,7 +48,7 @@ from switchman.addons.store.reading.sessions import (
 from switchman.addons.store.reading.summaries import LayerCount, Percentiles, Scatter, Summaries, Summary
 from switchman.addons.store.retention import stored_bytes
 from switchman.addons.store.tables import attempts, blobs, feedback, requests, sent_again
-from switchman.addons.store.underway import lagging, read_resting, read_underway
+from switchman.addons.store.underway import lagging, read_lost, read_resting, read_underway
 
 MAX_ROWS = 500  # of one page
 
@@ -244,6 +244,10 @@ class Queries:
     def lagging_rules(self, now: float) -> tuple[RulesInForce, ...]:
         """The workers that do not have the rules that were written last; see underway.py."""
         return lagging(self._engine, now)
+
+    def lost(self, now: float) -> frozenset[str]:
+        """The targets that rested when their worker stopped."""
+        return read_lost(self._engine, now)
 
     def server_news(self, servers: Sequence[str], now: float) -> dict[str, ServerNews]:
         """What was last heard of each server; see servers.py."""

@@ -21,6 +21,7 @@ from switchman.webui.admin.changes import Changes, Refused, access, find_token
 from switchman.webui.admin.spending import Usage as Spending
 from switchman.webui.admin.spending import usage_of as usage_now
 from switchman.webui.languages.said import Said
+from switchman.webui.languages.sentences import told
 from switchman.webui.looks.marked import N_
 from switchman.webui.pages.access.forms import (
     CAPTURES,
@@ -199,7 +200,7 @@ def limits_of(token: Token) -> list[tuple[str, str]]:
 def spent_of(token: Token, found: Spending) -> list[tuple[str, str, bool]]:
     """What was used of each limit: its name, how much, and whether to look at it."""
     if found.problem is not None:
-        return [(gettext("Used of it"), gettext("not known: %(problem)s", problem=found.problem), False)]
+        return [(gettext("Used of it"), gettext("not known: %(problem)s", problem=told(found.problem)), False)]
     one, allowed = found.of.get(token.caller.id), token.caller.allowance
     if one is None:
         return []

@@ -6,6 +6,7 @@
 2. A page asks with the cursor that it had last, and is told what is newer. Without one, or with one of another process,
    it is given the newest cursor and nothing: opening a page shows nothing old.
 3. A target that rests no more is told once it was missed for GONE seconds: workers write down once a second which rest.
+   One whose worker has stopped is not told at all: its breaker did not close.
 """
 
 from __future__ import annotations
@@ -125,8 +126,9 @@ class News:
         opened = [one for target, one in found.items() if target not in self._resting]
         self._missed = {one: self._missed.get(one, now) for one in self._resting if one not in found}
         gone = [target for target, at in self._missed.items() if now - at >= GONE]
+        lost = self._config.queries.lost(now) if gone else ()
         self._add_targets(now, "opened", opened)
-        self._add_targets(now, "closed", [self._resting[target] for target in gone])
+        self._add_targets(now, "closed", [self._resting[target] for target in gone if target not in lost])
         for target in gone:
             del self._missed[target]
         self._resting = {target: one for target, one in (self._resting | found).items() if target not in gone}

@@ -7,22 +7,17 @@ from typing import Any, Final
 
 from switchman.addons.core.rules.presets import Preset
 from switchman.addons.core.servers.reaching.references import is_reference
+from switchman.webui.looks.marked import N_
+from switchman.webui.pages.servers import differing
+from switchman.webui.pages.servers.differing import Fault
 
 TEXTS: Final = ("preset", "url", "dialect", "api_key", "proxy")
 DEADLINES: Final = ("connect", "first_byte", "idle", "total")
 ANSWERS: Final = ("forward_auth", "pass_through")  # yes, no, or not said
-NAMES: Final = (*TEXTS, *DEADLINES, *ANSWERS, "free")
+NAMES: Final = (*TEXTS, *DEADLINES, *ANSWERS, "free", *differing.NAMES)
 COSTS: Final = ("input_cost", "output_cost", "cached_cost")
 _ANSWER: Final = {"True": "yes", "False": "no"}
 MODALITIES: Final = ("text", "vision", "audio", "video", "tools", "image")
-
-
-class Fault(ValueError):
-    """A field is not as it must be."""
-
-    def __init__(self, field: str, message: str) -> None:
-        super().__init__(message)
-        self.field = field
 
 
 def shown(written: Mapping[str, Any] | None, preset_name: str, preset: Preset | None) -> dict[str, str]:
@@ -39,7 +34,7 @@ def shown(written: Mapping[str, Any] | None, preset_name: str, preset: Preset | 
     deadlines = timeout if isinstance(timeout, dict) else {}
     found |= {name: _number(deadlines.get(name)) for name in DEADLINES}
     found |= {name: _ANSWER.get(str(written.get(name)), "") for name in ANSWERS}
-    return found | {"free": "1" if written.get("free") else ""}
+    return found | {"free": "1" if written.get("free") else ""} | differing.shown(written)
 
 
 def _number(value: Any) -> str:
@@ -67,6 +62,7 @@ def written(given: Mapping[str, str], before: Any, presets: Mapping[str, Preset]
     for name in DEADLINES:
         _put(timeout, name, number(given, name))
     _put(made, "timeout", timeout)
+    differing.put(made, given)
     return made["url"] if isinstance(before, str) and set(made) == {"url"} else made
 
 
@@ -82,7 +78,7 @@ def _check_key(made: dict[str, Any], old: dict[str, Any]) -> None:
     key = made.get("api_key")
     if key is not None and key != old.get("api_key") and not is_reference(key):
         raise Fault(
-            "api_key", "write where the key is, as env:NAME, file:PATH or vault:NAME: a key has no place in a file"
+            "api_key", N_("write where the key is, as env:NAME, file:PATH or vault:NAME: a key has no place in a file")
         )
 
 
@@ -94,9 +90,9 @@ def number(given: Mapping[str, str], name: str) -> int | float | None:
     try:
         value = float(text)
     except ValueError:
-        raise Fault(name, "expected a number") from None
+        raise Fault(name, N_("expected a number")) from None
     if value != value or abs(value) > 1e12:
-        raise Fault(name, "expected a number")
+        raise Fault(name, N_("expected a number"))
     return int(value) if value == int(value) else value
 
 

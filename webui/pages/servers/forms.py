@@ -23,8 +23,11 @@ from switchman.webui.admin.models import LONGEST_KEY
 from switchman.webui.admin.rules import RulesChanges, desk, reading, told
 from switchman.webui.admin.servers import servers as admin
 from switchman.webui.admin.servers.servertests import Kept, test
+from switchman.webui.languages.sentences import told as told_of
 from switchman.webui.looks.diffs import counts, diff_lines
-from switchman.webui.pages.servers.fields import COSTS, MODALITIES, NAMES, Fault, facts, shown, written
+from switchman.webui.pages.servers.differing import FLAGS, SWITCHES, Fault
+from switchman.webui.pages.servers.differing import NAMES as DIFFERING
+from switchman.webui.pages.servers.fields import COSTS, MODALITIES, NAMES, facts, shown, written
 
 MOST_FORM = 1024 * 1024  # bytes
 
@@ -62,7 +65,9 @@ def review() -> BaseResponse:
     """The form as a diff. `was`: the server that is changed, "" for a new one; `do` test: ask it first."""
     now, was = reading(), request.form.get("was", "")
     name = was or request.form.get("name", "").strip()
-    values = {one: request.form.get(one, "") for one in NAMES} | {"name": name}
+    # What a form has not asked for stays as it is; browsers leave no tick out of one that they have.
+    asked = [one for one in NAMES if one in request.form or one not in DIFFERING]
+    values = {one: request.form.get(one, "") for one in asked} | {"name": name}
     digest = request.form.get("digest", "")
     try:
         value = proposed(was, name, values, now)
@@ -72,13 +77,13 @@ def review() -> BaseResponse:
         check_digest(digest, now)
         made = admin.edited(now, admin.server_edit(name, value))
     except Fault as error:
-        return make_response(form_page(was, values, digest, {error.field: str(error)}), 422)
+        return make_response(form_page(was, values, digest, {error.field: gettext(str(error))}), 422)
     except Refused as error:
         field = error.field if error.field in values else ""
-        return make_response(form_page(was, values, digest, {field: str(error)}), error.status)
+        return make_response(form_page(was, values, digest, {field: error.words()}), error.status)
     found = desk().check(made)
     if found.rules is None:
-        faults = {"": "; ".join(one.message for one in found.problems[:5])}
+        faults = {"": "; ".join(told_of(one.message) for one in found.problems[:5])}
         return make_response(form_page(was, values, digest, faults), 422)
     return make_response(review_page(name, now, made))
 
@@ -132,10 +137,12 @@ def model_facts(name: str) -> BaseResponse:
         check_digest(given.get("digest", ""), now)
         made = admin.edited(now, {"do": "facts", "name": key, "facts": value}) if value or before else now.text
     except Fault as error:
-        return make_response(facts_page(name, model, values, chosen, now.digest, {error.field: str(error)}), 422)
+        return make_response(
+            facts_page(name, model, values, chosen, now.digest, {error.field: gettext(str(error))}), 422
+        )
     found = desk().check(made)
     if found.rules is None:
-        told_ = {"": "; ".join(one.message for one in found.problems[:5])}
+        told_ = {"": "; ".join(told_of(one.message) for one in found.problems[:5])}
         return make_response(facts_page(name, model, values, chosen, now.digest, told_), 422)
     return make_response(review_page(name, now, made))
 
@@ -200,7 +207,7 @@ def form_page(
     presets = well_known()
     preset = presets.get(values.get("preset", ""))
     before = servers_in(admin.values_of(reading())).get(was, {})
-    others = [name for name in before if name not in (*NAMES, "timeout", "enabled")]
+    others = [name for name in before if name not in (*NAMES, "timeout", "enabled", "tls", "quirks")]
     return render_template(
         "server_form.html",
         page="servers",
@@ -214,6 +221,9 @@ def form_page(
         chosen=chosen,
         others=others,
         several="api_keys" in before,
+        flags=FLAGS,
+        switches=[(one, one) for one in SWITCHES],
+        differs=any(name in before for name in ("headers", "tls", "quirks")),
     )
 
 

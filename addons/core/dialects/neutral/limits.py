@@ -293,8 +293,9 @@ class Notes:
         elif limit.treatment == "refuse":
             raise Untranslatable(where or name, limit.reason, self.target)
         else:
-            done = "dropped" if limit.treatment == "drop" else "changed"
-            self._warn(where or name, f"was {done} for the {self.target} dialect: {limit.reason}")
+            is_left_out = limit.treatment == "drop"
+            what = f"was {'dropped' if is_left_out else 'changed'} for the {self.target} dialect: {limit.reason}"
+            self._warn(where or name, what)
 
     def lose_all(self, extras: Mapping[str, Any], prefix: str = "", place: str = "") -> None:
         """Call `lose` for every member of `extras`, but for nulls and defaults."""

@@ -16,6 +16,7 @@ from switchman.addons.core.access.limits.telling import Told
 from switchman.addons.core.access.roles import Role
 from switchman.addons.core.record import Resting
 from switchman.addons.store.opening import Store
+from switchman.addons.store.underway import FRESH
 from switchman.webui import WebConfig
 from switchman.webui.access.people import COOKIE
 from switchman.webui.access.tokens import make_token
@@ -153,3 +154,17 @@ def test_a_page_is_answered_in_its_language(client_of, store: Store) -> None:
     chinese = client.get(f"/api/news?after={first['cursor']}", headers={"Accept-Language": "zh-CN"}).json
     assert chinese["news"][0]["title"] == "熔断器已打开" and chinese["cursor"] == english["cursor"]
     assert client.get(f"/api/news?after={english['cursor']}").json["news"] == []
+
+
+def test_a_router_that_stops_closes_no_breaker(store: Store) -> None:
+    """Its targets are missed as it writes nothing more; so they are when it starts again, with all breakers closed."""
+    page = Seen(WebConfig(queries=store.queries))
+    rest(store, page.now + 1, "a/m")
+    assert page.kinds(1) == ["opened"]
+    assert page.kinds(FRESH + 1) == [] and page.kinds(GONE) == [] and page.kinds(GONE) == []
+    assert store.write_resting("another worker", [], page.now) is None
+    assert page.kinds(GONE) == []
+    rest(store, page.now + 1, "a/m")
+    assert page.kinds(1) == ["opened"]
+    rest(store, page.now + 1)
+    assert page.kinds(1) == [] and page.kinds(GONE) == ["closed"]

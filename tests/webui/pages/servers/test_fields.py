@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from switchman.addons.config.configuration import well_known
-from switchman.webui.pages.servers.fields import NAMES, Fault, facts, shown, written
+from switchman.webui.pages.servers.differing import Fault
+from switchman.webui.pages.servers.fields import NAMES, facts, shown, written
 
 PRESETS = well_known()
 

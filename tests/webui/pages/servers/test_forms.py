@@ -161,3 +161,28 @@ def test_the_facts_of_a_model(visit: Visit, desk: RulesDesk) -> None:
         "input_cost: 1", "input_cost: 0.5"
     )
     assert operator.post("/server/up/facts", page="/server/up/facts", model="").status_code == 422
+
+
+def test_headers_certificates_and_quirks(visit: Visit, desk: RulesDesk) -> None:
+    """They are changed by the form, comments stay, a secret is refused at its field, and operators change none."""
+    admin, before = visit(Role.ADMIN), desk.path.read_text()
+    form = values(admin, "/server/up/edit")
+    secret = admin.post("/servers/review", **form, headers="authorization: Bearer sk-0123456789abcdefghij")
+    assert secret.status_code == 422 and "a key has no place in a file" in secret.text
+    assert desk.path.read_text() == before
+    given = {"headers": "x-team: research\r\nx-key: env:UP_KEY", "tls_verify": "no", "quirk_developer_role": "no"}
+    review = reviewed(admin.post("/servers/review", **form | given))
+    by_operator = visit(Role.OPERATOR).post("/servers/save", **review)
+    assert by_operator.status_code == 403 and desk.path.read_text() == before
+    admin.post("/servers/save", **review)
+    after = desk.path.read_text()
+    assert after.startswith("# ours\n") and "# the first" in after
+    assert load(after, "").data["servers"]["up"] | {"url": ""} == {
+        "url": "", "dialect": "openai", "api_key": "env:UP_KEY", "retry_on": [404],
+        "headers": {"x-team": "research", "x-key": "env:UP_KEY"},
+        "tls": {"verify": False}, "quirks": {"developer_role": False},
+    }  # fmt: skip
+    assert desk.rules.current.servers["up"].headers["x-key"] == KEY
+    again = admin.post("/servers/review", **values(admin, "/server/up/edit"), headers="x-team: research")
+    admin.post("/servers/save", **reviewed(again))
+    assert load(desk.path.read_text(), "").data["servers"]["up"]["headers"] == {"x-team": "research"}
