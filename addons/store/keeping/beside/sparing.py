@@ -41,8 +41,8 @@ _TOLD: Final[Mapping[str, str]] = {
     " If this comes again, look for a full or failing disk, and check the database (PRAGMA integrity_check)",
     "words": "some requests cannot be found by the words of their prompts (%s); they are in the log all the same, and"
     " an index that is damaged is made anew within a minute",
-    "columns": "some requests went, and what they were filtered by could not be taken out of the columns (%s); these are"
-    " made anew from the log within minutes, and pages are slower until then",
+    "columns": "some requests went, and what they were filtered by could not be taken out of the columns (%s); these"
+    " are made anew from the log within minutes, and pages are slower until then",
 }
 
 
