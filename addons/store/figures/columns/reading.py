@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, Row, func, select
+from sqlalchemy import Connection, Engine, func, select
 
 from switchman.addons.store.figures.columns.keeping import ends_of, read_piece
 from switchman.addons.store.figures.columns.looks import Look
@@ -186,9 +186,9 @@ def _numbers(conn: Connection, where: Sequence[Any]) -> list[int]:
     return list(conn.scalars(select(requests.c.seq).where(*where).limit(MOST_FOUND + 1)))
 
 
-def rows_of(conn: Connection, columns: Sequence[Any], seqs: Sequence[int]) -> list[Row[Any]]:
-    """Columns of these requests, in any order. One that has gone meanwhile is left out."""
-    found: list[Row[Any]] = []
+def rows_of(conn: Connection, columns: Sequence[Any], seqs: Sequence[int]) -> list[Any]:
+    """Rows with these columns of these requests, in any order. One that has gone meanwhile is left out."""
+    found: list[Any] = []
     for first in range(0, len(seqs), ROWS_AT_ONCE):
         some = seqs[first : first + ROWS_AT_ONCE]
         found += conn.execute(select(*columns).where(requests.c.seq.in_(some))).all()
