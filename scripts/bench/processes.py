@@ -75,8 +75,7 @@ def switchman(
     alone: bool = False,
 ) -> Iterator[tuple[int, int]]:
     """`switchman serve` with one worker, by default an alias, think stripping, logging. Gives the port and the worker's
-    id. `rules` go with a server `up`, unless they are `alone`. A worker that is not `pinned`
-    runs where the system likes.
+    id. `rules` go with a server `up`, unless they are `alone`. A worker that is not `pinned` runs where it likes.
     """
     port = free_port()
     routes = folder / "routes.yaml"

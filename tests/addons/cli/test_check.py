@@ -212,3 +212,18 @@ def test_where_keys_come_from_is_told(
     assert "c: http://c:1, any dialect, with keys of its own, by turns: env:ONE, file:two\n" in shown
     assert "d: http://d:1, any dialect, with a key of its own: the file holds it\n" in shown
     assert not [key for key in ("key-of-one-1", "key-of-two-2", "key-of-file-4") if key in shown]
+
+
+def test_how_an_alias_and_a_rule_choose_is_told(tmp_path: Path, capsys: Captured) -> None:
+    """With what has no effect."""
+    (tmp_path / "routes.yaml").write_text(
+        "servers: {a: 'http://127.0.0.1:9', b: 'http://127.0.0.1:9/b'}\n"
+        "aliases: {x: {strategy: fastest, affinity: none, instances: [a/m, b/m]}, "
+        "y: {strategy: cheapest, instances: [x]}}\n"
+        "routes: [{name: r, match: {model: q}, route: {split: {x: 9, b/z: 1}}}]\n"
+    )
+    assert run([str(tmp_path / "routes.yaml"), "--offline"]) == 0
+    told = "".join(capsys.readouterr())
+    assert "alias x: a/m, then b/m (fastest, affinity none)" in told
+    assert "r (priority 500): model q -> a/m, then b/m, then b/z (split)" in told
+    assert "aliases.y: the strategy here chooses among all instances" in told
