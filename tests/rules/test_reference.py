@@ -12,7 +12,7 @@ import pytest
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from switchman.addons.core.rules import layersfile, limitsfile, matchfile, pricefile, rulesfile
+from switchman.addons.core.rules import layersfile, limitsfile, matchfile, mirrorfile, pricefile, rulesfile
 
 TEXT = (Path(__file__).parents[2] / "rules/README.md").read_text(encoding="utf-8")
 
@@ -32,6 +32,7 @@ TABLES: dict[str, type[BaseModel]] = {
     "an instance": rulesfile.InstanceFile,
     "an entry of `routes`": rulesfile.RouteFile,
     "its `route`": rulesfile.TargetFile,
+    "its `mirror`": mirrorfile.MirrorFile,
     "`task`": matchfile.TaskFile,
     "`tokens`, `depth`": matchfile.RangeFile,
     "`time`": matchfile.TimeFile,
