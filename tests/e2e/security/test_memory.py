@@ -87,8 +87,7 @@ def unreadable(proxy: Any, size: int, number: int) -> None:
         assert client.ask(PATHS["openai"], chat("same/m", size, number)[:-1]).status == 400
 
 
-type Kind = Callable[[Any, int, int], None]
-KINDS: dict[str, Kind] = {
+KINDS: dict[str, Callable[[Any, int, int], None]] = {
     "answered": lambda proxy, size, number: answered(proxy, "same/m", size, number),
     "translated": lambda proxy, size, number: answered(proxy, "other/m", size, number),
     "failed over": lambda proxy, size, number: answered(proxy, "both", size, number),
@@ -104,16 +103,16 @@ def test_bodies_are_let_go_when_their_requests_end(start: Any, routes: str, full
     count, size = (40, 20 * MB) if full else (8, 4 * MB)
     proxy = start(routes)
 
-    def send(kind: Kind, *numbers: int) -> None:
+    def send(kind: Callable[[Any, int, int], None], numbers: range) -> None:
         with ThreadPoolExecutor(4) as clients:
             for future in [clients.submit(kind, proxy, size, number) for number in numbers]:
                 future.result()
 
     for kind in KINDS.values():
-        send(kind, -1, -2, -3, -4)  # what as many threads need at a time stays theirs, whatever comes after
-    before = memory_of(proxy)
+        send(kind, range(-4, 0))  # as many at once as later: each thread that reads one keeps a heap of its own, and
+    before = memory_of(proxy)  # each heap the 4 MB that may stay free at its end
     for name, kind in KINDS.items():
-        send(kind, *range(1, count + 1))
+        send(kind, range(1, count + 1))
         most = before + count * size // 5
         proxy.until(lambda most=most: memory_of(proxy) < most, f"{name}: {memory_of(proxy) - before} bytes are left")
 
