@@ -234,6 +234,7 @@ class Exchange:
     # Admitting; `leaves` is called by the proxy
     place: Place | None = None  # what it holds at the server that it is at; None: nothing
     crowded: Crowded | None = None  # no server has room; None: one has
+    queued: float = 0.0  # seconds for which it waited before its first attempt
     waited_out: float = 0.0  # seconds for which it waited for servers that had asked for time
     leaves: Callable[[], None] | None = None  # tells that its client is gone, while it waits
 

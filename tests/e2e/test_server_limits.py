@@ -123,6 +123,7 @@ def test_a_callers_many_do_not_hold_up_anothers_one_and_who_leaves_is_gone(proxy
         assert {reply.status for reply in replies.values()} == {200}
         assert models(one)[before:] == ["a1", "b1", "a3"]
     row = proxy.row(requested_model="fair/b1")
+    assert row["overhead_ms"] < row["duration_ms"] - 900  # it waited for a second and more
     assert "Waited " in told(row) and "fair/b1, behind 3 others: fair (max_concurrent: 1)" in told(row)
 
 

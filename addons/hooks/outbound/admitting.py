@@ -42,7 +42,7 @@ SOON: Final = 5  # seconds for Retry-After where nobody knows when there will be
 class Admitting:
     """Rewriting and Failover ask it; as an addon it reads what servers tell of their limits.
 
-    Writes: place, plan, crowded, leaves, waited_out, trace, attempt.asks_again.
+    Writes: place, plan, crowded, leaves, queued, waited_out, trace, attempt.asks_again.
     """
 
     def __init__(self, runtime: Runtime) -> None:
@@ -185,7 +185,7 @@ class Admitting:
         if soonest > seconds or seconds <= 0:
             return None
         waited = await self.runtime.queues.wait(live, seconds, self._watching(flow, x))
-        x.leaves = None
+        self._over(x, started)
         if waited.ended != "full":
             what = f"{_in_the_way(wanted, held)} had as much to do as it may"
             self._tell(x, live, what, waited, started)
@@ -217,14 +217,21 @@ class Admitting:
 
     async def _pause(self, flow: http.HTTPFlow, x: Exchange, seconds: float) -> Cut | None:
         """Let time pass; what ended it before its time."""
+        started = time.monotonic()
         cut = await self.runtime.queues.pause(seconds, self._watching(flow, x))
-        x.leaves = None
+        self._over(x, started)
         return cut
+
+    def _over(self, x: Exchange, started: float) -> None:
+        """It waits no longer. What it waited for before its first attempt is no overhead of the router's."""
+        x.leaves = None
+        if x.routed is None:
+            x.queued += time.monotonic() - started
 
     def _watching(self, flow: http.HTTPFlow, x: Exchange) -> Callable[[Callable[[], None]], None]:
         def on_wait(leaves: Callable[[], None]) -> None:
             x.leaves = leaves
-            if flow.client_conn.state is ConnectionState.CLOSED and flow.client_conn.timestamp_end is not None:
+            if flow.client_conn.state is ConnectionState.CLOSED:
                 leaves()  # it has left before
 
         return on_wait

@@ -119,7 +119,7 @@ def _record(flow: http.HTTPFlow, x: Exchange, status: int, captured: Captured, m
         outcome=outcome,
         streamed=_streamed(x),
         error=x.error,
-        overhead_ms=_ms(x.started, x.routed) if x.routed is not None else None,
+        overhead_ms=_ms(x.started, x.routed - x.queued) if x.routed is not None else None,
         ttft_ms=_ms(x.started, reply.first_token_at) if reply and reply.first_token_at is not None else None,
         **_told(reply),
         cache=x.cache.status if x.cache else None,
