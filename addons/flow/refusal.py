@@ -18,7 +18,7 @@ from switchman.addons.core.paths.reading import Reading, read
 from switchman.addons.core.request.call import DialectName
 from switchman.addons.core.request.hopbyhop import Fields
 from switchman.addons.core.routes.plan import Plan
-from switchman.addons.flow.exchange import Crowded, Exchange
+from switchman.addons.flow.exchange import LEFT, Crowded, Exchange
 
 # What a client, and the record, are told of a request that the router did not let end.
 STOPPED = "The router was stopped before the answer was complete."
@@ -50,8 +50,11 @@ def refusal(
 
 
 def crowded(x: Exchange, why: Crowded) -> http.Response:
-    """The answer to a request for which no server has room."""
-    return refusal(x, why.status, why.message, headers={"retry-after": str(why.retry_in)})
+    """The answer to a request for which no server has room. Of one whose client left meanwhile nobody gets it."""
+    response = refusal(x, why.status, why.message, headers={"retry-after": str(why.retry_in)})
+    if why is LEFT:
+        x.outcome = "cancelled"
+    return response
 
 
 def worded_refusal(

@@ -35,11 +35,13 @@ def shared_proxy(start_shared: Any, main: FakeUpstream, shadow: dict[str, FakeUp
         lines += [f"  {name}: {{url: '{upstream.url}', dialect: {name}, api_key: the-rules-own}}"]
     lines += [
         f"  slow: {{url: '{shadow['openai'].url}', dialect: openai, timeout: {{total: 0.5}}}}",
+        f"  narrow: {{url: '{shadow['openai'].url}', dialect: openai, max_concurrent: 1}}",
         "models: {openai/dear: {input_cost: 1000, output_cost: 1000}}",
         "routes:",
     ]
     mirrors = {f"to-{name}": f"{{target: {name}/m2, share: 1}}" for name in PATHS}
     mirrors |= {"dear": "{target: openai/dear, share: 1, max_cost: 0.5}", "half": "{target: openai/m2, share: 0.5}"}
+    mirrors |= {"to-narrow": "{target: narrow/m2, share: 1}"}
     mirrors |= {"late": "{target: slow/m2, share: 1}", "never": "{target: openai/m2, share: 0}"}
     for name, mirror in mirrors.items():
         lines += [f"  - {{name: {name}, match: {{model: {name}}}, route: {{model: main/m1, mirror: {mirror}}}}}"]
@@ -119,6 +121,21 @@ def test_more_than_fit_are_dropped(proxy: Any, shadow: dict[str, FakeUpstream]) 
         "openai/m2 was not asked as well: 16 mirrored requests are under way."
     ]
     assert {mirror_of(proxy, one)[1]["outcome"] for one in waiting} == {"ok"}
+
+
+def test_its_servers_limits_hold_for_a_mirror_too(proxy: Any, shadow: dict[str, FakeUpstream]) -> None:
+    """It goes where there is room at once, holds its place to its end, and never waits."""
+    gate = Event()
+    shadow["openai"].script([Behaviour(stall_after=0, resume=gate)])
+    asked = len(shadow["openai"].inferences)
+    first = ask(proxy, "to-narrow", "holds the place", stream=True)
+    proxy.until(lambda: len(shadow["openai"].inferences) > asked, "the mirror runs")
+    _, other = mirror_of(proxy, ask(proxy, "to-narrow", "finds no room"))
+    assert (other["outcome"], other["attempts"]) == ("refused", [])
+    assert other["error"] == ("The mirror was not asked: narrow has as much to do as it may (max_concurrent: 1).")
+    gate.set()
+    assert mirror_of(proxy, first)[1]["outcome"] == "ok"
+    assert mirror_of(proxy, ask(proxy, "to-narrow", "has room again"))[1]["outcome"] == "ok"
 
 
 def test_a_days_money_bounds_it(proxy: Any, shadow: dict[str, FakeUpstream]) -> None:

@@ -37,6 +37,10 @@ from switchman.addons.state.runtime import Runtime
 
 LAYER: Final = "queue"
 SOON: Final = 5  # seconds for Retry-After where nobody knows when there will be room
+# A server that asks for no time again and again is not asked without end: of `wait_up_to` each time but the first takes
+# at least this share, or LEAST seconds.
+SHARE: Final = 0.1
+LEAST: Final = 1.0
 
 
 class Admitting:
@@ -65,7 +69,7 @@ class Admitting:
             return True
         x.crowded = None
         breakers, now = self.runtime.breakers, time.monotonic()
-        wanted = [self._wanted(x, one) for one in left]
+        wanted = [self.wanted(x, one) for one in left]
         resting = [breakers.is_open(one.target, now) for one in wanted]
         live = [one for one, rests in zip(wanted, resting, strict=True) if not rests] or wanted
         if all(resting) and not await self._rest(flow, x, wanted, now):
@@ -81,14 +85,14 @@ class Admitting:
             return self._cut(x, waited.ended)
         if await self._enter(x, left, wanted, [one for one in wanted if one not in live], held):
             return True
-        return self._in_vain(x, left, wanted, held, waited)
+        return await self._enter_used_up(x, left, wanted, held) or self._in_vain(x, wanted, held, waited)
 
     def begins(self, x: Exchange, attempt: Attempt) -> None:
         """An attempt goes out: of what its server told of its limits, so much less is left."""
         server = attempt.candidate.server
         if server.limits is not None:
             key = attempt.key.label if attempt.key is not None else ""
-            tokens = self._wanted(x, attempt.candidate).tokens
+            tokens = self.wanted(x, attempt.candidate).tokens
             self.runtime.queues.paces.begin(attempt.target, key, tokens, attempt.started)
 
     def used_up_keys(self, server: Server, target: str) -> set[str]:
@@ -133,9 +137,15 @@ class Admitting:
             return None
         first = min(asking, key=lambda one: one.asks_again or 0.0)
         limits, now = first.candidate.server.limits, time.monotonic()
-        seconds = max(0.0, (first.asks_again or 0.0) - now)
-        if limits is None or x.waited_out + seconds > limits.wait_up_to or now + seconds >= x.deadline:
+        if limits is None:
             return None
+        times = sum(one.candidate is first.candidate for one in x.attempts)
+        least = min(LEAST, limits.wait_up_to * SHARE) if times > 1 else 0.0
+        seconds = max(least, (first.asks_again or 0.0) - now)
+        if x.waited_out + seconds > limits.wait_up_to or now + seconds >= x.deadline:
+            return None
+        if x.place is not None and x.place.server != first.candidate.server.name:
+            self.leave(x)  # nothing of it runs there meanwhile
         for one in asking:
             if one.candidate is first.candidate:
                 one.asks_again = None
@@ -258,23 +268,31 @@ class Admitting:
             detail = f"Waited {took / 1000:.1f} s{before}, until {ended}: {what}."
             x.trace.append(TraceLine(LAYER, "miss", detail, elapsed_ms=took))
 
-    def _in_vain(
-        self, x: Exchange, left: Sequence[Candidate], wanted: Sequence[Wanted], held: Mapping[int, Held],
-        waited: Waited | None,
+    async def _enter_used_up(
+        self, x: Exchange, left: Sequence[Candidate], wanted: Sequence[Wanted], held: dict[int, Held]
     ) -> bool:  # fmt: skip
-        for at, found in held.items():
-            if found.why == "pace":
+        """A place at the first that only its own answers call used up: it says best itself when to come back."""
+        for at, found in list(held.items()):
+            if found.why != "pace":
+                continue
+            place = await self.runtime.queues.enter(wanted[at], heeds_pace=False)
+            if isinstance(place, Place):
                 detail = f"{left[at].target} told that it is used up; it is asked all the same."
                 x.trace.append(TraceLine(LAYER, "skip", detail))
-                self._choose(x, left, at, None)
+                self._choose(x, left, at, place)
                 return True
+            held[at] = place
+        return False
+
+    def _in_vain(self, x: Exchange, wanted: Sequence[Wanted], held: Mapping[int, Held], waited: Waited | None) -> bool:
         x.crowded = _crowded(wanted, held, waited, time.monotonic() >= x.deadline)
         for one in wanted:
             self.runtime.queues.turned_away[one.server.name] += 1
         x.trace.append(TraceLine(LAYER, "hit", x.crowded.message))
         return False
 
-    def _wanted(self, x: Exchange, candidate: Candidate) -> Wanted:
+    def wanted(self, x: Exchange, candidate: Candidate) -> Wanted:
+        """What the request asks of a candidate's server."""
         server, tokens = candidate.server, 0
         if x.outgoing is not None and server.limits is not None:
             counted = x.features.input_tokens if x.features is not None else None
@@ -293,7 +311,7 @@ def _place_of(wanted: Sequence[Wanted], one: Wanted) -> int:
     return next(nth for nth, other in enumerate(wanted) if other is one)
 
 
-def _limit(server: Server, why: str) -> str:
+def limit_of(server: Server, why: str) -> str:
     """The key in the rules file, with its value."""
     limits = server.limits
     value = getattr(limits, why, None)
@@ -302,7 +320,7 @@ def _limit(server: Server, why: str) -> str:
 
 def _in_the_way(wanted: Sequence[Wanted], held: Mapping[int, Held]) -> str:
     """Of each server, the limit that holds. `held`: by the place among the wanted."""
-    said = {wanted[nth].server.name: _limit(wanted[nth].server, found.why) for nth, found in held.items()}
+    said = {wanted[nth].server.name: limit_of(wanted[nth].server, found.why) for nth, found in held.items()}
     return ", ".join(f"{name} ({limit})" for name, limit in said.items())
 
 

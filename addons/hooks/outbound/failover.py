@@ -215,6 +215,8 @@ class Failover:
     async def _again(self, flow: http.HTTPFlow, x: Exchange, failure: UpstreamFailure, run: Run) -> None:
         if await self.rewriting.again(flow, x, run):
             failure.retry = True
+        elif x.crowded is not None:
+            flow.response = crowded(x, x.crowded)
         elif x.last_answer is not None:
             flow.response = x.last_answer
         else:  # said in the only way that is left, the request would be another one
@@ -228,16 +230,18 @@ class Failover:
             await self._again(flow, x, failure, run)
         elif in_time and (await self.rewriting.prepare_by(run, flow, x) or await self._waited_out(flow, x, run)):
             failure.retry = True
+        elif x.crowded is LEFT:
+            flow.response = crowded(x, LEFT)
         elif x.last_answer is not None:
             flow.response = x.last_answer
-        elif x.crowded is not None and x.crowded is not LEFT:
+        elif x.crowded is not None:
             flow.response = crowded(x, x.crowded)
         else:
             flow.response = refusal(x, 504 if failure.kind == "timeout" else 502, _story(x))
 
     async def _waited_out(self, flow: http.HTTPFlow, x: Exchange, run: Run) -> bool:
         """Wait for a server that asked for little time, and ask it again. False where there is none."""
-        candidate = await self.rewriting.admitting.wait_out(flow, x)
+        candidate = await self.rewriting.admitting.wait_out(flow, x) if x.crowded is not LEFT else None
         return candidate is not None and await self.rewriting.once_more(flow, x, candidate, run)
 
     def _end_stream(self, x: Exchange, failure: UpstreamFailure) -> None:

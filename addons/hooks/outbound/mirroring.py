@@ -5,9 +5,11 @@ its time, nor its breakers, limits, caches, conversations. What bounds it, in th
 1. Only what was answered, asks for text, and is in the mirrored share of conversations. Never what local_only forbids.
 2. A mirror is never a client's request, so it is never mirrored again.
 3. AT_ONCE at a time in each worker, with MOST_BYTES of requests together; what is more is dropped, and counted.
-4. `max_cost` of a day, by the ledger of budgets, over all workers. What has no price is not asked outside the own
+4. The target's own limits (max_concurrent, rpm, tpm, what its answers told): it goes where there is room at once, and
+   never waits.
+5. `max_cost` of a day, by the ledger of budgets, over all workers. What has no price is not asked outside the own
    network.
-5. The server's own deadline, and LONGEST in any case.
+6. The server's own deadline, and LONGEST in any case.
 
 What is sent: the request as the target would get it as a candidate, redacted where a rule says so, with the target's
 own key and headers. No field of the client's, so no credential of its own, goes there.
@@ -51,12 +53,14 @@ from switchman.addons.core.streams.framing.sse import SSESplitter
 from switchman.addons.core.streams.reply import ReplyCollector
 from switchman.addons.flow.exchange import MAX_REPLY, Exchange, exchange
 from switchman.addons.hooks import seen
+from switchman.addons.hooks.outbound.admitting import limit_of
 from switchman.addons.hooks.outbound.redacting import redacted_path
 from switchman.addons.hooks.outbound.rewriting import ANTHROPIC_VERSION, Rewriting
 from switchman.addons.state.access.capturing import applying
 from switchman.addons.state.access.ledgers import LedgerAway
 from switchman.addons.state.background import in_place
 from switchman.addons.state.learned.upstream_reader import UNREACHABLE, UpstreamReader
+from switchman.addons.state.queues.queues import Place
 from switchman.addons.state.runtime import Runtime
 
 logger = logging.getLogger(__name__)
@@ -194,8 +198,12 @@ class Mirroring:
         await asyncio.sleep(LATER)
         began = time.monotonic()
         ticket: Ticket | None = None
+        place: Place | None = None
+        heard = Heard()
         try:
-            found = await self._reserved(x, mirror, candidate)
+            admitted = await self._admitted(x, candidate)
+            place = admitted if isinstance(admitted, Place) else None
+            found = admitted if isinstance(admitted, str) else await self._reserved(x, mirror, candidate)
             if isinstance(found, str):
                 self.dropped += 1
                 heard = Heard("refused", f"The mirror was not asked: {found}.")
@@ -209,8 +217,21 @@ class Mirroring:
         except Exception:  # nothing that goes wrong here is the business of a request that is over
             logger.exception("A mirrored request failed")
         finally:
+            usage = heard.reply.usage
+            used = usage.input_tokens + usage.output_tokens if usage is not None else None
+            self.runtime.queues.leave(place, used, unused=heard.outcome == "refused")
             if ticket is not None:  # it ended with the router, and may be billed
                 self.runtime.counters.settle(settlement_of(ticket, Used(ticket.reserve.usd)))
+
+    async def _admitted(self, x: Exchange, candidate: Candidate) -> Place | str | None:
+        """A place at the target; None where it has no limits. A sentence's end: why it is not asked."""
+        if candidate.server.limits is None:
+            return None
+        wanted = self.rewriting.admitting.wanted(x, candidate)._replace(caller="")
+        found = await self.runtime.queues.enter(wanted)
+        if isinstance(found, Place):
+            return found
+        return f"{candidate.server.name} has as much to do as it may ({limit_of(candidate.server, found.why)})"
 
     async def _ask(self, x: Exchange, candidate: Candidate) -> Heard:
         assert x.call is not None and x.sent is not None

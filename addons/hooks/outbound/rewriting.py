@@ -322,9 +322,12 @@ class Rewriting:
         return await self.prepare_by(run, flow, x)
 
     async def once_more(self, flow: http.HTTPFlow, x: Exchange, candidate: Candidate, run: Run) -> bool:
-        """Rewrite for a candidate that was asked before, or for one after it; False if none can express it."""
+        """Rewrite for a candidate that was asked before; False if it cannot be asked again. What was asked after it is
+        not asked twice.
+        """
         assert x.plan is not None
-        x.next_candidate = next(nth for nth, one in enumerate(x.plan.candidates) if one is candidate)
+        tried, left = x.plan.candidates[: x.next_candidate], x.plan.candidates[x.next_candidate :]
+        x.plan = replace(x.plan, candidates=(*tried, candidate, *left))
         return await self.prepare_by(run, flow, x)
 
 

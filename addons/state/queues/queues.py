@@ -140,12 +140,14 @@ class Queues:
         """How many places of a server this worker's requests hold."""
         return self._lines[server].running if server in self._lines else 0
 
-    async def enter(self, wanted: Wanted) -> Place | Held:
-        """A place at once. Nobody passes those who wait."""
+    async def enter(self, wanted: Wanted, *, heeds_pace: bool = True) -> Place | Held:
+        """A place at once. Nobody passes those who wait, but for one that is to go whatever its answers told, as far as
+        the file's limits let it.
+        """
         line = self._lines.get(wanted.server.name)
-        if line is not None and len(line.queue):
+        if heeds_pace and line is not None and len(line.queue):
             return Held("max_concurrent")
-        if (left := self._paced(wanted)) > 0:
+        if heeds_pace and (left := self._paced(wanted)) > 0:
             return Held("pace", left)
         return await self._take(wanted)
 
@@ -203,10 +205,9 @@ class Queues:
             await asyncio.wait([waiter.done], timeout=max(0.0, seconds))
         finally:
             self._waiters.discard(waiter)
-        if waiter.done.done():
-            return waiter.done.result()
-        waiter.done.cancel()
-        return None
+            if not waiter.done.done():
+                waiter.done.cancel()  # also where this task is cancelled: who has a place for it keeps that
+        return None if waiter.done.cancelled() else waiter.done.result()
 
     def leave(self, place: Place | None, used: int | None = None, *, unused: bool = False) -> None:
         """Give a place back; a second time changes nothing. `used`: tokens; None: as many as were estimated. `unused`:

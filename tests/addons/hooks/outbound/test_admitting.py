@@ -12,6 +12,7 @@ from mitmproxy import http
 
 from switchman.addons.core.routes.plan import Candidate
 from switchman.addons.core.servers.pacing.limits import ServerLimits
+from switchman.addons.core.servers.pacing.paces import Told
 from switchman.addons.flow.exchange import LEFT
 from switchman.addons.proxy.attempt import UpstreamFailure
 from switchman.addons.state.access.counters import Counters
@@ -183,6 +184,91 @@ def test_a_short_retry_after_is_waited_out(asked: str, up_to: float, again: bool
         await desk.pipeline.failover.upstream_failed(failure)
         assert failure.retry is again and len(x.attempts) == 1 + again
         assert (flow.response is None) is again
+        desk.admitting.leave(x)
+
+    asyncio.run(scene())
+
+
+async def fails(desk: Desk, flow: Any, x: Any, response: http.Response) -> UpstreamFailure:
+    """The attempt that runs is answered so."""
+    flow.response, x.attempt.status = None, response.status_code
+    failure = UpstreamFailure(flow, "status", str(response.status_code), response=response)
+    desk.admitting.upstream_failed(failure)
+    desk.pipeline.judging.upstream_failed(failure)
+    if (waits := desk.pipeline.failover.upstream_failed(failure)) is not None:
+        await waits
+    return failure
+
+
+def test_a_server_that_asks_for_no_time_is_not_asked_without_end(desk: Desk, answer_of: Any) -> None:
+    """Each time but the first takes a part of what may be waited, however little it asks for."""
+
+    async def scene() -> None:
+        flow, x = await desk.send("one/m", one=ServerLimits(wait_up_to=0.05))
+        for _ in range(100):
+            if not (await fails(desk, flow, x, answer_of(429, retry_after="0"))).retry:
+                break
+        assert 3 <= len(x.attempts) <= 12 and flow.response.status_code == 429
+        desk.admitting.leave(x)
+
+    asyncio.run(scene())
+
+
+def test_who_is_waited_for_is_asked_alone_and_nothing_is_held_elsewhere_meanwhile(desk: Desk, answer_of: Any) -> None:
+    """What had failed before is not asked twice, and its server has its place back while nothing runs there."""
+
+    async def scene() -> None:
+        one, two = ServerLimits(wait_up_to=5), ServerLimits(max_concurrent=1)
+        flow, x = await desk.send("one/m", "two/m", one=one, two=two)
+        assert (await fails(desk, flow, x, answer_of(429, retry_after="0.01"))).retry and x.place.server == "two"
+        held = []
+        pause = desk.runtime.queues.pause
+
+        async def watched(*given: Any) -> Any:
+            held.append(desk.runtime.queues.held("two"))
+            return await pause(*given)
+
+        desk.runtime.queues.pause = watched
+        assert (await fails(desk, flow, x, answer_of(500))).retry
+        assert held == [0] and [one.target for one in x.attempts] == ["one/m", "two/m", "one/m"]
+        assert not (await fails(desk, flow, x, answer_of(500))).retry
+        assert [one.target for one in x.attempts] == ["one/m", "two/m", "one/m"]
+        desk.admitting.leave(x)
+        assert (desk.runtime.queues.held("one"), desk.runtime.queues.held("two")) == (0, 0)
+
+    asyncio.run(scene())
+
+
+def test_one_that_is_used_up_by_its_answers_is_asked_no_more_than_the_file_says(desk: Desk) -> None:
+    """It says best itself when to come back, but max_concurrent holds all the same."""
+
+    async def scene() -> None:
+        limits = ServerLimits(max_concurrent=1, queue_wait=0.0)
+        told = {"": Told("requests", 0, 600.0, window=True)}
+        desk.runtime.queues.paces.learn("one/m", "", told, time.monotonic(), time.monotonic())
+        _, first = await desk.send("one/m", one=limits)
+        assert first.attempt.target == "one/m" and first.place is not None
+        flow, second = await desk.send("one/m", one=limits)
+        assert second.attempts == [] and "one (max_concurrent: 1)" in flow.response.text
+        desk.admitting.leave(first)
+        assert (await desk.send("one/m", one=limits))[1].attempt is not None
+
+    asyncio.run(scene())
+
+
+def test_a_client_that_leaves_between_two_servers_is_written_down_as_one_that_left(desk: Desk, answer_of: Any) -> None:
+    """It is no failure of a server, and nobody is waited for any longer."""
+
+    async def scene() -> None:
+        limits = ServerLimits(max_concurrent=1)
+        await desk.fill("two", limits)
+        flow, x = await desk.send("one/m", "two/m", one=ServerLimits(wait_up_to=5), two=limits)
+        failing = asyncio.ensure_future(fails(desk, flow, x, answer_of(429, retry_after="4")))
+        while x.leaves is None:
+            await asyncio.sleep(0)
+        x.leaves()
+        assert not (await failing).retry
+        assert (x.outcome, flow.response.status_code, len(x.attempts)) == ("cancelled", 499, 1)
         desk.admitting.leave(x)
 
     asyncio.run(scene())

@@ -28,6 +28,18 @@ class Away(MemoryLedger):
         raise LedgerAway("it is away")
 
 
+class Gated(MemoryLedger):
+    """A ledger that does not answer while it is shut."""
+
+    is_shut = was_asked = False
+
+    async def run(self, batch: Any) -> Any:
+        self.was_asked = self.is_shut
+        while self.is_shut:
+            await asyncio.sleep(0.001)
+        return await super().run(batch)
+
+
 class Desk:
     """The queues of one worker."""
 
@@ -138,6 +150,25 @@ def test_however_waiting_ends_the_queue_is_left_at_once(how: str) -> None:
             assert (await desk.waits(wanted())).ended == "stopped"
 
     run(scene)
+
+
+def test_a_place_that_comes_when_who_waited_is_cancelled_is_given_back() -> None:
+    """The ledger was asked for it before, and answers only then."""
+    ledger = Gated()
+
+    async def scene(desk: Desk) -> None:
+        place = await desk.enter(wanted())
+        waiting = desk.waits(wanted("b"))
+        await settled(lambda: desk.queues.waiting("s") == 1)
+        ledger.is_shut = True
+        desk.queues.leave(place)
+        await settled(lambda: ledger.was_asked)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        ledger.is_shut = False
+
+    run(scene, ledger)
 
 
 def test_who_waits_at_several_servers_gets_the_first_place_and_holds_no_other() -> None:
