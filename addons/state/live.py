@@ -1,7 +1,8 @@
 """Live figures of our own traffic: what rules test with max_latency and provider_health, and strategies go by.
 
 A window of the last minutes per target, fed by Recording as attempts end. What the other workers had in theirs is
-added (state/together/standings.py): durations as counts of steps of STEP, which are within 2 % of what they were.
+added (state/together/standings.py): durations as counts of steps of STEP, which are within 2 % of what they were; of
+the last answers, how long ago each began and after which time.
 """
 
 from __future__ import annotations
@@ -11,19 +12,20 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from math import ceil, log
+from math import ceil, inf, log
 from typing import Any
 
 from switchman.addons.core.routes.live import Health
 from switchman.addons.core.servers.breaker import Breakers
 from switchman.addons.flow.exchange import Attempt, Exchange
-from switchman.addons.state.speed import Speed
+from switchman.addons.state.speed import KEPT, Answer, Speed
 
 WINDOW = 300.0  # seconds
 MAX_SAMPLES = 512  # per target, the latest
 MAX_TARGETS = 1024  # model names come from clients: without a bound they would fill the memory
 STEP = 1.04  # from one step of durations to the next, beginning at 1 ms
 MOST_STEPS = 600  # 1.04 ** 600 ms are half a year
+MOST_ANSWERS = 20  # of a target that another worker tells of
 FRESH = 1.0  # seconds that a figure is used again before it is computed anew
 
 # The share of failed attempts in the window from which a server is yellow, and red.
@@ -142,13 +144,19 @@ class LiveFigures:
     def told(self, most: int) -> dict[str, Any]:
         """What the other workers are to know, for json.dumps: by target, of the `most` that were heard of last, its
         server, how many attempts failed, and how many answers took so many steps: [SERVER, FAILED, [[STEP, COUNT]]].
+        Then, where there are any, the last answers: [[SECONDS AGO, MS TO THE FIRST TOKEN, 1 for a stream]].
         """
-        since, told = self._clock() - WINDOW, {}
+        now, told = self._clock(), {}
+        since = now - WINDOW
         for target, known in islice(reversed(self._targets.items()), most):
             recent = [sample.duration_ms for sample in known.samples if sample.at > since]
             if recent:
                 steps = Counter(_step(took) for took in recent if took is not None)
                 told[target] = [known.server, recent.count(None), sorted(map(list, steps.items()))]
+                speed = self._speeds.get(target)
+                if speed is not None and (answers := speed.answers(now)):
+                    last = [[round(now - one.at, 1), round(one.took_ms, 1), int(one.streamed)] for one in answers]
+                    told[target].append(last)
         return told
 
     def hear(self, told: Sequence[Mapping[str, Any]]) -> None:
@@ -156,17 +164,25 @@ class LiveFigures:
         over.
         """
         self._elsewhere = {}
+        now, answers = self._clock(), dict[str, list[Answer]]()
         for figures in told:
             for target, values in islice(figures.items(), MAX_TARGETS):
                 try:
-                    server, failed, steps = values
+                    server, failed, steps, *more = values
                     counts = Counter({int(step): int(count) for step, count in steps if 0 < int(count) < 1 << 32})
                     failures = max(0, int(failed))
+                    last = [_answer(now, *one) for one in islice(more[0], MOST_ANSWERS)] if more else []
                 except (ValueError, TypeError, OverflowError):
                     continue
                 known = self._elsewhere.setdefault(target, _Elsewhere(str(server)))
                 known.failed += failures
                 known.steps.update({min(max(step, 0), MOST_STEPS): count for step, count in counts.items()})
+                answers.setdefault(target, []).extend(last)
+        for target, speed in self._speeds.items():
+            speed.elsewhere = answers.pop(target, [])
+        for target, last in answers.items():
+            if last and len(self._speeds) < MAX_TARGETS:  # those of our own requests are not pushed out
+                self._speed(target).elsewhere = last
 
     def p95_ms(self, target: str) -> float | None:
         """The 95th percentile of the durations of whole answers; None where there were none."""
@@ -209,6 +225,14 @@ class LiveFigures:
             share = failed / count if count else None
             self._shares[server] = (now, share)
         return share
+
+
+def _answer(now: float, ago: float, took_ms: float, streamed: int) -> Answer:
+    """One that another worker told of. Raises ValueError or TypeError where it is none."""
+    seconds, took = float(ago), float(took_ms)
+    if not (0 <= seconds <= KEPT and 0 <= took < inf):
+        raise ValueError("no answer")
+    return Answer(now - seconds, took, bool(streamed))
 
 
 def _step(duration_ms: float) -> int:

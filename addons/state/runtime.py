@@ -218,12 +218,16 @@ class Runtime:
         self._end_masking()
 
     def reset(self, wanted: Callable[[str], bool]) -> None:
-        """Close the breakers of the servers whose names are wanted, and end the rests of their keys."""
+        """Close the breakers of the servers whose names are wanted, end the rests of their keys, and forget what their
+        answers told of their limits.
+        """
         rules = self.rules.current
         for name in dict.fromkeys(server.name for server in (*rules.upstreams, rules.default)):
             if wanted(name):
                 closed, rested = self.breakers.reset(name), self.key_ring.reset(name)
-                logger.info("%s was reset: %d breakers closed, %d rests of keys ended.", name, closed, rested)
+                paces = self.queues.reset(name)
+                told = "%s was reset: %d breakers closed, %d rests of keys ended, %d paces forgotten."
+                logger.info(told, name, closed, rested, paces)
 
     def stopping(self) -> None:
         self.is_stopping = True

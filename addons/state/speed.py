@@ -9,10 +9,11 @@ they begin when all of them is there.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from math import exp
 from statistics import median
-from typing import Final
+from typing import Final, NamedTuple
 
 from switchman.addons.flow.exchange import Attempt
 
@@ -21,12 +22,21 @@ KEPT: Final = 300.0  # seconds after which an answer says nothing any more
 LATELY: Final = 10.0  # seconds after which a request counts for about a third
 
 
+class Answer(NamedTuple):
+    """One that began `took_ms` after it was asked for. `at`: monotonic seconds."""
+
+    at: float
+    took_ms: float
+    streamed: bool
+
+
 @dataclass(slots=True)
 class Speed:
     """Of one target. Times are monotonic seconds, figures are milliseconds."""
 
     _waiting: dict[int, tuple[Attempt, bool]] = field(default_factory=dict)  # by id(), while it is not written down
-    _answers: dict[bool, deque[tuple[float, float]]] = field(default_factory=dict)  # of streams or not: when, how long
+    _answers: dict[bool, deque[Answer]] = field(default_factory=dict)  # of streams or not
+    elsewhere: list[Answer] = field(default_factory=list)  # those that the other workers told of last
     _sent: float = 0.0
     _sent_at: float = 0.0
 
@@ -46,7 +56,11 @@ class Speed:
         self._waiting.pop(id(attempt), None)
 
     def answered(self, at: float, took_ms: float, streamed: bool) -> None:
-        self._answers.setdefault(streamed, deque(maxlen=LAST)).append((at, took_ms))
+        self._answers.setdefault(streamed, deque(maxlen=LAST)).append(Answer(at, took_ms, streamed))
+
+    def answers(self, now: float) -> list[Answer]:
+        """The last ones of this worker."""
+        return [one for kept in self._answers.values() for one in kept if one.at > now - KEPT]
 
     def last_ms(self, now: float) -> float | None:
         """Of the last answer; None where there was none lately."""
@@ -63,9 +77,16 @@ class Speed:
 
     def _took(self, now: float) -> tuple[bool, list[float]]:
         for streams in (True, False):
-            if took := [ms for at, ms in self._answers.get(streams, ()) if at > now - KEPT]:
-                return streams, took
+            if answers := [one for one in self._all(streams) if one.at > now - KEPT]:
+                return streams, [one.took_ms for one in answers]
         return False, []
+
+    def _all(self, streams: bool) -> Iterable[Answer]:
+        """The last ones of all workers, in their order."""
+        own = self._answers.get(streams, ())
+        if not (others := [one for one in self.elsewhere if one.streamed == streams]):
+            return own
+        return sorted([*own, *others], key=lambda one: one.at)[-LAST:]
 
     def _waits(self, now: float, streams: bool) -> list[float]:
         """How long the first few have waited for an answer that has not begun."""

@@ -223,6 +223,12 @@ class Queues:
             )
         self._forget(place.server)
 
+    def reset(self, server: str) -> int:
+        """Forget what a server's answers told of its limits, for those that wait, too. Returns as Paces.reset does."""
+        if (line := self._lines.get(server)) is not None:
+            line.changed.set()
+        return self.paces.reset(server)
+
     def stop(self) -> None:
         """The router stops: nobody waits any longer."""
         self._stopped = True

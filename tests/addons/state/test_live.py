@@ -137,6 +137,28 @@ def test_what_other_workers_saw_counts_too(clock: Clock) -> None:
     assert (third.p95_ms("s/m"), third.health("s")) == (None, None)
 
 
+def test_how_fast_a_target_is_is_known_to_all_workers(breakers: Breakers, clock: Clock) -> None:
+    """By the last answers of all of them, in their order; what is told is heard in place of what was told before."""
+    one, two = LiveFigures(breakers, clock), LiveFigures(breakers, clock)
+    for took in (50, 50, 50, 50, 50):
+        two._speed("s/m").answered(clock.now, took, True)
+    for took in (900, 900, 900):
+        clock.now += 1
+        one.observe("s", "s/m", Sample(clock.now, 1.0))
+        one._speed("s/m").answered(clock.now, took, True)
+        one._speed("s/new").answered(clock.now, took, True)
+    one.observe("s", "s/new", Sample(clock.now, 1.0))
+    told = json.loads(json.dumps(one.told(9)))
+    assert told["s/m"][3] == [[2.0, 900, 1], [1.0, 900, 1], [0.0, 900, 1]]
+    two.hear([told])
+    assert (two.ttft_ms("s/m"), two.last_ttft_ms("s/m"), two.ttft_ms("s/new")) == (900, 900, 900)
+    clock.now += 1
+    two._speed("s/m").answered(clock.now, 60, True)
+    assert (two.ttft_ms("s/m"), two.last_ttft_ms("s/m")) == (900, 60)
+    two.hear([])
+    assert (two.ttft_ms("s/m"), two.ttft_ms("s/new")) == (50, None)
+
+
 def test_no_more_is_told_than_is_asked_for_and_nothing_old(live: LiveFigures, clock: Clock) -> None:
     """The targets that were heard of last."""
     live.observe("s", "s/old", Sample(clock.now, 5.0))
@@ -149,12 +171,18 @@ def test_no_more_is_told_than_is_asked_for_and_nothing_old(live: LiveFigures, cl
 
 
 @pytest.mark.parametrize(
-    "values", [None, 7, [], ["s", 1], ["s", "x", []], ["s", 1, [[1]]], ["s", 1, [["a", "b"]]], ["s", 1, 5]]
+    "values",
+    [
+        *(None, 7, [], ["s", 1], ["s", "x", []], ["s", 1, [[1]]], ["s", 1, [["a", "b"]]], ["s", 1, 5]),
+        *(["s", 9, [[0, 1]], last] for last in (5, "no", [5], [[1, 2]], [[-1, 5, 1]], [["a", 5, 1]])),
+        *(["s", 9, [[0, 1]], last] for last in ([[1, float("nan"), 1]], [[1, 10**400, 1]], [[1, 5, 1], None])),
+    ],
 )
 def test_what_is_no_figure_is_passed_over(live: LiveFigures, values: object) -> None:
     """The others beside it count."""
     live.hear([{"s/bad": values, "s/m": ["s", 1, [[0, 1]]]}])
     assert (live.p95_ms("s/bad"), live.p95_ms("s/m"), live.health("s")) == (None, 1.0, "red")
+    assert live.ttft_ms("s/bad") is None
 
 
 def test_times_to_first_token_are_of_whole_answers_and_of_who_waits(live: LiveFigures, clock: Clock) -> None:

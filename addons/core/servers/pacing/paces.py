@@ -117,6 +117,13 @@ class Paces:
         )
         return max(needs, default=0.0)
 
+    def reset(self, server: str) -> int:
+        """Forget what a server's answers told. Returns of how many of its targets and keys that was."""
+        found = [place for place in self._accounts if place[0] == server or place[0].startswith(f"{server}/")]
+        for place in found:
+            del self._accounts[place]
+        return len(found)
+
     def _account(self, target: str, key: str) -> _Account:
         account = self._accounts.pop((target, key), None)
         if account is None:

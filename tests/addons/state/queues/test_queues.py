@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -224,6 +225,22 @@ def test_a_server_that_told_that_it_is_used_up_is_held_for_as_long() -> None:
         assert found.place is not None and not waiting.done()
         desk.queues.leave(found.place)
         desk.queues.leave((await waiting).place)
+
+    run(scene)
+
+
+def test_a_reset_forgets_what_answers_told_for_those_that_wait_too() -> None:
+    """Of this server alone, whatever the model."""
+
+    async def scene(desk: Desk) -> None:
+        told = {"": Told("requests", 0, 3600.0, window=True)}
+        for target in ("s/m", "s/other", "server/m"):
+            desk.queues.paces.learn(target, "", told, time.monotonic(), time.monotonic())
+        waiting = desk.waits(wanted())
+        await settled(lambda: desk.queues.waiting("s") == 1)
+        assert desk.queues.reset("s") == 2
+        desk.queues.leave((await waiting).place)
+        assert desk.queues.reset("s") == 0 and desk.queues.reset("server") == 1
 
     run(scene)
 
