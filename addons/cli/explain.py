@@ -65,6 +65,8 @@ def run(arguments: list[str]) -> int:
         for target, reasons in found.fallback_on.items():
             if reasons != ["context"]:
                 print(f"a refusal by {target} goes on for: {', '.join(reasons) or 'nothing'}")
+        for server, limits in found.limits.items():
+            print(f"limits of {server}: {limits}")
         _show_prices(found.prices, rules.prices.date)
     return 0
 

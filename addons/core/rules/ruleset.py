@@ -37,6 +37,7 @@ from switchman.addons.core.rules.pricefile import price_for
 from switchman.addons.core.rules.problems import Problem, RulesError
 from switchman.addons.core.rules.reachcompile import CertificateFiles, NoFiles, Reaches
 from switchman.addons.core.rules.reading.balancecheck import balance_warnings
+from switchman.addons.core.rules.reading.limitsfile import limits_warnings
 from switchman.addons.core.rules.reading.mirrorfile import Mirror, mirrors_of
 from switchman.addons.core.rules.reading.rulesshape import check_shape
 from switchman.addons.core.rules.reading.yamltext import Document, Path, load
@@ -338,6 +339,7 @@ def _warnings(
         ),
         *([] if wants_tokens else token_warnings(document, rules.routes)),
         *balance_warnings(document, model, rules.aliases, rules.routes),
+        *limits_warnings(document, model.servers, compiler.request_timeout),
         *_layer_warnings(document, model, compiler, aliases),
     ]
 

@@ -79,10 +79,11 @@ class Explanation:
     prices: dict[str, str]
     fallback_on: dict[str, list[str]]  # by target: for what a request that it refuses goes to the next one
     mirror: str | None  # who is asked as well, in words
+    limits: dict[str, str]  # of each candidate's server, by its name, as the file has them
 
     def as_json(self) -> dict[str, Any]:
         told_values = {"prices": self.prices, "capture": str(self.captured)}
-        moves = {"fallback_on": self.fallback_on, "mirror": self.mirror}
+        moves = {"fallback_on": self.fallback_on, "mirror": self.mirror, "limits": self.limits}
         return {**as_json(self.query, self.features, self.plan), **told_values, **moves}
 
 
@@ -107,7 +108,8 @@ def explain(question: Question, rules: Ruleset, settings: Settings, now: LocalTi
     )
     captured = captured_of(plan, query.caller, rules, settings)
     prices, moved = prices_of(plan, query.model, rules), fallback_on_of(plan, query.model, rules)
-    return Explanation(query, features, plan, captured, prices, moved, mirror_of(plan, query.model, rules))
+    limits = {one.server.name: str(one.server.limits) for one in plan.candidates if one.server.limits is not None}
+    return Explanation(query, features, plan, captured, prices, moved, mirror_of(plan, query.model, rules), limits)
 
 
 async def explained(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -20,3 +21,20 @@ class ServerLimits:
     def is_counted(self) -> bool:
         """Whether anything is counted before a request goes out."""
         return self.max_concurrent is not None or self.rpm is not None or self.tpm is not None
+
+    def __str__(self) -> str:
+        """As the file has them."""
+        queue = {"size": self.queue_size, "wait": self.queue_wait}
+        said = {
+            "max_concurrent": self.max_concurrent,
+            "rpm": self.rpm,
+            "tpm": self.tpm,
+            "queue": f"{{{_said(queue)}}}",
+            "wait_up_to": self.wait_up_to or None,
+        }
+        return _said(said)
+
+
+def _said(values: Mapping[str, float | str | None]) -> str:
+    words = {name: f"{one:g}" if isinstance(one, float) else one for name, one in values.items() if one is not None}
+    return ", ".join(f"{name}: {one}" for name, one in words.items())

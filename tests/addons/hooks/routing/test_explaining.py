@@ -36,3 +36,19 @@ def test_all_that_a_rule_may_look_at_is_given() -> None:
     lab = Caller("", "anna", groups=frozenset({"lab"}))
     assert route(DAY, Question(body, caller=lab, offline=True)) == ("group", "laptop/lab")
     assert route(DAY, Question(body, headers={"x-team": "a"}, offline=True)) == ("team", "laptop/team")
+
+
+def test_the_limits_of_the_candidates_servers_are_told() -> None:
+    """As the file has them; none of those that have none."""
+    text = """\
+servers:
+  gpu: {url: "http://a", max_concurrent: 4, rpm: 30, queue: {wait: 1m}, wait_up_to: 5}
+  other: {url: "http://b"}
+aliases: {a: {instances: [gpu/m, other/m]}}
+"""
+    settings = Settings()
+    rules = parse_ruleset(text, "routes.yaml", settings, {}, well_known())
+    asked = Question({"model": "a", "messages": [{"role": "user", "content": "hi"}]}, offline=True)
+    assert explain(asked, rules, settings, DAY).as_json()["limits"] == {
+        "gpu": "max_concurrent: 4, rpm: 30, queue: {size: 100, wait: 60}, wait_up_to: 5"
+    }

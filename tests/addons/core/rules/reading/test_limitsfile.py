@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from switchman.addons.config.settings import Settings
+from switchman.addons.core.rules.ruleset import parse_ruleset
 from switchman.addons.core.servers.pacing.limits import ServerLimits
 
 
@@ -42,3 +44,20 @@ def test_what_is_wrong_is_told_with_its_place(written: str, message: str, faults
     """By line and by key."""
     (problem,) = faults(f"servers:\n  s:\n    url: http://h\n    {written}\n")
     assert problem.startswith("r.yaml:4:") and message in problem
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ("max_concurrent: 1, queue: {size: 0, wait: 5}", ["servers.s.queue.wait: has no effect, as nobody waits"]),
+        ("max_concurrent: 1, queue: {size: 0}", []),
+        ("max_concurrent: 1, queue: {wait: 61}", ["servers.s.queue.wait: no request waits so long: it may take 60 s"]),
+        ("wait_up_to: 61, queue: {wait: 60}", ["servers.s.wait_up_to: no request waits so long: it may take 60 s"]),
+    ],
+)
+def test_what_has_no_effect_is_told(written: str, told: list[str]) -> None:
+    """A request ends by REQUEST_TIMEOUT wherever it waits."""
+    text = f"servers: {{s: {{url: 'http://h', {written}}}}}\ndefault: s/m\n"
+    rules = parse_ruleset(text, "r.yaml", Settings(request_timeout=60), {}, {})
+    found = [str(one) for one in rules.warnings]
+    assert len(found) == len(told) and all(words in one for words, one in zip(told, found, strict=True)), found
