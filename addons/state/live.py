@@ -231,7 +231,7 @@ def _answer(now: float, ago: float, took_ms: float, streamed: int) -> Answer:
     """One that another worker told of. Raises ValueError or TypeError where it is none."""
     seconds, took = float(ago), float(took_ms)
     if not (0 <= seconds <= KEPT and 0 <= took < inf):
-        raise ValueError("no answer")
+        raise ValueError
     return Answer(now - seconds, took, bool(streamed))
 
 

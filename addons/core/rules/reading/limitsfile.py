@@ -10,11 +10,10 @@ from pydantic import BeforeValidator, Field
 from switchman.addons.core.rules.layersfile import seconds
 from switchman.addons.core.rules.matchfile import Written
 from switchman.addons.core.rules.problems import Problem
-from switchman.addons.core.rules.reading.yamltext import Document
+from switchman.addons.core.rules.reading.yamltext import Document, Path
 from switchman.addons.core.servers.pacing.limits import ServerLimits
 
 _MOST = 1_000_000_000
-_TOO_LONG = "no request waits so long: it may take {:g} s as a whole (REQUEST_TIMEOUT)"
 _Wait = Annotated[
     float,
     Field(ge=0, le=3_600, allow_inf_nan=False),
@@ -56,16 +55,19 @@ WaitUpTo = Annotated[
 
 def limits_warnings(document: Document, servers: Mapping[str, _Server], request_timeout: float) -> Iterator[Problem]:
     """Warn of what has no effect. `request_timeout`: seconds that a request may take as a whole."""
+
+    def problem(name: str, keys: Path, message: str) -> Problem:
+        return document.problem(("servers", name, *keys), message, at_key=True, warning=True)
+
+    too_long = f"no request waits so long: it may take {request_timeout:g} s as a whole (REQUEST_TIMEOUT)"
     for name, one in servers.items():
-        queue, told = one.queue, []
+        queue = one.queue
         if queue is not None and queue.size == 0 and "wait" in queue.model_fields_set:
-            told.append((("queue", "wait"), "has no effect, as nobody waits: size is 0"))
+            yield problem(name, ("queue", "wait"), "has no effect, as nobody waits: size is 0")
         elif queue is not None and queue.wait > request_timeout:
-            told.append((("queue", "wait"), _TOO_LONG.format(request_timeout)))
+            yield problem(name, ("queue", "wait"), too_long)
         if one.wait_up_to is not None and one.wait_up_to > request_timeout:
-            told.append((("wait_up_to",), _TOO_LONG.format(request_timeout)))
-        for keys, why in told:
-            yield document.problem(("servers", name, *keys), why, at_key=True, warning=True)
+            yield problem(name, ("wait_up_to",), too_long)
 
 
 class _Server(Protocol):
