@@ -16,7 +16,7 @@ else
   local time = redis.call('TIME')
   now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 end
-local USED_STEP, PURGED = 60000, 500
+local USED_STEP, PURGED, LONGEST_NOTE = 60000, 500, 1000000
 local used, ends = prefix .. ':used:' .. space, prefix .. ':ends:' .. space
 local sizes, total = prefix .. ':size:' .. space, prefix .. ':bytes:' .. space
 
@@ -98,7 +98,7 @@ local function post(owner, note, ttl)
   local owners = redis.call('ZRANGE', posted, 0, -1, 'WITHSCORES')
   for at = 1, #owners, 2 do
     local text = owners[at] ~= owner and redis.call('HGET', notes, owners[at])
-    if text then
+    if text and #text <= LONGEST_NOTE then
       found[#found + 1] = owners[at]
       found[#found + 1] = tostring(math.max(0, math.floor(now - tonumber(owners[at + 1]))))
       found[#found + 1] = text

@@ -28,6 +28,7 @@ RENEW_IDLE: Final = 20.0  # ... and where it is only of what is over
 FRESH: Final = 5.0  # seconds
 KEPT: Final = 60.0  # seconds
 MOST: Final = 256  # targets that are told of
+COMPLAIN_EVERY: Final = 60.0  # seconds
 LONGEST_NOTE: Final = 1_000_000  # bytes of one that is read
 
 type Heard = tuple[Mapping[str, Standing], Mapping[str, Any]]
@@ -47,7 +48,7 @@ class Standings:
         self._shared, self._owner, self._clock = shared, owner, clock
         self._breakers, self._live = breakers, live
         self._said: object = None
-        self._said_at = self._figures_at = float("-inf")
+        self._said_at = self._figures_at = self._heard_at = self._failed_at = float("-inf")
         self._figures: dict[str, Any] = {}
         self._heard: dict[str, tuple[bytes, Heard]] = {}  # by owner: a note is read once
         self._task: asyncio.Task[None] | None = None
@@ -65,13 +66,20 @@ class Standings:
             notes = await self._shared.post(SPACE, self._owner, self._news(self._clock()), KEPT)
         except BaseException:
             self._said_at = float("-inf")  # it may not have been said
+            self._hear_nobody()
             raise
-        now = self._clock()
+        self._heard_at = now = self._clock()
         heard = {note.owner: (note.text, self._read(note)) for note in notes if len(note.text) <= LONGEST_NOTE}
         self._heard = heard
         told = [(note.age, heard[note.owner][1]) for note in notes if note.owner in heard]
         self._breakers.hear([(age, standings) for age, (standings, _) in told], now, FRESH)
         self._live.hear([figures for age, (_, figures) in told if age <= FRESH])
+
+    def _hear_nobody(self) -> None:
+        """What was heard last is not believed for ever: one who probed then need not probe now."""
+        if (now := self._clock()) - self._heard_at > FRESH:
+            self._breakers.hear([], now, FRESH)
+            self._live.hear([])
 
     def _news(self, now: float) -> bytes | None:
         """The note; None where the last one still says it."""
@@ -110,5 +118,7 @@ class Standings:
             except SharedStoreError as error:
                 logger.debug("what the other workers know could not be had: %s", error)
             except Exception:  # the boundary: the next look may succeed
-                logger.exception("What the other workers know could not be taken over.")
+                if (now := self._clock()) - self._failed_at >= COMPLAIN_EVERY:
+                    self._failed_at = now
+                    logger.exception("What the other workers know could not be taken over.")
             await asyncio.sleep(EVERY)

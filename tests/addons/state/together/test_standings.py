@@ -122,6 +122,27 @@ def test_a_worker_that_died_is_believed_for_a_while(shared: Counting, clock: Clo
     assert late.state() == "open"
 
 
+def test_who_probes_is_believed_no_longer_than_others_are_heard(shared: Counting, clock: Clock) -> None:
+    """While nobody can be heard, a breaker is not left half open for ever."""
+    one, two = Worker(shared, "one", clock), Worker(shared, "two", clock)
+    one.breakers.failure("up/m", clock.now, retry_after=1)
+    one.live.observe("up", "up/m", Sample(clock.now, 100.0))
+    one.step()
+    two.step()
+    clock.now += 2
+    assert one.breakers.claim("up/m", clock.now)
+    one.step()
+    two.step()
+    assert not two.breakers.claim("up/m", clock.now) and two.live.p95_ms("up/m") is not None
+    shared.away = True
+    for _ in range(2):
+        clock.now += FRESH / 2 + 0.1
+        assert not two.breakers.claim("up/m", clock.now)
+        with pytest.raises(SharedStoreError):
+            two.step()
+    assert two.live.p95_ms("up/m") is None and two.breakers.claim("up/m", clock.now)
+
+
 def test_what_could_not_be_said_is_said_again(shared: Counting, clock: Clock) -> None:
     """As soon as somebody listens."""
     one, two = Worker(shared, "one", clock), Worker(shared, "two", clock)
@@ -137,7 +158,16 @@ def test_what_could_not_be_said_is_said_again(shared: Counting, clock: Clock) ->
 
 @pytest.mark.parametrize(
     "text",
-    [b"", b"no JSON", b"[]", b"[" * 100_000, b"\xff", b'{"breakers": 7, "figures": []}', b'{"breakers": {"a": "b"}}'],
+    [
+        b"",
+        b"no JSON",
+        b"[]",
+        b"[" * 100_000,
+        b"\xff",
+        b'{"breakers": 7, "figures": []}',
+        b'{"breakers": {"a": "b"}}',
+        b'{"breakers": {"up/m": [1' + b"0" * 400 + b", 1, 1, 1, 1, 1, 1]}}",
+    ],
 )
 def test_a_note_that_is_none_says_nothing(shared: Counting, clock: Clock, text: bytes) -> None:
     """Whoever wrote it; the others are heard."""
