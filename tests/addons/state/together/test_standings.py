@@ -42,11 +42,11 @@ class Counting(MemoryShared):
 class Worker:
     """One of those on `shared`."""
 
-    def __init__(self, shared: MemoryShared, name: str, clock: Clock) -> None:
+    def __init__(self, shared: MemoryShared, name: str, clock: Clock, machine: str = "") -> None:
         self.clock = clock
         self.breakers = Breakers()
         self.live = LiveFigures(self.breakers, clock)
-        self.standings = Standings(shared, name, self.breakers, self.live, clock)
+        self.standings = Standings(shared, name, self.breakers, self.live, clock, machine, lambda: frozenset({"own"}))
 
     def step(self) -> None:
         asyncio.run(self.standings.step())
@@ -78,6 +78,25 @@ def test_breakers_and_figures_reach_the_other_workers(shared: Counting, clock: C
     two.step()
     one.step()
     assert one.state() == "closed"
+
+
+def test_a_server_of_each_machine_is_no_matter_of_the_others(shared: Counting, clock: Clock) -> None:
+    """A dead one of one machine is left alone there, by all its workers, and nowhere else."""
+    names = {"one": "here", "beside": "here", "two": "there"}
+    one, beside, two = (Worker(shared, name, clock, machine) for name, machine in names.items())
+    for target in ("own/m", "own", "owner/m"):
+        one.breakers.failure(target, clock.now, retry_after=60)
+        one.live.observe(target.partition("/")[0], target, Sample(clock.now, None))
+    one.step()
+    for worker in (beside, two):
+        worker.step()
+    assert {target for target, _, _ in beside.breakers.resting(clock.now)} == {"own/m", "own", "owner/m"}
+    assert {target for target, _, _ in two.breakers.resting(clock.now)} == {"owner/m"}
+    assert [worker.live.health("own") for worker in (beside, two)] == ["red", None]
+    two.breakers.success("own/m", clock.now)
+    two.step()
+    one.step()
+    assert one.breakers.state("own/m", clock.now) == "open"
 
 
 def test_nothing_is_written_while_there_is_nothing_to_say(shared: Counting, clock: Clock) -> None:
