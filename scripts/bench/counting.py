@@ -33,7 +33,7 @@ def ours(folder: Path) -> Callable[[], object]:
     from switchman.addons.state.metrics.sheet import Sheet
     from switchman.addons.testing.samples import make_attempt, make_record
 
-    rules = parse_ruleset('servers: {up: "http://up:1"}\ndefault: up/m', "r.yaml", Settings())
+    rules = parse_ruleset('servers: {up: "http://up:1"}\ndefault: up/m', "r.yaml", Settings.model_validate({}))
     counts = RequestCounts(Sheet(folder), Names(folder, 100), lambda: rules)
     record = make_record(
         server="up", model="m", layer="default", outcome="ok", cache="miss", overhead_ms=1.0, ttft_ms=90.0,
@@ -58,8 +58,8 @@ def theirs(folder: Path) -> Callable[[], object]:
             one.inc()
         for one in sums:
             one.inc(100)
-        for one in times:
-            one.observe(0.3)
+        for took in times:
+            took.observe(0.3)
 
     return count
 

@@ -12,7 +12,8 @@ import pytest
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from switchman.addons.core.rules import layersfile, limitsfile, matchfile, mirrorfile, pricefile, rulesfile
+from switchman.addons.core.rules import layersfile, matchfile, pricefile, rulesfile
+from switchman.addons.core.rules.reading import limitsfile, mirrorfile
 
 TEXT = (Path(__file__).parents[2] / "rules/README.md").read_text(encoding="utf-8")
 
@@ -36,7 +37,7 @@ TABLES: dict[str, type[BaseModel]] = {
     "`task`": matchfile.TaskFile,
     "`tokens`, `depth`": matchfile.RangeFile,
     "`time`": matchfile.TimeFile,
-    "`redact`": rulesfile.RedactFile,
+    "`redact`": layersfile.RedactFile,
     "`cache`": layersfile.CacheSettings,
     "`cache.exact`": layersfile.ExactCache,
     "`cache.semantic`": layersfile.SemanticCache,

@@ -6,8 +6,10 @@ Only the rules file's facts about a model count. A fact that is missing never ru
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from switchman.addons.core.request.features import Features
-from switchman.addons.core.routes.plan import Candidate
+from switchman.addons.core.routes.plan import Candidate, TraceLine
 from switchman.addons.core.rules.ruleset import Ruleset
 
 
@@ -44,3 +46,14 @@ def no_larger(candidate: Candidate, window: int, rules: Ruleset, requested_model
     if context is None or context > window:
         return None
     return f"its context holds {context} tokens, and one of {window} was too small"
+
+
+def large_enough(
+    candidates: Sequence[Candidate], window: int, rules: Ruleset, requested_model: str = ""
+) -> tuple[list[Candidate], list[TraceLine]]:
+    """Those of the candidates that may be asked after such a one, and a line of the trace for each of the others."""
+    judged = [(one, no_larger(one, window, rules, requested_model)) for one in candidates]
+    return (
+        [one for one, why in judged if why is None],
+        [TraceLine("overflow", "skip", f"{one.target} is passed over: {why}.") for one, why in judged if why],
+    )

@@ -1,5 +1,5 @@
 """The sections of the rules file that need no compiling: those for the layers of `auto` (cache, semantic_routes,
-arbiter), limits, and what is captured.
+arbiter), limits, what is captured and what is redacted.
 
 Durations become seconds: `24h`, `90s` and `3600` are accepted.
 """
@@ -18,8 +18,10 @@ from switchman.addons.core.access.limits.written import NO_LIMITS, Limits
 from switchman.addons.core.access.written import parse_budget
 from switchman.addons.core.routes.patterns import compile_pattern, is_pattern
 from switchman.addons.core.rules.matchfile import Share, Text, Written
+from switchman.addons.core.rules.problems import hint, listed
 from switchman.addons.core.servers import urls
 from switchman.addons.core.texts.redaction.atrest import kinds_of
+from switchman.addons.core.texts.redaction.finding import KINDS
 
 _UNITS: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd]?)")
@@ -229,3 +231,24 @@ class LimitsFile(Written):
         groups = {name: one.value for name, one in self.groups.items()}
         made = Limits(self.total.value, groups, self.unknown_price == "free")
         return NO_LIMITS if made == NO_LIMITS else made
+
+
+class RedactFile(Written):
+    """What no server gets to see: placeholders go there, and the originals come back into the answer."""
+
+    patterns: list[Text] = Field(
+        default_factory=list,
+        description=f"all, or of {', '.join(sorted(KINDS))}; nothing: not for this rule",
+        json_schema_extra={"items": {"type": "string", "enum": ["all", *sorted(KINDS)]}},
+    )
+    words: Text | None = Field(default=None, description="a file with a word or phrase to a line, in any case")
+
+    @field_validator("patterns")
+    @classmethod
+    def _known(cls, patterns: list[str]) -> list[str]:
+        for name in patterns:
+            if name not in KINDS and name != "all":
+                raise ValueError(
+                    f"unknown pattern {name[:80]!r}{hint(name, KINDS) or '.'} Known here: all, {listed(sorted(KINDS))}"
+                )
+        return patterns

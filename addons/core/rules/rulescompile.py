@@ -11,21 +11,21 @@ from dataclasses import dataclass, field
 from switchman.addons.core.access.prices.price import MILLION
 from switchman.addons.core.access.prices.table import NO_PRICES, Prices
 from switchman.addons.core.routes.names import find
-from switchman.addons.core.routes.routes import Alias, Arbiter, Instance, Match, Pool, Route
+from switchman.addons.core.routes.routes import Alias, Arbiter, Instance, Pool, Route
 from switchman.addons.core.routes.targets import instances_named
-from switchman.addons.core.rules.limitsfile import limits_of
+from switchman.addons.core.rules.layersfile import RedactFile
 from switchman.addons.core.rules.matchcompile import OwnTarget, compile_match
-from switchman.addons.core.rules.overflowfile import fallback_on_of
 from switchman.addons.core.rules.presets import Preset, Presets, facts_of, keepalive_of, quirks_of
 from switchman.addons.core.rules.pricefile import price_for
 from switchman.addons.core.rules.problems import MAX_TOLD, Problem, hint, listed
 from switchman.addons.core.rules.reachcompile import Reaches, headers_of, keys_of, secret_of
 from switchman.addons.core.rules.reading.balancefile import placed, written_instances
+from switchman.addons.core.rules.reading.limitsfile import limits_of
+from switchman.addons.core.rules.reading.overflowfile import fallback_on_of
 from switchman.addons.core.rules.reading.yamltext import Document, Path
 from switchman.addons.core.rules.rulesfile import (
     InstanceFile,
     KeepAliveFile,
-    RedactFile,
     RouteFile,
     RulesFileModel,
     ServerFile,
@@ -253,7 +253,7 @@ class Compiler:
         fallbacks = self._fallbacks((*path, "route", "fallbacks"), written.route.fallbacks, model, aliases)
         return Route(
             name=name,
-            match=self._match(path, written, target),
+            match=compile_match(written.match, target),
             upstream=upstream,
             model=written.route.model,
             fallbacks=fallbacks if split else placed(fallbacks, pool),
@@ -354,9 +354,6 @@ class Compiler:
         price = price_for(find(self.facts, target) or UNKNOWN_MODEL, server, own, self.prices)
         known = price.input if price is not None else None
         return OwnTarget(target, None if known is None else known / MILLION)
-
-    def _match(self, path: Path, written: RouteFile, target: OwnTarget) -> Match:
-        return compile_match(written.match, target)
 
     def _upstream(self, path: Path, text: str | None) -> Server | None:
         if text is None:

@@ -14,7 +14,7 @@ from heapq import merge
 from typing import TYPE_CHECKING, Final, Protocol
 
 from switchman.addons.core.access.caller import Capture
-from switchman.addons.core.access.capturing import NOTHING_WRITTEN, WrittenCapture, strictest
+from switchman.addons.core.access.capturing import NOTHING_WRITTEN, WrittenCapture
 from switchman.addons.core.access.limits.written import NO_LIMITS, Limits
 from switchman.addons.core.access.prices.price import Price
 from switchman.addons.core.access.prices.table import NO_PRICES, Prices
@@ -30,14 +30,14 @@ from switchman.addons.core.routes.routes import (
     compile_model_map,
 )
 from switchman.addons.core.routes.targets import instances_named, instances_of_model
+from switchman.addons.core.rules.byrule import captures, fallbacks_on, redacts
 from switchman.addons.core.rules.layersfile import CacheSettings, SemanticRoutes
-from switchman.addons.core.rules.mirrorfile import Mirror, mirrors_of
-from switchman.addons.core.rules.overflowfile import by_rule
 from switchman.addons.core.rules.presets import Presets
 from switchman.addons.core.rules.pricefile import price_for
 from switchman.addons.core.rules.problems import Problem, RulesError
 from switchman.addons.core.rules.reachcompile import CertificateFiles, NoFiles, Reaches
 from switchman.addons.core.rules.reading.balancecheck import balance_warnings
+from switchman.addons.core.rules.reading.mirrorfile import Mirror, mirrors_of
 from switchman.addons.core.rules.reading.rulesshape import check_shape
 from switchman.addons.core.rules.reading.yamltext import Document, Path, load
 from switchman.addons.core.rules.rulescheck import layer_warnings, routing_warnings, token_warnings
@@ -303,7 +303,7 @@ def _compiled(compiler: Compiler, model: RulesFileModel, settings: Defaults, fil
         prices=compiler.prices,
         limits=model.limits.value,
         capture=model.capture.value,
-        captures=_captures(routes),
+        captures=captures(routes),
         redact=compiler.compile_redact(("redact",), model.redact, "redact"),
         fallback_on=USUAL_FALLBACK_ON if model.fallback_on is None else frozenset(model.fallback_on),
         lists_tools=any("tools" in fact.modalities for fact in facts.values()),
@@ -314,8 +314,8 @@ def _compiled(compiler: Compiler, model: RulesFileModel, settings: Defaults, fil
         upstreams=_upstreams(compiler, default, settings.default_upstream_set),  # after all that may add a server
         _exact=exact,
         _others=others,
-        _redacts=_redacts(routes),
-        _fallback_ons=by_rule(routes),
+        _redacts=redacts(routes),
+        _fallback_ons=fallbacks_on(routes),
         mirrors=mirrors_of(compiler, model, aliases),
     )
 
@@ -369,24 +369,6 @@ def _upstreams(compiler: Compiler, default: Server, default_set: bool) -> tuple[
     if (default_set or not servers) and default not in servers:
         servers.append(default)
     return tuple(servers)
-
-
-def _redacts(routes: tuple[Route, ...]) -> dict[str, tuple[Redact, ...]]:
-    """What rules redact, by their names."""
-    found: dict[str, tuple[Redact, ...]] = {}
-    for route in routes:
-        if route.redact is not None:
-            found[route.name] = (*found.get(route.name, ()), route.redact)
-    return found
-
-
-def _captures(routes: tuple[Route, ...]) -> dict[str, Capture]:
-    """What rules say of the log by their names, of which several may have one."""
-    found: dict[str, Capture] = {}
-    for route in routes:
-        if route.capture is not None:
-            found[route.name] = strictest([(found.get(route.name), ""), (route.capture, "")]).mode
-    return found
 
 
 def _index(routes: tuple[Route, ...]) -> tuple[dict[str, tuple[int, ...]], tuple[int, ...]]:

@@ -20,19 +20,24 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from switchman.addons.core.access.caller import Capture
-from switchman.addons.core.rules.layersfile import ArbiterFile, CacheSettings, CaptureFile, LimitsFile, SemanticRoutes
-from switchman.addons.core.rules.limitsfile import MaxConcurrent, Queue, Rpm, Tpm, WaitUpTo
+from switchman.addons.core.rules.layersfile import (
+    ArbiterFile,
+    CacheSettings,
+    CaptureFile,
+    LimitsFile,
+    RedactFile,
+    SemanticRoutes,
+)
 from switchman.addons.core.rules.matchfile import MatchFile, Text, Written
-from switchman.addons.core.rules.mirrorfile import MirrorFile
-from switchman.addons.core.rules.overflowfile import FallbackOnFile
 from switchman.addons.core.rules.pricefile import PriceFile
-from switchman.addons.core.rules.problems import hint, listed
 from switchman.addons.core.rules.reading.balancefile import WEIGHT_MEANS, BalanceFile, Weight
+from switchman.addons.core.rules.reading.limitsfile import MaxConcurrent, Queue, Rpm, Tpm, WaitUpTo
+from switchman.addons.core.rules.reading.mirrorfile import MirrorFile
+from switchman.addons.core.rules.reading.overflowfile import FallbackOnFile
 from switchman.addons.core.servers import urls
 from switchman.addons.core.servers.models.thinkers import ThinkingSwitch
 from switchman.addons.core.servers.retry import OPT_IN_STATUSES
 from switchman.addons.core.servers.servers import PathStyle
-from switchman.addons.core.texts.redaction.finding import KINDS
 
 AUTO = "auto"  # the model that means: the router chooses
 DIRECTLY = "none"  # as `proxy`: no proxy
@@ -320,27 +325,6 @@ class TargetFile(BalanceFile):
         if self.upstream is None and self.model is None and self.split is None:
             raise ValueError("a route needs upstream, model, or both; or split")
         return self
-
-
-class RedactFile(Written):
-    """What no server gets to see: placeholders go there, and the originals come back into the answer."""
-
-    patterns: list[Text] = Field(
-        default_factory=list,
-        description=f"all, or of {', '.join(sorted(KINDS))}; nothing: not for this rule",
-        json_schema_extra={"items": {"type": "string", "enum": ["all", *sorted(KINDS)]}},
-    )
-    words: Text | None = Field(default=None, description="a file with a word or phrase to a line, in any case")
-
-    @field_validator("patterns")
-    @classmethod
-    def _known(cls, patterns: list[str]) -> list[str]:
-        for name in patterns:
-            if name not in KINDS and name != "all":
-                raise ValueError(
-                    f"unknown pattern {name[:80]!r}{hint(name, KINDS) or '.'} Known here: all, {listed(sorted(KINDS))}"
-                )
-        return patterns
 
 
 class RouteFile(Written):

@@ -151,3 +151,11 @@ def _is_secret(parameter: str) -> bool:
 
 def _origin(url: BaseURL) -> tuple[str, str, int]:
     return url.scheme, url.host, url.port
+
+
+def why_withheld(server: Server, first: Server) -> str:
+    """A sentence for the trace."""
+    return (
+        f"{server.name} does not get the client's credentials, which are for {first.name}, named first in the rules. "
+        f"Set `forward_auth: true` for {server.name} to send them there too, or its own `api_key:`."
+    )

@@ -42,7 +42,7 @@ from switchman.addons.core.dialects.rendering import Rendered
 from switchman.addons.core.record import AttemptRecord, Outcome, Record
 from switchman.addons.core.request.call import GENERATING
 from switchman.addons.core.routes.plan import Candidate, Earlier, TraceLine
-from switchman.addons.core.rules.mirrorfile import Mirror
+from switchman.addons.core.rules.reading.mirrorfile import Mirror
 from switchman.addons.core.servers import credentials
 from switchman.addons.core.servers.reaching.addressing import address, is_azure
 from switchman.addons.core.servers.servers import Server

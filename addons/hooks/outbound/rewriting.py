@@ -21,7 +21,7 @@ from urllib.parse import quote
 from mitmproxy import http
 
 from switchman.addons.core.access.admission.handshake import passed_on
-from switchman.addons.core.decision.capabilities import no_larger
+from switchman.addons.core.decision.capabilities import large_enough
 from switchman.addons.core.decision.verdicts.causes import held_for
 from switchman.addons.core.decision.verdicts.judge import UNAUTHORIZED, Feature, telling_statuses
 from switchman.addons.core.dialects.neutral.form import Stamp
@@ -135,13 +135,9 @@ class Rewriting:
             return
         rules = x.rules or self.runtime.rules.current
         tried, left = plan.candidates[: x.next_candidate], plan.candidates[x.next_candidate :]
-        judged = [(one, no_larger(one, window, rules, x.call.model if x.call else "")) for one in left]
-        x.trace += [
-            TraceLine("overflow", "skip", f"{one.target} is passed over: {why}.")
-            for one, why in judged
-            if why is not None
-        ]
-        x.plan = replace(plan, candidates=(*tried, *(one for one, why in judged if why is None)))
+        large, told = large_enough(left, window, rules, x.call.model if x.call else "")
+        x.trace += told
+        x.plan = replace(plan, candidates=(*tried, *large))
 
     def _window(self, x: Exchange, attempt: Attempt) -> int | None:
         """The tokens for which the prompt was too long there: as the server said, else as the rules file says."""
@@ -298,7 +294,7 @@ class Rewriting:
         cut = credentials.without_secrets(path)
         withheld = (cut, harmless) != (path, given) and whose == "none"
         if withheld and server.forward_auth is None and (x.attempt is None or x.attempt.candidate is not candidate):
-            x.trace.append(TraceLine("credentials", "skip", _why_withheld(server, first)))
+            x.trace.append(TraceLine("credentials", "skip", credentials.why_withheld(server, first)))
         return cut, harmless, withheld
 
     async def follow(self, flow: http.HTTPFlow, x: Exchange, hop: Hop, run: Run) -> bool:
@@ -398,10 +394,3 @@ def _key(given: Fields, server: Server, rendered: Rendered | None, own: ServerKe
         return None
     # The client's own key, in the header where a server of another kind than the client's looks for it.
     return credentials.key_in(fields)
-
-
-def _why_withheld(server: Server, first: Server) -> str:
-    return (
-        f"{server.name} does not get the client's credentials, which are for {first.name}, named first in the rules. "
-        f"Set `forward_auth: true` for {server.name} to send them there too, or its own `api_key:`."
-    )

@@ -54,7 +54,7 @@ def _words(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern, re.IGNORECASE)
 
 
-_PI: Final = "pi-mono, packages/ai/src/utils/overflow.ts"
+_PI: Final = "pi-mono/packages/ai/src/utils/overflow.ts"
 _N: Final = r"(?P<window>\d[\d,]*)"
 SIGNS: Final[tuple[Sign, ...]] = (
     # Limits of an account first: their words are about tokens, too.

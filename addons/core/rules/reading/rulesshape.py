@@ -16,12 +16,13 @@ from switchman.addons.core.rules.layersfile import (
     Category,
     ExactCache,
     LimitsFile,
+    RedactFile,
     SemanticCache,
     SemanticRoutes,
 )
-from switchman.addons.core.rules.limitsfile import QueueFile
 from switchman.addons.core.rules.matchfile import MatchFile, RangeFile, TaskFile, TimeFile
 from switchman.addons.core.rules.problems import Problem, hint
+from switchman.addons.core.rules.reading.limitsfile import QueueFile
 from switchman.addons.core.rules.reading.yamltext import Document, Path
 from switchman.addons.core.rules.rulesfile import (
     AliasFile,
@@ -30,7 +31,6 @@ from switchman.addons.core.rules.rulesfile import (
     KeyFile,
     ModelFile,
     QuirksFile,
-    RedactFile,
     RouteFile,
     RulesFileModel,
     ServerFile,

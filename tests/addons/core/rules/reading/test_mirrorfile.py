@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from switchman.addons.core.routes.plan import Candidate, Plan
-from switchman.addons.core.rules.mirrorfile import Mirror
+from switchman.addons.core.rules.reading.mirrorfile import Mirror
 from switchman.addons.core.rules.ruleset import RulesError, Ruleset, parse_ruleset
 
 SETTINGS = SimpleNamespace(

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Annotated
 
 from pydantic import Field
 
-from switchman.addons.core.routes.routes import Route
 from switchman.addons.core.servers.retry import FallbackOn
 
 FallbackOnFile = Annotated[
@@ -23,12 +21,3 @@ FallbackOnFile = Annotated[
 def fallback_on_of(written: list[FallbackOn] | None) -> frozenset[FallbackOn] | None:
     """None where nothing is said."""
     return None if written is None else frozenset(written)
-
-
-def by_rule(routes: Sequence[Route]) -> dict[str, frozenset[FallbackOn]]:
-    """What rules say by their names; of several with one name what all of them say."""
-    found: dict[str, frozenset[FallbackOn]] = {}
-    for route in routes:
-        if route.fallback_on is not None:
-            found[route.name] = found.get(route.name, route.fallback_on) & route.fallback_on
-    return found
