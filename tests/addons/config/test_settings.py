@@ -291,6 +291,10 @@ def test_settings_have_numbers() -> None:
     ("name", "value", "expected"),
     [
         ("REDIS_URL", "http://user:hunter2hunter2@host", "redis://HOST:PORT/0"),
+        *(
+            ("REDIS_URL", f"redis://{rest}", "%23")
+            for rest in (":hunter2/ss@h/0", ":hunter2#ss@h", ":hunter2?x@h", ":1/hunter2@h", "[h:hunter2", "h:99999")
+        ),
         ("BUDGET_TIMEZONE", "Mars/Olympus", "no time zone"),
         ("BUDGET_TIMEZONE", "../../etc/passwd", "no time zone"),
         ("ALERT_WEBHOOK", "hunter2hunter2", "begins with https://"),
