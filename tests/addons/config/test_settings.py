@@ -93,6 +93,8 @@ def test_defaults_are_those_that_users_know() -> None:
         "max_connections": 4096,
         "max_connections_per_address": 512,
         "shutdown_grace": 5.0,
+        "metrics": True,
+        "metrics_names": 100,
         "redis_url": None,
         "budget_timezone": "UTC",
         "alert_webhook": None,
