@@ -22,13 +22,17 @@ local sizes, total = prefix .. ':size:' .. space, prefix .. ':bytes:' .. space
 
 local function value_key(key) return prefix .. ':v:' .. space .. ':' .. key end
 
-local function drop(key)
+local function uncount(key)
   local size = redis.call('HGET', sizes, key)
   if size then redis.call('DECRBY', total, size) end
   redis.call('HDEL', sizes, key)
   redis.call('ZREM', ends, key)
-  redis.call('DEL', value_key(key))
   return redis.call('ZREM', used, key)
+end
+
+local function drop(key)
+  redis.call('DEL', value_key(key))
+  return uncount(key)
 end
 
 local function get(key)
@@ -43,11 +47,15 @@ local function get(key)
 end
 
 local function put(key, value, ttl, entries, bytes)
-  drop(key)
   local size = #value + #key
-  if size > bytes or ttl <= 0 then return 0 end
-  for _, gone in ipairs(redis.call('ZRANGEBYSCORE', ends, '-inf', now, 'LIMIT', 0, PURGED)) do drop(gone) end
+  if size > bytes or ttl <= 0 then
+    drop(key)
+    return 0
+  end
+  -- Before all other writes: a Redis that is full refuses only what a script writes first.
   redis.call('SET', value_key(key), value, 'PX', ttl)
+  uncount(key)
+  for _, gone in ipairs(redis.call('ZRANGEBYSCORE', ends, '-inf', now, 'LIMIT', 0, PURGED)) do drop(gone) end
   redis.call('HSET', sizes, key, size)
   redis.call('INCRBY', total, size)
   redis.call('ZADD', used, now, key)
