@@ -251,6 +251,10 @@ class Settings(SigningIn, Capturing, BaseSettings):
     def _is_redis(cls, url: SecretStr | None) -> SecretStr | None:
         if url is not None and not url.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
             raise ValueError("expected redis://HOST:PORT/0, rediss:// for TLS, or unix://PATH")
+        if url is not None and not _is_whole(url.get_secret_value()):
+            raise ValueError(
+                "expected redis://:PASSWORD@HOST:PORT/0, a password's / ? # @ and % written %2F %3F %23 %40 and %25"
+            )
         return url
 
     @field_validator("budget_timezone")
@@ -334,3 +338,12 @@ def in_units(size: int) -> str:
         if size >= 1000**power:
             return f"{size / 1000**power:.3g} {unit}"
     return f"{size} B"
+
+
+def _is_whole(url: str) -> bool:
+    """Whether a URL's password is not taken for its port, path or fragment: an error would tell a part of it."""
+    try:
+        parts = urlsplit(url)
+        return parts.port != 0 and not parts.fragment and "@" not in parts.path
+    except ValueError:
+        return False

@@ -227,6 +227,9 @@ class Exchange:
     # Redacting
     redaction: Redaction | None = None  # None: no rule has its request redacted
 
+    # Balancing
+    homes: tuple[str, ...] = ()  # the keys under which is kept where its conversation and its caller stay
+
     # Holding
     key_conversation: str | None = None  # what it is known by; None: no server of the plan has several keys
     held_keys: Mapping[str, str] = field(default_factory=dict)  # the labels of those that it was with, by server

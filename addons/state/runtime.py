@@ -51,6 +51,7 @@ from switchman.addons.state.reaching.deny import deny_addresses
 from switchman.addons.state.reaching.resets import Resetting
 from switchman.addons.state.reloads import Reloads
 from switchman.addons.state.together.flights import Flights
+from switchman.addons.state.together.machine import OwnServers, machine_id
 from switchman.addons.state.together.opening import open_shared
 from switchman.addons.state.together.shared import MemoryShared, Shared
 from switchman.addons.state.together.standings import Standings
@@ -187,7 +188,8 @@ class Runtime:
         self.openings = Openings(self.shared)
         owner = owner_name()
         self.flights = Flights(self.shared, owner)
-        self.standings = Standings(self.shared, owner, self.breakers, self.live)
+        own = OwnServers(lambda: self.rules.current)
+        self.standings = Standings(self.shared, owner, self.breakers, self.live, machine=machine_id(), own=own)
 
     def running(self) -> None:
         loop = asyncio.get_running_loop()

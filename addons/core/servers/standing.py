@@ -10,11 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from math import isfinite
 from typing import Any, Final
 
 LONGEST: Final = 3600.0  # seconds that anything told may ask for: breaker.py gives no more
-MOST_VERSION: Final = 1 << 53
+MOST: Final = 1 << 53  # of any number
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +61,9 @@ def unpack(told: object) -> dict[str, Standing]:
 def _standing(values: object) -> Standing | None:
     if not isinstance(values, list) or len(values) != 7:
         return None
-    if not all(isinstance(value, int | float) and isfinite(value) and value >= 0 for value in values):
+    if not all(isinstance(value, int | float) and 0 <= value <= MOST for value in values):
         return None
     version, opened, left, cooldown, failures, requests, probing = values
-    if version > MOST_VERSION:
-        return None
     times = (min(float(left), LONGEST), min(float(cooldown), LONGEST))
     return Standing(int(version), bool(opened), *times, int(failures), int(requests), bool(probing))
 

@@ -41,6 +41,7 @@ class Counting:
         self.counts: RequestCounts | None = None
         self.task: asyncio.Task[None] | None = None
         self._levels: dict[Metric, set[tuple[str, ...]]] = {}  # the series that were not 0 when last looked at
+        self._has_failed = False
         self._before: dict[Metric, float] = {}  # what earlier workers counted on this sheet
 
     def running(self) -> None:
@@ -72,7 +73,12 @@ class Counting:
 
     async def _watch(self) -> None:
         while True:
-            self.look()
+            try:
+                self.look()
+            except Exception:  # the boundary: else the numbers would stand still for good
+                if not self._has_failed:
+                    self._has_failed = True
+                    logger.exception("The numbers of /metrics could not be written down.")
             await asyncio.sleep(EVERY)
 
     def look(self) -> None:

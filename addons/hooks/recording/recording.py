@@ -23,7 +23,7 @@ from switchman.addons.flow.exchange import Attempt, Exchange, exchange
 from switchman.addons.hooks.recording.changes import changes
 from switchman.addons.hooks.recording.conveying import how_sent
 from switchman.addons.state.runtime import Runtime
-from switchman.addons.state.together.shared import ANSWERS, CONVERSATIONS, KEYS
+from switchman.addons.state.together.shared import ANSWERS, CONVERSATIONS, HOMES, KEYS
 
 # nginx's status for "client closed request"; there is no registered one.
 CLIENT_CLOSED_REQUEST = 499
@@ -158,6 +158,7 @@ def _kept_as(x: Exchange) -> str | None:
         kept.append(f"{CONVERSATIONS}/{x.conversation}")
     if x.key_conversation is not None:
         kept.append(f"{KEYS}/{x.key_conversation}")
+    kept += [f"{HOMES}/{key}" for key in x.homes]
     return " ".join(kept) or None
 
 

@@ -24,6 +24,14 @@ ENDPOINTS: Final = (
     "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
 )
 MISSING = 'OTEL_EXPORTER_OTLP_ENDPOINT is set, but what sends there is not installed: pip install "switchman[otel]"'
+# The SDK says here what it cannot read of OTEL_EXPORTER_OTLP_HEADERS: a header, which mostly holds a key.
+HEADERS_LOGGER: Final = "opentelemetry.util.re"
+WITHOUT: Final = "A header of OTEL_EXPORTER_OTLP_HEADERS is not sent: it is not NAME=VALUE, with %20 for a space."
+
+
+def _without_header(record: logging.LogRecord) -> bool:
+    record.msg, record.args = WITHOUT, ()
+    return True
 
 
 class Telling:
@@ -48,7 +56,12 @@ class Telling:
             return
         # Its own warnings are told; that an endpoint is away is no error of ours, and stops no start.
         runtime = self.runtime
-        self.telemetry = Telemetry(lambda: runtime.rules.current, runtime.settings.metrics_names)
+        logging.getLogger(HEADERS_LOGGER).addFilter(_without_header)
+        try:
+            self.telemetry = Telemetry(lambda: runtime.rules.current, runtime.settings.metrics_names)
+        except (ValueError, TypeError, OSError) as error:  # the SDK's words for a variable that it cannot use
+            logger.warning("Nothing is told by OpenTelemetry: %s", error)
+            return
         runtime.observers.append(self.telemetry)
 
     async def done(self) -> None:

@@ -52,7 +52,7 @@ class Homes:
 class Balancing:
     """`moment` is asked by Routing. Belongs to the event loop's thread.
 
-    Writes: nothing.
+    Writes: homes.
     """
 
     def __init__(self, runtime: Runtime) -> None:
@@ -119,17 +119,21 @@ class Balancing:
         """What has changed, by key."""
         assert x.plan is not None
         found: dict[str, dict[str, str]] = {}
+        keys: dict[str, None] = {}
         made = x.reply.response_id if x.reply is not None else None
         token = x.caller.id if x.caller is not None else ""
         for one in x.plan.settles:
             if target not in one.targets:
                 continue
             key = x.moment.keys[one.pool.affinity]
+            keys[key] = None
             if one.moves:
                 found.setdefault(key, {})[one.pool.name] = target
             if made and one.pool.affinity == "conversation":
                 home = target if one.moves else x.moment.homes.get(one.pool.name, target)
+                keys[_of_response(made, token)] = None
                 found.setdefault(_of_response(made, token), {})[one.pool.name] = home
+        x.homes = tuple(keys)
         kept: dict[str, Mapping[str, str]] = {}
         for key, targets in found.items():
             before = self._homes.get(key)

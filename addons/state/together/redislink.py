@@ -5,6 +5,9 @@
     away        that failed, too: one line in the log, `problem` for /readyz, and one more try every few seconds
     answers     a try went well: one line, where there was one before
 
+A Redis that takes a write but fails call after call (a user without scripts, a key that is not ours, a network that is
+too slow) is told of, too, every few minutes.
+
 So a Redis that hangs costs the requests of one moment PATIENCE each, and no request after them anything; a call that
 was late because this process was busy costs nothing but that call. redis-py connects anew by itself.
 """
@@ -13,6 +16,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
+from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -30,6 +35,8 @@ PATIENCE: Final = 0.05  # seconds that a request waits for Redis
 TRY_PATIENCE: Final = 1.0  # seconds for a try of our own, for which no request waits
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0  # seconds between two tries
 CONNECTIONS: Final = 32
+MANY, WITHIN = 20, 60.0  # calls that fail within so many seconds, though a write goes well, are told of ...
+TELL_EVERY: Final = 300.0  # ... once in so many
 TROUBLE: Final = (RedisError, OSError, TimeoutError)
 
 
@@ -51,6 +58,8 @@ class RedisLink:
         self.problem: str | None = None  # why Redis is away
         self._mending: asyncio.Task[None] | None = None
         self._closed = False
+        self._doubts: deque[float] = deque(maxlen=MANY)  # when calls failed: monotonic seconds
+        self._told_at = float("-inf")
 
     async def run[T](self, work: Callable[[], Awaitable[T]], more: float = 0.0) -> T:
         """What `work` gets from Redis within its patience and `more` seconds. Raises SharedStoreError."""
@@ -60,6 +69,7 @@ class RedisLink:
             async with asyncio.timeout(self.patience + more):
                 return await work()
         except TROUBLE as error:
+            self._count(error)
             self._doubt()
             raise SharedStoreError(f"Redis: {_said(error)}") from None
 
@@ -69,6 +79,16 @@ class RedisLink:
             self._mending.cancel()
             await asyncio.gather(self._mending, return_exceptions=True)
         await self.redis.aclose()
+
+    def _count(self, error: BaseException) -> None:
+        """While Redis is known to be away no call comes here: these failed in between."""
+        now = time.monotonic()
+        self._doubts.append(now)
+        if len(self._doubts) < MANY or now - self._doubts[0] > WITHIN or now - self._told_at < TELL_EVERY:
+            return
+        self._told_at = now
+        why = f"no answer within {self.patience:g} s" if isinstance(error, TimeoutError) else str(error)
+        logger.warning("Redis can be written, but call after call fails (%s): much of it is not shared.", why)
 
     def _doubt(self) -> None:
         if self._mending is None and not self._closed:

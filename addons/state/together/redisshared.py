@@ -40,7 +40,7 @@ class RedisShared:
     async def post(self, space: str, owner: str, text: bytes | None, ttl: float) -> list[Note]:
         found = await self._run("post", space, owner, text or b"", _ms(ttl), more=TRY_PATIENCE)
         threes = zip(found[::3], found[1::3], found[2::3], strict=True)
-        return [Note(bytes(who).decode(), int(age) / 1000, bytes(text)) for who, age, text in threes]
+        return [Note(bytes(who).decode(errors="replace"), int(age) / 1000, bytes(text)) for who, age, text in threes]
 
     def close(self) -> None:
         """The link is closed by who opened it."""

@@ -16,19 +16,23 @@ else
   local time = redis.call('TIME')
   now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 end
-local USED_STEP, PURGED = 60000, 500
+local USED_STEP, PURGED, LONGEST_NOTE = 60000, 500, 1000000
 local used, ends = prefix .. ':used:' .. space, prefix .. ':ends:' .. space
 local sizes, total = prefix .. ':size:' .. space, prefix .. ':bytes:' .. space
 
 local function value_key(key) return prefix .. ':v:' .. space .. ':' .. key end
 
-local function drop(key)
+local function uncount(key)
   local size = redis.call('HGET', sizes, key)
   if size then redis.call('DECRBY', total, size) end
   redis.call('HDEL', sizes, key)
   redis.call('ZREM', ends, key)
-  redis.call('DEL', value_key(key))
   return redis.call('ZREM', used, key)
+end
+
+local function drop(key)
+  redis.call('DEL', value_key(key))
+  return uncount(key)
 end
 
 local function get(key)
@@ -43,11 +47,15 @@ local function get(key)
 end
 
 local function put(key, value, ttl, entries, bytes)
-  drop(key)
   local size = #value + #key
-  if size > bytes or ttl <= 0 then return 0 end
-  for _, gone in ipairs(redis.call('ZRANGEBYSCORE', ends, '-inf', now, 'LIMIT', 0, PURGED)) do drop(gone) end
+  if size > bytes or ttl <= 0 then
+    drop(key)
+    return 0
+  end
+  -- Before all other writes: a Redis that is full refuses only what a script writes first.
   redis.call('SET', value_key(key), value, 'PX', ttl)
+  uncount(key)
+  for _, gone in ipairs(redis.call('ZRANGEBYSCORE', ends, '-inf', now, 'LIMIT', 0, PURGED)) do drop(gone) end
   redis.call('HSET', sizes, key, size)
   redis.call('INCRBY', total, size)
   redis.call('ZADD', used, now, key)
@@ -98,7 +106,7 @@ local function post(owner, note, ttl)
   local owners = redis.call('ZRANGE', posted, 0, -1, 'WITHSCORES')
   for at = 1, #owners, 2 do
     local text = owners[at] ~= owner and redis.call('HGET', notes, owners[at])
-    if text then
+    if text and #text <= LONGEST_NOTE then
       found[#found + 1] = owners[at]
       found[#found + 1] = tostring(math.max(0, math.floor(now - tonumber(owners[at + 1]))))
       found[#found + 1] = text

@@ -28,13 +28,21 @@ RENEW_IDLE: Final = 20.0  # ... and where it is only of what is over
 FRESH: Final = 5.0  # seconds
 KEPT: Final = 60.0  # seconds
 MOST: Final = 256  # targets that are told of
+COMPLAIN_EVERY: Final = 60.0  # seconds
 LONGEST_NOTE: Final = 1_000_000  # bytes of one that is read
 
-type Heard = tuple[Mapping[str, Standing], Mapping[str, Any]]
+type Heard = tuple[Mapping[str, Standing], Mapping[str, Any], str]  # breakers, figures, and of which machine
+
+
+def no_servers() -> frozenset[str]:
+    """None that a machine has for itself."""
+    return frozenset()
 
 
 class Standings:
-    """For one worker. All of it runs in the event loop. `clock`: seconds, as breakers and figures have them."""
+    """For one worker. All of it runs in the event loop. `clock`: seconds, as breakers and figures have them. `own`: the
+    servers that each machine has for itself, of which no other `machine` is heard.
+    """
 
     def __init__(
         self,
@@ -43,11 +51,14 @@ class Standings:
         breakers: Breakers,
         live: LiveFigures,
         clock: Callable[[], float] = time.monotonic,
+        machine: str = "",
+        own: Callable[[], frozenset[str]] = no_servers,
     ) -> None:
         self._shared, self._owner, self._clock = shared, owner, clock
         self._breakers, self._live = breakers, live
+        self._machine, self._own = machine, own
         self._said: object = None
-        self._said_at = self._figures_at = float("-inf")
+        self._said_at = self._figures_at = self._heard_at = self._failed_at = float("-inf")
         self._figures: dict[str, Any] = {}
         self._heard: dict[str, tuple[bytes, Heard]] = {}  # by owner: a note is read once
         self._task: asyncio.Task[None] | None = None
@@ -65,13 +76,27 @@ class Standings:
             notes = await self._shared.post(SPACE, self._owner, self._news(self._clock()), KEPT)
         except BaseException:
             self._said_at = float("-inf")  # it may not have been said
+            self._hear_nobody()
             raise
-        now = self._clock()
+        self._heard_at = now = self._clock()
         heard = {note.owner: (note.text, self._read(note)) for note in notes if len(note.text) <= LONGEST_NOTE}
         self._heard = heard
         told = [(note.age, heard[note.owner][1]) for note in notes if note.owner in heard]
-        self._breakers.hear([(age, standings) for age, (standings, _) in told], now, FRESH)
-        self._live.hear([figures for age, (_, figures) in told if age <= FRESH])
+        meant = [(age, self._meant(said, where), self._meant(figures, where)) for age, (said, figures, where) in told]
+        self._breakers.hear([(age, standings) for age, standings, _ in meant], now, FRESH)
+        self._live.hear([figures for age, _, figures in meant if age <= FRESH])
+
+    def _meant[T](self, told: Mapping[str, T], machine: str) -> Mapping[str, T]:
+        """What was told on a machine, by target, as far as the targets are ours, too."""
+        if machine == self._machine or not (own := self._own()):
+            return told
+        return {target: one for target, one in told.items() if target.partition("/")[0] not in own}
+
+    def _hear_nobody(self) -> None:
+        """What was heard last is not believed for ever: one who probed then need not probe now."""
+        if (now := self._clock()) - self._heard_at > FRESH:
+            self._breakers.hear([], now, FRESH)
+            self._live.hear([])
 
     def _news(self, now: float) -> bytes | None:
         """The note; None where the last one still says it."""
@@ -88,7 +113,9 @@ class Standings:
             if saying is None or now - self._said_at < (RENEW if is_busy else RENEW_IDLE):
                 return None
         self._said, self._said_at = saying, now
-        return json.dumps({"breakers": pack(told), "figures": self._figures}, separators=(",", ":")).encode()
+        return json.dumps(
+            {"breakers": pack(told), "figures": self._figures, "machine": self._machine}, separators=(",", ":")
+        ).encode()
 
     def _read(self, note: Note) -> Heard:
         """A note of another version of the router, or of nobody's, says nothing."""
@@ -97,11 +124,12 @@ class Standings:
         try:
             said = json.loads(note.text)
         except (ValueError, RecursionError):
-            return {}, {}
+            return {}, {}, ""
         if not isinstance(said, dict):
-            return {}, {}
+            return {}, {}, ""
         figures = said.get("figures")
-        return unpack(said.get("breakers")), figures if isinstance(figures, dict) else {}
+        machine = str(said.get("machine", ""))
+        return unpack(said.get("breakers")), figures if isinstance(figures, dict) else {}, machine
 
     async def _watch(self) -> None:
         while True:
@@ -110,5 +138,7 @@ class Standings:
             except SharedStoreError as error:
                 logger.debug("what the other workers know could not be had: %s", error)
             except Exception:  # the boundary: the next look may succeed
-                logger.exception("What the other workers know could not be taken over.")
+                if (now := self._clock()) - self._failed_at >= COMPLAIN_EVERY:
+                    self._failed_at = now
+                    logger.exception("What the other workers know could not be taken over.")
             await asyncio.sleep(EVERY)

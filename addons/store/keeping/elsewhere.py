@@ -16,7 +16,7 @@ from typing import Any, Final, Protocol
 
 BUSY_SECONDS: Final = 10.0
 ANSWERS: Final = "answers"
-SPACES: Final = (ANSWERS, "conversations", "keys")  # of what belongs to requests
+SPACES: Final = (ANSWERS, "conversations", "keys", "homes")  # of what belongs to requests
 
 
 class Kept(Protocol):

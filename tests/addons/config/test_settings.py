@@ -93,6 +93,8 @@ def test_defaults_are_those_that_users_know() -> None:
         "max_connections": 4096,
         "max_connections_per_address": 512,
         "shutdown_grace": 5.0,
+        "metrics": True,
+        "metrics_names": 100,
         "redis_url": None,
         "budget_timezone": "UTC",
         "alert_webhook": None,
@@ -291,6 +293,10 @@ def test_settings_have_numbers() -> None:
     ("name", "value", "expected"),
     [
         ("REDIS_URL", "http://user:hunter2hunter2@host", "redis://HOST:PORT/0"),
+        *(
+            ("REDIS_URL", f"redis://{rest}", "%23")
+            for rest in (":hunter2/ss@h/0", ":hunter2#ss@h", ":hunter2?x@h", ":1/hunter2@h", "[h:hunter2", "h:99999")
+        ),
         ("BUDGET_TIMEZONE", "Mars/Olympus", "no time zone"),
         ("BUDGET_TIMEZONE", "../../etc/passwd", "no time zone"),
         ("ALERT_WEBHOOK", "hunter2hunter2", "begins with https://"),

@@ -26,6 +26,7 @@ def test_what_is_told_is_what_is_heard() -> None:
     [
         None, 7, [], [1, 1, 2, 3, 4, 5], [1, 1, 2, 3, 4, 5, 0, 0], [1, 1, "2", 3, 4, 5, 0], [1, 1, -2, 3, 4, 5, 0],
         [1, 1, float("nan"), 3, 4, 5, 0], [1, 1, float("inf"), 3, 4, 5, 0], [2**60, 1, 2, 3, 4, 5, 0], {"a": 1},
+        [10**400, 1, 2, 3, 4, 5, 0], [1, 1, 2, 3, 10**400, 5, 0],
     ],
 )  # fmt: skip
 def test_what_is_no_standing_says_nothing(values: Any) -> None:

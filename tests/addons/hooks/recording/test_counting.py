@@ -157,6 +157,29 @@ def test_no_room_for_a_sheet_is_told_and_stops_nothing(
     asyncio.run(addon.done())
 
 
+def test_a_look_that_fails_is_told_once_and_is_not_the_last(
+    runtime: Runtime, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What it was that failed may be over."""
+    looks: list[int] = []
+
+    def fail() -> dict[str, int]:
+        looks.append(1)
+        if len(looks) < 5:
+            raise RuntimeError("no depths")
+        return {"up": 4}
+
+    async def work() -> None:
+        addon = Counting(runtime)
+        runtime.queues = cast(Any, SimpleNamespace(depths=fail))
+        addon.running()
+        await until(lambda: told(tmp_path).get("queued_requests") == {("up",): 4})
+        await addon.done()
+
+    asyncio.run(work())
+    assert caplog.text.count("could not be written down") == 1
+
+
 def test_memory_is_told_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where there is no /proc."""
     here = resident()

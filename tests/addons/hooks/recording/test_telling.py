@@ -45,3 +45,27 @@ def test_any_of_the_endpoints_turns_it_on_and_the_sdks_own_switch_off(
     telling.running()
     asyncio.run(telling.done())
     assert not caplog.text
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "99999", "max_export_batch_size must be"),
+        ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "many", "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT must be"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "Authorization: Bearer zq-hush-hush", "OTEL_EXPORTER_OTLP_HEADERS is not sent"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "x-team=ok,zq-hush-hush", "OTEL_EXPORTER_OTLP_HEADERS is not sent"),
+    ],
+)
+def test_a_variable_that_the_sdk_cannot_use_stops_no_start_and_tells_no_key(
+    name: str, value: str, words: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log says what is wrong."""
+    monkeypatch.setenv(ENDPOINTS[0], "http://127.0.0.1:9")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "0.1")
+    monkeypatch.setenv(name, value)
+    rules = SimpleNamespace(current=None)
+    runtime = cast(Runtime, SimpleNamespace(observers=[], rules=rules, settings=SimpleNamespace(metrics_names=1)))
+    telling = Telling(runtime)
+    telling.running()
+    asyncio.run(telling.done())
+    assert words in caplog.text and "zq-hush" not in caplog.text and runtime.observers == []

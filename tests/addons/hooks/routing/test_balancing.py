@@ -19,8 +19,9 @@ from switchman.addons.core.routes.routes import Affinity, Pool
 from switchman.addons.core.servers.servers import Server
 from switchman.addons.core.servers.urls import parse
 from switchman.addons.flow.exchange import Attempt, Exchange, Sent, begin
+from switchman.addons.hooks.recording.recording import _kept_as
 from switchman.addons.hooks.routing.balancing import MOST_KEPT, Balancing, _unpacked
-from switchman.addons.state.together.shared import MemoryShared, SharedStoreError
+from switchman.addons.state.together.shared import HOMES, MemoryShared, SharedStoreError
 
 BEGINS = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "What is a switchman?"}]
 GOES_ON = [*BEGINS, {"role": "assistant", "content": "A person."}, {"role": "user", "content": "And a signal box?"}]
@@ -149,6 +150,21 @@ def test_a_caller_is_its_token_or_its_key() -> None:
         return [await home(one, x, "caller") for x in asking]
 
     assert asyncio.run(run()) == ["a/m", "b/m", None]
+
+
+def test_all_that_is_kept_of_a_request_is_in_its_record() -> None:
+    """So `switchman forget` finds it: also of a request that changed nothing."""
+
+    async def run() -> None:
+        shared = MemoryShared()
+        one, keys = balancing(shared), set[str]()
+        for turn, made in ((BEGINS, "resp_1"), (GOES_ON, "resp_2"), (GOES_ON, "")):
+            x = await answered(one, asked(turn), made=made, moves=turn is BEGINS)
+            keys |= set((_kept_as(x) or "").split())
+            assert len(x.homes) == 1 + bool(made)
+        assert keys == {f"{HOMES}/{key}" for key in shared._spaces[HOMES]} and len(keys) == 3
+
+    asyncio.run(run())
 
 
 def test_what_is_no_conversation_has_no_key() -> None:

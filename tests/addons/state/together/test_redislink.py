@@ -106,6 +106,23 @@ def test_one_that_takes_no_writes_is_away(redis_server: Any, caplog: pytest.LogC
     run(redis_server.url, story)
 
 
+def test_one_that_fails_call_after_call_is_told_of(redis_server: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """Though a write of the link's own goes well each time, as with a user who may run no scripts."""
+
+    async def story(link: RedisLink) -> None:
+        failed = 0
+        while failed < 2 * redislink.MANY:
+            try:
+                await link.run(lambda: link.redis.execute_command("NONSENSE"), PATIENCE)
+            except SharedStoreError as error:
+                failed += "unknown command" in str(error)
+                assert len(told(caplog)) == (failed >= redislink.MANY)
+            await asyncio.sleep(0)
+        assert link.problem is None and "unknown command" in told(caplog)[0]
+
+    run(redis_server.url, story)
+
+
 def test_a_password_is_in_no_message(redis_server: Any, caplog: pytest.LogCaptureFixture) -> None:
     """Neither one that is wrong, nor one of a Redis that is not there."""
     caplog.set_level(logging.DEBUG)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import pytest
+
 from switchman.addons.state.together.redislink import PREFIX, RedisLink
 from switchman.addons.state.together.redisshared import RedisShared
-from switchman.addons.state.together.shared import Quota
+from switchman.addons.state.together.shared import Quota, SharedStoreError
 
 ROOM = Quota(100, 1000)
 
@@ -64,5 +67,35 @@ def test_a_value_of_megabytes_has_time(redis_server: Any) -> None:
         value = b"x" * 8_000_000
         await shared.put("a", "k", value, 10, Quota(10))
         assert await redis.get(f"{PREFIX}:v:a:k") == value
+
+    run(redis_server.url, story)
+
+
+def test_notes_that_no_worker_wrote_keep_none_from_being_heard(redis_server: Any) -> None:
+    """An owner that is no text is only a name; a note of megabytes is not fetched."""
+
+    async def story(shared: RedisShared, redis: Any) -> None:
+        await shared.post("workers", "good", b"{}", 60)
+        await redis.hset(f"{PREFIX}:n:workers", mapping={b"\xff": b"strange", b"long": b"x" * 1_000_001})
+        await redis.zadd(f"{PREFIX}:at:workers", {b"\xff": time.time() * 1000, b"long": time.time() * 1000})
+        said = {note.owner: note.text for note in await shared.post("workers", "me", None, 60)}
+        assert said == {"good": b"{}", "\ufffd": b"strange"}
+
+    run(redis_server.url, story)
+
+
+def test_a_full_redis_takes_no_value(redis_server: Any) -> None:
+    """It is not filled beyond its own bound; what was there before stays whole."""
+
+    async def story(shared: RedisShared, redis: Any) -> None:
+        await shared.put("a", "old", b"v", 60, ROOM)
+        await redis.config_set("maxmemory", 1)
+        for key in ("old", "new"):
+            link = RedisLink(redis_server.url, patience=60)  # the one before is away from now on
+            with pytest.raises(SharedStoreError, match="maxmemory"):
+                await RedisShared(link).put("a", key, b"new", 60, ROOM)
+            await link.close()
+        await redis.config_set("maxmemory", 0)
+        assert [await shared.get("a", key) for key in ("old", "new")] == [b"v", None]
 
     run(redis_server.url, story)

@@ -42,11 +42,11 @@ class Counting(MemoryShared):
 class Worker:
     """One of those on `shared`."""
 
-    def __init__(self, shared: MemoryShared, name: str, clock: Clock) -> None:
+    def __init__(self, shared: MemoryShared, name: str, clock: Clock, machine: str = "") -> None:
         self.clock = clock
         self.breakers = Breakers()
         self.live = LiveFigures(self.breakers, clock)
-        self.standings = Standings(shared, name, self.breakers, self.live, clock)
+        self.standings = Standings(shared, name, self.breakers, self.live, clock, machine, lambda: frozenset({"own"}))
 
     def step(self) -> None:
         asyncio.run(self.standings.step())
@@ -78,6 +78,25 @@ def test_breakers_and_figures_reach_the_other_workers(shared: Counting, clock: C
     two.step()
     one.step()
     assert one.state() == "closed"
+
+
+def test_a_server_of_each_machine_is_no_matter_of_the_others(shared: Counting, clock: Clock) -> None:
+    """A dead one of one machine is left alone there, by all its workers, and nowhere else."""
+    names = {"one": "here", "beside": "here", "two": "there"}
+    one, beside, two = (Worker(shared, name, clock, machine) for name, machine in names.items())
+    for target in ("own/m", "own", "owner/m"):
+        one.breakers.failure(target, clock.now, retry_after=60)
+        one.live.observe(target.partition("/")[0], target, Sample(clock.now, None))
+    one.step()
+    for worker in (beside, two):
+        worker.step()
+    assert {target for target, _, _ in beside.breakers.resting(clock.now)} == {"own/m", "own", "owner/m"}
+    assert {target for target, _, _ in two.breakers.resting(clock.now)} == {"owner/m"}
+    assert [worker.live.health("own") for worker in (beside, two)] == ["red", None]
+    two.breakers.success("own/m", clock.now)
+    two.step()
+    one.step()
+    assert one.breakers.state("own/m", clock.now) == "open"
 
 
 def test_nothing_is_written_while_there_is_nothing_to_say(shared: Counting, clock: Clock) -> None:
@@ -122,6 +141,27 @@ def test_a_worker_that_died_is_believed_for_a_while(shared: Counting, clock: Clo
     assert late.state() == "open"
 
 
+def test_who_probes_is_believed_no_longer_than_others_are_heard(shared: Counting, clock: Clock) -> None:
+    """While nobody can be heard, a breaker is not left half open for ever."""
+    one, two = Worker(shared, "one", clock), Worker(shared, "two", clock)
+    one.breakers.failure("up/m", clock.now, retry_after=1)
+    one.live.observe("up", "up/m", Sample(clock.now, 100.0))
+    one.step()
+    two.step()
+    clock.now += 2
+    assert one.breakers.claim("up/m", clock.now)
+    one.step()
+    two.step()
+    assert not two.breakers.claim("up/m", clock.now) and two.live.p95_ms("up/m") is not None
+    shared.away = True
+    for _ in range(2):
+        clock.now += FRESH / 2 + 0.1
+        assert not two.breakers.claim("up/m", clock.now)
+        with pytest.raises(SharedStoreError):
+            two.step()
+    assert two.live.p95_ms("up/m") is None and two.breakers.claim("up/m", clock.now)
+
+
 def test_what_could_not_be_said_is_said_again(shared: Counting, clock: Clock) -> None:
     """As soon as somebody listens."""
     one, two = Worker(shared, "one", clock), Worker(shared, "two", clock)
@@ -137,7 +177,16 @@ def test_what_could_not_be_said_is_said_again(shared: Counting, clock: Clock) ->
 
 @pytest.mark.parametrize(
     "text",
-    [b"", b"no JSON", b"[]", b"[" * 100_000, b"\xff", b'{"breakers": 7, "figures": []}', b'{"breakers": {"a": "b"}}'],
+    [
+        b"",
+        b"no JSON",
+        b"[]",
+        b"[" * 100_000,
+        b"\xff",
+        b'{"breakers": 7, "figures": []}',
+        b'{"breakers": {"a": "b"}}',
+        b'{"breakers": {"up/m": [1' + b"0" * 400 + b", 1, 1, 1, 1, 1, 1]}}",
+    ],
 )
 def test_a_note_that_is_none_says_nothing(shared: Counting, clock: Clock, text: bytes) -> None:
     """Whoever wrote it; the others are heard."""

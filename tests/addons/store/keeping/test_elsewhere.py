@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from switchman.addons.semantics.index import VectorIndex
-from switchman.addons.state.together.shared import ANSWERS, CONVERSATIONS, KEYS, Quota, SQLiteShared
+from switchman.addons.state.together.shared import ANSWERS, CONVERSATIONS, HOMES, KEYS, Quota, SQLiteShared
 from switchman.addons.store.keeping.elsewhere import SPACES, Elsewhere
 
 QUOTA = Quota(100)
@@ -16,7 +16,7 @@ QUOTA = Quota(100)
 
 def test_answers_and_targets_go_and_leave_no_byte(tmp_path: Path) -> None:
     """By their keys, beside a worker that has the file open; what others have stays, and so do other spaces."""
-    assert set(SPACES) == {ANSWERS, CONVERSATIONS, KEYS}
+    assert set(SPACES) == {ANSWERS, CONVERSATIONS, KEYS, HOMES}
     shared, elsewhere = SQLiteShared(tmp_path / "log.cache.db"), Elsewhere(tmp_path / "log.db")
 
     async def fill() -> None:
