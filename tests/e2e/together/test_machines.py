@@ -17,7 +17,6 @@ from switchman.addons.core.access.caller import Allowance, Terms
 from switchman.addons.state.together.standings import EVERY
 from switchman.addons.store.access.opening import open_access
 from switchman.addons.testing import Behaviour, FakeUpstream
-from tests.addons.store.conftest import new_postgres_url, postgres  # noqa: F401 - fixtures
 from tests.e2e.conftest import wait_until
 from tests.e2e.security.test_behind_nginx import CONFIG, NGINX
 
@@ -37,8 +36,8 @@ def spare(upstream_factory: Callable[..., FakeUpstream]) -> FakeUpstream:
 
 
 @pytest.fixture
-def env(redis_server: Any, new_postgres_url: Callable[..., str]) -> dict[str, str]:  # noqa: F811
-    return {"REDIS_URL": redis_server.url, "DATABASE_URL": new_postgres_url()}
+def env(redis_server: Any, new_postgres_url: Callable[..., str], postgres_template: str) -> dict[str, str]:
+    return {"REDIS_URL": redis_server.url, "DATABASE_URL": new_postgres_url(postgres_template)}
 
 
 @contextlib.contextmanager
