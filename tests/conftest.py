@@ -23,6 +23,7 @@ import httpx
 import httpx2
 import pytest
 import sqlalchemy
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).parents[1]
 POSTGRESQL = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
@@ -41,6 +42,10 @@ for name in [name for name in os.environ if name.lower() in NETWORK]:
 # compile all modules of ours, which takes it longer than all else that it does; and each of xdist's workers all tests.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+# Hypothesis counts seconds of the clock, for each example and for making them: those say how busy the machine is.
+settings.register_profile("any machine", settings(deadline=None, suppress_health_check=[HealthCheck.too_slow]))
+settings.load_profile("any machine")
 
 
 def _trusting_nobody(original: Callable[..., ssl.SSLContext]) -> Callable[..., ssl.SSLContext]:

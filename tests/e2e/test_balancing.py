@@ -13,7 +13,7 @@ import pytest
 from switchman.addons.testing import Behaviour, FakeUpstream
 
 RULES = """
-servers: {{a: {a}, b: {b}, c: {c}}}
+servers: {{a: {{url: "{a}", dialect: openai}}, b: {{url: "{b}", dialect: openai}}, c: {{url: "{c}", dialect: openai}}}}
 models: {{a/cheap: {{input_cost: 3, output_cost: 3}}, b/cheap: {{input_cost: 1, output_cost: 1}}}}
 aliases:
   turns: {{strategy: round_robin, instances: [a/turns, b/turns, c/turns]}}
