@@ -145,6 +145,10 @@ def test_redis_away_costs_no_request(
         assert answer.status_code == 200
         return str(answer.headers["x-switchman-cache"])
 
+    def absences() -> int:
+        """Those that it has told of, without an end. On a busy machine Redis may be late by itself, and come back."""
+        return proxy.output.count("Redis is away") - proxy.output.count("Redis is back")
+
     for number, (goes, comes) in enumerate(
         ((redis_server.hang, redis_server.wake), (redis_server.stop, redis_server.start)), 1
     ):
@@ -153,7 +157,8 @@ def test_redis_away_costs_no_request(
         assert ready(proxy)["checks"]["shared"]["ok"] is False
         assert cache_of(number) == "miss"
         wait_until(lambda n=number: cache_of(n) == "hit", "an answer of its own cache")  # type: ignore[misc]
-        assert (proxy.output.count("Redis is away"), proxy.output.count("Redis is back")) == (number, number - 1)
+        assert absences() == 1
         comes()
         wait_until(lambda: ready(proxy)["checks"]["shared"] == {"ok": True}, "that it is back")
-        assert (proxy.output.count("Redis is away"), proxy.output.count("Redis is back")) == (number, number)
+        wait_until(lambda: absences() == 0, "that it says so, too")
+    assert proxy.output.count("Redis is away") >= 2
