@@ -17,12 +17,16 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import httpx2
 import pytest
+import sqlalchemy
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).parents[1]
+POSTGRESQL = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 LONG = (
     "tests/addons/cli/", "tests/addons/semantics/", "tests/addons/serving/", "tests/addons/store/", "tests/e2e/",
     "tests/scripts/", "tests/test_readme.py", "tests/webui/",
@@ -38,6 +42,10 @@ for name in [name for name in os.environ if name.lower() in NETWORK]:
 # compile all modules of ours, which takes it longer than all else that it does; and each of xdist's workers all tests.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+# Hypothesis counts seconds of the clock, for each example and for making them: those say how busy the machine is.
+settings.register_profile("any machine", settings(deadline=None, suppress_health_check=[HealthCheck.too_slow]))
+settings.load_profile("any machine")
 
 
 def _trusting_nobody(original: Callable[..., ssl.SSLContext]) -> Callable[..., ssl.SSLContext]:
@@ -249,3 +257,92 @@ def redis_server(redis_program: str) -> Iterator[RedisServer]:
     finally:
         server.stop()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _as_postgres(*command: str) -> list[str]:
+    """PostgreSQL refuses to run as root."""
+    return ["runuser", "-u", "postgres", "--", *command] if os.geteuid() == 0 else list(command)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The URL, without a database's name, of a PostgreSQL server of our own on a Unix socket in a temporary folder."""
+    if not POSTGRESQL:
+        reason = "no PostgreSQL binaries in /usr/lib/postgresql (Debian: apt-get install postgresql)"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    folder = Path(tempfile.mkdtemp(prefix="switchman-pg-", dir="/tmp"))
+    if os.geteuid() == 0:
+        shutil.chown(folder, "postgres")
+    data = folder / "data"
+    initdb = _as_postgres(
+        str(POSTGRESQL[-1] / "initdb"), "-D", str(data), "-A", "trust", "-U", "postgres", "-E", "UTF8"
+    )
+    subprocess.run([*initdb, "--no-sync"], check=True, capture_output=True, cwd="/")
+    server = subprocess.Popen(
+        _as_postgres(
+            str(POSTGRESQL[-1] / "postgres"),
+            "-D",
+            str(data),
+            "-k",
+            str(folder),
+            "-c",
+            "listen_addresses=",
+            "-c",
+            "fsync=off",
+        ),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd="/",
+    )
+    url = f"postgresql+psycopg://postgres@/%s?host={folder}"
+    try:
+        _wait_for_postgres(url % "postgres", server)
+        yield url
+    finally:
+        server.terminate()
+        server.wait(60)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _wait_for_postgres(url: str, server: subprocess.Popen[bytes]) -> None:
+    engine = sqlalchemy.create_engine(url)
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            engine.connect().close()
+            break
+        except Exception:
+            if server.poll() is not None or time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+    engine.dispose()
+
+
+def create_database(server: str, name: str, template: str) -> str:
+    engine = sqlalchemy.create_engine(server % "postgres", isolation_level="AUTOCOMMIT")
+    with engine.connect() as conn:
+        conn.execute(sqlalchemy.text(f"CREATE DATABASE {name} TEMPLATE {template}"))
+    engine.dispose()
+    return server % name
+
+
+@pytest.fixture
+def new_postgres_url(request: pytest.FixtureRequest) -> Callable[..., str]:
+    """Makes an empty database, or a copy of `template`, and gives its URL."""
+
+    def make(template: str = "template1") -> str:
+        return create_database(request.getfixturevalue("postgres"), f"t{uuid4().hex}", template)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The name of a database with the schema of the log, and nothing in it."""
+    from switchman.addons.store import open_store
+
+    name = "empty_log"
+    open_store(url=create_database(postgres, name, "template1"), blob_path=tmp_path_factory.mktemp("none")).close()
+    return name

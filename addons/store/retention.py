@@ -101,6 +101,14 @@ class Retention:
         return Removed(rows, bodies)
 
     def _run(self) -> None:
+        pool = self._engine.pool
+        try:
+            self._repeatedly()
+        finally:
+            if self._engine.pool is not pool:  # disposed by a store that waited no longer: what came back since is ours
+                pool.dispose()
+
+    def _repeatedly(self) -> None:
         due = 0.0
         while not self._stop.is_set():
             if time.monotonic() >= due:

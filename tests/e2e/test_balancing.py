@@ -13,7 +13,7 @@ import pytest
 from switchman.addons.testing import Behaviour, FakeUpstream
 
 RULES = """
-servers: {{a: {a}, b: {b}, c: {c}}}
+servers: {{a: {{url: "{a}", dialect: openai}}, b: {{url: "{b}", dialect: openai}}, c: {{url: "{c}", dialect: openai}}}}
 models: {{a/cheap: {{input_cost: 3, output_cost: 3}}, b/cheap: {{input_cost: 1, output_cost: 1}}}}
 aliases:
   turns: {{strategy: round_robin, instances: [a/turns, b/turns, c/turns]}}
@@ -64,10 +64,10 @@ def ask(client: httpx.Client, model: str, conversation: str = "hi", turn: int = 
 def test_turns_weights_prices_and_a_canary(client: httpx.Client) -> None:
     """The same words again and again: each begins anew, and so goes by the strategy, streamed or not."""
     assert "".join(ask(client, "turns", stream=turn % 2 == 0) for turn in range(6)) == "abcabc"
-    counts = Counter(ask(client, "weights") for _ in range(50))
-    assert counts == {"a": 30, "b": 15, "c": 5}
+    counts = Counter(ask(client, "weights") for _ in range(20))
+    assert counts == {"a": 12, "b": 6, "c": 2}
     assert {ask(client, "cheap") for _ in range(3)} == {"b"}
-    assert Counter(ask(client, "canary") for _ in range(20)) == {"a": 18, "b": 2}
+    assert Counter(ask(client, "canary") for _ in range(10)) == {"a": 9, "b": 1}
 
 
 def test_a_conversation_stays_through_a_failover_and_back(
@@ -84,7 +84,9 @@ def test_a_conversation_stays_through_a_failover_and_back(
     assert len(away) == 1 and home not in away
     proxy.until(lambda: ask(client, "stays", "trains", 14) == home, "the conversation is back")
     assert {ask(client, "stays", "trains", turn) for turn in range(15, 20)} == {home}
-    row = proxy.rows(requested_model="stays")[-1]
+    body = {"model": "stays", "messages": said("trains", 20)}
+    row = proxy.row_of(client.post("/v1/chat/completions", json=body))
+    assert row["server"] == home
     told = [line["detail"] for line in row["trace"] if line["layer"] == "balance"]
     assert told == [f"The conversation stays with {home}/stays (Alias stays: round_robin)."]
 
@@ -162,7 +164,7 @@ def test_fastest_finds_who_became_slow_and_who_recovered(
     client: httpx.Client, servers: dict[str, FakeUpstream]
 ) -> None:
     """Within twenty requests, both ways; a conversation leaves the slow one, too."""
-    slow = Behaviour(latency=0.12)
+    slow = Behaviour(latency=0.4)  # what a quick one does not take on a busy machine
     for place, other in (("a", "b"), ("b", "a")):
         servers[place].default, servers[other].default = slow, Behaviour()
         went = [ask(client, "quick", stream=True) for _ in range(20)]

@@ -72,7 +72,7 @@ servers:
   fair: {{url: "{one.url}", dialect: openai, max_concurrent: 1}}
   single: {{url: "{one.url}", dialect: openai, max_concurrent: 1}}
   narrow: {{url: "{one.url}", dialect: openai, max_concurrent: 1, queue: {{size: 0}}}}
-  hasty: {{url: "{one.url}", dialect: openai, max_concurrent: 1, queue: {{wait: 0.05}}}}
+  hasty: {{url: "{one.url}", dialect: openai, max_concurrent: 1, queue: {{wait: 0.3}}}}
   paced: {{url: "{one.url}", dialect: openai, rpm: 2, queue: {{wait: 0}}}}
   spent: {{url: "{one.url}", dialect: openai, tpm: 50, queue: {{wait: 0}}}}
   patient: {{url: "{one.url}", dialect: openai, wait_up_to: 5}}
@@ -111,7 +111,7 @@ def test_a_callers_many_do_not_hold_up_anothers_one_and_who_leaves_is_gone(proxy
         waiting = {}
         for model, caller in (("a1", "10.0.0.1"), ("a2", "10.0.0.1"), ("a3", "10.0.0.1"), ("b1", "10.0.0.2")):
             waiting[model] = clients.enter_context(sent(proxy, f"fair/{model}", caller))
-            time.sleep(0.02)  # else the kernel may hand them over in another order
+            proxy.wait_read(waiting[model])  # else the kernel may hand them over in another order
         proxy.until(lambda: underway(proxy) >= {f"fair/{model}" for model in waiting}, "all wait")
         waiting.pop("a2").reset()
         left = proxy.row(requested_model="fair/a2")  # while nothing else moves
@@ -153,7 +153,7 @@ def test_who_has_waited_for_as_long_as_the_file_says_is_refused(proxy: Any, one:
     with busy.client:
         found = proxy.chat("hasty/m")
         assert found.status_code == 503
-        assert "There was no room within 0.05 s (queue: wait)." in found.json()["error"]["message"]
+        assert "There was no room within 0.3 s (queue: wait)." in found.json()["error"]["message"]
         assert "until there was no room" in told(proxy.row_of(found))
         busy.goes_on()
         assert proxy.chat("hasty/m").status_code == 200

@@ -53,6 +53,8 @@ def of_pages() -> Iterator[tuple[Path, Message]]:
         for _, message, *_ in extract_from_file("jinja2", path, KEYWORDS, options=options):
             yield path, message
     for path in sorted(WEBUI.rglob("*.py")):
+        if not any(f"{word}(" in path.read_text("utf-8") for word in KEYWORDS):
+            continue
         for _, message, *_ in extract_from_file("python", path, KEYWORDS):
             yield path, message
     yield from of_others()
@@ -75,6 +77,8 @@ def in_context() -> Iterator[tuple[Path, str, str]]:
     options = {"trimmed": "true", "silent": "false"}
     for method, ending in (("jinja2", "*.html"), ("python", "*.py")):
         for path in sorted(WEBUI.rglob(ending)):
+            if not any(word in path.read_text("utf-8") for word in CONTEXT_KEYWORDS):
+                continue  # to parse a template takes a tenth of a second
             given = options if method == "jinja2" else None
             for _, message, _, context in extract_from_file(method, path, CONTEXT_KEYWORDS, options=given):
                 yield path, str(context), str(message)

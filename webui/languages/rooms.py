@@ -72,6 +72,7 @@ _UNSAID: Final = {
     "split",
 }
 _OTHERS: Final = {"Sign", "_words"}  # a call of these has what servers say (core/decision/verdicts/overflow.py)
+_WORDLESS: Final = (ast.Name, ast.expr_context, ast.operator, ast.cmpop, ast.boolop, ast.unaryop)  # most of a source
 _WORD: Final = re.compile(r"[A-Za-z]{2,}")
 _VALUE: Final = re.compile(r"%\(\w+\)s")
 _MOST: Final = 8  # forms of one text that has alternatives in it
@@ -94,23 +95,28 @@ def _of_rooms() -> Iterator[tuple[Path, str]]:
 
 
 def said_in(source: str) -> Iterator[str]:
-    """The sentences of one module."""
-    yield from _walk(ast.parse(source))
+    """The sentences of one module, as they come in it."""
+    waiting: list[ast.AST] = [ast.parse(source)]
+    while waiting:
+        node = waiting.pop()
+        if _is_unsaid(node):
+            continue
+        if isinstance(node, ast.Constant | ast.JoinedStr | ast.BinOp):
+            yield from filter(_is_sentence, _forms(node))
+        if isinstance(node, ast.Call) and (joiner := _joiner(node)):
+            yield joiner.join(f"%({name})s" for name in LIST)
+        waiting += reversed([child for child in _within(node) if not isinstance(child, _WORDLESS)])
 
 
-def _walk(node: ast.AST) -> Iterator[str]:
-    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
-        return  # a docstring
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _UNSAID:
-        return  # the log, patterns, SQL
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _OTHERS:
-        return
-    if isinstance(node, ast.Constant | ast.JoinedStr | ast.BinOp):
-        yield from filter(_is_sentence, _forms(node))
-    if isinstance(node, ast.Call) and (joiner := _joiner(node)):
-        yield joiner.join(f"%({name})s" for name in LIST)
-    for child in _within(node):
-        yield from _walk(child)
+def _is_unsaid(node: ast.AST) -> bool:
+    """Whether nothing in it is said to anybody: a docstring; the log, patterns, SQL; what servers say."""
+    if isinstance(node, ast.Expr):
+        return isinstance(node.value, ast.Constant)
+    if not isinstance(node, ast.Call):
+        return False
+    if isinstance(node.func, ast.Attribute):
+        return node.func.attr in _UNSAID
+    return isinstance(node.func, ast.Name) and node.func.id in _OTHERS
 
 
 def _within(node: ast.AST) -> Iterator[ast.AST]:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import os
 import random
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, insert, select
+from sqlalchemy import Engine, event, func, insert, select
 
-from switchman.addons.store import Store, open_store
+from switchman.addons.store import Store, open_store, retention
 from switchman.addons.store.database import writing
 from switchman.addons.store.retention import DAY, LEASE, ROWS_AT_ONCE, Removed, Retention, prune_to_size
 from switchman.addons.store.tables import attempts, blobs, leases, requests
@@ -155,3 +156,28 @@ def test_memory_ages_out_in_every_process(url: str, write: Write) -> None:
         assert Retention(store.engine, store.blobs, 7).run_once(time.time() + 8 * DAY) is None
         content = store.queries.body("r", "request")
         assert content and content.info.state == "gone"
+
+
+def test_a_store_that_does_not_wait_leaves_no_connection_open(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What its thread still held when the database was let go of is closed when the thread ends."""
+    held, release = threading.Event(), threading.Event()
+    opened: list[object] = []
+    closed: list[object] = []
+
+    def mend(engine: Engine, stop: threading.Event) -> None:
+        event.listen(engine, "checkout", lambda connection, *_: opened.append(connection))
+        event.listen(engine, "close", lambda connection, _: closed.append(connection))
+        with engine.connect():
+            held.set()
+            assert release.wait(60)
+
+    monkeypatch.setattr(retention, "mend", mend)
+    thread = Retention(store.engine, store.blobs, None)
+    thread.start()
+    assert held.wait(60)
+    thread.stop(timeout=0)
+    store.engine.dispose()
+    assert opened and opened[0] not in closed
+    release.set()
+    thread.stop(timeout=60)
+    assert opened[0] in closed

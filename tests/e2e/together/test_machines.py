@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import subprocess
 import time
@@ -17,7 +18,6 @@ from switchman.addons.core.access.caller import Allowance, Terms
 from switchman.addons.state.together.standings import EVERY
 from switchman.addons.store.access.opening import open_access
 from switchman.addons.testing import Behaviour, FakeUpstream
-from tests.addons.store.conftest import new_postgres_url, postgres  # noqa: F401 - fixtures
 from tests.e2e.conftest import wait_until
 from tests.e2e.security.test_behind_nginx import CONFIG, NGINX
 
@@ -37,8 +37,8 @@ def spare(upstream_factory: Callable[..., FakeUpstream]) -> FakeUpstream:
 
 
 @pytest.fixture
-def env(redis_server: Any, new_postgres_url: Callable[..., str]) -> dict[str, str]:  # noqa: F811
-    return {"REDIS_URL": redis_server.url, "DATABASE_URL": new_postgres_url()}
+def env(redis_server: Any, new_postgres_url: Callable[..., str], postgres_template: str) -> dict[str, str]:
+    return {"REDIS_URL": redis_server.url, "DATABASE_URL": new_postgres_url(postgres_template)}
 
 
 @contextlib.contextmanager
@@ -87,15 +87,18 @@ def test_what_one_machine_knows_the_other_knows(
         def ask(proxy: Any, token: str, model: str = "up/gpt", **more: Any) -> Any:
             return proxy.chat(model, headers={"authorization": f"Bearer {texts[token]}"}, **more)
 
-        def is_cached(model: str) -> bool:
-            """Asked of one, then of the other. The first is written down in a moment."""
-            assert ask(one, "all", model).status_code == 200
+        numbers = itertools.count()
+
+        def is_cached() -> bool:
+            """What the first one has kept, asked of the other, which has never been asked for it."""
+            model = f"up/cached{next(numbers)}"
+            wait_until(lambda: ask(one, "all", model).headers["x-switchman-cache"] == "hit", "an answer that is kept")
             before = len(upstream.inferences)
             return bool(ask(two, "all", model).headers.get("x-switchman-cache") == "hit") and before == len(
                 upstream.inferences
             )
 
-        wait_until(lambda: is_cached("up/cached"), "an answer of one from the other")
+        wait_until(is_cached, "an answer of one from the other")
 
         upstream.default = Behaviour(status=503, headers={"retry-after": "600"})
         assert ask(one, "all", "both").headers["x-switchman-target"] == "spare/gpt"
@@ -142,6 +145,10 @@ def test_redis_away_costs_no_request(
         assert answer.status_code == 200
         return str(answer.headers["x-switchman-cache"])
 
+    def absences() -> int:
+        """Those that it has told of, without an end. On a busy machine Redis may be late by itself, and come back."""
+        return proxy.output.count("Redis is away") - proxy.output.count("Redis is back")
+
     for number, (goes, comes) in enumerate(
         ((redis_server.hang, redis_server.wake), (redis_server.stop, redis_server.start)), 1
     ):
@@ -150,7 +157,8 @@ def test_redis_away_costs_no_request(
         assert ready(proxy)["checks"]["shared"]["ok"] is False
         assert cache_of(number) == "miss"
         wait_until(lambda n=number: cache_of(n) == "hit", "an answer of its own cache")  # type: ignore[misc]
-        assert (proxy.output.count("Redis is away"), proxy.output.count("Redis is back")) == (number, number - 1)
+        assert absences() == 1
         comes()
         wait_until(lambda: ready(proxy)["checks"]["shared"] == {"ok": True}, "that it is back")
-        assert (proxy.output.count("Redis is away"), proxy.output.count("Redis is back")) == (number, number)
+        wait_until(lambda: absences() == 0, "that it says so, too")
+    assert proxy.output.count("Redis is away") >= 2

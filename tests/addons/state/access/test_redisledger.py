@@ -67,7 +67,7 @@ def figures(account: Account) -> dict[str, Any]:
     return {"held": held, "purses": {name: (p.used, p.told) for name, p in account.purses.items() if p.used or p.told}}
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(steps, st.integers(0, 2**60))
 def test_the_script_does_what_the_pure_ledger_does(redis_server: Any, steps: list[Any], number: int) -> None:
     """Every answer, alert and figure is the same, whatever is asked in whatever order."""

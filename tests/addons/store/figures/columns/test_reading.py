@@ -86,18 +86,22 @@ def listed(store: Store, filters: Filters, limit: int) -> list[str]:
 
 
 def test_what_is_found_is_what_the_rows_say(store: Store) -> None:
-    """Each filter alone and some with each other: lists page by page, counts, and what is traffic of them."""
+    """Each filter alone and some with each other: lists page by page, counts, and what is traffic of them.
+
+    With each other on SQLite only: how masks are joined is no matter of the database.
+    """
     fill(store)
     numbers = random.Random(5)
     joined = []
-    for a, b in [numbers.sample(ONE_EACH, 2) for _ in range(16)]:
+    pairs = 16 if store.engine.dialect.name == "sqlite" else 0
+    for a, b in [numbers.sample(ONE_EACH, 2) for _ in range(pairs)]:
         both = {name: getattr(a, name) if getattr(b, name) is None else getattr(b, name) for name in NAMES}
         joined.append(Filters(**both))
     some = 0
     for at, filters in enumerate((*ONE_EACH, *joined)):
         wanted = by_sql(store, filters)
         some += bool(wanted)
-        assert listed(store, filters, 50) == wanted, filters
+        assert listed(store, filters, 90) == wanted, filters
         assert store.queries.count_requests(filters) == len(wanted), filters
         with store.engine.connect() as conn:
             traffic = select(func.count()).where(requests.c.id.in_(wanted), requests.c.outcome != "answered")
