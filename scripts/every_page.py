@@ -32,7 +32,7 @@ from switchman.webui import WebConfig, create_app
 from switchman.webui.admin.asking.describing import describing
 from switchman.webui.server import DashboardServer
 
-NO_PAGES = ("/api/", "/static/", "/assets/")
+NO_PAGES = ("/api/", "/static/", "/assets/", "/metrics")
 FILES = (".csv", ".json", ".jsonl", ".har")
 
 # By endpoint: the arguments of the address, and what follows its `?`. More than one: as many views.
@@ -49,7 +49,7 @@ ARGUMENTS: dict[str, Arguments] = {
     "copies.page": (({"request_id": data.FAILED_OVER}, ""),),
     "again.form": (({"request_id": data.FAILED_OVER}, ""),),
     "again.page": (({"again_id": data.AGAIN}, ""),),
-    "rules_visual.one": (({"at": 0}, ""), ({"at": 1}, "")),
+    "rules_visual.one": (({"at": 0}, ""), ({"at": 1}, ""), ({"at": 2}, "")),
     "rules_versions.one": (({"number": 1}, ""), ({"number": 2}, "")),
     "tokens.one": (({"which": "ci"}, ""),),
     "tokens.change_form": (({"which": "ci"}, ""),),

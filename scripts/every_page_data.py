@@ -45,16 +45,36 @@ routes:
 ```
 """
 
+# What balancing, limits, overflow and mirroring say of a request.
+BOX, SMALL = "fast-box/qwen2.5-coder:32b", "laptop/llama3-8b"
+ON_THE_WAY = (
+    {"layer": "balance", "outcome": "hit", "detail": f"The conversation stays with {BOX} (Alias coder: weighted)."},
+    {"layer": "queue", "outcome": "hit", "elapsed_ms": 412.5,
+     "detail": f"Waited 0.4 s for {BOX}, behind 3 others: fast-box had as much to do as it may."},
+    {"layer": "overflow", "outcome": "skip",
+     "detail": f"{BOX} did not answer: the prompt is too long for its context, which holds 8192 tokens. So a candidate"
+     " whose context may be larger is asked."},
+    {"layer": "mirror", "outcome": "skip", "detail": f"{SMALL} is asked as well; its answer goes to nobody.",
+     "earlier": {"request_id": "sent-again", "asked": "", "took_ms": None}},
+)  # fmt: skip
+
 RULES = """\
 # The rules of the pictures.
 servers:
-  fast-box: {url: "http://127.0.0.1:9001", dialect: openai}
+  fast-box:
+    url: "http://127.0.0.1:9001"
+    dialect: openai
+    max_concurrent: 8
+    rpm: 600
+    queue: {size: 100, wait: 30}
   laptop: {url: "http://127.0.0.1:9002", dialect: ollama}
   openai: {url: "http://127.0.0.1:9003", dialect: openai}
 
 aliases:
   coder:
-    instances: ["fast-box/qwen2.5-coder:32b", "openai/gpt-4o-mini"]
+    strategy: weighted
+    instances: [{server: fast-box, model: "qwen2.5-coder:32b", weight: 3}, "openai/gpt-4o-mini"]
+  canary: {split: {coder: 90, laptop/llama3-8b: 10}}
 
 routes:
   - name: Code of the team
@@ -69,6 +89,14 @@ routes:
   - name: Small talk
     match: {model: auto, keywords: [hello]}
     route: {model: laptop/llama3-8b}
+  - name: What is long
+    match: {model: auto, keywords: [summary]}
+    route:
+      model: fast-box/qwen2.5-coder:32b
+      fallbacks: [openai/gpt-4o-mini]
+      strategy: least_busy
+      fallback_on: [context, content_filter]
+      mirror: {target: laptop/llama3-8b, share: 0.1}
 default: openai/gpt-4o-mini
 """
 
@@ -145,7 +173,10 @@ def fill_log(store: Store, now: float) -> None:
                            started_at=now - 40, duration_ms=220.0)  # fmt: skip
     answered = make_attempt(2, server="openai", model="gpt-4o-mini", started_at=now - 39.7, duration_ms=900.0,
                             changes=("model is gpt-4o-mini", "`top_k` is left out: it is refused"))  # fmt: skip
-    records.append(request(120, now - 40, id=FAILED_OVER, attempts=(refused, answered), layer="route"))
+    trace = request(120, now - 40).trace
+    records.append(
+        request(120, now - 40, id=FAILED_OVER, attempts=(refused, answered), layer="route", trace=(*trace, *ON_THE_WAY))
+    )
     records.append(request(121, now - 41, id="sent-again", attempts=(answered,)))
     records.append(request(122, now - 300, id="long", model=LONG, requested_model=LONG, route=LONG, path=f"/v1/{LONG}"))
     earlier = {"request_id": FAILED_OVER, "asked": "How do I sort a list in Python?", "took_ms": 900.0}

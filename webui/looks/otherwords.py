@@ -35,6 +35,7 @@ LIST: Final = ("first", "rest")  # the names of the two values of a list's messa
 _LONGEST: Final = 8_000  # characters of a text that is looked up
 _START: Final = 3  # characters of a beginning by which patterns are looked up
 _DEEPEST: Final = 5  # sentences within sentences
+MOST_LOOKED_UP: Final = 400  # texts within one: who strings very many messages together gets them back as they are
 _VALUE: Final = re.compile(r"%\((\w+)\)s")
 # Marks between sentences and their parts, from the outside in, and those of Chinese, which take no blank behind them.
 _WIDE: Final = {".": "。", ";": "；", ":": "："}
@@ -43,6 +44,9 @@ _WIDE: Final = {".": "。", ";": "；", ":": "："}
 class _Found(NamedTuple):
     text: str
     letters: int  # of the text, that came from messages; 0: nothing is known of it
+
+
+_Known = dict[tuple[str, int], _Found]  # of one text that is looked up: what is in it, by how deep it stands
 
 
 class _Pattern(NamedTuple):
@@ -100,28 +104,37 @@ class Sentences:
             if one[0].names != LIST:
                 (self._by_start.setdefault(start, []) if len(start) == _START else self._anywhere).append(one)
         self._lists = [one for one in patterns if one[0].names == LIST]  # `a/m, then b/m`: within a sentence only
-        self._cached = lru_cache(4096)(self._told)
+        self._cached = lru_cache(4096)(self._of_text)
 
     def told(self, text: str) -> str:
         """A text in this language, as far as it is known; the text itself where it is not."""
-        return self._cached(text, 0).text if len(text) <= _LONGEST else text
+        return self._cached(text) if len(text) <= _LONGEST else text
 
-    def _told(self, text: str, depth: int) -> _Found:
+    def _of_text(self, text: str) -> str:
+        known: _Known = {}
+        found = self._told(text, 0, known)
+        return found.text if len(known) <= MOST_LOOKED_UP else text
+
+    def _told(self, text: str, depth: int, known: _Known) -> _Found:
         if depth > _DEEPEST or " " not in text:
             return _Found(text, 0)
         if (words := self._whole.get(text)) is not None:
             return _Found(words, sum(map(str.isalpha, text)))
-        whole = self._by_pattern(text, depth)
+        if (there := known.get((text, depth))) is not None or len(known) > MOST_LOOKED_UP:
+            return there or _Found(text, 0)
+        known[text, depth] = _Found(text, 0)  # it counts from here on
+        whole = self._by_pattern(text, depth, known)
         mark = next((mark for mark in _WIDE if f"{mark} " in text), None)
-        parts = self._in_parts(text, mark, depth) if mark else whole
-        return parts if parts.letters >= whole.letters else whole
+        parts = self._in_parts(text, mark, depth, known) if mark else whole
+        found = known[text, depth] = parts if parts.letters >= whole.letters else whole
+        return found
 
-    def _by_pattern(self, text: str, depth: int) -> _Found:
+    def _by_pattern(self, text: str, depth: int, known: _Known) -> _Found:
         best, start = _Found(text, 0), 0
         starting = self._by_start.get(text[:_START], ())
         for pattern, words in chain(starting, self._anywhere, self._lists if depth else ()):
             if (values := pattern.values(text)) is not None:
-                found = {name: self._told(value, depth + 1) for name, value in values.items()}
+                found = {name: self._told(value, depth + 1, known) for name, value in values.items()}
                 letters = pattern.letters + sum(one.letters for one in found.values())
                 # Of two that say as much, the one that says how the text begins: the other is in a value of it.
                 if (letters, len(pattern.literals[0])) > (best.letters, start):
@@ -129,13 +142,13 @@ class Sentences:
                     start = len(pattern.literals[0])
         return best
 
-    def _in_parts(self, text: str, mark: str, depth: int) -> _Found:
+    def _in_parts(self, text: str, mark: str, depth: int, known: _Known) -> _Found:
         """Several sentences, one after the other, each by itself; or what stands before a mark, and what behind it."""
         *parts, last = text.split(f"{mark} ", 1 if mark == ":" else -1)
         joined, letters = "", 0
         for part in (*(f"{part}{mark}" for part in parts), last):
-            one = self._told(part, depth + 1)
-            if not one.letters and part.endswith(mark) and (bare := self._told(part[:-1], depth + 1)).letters:
+            one = self._told(part, depth + 1, known)
+            if not one.letters and part.endswith(mark) and (bare := self._told(part[:-1], depth + 1, known)).letters:
                 one = bare._replace(text=bare.text + _WIDE[mark])
             joined += one.text if not joined or joined.endswith(tuple(_WIDE.values())) else f" {one.text}"
             letters += one.letters

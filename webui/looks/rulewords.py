@@ -64,6 +64,11 @@ TARGET_HINTS: Final = {
     "affinity": N_("What stays with who answered it first, so that a prompt's cache is used. Usual: the conversation."),
     "weight": N_("How much the target takes, against fallbacks that have a weight."),
     "split": N_('In place of server and model: parts with their shares, such as {"stable": 90, "canary": 10}.'),
+    "fallback_on": N_(
+        "For what the next one is asked although the server has answered: the prompt is too long for it (context), or "
+        "its filter refused (content_filter). Not said: as the server, or the whole file, says."
+    ),
+    "mirror": N_("Some conversations are asked of a second target as well. Its answers go to nobody, and are logged."),
 }
 
 

@@ -259,7 +259,36 @@ function fallbacks(target, field) {
   return make("div", { className: "field" }, make("span", { className: "label" }, say("Fallbacks")), frame, make("p", { className: "muted" }, field.words));
 }
 
-const titles = { thinking: say("thinking"), stick: say("stick"), local_only: say("local only"), capture: say("capture"), strategy: say("strategy"), affinity: say("affinity"), weight: say("weight"), split: say("split") };
+const titles = { thinking: say("thinking"), stick: say("stick"), local_only: say("local only"), capture: say("capture"), strategy: say("strategy"), affinity: say("affinity"), weight: say("weight"), split: say("split"), fallback_on: say("also falls back on"), mirror: say("mirror") };
+
+// For what else it falls back: as servers say, or these causes, which may be none.
+function causes(target, field, title) {
+  const sets = field.options.reduce((found, one) => [...found, ...found.map((set) => [...set, one])], [[]]);
+  const options = sets.map((set) => [JSON.stringify(set), set.join(", ") || say("none of these")]);
+  const now = target[field.key] === undefined ? "" : JSON.stringify(field.options.filter((one) => many(target[field.key]).includes(one)));
+  const set = (value) => put(target, field.key, value === "" ? undefined : JSON.parse(value));
+  return labelled(title, select([["", say("not said")], ...options], now, set), field.words);
+}
+
+function mirror(target, field, title) {
+  const frame = make("div", { className: "pairs" });
+  function draw() {
+    const one = target.mirror;
+    if (one === undefined || one === null || typeof one !== "object") {
+      frame.replaceChildren(button(say("Add a mirror"), say("Add a mirror"), () => ((target.mirror = { target: "" }), draw(), changed())));
+      return;
+    }
+    const field = (key, words, read, settings) => labelled(words, input(one[key], (text) => put(one, key, read(text)), settings));
+    frame.replaceChildren(
+      field("target", say("Who else is asked"), (text) => text, { list: "offered-targets", placeholder: "server/model" }),
+      field("share", say("Share of conversations, 0 to 1"), number, { inputMode: "decimal", placeholder: "0.1" }),
+      field("max_cost", say("Most that it may cost a day, in $"), number, { inputMode: "decimal", placeholder: "1" }),
+      button(say("Take the mirror out"), say("Take the mirror out"), () => (delete target.mirror, draw(), changed()), true),
+    );
+  }
+  draw();
+  return make("div", { className: "field" }, make("span", { className: "label" }, title), frame, make("p", { className: "muted" }, field.words));
+}
 
 function targetField(target, field) {
   const title = titles[field.key] ?? field.key.replace("_", " ");
@@ -270,6 +299,10 @@ function targetField(target, field) {
       return labelled(say("Leads to (model)"), input(target.model, (text) => put(target, "model", text || undefined), { list: "offered-targets" }), field.words);
     case "targets":
       return fallbacks(target, field);
+    case "causes":
+      return causes(target, field, title);
+    case "mirror":
+      return mirror(target, field, title);
     case "count":
       return labelled(title, input(target[field.key], (text) => put(target, field.key, text ? (Number(text) || text) : undefined)), field.words);
     case "shares":

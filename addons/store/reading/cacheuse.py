@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Engine, func, select, tuple_
 
 from switchman.addons.core.request.bodyfacts import body_facts
+from switchman.addons.store.figures.reading import FigureReader, answers
+from switchman.addons.store.figures.tables import DIMENSIONS, NUMBERS
 from switchman.addons.store.reading.filters import Filters
 from switchman.addons.store.tables import requests
 
@@ -22,7 +24,8 @@ SHOWN = 2_000  # characters; no longer prompt is for the semantic cache
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """Requests of the models that a cache serves, by what it did. Times are ms, costs micro-dollars, None: unknown."""
+    """Requests of the models that a cache serves, by what it did. Times are ms, costs micro-dollars, None: unknown, and
+    of costs: none that is known."""
 
     exact: int = 0
     semantic: int = 0
@@ -64,8 +67,33 @@ class Pairs:
     next: str | None
 
 
-def cache_use(engine: Engine, filters: Filters) -> Use:
-    """Raises ValueError for a bad status."""
+def cache_use(engine: Engine, figures: FigureReader, filters: Filters) -> Use:
+    """From the figures, where they know what is filtered by. Raises ValueError for a bad status."""
+    counts = dict.fromkeys(("exact", "semantic", "shadow", "missed", "others"), 0)
+    saved_ms: float | None = None
+    saved_cost: int | None = None
+    found = _of_figures(figures, filters) if answers(filters) else _of_rows(engine, filters)
+    for status, layer, count, ms, cost in found:
+        counts[_counted_as(status, layer == LAYER)] += count
+        saved_ms = saved_ms if ms is None else (saved_ms or 0.0) + ms
+        saved_cost = (saved_cost or 0) + int(cost) if cost else saved_cost
+    return Use(**counts, saved_ms=saved_ms, saved_cost=saved_cost)
+
+
+# What a cache did, the layer, how many requests, what they saved: milliseconds and micro-dollars.
+_Line = tuple[str, str | None, int, float | None, int | None]
+
+
+def _of_figures(figures: FigureReader, filters: Filters) -> Iterator[_Line]:
+    for part in figures.divided(filters, ()).parts:
+        kind = dict(zip(DIMENSIONS, part.kind, strict=True))
+        if kind["cache"]:
+            told = dict(zip(NUMBERS, part.numbers, strict=True))
+            ms = float(told["saved_ms"]) if told["saved"] else None
+            yield kind["cache"], kind["layer"], int(told["requests"]), ms, int(told["saved_cost"])
+
+
+def _of_rows(engine: Engine, filters: Filters) -> Iterator[_Line]:
     query = (
         select(
             *(requests.c.cache, requests.c.layer, func.count()),
@@ -74,15 +102,9 @@ def cache_use(engine: Engine, filters: Filters) -> Use:
         .where(requests.c.cache.is_not(None), *filters.conditions())
         .group_by(requests.c.cache, requests.c.layer)
     )
-    counts = dict.fromkeys(("exact", "semantic", "shadow", "missed", "others"), 0)
-    saved_ms: float | None = None
-    saved_cost: int | None = None
     with engine.connect() as conn:
-        for status, layer, count, ms, cost in conn.execute(query):
-            counts[_counted_as(status, layer == LAYER)] += count
-            saved_ms = saved_ms if ms is None else (saved_ms or 0.0) + ms
-            saved_cost = saved_cost if cost is None else (saved_cost or 0) + int(cost)
-    return Use(**counts, saved_ms=saved_ms, saved_cost=saved_cost)
+        for row in conn.execute(query):
+            yield tuple(row)
 
 
 def _counted_as(status: str, by_meaning: bool) -> str:

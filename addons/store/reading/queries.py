@@ -201,7 +201,7 @@ class Queries:
 
     def cache_use(self, filters: Filters = ALL) -> Use:
         """What the caches did; see cacheuse.py."""
-        return cache_use(self._engine, self._looked_up(filters))
+        return cache_use(self._engine, self.figures, self._looked_up(filters))
 
     def cache_pairs(self, kind: Kind, filters: Filters = ALL, before: str | None = None, limit: int = 20) -> Pairs:
         """The pairs of prompts that the semantic cache found alike. Raises ValueError for a bad cursor or status."""

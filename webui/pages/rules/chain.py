@@ -17,7 +17,7 @@ from switchman.addons.config.editing.edits import priority_of, tried
 from switchman.addons.config.editing.emitting import flow
 from switchman.addons.core.access.roles import Role
 from switchman.addons.core.routes.logic import AllOf
-from switchman.addons.core.routes.routes import Instance, Route
+from switchman.addons.core.routes.routes import Alias, Instance, Route
 from switchman.addons.core.routes.targets import chosen_by
 from switchman.addons.core.rules.problems import Problem, RulesError
 from switchman.addons.core.rules.reading.yamltext import load
@@ -174,8 +174,7 @@ def loaded_row(
         priority=route.priority,
         description=str((written or {}).get("description") or ""),
         words=words_of(route),
-        target=target_of(route.upstream.name if route.upstream else None, route.model)
-        or " / ".join(dict.fromkeys(f"{one.places[0].part} {one.places[0].share:g}" for one in route.parts)),
+        target=target_of(route.upstream.name if route.upstream else None, route.model) or shares_of(route.parts),
         fallbacks=[instance_name(one) for one in route.fallbacks],
         tags=tags,
         never=never,
@@ -226,6 +225,19 @@ def instance_name(one: Instance) -> str:
     return target_of(one.server.name, one.model)
 
 
+def shares_of(instances: Sequence[Instance]) -> str:
+    """The parts of a split, each with its share: `stable 90 / canary 10`."""
+    return " / ".join(dict.fromkeys(f"{one.places[0].part} {one.places[0].share:g}" for one in instances))
+
+
+def alias_targets(alias: Alias) -> list[str]:
+    """What it leads to, in order; with the shares of a split, and weights where they count."""
+    if alias.pool is not None and alias.pool.strategy == "split":
+        return [shares_of(alias.instances)]
+    weighs = alias.pool is not None and alias.pool.strategy == "weighted"
+    return [f"{instance_name(one)} {one.weight}" if weighs else instance_name(one) for one in alias.instances]
+
+
 def warnings_of(found: Sequence[Problem]) -> dict[int, list[str]]:
     """The warnings of each route, by its place in the file."""
     told: dict[int, list[str]] = {}
@@ -262,7 +274,7 @@ def alias_rows(rules: Ruleset, view: View, found: RulesDesk) -> list[NamedRow]:
     return [
         NamedRow(
             name,
-            [instance_name(one) for one in rules.aliases[name].instances],
+            alias_targets(rules.aliases[name]),
             hits.get(("alias", name), NOTHING),
             told[name],
             chosen_by(rules.aliases[name].pool).strip(" ()"),

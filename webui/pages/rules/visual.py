@@ -19,6 +19,7 @@ from switchman.addons.core.request.tasktype import TaskType
 from switchman.addons.core.routes.routes import Affinity
 from switchman.addons.core.rules.matchfile import Day, HealthName
 from switchman.addons.core.rules.reading.balancefile import StrategyName
+from switchman.addons.core.servers.retry import FallbackOn
 from switchman.addons.core.texts.redaction.finding import KINDS as PRIVATE
 from switchman.webui.access.roles import least
 from switchman.webui.access.viewing import log
@@ -40,7 +41,7 @@ MATCH_KINDS: dict[str, str] = {
 TARGET_KINDS: dict[str, str] = {
     "upstream": "server", "model": "target", "fallbacks": "targets", "thinking": "choice", "stick": "choice",
     "local_only": "bool", "capture": "choice", "strategy": "choice", "affinity": "choice", "weight": "count",
-    "split": "shares",
+    "split": "shares", "fallback_on": "causes", "mirror": "mirror",
 }  # fmt: skip
 ROUTE_KINDS: dict[str, str] = {
     "name": "text", "description": "text", "enabled": "bool", "priority": "number", "match": "part", "route": "part",
@@ -53,6 +54,7 @@ CHOICES: dict[str, list[str]] = {
     "capture": ["full", "redacted", "metadata"],
     "strategy": [*get_args(StrategyName)],
     "affinity": [*get_args(Affinity)],
+    "fallback_on": [*get_args(FallbackOn)],
 }
 USUAL: dict[str, Any] = {
     "thinking": "auto",

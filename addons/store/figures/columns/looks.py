@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import compress
 from math import inf
 from typing import Final
 
-from switchman.addons.store.figures.columns.pieces import Piece, size
+from switchman.addons.store.figures.columns.pieces import ROWS, Piece, size
 from switchman.addons.store.figures.reading import COMPLETE, Divided, Part
 from switchman.addons.store.figures.tables import DIMENSIONS, NUMBERS, SPREADS
 from switchman.addons.store.reading.filters import ERROR_OUTCOMES
@@ -16,6 +18,7 @@ from switchman.addons.store.reading.filters import ERROR_OUTCOMES
 _CLASSES: Final = (("ok", COMPLETE), ("failed", ERROR_OUTCOMES), ("cancelled", ("cancelled",)))
 _NO_TEXTS: Final = (None,) * len(SPREADS)
 _SAVED: Final = NUMBERS.index("saved")
+MOST_MASKS: Final = 64  # models of a piece that each have a mask, of 4 kB; of more, each row is looked at
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,9 @@ class Look:
 
 
 def _by_class(piece: Piece, mask: int, spreads: Sequence[str], models: bool) -> Iterator[Part]:
+    if models and len(piece.columns["model"].values) > MOST_MASKS:
+        yield from _row_by_row(piece, mask, spreads)
+        return
     for model in piece.columns["model"].values if models else (None,):
         here = mask & piece.mask_of("model", model) if models else mask
         for outcome, outcomes in _CLASSES if here else ():
@@ -77,6 +83,23 @@ def _by_class(piece: Piece, mask: int, spreads: Sequence[str], models: bool) -> 
                 read = spreads if outcome in COMPLETE else ()
                 texts = [piece.spread(name, these) if name in read else None for name in SPREADS]
                 yield Part(_kind(model=model, outcome=outcome), _numbers(size(these)), texts)
+
+
+def _row_by_row(piece: Piece, mask: int, spreads: Sequence[str]) -> Iterator[Part]:
+    """By class and model, in the same time however many models there are: clients may make up their names."""
+    column = piece.columns["model"]
+    for outcome, outcomes in _CLASSES:
+        chosen = (mask & piece.mask_of_any("outcome", outcomes)).to_bytes(ROWS, "little")
+        codes = list(compress(column.codes, chosen))
+        texts: dict[str, dict[int, bytearray]] = {}
+        for name in spreads if outcome in COMPLETE else ():
+            texts[name] = defaultdict(bytearray)
+            for code, character in zip(codes, compress(piece.spreads[name], chosen), strict=True):
+                if character:
+                    texts[name][code].append(character)
+        for code, count in Counter(codes).items():
+            told = [texts[name][code].decode("latin-1") if name in texts else None for name in SPREADS]
+            yield Part(_kind(model=column.values[code - 1], outcome=outcome), _numbers(count), told)
 
 
 def _by_layer(piece: Piece, mask: int) -> Iterator[Part]:

@@ -48,6 +48,11 @@ class Column(NamedTuple):
     low: bytes
     high: bytes
 
+    @property
+    def codes(self) -> Sequence[int]:
+        """The code of each row."""
+        return self.low if not self.high else [low | high << 8 for low, high in zip(self.low, self.high, strict=True)]
+
     def where(self, wanted: Callable[[Any], bool]) -> int:
         """The mask of rows whose value is wanted."""
         codes = [code for code, value in enumerate(self.values, 1) if wanted(value)]
@@ -183,15 +188,17 @@ def unpack(number: int, first: float | None, last: float | None, data: bytes) ->
         (length,) = _LENGTH.unpack_from(whole)
         told = json.loads(whole[_LENGTH.size : _LENGTH.size + length])
         began = array("d", _TIMES.unpack(whole[-_TIMES.size :]))
-    except (zstandard.ZstdError, struct.error) as error:
-        raise ValueError(f"a piece of columns cannot be read: {error}") from error
-    at = _LENGTH.size + length
-    parts = iter([whole[place : place + ROWS] for place in range(at, len(whole) - _TIMES.size, ROWS)])
-    spreads = {name: next(parts) for name in SPREADS}
-    columns = {
-        name: Column(tuple(values), next(parts), next(parts) if wide else b"")
-        for name, (values, wide) in told["columns"].items()
-    }
+        at = _LENGTH.size + length
+        parts = iter([whole[place : place + ROWS] for place in range(at, len(whole) - _TIMES.size, ROWS)])
+        spreads = {name: next(parts) for name in SPREADS}
+        columns = {
+            name: Column(tuple(values), next(parts), next(parts) if wide else b"")
+            for name, (values, wide) in told["columns"].items()
+        }
+        if columns.keys() != set(COLUMNS):
+            raise KeyError("other columns")
+    except (zstandard.ZstdError, struct.error, LookupError, TypeError, StopIteration) as error:
+        raise ValueError(f"a piece of columns cannot be read: {error!r}") from error
     infinite = float("inf")
     return Piece(
         number, began, infinite if first is None else first, -infinite if last is None else last, columns, spreads,

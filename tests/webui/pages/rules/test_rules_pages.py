@@ -74,12 +74,14 @@ def test_the_chain_with_its_hits(client: FlaskClient, put, make_request) -> None
 def test_the_chain_shows_strategies_and_shares(client: FlaskClient, desk: RulesDesk) -> None:
     """Of aliases and of rules, loaded or off; the form has the keys of the one that has them."""
     text = "servers: {a: 'http://127.0.0.1:1', b: 'http://127.0.0.1:2'}\n"
-    text += "aliases: {busy: {strategy: least_busy, instances: [a/m, b/m]}, canary: {split: {busy: 90, b/z: 10}}}\n"
+    text += "aliases: {busy: {strategy: least_busy, instances: [a/m, b/m]}, canary: {split: {busy: 90, b/z: 10}},\n"
+    text += "  weighed: {strategy: weighted, instances: [{server: a, model: m, weight: 3}, b/m]}}\n"
     text += "routes:\n- {match: {model: x}, route: {split: {busy: 9, b/z: 1}, affinity: caller}}\n"
     text += "- {match: {model: y}, enabled: false, route: {split: {busy: 9, b/z: 1}}}\n"
     desk.path.write_text(text)
     page = visible(client.get("/rules").text)
-    assert "busy a/m then b/m least_busy" in page and "canary a/m then b/m then b/z split" in page
+    assert "busy a/m then b/m least_busy" in page and "canary busy 90 / b/z 10 split" in page
+    assert "weighed a/m 3 then b/m 1 weighted" in page
     assert "busy 9 / b/z 1" in page and "split, affinity caller" in page and "{busy: 9, b/z: 1}" in page
     form = html.unescape(client.get("/rules/route/0").text).replace(" ", "")
     assert '"split":{"b/z":1,"busy":9}' in form and '"key":"strategy"' in form

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import random
 from typing import Any
 
 import pytest
+import zstandard
 
 from switchman.addons.store.figures.columns.pieces import (
     ALL,
@@ -43,6 +45,12 @@ def made(count: int, clients: int = 5, seed: int = 1) -> list[tuple[Any, ...]]:
 
 def of(name: str, row: tuple[Any, ...]) -> Any:
     return row[READ.index(name)]
+
+
+def stored(told: dict[str, Any]) -> bytes:
+    """A piece that says this of itself, with all planes that a piece may have."""
+    said = json.dumps(told | {"saved": []}).encode()
+    return zstandard.compress(len(said).to_bytes(4, "little") + said + bytes(ROWS * 40))
 
 
 def places(piece: Piece, mask: int) -> list[int]:
@@ -90,7 +98,10 @@ def test_masks_by_place() -> None:
     assert (mask_at(range(ROWS)), mask_at([]), size(ALL)) == (ALL, 0, ROWS)
 
 
-@pytest.mark.parametrize("data", [b"", b"x", pack(make_piece(0, []))[:40]])
+OTHER = {name: [[], False] for name in COLUMNS[1:]}  # of a version that knew fewer columns
+
+
+@pytest.mark.parametrize("data", [b"", b"x", pack(make_piece(0, []))[:40], *map(stored, ({}, {"columns": OTHER}))])
 def test_what_is_no_piece_is_said_to_be_none(data: bytes) -> None:
     """ValueError."""
     with pytest.raises(ValueError, match="cannot be read"):
