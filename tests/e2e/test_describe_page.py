@@ -36,7 +36,7 @@ routes:
     route: {upstream: upp, model: cook}
 ```
 """
-expect.set_options(timeout=30_000)
+expect.set_options(timeout=120_000)
 pytestmark = pytest.mark.skipif(
     not CHROMIUM.exists() and "CI" not in os.environ, reason=f"{CHROMIUM} is not installed (apt-get install chromium)"
 )
@@ -93,7 +93,7 @@ def page() -> Iterator[Page]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
         opened = browser.new_page(viewport={"width": 1360, "height": 850}, locale="en-GB")
-        opened.set_default_timeout(30_000)
+        opened.set_default_timeout(120_000)
         opened.on("pageerror", lambda error: wrong.append(f"script error: {error}"))
         opened.on(
             "console",

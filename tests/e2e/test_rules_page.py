@@ -24,7 +24,7 @@ from switchman.webui.server import DashboardServer
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
 CONTRAST = (Path(__file__).parents[1] / "webui/contrast.js").read_text()
-expect.set_options(timeout=30_000)
+expect.set_options(timeout=120_000)
 pytestmark = pytest.mark.skipif(
     not CHROMIUM.exists() and "CI" not in os.environ, reason=f"{CHROMIUM} is not installed (apt-get install chromium)"
 )
@@ -114,7 +114,7 @@ def other(browser: Browser) -> Iterator[Page]:
 def opened(browser: Browser) -> Iterator[Page]:
     """A page of which every script error, alert and breach of the policy fails the test, and every way out."""
     context = browser.new_context(viewport={"width": 1360, "height": 850}, locale="en-GB")
-    context.set_default_timeout(30_000)
+    context.set_default_timeout(120_000)
     found = context.new_page()
     wrong: list[str] = []
     found.on("pageerror", lambda error: wrong.append(f"script error: {error}"))

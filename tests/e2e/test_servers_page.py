@@ -84,7 +84,7 @@ def page() -> Iterator[Page]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
         context = browser.new_context(viewport={"width": 1360, "height": 850}, locale="en-GB")
-        context.set_default_timeout(30_000)
+        context.set_default_timeout(120_000)
         found, wrong = context.new_page(), []
         found.on("pageerror", lambda error: wrong.append(f"script error: {error}"))
         found.on("request", lambda sent: None if sent.url.startswith("http://127.0.0.1:") else wrong.append(sent.url))
@@ -108,7 +108,7 @@ def test_a_server_is_added_tested_used_turned_off_and_reset(
     page: Page, dashboard: str, proxy: Any, added: FakeUpstream, spare: FakeUpstream
 ) -> None:
     """From a preset over the diff to a request that it answers; off, and the next one goes elsewhere; its breaker."""
-    expect.set_options(timeout=30_000)
+    expect.set_options(timeout=120_000)
     # Added from a preset, at an address of our own, and tested before it is saved.
     page.goto(f"{dashboard}/servers")
     page.get_by_role("link", name="Add a server").click()
@@ -148,5 +148,6 @@ def test_a_server_is_added_tested_used_turned_off_and_reset(
     added.default = Behaviour()
     assert "Hello from spare." in asked(proxy, "pair").text
     page.get_by_role("button", name="Reset its breakers").click()
+    page.wait_for_url("**/server/new?done=reset")
     answers(proxy, "pair", "Hello from added.")
     proxy.until(lambda: page.reload() and not shown.is_visible(), "no rest told")

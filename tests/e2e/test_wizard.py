@@ -68,7 +68,7 @@ def page() -> Iterator[Page]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-gpu"])
         context = browser.new_context(viewport={"width": 1360, "height": 850}, locale="en-GB")
-        context.set_default_timeout(30_000)
+        context.set_default_timeout(120_000)
         found, wrong = context.new_page(), list[str]()
         found.on("pageerror", lambda error: wrong.append(f"script error: {error}"))
         found.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)

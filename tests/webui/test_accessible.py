@@ -67,7 +67,7 @@ def test_every_page_is_accessible(every_page: Any, tmp_path: Path, full: bool) -
     with every_page.filled_dashboard(tmp_path) as (url, sights), sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
         page = browser.new_context(locale="en-GB").new_page()
-        page.set_default_timeout(60_000)
+        page.set_default_timeout(120_000)
         told: list[str] = []
         page.on("console", lambda said: told.append(said.text) if said.type in ("error", "warning") else None)
         page.on("pageerror", lambda error: told.append(str(error)))

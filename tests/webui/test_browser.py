@@ -28,7 +28,7 @@ FLAGS = [
 ]
 SECRET = "a test's secret, 32 bytes and longer"
 EVIL = "<img src=x onerror=alert(1)>"
-expect.set_options(timeout=30_000)  # milliseconds; what is waited for comes within one on a machine that is idle
+expect.set_options(timeout=120_000)  # milliseconds; what is waited for comes within one on a machine that is idle
 pytestmark = pytest.mark.skipif(
     not CHROMIUM.exists() and "CI" not in os.environ, reason=f"{CHROMIUM} is not installed (apt-get install chromium)"
 )
@@ -50,7 +50,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def context(browser: Browser) -> Iterator[BrowserContext]:
     opened = browser.new_context(viewport={"width": 1360, "height": 850}, locale="en-GB")
-    opened.set_default_timeout(30_000)
+    opened.set_default_timeout(120_000)
     yield opened
     opened.close()
 

@@ -34,7 +34,7 @@ SECRET = "a test's secret, 32 bytes and longer"
 EVIL = "<img src=x onerror=alert(1)>"
 KEY = "sk-a-providers-key-0123456789abcdef"
 CONTRAST = (Path(__file__).parents[2] / "contrast.js").read_text()
-expect.set_options(timeout=30_000)
+expect.set_options(timeout=120_000)
 pytestmark = pytest.mark.skipif(
     not CHROMIUM.exists() and "CI" not in os.environ, reason=f"{CHROMIUM} is not installed (apt-get install chromium)"
 )
@@ -51,7 +51,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def context(browser: Browser) -> Iterator[BrowserContext]:
     opened = browser.new_context(viewport={"width": 1360, "height": 850}, locale="en-GB")
-    opened.set_default_timeout(30_000)
+    opened.set_default_timeout(120_000)
     yield opened
     opened.close()
 

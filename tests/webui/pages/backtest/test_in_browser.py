@@ -25,7 +25,7 @@ servers: {a: 'http://127.0.0.1:1', b: 'http://127.0.0.1:2'}
 routes: [{match: {model: m}, route: {upstream: %s}}]
 """
 CONTRAST = (Path(__file__).parents[2] / "contrast.js").read_text()
-expect.set_options(timeout=30_000)
+expect.set_options(timeout=120_000)
 pytestmark = pytest.mark.skipif(
     not CHROMIUM.exists() and "CI" not in os.environ, reason=f"{CHROMIUM} is not installed (apt-get install chromium)"
 )
@@ -48,7 +48,7 @@ def test_rules_are_typed_mended_and_tried(
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-gpu"])
         for scheme, width in (("light", 1400), ("dark", 390)):
             page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
-            page.set_default_timeout(30_000)
+            page.set_default_timeout(120_000)
             page.on("pageerror", lambda error: wrong.append(str(error)))
             page.on("dialog", lambda dialog: (wrong.append(dialog.message), dialog.dismiss()))
             page.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)

@@ -16,7 +16,7 @@ from switchman.addons.config.configuration import shipped_prices
 from switchman.webui import WebConfig
 
 CHROMIUM = Path("/usr/bin/chromium")
-expect.set_options(timeout=30_000)  # milliseconds; what is waited for comes within one on a machine that is idle
+expect.set_options(timeout=120_000)  # milliseconds; what is waited for comes within one on a machine that is idle
 EVIL = "<img src=x onerror=alert(1)>"
 
 pytestmark = pytest.mark.skipif(
@@ -31,7 +31,7 @@ def page() -> Iterator[Page]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-gpu"])
         opened = browser.new_page(viewport={"width": 1360, "height": 850})
-        opened.set_default_timeout(60_000)
+        opened.set_default_timeout(120_000)
         opened.on("pageerror", lambda error: wrong.append(f"script error: {error}"))
         opened.on("dialog", lambda dialog: (wrong.append(f"alert: {dialog.message}"), dialog.dismiss()))
         opened.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)

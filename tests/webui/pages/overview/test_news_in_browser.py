@@ -62,7 +62,7 @@ def test_news_are_shown_once_and_can_be_dismissed(browser: Browser, served: tupl
     app, url = served
     happen = happens(app)
     context = browser.new_context(locale="en-GB")
-    context.set_default_timeout(60_000)
+    context.set_default_timeout(120_000)
     page = context.new_page()
     told = page.locator(".toast.told")
     with page.expect_response("**/api/news*"):
@@ -93,7 +93,7 @@ def test_the_menu_of_a_telephone_needs_no_script(browser: Browser, served: tuple
     """It opens, shows where one is, leads on, and closes by Esc; the language is chosen in it."""
     _, url = served
     context = browser.new_context(locale="en-GB", viewport={"width": 390, "height": 844}, java_script_enabled=False)
-    context.set_default_timeout(60_000)
+    context.set_default_timeout(120_000)
     page = context.new_page()
     page.goto(f"{url}/requests?outcome=failed")
     menu, opener = page.locator("#menu"), page.get_by_role("button", name="Menu")

@@ -17,7 +17,7 @@ from switchman.webui import WebConfig
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 CONTRAST = (Path(__file__).parents[2] / "contrast.js").read_text()
-expect.set_options(timeout=30_000)
+expect.set_options(timeout=120_000)
 pytestmark = pytest.mark.skipif(
     not CHROMIUM.exists() and "CI" not in os.environ, reason=f"{CHROMIUM} is not installed (apt-get install chromium)"
 )
@@ -36,7 +36,7 @@ def page(browser: Browser) -> Iterator[Page]:
     """Every script error and console error fails the test."""
     context = browser.new_context(viewport={"width": 1360, "height": 850}, locale="en-GB", color_scheme="dark")
     opened = context.new_page()
-    opened.set_default_timeout(30_000)
+    opened.set_default_timeout(120_000)
     wrong: list[str] = []
     opened.on("pageerror", lambda error: wrong.append(str(error)))
     opened.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
