@@ -10,6 +10,7 @@ import asyncio
 import base64
 import contextlib
 import ssl
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from threading import Event, Thread
@@ -94,23 +95,26 @@ class HttpProxy:
 
     async def _serve(self) -> None:
         self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
-        running: set[asyncio.Task[None]] = set()
+        running: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
         def begin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             task = asyncio.create_task(self._client(reader, writer))
-            running.add(task)
-            task.add_done_callback(running.discard)
+            running[task] = writer
+            task.add_done_callback(running.pop)
 
         server = await asyncio.start_server(begin, "127.0.0.1", 0, ssl=self.tls)
         self.port = server.sockets[0].getsockname()[1]
         self._ready.set()
         await self._stopping.wait()
         await stop_accepting(server)
-        for task in running:
+        left = dict(running)
+        for task in left:
             task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
-        for writer in self._writers:
+        await asyncio.gather(*left, return_exceptions=True)
+        for writer in (*left.values(), *self._writers):  # a task that had not begun has closed nothing
             writer.transport.abort()  # with TLS, close() would wait for the other side
+        if sys.version_info >= (3, 13):  # connections that no task knows of yet
+            server.abort_clients()
         for _ in range(TURNS):
             await asyncio.sleep(0)
 

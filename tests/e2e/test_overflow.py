@@ -161,15 +161,16 @@ def test_no_breaker_counts_it(proxy: Any, small: dict[str, FakeUpstream]) -> Non
 
 def test_openais_client_gets_its_stream(proxy: Any, small: dict[str, FakeUpstream]) -> None:
     """Of Responses, too, whose stream says it after it has begun: none of the first server's events is left of it."""
-    created = {"type": "response.created", "response": {"id": "resp_1", "object": "response", "status": "in_progress"}}
+    begun = {"id": "resp_of_the_first", "object": "response", "status": "in_progress"}
+    created = {"type": "response.created", "response": begun}
     failed = {"type": "response.failed", "response": {
-        "id": "resp_1", "object": "response", "status": "failed", "error": {
+        "id": "resp_of_the_first", "object": "response", "status": "failed", "error": {
             "code": "context_length_exceeded", "message": "Your input exceeds the context window."}}}  # fmt: skip
     small["openai"].script([stream_of("openai", event("openai", created), event("openai", failed))])
     with proxy.openai().responses.create(model="to-openai", input="hi", stream=True) as stream:
         events = list(stream)
     assert [one.type for one in events].count("response.created") == 1
-    assert events[-1].type == "response.completed" and "resp_1" not in str(events)
+    assert events[-1].type == "response.completed" and "resp_of_the_first" not in str(events)
     assert "large-openai" in events[-1].response.output_text
 
 

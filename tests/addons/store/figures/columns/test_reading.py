@@ -110,7 +110,7 @@ def test_what_is_found_is_what_the_rows_say(store: Store) -> None:
         if at % 8 == 0:
             assert sum(layer.count for layer in store.queries.layer_counts(filters)) == count
             assert (store.queries.scatter(filters).total, store.queries.scatter(filters).more) == (count, False)
-    assert some > len(ONE_EACH) * 0.9  # most find something
+    assert some > len(ONE_EACH) * 0.8  # most find something
 
 
 NAMES = tuple(name for name in Filters.__dataclass_fields__ if name != "named")
