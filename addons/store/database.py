@@ -104,6 +104,15 @@ def writing(engine: Engine, patience: float | None = None) -> Iterator[Connectio
         yield conn
 
 
+@contextmanager
+def snapshot(engine: Engine) -> Iterator[Connection]:
+    """A transaction that reads, and sees one state of the database in all of its statements."""
+    if engine.dialect.name == "postgresql":
+        engine = engine.execution_options(isolation_level="REPEATABLE READ")
+    with engine.connect() as conn:
+        yield conn
+
+
 def insert_rows(conn: Connection, table: Table, rows: Sequence[Mapping[str, Any]], conflict: str = "") -> None:
     """Insert many rows in few statements: all of the same columns, values as the driver takes them (JSON as text).
     `conflict`: what becomes of one that is there already, as SQL (ON CONFLICT ...).

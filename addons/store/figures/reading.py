@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from math import inf, isinf
@@ -16,6 +15,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Engine, func, select
 
+from switchman.addons.store.database import snapshot
 from switchman.addons.store.figures.cells import COLUMNS, DAY, MINUTE, OUTCOME, Kind, gather, overall_kind
 from switchman.addons.store.figures.cover import Cover, cover
 from switchman.addons.store.figures.keeping import read_marks
@@ -157,7 +157,7 @@ class FigureReader:
 
     def divided(self, filters: Filters, spreads: Sequence[str] = ("durations", "ttfts")) -> Divided:
         """Over the range of the filters. Only these of SPREADS are read."""
-        with self._snapshot() as conn:
+        with snapshot(self._engine) as conn:
             return Divided(list(self._parts(conn, filters, spreads)))
 
     def along(
@@ -172,7 +172,7 @@ class FigureReader:
         plain = not by and all(getattr(filters, name, None) is None for name in DIMENSIONS if name != "outcome")
         place = DIMENSIONS.index(by) if by else None
         found: dict[tuple[int, str], list[Part]] = defaultdict(list)
-        with self._snapshot() as conn:
+        with snapshot(self._engine) as conn:
             pieces = cover(filters.start, filters.end, read_marks(conn), min(step, DAY))
             at = (figures.c.bucket - figures.c.bucket % step).label("at")
             groups = [at, figure_kinds.c.outcome, *([figure_kinds.c[by]] if by else [])]
@@ -194,15 +194,6 @@ class FigureReader:
         with self._engine.connect() as conn:
             found: float | None = conn.scalar(select(func.min(requests.c.started_at)))
         return found
-
-    @contextmanager
-    def _snapshot(self) -> Iterator[Connection]:
-        """A transaction that sees one state of the database."""
-        engine = self._engine
-        if engine.dialect.name == "postgresql":
-            engine = engine.execution_options(isolation_level="REPEATABLE READ")
-        with engine.connect() as conn:
-            yield conn
 
     def _parts(self, conn: Connection, filters: Filters, spreads: Sequence[str]) -> Iterator[Part]:
         pieces = cover(filters.start, filters.end, read_marks(conn))

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, func, select
 
+from switchman.addons.store.database import snapshot
 from switchman.addons.store.figures.columns.keeping import ends_of, read_piece
 from switchman.addons.store.figures.columns.looks import Look
 from switchman.addons.store.figures.columns.pieces import ROWS, Piece, unpack
@@ -78,20 +78,12 @@ class ColumnReader:
         """`traffic`: without what the router answered itself. `filters.named` says which models have the `text`.
         Raises ValueError for a bad status."""
         sieve = sieve_of(filters, (), traffic)  # what is wrong with it is said first
-        with self._snapshot() as conn:
+        with snapshot(self._engine) as conn:
             among, many = _looked_up(conn, filters, self._words)
             sieve = replace(sieve, conditions=(*sieve.conditions, *among))
             pieces, complete = self._pieces(conn, sieve.start, sieve.end)
         found = [(piece, mask) for piece in pieces if (mask := sieve.mask(piece))]
         return Look(found, many or not complete)
-
-    @contextmanager
-    def _snapshot(self) -> Iterator[Connection]:
-        engine = self._engine
-        if engine.dialect.name == "postgresql":
-            engine = engine.execution_options(isolation_level="REPEATABLE READ")
-        with engine.connect() as conn:
-            yield conn
 
     def _pieces(self, conn: Connection, start: float, end: float) -> tuple[list[Piece], bool]:
         """Those that may have requests of this time, and whether all of them could be looked at."""
